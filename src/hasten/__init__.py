@@ -1,0 +1,1 @@
+"""hasten: gradient training in PyTorch made faster, with proof."""

@@ -1,0 +1,47 @@
+"""The errors that hasten raises, as one small tree.
+
+    HastenError
+    ├── BadInput         the caller gave something unusable; the command line exits with 2
+    ├── Refused          a technique cannot help here, and says why
+    ├── Unstable         the machine is too noisy for a number; none is printed
+    └── GuaranteeBroken  a technique did not keep the guarantee on its card
+
+A message says what must hold, what was found, where, and what to do about it.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class HastenError(Exception):
+    """Any error that hasten raises on purpose; its message is one that a person can act on."""
+
+
+class BadInput(HastenError):  # noqa: N818  (named for what it is, as the field says it)
+    """The caller gave something that cannot be used: a file, a name, a shape, a value."""
+
+
+class Refused(HastenError):  # noqa: N818
+    """A technique was asked for where it cannot help."""
+
+
+class Unstable(HastenError):  # noqa: N818
+    """A measurement is too noisy to be told as a fact."""
+
+
+class GuaranteeBroken(HastenError):  # noqa: N818
+    """A technique changed more than its card allows."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInput:
+    """Return the error for a name that is not known, with the nearest known ones.
+
+    Args:
+        kind: what was named, as a noun ("task", "technique", "knob").
+        name: what the caller wrote.
+        known: every name that would have been right.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    return BadInput(f"unknown {kind} {name!r}. {hint}Known: {', '.join(names) or 'none'}.")

@@ -1,0 +1,59 @@
+"""What hasten runs on, as measured: the record of the room `machine`."""
+
+from hasten.base.records.record import Record
+
+
+class Peak(Record):
+    """The best rate that one kind of work reached on this machine.
+
+    `kind` is "gemm", "conv", "memory", "disk", "copy" or "launch"; `format` a number format such as "float32",
+    "bfloat16", "float16", "int8"; `backend` the library that did it ("mkl", "onednn", "cublas", ""); `size` the
+    problem (M, N, K for a GEMM); `rate` is in operations or bytes per second (seconds for "launch").
+    `spread` is the relative half-width of the middle half of the readings; `stable` is false where that is too wide.
+    """
+
+    kind: str
+    format: str
+    backend: str
+    size: tuple[int, ...]
+    rate: float
+    spread: float
+    stable: bool
+
+
+class Gpu(Record):
+    """One accelerator."""
+
+    name: str
+    capability: tuple[int, int]
+    memory_bytes: int
+
+
+class Machine(Record):
+    """What hasten runs on: facts read and peaks measured."""
+
+    cpu: str
+    isa: tuple[str, ...]  # "avx2", "avx512", "avx512_bf16", "avx512_vnni", "avx512_fp16", "amx_bf16", "amx_int8"
+    cores: int
+    threads: int
+    memory_bytes: int
+    gpu: Gpu | None
+    compiler: str | None  # path of the C++ compiler that torch.compile would use on the CPU
+    platform: str
+    python: str
+    torch: str
+    peaks: tuple[Peak, ...] = ()
+    remarks: tuple[str, ...] = ()  # what stands out, in plain words
+    measured_s: float = 0.0  # how long measuring took
+
+    def peak(self, kind: str, number_format: str = "", backend: str | None = None) -> Peak | None:
+        """Return the fastest stable peak of that kind, format and back end (any back end if None), or None."""
+        found = [
+            peak
+            for peak in self.peaks
+            if peak.stable
+            and peak.kind == kind
+            and (not number_format or peak.format == number_format)
+            and (backend is None or peak.backend == backend)
+        ]
+        return max(found, key=lambda peak: peak.rate, default=None)
