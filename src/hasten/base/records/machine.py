@@ -33,10 +33,10 @@ class Machine(Record):
     """What hasten runs on: facts read and peaks measured."""
 
     cpu: str
-    isa: tuple[str, ...]  # "avx2", "avx512", "avx512_bf16", "avx512_vnni", "avx512_fp16", "amx_bf16", "amx_int8"
-    cores: int
-    threads: int
-    memory_bytes: int
+    isa: tuple[str, ...]  # "avx2", "avx512", "avx512_bf16", "avx512_vnni", "avx512_fp16", "amx_bf16", "amx_int8", ...
+    cores: int  # physical ones that this process may use
+    threads: int  # that torch uses within one operation
+    memory_bytes: int  # that this process may use
     gpu: Gpu | None
     compiler: str | None  # path of the C++ compiler that torch.compile would use on the CPU
     platform: str
