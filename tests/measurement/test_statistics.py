@@ -145,3 +145,9 @@ def test_growth_exponent_interval_covers_the_truth():
 def test_unusable_input_is_told(call, message):
     with pytest.raises(BadInput, match=message):
         call()
+
+
+def test_robust_sigma_of_normal_noise_with_outliers():
+    values = np.random.default_rng(6).normal(0, 2.0, 2000)
+    values[:100] = 1e6
+    assert statistics.robust_sigma(values) == pytest.approx(2.0, rel=0.15)

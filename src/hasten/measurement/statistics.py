@@ -63,6 +63,12 @@ def trimmed_mean(values: ArrayLike) -> float:
     return float(np.clip(middle.mean(), middle[0], middle[-1]))  # rounding must not leave the sample
 
 
+def robust_sigma(values: ArrayLike) -> float:
+    """Return the standard deviation of at least one number, estimated from the median absolute deviation."""
+    sample = _finite(values, "values", least=1)
+    return 1.4826 * float(np.median(np.abs(sample - np.median(sample))))
+
+
 def geometric_mean(values: ArrayLike) -> float:
     """Return the geometric mean of at least one positive number: the mean to take of ratios."""
     return math.exp(np.log(_positive(values, "values", least=1)).mean())

@@ -1,0 +1,213 @@
+"""Which of two ways to train is faster: paired, interleaved timing that stops when the answer is certain."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import numpy as np
+
+from hasten.base.errors import BadInput
+from hasten.base.records.comparison import Comparison, NoiseFloor, Verdict
+from hasten.base.records.interval import Interval
+from hasten.measurement.confidence_sequence import ConfidenceSequence
+from hasten.measurement.statistics import interval_of, ratio_interval, robust_sigma, trimmed_mean
+
+Block = Callable[[int], None]
+"""Runs that many training steps of one side and returns when the device has finished them."""
+
+Clock = Callable[[], int]
+"""Returns nanoseconds since some moment; never runs backwards."""
+
+LEAST_BLOCK_S = 0.05
+LEAST_STEPS = 3
+LEAST_DELTA = 0.01
+_MOST_STEPS = 10**7
+_NOISE_PAIRS = (8, 30)  # at least, at most
+
+
+def compare(
+    a: Block,
+    b: Block,
+    *,
+    budget_s: float,
+    delta: float = LEAST_DELTA,
+    sigma: float = 0.02,
+    seed: int = 0,
+    clock: Clock = time.perf_counter_ns,
+) -> Comparison:
+    """Return how many times faster b is than a.
+
+    Blocks of a and b run in pairs, each pair in an order drawn by a fair coin, so that drift and what the first leaves
+    behind for the second hit both alike. A pair gives d = ln(t_a / t_b). After each pair the confidence sequence of d
+    is looked at, and the comparison stops when the verdict is certain or the next pair would pass the budget. With
+    probability 95 % the interval holds whenever that is: a against itself is called faster or slower in at most 5 % of
+    comparisons. No pair is discarded, for a choice made after seeing the times can favour a side; a wild pair counts
+    as three standard deviations.
+
+    Args:
+        a: the baseline.
+        b: the candidate. An error that a block raises is passed on.
+        budget_s: seconds for the pairs; warm-up (compilation included) comes on top. At least one pair is always run.
+        delta: effects smaller than this share count as no difference; take it from `noise_floor`.
+        sigma: a guess of the standard deviation of d, as from `noise_floor`; it affects only how soon one stops.
+        seed: of the order within pairs; the global generators are not used.
+        clock: what the time is read from.
+
+    Raises:
+        BadInput: if `delta` or `budget_s` is not positive, or a block takes no time.
+    """
+    _require_positive(budget_s=budget_s, delta=delta, sigma=sigma)
+    begin = clock()
+    steps = _steps_per_block((a, b), clock)
+    warmup_end = clock()
+    sequence = ConfidenceSequence(sigma=sigma)
+    times: list[tuple[float, float]] = []
+    verdict = Verdict.UNCLEAR
+    low = high = 0.0
+    for pair in timed_pairs(a, b, steps=steps, seed=seed, clock=clock):
+        times.append(pair)
+        sequence.add(math.log(pair[0] / pair[1]))
+        low, high = sequence.bounds()
+        verdict = _verdict(low, high, math.log1p(delta))
+        spent_s = (clock() - warmup_end) * 1e-9
+        if verdict is not Verdict.UNCLEAR or spent_s * (1 + 1 / len(times)) > budget_s:
+            break
+    center = min(max(trimmed_mean([math.log(t_a / t_b) for t_a, t_b in times]), low), high)
+    return Comparison(
+        ratio=Interval(value=math.exp(center), low=math.exp(low), high=math.exp(high), n=len(times)),
+        verdict=verdict,
+        delta=delta,
+        pairs=len(times),
+        steps_per_block=steps,
+        step_time_a_s=trimmed_mean([t_a for t_a, _ in times]) / steps,
+        step_time_b_s=trimmed_mean([t_b for _, t_b in times]) / steps,
+        warmup_s=(warmup_end - begin) * 1e-9,
+        spent_s=(clock() - begin) * 1e-9,
+    )
+
+
+def noise_floor(
+    a: Block, a2: Block, *, budget_s: float, seed: int = 0, clock: Clock = time.perf_counter_ns
+) -> NoiseFloor:
+    """Return how small an effect can be told here, by timing the same code against itself.
+
+    Runs at least 8 and at most 30 pairs, fewer than 30 where the budget ends first. If a difference is found where
+    there is none (the confidence sequence excludes a ratio of 1), the machine is unstable and nothing should be judged
+    on it.
+
+    Args:
+        a: the baseline.
+        a2: the same again; best built a second time, so that what differs between two builds is seen.
+        budget_s: seconds for the pairs, warm-up excluded.
+        seed: of the order within pairs.
+        clock: what the time is read from.
+    """
+    _require_positive(budget_s=budget_s)
+    begin = clock()
+    steps = _steps_per_block((a, a2), clock)
+    warmup_end = clock()
+    sequence = ConfidenceSequence()
+    times: list[tuple[float, float]] = []
+    least, most = _NOISE_PAIRS
+    for pair in timed_pairs(a, a2, steps=steps, seed=seed, clock=clock):
+        times.append(pair)
+        sequence.add(math.log(pair[0] / pair[1]))
+        over = (clock() - warmup_end) * 1e-9 * (1 + 1 / len(times)) > budget_s
+        if len(times) >= most or (over and len(times) >= least):
+            break
+    logs = np.log([t_a / t_a2 for t_a, t_a2 in times])
+    interval = interval_of(logs)
+    low, high = sequence.bounds()
+    stable = low <= 0 <= high
+    ratio = ratio_interval(logs)
+    return NoiseFloor(
+        ratio=ratio,
+        sigma=robust_sigma(logs),
+        drift=_drift([t_a * t_a2 for t_a, t_a2 in times]),
+        delta=max(LEAST_DELTA, math.expm1(interval.high - interval.low)),
+        stable=stable,
+        remark="" if stable else f"the same code timed against itself differs by a factor of {ratio}",
+        pairs=len(times),
+        steps_per_block=steps,
+        spent_s=(clock() - begin) * 1e-9,
+    )
+
+
+def timed_pairs(
+    a: Block, b: Block, *, steps: int, seed: int, clock: Clock = time.perf_counter_ns
+) -> Generator[tuple[float, float]]:
+    """Yield the seconds that a block of a and a block of b took, without end, each pair in an order drawn by a coin.
+
+    Before each block one step runs untimed: it refills what the other side has evicted. Python's garbage collector
+    is off during a pair; what a pair left is collected before the next.
+    """
+    coin = np.random.default_rng(seed)
+    while True:
+        if gc.isenabled():
+            gc.collect(1)
+        with collector_off():
+            if coin.random() < 0.5:
+                t_a = _block_time_s(a, steps, clock)
+                t_b = _block_time_s(b, steps, clock)
+            else:
+                t_b = _block_time_s(b, steps, clock)
+                t_a = _block_time_s(a, steps, clock)
+        yield t_a, t_b
+
+
+@contextmanager
+def collector_off() -> Generator[None]:
+    """Keep Python's garbage collector from running, and leave it as found."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _block_time_s(block: Block, steps: int, clock: Clock) -> float:
+    block(1)
+    begin = clock()
+    block(steps)
+    return max(clock() - begin, 1) * 1e-9
+
+
+def _steps_per_block(sides: tuple[Block, ...], clock: Clock) -> int:
+    """Warm both sides up and return how many steps the faster one needs to fill a block."""
+    steps = LEAST_STEPS
+    for side in sides:
+        side(LEAST_STEPS)
+        while (block_s := _block_time_s(side, steps, clock)) < LEAST_BLOCK_S:
+            steps = max(steps + 1, math.ceil(1.05 * steps * LEAST_BLOCK_S / block_s))
+            if steps > _MOST_STEPS:
+                raise BadInput(
+                    f"a block must take time: {steps:.0e} steps would not fill {LEAST_BLOCK_S} s. "
+                    "Check that the callable runs the steps it is asked for."
+                )
+    return steps
+
+
+def _verdict(low: float, high: float, margin: float) -> Verdict:
+    if low > margin:
+        return Verdict.FASTER
+    if high < -margin:
+        return Verdict.SLOWER
+    if low > -margin and high < margin:
+        return Verdict.NO_DIFFERENCE
+    return Verdict.UNCLEAR
+
+
+def _drift(products: list[float]) -> float:
+    """Return the relative change of the typical block time from the first third of the pairs to the last."""
+    third = len(products) // 3
+    return math.sqrt(float(np.median(products[-third:]) / np.median(products[:third]))) - 1
+
+
+def _require_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise BadInput(f"{name} must be positive; found {value}.")
