@@ -9,7 +9,7 @@ from typing import BinaryIO
 from hasten.base.errors import BadInput
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file under a temporary name, flush it to the disk, and rename it into place.
 
     Whoever reads `path` sees the old content or the new one, never a part; a failure leaves the old file.
@@ -44,7 +44,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically; see `write_atomically`."""
-    write_atomically(path, lambda file: file.write(text.encode()) and None)
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,7 +59,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 @contextmanager
-def preserved() -> Iterator[None]:
+def preserved() -> Generator[None]:
     """Leave every global generator as it was found, also when the body fails."""
     before = random_state()
     try:

@@ -3,7 +3,7 @@
 from hasten.base.records.record import Record
 
 
-class Interval(Record):
+class Interval(Record, frozen=True):
     """An estimate with its confidence interval."""
 
     value: float

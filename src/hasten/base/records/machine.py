@@ -3,13 +3,17 @@
 from hasten.base.records.record import Record
 
 
-class Peak(Record):
-    """The best rate that one kind of work reached on this machine.
+class Peak(Record, frozen=True):
+    """The rate that one kind of work reached on this machine, undisturbed.
 
-    `kind` is "gemm", "conv", "memory", "disk", "copy" or "launch"; `format` a number format such as "float32",
-    "bfloat16", "float16", "int8"; `backend` the library that did it ("mkl", "onednn", "cublas", ""); `size` the
-    problem (M, N, K for a GEMM); `rate` is in operations or bytes per second (seconds for "launch").
-    `spread` is the relative half-width of the middle half of the readings; `stable` is false where that is too wide.
+    `kind` is "gemm", "conv", "memory", "disk", "copy", "launch" or "threads" (a GEMM with `size[0]` threads).
+    `format` is a number format: "float32", "tf32", "bf32" (fp32 operands, products in bfloat16), "bfloat16",
+    "float16", "int8", "float8"; `backend` the library that did it ("mkl", "onednn", "native", "cublas", "cudnn", "");
+    `size` the problem: M, N, K of a GEMM; batch, channels in, height, width, channels out and kernel of a convolution;
+    bytes elsewhere. `rate` is in operations or bytes per second (for "launch" the seconds of one launch), the median of
+    the quietest stretch of readings; `spread` is the relative half-width of their middle half, None where a single
+    reading leaves it unknown; `stable` is false where it is too wide to be told as a fact. `variant` names what else
+    tells two peaks apart: the layout of a convolution's tensors, the memory kernel, the direction of a copy.
     """
 
     kind: str
@@ -17,11 +21,13 @@ class Peak(Record):
     backend: str
     size: tuple[int, ...]
     rate: float
-    spread: float
+    spread: float | None
     stable: bool
+    variant: str = ""
+    device: str = "cpu"  # or "cuda"
 
 
-class Gpu(Record):
+class Gpu(Record, frozen=True):
     """One accelerator."""
 
     name: str
@@ -29,7 +35,7 @@ class Gpu(Record):
     memory_bytes: int
 
 
-class Machine(Record):
+class Machine(Record, frozen=True):
     """What hasten runs on: facts read and peaks measured."""
 
     cpu: str

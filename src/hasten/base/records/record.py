@@ -22,7 +22,7 @@ def to_json(record: Record) -> bytes:
 
 def save(record: Record, path: Path) -> None:
     """Write the record to a JSON file, atomically."""
-    write_atomically(path, lambda file: file.write(to_json(record)) and None)
+    write_atomically(path, lambda file: file.write(to_json(record)))
 
 
 def load(kind: type[AnyRecord], path: Path) -> AnyRecord:

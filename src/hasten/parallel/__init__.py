@@ -1,0 +1,1 @@
+"""Floor 1: process groups and sharding; knows no recipe."""

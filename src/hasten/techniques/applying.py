@@ -1,0 +1,110 @@
+"""From a plan to a recipe: the techniques' order, their conflicts and their refusals."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+import msgspec
+
+from hasten.base.errors import BadInput, Refused, unknown_name
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.records.plan import Knob, Plan
+from hasten.base.stages import STAGES
+from hasten.techniques.registry import technique
+from hasten.training.recipe import Recipe
+from hasten.training.technique import Technique
+
+
+def knob_names(kind: type[Technique]) -> tuple[str, ...]:
+    """Return the names of a technique's knobs."""
+    return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]  (every technique is a dataclass)
+
+
+def make(name: str, knobs: dict[str, Knob] | None = None) -> Technique:
+    """Return the technique of that name with its knobs set.
+
+    Raises:
+        BadInput: if the technique or a knob is unknown, or a value is out of its range.
+    """
+    kind = technique(name)
+    for knob in knobs or {}:
+        if knob not in knob_names(kind):
+            raise unknown_name(f"knob of {name!r}", knob, knob_names(kind))
+    try:
+        return msgspec.convert(knobs or {}, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"the knobs of {name!r} must be in range; found: {error}.") from error
+
+
+def knobs_of(made: Technique) -> dict[str, Knob]:
+    """Return the knobs of a technique that differ from their defaults."""
+    return {
+        field.name: getattr(made, field.name)
+        for field in fields(made)  # type: ignore[arg-type]
+        if getattr(made, field.name) != field.default
+    }
+
+
+def knob_types(kind: type[Technique]) -> dict[str, Any]:
+    """Return knob -> annotated type, for documentation."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in knob_names(kind)}
+
+
+def conflict(cards: Sequence[Card]) -> str | None:
+    """Return why these techniques cannot be combined, or None."""
+    names = [card.name for card in cards]
+    for card in cards:
+        for other in card.conflicts:
+            if other in names:
+                return f"{card.name} cannot be combined with {other}"
+    doubled = {name for name in names if names.count(name) > 1}
+    return f"{', '.join(sorted(doubled))} is there twice" if doubled else None
+
+
+def in_order(chosen: Iterable[Technique]) -> list[Technique]:
+    """Return the techniques in the order of their stages, and within a stage after those named in `after`."""
+    remaining = sorted(chosen, key=lambda one: (STAGES.index(one.card.stage), one.card.name))
+    ordered: list[Technique] = []
+    while remaining:
+        waiting = {one.card.name for one in remaining}
+        ready = next((one for one in remaining if not waiting & set(one.card.after)), None)
+        if ready is None:
+            raise BadInput(f"the order of {', '.join(sorted(waiting))} goes in a circle; mend `after` on their cards.")
+        ordered.append(ready)
+        remaining.remove(ready)
+    return ordered
+
+
+def apply_all(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> Recipe:
+    """Return the recipe with every technique applied, in order.
+
+    Raises:
+        BadInput: if two of them conflict.
+        Refused: if one of them cannot help here; the message has its reason.
+    """
+    ordered = in_order(chosen)
+    reason = conflict([one.card for one in ordered])
+    if reason is not None:
+        raise BadInput(f"the plan must hold techniques that go together; found: {reason}. Leave one of them out.")
+    for one in ordered:
+        why = one.refuse(recipe, machine)
+        if why is not None:
+            raise Refused(f"{one.card.name} cannot be used on {recipe.task.name!r}: {why}. Leave it out of the plan.")
+        recipe = one.apply(recipe)
+    return recipe
+
+
+def apply_plan(plan: Plan, recipe: Recipe, machine: Machine) -> Recipe:
+    """Return the recipe with a plan applied; see `apply_all`.
+
+    Raises:
+        BadInput: if the plan is for another task.
+    """
+    if plan.task != recipe.task.name:
+        raise BadInput(
+            f"the plan must be for the task {recipe.task.name!r}; found one for {plan.task!r}. "
+            f"Tune this task, or change the line `task = ` if the plan is meant for it."
+        )
+    return apply_all([make(choice.technique, choice.knobs) for choice in plan.choices], recipe, machine)

@@ -1,0 +1,147 @@
+"""Limit the gradient before it is used: by its norm, by value, or relative to each weight.
+
+What it does
+    `clip_norm` scales all gradients together when their joint norm exceeds `max_norm`; `clip_value` limits every
+    component; `clip_adaptive` limits the norm of each output unit's gradient to a share of that unit's weight norm.
+
+Why it helps
+    One bad batch cannot throw the parameters far away, so higher learning rates stay stable.
+
+When it hurts
+    It costs a pass over all gradients. Where more than half of the updates are clipped, it does the learning rate's
+    job.
+
+Numerics
+    The update changes wherever a limit is exceeded; clipping by norm keeps the direction, by value does not.
+
+Known problems
+    A threshold that suits one loss scale does not suit another. Gradients must be unscaled first (float16).
+
+Source
+    Pascanu, Mikolov and Bengio, 2013, arXiv:1211.5063 (norm). Brock et al., 2021, arXiv:2102.06171, equation 3
+    (adaptive); we treat biases and gains as single units, as their code does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.training.recipe import GradientStep, Recipe
+
+Positive = Annotated[float, Meta(gt=0)]
+
+
+def clip_by_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> bool:
+    """Scale all gradients so that their joint 2-norm is at most `max_norm`."""
+    nn.utils.clip_grad_norm_(parameters, max_norm)
+    return True
+
+
+def clip_by_value(parameters: Sequence[nn.Parameter], limit: float) -> bool:
+    """Limit every gradient component to [-limit, limit]."""
+    nn.utils.clip_grad_value_(parameters, limit)
+    return True
+
+
+def unit_norms(tensor: Tensor) -> Tensor:
+    """Return the 2-norm over each output unit (first dimension), kept broadcastable; the plain norm below 2-D."""
+    if tensor.ndim < 2:
+        return torch.linalg.vector_norm(tensor)
+    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.ndim)), keepdim=True)
+
+
+@torch.no_grad()
+def clip_adaptively(parameters: Sequence[nn.Parameter], share: float, smallest: float) -> bool:
+    """Limit each unit's gradient norm to `share` of the unit's weight norm (taken as at least `smallest`)."""
+    for parameter in parameters:
+        if parameter.grad is None:
+            continue
+        limit = unit_norms(parameter).clamp_min(smallest) * share
+        norm = unit_norms(parameter.grad).clamp_min(1e-6)
+        parameter.grad.mul_(torch.where(norm > limit, limit / norm, 1.0))
+    return True
+
+
+def _with_step(recipe: Recipe, step: GradientStep) -> Recipe:
+    return replace(recipe, gradient=(*recipe.gradient, lambda: step))
+
+
+@dataclass(frozen=True)
+class ClipNorm:
+    """Scale all gradients together when their joint norm exceeds `max_norm`."""
+
+    max_norm: Positive = 1.0
+
+    card: ClassVar[Card] = Card(
+        name="clip_norm",
+        stage=Stage.GRADIENT,
+        guarantee=Guarantee.PATH,
+        idea="scale the gradient down when its norm exceeds a limit",
+        source="Pascanu et al., 2013, arXiv:1211.5063",
+        treats=("exploding_gradient",),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Clipping by norm can always be done."""
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the clipping to the gradient stage."""
+        return _with_step(recipe, partial(clip_by_norm, max_norm=self.max_norm))
+
+
+@dataclass(frozen=True)
+class ClipValue:
+    """Limit every gradient component to [-limit, limit]."""
+
+    limit: Positive = 0.5
+
+    card: ClassVar[Card] = Card(
+        name="clip_value",
+        stage=Stage.GRADIENT,
+        guarantee=Guarantee.PATH,
+        idea="limit every component of the gradient",
+        source="Mikolov, 2012, PhD thesis, Brno University of Technology",
+        treats=("exploding_gradient",),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Clipping by value can always be done."""
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the clipping to the gradient stage."""
+        return _with_step(recipe, partial(clip_by_value, limit=self.limit))
+
+
+@dataclass(frozen=True)
+class ClipAdaptive:
+    """Limit each unit's gradient norm to `share` of its weight norm."""
+
+    share: Positive = 0.01
+    smallest: Positive = 1e-3
+
+    card: ClassVar[Card] = Card(
+        name="clip_adaptive",
+        stage=Stage.GRADIENT,
+        guarantee=Guarantee.PATH,
+        idea="limit each unit's gradient relative to its weights",
+        source="Brock et al., 2021, arXiv:2102.06171",
+        treats=("exploding_gradient",),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Adaptive clipping can always be done."""
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the clipping to the gradient stage."""
+        return _with_step(recipe, partial(clip_adaptively, share=self.share, smallest=self.smallest))

@@ -1,0 +1,58 @@
+"""Fetch each batch by one gather instead of one Python call per sample.
+
+What it does
+    Replaces the per-sample loop of torch's `DataLoader` by one `index_select` per column of the data set.
+
+Why it helps
+    A small sample costs the usual loader microseconds of Python, indexing and stacking; a gather costs a memory copy.
+    On arrays in memory it fetches 10 to 40 times as many samples a second.
+
+When it hurts
+    Never in speed. It cannot serve data sets that compute a sample in Python (decoding, random transforms).
+
+Numerics
+    The same samples in the same order: every batch is equal bit for bit.
+
+Known problems
+    Worker processes are not used; on small samples they cost more than they give.
+
+Source
+    The batched `__getitems__` protocol of torch.utils.data (pytorch pull request 84068, 2022); measured in
+    pytorch issue 106704, "in-memory data sets are extremely slow".
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.data.gather import why_not
+from hasten.data.loaders import gathered, per_sample
+from hasten.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class BatchedGather:
+    """Fetch each batch by one gather."""
+
+    card: ClassVar[Card] = Card(
+        name="batched_gather",
+        stage=Stage.INPUT,
+        guarantee=Guarantee.EXACT,
+        idea="fetch each batch by one gather instead of one Python call per sample",
+        source="pytorch pull request 84068 (2022); pytorch issue 106704",
+        treats=("input_bound",),
+        needs=("a data set whose samples can be gathered: tensors, or one with `take(ids)`",),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
+        if recipe.input.loader is not per_sample:
+            return "the batches do not come from the per-sample loader (a full batch is built only once)"
+        data = recipe.task.data
+        return why_not(data.train) or why_not(data.valid)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Put the gathering loader in place of the per-sample one."""
+        return replace(recipe, input=replace(recipe.input, loader=gathered))

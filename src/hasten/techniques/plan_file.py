@@ -1,0 +1,89 @@
+"""Plans as TOML files that a person can read and edit, with the measured gain beside each line."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from hasten.base.errors import BadInput, HastenError
+from hasten.base.files import write_text
+from hasten.base.records.plan import Choice, Plan
+from hasten.techniques.applying import make
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write the plan as TOML, atomically."""
+    write_text(path, plan_text(plan))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the plan as TOML: one table per technique, its measured gain as a comment."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("A hasten plan: one table per technique. Delete a table to leave a technique out."))
+    if plan.machine:
+        document.add(tomlkit.comment(f"Measured on {plan.machine}."))
+    document.add("task", tomlkit.item(plan.task))
+    if not plan.choices:
+        document.add(tomlkit.comment("No technique helped: this is the plain training."))
+    for choice in plan.choices:
+        table = tomlkit.table()
+        table.comment(_gain(choice))
+        for knob, value in choice.knobs.items():
+            table.add(knob, value)
+        document.add(choice.technique, table)
+    return tomlkit.dumps(document)
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan that a TOML file holds. Its comments are for people; they are not read back.
+
+    Raises:
+        BadInput: if the file is missing, is not TOML, or names an unknown technique or knob; with the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} must be a readable plan file; found: {error}.") from error
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{path} must be a plan in TOML; found: {error}.") from error
+    task = content.pop("task", None)
+    if not isinstance(task, str):
+        raise BadInput(f'{path} must name its task with a line `task = "NAME"`; found {task!r}.')
+    choices: list[Choice] = []
+    for name, knobs in content.items():
+        if not isinstance(knobs, dict):
+            raise BadInput(f"{path}, line {_line(text, name)}: {name!r} must be a table [{name}]; found {knobs!r}.")
+        _check(path, text, name, knobs)
+        choices.append(Choice(technique=name, knobs=knobs))
+    return Plan(task=task, choices=tuple(choices))
+
+
+def _check(path: Path, text: str, name: str, knobs: dict[str, Any]) -> None:
+    """Make the technique once, so that a mistake is told with its line."""
+    try:
+        make(name)
+    except HastenError as error:
+        raise BadInput(f"{path}, line {_line(text, f'[{name}]')}: {error}") from error
+    for knob, value in knobs.items():
+        try:
+            make(name, {knob: value})
+        except HastenError as error:
+            raise BadInput(f"{path}, line {_line(text, knob, after=f'[{name}]')}: {error}") from error
+
+
+def _line(text: str, start: str, *, after: str = "") -> int:
+    """Return the number of the first line that begins with `start`, looking after the line that begins with `after`."""
+    lines = [line.lstrip() for line in text.splitlines()]
+    first = next((number for number, line in enumerate(lines) if after and line.startswith(after)), 0)
+    return next((number + 1 for number in range(first, len(lines)) if lines[number].startswith(start)), first + 1)
+
+
+def _gain(choice: Choice) -> str:
+    if choice.gain is None:
+        return choice.note or "not measured"
+    gain = choice.gain
+    text = f"{gain.value:.2f}x as fast with it, 95 % interval [{gain.low:.2f}, {gain.high:.2f}], n = {gain.n} pairs"
+    return f"{text}; {choice.note}" if choice.note else text

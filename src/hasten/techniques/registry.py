@@ -1,0 +1,53 @@
+"""Every technique, one line each; techniques of other packages come in by the entry point group `hasten.techniques`."""
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from hasten.base.errors import unknown_name
+from hasten.techniques.backward.micro_batch import MicroBatch
+from hasten.techniques.forward.bf16 import Bf16
+from hasten.techniques.forward.channels_last import ChannelsLast
+from hasten.techniques.forward.compile import Compile
+from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
+from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
+from hasten.techniques.input.batched_gather import BatchedGather
+from hasten.techniques.update.delayed_update import DelayedUpdate
+from hasten.techniques.update.fused_optimizer import FusedOptimizer
+from hasten.techniques.update.one_cycle import OneCycle
+from hasten.training.technique import Technique
+
+OWN: tuple[type[Technique], ...] = (
+    BatchedGather,
+    OneDnnFp32,
+    ChannelsLast,
+    Bf16,
+    Compile,
+    MicroBatch,
+    ClipNorm,
+    ClipValue,
+    ClipAdaptive,
+    FusedOptimizer,
+    OneCycle,
+    DelayedUpdate,
+)
+
+
+@cache
+def techniques() -> dict[str, type[Technique]]:
+    """Return name -> technique, hasten's own first, then those that installed packages offer."""
+    found = {kind.card.name: kind for kind in OWN}
+    for point in entry_points(group="hasten.techniques"):
+        kind = point.load()
+        found.setdefault(kind.card.name, kind)
+    return found
+
+
+def technique(name: str) -> type[Technique]:
+    """Return the technique of that name.
+
+    Raises:
+        BadInput: if there is none; the message has the nearest names.
+    """
+    if name not in techniques():
+        raise unknown_name("technique", name, techniques())
+    return techniques()[name]

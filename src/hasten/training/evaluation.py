@@ -1,0 +1,55 @@
+"""What a run says between steps: its training losses, and how good the model is on the validation data."""
+
+import torch
+
+from hasten.base.records.run import Evaluation, Progress
+from hasten.training.loss import Loss
+from hasten.training.session import Session
+
+
+def report(run: Session, done: list[Loss]) -> Progress:
+    """Return the mean losses of the steps in `done` as a record, and empty the list.
+
+    Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
+    """
+    sums = torch.stack([loss.sum for loss in done]).double().tolist()
+    counts = [loss.count for loss in done]
+    run.tally.loss_sum += sum(sums)
+    run.tally.loss_count += sum(counts)
+    samples = run.place.epoch * run.samples + run.place.offset
+    done.clear()
+    return Progress(
+        step=run.place.step,
+        epoch=run.place.epoch,
+        elapsed_s=run.place.elapsed_s,
+        losses=tuple(total / count for total, count in zip(sums, counts, strict=True)),
+        samples_per_s=samples / run.place.elapsed_s,
+    )
+
+
+def evaluate(run: Session) -> Evaluation:
+    """Judge the model on the validation data, in evaluation mode and without gradients."""
+    total, count = 0.0, 0
+    run.model.eval()
+    with torch.no_grad():
+        for batch in run.validation_batches():
+            output = run.predict(batch)
+            loss = run.loss(output, batch)
+            total, count = total + float(loss.sum), count + loss.count
+            run.quality.add(output, batch[-1])
+    run.model.train()
+    tally, valid_loss = run.tally, total / count
+    metric = run.quality.value(valid_loss)
+    best = run.quality.is_better(metric, tally.best)
+    evaluation = Evaluation(
+        step=run.place.step,
+        epoch=run.place.epoch,
+        elapsed_s=run.place.elapsed_s,
+        train_loss=tally.loss_sum / tally.loss_count if tally.loss_count else float("nan"),
+        valid_loss=valid_loss,
+        metric=metric,
+        best=best,
+    )
+    if run.plateau is not None:
+        run.plateau.see(valid_loss)
+    return evaluation

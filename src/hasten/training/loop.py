@@ -1,0 +1,87 @@
+"""The loop: batch -> forward -> loss -> backward -> gradient -> update -> converged?
+
+It knows the stages of a step and no technique. It yields what happened as records and never prints or saves: whoever
+runs it decides, between two steps, what to show and what to keep.
+"""
+
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import TypeAlias
+
+from hasten.base.records.run import Event, Finished
+from hasten.data.datasets import Batch
+from hasten.training.evaluation import evaluate, report
+from hasten.training.loss import Loss
+from hasten.training.recipe import split
+from hasten.training.session import Session
+from hasten.training.stopping import ENDS_WITH_EVALUATION, converged, limit_reached, non_finite
+
+PARTS = ("input", "forward", "loss", "backward", "gradient", "update", "evaluation", "other")
+"""What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`."""
+INPUT, FORWARD, LOSS, BACKWARD, GRADIENT, UPDATE, EVALUATION, OTHER = range(len(PARTS))
+
+Mark: TypeAlias = Callable[[int], None]
+REPORT_EVERY_S = 0.5
+
+
+def unmarked(part: int) -> None:
+    """Do nothing: the mark of a run that nobody profiles."""
+
+
+def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
+    """Make one update and return its loss (detached). A batch in several parts accumulates their gradients."""
+    count = run.recipe.forward.loss.count(batch)
+    summed = None
+    for part in split(batch, run.recipe.backward.micro_batch):
+        output = run.predict(part)
+        mark(FORWARD)
+        loss = run.loss(output, part).sum
+        mark(LOSS)
+        loss.backward(run.share(count, loss.dtype))
+        mark(BACKWARD)
+        summed = loss.detach() if summed is None else summed + loss.detach()
+    usable = True
+    for change in run.gradient:
+        usable = change(run.parameters) and usable
+    mark(GRADIENT)
+    if usable:
+        run.optimizer.step()
+    run.optimizer.zero_grad()
+    mark(UPDATE)
+    assert summed is not None, "a batch has at least one part"
+    return Loss(summed, count)
+
+
+def train(run: Session, mark: Mark = unmarked) -> Iterator[Event]:
+    """Train until a stop rule is true, yielding what happened; the last event is `Finished`.
+
+    Between two events the session is whole: its `state()` may be saved. Close the iterator to leave, or set
+    `run.interrupted_by` to end after the current step.
+    """
+    place, done = run.place, list[Loss]()
+    started = perf_counter() - place.elapsed_s
+    report_at = place.elapsed_s + REPORT_EVERY_S
+    reason = limit_reached(run)
+
+    with run.switched_on():
+        for batch in run.batches() if reason is None else ():
+            mark(INPUT)
+            run.set_learning_rate()
+            done.append(step(run, batch, mark))
+            run.advance(len(batch[-1]), perf_counter() - started)
+            reason = limit_reached(run)
+            due = run.evaluation_due()
+            if reason or due or place.elapsed_s >= report_at:
+                yield (progress := report(run, done))
+                reason = non_finite(progress) or reason
+                report_at = place.elapsed_s + REPORT_EVERY_S
+            if reason in ENDS_WITH_EVALUATION or (due and reason is None):
+                yield (evaluation := evaluate(run))
+                reason = converged(run, evaluation) or reason
+                mark(EVALUATION)
+            mark(OTHER)
+            if reason:
+                break
+    assert reason is not None, "the data come round until a stop rule is true"
+    place.elapsed_s = perf_counter() - started
+    yield Finished(reason=reason, step=place.step, epoch=place.epoch, elapsed_s=place.elapsed_s)

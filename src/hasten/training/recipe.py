@@ -1,0 +1,118 @@
+"""How one run is built, stage by stage: plain values and functions, and nothing is built until the run starts."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+
+from hasten.data.datasets import Batch
+from hasten.data.loaders import Loader, per_sample, whole
+from hasten.training.loss import LossFunction, loss_function
+from hasten.training.task import Task, Update
+
+ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
+Function: TypeAlias = Callable[..., Any]
+Around: TypeAlias = Callable[[Function], Function]
+"""A function in, a function with the same arguments and meaning out: autocast, compile, saved-tensor hooks."""
+GradientStep: TypeAlias = Callable[[Sequence[nn.Parameter]], bool]
+"""Changes `.grad` of the parameters in place; returns False to skip this update."""
+Switch: TypeAlias = Callable[[], AbstractContextManager[Any]]
+"""A process-wide setting: made for each stretch in which the recipe runs, and put back after it."""
+
+
+def unchanged(model: nn.Module) -> nn.Module:
+    """Return the model as it is."""
+    return model
+
+
+@dataclass(frozen=True)
+class Surgery:
+    """A change of the model before training, and how to take it back so that a plain model remains.
+
+    Both may change the model in place or return another; `undo` keeps the trained weights.
+    """
+
+    change: ModelChange
+    undo: ModelChange = unchanged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """Read, batch, move to the device. `prepare` runs on each batch once it is on the device."""
+
+    batch_size: int
+    loader: Loader = per_sample
+    prepare: tuple[Callable[[Batch], Batch], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forward:
+    """How the output and the loss are computed.
+
+    `predict(model, batch) -> output` and `loss(output, batch) -> Loss` are each wrapped by every `around`, the first
+    one innermost. `switches` are on while the recipe runs.
+    """
+
+    predict: Callable[[nn.Module, Batch], Any]
+    loss: LossFunction
+    around: tuple[Around, ...] = ()
+    switches: tuple[Switch, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backward:
+    """How gradients are computed. A batch larger than `micro_batch` samples is split and its gradients accumulate."""
+
+    micro_batch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallel:
+    """Where the run lives."""
+
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one run is built; the fields stand in the order in which data flow through a step."""
+
+    task: Task
+    input: Input
+    model: tuple[Surgery, ...] = ()
+    forward: Forward
+    backward: Backward = field(default_factory=Backward)
+    gradient: tuple[Callable[[], GradientStep], ...] = ()
+    update: Update
+    parallel: Parallel = field(default_factory=Parallel)
+
+
+def call_model(model: nn.Module, batch: Batch) -> Any:
+    """Return the model's output for a batch: every tensor but the last is an input."""
+    return model(*batch[:-1])
+
+
+def baseline(task: Task, *, device: str = "cpu") -> Recipe:
+    """Return the recipe that trains `task` as plain PyTorch does, with no technique."""
+    size = len(task.data.train)  # type: ignore[arg-type]  (map-style data sets have a length; `check` says so)
+    full = task.batch_size is None or task.batch_size >= size
+    return Recipe(
+        task=task,
+        input=Input(
+            batch_size=size if task.batch_size is None or full else task.batch_size,
+            loader=whole if full else per_sample,
+        ),
+        forward=Forward(predict=call_model, loss=loss_function(task.loss)),
+        update=task.update,
+        parallel=Parallel(device=device),
+    )
+
+
+def split(batch: Batch, size: int | None) -> tuple[Batch, ...]:
+    """Return the batch in parts of at most `size` samples, or whole if it has no more than that."""
+    if size is None or len(batch[-1]) <= size:
+        return (batch,)
+    columns: list[tuple[Tensor, ...]] = [column.split(size) for column in batch]
+    return tuple(zip(*columns, strict=True))

@@ -1,0 +1,228 @@
+"""A recipe, built: the model, its optimizer and its data, ready to make the next step."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+from hasten.base.errors import BadInput
+from hasten.base.seeds import random_state, seed_all, set_random_state
+from hasten.data.datasets import Batch
+from hasten.data.loaders import Fetch, whole
+from hasten.data.order import sequential, shuffled
+from hasten.training.loss import Loss
+from hasten.training.metrics import Quality
+from hasten.training.optimizers import make_optimizer
+from hasten.training.recipe import Around, Function, GradientStep, Recipe
+from hasten.training.schedule import Plateau, factor_of, plateau_of
+
+EVALUATION_BATCH = 256
+"""Smallest validation batch: no gradients are kept, so it need not be as small as a training batch."""
+
+
+@dataclass
+class Place:
+    """How far a run has come: everything about its position in the data and the schedule."""
+
+    step: int = 0
+    epoch: int = 0
+    offset: int = 0  # samples of the epoch that have been used
+    elapsed_s: float = 0.0
+
+
+@dataclass
+class Tally:
+    """What the stop rules remember from one evaluation to the next."""
+
+    best: float = float("nan")
+    waited: int = 0
+    loss_sum: float = 0.0  # of the training loss since the last evaluation
+    loss_count: int = 0
+    train_loss: float = float("nan")  # mean at the last evaluation
+
+
+@dataclass
+class Session:
+    """A built recipe and its position. The loop moves it; nothing else does."""
+
+    recipe: Recipe
+    seed: int
+    model: nn.Module
+    parameters: Sequence[nn.Parameter]
+    optimizer: optim.Optimizer
+    predict: Callable[[Batch], Any]
+    loss: Callable[[Any, Batch], Loss]
+    gradient: Sequence[GradientStep]
+    quality: Quality
+    samples: int  # in the training data
+    train_fetch: Fetch
+    valid_fetch: Fetch
+    rates: Sequence[float]  # learning rate of each parameter group before the schedule
+    factor: Callable[[int], float] | None
+    plateau: Plateau | None
+    place: Place = field(default_factory=Place)
+    tally: Tally = field(default_factory=Tally)
+    interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
+    _shares: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches from the current place on, epoch after epoch, on the device and prepared.
+
+        Raises:
+            BadInput: if the loader hands out fewer samples than the data set has.
+        """
+        while True:
+            if self.recipe.input.loader is whole:
+                ids = sequential(self.samples)
+            else:
+                ids = shuffled(self.samples, seed=self.seed, epoch=self.place.epoch)[self.place.offset :]
+            yield from self._delivered(self.train_fetch(ids))
+            if self.place.offset != 0:
+                raise BadInput(
+                    f"an epoch of {self.recipe.task.name!r} must hand out {self.samples} samples; "
+                    f"the loader ended after {self.place.offset}, in epoch {self.place.epoch}. Check its sampler."
+                )
+
+    def advance(self, num_samples: int, elapsed_s: float) -> None:
+        """Note that one update on so many samples has been made."""
+        place = self.place
+        place.step += 1
+        place.elapsed_s = elapsed_s
+        place.offset += num_samples
+        if place.offset >= self.samples:
+            place.epoch, place.offset = place.epoch + 1, 0
+
+    def evaluation_due(self) -> bool:
+        """Return whether the step just made is one after which the model is judged."""
+        every = self.recipe.task.stop.evaluate_every
+        return self.place.offset == 0 if every is None else self.place.step % every == 0
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """Yield the validation data in their own order, on the device and prepared."""
+        size = len(self.recipe.task.data.valid)  # type: ignore[arg-type]
+        return self._delivered(self.valid_fetch(sequential(size)))
+
+    def share(self, count: int, dtype: torch.dtype) -> Tensor:
+        """Return 1 / count as the gradient that a backward pass of a summed loss starts from."""
+        key = (count, dtype)
+        if key not in self._shares:
+            self._shares[key] = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
+        return self._shares[key]
+
+    def set_learning_rate(self) -> None:
+        """Put the learning rate of the coming step into the optimizer."""
+        if self.factor is None and self.plateau is None:
+            return
+        factor = (self.factor(self.place.step) if self.factor else 1.0) * (self.plateau.scale if self.plateau else 1.0)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+
+    @contextmanager
+    def switched_on(self) -> Generator[None]:
+        """Put the recipe's process-wide switches on for the body, and back after it."""
+        with ExitStack() as stack:
+            for switch in self.recipe.forward.switches:
+                stack.enter_context(switch())
+            yield
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next step depends on, as tensors and plain values (not copied)."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "place": asdict(self.place),
+            "tally": asdict(self.tally),
+            "plateau": asdict(self.plateau) if self.plateau else None,
+            "random": random_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state of a session with the same recipe."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.place = Place(**state["place"])
+        self.tally = Tally(**state["tally"])
+        if self.plateau is not None and state["plateau"] is not None:
+            self.plateau = Plateau(**state["plateau"])
+        set_random_state(state["random"])
+
+    def _delivered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        device = self.recipe.parallel.device
+        if device != "cpu":
+            batches = (tuple(column.to(device, non_blocking=True) for column in batch) for batch in batches)
+        for prepare in self.recipe.input.prepare:
+            batches = map(prepare, batches)
+        return batches
+
+
+def steps_per_epoch(recipe: Recipe) -> int:
+    """Return how many updates one pass over the training data makes."""
+    return -(-len(recipe.task.data.train) // recipe.input.batch_size)  # type: ignore[arg-type]
+
+
+def total_steps(recipe: Recipe) -> int | None:
+    """Return how many updates the stop rules allow at most, or None where only time ends the run."""
+    stop = recipe.task.stop
+    limits = [stop.steps, stop.epochs * steps_per_epoch(recipe) if stop.epochs else None]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def build(recipe: Recipe, *, seed: int | None = None) -> Session:
+    """Build the model, the optimizer and the data of a recipe. Seeds the global generators.
+
+    After this call the generators stand where they stood when the model was built, whatever techniques did to it,
+    so that two recipes of one task draw the same random numbers.
+    """
+    task = recipe.task
+    seed = task.seed if seed is None else seed
+    seed_all(seed)
+    model = task.model()
+    state = random_state()
+    for surgery in recipe.model:
+        model = surgery.change(model)
+    model = model.to(recipe.parallel.device)
+    model.train()
+    optimizer = _optimizer(recipe, model)
+    set_random_state(state)
+    forward, schedule = recipe.forward, recipe.update.schedule
+    valid_size = len(task.data.valid)  # type: ignore[arg-type]
+    valid_batch = valid_size if recipe.input.loader is whole else max(recipe.input.batch_size, EVALUATION_BATCH)
+    return Session(
+        recipe=recipe,
+        seed=seed,
+        model=model,
+        parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
+        optimizer=optimizer,
+        predict=partial(_wrapped(forward.predict, forward.around), model),
+        loss=_wrapped(forward.loss, forward.around),
+        gradient=[make() for make in recipe.gradient],
+        quality=Quality(task.metric),
+        samples=len(task.data.train),  # type: ignore[arg-type]
+        train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
+        valid_fetch=recipe.input.loader(task.data.valid, valid_batch),
+        rates=[group["lr"] for group in optimizer.param_groups],
+        factor=factor_of(schedule, total_steps(recipe) or 1),
+        plateau=plateau_of(schedule),
+    )
+
+
+def _optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:
+    update = recipe.update
+    if callable(update.optimizer):
+        optimizer = update.optimizer(model)
+        if update.lr is not None:
+            for group in optimizer.param_groups:
+                group["lr"] = update.lr
+        return optimizer
+    assert update.lr is not None, "Update refuses a named optimizer without a rate"
+    return make_optimizer(update.optimizer, model, lr=update.lr, options=update.options)
+
+
+def _wrapped(function: Function, around: Sequence[Around]) -> Function:
+    for wrap in around:
+        function = wrap(function)
+    return function

@@ -1,0 +1,48 @@
+"""The stop rules: when training has converged, or may not go on."""
+
+import math
+
+from hasten.base.records.run import Evaluation, Progress, StopReason
+from hasten.training.session import Session
+
+ENDS_WITH_EVALUATION = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME})
+"""Reasons after which the model is judged once more, so that the last state has a metric."""
+
+
+def limit_reached(run: Session) -> StopReason | None:
+    """Return the rule that ends the run after this step without looking at the model, if any."""
+    stop, place = run.recipe.task.stop, run.place
+    if run.interrupted_by is not None:
+        return StopReason.INTERRUPTED
+    if stop.steps is not None and place.step >= stop.steps:
+        return StopReason.STEPS
+    if stop.epochs is not None and place.epoch >= stop.epochs:
+        return StopReason.EPOCHS
+    if stop.seconds is not None and place.elapsed_s >= stop.seconds:
+        return StopReason.TIME
+    return None
+
+
+def non_finite(progress: Progress) -> StopReason | None:
+    """Return `NON_FINITE` if any of the losses is NaN or infinite."""
+    return None if all(map(math.isfinite, progress.losses)) else StopReason.NON_FINITE
+
+
+def converged(run: Session, evaluation: Evaluation) -> StopReason | None:
+    """Take one evaluation into account and return the rule that it makes true, if any."""
+    stop, tally = run.recipe.task.stop, run.tally
+    flat = stop.plateau is not None and _is_flat(tally.train_loss, evaluation.train_loss, stop.plateau)
+    tally.train_loss, tally.loss_sum, tally.loss_count = evaluation.train_loss, 0.0, 0
+    tally.waited = 0 if evaluation.best else tally.waited + 1
+    if evaluation.best:
+        tally.best = evaluation.metric
+    if run.quality.reaches(evaluation.metric, stop.target):
+        return StopReason.TARGET
+    if stop.patience is not None and tally.waited >= stop.patience:
+        return StopReason.PATIENCE
+    return StopReason.PLATEAU if flat else None
+
+
+def _is_flat(before: float, now: float, change: float) -> bool:
+    """Return whether the loss moved by less than `change` of its size; False while there is no earlier one."""
+    return math.isfinite(before) and math.isfinite(now) and abs(before - now) <= change * abs(before)

@@ -1,0 +1,114 @@
+"""What a person brings: data, model, loss, metric, how it is trained today, and when it is good enough."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from torch import nn, optim
+from torch.utils.data import Dataset
+from torchmetrics import Metric
+
+from hasten.base.errors import BadInput
+from hasten.training.loss import LossFunction, MeanLoss
+from hasten.training.schedule import Schedule
+
+OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
+ModelFactory: TypeAlias = Callable[[], nn.Module]
+MetricFactory: TypeAlias = Callable[[], Metric]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Training and validation data: map-style torch data sets whose samples are tuples, the target last."""
+
+    train: Dataset[Any]
+    valid: Dataset[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """How parameters change: the optimizer, its learning rate, and the schedule of the rate.
+
+    Args:
+        optimizer: a name ("sgd", "adamw", ...; see `hasten.training.optimizers`) or a function from the model, built
+            after the model is final, since earlier stages may replace parameters.
+        lr: learning rate; with a factory, None means: the rate that the factory set.
+        options: further arguments of the named optimizer, for example {"momentum": 0.9}.
+        schedule: how the rate moves.
+    """
+
+    optimizer: str | OptimizerFactory = "adamw"
+    lr: float | None = 1e-3
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def __post_init__(self) -> None:
+        if self.lr is not None and not self.lr > 0:
+            raise BadInput(f"the learning rate must be above 0; found {self.lr}.")
+        if self.lr is None and isinstance(self.optimizer, str):
+            raise BadInput(f"the optimizer {self.optimizer!r} needs a learning rate; found none.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """When training ends: the first of these to come true. At least `steps`, `epochs` or `seconds` must be given.
+
+    Args:
+        epochs: passes over the training data.
+        steps: optimizer updates.
+        seconds: wall-clock budget.
+        target: value of the task's metric that is good enough.
+        patience: evaluations without a better metric (early stopping).
+        plateau: relative change of the training loss between two evaluations below which it counts as flat.
+        evaluate_every: steps between evaluations; None for once per epoch.
+    """
+
+    epochs: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    target: float | None = None
+    patience: int | None = None
+    plateau: float | None = None
+    evaluate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None and self.seconds is None:
+            raise BadInput("training must end some time: give Stop epochs, steps or seconds; found none of them.")
+        for name in ("epochs", "steps", "seconds", "patience", "plateau", "evaluate_every"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise BadInput(f"Stop.{name} must be above 0; found {value}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One training as its owner does it today. hasten looks for a faster way to the same result.
+
+    Args:
+        name: short and without spaces; names the run folder.
+        data: training and validation data.
+        model: builds a fresh model; called after seeding, once per experiment.
+        loss: "cross_entropy", "mse", a callable (output, target) -> mean, or a `LossFunction`.
+        metric: what quality means: a name (see `hasten.training.metrics`) or a function that builds a torchmetrics
+            metric; "loss" for the validation loss itself.
+        update: optimizer, learning rate and schedule.
+        batch_size: samples per update; None for all of them (plain gradient descent).
+        stop: when training ends.
+        seed: of initialisation, data order and dropout.
+    """
+
+    name: str
+    data: Data
+    model: ModelFactory
+    loss: str | LossFunction | MeanLoss = "cross_entropy"
+    metric: str | MetricFactory = "accuracy"
+    update: Update = field(default_factory=Update)
+    batch_size: int | None = 64
+    stop: Stop = field(default_factory=lambda: Stop(epochs=10))
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.name or any(letter in self.name for letter in " /\\"):
+            raise BadInput(f"a task's name must be one word without slashes; found {self.name!r}.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise BadInput(f"batch_size must be at least 1, or None for full-batch descent; found {self.batch_size}.")

@@ -1,0 +1,1 @@
+"""Floor 4: experiments, and the plan that they prove."""
