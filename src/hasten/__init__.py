@@ -1,1 +1,54 @@
-"""hasten: gradient training in PyTorch made faster, with proof."""
+"""hasten: gradient training in PyTorch made faster, with proof.
+
+The verbs are functions (`run`, `train`, `profile`, `tune`); the nouns that they take are `Task` and what it is made
+of. Everything is loaded when it is first used, so that `import hasten` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hasten.api import profile, run, train, tune
+    from hasten.base.records.plan import Choice, Plan
+    from hasten.training.loss import Loss
+    from hasten.training.schedule import Schedule
+    from hasten.training.task import Data, Stop, Task, Update
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "run": "hasten.api",
+    "train": "hasten.api",
+    "profile": "hasten.api",
+    "tune": "hasten.api",
+    "Choice": "hasten.base.records.plan",
+    "Plan": "hasten.base.records.plan",
+    "Loss": "hasten.training.loss",
+    "Schedule": "hasten.training.schedule",
+    "Data": "hasten.training.task",
+    "Stop": "hasten.training.task",
+    "Task": "hasten.training.task",
+    "Update": "hasten.training.task",
+}
+
+__all__ = [
+    "Choice",
+    "Data",
+    "Loss",
+    "Plan",
+    "Schedule",
+    "Stop",
+    "Task",
+    "Update",
+    "profile",
+    "run",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hasten' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

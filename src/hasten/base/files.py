@@ -16,20 +16,20 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Args:
         path: the file to make or replace; its folder is made if missing.
-        write: called once with the open temporary file.
+        write: called once with the open temporary file, whose `name` is its path.
 
     Raises:
         BadInput: if the folder cannot be written or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        file = tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent, delete=False)
     except OSError as error:
         raise _unwritable(path, error) from error
-    temporary = Path(name)
+    temporary = Path(file.name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
+        with file:
+            write(file)  # type: ignore[arg-type]  (a named temporary file is a binary file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

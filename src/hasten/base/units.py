@@ -58,3 +58,8 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise BadInput(f"a duration must look like 90s, 2m or 1.5h; found {text!r}.")
     return float(match[1]) * _DURATION_SECONDS[match[2]]
+
+
+def finite(value: float) -> float | None:
+    """Return the number, or None where it is NaN or infinite: records go to JSON, which has no such numbers."""
+    return value if math.isfinite(value) else None

@@ -3,6 +3,7 @@
 import torch
 
 from hasten.base.records.run import Evaluation, Progress
+from hasten.base.units import finite
 from hasten.training.loss import Loss
 from hasten.training.session import Session
 
@@ -22,7 +23,7 @@ def report(run: Session, done: list[Loss]) -> Progress:
         step=run.place.step,
         epoch=run.place.epoch,
         elapsed_s=run.place.elapsed_s,
-        losses=tuple(total / count for total, count in zip(sums, counts, strict=True)),
+        losses=tuple(finite(total / count) for total, count in zip(sums, counts, strict=True)),
         samples_per_s=samples / run.place.elapsed_s,
     )
 
@@ -45,9 +46,9 @@ def evaluate(run: Session) -> Evaluation:
         step=run.place.step,
         epoch=run.place.epoch,
         elapsed_s=run.place.elapsed_s,
-        train_loss=tally.loss_sum / tally.loss_count if tally.loss_count else float("nan"),
-        valid_loss=valid_loss,
-        metric=metric,
+        train_loss=finite(tally.loss_sum / tally.loss_count) if tally.loss_count else None,
+        valid_loss=finite(valid_loss),
+        metric=finite(metric),
         best=best,
     )
     if run.plateau is not None:

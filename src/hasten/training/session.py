@@ -42,7 +42,7 @@ class Tally:
     waited: int = 0
     loss_sum: float = 0.0  # of the training loss since the last evaluation
     loss_count: int = 0
-    train_loss: float = float("nan")  # mean at the last evaluation
+    train_loss: float | None = None  # mean at the last evaluation
 
 
 @dataclass

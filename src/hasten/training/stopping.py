@@ -1,7 +1,5 @@
 """The stop rules: when training has converged, or may not go on."""
 
-import math
-
 from hasten.base.records.run import Evaluation, Progress, StopReason
 from hasten.training.session import Session
 
@@ -25,7 +23,7 @@ def limit_reached(run: Session) -> StopReason | None:
 
 def non_finite(progress: Progress) -> StopReason | None:
     """Return `NON_FINITE` if any of the losses is NaN or infinite."""
-    return None if all(map(math.isfinite, progress.losses)) else StopReason.NON_FINITE
+    return StopReason.NON_FINITE if None in progress.losses else None
 
 
 def converged(run: Session, evaluation: Evaluation) -> StopReason | None:
@@ -34,15 +32,15 @@ def converged(run: Session, evaluation: Evaluation) -> StopReason | None:
     flat = stop.plateau is not None and _is_flat(tally.train_loss, evaluation.train_loss, stop.plateau)
     tally.train_loss, tally.loss_sum, tally.loss_count = evaluation.train_loss, 0.0, 0
     tally.waited = 0 if evaluation.best else tally.waited + 1
-    if evaluation.best:
+    if evaluation.best and evaluation.metric is not None:
         tally.best = evaluation.metric
-    if run.quality.reaches(evaluation.metric, stop.target):
+    if evaluation.metric is not None and run.quality.reaches(evaluation.metric, stop.target):
         return StopReason.TARGET
     if stop.patience is not None and tally.waited >= stop.patience:
         return StopReason.PATIENCE
     return StopReason.PLATEAU if flat else None
 
 
-def _is_flat(before: float, now: float, change: float) -> bool:
+def _is_flat(before: float | None, now: float | None, change: float) -> bool:
     """Return whether the loss moved by less than `change` of its size; False while there is no earlier one."""
-    return math.isfinite(before) and math.isfinite(now) and abs(before - now) <= change * abs(before)
+    return before is not None and now is not None and abs(before - now) <= change * abs(before)

@@ -11,9 +11,9 @@ class Peak(Record, frozen=True):
     "float16", "int8", "float8"; `backend` the library that did it ("mkl", "onednn", "native", "cublas", "cudnn", "");
     `size` the problem: M, N, K of a GEMM; batch, channels in, height, width, channels out and kernel of a convolution;
     bytes elsewhere. `rate` is in operations or bytes per second (for "launch" the seconds of one launch), the median of
-    the quietest stretch of readings; `spread` is the relative half-width of their middle half, None where a single
-    reading leaves it unknown; `stable` is false where it is too wide to be told as a fact. `variant` names what else
-    tells two peaks apart: the layout of a convolution's tensors, the memory kernel, the direction of a copy.
+    the quietest stretch of readings; `spread` is the relative half-width of their middle half; `stable` is false where
+    that is too wide, or the readings too few, for a fact. `variant` names what else tells two peaks apart: the layout
+    of a convolution's tensors, the memory kernel, the direction of a copy.
     """
 
     kind: str
@@ -21,7 +21,7 @@ class Peak(Record, frozen=True):
     backend: str
     size: tuple[int, ...]
     rate: float
-    spread: float | None
+    spread: float
     stable: bool
     variant: str = ""
     device: str = "cpu"  # or "cuda"
@@ -52,8 +52,10 @@ class Machine(Record, frozen=True):
     remarks: tuple[str, ...] = ()  # what stands out, in plain words
     measured_s: float = 0.0  # how long measuring took
 
-    def peak(self, kind: str, number_format: str = "", backend: str | None = None) -> Peak | None:
-        """Return the fastest stable peak of that kind, format and back end (any back end if None), or None."""
+    def peak(
+        self, kind: str, number_format: str = "", backend: str | None = None, *, device: str | None = None
+    ) -> Peak | None:
+        """Return the fastest stable peak of that kind, format, back end and device (any where not told), or None."""
         found = [
             peak
             for peak in self.peaks
@@ -61,5 +63,6 @@ class Machine(Record, frozen=True):
             and peak.kind == kind
             and (not number_format or peak.format == number_format)
             and (backend is None or peak.backend == backend)
+            and (device is None or peak.device == device)
         ]
         return max(found, key=lambda peak: peak.rate, default=None)

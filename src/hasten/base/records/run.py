@@ -18,29 +18,62 @@ class StopReason(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class Progress(Record, frozen=True):
-    """Some steps have been done. `losses` are the mean losses of the steps up to and including `step`, in order."""
+class TaskFacts(Record, frozen=True):
+    """What is going to be trained."""
+
+    name: str
+    train_samples: int
+    valid_samples: int
+    sample_shape: str
+    parameters: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float | None
+    schedule: str
+    epochs: int | None
+    steps: int | None
+    metric: str
+    target: float | None
+
+
+class Started(Record, frozen=True, tag="started"):
+    """A training begins, or goes on from `step`."""
+
+    task: str
+    plan: tuple[str, ...]  # techniques; empty for the plain training
+    seed: int
+    step: int
+    total_steps: int | None
+    metric_name: str
+    target: float | None
+
+
+class Progress(Record, frozen=True, tag="progress"):
+    """Some steps have been done. `losses` are the mean losses of the steps up to and including `step`, in order.
+
+    A loss that is not finite is None, here and in `Evaluation`.
+    """
 
     step: int
     epoch: int
     elapsed_s: float
-    losses: tuple[float, ...]
+    losses: tuple[float | None, ...]
     samples_per_s: float
 
 
-class Evaluation(Record, frozen=True):
+class Evaluation(Record, frozen=True, tag="evaluation"):
     """The model was judged on the validation data after `step` updates."""
 
     step: int
     epoch: int
     elapsed_s: float
-    train_loss: float
-    valid_loss: float
-    metric: float
+    train_loss: float | None
+    valid_loss: float | None
+    metric: float | None
     best: bool
 
 
-class Finished(Record, frozen=True):
+class Finished(Record, frozen=True, tag="finished"):
     """Training ended."""
 
     reason: StopReason
@@ -50,7 +83,7 @@ class Finished(Record, frozen=True):
     detail: str = ""
 
 
-Event = Progress | Evaluation | Finished
+Event = Started | Progress | Evaluation | Finished
 
 
 class RunResult(Record, frozen=True):
@@ -66,10 +99,9 @@ class RunResult(Record, frozen=True):
     steps: int
     elapsed_s: float
     time_to_target_s: float | None
-    best_metric: float
-    final_metric: float
-    final_valid_loss: float
+    best_metric: float | None
+    final_metric: float | None
+    final_valid_loss: float | None
     samples_per_s: float
-    peak_bytes: int
     evaluations: tuple[Evaluation, ...]
     folder: str | None = None
