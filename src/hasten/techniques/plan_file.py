@@ -4,35 +4,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-
 from hasten.base.errors import BadInput, HastenError
 from hasten.base.files import write_text
 from hasten.base.records.plan import Choice, Plan
 from hasten.techniques.applying import make
+from hasten.techniques.plan_text import plan_text
 
 
 def write_plan(plan: Plan, path: Path) -> None:
     """Write the plan as TOML, atomically."""
     write_text(path, plan_text(plan))
-
-
-def plan_text(plan: Plan) -> str:
-    """Return the plan as TOML: one table per technique, its measured gain as a comment."""
-    document = tomlkit.document()
-    document.add(tomlkit.comment("A hasten plan: one table per technique. Delete a table to leave a technique out."))
-    if plan.machine:
-        document.add(tomlkit.comment(f"Measured on {plan.machine}."))
-    document.add("task", tomlkit.item(plan.task))
-    if not plan.choices:
-        document.add(tomlkit.comment("No technique helped: this is the plain training."))
-    for choice in plan.choices:
-        table = tomlkit.table()
-        table.comment(_gain(choice))
-        for knob, value in choice.knobs.items():
-            table.add(knob, value)
-        document.add(choice.technique, table)
-    return tomlkit.dumps(document)
 
 
 def read_plan(path: Path) -> Plan:
@@ -79,11 +60,3 @@ def _line(text: str, start: str, *, after: str = "") -> int:
     lines = [line.lstrip() for line in text.splitlines()]
     first = next((number for number, line in enumerate(lines) if after and line.startswith(after)), 0)
     return next((number + 1 for number in range(first, len(lines)) if lines[number].startswith(start)), first + 1)
-
-
-def _gain(choice: Choice) -> str:
-    if choice.gain is None:
-        return choice.note or "not measured"
-    gain = choice.gain
-    text = f"{gain.value:.2f}x as fast with it, 95 % interval [{gain.low:.2f}, {gain.high:.2f}], n = {gain.n} pairs"
-    return f"{text}; {choice.note}" if choice.note else text
