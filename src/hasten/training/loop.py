@@ -16,9 +16,9 @@ from hasten.training.recipe import split
 from hasten.training.session import Session
 from hasten.training.stopping import ENDS_WITH_EVALUATION, converged, limit_reached, non_finite
 
-PARTS = ("input", "forward", "loss", "backward", "gradient", "update", "evaluation", "other")
+PARTS = ("input", "transfer", "forward", "loss", "backward", "gradient", "update", "evaluation", "other")
 """What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`."""
-INPUT, FORWARD, LOSS, BACKWARD, GRADIENT, UPDATE, EVALUATION, OTHER = range(len(PARTS))
+INPUT, TRANSFER, FORWARD, LOSS, BACKWARD, GRADIENT, UPDATE, EVALUATION, OTHER = range(len(PARTS))
 
 Mark: TypeAlias = Callable[[int], None]
 REPORT_EVERY_S = 0.5
@@ -64,8 +64,10 @@ def train(run: Session, mark: Mark = unmarked) -> Iterator[Event]:
     reason = limit_reached(run)
 
     with run.switched_on():
-        for batch in run.batches() if reason is None else ():
+        for fetched in run.fetched() if reason is None else ():
             mark(INPUT)
+            batch = run.delivered(fetched)
+            mark(TRANSFER)
             run.set_learning_rate()
             done.append(step(run, batch, mark))
             run.advance(len(batch[-1]), perf_counter() - started)

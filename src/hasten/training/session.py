@@ -70,7 +70,11 @@ class Session:
     _shares: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
 
     def batches(self) -> Iterator[Batch]:
-        """Yield batches from the current place on, epoch after epoch, on the device and prepared.
+        """Yield batches from the current place on, epoch after epoch, on the device and prepared; see `fetched`."""
+        return map(self.delivered, self.fetched())
+
+    def fetched(self) -> Iterator[Batch]:
+        """Yield batches from the current place on, epoch after epoch, as the loader hands them out.
 
         Raises:
             BadInput: if the loader hands out fewer samples than the data set has.
@@ -80,7 +84,7 @@ class Session:
                 ids = sequential(self.samples)
             else:
                 ids = shuffled(self.samples, seed=self.seed, epoch=self.place.epoch)[self.place.offset :]
-            yield from self._delivered(self.train_fetch(ids))
+            yield from self.train_fetch(ids)
             if self.place.offset != 0:
                 raise BadInput(
                     f"an epoch of {self.recipe.task.name!r} must hand out {self.samples} samples; "
@@ -104,7 +108,16 @@ class Session:
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the validation data in their own order, on the device and prepared."""
         size = len(self.recipe.task.data.valid)  # type: ignore[arg-type]
-        return self._delivered(self.valid_fetch(sequential(size)))
+        return map(self.delivered, self.valid_fetch(sequential(size)))
+
+    def delivered(self, batch: Batch) -> Batch:
+        """Return the batch on the device and prepared."""
+        device = self.recipe.parallel.device
+        if device != "cpu":
+            batch = tuple(column.to(device, non_blocking=True) for column in batch)
+        for prepare in self.recipe.input.prepare:
+            batch = prepare(batch)
+        return batch
 
     def share(self, count: int, dtype: torch.dtype) -> Tensor:
         """Return 1 / count as the gradient that a backward pass of a summed loss starts from."""
@@ -149,14 +162,6 @@ class Session:
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau = Plateau(**state["plateau"])
         set_random_state(state["random"])
-
-    def _delivered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        device = self.recipe.parallel.device
-        if device != "cpu":
-            batches = (tuple(column.to(device, non_blocking=True) for column in batch) for batch in batches)
-        for prepare in self.recipe.input.prepare:
-            batches = map(prepare, batches)
-        return batches
 
 
 def steps_per_epoch(recipe: Recipe) -> int:
