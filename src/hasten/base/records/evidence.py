@@ -1,4 +1,4 @@
-"""Everything that one run of the main job found out: what its report is made from."""
+"""Everything that one main job found: what its report is made of."""
 
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
@@ -10,21 +10,28 @@ from hasten.base.records.trial import Tuning
 
 
 class Evidence(Record, frozen=True):
-    """What was measured and what came out; saved as evidence.json in the run folder.
+    """The machine, the step, the experiments, and the trainings with and without the plan.
 
-    `plan_runs` and `baseline_runs` are trainings of the same task with and without the plan, in the order of their
-    seeds. `speedup` is the time to the target of the baseline over that of the plan, paired over the seeds; None where
-    a target was not set, or not reached by every run.
+    `plan_runs` and `baseline_runs` hold the same seeds in the same order. `speedup` is the time of the baseline over
+    the time of the plan, to the target where the task has one, paired over the seeds in which both reached it; None
+    where fewer than two pairs did.
     """
 
+    hasten: str  # version
+    made_at: str  # local time, ISO 8601
     machine: Machine
+    task: TaskFacts
+    profile: Profile
+    tuning: Tuning
     plan: Plan
-    task: TaskFacts | None = None
-    profile: Profile | None = None
-    tuning: Tuning | None = None
-    plan_runs: tuple[RunResult, ...] = ()
-    baseline_runs: tuple[RunResult, ...] = ()
-    speedup: Interval | None = None
-    remarks: tuple[str, ...] = ()  # what a reader must know to judge the numbers, in plain words
-    version: str = ""  # of hasten
-    created: str = ""  # when the run began, ISO 8601
+    plan_text: str
+    plan_runs: tuple[RunResult, ...]
+    baseline_runs: tuple[RunResult, ...]
+    speedup: Interval | None
+    remarks: tuple[str, ...] = ()
+
+
+class Reported(Record, frozen=True):
+    """Where a report was written."""
+
+    path: str

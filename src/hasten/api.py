@@ -1,0 +1,137 @@
+"""The verbs: what a person calls from Python, and what every command of the command line calls."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from hasten.base.records.machine import Machine
+from hasten.base.records.plan import Plan
+from hasten.base.records.profile import Profile
+from hasten.base.records.record import save
+from hasten.base.records.trial import Tuning
+from hasten.base.stages import FREE, Guarantee
+from hasten.machine import facts, measure
+from hasten.main_job.budget import planned_s, tuning_budget_s
+from hasten.main_job.job import Job, Options, run_tuning
+from hasten.main_job.job import run as run_job
+from hasten.profiling.profile import profile as profile_recipe
+from hasten.techniques.applying import apply_plan
+from hasten.techniques.plan_file import read_plan, write_plan
+from hasten.training.check import check
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
+from hasten.training.running import Show, Trained, run_training
+from hasten.training.task import Task
+
+RUNS = Path("runs")
+
+
+def silent(record: object) -> None:
+    """Show nothing."""
+
+
+def run(
+    task: Task,
+    *,
+    budget: str | None = None,
+    allow: Iterable[Guarantee | str] = (),
+    seeds: int | None = None,
+    runs: Path = RUNS,
+    show: Show = silent,
+) -> Job:
+    """Do the main job: measure, profile, tune, train with the plan, compare with the baseline, report.
+
+    Args:
+        task: what to train.
+        budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 20 s, at most 10 minutes.
+        allow: guarantees beyond the free ones that tuning may use: "path", "model".
+        seeds: pairs of trainings to compare; None for as many as fit into 40 s.
+        runs: where the run's folder is made.
+        show: called with every record as it is known.
+
+    Returns:
+        The run's folder and its evidence.
+
+    Raises:
+        BadInput: if the task cannot be trained; the message says what must be changed.
+    """
+    options = Options(budget=budget, allow=FREE | {Guarantee(one) for one in allow}, seeds=seeds)
+    check(task)
+    folder = make_run_folder(runs, task.name, datetime.now())
+    show(machine := measure(quick=True))
+    return run_job(_baseline(task, machine), machine, folder=folder, options=options, show=show)
+
+
+def train(
+    task: Task,
+    plan: Plan | Path | None = None,
+    *,
+    runs: Path | None = RUNS,
+    resume: Path | None = None,
+    show: Show = silent,
+) -> Trained:
+    """Train a task, with a plan or plainly, and return the result and the plain model.
+
+    Args:
+        task: what to train.
+        plan: which techniques to use; a path is read. None with `resume` means: the plan of that run.
+        runs: where the run's folder is made; None to keep nothing.
+        resume: the folder of a run to go on from.
+        show: called with every record as it is known.
+
+    Raises:
+        BadInput: if the task, the plan or the checkpoint cannot be used.
+        Refused: if a technique of the plan cannot help here.
+    """
+    check(task)
+    if plan is None and resume is not None and (resume / PLAN).exists():
+        plan = resume / PLAN
+    chosen = read_plan(plan) if isinstance(plan, Path) else plan or Plan(task=task.name)
+    machine = facts()
+    recipe = apply_plan(chosen, _baseline(task, machine), machine)
+    folder = resume
+    if folder is None and runs is not None:
+        folder = make_run_folder(runs, task.name, datetime.now())
+        write_plan(chosen, folder / PLAN)
+        save(machine, folder / MACHINE)
+    return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None)
+
+
+def profile(task: Task, plan: Plan | Path | None = None, *, show: Show = silent) -> Profile:
+    """Measure where the time and the memory of a task's step go, and say what stands out.
+
+    Raises:
+        BadInput: if the task or the plan cannot be used.
+    """
+    check(task)
+    show(machine := measure(quick=True))
+    recipe = _baseline(task, machine)
+    if plan is not None:
+        recipe = apply_plan(read_plan(plan) if isinstance(plan, Path) else plan, recipe, machine)
+    show(anatomy := profile_recipe(recipe, machine))
+    return anatomy
+
+
+def tune(
+    task: Task, *, budget: str | None = None, allow: Iterable[Guarantee | str] = (), show: Show = silent
+) -> Tuning:
+    """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
+
+    Args: see `run`.
+    """
+    check(task)
+    show(machine := measure(quick=True))
+    recipe = _baseline(task, machine)
+    show(anatomy := profile_recipe(recipe, machine))
+    allowed = FREE | {Guarantee(one) for one in allow}
+    return run_tuning(
+        recipe,
+        machine,
+        budget_s=tuning_budget_s(budget, planned_s(recipe, anatomy)),
+        allow=allowed,
+        show=show,
+    )
+
+
+def _baseline(task: Task, machine: Machine) -> Recipe:
+    return baseline(task, device="cuda" if machine.gpu is not None else "cpu")

@@ -1,0 +1,44 @@
+"""How much time tuning may take."""
+
+import math
+
+from hasten.base.errors import BadInput
+from hasten.base.records.profile import Profile
+from hasten.base.units import parse_duration
+from hasten.training.recipe import Recipe
+from hasten.training.session import total_steps
+
+DEFAULT_SHARE = 0.05
+SHORTEST_S = 20.0
+LONGEST_S = 600.0
+
+
+def planned_s(recipe: Recipe, anatomy: Profile) -> float:
+    """Return how long the task's training would take if no target ended it early; infinite where nothing bounds it."""
+    steps, limit = total_steps(recipe), recipe.task.stop.seconds
+    by_steps = anatomy.step_s.value * steps if steps is not None else math.inf
+    return min(by_steps, limit if limit is not None else math.inf)
+
+
+def tuning_budget_s(text: str | None, planned: float) -> float:
+    """Return the seconds that a budget allows.
+
+    Args:
+        text: a duration ("90s", "2m") or a share of the planned training ("5%"); None for 5 %, but at least 20 s and
+            at most 10 minutes.
+        planned: seconds of the planned training.
+
+    Raises:
+        BadInput: if the text is neither.
+    """
+    if text is None:
+        return min(max(SHORTEST_S, DEFAULT_SHARE * planned), LONGEST_S)
+    if not text.strip().endswith("%"):
+        return parse_duration(text)
+    try:
+        share = float(text.strip().removesuffix("%")) / 100
+    except ValueError as error:
+        raise BadInput(f"a budget must look like 5%, 90s or 2m; found {text!r}.") from error
+    if not (share > 0 and math.isfinite(share * planned)):
+        raise BadInput(f"a budget must be a positive share of a training with a length; found {text!r}. Try 2m.")
+    return share * planned

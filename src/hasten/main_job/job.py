@@ -1,0 +1,103 @@
+"""The main job: profile the step -> tune -> train with the plan -> compare with the baseline -> report."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import hasten
+from hasten.base.errors import BadInput
+from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.machine import Machine
+from hasten.base.records.record import save
+from hasten.base.records.run import RunResult
+from hasten.base.records.trial import Tuning
+from hasten.base.stages import FREE, Guarantee
+from hasten.main_job.budget import planned_s, tuning_budget_s
+from hasten.main_job.comparing import compare, paired_speedup
+from hasten.profiling.profile import profile
+from hasten.report.html import write_html
+from hasten.techniques.applying import apply_plan
+from hasten.techniques.plan_file import plan_text, write_plan
+from hasten.training.facts import task_facts
+from hasten.training.recipe import Recipe
+from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
+from hasten.training.running import Show, run_training
+from hasten.tuning.tune import tune
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a person may decide about the main job.
+
+    Args:
+        budget: of tuning; see `hasten.main_job.budget.tuning_budget_s`.
+        allow: guarantees that tuning may use.
+        seeds: pairs of trainings to compare; None for as many as fit into 40 s, at least 1 and at most 5.
+    """
+
+    budget: str | None = None
+    allow: frozenset[Guarantee] = FREE
+    seeds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise BadInput(f"the comparison needs at least 1 seed; found {self.seeds}.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """How the main job ended: its evidence, or the signal that interrupted its training."""
+
+    folder: Path
+    evidence: Evidence | None
+    interrupted_by: int | None = None
+
+
+def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, show: Show) -> Job:
+    """Do the whole job for a baseline recipe on a measured machine; everything goes into `folder` and to `show`."""
+    save(machine, folder / MACHINE)
+    show(facts := task_facts(recipe))
+    show(anatomy := profile(recipe, machine))
+    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
+    tuning = run_tuning(recipe, machine, budget_s=budget_s, allow=options.allow, show=show)
+    plan = tuning.plan
+    write_plan(plan, folder / PLAN)
+    planned = apply_plan(plan, recipe, machine)
+    trained = run_training(planned, plan, folder=folder, show=show)
+    show(trained.result)
+    if trained.interrupted_by is not None:
+        return Job(folder, None, trained.interrupted_by)
+    pairs = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
+    plan_runs, baseline_runs = split_pairs(pairs)
+    evidence = Evidence(
+        hasten=hasten.__version__,
+        made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+        machine=machine,
+        task=facts,
+        profile=anatomy,
+        tuning=tuning,
+        plan=plan,
+        plan_text=plan_text(plan),
+        plan_runs=plan_runs,
+        baseline_runs=baseline_runs,
+        speedup=paired_speedup(pairs),
+    )
+    save(evidence, folder / EVIDENCE)
+    show(evidence)
+    write_html(evidence, folder / REPORT)
+    show(Reported(path=str(folder / REPORT)))
+    return Job(folder, evidence)
+
+
+def run_tuning(recipe: Recipe, machine: Machine, *, budget_s: float, allow: frozenset[Guarantee], show: Show) -> Tuning:
+    """Tune, showing every trial as it is known, and return the whole."""
+    last = None
+    for last in tune(recipe, machine, budget_s=budget_s, allow=allow):
+        show(last)
+    assert isinstance(last, Tuning), "tuning ends with its record"
+    return last
+
+
+def split_pairs(pairs: list[tuple[RunResult, RunResult]]) -> tuple[tuple[RunResult, ...], tuple[RunResult, ...]]:
+    """Return the results with the plan and those without, each in the order of the pairs."""
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
