@@ -4,13 +4,13 @@ import gc
 import math
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 
 import numpy as np
 
 from hasten.base.errors import BadInput
 from hasten.base.records.comparison import Comparison, NoiseFloor, Verdict
 from hasten.base.records.interval import Interval
+from hasten.measurement.collector import collector_off
 from hasten.measurement.confidence_sequence import ConfidenceSequence
 from hasten.measurement.statistics import interval_of, ratio_interval, robust_sigma, trimmed_mean
 
@@ -155,18 +155,6 @@ def timed_pairs(
                 t_b = _block_time_s(b, steps, clock)
                 t_a = _block_time_s(a, steps, clock)
         yield t_a, t_b
-
-
-@contextmanager
-def collector_off() -> Generator[None]:
-    """Keep Python's garbage collector from running, and leave it as found."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _block_time_s(block: Block, steps: int, clock: Clock) -> float:
