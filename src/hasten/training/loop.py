@@ -4,17 +4,17 @@ It knows the stages of a step and no technique. It yields what happened as recor
 runs it decides, between two steps, what to show and what to keep.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TypeAlias
 
-from hasten.base.records.run import Event, Finished
+from hasten.base.records.run import Event, Finished, StopReason
 from hasten.data.datasets import Batch
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
 from hasten.training.recipe import split
 from hasten.training.session import Session
-from hasten.training.stopping import ENDS_WITH_EVALUATION, converged, limit_reached, non_finite
+from hasten.training.stopping import ENDS_WITH_EVALUATION, converged, first_non_finite, limit_reached
 
 PARTS = ("input", "transfer", "forward", "loss", "backward", "gradient", "update", "evaluation", "other")
 """What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`."""
@@ -52,7 +52,7 @@ def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
     return Loss(summed, count)
 
 
-def train(run: Session, mark: Mark = unmarked) -> Iterator[Event]:
+def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     """Train until a stop rule is true, yielding what happened; the last event is `Finished`.
 
     Between two events the session is whole: its `state()` may be saved. Close the iterator to leave, or set
@@ -61,7 +61,7 @@ def train(run: Session, mark: Mark = unmarked) -> Iterator[Event]:
     place, done = run.place, list[Loss]()
     started = perf_counter() - place.elapsed_s
     report_at = place.elapsed_s + REPORT_EVERY_S
-    reason = limit_reached(run)
+    reason, detail = limit_reached(run), ""
 
     with run.switched_on():
         for fetched in run.fetched() if reason is None else ():
@@ -75,7 +75,8 @@ def train(run: Session, mark: Mark = unmarked) -> Iterator[Event]:
             due = run.evaluation_due()
             if reason or due or place.elapsed_s >= report_at:
                 yield (progress := report(run, done))
-                reason = non_finite(progress) or reason
+                if (broke_at := first_non_finite(progress)) is not None:
+                    reason, detail = StopReason.NON_FINITE, f"the loss of step {broke_at} was not finite"
                 report_at = place.elapsed_s + REPORT_EVERY_S
             if reason in ENDS_WITH_EVALUATION or (due and reason is None):
                 yield (evaluation := evaluate(run))
@@ -86,4 +87,4 @@ def train(run: Session, mark: Mark = unmarked) -> Iterator[Event]:
                 break
     assert reason is not None, "the data come round until a stop rule is true"
     place.elapsed_s = perf_counter() - started
-    yield Finished(reason=reason, step=place.step, epoch=place.epoch, elapsed_s=place.elapsed_s)
+    yield Finished(reason=reason, step=place.step, epoch=place.epoch, elapsed_s=place.elapsed_s, detail=detail)

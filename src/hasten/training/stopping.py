@@ -21,9 +21,11 @@ def limit_reached(run: Session) -> StopReason | None:
     return None
 
 
-def non_finite(progress: Progress) -> StopReason | None:
-    """Return `NON_FINITE` if any of the losses is NaN or infinite."""
-    return StopReason.NON_FINITE if None in progress.losses else None
+def first_non_finite(progress: Progress) -> int | None:
+    """Return the step whose loss was the first to be NaN or infinite, if any was."""
+    if None not in progress.losses:
+        return None
+    return progress.step - len(progress.losses) + progress.losses.index(None) + 1
 
 
 def converged(run: Session, evaluation: Evaluation) -> StopReason | None:
