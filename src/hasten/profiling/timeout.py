@@ -1,0 +1,67 @@
+"""An end to what never ends."""
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from types import FrameType
+
+from hasten.base.errors import BadInput
+from hasten.base.units import seconds
+
+
+@dataclass
+class TimeLimit:
+    """What is being waited for, and how long it may take."""
+
+    limit_s: float
+    what: str
+    counts: bool  # False where no alarm can be set
+
+    def restart(self, what: str) -> None:
+        """Note that something was done; from now on `what` has the whole time."""
+        self.what = what
+        if self.counts:
+            signal.setitimer(signal.ITIMER_REAL, self.limit_s)
+
+
+@contextmanager
+def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
+    """Interrupt the body with an error when `limit_s` seconds pass without a `restart`.
+
+    The alarm reaches Python code, and what waits in the kernel; an endless loop inside one operator sees it only when
+    it returns. Python delivers signals to the main thread alone: elsewhere, and where the system has no such alarm,
+    there is no limit. An alarm that was set before goes off when it would have.
+
+    Args:
+        limit_s: seconds, positive.
+        what: what is waited for first, as in "building the model".
+
+    Raises:
+        BadInput: when the time is up, or `limit_s` is not positive.
+    """
+    if not limit_s > 0:
+        raise BadInput(f"a timeout must be above 0 seconds; found {limit_s}.")
+    counts = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    limit = TimeLimit(limit_s, what, counts)
+    if not counts:
+        yield limit
+        return
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise BadInput(
+            f"{limit.what} must end within {seconds(limit_s)}; it has not. "
+            "If it is only slow, allow more with --timeout; else look for what it waits for."
+        )
+
+    before, began = signal.signal(signal.SIGALRM, give_up), monotonic()
+    left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield limit
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        if left_s > 0:
+            signal.setitimer(signal.ITIMER_REAL, max(left_s - (monotonic() - began), 1e-3), interval_s)

@@ -1,0 +1,44 @@
+import signal
+import time
+
+import pytest
+
+from hasten.base.errors import BadInput
+from hasten.profiling.timeout import time_limit
+
+
+def test_what_takes_too_long_is_named() -> None:
+    def work() -> None:
+        with time_limit(0.05, "the first part") as limit:
+            limit.restart("the second part")
+            time.sleep(5)
+
+    with pytest.raises(BadInput, match=r"the second part must end within 50\.0 ms"):
+        work()
+
+
+def test_a_restart_gives_the_whole_time_again() -> None:
+    with time_limit(0.2, "a") as limit:
+        for name in "bcd":
+            time.sleep(0.1)
+            limit.restart(name)
+
+
+def test_an_alarm_that_was_set_before_still_goes_off() -> None:
+    rung: list[int] = []
+    handler = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    left = signal.setitimer(signal.ITIMER_REAL, 0.15)
+    try:
+        with time_limit(5.0, "a"):
+            time.sleep(0.05)
+        time.sleep(0.2)
+        assert rung == [signal.SIGALRM]
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *left)
+
+
+def test_a_limit_must_be_positive() -> None:
+    with pytest.raises(BadInput, match="above 0 seconds"):
+        with time_limit(0.0, "a"):
+            pass
