@@ -72,7 +72,7 @@ def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
         load_checkpoint(other, EMPTY, tmp_path / "c")
     assert all(torch.equal(old, new) for old, new in zip(before, other.parameters, strict=True))
     plan = Plan(task="tiny", choices=(Choice(technique="clip_norm", knobs={"max_norm": 2.0}),))
-    with pytest.raises(BadInput, match="techniques: .* there, .*clip_norm.* here"):
+    with pytest.raises(BadInput, match=r"techniques: .* there, .*clip_norm.* here"):
         load_checkpoint(build(baseline(mlp_task())), plan, tmp_path / "c")
 
 

@@ -1,6 +1,7 @@
 """Every schedule equals torch's own, step by step."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ def test_warmup_rises_in_a_line_and_the_schedule_follows(warmup: int, total: int
     assert rise == pytest.approx([(step + 1) / warmup for step in range(warmup)])
     assert factor(warmup) == pytest.approx(1.0)
     rest = [factor(step) for step in range(warmup, total)]
-    assert all(a >= b for a, b in zip(rest, rest[1:], strict=False))
+    assert all(a >= b for a, b in pairwise(rest))
     assert math.isclose(factor(total), 0, abs_tol=1e-12)
 
 
