@@ -64,13 +64,13 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     reason, detail = limit_reached(run), ""
 
     with run.switched_on():
-        for fetched in run.fetched() if reason is None else ():
+        for ids, fetched in run.fetched() if reason is None else ():
             mark(INPUT)
             batch = run.delivered(fetched)
             mark(TRANSFER)
             run.set_learning_rate()
             done.append(step(run, batch, mark))
-            run.advance(len(batch[-1]), perf_counter() - started)
+            run.advance(len(ids), perf_counter() - started)
             reason = limit_reached(run)
             due = run.evaluation_due()
             if reason or due or place.elapsed_s >= report_at:

@@ -12,7 +12,7 @@ from torch import Tensor, nn, optim
 from hasten.base.errors import BadInput
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.datasets import Batch
-from hasten.data.loaders import Fetch, whole
+from hasten.data.loaders import Fetch, Fetched, whole
 from hasten.data.order import sequential, shuffled
 from hasten.training.loss import Loss
 from hasten.training.metrics import Quality
@@ -69,12 +69,12 @@ class Session:
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
     _shares: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield batches from the current place on, epoch after epoch, on the device and prepared; see `fetched`."""
-        return map(self.delivered, self.fetched())
+    def batches(self) -> Iterator[Fetched]:
+        """Yield ids and batches from the current place on, on the device and prepared; see `fetched`."""
+        return ((ids, self.delivered(batch)) for ids, batch in self.fetched())
 
-    def fetched(self) -> Iterator[Batch]:
-        """Yield batches from the current place on, epoch after epoch, as the loader hands them out.
+    def fetched(self) -> Iterator[Fetched]:
+        """Yield ids and batches from the current place on, epoch after epoch, as the loader hands them out.
 
         Raises:
             BadInput: if the loader hands out fewer samples than the data set has.
@@ -108,7 +108,7 @@ class Session:
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the validation data in their own order, on the device and prepared."""
         size = len(self.recipe.task.data.valid)  # type: ignore[arg-type]
-        return map(self.delivered, self.valid_fetch(sequential(size)))
+        return (self.delivered(batch) for _, batch in self.valid_fetch(sequential(size)))
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
