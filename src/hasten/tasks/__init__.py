@@ -1,1 +1,1 @@
-"""Floor 4: built-in tasks on real data, and tasks from a person's file."""
+"""Tasks that hasten brings, and how a person's own are loaded."""

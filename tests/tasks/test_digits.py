@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from hasten.base.records.run import Evaluation, StopReason
+from hasten.tasks.digits import task
+from hasten.training.loop import train
+from hasten.training.recipe import baseline
+from hasten.training.session import build
+
+
+def test_every_class_has_its_share_in_both_parts_and_no_image_is_in_both() -> None:
+    data = task().data
+    (x, y), (valid_x, valid_y) = data.train.tensors, data.valid.tensors
+    assert len(x) + len(valid_x) == 1797
+    share = torch.bincount(valid_y) / (torch.bincount(y) + torch.bincount(valid_y))
+    assert ((share - 0.25).abs() < 0.01).all()
+    # scikit-learn's images are all distinct
+    assert len(torch.cat([x, valid_x]).flatten(1).unique(dim=0)) == 1797
+
+
+def test_pixels_are_standardised_by_the_training_images_alone() -> None:
+    x = task().data.train.tensors[0]
+    assert x.shape[1:] == (1, 8, 8)
+    torch.testing.assert_close(torch.stack([x.mean(), x.std()]), torch.tensor([0.0, 1.0]), rtol=0, atol=1e-5)
+
+
+def test_two_epochs_bring_most_digits_home() -> None:
+    events = list(train(build(baseline(task(epochs=2, lr=1e-3)))))
+    assert [event.metric for event in events if isinstance(event, Evaluation)][-1] > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_plain_training_reaches_the_target_with_every_seed(seed: int) -> None:
+    *_, last = train(build(baseline(task()), seed=seed))
+    assert last.reason is StopReason.TARGET
