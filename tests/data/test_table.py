@@ -65,7 +65,7 @@ def test_one_text_among_numbers_is_a_mistake_not_a_category(read):
 
 
 def test_a_target_that_must_be_a_number_is_held_to_it(read):
-    with pytest.raises(BadInput, match=r"row 1 .*the target must be a number; found 'a'"):
+    with pytest.raises(BadInput, match=r"column 'y': the target must be a number; found 2 texts, the first 'a'"):
         read("x,y\n1,a\n2,b\n", kind="number")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, unknown_name
 from hasten.data.content import read_text
 
 MISSING: frozenset[str] = frozenset({"", "?", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL"})
@@ -58,6 +58,30 @@ class Columns:
     def place(self, row: int, column: int) -> str:
         """Return where a field is, in words."""
         return f"{self.path}, row {row + 1} (line {self.lines[row]}), column {self.names[column]!r}"
+
+    def find(self, target: str | int) -> int:
+        """Return the place of the target column, given its name or its place (-1 is the last one).
+
+        Raises:
+            BadInput: if there is no such column.
+        """
+        if isinstance(target, str):
+            if target not in self.names:
+                raise unknown_name("target column", target, self.names)
+            return self.names.index(target)
+        if not -len(self.names) <= target < len(self.names):
+            raise BadInput(f"{self.path} has {len(self.names)} columns; found {target} for the place of the target.")
+        return target % len(self.names)
+
+    def require_present(self, column: int, missing: frozenset[str]) -> None:
+        """Check that no field of a target column is missing.
+
+        Raises:
+            BadInput: names the first row that lacks it.
+        """
+        for row, field in enumerate(self.fields[column]):
+            if field in missing:
+                raise BadInput(f"{self.place(row, column)}: a target must be present; found {field!r}. Remove the row.")
 
 
 def read_columns(path: Path, dialect: Dialect = INFERRED) -> Columns:
