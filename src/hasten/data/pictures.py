@@ -1,0 +1,142 @@
+"""JPEG and PNG images as arrays, decoded by Pillow."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hasten.base.errors import BadInput
+from hasten.data.class_folders import ClassFolders
+from hasten.data.members import read_members
+from hasten.data.optional import require
+from hasten.data.png import png_damage
+from hasten.data.policy import OnBad, leave_out
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+Channels = Literal[1, 3]
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
+"""All that Pillow raises for a damaged file."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded images of one shape, with their labels.
+
+    Args:
+        pixels: (n, height, width, channels) uint8.
+        labels: (n,) int64 places in `classes`.
+        classes: the names of the classes.
+        ids: (n,) the place of each image among the files of the source; ascending.
+        skipped: what was left out, one message each.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    ids: NDArray[np.int64]
+    skipped: tuple[str, ...]
+
+
+def decode_image(content: bytes, where: str, *, channels: Channels = 3, size: int | None = None) -> NDArray[np.uint8]:
+    """Return an image as (height, width, channels) uint8; 3 channels are red, green, blue, 1 is grey.
+
+    Transparency is dropped, and the orientation that a camera noted is not applied, as in torchvision.
+
+    Args:
+        content: the bytes of a JPEG or PNG file.
+        where: its name, for the error message.
+        channels: 1 or 3.
+        size: if given, the image is scaled (bilinear, antialiased) until its shorter side is `size` pixels long, and
+            the square in its centre is kept.
+
+    Raises:
+        BadInput: if Pillow is not installed or cannot decode the image.
+    """
+    pil = require("PIL.Image", package="pillow", what="images")
+    damage = png_damage(content)
+    if damage is not None:
+        raise _undecodable(where, content, damage)
+    try:
+        with pil.open(io.BytesIO(content)) as image:
+            picture = image.convert("RGB" if channels == 3 else "L")
+    except (*_DECODE_ERRORS, pil.DecompressionBombError) as error:
+        reason = "of no kind of image" if isinstance(error, pil.UnidentifiedImageError) else str(error)
+        raise _undecodable(where, content, reason) from error
+    if size is not None:
+        picture = _square(picture, size, pil)
+    return np.asarray(picture, np.uint8).reshape(picture.height, picture.width, channels)
+
+
+def decode_all(
+    folders: ClassFolders,
+    *,
+    channels: Channels = 3,
+    size: int | None = None,
+    on_bad: OnBad = "raise",
+    skipped: list[str],
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield (place among the files, image) for each image, in the order in which the files are stored.
+
+    Args:
+        folders: the files.
+        channels: as in `decode_image`.
+        size: as in `decode_image`.
+        on_bad: whether an image that cannot be decoded is an error or left out.
+        skipped: under "skip", the message of each image left out is appended.
+    """
+    for place, content in read_members(folders.members):
+        try:
+            yield place, decode_image(content, str(folders.members[place]), channels=channels, size=size)
+        except BadInput as error:
+            leave_out(error, on_bad, skipped)
+
+
+def read_pictures(
+    folders: ClassFolders, *, channels: Channels = 3, size: int | None = None, on_bad: OnBad = "raise"
+) -> Pictures:
+    """Decode all images of a source into one array in memory.
+
+    Raises:
+        BadInput: as `decode_image`, and if images differ in size and no `size` is given.
+    """
+    pixels: NDArray[np.uint8] | None = None
+    good = np.zeros(len(folders), np.bool_)
+    skipped = list(folders.skipped)
+    first = 0
+    for place, image in decode_all(folders, channels=channels, size=size, on_bad=on_bad, skipped=skipped):
+        if pixels is None:
+            pixels, first = np.empty((len(folders), *image.shape), np.uint8), place
+        if image.shape != pixels.shape[1:]:
+            height, width, _ = image.shape
+            raise BadInput(
+                f"{folders.source} must hold images of one size to be read as one array; found "
+                f"{pixels.shape[2]} x {pixels.shape[1]} in {folders.members[first].name} and {width} x {height} in "
+                f"{folders.members[place].name}. Give a size to scale them to."
+            )
+        pixels[place] = image
+        good[place] = True
+    if pixels is None:
+        raise BadInput(f"{folders.source} must hold at least one image that can be decoded; found none.")
+    ids = np.flatnonzero(good)
+    if len(ids) < len(folders):
+        pixels = pixels[ids]
+    return Pictures(pixels, folders.labels[ids], folders.classes, ids, tuple(skipped))
+
+
+def _square(picture: Any, size: int, pil: Any) -> Any:
+    side = min(picture.size)
+    left, top = (picture.width - side) / 2, (picture.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return picture.resize((size, size), pil.Resampling.BILINEAR, box=box)
+
+
+def _undecodable(where: str, content: bytes, reason: str) -> BadInput:
+    return BadInput(
+        f"{where} must be an image that can be decoded; found {len(content)} bytes that cannot ({reason}). "
+        "Get the file again, or leave it out with the policy skip."
+    )

@@ -1,0 +1,99 @@
+"""Labelled texts: one file per text in class folders, or one row per text in a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hasten.base.errors import BadInput, unknown_name
+from hasten.data.class_folders import find_class_folders
+from hasten.data.content import decode_utf8
+from hasten.data.delimited import INFERRED, Dialect, read_columns
+from hasten.data.members import read_members
+from hasten.data.policy import OnBad, leave_out
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with a label each.
+
+    Args:
+        source: the file or folder they come from.
+        texts: the n texts.
+        labels: (n,) int64 places in `classes`.
+        classes: the names of the classes, sorted.
+        splits: the ids of each split that the source has folders for; empty if it has none.
+        skipped: what was left out, one message each.
+    """
+
+    source: Path
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    splits: dict[str, NDArray[np.int64]]
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_text_folders(path: Path, *, on_bad: OnBad = "raise") -> Texts:
+    """Read one text per .txt file, one folder per class, from a folder or from tar archives.
+
+    Raises:
+        BadInput: as `find_class_folders`, and if a file is not UTF-8 (names the file and the byte offset).
+    """
+    folders = find_class_folders(path, {".txt"}, on_bad=on_bad)
+    texts: list[str | None] = [None] * len(folders)
+    skipped = list(folders.skipped)
+    for place, content in read_members(folders.members):
+        try:
+            texts[place] = decode_utf8(content, str(folders.members[place]))
+        except BadInput as error:
+            leave_out(error, on_bad, skipped)
+    good = np.array([text is not None for text in texts])
+    new_place = np.cumsum(good) - 1
+    return Texts(
+        source=path,
+        texts=tuple(text for text in texts if text is not None),
+        labels=folders.labels[good],
+        classes=folders.classes,
+        splits={name: new_place[ids[good[ids]]] for name, ids in folders.splits.items()},
+        skipped=tuple(skipped),
+    )
+
+
+def read_text_table(
+    path: Path, target: str | int, *, columns: Sequence[str] = (), dialect: Dialect = INFERRED
+) -> Texts:
+    """Read one text per row of a CSV or TSV file.
+
+    Args:
+        path: the file, compressed or not.
+        target: the name or the place of the column that holds the class.
+        columns: those that hold the text, joined by a line end; all but the target where none are named.
+        dialect: how the file is written.
+
+    Raises:
+        BadInput: as `read_columns`; if a column does not exist or a class is missing (names the row).
+    """
+    table = read_columns(path, dialect)
+    goal = table.find(target)
+    for name in columns:
+        if name not in table.names:
+            raise unknown_name("column", name, table.names)
+    chosen = [place for place, name in enumerate(table.names) if place != goal and (not columns or name in columns)]
+    if not chosen:
+        raise BadInput(f"{path} must have a column of text beside the target; found {', '.join(table.names)}.")
+    table.require_present(goal, dialect.missing)
+    classes = sorted(set(table.fields[goal]))
+    code_of = {name: code for code, name in enumerate(classes)}
+    return Texts(
+        source=path,
+        texts=tuple("\n".join(parts) for parts in zip(*(table.fields[place] for place in chosen), strict=True)),
+        labels=np.array([code_of[name] for name in table.fields[goal]], np.int64),
+        classes=tuple(classes),
+        splits={},
+    )

@@ -1,0 +1,108 @@
+import contextlib
+import io
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hasten.base.errors import BadInput
+from hasten.data.class_folders import find_class_folders
+from hasten.data.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
+
+Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+
+
+def picture(height=6, width=5, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def encoded(pixels, form="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, form)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for place, name in enumerate(["cat/1.png", "cat/2.png", "dog/1.png"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(picture(seed=place)))
+    return tmp_path
+
+
+def test_a_png_comes_back_as_it_was():
+    np.testing.assert_array_equal(decode_image(encoded(picture()), "x"), picture())
+    grey = picture()[:, :, 0]
+    np.testing.assert_array_equal(decode_image(encoded(grey), "x", channels=1), grey[:, :, None])
+    assert decode_image(encoded(grey), "x").shape == (6, 5, 3)
+
+
+def test_a_size_scales_and_keeps_the_square_in_the_centre():
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, 20:60] = 200
+    small = decode_image(encoded(pixels), "x", size=10)
+    assert small.shape == (10, 10, 3)
+    assert (small[:, 1:-1] == 200).all()
+
+
+def test_all_images_of_a_folder_become_one_array(folder):
+    pictures = read_pictures(find_class_folders(folder, IMAGE_SUFFIXES))
+    np.testing.assert_array_equal(pictures.pixels, np.stack([picture(seed=place) for place in range(3)]))
+    assert (pictures.labels.tolist(), pictures.classes) == ([0, 0, 1], ("cat", "dog"))
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", encoded(picture())[:-20], encoded(picture(40, 40), "JPEG")[:-90]])
+def test_an_image_that_does_not_decode_is_named_or_left_out(folder, content):
+    (folder / "cat/2.png").write_bytes(content)
+    found = find_class_folders(folder, IMAGE_SUFFIXES)
+    with pytest.raises(BadInput, match=rf"cat/2.png must be an image that can be decoded; found {len(content)} bytes"):
+        read_pictures(found)
+    pictures = read_pictures(found, on_bad="skip")
+    assert pictures.pixels.shape == (2, 6, 5, 3)
+    assert (pictures.ids.tolist(), pictures.labels.tolist(), len(pictures.skipped)) == ([0, 2], [0, 1], 1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_every_flipped_byte_and_cut_of_a_png_is_found(data):
+    content = bytearray(encoded(picture(9, 9)))
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[place] ^= data.draw(st.integers(1, 255))
+    else:
+        del content[place:]
+    with pytest.raises(BadInput, match="x must be an image that can be decoded"):
+        decode_image(bytes(content), "x")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_jpeg_is_our_error_or_an_image(data):
+    content = bytearray(encoded(picture(9, 9), "JPEG"))
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(BadInput):
+        assert decode_image(bytes(content), "x").ndim == 3
+
+
+def test_images_of_several_sizes_need_a_size(folder):
+    (folder / "dog/1.png").write_bytes(encoded(picture(7, 9)))
+    found = find_class_folders(folder, IMAGE_SUFFIXES)
+    with pytest.raises(BadInput, match=r"found 5 x 6 in cat/1.png and 9 x 7 in dog/1.png. Give a size"):
+        read_pictures(found)
+    assert read_pictures(found, size=4).pixels.shape == (3, 4, 4, 3)
+
+
+def test_without_pillow_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(BadInput, match=r"images need pillow; it is not installed. Install it: pip install pillow"):
+        decode_image(encoded(picture()), "x")
+
+
+def test_trashnet_is_read(shared_data):
+    found = find_class_folders(shared_data / "trashnet_150", IMAGE_SUFFIXES)
+    assert np.bincount(found.labels).tolist() == [403, 501, 410, 594, 482, 137]
+    pictures = read_pictures(found)
+    assert pictures.pixels.shape == (2527, 150, 150, 3)
