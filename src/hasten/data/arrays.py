@@ -1,0 +1,65 @@
+"""Arrays in .npy, .npz and IDX files."""
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hasten.base.errors import BadInput
+from hasten.data.idx import read_idx
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Return the array that a .npy or IDX file holds.
+
+    Raises:
+        BadInput: if the file is missing, cut off or too long, holds Python objects, or is of another kind.
+    """
+    if path.suffix != ".npy":
+        return read_idx(path)
+    try:
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            rest = len(file.read())
+    except OSError as error:
+        raise BadInput(f"{path} must be a readable file; found: {error.strerror or error}.") from error
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise BadInput(_not_npy(path, error)) from error
+    if rest:
+        raise BadInput(
+            f"{path} must hold {math.prod(array.shape)} values of {array.dtype.name} and nothing more; found {rest} "
+            "bytes behind them. Get the file again."
+        )
+    return array
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return every array of an .npz file by its name.
+
+    Raises:
+        BadInput: if the file is missing, cut off, damaged (its checksums are verified) or holds Python objects.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    name = ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
+                    file.read()  # to the end, where the checksum of the entry is compared
+    except (zipfile.BadZipFile, ValueError, EOFError, SyntaxError, zlib.error, NotImplementedError) as error:
+        entry = f" in its entry {name}" if name else ""
+        raise BadInput(f"{path} must be a whole .npz file; found{entry}: {error}. Get the file again.") from error
+    except OSError as error:
+        raise BadInput(f"{path} must be a readable file; found: {error.strerror or error}.") from error
+    return arrays
+
+
+def _not_npy(path: Path, error: Exception) -> str:
+    size = path.stat().st_size
+    hint = "Save it without Python objects." if "allow_pickle" in str(error) else "Get the file again."
+    return f"{path} must be a whole .npy file of numbers; found {size} bytes: {error}. {hint}"

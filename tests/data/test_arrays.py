@@ -1,0 +1,69 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from hasten.base.errors import BadInput
+from hasten.data.arrays import read_array, read_arrays
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@settings(max_examples=30, deadline=None)
+@given(hnp.arrays(st.sampled_from([np.uint8, np.int64, np.float32]), hnp.array_shapes(min_side=0, max_side=4)))
+def test_any_array_comes_back_as_it_was(tmp_path_factory, array):
+    folder = tmp_path_factory.mktemp("npy")
+    np.save(folder / "x.npy", array)
+    np.savez_compressed(folder / "x.npz", one=array, two=array[:1])
+    np.testing.assert_array_equal(read_array(folder / "x.npy"), array)
+    found = read_arrays(folder / "x.npz")
+    np.testing.assert_array_equal(found["one"], array)
+    assert list(found) == ["one", "two"]
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b[:20], lambda b: b"", lambda b: b"x" + b[1:]])
+def test_a_cut_or_foreign_npy_is_named(tmp_path, change):
+    (tmp_path / "x.npy").write_bytes(change(npy(np.arange(9))))
+    with pytest.raises(BadInput, match=r"x.npy must be a whole .npy file of numbers; found \d+ bytes"):
+        read_array(tmp_path / "x.npy")
+
+
+def test_an_npy_that_is_too_long_is_named(tmp_path):
+    (tmp_path / "x.npy").write_bytes(npy(np.arange(9)) + b"abc")
+    with pytest.raises(BadInput, match="9 values of int64 and nothing more; found 3 bytes behind"):
+        read_array(tmp_path / "x.npy")
+
+
+def test_python_objects_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(BadInput, match="Save it without Python objects"):
+        read_array(tmp_path / "x.npy")
+
+
+def test_missing_files_are_named(tmp_path):
+    for read, name in ((read_array, "x.npy"), (read_arrays, "x.npz")):
+        with pytest.raises(BadInput, match=rf"{name} must be a readable file; found: No such file"):
+            read(tmp_path / name)
+
+
+def test_every_flipped_byte_of_an_npz_that_matters_is_found(tmp_path):
+    array = np.arange(50, dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", x=array)
+    whole = (tmp_path / "x.npz").read_bytes()
+    start = whole.index(b"\x93NUMPY")
+    for place in range(start, start + 128 + len(array), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 16
+        (tmp_path / "x.npz").write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"x.npz must be a whole .npz file; found in its entry x.npy"):
+            read_arrays(tmp_path / "x.npz")
+    (tmp_path / "x.npz").write_bytes(whole[:-30])
+    with pytest.raises(BadInput, match=r"must be a whole .npz file"):
+        read_arrays(tmp_path / "x.npz")
