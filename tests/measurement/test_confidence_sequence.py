@@ -6,8 +6,8 @@ import pytest
 
 from hasten.measurement.confidence_sequence import ConfidenceSequence, log_wealth
 
-LOOKS = 120
-SEQUENCES = 250
+LOOKS = 100
+SEQUENCES = 200
 
 
 def _wrong_exclusions(draw, *, center):
