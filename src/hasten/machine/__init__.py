@@ -1,5 +1,15 @@
-"""What we run on: instruction sets, memory, threads, and the measured peaks."""
+"""What we run on: instruction sets, memory and threads as read, and the rates of work as measured.
 
+    facts()     what can be read in milliseconds: a `Machine` without peaks
+    measure()   facts and peaks, measured now, in 30 s or (quick) 5 s
+    recall()    the same from the cache, or measured and kept there
+    remember()  keep a measured machine in the cache
+
+A peak that was not steady is marked (`stable=False`): `Machine.peak()` passes it over and no remark builds on it.
+"""
+
+from hasten.machine.cache import cache_folder, recall, remember
 from hasten.machine.facts import facts
+from hasten.machine.measurement import measure
 
-__all__ = ["facts"]
+__all__ = ["cache_folder", "facts", "measure", "recall", "remember"]

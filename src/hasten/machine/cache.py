@@ -1,0 +1,108 @@
+"""Measured machines kept on disk, one file per hardware and versions."""
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+from hasten.base.errors import BadInput
+from hasten.base.records.machine import Machine
+from hasten.base.records.record import Record, load, save, to_json
+from hasten.machine.facts import facts
+from hasten.machine.measurement import measure
+
+_SCHEMA = 1  # raise it when what is measured, or how, changes
+_log = logging.getLogger(__name__)
+
+
+class _Kept(Record, frozen=True):
+    """What a cache file holds: the machine, and the hash by which damage is noticed."""
+
+    machine: Machine
+    sha256: str
+
+
+def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
+    """Return this machine as measured before, or measure it now and keep that.
+
+    A file that is damaged, or of another machine, is not believed: it is measured again, and a remark says why.
+
+    Args:
+        quick: content with the measurement of 5 s; a full one is preferred where it is kept.
+        folder: where measurements are kept; `cache_folder()` if None.
+    """
+    folder = cache_folder() if folder is None else folder
+    now, said = facts(), list[str]()
+    for effort in ("full", "quick") if quick else ("full",):
+        path = cache_file(now, effort, folder)
+        if path.exists():
+            try:
+                return _read(path, now)
+            except BadInput as error:
+                said.append(f"measured again, because a kept measurement was not usable: {error}")
+                _log.warning("%s", said[-1])
+    machine = measure(quick=quick, disk_folder=folder)
+    try:
+        remember(machine, quick=quick, folder=folder)
+    except BadInput as error:
+        said.append(f"the measurement was not kept: {error}")
+        _log.warning("%s", said[-1])
+    return msgspec.structs.replace(machine, remarks=(*machine.remarks, *said))
+
+
+def remember(machine: Machine, *, quick: bool = False, folder: Path | None = None) -> Path:
+    """Keep a measured machine for `recall`, and return its file.
+
+    Raises:
+        BadInput: if the folder cannot be written.
+    """
+    path = cache_file(machine, "quick" if quick else "full", cache_folder() if folder is None else folder)
+    save(_Kept(machine=machine, sha256=_digest(machine)), path)
+    return path
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder for hasten: in `$XDG_CACHE_HOME`, or `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hasten"
+
+
+def cache_file(machine: Machine, effort: str, folder: Path) -> Path:
+    """Return the file in which a machine of these facts is kept; `effort` is "full" or "quick"."""
+    return folder / f"machine-{machine_key(machine)}-{effort}.json"
+
+
+def machine_key(machine: Machine) -> str:
+    """Return 16 hexadecimal digits that change with the hardware, the threads, and the versions that do the work.
+
+    Memory counts in whole GiB, since what a kernel keeps for itself differs from start to start.
+    """
+    told = (
+        _SCHEMA,
+        machine.cpu,
+        machine.isa,
+        machine.cores,
+        machine.threads,
+        round(machine.memory_bytes / 2**30),
+        machine.gpu,
+        machine.compiler,
+        machine.python,
+        machine.torch,
+    )
+    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
+
+
+def _read(path: Path, now: Machine) -> Machine:
+    kept = load(_Kept, path)
+    if kept.sha256 != _digest(kept.machine):
+        raise BadInput(f"{path} must hold what was once written; found: other content (its hash does not fit).")
+    if machine_key(kept.machine) != machine_key(now):
+        raise BadInput(f"{path} must be of this machine; found: one of {kept.machine.cpu}, torch {kept.machine.torch}.")
+    return msgspec.structs.replace(
+        now, peaks=kept.machine.peaks, remarks=kept.machine.remarks, measured_s=kept.machine.measured_s
+    )
+
+
+def _digest(machine: Machine) -> str:
+    return hashlib.sha256(to_json(machine)).hexdigest()

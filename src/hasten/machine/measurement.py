@@ -1,0 +1,168 @@
+"""The whole measurement: what is measured, at which sizes, within which time."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+import torch
+
+from hasten.base.records.machine import Machine, Peak
+from hasten.machine.bandwidth import last_level_cache_bytes, memory_benchmarks
+from hasten.machine.benchmark import Benchmark, run_benchmarks
+from hasten.machine.convolution import ConvSize, conv_benchmarks
+from hasten.machine.disk import measure_disk
+from hasten.machine.facts import facts
+from hasten.machine.formats import gemm_formats
+from hasten.machine.gemm import GemmSize, examine, gemm_benchmarks
+from hasten.machine.gpu import cuda_cache_bytes, cuda_clock, gpu_benchmarks
+from hasten.machine.readings import host_clock
+from hasten.machine.remarks import remarks
+from hasten.machine.threads import measure_threads, thread_counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much is measured. Sizes hold odd numbers, one row, and shapes of real layers; seconds are upper bounds."""
+
+    cpu_gemm: Sequence[GemmSize]
+    gpu_gemm: Sequence[GemmSize]
+    conv: Sequence[ConvSize]
+    copy_bytes: int
+    file_bytes: int
+    benchmarks_s: float
+    disk_s: float
+    threads_s: float  # 0 where numbers of threads are not compared
+
+
+_ODD_AND_EVEN: tuple[GemmSize, ...] = ((255, 511, 513), (256, 512, 512))
+QUICK = Effort(
+    cpu_gemm=((32, 128, 128), *_ODD_AND_EVEN, (1024, 1024, 1024)),
+    gpu_gemm=((32, 128, 128), (1024, 1024, 1024), (4096, 4096, 4096)),
+    conv=(ConvSize(batch=8, channels_in=64, side=28, channels_out=64),),
+    copy_bytes=64 << 20,
+    file_bytes=32 << 20,
+    benchmarks_s=3.2,
+    disk_s=0.6,
+    threads_s=0.0,
+)
+FULL = Effort(
+    cpu_gemm=(
+        (8, 64, 64),
+        (33, 65, 129),
+        (32, 128, 128),
+        (1, 768, 768),
+        (64, 256, 256),
+        (16, 768, 768),
+        (128, 512, 512),
+        *_ODD_AND_EVEN,
+        (512, 512, 2048),
+        (1024, 1024, 1024),
+        (2048, 768, 3072),
+        (2048, 2048, 2048),
+    ),
+    gpu_gemm=(
+        (32, 128, 128),
+        (128, 512, 512),
+        (1023, 1023, 1025),
+        (1024, 1024, 1024),
+        (2048, 768, 3072),
+        (4096, 4096, 4096),
+        (8192, 8192, 8192),
+    ),
+    conv=(
+        ConvSize(batch=7, channels_in=33, side=15, channels_out=65),
+        ConvSize(batch=32, channels_in=3, side=32, channels_out=32),
+        ConvSize(batch=8, channels_in=256, side=14, channels_out=256),
+        ConvSize(batch=16, channels_in=64, side=56, channels_out=64),
+        ConvSize(batch=16, channels_in=256, side=14, channels_out=1024, kernel=1),
+    ),
+    copy_bytes=256 << 20,
+    file_bytes=256 << 20,
+    benchmarks_s=16.0,
+    disk_s=2.0,
+    threads_s=3.0,
+)
+
+
+def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
+    """Measure this machine and return its facts, peaks and remarks; nothing is kept (see `recall`).
+
+    Takes at most 30 s, or 5 s if `quick`, which means fewer and smaller sizes. Flags, threads and random generators of
+    the process are left as they were found; while it runs, other threads of the process see changed precision flags.
+
+    Args:
+        quick: measure less.
+        disk_folder: where the disk is read; the current folder if None.
+    """
+    started = time.perf_counter()
+    effort = QUICK if quick else FULL
+    machine = facts()
+    with _plain_arithmetic():
+        benchmarks, notes = _benchmarks(machine, effort)
+        peaks, left_out = run_benchmarks(benchmarks, deadline=time.perf_counter() + effort.benchmarks_s)
+        if machine.gpu is not None:
+            torch.cuda.empty_cache()
+    disk, disk_note = measure_disk(disk_folder or Path(), file_bytes=effort.file_bytes, budget_s=effort.disk_s)
+    threads, threads_note = _thread_sweep(machine, effort)
+    measured = msgspec.structs.replace(
+        machine,
+        peaks=(*peaks, *([disk] if disk else []), *threads),
+        measured_s=time.perf_counter() - started,
+    )
+    said = (*notes, *_left_out(left_out), disk_note, threads_note)
+    return msgspec.structs.replace(measured, remarks=(*remarks(measured), *filter(None, said)))
+
+
+def _benchmarks(machine: Machine, effort: Effort) -> tuple[list[Benchmark], list[str]]:
+    cache_bytes = last_level_cache_bytes()
+    benchmarks = memory_benchmarks("cpu", memory_bytes=machine.memory_bytes, cache_bytes=cache_bytes)
+    products, notes = _products("cpu", effort.cpu_gemm)
+    benchmarks += products + conv_benchmarks(("float32", "bfloat16"), effort.conv, "cpu")
+    if machine.gpu is not None:
+        products, gpu_notes = _products("cuda", effort.gpu_gemm)
+        notes += gpu_notes
+        benchmarks += memory_benchmarks(
+            "cuda", memory_bytes=machine.gpu.memory_bytes, cache_bytes=cuda_cache_bytes(), clock=cuda_clock
+        )
+        benchmarks += products + gpu_benchmarks(effort.copy_bytes)
+        benchmarks += conv_benchmarks(("float32", "tf32", "bfloat16", "float16"), effort.conv, "cuda", cuda_clock)
+    return benchmarks, notes
+
+
+def _products(device: str, sizes: Sequence[GemmSize]) -> tuple[list[Benchmark], list[str]]:
+    """Return the GEMM benchmarks of every format that works, those of one size side by side; and what did not work."""
+    examined = [examine(form, device) for form in gemm_formats(device)]
+    clock = host_clock if device == "cpu" else cuda_clock
+    benchmarks = [one for form, _ in examined if form for one in gemm_benchmarks(form, sizes, device, clock)]
+    return sorted(benchmarks, key=lambda one: one.work), [note for _, note in examined if note]
+
+
+def _thread_sweep(machine: Machine, effort: Effort) -> tuple[list[Peak], str]:
+    logical = psutil.cpu_count(logical=True) or machine.cores
+    counts = thread_counts(cores=machine.cores, threads=machine.threads, logical=logical)
+    if not effort.threads_s or len(counts) == 1:
+        return [], ""
+    return measure_threads(counts, budget_s=effort.threads_s)
+
+
+def _left_out(benchmarks: Sequence[Benchmark]) -> list[str]:
+    """Return a sentence for each kind of work of which some sizes were left out, with the smallest of them."""
+    smallest: dict[tuple[str, str, str], Benchmark] = {}
+    for one in benchmarks:
+        smallest.setdefault((one.format, one.kind, one.backend), one)
+    return [
+        f"{' '.join(filter(None, key))} was not measured from size {'x'.join(map(str, one.size))} on: "
+        "it would take too much time or memory"
+        for key, one in smallest.items()
+    ]
+
+
+@contextmanager
+def _plain_arithmetic() -> Generator[None]:
+    """Measure torch as such, whatever the caller has switched on around the call."""
+    with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        yield

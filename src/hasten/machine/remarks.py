@@ -1,0 +1,176 @@
+"""What stands out in a measured machine, in plain words that name the technique to try."""
+
+from collections.abc import Iterator, Mapping
+
+from hasten.base.records.machine import Machine, Peak
+from hasten.machine.comparison import BySize, by_size, is_clear, pairs, rate_text, short, size_text
+
+_TECHNIQUES = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8_linear", "tf32": "tf32", "float8": "float8"}
+_HARDWARE: Mapping[str, frozenset[str]] = {  # any one of these instruction sets multiplies the format on a CPU
+    "bfloat16": frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "arm_bf16"}),
+    "float16": frozenset({"avx512_fp16", "amx_fp16", "avx_ne_convert", "arm_fp16"}),
+    "int8": frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "arm_i8mm"}),
+}
+_SCALING = 0.6  # of a core that each further core should add at least
+
+
+def remarks(machine: Machine) -> tuple[str, ...]:
+    """Return what stands out, the most useful first; only stable peaks are compared, and only clear ratios told."""
+    rules = (_onednn, _cpu_formats, _gpu_formats, _layouts, _odd_sizes, _threads, _pinned, _compiler, _unsteady)
+    return tuple(sentence for rule in rules for sentence in rule(machine))
+
+
+def _onednn(machine: Machine) -> Iterator[str]:
+    default = _default_fp32(machine)
+    onednn = by_size(machine, "gemm", "float32", backend="onednn")
+    clear = [(fast, slow) for fast, slow in pairs(onednn, default) if is_clear(fast, slow)]
+    gains = [pair for pair in clear if pair[0].rate > pair[1].rate]
+    if gains:
+        fast, slow = gains[-1]
+        yield (
+            f"fp32 matmul runs at {slow.rate / fast.rate:.2f} of what oneDNN reaches here ({rate_text(slow)} by "
+            f"{slow.backend} against {rate_text(fast)} at {size_text(fast)}): technique `onednn_fp32`"
+        )
+    losses = [f"{_ratio(*pair)} at {size_text(pair[0])}" for pair in clear if pair[0].rate < pair[1].rate]
+    if losses:
+        yield (
+            f"oneDNN multiplies some sizes of fp32 matrices at a fraction of the other's rate ({', '.join(losses)}): "
+            "`onednn_fp32` costs time in layers of such sizes"
+        )
+    rounded = [*by_size(machine, "gemm", "bf32", backend="onednn").values()]
+    if rounded:
+        yield (
+            "oneDNN multiplies fp32 matrices in bf16 here "
+            f"({rate_text(rounded[-1])} at {size_text(rounded[-1])}): `onednn_fp32` changes the precision"
+        )
+
+
+def _default_fp32(machine: Machine) -> BySize:
+    others = {peak.backend for peak in machine.peaks if peak.kind == "gemm"} - {"onednn"}
+    found = [by_size(machine, "gemm", "float32", backend=backend) for backend in sorted(others)]
+    return next((peaks for peaks in found if peaks), {})
+
+
+def _cpu_formats(machine: Machine) -> Iterator[str]:
+    fp32 = by_size(machine, "gemm", "float32")
+    bf16 = by_size(machine, "gemm", "bfloat16")
+    for form, sets in _HARDWARE.items():
+        has_hardware = not sets.isdisjoint(machine.isa)
+        base = bf16 if form == "int8" and bf16 and not _HARDWARE["bfloat16"].isdisjoint(machine.isa) else fp32
+        both = pairs(by_size(machine, "gemm", form), base)
+        if not has_hardware:
+            slow = f" (its matmul runs at {_ratio(*both[-1])} of {short(both[-1][1].format)})" if both else ""
+            yield f"{short(form)} has no hardware here{slow}"
+        elif both:
+            yield _gain(*both[-1])
+
+
+def _gpu_formats(machine: Machine) -> Iterator[str]:
+    peaks = {
+        form: by_size(machine, "gemm", form, device="cuda")
+        for form in ("float32", "tf32", "bfloat16", "float16", "int8", "float8")
+    }
+    half = peaks["bfloat16"] or peaks["float16"]
+    full = peaks["tf32"] or peaks["float32"]
+    comparisons = ((peaks["tf32"], peaks["float32"]), (half, full), (peaks["int8"], half), (peaks["float8"], half))
+    for narrow, wide in comparisons:
+        both = pairs(narrow, wide)
+        if both:
+            yield "on the GPU " + _gain(*both[-1])
+
+
+def _gain(narrow: Peak, wide: Peak) -> str:
+    ratio, names = _ratio(narrow, wide), (short(narrow.format), short(wide.format))
+    if narrow.rate > wide.rate and is_clear(narrow, wide):
+        return (
+            f"{names[0]} matmul runs {ratio} times as fast as {names[1]} ({rate_text(narrow)} against "
+            f"{rate_text(wide)} at {size_text(narrow)}): technique `{_TECHNIQUES[narrow.format]}`"
+        )
+    return f"{names[0]} matmul is no faster than {names[1]} ({ratio} of it at {size_text(narrow)})"
+
+
+def _layouts(machine: Machine) -> Iterator[str]:
+    kinds = sorted({(peak.device, peak.format) for peak in machine.peaks if peak.kind == "conv"})
+    for device, form in kinds:
+        last, first = (
+            by_size(machine, "conv", form, device=device, variant=name) for name in ("channels_last", "contiguous")
+        )
+        both = pairs(last, first)
+        clear = sorted((pair for pair in both if is_clear(*pair)), key=lambda pair: pair[0].rate / pair[1].rate)
+        if clear:
+            told = " to ".join(dict.fromkeys((_ratio(*clear[0]), _ratio(*clear[-1]))))
+            yield (
+                f"{'on the GPU ' if device == 'cuda' else ''}{short(form)} convolutions run {told} times as fast in "
+                f"channels_last layout, for {len(clear)} of {len(both)} sizes: technique `channels_last`"
+            )
+
+
+def _odd_sizes(machine: Machine) -> Iterator[str]:
+    """Compare products whose sizes differ by one at most: what is left is how well they fit the hardware's tiles."""
+    families = sorted({(p.device, p.format, p.backend) for p in machine.peaks if p.kind == "gemm"})
+    for device, form, backend in families:
+        peaks = [*by_size(machine, "gemm", form, device=device, backend=backend).values()]
+        for odd, even in ((a, b) for a in peaks for b in peaks if _is_odd_twin(a.size, b.size)):
+            if odd.rate < even.rate and is_clear(odd, even):
+                yield (
+                    f"{short(form)} matmul by {backend} of {size_text(odd)} runs at {_ratio(odd, even)} of "
+                    f"{size_text(even)}: sizes that are multiples of 16 are faster"
+                )
+
+
+def _is_odd_twin(odd: tuple[int, ...], even: tuple[int, ...]) -> bool:
+    return all(abs(a - b) == 1 and b % 2 == 0 for a, b in zip(odd, even, strict=True))
+
+
+def _threads(machine: Machine) -> Iterator[str]:
+    if machine.threads != machine.cores:
+        yield f"torch uses {_plural(machine.threads, 'thread')}; this process may use {_plural(machine.cores, 'core')}"
+    rates = by_size(machine, "threads", "float32")
+    now, best = rates.get((machine.threads,)), max(rates.values(), key=lambda peak: peak.rate, default=None)
+    if now is not None and best is not None and best.rate > now.rate and is_clear(best, now):
+        yield (
+            f"matmul with {_plural(best.size[0], 'thread')} runs {_ratio(best, now)} times as fast as with the "
+            f"{now.size[0]} that torch uses: `torch.set_num_threads({best.size[0]})`"
+        )
+    one, all_cores = rates.get((1,)), rates.get((machine.cores,))
+    if one is not None and all_cores is not None and machine.cores > 1:
+        expected = 1 + _SCALING * (machine.cores - 1)
+        if all_cores.rate / one.rate < expected:
+            yield f"all {machine.cores} cores reach only {_ratio(all_cores, one)} times the matmul rate of one core"
+
+
+def _pinned(machine: Machine) -> Iterator[str]:
+    for direction in ("to device", "to host"):
+        pinned, pageable = (
+            by_size(machine, "copy", "", device="cuda", variant=f"{direction}, {kind}")
+            for kind in ("pinned", "pageable")
+        )
+        for fast, slow in pairs(pinned, pageable):
+            if fast.rate > slow.rate and is_clear(fast, slow):
+                yield (
+                    f"copies {direction} run {_ratio(fast, slow)} times as fast from pinned memory "
+                    f"({rate_text(fast)} against {rate_text(slow)}): technique `pinned_memory`"
+                )
+
+
+def _compiler(machine: Machine) -> Iterator[str]:
+    if machine.compiler is None:
+        yield "no C++ compiler was found: `torch.compile` cannot make kernels for the CPU"
+
+
+def _unsteady(machine: Machine) -> Iterator[str]:
+    unsteady = sum(not peak.stable for peak in machine.peaks)
+    if unsteady:
+        yield (
+            f"{unsteady} of {len(machine.peaks)} readings were too unsteady to be told as facts: "
+            "something else keeps this machine busy; measure again when it is idle"
+        )
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _ratio(over: Peak, under: Peak) -> str:
+    ratio = over.rate / under.rate
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
