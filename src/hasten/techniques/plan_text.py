@@ -1,4 +1,4 @@
-"""A plan as the TOML text that a person reads and edits; needs no torch, so that reports can show it."""
+"""A plan as the TOML text that a person reads and edits; needs no torch."""
 
 import tomlkit
 

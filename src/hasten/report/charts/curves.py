@@ -1,0 +1,103 @@
+"""Curves: how something changed over time or steps, for several runs of two sides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hasten.report.charts.scale import Scale, log_padded, padded, spans_decades, tick_words
+from hasten.report.charts.svg import drawing, element, line, text, title
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 14.0, 26.0, 42.0
+_MOST_POINTS = 240
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run: its points in order, the CSS class of its side, and what it is in words."""
+
+    points: Sequence[Point]
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axes:
+    """What the axes of a chart say."""
+
+    x_name: str
+    y_name: str
+    y_words: Callable[[float], str] = tick_words
+    level: float | None = None  # drawn as a line across, for example a target
+    level_words: str = ""
+
+
+def curve_chart(curves: Sequence[Curve], axes: Axes, *, width: float, height: float) -> str:
+    """Return the curves on common axes; the vertical one is logarithmic where the values span decades.
+
+    Each curve has the CSS classes "curve" and its kind; a dot marks where it ends.
+
+    Args:
+        curves: each with at least one point.
+        axes: names and labels.
+        width: of the drawing.
+        height: of the drawing.
+    """
+    x_values = [x for curve in curves for x, _ in curve.points]
+    y_values = [y for curve in curves for _, y in curve.points]
+    if axes.level is not None:
+        y_values.append(axes.level)
+    log = spans_decades(y_values)
+    low, high = (log_padded if log else padded)(y_values)
+    x_scale = Scale(0.0, max(x_values) * 1.02 or 1.0, _LEFT, width - _RIGHT)
+    y_scale = Scale(low, high, height - _BOTTOM, _TOP, log=log)
+    return drawing(
+        *_grid(x_scale, y_scale, axes),
+        *_level(x_scale, y_scale, axes),
+        *(_curve(curve, x_scale, y_scale) for curve in curves),
+        text(axes.y_name, x=0.0, y=13.0, class_="axis-name strong"),
+        text(axes.x_name, x=width - _RIGHT, y=height - 6, class_="axis-name", anchor="end"),
+        width=width,
+        height=height,
+        label=f"{axes.y_name} over {axes.x_name}",
+    )
+
+
+def thinned(points: Sequence[Point], most: int = _MOST_POINTS) -> list[Point]:
+    """Return at most about `most` of the points, evenly, the last one always among them."""
+    every = max(1, -(-len(points) // most))
+    kept = list(points[::every])
+    return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def _grid(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    marks: list[str] = []
+    for tick in y_scale.ticks(5):
+        y = y_scale.place(tick)
+        marks.append(line(x_scale.start, y, x_scale.end, y, "grid"))
+        marks.append(text(axes.y_words(tick), x=x_scale.start - 7, y=y + 4, class_="tick", anchor="end"))
+    for tick in x_scale.ticks(5):
+        x = x_scale.place(tick)
+        marks.append(text(tick_words(tick), x=x, y=y_scale.start + 17, class_="tick", anchor="middle"))
+    return [*marks, line(x_scale.start, y_scale.start, x_scale.end, y_scale.start, "axis")]
+
+
+def _level(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    if axes.level is None:
+        return []
+    y = y_scale.place(axes.level)
+    words = text(axes.level_words, x=x_scale.end, y=y - 5, class_="level-name", anchor="end")
+    return [line(x_scale.start, y, x_scale.end, y, "level"), words]
+
+
+def _curve(curve: Curve, x_scale: Scale, y_scale: Scale) -> str:
+    places = [(x_scale.place(x), y_scale.place(y)) for x, y in thinned(curve.points)]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    end_x, end_y = places[-1]
+    return element(
+        "g",
+        title(curve.words),
+        element("polyline", points=path, fill="none"),
+        element("circle", cx=end_x, cy=end_y, r=3),
+        class_=f"curve {curve.kind}",
+    )

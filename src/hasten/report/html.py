@@ -1,0 +1,98 @@
+"""The report: one HTML file with everything in it, made from the evidence alone."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hasten.base.files import write_text
+from hasten.base.records.evidence import Evidence
+from hasten.base.records.trial import Trial, Tuning
+from hasten.base.units import count, nbytes, seconds
+from hasten.report.figures import Figure, anatomy_figure, curve_figures, techniques_figure
+from hasten.report.peaks import peak_rows
+from hasten.report.summary import summary_rows
+from hasten.report.verdict import judge
+from hasten.report.wording import data_line, joined, knobs, machine_line, ratio, training_line
+
+_FILTERS = {
+    "seconds": seconds,
+    "nbytes": nbytes,
+    "count": count,
+    "joined": joined,
+    "knobs": knobs,
+    "share": lambda share: f"{100 * share:.1f} %",
+    "pairs": lambda interval: ratio(interval, "pair"),
+}
+
+
+def write_html(evidence: Evidence, path: Path) -> None:
+    """Write the report as one self-contained HTML file, atomically.
+
+    Raises:
+        BadInput: if the file cannot be written.
+    """
+    write_text(path, render(evidence))
+
+
+def render(evidence: Evidence) -> str:
+    """Return the report as HTML that needs nothing else: no network, no script, no other file."""
+    templates = Environment(
+        loader=PackageLoader("hasten.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(_FILTERS)
+    return templates.get_template("report.html.j2").render(contents(evidence))
+
+
+def contents(evidence: Evidence) -> dict[str, Any]:
+    """Return what the template shows, by name."""
+    return {
+        "evidence": evidence,
+        "judgement": judge(evidence),
+        "summary": summary_rows(evidence),
+        "machine": machine_line(evidence.machine),
+        "peaks": peak_rows(evidence.machine),
+        "data": data_line(evidence.task),
+        "training": training_line(evidence.task),
+        "anatomy": _markup(anatomy_figure(evidence.profile)),
+        "parts": [part for part in evidence.profile.parts if part.seconds > 0],
+        "techniques": _markup(techniques_figure(evidence.tuning)),
+        "trials": [(trial, _proof(trial)) for trial in evidence.tuning.trials],
+        "curves": [_markup(figure) for figure in curve_figures(evidence)],
+        "method": method(evidence.tuning),
+    }
+
+
+def method(tuning: Tuning) -> list[str]:
+    """Return how the numbers were measured, in sentences."""
+    smallest = f"{100 * tuning.smallest_difference:.1f} %"
+    sentences = [
+        "Techniques were timed in turn with the training without them (paired, interleaved, in random order), after "
+        "warming up. A ratio is the time without over the time with the technique: above 1 is faster.",
+        f"Ratios within {smallest} of 1 count as no difference.",
+        f"Tuning took {seconds(tuning.spent_s)} of a budget of {seconds(tuning.budget_s)}.",
+    ]
+    if tuning.noise is not None:
+        sentences.insert(1, f"The baseline against itself came to {ratio(tuning.noise, 'pair')}.")
+    return sentences
+
+
+def _proof(trial: Trial) -> str:
+    """Return the numerical proof of a trial in words; empty where none was owed."""
+    gate = trial.gate
+    if gate is None:
+        return ""
+    outcome = "passed" if gate.passed else "failed"
+    return f"{gate.guarantee.value} {outcome}: {gate.measured:.3g}, at most {gate.bound:.3g} allowed. {gate.detail}"
+
+
+def _markup(figure: Figure | None) -> dict[str, Markup] | None:
+    """Return the figure as markup: the charts escape their own words."""
+    if figure is None:
+        return None
+    return {"wide": Markup(figure.wide), "narrow": Markup(figure.narrow)}

@@ -1,0 +1,43 @@
+"""The anatomy of a step on the terminal: where its time goes, as bars, and one sentence."""
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hasten.base.records.profile import PartTime, Profile
+from hasten.base.units import count, nbytes, percent, seconds
+from hasten.report.terminal.layout import grid, quiet, section
+from hasten.report.wording import whole
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_TEXT_WIDTH = 42  # of everything beside the bars
+_WIDEST_BAR = 60
+
+
+def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
+    """Return the parts of the step with bars that fit into `width` columns, and the verdict."""
+    step = profile.step_s
+    note = f"{profile.task}, {', '.join(profile.plan) if profile.plan else 'plain'}"
+    facts = (
+        f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks of "
+        f"{whole(profile.steps)} steps; {count(profile.samples_per_s)} samples/s; "
+        f"peak memory {nbytes(profile.peak_bytes)}"
+    )
+    widest = max(1, min(_WIDEST_BAR, width - _TEXT_WIDTH))
+    parts = [part for part in profile.parts if part.seconds > 0]
+    largest = max(part.share for part in parts)
+    rows = [_row(part, widest * part.share / largest) for part in parts]
+    return section("Anatomy of a step", quiet(facts), grid(rows, right=frozenset({1, 2})), _verdict(profile), note=note)
+
+
+def bar(length: float) -> str:
+    """Return a bar of that many columns, to an eighth of a column."""
+    full, rest = divmod(round(8 * length), 8)
+    return "█" * full + (_EIGHTHS[rest] if rest else "")
+
+
+def _row(part: PartTime, length: float) -> tuple[Text, ...]:
+    return Text(part.name), Text(seconds(part.seconds)), quiet(percent(part.share)), Text(bar(length), style="blue")
+
+
+def _verdict(profile: Profile) -> Text:
+    return Text(f"→ {profile.verdict}", style="bold")

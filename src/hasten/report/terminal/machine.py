@@ -1,0 +1,29 @@
+"""The machine on the terminal: what it is and how fast it is."""
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hasten.base.records.machine import Machine
+from hasten.base.units import seconds
+from hasten.report.peaks import MAIN_KINDS, peak_rows
+from hasten.report.terminal.layout import grid, quiet, section
+from hasten.report.wording import machine_line
+
+
+def machine_view(machine: Machine, *, kinds: frozenset[str] | None = MAIN_KINDS) -> RenderableType:
+    """Return the machine's facts, its measured peaks of these kinds (None for all), and what stands out."""
+    content: list[RenderableType] = [
+        Text(machine_line(machine)),
+        quiet(f"{' '.join(machine.isa)}; torch {machine.torch}, Python {machine.python}, {machine.platform}"),
+    ]
+    rows = peak_rows(machine, kinds)
+    if rows:
+        cells = [(Text(row.kind), Text(row.how), _rate(row.rate), quiet(row.spread), quiet(row.size)) for row in rows]
+        content.append(grid(cells, right=frozenset({2, 3})))
+    content += [Text(f"! {remark}", style="yellow") for remark in machine.remarks]
+    note = f"peaks measured in {seconds(machine.measured_s)}" if machine.peaks else "peaks not measured"
+    return section("Machine", *content, note=note)
+
+
+def _rate(text: str) -> Text:
+    return Text(text, style="yellow" if text == "unstable" else "bold")

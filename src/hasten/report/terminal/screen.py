@@ -1,0 +1,154 @@
+"""The screen: one function `show` that dispatches on the kind of record."""
+
+from collections.abc import Callable
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from hasten.base.records.comparison import Comparison
+from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Activity
+from hasten.base.records.profile import Profile
+from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
+from hasten.base.records.trial import Trial, Tuning
+from hasten.report.terminal.anatomy import anatomy_view
+from hasten.report.terminal.layout import indented, quiet, section
+from hasten.report.terminal.machine import machine_view
+from hasten.report.terminal.task import task_view
+from hasten.report.terminal.training import TrainingLine, result_view, training_note
+from hasten.report.terminal.trials import trial_view, tuning_view
+from hasten.report.terminal.verdict import comparison_view, verdict_view
+
+REDRAW_EVERY_S = 0.4
+"""Drawing the line of a training costs about a millisecond; so often, it stays far below 1 % of the time."""
+PLAIN_EVERY_S = 5.0
+"""Where nothing can be drawn over, each line stays, so there are few."""
+
+
+class Screen:
+    """Shows records on a terminal as they come; use it as a context manager, so that the cursor comes back.
+
+    On a terminal the last line moves: it says what is being done. Elsewhere (a file, a pipe) everything is plain lines.
+    Nothing runs in the background: the screen changes only within `show`.
+
+    Args:
+        console: where to print; standard output by default.
+        clock: seconds since some moment.
+    """
+
+    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = perf_counter) -> None:
+        self.console = console or Console(highlight=False)
+        self._clock = clock
+        self._live: Live | None = None
+        self._line: TrainingLine | None = None
+        self._drawn_at = -float("inf")
+        self._open_section = ""
+        self._views: dict[type, Callable[[Any], None]] = {
+            Machine: lambda record: self._print(machine_view(record)),
+            TaskFacts: lambda record: self._print(task_view(record)),
+            Profile: lambda record: self._print(anatomy_view(record, width=self.console.width)),
+            Trial: self._trial,
+            Tuning: lambda record: self._print(tuning_view(record)),
+            Comparison: lambda record: self._print(comparison_view(record)),
+            Activity: self._activity,
+            Started: self._started,
+            Progress: self._moved,
+            Evaluation: self._moved,
+            Finished: self._finished,
+            RunResult: self._result,
+            Evidence: lambda record: self._print(verdict_view(record)),
+            Reported: lambda record: self.say(f"report: {record.path}"),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def show(self, record: object) -> None:
+        """Show a record.
+
+        Raises:
+            TypeError: if it is of a kind that has no view.
+        """
+        view = self._views.get(type(record))
+        if view is None:
+            raise TypeError(f"the screen must know the kind of every record; found a {type(record).__name__}.")
+        view(record)
+
+    def say(self, text: str) -> None:
+        """Print one line, such as where something was written; a long path is not broken."""
+        self._clear()
+        self.console.print(text, soft_wrap=True, markup=False)
+
+    def print(self, view: RenderableType) -> None:
+        """Print a view."""
+        self._print(view)
+
+    def _print(self, view: RenderableType) -> None:
+        self._clear()
+        self.console.print(view)
+
+    def _section(self, name: str, title: str, note: str) -> None:
+        if self._open_section != name:
+            self._open_section = name
+            self._print(section(title, note=note))
+
+    def _activity(self, activity: Activity) -> None:
+        if self.console.is_terminal:
+            self._draw(indented(quiet(f"… {activity.text}")))
+
+    def _trial(self, trial: Trial) -> None:
+        self._section("trials", "Techniques", "ratio above 1 is faster; 95 % interval")
+        self._print(trial_view(trial))
+
+    def _started(self, started: Started) -> None:
+        self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")
+        self._line = TrainingLine(started)
+        self._drawn_at = self._clock()
+
+    def _moved(self, event: Progress | Evaluation) -> None:
+        if self._line is None:
+            return
+        self._line.see(event)
+        terminal = self.console.is_terminal
+        now = self._clock()
+        if now - self._drawn_at < (REDRAW_EVERY_S if terminal else PLAIN_EVERY_S):
+            return
+        self._drawn_at = now
+        if terminal:
+            self._draw(indented(self._line.text(self.console.width - 2)))
+        else:
+            self._print(indented(Text(self._line.plain())))
+
+    def _finished(self, finished: Finished) -> None:
+        self._line = None
+        self._clear()
+        if finished.detail:
+            self._print(indented(Text(finished.detail, style="yellow")))
+
+    def _result(self, result: RunResult) -> None:
+        self._section("training", "Training", result.task)
+        self._print(result_view(result))
+
+    def _draw(self, view: RenderableType) -> None:
+        """Put the moving last line in place of the one before."""
+        if self._live is None:
+            self._live = Live(view, console=self.console, auto_refresh=False, transient=True)
+            self._live.start(refresh=True)
+        else:
+            self._live.update(view, refresh=True)
+
+    def _clear(self) -> None:
+        """Take the moving last line away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

@@ -1,0 +1,106 @@
+"""Measured values as a person reads them: the same words on the screen and in the report."""
+
+from collections.abc import Sequence
+
+from hasten.base.records.interval import Interval
+from hasten.base.records.machine import Machine
+from hasten.base.records.plan import Knob
+from hasten.base.records.run import TaskFacts
+from hasten.base.units import count, digits3, nbytes
+
+_SHARES = frozenset({"accuracy"})
+
+
+def times(value: float) -> str:
+    """Return a ratio as a factor: `times(2.3) == "2.30×"`."""
+    return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
+
+
+def bounds(interval: Interval) -> str:
+    """Return the ends of a ratio's interval: "[2.10, 2.50]"."""
+    return f"[{times(interval.low)[:-1]}, {times(interval.high)[:-1]}]"
+
+
+def ratio(interval: Interval, counted: str) -> str:
+    """Return a ratio with its interval and n; `counted` says what n counts ("pair", "seed").
+
+    A ratio from one observation has no interval, and that is what is said.
+    """
+    if interval.n < 2:
+        return f"{times(interval.value)}, measured once"
+    return f"{times(interval.value)} {bounds(interval)}, n = {plural(interval.n, counted)}"
+
+
+def as_fast(interval: Interval, counted: str, *, where: str = "") -> str:
+    """Return a speed-up as "2.30× [2.10, 2.50] as fast, n = 3 seeds"; `where` follows "as fast"."""
+    if interval.n < 2:
+        return f"{times(interval.value)} as fast{where}, measured once"
+    return f"{times(interval.value)} {bounds(interval)} as fast{where}, n = {plural(interval.n, counted)}"
+
+
+def level(interval: Interval) -> str:
+    """Return the confidence level: "95 % interval"."""
+    return f"{100 * interval.level:.0f} % interval"
+
+
+def metric_value(name: str, value: float | None) -> str:
+    """Return a metric's value: accuracies as percentages, anything else with three digits."""
+    if value is None:
+        return "not finite"
+    return f"{100 * value:.1f} %" if name in _SHARES else digits3(value)
+
+
+def goal(name: str, target: float) -> str:
+    """Return a target as a noun: "accuracy 97 %", "loss 1.5"."""
+    return f"{name} {f'{100 * target:.4g} %' if name in _SHARES else f'{target:.6g}'}"
+
+
+def loss_value(value: float | None) -> str:
+    """Return a loss with four significant digits, in a width that hardly changes."""
+    if value is None:
+        return "not finite"
+    return f"{value:.4f}" if 0.1 <= abs(value) < 1000 else f"{value:.3e}"
+
+
+def whole(number: int) -> str:
+    """Return an integer with thousands set apart: `whole(12345) == "12,345"`."""
+    return f"{number:,}"
+
+
+def knobs(values: dict[str, Knob]) -> str:
+    """Return knobs as "size = 16, share = 0.5"; empty where there are none."""
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def joined(names: Sequence[str], *, none: str = "none") -> str:
+    """Return names as "a, b and c"."""
+    if len(names) < 2:
+        return names[0] if names else none
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return "1 seed", "3 seeds"."""
+    return f"{whole(number)} {noun}" if number == 1 else f"{whole(number)} {noun}s"
+
+
+def machine_line(machine: Machine) -> str:
+    """Return what the machine is, in one line."""
+    gpu = f", {machine.gpu.name} with {nbytes(machine.gpu.memory_bytes)}" if machine.gpu else ""
+    cores = f"{plural(machine.cores, 'core')}, {plural(machine.threads, 'thread')}"
+    return f"{machine.cpu}, {cores}, {nbytes(machine.memory_bytes)}{gpu}"
+
+
+def data_line(task: TaskFacts) -> str:
+    """Return what is learned from, by how large a model, in one line."""
+    samples = f"{whole(task.train_samples)} training and {whole(task.valid_samples)} validation samples"
+    return f"{samples}, {task.sample_shape}; {count(task.parameters)} parameters"
+
+
+def training_line(task: TaskFacts) -> str:
+    """Return how the task is trained today, in one line."""
+    rate = f", rate {task.learning_rate:.4g}" if task.learning_rate is not None else ""
+    length = [plural(number, noun) for number, noun in ((task.epochs, "epoch"), (task.steps, "step")) if number]
+    target = goal(task.metric, task.target) if task.target is not None else f"none ({task.metric} is measured)"
+    ends = f"at most {' or '.join(length)}; " if length else ""
+    return f"batch {task.batch_size}; {task.optimizer}{rate}, {task.schedule}; {ends}target: {target}"

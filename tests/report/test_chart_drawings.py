@@ -1,0 +1,123 @@
+"""Every chart is well-formed XML that holds its data."""
+
+from xml.etree import ElementTree
+
+import pytest
+from sample_evidence import interval
+
+from hasten.report.charts.bars import Part, stacked_bar
+from hasten.report.charts.curves import Axes, Curve, curve_chart, thinned
+from hasten.report.charts.intervals import Ratio, forest_plot
+from hasten.report.charts.svg import drawing, element, text
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parse(svg: str) -> ElementTree.Element:
+    root = ElementTree.fromstring(svg)
+    assert root.tag == f"{SVG}svg"
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title")
+    return root
+
+
+def words(root: ElementTree.Element) -> list[str]:
+    return [node.text or "" for node in root.iter(f"{SVG}text")]
+
+
+def circles(root: ElementTree.Element, kind: str) -> list[float]:
+    group = next(node for node in root.iter(f"{SVG}g") if kind in (node.get("class") or "").split())
+    return [float(node.get("cx") or "nan") for node in group.iter(f"{SVG}circle")]
+
+
+def test_what_a_person_wrote_cannot_break_out_of_a_drawing() -> None:
+    hostile = '"><script>alert(1)</script>&'
+    svg = drawing(text(hostile, x=1, y=2, class_=hostile), width=10, height=5, label=hostile)
+    root = parse(svg)
+    assert words(root) == [hostile]
+    assert "<script" not in svg
+
+
+def test_attributes_are_named_as_in_svg_and_left_out_where_none() -> None:
+    assert element("rect", class_="a", text_anchor="end", x=1.23456, rx=None) == (
+        '<rect class="a" text-anchor="end" x="1.23"/>'
+    )
+
+
+def test_a_stacked_bar_fills_its_width_in_the_order_of_its_parts() -> None:
+    parts = [Part("input", 0.5, "5 ms"), Part("forward", 0.3, "3 ms"), Part("backward", 0.2, "2 ms")]
+    root = parse(stacked_bar(parts, width=1000.0, label="parts"))
+    boxes = list(root.iter(f"{SVG}rect"))
+    assert [float(box.get("x") or "nan") for box in boxes] == [0.0, 500.0, 800.0]
+    assert [box.get("class") for box in boxes] == ["part part-input", "part part-forward", "part part-backward"]
+    assert float(boxes[0].get("width") or "nan") == pytest.approx(500, abs=2)
+    titles = [node.findtext(f"{SVG}title") for node in root.iter(f"{SVG}g")]
+    assert titles == ["input: 5 ms, 50 %", "forward: 3 ms, 30 %", "backward: 2 ms, 20 %"]
+
+
+def test_a_part_too_short_for_its_name_has_only_its_title() -> None:
+    root = parse(stacked_bar([Part("input", 0.99, "a"), Part("gradient", 0.01, "b")], width=300.0, label="parts"))
+    assert "input" in words(root)
+    assert "gradient" not in words(root)
+    assert any("gradient" in (node.text or "") for node in root.iter(f"{SVG}title"))
+
+
+def test_a_forest_plot_puts_faster_to_the_right_of_one_and_slower_to_its_left() -> None:
+    rows = [Ratio("gather", interval(2.0), "kept", "w"), Ratio("onednn", interval(0.5), "hurts", "w")]
+    root = parse(forest_plot(rows, width=800.0, same=0.02, label="speed-ups", axis="speed-up"))
+    one = next(float(node.get("x1") or "nan") for node in root.iter(f"{SVG}line") if node.get("class") == "one")
+    (faster,), (slower,) = circles(root, "is-kept"), circles(root, "is-hurts")
+    assert slower < one < faster
+    assert faster - one == pytest.approx(one - slower, abs=0.1), "twice and half as fast lie equally far away"
+    assert "2.00 [1.90, 2.10]" in words(root)
+    assert {"gather", "onednn", "speed-up"} <= set(words(root))
+
+
+def test_a_narrow_forest_plot_leaves_the_numbers_out_and_stays_inside() -> None:
+    root = parse(
+        forest_plot([Ratio("gather", interval(2.0), "kept", "w")], width=320.0, same=0.02, label="l", axis="a")
+    )
+    assert not any("[" in word for word in words(root))
+    assert all(0 <= x <= 320 for x in circles(root, "is-kept"))
+
+
+def test_the_band_of_no_difference_is_as_wide_as_the_noise() -> None:
+    def band(same: float) -> float:
+        root = parse(forest_plot([Ratio("a", interval(2.0), "kept", "w")], width=800.0, same=same, label="l", axis="a"))
+        return next(float(n.get("width") or "nan") for n in root.iter(f"{SVG}rect") if n.get("class") == "band")
+
+    assert band(0.10) == pytest.approx(2 * band(0.048), rel=0.05)
+
+
+def test_curves_have_every_point_their_side_and_the_level() -> None:
+    curves = [
+        Curve([(1.0, 0.5), (2.0, 0.8), (4.0, 0.9)], "baseline", "baseline, seed 0"),
+        Curve([(0.5, 0.5), (1.0, 0.8), (2.0, 0.9)], "plan", "plan, seed 0"),
+    ]
+    axes = Axes(x_name="time (s)", y_name="accuracy", level=0.85, level_words="target")
+    root = parse(curve_chart(curves, axes, width=400.0, height=200.0))
+    lines = [(node.get("points") or "").split() for node in root.iter(f"{SVG}polyline")]
+    assert [len(points) for points in lines] == [3, 3]
+    (baseline_end,), (plan_end,) = circles(root, "baseline"), circles(root, "plan")
+    assert plan_end < baseline_end, "the plan ended earlier"
+    assert {"time (s)", "accuracy", "target"} <= set(words(root))
+    assert any(node.get("class") == "level" for node in root.iter(f"{SVG}line"))
+
+
+def test_better_is_higher_on_the_page_and_decades_are_drawn_logarithmically() -> None:
+    curve = Curve([(1.0, 1.0), (2.0, 0.1), (3.0, 0.01)], "plan", "w")
+    root = parse(curve_chart([curve], Axes(x_name="steps", y_name="loss"), width=400.0, height=200.0))
+    points = next(node.get("points") or "" for node in root.iter(f"{SVG}polyline")).split()
+    y = [float(point.split(",")[1]) for point in points]
+    assert y[0] < y[1] < y[2]
+    assert y[1] - y[0] == pytest.approx(y[2] - y[1], abs=0.2), "a factor of ten is as far everywhere"
+
+
+@pytest.mark.parametrize("many", [0, 1, 5, 240, 241, 1000, 12_345])
+def test_thinning_keeps_the_first_the_last_and_few(many: int) -> None:
+    points = [(float(index), 0.0) for index in range(many)]
+    kept = thinned(points)
+    assert len(kept) <= 241
+    assert kept[:1] == points[:1]
+    assert kept[-1:] == points[-1:]
+    assert kept == sorted(set(kept))

@@ -1,0 +1,177 @@
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from sample_evidence import CHOSEN, make_evidence, make_run
+
+from hasten.base.errors import BadInput
+from hasten.base.records.evidence import Evidence
+from hasten.base.records.plan import Plan
+from hasten.base.records.record import load, save
+from hasten.report.html import render, write_html
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and checks that every tag is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == [], f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def test_the_report_needs_nothing_but_itself() -> None:
+    html = render(make_evidence())
+    page = Page(html)
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not {"src", "href", "srcset", "action"} & {name for _, name, _ in page.attributes}
+    assert "url(" not in html
+    assert "@import" not in html
+    links = set(re.findall(r"https?://[^\s\"'<]+", html))
+    assert links <= {"http://www.w3.org/2000/svg"}, "the name of a namespace is not fetched"
+
+
+def test_the_verdict_comes_first_and_the_sections_follow_in_order() -> None:
+    _, text = Page(render(make_evidence())).text.split("hasten ·", 1)  # the browser's title stands before it
+    order = (
+        "2.30× [2.10, 2.50] as fast to accuracy 97 %, n = 3 seeds.",
+        "Where a step goes",
+        "Techniques tried",
+        "How the trainings went",
+        "Task and machine",
+        "# A hasten plan",
+        "How it was measured",
+    )
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_the_report_holds_the_numbers_of_the_evidence() -> None:
+    text = Page(render(make_evidence())).text
+    for words in (
+        "41 % of the time goes into fetching batches",
+        "1.62× [1.54, 1.70], n = 24 pairs",
+        "the model has no 2-dimensional convolution",
+        "rounding passed: 1.1, at most 3 allowed",
+        "720 GFLOP/s",
+        "[batched_gather] # 1.60x as fast with it",
+        "torch 2.13.0+cpu",
+        "hasten 0.1.0",
+        "24.6 s",
+        "n = 30 blocks of 812 steps",
+        "Seeds: 0, 4711, 1303.",
+    ):
+        assert words in text
+    assert "unstable" in text
+
+
+def test_every_technique_that_was_tried_is_there_with_its_verdict() -> None:
+    evidence = make_evidence()
+    text = Page(render(evidence)).text
+    for trial in evidence.tuning.trials:
+        assert re.search(rf"{trial.technique}.{{0,60}}{trial.verdict.value}", text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"speedup": None, "plan_runs": (), "baseline_runs": ()},
+        {"plan": Plan(task="digits"), "speedup": None},
+        {"plan_runs": (make_run(0, CHOSEN, pace=1, reaches=False),), "speedup": None},
+        {"remarks": ("the machine was busy",)},
+    ],
+)
+def test_every_kind_of_outcome_makes_a_whole_page(changes: dict[str, object]) -> None:
+    page = Page(render(make_evidence(**changes)))
+    assert page.tags.count("h1") == 1
+    for remark in changes.get("remarks", ()):  # type: ignore[attr-defined]
+        assert remark in page.text
+
+
+def test_a_tuning_without_trials_and_runs_without_evaluations_still_make_a_page() -> None:
+    evidence = make_evidence()
+    tuning = msgspec.structs.replace(evidence.tuning, trials=(), speedup=None, noise=None, plan=Plan(task="digits"))
+    bare = tuple(msgspec.structs.replace(run, evaluations=()) for run in evidence.plan_runs)
+    page = Page(render(msgspec.structs.replace(evidence, tuning=tuning, plan_runs=bare, baseline_runs=bare)))
+    assert "None was tried." in page.text
+    assert "How the trainings went" not in page.text
+
+
+def test_values_that_are_not_finite_leave_a_gap_and_no_error() -> None:
+    evidence = make_evidence()
+    first = evidence.plan_runs[0]
+    lost = tuple(msgspec.structs.replace(seen, valid_loss=None, metric=None) for seen in first.evaluations)
+    broken = msgspec.structs.replace(first, evaluations=lost, best_metric=None, final_metric=None)
+    html = render(msgspec.structs.replace(evidence, plan_runs=(broken,)))
+    assert "nan" not in re.sub(r"<style>.*</style>", "", html, flags=re.S).lower().replace("finance", "")
+
+
+def test_what_a_person_wrote_is_text_and_not_markup() -> None:
+    evidence = make_evidence()
+    profile = msgspec.structs.replace(evidence.profile, verdict="<script>alert(1)</script>")
+    html = render(msgspec.structs.replace(evidence, profile=profile, plan_text="</pre><b>"))
+    assert "<script" not in html
+    assert "&lt;/pre&gt;&lt;b&gt;" in html
+
+
+def test_light_and_dark_and_narrow_are_all_provided_for() -> None:
+    html = render(make_evidence())
+    assert "prefers-color-scheme: dark" in html
+    assert "max-width: 620px" in html
+    assert 'name="viewport"' in html
+    assert html.count('class="narrow"') == html.count('class="wide"') == 8
+
+
+def test_the_report_is_made_again_from_the_saved_evidence_alone(tmp_path: Path) -> None:
+    evidence = make_evidence()
+    save(evidence, tmp_path / "evidence.json")
+    again = load(Evidence, tmp_path / "evidence.json")
+    assert again == evidence
+    write_html(again, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(evidence)
+
+
+def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="must be writable"):
+        write_html(make_evidence(), tmp_path / "file" / "report.html")
+
+
+def test_the_room_imports_no_torch() -> None:
+    code = (
+        "import sys, hasten.report.html, hasten.report.terminal, hasten.base.records.evidence; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,93 @@
+import msgspec
+import pytest
+from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_run, peak
+
+from hasten.base.records.run import TaskFacts
+from hasten.report.peaks import MAIN_KINDS, peak_rows
+from hasten.report.summary import summary_rows
+from hasten.report.wording import as_fast, goal, joined, knobs, loss_value, metric_value, ratio, times, training_line
+
+
+def test_the_fastest_stable_peak_of_each_kind_is_shown() -> None:
+    rows = peak_rows(make_machine())
+    found = {(row.kind, row.how): (row.rate, row.size) for row in rows}
+    assert found["matrix product", "float32 mkl"] == ("210 GFLOP/s", "2048×2048×2048")
+    assert found["memory", "float32 copy"] == ("24.0 GB/s", "256 MiB")
+    assert found["convolution", "float32 onednn channels_last"] == ("290 GFLOP/s", "32×64×28×28×64×3")
+    assert [row.kind for row in rows] == sorted((row.kind for row in rows), key=[row.kind for row in rows].index)
+
+
+def test_an_unstable_peak_has_no_number() -> None:
+    row = next(row for row in peak_rows(make_machine()) if row.how == "int8 onednn")
+    assert (row.rate, row.spread, row.size) == ("unstable", "", "")
+
+
+def test_the_short_list_leaves_convolutions_out_and_a_launch_is_a_time() -> None:
+    machine = msgspec.structs.replace(
+        make_machine(),
+        peaks=(
+            *make_machine().peaks,
+            peak("launch", "", "", (1,), 4.2e-6, device="cuda"),
+            peak("threads", "float32", "mkl", (1,), 1e11),
+            peak("threads", "float32", "mkl", (2,), 2e11),
+        ),
+    )
+    short = peak_rows(machine, MAIN_KINDS)
+    assert "convolution" not in {row.kind for row in short}
+    assert next(row for row in short if row.kind == "kernel launch").rate == "4.20 µs"
+    assert [row.size for row in peak_rows(machine) if row.kind == "threads"] == ["1 threads", "2 threads"]
+
+
+def test_the_summary_compares_medians_with_their_range() -> None:
+    rows = {row.name: row for row in summary_rows(make_evidence())}
+    assert rows["time to target"].baseline.startswith("240 ms (")
+    assert rows["time to target"].plan.startswith("104 ms (")
+    assert rows["target reached"].plan == "3 of 3"
+    assert rows["best accuracy"].plan == "97.4 % (97.2 % to 97.4 %)"
+    assert "training time" not in rows, "it is the time to the target where all reached it"
+
+
+def test_the_summary_of_trainings_that_missed_the_target() -> None:
+    missed = (make_run(0, CHOSEN, pace=0.5, reaches=False),)
+    rows = {row.name: row for row in summary_rows(make_evidence(plan_runs=missed))}
+    assert rows["time to target"].plan == "not reached"
+    assert rows["target reached"].plan == "0 of 1"
+    assert rows["training time"].plan == "6.00 s"
+    assert summary_rows(make_evidence(plan_runs=())) == []
+
+
+@pytest.mark.parametrize(("value", "words"), [(2.3, "2.30×"), (0.834, "0.83×"), (12.34, "12.3×")])
+def test_factors(value: float, words: str) -> None:
+    assert times(value) == words
+
+
+def test_a_ratio_never_stands_without_interval_and_n() -> None:
+    assert ratio(interval(2.0), "pair") == "2.00× [1.90, 2.10], n = 24 pairs"
+    assert ratio(interval(2.0, n=1), "pair") == "2.00×, measured once"
+    assert as_fast(interval(2.0), "seed", where=" to the end") == "2.00× [1.90, 2.10] as fast to the end, n = 24 seeds"
+    assert as_fast(interval(2.0, n=1), "seed") == "2.00× as fast, measured once"
+
+
+def test_metrics_losses_and_goals() -> None:
+    assert metric_value("accuracy", 0.9731) == "97.3 %"
+    assert metric_value("rmse", 1234.5) == "1234"
+    assert metric_value("accuracy", None) == loss_value(None) == "not finite"
+    assert goal("accuracy", 0.975) == "accuracy 97.5 %"
+    assert goal("loss", 1.5) == "loss 1.5"
+    assert loss_value(0.51234) == "0.5123"
+    assert loss_value(1.2e-7) == "1.200e-07"
+
+
+def test_lists_of_names_and_knobs() -> None:
+    assert joined([]) == "none"
+    assert joined(["a"]) == "a"
+    assert joined(["a", "b", "c"]) == "a, b and c"
+    assert knobs({"size": 16, "share": 0.5}) == "size = 16, share = 0.5"
+
+
+def test_how_a_task_is_trained_says_what_ends_it() -> None:
+    task = make_evidence().task
+    assert training_line(task) == "batch 64; adamw, rate 0.001, fixed; at most 30 epochs; target: accuracy 97 %"
+    free = msgspec.structs.replace(task, epochs=None, steps=None, target=None, learning_rate=None)
+    assert isinstance(free, TaskFacts)
+    assert training_line(free) == "batch 64; adamw, fixed; target: none (accuracy is measured)"

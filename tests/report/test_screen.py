@@ -1,0 +1,234 @@
+import io
+import re
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from rich.console import Console
+from sample_evidence import CHOSEN, interval, make_evidence, make_run, make_trials
+
+from hasten.base.records.comparison import Comparison
+from hasten.base.records.comparison import Verdict as Faster
+from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.notices import Activity
+from hasten.base.records.run import Evaluation, Finished, Progress, Started, StopReason
+from hasten.report.terminal import Screen
+from hasten.report.terminal.anatomy import bar
+from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.training import TrainingLine
+
+STARTED = Started(task="digits", plan=CHOSEN, seed=0, step=0, total_steps=1000, metric_name="accuracy", target=0.97)
+
+
+class Paper:
+    """A screen that prints into text, with a clock that is moved by hand."""
+
+    def __init__(self, *, width: int = 80, terminal: bool = False) -> None:
+        self.now = 0.0
+        self._file = io.StringIO()
+        console = Console(file=self._file, width=width, highlight=False, force_terminal=terminal, no_color=True)
+        self.screen = Screen(console, clock=lambda: self.now)
+
+    @property
+    def text(self) -> str:
+        return self._file.getvalue()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+def progress(step: int, elapsed_s: float, losses: tuple[float | None, ...] = (0.5,)) -> Progress:
+    return Progress(step=step, epoch=step // 100, elapsed_s=elapsed_s, losses=losses, samples_per_s=45_200.0)
+
+
+def evaluation(step: int, metric: float | None = 0.961) -> Evaluation:
+    return Evaluation(step=step, epoch=1, elapsed_s=1.0, train_loss=0.4, valid_loss=0.5, metric=metric, best=True)
+
+
+def whole_run(evidence: Evidence) -> Iterator[object]:
+    yield evidence.machine
+    yield evidence.task
+    yield evidence.profile
+    yield from evidence.tuning.trials
+    yield evidence.tuning
+    for pair in zip(evidence.plan_runs, evidence.baseline_runs, strict=True):
+        for run in pair:
+            yield msgspec.structs.replace(STARTED, plan=run.plan, seed=run.seed)
+            yield progress(run.steps, run.elapsed_s)
+            yield Finished(reason=run.reason, step=run.steps, epoch=1, elapsed_s=run.elapsed_s)
+            yield run
+    yield evidence
+    yield Reported(path="runs/digits-20250101-120000/report.html")
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> None:
+    paper = Paper(width=width)
+    with paper.screen as screen:
+        for record in whole_run(make_evidence()):
+            screen.show(record)
+    assert max(map(len, paper.lines)) <= width
+    assert "\x1b" not in paper.text, "no colour and no cursor movement where nothing can be drawn over"
+    flat = re.sub(r"\s+", " ", paper.text)
+    order = (
+        "Machine",
+        "210 GFLOP/s ±1 %",
+        "int8 onednn unstable",
+        "Task digits",
+        "1,437 training and 360 validation samples",
+        "Anatomy of a step",
+        "1.35 ms [1.33 ms, 1.38 ms], n = 30 blocks",
+        "input 610 µs 41 %",
+        "the step waits for its input",
+        "Techniques",
+        "batched_gather kept 1.62× [1.54, 1.70], n = 24 pairs",
+        "onednn_fp32 hurts 0.83×",
+        "channels_last refused the model has no",
+        "compile not proven 1.10×",
+        "plan: batched_gather and bf16, 1.94× [1.88, 2.00] as fast, n = 30 pairs",
+        "Training",
+        "plan seed 0 accuracy 97.2 %",
+        "baseline seed 0 accuracy 97.2 %",
+        "Baseline against plan",
+        "2.30× [2.10, 2.50] as fast to accuracy 97 %, n = 3 seeds.",
+        "time to target 240 ms",
+        "Tuning took 24.6 s",
+        "report: runs/digits-20250101-120000/report.html",
+    )
+    places = [flat.find(words) for words in order]
+    assert -1 not in places, [words for words, place in zip(order, places, strict=True) if place < 0]
+    assert places == sorted(places)
+
+
+def test_every_verdict_of_a_trial_has_a_look() -> None:
+    paper = Paper(width=140)
+    for trial in make_trials():
+        paper.screen.show(trial)
+    assert sum("Techniques" in line for line in paper.lines) == 1
+    assert len([line for line in paper.lines if line.startswith("  ")]) == len(make_trials())
+
+
+def test_a_record_of_unknown_kind_is_an_error() -> None:
+    with pytest.raises(TypeError, match="found a str"):
+        Paper().screen.show("words")
+
+
+def test_where_nothing_can_be_drawn_over_progress_is_a_line_every_few_seconds() -> None:
+    paper = Paper()
+    paper.screen.show(STARTED)
+    before = len(paper.lines)
+    for step in range(1, 101):
+        paper.now = 0.25 * step
+        paper.screen.show(progress(step, paper.now))
+    assert len(paper.lines) - before == int(25 / PLAIN_EVERY_S)
+    assert "plan, 100/1,000, loss 0.5000, 45.2 k/s, 3:45 left" in paper.text
+
+
+def test_on_a_terminal_the_line_is_drawn_a_few_times_a_second_and_goes_away() -> None:
+    paper = Paper(terminal=True)
+    drawn = 0
+    with paper.screen as screen:
+        screen.show(STARTED)
+        for step in range(1, 1001):
+            paper.now = 0.001 * step
+            length = len(paper.text)
+            screen.show(progress(step, paper.now))
+            drawn += len(paper.text) > length
+        assert drawn == int(1.0 / REDRAW_EVERY_S)
+        assert "\x1b[?25l" in paper.text, "the cursor is hidden while the line moves"
+        screen.show(Finished(reason=StopReason.STEPS, step=1000, epoch=1, elapsed_s=1.0))
+        assert paper.text.rstrip().endswith("\x1b[2K"), "the line is erased"
+    assert paper.text.count("\x1b[?25l") == paper.text.count("\x1b[?25h"), "the cursor comes back"
+
+
+def test_the_cursor_comes_back_also_after_an_error() -> None:
+    paper = Paper(terminal=True)
+    with pytest.raises(RuntimeError, match="in the model"):
+        with paper.screen as screen:
+            screen.show(STARTED)
+            paper.now = 1.0
+            screen.show(progress(10, 1.0))
+            raise RuntimeError("in the model")
+    assert paper.text.count("\x1b[?25l") == paper.text.count("\x1b[?25h") == 1
+
+
+def test_what_is_being_done_is_told_on_a_terminal_only() -> None:
+    still, moving = Paper(), Paper(terminal=True)
+    for paper in (still, moving):
+        with paper.screen as screen:
+            screen.show(Activity(text="trying bf16"))
+    assert still.text == ""
+    assert "trying bf16" in moving.text
+
+
+def test_the_line_of_a_training_says_step_loss_metric_rate_and_time_left() -> None:
+    line = TrainingLine(STARTED)
+    assert line.text(80).plain.startswith("╌")
+    line.see(progress(250, 10.0, (0.4, 0.6)))
+    line.see(evaluation(250))
+    assert line.text(100).plain.endswith("250/1,000  loss 0.5000  accuracy 96.1 %  45.2 k/s  0:30 left")
+    assert line.text(100).plain.count("━") >= 10
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 78, 100, 138, 200])
+def test_the_line_of_a_training_stays_within_the_width(width: int) -> None:
+    line = TrainingLine(STARTED)
+    line.see(progress(999, 100.0))
+    line.see(evaluation(999))
+    paper = Paper(width=width)
+    paper.screen.console.print(line.text(width))
+    assert max(map(len, paper.lines)) <= width
+    assert len(paper.lines) == 1
+
+
+def test_a_training_without_a_length_has_no_time_left_and_a_lost_loss_is_told() -> None:
+    line = TrainingLine(msgspec.structs.replace(STARTED, total_steps=None, plan=()))
+    line.see(progress(7, 1.0, (0.5, None)))
+    assert line.plain() == "baseline, step 7, loss not finite, 45.2 k/s"
+
+
+def test_a_training_that_went_wrong_says_why_it_ended() -> None:
+    paper = Paper(width=120)
+    lost = msgspec.structs.replace(make_run(0, (), pace=1.0), reason=StopReason.NON_FINITE, best_metric=None)
+    paper.screen.show(lost)
+    assert "accuracy not finite" in paper.text
+    assert "loss is not finite" in paper.text
+
+
+def test_a_paired_comparison_is_shown_with_its_interval() -> None:
+    paper = Paper()
+    paper.screen.show(
+        Comparison(
+            ratio=interval(1.3),
+            verdict=Faster.FASTER,
+            delta=0.02,
+            pairs=24,
+            steps_per_block=5,
+            step_time_a_s=0.013,
+            step_time_b_s=0.01,
+            warmup_s=0.1,
+            spent_s=2.0,
+        )
+    )
+    assert "faster: 1.30× [1.23, 1.37], n = 24 pairs" in paper.text
+
+
+@pytest.mark.parametrize(("length", "drawn"), [(0.0, ""), (1.0, "█"), (2.5, "██▌"), (0.125, "▏"), (0.01, "")])
+def test_bars_are_drawn_to_an_eighth(length: float, drawn: str) -> None:
+    assert bar(length).rstrip() == drawn
+
+
+def test_an_event_that_draws_nothing_costs_microseconds() -> None:
+    paper = Paper(terminal=True)
+    paper.screen.show(STARTED)
+    event = progress(10, 1.0)
+    best = min(_time_of(lambda: [paper.screen.show(event) for _ in range(200)]) for _ in range(5)) / 200
+    assert best < 200e-6
+
+
+def _time_of(work: object) -> float:
+    started = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - started
