@@ -52,6 +52,7 @@ def test_both_sources_of_instruction_sets_agree(monkeypatch: pytest.MonkeyPatch)
     assert module.instruction_sets() == from_torch
 
 
+@pytest.mark.slow  # importing the inductor takes seconds, which is why its rule is written again
 def test_compiler_is_the_one_inductor_would_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CXX", raising=False)
     question = "import torch._inductor.config as c; print([x for x in c.cpp.cxx if x][0])"

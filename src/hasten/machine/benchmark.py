@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from hasten.base.records.machine import Peak
-from hasten.machine.readings import LEAST_RUNS, Clock, Timing, host_clock, summarise, take_readings
+from hasten.machine.readings import LEAST_RUNS, Clock, Timing, host_clock, time_run
 
 _LARGEST_SHARE = 4.0  # small problems leave time over, so a large one may take a few times its even share
 _FLOOR = 5e8  # operations or bytes per second that are supposed where the readings so far were disturbed
@@ -80,10 +80,9 @@ def _repeat_unstable(timings: dict[Benchmark, Timing], deadline: float) -> None:
 def _time(benchmark: Benchmark, budget_s: float) -> Timing | None:
     try:
         with benchmark.ready() as run:
-            readings = take_readings(run, clock=benchmark.clock, budget_s=budget_s)
+            return time_run(run, clock=benchmark.clock, budget_s=budget_s)
     except torch.OutOfMemoryError:  # a GPU that others fill: this size is left out, which the caller is told
         return None
-    return summarise(readings) if readings else None
 
 
 def _peak(benchmark: Benchmark, timing: Timing) -> Peak:

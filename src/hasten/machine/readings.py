@@ -4,7 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hasten.machine.scheduling import waited_for_core_s
 
@@ -26,19 +26,11 @@ _NAP_S = 1e-2  # the scheduler gives threads that slept their cores back at once
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The seconds of one run, and the share of the time that this process waited for a core."""
-
-    seconds: float
-    waited: float = 0.0
-
-
-@dataclass(frozen=True)
 class Timing:
     """How long one run takes, in seconds, and whether that can be believed."""
 
     seconds: float
-    spread: float  # relative half-width of the middle half of the stretch
+    spread: float  # relative half-width of the middle half of the readings
     stable: bool
 
 
@@ -50,49 +42,55 @@ def host_clock(run: Callable[[], object], calls: int) -> float:
     return (time.perf_counter() - started) / calls
 
 
-def read(run: Callable[[], object], clock: Clock, calls: int) -> Reading:
-    """Return one reading over `calls` runs."""
+def time_run(run: Callable[[], object], *, clock: Clock, budget_s: float) -> Timing | None:
+    """Return the timing of the quietest stretch of undisturbed readings, or None if the budget is not enough for any.
+
+    Readings are taken until a stretch agrees or the budget is spent. What disturbs can only add time, so the stretch
+    with the least median tells most about the machine. Agreement alone is not enough: where other processes hold the
+    cores, a parallel loop waits for its slowest thread, and readings agree within 1 % on a multiple of the scheduler's
+    tick. So a reading in which threads of this process waited for a core is set aside. After one the process naps, and
+    runs once unread to wake its threads: on two cores with four busy processes that left half of the readings
+    undisturbed instead of none. Where a whole stretch was never undisturbed, the timing is never called stable.
+    """
+    deadline = time.perf_counter() + budget_s
+    if clock(run, 1) > budget_s / LEAST_RUNS:  # makes kernels and touches memory
+        return None
+    calls = math.ceil(_READING_S / max(min(clock(run, 1) for _ in range(2)), 1e-9))
+    undisturbed: list[float] = []
+    disturbed: list[float] = []
+    best = Timing(seconds=math.inf, spread=math.inf, stable=False)
+    while len(undisturbed) + len(disturbed) < 2 or (time.perf_counter() < deadline and not best.stable):
+        seconds, waited = _read(run, clock, calls)
+        if waited > _DISTURBED:
+            disturbed.append(seconds)
+            time.sleep(_NAP_S)
+            clock(run, 1)
+        else:
+            undisturbed.append(seconds)
+            if len(undisturbed) >= STRETCH:
+                best = _quieter(best, timing_of(undisturbed[-STRETCH:]))
+    if math.isfinite(best.seconds):
+        return best
+    return replace(timing_of(undisturbed if len(undisturbed) > 1 else undisturbed + disturbed), stable=False)
+
+
+def _quieter(best: Timing, next_one: Timing) -> Timing:
+    """Return the better of two stretches: the one with the lesser median, or the stable one if that is as low."""
+    as_low = next_one.seconds <= best.seconds * (1 + STABLE_SPREAD)
+    return next_one if (next_one.stable and as_low) or next_one.seconds < best.seconds else best
+
+
+def timing_of(seconds: Sequence[float]) -> Timing:
+    """Return the median of two readings or more with their spread; stable if they are a stretch, and agree."""
+    median = statistics.median(seconds)
+    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    spread = (high - low) / 2 / median
+    return Timing(seconds=median, spread=spread, stable=len(seconds) >= STRETCH and spread <= STABLE_SPREAD)
+
+
+def _read(run: Callable[[], object], clock: Clock, calls: int) -> tuple[float, float]:
+    """Return the seconds of one run, and the time waited for a core as a share of the reading's time."""
     waited, started = waited_for_core_s(), time.perf_counter()
     seconds = clock(run, calls)
     elapsed = time.perf_counter() - started
-    return Reading(seconds, max(0.0, waited_for_core_s() - waited) / elapsed)
-
-
-def take_readings(run: Callable[[], object], *, clock: Clock, budget_s: float) -> list[Reading]:
-    """Return readings of `run`, until a stretch of undisturbed ones agrees or the budget is spent.
-
-    There are two at least, or none where the first run alone takes so long that two would not be had in time.
-    A few runs go before: the first makes kernels and touches memory, the others tell how many fill one reading. After a
-    disturbed reading the process naps, and runs once unread to wake its threads: on two cores with four busy processes
-    that left half of the readings undisturbed instead of none.
-    """
-    deadline = time.perf_counter() + budget_s
-    if clock(run, 1) > budget_s / LEAST_RUNS:
-        return []
-    calls = math.ceil(_READING_S / max(min(clock(run, 1) for _ in range(2)), 1e-9))
-    readings: list[Reading] = []
-    while len(readings) < 2 or (time.perf_counter() < deadline and not summarise(readings).stable):
-        readings.append(read(run, clock, calls))
-        if readings[-1].waited > _DISTURBED:
-            time.sleep(_NAP_S)
-            clock(run, 1)
-    return readings
-
-
-def summarise(readings: Sequence[Reading]) -> Timing:
-    """Return the median of the quietest stretch of undisturbed readings, with its spread.
-
-    Agreement alone is not enough: where other processes hold the cores, a parallel loop waits for its slowest thread,
-    and readings agree within 1 % on a whole multiple of the scheduler's tick. So the readings in which threads waited
-    for a core are set aside first. Of the others the stretch with the least median tells most about the machine, since
-    what disturbs can only add time. Fewer than a stretch (two readings at least) are never called stable.
-    """
-    undisturbed = [reading.seconds for reading in readings if reading.waited <= _DISTURBED]
-    seconds = undisturbed if len(undisturbed) > 1 else [reading.seconds for reading in readings]
-    starts = range(max(1, len(seconds) - STRETCH + 1))
-    quiet = min((seconds[start : start + STRETCH] for start in starts), key=statistics.median)
-    median = statistics.median(quiet)
-    low, _, high = statistics.quantiles(quiet, n=4, method="inclusive")
-    spread = (high - low) / 2 / median
-    enough = len(undisturbed) >= STRETCH
-    return Timing(seconds=median, spread=spread, stable=enough and spread <= STABLE_SPREAD)
+    return seconds, max(0.0, waited_for_core_s() - waited) / elapsed

@@ -1,0 +1,101 @@
+"""A list of benchmarks is run within its time, the slow ones are left out, the unsteady ones tried again."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from hasten.machine.benchmark import Benchmark, run_benchmarks
+
+
+@contextmanager
+def _nothing() -> Iterator[Callable[[], object]]:
+    yield lambda: None
+
+
+def _benchmark(work: float, seconds: Callable[[], float], kind: str = "gemm") -> Benchmark:
+    return Benchmark(
+        kind=kind,
+        format="float32",
+        backend="mkl",
+        size=(int(work),),
+        work=work,
+        ready=_nothing,
+        clock=lambda run, calls: seconds(),
+    )
+
+
+def _deadline(seconds: float) -> float:
+    return time.perf_counter() + seconds
+
+
+def test_rate_is_work_over_time() -> None:
+    peaks, left_out = run_benchmarks([_benchmark(6e6, lambda: 2e-3)], deadline=_deadline(20))
+    assert left_out == []
+    assert [(peak.rate, peak.stable, peak.size) for peak in peaks] == [(3e9, True, (6_000_000,))]
+
+
+def test_a_launch_is_told_in_seconds() -> None:
+    peaks, _ = run_benchmarks([_benchmark(1.0, lambda: 5e-6, kind="launch")], deadline=_deadline(20))
+    assert peaks[0].rate == 5e-6
+
+
+def test_what_would_take_too_long_is_not_begun() -> None:
+    begun: list[float] = []
+
+    def sized(work: float) -> Benchmark:
+        return _benchmark(work, lambda: begun.append(work) or work / 1e9)
+
+    small, large = sized(1e6), sized(1e12)
+    peaks, left_out = run_benchmarks([small, large], deadline=_deadline(5))
+    assert [peak.size for peak in peaks] == [small.size]
+    assert left_out == [large]
+    assert set(begun) == {1e6}
+
+
+def test_a_family_ends_where_one_run_was_too_long() -> None:
+    clumsy = [_benchmark(work, lambda: 3.0) for work in (1e3, 1e4)]
+    peaks, left_out = run_benchmarks(clumsy, deadline=_deadline(5))
+    assert peaks == []
+    assert left_out == clumsy
+
+
+def test_other_families_go_on() -> None:
+    slow, fast = _benchmark(1e3, lambda: 3.0), _benchmark(1e3, lambda: 1e-3, kind="conv")
+    peaks, left_out = run_benchmarks([slow, fast], deadline=_deadline(5))
+    assert [peak.kind for peak in peaks] == ["conv"]
+    assert left_out == [slow]
+
+
+def test_unsteady_ones_are_tried_again() -> None:
+    wild, quiet_from = iter(range(10**9)), time.perf_counter() + 0.9
+    shaky = _benchmark(1e6, lambda: 1e-3 if time.perf_counter() > quiet_from else 1e-3 * (2 + next(wild) % 7))
+    others = [_benchmark(work, lambda: 1e-3, kind="conv") for work in (1e6, 2e6, 3e6, 4e6)]
+    peaks, _ = run_benchmarks([shaky, *others, *others], deadline=_deadline(1.6))  # its first share ends after 0.7 s
+    assert peaks[0].stable
+    assert peaks[0].rate == 1e9
+
+
+def test_unsteady_rates_are_marked() -> None:
+    wild = iter(range(10**9))
+    peaks, _ = run_benchmarks([_benchmark(1e6, lambda: 1e-3 * (1 + next(wild) % 7))], deadline=_deadline(0.3))
+    assert not peaks[0].stable
+    assert peaks[0].spread > 0.1
+
+
+def test_want_of_memory_leaves_a_size_out() -> None:
+    def full() -> float:
+        raise torch.OutOfMemoryError
+
+    crowded = _benchmark(1e6, full)
+    assert run_benchmarks([crowded], deadline=_deadline(5)) == ([], [crowded])
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    def broken() -> float:
+        raise RuntimeError("a real fault")
+
+    with pytest.raises(RuntimeError, match="a real fault"):
+        run_benchmarks([_benchmark(1e6, broken)], deadline=_deadline(5))
