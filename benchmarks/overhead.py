@@ -12,17 +12,17 @@ import io
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
-from recording import ratio, record, told
 from rich.console import Console
-from sklearn.datasets import load_digits, make_classification
+from sklearn.datasets import make_classification
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.regression import MeanSquaredError
 
 from hasten import Data, Plan, Stop, Task, Update
 from hasten.base.seeds import derive
@@ -31,6 +31,7 @@ from hasten.tasks.digits import task as digits_task
 from hasten.tasks.linear import task as linear_task
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
+from recording import ratio, record, told
 
 HandWritten = Callable[[], tuple[nn.Module, list[float], float]]
 """Trains and returns the model, the losses and the last metric."""
@@ -47,24 +48,31 @@ class Workload:
 
 def linear() -> Workload:
     """Full-batch gradient descent on four points: the smallest step there is."""
-    steps = 2000
-    task = linear_task(steps=steps)
+    steps, every = 2000, 100
+    task = replace(linear_task(), stop=Stop(steps=steps, evaluate_every=every))
 
     def by_hand() -> tuple[nn.Module, list[float], float]:
         torch.manual_seed(task.seed)
         model = task.model()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        error = MeanSquaredError()
         x, y = task.data.train.tensors
-        losses = []
-        for _ in range(steps):
+        losses, metric = [], 0.0
+        for step in range(1, steps + 1):
             loss = F.mse_loss(model(x), y)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss.detach())
-        model.eval()
-        with torch.no_grad():
-            metric = F.mse_loss(model(x), y).item()
+            if step % every == 0:
+                model.eval()
+                with torch.no_grad():
+                    output = model(x)
+                    F.mse_loss(output, y).item()
+                    error.update(output, y)
+                metric = float(error.compute())
+                error.reset()
+                model.train()
         return model, torch.stack(losses).tolist(), metric
 
     return Workload("linear", task, by_hand)
@@ -83,20 +91,22 @@ def mlp() -> Workload:
         batch_size=32,
         stop=Stop(epochs=4),
     )  # fmt: skip
-    return Workload("mlp", task, lambda: classification_by_hand(task, epochs=4))
+    return Workload("mlp", task, lambda: classification_by_hand(task, torch.optim.Adam, epochs=4))
 
 
 def digits() -> Workload:
     """The built-in task on scikit-learn's images of digits."""
     task = digits_task(epochs=4, target=None)
-    return Workload("digits", task, lambda: classification_by_hand(task, epochs=4))
+    return Workload("digits", task, lambda: classification_by_hand(task, torch.optim.AdamW, epochs=4))
 
 
-def classification_by_hand(task: Task, epochs: int) -> tuple[nn.Module, list[float], float]:
-    """Train a classifier with a DataLoader, Adam, and the accuracy after every epoch."""
+def classification_by_hand(
+    task: Task, optimizer_class: type[torch.optim.Optimizer], epochs: int
+) -> tuple[nn.Module, list[float], float]:
+    """Train a classifier with a DataLoader, and take its accuracy after every epoch."""
     torch.manual_seed(task.seed)
     model = task.model()
-    optimizer = torch.optim.Adam(model.parameters(), lr=task.update.lr)
+    optimizer = optimizer_class(model.parameters(), lr=task.update.lr)
     accuracy = MulticlassAccuracy(task_classes(task), average="micro", validate_args=False)
     size = len(task.data.train)
     losses = []

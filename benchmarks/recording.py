@@ -24,7 +24,7 @@ def record(name: str, content: dict[str, Any]) -> Path:
         "benchmark": name,
         "made_at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "hasten": hasten.__version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "python": platform.python_version(),
         "cpu": machine.cpu,
         "isa": machine.isa,

@@ -1,0 +1,86 @@
+"""Write the figures of `benchmarks/results/` into the README, between its markers: no number is typed by hand.
+
+python benchmarks/quote.py            # write
+python benchmarks/quote.py --check    # exit with 1 if the README says something else
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recording import RESULTS, recorded
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN = "<!-- measured:begin (written by `python benchmarks/quote.py`) -->\n"
+END = "<!-- measured:end -->"
+
+
+def interval(value: dict[str, Any]) -> str:
+    """Return an interval as prose: 2.31 [2.20, 2.43], n = 5."""
+    return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}], n = {value['n']}"
+
+
+def machine(result: dict[str, Any]) -> str:
+    """Return what a result was measured on."""
+    return f"{result['cpu']}, {result['cores']} cores, torch {result['torch']}, {result['made_at'][:10]}"
+
+
+def main_job(result: dict[str, Any]) -> list[str]:
+    """Return the rows of one task's time to target."""
+    rows: list[str] = []
+    metric = result["results"]["baseline"][0]["metric_name"]
+    for row in result["rows"]:
+        what = "free techniques" if row["side"] == "plan" else "with `--allow path`"
+        tuning = result["tunings"][row["side"]]
+        names = ", ".join(choice["technique"] for choice in tuning["plan"]["choices"]) or "none"
+        shown = interval(row["speedup"]) if row["speedup"] else "target missed too often to say"
+        rows.append(f"| `{result['task']}` to {metric} {result['target']}, {what} | {shown} | {names}; "
+                    f"tuned in {tuning['spent_s']:.0f} s |")  # fmt: skip
+    return rows
+
+
+def overhead(result: dict[str, Any]) -> list[str]:
+    """Return the rows of the loop's cost."""
+    return [
+        f"| step time of hasten's loop over the shortest hand-written one, `{row['workload']}` "
+        f"| {interval(row['ratio'])} | same parameters bit for bit |"
+        for row in result["rows"]
+    ]
+
+
+SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
+    ("main_job_digits", main_job),
+    ("main_job_fashion-mnist", main_job),
+    ("overhead", overhead),
+)
+
+
+def measured() -> str:
+    """Return the README's table, made of the results that are there."""
+    lines = ["| what | ratio, 95 % interval | how |", "|---|---|---|"]
+    found = [(recorded(name), rows) for name, rows in SECTIONS if (RESULTS / f"{name}.json").exists()]
+    for result, rows in found:
+        lines += rows(result)
+    machines = sorted({machine(result) for result, _ in found})
+    return "\n".join([*lines, "", f"Plain PyTorch is 1. Measured on: {'; '.join(machines)}.", ""])
+
+
+def main() -> int:
+    """Write or check the README; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    text = README.read_text()
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    new = text[:start] + measured() + text[end:]
+    if check:
+        print("README.md says what the results say" if new == text else "README.md is stale: run benchmarks/quote.py")
+        return int(new != text)
+    README.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
