@@ -4,27 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.profiling.anatomy import Timeline, anatomy, step_times, warm
-
-
-class HandClock:
-    """A clock that a test moves on."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-
-def test_the_time_between_two_marks_belongs_to_the_part_of_the_second() -> None:
-    clock = HandClock()
-    timeline = Timeline(clock)
-    for part, spent_ns in ((0, 5), (1, 7), (0, 1), (2, 100), (1, 3), (2, 4), (0, 1000)):
-        clock.now_ns += spent_ns
-        timeline.mark(part)
-    times = step_times(timeline, parts=3, last=2)
-    assert times == pytest.approx(np.array([[6, 7, 100], [0, 3, 4]]) * 1e-9)  # the third step is not whole
+from hasten.profiling.anatomy import anatomy, warm
 
 
 @settings(max_examples=20, deadline=None)

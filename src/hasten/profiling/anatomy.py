@@ -1,8 +1,7 @@
-"""From the marks of a run to the anatomy of its step."""
+"""From the times of single steps to the anatomy of the typical one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter_ns
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,49 +28,6 @@ class Anatomy:
     parts_s: tuple[float, ...]
     hiccups_s: float
     steps: int
-
-
-class Timeline:
-    """The marks of a run: `mark(i)` says that the time since the mark before belongs to part i.
-
-    Two list appends and one reading of the clock, about 0.15 microseconds: nothing that the training could feel.
-
-    Args:
-        clock: nanoseconds since some moment.
-    """
-
-    def __init__(self, clock: Callable[[], int] = perf_counter_ns) -> None:
-        self.moments: list[int] = [clock()]
-        self.parts: list[int] = []
-        note_moment, note_part = self.moments.append, self.parts.append
-
-        def mark(part: int) -> None:
-            note_moment(clock())
-            note_part(part)
-
-        self.mark = mark
-
-
-def step_times(timeline: Timeline, *, parts: int, last: int) -> Times:
-    """Return the seconds of each part of each whole step.
-
-    Args:
-        timeline: the marks of a run.
-        parts: how many parts there are.
-        last: the part that ends a step; marks after the last one of these belong to no whole step and are left out.
-
-    Returns:
-        (steps, parts) float64.
-    """
-    part = np.asarray(timeline.parts, dtype=np.int64)
-    seconds = np.diff(np.asarray(timeline.moments, dtype=np.int64)) * 1e-9
-    ends = part == last
-    steps = int(ends.sum())
-    step = np.cumsum(ends) - ends  # the mark that ends a step belongs to it
-    whole = step < steps
-    times = np.zeros((steps, parts))
-    np.add.at(times, (step[whole], part[whole]), seconds[whole])
-    return times
 
 
 def warm(times: Times) -> Times:

@@ -8,15 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+import numpy as np
+
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import PartTime, Profile
 from hasten.base.seeds import preserved
 from hasten.base.units import percent, seconds
+from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.resident import rss_peak
-from hasten.profiling.anatomy import Anatomy, Timeline, Times, anatomy, shares, step_times, warm
+from hasten.profiling.anatomy import Anatomy, Times, anatomy, shares, warm
 from hasten.profiling.timeout import TimeLimit, time_limit
 from hasten.training.checkpoint import save_checkpoint
 from hasten.training.evaluation import evaluate
@@ -107,16 +110,16 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
     task = replace(run.recipe.task, stop=Stop(steps=_NEVER, evaluate_every=most))
     run.recipe = replace(run.recipe, task=task)
     limit.restart("the first step")
-    timeline = Timeline()
+    clock = Marks() if run.recipe.parallel.device == "cpu" else DeviceMarks()
     begin = perf_counter()
-    with closing(train(run, timeline.mark)) as events:
+    with closing(train(run, clock.mark)) as events:
         for _ in events:
             limit.restart(f"step {run.place.step + 1}")
             over = perf_counter() - begin >= budget_s and run.place.step > _FEWEST_STEPS
             if over or run.place.step >= most:
-                timeline.mark(OTHER)  # the loop says what has happened before it marks the end of the step
+                clock.mark(OTHER)  # the loop says what has happened before it marks the end of the step
                 break
-    return step_times(timeline, parts=len(PARTS), last=OTHER)
+    return step_times_ns(clock, parts=len(PARTS), last=OTHER).astype(np.float64) * 1e-9
 
 
 def time_between(run: Session, stop: Stop) -> Between:
@@ -155,7 +158,7 @@ def step_peak_bytes(run: Session) -> int:
     """Return the most memory that one step needs at once: exact where its operators can be watched, else resident."""
 
     def one_step() -> None:
-        step(run, next(run.batches()))
+        step(run, next(run.batches())[1])
 
     with run.switched_on():
         try:

@@ -1,7 +1,10 @@
 """Where the time and the memory of a step go."""
 
+from hasten.base.records.complexity import Complexity
 from hasten.base.records.interval import Interval
+from hasten.base.records.probe import Probe
 from hasten.base.records.record import Record
+from hasten.base.records.signals import Loading, MachineLoad, Operator, StepSpread, Structure
 
 
 class PartTime(Record, frozen=True):
@@ -12,12 +15,77 @@ class PartTime(Record, frozen=True):
     share: float
 
 
+class LayerBound(Record, frozen=True):
+    """The fastest that the machine could do one layer, forward and backward: a point of the roofline plot."""
+
+    name: str
+    flops: int
+    bytes_moved: int
+    seconds: float  # the larger of operations over peak rate and bytes over bandwidth
+    by: str  # which of the two: "compute" or "memory"
+
+    @property
+    def intensity(self) -> float:
+        """Operations per byte."""
+        return self.flops / self.bytes_moved if self.bytes_moved else 0.0
+
+
+class Roofline(Record, frozen=True):
+    """The fastest that forward and backward pass could run, from the machine's measured peaks."""
+
+    number_format: str
+    peak_flops: float  # per second
+    peak_bandwidth: float  # bytes per second
+    bound_s: float  # sum over the layers
+    achieved: float  # bound over the measured time of forward, loss and backward
+    layers: tuple[LayerBound, ...]
+
+
+class Growth(Record, frozen=True):
+    """How a cost grows with a size: cost ~ size ** exponent."""
+
+    cost: str  # "time" or "memory"
+    over: str  # "batch size" or "sequence length"
+    sizes: tuple[int, ...]
+    costs: tuple[float, ...]  # seconds or bytes of one step
+    exponent: Interval
+    theory: float  # the exponent of what was counted: operations, or bytes kept
+
+
+class MemoryAccount(Record, frozen=True):
+    """Where the memory of a step goes, in bytes.
+
+    `predicted_peak` comes from steps with smaller batches; `measured_peak` from the step itself. Both count tensors;
+    what the process holds beside them is `framework`.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer_state: int
+    activations: int
+    inputs: int
+    framework: int
+    predicted_peak: int
+    measured_peak: int
+    available: int  # for tensors: what is free now, and what the step uses
+    largest_batch: int  # that fits into it, by prediction; at most the whole training data
+    verified_batch: int = 0  # the largest that was tried; 0 where none was
+    verified_peak: int = 0  # what it needed
+    verified_predicted: int = 0  # what it should have needed
+    growth_per_step: Interval | None = None  # bytes that stay behind after a step
+    reserved: int | None = None  # what a GPU's allocator holds at the peak
+    retries: int | None = None  # times a GPU's allocator had to free and try again
+    remark: str = ""
+
+
 class Profile(Record, frozen=True):
     """The anatomy of a task's step.
 
     `parts` sum to the wall time of training per step, evaluation and checkpoints included. Those of the step itself,
     all but "evaluation", "checkpoint" and "hiccups", sum to `step_s`. What a step does between its parts is called
     "other"; what the slowest steps took beyond the typical ones is called "hiccups".
+
+    A field that is None was not looked at.
     """
 
     task: str
@@ -31,13 +99,33 @@ class Profile(Record, frozen=True):
     verdict: str  # one sentence
     batch_size: int = 0
     device: str = "cpu"
+    planned_steps: int | None = None
     build_s: float = 0.0  # to build model, optimizer and data
     first_step_s: float = 0.0  # compilation and first-time allocations included
     evaluation_s: float = 0.0  # one evaluation
     steps_per_evaluation: int = 0
     checkpoint_s: float = 0.0  # one checkpoint
     spent_s: float = 0.0  # on all of this
+    complexity: Complexity | None = None
+    roofline: Roofline | None = None
+    growth: tuple[Growth, ...] = ()
+    memory: MemoryAccount | None = None
+    spread: StepSpread | None = None
+    loading: Loading | None = None
+    operators: tuple[Operator, ...] | None = None
+    structure: Structure | None = None
+    load: MachineLoad | None = None
+    probes: tuple[Probe, ...] = ()
+    remarks: tuple[str, ...] = ()  # what could not be measured, and why
 
-    def part(self, name: str) -> PartTime | None:
-        """Return the part of that name, or None."""
-        return next((part for part in self.parts if part.name == name), None)
+    def share(self, *names: str) -> float:
+        """Return the share of all wall time that the named parts take together."""
+        return sum(part.share for part in self.parts if part.name in names)
+
+    def seconds(self, *names: str) -> float:
+        """Return the wall time per step of the named parts together."""
+        return sum(part.seconds for part in self.parts if part.name in names)
+
+    def probe(self, name: str) -> Probe | None:
+        """Return the probe of that name, or None if it was not run or failed."""
+        return next((probe for probe in self.probes if probe.name == name and probe.ratio is not None), None)

@@ -1,0 +1,54 @@
+"""What diagnosis says: a symptom with its number, what could be gained, and how to check it again."""
+
+from enum import StrEnum
+
+from hasten.base.records.record import Record
+
+
+class Severity(StrEnum):
+    """How much it matters; for speed, by the share of the time that could be saved."""
+
+    NOTE = "note"  # 5 to 10 %
+    WARNING = "warning"  # 10 to 20 %
+    CRITICAL = "critical"  # 20 % and more
+
+
+class Finding(Record, frozen=True):
+    """One symptom that was found.
+
+    Techniques that treat it are found by its name: their cards list symptoms under `treats`.
+    """
+
+    symptom: str
+    severity: Severity
+    sentence: str  # plain words, at most 25, with the number
+    value: float  # the number that the rule looked at
+    threshold: float  # from which on it fires
+    bound: float | None  # at most so many times faster if this were mended; None where speed is not the point
+    bound_from: str = ""  # where the bound comes from: the name of a probe, or "share of the time"
+    where: str = ""  # layer, operator, part
+    advice: str = ""  # what to do where no technique does it
+    check: str = ""  # the command that checks it again
+    explains: tuple[str, ...] = ()  # symptoms that are consequences of this one, told with it and not beside it
+    techniques: tuple[str, ...] = ()  # names to try, in order; filled in by whoever knows the catalogue
+
+    @property
+    def recoverable(self) -> float:
+        """The share of the time that could be saved at most; 0 where speed is not the point."""
+        return 0.0 if self.bound is None else 1 - 1 / self.bound
+
+
+class Abstained(Record, frozen=True):
+    """A rule that could not judge, and which signal it lacked."""
+
+    symptom: str
+    reason: str
+
+
+class Diagnosis(Record, frozen=True):
+    """What all rules said: findings with the most to gain first, and the rules that could not judge."""
+
+    verdict: str  # one sentence of at most 25 words
+    findings: tuple[Finding, ...] = ()
+    abstained: tuple[Abstained, ...] = ()
+    silent: tuple[str, ...] = ()  # symptoms that were looked for and are not there

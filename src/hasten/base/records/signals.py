@@ -1,0 +1,66 @@
+"""What a profile observes beside the anatomy of the step: the signals that the rules of diagnosis look at."""
+
+from hasten.base.records.record import Record
+
+
+class StepSpread(Record, frozen=True):
+    """How the times of single steps differ."""
+
+    median_s: float
+    p99_s: float
+    outliers: int  # steps more than five robust standard deviations, and a tenth, above the median
+    period: int | None  # steps from one outlier to the next, where that is regular
+    excess_share: float  # share of the wall time that the outliers took beyond the median
+    collector_share: float  # share of it that Python's garbage collector took
+
+
+class Loading(Record, frozen=True):
+    """The loader run alone, with nothing to wait for it."""
+
+    sample_s: float  # to read one sample
+    batch_s: float  # to hand out one batch
+    cpu_share: float  # of that time, how much a core of this process or of its workers was busy; above 1 for several
+    read_bytes_per_s: float | None  # from the disk, where the system tells
+    workers: int  # processes that load
+    worker_skew: float | None = None  # work of the busiest worker over a fair share
+    pinned: bool | None = None  # whether batches lie in memory that a GPU copies from without help; None without one
+
+
+class Operator(Record, frozen=True):
+    """One kind of operator call of a step: what, on which shapes, how often, how long."""
+
+    name: str  # as torch names it, "aten.mm"
+    phase: str  # "forward", "backward", "recomputation" or "update"
+    shapes: tuple[tuple[int, ...], ...]  # of its tensor arguments
+    number_format: str  # of its first tensor argument, "float32"
+    calls: float  # per step
+    seconds: float  # per step, all calls
+
+
+class MachineLoad(Record, frozen=True):
+    """What else the machine did while the steps were measured."""
+
+    foreign_share: float  # share of all cores that other processes used
+    waited_share: float  # seconds that this process's threads stood ready without a core, per second
+    clock_share: float | None = None  # lowest clock of the processor over the highest, while measuring
+    temperature_c: float | None = None
+
+
+class Habit(Record, frozen=True):
+    """A known slow habit found in the model or the step, and about what it costs."""
+
+    name: str
+    where: str
+    seconds: float  # per step, at most
+
+
+class Structure(Record, frozen=True):
+    """What the step is made of, as far as rules ask."""
+
+    number_format: str  # in which most of the multiplying is done
+    fused_update: bool | None  # whether one call updates many parameters; None if the optimizer does not tell
+    padding_share: float | None  # of the tokens; None where the data are no padded sequences
+    recompilations: int | None  # after warming up; None where nothing is compiled
+    sync_points: float | None  # times per step that the host waits for the device; None on the CPU
+    queue_empty_share: float | None  # steps at whose end the device had run out of work; None on the CPU
+    habits: tuple[Habit, ...] = ()

@@ -1,0 +1,45 @@
+"""S12: the backward pass costs more than it should.
+
+Signal: time of the backward pass over that of forward and loss, beside what the roofline bounds of both say.
+Threshold: above 2.7, and 1.5 times what is expected.
+Source: gpuprof (2.7). Its lower threshold (1.2) fires on frozen layers, where a short backward pass is right; we
+compare with the counted work instead.
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
+
+_RATIO = 2.7
+_BEYOND = 1.5
+_USUAL = 2.0
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where backward is out of proportion."""
+    complexity = profile.complexity
+    if complexity is None:
+        return Abstained(symptom="backward_anomaly", reason="operations were not counted")
+    forward_s, backward_s = profile.seconds("forward", "loss"), profile.seconds("backward")
+    if not forward_s or not complexity.flops_forward:
+        return None
+    moved = [sum(getattr(layer, name) for layer in complexity.layers) for name in ("bytes_forward", "bytes_backward")]
+    by_bytes = moved[1] / moved[0] if moved[0] else 0.0
+    expected = max(complexity.flops_backward / complexity.flops_forward, by_bytes, _USUAL)
+    ratio = backward_s / forward_s
+    excess = (backward_s - expected * forward_s) / sum(part.seconds for part in profile.parts)
+    if ratio <= max(_RATIO, _BEYOND * expected) or excess < MATTERS:
+        return None
+    return Finding(
+        symptom="backward_anomaly",
+        severity=severity(excess),
+        sentence=f"Backward takes {ratio:.1f} times as long as forward; its operations explain {expected:.1f}.",
+        value=ratio,
+        threshold=max(_RATIO, _BEYOND * expected),
+        bound=speedup(excess),
+        bound_from="counted operations",
+        where="backward",
+        advice="look for hooks, own backward functions, scatter operations or anomaly detection",
+        check=recheck(profile),
+    )

@@ -1,0 +1,35 @@
+"""S17: much of the day is not training.
+
+Signal: evaluation and checkpoints, each timed once and spread over the steps between two of them.
+Threshold: 10 % of the wall time.
+Source: AlgoPerf (untimed evaluations); SageMaker Debugger.
+"""
+
+from hasten.base.records.finding import Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent, seconds
+from hasten.diagnosis.rule import Outcome, recheck, severity, speedup
+
+_SHARE = 0.10
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where judging and saving take their time."""
+    share = profile.share("evaluation", "checkpoint")
+    if share < _SHARE:
+        return None
+    evaluation = profile.share("evaluation") >= share / 2
+    what = f"evaluation ({seconds(profile.evaluation_s)})" if evaluation else "saving"
+    return Finding(
+        symptom="eval_ckpt_overhead",
+        severity=severity(share),
+        sentence=f"{percent(share)} of the time is not training but mostly {what}.",
+        value=share,
+        threshold=_SHARE,
+        bound=speedup(share),
+        bound_from="share of the time",
+        where="evaluation" if evaluation else "checkpoint",
+        advice="evaluate less often, on fewer samples, or in larger batches",
+        check=recheck(profile),
+    )

@@ -1,0 +1,35 @@
+"""S3: copying batches to the device takes its time.
+
+Signal: time from the batch being there until it is on the device, as a share of the wall time.
+Threshold: 5 %. Abstains on the CPU, where nothing is copied.
+Source: TraceML; gpuprof.
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent
+from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where the copy to the device is exposed."""
+    if profile.device == "cpu":
+        return Abstained(symptom="h2d_bound", reason="the run is on the CPU: nothing is copied to a device")
+    share = profile.share("transfer")
+    if share < MATTERS:
+        return None
+    pageable = profile.loading is not None and profile.loading.pinned is False
+    return Finding(
+        symptom="h2d_bound",
+        severity=severity(share),
+        sentence=f"Copying batches to the device costs {percent(share)} of the time"
+        f"{', from memory that is not pinned' if pageable else ''}.",
+        value=share,
+        threshold=MATTERS,
+        bound=speedup(share),
+        bound_from="share of the time",
+        where="transfer",
+        advice="pin the batches and copy them while the step before is computed",
+        check=recheck(profile),
+    )

@@ -1,0 +1,69 @@
+"""S4: what a step costs whatever its size: Python and the launching of operators.
+
+Signal: on a GPU, steps at whose end the device has run out of work. On the CPU, what the doubled-batch probe shows: a
+step of twice the samples that takes less than twice the time has a part that does not grow with them.
+Threshold: half of the steps; 30 % of the time of a step.
+Source: tuning playbook (double the batch); HTA (host wait); XProf (kernel launch 3 and 15 %).
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent
+from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
+
+_EMPTY = 0.5
+_FIXED = 0.3
+_CLEAR = 0.2  # widest relative interval of the probe that still tells
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where the step is mostly overhead."""
+    return _on_cpu(profile) if profile.device == "cpu" else _on_gpu(profile)
+
+
+def fixed_share(profile: Profile) -> float | None:
+    """Return the share of the wall time that forward and backward pass cost whatever the batch, or None if unknown."""
+    probe = profile.probe("doubled_batch")
+    if probe is None or probe.ratio is None or probe.ratio.high - probe.ratio.low > _CLEAR * probe.ratio.value:
+        return None
+    fixed = 2 - 2 / probe.ratio.value  # t(B) = a + b B; the ratio is 2 t(B) / t(2B)
+    return min(max(fixed, 0.0), 1.0) * profile.share(*COMPUTE)
+
+
+def _on_cpu(profile: Profile) -> Outcome:
+    fixed = fixed_share(profile)
+    if fixed is None:
+        return Abstained(symptom="host_bound", reason="the probe doubled_batch has not told clearly")
+    if fixed < _FIXED:
+        return None
+    return _finding(
+        profile, f"{percent(fixed)} of the time is overhead that does not grow with the batch.", fixed, _FIXED
+    )
+
+
+def _on_gpu(profile: Profile) -> Outcome:
+    empty = profile.structure.queue_empty_share if profile.structure is not None else None
+    if empty is None:
+        return Abstained(symptom="host_bound", reason="it was not looked at whether the device runs out of work")
+    if empty <= _EMPTY:
+        return None
+    sentence = f"Python feeds the device too slowly: it runs out of work in {percent(empty)} of the steps."
+    return _finding(profile, sentence, empty, _EMPTY)
+
+
+def _finding(profile: Profile, sentence: str, value: float, threshold: float) -> Finding:
+    share = fixed_share(profile) if profile.device != "cpu" else value
+    return Finding(
+        symptom="host_bound",
+        severity=severity(share if share is not None else value),
+        sentence=sentence,
+        value=value,
+        threshold=threshold,
+        bound=speedup(share) if share is not None else None,
+        bound_from="doubled_batch" if share is not None else "",
+        where="forward and backward",
+        advice="compile the model, or use a larger batch",
+        check=recheck(profile),
+        explains=("small_kernels", "low_compute_efficiency", "memory_headroom", "precision_unused"),
+    )

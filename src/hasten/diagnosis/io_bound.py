@@ -1,0 +1,37 @@
+"""S2b: the loader waits for the disk or the network.
+
+Signal: the model waits for data, and the loader run alone leaves its cores idle.
+Threshold: busy less than half of the time.
+Source: SageMaker Debugger's IOBottleneck; gpuprof (idle CPU beside a starved GPU).
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent
+from hasten.diagnosis import input_bound
+from hasten.diagnosis.rule import Outcome
+
+_IDLE = 0.5
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where the wait for input is itself spent waiting."""
+    if profile.loading is None:
+        return Abstained(symptom="io_bound", reason="the loader was not run alone")
+    waiting = input_bound.find(profile, machine)
+    idle = 1 - min(profile.loading.cpu_share / max(profile.loading.workers, 1), 1)
+    if not isinstance(waiting, Finding) or idle <= _IDLE:
+        return None
+    return Finding(
+        symptom="io_bound",
+        severity=waiting.severity,
+        sentence=f"The loader waits for disk, network or locks {percent(idle)} of its time.",
+        value=idle,
+        threshold=_IDLE,
+        bound=waiting.bound,
+        bound_from=waiting.bound_from,
+        where="input",
+        advice="read larger pieces, keep the data in memory, or load with more processes",
+        check=waiting.check,
+    )

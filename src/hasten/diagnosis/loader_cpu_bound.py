@@ -1,0 +1,38 @@
+"""S2a: the loader is short of processor time.
+
+Signal: the model waits for data, and the loader run alone keeps its cores busy.
+Threshold: 80 % of the processes that load.
+Source: gpuprof and SageMaker Debugger (CPU above 80 to 90 %).
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent, seconds
+from hasten.diagnosis import input_bound
+from hasten.diagnosis.rule import Outcome
+
+_BUSY = 0.8
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where the wait for input is spent computing."""
+    if profile.loading is None:
+        return Abstained(symptom="loader_cpu_bound", reason="the loader was not run alone")
+    waiting = input_bound.find(profile, machine)
+    loading = profile.loading
+    busy = loading.cpu_share / max(loading.workers, 1)
+    if not isinstance(waiting, Finding) or busy < _BUSY:
+        return None
+    return Finding(
+        symptom="loader_cpu_bound",
+        severity=waiting.severity,
+        sentence=f"The loader computes {percent(min(busy, 1))} of its time: {seconds(loading.sample_s)} a sample.",
+        value=busy,
+        threshold=_BUSY,
+        bound=waiting.bound,
+        bound_from=waiting.bound_from,
+        where="input",
+        advice="use cheaper transforms, prepare the data once, or load with more processes",
+        check=waiting.check,
+    )

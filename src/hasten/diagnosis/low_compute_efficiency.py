@@ -1,0 +1,38 @@
+"""S7: the device is busy but slow.
+
+Signal: the roofline bound of forward and backward pass over the time that they take.
+Threshold: 30 % of the bound from this machine's own measured peaks, where computing is at least half of the time.
+Source: gpuprof (MFU below 30 %); ml-engineering's maximum achievable matmul FLOPS. We take the bound of each layer, so
+that layers bound by memory are not blamed for few FLOPS.
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent
+from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
+
+_ACHIEVED = 0.3
+_COMPUTING = 0.5
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where the computing parts dominate and stay far below what the machine can do."""
+    if profile.roofline is None:
+        return Abstained(symptom="low_compute_efficiency", reason="the machine's peaks or the operations are not known")
+    computing, achieved = profile.share(*COMPUTE), profile.roofline.achieved
+    if computing < _COMPUTING or achieved >= _ACHIEVED:
+        return None
+    recoverable = computing * (1 - achieved)
+    return Finding(
+        symptom="low_compute_efficiency",
+        severity=severity(recoverable),
+        sentence=f"Forward and backward reach {percent(achieved)} of the speed that this machine allows.",
+        value=achieved,
+        threshold=_ACHIEVED,
+        bound=speedup(recoverable),
+        bound_from="roofline",
+        where="forward and backward",
+        advice="try another back end, memory layout or number format, or compile the model",
+        check=recheck(profile),
+    )

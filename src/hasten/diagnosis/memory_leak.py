@@ -1,0 +1,39 @@
+"""M4: memory grows with every step.
+
+Signal: slope of the memory in use after each step (Theil-Sen, with its interval).
+Threshold: surely above zero, and in the planned training more than 100 MB or than there is.
+Source: TraceML (100 MB, 1 GB); SageMaker Debugger's GPUMemoryIncrease.
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import nbytes
+from hasten.diagnosis.rule import Outcome, recheck
+
+_BYTES = 100 * 10**6
+_UNPLANNED_STEPS = 10_000
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where something is kept that should be let go."""
+    memory = profile.memory
+    if memory is None or memory.growth_per_step is None:
+        return Abstained(symptom="memory_leak", reason="memory was not followed over the steps")
+    slope = memory.growth_per_step
+    steps = profile.planned_steps or _UNPLANNED_STEPS
+    if slope.low <= 0 or slope.low * steps < _BYTES:
+        return None
+    full = slope.value * steps > memory.available - memory.measured_peak
+    return Finding(
+        symptom="memory_leak",
+        severity=Severity.CRITICAL if full else Severity.WARNING,
+        sentence=f"Memory grows by {nbytes(slope.value)} every step"
+        f"{'; it will not last for the training' if full else ''}.",
+        value=slope.value,
+        threshold=_BYTES / steps,
+        bound=None,
+        where="memory",
+        advice="keep numbers, not tensors with their graph: loss.item() or loss.detach()",
+        check=recheck(profile),
+    )

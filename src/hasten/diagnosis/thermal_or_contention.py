@@ -1,0 +1,55 @@
+"""S19: the machine is slow or shared, not the code.
+
+Signal: processor time of other processes and the processor's clock, while the steps were measured.
+Threshold: other processes use more than 10 % of all cores, or the clock fell by 15 %, or it is above 82 degrees.
+Source: gpuprof (clock and temperature); pyperf.
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.base.units import percent
+from hasten.diagnosis.rule import Outcome, recheck, severity
+
+_FOREIGN = 0.10
+_CLOCK = 0.85
+_HOT_C = 82.0
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where something outside the training slows it down."""
+    load = profile.load
+    if load is None:
+        return Abstained(symptom="thermal_or_contention", reason="the load of the machine was not observed")
+    if load.foreign_share > _FOREIGN:
+        waited = min(load.waited_share / max(machine.threads, 1), 0.99)
+        return Finding(
+            symptom="thermal_or_contention",
+            severity=severity(waited),
+            sentence=f"Other processes use {percent(load.foreign_share)} of the cores: numbers from here are unsure.",
+            value=load.foreign_share,
+            threshold=_FOREIGN,
+            bound=1 / (1 - waited),
+            bound_from="time that threads waited for a core",
+            where="machine",
+            advice="end what else runs, and measure again",
+            check=recheck(profile),
+            explains=("step_outliers", "thread_oversubscription"),
+        )
+    slow = load.clock_share is not None and load.clock_share < _CLOCK
+    hot = load.temperature_c is not None and load.temperature_c > _HOT_C
+    if not slow and not hot:
+        return None
+    said = f"clock fell to {percent(load.clock_share)}" if slow and load.clock_share else "machine runs hot"
+    return Finding(
+        symptom="thermal_or_contention",
+        severity=Severity.WARNING,
+        sentence=f"The {said} while measuring: it may be throttling.",
+        value=load.clock_share if slow and load.clock_share else load.temperature_c or 0.0,
+        threshold=_CLOCK if slow else _HOT_C,
+        bound=1 / load.clock_share if slow and load.clock_share else None,
+        bound_from="clock" if slow else "",
+        where="machine",
+        advice="cool it, or raise its power limit",
+        check=recheck(profile),
+    )

@@ -1,0 +1,40 @@
+"""S2c: one of the loader's processes does most of the work.
+
+Signal: work of the busiest worker over a fair share.
+Threshold: 2.5.
+Source: gpuprof.
+"""
+
+from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.diagnosis import input_bound
+from hasten.diagnosis.rule import Outcome
+
+_SKEW = 2.5
+
+
+def find(profile: Profile, machine: Machine) -> Outcome:
+    """Fire where workers are unequally busy and the model waits for them."""
+    loading = profile.loading
+    if loading is None:
+        return Abstained(symptom="worker_skew", reason="the loader was not run alone")
+    if loading.workers < 2:
+        return None
+    if loading.worker_skew is None:
+        return Abstained(symptom="worker_skew", reason="the work of single workers is not known")
+    waiting = input_bound.find(profile, machine)
+    if not isinstance(waiting, Finding) or loading.worker_skew <= _SKEW:
+        return None
+    return Finding(
+        symptom="worker_skew",
+        severity=waiting.severity,
+        sentence=f"One loading process does {loading.worker_skew:.1f} times its fair share.",
+        value=loading.worker_skew,
+        threshold=_SKEW,
+        bound=waiting.bound,
+        bound_from=waiting.bound_from,
+        where="input",
+        advice="shuffle the data, so that dear samples are spread over the workers",
+        check=waiting.check,
+    )
