@@ -4,7 +4,7 @@ import gc
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from hasten.measurement.tensors import storage_key, storages_in
 def peak_memory(run: Callable[[], object], *, device: str | torch.device = "cpu") -> MemoryPeak:
     """Return the most tensor memory that was in use at one moment of `run()`.
 
-    On CUDA the caching allocator is asked. On the CPU every operator is watched: the memory of its inputs and outputs
+    On CUDA the caching allocator is asked. Elsewhere every operator is watched: the memory of its inputs and outputs
     counts from when it first appears until it is freed, what is saved for backward included; what no operator made
     (weights and optimizer state that `run` finds, batches from numpy) counts from the start. The same `run` gives the
     same bytes, on any machine, whatever ran before. Scratch memory inside one operator is not seen, nor is memory that
@@ -28,18 +28,18 @@ def peak_memory(run: Callable[[], object], *, device: str | torch.device = "cpu"
 
     Args:
         run: called once; give it a step that has run before, or first-time allocations (optimizer state) count too.
-        device: "cpu", or the CUDA device whose allocator is asked.
+        device: whose memory is meant.
 
     Raises:
         BadInput: on the CPU, if `run` calls a function compiled by torch.compile, which would run uncompiled while
             it is watched.
     """
     place = torch.device(device)
-    gc.collect()
-    return _cuda_peak(run, place) if place.type == "cuda" else _watched_peak(run)
+    return _cuda_peak(run, place) if place.type == "cuda" else _watched_peak(run, place)
 
 
 def _cuda_peak(run: Callable[[], object], device: torch.device) -> MemoryPeak:
+    gc.collect()  # the allocator cannot tell garbage from what is in use
     torch.cuda.synchronize(device)
     resident = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
@@ -49,14 +49,14 @@ def _cuda_peak(run: Callable[[], object], device: torch.device) -> MemoryPeak:
     return MemoryPeak(peak_bytes=peak, resident_bytes=resident, by_origin={}, device=str(device))
 
 
-def _watched_peak(run: Callable[[], object]) -> MemoryPeak:
-    with collector_off(), LiveStorages() as live:
+def _watched_peak(run: Callable[[], object], device: torch.device) -> MemoryPeak:
+    with collector_off(), LiveStorages(device.type) as live:
         run()
     return MemoryPeak(
         peak_bytes=live.peak_bytes + live.resident_bytes,
         resident_bytes=live.resident_bytes,
         by_origin=dict(live.at_peak + Counter(resident=live.resident_bytes)),
-        device="cpu",
+        device=str(device),
     )
 
 
@@ -64,10 +64,14 @@ class LiveStorages(TorchDispatchMode):
     """Follows the birth and the death of every storage that operators touch while this is entered.
 
     `peak_bytes` is the most that was alive at once beyond `resident_bytes`, the size of what was there before.
+
+    Args:
+        device_type: on which kind of device; others are left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device_type: str = "cpu") -> None:
         super().__init__()
+        self._device_type = device_type
         self.peak_bytes = 0
         self.resident_bytes = 0
         self.at_peak: Counter[str] = Counter()
@@ -81,18 +85,21 @@ class LiveStorages(TorchDispatchMode):
         """Run the operator and take note of the memory that it touched."""
         kwargs = kwargs or {}
         _refuse_compiled_code()
-        for storage in storages_in((args, kwargs)):
+        for storage in self._here((args, kwargs)):
             if storage_key(storage) not in self._known:
                 self.resident_bytes += storage.nbytes()
                 self._remember(storage, "resident")
         output = func(*args, **kwargs)
         origin = _origin()
-        for storage in storages_in(output):
+        for storage in self._here(output):
             size, born, _ = self._known.get(storage_key(storage), (0, origin, None))
             if storage.nbytes() != size:  # new, or resized in place
                 self._count(storage.nbytes() - size, born)
                 self._remember(storage, born)
         return output
+
+    def _here(self, value: object) -> Iterator[torch.UntypedStorage]:
+        return (storage for storage in storages_in(value) if storage.device.type == self._device_type)
 
     def _remember(self, storage: torch.UntypedStorage, origin: str) -> None:
         key, size = storage_key(storage), storage.nbytes()

@@ -4,6 +4,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,10 +21,13 @@ Block = Callable[[int], None]
 Clock = Callable[[], int]
 """Returns nanoseconds since some moment; never runs backwards."""
 
+Bounds = tuple[float, float]
+
 LEAST_BLOCK_S = 0.05
 LEAST_STEPS = 3
 LEAST_DELTA = 0.01
 _MOST_STEPS = 10**7
+_SIGMA_GUESS = 0.02
 _NOISE_PAIRS = (8, 30)  # at least, at most
 
 
@@ -33,7 +37,7 @@ def compare(
     *,
     budget_s: float,
     delta: float = LEAST_DELTA,
-    sigma: float = 0.02,
+    sigma: float = _SIGMA_GUESS,
     seed: int = 0,
     clock: Clock = time.perf_counter_ns,
 ) -> Comparison:
@@ -59,32 +63,24 @@ def compare(
         BadInput: if `delta` or `budget_s` is not positive, or a block takes no time.
     """
     _require_positive(budget_s=budget_s, delta=delta, sigma=sigma)
-    begin = clock()
-    steps = _steps_per_block((a, b), clock)
-    warmup_end = clock()
-    sequence = ConfidenceSequence(sigma=sigma)
-    times: list[tuple[float, float]] = []
-    verdict = Verdict.UNCLEAR
-    low = high = 0.0
-    for pair in timed_pairs(a, b, steps=steps, seed=seed, clock=clock):
-        times.append(pair)
-        sequence.add(math.log(pair[0] / pair[1]))
-        low, high = sequence.bounds()
-        verdict = _verdict(low, high, math.log1p(delta))
-        spent_s = (clock() - warmup_end) * 1e-9
-        if verdict is not Verdict.UNCLEAR or spent_s * (1 + 1 / len(times)) > budget_s:
-            break
-    center = min(max(trimmed_mean([math.log(t_a / t_b) for t_a, t_b in times]), low), high)
+    margin = math.log1p(delta)
+
+    def certain_or_over(pairs: int, bounds: Bounds, after_next_s: float) -> bool:
+        return _verdict(bounds, margin) is not Verdict.UNCLEAR or after_next_s > budget_s
+
+    found = _measure(a, b, sigma=sigma, seed=seed, clock=clock, enough=certain_or_over)
+    low, high = found.bounds
+    center = min(max(trimmed_mean(found.log_ratios), low), high)
     return Comparison(
-        ratio=Interval(value=math.exp(center), low=math.exp(low), high=math.exp(high), n=len(times)),
-        verdict=verdict,
+        ratio=Interval(value=math.exp(center), low=math.exp(low), high=math.exp(high), n=len(found.times)),
+        verdict=_verdict(found.bounds, margin),
         delta=delta,
-        pairs=len(times),
-        steps_per_block=steps,
-        step_time_a_s=trimmed_mean([t_a for t_a, _ in times]) / steps,
-        step_time_b_s=trimmed_mean([t_b for _, t_b in times]) / steps,
-        warmup_s=(warmup_end - begin) * 1e-9,
-        spent_s=(clock() - begin) * 1e-9,
+        pairs=len(found.times),
+        steps_per_block=found.steps,
+        step_time_a_s=trimmed_mean([t_a for t_a, _ in found.times]) / found.steps,
+        step_time_b_s=trimmed_mean([t_b for _, t_b in found.times]) / found.steps,
+        warmup_s=found.warmup_s,
+        spent_s=found.spent_s,
     )
 
 
@@ -105,34 +101,60 @@ def noise_floor(
         clock: what the time is read from.
     """
     _require_positive(budget_s=budget_s)
-    begin = clock()
-    steps = _steps_per_block((a, a2), clock)
-    warmup_end = clock()
-    sequence = ConfidenceSequence()
-    times: list[tuple[float, float]] = []
     least, most = _NOISE_PAIRS
-    for pair in timed_pairs(a, a2, steps=steps, seed=seed, clock=clock):
-        times.append(pair)
-        sequence.add(math.log(pair[0] / pair[1]))
-        over = (clock() - warmup_end) * 1e-9 * (1 + 1 / len(times)) > budget_s
-        if len(times) >= most or (over and len(times) >= least):
-            break
-    logs = np.log([t_a / t_a2 for t_a, t_a2 in times])
-    interval = interval_of(logs)
-    low, high = sequence.bounds()
+
+    def full_or_over(pairs: int, bounds: Bounds, after_next_s: float) -> bool:
+        return pairs >= most or (pairs >= least and after_next_s > budget_s)
+
+    found = _measure(a, a2, sigma=_SIGMA_GUESS, seed=seed, clock=clock, enough=full_or_over)
+    logs = interval_of(found.log_ratios)
+    ratio = ratio_interval(found.log_ratios)
+    low, high = found.bounds
     stable = low <= 0 <= high
-    ratio = ratio_interval(logs)
     return NoiseFloor(
         ratio=ratio,
-        sigma=robust_sigma(logs),
-        drift=_drift([t_a * t_a2 for t_a, t_a2 in times]),
-        delta=max(LEAST_DELTA, math.expm1(interval.high - interval.low)),
+        sigma=robust_sigma(found.log_ratios),
+        drift=_drift([t_a * t_a2 for t_a, t_a2 in found.times]),
+        delta=max(LEAST_DELTA, math.expm1(logs.high - logs.low)),
         stable=stable,
         remark="" if stable else f"the same code timed against itself differs by a factor of {ratio}",
-        pairs=len(times),
-        steps_per_block=steps,
-        spent_s=(clock() - begin) * 1e-9,
+        pairs=len(found.times),
+        steps_per_block=found.steps,
+        spent_s=found.spent_s,
     )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The pairs of one comparison, and the bounds of the centre of their log-ratios."""
+
+    times: list[tuple[float, float]]
+    log_ratios: list[float]
+    bounds: Bounds
+    steps: int
+    warmup_s: float
+    spent_s: float
+
+
+def _measure(
+    a: Block, b: Block, *, sigma: float, seed: int, clock: Clock, enough: Callable[[int, Bounds, float], bool]
+) -> _Measured:
+    """Time pairs until `enough(pairs, bounds, seconds after one more pair)`."""
+    begin = clock()
+    steps = _steps_per_block((a, b), clock)
+    warm = clock()
+    sequence = ConfidenceSequence(sigma=sigma)
+    times: list[tuple[float, float]] = []
+    log_ratios: list[float] = []
+    bounds = sequence.bounds()
+    for t_a, t_b in timed_pairs(a, b, steps=steps, seed=seed, clock=clock):
+        times.append((t_a, t_b))
+        log_ratios.append(math.log(t_a / t_b))
+        sequence.add(log_ratios[-1])
+        bounds = sequence.bounds()
+        if enough(len(times), bounds, (clock() - warm) * 1e-9 * (1 + 1 / len(times))):
+            break
+    return _Measured(times, log_ratios, bounds, steps, (warm - begin) * 1e-9, (clock() - begin) * 1e-9)
 
 
 def timed_pairs(
@@ -179,7 +201,8 @@ def _steps_per_block(sides: tuple[Block, ...], clock: Clock) -> int:
     return steps
 
 
-def _verdict(low: float, high: float, margin: float) -> Verdict:
+def _verdict(bounds: Bounds, margin: float) -> Verdict:
+    low, high = bounds
     if low > margin:
         return Verdict.FASTER
     if high < -margin:
