@@ -91,6 +91,15 @@ def test_a_file_of_another_machine_is_not_believed(counted: list[bool], tmp_path
     assert counted == [False]
 
 
+def test_an_unsteady_measurement_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shaky = msgspec.structs.replace(PEAK, stable=False)
+    machine = msgspec.structs.replace(_measured(), peaks=(PEAK, shaky, shaky))
+    monkeypatch.setattr(cache, "measure", lambda **_: machine)
+    assert recall(folder=tmp_path).remarks[-1].startswith("the measurement was not kept, since most of it was unsteady")
+    assert list(tmp_path.iterdir()) == []
+    assert not cache.is_steady(facts())
+
+
 def test_a_folder_that_cannot_be_written_is_told(counted: list[bool], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     machine = recall(folder=tmp_path / "file")

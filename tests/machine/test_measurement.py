@@ -68,7 +68,7 @@ def test_quick_is_quick(measured: tuple[Machine, float, dict[str, Any], dict[str
 
 def test_rates_are_rates(measured: tuple[Machine, float, dict[str, Any], dict[str, Any]]) -> None:
     machine = measured[0]
-    assert {peak.kind for peak in machine.peaks} >= {"memory", "gemm"}
+    assert "gemm" in {peak.kind for peak in machine.peaks}  # what a busy machine leaves no time for is left out
     assert all(math.isfinite(peak.rate) and peak.rate > 0 for peak in machine.peaks)
     assert all(math.isfinite(peak.spread) and peak.spread >= 0 for peak in machine.peaks)
     for kind, low, high in (("memory", 1e8, 1e14), ("gemm", 1e6, 1e17)):
@@ -80,7 +80,7 @@ def test_caller_in_another_mode_is_left_in_it() -> None:
     from hasten.machine.measurement import _plain_arithmetic
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        with _plain_arithmetic():
+        with _plain_arithmetic(("cpu",)):
             assert not torch.is_autocast_enabled("cpu")
             assert not torch.is_grad_enabled()
         assert torch.is_autocast_enabled("cpu")
@@ -99,8 +99,8 @@ def test_sizes_hold_small_odd_and_large_ones() -> None:
 def test_sizes_left_out_are_told_once_each() -> None:
     sizes = [(64, 64, 64), (128, 128, 128)]
     left: list[Benchmark] = gemm_benchmarks(gemm_formats("cpu")[0], sizes, "cpu")
-    (sentence,) = _left_out(left)
-    assert "was not measured from size 64x64x64 on" in sentence
+    assert _left_out(left) == f"not measured for want of time or memory: float32 gemm {left[0].backend} from 64x64x64"
+    assert _left_out([]) == ""
 
 
 @pytest.mark.slow

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from hasten.base.records.machine import Peak
-from hasten.machine.readings import LEAST_RUNS, Clock, Timing, host_clock, time_run
+from hasten.machine.readings import LEAST_RUNS, STRETCH, Clock, Timing, host_clock, time_run
 
 _LARGEST_SHARE = 4.0  # small problems leave time over, so a large one may take a few times its even share
+_USUAL_RUNS = STRETCH + 2  # of a large problem, where one run fills a reading
 _FLOOR = 5e8  # operations or bytes per second that are supposed where the readings so far were disturbed
 
 
@@ -50,19 +51,19 @@ def run_benchmarks(benchmarks: Sequence[Benchmark], *, deadline: float) -> tuple
         deadline: on the clock of `time.perf_counter`.
     """
     timings: dict[Benchmark, Timing] = {}
-    rates: dict[tuple[str, ...], float] = {}  # the best of each family so far; 0 once a size was too much
+    rates: dict[tuple[str, ...], float] = {}  # the best of each family so far
     for index, benchmark in enumerate(benchmarks):
         left_s = deadline - time.perf_counter()
-        share_s = min(left_s, _LARGEST_SHARE * left_s / (len(benchmarks) - index))
-        if benchmark.work * LEAST_RUNS > rates.get(benchmark.family, math.inf) * share_s:
+        even_s = left_s / (len(benchmarks) - index)
+        expected_s = benchmark.work / rates.get(benchmark.family, math.inf)
+        most_s = min(left_s, _LARGEST_SHARE * even_s)
+        if left_s <= 0 or expected_s * LEAST_RUNS > most_s:
             continue
-        timing = _time(benchmark, share_s)
-        if timing is None:
-            rates[benchmark.family] = 0.0
-            continue
-        timings[benchmark] = timing
-        rate = max(benchmark.work / timing.seconds, 0.0 if timing.stable else _FLOOR)
-        rates[benchmark.family] = max(rates.get(benchmark.family, 0.0), rate)
+        timing = _time(benchmark, max(even_s, min(most_s, expected_s * _USUAL_RUNS)))
+        if timing is not None:
+            timings[benchmark] = timing
+            rate = max(benchmark.work / timing.seconds, 0.0 if timing.stable else _FLOOR)
+            rates[benchmark.family] = max(rates.get(benchmark.family, 0.0), rate)
     _repeat_unstable(timings, deadline)
     left_out = [benchmark for benchmark in benchmarks if benchmark not in timings]
     return [_peak(benchmark, timing) for benchmark, timing in timings.items()], left_out

@@ -27,7 +27,8 @@ class _Kept(Record, frozen=True):
 def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
     """Return this machine as measured before, or measure it now and keep that.
 
-    A file that is damaged, or of another machine, is not believed: it is measured again, and a remark says why.
+    A file that is damaged, or of another machine, is not believed: it is measured again, and a remark says why. What
+    was measured while other work kept the machine too busy is returned, but not kept.
 
     Args:
         quick: content with the measurement of 5 s; a full one is preferred where it is kept.
@@ -45,7 +46,10 @@ def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
                 _log.warning("%s", said[-1])
     machine = measure(quick=quick, disk_folder=folder)
     try:
-        remember(machine, quick=quick, folder=folder)
+        if is_steady(machine):
+            remember(machine, quick=quick, folder=folder)
+        else:
+            said.append("the measurement was not kept, since most of it was unsteady: the next one tries again")
     except BadInput as error:
         said.append(f"the measurement was not kept: {error}")
         _log.warning("%s", said[-1])
@@ -61,6 +65,11 @@ def remember(machine: Machine, *, quick: bool = False, folder: Path | None = Non
     path = cache_file(machine, "quick" if quick else "full", cache_folder() if folder is None else folder)
     save(_Kept(machine=machine, sha256=_digest(machine)), path)
     return path
+
+
+def is_steady(machine: Machine) -> bool:
+    """Return whether at least half of the measured peaks are stable, so that keeping them serves the next caller."""
+    return 2 * sum(peak.stable for peak in machine.peaks) >= len(machine.peaks) > 0
 
 
 def cache_folder() -> Path:

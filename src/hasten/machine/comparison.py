@@ -44,8 +44,8 @@ def pairs(first: BySize, second: BySize) -> list[tuple[Peak, Peak]]:
 def is_clear(first: Peak, second: Peak) -> bool:
     """Return whether two rates differ by more than chance, and enough for a sentence.
 
-    Enough is a ratio of 1.1; more than chance is wider than two combined spreads (each about two thirds of a standard
-    deviation of one reading, while the rates are medians of seven, so that chance passes less than once in a thousand).
+    Enough is a ratio of 1.1; more than chance is wider than two combined spreads. A spread is two thirds of a standard
+    deviation of one reading, and a rate the median of seven: so that is about three standard errors.
     """
     needed = max(_CLEAR, _SPREADS * math.hypot(first.spread, second.spread))
     return abs(math.log(first.rate / second.rate)) > needed

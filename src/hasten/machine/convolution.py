@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from hasten.machine.benchmark import Benchmark
-from hasten.machine.precision import fp32_precision
+from hasten.machine.precision import fp32_precision, held
 from hasten.machine.readings import Clock, host_clock
 
 _LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -77,19 +77,9 @@ def _ready(name: str, layout: str, size: ConvSize, device: str) -> Generator[Cal
         for shape in shapes
     )
     precision = "tf32" if name == "tf32" else "ieee"
-    with fp32_precision(device, "conv", precision), _search_of_kernels():
+    # cuDNN tries its kernels and keeps the fastest, as it would in a training with fixed shapes.
+    with fp32_precision(device, "conv", precision), held(torch.backends.cudnn, "benchmark", True):
         yield partial(F.conv2d, images, weights, padding=size.kernel // 2)
-
-
-@contextmanager
-def _search_of_kernels() -> Generator[None]:
-    """Let cuDNN try its kernels and keep the fastest, as it would for a training with fixed shapes."""
-    found = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = found
 
 
 def _backend(device: str) -> str:

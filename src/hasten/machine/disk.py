@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import psutil
 
 from hasten.base.records.machine import Peak
 from hasten.base.units import nbytes
-from hasten.machine.readings import Timing, host_clock, time_run
+from hasten.machine.benchmark import Benchmark, run_benchmarks
+from hasten.machine.readings import host_clock
 
 _BLOCK_BYTES = 4 << 20
 _ROOM = 4  # so many times the file's size must be free
@@ -43,23 +44,22 @@ def measure_disk(folder: Path, *, file_bytes: int, budget_s: float) -> tuple[Pea
         if _is_in_memory(folder):
             return None, f"{untold}{folder} is held in memory"
         with _file_on_disk(folder, file_bytes, _WRITING_SHARE * budget_s) as (descriptor, written_bytes):
-            left_s = started + budget_s - time.perf_counter()
-            timing = time_run(partial(_read_through, descriptor), clock=partial(_clock, descriptor), budget_s=left_s)
+            peaks, _ = run_benchmarks([_benchmark(descriptor, written_bytes)], deadline=started + budget_s)
     except OSError as error:
         return None, f"{untold}{folder} cannot be used ({error.strerror})"
-    return (_peak(timing, written_bytes), "") if timing else (None, f"{untold}it is too slow for {budget_s:.1f} s")
+    return (peaks[0], "") if peaks else (None, f"{untold}writing a file took more than {budget_s:.1f} s")
 
 
-def _peak(timing: Timing, file_bytes: int) -> Peak:
-    return Peak(
+def _benchmark(descriptor: int, file_bytes: int) -> Benchmark:
+    return Benchmark(
         kind="disk",
         format="",
         backend="",
         size=(file_bytes,),
-        rate=file_bytes / timing.seconds,
-        spread=timing.spread,
-        stable=timing.stable,
+        work=float(file_bytes),
+        ready=partial(nullcontext, partial(_read_through, descriptor)),
         variant="read",
+        clock=partial(_clock, descriptor),
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,8 @@ QUICK = Effort(
     conv=(ConvSize(batch=8, channels_in=64, side=28, channels_out=64),),
     copy_bytes=64 << 20,
     file_bytes=32 << 20,
-    benchmarks_s=3.2,
-    disk_s=0.6,
+    benchmarks_s=2.8,
+    disk_s=0.5,
     threads_s=0.0,
 )
 FULL = Effort(
@@ -91,8 +91,9 @@ FULL = Effort(
 def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
     """Measure this machine and return its facts, peaks and remarks; nothing is kept (see `recall`).
 
-    Takes at most 30 s, or 5 s if `quick`, which means fewer and smaller sizes. Flags, threads and random generators of
-    the process are left as they were found; while it runs, other threads of the process see changed precision flags.
+    Takes at most 30 s, or 5 s if `quick`, which means fewer and smaller sizes; less where nothing else runs. Flags,
+    threads and random generators of the process are left as they were found; while it runs, other threads of the
+    process see changed precision flags.
 
     Args:
         quick: measure less.
@@ -101,7 +102,7 @@ def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
     started = time.perf_counter()
     effort = QUICK if quick else FULL
     machine = facts()
-    with _plain_arithmetic():
+    with _plain_arithmetic(("cpu", "cuda") if machine.gpu else ("cpu",)):
         benchmarks, notes = _benchmarks(machine, effort)
         peaks, left_out = run_benchmarks(benchmarks, deadline=time.perf_counter() + effort.benchmarks_s)
         if machine.gpu is not None:
@@ -113,23 +114,23 @@ def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
         peaks=(*peaks, *([disk] if disk else []), *threads),
         measured_s=time.perf_counter() - started,
     )
-    said = (*notes, *_left_out(left_out), disk_note, threads_note)
+    said = (*notes, _left_out(left_out), disk_note, threads_note)
     return msgspec.structs.replace(measured, remarks=(*remarks(measured), *filter(None, said)))
 
 
 def _benchmarks(machine: Machine, effort: Effort) -> tuple[list[Benchmark], list[str]]:
-    cache_bytes = last_level_cache_bytes()
-    benchmarks = memory_benchmarks("cpu", memory_bytes=machine.memory_bytes, cache_bytes=cache_bytes)
-    products, notes = _products("cpu", effort.cpu_gemm)
-    benchmarks += products + conv_benchmarks(("float32", "bfloat16"), effort.conv, "cpu")
+    benchmarks, notes = _products("cpu", effort.cpu_gemm)
+    benchmarks += conv_benchmarks(("float32", "bfloat16"), effort.conv, "cpu")
+    benchmarks += memory_benchmarks("cpu", memory_bytes=machine.memory_bytes, cache_bytes=last_level_cache_bytes())
     if machine.gpu is not None:
         products, gpu_notes = _products("cuda", effort.gpu_gemm)
         notes += gpu_notes
+        benchmarks += products
+        benchmarks += conv_benchmarks(("float32", "tf32", "bfloat16", "float16"), effort.conv, "cuda", cuda_clock)
+        benchmarks += gpu_benchmarks(effort.copy_bytes)
         benchmarks += memory_benchmarks(
             "cuda", memory_bytes=machine.gpu.memory_bytes, cache_bytes=cuda_cache_bytes(), clock=cuda_clock
         )
-        benchmarks += products + gpu_benchmarks(effort.copy_bytes)
-        benchmarks += conv_benchmarks(("float32", "tf32", "bfloat16", "float16"), effort.conv, "cuda", cuda_clock)
     return benchmarks, notes
 
 
@@ -149,20 +150,20 @@ def _thread_sweep(machine: Machine, effort: Effort) -> tuple[list[Peak], str]:
     return measure_threads(counts, budget_s=effort.threads_s)
 
 
-def _left_out(benchmarks: Sequence[Benchmark]) -> list[str]:
-    """Return a sentence for each kind of work of which some sizes were left out, with the smallest of them."""
-    smallest: dict[tuple[str, str, str], Benchmark] = {}
+def _left_out(benchmarks: Sequence[Benchmark]) -> str:
+    """Return a sentence that names each kind of work of which sizes were left out, with the smallest of them, or ""."""
+    smallest: dict[str, str] = {}
     for one in benchmarks:
-        smallest.setdefault((one.format, one.kind, one.backend), one)
-    return [
-        f"{' '.join(filter(None, key))} was not measured from size {'x'.join(map(str, one.size))} on: "
-        "it would take too much time or memory"
-        for key, one in smallest.items()
-    ]
+        smallest.setdefault(f"{one.format} {one.kind} {one.backend}".strip(), "x".join(map(str, one.size)))
+    named = ", ".join(f"{kind} from {size}" for kind, size in smallest.items())
+    return f"not measured for want of time or memory: {named}" if named else ""
 
 
 @contextmanager
-def _plain_arithmetic() -> Generator[None]:
+def _plain_arithmetic(devices: Sequence[str]) -> Generator[None]:
     """Measure torch as such, whatever the caller has switched on around the call."""
-    with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        for device in devices:
+            stack.enter_context(torch.autocast(device, enabled=False))
         yield

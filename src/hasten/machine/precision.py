@@ -30,19 +30,20 @@ def fp32_precision(device: str, operation: str, precision: str) -> Generator[Non
         ("cuda", "matmul"): (cudnn, torch.backends.cuda.matmul),
         ("cuda", "conv"): (cudnn, cudnn.conv),
     }[device, operation]
-    with _flag(general, "none"), _flag(backend, precision):
+    with held(general, "fp32_precision", "none"), held(backend, "fp32_precision", precision):
         if own.fp32_precision == precision:
             yield
         else:
-            with _flag(own, precision):
+            with held(own, "fp32_precision", precision):
                 yield
 
 
 @contextmanager
-def _flag(module: Any, value: str) -> Generator[None]:
-    found = module.fp32_precision
-    module.fp32_precision = value
+def held(owner: Any, name: str, value: object) -> Generator[None]:
+    """Hold an attribute at a value inside the block, and put the old one back after it."""
+    found = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        module.fp32_precision = found
+        setattr(owner, name, found)

@@ -17,8 +17,8 @@ STRETCH = 7
 STABLE_SPREAD = 0.05
 """The widest spread of a stable rate. `torch.utils.benchmark` warns of the same: an interquartile range over 10 %."""
 
-LEAST_RUNS = 5
-"""Runs that a timing costs at least: the first, two that tell how many fill a reading, and two readings."""
+LEAST_RUNS = 4
+"""Runs that a timing costs: two that warm up and tell how many fill a reading, and two readings."""
 
 _DISTURBED = 0.02  # of the reading's time that threads may have waited for a core
 _READING_S = 5e-4  # thousands of times the clock's resolution, yet often within one time slice on a busy machine
@@ -42,20 +42,26 @@ def host_clock(run: Callable[[], object], calls: int) -> float:
     return (time.perf_counter() - started) / calls
 
 
-def time_run(run: Callable[[], object], *, clock: Clock, budget_s: float) -> Timing | None:
-    """Return the timing of the quietest stretch of undisturbed readings, or None if the budget is not enough for any.
+def time_run(run: Callable[[], object], *, clock: Clock, budget_s: float) -> Timing:
+    """Return the timing of the quietest stretch of undisturbed readings.
 
     Readings are taken until a stretch agrees or the budget is spent. What disturbs can only add time, so the stretch
     with the least median tells most about the machine. Agreement alone is not enough: where other processes hold the
     cores, a parallel loop waits for its slowest thread, and readings agree within 1 % on a multiple of the scheduler's
     tick. So a reading in which threads of this process waited for a core is set aside. After one the process naps, and
     runs once unread to wake its threads: on two cores with four busy processes that left half of the readings
-    undisturbed instead of none. Where a whole stretch was never undisturbed, the timing is never called stable.
+    undisturbed instead of none. Where no whole stretch was undisturbed, the timing is not called stable.
+
+    Args:
+        run: what is timed. Its first run makes kernels and touches memory, and is not read.
+        clock: how it is timed.
+        budget_s: seconds for all readings. Where that is less than a few runs, two runs are all there is.
     """
     deadline = time.perf_counter() + budget_s
-    if clock(run, 1) > budget_s / LEAST_RUNS:  # makes kernels and touches memory
-        return None
-    calls = math.ceil(_READING_S / max(min(clock(run, 1) for _ in range(2)), 1e-9))
+    warm_up = [clock(run, 1), clock(run, 1)]
+    if LEAST_RUNS * min(warm_up) > budget_s:
+        return replace(timing_of(warm_up), stable=False)
+    calls = math.ceil(_READING_S / max(min(warm_up), 1e-9))
     undisturbed: list[float] = []
     disturbed: list[float] = []
     best = Timing(seconds=math.inf, spread=math.inf, stable=False)
