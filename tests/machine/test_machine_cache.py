@@ -77,11 +77,20 @@ def test_a_damaged_file_is_measured_again(
         machine = recall(folder=tmp_path)
     assert counted == [False]
     assert machine.peaks[0].rate == 1.0
-    assert machine.remarks[-1].startswith("measured again, because")
+    assert machine.remarks[-1].startswith("a kept measurement was not used")
     assert path.name in machine.remarks[-1]
-    assert "measured again" in caplog.text
+    assert "not used" in caplog.text
     assert recall(folder=tmp_path).peaks == machine.peaks
     assert counted == [False]
+
+
+def test_a_damaged_full_one_leaves_the_quick_one(counted: list[bool], tmp_path: Path) -> None:
+    remember(_measured(), folder=tmp_path).write_text("")
+    remember(_measured(rate=7.0), quick=True, folder=tmp_path)
+    machine = recall(quick=True, folder=tmp_path)
+    assert machine.peaks[0].rate == 7.0
+    assert machine.remarks[-1].startswith("a kept measurement was not used")
+    assert counted == []
 
 
 def test_a_file_of_another_machine_is_not_believed(counted: list[bool], tmp_path: Path) -> None:
@@ -95,7 +104,9 @@ def test_an_unsteady_measurement_is_not_kept(monkeypatch: pytest.MonkeyPatch, tm
     shaky = msgspec.structs.replace(PEAK, stable=False)
     machine = msgspec.structs.replace(_measured(), peaks=(PEAK, shaky, shaky))
     monkeypatch.setattr(cache, "measure", lambda **_: machine)
-    assert recall(folder=tmp_path).remarks[-1].startswith("the measurement was not kept, since most of it was unsteady")
+    assert (
+        recall(folder=tmp_path).remarks[-1].startswith("this measurement was not kept, since most of it was unsteady")
+    )
     assert list(tmp_path.iterdir()) == []
     assert not cache.is_steady(facts())
 
@@ -104,7 +115,7 @@ def test_a_folder_that_cannot_be_written_is_told(counted: list[bool], tmp_path: 
     (tmp_path / "file").write_text("")
     machine = recall(folder=tmp_path / "file")
     assert machine.peaks[0].rate == 1.0
-    assert machine.remarks[-1].startswith("the measurement was not kept")
+    assert machine.remarks[-1].startswith("this measurement was not kept")
 
 
 @pytest.mark.parametrize("field", OTHERS)

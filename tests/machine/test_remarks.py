@@ -154,7 +154,7 @@ def test_pinned_copies() -> None:
 def test_unsteady_readings_are_counted() -> None:
     machine = _machine(_gemm("float32", "mkl", 1e9), _gemm("int8", "onednn", 1e9, stable=False))
     (sentence,) = _told(machine, "unsteady")
-    assert sentence.startswith("1 of 2 readings")
+    assert sentence.startswith("1 of 2 rates")
 
 
 def test_missing_compiler() -> None:

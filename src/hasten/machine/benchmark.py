@@ -13,7 +13,7 @@ from hasten.machine.readings import LEAST_RUNS, STRETCH, Clock, Timing, host_clo
 
 _LARGEST_SHARE = 4.0  # small problems leave time over, so a large one may take a few times its even share
 _USUAL_RUNS = STRETCH + 2  # of a large problem, where one run fills a reading
-_FLOOR = 5e8  # operations or bytes per second that are supposed where the readings so far were disturbed
+_FLOOR = 5e9  # operations or bytes per second that are supposed where all readings so far were disturbed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,8 @@ def _repeat_unstable(timings: dict[Benchmark, Timing], deadline: float) -> None:
     unstable = [benchmark for benchmark, timing in timings.items() if not timing.stable]
     for index, benchmark in enumerate(unstable):
         left_s = deadline - time.perf_counter()
-        again = _time(benchmark, left_s / (len(unstable) - index)) if left_s > 0 else None
+        fits = LEAST_RUNS * timings[benchmark].seconds < left_s
+        again = _time(benchmark, left_s / (len(unstable) - index)) if fits else None
         if again is not None and (again.stable or again.seconds < timings[benchmark].seconds):
             timings[benchmark] = again
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -40,20 +41,20 @@ def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
         path = cache_file(now, effort, folder)
         if path.exists():
             try:
-                return _read(path, now)
+                return _with_remarks(_read(path, now), said)
             except BadInput as error:
-                said.append(f"measured again, because a kept measurement was not usable: {error}")
+                said.append(f"a kept measurement was not used: {error}")
                 _log.warning("%s", said[-1])
     machine = measure(quick=quick, disk_folder=folder)
-    try:
-        if is_steady(machine):
+    if is_steady(machine):
+        try:
             remember(machine, quick=quick, folder=folder)
-        else:
-            said.append("the measurement was not kept, since most of it was unsteady: the next one tries again")
-    except BadInput as error:
-        said.append(f"the measurement was not kept: {error}")
-        _log.warning("%s", said[-1])
-    return msgspec.structs.replace(machine, remarks=(*machine.remarks, *said))
+        except BadInput as error:
+            said.append(f"this measurement was not kept: {error}")
+            _log.warning("%s", said[-1])
+    else:
+        said.append("this measurement was not kept, since most of it was unsteady: the next call measures again")
+    return _with_remarks(machine, said)
 
 
 def remember(machine: Machine, *, quick: bool = False, folder: Path | None = None) -> Path:
@@ -111,6 +112,10 @@ def _read(path: Path, now: Machine) -> Machine:
     return msgspec.structs.replace(
         now, peaks=kept.machine.peaks, remarks=kept.machine.remarks, measured_s=kept.machine.measured_s
     )
+
+
+def _with_remarks(machine: Machine, said: Sequence[str]) -> Machine:
+    return msgspec.structs.replace(machine, remarks=(*machine.remarks, *said))
 
 
 def _digest(machine: Machine) -> str:

@@ -162,8 +162,8 @@ def _unsteady(machine: Machine) -> Iterator[str]:
     unsteady = sum(not peak.stable for peak in machine.peaks)
     if unsteady:
         yield (
-            f"{unsteady} of {len(machine.peaks)} readings were too unsteady to be told as facts: "
-            "something else keeps this machine busy; measure again when it is idle"
+            f"{unsteady} of {len(machine.peaks)} rates were too unsteady to be told as facts: "
+            "is other work running on this machine? Measure again when it is idle"
         )
 
 
