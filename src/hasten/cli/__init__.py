@@ -1,1 +1,1 @@
-"""Floor 6: one file per command; parse, call, print."""
+"""Floor 6: one file per command: parse, call, print. Heavy imports wait until a command runs."""

@@ -1,0 +1,25 @@
+"""How a training that was interrupted, or went wrong, ends on the command line."""
+
+import shlex
+from pathlib import Path
+
+import typer
+
+from hasten.base.records.run import RunResult, StopReason
+from hasten.cli.failing import FAILED
+from hasten.report.terminal import Screen
+
+
+def leave_if_interrupted(signal_number: int | None, folder: Path, task: str, *, screen: Screen) -> None:
+    """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
+    if signal_number is None:
+        return
+    command = f"hasten train {shlex.quote(task)} --resume {shlex.quote(str(folder))}"
+    screen.say(f"interrupted; saved in {folder}\ngo on with: {command}")
+    raise typer.Exit(128 + signal_number)
+
+
+def leave_if_diverged(result: RunResult) -> None:
+    """Leave with 1 if the loss became infinite or not a number, so that a script does not take it for a success."""
+    if result.reason is StopReason.NON_FINITE:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,36 @@
+"""`hasten machine`: what this machine can do."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hasten.base.records.notices import Activity
+from hasten.base.records.record import to_json
+from hasten.cli.options import AsJson
+
+EXAMPLES = ("hasten machine --quick", "hasten machine --refresh --json")
+
+
+def machine(
+    quick: Annotated[bool, typer.Option("--quick", help="Measure for 5 s instead of 30 s.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Measure again, also if it is known.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what this machine can do at its best."""
+    from hasten.machine import measure, recall, remember
+    from hasten.report.terminal import Screen
+    from hasten.report.terminal.machine import machine_view
+
+    with Screen() as screen:
+        if not as_json:
+            screen.show(Activity(text=f"measuring the machine, about {5 if quick else 30} s"))
+        if refresh:
+            found = measure(quick=quick)
+            remember(found, quick=quick)
+        else:
+            found = recall(quick=quick)
+        if as_json:
+            sys.stdout.write(to_json(found).decode())
+        else:
+            screen.print(machine_view(found, kinds=None))

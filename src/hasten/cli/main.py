@@ -1,0 +1,78 @@
+"""The command line: `hasten COMMAND`."""
+
+import sys
+from collections.abc import Callable
+from io import TextIOWrapper
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hasten.cli import machine, profile, report, run, techniques, train, tune
+from hasten.cli.failing import ends_with_code, show_traceback
+
+
+class Commands(TyperGroup):
+    """The commands; `--debug` may stand anywhere on the line."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move `--debug` to the front, where the option belongs to hasten and not to a command."""
+        if "--debug" in args:
+            args = ["--debug", *(arg for arg in args if arg != "--debug")]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    epilog="Start with: hasten run digits",
+)
+
+
+def _add(command: Callable[..., None], examples: tuple[str, ...]) -> None:
+    app.command(epilog="\n\n".join(("Examples:", *examples)))(ends_with_code(command))
+
+
+_add(run.run, run.EXAMPLES)
+_add(train.train, train.EXAMPLES)
+_add(profile.profile, profile.EXAMPLES)
+_add(tune.tune, tune.EXAMPLES)
+_add(techniques.techniques, techniques.EXAMPLES)
+_add(machine.machine, machine.EXAMPLES)
+_add(report.report, report.EXAMPLES)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from hasten import __version__
+
+        typer.echo(f"hasten {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    ctx: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make gradient training in PyTorch faster, and prove it on your model and your machine."""
+    show_traceback.set(debug)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Run the command line; letters that the terminal lacks are replaced, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The arguments and options that commands share, and what they mean as values."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from hasten.base.errors import unknown_name
+from hasten.base.stages import Guarantee
+
+if TYPE_CHECKING:
+    from hasten.training.task import Task
+
+TaskName: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="TASK", help="A built-in task (linear, digits, ...) or FILE.py[:FUNCTION]."),
+]
+DataPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--data", metavar="PATH", help="File or folder with the task's data.")
+]
+PlanPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="Use the techniques of this plan file.")
+]
+Budget: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="5%|2m", help="Tune for at most this share of the training, or this time."),
+]
+Allow: TypeAlias = Annotated[
+    str, typer.Option("--allow", metavar="path,model", help="Let tuning change the training's path, or the model.")
+]
+Target: TypeAlias = Annotated[
+    float | None, typer.Option("--target", metavar="X", help="Value of the metric that is good enough.")
+]
+Epochs: TypeAlias = Annotated[int | None, typer.Option("--epochs", metavar="N", help="Train for at most N epochs.")]
+Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the training.")]
+Runs: TypeAlias = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder in which the run folder is made.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+RUNS = Path("runs")
+
+
+def chosen_task(
+    name: str,
+    *,
+    data: Path | None,
+    target: float | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+) -> "Task":
+    """Return the task of that name with what the command line changes about it.
+
+    Raises:
+        BadInput: if there is no such task, its data cannot be read, or a change is out of range.
+    """
+    from hasten.tasks.loading import load_task
+
+    task = load_task(name, data=data)
+    stop = task.stop
+    if target is not None:
+        stop = replace(stop, target=target)
+    if epochs is not None:
+        stop = replace(stop, epochs=epochs)
+    return replace(task, stop=stop, seed=task.seed if seed is None else seed)
+
+
+def guarantees(text: str) -> tuple[Guarantee, ...]:
+    """Return the guarantees that a list such as "path,model" names.
+
+    Raises:
+        BadInput: if one of them is unknown.
+    """
+    names = [word.strip() for word in text.split(",") if word.strip()]
+    for name in names:
+        if name not in set(Guarantee):
+            raise unknown_name("guarantee", name, [one.value for one in Guarantee])
+    return tuple(map(Guarantee, names))

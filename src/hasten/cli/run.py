@@ -1,0 +1,48 @@
+"""`hasten run`: the main job."""
+
+from typing import Annotated
+
+import typer
+
+from hasten.base.records.notices import Activity
+from hasten.cli.endings import leave_if_interrupted
+from hasten.cli.options import (
+    RUNS,
+    Allow,
+    Budget,
+    DataPath,
+    Epochs,
+    Runs,
+    Seed,
+    Target,
+    TaskName,
+    chosen_task,
+    guarantees,
+)
+
+EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow path")
+
+
+def run(
+    task: TaskName = "digits",
+    data: DataPath = None,
+    budget: Budget = None,
+    allow: Allow = "",
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings (as many as fit in 40 s).")
+    ] = None,
+    target: Target = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Do the whole job: measure, tune, train, prove, report."""
+    from hasten import api
+    from hasten.report.terminal import Screen
+
+    allowed = guarantees(allow)
+    chosen = chosen_task(task, data=data, target=target, epochs=epochs, seed=seed)
+    with Screen() as screen:
+        screen.show(Activity(text="measuring the machine"))
+        job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
+        leave_if_interrupted(job.interrupted_by, job.folder, task, screen=screen)

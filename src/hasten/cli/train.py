@@ -1,0 +1,38 @@
+"""`hasten train`: one training, with a plan or plainly."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hasten.cli.endings import leave_if_diverged, leave_if_interrupted
+from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, Target, TaskName, chosen_task
+
+EXAMPLES = ("hasten train digits --plan plan.toml", "hasten train digits --resume runs/digits-20260101-120000")
+
+
+def train(
+    task: TaskName,
+    plan: PlanPath = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on from the checkpoint of this run folder.")
+    ] = None,
+    data: DataPath = None,
+    target: Target = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Train a task, plainly or with a plan, or go on with a run."""
+    from hasten import api
+    from hasten.report.terminal import Screen
+
+    chosen = chosen_task(task, data=data, target=target, epochs=epochs, seed=seed)
+    with Screen() as screen:
+        trained = api.train(chosen, plan, runs=runs, resume=resume, show=screen.show)
+        screen.show(trained.result)
+        assert trained.result.folder is not None, "a training with a runs folder is kept"
+        folder = Path(trained.result.folder)
+        leave_if_interrupted(trained.interrupted_by, folder, task, screen=screen)
+        screen.say(f"run folder: {folder}")
+    leave_if_diverged(trained.result)

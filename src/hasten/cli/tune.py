@@ -1,0 +1,37 @@
+"""`hasten tune`: which techniques help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hasten.base.records.notices import Activity
+from hasten.cli.options import Allow, Budget, DataPath, TaskName, chosen_task, guarantees
+
+EXAMPLES = ("hasten tune digits --budget 2m --allow path -o plan.toml",)
+
+
+def tune(
+    task: TaskName,
+    budget: Budget = None,
+    allow: Allow = "",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan here; else it is printed.")
+    ] = None,
+    data: DataPath = None,
+) -> None:
+    """Try techniques in paired experiments; keep those that help."""
+    from hasten import api
+    from hasten.report.terminal import Screen
+    from hasten.techniques.plan_file import plan_text, write_plan
+
+    allowed = guarantees(allow)
+    chosen = chosen_task(task, data=data)
+    with Screen() as screen:
+        screen.show(Activity(text="measuring the machine"))
+        tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)
+        if out is None:
+            screen.say(f"\n{plan_text(tuning.plan)}")
+        else:
+            write_plan(tuning.plan, out)
+            screen.say(f"plan: {out}")

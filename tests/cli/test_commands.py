@@ -1,0 +1,272 @@
+"""Every command with the verbs behind it replaced: what is handed on, what is printed, how it ends."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+import hasten
+import hasten.machine
+import hasten.tasks.loading
+from hasten.base.errors import BadInput, HastenError, Refused, Unstable
+from hasten.base.records.machine import Machine
+from hasten.base.records.record import save
+from hasten.base.records.run import Finished, Progress, Started, StopReason
+from hasten.base.stages import Guarantee
+from hasten.cli.main import app
+from hasten.techniques.plan_file import read_plan
+from sample_evidence import CHOSEN, make_evidence, make_machine, make_profile, make_run
+from tiny_tasks import mlp_task
+
+Invoke = Callable[..., Result]
+
+
+class FakeApi(SimpleNamespace):
+    """The verbs, which note what they were called with and do what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__(calls=[], error=None, evidence=make_evidence(), interrupted_by=None, reason=StopReason.TARGET)
+
+    def _note(self, verb: str, *args: object, **kwargs: object) -> None:
+        self.calls.append((verb, args, kwargs))
+        if self.error is not None:
+            raise self.error
+
+    def load_task(self, spec: str, *, data: Path | None) -> object:
+        self._note("load_task", spec, data)
+        return mlp_task()
+
+    def run(self, task: object, **options: Any) -> object:
+        self._note("run", task, **options)
+        options["show"](self.evidence)
+        return SimpleNamespace(folder=Path("runs/x"), evidence=self.evidence, interrupted_by=self.interrupted_by)
+
+    def train(self, task: object, plan: object, **options: Any) -> object:
+        self._note("train", task, plan, **options)
+        run = make_run(0, CHOSEN, pace=1.0)
+        options["show"](
+            Started(task="digits", plan=CHOSEN, seed=0, step=0, total_steps=9, metric_name="accuracy", target=None)
+        )
+        options["show"](Progress(step=9, epoch=1, elapsed_s=1.0, losses=(0.5,), samples_per_s=10.0))
+        options["show"](Finished(reason=self.reason, step=9, epoch=1, elapsed_s=1.0))
+        result = msgspec.structs.replace(run, folder="runs/a b", reason=self.reason)
+        return SimpleNamespace(result=result, interrupted_by=self.interrupted_by)
+
+    def profile(self, task: object, plan: object = None, show: Callable[[object], None] | None = None) -> object:
+        self._note("profile", task, plan)
+        if show is not None:
+            show(make_profile())
+        return make_profile()
+
+    def tune(self, task: object, **options: Any) -> object:
+        self._note("tune", task, **options)
+        for trial in self.evidence.tuning.trials:
+            options["show"](trial)
+        options["show"](self.evidence.tuning)
+        return self.evidence.tuning
+
+    def called(self, verb: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return next((args, kwargs) for name, args, kwargs in self.calls if name == verb)
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    fake = FakeApi()
+    monkeypatch.setitem(sys.modules, "hasten.api", fake)
+    monkeypatch.setattr(hasten, "api", fake, raising=False)
+    monkeypatch.setattr(hasten.tasks.loading, "load_task", fake.load_task)
+    return fake
+
+
+@pytest.fixture
+def invoke() -> Invoke:
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def test_bare_hasten_shows_the_help_with_every_command(invoke: Invoke) -> None:
+    result = invoke()
+    assert result.exit_code == 0
+    assert result.output == invoke("--help").output
+    for name in ("run", "train", "profile", "tune", "techniques", "machine", "report"):
+        assert f"│ {name} " in result.output
+
+
+@pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "techniques", "machine", "report"])
+def test_the_help_of_every_command_has_an_example(invoke: Invoke, name: str) -> None:
+    result = invoke(name, "-h")
+    assert result.exit_code == 0
+    assert "Examples:" in result.output
+    assert f"hasten {name}" in result.output.split("Examples:")[1]
+
+
+def test_the_version(invoke: Invoke) -> None:
+    assert invoke("--version").output == f"hasten {hasten.__version__}\n"
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(invoke: Invoke) -> None:
+    assert invoke("trian").exit_code == 2
+    assert invoke("run", "--bugdet", "2m").exit_code == 2
+
+
+def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: FakeApi, tmp_path: Path) -> None:
+    words = "run mine.py --data d --budget 5% --allow path,model --seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
+    result = invoke(*words.split(), str(tmp_path))
+    assert result.exit_code == 0
+    assert "2.30× [2.10, 2.50] as fast" in result.output
+    assert api.called("load_task")[0] == ("mine.py", Path("d"))
+    (task,), options = api.called("run")
+    assert (task.stop.target, task.stop.epochs, task.seed) == (0.9, 7, 11)
+    assert options.pop("show")
+    assert options == {"budget": "5%", "allow": (Guarantee.PATH, Guarantee.MODEL), "seeds": 3, "runs": tmp_path}
+
+
+def test_run_without_options_changes_nothing_about_the_task(invoke: Invoke, api: FakeApi) -> None:
+    assert invoke("run").exit_code == 0
+    assert api.called("load_task")[0] == ("digits", None)
+    (task,), options = api.called("run")
+    plain = mlp_task()
+    assert (task.stop, task.seed) == (plain.stop, plain.seed)
+    assert (options["budget"], options["allow"], options["seeds"]) == (None, (), None)
+
+
+def test_an_unknown_guarantee_is_told_before_anything_runs(invoke: Invoke, api: FakeApi) -> None:
+    result = invoke("run", "digits", "--allow", "pathh")
+    assert result.exit_code == 2
+    assert "unknown guarantee 'pathh'. Did you mean path" in result.stderr
+    assert api.calls == []
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(2, 130), (15, 143)])
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_an_interrupted_training_says_how_to_go_on(
+    invoke: Invoke, api: FakeApi, command: str, signal_number: int, code: int
+) -> None:
+    api.interrupted_by = signal_number
+    result = invoke(command, "digits")
+    assert result.exit_code == code
+    folder = "runs/x" if command == "run" else "'runs/a b'"
+    assert f"hasten train digits --resume {folder}" in result.output
+
+
+def test_train_hands_plan_and_resume_on_and_names_the_run_folder(invoke: Invoke, api: FakeApi) -> None:
+    result = invoke("train", "digits", "--plan", "p.toml", "--resume", "runs/old", "--runs", "elsewhere")
+    assert result.exit_code == 0
+    assert "plan      seed 0" in result.output
+    assert "run folder: runs/a b" in result.output
+    (_, plan), options = api.called("train")
+    assert (plan, options["resume"], options["runs"]) == (Path("p.toml"), Path("runs/old"), Path("elsewhere"))
+
+
+def test_a_training_that_diverged_is_not_a_success(invoke: Invoke, api: FakeApi) -> None:
+    api.reason = StopReason.NON_FINITE
+    result = invoke("train", "digits")
+    assert result.exit_code == 1
+    assert "loss is not finite" in result.output
+
+
+def test_profile_on_the_screen_and_as_json(invoke: Invoke, api: FakeApi) -> None:
+    shown = invoke("profile", "digits", "--plan", "p.toml")
+    assert shown.exit_code == 0
+    assert "the step waits for its input" in shown.output
+    assert api.called("profile")[0][1] == Path("p.toml")
+    printed = invoke("profile", "digits", "--json")
+    assert json.loads(printed.stdout)["samples_per_s"] == 47_300.0
+
+
+def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(
+    invoke: Invoke, api: FakeApi, tmp_path: Path
+) -> None:
+    out = tmp_path / "plan.toml"
+    result = invoke("tune", "digits", "--budget", "2m", "--allow", "path", "-o", str(out))
+    assert result.exit_code == 0
+    for trial in api.evidence.tuning.trials:
+        assert trial.technique in result.output
+    assert read_plan(out).names == CHOSEN
+    options = api.called("tune")[1]
+    assert (options["budget"], options["allow"]) == ("2m", (Guarantee.PATH,))
+    assert "[batched_gather]" in invoke("tune", "digits").output, "without a file the plan is printed"
+
+
+def test_report_writes_the_page_again_from_the_evidence(invoke: Invoke, tmp_path: Path) -> None:
+    evidence = make_evidence()
+    save(evidence, tmp_path / "evidence.json")
+    result = invoke("report", str(tmp_path))
+    assert result.exit_code == 0
+    assert "2.30× [2.10, 2.50] as fast" in result.output
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("state", ["missing", "empty", "damaged"])
+def test_report_of_something_else_is_told_and_leaves_it_alone(invoke: Invoke, tmp_path: Path, state: str) -> None:
+    run = tmp_path / "run"
+    if state != "missing":
+        run.mkdir()
+    if state == "damaged":
+        (run / "evidence.json").write_text('{"hasten": 1}')
+    result = invoke("report", str(run))
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    expected = {"missing": "no such folder", "empty": "a folder without evidence.json", "damaged": "Evidence as JSON"}
+    assert expected[state] in result.stderr
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (BadInput("the file must be there."), 2, "hasten: error: the file must be there.\n"),
+        (Refused("bf16 cannot help."), 2, "hasten: error: bf16 cannot help.\n"),
+        (Unstable("too noisy."), 1, "hasten: error: too noisy.\n"),
+        (HastenError("other."), 1, "hasten: error: other.\n"),
+        (ZeroDivisionError("by zero"), 1, "ZeroDivisionError: by zero. Run with --debug for the traceback.\n"),
+        (KeyboardInterrupt(), 130, "hasten: interrupted.\n"),
+    ],
+)
+def test_errors_are_one_message_and_a_code(
+    invoke: Invoke, api: FakeApi, error: BaseException, code: int, words: str
+) -> None:
+    api.error = error
+    result = invoke("run", "digits")
+    assert result.exit_code == code
+    assert result.stderr.endswith(words)
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("words", [("--debug", "run", "digits"), ("run", "digits", "--debug")])
+def test_debug_shows_the_traceback_wherever_it_stands(invoke: Invoke, api: FakeApi, words: tuple[str, ...]) -> None:
+    api.error = BadInput("the file must be there.")
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert "Traceback (most recent call last)" in result.stderr
+    assert result.stderr.endswith("hasten: error: the file must be there.\n")
+    assert "Traceback" not in invoke("run", "digits").stderr, "it is not remembered for the next command"
+
+
+def test_machine_measures_or_remembers_and_prints_json(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, bool]] = []
+
+    def recall(*, quick: bool) -> Machine:
+        called.append(("recall", quick))
+        return make_machine()
+
+    def measure(*, quick: bool) -> Machine:
+        called.append(("measure", quick))
+        return make_machine()
+
+    def remember(machine: Machine, *, quick: bool) -> None:
+        called.append(("remember", quick))
+
+    for verb in (recall, measure, remember):
+        monkeypatch.setattr(hasten.machine, verb.__name__, verb)
+    assert "720 GFLOP/s" in invoke("machine", "--quick").output
+    assert "290 GFLOP/s" in invoke("machine").output, "convolutions too"
+    printed = invoke("machine", "--refresh", "--json")
+    assert msgspec.json.decode(printed.stdout, type=Machine) == make_machine()
+    assert called == [("recall", True), ("recall", False), ("measure", False), ("remember", False)]
