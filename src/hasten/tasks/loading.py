@@ -1,0 +1,43 @@
+"""From what a person wrote on the command line to a `Task`: a built-in name, or `file.py[:function]`."""
+
+import re
+from pathlib import Path
+
+from hasten.base.errors import BadInput, unknown_name
+from hasten.tasks.own_file import task_from_file
+from hasten.tasks.registry import TASKS
+from hasten.training.task import Task
+
+_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
+DEFAULT_FUNCTION = "task"
+
+
+def load_task(spec: str, *, data: Path | None = None) -> Task:
+    """Return the task that `spec` names.
+
+    Args:
+        spec: the name of a built-in task, or the path of a Python file, `file.py` or `file.py:function`.
+        data: where the task's data are, for a task that needs some.
+
+    Raises:
+        BadInput: if there is no such task, `data` is lacking or not needed, or the file does not give a task; the
+            message names the file and the line.
+    """
+    if match := _FILE.fullmatch(spec):
+        return task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
+    return _built_in(spec, data)
+
+
+def _built_in(name: str, data: Path | None) -> Task:
+    if name not in TASKS:
+        raise BadInput(
+            f"{unknown_name('task', name, TASKS)} A task of your own is the path of a file that ends in .py."
+        )
+    entry = TASKS[name]
+    if entry.data is None:
+        if data is not None:
+            raise BadInput(f"the task {name!r} brings its own data; found --data {data}. Leave it out.")
+        return entry.build()
+    if data is None:
+        raise BadInput(f"the task {name!r} needs --data, {entry.data}; found none given.")
+    return entry.build(data=data)

@@ -1,0 +1,43 @@
+"""Every task that hasten brings: how it is built, and what data it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hasten.tasks import digits, fashion_mnist, housing, linear, shakespeare
+from hasten.training.task import Task
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A task on board.
+
+    Args:
+        build: returns the task; takes `data`, a path, where `data` is set.
+        idea: one line.
+        data: what the path given with `--data` must be, or None where no data are needed.
+    """
+
+    build: Callable[..., Task]
+    idea: str
+    data: str | None = None
+
+
+TASKS: dict[str, BuiltIn] = {
+    "linear": BuiltIn(linear.task, "linear regression on four points by plain gradient descent"),
+    "digits": BuiltIn(digits.task, "handwritten digits, 8 x 8, from scikit-learn; a small CNN"),
+    "fashion-mnist": BuiltIn(
+        fashion_mnist.task,
+        "clothes in ten classes, 28 x 28; a CNN of three layers",
+        f"a folder with {fashion_mnist.IMAGES}.gz and {fashion_mnist.LABELS}.gz",
+    ),
+    "shakespeare": BuiltIn(
+        shakespeare.task,
+        "the next character of a text; a GPT",
+        "a text file in UTF-8, for example input.txt of tinyshakespeare",
+    ),
+    "housing": BuiltIn(
+        housing.task,
+        "house prices from a table with missing values; an MLP",
+        f"a CSV file with the column {housing.TARGET}, for example housing.csv.gz",
+    ),
+}
