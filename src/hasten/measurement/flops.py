@@ -19,8 +19,8 @@ def complexity_of(model: nn.Module, step: Callable[[], object], *, inputs: Itera
     """Return what one step costs, layer by layer, counted while it runs once.
 
     Every operator is counted where it runs, for the module that it works for: operations by formula (`flops_of`), bytes
-    as the size of its inputs and outputs (views are free; what a fused operator spares, and what caches catch, shows
-    in that sum only as far as operators are fused). Code compiled by torch.compile runs, and counts, uncompiled.
+    as the size of its inputs and outputs (`bytes_moved`), as if there were no cache. Code compiled by torch.compile
+    runs, and counts, uncompiled.
 
     Args:
         model: whose modules get rows.
