@@ -1,8 +1,8 @@
 """What hasten is for: time to a stated validation accuracy, plain PyTorch against the tuned plan.
 
-The baseline is the task as people write it: float32, torch's `DataLoader`, the plain optimizer. hasten tunes twice, with
-and without techniques that change the path of training (PATH). The three sides are then trained on the same seeds, in
-turn, in random order. Tuning is reported apart.
+The baseline is the task as people write it: float32, torch's `DataLoader`, the plain optimizer. hasten tunes twice,
+with and without techniques that change the path of training (PATH). The three sides are then trained on the same
+seeds, in turn, in random order. Tuning is reported apart.
 
     python benchmarks/main_job.py digits [--seeds 5] [--budget 60s]
     python benchmarks/main_job.py fashion-mnist --data DIR [--seeds 3] [--budget 4m]
@@ -13,13 +13,12 @@ import math
 import random
 from pathlib import Path
 
-from hasten.tasks.loading import load_task
-
 from hasten import Plan
 from hasten.api import tune
 from hasten.base.records.run import RunResult
 from hasten.base.records.trial import Tuning
 from hasten.machine import facts
+from hasten.tasks.loading import load_task
 from hasten.techniques.applying import apply_plan
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import run_training

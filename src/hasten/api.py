@@ -10,7 +10,7 @@ from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
-from hasten.machine import facts, measure
+from hasten.machine import facts, recall
 from hasten.main_job.budget import planned_s, tuning_budget_s
 from hasten.main_job.job import Job, Options, run_tuning
 from hasten.main_job.job import run as run_job
@@ -58,7 +58,7 @@ def run(
     options = Options(budget=budget, allow=FREE | {Guarantee(one) for one in allow}, seeds=seeds)
     check(task)
     folder = make_run_folder(runs, task.name, datetime.now())
-    show(machine := measure(quick=True))
+    show(machine := recall(quick=True))
     return run_job(_baseline(task, machine), machine, folder=folder, options=options, show=show)
 
 
@@ -104,7 +104,7 @@ def profile(task: Task, plan: Plan | Path | None = None, *, show: Show = silent)
         BadInput: if the task or the plan cannot be used.
     """
     check(task)
-    show(machine := measure(quick=True))
+    show(machine := recall(quick=True))
     recipe = _baseline(task, machine)
     if plan is not None:
         recipe = apply_plan(read_plan(plan) if isinstance(plan, Path) else plan, recipe, machine)
@@ -120,7 +120,7 @@ def tune(
     Args: see `run`.
     """
     check(task)
-    show(machine := measure(quick=True))
+    show(machine := recall(quick=True))
     recipe = _baseline(task, machine)
     show(anatomy := profile_recipe(recipe, machine))
     allowed = FREE | {Guarantee(one) for one in allow}

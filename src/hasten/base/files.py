@@ -23,7 +23,9 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent, delete=False)
+        file = tempfile.NamedTemporaryFile(  # noqa: SIM115  (closed below, before it is renamed)
+            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent, delete=False
+        )
     except OSError as error:
         raise _unwritable(path, error) from error
     temporary = Path(file.name)
@@ -33,7 +35,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
@@ -47,7 +49,8 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, so that a rename in it outlives a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
