@@ -1,0 +1,141 @@
+"""One experiment: a technique against the same recipe without it, and the verdict."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hasten.base.errors import Refused
+from hasten.base.records.comparison import Comparison
+from hasten.base.records.comparison import Verdict as Speed
+from hasten.base.records.trial import Gate, Trial, Verdict
+from hasten.base.units import seconds
+from hasten.techniques.applying import conflict, knobs_of
+from hasten.training.technique import Technique
+from hasten.tuning import clock, words
+from hasten.tuning.gates import judge, owed, steps_of
+from hasten.tuning.laboratory import (
+    FEWEST_PAIRS,
+    Laboratory,
+    Plan,
+    bench_of,
+    compared,
+    least_cost_s,
+    pair_s,
+    recipe_with,
+)
+from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay, not_earned_back
+from hasten.tuning.probe import NoReference
+
+MEMORY = "near_memory_limit"
+
+
+def blank(one: Technique, verdict: Verdict, reason: str, base: Plan = ()) -> Trial:
+    """Return the trial of a technique of which nothing was measured."""
+    return Trial(
+        technique=one.card.name,
+        guarantee=one.card.guarantee,
+        verdict=verdict,
+        reason=reason,
+        knobs=knobs_of(one),
+        base=names(base),
+    )
+
+
+def names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the techniques of a plan."""
+    return tuple(one.card.name for one in plan)
+
+
+def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) -> Trial:
+    """Measure what a technique adds to a plan, and prove its guarantee if it is faster.
+
+    Whatever the technique raises is told in the trial: a broken technique must not end the tuning.
+
+    Args:
+        lab: where the experiment is made.
+        one: what is tried.
+        base: what both sides have.
+        budget_s: seconds for all of it.
+    """
+    began = clock.now_s()
+    try:
+        trial = _against(lab, one, base, budget_s=budget_s)
+    except Refused as error:
+        trial = blank(one, Verdict.REFUSED, str(error), base)
+    except NoReference as error:
+        trial = blank(one, Verdict.NOT_PROVEN, str(error), base)
+    except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
+        trial = blank(one, Verdict.FAILED, f"{type(error).__name__}: {_first_line(error)}", base)
+    return msgspec.structs.replace(trial, spent_s=clock.now_s() - began)
+
+
+def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) -> Trial:
+    began = clock.now_s()
+    why = one.refuse(recipe_with(lab, base), lab.machine) or conflict([other.card for other in (*base, one)])
+    why = why or cannot_pay(one.card.name, lab.recipe, lab.step_s)
+    if why is not None:
+        return blank(one, Verdict.REFUSED, why, base)
+    least_s = least_cost_s(lab) + EXPECTED_SETUP_S.get(one.card.name, 0.0)
+    if not lab.budget.holds(least_s):
+        return blank(one, Verdict.NOT_PROVEN, f"budget: it needs about {seconds(least_s)}", base)
+    plan = (*base, one)
+    bench = bench_of(lab, plan)
+    left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * pair_s(lab))
+    found = compared(lab, base, plan, budget_s=left_s)
+    trial = msgspec.structs.replace(
+        judged(one, base, found),
+        setup_s=bench.setup_s,
+        peak_bytes=bench.peak_bytes() if MEMORY in one.card.treats else None,
+    )
+    if trial.verdict is not Verdict.KEPT:
+        return trial
+    wasted = not_earned_back(found, bench.setup_s, lab.recipe)
+    if wasted is not None:
+        return msgspec.structs.replace(trial, verdict=Verdict.HURTS, reason=wasted)
+    return proven(lab, plan, trial)
+
+
+def judged(one: Technique, base: Plan, found: Comparison) -> Trial:
+    """Return the trial that a comparison of `base` with `base` and `one` amounts to, by its speed alone."""
+    verdict, sentence = _by_speed(found, bool(base))
+    trial = blank(one, verdict, sentence(found, names(base)), base)
+    return msgspec.structs.replace(trial, speedup=found.ratio)
+
+
+def _by_speed(found: Comparison, has_base: bool) -> tuple[Verdict, Callable[[Comparison, tuple[str, ...]], str]]:
+    none = Verdict.SUPERSEDED if has_base else Verdict.NO_DIFFERENCE
+    if found.verdict is Speed.FASTER:
+        return Verdict.KEPT, words.faster
+    if found.verdict is Speed.SLOWER:
+        return Verdict.HURTS, words.slower
+    if found.verdict is Speed.NO_DIFFERENCE or found.ratio.high < 1 + found.delta:
+        return none, words.no_difference
+    return Verdict.NOT_PROVEN, words.unclear
+
+
+def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
+    """Return the trial of a faster plan with its gate: kept if the plan keeps its guarantee."""
+    guarantee = owed(one.card.guarantee for one in plan)
+    assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
+    cost_s = steps_of(guarantee) * lab.step_s
+    if not lab.budget.holds(cost_s):
+        why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
+        return msgspec.structs.replace(trial, verdict=Verdict.NOT_PROVEN, reason=why)
+    try:
+        gate = judge(recipe_with(lab, plan), guarantee, lab.reference)
+    except NoReference as error:
+        why = f"faster ({trial.reason}), but {error}"
+        return msgspec.structs.replace(trial, verdict=Verdict.NOT_PROVEN, reason=why)
+    if gate.passed:
+        return msgspec.structs.replace(trial, gate=gate)
+    return broken(trial, gate)
+
+
+def broken(trial: Trial, gate: Gate) -> Trial:
+    """Return the trial of a plan that is faster but does not keep its guarantee."""
+    why = f"faster ({trial.reason}), but not {gate.guarantee}: {gate.detail}"
+    return msgspec.structs.replace(trial, verdict=Verdict.BROKE_GUARANTEE, reason=why, gate=gate)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no message").splitlines()[0][:300]

@@ -1,0 +1,50 @@
+"""The same recipe in float64: what the baseline would compute if it did not round."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from hasten.data.datasets import Batch
+from hasten.training.recipe import Recipe, Surgery
+
+
+def to_double(model: nn.Module) -> nn.Module:
+    """Convert the model's floating-point parameters and buffers to float64, in place."""
+    return model.double()
+
+
+def to_single(model: nn.Module) -> nn.Module:
+    """Convert the model's floating-point parameters and buffers to float32, in place."""
+    return model.float()
+
+
+def batch_to_double(batch: Batch) -> Batch:
+    """Return the batch with its floating-point columns in float64."""
+    return tuple(column.double() if column.is_floating_point() else column for column in batch)
+
+
+@contextmanager
+def double_by_default() -> Generator[None]:
+    """Let tensors that the model makes itself be float64, for the body."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def in_float64(recipe: Recipe) -> Recipe:
+    """Return the recipe computed in float64 from the same float32 initialisation and data.
+
+    Meant for a baseline: a technique that asks for another number format would still get it.
+    """
+    return replace(
+        recipe,
+        input=replace(recipe.input, prepare=(*recipe.input.prepare, batch_to_double)),
+        model=(*recipe.model, Surgery(to_double, undo=to_single)),
+        forward=replace(recipe.forward, switches=(*recipe.forward.switches, double_by_default)),
+    )

@@ -1,0 +1,166 @@
+"""One watched step: the loss, the gradients as the optimizer gets them, and what the update changed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from hasten.base.errors import HastenError
+from hasten.base.seeds import derive, seed_all
+from hasten.data.datasets import Batch
+from hasten.training.loop import step
+from hasten.training.recipe import Recipe, Surgery
+from hasten.training.session import Place, Session
+
+
+class NoReference(HastenError):  # noqa: N818
+    """What a gate compares with cannot be computed for this task, so nothing can be proven."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a session stood: copies of its model and optimizer, and its place."""
+
+    model: dict[str, Tensor]
+    optimizer_kind: type
+    optimizer: dict[str, Any]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one step did. `changes` holds the difference of every floating-point number of the model's state."""
+
+    loss: float
+    gradients: dict[str, Tensor]
+    changes: dict[str, Tensor]
+
+
+def state_of(run: Session) -> State:
+    """Return copies of everything that the next step depends on but the global generators."""
+    return State(
+        model=deepcopy(run.model.state_dict()),
+        optimizer_kind=type(run.optimizer),
+        optimizer=deepcopy(run.optimizer.state_dict()["state"]),
+        place=Place(**asdict(run.place)),
+    )
+
+
+def put(run: Session, state: State) -> None:
+    """Put a session of the same task where another one stood.
+
+    The optimizer takes the state over but keeps its own options (`fused`, say). One of another kind starts afresh,
+    for it could not read that state.
+    """
+    run.model.load_state_dict(state.model)
+    groups = run.optimizer.state_dict()["param_groups"]
+    kept = deepcopy(state.optimizer) if type(run.optimizer) is state.optimizer_kind else {}
+    run.optimizer.load_state_dict({"state": kept, "param_groups": groups})
+    run.optimizer.zero_grad()
+    run.place = Place(**asdict(state.place))
+
+
+def batches_from(run: Session, place: Place, count: int) -> list[Batch]:
+    """Return the next `count` batches from a place on, as the session's own loader and preparation deliver them."""
+    before, run.place = run.place, Place(**asdict(place))
+    found: list[Batch] = []
+    for ids, batch in run.batches():
+        found.append(batch)
+        run.advance(len(ids), 0.0)
+        if len(found) == count:
+            break
+    run.place = before
+    return found
+
+
+def endless(run: Session) -> Iterator[Batch]:
+    """Yield batches from the session's place on; advance it after each."""
+    for ids, batch in run.batches():
+        yield batch
+        run.advance(len(ids), 0.0)
+
+
+def make_step(run: Session, batch: Batch, *, seed: int) -> float:
+    """Make one step as the loop does and return its mean loss. The switches of the recipe must be on."""
+    seed_all(derive(seed, "probe"))
+    run.set_learning_rate()
+    loss = step(run, batch)
+    return float(loss.sum) / loss.count
+
+
+def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
+    """Return the mean loss and the gradients of a step on `batch` that is not made; see `observe`."""
+
+    def refuse(caught: dict[str, Tensor]) -> bool:
+        return False
+
+    return _caught(run, batch, seed=seed, then=refuse)
+
+
+def observe(run: Session, batch: Batch, *, seed: int | None, given: dict[str, Tensor] | None = None) -> Observation:
+    """Make one step and return what it did. The switches of the recipe must be on.
+
+    Args:
+        run: moved by one update; its place stays.
+        batch: as the session delivers it.
+        seed: of the global generators, so that two sessions draw the same random numbers; None to let them run on.
+        given: gradients that the update uses in place of the step's own, so that updates can be compared alone.
+    """
+    before = {name: value.clone() for name, value in _floats(run.model)}
+
+    def replace_gradients(caught: dict[str, Tensor]) -> bool:
+        for name, parameter in run.model.named_parameters():
+            if given is not None and name in caught and name in given and parameter.grad is not None:
+                parameter.grad.copy_(given[name])
+        return True
+
+    loss, gradients = _caught(run, batch, seed=seed, then=replace_gradients)
+    changes = {name: value.double() - before[name].double() for name, value in _floats(run.model)}
+    return Observation(loss=loss, gradients=gradients, changes=changes)
+
+
+def without_dropout(recipe: Recipe) -> Recipe:
+    """Return the recipe with every dropout off.
+
+    Two ways to compute the same thing may draw their masks in different order; that is no error of either.
+    """
+    return replace(recipe, model=(*recipe.model, Surgery(_silence)))
+
+
+def _silence(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):  # the base of every dropout layer of torch
+            module.p = 0.0
+        if isinstance(getattr(module, "dropout", None), float):  # attention and recurrent layers keep it so
+            setattr(module, "dropout", 0.0)  # noqa: B010  (a plain attribute, which nn.Module's types do not know)
+    return model
+
+
+def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
+    return [(name, value) for name, value in model.state_dict().items() if value.is_floating_point()]
+
+
+def _caught(
+    run: Session, batch: Batch, *, seed: int | None, then: Callable[[dict[str, Tensor]], bool]
+) -> tuple[float, dict[str, Tensor]]:
+    """Run the loop's own step with one more gradient step at the end: it copies, and `then` says whether to update."""
+    gradients: dict[str, Tensor] = {}
+
+    def catch(parameters: Sequence[nn.Parameter]) -> bool:
+        for name, parameter in run.model.named_parameters():
+            if parameter.grad is not None:
+                gradients[name] = parameter.grad.detach().clone()
+        return then(gradients)
+
+    if seed is not None:
+        seed_all(derive(seed, "probe"))
+    run.set_learning_rate()
+    own = run.gradient
+    run.gradient = (*own, catch)
+    try:
+        loss = step(run, batch)
+    finally:
+        run.gradient = own
+    return float(loss.sum) / loss.count, gradients

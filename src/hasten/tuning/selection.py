@@ -1,0 +1,76 @@
+"""From techniques that help alone to the smallest plan that helps most."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from hasten.base.records.comparison import Verdict as Speed
+from hasten.base.records.trial import Trial, Verdict
+from hasten.techniques.applying import conflict
+from hasten.training.technique import Technique
+from hasten.tuning import words
+from hasten.tuning.experiment import blank, experiment, judged, names
+from hasten.tuning.laboratory import Laboratory, compared, least_cost_s
+
+Kept = dict[Technique, Trial]
+"""The techniques of the plan so far, each with the trial that shows what it adds to the others."""
+
+
+def grow(lab: Laboratory, survivors: Kept, plan: Kept, *, share: float) -> Iterator[Trial]:
+    """Add survivors to `plan` one by one, the largest gain first, each if it helps beside those that are there.
+
+    Args:
+        lab: where the experiments are made.
+        survivors: techniques that help alone, with those trials.
+        plan: empty; filled.
+        share: of the budget, which must not be passed.
+    """
+    ordered = sorted(survivors, key=lambda one: _gain(survivors[one]), reverse=True)
+    for number, one in enumerate(ordered):
+        if not plan:
+            plan[one] = survivors[one]
+            continue
+        base = tuple(plan)
+        why = conflict([other.card for other in (*base, one)])
+        if why is not None:
+            yield blank(one, Verdict.SUPERSEDED, f"{why}, which gains more", base)
+            continue
+        left_s = lab.budget.left_s(share)
+        if left_s < least_cost_s(lab):
+            yield blank(one, Verdict.NOT_PROVEN, f"budget: not tried{words.beside(names(base))}", base)
+            continue
+        trial = experiment(lab, one, base, budget_s=left_s / (len(ordered) - number))
+        if trial.verdict is Verdict.KEPT:
+            plan[one] = trial
+        yield trial
+
+
+def prune(lab: Laboratory, plan: Kept, *, share: float) -> Iterator[Trial]:
+    """Leave each technique of `plan` out once, and drop it if that costs less than the least difference.
+
+    The one that was added last has just been measured against all the others, unless another one has gone since.
+    """
+    last = next(reversed(plan), None)
+    dropped = False
+    for one in list(plan):
+        if len(plan) < 2 or (one is last and not dropped) or lab.budget.left_s(share) < least_cost_s(lab):
+            continue
+        rest = tuple(other for other in plan if other is not one)
+        budget_s = max(least_cost_s(lab), lab.budget.left_s(share) / len(plan))
+        found = compared(lab, rest, (*rest, one), budget_s=budget_s)
+        trial = judged(one, rest, found)
+        needless = found.verdict is not Speed.FASTER and found.ratio.value < 1 + found.delta
+        if needless:
+            trial = msgspec.structs.replace(trial, verdict=Verdict.SUPERSEDED)
+            del plan[one]
+            dropped = True
+        elif trial.verdict is Verdict.NOT_PROVEN:  # it helped when it was added; nothing speaks against it now
+            trial = msgspec.structs.replace(trial, verdict=Verdict.KEPT)
+        if not needless:
+            trial = msgspec.structs.replace(trial, gate=plan[one].gate, setup_s=plan[one].setup_s)
+            plan[one] = trial
+        yield trial
+
+
+def _gain(trial: Trial) -> float:
+    return trial.speedup.value if trial.speedup is not None else 0.0

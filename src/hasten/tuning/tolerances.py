@@ -1,0 +1,43 @@
+"""Every threshold that decides in this room, in one place, with where it comes from."""
+
+# EXACT: the same bits.
+EXACT_STEPS = 20
+
+# ROUNDING: error against float64, as multiples of the baseline's own. Source: torch._dynamo.utils.same (2 for float32,
+# 3 to 10 below 1000 elements, where an RMSE is itself a guess of few numbers). The floor stands for torch's tolerance:
+# it keeps a baseline that hit the exact value by luck from making everybody else look wrong.
+ROUNDING_FACTORS = ((1000, 2.0), (100, 3.0), (0, 10.0))
+"""(least elements, factor), largest first."""
+ROUNDING_FLOOR = 1e-6
+"""Of the tensor's own size (root mean square): about 8 units in the last place of float32."""
+ROUNDING_FLOOR_OF_ALL = 1e-8
+"""Of the size of all tensors together: for those whose exact value is zero, as a bias before a batch norm."""
+ROUNDING_BATCHES = 3
+TRAINED_STEPS = 20
+"""Updates between the first state that a gate looks at and the second."""
+
+# PRECISION: error against the minibatch noise sqrt(tr(Sigma) / B), per module.
+PRECISION_BATCHES = 16
+NOISE_SHARE = 0.1
+BIAS_FACTOR = 2.0
+"""Of rms / sqrt(K), the size that the mean of K independent errors would have."""
+LEAST_LAYER = 1e-3
+"""Of the noise of all layers: what a layer's noise counts as at least, where its exact gradient is zero."""
+RELATIVE_ERROR = 0.02
+"""Of the gradient itself, where the batches are too few to have a spread (full-batch descent)."""
+BRANCH_STEPS = 48
+BRANCH_MARGIN = 0.1
+"""Of the batch-to-batch standard deviation of the loss: how much worse the branch may end."""
+BRANCH_LAG = 0.02
+"""Of the branch's steps: how far the candidate may lag behind, where the loss falls steadily."""
+LEAST_LOSS = 1e-4
+"""Of the loss: what may differ in any case, where there is no noise to compare with."""
+
+# Tuning.
+HARD_STOP = 1.5
+"""Times the budget: no experiment is begun or continued beyond."""
+
+
+def rounding_factor(elements: int) -> float:
+    """Return how many times the baseline's error a tensor of so many elements may have."""
+    return next(factor for least, factor in ROUNDING_FACTORS if elements >= least)

@@ -1,0 +1,163 @@
+"""Tuning: try techniques in paired experiments and return the plan that they prove."""
+
+from collections.abc import Collection, Iterator
+
+from hasten.base.errors import BadInput
+from hasten.base.records.interval import Interval
+from hasten.base.records.machine import Machine
+from hasten.base.records.plan import Choice, Plan
+from hasten.base.records.trial import Trial, Tuning, Verdict
+from hasten.base.stages import FREE, Guarantee
+from hasten.base.units import seconds
+from hasten.techniques.applying import in_order, knobs_of, make
+from hasten.techniques.registry import technique, techniques
+from hasten.training.recipe import Recipe
+from hasten.training.technique import Technique
+from hasten.tuning import words
+from hasten.tuning.experiment import blank, experiment
+from hasten.tuning.final import confirmed
+from hasten.tuning.laboratory import Laboratory, least_cost_s, measured_noise, open_laboratory
+from hasten.tuning.payback import EXPECTED_SETUP_S
+from hasten.tuning.selection import Kept, grow, prune
+from hasten.tuning.state import forget_compiled, untouched
+
+SCREENING_SHARE, GROWING_SHARE, PRUNING_SHARE = 0.55, 0.75, 0.85
+"""Of the budget, counted from its start: when each phase must be over. The rest is for the last measurement."""
+
+
+def tune(
+    recipe: Recipe,
+    machine: Machine,
+    *,
+    budget_s: float,
+    allow: frozenset[Guarantee] = FREE,
+    only: Collection[str] | None = None,
+) -> Iterator[Trial | Tuning]:
+    """Yield every trial as it is known; the last item is the whole tuning with its plan.
+
+    Between two items the process is as it was found: random generators, torch's settings, compiled code.
+
+    Args:
+        recipe: the baseline, with no technique.
+        machine: what it runs on.
+        budget_s: seconds that tuning may take. What is not reached is reported as not proven. No experiment is begun
+            that would pass 1.5 times the budget.
+        allow: guarantees that a technique may give to be tried.
+        only: names of the techniques to try; None for all.
+
+    Raises:
+        BadInput: if the budget is not positive or a name is unknown.
+    """
+    if not budget_s > 0:
+        raise BadInput(f"the budget of tuning must be above 0 s; found {budget_s}.")
+    kinds = techniques() if only is None else {name: technique(name) for name in only}
+    return _apart(_experiments(open_laboratory(recipe, machine, budget_s), [make(name) for name in kinds], allow))
+
+
+def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
+    """Yield the items, each made in a process that is then put back as it was."""
+    try:
+        while True:
+            with untouched():
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+    finally:
+        forget_compiled()
+
+
+def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee]) -> Iterator[Trial | Tuning]:
+    trials: list[Trial] = []
+    open_ones: list[Technique] = []
+    for one in chosen:
+        trial = _excluded(lab, one, allow)
+        if trial is None:
+            open_ones.append(one)
+        else:
+            trials.append(trial)
+            yield trial
+    noise, plan, speedup, remarks = None, dict[Technique, Trial](), None, list[str]()
+    free = sorted((one for one in open_ones if one.card.guarantee in FREE), key=_cost)
+    if free:
+        noise = measured_noise(lab)
+        if noise is None:
+            remarks.append(f"The budget is too small for one comparison, which takes {seconds(least_cost_s(lab))}.")
+        elif not noise.stable:
+            remarks.append(f"This machine is not steady: {noise.remark}; only larger differences count.")
+        survivors: Kept = {}
+        for trials_of_phase in (
+            _screen(lab, free, survivors, share=SCREENING_SHARE),
+            grow(lab, survivors, plan, share=GROWING_SHARE),
+            prune(lab, plan, share=PRUNING_SHARE),
+        ):
+            for trial in trials_of_phase:
+                trials.append(trial)
+                yield trial
+        plan, speedup, remark = _confirmed(lab, plan)
+        remarks.append(remark)
+    yield _tuning(lab, trials, plan, noise=noise.ratio if noise else None, speedup=speedup, remark=" ".join(remarks))
+
+
+def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> Trial | None:
+    """Return the trial of a technique that need not be measured, or None."""
+    if one.card.guarantee not in allow:
+        return blank(one, Verdict.NOT_ALLOWED, f"it changes more than rounding: allow {one.card.guarantee} to try it")
+    try:
+        why = one.refuse(lab.recipe, lab.machine)
+    except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
+        return blank(one, Verdict.FAILED, f"{type(error).__name__}: {error}")
+    return blank(one, Verdict.REFUSED, why) if why is not None else None
+
+
+def _cost(one: Technique) -> float:
+    return EXPECTED_SETUP_S.get(one.card.name, 0.0)
+
+
+def _screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: float) -> Iterator[Trial]:
+    """Measure each technique alone; those that are faster and keep their guarantee go into `survivors`."""
+    for number, one in enumerate(free):
+        left_s = lab.budget.left_s(share)
+        if left_s < least_cost_s(lab):
+            yield blank(one, Verdict.NOT_PROVEN, "budget: used up before this one")
+            continue
+        trial = experiment(lab, one, (), budget_s=left_s / (len(free) - number))
+        if trial.verdict is Verdict.KEPT:
+            survivors[one] = trial
+        yield trial
+
+
+def _confirmed(lab: Laboratory, plan: Kept) -> tuple[Kept, Interval | None, str]:
+    """Return the plan if it is faster when measured afresh, else the empty plan; with the ratio and a remark."""
+    if not plan:
+        return {}, None, "No technique made this training faster here; the plan is the plain training."
+    speedup = confirmed(lab, tuple(plan))
+    if speedup.low > 1:
+        return plan, speedup, f"Measured afresh, a step of the plan is {words.ratio(speedup)} as fast."
+    names = ", ".join(one.card.name for one in plan)
+    return {}, speedup, f"Measured afresh, {names} came to {words.ratio(speedup)}: not faster, so the plan is empty."
+
+
+def _tuning(
+    lab: Laboratory,
+    trials: list[Trial],
+    plan: Kept,
+    *,
+    noise: Interval | None,
+    speedup: Interval | None,
+    remark: str,
+) -> Tuning:
+    choices = tuple(
+        Choice(technique=one.card.name, knobs=knobs_of(one), gain=plan[one].speedup) for one in in_order(plan)
+    )
+    return Tuning(
+        task=lab.recipe.task.name,
+        budget_s=lab.budget.total_s,
+        spent_s=lab.budget.spent_s,
+        noise=noise,
+        smallest_difference=lab.smallest,
+        trials=tuple(trials),
+        plan=Plan(task=lab.recipe.task.name, choices=choices, machine=lab.machine.cpu),
+        speedup=speedup,
+        remark=remark,
+    )

@@ -1,0 +1,42 @@
+"""What tuning says about a comparison: plain sentences with numbers."""
+
+from hasten.base.records.comparison import Comparison
+from hasten.base.records.interval import Interval
+from hasten.base.units import percent, seconds
+
+
+def ratio(interval: Interval) -> str:
+    """Return `1.43x [1.40, 1.46]`."""
+    return f"{interval.value:.2f}x [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def faster(found: Comparison, base: tuple[str, ...]) -> str:
+    """Say that it is faster."""
+    return f"{ratio(found.ratio)} as fast{beside(base)}: {_steps(found)}"
+
+
+def slower(found: Comparison, base: tuple[str, ...]) -> str:
+    """Say that it is slower."""
+    return f"{ratio(found.ratio)} as fast{beside(base)}, which is slower: {_steps(found)}"
+
+
+def no_difference(found: Comparison, base: tuple[str, ...]) -> str:
+    """Say that there is no gain beyond what counts as a difference."""
+    return f"{ratio(found.ratio)}{beside(base)}: no gain of {percent(found.delta)}, the least that counts here"
+
+
+def unclear(found: Comparison, base: tuple[str, ...]) -> str:
+    """Say that the budget ended before the answer was certain."""
+    return (
+        f"{ratio(found.ratio)}{beside(base)}: the budget ended after {found.pairs} pairs, before it was clear of the "
+        f"noise (least difference {percent(found.delta)})"
+    )
+
+
+def beside(base: tuple[str, ...]) -> str:
+    """Return ` beside bf16, compile`, or nothing where there is nothing beside it."""
+    return f" beside {', '.join(base)}" if base else ""
+
+
+def _steps(found: Comparison) -> str:
+    return f"{seconds(found.step_time_a_s)} -> {seconds(found.step_time_b_s)} a step"

@@ -1,0 +1,161 @@
+"""Tuning finds what was planted, keeps to its budget and leaves everything as it was."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted import MACHINE, TIME, small_task
+
+from hasten.base.errors import BadInput
+from hasten.base.records.record import to_json
+from hasten.base.records.trial import Trial, Tuning, Verdict
+from hasten.base.seeds import random_state
+from hasten.base.stages import FREE, Guarantee
+from hasten.training.loop import step
+from hasten.training.recipe import baseline
+from hasten.training.session import build
+from hasten.tuning.exact import fingerprint
+from hasten.tuning.tolerances import HARD_STOP
+from hasten.tuning.tune import tune
+
+pytestmark = pytest.mark.usefixtures("planted")
+
+
+def run(only: list[str], *, budget_s: float = 60.0, **task: Any) -> tuple[dict[str, Trial], Tuning]:
+    """Return the last trial of each technique, and the tuning."""
+    items = list(tune(baseline(small_task(**task)), MACHINE, budget_s=budget_s, only=only))
+    *trials, tuning = items
+    assert isinstance(tuning, Tuning)
+    assert tuple(trials) == tuning.trials
+    return {trial.technique: trial for trial in tuning.trials}, tuning
+
+
+def test_verdicts_are_those_planted() -> None:
+    found, tuning = run(["slower", "nothing", "no_pause", "faster_but_wrong", "raises", "refuses"], pause=True)
+    assert found["slower"].verdict is Verdict.HURTS
+    assert found["slower"].speedup is not None
+    assert found["slower"].speedup.high < 1
+    assert found["no_pause"].verdict is Verdict.KEPT
+    assert found["no_pause"].gate is not None
+    assert found["no_pause"].gate.passed
+    assert found["nothing"].verdict in {Verdict.NO_DIFFERENCE, Verdict.NOT_PROVEN}
+    assert found["faster_but_wrong"].verdict is Verdict.BROKE_GUARANTEE
+    assert "gradient" in found["faster_but_wrong"].reason
+    assert found["raises"].verdict is Verdict.FAILED
+    assert "planted failure" in found["raises"].reason
+    assert found["refuses"].verdict is Verdict.REFUSED
+    assert found["refuses"].reason == "planted is not for this"
+    assert tuning.plan.names == ("no_pause",)
+    assert tuning.speedup is not None
+    assert tuning.speedup.low > 1.5
+    assert tuning.plan.choices[0].gain == found["no_pause"].speedup
+    to_json(tuning)
+
+
+def test_of_two_that_do_the_same_one_is_not_needed() -> None:
+    found, tuning = run(["no_pause", "no_pause_either"], pause=True)
+    assert len(tuning.plan.names) == 1
+    verdicts = {trial.verdict for trial in found.values()}
+    assert verdicts <= {Verdict.KEPT, Verdict.SUPERSEDED, Verdict.NOT_PROVEN}
+    assert Verdict.KEPT in verdicts
+
+
+def test_conflicting_techniques_are_never_combined() -> None:
+    found, tuning = run(["no_pause", "no_pause_conflicting"], pause=True)
+    assert len(tuning.plan.names) == 1
+    loser = ({"no_pause", "no_pause_conflicting"} - set(tuning.plan.names)).pop()
+    assert found[loser].verdict is Verdict.SUPERSEDED
+    assert "cannot be combined" in found[loser].reason
+
+
+def test_nothing_helpful_leaves_the_plan_empty() -> None:
+    _, tuning = run(["nothing", "slower"], budget_s=2.0)
+    assert tuning.plan.choices == ()
+    assert "plain training" in tuning.remark
+    assert tuning.noise is not None
+    assert tuning.smallest_difference >= 0.01
+
+
+def test_what_is_not_allowed_is_not_tried() -> None:
+    found, tuning = run(["another_path"], budget_s=1.0)
+    assert found["another_path"].verdict is Verdict.NOT_ALLOWED
+    assert "allow path" in found["another_path"].reason
+    assert tuning.noise is None
+    assert tuning.spent_s < 1.0
+
+
+def test_a_compilation_longer_than_the_training_is_refused_before_it_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hasten.tuning.payback.EXPECTED_SETUP_S", {"nothing": 8.0})
+    _, tuning = run(["nothing"], budget_s=2.0)
+    assert tuning.trials[0].verdict in {Verdict.REFUSED, Verdict.NOT_PROVEN}
+
+
+@pytest.mark.parametrize("budget_s", [1.0, 6.0, 12.0])
+def test_budget_is_kept(budget_s: float) -> None:
+    began = TIME.now
+    every = ["nothing", "slower", "no_pause", "no_pause_either", "raises"]
+    found, tuning = run(every, budget_s=budget_s, pause=True)
+    assert (TIME.now - began) * 1e-9 < HARD_STOP * budget_s
+    assert tuning.spent_s <= (TIME.now - began) * 1e-9
+    late = [trial for trial in found.values() if "budget" in trial.reason]
+    assert all(trial.verdict is Verdict.NOT_PROVEN for trial in late)
+    assert len(late) == len(every) if budget_s == 1.0 else "raises" in found
+
+
+@pytest.mark.parametrize("budget_s", [0.0, -1.0])
+def test_a_budget_must_be_positive(budget_s: float) -> None:
+    with pytest.raises(BadInput, match="budget"):
+        tune(baseline(small_task()), MACHINE, budget_s=budget_s)
+
+
+def test_unknown_names_are_told_with_the_nearest() -> None:
+    with pytest.raises(BadInput, match="no_pause"):
+        tune(baseline(small_task()), MACHINE, budget_s=1.0, only=["no_paus"])
+
+
+def hashes(session: Any) -> dict[str, Any]:
+    """Everything that the next step of a session depends on, and the process's generators, as digests."""
+    state = session.state()
+    flat: dict[str, Any] = {}
+
+    def walk(name: str, value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            flat[name] = fingerprint(value)
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{name}.{key}", inner)
+        else:
+            flat[name] = repr(value)
+
+    walk("", state)
+    return flat
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 2**31), steps=st.integers(0, 9), optimizer=st.sampled_from(["momentum", "adam"]))
+def test_a_live_session_and_the_process_are_as_before(seed: int, steps: int, optimizer: str) -> None:
+    task = small_task(pause=True, dropout=0.2, seed=seed)
+    live = build(baseline(task))
+    batches = live.batches()
+    for _ in range(steps):
+        ids, batch = next(batches)
+        step(live, batch)
+        live.advance(len(ids), 0.0)
+    before = hashes(live), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    items: Iterator[Any] = tune(baseline(task), MACHINE, budget_s=0.7, only=["no_pause", "raises", "onednn_fp32"])
+    for _ in items:
+        assert hashes(live) == before[0], "between two items too"
+    assert (hashes(live), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+def test_leaving_early_leaves_the_process_as_before() -> None:
+    before = fingerprint(random_state()["torch"])
+    items = tune(baseline(small_task(pause=True)), MACHINE, budget_s=1.0, only=["no_pause", "slower"], allow=FREE)
+    next(iter(items))
+    assert fingerprint(random_state()["torch"]) == before
+    items.close()  # type: ignore[attr-defined]
+    assert fingerprint(random_state()["torch"]) == before
+    assert Guarantee.PATH not in FREE
