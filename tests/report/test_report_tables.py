@@ -1,11 +1,13 @@
 import msgspec
 import pytest
-from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_run, peak
 
+from hasten.base.records.profile import Growth, MemoryAccount, Roofline
 from hasten.base.records.run import TaskFacts
+from hasten.report.depths import profile_sentences
 from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.summary import summary_rows
 from hasten.report.wording import as_fast, goal, joined, knobs, loss_value, metric_value, ratio, times, training_line
+from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_profile, make_run, peak
 
 
 def test_the_fastest_stable_peak_of_each_kind_is_shown() -> None:
@@ -36,6 +38,34 @@ def test_the_short_list_leaves_convolutions_out_and_a_launch_is_a_time() -> None
     assert "convolution" not in {row.kind for row in short}
     assert next(row for row in short if row.kind == "kernel launch").rate == "4.20 µs"
     assert [row.size for row in peak_rows(machine) if row.kind == "threads"] == ["1 threads", "2 threads"]
+
+
+def test_what_a_profile_found_beside_the_parts_is_told_in_sentences() -> None:
+    assert profile_sentences(make_profile()) == [], "what was not looked at is not mentioned"
+    account = MemoryAccount(
+        parameters=4 << 20,
+        gradients=4 << 20,
+        optimizer_state=8 << 20,
+        activations=30 << 20,
+        inputs=0,
+        framework=0,
+        predicted_peak=45 << 20,
+        measured_peak=46 << 20,
+        available=1 << 30,
+        largest_batch=2048,
+        verified_batch=1024,
+    )
+    limit = Roofline(
+        number_format="float32", peak_flops=4e11, peak_bandwidth=2e10, bound_s=1e-3, achieved=0.31, layers=()
+    )
+    growth = Growth(cost="time", over="batch size", sizes=(1, 2), costs=(1.0, 2.0), exponent=interval(0.93), theory=1.0)
+    memory, distance, grows = profile_sentences(
+        msgspec.structs.replace(make_profile(), memory=account, roofline=limit, growth=(growth,))
+    )
+    assert memory.startswith("Memory of a step: 46.0 MiB at its peak (45.0 MiB predicted): parameters 4.00 MiB, ")
+    assert memory.endswith("activations 30.0 MiB. A batch of 2,048 would fit (1,024 tried).")
+    assert "31 % of the machine's limit for this model (float32, 400 GFLOP/s, 20.0 GB/s)" in distance
+    assert grows.startswith("The time of a step grows with the batch size to the power 0.93 [0.88, 0.98], n = 24")
 
 
 def test_the_summary_compares_medians_with_their_range() -> None:

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from rich.console import Console
-from sample_evidence import CHOSEN, interval, make_evidence, make_run, make_trials
 
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.comparison import Verdict as Faster
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.finding import Abstained, Diagnosis, Finding, Severity
 from hasten.base.records.notices import Activity
 from hasten.base.records.run import Evaluation, Finished, Progress, Started, StopReason
 from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
 from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.training import TrainingLine
+from sample_evidence import CHOSEN, interval, make_evidence, make_profile, make_run, make_trials
 
 STARTED = Started(task="digits", plan=CHOSEN, seed=0, step=0, total_steps=1000, metric_name="accuracy", target=0.97)
 
@@ -195,6 +196,41 @@ def test_a_training_that_went_wrong_says_why_it_ended() -> None:
     paper.screen.show(lost)
     assert "accuracy not finite" in paper.text
     assert "loss is not finite" in paper.text
+
+
+def test_a_diagnosis_says_what_is_wrong_what_it_would_gain_and_what_to_try() -> None:
+    paper = Paper()
+    finding = Finding(
+        symptom="input_bound",
+        severity=Severity.CRITICAL,
+        sentence="41 % of the time is spent waiting for batches.",
+        value=0.41,
+        threshold=0.1,
+        bound=1.69,
+        bound_from="share of the time",
+        advice="Keep the samples in memory.",
+        techniques=("batched_gather",),
+    )
+    diagnosis = Diagnosis(
+        verdict="The step waits for its input.",
+        findings=(finding,),
+        abstained=(Abstained(symptom="h2d_bound", reason="no GPU"),),
+        silent=("host_bound", "memory_leak"),
+    )
+    paper.screen.show(diagnosis)
+    flat = re.sub(r"\s+", " ", paper.text)
+    assert "→ The step waits for its input." in flat
+    assert "input_bound 41 % of the time is spent waiting for batches. At most 1.69× as fast without it" in flat
+    assert "Try batched_gather. Keep the samples in memory." in flat
+    assert "2 other symptoms looked for and not there; 1 rule could not judge" in flat
+    assert max(map(len, paper.lines)) <= 80
+
+
+def test_what_a_profile_could_not_measure_is_told() -> None:
+    paper = Paper()
+    profile = msgspec.structs.replace(make_profile(), remarks=("the disk was not measured",))
+    paper.screen.show(profile)
+    assert "! the disk was not measured" in paper.text
 
 
 def test_a_paired_comparison_is_shown_with_its_interval() -> None:

@@ -10,6 +10,7 @@ from hasten.base.files import write_text
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.trial import Trial, Tuning
 from hasten.base.units import count, nbytes, seconds
+from hasten.report.depths import profile_sentences
 from hasten.report.figures import Figure, anatomy_figure, curve_figures, techniques_figure
 from hasten.report.peaks import peak_rows
 from hasten.report.summary import summary_rows
@@ -61,6 +62,7 @@ def contents(evidence: Evidence) -> dict[str, Any]:
         "training": training_line(evidence.task),
         "anatomy": _markup(anatomy_figure(evidence.profile)),
         "parts": [part for part in evidence.profile.parts if part.seconds > 0],
+        "depths": profile_sentences(evidence.profile),
         "techniques": _markup(techniques_figure(evidence.tuning)),
         "trials": [(trial, _proof(trial)) for trial in evidence.tuning.trials],
         "curves": [_markup(figure) for figure in curve_figures(evidence)],

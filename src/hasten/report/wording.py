@@ -56,10 +56,10 @@ def goal(name: str, target: float) -> str:
 
 
 def loss_value(value: float | None) -> str:
-    """Return a loss with four significant digits, in a width that hardly changes."""
+    """Return a loss with four decimals, or four digits and an exponent, in a width that hardly changes."""
     if value is None:
         return "not finite"
-    return f"{value:.4f}" if 0.1 <= abs(value) < 1000 else f"{value:.3e}"
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1000 else f"{value:.3e}"
 
 
 def whole(number: int) -> str:

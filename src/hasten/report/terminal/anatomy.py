@@ -5,6 +5,7 @@ from rich.text import Text
 
 from hasten.base.records.profile import PartTime, Profile
 from hasten.base.units import count, nbytes, percent, seconds
+from hasten.report.depths import profile_sentences
 from hasten.report.terminal.layout import grid, quiet, section
 from hasten.report.wording import whole
 
@@ -26,7 +27,16 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
     parts = [part for part in profile.parts if part.seconds > 0]
     largest = max(part.share for part in parts)
     rows = [_row(part, widest * part.share / largest) for part in parts]
-    return section("Anatomy of a step", quiet(facts), grid(rows, right=frozenset({1, 2})), _verdict(profile), note=note)
+    remarks = [Text(f"! {remark}", style="yellow") for remark in profile.remarks]
+    return section(
+        "Anatomy of a step",
+        quiet(facts),
+        grid(rows, right=frozenset({1, 2})),
+        *map(quiet, profile_sentences(profile)),
+        *remarks,
+        Text(f"→ {profile.verdict}", style="bold"),
+        note=note,
+    )
 
 
 def bar(length: float) -> str:
@@ -37,7 +47,3 @@ def bar(length: float) -> str:
 
 def _row(part: PartTime, length: float) -> tuple[Text, ...]:
     return Text(part.name), Text(seconds(part.seconds)), quiet(percent(part.share)), Text(bar(length), style="blue")
-
-
-def _verdict(profile: Profile) -> Text:
-    return Text(f"→ {profile.verdict}", style="bold")

@@ -11,12 +11,14 @@ from rich.text import Text
 
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.trial import Trial, Tuning
 from hasten.report.terminal.anatomy import anatomy_view
+from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.task import task_view
@@ -52,6 +54,7 @@ class Screen:
             Machine: lambda record: self._print(machine_view(record)),
             TaskFacts: lambda record: self._print(task_view(record)),
             Profile: lambda record: self._print(anatomy_view(record, width=self.console.width)),
+            Diagnosis: lambda record: self._print(diagnosis_view(record)),
             Trial: self._trial,
             Tuning: lambda record: self._print(tuning_view(record)),
             Comparison: lambda record: self._print(comparison_view(record)),
