@@ -6,8 +6,9 @@ from hasten.base.records.run import TaskFacts
 from hasten.report.depths import profile_sentences
 from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.summary import summary_rows
+from hasten.report.trials import beside, finding, measured_first
 from hasten.report.wording import as_fast, goal, joined, knobs, loss_value, metric_value, ratio, times, training_line
-from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_profile, make_run, peak
+from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_profile, make_run, make_trials, peak
 
 
 def test_the_fastest_stable_peak_of_each_kind_is_shown() -> None:
@@ -37,7 +38,7 @@ def test_the_short_list_leaves_convolutions_out_and_a_launch_is_a_time() -> None
     short = peak_rows(machine, MAIN_KINDS)
     assert "convolution" not in {row.kind for row in short}
     assert next(row for row in short if row.kind == "kernel launch").rate == "4.20 µs"
-    assert [row.size for row in peak_rows(machine) if row.kind == "threads"] == ["1 threads", "2 threads"]
+    assert [row.size for row in peak_rows(machine) if row.kind == "threads"] == ["1 thread", "2 threads"]
 
 
 def test_what_a_profile_found_beside_the_parts_is_told_in_sentences() -> None:
@@ -106,6 +107,24 @@ def test_metrics_losses_and_goals() -> None:
     assert goal("loss", 1.5) == "loss 1.5"
     assert loss_value(0.51234) == "0.5123"
     assert loss_value(1.2e-7) == "1.200e-07"
+
+
+def test_a_trial_says_its_ratio_once_and_always_with_n() -> None:
+    trial = make_trials()[0]
+    assert finding(trial) == "1.62× [1.54, 1.70], n = 24 pairs; the interval lies above 1.02"
+    told = msgspec.structs.replace(trial, reason="1.62x [1.54, 1.70] as fast beside bf16: 9 ms a step", base=("bf16",))
+    assert finding(told) == "1.62x [1.54, 1.70] as fast beside bf16: 9 ms a step; n = 24 pairs"
+    assert beside(told) == ""
+    assert beside(msgspec.structs.replace(trial, base=("bf16", "compile"))) == "beside bf16, compile"
+    assert finding(msgspec.structs.replace(trial, reason="")) == "1.62× [1.54, 1.70], n = 24 pairs"
+    refused = next(trial for trial in make_trials() if trial.speedup is None)
+    assert finding(refused) == refused.reason
+
+
+def test_trials_that_were_measured_come_first() -> None:
+    names = [trial.technique for trial in measured_first(make_trials())]
+    assert names[-2:] == ["channels_last", "clip_adaptive"]
+    assert names[:3] == ["batched_gather", "onednn_fp32", "bf16"]
 
 
 def test_lists_of_names_and_knobs() -> None:

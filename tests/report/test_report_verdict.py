@@ -1,10 +1,11 @@
 import msgspec
 import pytest
-from sample_evidence import CHOSEN, make_evidence, make_run
 
 from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Plan
+from hasten.base.records.trial import Verdict
 from hasten.report.verdict import Tone, judge, time_ratio
+from sample_evidence import CHOSEN, make_evidence, make_run
 
 
 def speedup(value: float, low: float, high: float, n: int = 3) -> Interval:
@@ -33,10 +34,22 @@ def test_slower_says_so_and_what_to_do() -> None:
 
 
 def test_no_technique_helped() -> None:
-    judgement = judge(make_evidence(plan=Plan(task="digits")))
+    evidence = make_evidence(plan=Plan(task="digits"))
+    clear = tuple(trial for trial in evidence.tuning.trials if trial.verdict is Verdict.HURTS)
+    tuning = msgspec.structs.replace(evidence.tuning, trials=clear)
+    judgement = judge(msgspec.structs.replace(evidence, tuning=tuning))
     assert judgement.sentence == "No technique helped: the plain training stays."
     assert judgement.tone is Tone.SAME
-    assert judgement.details == ("7 techniques looked at; each one's reason stands beside its name.",)
+    assert judgement.details[0] == "1 technique looked at: 1 hurts. Each one's reason stands beside its name."
+    assert "what differs between their times is noise" in judgement.details[1]
+
+
+def test_a_budget_that_ended_too_early_is_not_called_no_help() -> None:
+    judgement = judge(make_evidence(plan=Plan(task="digits"), plan_runs=()))
+    assert judgement.sentence == "No technique was proven to help within the budget: the plain training stays."
+    assert judgement.tone is Tone.UNKNOWN
+    assert len(judgement.details) == 1
+    assert "2 kept, 1 no difference, 1 hurts, 1 not proven, 1 refused, 1 not allowed" in judgement.details[0]
 
 
 def test_neither_side_reached_the_target() -> None:

@@ -14,6 +14,7 @@ from hasten.report.depths import profile_sentences
 from hasten.report.figures import Figure, anatomy_figure, curve_figures, techniques_figure
 from hasten.report.peaks import peak_rows
 from hasten.report.summary import summary_rows
+from hasten.report.trials import finding, measured_first
 from hasten.report.verdict import judge
 from hasten.report.wording import data_line, joined, knobs, machine_line, ratio, training_line
 
@@ -24,7 +25,6 @@ _FILTERS = {
     "joined": joined,
     "knobs": knobs,
     "share": lambda share: f"{100 * share:.1f} %",
-    "pairs": lambda interval: ratio(interval, "pair"),
 }
 
 
@@ -64,7 +64,7 @@ def contents(evidence: Evidence) -> dict[str, Any]:
         "parts": [part for part in evidence.profile.parts if part.seconds > 0],
         "depths": profile_sentences(evidence.profile),
         "techniques": _markup(techniques_figure(evidence.tuning)),
-        "trials": [(trial, _proof(trial)) for trial in evidence.tuning.trials],
+        "trials": [(trial, finding(trial), _proof(trial)) for trial in measured_first(evidence.tuning.trials)],
         "curves": [_markup(figure) for figure in curve_figures(evidence)],
         "method": method(evidence.tuning),
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.units import count, nbytes, seconds
+from hasten.report.wording import plural
 
 KINDS = {
     "gemm": "matrix product",
@@ -75,5 +76,5 @@ def _size(peak: Peak) -> str:
     if peak.kind in {"memory", "disk", "copy"}:
         return nbytes(peak.size[0])
     if peak.kind == "threads":
-        return f"{peak.size[0]} threads"
+        return plural(peak.size[0], "thread")
     return "×".join(str(number) for number in peak.size)

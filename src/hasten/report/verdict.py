@@ -1,11 +1,13 @@
 """The verdict of a run in one plain sentence, and what has to be said beside it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.interval import Interval
 from hasten.base.records.run import RunResult
+from hasten.base.records.trial import Verdict
 from hasten.report.wording import as_fast, goal, level, plural, times
 
 
@@ -30,9 +32,7 @@ class Judgement:
 def judge(evidence: Evidence) -> Judgement:
     """Return what the evidence says about the plan against the baseline."""
     if not evidence.plan.choices:
-        tried = {trial.technique for trial in evidence.tuning.trials}
-        detail = f"{plural(len(tried), 'technique')} looked at; each one's reason stands beside its name."
-        return Judgement("No technique helped: the plain training stays.", Tone.SAME, (detail,))
+        return _nothing_kept(evidence)
     if not evidence.plan_runs or not evidence.baseline_runs:
         sentence = "There is no verdict: the trainings to compare did not come to their end."
         return Judgement(sentence, Tone.UNKNOWN, _throughput(evidence))
@@ -54,6 +54,20 @@ def time_ratio(baseline: RunResult, plan: RunResult) -> float | None:
     if baseline.time_to_target_s is None or plan.time_to_target_s is None:
         return None
     return baseline.time_to_target_s / plan.time_to_target_s
+
+
+def _nothing_kept(evidence: Evidence) -> Judgement:
+    trials = evidence.tuning.trials
+    counts = Counter(trial.verdict for trial in trials)
+    tried = f"{plural(len({trial.technique for trial in trials}), 'technique')} looked at"
+    outcomes = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    details = [f"{tried}: {outcomes}. Each one's reason stands beside its name." if outcomes else f"{tried}."]
+    if evidence.plan_runs and evidence.baseline_runs:
+        details.append("Both sides were the plain training here: what differs between their times is noise.")
+    if counts[Verdict.NOT_PROVEN]:
+        sentence = "No technique was proven to help within the budget: the plain training stays."
+        return Judgement(sentence, Tone.UNKNOWN, tuple(details))
+    return Judgement("No technique helped: the plain training stays.", Tone.SAME, tuple(details))
 
 
 def _measured(speedup: Interval, where: str) -> tuple[str, Tone]:

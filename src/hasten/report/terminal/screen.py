@@ -51,20 +51,20 @@ class Screen:
         self._drawn_at = -float("inf")
         self._open_section = ""
         self._views: dict[type, Callable[[Any], None]] = {
-            Machine: lambda record: self._print(machine_view(record)),
-            TaskFacts: lambda record: self._print(task_view(record)),
-            Profile: lambda record: self._print(anatomy_view(record, width=self.console.width)),
-            Diagnosis: lambda record: self._print(diagnosis_view(record)),
+            Machine: lambda record: self.print(machine_view(record)),
+            TaskFacts: lambda record: self.print(task_view(record)),
+            Profile: lambda record: self.print(anatomy_view(record, width=self.console.width)),
+            Diagnosis: lambda record: self.print(diagnosis_view(record)),
             Trial: self._trial,
-            Tuning: lambda record: self._print(tuning_view(record)),
-            Comparison: lambda record: self._print(comparison_view(record)),
+            Tuning: lambda record: self.print(tuning_view(record)),
+            Comparison: lambda record: self.print(comparison_view(record)),
             Activity: self._activity,
             Started: self._started,
             Progress: self._moved,
             Evaluation: self._moved,
             Finished: self._finished,
             RunResult: self._result,
-            Evidence: lambda record: self._print(verdict_view(record)),
+            Evidence: lambda record: self.print(verdict_view(record)),
             Reported: lambda record: self.say(f"report: {record.path}"),
         }
 
@@ -94,16 +94,13 @@ class Screen:
 
     def print(self, view: RenderableType) -> None:
         """Print a view."""
-        self._print(view)
-
-    def _print(self, view: RenderableType) -> None:
         self._clear()
         self.console.print(view)
 
     def _section(self, name: str, title: str, note: str) -> None:
         if self._open_section != name:
             self._open_section = name
-            self._print(section(title, note=note))
+            self.print(section(title, note=note))
 
     def _activity(self, activity: Activity) -> None:
         if self.console.is_terminal:
@@ -111,7 +108,7 @@ class Screen:
 
     def _trial(self, trial: Trial) -> None:
         self._section("trials", "Techniques", "ratio above 1 is faster; 95 % interval")
-        self._print(trial_view(trial))
+        self.print(trial_view(trial))
 
     def _started(self, started: Started) -> None:
         self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")
@@ -130,17 +127,17 @@ class Screen:
         if terminal:
             self._draw(indented(self._line.text(self.console.width - 2)))
         else:
-            self._print(indented(Text(self._line.plain())))
+            self.print(indented(Text(self._line.plain())))
 
     def _finished(self, finished: Finished) -> None:
         self._line = None
         self._clear()
         if finished.detail:
-            self._print(indented(Text(finished.detail, style="yellow")))
+            self.print(indented(Text(finished.detail, style="yellow")))
 
     def _result(self, result: RunResult) -> None:
         self._section("training", "Training", result.task)
-        self._print(result_view(result))
+        self.print(result_view(result))
 
     def _draw(self, view: RenderableType) -> None:
         """Put the moving last line in place of the one before."""

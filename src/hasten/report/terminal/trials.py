@@ -7,6 +7,7 @@ from rich.text import Text
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.units import percent, seconds
 from hasten.report.terminal.layout import indented, quiet
+from hasten.report.trials import beside, finding
 from hasten.report.wording import as_fast, joined, knobs, ratio
 
 STYLES = {
@@ -56,10 +57,9 @@ def tuning_view(tuning: Tuning) -> RenderableType:
 def _finding(trial: Trial) -> Text:
     text = Text()
     for words, style in (
-        (ratio(trial.speedup, "pair") if trial.speedup is not None else "", ""),
-        (f"beside {', '.join(trial.base)}" if trial.base else "", "dim"),
+        (finding(trial), ""),
+        (beside(trial), "dim"),
         (knobs(trial.knobs), "dim"),
-        (trial.reason, ""),
         (f"set up in {seconds(trial.setup_s)}" if trial.setup_s >= 1 else "", "dim"),
     ):
         if words:
