@@ -1,0 +1,44 @@
+"""A look at a task before anything else: what cannot work is told at once, in one message that says where.
+
+One batch of two samples goes through a fresh model, the loss, its gradient and the metric; the data are read once
+where that is cheap. The process is left as it was found.
+"""
+
+from hasten.base.seeds import preserved, seed_all
+from hasten.training.check.data import look
+from hasten.training.check.labels import check_labels
+from hasten.training.check.loss import check_gradient, check_loss
+from hasten.training.check.model import check_last_batch, fresh_model, trial_output
+from hasten.training.check.quality import check_metric, check_target
+from hasten.training.check.update import check_optimizer
+from hasten.training.loss import loss_function
+from hasten.training.metrics import Quality
+from hasten.training.task import Task
+
+
+def check(task: Task) -> None:
+    """Raise an error if the task cannot be trained.
+
+    Data sets that can be gathered (see `hasten.data.gather`) are read for up to half a second each, from end to end
+    where that suffices; of others, some samples are. Neither the global random generators nor any model that the
+    person holds are changed.
+
+    Raises:
+        BadInput: says what must hold, what was found, where, and what to do.
+    """
+    with preserved():
+        seed_all(task.seed)
+        quality, loss = Quality(task.metric), loss_function(task.loss)
+        check_target(task, quality)
+        train, valid = look(task.data.train, "training"), look(task.data.valid, "validation")
+        model = fresh_model(task)
+        check_optimizer(task, model)
+        model.eval()
+        for seen in (train, valid):
+            output = trial_output(model, seen)
+            check_labels(loss, output, seen)
+            value = check_loss(loss, output, seen)
+            check_metric(quality, output, seen)
+            if seen is train:
+                check_gradient(value, model)
+        check_last_batch(task, model, train)

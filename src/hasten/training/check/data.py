@@ -1,0 +1,150 @@
+"""Checks of a data set alone: its length, the form of its samples, and that their values are finite."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset, default_collate
+
+from hasten.base.errors import BadInput
+from hasten.data.datasets import Batch
+from hasten.data.gather import take, why_not
+from hasten.training.check.failure import failure
+
+TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
+_LOOK_S = 0.5
+_CHUNK = 4096
+_SINGLE = 64  # samples read one by one
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of one data set.
+
+    Args:
+        part: "training" or "validation".
+        batch: its first samples, as the model will get them.
+        size: samples in the data set.
+        ids: (n,) the samples that were looked at.
+        targets: their targets, samples along the first dimension.
+    """
+
+    part: str
+    batch: Batch
+    size: int
+    ids: Tensor
+    targets: Tensor
+
+
+def look(dataset: Dataset[Any], part: str) -> Seen:
+    """Check a data set by itself, and return what was seen of it.
+
+    Args:
+        dataset: of any kind.
+        part: what to call it: "training" or "validation".
+
+    Raises:
+        BadInput: if it has no length or no samples, a sample is not a tuple of tensors, samples differ in shape, or a
+            value is not finite (names the sample, the column and the feature).
+    """
+    size = _length(dataset, part)
+    first = _read(dataset, torch.arange(min(TRIAL, size)), part)
+    gathers = why_not(dataset) is None
+    portions = (
+        _spread(torch.arange(size), _CHUNK) if gathers else _spread(torch.arange(0, size, -(-size // _SINGLE)), 8)
+    )
+    ids: list[Tensor] = []
+    targets: list[Tensor] = []
+    end = perf_counter() + _LOOK_S
+    for some in portions:
+        batch = take(dataset, some) if gathers else _read(dataset, some, part)
+        _check_finite(batch, some, part)
+        ids.append(some)
+        targets.append(batch[-1])
+        if perf_counter() > end:
+            break
+    return Seen(part=part, batch=first, size=size, ids=torch.cat(ids), targets=torch.cat(targets))
+
+
+def _spread(ids: Tensor, size: int) -> Iterator[Tensor]:
+    """Yield the ids in parts of about `size` that each reach over all of them: if time ends, no region is left out."""
+    parts = -(-len(ids) // size)
+    return (ids[first::parts] for first in range(parts))
+
+
+def _length(dataset: Dataset[Any], part: str) -> int:
+    if isinstance(dataset, IterableDataset):
+        raise BadInput(
+            f"the {part} data must be a map-style data set, with a length and samples by number; found an "
+            "IterableDataset. Read it into memory or into a file with random access first."
+        )
+    try:
+        size = len(dataset)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError) as error:
+        raise failure(f"the {part} data must have a length", error, "Give the data set a __len__.") from error
+    if size == 0:
+        raise BadInput(f"the {part} data must hold at least one sample; found none.")
+    return size
+
+
+def _read(dataset: Dataset[Any], ids: Tensor, part: str) -> Batch:
+    """Return samples as one batch, reading them one by one as torch's loader does."""
+    samples: list[tuple[Tensor, ...]] = []
+    for index in ids.tolist():
+        try:
+            sample = dataset[index]
+        except Exception as error:
+            raise failure(f"sample {index} of the {part} data must be readable", error) from error
+        samples.append(_tensors(sample, index, part))
+        for column, (tensor, first) in enumerate(zip(samples[-1], samples[0], strict=False)):
+            if tensor.shape != first.shape or len(samples[-1]) != len(samples[0]):
+                raise BadInput(
+                    f"all samples of the {part} data must have one shape, since they are stacked to a batch; found "
+                    f"{tuple(first.shape)} in sample {ids[0]} and {tuple(tensor.shape)} in sample {index}, "
+                    f"{_column(column, len(samples[0]))}. Crop or pad them."
+                )
+    return tuple(torch.stack(column) for column in zip(*samples, strict=True))
+
+
+def _tensors(sample: object, index: int, part: str) -> tuple[Tensor, ...]:
+    """Return a sample as tensors: also numbers and arrays, which torch's loader makes into tensors."""
+    must = f"a sample must be a tuple of tensors, the inputs first and the target last; sample {index} of the {part}"
+    if not isinstance(sample, (tuple, list)):
+        raise BadInput(f"{must} data is {type(sample).__name__}. Return (input, target) from its __getitem__.")
+    if len(sample) < 2:
+        raise BadInput(f"{must} data has {len(sample)} of them. Add the target.")
+    tensors: list[Tensor] = []
+    for column, value in enumerate(sample):
+        # A tensor, or what torch's loader makes into one.
+        if not isinstance(value, (Tensor, int, float, np.ndarray, np.generic)):
+            name = _column(column, len(sample))
+            raise BadInput(f"{must} data holds {type(value).__name__} as {name}. Make it a tensor.")
+        tensors.append(default_collate([value])[0])
+    return tuple(tensors)
+
+
+def _check_finite(batch: Batch, ids: Tensor, part: str) -> None:
+    for column, values in enumerate(batch):
+        # A finite sum means finite terms, and is ten times faster to compute than a mask.
+        if not values.is_floating_point() or bool(values.sum().isfinite()):
+            continue
+        wrong = (~values.isfinite()).nonzero()
+        if not len(wrong):
+            continue  # finite terms whose sum overflows
+        sample, *feature = wrong[0].tolist()
+        where = f", feature {feature[0] if len(feature) == 1 else tuple(feature)}" if feature else ""
+        raise BadInput(
+            f"the {part} data must be finite; found {values[tuple(wrong[0])].item()} in sample {ids[sample]}, "
+            f"{_column(column, len(batch))}{where}; {len(wrong)} such values in {len(ids)} samples. "
+            "Fill or remove what is missing."
+        )
+
+
+def _column(place: int, count: int) -> str:
+    if place == count - 1:
+        return "the target"
+    return "the input" if count == 2 else f"input {place}"

@@ -1,0 +1,44 @@
+"""An error in a person's own code as one message."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+from torch import Tensor
+
+from hasten.base.errors import BadInput
+
+_NOT_THEIRS = (
+    str(Path(__file__).resolve().parents[2]),  # hasten itself
+    sysconfig.get_paths()["purelib"],
+    sysconfig.get_paths()["platlib"],
+    sysconfig.get_paths()["stdlib"],
+    "<frozen",  # the import machinery
+)
+
+
+def failure(must: str, error: Exception, advice: str = "") -> BadInput:
+    """Return the error that says what must hold, what was raised instead, and in which line of the person's code.
+
+    Args:
+        must: what must hold; a sentence without its full stop.
+        error: what was raised.
+        advice: what to do; a sentence.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    found = str(error).strip().split("\n")[0].rstrip(".")
+    return BadInput(f"{must}; found {type(error).__name__}: {found}{place}. {advice}".rstrip())
+
+
+def _is_theirs(file: str) -> bool:
+    return not file.startswith(_NOT_THEIRS)
+
+
+def described(value: object) -> str:
+    """Return a tensor's shape and dtype in words, those of several tensors, or the name of another value's type."""
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, (tuple, list)) and all(isinstance(part, Tensor) for part in value):
+        return " and ".join(map(described, value)) or "nothing"
+    return type(value).__name__

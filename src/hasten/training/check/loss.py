@@ -1,0 +1,121 @@
+"""Checks of the loss: a finite scalar, the mean over the examples, with a gradient."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hasten.base.errors import BadInput
+from hasten.data.datasets import Batch
+from hasten.training.check.data import Seen
+from hasten.training.check.failure import described, failure
+from hasten.training.loss import Loss, LossFunction, OfMean
+
+_ROWS = 8
+
+
+def check_loss(loss: LossFunction, output: Any, seen: Seen) -> Loss:
+    """Return the loss of the first samples.
+
+    Raises:
+        BadInput: if it cannot be computed, is not a finite scalar, is a sum where a mean is expected, or broadcasts
+            output and target against each other.
+    """
+    if isinstance(loss, OfMean):
+        _check_broadcast(loss, output, seen)
+    value = _value(loss, output, seen.batch)
+    if isinstance(loss, OfMean):
+        _check_mean(loss, value, output, seen.batch)
+    elif value.count != loss.count(seen.batch):
+        raise BadInput(
+            "a loss must count the same terms before and after the forward pass; found "
+            f"{loss.count(seen.batch)} from its count(batch) and {value.count} in the Loss that it returned."
+        )
+    if value.count and not bool(value.sum.isfinite()):
+        whole = isinstance(output, Tensor) and bool(output.isfinite().all())
+        hint = (
+            "The model's output is finite, so look at the loss."
+            if whole
+            else "The model's output is not finite either."
+        )
+        raise BadInput(
+            f"the loss must be finite at the start; found {value.sum.item()} for the first samples of the {seen.part} "
+            f"data. {hint}"
+        )
+    return value
+
+
+def check_gradient(value: Loss, model: nn.Module) -> None:
+    """Raise if the loss has no gradient for the model. Writes the model's gradients."""
+    must = "the loss must have a gradient for the model's parameters"
+    if not value.sum.requires_grad:
+        raise BadInput(
+            f"{must}; found that it does not depend on them through operations that torch can differentiate. "
+            "Look for detach(), item(), argmax or no_grad in the model and in the loss."
+        )
+    try:
+        value.sum.backward()
+    except Exception as error:
+        raise failure(must, error) from error
+    if all(parameter.grad is None for parameter in model.parameters()):
+        raise BadInput(f"{must}; found that it depends on none of them. Does the loss use the model's output?")
+
+
+def _value(loss: LossFunction, output: Any, batch: Batch) -> Loss:
+    shapes = f"output {described(output)}, target {described(batch[-1])}"
+    try:
+        value = loss(output, batch)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise failure(f"the loss must take what the model gives and the target ({shapes})", error) from error
+    if not isinstance(value, Loss):
+        raise BadInput(f"a LossFunction must return a hasten.Loss; found {type(value).__name__}.")
+    if not isinstance(value.sum, Tensor) or value.sum.ndim != 0:
+        found = f"shape {tuple(value.sum.shape)}" if isinstance(value.sum, Tensor) else type(value.sum).__name__
+        raise BadInput(
+            f"the loss must be one number, a tensor without dimensions; found {found} ({shapes}). "
+            "Take the mean over the examples."
+        )
+    return value
+
+
+def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
+    """Raise if output and target, (n, 1) and (n,), make a loss over all n x n pairs.
+
+    Such a loss does not change when the targets go to other samples, which one over matching pairs does. It is tried
+    on random numbers from 0 to 1, which most losses can take.
+    """
+    target = seen.batch[-1]
+    if not isinstance(output, Tensor) or not (output.is_floating_point() and target.is_floating_point()):
+        return
+    if output.shape == target.shape or output.numel() != target.numel():
+        return
+    outputs = torch.rand(_ROWS, *output.shape[1:], dtype=output.dtype)
+    targets = torch.rand(_ROWS, *target.shape[1:], dtype=target.dtype)
+    with torch.no_grad():
+        straight = _value(loss, outputs, (targets,)).sum
+        crossed = _value(loss, outputs, (targets.roll(1, 0),)).sum
+    if torch.isclose(straight, crossed, rtol=1e-4):
+        raise BadInput(
+            f"the loss must compare each output with its own target; found the model's output {tuple(output.shape)} "
+            f"and the target {tuple(target.shape)} of the {seen.part} data broadcast against each other, each output "
+            "with every target. Give them one shape: squeeze the output, or unsqueeze the target."
+        )
+
+
+def _check_mean(loss: OfMean, value: Loss, output: Any, batch: Batch) -> None:
+    """Raise if the loss of every sample twice is twice the loss: a sum, where a mean stays as it is."""
+    if not isinstance(output, Tensor) or output.shape[:1] != batch[-1].shape[:1]:
+        return
+    twice = tuple(torch.cat([column, column]) for column in batch)
+    with torch.no_grad():
+        mean, mean_twice = (
+            value.sum / value.count,
+            _value(loss, torch.cat([output, output]), twice).sum / len(twice[-1]),
+        )
+    if mean != 0 and torch.isclose(mean_twice, 2 * mean, rtol=1e-4):
+        raise BadInput(
+            "the loss must be the mean over the examples; found that it doubles when every example comes twice, so it "
+            'is their sum. Use reduction="mean", or give a LossFunction that returns sum and count.'
+        )

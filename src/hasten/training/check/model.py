@@ -1,0 +1,119 @@
+"""Checks of the model: that each call builds a fresh one, that data go through it, and that its last batch does."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from hasten.base.errors import BadInput
+from hasten.base.seeds import seed_all
+from hasten.training.check.data import Seen
+from hasten.training.check.failure import described, failure
+from hasten.training.task import Task
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+def fresh_model(task: Task) -> nn.Module:
+    """Return a model that only this check holds.
+
+    Raises:
+        BadInput: if the task does not build a model with parameters, or not a fresh one each time.
+    """
+    model, other = _built(task), _built(task)
+    shared = {id(parameter) for parameter in other.parameters()}
+    for name, parameter in model.named_parameters():
+        if id(parameter) in shared:
+            raise BadInput(
+                f"Task.model must build a fresh model at each call; found the same parameter {name!r} in two of them. "
+                "Make the layers inside the function."
+            )
+        if is_lazy(parameter):
+            raise BadInput(
+                f"the model's parameters must have a shape; found the lazy parameter {name!r}. "
+                "Give the layer its input size, or send one batch through the model before returning it."
+            )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise BadInput(
+            f"the model must have parameters to train; found none with requires_grad in {type(model).__name__}."
+        )
+    return model
+
+
+def _built(task: Task) -> nn.Module:
+    seed_all(task.seed)
+    try:
+        model = task.model()
+    except Exception as error:
+        raise failure("Task.model must return a model", error) from error
+    if not isinstance(model, nn.Module):
+        found = type(model).__name__
+        raise BadInput(f"Task.model must be a function that returns a torch.nn.Module; it returned {found}.")
+    return model
+
+
+def trial_output(model: nn.Module, seen: Seen) -> Any:
+    """Return the model's output for the first samples.
+
+    Raises:
+        BadInput: if the model fails; names the layer, what came into it, and what the batch looks like.
+    """
+    inside: list[tuple[str, nn.Module, Any]] = []
+    names = {module: name for name, module in model.named_modules()}
+
+    def enter(module: nn.Module, inputs: Any) -> None:
+        inside.append((names[module], module, inputs))
+
+    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+        inside.pop()
+
+    handles = [
+        handle
+        for module in names
+        for handle in (module.register_forward_pre_hook(enter), module.register_forward_hook(leave))
+    ]
+    try:
+        return model(*seen.batch[:-1])
+    except Exception as error:
+        raise _does_not_fit(error, model, inside, seen) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _does_not_fit(error: Exception, model: nn.Module, inside: list[tuple[str, nn.Module, Any]], seen: Seen) -> BadInput:
+    name, layer, inputs = inside[-1] if inside else ("", model, seen.batch[:-1])
+    shown = type(layer).__name__ if any(layer.children()) else repr(layer)
+    what = f"the layer {name!r}, {shown}," if name else f"the model, {shown},"
+    hint = "Convert the data with .float(). " if any(_is_double(value) for value in seen.batch[:-1]) else ""
+    return failure(
+        f"the model must take the data; {what} failed on {described(inputs)}, where the batch of {len(seen.batch[-1])} "
+        f"samples of the {seen.part} data has the inputs {described(seen.batch[:-1])}",
+        error,
+        f"{hint}Change that layer, or the shape of the data.",
+    )
+
+
+def _is_double(value: Tensor) -> bool:
+    return value.is_floating_point() and value.element_size() == 8
+
+
+def check_last_batch(task: Task, model: nn.Module, seen: Seen) -> None:
+    """Raise if an epoch ends with a batch of one sample that batch norm cannot take. Changes the model's statistics."""
+    batch_size = min(task.batch_size or seen.size, seen.size)
+    if seen.size % batch_size != (0 if batch_size == 1 else 1):
+        return
+    if not any(isinstance(module, _BATCH_NORMS) for module in model.modules()):
+        return
+    model.train()
+    try:
+        model(*(column[:1] for column in seen.batch[:-1]))
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        good = next((size for size in range(batch_size + 1, seen.size) if seen.size % size != 1), seen.size)
+        advice = f"Choose another batch_size, for example {good}." if seen.size > 1 else "Add training data."
+        raise BadInput(
+            f"batch norm needs more than one value per channel; found a batch of a single sample, since {seen.size} "
+            f"samples are cut into batches of {batch_size}. {advice}"
+        ) from error
