@@ -2,15 +2,18 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from hasten.base.records.run import RunResult, StopReason
 from hasten.cli.failing import FAILED
-from hasten.report.terminal import Screen
+
+if TYPE_CHECKING:
+    from hasten.report.terminal import Screen
 
 
-def leave_if_interrupted(signal_number: int | None, folder: Path, task: str, *, screen: Screen) -> None:
+def leave_if_interrupted(signal_number: int | None, folder: Path, task: str, *, screen: "Screen") -> None:
     """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
     if signal_number is None:
         return
