@@ -67,7 +67,10 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     show(trained.result)
     if trained.interrupted_by is not None:
         return Job(folder, None, trained.interrupted_by)
-    pairs = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
+    if plan.choices:
+        pairs = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
+    else:  # the plan is the baseline: a second training would be the same one
+        pairs = [(trained.result, trained.result)]
     plan_runs, baseline_runs = split_pairs(pairs)
     evidence = Evidence(
         hasten=hasten.__version__,
