@@ -1,0 +1,159 @@
+"""The three products of a linear layer in int8, and autograd over them.
+
+    output        Y  = X Wᵀ + b      X by token, W by output feature:   (qX qWᵀ) · sX · sWᵀ + b
+    input grad    gX = G W           G · sWᵀ by token:                  (qG qW) · rG
+    weight grad   gW = Gᵀ X          G · sX by output feature:          (qG'ᵀ qX) · cG'ᵀ
+
+The scales of the other operand are folded into G before it is quantised, which is exact algebra: X and W are
+quantised once and serve two products each, and no operand is transposed or copied. The weight gradient sums over
+tokens in pieces, each with its own scales, added in float32: one loud token then spoils its own piece only.
+
+Where input channels differ much in size, `smooth` (one number per channel, 1 where absent) evens them out before
+quantising: X / smooth and W · smooth have the same product (Xiao et al. 2022, arXiv:2211.10438).
+
+Sources: SwitchBack (Wortsman et al. 2023, arXiv:2304.13013) for int8 training of linear layers by row scales; torchao's
+int8 mixed-precision training for all three products. Folding the scales and the pieces are ours.
+
+Shapes: M tokens, K input features, N output features.
+"""
+
+import torch
+from torch import Tensor
+
+from hasten.techniques.forward.int8 import quantise
+from hasten.techniques.forward.int8.operator import operator
+from hasten.techniques.forward.int8.quantise import LARGEST_CODE
+from hasten.techniques.forward.int8.running import pieces, plain, run, scratch, strip_rows
+
+LONGEST_SUM = (2**31 - 1) // LARGEST_CODE**2
+"""How many products of two codes an int32 can add up."""
+CHUNK = 16
+"""Rows whose column maxima are taken together."""
+SEED_STEP = 7919
+"""Between the dither seeds of two pieces, so that they start from unlike rows of the hash."""
+
+
+def _or_ones(factor: Tensor | None, size: int) -> Tensor:
+    return torch.ones(1, size) if factor is None else factor.view(1, size)
+
+
+def _fake_quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
+    codes = values.new_empty(values.shape, dtype=torch.int8)
+    return codes, values.new_empty((values.shape[0], 1), dtype=torch.float32)
+
+
+@operator("int8_quantise_rows", fake=_fake_quantise_rows)
+def quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the int8 codes (R, C) and scales (R, 1) of `values` (R, C), times `factor` (C) if there is one."""
+    codes, scales = torch.empty(values.shape, dtype=torch.int8), torch.empty(values.shape[0], 1)
+    with plain():
+        values, factor = values.contiguous(), _or_ones(factor, values.shape[1])
+        for cut in pieces(values.shape[0], strip_rows()):
+            run(quantise.quantise_rows, values=values[cut], factor=factor, codes=codes[cut], scales=scales[cut])
+    return codes, scales
+
+
+def _fake_linear(
+    codes: Tensor, scales: Tensor, weight_codes: Tensor, weight_scales: Tensor, bias: Tensor | None, dtype: torch.dtype
+) -> Tensor:
+    return codes.new_empty((codes.shape[0], weight_codes.shape[0]), dtype=dtype)
+
+
+@operator("int8_linear", fake=_fake_linear)
+def linear(
+    codes: Tensor, scales: Tensor, weight_codes: Tensor, weight_scales: Tensor, bias: Tensor | None, dtype: torch.dtype
+) -> Tensor:
+    """Return Y (M, N) in `dtype` from the codes and scales of X (M, K) and W (N, K), by row, and b (N)."""
+    out = torch.empty(codes.shape[0], weight_codes.shape[0], dtype=dtype)
+    with plain():
+        columns = weight_scales.view(1, -1)
+        for cut in pieces(codes.shape[0], strip_rows()):
+            sums = scratch("sums", out[cut].shape, torch.int32)
+            torch._int_mm(codes[cut], weight_codes.t(), out=sums)
+            if bias is None:
+                run(quantise.dequantise, sums=sums, rows=scales[cut], columns=columns, out=out[cut])
+            else:
+                with_bias = {"columns": columns, "bias": bias}
+                run(quantise.dequantise_bias, sums=sums, rows=scales[cut], **with_bias, out=out[cut])
+    return out
+
+
+def _fake_linear_backward(
+    grad: Tensor,
+    inputs: list[Tensor],
+    weight: list[Tensor],
+    smooth: Tensor | None,
+    seed: Tensor | None,
+    rows_at_most: int,
+    dtype: torch.dtype | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    (N, K), M, new = weight[0].shape, grad.shape[0], weight[1].new_empty
+    return new((M if dtype else 0, K), dtype=dtype), new((N, K)), new((N,))
+
+
+@operator("int8_linear_backward", fake=_fake_linear_backward)
+def linear_backward(
+    grad: Tensor,
+    inputs: list[Tensor],
+    weight: list[Tensor],
+    smooth: Tensor | None,
+    seed: Tensor | None,
+    rows_at_most: int,
+    dtype: torch.dtype | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return gX (M, K) in `dtype`, gW (N, K) and the sum of G over tokens (N), both float32.
+
+    Args:
+        grad: G (M, N), float32 or bfloat16.
+        inputs: codes (M, K) and scales (M, 1) of X.
+        weight: codes (N, K) and scales (N, 1) of W.
+        smooth: (K) or None.
+        seed: (), int32, to round G at random; None to round to nearest.
+        rows_at_most: longest sum over tokens under one set of scales.
+        dtype: None where gX is not asked for; it is empty then.
+    """
+    (codes, scales), (weight_codes, weight_scales) = inputs, weight
+    (N, K), M = weight_codes.shape, grad.shape[0]
+    grad_input, grad_weight = torch.empty(M if dtype else 0, K, dtype=dtype), torch.empty(N, K)
+    bias_grad = torch.zeros(N)
+    with plain():
+        grad, channels = grad.contiguous(), _or_ones(smooth, K)
+        for piece, cut in enumerate(pieces(M, min(rows_at_most, strip_rows()))):
+            piece_seed = None if seed is None else seed + piece * SEED_STEP
+            by_row, rows, by_column, columns = _quantise(
+                grad[cut], weight_scales.view(1, N), scales[cut], sums=bias_grad, seed=piece_seed
+            )
+            if dtype is not None:
+                sums = scratch("sums", (len(by_row), K), torch.int32)
+                torch._int_mm(by_row, weight_codes, out=sums)
+                run(quantise.dequantise, sums=sums, rows=rows, columns=1 / channels, out=grad_input[cut])
+            sums = scratch("sums", (N, K), torch.int32)
+            torch._int_mm(by_column.t(), codes[cut], out=sums)
+            write = quantise.accumulate if piece else quantise.dequantise
+            run(write, sums=sums, rows=columns.view(N, 1), columns=channels, out=grad_weight)
+    return grad_input, grad_weight, bias_grad
+
+
+def _quantise(
+    values: Tensor, row_factor: Tensor, column_factor: Tensor, *, sums: Tensor, seed: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return codes and scales of a piece of G by row and by column, on scratch memory; add its columns to `sums`."""
+    shape, chunk = values.shape, CHUNK if len(values) % CHUNK == 0 else len(values)
+    rows, columns = torch.empty(shape[0], 1), torch.empty(1, shape[1])
+    by_row, by_column = scratch("by_row", shape, torch.int8), scratch("by_column", shape, torch.int8)
+    run(
+        quantise.measure_scales,
+        values=values.view(-1, chunk, shape[1]),
+        row_factor=row_factor.unsqueeze(0),
+        column_factor=column_factor.view(-1, chunk, 1),
+        rows=rows.view(-1, chunk, 1),
+        columns=columns,
+        sums=sums,
+    )
+    given = {"values": values, "row_factor": row_factor, "column_factor": column_factor}
+    known = {"rows": rows, "columns": columns, "by_row": by_row, "by_column": by_column}
+    if seed is None:
+        run(quantise.round_both, **given, **known)
+    else:
+        run(quantise.dither_both, **given, **known, seed=seed)
+    return by_row, rows, by_column, columns
