@@ -101,6 +101,7 @@ def test_without_pillow_the_error_says_what_to_install(monkeypatch):
         decode_image(encoded(picture()), "x")
 
 
+@pytest.mark.slow
 def test_trashnet_is_read(shared_data):
     found = find_class_folders(shared_data / "trashnet_150", IMAGE_SUFFIXES)
     assert np.bincount(found.labels).tolist() == [403, 501, 410, 594, 482, 137]

@@ -41,7 +41,9 @@ class ClassFolders:
         return len(self.members)
 
 
-def find_class_folders(path: Path, suffixes: Collection[str], *, on_bad: OnBad = "raise") -> ClassFolders:
+def find_class_folders(
+    path: Path, suffixes: Collection[str], *, on_bad: OnBad = "raise", listing: Listing | None = None
+) -> ClassFolders:
     """Find the labelled files of a source. Only names are read.
 
     The folders that all files share are passed over; the first that differs is the split if all its names are those
@@ -51,12 +53,13 @@ def find_class_folders(path: Path, suffixes: Collection[str], *, on_bad: OnBad =
         path: a folder, a tar archive, or a folder of tar archives.
         suffixes: the endings of the files that count, such as {".jpg"}.
         on_bad: whether a file outside of all classes and a class without files are errors or left out.
+        listing: what the source holds, if that is known already.
 
     Raises:
         BadInput: as `list_members`; if there are no such files, fewer than two classes, or, under "raise", an empty
             class or a file outside of all classes.
     """
-    listing = list_members(path)
+    listing = listing or list_members(path)
     files = [member for member in listing.files if PurePosixPath(member.name).suffix.lower() in suffixes]
     if not files:
         raise BadInput(

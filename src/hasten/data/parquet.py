@@ -12,12 +12,12 @@ from hasten.data.optional import require
 from hasten.data.table import Table, TargetKind, assemble, few_whole
 
 
-def read_parquet(path: Path, target: str, *, kind: TargetKind | None = None, drop: Collection[str] = ()) -> Table:
+def read_parquet(path: Path, target: str | int, *, kind: TargetKind | None = None, drop: Collection[str] = ()) -> Table:
     """Read a table from a Parquet file; its own types say which columns are numbers, dates or categories.
 
     Args:
         path: the file.
-        target: the name of the column to predict.
+        target: the name or the place of the column to predict; -1 is the last one.
         kind: whether the target is a number or a class; found out as in `read_table` where None.
         drop: columns to leave out.
 
@@ -26,6 +26,7 @@ def read_parquet(path: Path, target: str, *, kind: TargetKind | None = None, dro
             table cannot hold, a target is missing, or a number is not finite (names the row and the column).
     """
     data = _read(path)
+    target = _name(path, target, data.column_names)
     for name in (target, *drop):
         if name not in data.column_names:
             raise unknown_name("column", name, data.column_names)
@@ -53,6 +54,14 @@ def _read(path: Path) -> Any:
     if not data.num_rows:
         raise BadInput(f"{path} must hold at least one row; found none.")
     return data
+
+
+def _name(path: Path, target: str | int, names: list[str]) -> str:
+    if isinstance(target, str):
+        return target
+    if not -len(names) <= target < len(names):
+        raise BadInput(f"{path} has {len(names)} columns; found {target} for the place of the target.")
+    return names[target]
 
 
 def _column(path: Path, name: str, column: Any) -> Column:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.data.delimited import INFERRED, Dialect, read_columns
+from hasten.data.delimited import INFERRED, Columns, Dialect, read_columns
 from hasten.data.fields import Categories, Column, Numbers, categorise, parse
 
 TargetKind = Literal["number", "class"]
@@ -74,30 +74,40 @@ def read_table(
         BadInput: as `read_columns`; if a column does not exist, a target is missing, a number is not finite, or text
             stands in a column of numbers (names the row and the column).
     """
-    columns = read_columns(path, dialect)
+    return table_of(read_columns(path, dialect), target, missing=dialect.missing, kind=kind, text=text, drop=drop)
+
+
+def table_of(
+    columns: Columns,
+    target: str | int,
+    *,
+    missing: frozenset[str],
+    kind: TargetKind | None = None,
+    text: Collection[str] = (),
+    drop: Collection[str] = (),
+) -> Table:
+    """Return the table that columns of text hold; see `read_table`."""
     goal = columns.find(target)
     for name in (*text, *drop):
         if name not in columns.names:
             raise unknown_name("column", name, columns.names)
-    columns.require_present(goal, dialect.missing)
+    columns.require_present(goal, missing)
     parsed: dict[str, Column] = {}
     for place, name in enumerate(columns.names):
         if place == goal or name in drop:
             continue
         as_text = name in text
-        parsed[name] = (
-            categorise(columns.fields[place], dialect.missing) if as_text else parse(columns, place, dialect.missing)
-        )
+        parsed[name] = categorise(columns.fields[place], missing) if as_text else parse(columns, place, missing)
     fields = columns.fields[goal]
-    found = categorise(fields, dialect.missing) if kind == "class" else parse(columns, goal, dialect.missing)
+    found = categorise(fields, missing) if kind == "class" else parse(columns, goal, missing)
     if kind is None and isinstance(found, Numbers) and few_whole(found.values):
-        found = categorise(fields, dialect.missing)
+        found = categorise(fields, missing)
     if kind == "number" and isinstance(found, Categories):
         raise BadInput(
-            f"{path}, column {columns.names[goal]!r}: the target must be a number; found {len(found.names)} texts, the "
-            f"first {found.names[0]!r}. Choose another column, or predict a class."
+            f"{columns.path}, column {columns.names[goal]!r}: the target must be a number; found "
+            f"{len(found.names)} texts, the first {found.names[0]!r}. Choose another column, or predict a class."
         )
-    return assemble(path, parsed, target_name=columns.names[goal], target=found)
+    return assemble(columns.path, parsed, target_name=columns.names[goal], target=found)
 
 
 def assemble(source: Path, columns: dict[str, Column], *, target_name: str, target: Column) -> Table:

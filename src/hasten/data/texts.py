@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.class_folders import find_class_folders
 from hasten.data.content import decode_utf8
-from hasten.data.delimited import INFERRED, Dialect, read_columns
-from hasten.data.members import read_members
+from hasten.data.delimited import INFERRED, Columns, Dialect, read_columns
+from hasten.data.members import Listing, read_members
 from hasten.data.policy import OnBad, leave_out
 
 
@@ -39,13 +39,18 @@ class Texts:
         return len(self.texts)
 
 
-def read_text_folders(path: Path, *, on_bad: OnBad = "raise") -> Texts:
+def read_text_folders(path: Path, *, on_bad: OnBad = "raise", listing: Listing | None = None) -> Texts:
     """Read one text per .txt file, one folder per class, from a folder or from tar archives.
+
+    Args:
+        path: a folder, a tar archive, or a folder of tar archives.
+        on_bad: whether a file that cannot be used and a class without files are errors or left out.
+        listing: what the source holds, if that is known already.
 
     Raises:
         BadInput: as `find_class_folders`, and if a file is not UTF-8 (names the file and the byte offset).
     """
-    folders = find_class_folders(path, {".txt"}, on_bad=on_bad)
+    folders = find_class_folders(path, {".txt"}, on_bad=on_bad, listing=listing)
     texts: list[str | None] = [None] * len(folders)
     skipped = list(folders.skipped)
     for place, content in read_members(folders.members):
@@ -79,19 +84,23 @@ def read_text_table(
     Raises:
         BadInput: as `read_columns`; if a column does not exist or a class is missing (names the row).
     """
-    table = read_columns(path, dialect)
+    return texts_of(read_columns(path, dialect), target, missing=dialect.missing, columns=columns)
+
+
+def texts_of(table: Columns, target: str | int, *, missing: frozenset[str], columns: Sequence[str] = ()) -> Texts:
+    """Return the texts that the rows of a table hold; see `read_text_table`."""
     goal = table.find(target)
     for name in columns:
         if name not in table.names:
             raise unknown_name("column", name, table.names)
     chosen = [place for place, name in enumerate(table.names) if place != goal and (not columns or name in columns)]
     if not chosen:
-        raise BadInput(f"{path} must have a column of text beside the target; found {', '.join(table.names)}.")
-    table.require_present(goal, dialect.missing)
+        raise BadInput(f"{table.path} must have a column of text beside the target; found {', '.join(table.names)}.")
+    table.require_present(goal, missing)
     classes = sorted(set(table.fields[goal]))
     code_of = {name: code for code, name in enumerate(classes)}
     return Texts(
-        source=path,
+        source=table.path,
         texts=tuple("\n".join(parts) for parts in zip(*(table.fields[place] for place in chosen), strict=True)),
         labels=np.array([code_of[name] for name in table.fields[goal]], np.int64),
         classes=tuple(classes),
