@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import hasten
-from hasten import Plan, Stop
+from hasten import Choice, Plan, Stop
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.machine import Machine
@@ -16,6 +16,7 @@ from hasten.base.records.run import RunResult, StopReason, TaskFacts
 from hasten.base.records.trial import Trial, Tuning
 from hasten.main_job.budget import tuning_budget_s
 from hasten.main_job.comparing import compare, paired_speedup
+from hasten.techniques.applying import make
 from hasten.techniques.plan_file import read_plan
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
@@ -62,9 +63,14 @@ def test_budgets_that_make_no_sense(text: str, planned: float) -> None:
 
 
 def test_compare_pairs_the_seeds_and_the_first_is_the_training_that_was_there() -> None:
-    recipe, plan = baseline(mlp_task()), Plan(task="tiny")
-    first = run_training(recipe, plan, show=lambda record: None).result
-    pairs = compare(recipe, recipe, plan, first, seeds=3, show=lambda record: None)
+    recipe = baseline(mlp_task())
+    planned = make("clip_norm").apply(recipe)
+    plan = Plan(task="tiny", choices=(Choice(technique="clip_norm"),))
+    first = run_training(planned, plan, show=lambda record: None).result
+    compared = compare(recipe, planned, plan, first, seeds=3, show=lambda record: None)
+    pairs = compared.pairs
+    assert compared.interrupted_by is None
+    assert all((a.plan, b.plan) == (("clip_norm",), ()) for a, b in pairs)
     assert len(pairs) == 3
     assert pairs[0][0] == first
     assert all(a.seed == b.seed for a, b in pairs)

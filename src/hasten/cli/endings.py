@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from hasten.report.terminal import Screen
 
 
-def leave_if_interrupted(signal_number: int | None, folder: Path, task: str, *, screen: "Screen") -> None:
+def leave_if_interrupted(
+    signal_number: int | None, folder: Path, task: str, *, data: Path | None, screen: Screen
+) -> None:
     """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
     if signal_number is None:
         return
-    command = f"hasten train {shlex.quote(task)} --resume {shlex.quote(str(folder))}"
-    screen.say(f"interrupted; saved in {folder}\ngo on with: {command}")
+    words = ["hasten", "train", task, *(["--data", str(data)] if data else []), "--resume", str(folder)]
+    screen.say(f"interrupted; saved in {folder}\ngo on with: {shlex.join(words)}")
     raise typer.Exit(128 + signal_number)
 
 

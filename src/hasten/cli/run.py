@@ -45,4 +45,8 @@ def run(
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
-        leave_if_interrupted(job.interrupted_by, job.folder, task, screen=screen)
+        if job.evidence is None:
+            leave_if_interrupted(job.interrupted_by, job.folder, task, data=data, screen=screen)
+        elif job.interrupted_by is not None:
+            screen.say("interrupted during the comparison; the report has the pairs that were whole")
+            raise typer.Exit(128 + job.interrupted_by)

@@ -1,6 +1,7 @@
 """Baseline against plan: whole trainings, paired by seed."""
 
 import math
+from dataclasses import dataclass
 from time import perf_counter
 
 from hasten.base.records.interval import Interval
@@ -18,9 +19,17 @@ Pair = tuple[RunResult, RunResult]
 """(with the plan, baseline), of one seed."""
 
 
+@dataclass(frozen=True)
+class Compared:
+    """The whole pairs, and the signal that ended the comparison early, if one did."""
+
+    pairs: list[Pair]
+    interrupted_by: int | None = None
+
+
 def compare(
     recipe: Recipe, planned: Recipe, plan: Plan, first: RunResult, *, seeds: int | None, show: Show
-) -> list[Pair]:
+) -> Compared:
     """Train the baseline on the seed that the plan was trained on, then both on further seeds.
 
     Which of the two goes first alternates, so that drift of the machine hits both alike.
@@ -37,28 +46,23 @@ def compare(
         The whole pairs; an interruption ends the comparison early.
     """
     started = perf_counter()
-    empty = Plan(task=plan.task)
-
-    def train(side: Recipe, what: Plan, seed: int) -> RunResult | None:
-        trained = run_training(side, what, show=show, seed=seed)
-        show(trained.result)
-        return trained.result if trained.interrupted_by is None else None
-
+    plain = Plan(task=plan.task)
     pairs: list[Pair] = []
-    with_plan, without = first, train(recipe, empty, first.seed)
-    while with_plan is not None and without is not None:
-        pairs.append((with_plan, without))
-        spent_s, pair_s = perf_counter() - started, with_plan.elapsed_s + without.elapsed_s
+    seed, with_plan = first.seed, first
+    while True:
+        sides = [(recipe, plain)] if with_plan else [(planned, plan), (recipe, plain)][:: 1 if len(pairs) % 2 else -1]
+        results = {with_plan.plan: with_plan} if with_plan else {}
+        for side, what in sides:
+            trained = run_training(side, what, show=show, seed=seed)
+            show(trained.result)
+            if trained.interrupted_by is not None:
+                return Compared(pairs, trained.interrupted_by)
+            results[what.names] = trained.result
+        pairs.append((results[plan.names], results[plain.names]))
+        spent_s, pair_s = perf_counter() - started, sum(result.elapsed_s for result in pairs[-1])
         if len(pairs) >= (seeds or MOST_SEEDS) or (seeds is None and spent_s + pair_s > COMPARISON_S):
-            break
-        seed = derive(recipe.task.seed, "comparison", len(pairs)) % 10_000
-        if len(pairs) % 2:
-            without = train(recipe, empty, seed)
-            with_plan = train(planned, plan, seed) if without is not None else None
-        else:
-            with_plan = train(planned, plan, seed)
-            without = train(recipe, empty, seed) if with_plan is not None else None
-    return pairs
+            return Compared(pairs)
+        seed, with_plan = derive(recipe.task.seed, "comparison", len(pairs)) % 10_000, None
 
 
 def paired_speedup(pairs: list[Pair]) -> Interval | None:

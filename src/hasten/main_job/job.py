@@ -8,12 +8,13 @@ import hasten
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Activity
 from hasten.base.records.record import save
-from hasten.base.records.run import RunResult
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
+from hasten.base.units import seconds
 from hasten.main_job.budget import planned_s, tuning_budget_s
-from hasten.main_job.comparing import compare, paired_speedup
+from hasten.main_job.comparing import Compared, compare, paired_speedup
 from hasten.profiling.profile import profile
 from hasten.report.html import write_html
 from hasten.techniques.applying import apply_plan
@@ -46,7 +47,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """How the main job ended: its evidence, or the signal that interrupted its training."""
+    """How the main job ended: its evidence, and the signal that interrupted it, if one did.
+
+    Without evidence it was the training that was interrupted, and it can go on from the folder's checkpoint.
+    """
 
     folder: Path
     evidence: Evidence | None
@@ -57,6 +61,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     """Do the whole job for a baseline recipe on a measured machine; everything goes into `folder` and to `show`."""
     save(machine, folder / MACHINE)
     show(facts := task_facts(recipe))
+    show(Activity(text="profiling the step"))
     show(anatomy := profile(recipe, machine))
     budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
     tuning = run_tuning(recipe, machine, budget_s=budget_s, allow=options.allow, show=show)
@@ -68,10 +73,12 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     if trained.interrupted_by is not None:
         return Job(folder, None, trained.interrupted_by)
     if plan.choices:
-        pairs = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
+        compared = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
     else:  # the plan is the baseline: a second training would be the same one
-        pairs = [(trained.result, trained.result)]
-    plan_runs, baseline_runs = split_pairs(pairs)
+        compared = Compared([(trained.result, trained.result)])
+    pairs = compared.pairs
+    if not pairs:
+        return Job(folder, None, compared.interrupted_by)
     evidence = Evidence(
         hasten=hasten.__version__,
         made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -81,26 +88,22 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         tuning=tuning,
         plan=plan,
         plan_text=plan_text(plan),
-        plan_runs=plan_runs,
-        baseline_runs=baseline_runs,
+        plan_runs=tuple(with_plan for with_plan, _ in pairs),
+        baseline_runs=tuple(without for _, without in pairs),
         speedup=paired_speedup(pairs),
     )
     save(evidence, folder / EVIDENCE)
     show(evidence)
     write_html(evidence, folder / REPORT)
     show(Reported(path=str(folder / REPORT)))
-    return Job(folder, evidence)
+    return Job(folder, evidence, compared.interrupted_by)
 
 
 def run_tuning(recipe: Recipe, machine: Machine, *, budget_s: float, allow: frozenset[Guarantee], show: Show) -> Tuning:
     """Tune, showing every trial as it is known, and return the whole."""
     last = None
+    show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
     for last in tune(recipe, machine, budget_s=budget_s, allow=allow):
         show(last)
     assert isinstance(last, Tuning), "tuning ends with its record"
     return last
-
-
-def split_pairs(pairs: list[tuple[RunResult, RunResult]]) -> tuple[tuple[RunResult, ...], tuple[RunResult, ...]]:
-    """Return the results with the plan and those without, each in the order of the pairs."""
-    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
