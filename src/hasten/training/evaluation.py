@@ -4,6 +4,7 @@ import torch
 
 from hasten.base.records.run import Evaluation, Progress
 from hasten.base.units import finite
+from hasten.training.final_weights import final_weights
 from hasten.training.loss import Loss
 from hasten.training.session import Session
 
@@ -32,7 +33,7 @@ def evaluate(run: Session) -> Evaluation:
     """Judge the model on the validation data, in evaluation mode and without gradients."""
     total, count = 0.0, 0
     run.model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), final_weights(run.optimizer):
         for batch in run.validation_batches():
             output = run.predict(batch)
             loss = run.loss(output, batch)

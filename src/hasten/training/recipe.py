@@ -40,11 +40,16 @@ class Surgery:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """Read, batch, move to the device. `prepare` runs on each batch once it is on the device."""
+    """Read, batch, move to the device.
+
+    `prepare` runs on each batch once it is on the device; `curriculum` then on those that are trained on, with the
+    share of the run that is done, from 0 to 1.
+    """
 
     batch_size: int
     loader: Loader = per_sample
     prepare: tuple[Callable[[Batch], Batch], ...] = ()
+    curriculum: tuple[Callable[[Batch, float], Batch], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +68,14 @@ class Forward:
 
 @dataclass(frozen=True, kw_only=True)
 class Backward:
-    """How gradients are computed. A batch larger than `micro_batch` samples is split and its gradients accumulate."""
+    """How gradients are computed. A batch larger than `micro_batch` samples is split and its gradients accumulate.
+
+    With a `loss_scale` the backward pass starts from so many times its usual start; the first thing done to the
+    gradients is to take it out again (`hasten.training.loss_scale`).
+    """
 
     micro_batch: int | None = None
+    loss_scale: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

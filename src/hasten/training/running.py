@@ -10,6 +10,7 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Event, Finished, RunResult, Started, StopReason
 from hasten.base.units import finite
 from hasten.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from hasten.training.final_weights import put_final_weights
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.training.run_folder import CHECKPOINT, WEIGHTS, append_event, forget_after, read_events
@@ -76,7 +77,11 @@ def run_training(
 
 
 def plain_model(run: Session) -> nn.Module:
-    """Return the trained model with every surgery undone, last first: a module that knows nothing of hasten."""
+    """Return the trained model with every surgery undone, last first: a module that knows nothing of hasten.
+
+    It holds the weights to end with (`hasten.training.final_weights`); the run cannot go on after this.
+    """
+    put_final_weights(run.optimizer)
     model = run.model
     for surgery in reversed(run.recipe.model):
         model = surgery.undo(model)

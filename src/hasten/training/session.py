@@ -15,6 +15,7 @@ from hasten.data.datasets import Batch
 from hasten.data.loaders import Fetch, Fetched, whole
 from hasten.data.order import sequential, shuffled
 from hasten.training.loss import Loss
+from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
 from hasten.training.optimizers import make_optimizer
 from hasten.training.recipe import Around, Function, GradientStep, Recipe
@@ -64,6 +65,7 @@ class Session:
     rates: Sequence[float]  # learning rate of each parameter group before the schedule
     factor: Callable[[int], float] | None
     plateau: Plateau | None
+    scale: LossScale | None = None
     place: Place = field(default_factory=Place)
     tally: Tally = field(default_factory=Tally)
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
@@ -71,7 +73,7 @@ class Session:
 
     def batches(self) -> Iterator[Fetched]:
         """Yield ids and batches from the current place on, on the device and prepared; see `fetched`."""
-        return ((ids, self.delivered(batch)) for ids, batch in self.fetched())
+        return ((ids, self.training_batch(batch)) for ids, batch in self.fetched())
 
     def fetched(self) -> Iterator[Fetched]:
         """Yield ids and batches from the current place on, epoch after epoch, as the loader hands them out.
@@ -119,12 +121,27 @@ class Session:
             batch = prepare(batch)
         return batch
 
+    def training_batch(self, batch: Batch) -> Batch:
+        """Return the batch on the device, prepared, and as the run's curriculum has it at this step."""
+        batch = self.delivered(batch)
+        for change in self.recipe.input.curriculum:
+            batch = change(batch, self.progress())
+        return batch
+
+    def progress(self) -> float:
+        """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""
+        total, seconds = total_steps(self.recipe), self.recipe.task.stop.seconds
+        if total is not None:
+            return min(1.0, self.place.step / total)
+        return min(1.0, self.place.elapsed_s / seconds) if seconds else 0.0
+
     def share(self, count: int, dtype: torch.dtype) -> Tensor:
-        """Return 1 / count as the gradient that a backward pass of a summed loss starts from."""
+        """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale."""
         key = (count, dtype)
         if key not in self._shares:
             self._shares[key] = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
-        return self._shares[key]
+        share = self._shares[key]
+        return share if self.scale is None else share * self.scale.value
 
     def set_learning_rate(self) -> None:
         """Put the learning rate of the coming step into the optimizer."""
@@ -150,6 +167,7 @@ class Session:
             "place": asdict(self.place),
             "tally": asdict(self.tally),
             "plateau": asdict(self.plateau) if self.plateau else None,
+            "scale": asdict(self.scale) if self.scale else None,
             "random": random_state(),
         }
 
@@ -161,6 +179,8 @@ class Session:
         self.tally = Tally(**state["tally"])
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau = Plateau(**state["plateau"])
+        if self.scale is not None:  # in place, for its `unscale` is a gradient step
+            self.scale.__dict__.update(state["scale"])
         set_random_state(state["random"])
 
 
@@ -194,9 +214,10 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     optimizer = _optimizer(recipe, model)
     set_random_state(state)
     forward, schedule = recipe.forward, recipe.update.schedule
+    scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
     valid_size = len(task.data.valid)  # type: ignore[arg-type]
     valid_batch = valid_size if recipe.input.loader is whole else max(recipe.input.batch_size, EVALUATION_BATCH)
-    return Session(
+    run = Session(
         recipe=recipe,
         seed=seed,
         model=model,
@@ -204,7 +225,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         optimizer=optimizer,
         predict=partial(_wrapped(forward.predict, forward.around), model),
         loss=_wrapped(forward.loss, forward.around),
-        gradient=[make() for make in recipe.gradient],
+        gradient=[*([scale.unscale] if scale else ()), *(make() for make in recipe.gradient)],
         quality=Quality(task.metric),
         samples=len(task.data.train),  # type: ignore[arg-type]
         train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
@@ -212,7 +233,11 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         rates=[group["lr"] for group in optimizer.param_groups],
         factor=factor_of(schedule, total_steps(recipe) or 1),
         plateau=plateau_of(schedule),
+        scale=scale,
     )
+    for change in recipe.update.after:
+        optimizer.register_step_post_hook(lambda made, *_, change=change: change(made, run.progress()))
+    return run
 
 
 def _optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:

@@ -13,6 +13,8 @@ from hasten.training.loss import LossFunction, MeanLoss
 from hasten.training.schedule import Schedule
 
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
+AfterUpdate: TypeAlias = Callable[[optim.Optimizer, float], None]
+"""(optimizer, share of the run that is done, from 0 to 1) -> nothing; what it remembers is in `optimizer.state`."""
 ModelFactory: TypeAlias = Callable[[], nn.Module]
 MetricFactory: TypeAlias = Callable[[], Metric]
 
@@ -35,12 +37,14 @@ class Update:
         lr: learning rate; with a factory, None means: the rate that the factory set.
         options: further arguments of the named optimizer, for example {"momentum": 0.9}.
         schedule: how the rate moves.
+        after: done after each update, in this order: averaging of weights, masks.
     """
 
     optimizer: str | OptimizerFactory = "adamw"
     lr: float | None = 1e-3
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schedule: Schedule = field(default_factory=Schedule)
+    after: tuple[AfterUpdate, ...] = ()
 
     def __post_init__(self) -> None:
         if self.lr is not None and not self.lr > 0:
