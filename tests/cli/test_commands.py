@@ -44,7 +44,8 @@ class FakeApi(SimpleNamespace):
 
     def run(self, task: object, **options: Any) -> object:
         self._note("run", task, **options)
-        options["show"](self.evidence)
+        if self.evidence is not None:
+            options["show"](self.evidence)
         return SimpleNamespace(folder=Path("runs/x"), evidence=self.evidence, interrupted_by=self.interrupted_by)
 
     def train(self, task: object, plan: object, **options: Any) -> object:
@@ -147,11 +148,19 @@ def test_an_unknown_guarantee_is_told_before_anything_runs(invoke: Invoke, api: 
 def test_an_interrupted_training_says_how_to_go_on(
     invoke: Invoke, api: FakeApi, command: str, signal_number: int, code: int
 ) -> None:
-    api.interrupted_by = signal_number
+    api.interrupted_by, api.evidence = signal_number, None
     result = invoke(command, "digits")
     assert result.exit_code == code
     folder = "runs/x" if command == "run" else "'runs/a b'"
     assert f"hasten train digits --resume {folder}" in result.output
+
+
+def test_an_interrupted_comparison_keeps_its_report_and_its_code(invoke: Invoke, api: FakeApi) -> None:
+    api.interrupted_by = 2
+    result = invoke("run", "digits")
+    assert result.exit_code == 130
+    assert "interrupted during the comparison" in result.output
+    assert "--resume" not in result.output
 
 
 def test_train_hands_plan_and_resume_on_and_names_the_run_folder(invoke: Invoke, api: FakeApi) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def leave_if_interrupted(
-    signal_number: int | None, folder: Path, task: str, *, data: Path | None, screen: Screen
+    signal_number: int | None, folder: Path, task: str, *, data: Path | None, screen: "Screen"
 ) -> None:
     """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
     if signal_number is None:
