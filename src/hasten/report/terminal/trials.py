@@ -21,7 +21,7 @@ STYLES = {
     Verdict.SUPERSEDED: "yellow",
     Verdict.NOT_ALLOWED: "dim",
 }
-_NAME_WIDTH = 16
+_NAME_WIDTH = 20
 _VERDICT_WIDTH = max(len(verdict.value) for verdict in Verdict if verdict is not Verdict.SUPERSEDED)
 
 
