@@ -67,3 +67,34 @@ def regression_task(**changes: Any) -> Task:
         stop=Stop(epochs=20),
     )
     return replace(task, **changes)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.activation, self.drop = nn.GELU(), nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.drop(self.down(self.activation(self.up(self.norm(x)))))
+
+
+def block_task(*, dropout: float = 0.1, **changes: Any) -> Task:
+    """The next of eleven tokens in sequences of seven, and three residual blocks between embedding and head."""
+    generator = torch.Generator().manual_seed(4)
+    x = torch.randint(0, 11, (40, 7), generator=generator)
+
+    def model() -> nn.Module:
+        blocks = nn.Sequential(*(_Residual(12, dropout) for _ in range(3)))
+        return nn.Sequential(nn.Embedding(11, 12), blocks, nn.Linear(12, 11))
+
+    task = Task(
+        name="tiny-blocks",
+        data=Data(train=TensorDataset(x, (3 * x + 1) % 11), valid=TensorDataset(x[:10], (3 * x[:10] + 1) % 11)),
+        model=model,
+        metric="loss",
+        update=Update(optimizer="adamw", lr=1e-2),
+        batch_size=8,
+        stop=Stop(epochs=4),
+    )
+    return replace(task, **changes)

@@ -5,11 +5,18 @@ from importlib.metadata import entry_points
 
 from hasten.base.errors import unknown_name
 from hasten.techniques.backward.micro_batch import MicroBatch
+from hasten.techniques.backward.recompute import Recompute, RecomputeSelective
 from hasten.techniques.forward.bf16 import Bf16
 from hasten.techniques.forward.channels_last import ChannelsLast
 from hasten.techniques.forward.compile import Compile
+from hasten.techniques.forward.compile_regions import CompileRegions
+from hasten.techniques.forward.cpu_runtime import CpuRuntime
+from hasten.techniques.forward.fp16 import Fp16
 from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
+from hasten.techniques.forward.tf32 import Tf32
+from hasten.techniques.gradient.centralise import Centralise
 from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
+from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
 from hasten.techniques.input.batched_gather import BatchedGather
 from hasten.techniques.update.delayed_update import DelayedUpdate
 from hasten.techniques.update.fused_optimizer import FusedOptimizer
@@ -22,10 +29,18 @@ OWN: tuple[type[Technique], ...] = (
     ChannelsLast,
     Bf16,
     Compile,
+    CpuRuntime,
+    Tf32,
+    Fp16,
+    CompileRegions,
     MicroBatch,
+    Recompute,
+    RecomputeSelective,
     ClipNorm,
     ClipValue,
     ClipAdaptive,
+    Centralise,
+    NonfiniteGuard,
     FusedOptimizer,
     OneCycle,
     DelayedUpdate,

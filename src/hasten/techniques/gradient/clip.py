@@ -87,6 +87,8 @@ class ClipNorm:
         idea="scale the gradient down when its norm exceeds a limit",
         source="Pascanu et al., 2013, arXiv:1211.5063",
         treats=("exploding_gradient",),
+        conflicts=("update_in_backward", "sparse_embedding"),
+        after=("nonfinite_guard",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -111,6 +113,8 @@ class ClipValue:
         idea="limit every component of the gradient",
         source="Mikolov, 2012, PhD thesis, Brno University of Technology",
         treats=("exploding_gradient",),
+        conflicts=("update_in_backward", "sparse_embedding"),
+        after=("nonfinite_guard",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -136,6 +140,8 @@ class ClipAdaptive:
         idea="limit each unit's gradient relative to its weights",
         source="Brock et al., 2021, arXiv:2102.06171",
         treats=("exploding_gradient",),
+        conflicts=("update_in_backward", "sparse_embedding"),
+        after=("nonfinite_guard",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -1,0 +1,84 @@
+"""Leave an update out when a gradient is NaN or infinite.
+
+What it does
+    Looks at all gradients before the update; if one is not finite the update is left out and counted. More than
+    `limit` in a row end the run with an error.
+
+Why it helps
+    One bad batch would turn every weight into NaN and the run into waste.
+
+When it hurts
+    It costs a pass over all gradients and, on a GPU, a wait for its result in every step. If updates are left out
+    often, the cause has to be mended: this hides it.
+
+Numerics
+    None while gradients are finite. A left-out update leaves weights and moments as they were.
+
+Known problems
+    A loss that is itself NaN still ends the run, as every run of hasten. Gradients whose joint norm overflows float32
+    count as infinite.
+
+Source
+    The skipped update of Micikevicius et al., 2018, arXiv:1710.03740, as in torch's GradScaler, without its scaling.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+from torch import nn
+
+from hasten.base.errors import BadInput
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.training.recipe import Recipe
+
+
+@dataclass
+class Guard:
+    """Tells finite gradients from others, and counts. `skipped` updates were left out, the last `in_a_row` together."""
+
+    limit: int
+    skipped: int = 0
+    in_a_row: int = 0
+
+    def __call__(self, parameters: Sequence[nn.Parameter]) -> bool:
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if nn.utils.get_total_norm(gradients).isfinite():
+            self.in_a_row = 0
+            return True
+        self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
+        if self.in_a_row > self.limit:
+            raise BadInput(
+                f"a run must have finite gradients; found none in {self.in_a_row} steps in a row "
+                f"({self.skipped} in all). Lower the learning rate, clip the gradient, or look at the data."
+            )
+        return False
+
+
+@dataclass(frozen=True)
+class NonfiniteGuard:
+    """Leave an update out when a gradient is NaN or infinite."""
+
+    limit: Annotated[int, Meta(ge=0, description="updates that may be left out in a row")] = 20
+
+    card: ClassVar[Card] = Card(
+        name="nonfinite_guard",
+        stage=Stage.GRADIENT,
+        guarantee=Guarantee.EXACT,
+        idea="leave an update out when a gradient is NaN or infinite",
+        source="Micikevicius et al., 2018, arXiv:1710.03740",
+        treats=("exploding_gradient",),
+        conflicts=("update_in_backward", "sparse_embedding"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """The gradients can always be looked at."""
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the look at the gradients to the gradient stage."""
+        return replace(recipe, gradient=(*recipe.gradient, partial(Guard, self.limit)))
