@@ -37,6 +37,12 @@ def parts(**seconds: float) -> tuple[PartTime, ...]:
 
 
 def operator(
-    name: str, seconds: float, *, calls: float = 10, phase: str = "forward", form: str = "float32"
+    name: str,
+    seconds: float,
+    *,
+    calls: float = 10,
+    phase: str = "forward",
+    form: str = "float32",
+    shapes: tuple[tuple[int, ...], ...] = ((64, 64), (64, 64)),
 ) -> Operator:
-    return Operator(name=name, phase=phase, shapes=((64, 64),), number_format=form, calls=calls, seconds=seconds)
+    return Operator(name=name, phase=phase, shapes=shapes, number_format=form, calls=calls, seconds=seconds)

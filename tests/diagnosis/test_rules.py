@@ -37,7 +37,10 @@ FAULTS: dict[str, Callable[[Profile], dict[str, Any]]] = {
     "sync_points": lambda healthy: {"device": "cuda", "structure": {"sync_points": 4.0}},
     "low_compute_efficiency": lambda healthy: {"roofline": {"achieved": 0.2}},
     "precision_unused": lambda healthy: {"operators": (operator("aten.mm", 0.08),)},
-    "misaligned_shapes": lambda healthy: {"probe": probe("padded_products", 1.2, detail="1021 x 1021")},
+    "misaligned_shapes": lambda healthy: {
+        "operators": (operator("aten.mm", 0.01, form="bfloat16", shapes=((1021, 64), (64, 1021))),),
+        "probe": probe("padded_products", 1.2, detail="1021 x 1021"),
+    },
     "attention_unfused": lambda healthy: {
         "operators": (operator("aten.bmm", 0.03), operator("aten._softmax", 0.02)),
         "probe": probe("fused_attention", 1.3),
@@ -89,7 +92,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "sync_points": {"structure": None},
     "low_compute_efficiency": {"roofline": None},
     "precision_unused": {"operators": None},
-    "misaligned_shapes": {"probes": ()},
+    "misaligned_shapes": {"operators": None},
     "attention_unfused": {"operators": None},
     "backward_anomaly": {"complexity": None},
     "needless_checkpointing": {"memory": None},

@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import load, save
 from hasten.base.seeds import random_state
+from hasten.diagnosis.diagnose import diagnose
+from hasten.diagnosis.registry import RULES
 from hasten.machine.facts import facts
 from hasten.measurement.clock import Marks
-from hasten.profiling.profile import profile
+from hasten.profiling.profile import profile, profile_in_depth
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -131,3 +134,55 @@ def test_profiling_works_outside_the_main_thread(make_task: MakeTask) -> None:
     thread.start()
     thread.join()
     assert 4 <= found[0].steps <= 5
+
+
+def test_a_profile_in_depth_has_everything_and_names_the_planted_delay(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task()
+    slow = make_task(data=Data(train=Slow(task.data.train, 1e-4), valid=task.data.valid))
+    found = profile_in_depth(baseline(slow), facts(), budget_s=2.0, trace=tmp_path / "trace.json")
+    assert (tmp_path / "trace.json").stat().st_size > 1000
+    assert found.complexity is not None
+    assert found.complexity.flops_forward == 2 * 32 * (16 * 32 + 32 * 4)
+    assert found.memory is not None
+    assert found.memory.measured_peak == found.peak_bytes
+    assert found.operators
+    assert found.structure is not None
+    assert found.loading is not None
+    assert found.load is not None
+    assert {(one.cost, one.over) for one in found.growth} == {("time", "batch size"), ("memory", "batch size")}
+    names = {one.name for one in found.probes}
+    assert {"cached_batch", "doubled_batch", "skipped_update", "no_logging"} <= names
+    said = diagnose(found, facts(), rules={name: RULES[name] for name in RULES if name != "thermal_or_contention"})
+    assert said.findings[0].symptom == "input_bound"
+    assert "io_bound" in {one.symptom for one in said.findings}
+    save(found, tmp_path / "profile.json")
+    assert load(Profile, tmp_path / "profile.json") == found
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own doings
+def test_a_compiled_recipe_is_profiled_as_far_as_it_can_be_seen(make_task: MakeTask) -> None:
+    torch.compiler.reset()
+    recipe = baseline(make_task())
+    compiling = replace(recipe.forward, around=(partial(torch.compile, backend="eager"),))
+    found = profile(replace(recipe, forward=compiling), facts(), budget_s=0.5)
+    assert found.structure is not None
+    assert found.structure.recompilations == 0
+    assert (found.operators, found.complexity, found.memory) == (None, None, None)
+    assert found.peak_bytes > 0
+    assert "torch.compile has replaced them" in found.remarks[0]
+    torch.compiler.reset()
+
+
+def test_a_loss_that_is_not_finite_ends_the_profile_with_its_step(make_task: MakeTask) -> None:
+    def broken(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.3)
+        return output.mean() * float("nan")
+
+    with pytest.raises(BadInput, match=r"at least 4 steps; found that the loss of step 1 was not finite"):
+        profile(baseline(make_task(loss=broken)), facts(), budget_s=2.0)
+
+
+def test_fewer_steps_than_a_profile_needs_are_refused(make_task: MakeTask) -> None:
+    with pytest.raises(BadInput, match="at least 4 steps; found 2"):
+        profile(baseline(make_task()), facts(), steps=2)

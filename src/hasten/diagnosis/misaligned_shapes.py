@@ -14,6 +14,10 @@ from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where padding would pay."""
+    if profile.operators is None:
+        return Abstained(symptom="misaligned_shapes", reason="the operators of the step were not timed")
+    if not any(one.misaligned for one in profile.operators):
+        return None
     probe = profile.probe("padded_products")
     if probe is None or probe.ratio is None:
         return Abstained(symptom="misaligned_shapes", reason="the probe padded_products was not run")

@@ -10,7 +10,6 @@ from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent
-from hasten.diagnosis.operations import is_product
 from hasten.diagnosis.rule import Outcome, recheck, severity, speedup
 
 _SHARE = 0.2
@@ -34,7 +33,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     ratio = best.rate / plain.rate
     total_s = sum(part.seconds for part in profile.parts)
     share = (
-        sum(one.seconds for one in profile.operators if is_product(one) and one.number_format == "float32") / total_s
+        sum(one.seconds for one in profile.operators if one.is_product and one.number_format == "float32") / total_s
     )
     if share < _SHARE or ratio < _FASTER:
         return None

@@ -1,49 +1,59 @@
 """The profile of a recipe: run its real loop for a while, and say where the time and the memory of a step go."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
-import numpy as np
+import msgspec
 
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
-from hasten.base.records.plan import Plan
-from hasten.base.records.profile import PartTime, Profile
+from hasten.base.records.profile import Profile
+from hasten.base.records.signals import Operator
 from hasten.base.seeds import preserved
-from hasten.base.units import percent, seconds
-from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.resident import rss_peak
-from hasten.profiling.anatomy import Anatomy, Times, anatomy, shares, warm
+from hasten.profiling.account import memory_account
+from hasten.profiling.anatomy import anatomy, warm
+from hasten.profiling.chrome_trace import write_trace
+from hasten.profiling.failing import attempted
+from hasten.profiling.growth import growths
+from hasten.profiling.loader_alone import loader_alone
+from hasten.profiling.operators import operator_times
+from hasten.profiling.parts import first_verdict, part_times, time_between
+from hasten.profiling.probes.registry import PROBES
+from hasten.profiling.probes.running import Kind, run_probe
+from hasten.profiling.stepping import batches_in_turn, one_batch
+from hasten.profiling.structure import structure_of
+from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
-from hasten.training.checkpoint import save_checkpoint
-from hasten.training.evaluation import evaluate
-from hasten.training.loop import OTHER, PARTS, step, train
+from hasten.profiling.work import count_work, roofline
+from hasten.training.loop import PARTS, step
 from hasten.training.recipe import Recipe
-from hasten.training.running import CHECKPOINT_EVERY_S
-from hasten.training.session import Session, build, steps_per_epoch
-from hasten.training.task import Stop
+from hasten.training.session import Session, build, total_steps
 
 BUDGET_S = 10.0
+DEPTH_BUDGET_S = 30.0
 TIMEOUT_S = 120.0
-_FEWEST_STEPS = 4
-_NEVER = 10**15
-_SHORT_S = 1.0
-_LAST = ("evaluation", "checkpoint", "other", "hiccups")
+
+_LOADER_S = 0.5
+_LARGEST_STEP_S = 2.0
+_GROWTH_SHARE = 0.4
 
 
 @dataclass(frozen=True)
-class Between:
-    """What a training does between its steps: seconds of one evaluation, of one checkpoint, and how often."""
+class Subject:
+    """What is being profiled."""
 
-    evaluation_s: float
-    steps_per_evaluation: int
-    checkpoint_s: float
+    run: Session
+    recipe: Recipe  # as it was given: the session's own has other stop rules
+    machine: Machine
+    limit: TimeLimit
+    build_s: float
+    remarks: list[str] = field(default_factory=list[str])
 
 
 def profile(
@@ -54,6 +64,7 @@ def profile(
     steps: int | None = None,
     budget_s: float = BUDGET_S,
     timeout_s: float = TIMEOUT_S,
+    trace: Path | None = None,
 ) -> Profile:
     """Return where the time and the memory of a recipe's step go.
 
@@ -62,132 +73,150 @@ def profile(
 
     Args:
         recipe: what to profile.
-        machine: what it runs on.
+        machine: what it runs on; with measured peaks the roofline is known, too.
         plan: names of the techniques in the recipe, for the record.
         steps: at most so many, those that warm up included; None for as many as the budget allows.
-        budget_s: seconds of training, without building and evaluation.
+        budget_s: seconds of timed training; the rest (evaluation, memory, operators) adds some steps to it.
         timeout_s: seconds after which a step, or an evaluation, counts as hanging.
+        trace: where to write the timed steps as a Chrome trace.
 
     Raises:
         BadInput: if the model has nothing to train, or a step hangs. An error of the task's own is passed on.
     """
     begin = perf_counter()
+    with _subject(recipe, machine, timeout_s) as subject:
+        found = _look(subject, steps=steps, budget_s=budget_s, trace=trace)
+    return msgspec.structs.replace(found, plan=tuple(plan), spent_s=perf_counter() - begin)
+
+
+def profile_in_depth(
+    recipe: Recipe,
+    machine: Machine,
+    *,
+    plan: Sequence[str] = (),
+    budget_s: float = DEPTH_BUDGET_S,
+    timeout_s: float = TIMEOUT_S,
+    trace: Path | None = None,
+    probes: Sequence[Kind] = PROBES,
+) -> Profile:
+    """Return a profile with everything: also how costs grow, and by probes what could be gained.
+
+    A quarter of the budget times the steps; four tenths of the rest measure growth, the others are shared by the
+    probes. The arguments are those of `profile`.
+    """
+    begin = perf_counter()
+    with _subject(recipe, machine, timeout_s) as subject:
+        found = _look(subject, steps=None, budget_s=budget_s / 4, trace=trace)
+        left_s = 0.75 * budget_s
+        if found.operators is not None:
+            subject.limit.restart("measuring growth")
+            grown = growths(subject.run, budget_s=_GROWTH_SHARE * left_s, remarks=subject.remarks)
+            found = msgspec.structs.replace(found, growth=grown)
+        for kind in probes:
+            subject.limit.restart(f"the probe {kind.name}")
+            share_s = (1 - _GROWTH_SHARE) * left_s / len(probes)
+            probe = run_probe(kind, subject.run, found, machine, budget_s=share_s)
+            found = msgspec.structs.replace(found, probes=(*found.probes, *([probe] if probe else [])))
+    return msgspec.structs.replace(
+        found, plan=tuple(plan), remarks=tuple(subject.remarks), spent_s=perf_counter() - begin
+    )
+
+
+@contextmanager
+def _subject(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Subject]:
     with preserved(), time_limit(timeout_s, f"building {recipe.task.name!r}") as limit:
+        begin = perf_counter()
         run = build(recipe)
-        build_s = perf_counter() - begin
-        _require_parameters(run)
-        times = timed_steps(run, steps=steps, budget_s=budget_s, limit=limit)
-        found = anatomy(warm(times))
+        if not run.parameters:
+            raise BadInput(
+                f"the model of {recipe.task.name!r} must have parameters to train; found none with requires_grad."
+            )
+        yield Subject(run, recipe, machine, limit, perf_counter() - begin)
+
+
+def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path | None) -> Profile:
+    run, recipe, limit = subject.run, subject.recipe, subject.limit
+    timed = timed_steps(run, steps=steps, budget_s=budget_s, limit=limit)
+    if timed.remark:
+        subject.remarks.append(timed.remark)
+    if trace is not None:
+        write_trace(timed.clock, PARTS, trace, name=recipe.task.name)
+    found = anatomy(warm(timed.times))
+    with run.switched_on():
         limit.restart("the evaluation")
         between = time_between(run, recipe.task.stop)
-        limit.restart("a step with its memory watched")
-        peak_bytes = step_peak_bytes(run)
-    parts = part_times(found, between)
-    return Profile(
-        task=recipe.task.name,
-        plan=tuple(plan),
-        steps=found.steps,
-        step_s=found.step_s,
-        samples_per_s=recipe.input.batch_size / found.step_s.value,
-        parts=parts,
-        parameters=sum(parameter.numel() for parameter in run.model.parameters()),
-        peak_bytes=peak_bytes,
-        verdict=first_verdict(found, parts),
-        batch_size=recipe.input.batch_size,
-        device=recipe.parallel.device,
-        build_s=build_s,
-        first_step_s=float(times[0].sum()),
-        evaluation_s=between.evaluation_s,
-        steps_per_evaluation=between.steps_per_evaluation,
-        checkpoint_s=between.checkpoint_s,
-        spent_s=perf_counter() - begin,
-    )
-
-
-def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: TimeLimit) -> Times:
-    """Run the loop without evaluations and return the seconds of each part of each step, (steps, parts)."""
-    most = steps or _NEVER
-    task = replace(run.recipe.task, stop=Stop(steps=_NEVER, evaluate_every=most))
-    run.recipe = replace(run.recipe, task=task)
-    limit.restart("the first step")
-    clock = Marks() if run.recipe.parallel.device == "cpu" else DeviceMarks()
-    begin = perf_counter()
-    with closing(train(run, clock.mark)) as events:
-        for _ in events:
-            limit.restart(f"step {run.place.step + 1}")
-            over = perf_counter() - begin >= budget_s and run.place.step > _FEWEST_STEPS
-            if over or run.place.step >= most:
-                clock.mark(OTHER)  # the loop says what has happened before it marks the end of the step
-                break
-    return step_times_ns(clock, parts=len(PARTS), last=OTHER).astype(np.float64) * 1e-9
-
-
-def time_between(run: Session, stop: Stop) -> Between:
-    """Time one evaluation and one checkpoint of the run.
-
-    Args:
-        run: a session that has made some steps.
-        stop: the task's own stop rules, which say how often it evaluates.
-    """
-    with run.switched_on():
-        evaluation_s = _duration_s(partial(evaluate, run))
-        if evaluation_s < _SHORT_S:
-            evaluation_s = _duration_s(partial(evaluate, run))  # the first one has built its metric, too
-    with TemporaryDirectory() as folder:
-        plan, path = Plan(task=run.recipe.task.name), Path(folder) / "checkpoint.pt"
-        checkpoint_s = _duration_s(partial(save_checkpoint, run, plan, path))
-    return Between(evaluation_s, stop.evaluate_every or steps_per_epoch(run.recipe), checkpoint_s)
-
-
-def part_times(found: Anatomy, between: Between) -> tuple[PartTime, ...]:
-    """Return every part of a training with its seconds per step and its share of all of them."""
-    step_s = found.step_s.value
-    named = dict(zip(PARTS, found.parts_s, strict=True)) | {
-        "evaluation": between.evaluation_s / between.steps_per_evaluation,
-        "checkpoint": between.checkpoint_s * step_s / CHECKPOINT_EVERY_S,
-        "hiccups": found.hiccups_s,
-    }
-    ordered = [*(name for name in PARTS if name not in _LAST), *_LAST]
-    share = shares([named[name] for name in ordered])
-    return tuple(
-        PartTime(name=name, seconds=named[name], share=part) for name, part in zip(ordered, share, strict=True)
-    )
-
-
-def step_peak_bytes(run: Session) -> int:
-    """Return the most memory that one step needs at once: exact where its operators can be watched, else resident."""
-
-    def one_step() -> None:
-        step(run, next(run.batches())[1])
-
-    with run.switched_on():
-        try:
-            return peak_memory(one_step, device=run.recipe.parallel.device).peak_bytes
-        except BadInput:  # compiled code cannot be watched
-            run.optimizer.zero_grad()
-            return rss_peak(one_step).peak_bytes
-
-
-def first_verdict(found: Anatomy, parts: Sequence[PartTime]) -> str:
-    """Return one sentence that says where most of the time goes, and how much of it is spent waiting for data."""
-    largest = max(parts, key=lambda part: part.share)
-    waiting = next(part for part in parts if part.name == "input")
-    sentence = (
-        f"A step takes {seconds(found.step_s.value)}; {percent(largest.share)} of the time goes to {largest.name}"
-    )
-    if largest is waiting:
-        return f"{sentence}: the model waits for data."
-    return f"{sentence}, {percent(waiting.share)} to waiting for data."
-
-
-def _duration_s(work: Callable[[], object]) -> float:
-    begin = perf_counter()
-    work()
-    return perf_counter() - begin
-
-
-def _require_parameters(run: Session) -> None:
-    if not run.parameters:
-        raise BadInput(
-            f"the model of {run.recipe.task.name!r} must have parameters to train; found none with requires_grad."
+        parts = part_times(found, between)
+        basic = Profile(
+            task=recipe.task.name,
+            plan=(),
+            steps=found.steps,
+            step_s=found.step_s,
+            samples_per_s=recipe.input.batch_size / found.step_s.value,
+            parts=parts,
+            parameters=sum(parameter.numel() for parameter in run.model.parameters()),
+            peak_bytes=0,
+            verdict=first_verdict(found.step_s.value, parts),
+            batch_size=recipe.input.batch_size,
+            device=recipe.parallel.device,
+            planned_steps=total_steps(recipe),
+            build_s=subject.build_s,
+            first_step_s=float(timed.times[0].sum()),
+            evaluation_s=between.evaluation_s,
+            steps_per_evaluation=between.steps_per_evaluation,
+            checkpoint_s=between.checkpoint_s,
+            spread=timed.spread,
+            load=timed.load,
         )
+        return _with_signals(basic, subject, timed)
+
+
+def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profile:
+    """Add what the rules of diagnosis look at; a part that cannot be measured is left out, with a remark."""
+    run, remarks, limit = subject.run, subject.remarks, subject.limit
+    device = subject.recipe.parallel.device
+    limit.restart("a step with its operators watched")
+    operators: tuple[Operator, ...] | None = None
+    complexity = memory = bound = None
+    if timed.compiled:
+        remarks.append("operators, operations and memory by kind are not looked at: torch.compile has replaced them")
+        peak_bytes = rss_peak(lambda: step(run, one_batch(run))).peak_bytes
+    else:
+        batch = one_batch(run)
+        operators = attempted("operators", lambda: operator_times(run, list(islice(batches_in_turn(run), 3))), remarks)
+        complexity = attempted("operations", lambda: count_work(run, batch), remarks)
+        peak_bytes = peak_memory(lambda: step(run, batch), device=device).peak_bytes
+    structure = attempted(
+        "structure", lambda: structure_of(run, operators, recompilations=timed.recompilations), remarks
+    )
+    if complexity is not None and structure is not None:
+        computing_s = basic.seconds("forward", "loss", "backward")
+        bound = roofline(
+            complexity, subject.machine, number_format=structure.number_format, measured_s=computing_s, device=device
+        )
+    limit.restart("measuring memory")
+    if complexity is not None:
+        kept = complexity.activation_bytes
+        memory = attempted(
+            "memory",
+            lambda: memory_account(
+                run,
+                subject.machine,
+                activation_bytes=kept,
+                step_s=basic.step_s.value,
+                budget_s=_LARGEST_STEP_S,
+            ),
+            remarks,
+        )
+    limit.restart("the loader alone")
+    loading = attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks)
+    return msgspec.structs.replace(
+        basic,
+        peak_bytes=peak_bytes,
+        operators=operators,
+        complexity=complexity,
+        structure=structure,
+        roofline=bound,
+        memory=memory,
+        loading=loading,
+        remarks=tuple(remarks),
+    )

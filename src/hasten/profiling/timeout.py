@@ -12,6 +12,10 @@ from hasten.base.errors import BadInput
 from hasten.base.units import seconds
 
 
+class TimedOut(BadInput):
+    """What was waited for did not end in time."""
+
+
 @dataclass
 class TimeLimit:
     """What is being waited for, and how long it may take."""
@@ -40,7 +44,8 @@ def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
         what: what is waited for first, as in "building the model".
 
     Raises:
-        BadInput: when the time is up, or `limit_s` is not positive.
+        TimedOut: when the time is up.
+        BadInput: if `limit_s` is not positive.
     """
     if not limit_s > 0:
         raise BadInput(f"a timeout must be above 0 seconds; found {limit_s}.")
@@ -51,7 +56,7 @@ def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
         return
 
     def give_up(number: int, frame: FrameType | None) -> None:
-        raise BadInput(
+        raise TimedOut(
             f"{limit.what} must end within {seconds(limit_s)}; it has not. "
             "If it is only slow, allow more with --timeout; else look for what it waits for."
         )

@@ -26,6 +26,25 @@ class Loading(Record, frozen=True):
     pinned: bool | None = None  # whether batches lie in memory that a GPU copies from without help; None without one
 
 
+_PRODUCTS = frozenset(
+    f"aten.{name}"
+    for name in (
+        "mm",
+        "addmm",
+        "bmm",
+        "baddbmm",
+        "mv",
+        "addmv",
+        "_addmm_activation",
+        "convolution",
+        "convolution_backward",
+        "mkldnn_rnn_layer",
+        "mkldnn_rnn_layer_backward",
+    )
+)
+_MATRIX_PRODUCTS = frozenset({"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"})
+
+
 class Operator(Record, frozen=True):
     """One kind of operator call of a step: what, on which shapes, how often, how long."""
 
@@ -35,6 +54,17 @@ class Operator(Record, frozen=True):
     number_format: str  # of its first tensor argument, "float32"
     calls: float  # per step
     seconds: float  # per step, all calls
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies matrices, convolutions included."""
+        return self.name in _PRODUCTS
+
+    @property
+    def misaligned(self) -> bool:
+        """Whether it multiplies matrices with a side that is no multiple of 8."""
+        sides = [side for shape in self.shapes for side in shape[-2:] if side > 1]
+        return self.name in _MATRIX_PRODUCTS and any(side % 8 for side in sides)
 
 
 class MachineLoad(Record, frozen=True):

@@ -1,0 +1,49 @@
+"""How the host and a GPU wait for each other; nobody asks on a CPU, where one does everything."""
+
+import warnings
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from itertools import islice
+
+import torch
+
+from hasten.data.datasets import Batch
+from hasten.training.loop import step
+from hasten.training.session import Session
+
+_STEPS = 20
+_WATCHED = 3
+
+
+def queue_empty_share(run: Session, batches: Iterable[Batch]) -> float | None:
+    """Return the share of steps at whose end the device has already done all that the host gave it; None on a CPU."""
+    if run.recipe.parallel.device == "cpu":
+        return None
+    empty = 0
+    for batch in islice(batches, _STEPS):
+        step(run, batch)
+        done = torch.cuda.Event()
+        done.record()
+        empty += done.query()
+    return empty / _STEPS
+
+
+def sync_points(run: Session, batches: Iterable[Batch]) -> float | None:
+    """Return how many times a step makes the host wait for the device; None on a CPU."""
+    if run.recipe.parallel.device == "cpu":
+        return None
+    with warnings.catch_warnings(record=True) as said, _told_of_synchronisation():
+        warnings.simplefilter("always")
+        for batch in islice(batches, _WATCHED):
+            step(run, batch)
+    return sum("synchroniz" in str(one.message) for one in said) / _WATCHED
+
+
+@contextmanager
+def _told_of_synchronisation() -> Generator[None]:
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)

@@ -1,0 +1,38 @@
+"""Parts of a profile that may fail without taking the rest with them."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from hasten.base.errors import HastenError
+from hasten.profiling.timeout import TimedOut
+
+Result = TypeVar("Result")
+
+_MAY_HAPPEN = (RuntimeError, NotImplementedError, TypeError, ValueError, MemoryError, HastenError)
+
+
+def attempted(what: str, measure: Callable[[], Result], remarks: list[str]) -> Result | None:
+    """Return what `measure` gives; where it fails, note why in `remarks` and return None.
+
+    It is for what the training itself does not need: models may hold operators that cannot be watched, or need more
+    memory while they are. A time limit is passed on.
+    """
+    try:
+        return measure()
+    except TimedOut:
+        raise
+    except _MAY_HAPPEN as error:
+        if torch.cuda.is_initialized() and out_of_memory(error):
+            torch.cuda.empty_cache()
+        reason = "out of memory" if out_of_memory(error) else f"{type(error).__name__}: {error}"
+        remarks.append(f"{what} could not be measured: {reason.splitlines()[0]}")
+        return None
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory did not suffice: Python's, the device's, or the CPU allocator's."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

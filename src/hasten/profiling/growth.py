@@ -1,0 +1,125 @@
+"""How the cost of a step grows with the size of its batch and the length of its sequences, in fact and by counting."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+
+from hasten.base.records.profile import Growth
+from hasten.data.datasets import Batch, Windows
+from hasten.measurement.memory import peak_memory
+from hasten.measurement.statistics import growth_exponent
+from hasten.profiling.failing import attempted
+from hasten.profiling.stepping import one_batch, resized, weights_kept
+from hasten.profiling.work import count_work
+from hasten.training.loop import step
+from hasten.training.session import Session
+
+_REPEATS = 3
+_FEWEST = 3  # sizes, for a slope with an interval
+
+
+@dataclass(frozen=True)
+class _Point:
+    size: int
+    seconds: float
+    peak_bytes: int
+    flops: int
+    kept_bytes: int  # counted: activations and inputs
+
+
+def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growth, ...]:
+    """Return how time and memory of forward and backward pass grow.
+
+    Batch sizes go from a quarter to four times the task's; sequences of token data are cut to an eighth and up. A size
+    whose steps would take more than its share of the budget is left out, and so is one for which memory fails.
+
+    Args:
+        run: warm, not compiled; its switches must be on.
+        budget_s: seconds in all, roughly.
+        remarks: takes what could not be measured.
+    """
+    batch = one_batch(run)
+    found = _grown("batch size", _batch_sizes(batch), lambda size: resized(batch, size), run, budget_s / 2, remarks)
+    if isinstance(run.recipe.task.data.train, Windows):
+        length = batch[0].shape[1]
+        cut: Callable[[int], Batch] = lambda size: tuple(column[:, :size].contiguous() for column in batch)  # noqa: E731
+        found += _grown("sequence length", _lengths(length), cut, run, budget_s / 2, remarks)
+    return found
+
+
+def _batch_sizes(batch: Batch) -> list[int]:
+    size = len(batch[-1])
+    return sorted({max(2, size // 4), max(2, size // 2), max(2, size), 2 * size, 4 * size})
+
+
+def _lengths(length: int) -> list[int]:
+    return sorted({max(2, length // part) for part in (8, 4, 2, 1)})
+
+
+def _grown(
+    over: str,
+    sizes: Sequence[int],
+    batch_of: Callable[[int], Batch],
+    run: Session,
+    budget_s: float,
+    remarks: list[str],
+) -> tuple[Growth, ...]:
+    begin, points = perf_counter(), list[_Point]()
+    for size in sizes:
+        left_s = budget_s - (perf_counter() - begin)
+        # a step of the next size takes up to four times as long as the last, and is made about seven times
+        if points and points[-1].seconds * 4 * (_REPEATS + 4) > left_s:
+            remarks.append(f"growth over {over} was measured up to {points[-1].size}: larger ones take too long")
+            break
+        point = attempted(f"{over} {size}", lambda size=size: _point(run, batch_of(size), size), remarks)
+        if point is None:
+            break
+        points.append(point)
+    if len(points) < _FEWEST:
+        return ()
+    return (
+        _fitted("time", over, points, lambda point: point.seconds, lambda point: point.flops),
+        _fitted("memory", over, points, lambda point: point.peak_bytes, lambda point: point.kept_bytes),
+    )
+
+
+def _point(run: Session, batch: Batch, size: int) -> _Point:
+    counted = count_work(run, batch)
+    with weights_kept(run):
+        peak = peak_memory(lambda: step(run, batch), device=run.recipe.parallel.device)
+        resident = sum(parameter.numel() * parameter.element_size() for parameter in run.model.parameters())
+        return _Point(
+            size=size,
+            seconds=min(_step_s(run, batch) for _ in range(_REPEATS)),
+            peak_bytes=max(peak.peak_bytes - resident, 1),
+            flops=max(counted.flops, 1),
+            kept_bytes=max(counted.activation_bytes, 1),
+        )
+
+
+def _step_s(run: Session, batch: Batch) -> float:
+    begin = perf_counter()
+    step(run, batch)
+    if run.recipe.parallel.device != "cpu":
+        torch.cuda.synchronize()
+    return perf_counter() - begin
+
+
+def _fitted(
+    cost: str,
+    over: str,
+    points: Sequence[_Point],
+    measured: Callable[[_Point], float],
+    counted: Callable[[_Point], float],
+) -> Growth:
+    sizes = [point.size for point in points]
+    return Growth(
+        cost=cost,
+        over=over,
+        sizes=tuple(sizes),
+        costs=tuple(measured(point) for point in points),
+        exponent=growth_exponent(sizes, [measured(point) for point in points]),
+        theory=growth_exponent(sizes, [counted(point) for point in points]).value,
+    )

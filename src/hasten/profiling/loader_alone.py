@@ -1,0 +1,81 @@
+"""The loader run alone: what a batch costs when nothing waits for it, and what that time is spent on."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
+from time import perf_counter
+
+import psutil
+
+from hasten.base.records.signals import Loading
+from hasten.machine.scheduling import waited_for_core_s
+from hasten.profiling.machine_load import process_cpu_s
+from hasten.training.session import Session
+
+_SAMPLES = 32
+_BATCHES = 200
+_FIRST = 2  # batches that start workers and fill their queues
+
+
+def loader_alone(run: Session, *, budget_s: float) -> Loading:
+    """Read single samples and whole batches for a while, without training on them.
+
+    Args:
+        run: a session; its place moves on.
+        budget_s: seconds, roughly: what has begun is ended.
+    """
+    dataset, samples = run.recipe.task.data.train, min(_SAMPLES, run.samples)
+    begin = perf_counter()
+    read = 0
+    for index in range(samples):
+        dataset[index * run.samples // samples]
+        read += 1
+        if perf_counter() - begin > budget_s / 4:
+            break
+    sample_s = (perf_counter() - begin) / read
+    fetched, pinned = run.fetched(), None
+    for ids, batch in islice(fetched, _FIRST):
+        pinned = all(column.is_pinned() for column in batch) if run.recipe.parallel.device != "cpu" else None
+        run.advance(len(ids), 0.0)
+    workers = _workers()
+    cpu_s, disk, work = process_cpu_s(), _read_bytes(), _work_s(workers)
+    waited_s, began = waited_for_core_s(), perf_counter()
+    count = 0
+    for ids, _ in fetched:
+        run.advance(len(ids), 0.0)
+        count += 1
+        if count >= _BATCHES or perf_counter() - began > budget_s:
+            break
+    spent_s = perf_counter() - began
+    with_core_s = max(spent_s - (waited_for_core_s() - waited_s), 0.1 * spent_s)  # a shared machine is no slow disk
+    disk_after = _read_bytes()
+    done = [after - before for before, after in zip(work, _work_s(workers), strict=True)]
+    return Loading(
+        sample_s=sample_s,
+        batch_s=spent_s / count,
+        cpu_share=(process_cpu_s() - cpu_s) / with_core_s,
+        read_bytes_per_s=None if disk is None or disk_after is None else (disk_after - disk) / spent_s,
+        workers=len(workers),
+        worker_skew=max(done) * len(done) / sum(done) if len(done) > 1 and sum(done) > 0 else None,
+        pinned=pinned,
+    )
+
+
+def _workers() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=False)
+
+
+def _work_s(workers: Iterable[psutil.Process]) -> list[float]:
+    seconds: list[float] = []
+    for worker in workers:
+        with suppress(psutil.NoSuchProcess):
+            times = worker.cpu_times()
+            seconds.append(times.user + times.system)
+            continue
+        seconds.append(0.0)
+    return seconds
+
+
+def _read_bytes() -> int | None:
+    process = psutil.Process()
+    return process.io_counters().read_bytes if hasattr(process, "io_counters") else None

@@ -1,0 +1,129 @@
+"""Every operator call of a step, timed: what, on which shapes, in which phase, how long."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hasten.base.records.signals import Operator
+from hasten.data.datasets import Batch
+from hasten.measurement.tensors import tensors_in
+from hasten.training.loop import BACKWARD, GRADIENT, UPDATE, step
+from hasten.training.session import Session
+
+_SHAPES = 6
+_ROWS = 100
+
+
+class _Call(NamedTuple):
+    name: str
+    phase: str
+    shapes: tuple[tuple[int, ...], ...]  # of the first six tensors
+    number_format: str
+
+
+def operator_times(run: Session, batches: Sequence[Batch]) -> tuple[Operator, ...]:
+    """Return the operators of a step, those that take longest first.
+
+    Each call is timed from the moment it is dispatched below autograd until it returns; on a GPU, from the device's
+    reaching it until it is done. What passes between calls (Python, autograd, dispatch) is nobody's. Calls of the same
+    operator on the same shapes are one row; rows beyond the hundredth lose their shapes and are joined.
+
+    Args:
+        run: warm, not compiled. Its switches must be on.
+        batches: at least two; the step on the first one is not watched.
+    """
+    warming, *watched = batches
+    step(run, warming)
+    with OperatorTimes(run.recipe.parallel.device) as times:
+        for batch in watched:
+            step(run, batch, times.mark)
+    return _rows(times, len(watched))
+
+
+class OperatorTimes(TorchDispatchMode):
+    """Times every operator that runs while this is entered.
+
+    Args:
+        device: where the operators run.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.phase = "forward"
+        self.calls: Counter[_Call] = Counter()
+        self.seconds: defaultdict[_Call, float] = defaultdict(float)
+        self._on_device = device != "cpu"
+        self._pending: list[tuple[_Call, torch.cuda.Event, torch.cuda.Event]] = []
+
+    def mark(self, part: int) -> None:
+        """Follow the marks of the loop."""
+        self.phase = {BACKWARD: "gradient", GRADIENT: "update", UPDATE: "forward"}.get(part, self.phase)
+
+    def read(self) -> None:
+        """Wait for the device and take its times into account."""
+        for call, start, end in self._pending:
+            end.synchronize()
+            self.seconds[call] += start.elapsed_time(end) * 1e-3
+        self._pending.clear()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operator and take its time."""
+        kwargs = kwargs or {}
+        if func.namespace == "profiler":  # notes for a profiler, no work
+            return func(*args, **kwargs)
+        tensors = list(tensors_in((args, kwargs)))
+        call = _Call(
+            name=str(func._overloadpacket),
+            phase=self._phase(),
+            shapes=tuple(tuple(tensor.shape) for tensor in tensors[:_SHAPES]),
+            number_format=str(tensors[0].dtype).removeprefix("torch.") if tensors else "",
+        )
+        self.calls[call] += 1
+        return self._timed(call, lambda: func(*args, **kwargs))
+
+    def _timed(self, call: _Call, run: Callable[[], Any]) -> Any:
+        if self._on_device:
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            output = run()
+            end.record()
+            self._pending.append((call, start, end))
+            return output
+        begin = perf_counter()
+        output = run()
+        self.seconds[call] += perf_counter() - begin
+        return output
+
+    def _phase(self) -> str:
+        if torch._C._current_graph_task_id() == -1:  # as torch.utils.module_tracker tells that backward runs
+            return self.phase
+        # activation checkpointing switches gradients on to compute again what it did not keep
+        return "recomputation" if torch.is_grad_enabled() else "backward"
+
+
+def _rows(times: OperatorTimes, steps: int) -> tuple[Operator, ...]:
+    times.read()
+    ordered = sorted(times.calls, key=lambda call: -times.seconds[call])
+    joined: dict[_Call, list[float]] = {}
+    for place, call in enumerate(ordered):
+        key = call if place < _ROWS else call._replace(shapes=())
+        row = joined.setdefault(key, [0.0, 0.0])
+        row[0] += times.calls[call] / steps
+        row[1] += times.seconds[call] / steps
+    return tuple(
+        Operator(
+            name=call.name,
+            phase=call.phase,
+            shapes=call.shapes,
+            number_format=call.number_format,
+            calls=calls,
+            seconds=seconds,
+        )
+        for call, (calls, seconds) in joined.items()
+    )

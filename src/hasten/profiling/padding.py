@@ -1,0 +1,37 @@
+"""How much of the batches is padding."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from hasten.data.datasets import Batch
+
+_SHORTEST = 4
+_RUN = 2  # one token at the end may be anything; two alike are padding
+
+
+def padding_share(batches: Iterable[Batch]) -> float | None:
+    """Return the share of tokens that only fill up sequences, or None if there are no sequences of tokens.
+
+    Sequences of tokens are the integer inputs of two dimensions. Padding is what repeats the most frequent last token
+    at a sequence's end.
+    """
+    padded = tokens = 0
+    for batch in batches:
+        for column in batch[:-1]:
+            if column.ndim == 2 and column.shape[1] >= _SHORTEST and _is_integer(column):
+                padded += _padding(column)
+                tokens += column.numel()
+    return padded / tokens if tokens else None
+
+
+def _is_integer(column: Tensor) -> bool:
+    return not column.is_floating_point() and not column.is_complex() and column.dtype is not torch.bool
+
+
+def _padding(sequences: Tensor) -> int:
+    filler = sequences[:, -1].mode().values
+    # the trailing run is as long as the sequence is equal to the filler, counted from its end
+    runs = (sequences.flip(1) == filler).to(torch.int64).cumprod(1).sum(1)
+    return int(runs[runs >= _RUN].sum())

@@ -1,0 +1,80 @@
+"""All that a training spends its time on, per step: the step's own parts, and what it does between steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from hasten.base.records.plan import Plan
+from hasten.base.records.profile import PartTime
+from hasten.base.units import percent, seconds
+from hasten.profiling.anatomy import Anatomy
+from hasten.training.checkpoint import save_checkpoint
+from hasten.training.evaluation import evaluate
+from hasten.training.loop import PARTS
+from hasten.training.running import CHECKPOINT_EVERY_S
+from hasten.training.session import Session, steps_per_epoch
+from hasten.training.task import Stop
+
+_SHORT_S = 1.0
+_LAST = ("evaluation", "checkpoint", "other", "hiccups")
+
+
+@dataclass(frozen=True)
+class Between:
+    """What a training does between its steps: seconds of one evaluation, of one checkpoint, and how often."""
+
+    evaluation_s: float
+    steps_per_evaluation: int
+    checkpoint_s: float
+
+
+def time_between(run: Session, stop: Stop) -> Between:
+    """Time one evaluation and one checkpoint of the run.
+
+    Args:
+        run: a session that has made some steps. Its switches must be on.
+        stop: the task's own stop rules, which say how often it evaluates.
+    """
+    evaluation_s = _duration_s(partial(evaluate, run))
+    if evaluation_s < _SHORT_S:
+        evaluation_s = _duration_s(partial(evaluate, run))  # the first one has built its metric, too
+    with TemporaryDirectory() as folder:
+        plan, path = Plan(task=run.recipe.task.name), Path(folder) / "checkpoint.pt"
+        checkpoint_s = _duration_s(partial(save_checkpoint, run, plan, path))
+    return Between(evaluation_s, stop.evaluate_every or steps_per_epoch(run.recipe), checkpoint_s)
+
+
+def part_times(found: Anatomy, between: Between) -> tuple[PartTime, ...]:
+    """Return every part of a training with its seconds per step and its share of all of them."""
+    step_s = found.step_s.value
+    named = dict(zip(PARTS, found.parts_s, strict=True)) | {
+        "evaluation": between.evaluation_s / between.steps_per_evaluation,
+        "checkpoint": between.checkpoint_s * step_s / CHECKPOINT_EVERY_S,
+        "hiccups": found.hiccups_s,
+    }
+    return shared_out({name: named[name] for name in (*(name for name in PARTS if name not in _LAST), *_LAST)})
+
+
+def shared_out(seconds_of: dict[str, float]) -> tuple[PartTime, ...]:
+    """Return the parts with their shares of the sum."""
+    total = sum(seconds_of.values())
+    return tuple(PartTime(name=name, seconds=value, share=value / total) for name, value in seconds_of.items())
+
+
+def first_verdict(step_s: float, parts: Sequence[PartTime]) -> str:
+    """Return one sentence that says where most of the time goes, and how much of it is spent waiting for data."""
+    largest = max(parts, key=lambda part: part.share)
+    waiting = next(part for part in parts if part.name == "input")
+    sentence = f"A step takes {seconds(step_s)}; {percent(largest.share)} of the time goes to {largest.name}"
+    if largest is waiting:
+        return f"{sentence}: the model waits for data."
+    return f"{sentence}, {percent(waiting.share)} to waiting for data."
+
+
+def _duration_s(work: Callable[[], object]) -> float:
+    begin = perf_counter()
+    work()
+    return perf_counter() - begin

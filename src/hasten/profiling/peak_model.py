@@ -1,0 +1,99 @@
+"""The peak memory of a step at any batch size, from two small steps: nothing large is tried to know what it needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hasten.data.datasets import Batch
+from hasten.measurement.collector import collector_off
+from hasten.measurement.memory import LiveStorages
+from hasten.profiling.stepping import resized
+from hasten.training.loop import step
+from hasten.training.session import Session
+
+Value = TypeVar("Value", float, NDArray[np.float64])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One step with its memory watched: what was there before, and by how much the memory in use changed, in order."""
+
+    size: int
+    resident_bytes: int
+    changes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PeakModel:
+    """Bytes that a step needs at its peak, for every batch size.
+
+    A step allocates and frees the same tensors in the same order whatever the batch, and each tensor is a constant and
+    a share per sample. Two sizes therefore tell the whole course of the memory at any other. Where the two courses
+    differ in length (a kernel was chosen by size), only their peaks are used.
+    """
+
+    first: Watched
+    second: Watched
+
+    @property
+    def exact(self) -> bool:
+        """Whether the courses of both sizes match."""
+        return len(self.first.changes) == len(self.second.changes)
+
+    def peak_bytes(self, size: int) -> int:
+        """Return the bytes at the peak of a step on `size` samples."""
+        if not self.exact:
+            return round(self._at(size, float(_peak(self.first)), float(_peak(self.second))))
+        changes = self._at(size, _array(self.first.changes), _array(self.second.changes))
+        resident = self._at(size, float(self.first.resident_bytes), float(self.second.resident_bytes))
+        return round(resident + max(float(changes.cumsum().max(initial=0.0)), 0.0))
+
+    def largest(self, available_bytes: float, *, most: int) -> int:
+        """Return the largest batch, at most `most`, whose step fits into that many bytes; 0 if none does."""
+        low, high = 0, most
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.peak_bytes(middle) <= available_bytes:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _at(self, size: int, first: Value, second: Value) -> Value:
+        return first + (second - first) * ((size - self.first.size) / (self.second.size - self.first.size))
+
+
+def watched_step(run: Session, batch: Batch) -> Watched:
+    """Make one step and return the course of its memory."""
+    with collector_off(), _Course(run.recipe.parallel.device) as course:
+        step(run, batch)
+    return Watched(len(batch[-1]), course.resident_bytes, tuple(course.changes))
+
+
+def peak_model(run: Session, batch: Batch, sizes: Sequence[int]) -> PeakModel:
+    """Return the model that two sizes of the batch give."""
+    first, second = (watched_step(run, resized(batch, size)) for size in sizes)
+    return PeakModel(first, second)
+
+
+class _Course(LiveStorages):
+    """Notes every change, besides the peak."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__("cpu" if device == "cpu" else "cuda")
+        self.changes: list[int] = []
+
+    def _count(self, change_bytes: int, origin: str) -> None:
+        super()._count(change_bytes, origin)
+        self.changes.append(change_bytes)
+
+
+def _peak(watched: Watched) -> int:
+    return watched.resident_bytes + max(int(_array(watched.changes).cumsum().max(initial=0.0)), 0)
+
+
+def _array(changes: Sequence[int]) -> NDArray[np.float64]:
+    return np.array(changes, dtype=np.float64)

@@ -1,0 +1,24 @@
+"""What if a step cost nothing but its samples: two steps against one of twice the batch, without updates."""
+
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import Profile
+from hasten.profiling.probes.running import Measured, steps_on_one, timed
+from hasten.profiling.stepping import one_batch, resized, weights_kept
+from hasten.training.session import Session
+
+
+def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Measured | None:
+    """Return how many times cheaper a sample is in a batch twice as large; None where that would not fit."""
+    batch = one_batch(run)
+    size = len(batch[-1])
+    if profile.memory is not None and profile.memory.largest_batch < 2 * size < run.samples:
+        return None
+    single, double = steps_on_one(run, batch), steps_on_one(run, resized(batch, 2 * size))
+    with weights_kept(run):
+        return timed(
+            lambda count: single(2 * count),
+            double,
+            step_s=2 * profile.step_s.value,
+            budget_s=budget_s,
+            detail=f"batches of {size} and {2 * size}",
+        )

@@ -1,0 +1,152 @@
+"""Running a probe: two sides timed in turn, within a budget, and never at the cost of the run."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import Protocol
+
+import torch
+
+from hasten.base.records.interval import Interval
+from hasten.base.records.machine import Machine
+from hasten.base.records.probe import Probe
+from hasten.base.records.profile import Profile
+from hasten.base.units import seconds
+from hasten.data.datasets import Batch
+from hasten.measurement.paired import LEAST_BLOCK_S, Block, timed_pairs
+from hasten.measurement.statistics import ratio_interval, trimmed_mean
+from hasten.profiling.failing import attempted
+from hasten.training.loop import step
+from hasten.training.session import Session
+
+_FEWEST_PAIRS = 3
+_MOST_PAIRS = 60
+_OVER_BUDGET = 4.0
+
+
+class Measure(Protocol):
+    """Measures one probe, or returns None where it does not apply."""
+
+    def __call__(self, run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> "Measured | None":
+        """Return what was measured."""
+        ...
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How many times faster the step is without the suspect."""
+
+    ratio: Interval
+    step_s: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One probe.
+
+    Args:
+        name: as in the record.
+        removes: the suspect, in plain words.
+        measure: does it.
+    """
+
+    name: str
+    removes: str
+    measure: Measure
+
+
+def run_probe(kind: Kind, run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Probe | None:
+    """Return what a probe says, or None where it does not apply; where it fails, the probe says why.
+
+    Running out of memory is such a failure; it leaves the session usable.
+    """
+    begin, remarks = perf_counter(), list[str]()
+
+    def measure() -> tuple[Measured | None]:
+        with run.switched_on():
+            return (kind.measure(run, profile, machine, budget_s=budget_s),)
+
+    found = attempted(kind.name, measure, remarks)
+    spent_s = perf_counter() - begin
+    if found is None:
+        run.optimizer.zero_grad()
+        return Probe(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=remarks[0])
+    (measured,) = found
+    if measured is None:
+        return None
+    return Probe(
+        name=kind.name,
+        removes=kind.removes,
+        ratio=measured.ratio,
+        step_s=measured.step_s,
+        spent_s=spent_s,
+        detail=measured.detail,
+    )
+
+
+def timed(usual: Block, without: Block, *, step_s: float, budget_s: float, detail: str = "") -> Measured:
+    """Time a usual step and one without the suspect in turn, and return the ratio of their times.
+
+    The number of pairs follows from the clock alone, never from what they show, so that the interval holds.
+
+    Args:
+        usual: runs so many usual steps.
+        without: runs as many without the suspect.
+        step_s: a usual step, roughly.
+        budget_s: seconds; at least three pairs are timed.
+        detail: for the record.
+
+    Raises:
+        RuntimeError: if three pairs would take many times the budget.
+    """
+    usual(1)
+    without(1)
+    pair_s = _duration_s(usual) + _duration_s(without)  # of one step each
+    steps = max(1, math.ceil(LEAST_BLOCK_S / step_s))
+    if _FEWEST_PAIRS * (steps + 1) * pair_s > budget_s:
+        steps = 1
+    if (fewest_s := _FEWEST_PAIRS * (steps + 1) * pair_s) > _OVER_BUDGET * budget_s:
+        raise RuntimeError(f"three pairs would take {seconds(fewest_s)}; the budget is {seconds(budget_s)}")
+    begin, pairs = perf_counter(), list[tuple[float, float]]()
+    for pair in timed_pairs(usual, without, steps=steps, seed=0):
+        pairs.append(pair)
+        over = perf_counter() - begin >= budget_s
+        if (over and len(pairs) >= _FEWEST_PAIRS) or len(pairs) >= _MOST_PAIRS:
+            break
+    return Measured(
+        ratio=ratio_interval([math.log(a / b) for a, b in pairs]),
+        step_s=trimmed_mean([a for a, _ in pairs]) / steps,
+        detail=detail,
+    )
+
+
+def _duration_s(block: Block) -> float:
+    begin = perf_counter()
+    block(1)
+    return perf_counter() - begin
+
+
+def steps_on(run: Session, batches: Iterator[Batch]) -> Block:
+    """Return a block that makes steps on the batches that come."""
+    return lambda count: _make_steps(run, islice(batches, count))
+
+
+def steps_on_one(run: Session, batch: Batch) -> Block:
+    """Return a block that makes every step on the same batch."""
+    return lambda count: _make_steps(run, (batch for _ in range(count)))
+
+
+def _make_steps(run: Session, batches: Iterable[Batch]) -> None:
+    for batch in batches:
+        run.set_learning_rate()
+        step(run, batch)
+    wait(run)
+
+
+def wait(run: Session) -> None:
+    """Return when the device has done all that it was given."""
+    if run.recipe.parallel.device != "cpu":
+        torch.cuda.synchronize()

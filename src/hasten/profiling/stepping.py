@@ -1,0 +1,62 @@
+"""Steps of a built session outside the loop: the real ones, and those that leave the weights alone."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from hasten.data.datasets import Batch
+from hasten.training.session import Session
+from hasten.training.task import Stop
+
+NEVER = 10**15
+"""Steps that no training makes."""
+
+
+def batches_in_turn(run: Session) -> Iterator[Batch]:
+    """Yield the session's batches without end, moving its place on after each."""
+    for ids, batch in run.batches():
+        yield batch
+        run.advance(len(ids), 0.0)
+
+
+def set_aside_stop_rules(run: Session, *, evaluate_every: int | None = None) -> None:
+    """Let the session's loop go on without end, with an evaluation due every so many steps, or never."""
+    endless = Stop(steps=NEVER, evaluate_every=evaluate_every or NEVER)
+    run.recipe = replace(run.recipe, task=replace(run.recipe.task, stop=endless))
+
+
+def one_batch(run: Session) -> Batch:
+    """Return the batch that comes next, leaving the place as it is."""
+    return next(run.batches())[1]
+
+
+@contextmanager
+def weights_kept(run: Session) -> Generator[None]:
+    """Make steps compute and clear gradients as usual, but never update."""
+    own = run.gradient
+    run.gradient = (*own, _never)
+    try:
+        yield
+    finally:
+        run.gradient = own
+
+
+def resized(batch: Batch, size: int) -> Batch:
+    """Return a batch of `size` samples in memory of its own: the first ones, or all again and again."""
+    have = len(batch[-1])
+    if size <= have:
+        return tuple(column[:size].clone() for column in batch)
+    times = -(-size // have)
+    return tuple(torch.cat([column] * times)[:size] for column in batch)
+
+
+def nbytes_of(batch: Batch) -> int:
+    """Return the bytes of a batch."""
+    return sum(column.numel() * column.element_size() for column in batch)
+
+
+def _never(parameters: Sequence[nn.Parameter]) -> bool:
+    return False

@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from torch import Tensor, nn, optim
+from torch.utils.data import TensorDataset
+
+from hasten.base.records.signals import Structure
+from hasten.profiling.operators import operator_times
+from hasten.profiling.stepping import batches_in_turn
+from hasten.profiling.structure import fused_update, structure_of
+from hasten.training.recipe import baseline
+from hasten.training.session import build
+from hasten.training.task import Data, Task
+
+MakeTask = Callable[..., Task]
+
+
+class OneByOne(nn.Module):
+    """Computes sample after sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.stack([self.layer(inputs[index]) for index in range(len(inputs))])
+
+
+class Biased(nn.Module):
+    def __init__(self, *, bias: bool) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 8, 3, bias=bias)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        images = inputs.view(-1, 1, 4, 4)
+        return self.head(self.norm(self.convolution(images)).mean((2, 3)))
+
+
+def structure(task: Task) -> Structure:
+    run = build(baseline(task))
+    operators = operator_times(run, list(islice(batches_in_turn(run), 3)))
+    return structure_of(run, operators, recompilations=None)
+
+
+def names(found: Structure) -> list[str]:
+    return [habit.name for habit in found.habits]
+
+
+def test_a_loop_over_samples_is_a_habit(make_task: MakeTask) -> None:
+    found = structure(make_task(model=OneByOne))
+    assert names(found) == ["loop_indexing"]
+    assert found.habits[0].seconds > 0
+
+
+def test_a_bias_before_normalisation_is_a_habit(make_task: MakeTask) -> None:
+    found = structure(make_task(model=lambda: Biased(bias=True)))
+    assert names(found) == ["bias_before_norm"]
+    assert found.habits[0].where == "convolution"
+    assert found.habits[0].seconds > 0
+    assert names(structure(make_task(model=lambda: Biased(bias=False)))) == []
+
+
+def test_double_precision_is_a_habit(make_task: MakeTask) -> None:
+    task = make_task()
+    inputs, labels = task.data.train.tensors  # type: ignore[attr-defined]
+    doubled = TensorDataset(inputs.double(), labels)
+    found = structure(make_task(data=Data(train=doubled, valid=doubled), model=lambda: nn.Linear(16, 4).double()))
+    assert "double_precision" in names(found)
+    assert found.number_format == "float64"
+
+
+def test_anomaly_detection_is_a_habit_and_stays_on(make_task: MakeTask) -> None:
+    with torch.autograd.set_detect_anomaly(True):
+        found = structure(make_task())
+        assert torch.is_anomaly_enabled()
+    assert names(found) == ["anomaly_detection"]
+
+
+def test_an_ordinary_model_has_no_habit(make_task: MakeTask) -> None:
+    found = structure(make_task())
+    assert found.habits == ()
+    assert found.number_format == "float32"
+    assert found.fused_update is False
+    assert found.padding_share is None
+    assert (found.sync_points, found.queue_empty_share) == (None, None)
+
+
+def test_a_fused_optimizer_is_seen() -> None:
+    parameters = [nn.Parameter(torch.ones(3))]
+    assert fused_update(optim.AdamW(parameters, fused=True), "cpu") is True
+    assert fused_update(optim.AdamW(parameters), "cpu") is False
+    assert fused_update(optim.AdamW(parameters), "cuda") is True
+    assert fused_update(optim.LBFGS(parameters), "cpu") is None

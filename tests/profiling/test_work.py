@@ -1,0 +1,78 @@
+from collections.abc import Callable
+
+import pytest
+from torch import nn
+
+from hasten.base.records.complexity import Complexity, LayerCost
+from hasten.base.records.machine import Machine, Peak
+from hasten.machine.facts import facts
+from hasten.profiling import work
+from hasten.profiling.stepping import one_batch
+from hasten.profiling.work import count_work, roofline
+from hasten.training.recipe import baseline
+from hasten.training.session import build
+from hasten.training.task import Task
+
+MakeTask = Callable[..., Task]
+
+
+def peak(kind: str, rate: float, form: str = "float32") -> Peak:
+    return Peak(kind=kind, format=form, backend="", size=(1,), rate=rate, spread=0.01, stable=True)
+
+
+def machine(*peaks: Peak) -> Machine:
+    import msgspec
+
+    return msgspec.structs.replace(facts(), peaks=peaks)
+
+
+def layer(name: str, kind: str, flops: int, moved: int) -> LayerCost:
+    return LayerCost(
+        name=name,
+        kind=kind,
+        parameters=0,
+        flops_forward=flops // 3,
+        flops_backward=flops - flops // 3,
+        bytes_forward=moved // 2,
+        bytes_backward=moved - moved // 2,
+        activation_bytes=0,
+    )
+
+
+def test_the_work_of_a_linear_layer_is_counted_without_its_update(make_task: MakeTask) -> None:
+    run = build(baseline(make_task(model=lambda: nn.Linear(16, 4))))
+    before = run.model.weight.detach().clone()  # type: ignore[union-attr,operator]
+    found = count_work(run, one_batch(run))
+    row = found.layers[0]
+    assert row.kind == "Linear"
+    assert row.flops_forward == 2 * 32 * 16 * 4
+    assert row.flops_backward == 2 * 32 * 16 * 4  # the input needs no gradient
+    assert (run.model.weight == before).all()  # type: ignore[union-attr]
+
+
+def test_each_layer_is_bound_by_what_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "last_level_cache_bytes", lambda: 1000)
+    complexity = Complexity(
+        layers=(
+            layer("a", "Linear", 10**9, 10**6),
+            layer("b", "Conv2d", 10**9, 10**6),
+            layer("c", "ReLU", 0, 10**8),
+            layer("d", "ReLU", 0, 900),  # fits into the caches
+        ),
+        uncounted=(),
+    )
+    here = machine(peak("gemm", 1e11), peak("conv", 5e10), peak("memory", 1e10))
+    found = roofline(complexity, here, number_format="float32", measured_s=0.1, device="cpu")
+    assert found is not None
+    assert [one.by for one in found.layers] == ["compute", "compute", "memory", "compute"]
+    assert [one.seconds for one in found.layers] == pytest.approx([0.01, 0.02, 0.01, 0.0])
+    assert found.bound_s == pytest.approx(0.04)
+    assert found.achieved == pytest.approx(0.4)
+    assert found.layers[0].intensity == 1000
+
+
+def test_there_is_no_roofline_without_peaks() -> None:
+    complexity = Complexity(layers=(), uncounted=())
+    assert roofline(complexity, machine(), number_format="float32", measured_s=1.0, device="cpu") is None
+    gemm_only = machine(peak("gemm", 1e11))
+    assert roofline(complexity, gemm_only, number_format="float32", measured_s=1.0, device="cpu") is None
