@@ -20,7 +20,6 @@ from hasten.tuning.laboratory import (
     bench_of,
     compared,
     least_cost_s,
-    pair_s,
     recipe_with,
 )
 from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay, not_earned_back
@@ -57,9 +56,14 @@ def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) 
         base: what both sides have.
         budget_s: seconds for all of it.
     """
+    return told(one, base, lambda: _against(lab, one, base, budget_s=budget_s))
+
+
+def told(one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
+    """Return the trial that `make` returns, or one that tells what it raised; with the seconds it took."""
     began = clock.now_s()
     try:
-        trial = _against(lab, one, base, budget_s=budget_s)
+        trial = make()
     except Refused as error:
         trial = blank(one, Verdict.REFUSED, str(error), base)
     except NoReference as error:
@@ -80,7 +84,7 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) ->
         return blank(one, Verdict.NOT_PROVEN, f"budget: it needs about {seconds(least_s)}", base)
     plan = (*base, one)
     bench = bench_of(lab, plan)
-    left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * pair_s(lab))
+    left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * lab.pair_s)
     found = compared(lab, base, plan, budget_s=left_s)
     trial = msgspec.structs.replace(
         judged(one, base, found),
@@ -127,6 +131,7 @@ def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
         why = f"faster ({trial.reason}), but {error}"
         return msgspec.structs.replace(trial, verdict=Verdict.NOT_PROVEN, reason=why)
     if gate.passed:
+        lab.proven.add(frozenset(plan))
         return msgspec.structs.replace(trial, gate=gate)
     return broken(trial, gate)
 

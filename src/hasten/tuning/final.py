@@ -13,11 +13,11 @@ from hasten.tuning.laboratory import Laboratory, Plan, recipe_with
 FEWEST_PAIRS, MOST_PAIRS = 8, 40
 
 
-def confirmed(lab: Laboratory, plan: Plan) -> Interval:
+def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
     """Return how many times faster the plan's step is than the baseline's, on another seed and newly built.
 
-    As many pairs are timed as the rest of the budget holds, at least 8 and at most 40, whatever they show; none of
-    them was used to choose the plan.
+    As many pairs are timed as that share of the budget still holds, at least 8 and at most 40, whatever they show;
+    none of them was used to choose the plan.
     """
     seed = derive(lab.recipe.task.seed, "confirmation") % 10_000
     plain, planned = Bench(lab.recipe, seed=seed), Bench(recipe_with(lab, plan), seed=seed)
@@ -27,6 +27,14 @@ def confirmed(lab: Laboratory, plan: Plan) -> Interval:
     for plain_s, planned_s in timed_pairs(plain, planned, steps=steps, seed=seed, clock=clock.now_ns):
         logs.append(math.log(plain_s / planned_s))
         pair_s = (clock.now_s() - began) / len(logs)
-        if len(logs) >= FEWEST_PAIRS and (len(logs) >= MOST_PAIRS or lab.budget.left_s() < pair_s):
+        if len(logs) >= FEWEST_PAIRS and (len(logs) >= MOST_PAIRS or lab.budget.left_s(share) < pair_s):
             break
     return ratio_interval(logs)
+
+
+def product(first: Interval, second: Interval) -> Interval:
+    """Return the interval of the product of two independent ratios; errors add up in quadrature, as logarithms."""
+    value = first.value * second.value
+    below = math.hypot(math.log(first.value / first.low), math.log(second.value / second.low))
+    above = math.hypot(math.log(first.high / first.value), math.log(second.high / second.value))
+    return Interval(value=value, low=value * math.exp(-below), high=value * math.exp(above), n=min(first.n, second.n))

@@ -36,7 +36,9 @@ class Laboratory:
     smallest: float = 0.01
     sigma: float = 0.02
     step_s: float = 0.0  # of the baseline
+    pair_s: float = 0.0  # of one pair of blocks, all included
     comparisons: int = 0
+    proven: set[frozenset[Technique]] = field(default_factory=set[frozenset[Technique]])  # plans that passed their gate
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])
 
 
@@ -78,14 +80,9 @@ def compared(lab: Laboratory, base: Plan, plan: Plan, *, budget_s: float) -> Com
     )
 
 
-def pair_s(lab: Laboratory) -> float:
-    """Return about how long one pair of blocks takes."""
-    return 2 * (max(LEAST_BLOCK_S, LEAST_STEPS * lab.step_s) + lab.step_s)
-
-
 def least_cost_s(lab: Laboratory) -> float:
     """Return about how long the shortest comparison that can be certain takes, with building and warming up."""
-    return FEWEST_PAIRS * pair_s(lab) + WARM_UP_STEPS * lab.step_s
+    return FEWEST_PAIRS * lab.pair_s + WARM_UP_STEPS * lab.step_s
 
 
 def measured_noise(lab: Laboratory) -> NoiseFloor | None:
@@ -98,6 +95,7 @@ def measured_noise(lab: Laboratory) -> NoiseFloor | None:
         None if the budget does not even hold that.
     """
     lab.step_s = bench_of(lab, ()).step_s
+    lab.pair_s = 2 * (max(LEAST_BLOCK_S, LEAST_STEPS * lab.step_s) + lab.step_s)  # a guess, to begin with
     if not lab.budget.holds(least_cost_s(lab)):
         return None
     noise = _noise(lab)
@@ -114,5 +112,5 @@ def _noise(lab: Laboratory) -> NoiseFloor:
     lab.comparisons += 1
     budget_s = min(LONGEST_NOISE_S, NOISE_SHARE * lab.budget.total_s)
     noise = noise_floor(first, second, budget_s=budget_s, seed=lab.comparisons, clock=clock.now_ns)
-    lab.smallest, lab.sigma = noise.delta, noise.sigma
+    lab.smallest, lab.sigma, lab.pair_s = noise.delta, noise.sigma, noise.spent_s / noise.pairs
     return noise

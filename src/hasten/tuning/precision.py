@@ -13,7 +13,7 @@ from hasten.base.stages import Guarantee
 from hasten.base.units import percent
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
-from hasten.tuning.probe import State, batches_from, endless, gradients_of, make_step, put, without_dropout
+from hasten.tuning.probe import NoReference, State, batches_from, endless, gradients_of, make_step, put, without_dropout
 from hasten.tuning.tolerances import (
     BIAS_FACTOR,
     BRANCH_LAG,
@@ -24,6 +24,7 @@ from hasten.tuning.tolerances import (
     NOISE_SHARE,
     PRECISION_BATCHES,
     RELATIVE_ERROR,
+    bounded,
 )
 
 Measured = tuple[float, float, str]
@@ -70,7 +71,7 @@ def layer_errors(plain: Session, other: Session, state: State) -> list[LayerErro
             _, exact = gradients_of(plain, batch, seed=number)
         with other.switched_on():
             _, rough = gradients_of(other, other_batch, seed=number)
-        for name in exact.keys() & rough.keys():
+        for name in (name for name in exact if name in rough):
             sums.setdefault(name.rpartition(".")[0], Sums()).add(name, exact[name], rough[name])
     return [one.summary(name or "the model") for name, one in sums.items()]
 
@@ -146,7 +147,11 @@ def _norm(values: Iterable[float]) -> float:
 
 
 def _worst(found: list[Measured]) -> Measured:
-    return max(found, key=lambda one: one[0] / one[1])
+    """Return the one that is nearest to its bound, or furthest beyond; what is not a number is furthest of all."""
+    if not found:
+        raise NoReference("no gradient reaches the update, so none can be compared")
+    measured, bound, text = max(found, key=lambda one: bounded(one[0]) / one[1])
+    return bounded(measured), bound, text
 
 
 def _branch(plain: Session, other: Session, state: State) -> Measured:
@@ -162,7 +167,7 @@ def _branch(plain: Session, other: Session, state: State) -> Measured:
     text = (
         f"after {BRANCH_STEPS} steps the loss is {behind.mean():+.2g}, at most {upper:+.2g}, of {allowed:.2g} allowed"
     )
-    return (upper if math.isfinite(upper) else math.inf), allowed, text
+    return upper, allowed, text
 
 
 def _losses(run: Session, state: State) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from hasten.tuning.tolerances import (
     ROUNDING_FLOOR,
     ROUNDING_FLOOR_OF_ALL,
     TRAINED_STEPS,
+    bounded,
     rounding_factor,
 )
 
@@ -79,7 +80,7 @@ def rounding_gate(candidate: Recipe, recipe: Recipe, states: list[State]) -> Gat
     share, measured, bound, where = worst
     detail = f"worst is {where}: {measured:.3g} times the baseline's own error against float64, allowed {bound:g}"
     passed = share <= 1
-    return Gate(guarantee=Guarantee.ROUNDING, passed=passed, measured=_number(measured), bound=bound, detail=detail)
+    return Gate(guarantee=Guarantee.ROUNDING, passed=passed, measured=bounded(measured), bound=bound, detail=detail)
 
 
 def _exact_session(recipe: Recipe) -> Session:
@@ -112,7 +113,7 @@ def _errors(runs: tuple[Session, Session, Session], state: State) -> dict[str, E
         plain, exact, other = (dict(_tensors(one)) for one in seen)
         if not all(value.isfinite().all() for value in plain.values()):
             raise NoReference("the plain training is not finite, so no error against it can be told")
-        for name in other.keys() & exact.keys():
+        for name in (name for name in exact if name in other):
             errors = found.setdefault(name, Errors(exact[name].numel()))
             errors.baseline += _squares(plain[name], exact[name])
             errors.candidate += _squares(other[name], exact[name])
@@ -149,8 +150,3 @@ def _ratios(errors: dict[str, Errors]) -> dict[str, tuple[float, float]]:
         ratio = candidate / allowed if allowed > 0 else (0.0 if candidate == 0 else math.inf)
         found[name] = (ratio if not math.isnan(ratio) else math.inf, rounding_factor(one.elements))
     return found
-
-
-def _number(value: float) -> float:
-    """Records go to JSON, which has no infinity."""
-    return value if math.isfinite(value) else 1e300

@@ -9,7 +9,7 @@ from hasten.base.records.trial import Trial, Verdict
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
 from hasten.tuning import words
-from hasten.tuning.experiment import blank, experiment, judged, names
+from hasten.tuning.experiment import blank, experiment, judged, names, proven
 from hasten.tuning.laboratory import Laboratory, compared, least_cost_s
 
 Kept = dict[Technique, Trial]
@@ -48,7 +48,8 @@ def grow(lab: Laboratory, survivors: Kept, plan: Kept, *, share: float) -> Itera
 def prune(lab: Laboratory, plan: Kept, *, share: float) -> Iterator[Trial]:
     """Leave each technique of `plan` out once, and drop it if that costs less than the least difference.
 
-    The one that was added last has just been measured against all the others, unless another one has gone since.
+    The one that was added last has just been measured against all the others, unless another one has gone since. What
+    is left owes the proof of its guarantee like every other combination.
     """
     last = next(reversed(plan), None)
     dropped = False
@@ -70,6 +71,12 @@ def prune(lab: Laboratory, plan: Kept, *, share: float) -> Iterator[Trial]:
             trial = msgspec.structs.replace(trial, gate=plan[one].gate, setup_s=plan[one].setup_s)
             plan[one] = trial
         yield trial
+    if len(plan) > 1 and frozenset(plan) not in lab.proven:
+        one = next(reversed(plan))
+        trial = proven(lab, tuple(plan), plan[one])
+        if trial.verdict is not Verdict.KEPT:
+            del plan[one]
+            yield trial
 
 
 def _gain(trial: Trial) -> float:

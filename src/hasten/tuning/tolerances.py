@@ -1,5 +1,7 @@
 """Every threshold that decides in this room, in one place, with where it comes from."""
 
+import math
+
 # EXACT: the same bits.
 EXACT_STEPS = 20
 
@@ -36,6 +38,15 @@ LEAST_LOSS = 1e-4
 # Tuning.
 HARD_STOP = 1.5
 """Times the budget: no experiment is begun or continued beyond."""
+
+
+HUGE = 1e300
+"""What stands for infinity and NaN in a record: records go to JSON, which has neither."""
+
+
+def bounded(value: float) -> float:
+    """Return the number, or `HUGE` where it is infinite or NaN."""
+    return value if math.isfinite(value) else HUGE
 
 
 def rounding_factor(elements: int) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from hasten.base.errors import BadInput
+from hasten.base.records.comparison import NoiseFloor
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
@@ -14,15 +15,19 @@ from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import words
-from hasten.tuning.experiment import blank, experiment
-from hasten.tuning.final import confirmed
+from hasten.tuning.branches import follow
+from hasten.tuning.experiment import blank
+from hasten.tuning.final import confirmed, product
 from hasten.tuning.laboratory import Laboratory, least_cost_s, measured_noise, open_laboratory
 from hasten.tuning.payback import EXPECTED_SETUP_S
+from hasten.tuning.screening import screen
 from hasten.tuning.selection import Kept, grow, prune
 from hasten.tuning.state import forget_compiled, untouched
 
 SCREENING_SHARE, GROWING_SHARE, PRUNING_SHARE = 0.55, 0.75, 0.85
 """Of the budget, counted from its start: when each phase must be over. The rest is for the last measurement."""
+FREE_SHARE = 0.4
+"""Of the budget, for all techniques that gates can prove, where others are tried after them by whole trainings."""
 
 
 def tune(
@@ -77,26 +82,41 @@ def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guar
         else:
             trials.append(trial)
             yield trial
-    noise, plan, speedup, remarks = None, dict[Technique, Trial](), None, list[str]()
+    plan: Kept = {}
     free = sorted((one for one in open_ones if one.card.guarantee in FREE), key=_cost)
+    paths = [one for one in open_ones if one.card.guarantee not in FREE]
+    noise, speedup, remarks = None, None, list[str]()
     if free:
         noise = measured_noise(lab)
-        if noise is None:
-            remarks.append(f"The budget is too small for one comparison, which takes {seconds(least_cost_s(lab))}.")
-        elif not noise.stable:
-            remarks.append(f"This machine is not steady: {noise.remark}; only larger differences count.")
-        survivors: Kept = {}
-        for trials_of_phase in (
-            _screen(lab, free, survivors, share=SCREENING_SHARE),
-            grow(lab, survivors, plan, share=GROWING_SHARE),
-            prune(lab, plan, share=PRUNING_SHARE),
-        ):
-            for trial in trials_of_phase:
-                trials.append(trial)
-                yield trial
-        plan, speedup, remark = _confirmed(lab, plan)
+        remarks += _about_noise(lab, noise)
+        for trial in _free_trials(lab, free, plan, share=FREE_SHARE if paths else 1.0):
+            trials.append(trial)
+            yield trial
+        plan, speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
         remarks.append(remark)
+    for trial in follow(lab, paths, plan, share=1.0) if paths else ():
+        trials.append(trial)
+        yield trial
+        if trial.verdict is Verdict.KEPT and trial.speedup is not None:
+            speedup = trial.speedup if speedup is None else product(speedup, trial.speedup)
+            remarks.append(f"{trial.technique} was judged by time to quality: {words.ratio(trial.speedup)}.")
     yield _tuning(lab, trials, plan, noise=noise.ratio if noise else None, speedup=speedup, remark=" ".join(remarks))
+
+
+def _about_noise(lab: Laboratory, noise: NoiseFloor | None) -> list[str]:
+    if noise is None:
+        return [f"The budget is too small for one comparison, which takes {seconds(least_cost_s(lab))}."]
+    if not noise.stable:
+        return [f"This machine is not steady: {noise.remark}; only larger differences count."]
+    return []
+
+
+def _free_trials(lab: Laboratory, free: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
+    """Try techniques that gates can prove; those that help together go into `plan`."""
+    survivors: Kept = {}
+    yield from screen(lab, free, survivors, share=SCREENING_SHARE * share)
+    yield from grow(lab, survivors, plan, share=GROWING_SHARE * share)
+    yield from prune(lab, plan, share=PRUNING_SHARE * share)
 
 
 def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> Trial | None:
@@ -114,24 +134,11 @@ def _cost(one: Technique) -> float:
     return EXPECTED_SETUP_S.get(one.card.name, 0.0)
 
 
-def _screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: float) -> Iterator[Trial]:
-    """Measure each technique alone; those that are faster and keep their guarantee go into `survivors`."""
-    for number, one in enumerate(free):
-        left_s = lab.budget.left_s(share)
-        if left_s < least_cost_s(lab):
-            yield blank(one, Verdict.NOT_PROVEN, "budget: used up before this one")
-            continue
-        trial = experiment(lab, one, (), budget_s=left_s / (len(free) - number))
-        if trial.verdict is Verdict.KEPT:
-            survivors[one] = trial
-        yield trial
-
-
-def _confirmed(lab: Laboratory, plan: Kept) -> tuple[Kept, Interval | None, str]:
+def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Kept, Interval | None, str]:
     """Return the plan if it is faster when measured afresh, else the empty plan; with the ratio and a remark."""
     if not plan:
         return {}, None, "No technique made this training faster here; the plan is the plain training."
-    speedup = confirmed(lab, tuple(plan))
+    speedup = confirmed(lab, tuple(plan), share=share)
     if speedup.low > 1:
         return plan, speedup, f"Measured afresh, a step of the plan is {words.ratio(speedup)} as fast."
     names = ", ".join(one.card.name for one in plan)

@@ -4,9 +4,13 @@ from hasten.base.records.comparison import Comparison
 from hasten.base.records.interval import Interval
 from hasten.base.units import percent, seconds
 
+WORTHLESS = 10
+
 
 def ratio(interval: Interval) -> str:
-    """Return `1.43x [1.40, 1.46]`."""
+    """Return `1.43x [1.40, 1.46]`, or without the interval where it is too wide to be worth its digits."""
+    if interval.low * WORTHLESS < interval.high:
+        return f"{interval.value:.2f}x [not known to a factor of {WORTHLESS}]"
     return f"{interval.value:.2f}x [{interval.low:.2f}, {interval.high:.2f}]"
 
 

@@ -1,0 +1,262 @@
+"""Each gate lets the right through and stops the planted wrong, and says what it measured."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from planted import around, small_task
+from torch import Tensor, nn
+
+from hasten.base.records.trial import Gate
+from hasten.base.stages import Guarantee
+from hasten.data.loaders import gathered
+from hasten.techniques.forward.bf16 import autocast
+from hasten.training.recipe import Recipe, Surgery, baseline
+from hasten.training.session import build
+from hasten.tuning.float64 import in_float64
+from hasten.tuning.gates import Reference, judge, owed
+from hasten.tuning.precision import layer_errors
+from hasten.tuning.probe import NoReference, batches_from, gradients_of, observe, put, state_of
+from hasten.tuning.rounding import states_of
+
+EXACT, ROUNDING, PRECISION = Guarantee.EXACT, Guarantee.ROUNDING, Guarantee.PRECISION
+
+
+def judged(candidate: Callable[[Recipe], Recipe], guarantee: Guarantee, **task: Any) -> Gate:
+    recipe = baseline(small_task(**task))
+    return judge(candidate(recipe), guarantee, Reference(recipe))
+
+
+def same(recipe: Recipe) -> Recipe:
+    return recipe
+
+
+def by_gather(recipe: Recipe) -> Recipe:
+    return replace(recipe, input=replace(recipe.input, loader=gathered))
+
+
+def in_bf16(recipe: Recipe) -> Recipe:
+    return around(recipe, autocast("cpu"))
+
+
+def in_parts(recipe: Recipe) -> Recipe:
+    return replace(recipe, backward=replace(recipe.backward, micro_batch=5))
+
+
+def fused(recipe: Recipe) -> Recipe:
+    return replace(recipe, update=replace(recipe.update, options={"fused": True}))
+
+
+def with_gradient(change: Callable[[Tensor], object]) -> Callable[[Recipe], Recipe]:
+    """Return a candidate that changes every gradient in place."""
+
+    def apply(parameters: Any) -> bool:
+        for parameter in parameters:
+            change(parameter.grad)
+        return True
+
+    return lambda recipe: replace(recipe, gradient=(lambda: apply,))
+
+
+def draws_a_number(recipe: Recipe) -> Recipe:
+    def draw(batch: Any) -> Any:
+        torch.rand(())
+        return batch
+
+    return replace(recipe, input=replace(recipe.input, prepare=(draw,)))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_exact_lets_a_gather_through(dropout: float) -> None:
+    gate = judged(by_gather, EXACT, dropout=dropout)
+    assert gate.passed
+    assert gate.measured == gate.bound == 0
+
+
+def test_exact_stops_one_last_bit_and_says_where() -> None:
+    def nudge(gradient: Tensor) -> None:
+        flat = gradient.view(-1)
+        flat[0] = torch.nextafter(flat[0], torch.tensor(math.inf))
+
+    gate = judged(with_gradient(nudge), EXACT)
+    assert not gate.passed
+    assert gate.measured > 0
+    assert "in step 1" in gate.detail
+
+
+def test_exact_stops_a_loader_that_draws_from_the_global_generator() -> None:
+    assert not judged(draws_a_number, EXACT, dropout=0.3).passed
+    assert judged(draws_a_number, EXACT, dropout=0.0).passed  # nobody else draws, so nothing changes
+
+
+def test_exact_cannot_be_judged_where_the_baseline_never_repeats_itself() -> None:
+    counter = iter(range(10**9))
+
+    class Unsteady(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * (1 + 1e-3 * next(counter))
+
+    with pytest.raises(NoReference, match="repeat itself"):
+        judged(same, EXACT, model=lambda: Unsteady(6, 3))
+
+
+@pytest.mark.parametrize("candidate", [same, in_parts, fused, by_gather])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_rounding_lets_the_same_mathematics_through(candidate: Callable[[Recipe], Recipe], optimizer: str) -> None:
+    recipe = baseline(small_task())
+    recipe = replace(recipe, update=replace(recipe.update, optimizer=optimizer, lr=0.01))
+    gate = judge(candidate(recipe), ROUNDING, Reference(recipe))
+    assert gate.passed, gate.detail
+    assert "float64" in gate.detail
+
+
+@pytest.mark.parametrize(
+    ("candidate", "what"),
+    [
+        (in_bf16, "gradient"),
+        (with_gradient(lambda gradient: gradient.mul_(1 + 1e-4)), "gradient"),
+        (lambda recipe: replace(recipe, update=replace(recipe.update, lr=0.1001)), "update"),
+    ],
+)
+def test_rounding_stops_what_is_more_than_rounding(candidate: Callable[[Recipe], Recipe], what: str) -> None:
+    gate = judged(candidate, ROUNDING)
+    assert not gate.passed
+    assert gate.measured > gate.bound
+    assert what in gate.detail
+
+
+def test_rounding_does_not_mind_masks_drawn_in_another_order() -> None:
+    assert judged(draws_a_number, ROUNDING, dropout=0.3).passed
+
+
+def test_rounding_says_when_a_model_insists_on_float32() -> None:
+    class Single(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) @ torch.ones(3, 3, dtype=torch.float32)
+
+    with pytest.raises(NoReference, match="float64"):
+        judged(same, ROUNDING, model=lambda: Single(6, 3))
+
+
+def test_float64_starts_from_the_same_weights_and_is_nearer_to_the_truth() -> None:
+    recipe = baseline(small_task())
+    plain, exact = build(recipe), build(in_float64(recipe))
+    assert all(value.dtype == torch.float64 for value in exact.model.parameters())
+    for ours, theirs in zip(plain.parameters, exact.parameters, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=0)
+    batch = batches_from(exact, exact.place, 1)[0]
+    assert batch[0].dtype == torch.float64
+    assert batch[1].dtype == torch.int64
+    with exact.switched_on():
+        assert torch.get_default_dtype() == torch.float64
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("candidate", [same, fused, in_bf16])
+def test_precision_lets_noise_far_below_the_minibatch_noise_through(candidate: Callable[[Recipe], Recipe]) -> None:
+    gate = judged(candidate, PRECISION)
+    assert gate.passed, gate.detail
+    assert "minibatch noise" in gate.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda gradient: gradient.add_(0.02), ""),
+        (lambda gradient: gradient.mul_(1 + 0.5 * torch.randn_like(gradient)), "minibatch noise"),
+        (lambda gradient: gradient.mul_(math.nan), ""),
+    ],
+)
+def test_precision_stops_bias_noise_and_nan(change: Callable[[Tensor], object], what: str) -> None:
+    gate = judged(with_gradient(change), PRECISION)
+    assert not gate.passed
+    assert what in gate.detail
+
+
+def test_precision_stops_a_nan_in_a_single_layer() -> None:
+    def spoil(gradient: Tensor) -> None:
+        if gradient.shape == (3,):
+            gradient.fill_(math.nan)
+
+    gate = judged(with_gradient(spoil), PRECISION)
+    assert not gate.passed
+    assert math.isfinite(gate.measured)
+
+
+def test_precision_of_a_full_batch_is_relative_to_the_gradient() -> None:
+    gate = judged(in_bf16, PRECISION, batch_size=None)
+    assert "of itself" in gate.detail
+    wrong = judged(with_gradient(lambda gradient: gradient.mul_(1.1)), PRECISION, batch_size=None)
+    assert not wrong.passed
+    assert wrong.measured == pytest.approx(0.1, rel=0.01)
+
+
+def test_layer_errors_are_what_was_planted() -> None:
+    recipe = baseline(small_task())
+    twice = with_gradient(lambda gradient: gradient.mul_(1.25))(recipe)
+    plain, other = build(recipe), build(twice)
+    state = state_of(plain)
+    layers = layer_errors(plain, other, state)
+    assert [layer.name for layer in layers] == ["0", "3"]
+    every = [gradients_of(plain, batch, seed=0)[1] for batch in batches_from(plain, state.place, 16)]
+    for layer in layers:
+        flat = torch.stack(
+            [torch.cat([one[f"{layer.name}.{kind}"].flatten() for kind in ("weight", "bias")]) for one in every]
+        )
+        assert layer.gradient == pytest.approx(flat.mean(0).norm().item(), rel=1e-4)
+        assert layer.noise == pytest.approx(flat.var(0).sum().sqrt().item(), rel=1e-4)
+        assert layer.error == pytest.approx(0.25 * flat.square().sum(1).mean().sqrt().item(), rel=1e-4)
+        assert layer.bias == pytest.approx(0.25 * layer.gradient, rel=1e-3)
+
+
+def test_a_state_is_put_back_whole() -> None:
+    recipe = baseline(small_task(dropout=0.2))
+    recipe = replace(recipe, update=replace(recipe.update, optimizer="adam", lr=0.01))
+    start, trained = states_of(recipe)
+    assert (start.place.step, trained.place.step) == (0, 20)
+    for one in (recipe, fused(recipe)):
+        run = build(one)
+        put(run, trained)
+        batch = batches_from(run, run.place, 1)[0]
+        first = observe(run, batch, seed=3)
+        put(run, trained)
+        again = observe(run, batch, seed=3)
+        assert first.loss == again.loss
+        assert all(torch.equal(first.changes[name], again.changes[name]) for name in first.changes)
+        assert run.optimizer.param_groups[0].get("fused") == one.update.options.get("fused")
+
+
+def test_a_gradient_that_is_only_looked_at_leaves_the_model_alone() -> None:
+    run = build(baseline(small_task()))
+    before = state_of(run)
+    gradients_of(run, batches_from(run, run.place, 1)[0], seed=0)
+    assert all(torch.equal(value, before.model[name]) for name, value in run.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ([], EXACT),
+        ([EXACT, ROUNDING], ROUNDING),
+        ([PRECISION, EXACT], PRECISION),
+        ([EXACT, Guarantee.PATH], None),
+        ([Guarantee.MODEL], None),
+    ],
+)
+def test_together_techniques_owe_the_loosest_proof(given: list[Guarantee], what: Guarantee | None) -> None:
+    assert owed(given) is what
+
+
+def test_a_surgery_that_breaks_the_parameters_is_seen() -> None:
+    def shrink(model: nn.Module) -> nn.Module:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1.01)
+        return model
+
+    # the state of the baseline is put into the candidate, so only what it computes from there on counts
+    assert judged(lambda recipe: replace(recipe, model=(Surgery(shrink),)), ROUNDING).passed
+    assert not judged(lambda recipe: replace(recipe, model=(Surgery(shrink),)), EXACT).passed
