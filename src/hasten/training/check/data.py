@@ -17,7 +17,7 @@ from hasten.training.check.failure import failure
 
 TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
 _LOOK_S = 0.5
-_CHUNK = 4096
+_CHUNK_BYTES = 2**25
 _SINGLE = 64  # samples read one by one
 
 
@@ -54,9 +54,12 @@ def look(dataset: Dataset[Any], part: str) -> Seen:
     size = _length(dataset, part)
     first = _read(dataset, torch.arange(min(TRIAL, size)), part)
     gathers = why_not(dataset) is None
-    portions = (
-        _spread(torch.arange(size), _CHUNK) if gathers else _spread(torch.arange(0, size, -(-size // _SINGLE)), 8)
-    )
+    if gathers:
+        portions = _spread(
+            torch.arange(size), max(1, _CHUNK_BYTES // max(1, sum(column[0].nbytes for column in first)))
+        )
+    else:
+        portions = _spread(torch.arange(0, size, -(-size // _SINGLE)), 8)
     ids: list[Tensor] = []
     targets: list[Tensor] = []
     end = perf_counter() + _LOOK_S
@@ -100,13 +103,12 @@ def _read(dataset: Dataset[Any], ids: Tensor, part: str) -> Batch:
         except Exception as error:
             raise failure(f"sample {index} of the {part} data must be readable", error) from error
         samples.append(_tensors(sample, index, part))
-        for column, (tensor, first) in enumerate(zip(samples[-1], samples[0], strict=False)):
-            if tensor.shape != first.shape or len(samples[-1]) != len(samples[0]):
-                raise BadInput(
-                    f"all samples of the {part} data must have one shape, since they are stacked to a batch; found "
-                    f"{tuple(first.shape)} in sample {ids[0]} and {tuple(tensor.shape)} in sample {index}, "
-                    f"{_column(column, len(samples[0]))}. Crop or pad them."
-                )
+        first, shapes = ([tuple(tensor.shape) for tensor in tensors] for tensors in (samples[0], samples[-1]))
+        if shapes != first:
+            raise BadInput(
+                f"all samples of the {part} data must have the same shapes, since they are stacked to a batch; found "
+                f"{_listed(first)} in sample {ids[0]} and {_listed(shapes)} in sample {index}. Crop or pad them."
+            )
     return tuple(torch.stack(column) for column in zip(*samples, strict=True))
 
 
@@ -142,6 +144,10 @@ def _check_finite(batch: Batch, ids: Tensor, part: str) -> None:
             f"{_column(column, len(batch))}{where}; {len(wrong)} such values in {len(ids)} samples. "
             "Fill or remove what is missing."
         )
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(str, shapes))
 
 
 def _column(place: int, count: int) -> str:
