@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hasten.base.errors import BadInput
-from hasten.data.arrays import read_array, read_arrays
+from hasten.data.arrays import read_array, read_arrays, read_tokens
 
 
 def npy(array):
@@ -67,3 +67,17 @@ def test_every_flipped_byte_of_an_npz_that_matters_is_found(tmp_path):
     (tmp_path / "x.npz").write_bytes(whole[:-30])
     with pytest.raises(BadInput, match=r"must be a whole .npz file"):
         read_arrays(tmp_path / "x.npz")
+
+
+def test_bare_tokens_are_read_and_checked(tmp_path):
+    path = tmp_path / "x.bin"
+    np.array([1, 2, 300], "<u2").tofile(path)
+    assert read_tokens(path).tolist() == [1, 2, 300]
+    assert read_tokens(path, "uint8").tolist() == [1, 0, 2, 0, 44, 1]
+    with pytest.raises(BadInput, match="tokens from 0 to 255; found 300 at place 2 and 1 such"):
+        read_tokens(path, num_tokens=256)
+    with pytest.raises(BadInput, match=r"tokens of 4 bytes \(uint32\); found 6 bytes"):
+        read_tokens(path, "uint32")
+    path.write_bytes(b"")
+    with pytest.raises(BadInput, match="found 0 bytes"):
+        read_tokens(path)

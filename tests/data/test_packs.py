@@ -6,14 +6,18 @@ import pytest
 import torch
 
 from hasten.base.errors import BadInput
+from hasten.data.arrays import read_tokens
 from hasten.data.class_folders import find_class_folders
 from hasten.data.pack_arrays import pack_arrays, pack_table
 from hasten.data.pack_images import pack_images
-from hasten.data.pack_texts import pack_characters, pack_texts
+from hasten.data.pack_texts import pack_characters, pack_texts, pack_tokens
+from hasten.data.packing import packing_of
 from hasten.data.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
 from hasten.data.prepare import fit, transform
-from hasten.data.store.pack import pack
+from hasten.data.sources import read_source
+from hasten.data.store.pack import cached, pack
 from hasten.data.store.reader import open_store
+from hasten.data.store.verify import verify
 from hasten.data.table import read_table
 from hasten.data.texts import read_text_folders
 
@@ -111,7 +115,7 @@ def test_texts_are_packed_as_their_bytes(tmp_path):
 
 
 def test_characters_are_packed_as_tokens(tmp_path, monkeypatch):
-    monkeypatch.setattr("hasten.data.pack_texts._CHUNK_CHARACTERS", 5)
+    monkeypatch.setattr("hasten.data.pack_texts._CHUNK_TOKENS", 5)
     text = "to be or not to be\n"
     (tmp_path / "x.txt").write_text(text)
     pack(pack_characters(tmp_path / "x.txt"), tmp_path / "s")
@@ -119,6 +123,43 @@ def test_characters_are_packed_as_tokens(tmp_path, monkeypatch):
     tokens = store.stream("tokens").span(0, len(text))
     assert tokens.dtype == np.uint8
     assert "".join(store.manifest.details["vocabulary"][token] for token in tokens) == text
+
+
+def test_bare_tokens_are_packed(tmp_path, monkeypatch):
+    monkeypatch.setattr("hasten.data.pack_texts._CHUNK_TOKENS", 5)
+    np.arange(13, dtype="<u2").tofile(tmp_path / "x.bin")
+    pack(pack_tokens(read_tokens(tmp_path / "x.bin"), tmp_path / "x.bin"), tmp_path / "s")
+    tokens = open_store(tmp_path / "s").stream("tokens")
+    assert (tokens.span(0, 13).tolist(), len(tokens)) == (list(range(13)), 13)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.npz", "texts.csv"])
+def test_any_source_can_be_packed(tmp_path, name):
+    path = tmp_path / name
+    if name == "x.npz":
+        np.savez(path, x=np.arange(3))
+    else:
+        path.write_text("a,b\n1,x\n2,y\n" if name == "x.csv" else "a long text that tells something,1\nand another,2\n")
+    manifest = pack(packing_of(read_source(path)), tmp_path / "s")
+    assert manifest.kind == {"x.csv": "table", "x.txt": "tokens", "x.npz": "arrays", "texts.csv": "table"}[name]
+    assert verify(tmp_path / "s").damage == ()
+
+
+def test_a_cached_store_follows_its_source(tmp_path):
+    (tmp_path / "x.txt").write_text("one")
+
+    def store():
+        return open_store(cached(pack_characters(tmp_path / "x.txt"), tmp_path / "cache"))
+
+    first = store()
+    before = (first.folder / "manifest.json").stat().st_mtime_ns
+    assert store().folder == first.folder
+    assert (first.folder / "manifest.json").stat().st_mtime_ns == before
+    (tmp_path / "x.txt").write_text("eno")
+    assert store().folder == first.folder
+    assert (first.folder / "manifest.json").stat().st_mtime_ns > before
+    np.testing.assert_array_equal(store().stream("tokens").span(0, 3), [0, 1, 2])
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_a_table_is_packed_as_it_is_or_prepared(tmp_path):

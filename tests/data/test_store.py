@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 
 import msgspec
 import numpy as np
@@ -14,8 +15,8 @@ from hasten.data.datasets import Windows
 from hasten.data.pack_arrays import pack_arrays
 from hasten.data.store.manifest import Layout, read_manifest, write_manifest
 from hasten.data.store.pack import Chunk, Packing, pack
-from hasten.data.store.reader import StoreSamples, open_store
-from hasten.data.store.verify import sound_samples, verify
+from hasten.data.store.reader import StoreSamples, open_store, sound_samples
+from hasten.data.store.verify import verify
 from hasten.data.store.windows import StoreWindows
 from hasten.data.store.writer import ColumnSchema, StoreWriter
 
@@ -251,6 +252,38 @@ def damaged_copy(tmp_path_factory):
     (path / "source").write_text("x")
     pack(packing_of(column_values(), path / "source"), path / "s", block_bytes=64)
     return path / "s", {file.name: file.read_bytes() for file in (path / "s").iterdir()}
+
+
+def test_a_damaged_store_is_packed_again_with_replace(folder, source):
+    (folder / "x.npy").write_bytes((folder / "x.npy").read_bytes()[:-1] + b"?")
+    pack(packing_of(column_values(), source), folder, block_bytes=64)  # the same store is there: nothing to do
+    assert len(verify(folder).damage) == 1
+    pack(packing_of(column_values(), source), folder, block_bytes=64, replace=True)
+    assert verify(folder).damage == ()
+    (folder / "manifest.json").write_text("{}")
+    with pytest.raises(BadInput, match="the manifest must have the checksum none"):
+        pack(packing_of(column_values(), source), folder)
+    pack(packing_of(column_values(), source), folder, replace=True)
+    assert_same(everything(open_store(folder)), column_values())
+
+
+def test_a_store_goes_to_another_process_as_its_path(folder):
+    content = pickle.dumps(open_store(folder))
+    assert len(content) < 5000
+    assert_same(everything(pickle.loads(content)), column_values())
+
+
+@pytest.mark.slow
+def test_each_single_byte_of_a_store_is_covered(damaged_copy):
+    folder, whole = damaged_copy
+    for name, content in whole.items():
+        for place in range(len(content)):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << place % 8
+            (folder / name).write_bytes(damaged)
+            with pytest.raises(BadInput, match=name):
+                everything(open_store(folder))
+        (folder / name).write_bytes(content)
 
 
 def test_a_missing_file_is_named(folder):

@@ -64,6 +64,27 @@ def test_one_text_among_numbers_is_a_mistake_not_a_category(read):
     assert np.isnan(read(text, dialect=Dialect(missing=frozenset({"l0"}))).numbers[10, 0])
 
 
+def test_rows_with_faults_can_be_left_out_with_a_message_each(read):
+    rows = [f"{i},{i % 2}" for i in range(20)]
+    rows[3], rows[5], rows[7], rows[8], rows[9] = "3,1,9", "inf,1", "oops,1", "8,?", "?,1"
+    text = "x,y\n" + "\n".join(rows)
+    for message in ("found 3 in row 4 .line 5.",):
+        with pytest.raises(BadInput, match=message):
+            read(text)
+    table = read(text, on_bad="skip")
+    assert table.numbers[:, 0].tolist()[:5] == [0, 1, 2, 4, 6]
+    assert np.isnan(table.numbers[5, 0])
+    assert len(table) == 16
+    assert [message.split("; found")[1][:8] for message in table.skipped] == [
+        " 3 in ro",
+        " '?'. Re",
+        " 'inf'. ",
+        " 'oops'.",
+    ]
+    with pytest.raises(BadInput, match="at least one row that can be used"):
+        read("x,y\n1,?\n2,?\n", on_bad="skip")
+
+
 def test_a_target_that_must_be_a_number_is_held_to_it(read):
     with pytest.raises(BadInput, match=r"column 'y': the target must be a number; found 2 texts, the first 'a'"):
         read("x,y\n1,a\n2,b\n", kind="number")

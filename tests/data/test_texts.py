@@ -54,6 +54,13 @@ def test_bad_tables_are_named(tmp_path, content, options, message):
         read_text_table(path, "y", **options)
 
 
+def test_rows_with_faults_can_be_left_out(tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text("text,y\na b,1\nc,d,2\ne f,\ng h,3\n")
+    found = read_text_table(path, "y", on_bad="skip")
+    assert (found.texts, found.classes, len(found.skipped)) == (("a b", "g h"), ("1", "3"), 2)
+
+
 def test_sms_and_news_are_read(shared_data):
     sms = read_text_table(shared_data / "sms_spam" / "SMSSpamCollection.gz", 0)
     assert np.bincount(sms.labels).tolist() == [4827, 747]

@@ -1,4 +1,4 @@
-"""Arrays in .npy, .npz and IDX files."""
+"""Arrays in .npy, .npz and IDX files, and bare tokens."""
 
 import math
 import zipfile
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
+from hasten.data.content import read_bytes
 from hasten.data.idx import read_idx
 
 
@@ -57,6 +58,36 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise BadInput(f"{path} must be a readable file; found: {error.strerror or error}.") from error
     return arrays
+
+
+def read_tokens(path: Path, dtype: str = "uint16", *, num_tokens: int | None = None) -> NDArray[Any]:
+    """Return the tokens of a file that holds nothing else, as nanoGPT's .bin files do.
+
+    Args:
+        path: the file.
+        dtype: of the tokens, little-endian; the file does not tell.
+        num_tokens: how many there are in the vocabulary, if known.
+
+    Raises:
+        BadInput: if the file is missing or empty, its size is no multiple of a token's, or a token is not in the
+            vocabulary (names the first).
+    """
+    kind = np.dtype(dtype).newbyteorder("<")
+    content = read_bytes(path)
+    if not content or len(content) % kind.itemsize:
+        raise BadInput(
+            f"{path} must hold tokens of {kind.itemsize} bytes ({kind.name}); found {len(content)} bytes. "
+            "Get the file again, or name another type."
+        )
+    tokens = np.frombuffer(content, kind).astype(kind.newbyteorder("="))
+    limit = np.iinfo(kind).max + 1 if num_tokens is None else num_tokens
+    wrong = np.flatnonzero((tokens < 0) | (tokens >= limit))
+    if wrong.size:
+        raise BadInput(
+            f"{path} must hold tokens from 0 to {limit - 1}; found {tokens[wrong[0]]} at "
+            f"place {wrong[0]} and {wrong.size} such tokens in all. Name another type or vocabulary."
+        )
+    return tokens
 
 
 def _not_npy(path: Path, error: Exception) -> str:

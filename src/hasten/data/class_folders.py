@@ -60,44 +60,47 @@ def find_class_folders(
             class or a file outside of all classes.
     """
     listing = listing or list_members(path)
-    files = [member for member in listing.files if PurePosixPath(member.name).suffix.lower() in suffixes]
-    if not files:
-        raise BadInput(
-            f"{path} must hold files ending in {', '.join(sorted(suffixes))}, one folder per class; found "
-            f"{_shown(suffix_counts(listing.files)) or 'no files'}. Check the path."
-        )
+    files, others = _wanted(path, listing, suffixes)
     parents = [PurePosixPath(member.name).parts[:-1] for member in files]
     shared = _shared(parents)
-    skipped: list[str] = []
-    has_splits = _has_splits([parent[shared:] for parent in parents])
+    has_splits = all(len(parent) > shared + 1 and parent[shared].lower() in SPLIT_NAMES for parent in parents)
     level = shared + has_splits
-    inside = [place for place, parent in enumerate(parents) if len(parent) > level]
-    _check_outside(
-        path, [member for member, parent in zip(files, parents, strict=True) if len(parent) <= level], on_bad, skipped
-    )
-    classes = sorted({parents[place][level] for place in inside})
+    skipped: list[str] = []
+    _check_outside(path, files, level, on_bad, skipped)
     _check_empty(path, listing, parents, level, on_bad, skipped)
+    inside = [place for place, parent in enumerate(parents) if len(parent) > level]
+    names = [parents[place][level] for place in inside]
+    classes = sorted(set(names))
     if len(classes) < 2:
         raise BadInput(
             f"{path} must have at least two class folders with files; found {', '.join(classes) or 'none'}. "
             "Put the files of each class into a folder of its own."
         )
     code_of = {name: code for code, name in enumerate(classes)}
-    labels = np.array([code_of[parents[place][level]] for place in inside], np.int64)
-    splits: dict[str, NDArray[np.int64]] = {}
-    if has_splits:
-        split_of = np.array([parents[place][shared] for place in inside])
-        splits = {str(name): np.flatnonzero(split_of == name) for name in np.unique(split_of)}
-    others = [member for member in listing.files if PurePosixPath(member.name).suffix.lower() not in suffixes]
+    split_of = np.array([parents[place][shared] for place in inside]) if has_splits else np.array([], str)
     return ClassFolders(
         source=path,
         members=tuple(files[place] for place in inside),
-        labels=labels,
+        labels=np.array([code_of[name] for name in names], np.int64),
         classes=tuple(classes),
-        splits=splits,
+        splits={str(name): np.flatnonzero(split_of == name) for name in np.unique(split_of)},
         ignored=suffix_counts(others),
         skipped=tuple(skipped),
     )
+
+
+def _wanted(path: Path, listing: Listing, suffixes: Collection[str]) -> tuple[list[Member], list[Member]]:
+    """Return the files with these endings, and the others."""
+    files: list[Member] = []
+    others: list[Member] = []
+    for member in listing.files:
+        (files if PurePosixPath(member.name).suffix.lower() in suffixes else others).append(member)
+    if not files:
+        raise BadInput(
+            f"{path} must hold files ending in {', '.join(sorted(suffixes))}, one folder per class; found "
+            f"{_shown(suffix_counts(others)) or 'no files'}. Check the path."
+        )
+    return files, others
 
 
 def _shared(parents: Sequence[Parts]) -> int:
@@ -108,15 +111,12 @@ def _shared(parents: Sequence[Parts]) -> int:
     return depth
 
 
-def _has_splits(parents: Sequence[Parts]) -> bool:
-    return all(len(parent) > 1 and parent[0].lower() in SPLIT_NAMES for parent in parents)
-
-
-def _check_outside(path: Path, outside: Sequence[Member], on_bad: OnBad, skipped: list[str]) -> None:
+def _check_outside(path: Path, files: Sequence[Member], level: int, on_bad: OnBad, skipped: list[str]) -> None:
+    outside = [member.name for member in files if len(PurePosixPath(member.name).parts) - 1 <= level]
     if outside:
         error = BadInput(
-            f"{path} must have every file in a class folder; found {len(outside)} outside, the first "
-            f"{outside[0].name}. Move or remove them, or leave them out with the policy skip."
+            f"{path} must have every file in a class folder; found {len(outside)} outside, the first {outside[0]}. "
+            "Move or remove them, or leave them out with the policy skip."
         )
         leave_out(error, on_bad, skipped)
 

@@ -5,12 +5,13 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.content import read_text
+from hasten.data.policy import OnBad, leave_out
 
 MISSING: frozenset[str] = frozenset({"", "?", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL"})
 _DELIMITERS = (",", "\t", ";", "|", " ")
@@ -51,6 +52,7 @@ class Columns:
     names: tuple[str, ...]
     fields: tuple[list[str], ...]
     lines: list[int]  # the line of the file on which each row ends
+    skipped: tuple[str, ...] = ()  # the message of each row that was left out
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -73,23 +75,54 @@ class Columns:
             raise BadInput(f"{self.path} has {len(self.names)} columns; found {target} for the place of the target.")
         return target % len(self.names)
 
-    def require_present(self, column: int, missing: frozenset[str]) -> None:
-        """Check that no field of a target column is missing.
-
-        Raises:
-            BadInput: names the first row that lacks it.
-        """
+    def lacking(self, column: int, missing: frozenset[str]) -> Iterator[tuple[int, BadInput]]:
+        """Yield each row in which a target is missing, with the error that says so."""
         for row, field in enumerate(self.fields[column]):
             if field in missing:
-                raise BadInput(f"{self.place(row, column)}: a target must be present; found {field!r}. Remove the row.")
+                yield (
+                    row,
+                    BadInput(
+                        f"{self.place(row, column)}: a target must be present; found {field!r}. "
+                        "Remove the row, or leave it out with the policy skip."
+                    ),
+                )
+
+    def without(self, faults: Iterable[tuple[int, BadInput]], on_bad: OnBad) -> "Columns":
+        """Return the columns without the rows at fault; raise the first error where the policy is "raise".
+
+        Raises:
+            BadInput: also if no row is left.
+        """
+        messages = list(self.skipped)
+        rows: set[int] = set()
+        for row, error in faults:
+            if row not in rows:
+                leave_out(error, on_bad, messages)
+                rows.add(row)
+        if not rows:
+            return self
+        if len(rows) == len(self):
+            raise BadInput(f"{self.path} must hold at least one row that can be used; found none. {messages[-1]}")
+        kept = [row for row in range(len(self)) if row not in rows]
+        return replace(
+            self,
+            fields=tuple([fields[row] for row in kept] for fields in self.fields),
+            lines=[self.lines[row] for row in kept],
+            skipped=tuple(messages),
+        )
 
 
-def read_columns(path: Path, dialect: Dialect = INFERRED) -> Columns:
+def read_columns(path: Path, dialect: Dialect = INFERRED, *, on_bad: OnBad = "raise") -> Columns:
     """Return all fields of a delimited text file, compressed or not.
 
+    Args:
+        path: the file.
+        dialect: how it is written.
+        on_bad: whether a row with more or fewer fields than the first one is an error or left out.
+
     Raises:
-        BadInput: if the file cannot be read, is not UTF-8, has no rows, a broken quote, or a row with more or fewer
-            fields than the first one; the message names the row and the line.
+        BadInput: if the file cannot be read, is not UTF-8, has no rows, a broken quote, or, under "raise", a row with
+            more or fewer fields than the first one; the message names the row and the line.
     """
     text = read_text(path)
     delimiter = dialect.delimiter or _guess_delimiter(path, text, dialect)
@@ -107,15 +140,17 @@ def read_columns(path: Path, dialect: Dialect = INFERRED) -> Columns:
     seen: list[dict[str, str]] = [{} for _ in range(width)]
     columns: tuple[list[str], ...] = tuple([] for _ in range(width))
     lines: list[int] = []
-    for line, fields in body:
+    skipped: list[str] = []
+    for row, (line, fields) in enumerate(body, start=1):
         if len(fields) != width:
-            raise _wrong_width(path, len(lines) + 1, line, fields, names)
+            leave_out(_wrong_width(path, f"row {row} (line {line})", fields, names), on_bad, skipped)
+            continue
         lines.append(line)
         for column, known, field in zip(columns, seen, fields, strict=True):
             column.append(known.setdefault(field, field))
     if not lines:
         raise BadInput(f"{path} must hold at least one row below its header; found none. Check the file.")
-    return Columns(path, names, columns, lines)
+    return Columns(path, names, columns, lines, tuple(skipped))
 
 
 def _rows(path: Path, text: str, delimiter: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
@@ -200,10 +235,10 @@ def _names(path: Path, header: list[str], given: tuple[str, ...], width: int) ->
     return names
 
 
-def _wrong_width(path: Path, row: int, line: int, fields: list[str], names: tuple[str, ...]) -> BadInput:
+def _wrong_width(path: Path, place: str, fields: list[str], names: tuple[str, ...]) -> BadInput:
     shown = ", ".join(fields)
     return BadInput(
         f"{path} must have {len(names)} fields in every row ({', '.join(names[:8])}{', ...' * (len(names) > 8)}); "
-        f"found {len(fields)} in row {row} (line {line}): {shown[:80]}{'...' * (len(shown) > 80)}. "
-        "Correct the row, or name the delimiter."
+        f"found {len(fields)} in {place}: {shown[:80]}{'...' * (len(shown) > 80)}. "
+        "Correct the row, name the delimiter, or leave such rows out with the policy skip."
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,19 +38,42 @@ def parse(columns: Columns, place: int, missing: frozenset[str]) -> Column:
     """Return a column as numbers (dates too, as days since 1970-01-01) or, where it holds anything else, categories.
 
     Raises:
-        BadInput: if a number is not finite, or a few fields of a column of numbers are text (names row and column).
+        BadInput: if the column has `faults`; names the row.
     """
     fields = columns.fields[place]
-    counts = Counter(fields)
-    present = [field for field in counts if field not in missing]
-    numbers = [field for field in present if is_number(field)]
-    if numbers:
-        good, rows = (sum(counts[field] for field in part) for part in (numbers, present))
-        if good >= _NUMBERS_SHARE * rows:
-            return _numbers(columns, place, missing, numbers, rows)
-    elif (dates := _dates(fields, present, missing)) is not None:
-        return dates
-    return categorise(fields, missing)
+    value_of = _numbers_in(fields, missing)
+    if value_of is not None:
+        for _, error in faults(columns, place, missing):
+            raise error
+        return _looked_up(fields, value_of, missing)
+    return _dates(fields, missing) or categorise(fields, missing)
+
+
+def faults(columns: Columns, place: int, missing: frozenset[str]) -> Iterator[tuple[int, BadInput]]:
+    """Yield each row in which a column of numbers holds text or a number that is not finite, with its error."""
+    fields = columns.fields[place]
+    value_of = _numbers_in(fields, missing)
+    if value_of is None:
+        return
+    text = {field for field in set(fields) - missing if field not in value_of}
+    extreme = {field for field, value in value_of.items() if not abs(value) <= LARGEST}
+    if not text and not extreme:
+        return
+    good = sum(map(value_of.__contains__, fields))
+    for row, field in enumerate(fields):
+        if field in text:
+            message = f"expected a number, as in {good} of {len(fields)} rows; found {field!r}"
+        elif field in extreme:
+            message = f"a number must be finite and fit float32; found {field!r}"
+        else:
+            continue
+        yield (
+            row,
+            BadInput(
+                f"{columns.place(row, place)}: {message}. Correct the field, list it among the missing values, "
+                "take the column as text, or leave such rows out with the policy skip."
+            ),
+        )
 
 
 def categorise(fields: list[str], missing: frozenset[str]) -> Categories:
@@ -60,33 +84,27 @@ def categorise(fields: list[str], missing: frozenset[str]) -> Categories:
     return Categories(np.fromiter(map(code_of.__getitem__, fields), np.int32, len(fields)), tuple(ordered))
 
 
-def _numbers(columns: Columns, place: int, missing: frozenset[str], numbers: list[str], rows: int) -> Numbers:
-    fields = columns.fields[place]
-    value_of = {field: float(field) for field in numbers}
-    for row, field in enumerate(fields):
-        if field in missing:
-            continue
-        if field not in value_of:
-            good = sum(map(value_of.__contains__, fields))
-            raise BadInput(
-                f"{columns.place(row, place)}: expected a number, as in {good} of {rows} rows; found {field!r}. "
-                "Correct the field, list it among the missing values, or take the column as text."
-            )
-        if not abs(value_of[field]) <= LARGEST:
-            raise BadInput(
-                f"{columns.place(row, place)}: a number must be finite and fit float32; found {field!r}. "
-                "Correct the field or list it among the missing values."
-            )
-    value_of |= dict.fromkeys(missing, np.nan)
-    return Numbers(np.fromiter(map(value_of.__getitem__, fields), np.float32, len(fields)))
+def _numbers_in(fields: list[str], missing: frozenset[str]) -> dict[str, float] | None:
+    """Return the number that each field stands for, or None if the column is not one of numbers."""
+    counts = Counter(fields)
+    value_of = {field: float(field) for field in counts if field not in missing and is_number(field)}
+    present = len(fields) - sum(counts[field] for field in missing)
+    good = sum(counts[field] for field in value_of)
+    return value_of if good and good >= _NUMBERS_SHARE * present else None
 
 
-def _dates(fields: list[str], present: list[str], missing: frozenset[str]) -> Numbers | None:
+def _dates(fields: list[str], missing: frozenset[str]) -> Numbers | None:
+    """Return a column of ISO dates as days since 1970-01-01, or None if it holds anything else."""
+    present = list(set(fields) - missing)
     if not present or not all(map(_DATE.fullmatch, present)):
         return None
     try:
         days = np.array(present, "datetime64[ms]").astype(np.float64) / 86_400_000
     except ValueError:  # the pattern fits, but there is no such day: 2024-02-31
         return None
-    value_of = dict(zip(present, days, strict=True)) | dict.fromkeys(missing, np.nan)
-    return Numbers(np.fromiter(map(value_of.__getitem__, fields), np.float32, len(fields)))
+    return _looked_up(fields, dict(zip(present, days.tolist(), strict=True)), missing)
+
+
+def _looked_up(fields: list[str], value_of: dict[str, float], missing: frozenset[str]) -> Numbers:
+    values = value_of | dict.fromkeys(missing, np.nan)
+    return Numbers(np.fromiter(map(values.__getitem__, fields), np.float32, len(fields)))

@@ -40,6 +40,7 @@ def inspect_table(table: Table) -> Inspection:
         columns=(*numbers, *categories, target),
         rows=tuple(_row(table, place) for place in range(min(_EXAMPLES, len(table)))),
         problems=(
+            *table.skipped,
             *(sentence for column in (*numbers, *categories) for sentence in _column_problems(column, len(table))),
             *_target_problems(table),
             *_repetition_problems(len(table), distinct_rows, _distinct(features)),

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hasten.data.content import read_text
 from hasten.data.store.fingerprint import hash_values
@@ -15,7 +17,7 @@ from hasten.data.text import CharacterVocabulary, encode, fit_characters
 from hasten.data.texts import Texts
 
 _CHUNK_ITEMS = 4096
-_CHUNK_CHARACTERS = 4 << 20
+_CHUNK_TOKENS = 4 << 20
 
 
 def pack_texts(texts: Texts) -> Packing:
@@ -65,6 +67,28 @@ def pack_characters(path: Path, vocabulary: CharacterVocabulary | None = None) -
     )
 
 
+def pack_tokens(tokens: NDArray[Any], source: Path) -> Packing:
+    """Return a stream of tokens, ready to be packed, as the stream "tokens".
+
+    Args:
+        tokens: (n,) of any integer type.
+        source: the file that they were read from.
+    """
+    return Packing(
+        kind="tokens",
+        source=source,
+        columns=(ColumnSchema(name="tokens", layout=Layout.STREAM, dtype=tokens.dtype.str),),
+        num_items=len(tokens),
+        chunks=partial(_slices, tokens),
+    )
+
+
+def _slices(tokens: NDArray[Any], position: int) -> Iterator[Chunk]:
+    for start in range(position, len(tokens), _CHUNK_TOKENS):
+        part = tokens[start : start + _CHUNK_TOKENS]
+        yield Chunk(start + len(part), {"tokens": part})
+
+
 def _text_chunks(texts: Texts, position: int) -> Iterator[Chunk]:
     splits = split_codes(len(texts), texts.splits)
     for start in range(position, len(texts), _CHUNK_ITEMS):
@@ -75,6 +99,6 @@ def _text_chunks(texts: Texts, position: int) -> Iterator[Chunk]:
 
 
 def _token_chunks(text: str, vocabulary: CharacterVocabulary, position: int) -> Iterator[Chunk]:
-    for start in range(position, len(text), _CHUNK_CHARACTERS):
-        part = text[start : start + _CHUNK_CHARACTERS]
+    for start in range(position, len(text), _CHUNK_TOKENS):
+        part = text[start : start + _CHUNK_TOKENS]
         yield Chunk(start + len(part), {"tokens": encode(part, vocabulary)})

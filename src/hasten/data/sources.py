@@ -66,10 +66,11 @@ def read_source(path: Path, *, target: str | int | None = None, on_bad: OnBad = 
     if ".npy" in suffixes or read_bytes(path)[:2] == b"\0\0":
         return Arrays(path, {path.name.split(".")[0]: read_array(path)})
     if target is not None or suffixes & _TABLE_SUFFIXES:
-        columns = read_columns(path)
+        columns = read_columns(path, on_bad=on_bad)
         place = columns.find(goal)
         as_texts = any(_holds_texts(fields) for at, fields in enumerate(columns.fields) if at != place)
-        return texts_of(columns, goal, missing=MISSING) if as_texts else table_of(columns, goal, missing=MISSING)
+        read = texts_of if as_texts else table_of
+        return read(columns, goal, missing=MISSING, on_bad=on_bad)
     return Prose(path, read_text(path))
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.delimited import INFERRED, Columns, Dialect, read_columns
-from hasten.data.fields import Categories, Column, Numbers, categorise, parse
+from hasten.data.fields import Categories, Column, Numbers, categorise, faults, parse
+from hasten.data.policy import OnBad
 
 TargetKind = Literal["number", "class"]
 MAX_WHOLE_CLASSES = 20
@@ -32,6 +33,7 @@ class Table:
         target: (n,) float32 for regression, int64 places in `classes` for classification.
         target_name: the name of the target column.
         classes: the distinct values of the target, in their order; empty for regression.
+        skipped: the message of each row that was left out.
     """
 
     source: Path
@@ -43,6 +45,7 @@ class Table:
     target: NDArray[np.float32] | NDArray[np.int64]
     target_name: str
     classes: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.target)
@@ -56,6 +59,7 @@ def read_table(
     kind: TargetKind | None = None,
     text: Collection[str] = (),
     drop: Collection[str] = (),
+    on_bad: OnBad = "raise",
 ) -> Table:
     """Read a table from CSV or TSV, compressed or not.
 
@@ -69,12 +73,14 @@ def read_table(
             20 distinct values, all whole.
         text: columns of numbers that are names in truth (a postal code), to be taken as categories.
         drop: columns to leave out.
+        on_bad: whether a row with a fault is an error or left out.
 
     Raises:
-        BadInput: as `read_columns`; if a column does not exist, a target is missing, a number is not finite, or text
-            stands in a column of numbers (names the row and the column).
+        BadInput: as `read_columns`; if a column does not exist; under "raise", if a target is missing, a number is not
+            finite, or text stands in a column of numbers (names the row and the column).
     """
-    return table_of(read_columns(path, dialect), target, missing=dialect.missing, kind=kind, text=text, drop=drop)
+    columns = read_columns(path, dialect, on_bad=on_bad)
+    return table_of(columns, target, missing=dialect.missing, kind=kind, text=text, drop=drop, on_bad=on_bad)
 
 
 def table_of(
@@ -85,19 +91,23 @@ def table_of(
     kind: TargetKind | None = None,
     text: Collection[str] = (),
     drop: Collection[str] = (),
+    on_bad: OnBad = "raise",
 ) -> Table:
     """Return the table that columns of text hold; see `read_table`."""
     goal = columns.find(target)
     for name in (*text, *drop):
         if name not in columns.names:
             raise unknown_name("column", name, columns.names)
-    columns.require_present(goal, missing)
-    parsed: dict[str, Column] = {}
-    for place, name in enumerate(columns.names):
-        if place == goal or name in drop:
-            continue
-        as_text = name in text
-        parsed[name] = categorise(columns.fields[place], missing) if as_text else parse(columns, place, missing)
+    columns = columns.without(columns.lacking(goal, missing), on_bad)
+    places = {name: place for place, name in enumerate(columns.names) if place != goal and name not in drop}
+    if on_bad == "skip":
+        numeric = [place for name, place in places.items() if name not in text] + [goal] * (kind != "class")
+        found_faults = [fault for place in numeric for fault in faults(columns, place, missing)]
+        columns = columns.without(found_faults, on_bad)
+    parsed: dict[str, Column] = {
+        name: categorise(columns.fields[place], missing) if name in text else parse(columns, place, missing)
+        for name, place in places.items()
+    }
     fields = columns.fields[goal]
     found = categorise(fields, missing) if kind == "class" else parse(columns, goal, missing)
     if kind is None and isinstance(found, Numbers) and few_whole(found.values):
@@ -107,7 +117,8 @@ def table_of(
             f"{columns.path}, column {columns.names[goal]!r}: the target must be a number; found "
             f"{len(found.names)} texts, the first {found.names[0]!r}. Choose another column, or predict a class."
         )
-    return assemble(columns.path, parsed, target_name=columns.names[goal], target=found)
+    table = assemble(columns.path, parsed, target_name=columns.names[goal], target=found)
+    return replace(table, skipped=columns.skipped)
 
 
 def assemble(source: Path, columns: dict[str, Column], *, target_name: str, target: Column) -> Table:

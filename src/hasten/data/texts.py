@@ -71,7 +71,12 @@ def read_text_folders(path: Path, *, on_bad: OnBad = "raise", listing: Listing |
 
 
 def read_text_table(
-    path: Path, target: str | int, *, columns: Sequence[str] = (), dialect: Dialect = INFERRED
+    path: Path,
+    target: str | int,
+    *,
+    columns: Sequence[str] = (),
+    dialect: Dialect = INFERRED,
+    on_bad: OnBad = "raise",
 ) -> Texts:
     """Read one text per row of a CSV or TSV file.
 
@@ -80,14 +85,23 @@ def read_text_table(
         target: the name or the place of the column that holds the class.
         columns: those that hold the text, joined by a line end; all but the target where none are named.
         dialect: how the file is written.
+        on_bad: whether a row of another width or without a class is an error or left out.
 
     Raises:
-        BadInput: as `read_columns`; if a column does not exist or a class is missing (names the row).
+        BadInput: as `read_columns`; if a column does not exist or, under "raise", a class is missing (names the row).
     """
-    return texts_of(read_columns(path, dialect), target, missing=dialect.missing, columns=columns)
+    table = read_columns(path, dialect, on_bad=on_bad)
+    return texts_of(table, target, missing=dialect.missing, columns=columns, on_bad=on_bad)
 
 
-def texts_of(table: Columns, target: str | int, *, missing: frozenset[str], columns: Sequence[str] = ()) -> Texts:
+def texts_of(
+    table: Columns,
+    target: str | int,
+    *,
+    missing: frozenset[str],
+    columns: Sequence[str] = (),
+    on_bad: OnBad = "raise",
+) -> Texts:
     """Return the texts that the rows of a table hold; see `read_text_table`."""
     goal = table.find(target)
     for name in columns:
@@ -96,7 +110,7 @@ def texts_of(table: Columns, target: str | int, *, missing: frozenset[str], colu
     chosen = [place for place, name in enumerate(table.names) if place != goal and (not columns or name in columns)]
     if not chosen:
         raise BadInput(f"{table.path} must have a column of text beside the target; found {', '.join(table.names)}.")
-    table.require_present(goal, missing)
+    table = table.without(table.lacking(goal, missing), on_bad)
     classes = sorted(set(table.fields[goal]))
     code_of = {name: code for code, name in enumerate(classes)}
     return Texts(
@@ -105,4 +119,5 @@ def texts_of(table: Columns, target: str | int, *, missing: frozenset[str], colu
         labels=np.array([code_of[name] for name in table.fields[goal]], np.int64),
         classes=tuple(classes),
         splits={},
+        skipped=table.skipped,
     )

@@ -20,6 +20,7 @@ from hasten.data.store.manifest import (
     read_manifest,
     way_out,
 )
+from hasten.data.store.verify import verify
 from hasten.data.store.writer import ColumnSchema, Rows, StoreWriter
 
 Ids = NDArray[np.int64]
@@ -83,7 +84,7 @@ def pack(
     Args:
         packing: the source.
         destination: the folder to make.
-        replace: whether a store of another source or with other options may be replaced.
+        replace: whether a store that is damaged, of another source or with other options may be replaced.
         progress: called after each chunk.
         block_bytes: how many bytes share a checksum.
 
@@ -93,9 +94,8 @@ def pack(
     Raises:
         BadInput: if the destination holds something else, the source changes meanwhile, or the disk is full.
     """
-    source = packing.source if isinstance(packing.source, SourceFingerprint) else fingerprint_source(packing.source)
-    options = sorted(packing.preprocessing.items())
-    key = hash_values(SCHEMA_VERSION, source.content, options, packing.columns, packing.classes, packing.details)
+    source = _fingerprint(packing, destination)
+    key = _key(packing, source)
     if destination.exists() and (done := _already_there(destination, source, key, replace=replace)):
         return done
     with StoreWriter(destination, packing.columns, key, block_bytes=block_bytes) as writer:
@@ -132,17 +132,58 @@ def split_codes(num_items: int, splits: Mapping[str, Ids]) -> dict[str, NDArray[
     return {SPLITS: codes} if splits else {}
 
 
-def _already_there(destination: Path, source: SourceFingerprint, key: str, *, replace: bool) -> Manifest | None:
-    """Return the manifest of the wanted store if it is there, None if what is there may be replaced."""
+def cached(packing: Packing, cache: Path, *, progress: Progress | None = None) -> Path:
+    """Return the store of a source in a folder of stores; it is packed if it is not there or no longer up to date.
+
+    The name of the store depends on the path of the source and the options: a source that changes replaces its store.
+
+    Raises:
+        BadInput: as `pack`.
+    """
+    path = packing.source.path if isinstance(packing.source, SourceFingerprint) else str(packing.source.absolute())
+    name = hash_values(path, sorted(packing.preprocessing.items()), packing.columns, packing.classes, packing.details)
+    store = cache / f"{packing.kind}-{name[:16]}"
+    manifest = _manifest(store)
+    if manifest is None or manifest.fingerprint != _key(packing, _fingerprint(packing, store)):
+        pack(packing, store, replace=True, progress=progress)
+    return store
+
+
+def _key(packing: Packing, source: SourceFingerprint) -> str:
+    """Return the hash of all that decides what the store holds."""
+    options = sorted(packing.preprocessing.items())
+    return hash_values(SCHEMA_VERSION, source.content, options, packing.columns, packing.classes, packing.details)
+
+
+def _manifest(destination: Path) -> Manifest | None:
+    """Return the manifest of a store that can be replaced or None; what is there and is no store is an error."""
     try:
-        manifest = read_manifest(destination)
+        return read_manifest(destination)
     except BadInput:
-        # What is not a store is never removed; a store that is damaged or of another version may be replaced.
-        if replace and (destination / MANIFEST).is_file():
+        # What is not a store is never removed; one that is damaged or of another version may be replaced.
+        if not destination.exists() or (destination / MANIFEST).is_file():
             return None
         raise
-    if manifest.fingerprint == key or replace:
-        return manifest if manifest.fingerprint == key else None
+
+
+def _fingerprint(packing: Packing, destination: Path) -> SourceFingerprint:
+    """Return the fingerprint of the source; its files are not read where a store shows that they are as they were."""
+    if isinstance(packing.source, SourceFingerprint):
+        return packing.source
+    manifest = _manifest(destination)
+    known = manifest is not None and manifest.source.path == str(packing.source.absolute())
+    if manifest is not None and known and source_changed(packing.source, manifest.source) is None:
+        return manifest.source
+    return fingerprint_source(packing.source)
+
+
+def _already_there(destination: Path, source: SourceFingerprint, key: str, *, replace: bool) -> Manifest | None:
+    """Return the manifest of the wanted store if it is there, None if it may be written."""
+    manifest = _manifest(destination) if replace else read_manifest(destination)
+    if manifest is not None and manifest.fingerprint == key and not (replace and verify(destination).damage):
+        return manifest
+    if manifest is None or replace:
+        return None
     same = manifest.source.content == source.content
     found = f"the options {manifest.preprocessing}" if same else f"what {manifest.source.path} held at another time"
     raise BadInput(

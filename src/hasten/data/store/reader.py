@@ -14,8 +14,10 @@ from torch.utils.data import Dataset
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.datasets import Batch
 from hasten.data.store.blocks import CheckedArray, RowsToSamples, no_sample, own_sample, through_offsets
+from hasten.data.store.damage import damage_error
 from hasten.data.store.fingerprint import source_changed
 from hasten.data.store.manifest import SPLITS, Layout, Manifest, StoredArray, StoredColumn, read_manifest, way_out
+from hasten.data.store.verify import Verification
 
 
 class Store:
@@ -48,6 +50,10 @@ class Store:
 
     def __len__(self) -> int:
         return self.manifest.num_samples
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[Path, Manifest]]:
+        # Another process opens the files itself rather than being sent what they hold.
+        return Store, (self.folder, self.manifest)
 
     def take(self, name: str, ids: Tensor) -> Tensor:
         """Return the rows of a fixed column, (batch, ...), by one gather.
@@ -149,6 +155,24 @@ def open_store(folder: Path, *, source: Path | None = None) -> Store:
     if source is not None and (change := source_changed(source, manifest.source)):
         raise BadInput(f"{folder} must be made from {source} as it is now; found {change}. {way_out(folder)}")
     return Store(folder, manifest)
+
+
+def sound_samples(folder: Path, verification: Verification) -> Tensor:
+    """Return the ids of the samples that no damage touches, ascending, (n,) int64: the policy "skip".
+
+    Raises:
+        BadInput: if the damage cannot be kept apart from the rest: a header, a size, offsets, a stream.
+    """
+    manifest = read_manifest(folder)
+    sound = np.ones(manifest.num_samples, np.bool_)
+    offsets = {column.offsets.file for column in manifest.columns if column.offsets is not None}
+    for damage in verification.damage:
+        if damage.block is None or damage.samples is None or damage.file in offsets:
+            raise damage_error(folder, damage)
+        sound[slice(*damage.samples)] = False
+    if not sound.any():
+        raise BadInput(f"{folder} must hold at least one sample that is whole; found all damaged. Pack it again.")
+    return torch.from_numpy(np.flatnonzero(sound))
 
 
 @dataclass(frozen=True)

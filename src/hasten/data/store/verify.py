@@ -1,13 +1,10 @@
-"""Checking a whole store, and finding the samples that damage has left whole."""
+"""Checking a whole store."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from hasten.base.errors import BadInput
 from hasten.base.records.record import Record
 from hasten.data.store.blocks import (
     CheckedArray,
@@ -17,7 +14,7 @@ from hasten.data.store.blocks import (
     own_sample,
     through_offsets,
 )
-from hasten.data.store.damage import Damage, damage_error
+from hasten.data.store.damage import Damage
 from hasten.data.store.manifest import Layout, Manifest, StoredArray, StoredColumn, read_manifest
 from hasten.data.store.npy import HEADER_BYTES
 
@@ -52,24 +49,6 @@ def verify(folder: Path, progress: Callable[[int, int], None] | None = None) -> 
         if progress is not None:
             progress(done, total)
     return Verification(num_blocks=sum(len(array.crc32) for array in stored), nbytes=total, damage=tuple(found))
-
-
-def sound_samples(folder: Path, verification: Verification) -> Tensor:
-    """Return the ids of the samples that no damage touches, ascending, (n,) int64: the policy "skip".
-
-    Raises:
-        BadInput: if the damage cannot be kept apart from the rest: a header, a size, offsets, a stream.
-    """
-    manifest = read_manifest(folder)
-    sound = np.ones(manifest.num_samples, np.bool_)
-    offsets = {column.offsets.file for column in manifest.columns if column.offsets is not None}
-    for damage in verification.damage:
-        if damage.block is None or damage.samples is None or damage.file in offsets:
-            raise damage_error(folder, damage)
-        sound[slice(*damage.samples)] = False
-    if not sound.any():
-        raise BadInput(f"{folder} must hold at least one sample that is whole; found all damaged. Pack it again.")
-    return torch.from_numpy(np.flatnonzero(sound))
 
 
 def _check_column(folder: Path, manifest: Manifest, column: StoredColumn) -> Iterator[tuple[Damage | None, int]]:
