@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
@@ -84,8 +85,8 @@ def train(
         Refused: if a technique of the plan cannot help here.
     """
     check(task)
-    if plan is None and resume is not None and (resume / PLAN).exists():
-        plan = resume / PLAN
+    if plan is None and resume is not None:
+        plan = _plan_of_run(resume, task)
     chosen = read_plan(plan) if isinstance(plan, Path) else plan or Plan(task=task.name)
     machine = facts()
     recipe = apply_plan(chosen, _baseline(task, machine), machine)
@@ -135,3 +136,13 @@ def tune(
 
 def _baseline(task: Task, machine: Machine) -> Recipe:
     return baseline(task, device="cuda" if machine.gpu is not None else "cpu")
+
+
+def _plan_of_run(folder: Path, task: Task) -> Plan:
+    plan = read_plan(folder / PLAN)
+    if plan.task != task.name:
+        raise BadInput(
+            f"{folder} must be a run of the task {task.name!r} to go on with it; found a run of {plan.task!r}. "
+            "Nothing was changed. Resume with that task, or start anew without --resume."
+        )
+    return plan

@@ -61,6 +61,14 @@ def test_goes_on_in_its_folder_and_ends_with_the_same_bits(tmp_path: Path) -> No
     assert len(losses) == 21
 
 
+def test_a_run_that_reached_its_target_does_not_go_on(tmp_path: Path) -> None:
+    task = mlp_task(stop=Stop(epochs=200, target=0.9))
+    first = run_training(baseline(task), EMPTY, show=lambda event: None, folder=tmp_path)
+    again = run_training(baseline(task), EMPTY, show=lambda event: None, folder=tmp_path, resume=True)
+    assert (again.result.reason, again.result.steps) == (StopReason.TARGET, first.result.steps)
+    assert again.result.time_to_target_s == first.result.time_to_target_s
+
+
 def test_events_after_the_checkpoint_are_made_again(tmp_path: Path) -> None:
     run_training(baseline(mlp_task(stop=Stop(steps=5))), EMPTY, show=lambda event: None, folder=tmp_path)
     append_event(tmp_path, Progress(step=99, epoch=9, elapsed_s=1.0, losses=(1.0,), samples_per_s=1.0))

@@ -14,7 +14,7 @@ from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
 from hasten.training.recipe import split
 from hasten.training.session import Session
-from hasten.training.stopping import ENDS_WITH_EVALUATION, converged, first_non_finite, limit_reached
+from hasten.training.stopping import ENDS_WITH_EVALUATION, already_reached, converged, first_non_finite, limit_reached
 
 PARTS = ("input", "transfer", "forward", "loss", "backward", "gradient", "update", "evaluation", "other")
 """What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`."""
@@ -61,7 +61,7 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     place, done = run.place, list[Loss]()
     started = perf_counter() - place.elapsed_s
     report_at = place.elapsed_s + REPORT_EVERY_S
-    reason, detail = limit_reached(run), ""
+    reason, detail = limit_reached(run) or already_reached(run), ""
 
     with run.switched_on():
         for ids, fetched in run.fetched() if reason is None else ():

@@ -21,6 +21,11 @@ def limit_reached(run: Session) -> StopReason | None:
     return None
 
 
+def already_reached(run: Session) -> StopReason | None:
+    """Return `TARGET` if the run, resumed from a checkpoint, had reached its target before."""
+    return StopReason.TARGET if run.quality.reaches(run.tally.best, run.recipe.task.stop.target) else None
+
+
 def first_non_finite(progress: Progress) -> int | None:
     """Return the step whose loss was the first to be NaN or infinite, if any was."""
     if None not in progress.losses:
