@@ -17,14 +17,22 @@ from hasten.techniques.forward.tf32 import Tf32
 from hasten.techniques.gradient.centralise import Centralise
 from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
 from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
+from hasten.techniques.input.batch_size import BatchSize
 from hasten.techniques.input.batched_gather import BatchedGather
+from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveResolution
+from hasten.techniques.update.averaging import Ema, Swa
 from hasten.techniques.update.delayed_update import DelayedUpdate
 from hasten.techniques.update.fused_optimizer import FusedOptimizer
 from hasten.techniques.update.one_cycle import OneCycle
+from hasten.techniques.update.optimizers import MuonHybrid, OptimizerChoice, Prodigy, ScheduleFree, Soap
+from hasten.techniques.update.schedule import FallingRate
 from hasten.training.technique import Technique
 
 OWN: tuple[type[Technique], ...] = (
     BatchedGather,
+    BatchSize,
+    ProgressiveLength,
+    ProgressiveResolution,
     OneDnnFp32,
     ChannelsLast,
     Bf16,
@@ -44,6 +52,14 @@ OWN: tuple[type[Technique], ...] = (
     FusedOptimizer,
     OneCycle,
     DelayedUpdate,
+    Ema,
+    Swa,
+    FallingRate,
+    OptimizerChoice,
+    MuonHybrid,
+    ScheduleFree,
+    Prodigy,
+    Soap,
 )
 
 

@@ -1,0 +1,136 @@
+"""Judge and keep the average of the weights over the last part of the run instead of the last weights.
+
+What it does
+    `ema` keeps an exponential moving average of every parameter, `swa` an equally weighted mean over the last part of
+    the run. Training goes on with the weights themselves; validation and the result use the average.
+
+Why it helps
+    The average lies in the middle of the valley that the weights bounce in: at a high learning rate it is as good as
+    weights after a long decay, so the target is reached earlier.
+
+When it hurts
+    It costs one more copy of the parameters and a pass over them per update. With a rate that falls to zero anyway
+    there is nothing left to average away. A slow average lags behind in short runs.
+
+Numerics
+    The training itself keeps its bits.
+
+Known problems
+    Running statistics of batch normalisation stay those of the trained weights; `swa` refuses such models, for its
+    average is far from them, and would need one more pass over the data.
+
+Source
+    Polyak and Juditsky, 1992, doi:10.1137/0330046 (ema with the start-up correction (1 + n) / (10 + n) of TensorFlow);
+    Izmailov et al., 2018, arXiv:1803.05407 (swa).
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+import torch
+from msgspec import Meta
+from torch import optim
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.training.final_weights import AVERAGE
+from hasten.training.inspection import example_model
+from hasten.training.recipe import Recipe
+from hasten.training.session import total_steps
+from hasten.training.task import AfterUpdate
+
+COUNT = "hasten_averaged"
+"""Key in `optimizer.state[parameter]` of how many updates its average has seen."""
+
+
+@torch.no_grad()
+def average_exponentially(optimizer: optim.Optimizer, progress: float, *, decay: float) -> None:
+    """Move every average towards its parameter by 1 - `decay`, faster in the first updates."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            seen = state.get(COUNT, 0)
+            if AVERAGE not in state:
+                state[AVERAGE] = parameter.detach().clone()
+            else:
+                state[AVERAGE].lerp_(parameter, 1 - min(decay, (1 + seen) / (10 + seen)))
+            state[COUNT] = seen + 1
+
+
+@torch.no_grad()
+def average_equally(optimizer: optim.Optimizer, progress: float, *, start: float) -> None:
+    """From the share `start` of the run on, keep the mean of every parameter over the updates."""
+    if progress < start:
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            seen = state.get(COUNT, 0)
+            if AVERAGE not in state:
+                state[AVERAGE] = parameter.detach().clone()
+            else:
+                state[AVERAGE].lerp_(parameter, 1 / (seen + 1))
+            state[COUNT] = seen + 1
+
+
+def _after(recipe: Recipe, change: AfterUpdate) -> Recipe:
+    return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+
+
+@dataclass(frozen=True)
+class Ema:
+    """Judge and keep an exponential moving average of the weights."""
+
+    decay: Annotated[float, Meta(gt=0, lt=1, description="share of the old average kept at each update")] = 0.999
+
+    card: ClassVar[Card] = Card(
+        name="ema",
+        stage=Stage.UPDATE,
+        guarantee=Guarantee.PATH,
+        idea="judge and keep a moving average of the weights",
+        source="Polyak and Juditsky, 1992, doi:10.1137/0330046",
+        treats=("noise_dominated", "slow_convergence"),
+        conflicts=("swa", "schedule_free", "update_in_backward"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Weights can always be averaged."""
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the averaging after each update."""
+        return _after(recipe, partial(average_exponentially, decay=self.decay))
+
+
+@dataclass(frozen=True)
+class Swa:
+    """Judge and keep the mean of the weights over the last part of the run."""
+
+    start: Annotated[float, Meta(ge=0, lt=1, description="share of the run before averaging begins")] = 0.75
+
+    card: ClassVar[Card] = Card(
+        name="swa",
+        stage=Stage.UPDATE,
+        guarantee=Guarantee.PATH,
+        idea="judge and keep the mean of the weights over the last part of the run",
+        source="Izmailov et al., 2018, arXiv:1803.05407",
+        treats=("noise_dominated",),
+        needs=("a run with a length", "no batch normalisation"),
+        conflicts=("schedule_free", "update_in_backward"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse runs without a length, and batch normalisation."""
+        if total_steps(recipe) is None and recipe.task.stop.seconds is None:
+            return "the run has no length, of which the last part could be averaged"
+        for name, module in example_model(recipe).named_modules():
+            if isinstance(module, _BatchNorm):
+                return f"the statistics of the layer {name!r} would not fit the averaged weights"
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the averaging after each update."""
+        return _after(recipe, partial(average_equally, start=self.start))
