@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(tmp_path):
     limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1100, 1100))"
     with start(source, store, before=limit) as process:
         _, message = process.communicate()
-    assert f"BadInput: {store} must be writable; found after 30 samples: File too large. What was packed is" in message
+    assert f"BadInput: {store} must be writable; found after 30 samples: File too large. What was noted" in message
     assert contents(store) == before
 
 

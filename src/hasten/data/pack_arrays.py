@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.data.prepare import Preprocessing, feature_names, transform
-from hasten.data.store.fingerprint import SourceFingerprint, fingerprint_arrays
+from hasten.data.store.fingerprint import fingerprint_arrays
 from hasten.data.store.manifest import Layout
 from hasten.data.store.pack import Chunk, Packing
 from hasten.data.store.writer import ColumnSchema
@@ -30,8 +30,7 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]], *, source: Path | str, class
     Raises:
         BadInput: if they differ in length or there are none.
     """
-    origin = source if isinstance(source, Path) else fingerprint_arrays(arrays, source)
-    return _packing("arrays", origin, arrays, classes=classes)
+    return _packing("arrays", source, arrays, classes=classes)
 
 
 def pack_table(table: Table, preprocessing: Preprocessing | None = None) -> Packing:
@@ -67,7 +66,7 @@ def pack_table(table: Table, preprocessing: Preprocessing | None = None) -> Pack
 
 def _packing(
     kind: str,
-    source: Path | SourceFingerprint,
+    source: Path | str,
     arrays: Mapping[str, NDArray[Any]],
     *,
     classes: Sequence[str] = (),
@@ -76,16 +75,17 @@ def _packing(
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1:
         raise BadInput(f"{source} must have arrays of one length to be packed; found {lengths or 'none'}.")
+    content = fingerprint_arrays(arrays, str(source))
     return Packing(
         kind=kind,
-        source=source,
+        source=source if isinstance(source, Path) else content,
         columns=tuple(
             ColumnSchema(name=name, layout=Layout.FIXED, dtype=array.dtype.str, shape=array.shape[1:])
             for name, array in arrays.items()
         ),
         num_items=next(iter(lengths.values())),
         chunks=partial(_chunks, arrays),
-        preprocessing={"content": fingerprint_arrays(arrays, kind).content},
+        preprocessing={"content": content.content},
         classes=tuple(classes),
         details=details or {},
     )

@@ -14,6 +14,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.record import Record
 
 _CHUNK_BYTES = 1 << 20
+_HEX_DIGITS = 32
 
 
 class SourceFingerprint(Record, frozen=True):
@@ -51,11 +52,11 @@ def fingerprint_source(path: Path) -> SourceFingerprint:
 
 def fingerprint_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> SourceFingerprint:
     """Return the fingerprint of arrays that come from no file; reads all of them."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()
     for key, array in arrays.items():
         digest.update(f"{key} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    content = digest.hexdigest()
+    content = digest.hexdigest()[:_HEX_DIGITS]
     nbytes = sum(array.nbytes for array in arrays.values())
     return SourceFingerprint(path=name, num_files=0, nbytes=nbytes, stat=content, content=content)
 
@@ -101,14 +102,14 @@ def _stat_hash(files: dict[str, os.stat_result]) -> str:
 
 
 def _content_hash(path: Path, files: dict[str, os.stat_result]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()
     for name, stat in files.items():
         digest.update(msgspec.json.encode([name, stat.st_size]))
         with (path / name if path.is_dir() else path).open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest()[:_HEX_DIGITS]
 
 
 def _hash(text: bytes) -> str:
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return hashlib.sha256(text).hexdigest()[:_HEX_DIGITS]

@@ -271,8 +271,8 @@ class StoreWriter:
     def _unwritable(self, error: OSError) -> BadInput:
         return BadInput(
             f"{self.destination} must be writable; found after {self.num_samples} samples: {error.strerror or error}. "
-            f"What was packed is kept in {self.folder}. Free some space and run the same command again; it goes on "
-            "from there."
+            f"What was noted as done is kept in {self.folder}. Free some space and run the same command again; it goes "
+            "on from there."
         )
 
 
