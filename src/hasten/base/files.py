@@ -31,6 +31,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = Path(file.name)
     try:
         with file:
+            os.fchmod(file.fileno(), 0o666 & ~_umask())  # a temporary file is made for its owner alone
             write(file)  # type: ignore[arg-type]  (a named temporary file is a binary file)
             file.flush()
             os.fsync(file.fileno())
@@ -42,6 +43,12 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: Path, text: str) -> None:
