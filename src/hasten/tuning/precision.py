@@ -24,6 +24,7 @@ from hasten.tuning.tolerances import (
     NOISE_SHARE,
     PRECISION_BATCHES,
     RELATIVE_ERROR,
+    SETTLING_STEPS,
     bounded,
 )
 
@@ -46,6 +47,8 @@ class LayerError:
 def precision_gate(candidate: Recipe, recipe: Recipe, state: State) -> Gate:
     """Judge a candidate at one state of the baseline: gradient error, bias, then a short branch of training."""
     plain, other = build(without_dropout(recipe)), build(without_dropout(candidate))
+    if other.scale is not None:
+        _losses(other, state, SETTLING_STEPS)  # a loss scale starts too large and comes down by itself
     layers = layer_errors(plain, other, state)
     full_batch = recipe.input.batch_size >= plain.samples
     found = [_worst([_size(layer, layers, full_batch) for layer in layers])]
@@ -156,7 +159,7 @@ def _worst(found: list[Measured]) -> Measured:
 
 def _branch(plain: Session, other: Session, state: State) -> Measured:
     """Train both from one state on the same data, and compare the losses of the second half."""
-    losses = [_losses(run, state) for run in (plain, other)]
+    losses = [_losses(run, state, BRANCH_STEPS) for run in (plain, other)]
     half = BRANCH_STEPS // 2
     steps = np.arange(BRANCH_STEPS)
     slope, start = np.polyfit(steps, losses[0], 1)
@@ -170,12 +173,12 @@ def _branch(plain: Session, other: Session, state: State) -> Measured:
     return upper, allowed, text
 
 
-def _losses(run: Session, state: State) -> NDArray[np.float64]:
+def _losses(run: Session, state: State, steps: int) -> NDArray[np.float64]:
     put(run, state)
     found: list[float] = []
     with run.switched_on():
         for number, batch in enumerate(endless(run)):
             found.append(make_step(run, batch, seed=number))
-            if len(found) == BRANCH_STEPS:
+            if len(found) == steps:
                 break
     return np.array(found)

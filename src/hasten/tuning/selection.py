@@ -6,11 +6,13 @@ import msgspec
 
 from hasten.base.records.comparison import Verdict as Speed
 from hasten.base.records.trial import Trial, Verdict
+from hasten.base.units import seconds
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
 from hasten.tuning import words
 from hasten.tuning.experiment import blank, experiment, judged, names, proven
 from hasten.tuning.laboratory import Laboratory, compared, least_cost_s
+from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay
 
 Kept = dict[Technique, Trial]
 """The techniques of the plan so far, each with the trial that shows what it adds to the others."""
@@ -40,6 +42,31 @@ def grow(lab: Laboratory, survivors: Kept, plan: Kept, *, share: float) -> Itera
             yield blank(one, Verdict.NOT_PROVEN, f"budget: not tried{words.beside(names(base))}", base)
             continue
         trial = experiment(lab, one, base, budget_s=left_s / (len(ordered) - number))
+        if trial.verdict is Verdict.KEPT:
+            plan[one] = trial
+        yield trial
+
+
+def add_costly(lab: Laboratory, costly: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
+    """Try techniques that cost much once beside the plan only, after all others: alone they would cost it twice.
+
+    Args:
+        lab: where the experiments are made.
+        costly: what is tried.
+        plan: those that help are added.
+        share: of the budget, which they may pass by no more than a guess of their cost can be wrong.
+    """
+    for one in costly:
+        base, left_s = tuple(plan), lab.budget.left_s(share)
+        setup_s = EXPECTED_SETUP_S[one.card.name]
+        why = conflict([other.card for other in (*base, one)])
+        if why is not None:
+            yield blank(one, Verdict.SUPERSEDED, f"{why}, which is there already", base)
+            continue
+        if left_s < setup_s + least_cost_s(lab) and cannot_pay(one.card.name, lab.recipe, lab.step_s) is None:
+            yield blank(one, Verdict.NOT_PROVEN, f"budget: it takes {seconds(setup_s)} or more once", base)
+            continue
+        trial = experiment(lab, one, base, budget_s=left_s)
         if trial.verdict is Verdict.KEPT:
             plan[one] = trial
         yield trial

@@ -45,6 +45,8 @@ SETTINGS: tuple[Setting, ...] = (
     (lambda: dict(os.environ), lambda found: _set_environment(found)),
 )
 
+MOST_COMPILATIONS = 64
+
 
 @contextmanager
 def untouched() -> Generator[None]:
@@ -61,6 +63,19 @@ def untouched() -> Generator[None]:
             for (read, write), value in zip(SETTINGS, found, strict=True):
                 if read() != value:
                     write(value)
+
+
+@contextmanager
+def many_compilations() -> Generator[None]:
+    """Let one function be compiled for many recipes, for the body, and let it fail rather than run uncompiled.
+
+    torch.compile keeps its results by function, not by caller, and after 8 it silently runs the function as it is: the
+    ninth recipe would be measured without what it is measured for. The limit is a setting of a private module.
+    """
+    from torch._dynamo import config  # slow to import, and only needed here
+
+    with config.patch(recompile_limit=MOST_COMPILATIONS, fail_on_recompile_limit_hit=True):
+        yield
 
 
 def forget_compiled() -> None:

@@ -21,8 +21,8 @@ from hasten.tuning.final import confirmed, product
 from hasten.tuning.laboratory import Laboratory, least_cost_s, measured_noise, open_laboratory
 from hasten.tuning.payback import EXPECTED_SETUP_S
 from hasten.tuning.screening import screen
-from hasten.tuning.selection import Kept, grow, prune
-from hasten.tuning.state import forget_compiled, untouched
+from hasten.tuning.selection import Kept, add_costly, grow, prune
+from hasten.tuning.state import forget_compiled, many_compilations, untouched
 
 SCREENING_SHARE, GROWING_SHARE, PRUNING_SHARE = 0.55, 0.75, 0.85
 """Of the budget, counted from its start: when each phase must be over. The rest is for the last measurement."""
@@ -63,7 +63,7 @@ def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
     """Yield the items, each made in a process that is then put back as it was."""
     try:
         while True:
-            with untouched():
+            with untouched(), many_compilations():
                 item = next(items, None)
             if item is None:
                 return
@@ -83,7 +83,7 @@ def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guar
             trials.append(trial)
             yield trial
     plan: Kept = {}
-    free = sorted((one for one in open_ones if one.card.guarantee in FREE), key=_cost)
+    free = [one for one in open_ones if one.card.guarantee in FREE]
     paths = [one for one in open_ones if one.card.guarantee not in FREE]
     noise, speedup, remarks = None, None, list[str]()
     if free:
@@ -94,7 +94,7 @@ def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guar
             yield trial
         plan, speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
         remarks.append(remark)
-    for trial in follow(lab, paths, plan, share=1.0) if paths else ():
+    for trial in follow(lab, paths, plan) if paths else ():
         trials.append(trial)
         yield trial
         if trial.verdict is Verdict.KEPT and trial.speedup is not None:
@@ -113,9 +113,11 @@ def _about_noise(lab: Laboratory, noise: NoiseFloor | None) -> list[str]:
 
 def _free_trials(lab: Laboratory, free: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
     """Try techniques that gates can prove; those that help together go into `plan`."""
+    cheap = [one for one in free if one.card.name not in EXPECTED_SETUP_S]
     survivors: Kept = {}
-    yield from screen(lab, free, survivors, share=SCREENING_SHARE * share)
+    yield from screen(lab, cheap, survivors, share=SCREENING_SHARE * share)
     yield from grow(lab, survivors, plan, share=GROWING_SHARE * share)
+    yield from add_costly(lab, [one for one in free if one not in cheap], plan, share=GROWING_SHARE * share)
     yield from prune(lab, plan, share=PRUNING_SHARE * share)
 
 
@@ -128,10 +130,6 @@ def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> T
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return blank(one, Verdict.FAILED, f"{type(error).__name__}: {error}")
     return blank(one, Verdict.REFUSED, why) if why is not None else None
-
-
-def _cost(one: Technique) -> float:
-    return EXPECTED_SETUP_S.get(one.card.name, 0.0)
 
 
 def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Kept, Interval | None, str]:

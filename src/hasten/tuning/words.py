@@ -30,7 +30,11 @@ def no_difference(found: Comparison, base: tuple[str, ...]) -> str:
 
 
 def unclear(found: Comparison, base: tuple[str, ...]) -> str:
-    """Say that the budget ended before the answer was certain."""
+    """Say that the answer is not certain, and why no more was done."""
+    if found.ratio.value < 1:
+        return (
+            f"{ratio(found.ratio)}{beside(base)}: not clear of the noise after {found.pairs} pairs, and looks no faster"
+        )
     return (
         f"{ratio(found.ratio)}{beside(base)}: the budget ended after {found.pairs} pairs, before it was clear of the "
         f"noise (least difference {percent(found.delta)})"
