@@ -20,6 +20,12 @@ from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
 from hasten.techniques.input.batch_size import BatchSize
 from hasten.techniques.input.batched_gather import BatchedGather
 from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveResolution
+from hasten.techniques.model.depthwise_separable import DepthwiseSeparable
+from hasten.techniques.model.freezing import Freezing
+from hasten.techniques.model.light_activations import LightActivations
+from hasten.techniques.model.low_rank_linear import LowRank
+from hasten.techniques.model.magnitude_pruning import MagnitudePruning
+from hasten.techniques.model.sparse_embedding import SparseEmbedding
 from hasten.techniques.update.averaging import Ema, Swa
 from hasten.techniques.update.delayed_update import DelayedUpdate
 from hasten.techniques.update.fused_optimizer import FusedOptimizer
@@ -33,6 +39,12 @@ OWN: tuple[type[Technique], ...] = (
     BatchSize,
     ProgressiveLength,
     ProgressiveResolution,
+    LightActivations,
+    LowRank,
+    DepthwiseSeparable,
+    Freezing,
+    MagnitudePruning,
+    SparseEmbedding,
     OneDnnFp32,
     ChannelsLast,
     Bf16,

@@ -1,0 +1,107 @@
+"""Set the smallest weights to zero, more and more of them over the first part of the run.
+
+What it does
+    After an update the weights of smallest magnitude in every matrix are set to zero and kept there; their share
+    rises along a cubic to `sparsity`.
+
+Why it helps
+    The trained model is small and, with sparse kernels, cheap to run. Training itself does not get faster: a matrix
+    with zeros in it is multiplied like any other.
+
+When it hurts
+    Always, in speed: masks cost a pass over the weights. Quality falls at high sparsity. Sparse products on a CPU win
+    only beyond about 98 % zeros.
+
+Numerics
+    Another model, with zeros.
+
+Known problems
+    The optimizer's moments of pruned weights live on; they are held at zero after each update.
+
+Source
+    Zhu and Gupta, 2017, arXiv:1710.01878.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+import torch
+from msgspec import Meta
+from torch import Tensor, optim
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.training.inspection import example_model
+from hasten.training.recipe import Recipe
+from hasten.training.session import total_steps
+
+KEPT, LEVEL = "hasten_kept", "hasten_level"
+"""Keys in `optimizer.state[parameter]` of the mask and of how many levels it has been through."""
+LEVELS = 20
+"""Times that the masks are made anew."""
+
+
+def sparsity_at(progress: float, *, final: float, begin: float, end: float) -> float:
+    """Return the share of zeros at a share of the run: cubic from 0 at `begin` to `final` at `end`."""
+    done = min(max((progress - begin) / (end - begin), 0.0), 1.0)
+    return final * (1 - (1 - done) ** 3)
+
+
+def largest(weight: Tensor, sparsity: float) -> Tensor:
+    """Return the mask of the weights that stay: all but the share `sparsity` of smallest magnitude."""
+    zeros = int(sparsity * weight.numel())
+    mask = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
+    mask[weight.detach().abs().flatten().topk(zeros, largest=False).indices] = False
+    return mask.view(weight.shape)
+
+
+@torch.no_grad()
+def prune(optimizer: optim.Optimizer, progress: float, *, final: float, begin: float, end: float) -> None:
+    """Hold pruned weights at zero, and make the masks anew when the next level is reached."""
+    if progress < begin:
+        return
+    level = min(LEVELS, 1 + int(LEVELS * (progress - begin) / (end - begin)))
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.ndim < 2:
+                continue
+            state = optimizer.state[parameter]
+            if state.get(LEVEL, 0) < level:
+                reached = begin + (end - begin) * level / LEVELS
+                state[KEPT] = largest(parameter, sparsity_at(reached, final=final, begin=begin, end=end))
+                state[LEVEL] = level
+            parameter.mul_(state[KEPT])
+
+
+@dataclass(frozen=True)
+class MagnitudePruning:
+    """Set the smallest weights to zero, more and more of them."""
+
+    sparsity: Annotated[float, Meta(gt=0, lt=1, description="share of zeros at the end")] = 0.8
+    begin: Annotated[float, Meta(ge=0, lt=0.5, description="share of the run before the first zero")] = 0.1
+    end: Annotated[float, Meta(ge=0.5, le=1, description="share of the run after the last level")] = 0.7
+
+    card: ClassVar[Card] = Card(
+        name="magnitude_pruning",
+        stage=Stage.MODEL,
+        guarantee=Guarantee.MODEL,
+        idea="set the smallest weights to zero, more and more of them",
+        source="Zhu and Gupta, 2017, arXiv:1710.01878",
+        needs=("a run with a length",),
+        conflicts=("schedule_free", "update_in_backward"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse runs without a length and models without matrices."""
+        if total_steps(recipe) is None and recipe.task.stop.seconds is None:
+            return "the run has no length to prune over"
+        if all(parameter.ndim < 2 for parameter in example_model(recipe).parameters()):
+            return "the model has no weight matrix"
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Add the pruning after each update."""
+        change = partial(prune, final=self.sparsity, begin=self.begin, end=self.end)
+        return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
