@@ -1,0 +1,209 @@
+"""The anatomy of a loop that hasten did not write.
+
+    with hasten.watch(model, optimizer) as watched:
+        for inputs, targets in watched.batches(loader):
+            optimizer.zero_grad()
+            loss = criterion(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+    print(watched.profile().verdict)
+
+Nothing in the loop changes but where its batches come from.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor, nn, optim
+from torch.utils._pytree import tree_leaves
+
+from hasten.base.errors import BadInput
+from hasten.base.records.profile import Profile
+from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
+from hasten.profiling.anatomy import Times, anatomy, warm
+from hasten.profiling.parts import first_verdict, shared_out
+from hasten.profiling.spread import step_spread
+from hasten.training.loop import (
+    BACKWARD,
+    EVALUATION,
+    FORWARD,
+    GRADIENT,
+    INPUT,
+    LOSS,
+    OTHER,
+    PARTS,
+    TRANSFER,
+    UPDATE,
+)
+
+AnyBatch = TypeVar("AnyBatch")
+
+BETWEEN = len(PARTS)
+"""What is nobody's, but does not end the step; told as "other"."""
+
+_FEWEST_STEPS = 4
+
+
+def watch(model: nn.Module, optimizer: optim.Optimizer | None = None, *, name: str = "loop") -> "Watch":
+    """Return what times the parts of a hand-written training loop, for a `with` statement around the loop.
+
+    Args:
+        model: whose calls are the forward pass; what comes between its return and `backward()` is the loss.
+        optimizer: whose `step()` is the update; what comes between `backward()` and it is gradient work.
+        name: of the profile.
+    """
+    return Watch([model], optimizer, name=name)
+
+
+class Watch:
+    """Marks the parts of a loop by hooks on its model, its optimizer and `torch.autograd.backward`.
+
+    The hooks are there from entering to leaving, and change nothing that is computed. A step is one batch, also where
+    gradients accumulate over several. From the arrival of a batch to the call of the model is "transfer" on a GPU and
+    "other" on a CPU. A call of the model in evaluation mode is "evaluation". Where the model itself returns the loss,
+    "loss" is empty.
+
+    Args:
+        modules: whichever of them is called, the call is the forward pass.
+        optimizer: whose step is the update.
+        name: of the profile.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], optimizer: optim.Optimizer | None, *, name: str) -> None:
+        self.name = name
+        self._modules = modules
+        self._optimizer = optimizer
+        first = next((parameter for module in modules for parameter in module.parameters()), None)
+        if first is None:
+            raise BadInput("a model to watch must have parameters; found none.")
+        self._device = "cpu" if first.device.type == "cpu" else "cuda"
+        self._clock = Marks() if self._device == "cpu" else DeviceMarks()
+        self._inside = 0  # calls of modules that have not returned
+        self._gradients = False  # whether there are some that no update has used
+        self.samples: list[int] = []
+        self._undo = ExitStack()
+        self._began = perf_counter()
+
+    def __enter__(self) -> "Watch":
+        for module in self._modules:
+            self._undo.callback(module.register_forward_pre_hook(self._before_forward).remove)
+            self._undo.callback(module.register_forward_hook(self._after_forward, always_call=True).remove)
+        if self._optimizer is not None:
+            self._undo.callback(self._optimizer.register_step_pre_hook(self._before_update).remove)
+            self._undo.callback(self._optimizer.register_step_post_hook(self._after_update).remove)
+        self._undo.callback(self._watch_backward())
+        self._clock = Marks() if self._device == "cpu" else DeviceMarks()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._undo.close()
+
+    @property
+    def mark(self) -> Callable[[int], None]:
+        """Say that the time since the mark before belongs to a part; for adapters of trainers."""
+        return self._clock.mark
+
+    def batches(self, loader: Iterable[AnyBatch]) -> Iterator[AnyBatch]:
+        """Yield the batches of the loader, and time the wait for each."""
+        mark = self._clock.mark
+        for batch in loader:
+            mark(INPUT)
+            self.saw(batch)
+            yield batch
+            mark(OTHER)
+
+    def saw(self, batch: object) -> None:
+        """Take note of how many samples a batch has: the length of the first tensor in it."""
+        first = next((leaf for leaf in tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim), None)
+        self.samples.append(len(first) if first is not None else 0)
+
+    def profile(self) -> Profile:
+        """Return the anatomy of the steps so far.
+
+        Raises:
+            BadInput: if fewer than four steps were made; a loop that asks somebody else for its batches makes none.
+        """
+        times = step_times_ns(self._clock, parts=BETWEEN + 1, last=OTHER).astype(np.float64) * 1e-9
+        if len(times) < _FEWEST_STEPS:
+            raise BadInput(
+                f"a profile needs at least {_FEWEST_STEPS} steps; found {len(times)}. Take the batches from "
+                "`watched.batches(loader)`, inside the `with` statement."
+            )
+        evaluation_s = float(times[:, EVALUATION].sum()) / len(times)
+        steps = _merged(times)
+        found = anatomy(warm(steps))
+        named = dict(zip(PARTS, found.parts_s, strict=True)) | {"evaluation": evaluation_s, "hiccups": found.hiccups_s}
+        parts = shared_out(named)
+        batch_size = round(float(np.median(self.samples))) if self.samples else 0
+        return Profile(
+            task=self.name,
+            plan=(),
+            steps=found.steps,
+            step_s=found.step_s,
+            samples_per_s=batch_size / found.step_s.value,
+            parts=parts,
+            parameters=sum(one.numel() for module in self._modules for one in module.parameters()),
+            peak_bytes=self._peak_bytes(),
+            verdict=first_verdict(found.step_s.value, parts),
+            batch_size=batch_size,
+            device=self._device,
+            first_step_s=float(steps[0].sum()),
+            spread=step_spread(warm(steps).sum(axis=1), collector_s=0.0),
+            spent_s=perf_counter() - self._began,
+        )
+
+    def _before_forward(self, module: nn.Module, inputs: object) -> None:
+        self._inside += 1
+        if self._inside == 1:
+            self.mark(TRANSFER if self._device != "cpu" and module.training else BETWEEN)
+
+    def _after_forward(self, module: nn.Module, inputs: object, output: object) -> None:
+        self._inside -= 1
+        if self._inside == 0:
+            self.mark(FORWARD if module.training else EVALUATION)
+
+    def _before_update(self, optimizer: optim.Optimizer, args: object, kwargs: object) -> None:
+        # with a closure, forward and backward come inside the step, and nothing has been done yet
+        self.mark(GRADIENT if self._gradients else BETWEEN)
+
+    def _after_update(self, optimizer: optim.Optimizer, args: object, kwargs: object) -> None:
+        self._gradients = False
+        self.mark(UPDATE)
+
+    def _watch_backward(self) -> Callable[[], None]:
+        """Mark the two ends of every `backward()`; torch has no hook for them. Return what undoes it."""
+        plain: Callable[..., Any] = torch.autograd.backward
+
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            self.mark(LOSS)
+            try:
+                return plain(*args, **kwargs)
+            finally:
+                self._gradients = True
+                self.mark(BACKWARD)
+
+        torch.autograd.backward = backward
+        return lambda: setattr(torch.autograd, "backward", plain)
+
+    def _peak_bytes(self) -> int:
+        if self._device != "cpu":
+            return torch.cuda.max_memory_allocated()
+        if sys.platform == "win32":
+            return int(psutil.Process().memory_info().peak_wset)
+        import resource  # not on Windows
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _merged(times: Times) -> Times:
+    """Return the times of the steps without evaluations, what is nobody's being "other"."""
+    merged = times[:, :BETWEEN].copy()
+    merged[:, OTHER] += times[:, BETWEEN]
+    merged[:, EVALUATION] = 0.0
+    return merged

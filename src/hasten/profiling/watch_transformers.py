@@ -1,0 +1,78 @@
+"""The anatomy of a run of Hugging Face's `Trainer`: one callback.
+
+    watching = transformers_watch()
+    trainer = transformers.Trainer(model, args, train_dataset=data, callbacks=[watching])
+    trainer.train()
+    print(watching.profile().verdict)
+
+Its models return the loss themselves, so that the loss counts as forward.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from hasten.base.errors import BadInput
+from hasten.base.records.profile import Profile
+from hasten.profiling.watch import BETWEEN, Watch
+from hasten.training.loop import EVALUATION, INPUT, OTHER
+
+
+def transformers_watch(*, name: str = "transformers") -> Any:
+    """Return a `TrainerCallback` with a method `profile()`.
+
+    Args:
+        name: of the profile.
+
+    Raises:
+        BadInput: if transformers is not installed.
+    """
+
+    class TransformersWatch(_callback()):
+        def __init__(self) -> None:
+            self.watched: Watch | None = None
+            self.batch_size = 0
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            optimizer = given.get("optimizer")
+            plain = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
+            self.batch_size = args.train_batch_size * args.gradient_accumulation_steps
+            self.watched = Watch([given["model"]], plain, name=name).__enter__()
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            self._watch().mark(INPUT)
+            self._watch().samples.append(self.batch_size)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            self._watch().mark(OTHER)
+
+        def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            self._watch().mark(BETWEEN)
+
+        def on_save(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            self._watch().mark(BETWEEN)
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            if self.watched is not None:  # one may evaluate without training
+                self.watched.mark(EVALUATION)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            self._watch().__exit__()
+
+        def profile(self) -> Profile:
+            return self._watch().profile()
+
+        def _watch(self) -> Watch:
+            if self.watched is None:
+                raise BadInput("the trainer must have begun to train before there is a profile; found no step.")
+            return self.watched
+
+    return TransformersWatch()
+
+
+def _callback() -> Any:
+    try:
+        return import_module("transformers").TrainerCallback
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            "watching a Trainer needs transformers; found it not installed. Install transformers."
+        ) from error
