@@ -19,7 +19,7 @@ from hasten.techniques.forward.int8.linear import (
     release_weights,
 )
 
-SMALL = Int8Settings(min_rows=32)
+SMALL = Int8Settings(least_work=0)
 
 
 @pytest.fixture(autouse=True)
@@ -75,12 +75,18 @@ def test_dtypes_are_those_of_nn_linear(dtype: torch.dtype, autocast: bool) -> No
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("judged", [True, False])
-def test_judging_and_few_tokens_compute_what_nn_linear_computes(judged: bool) -> None:
-    plain, layer = pair()
+@pytest.mark.parametrize(("judged", "rows", "least_work"), [(True, 100, 0), (False, 31, 0), (False, 100, 192_001)])
+def test_judging_and_small_products_compute_what_nn_linear_computes(judged: bool, rows: int, least_work: int) -> None:
+    plain, layer = pair(settings=Int8Settings(least_work=least_work))
     layer.train(not judged)
-    inputs = torch.randn(100 if judged else 31, 40)
+    inputs = torch.randn(rows, 40)
     assert torch.equal(layer(inputs), plain(inputs))
+
+
+def test_a_product_of_just_the_least_work_is_done_in_int8() -> None:
+    plain, layer = pair(settings=Int8Settings(least_work=192_000))
+    inputs = torch.randn(100, 40)
+    assert not torch.equal(layer(inputs), plain(inputs))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
@@ -90,10 +96,9 @@ def test_other_number_formats_are_refused(dtype: torch.dtype) -> None:
         layer(torch.randn(50, 40).to(dtype))
 
 
-@pytest.mark.parametrize("wrong", [{"min_rows": 31}, {"rows_at_most": 63}])
-def test_products_too_thin_to_be_safe_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(BadInput, match="min_rows must be at least 32 and rows_at_most at least 64"):
-        Int8Settings(**wrong)
+def test_sums_too_short_to_be_safe_are_refused() -> None:
+    with pytest.raises(BadInput, match="rows_at_most must be at least 64; found 63"):
+        Int8Settings(rows_at_most=63)
 
 
 def saved_bytes(run: Callable[[], Tensor], parameters: list[nn.Parameter]) -> dict[torch.dtype, int]:
@@ -195,7 +200,7 @@ def test_a_copy_does_not_start_from_what_the_original_holds() -> None:
 
 
 def test_dither_follows_the_seed_and_survives_recomputation() -> None:
-    _, layer = pair(settings=Int8Settings(min_rows=32, dither=True))
+    _, layer = pair(settings=Int8Settings(least_work=0, dither=True))
     inputs, grad = torch.randn(64, 40), torch.randn(64, 48)
 
     def weight_grad(seed: int, call: Callable[[Tensor], Any]) -> Tensor:
@@ -228,7 +233,7 @@ def test_a_compiled_model_is_one_graph_and_compiles_once(dither: bool) -> None:
     model = nn.Sequential(Block(), Block())
     for layer in model.modules():
         if isinstance(layer, Int8Linear):
-            layer.settings = Int8Settings(min_rows=32, dither=dither)
+            layer.settings = Int8Settings(least_work=0, dither=dither)
     twin = copy.deepcopy(model)
     compiled = torch.compile(model, fullgraph=True)
     optimizers = [torch.optim.AdamW(one.parameters(), lr=1e-3, fused=True) for one in (model, twin)]

@@ -31,7 +31,7 @@ def draw(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 def errors(inputs: Tensor, weight: Tensor, grad: Tensor, chosen: Int8Settings) -> list[float]:
     """Return the relative errors of output, input gradient, weight gradient, and that of all but three channels."""
     layer = Int8Linear(K, N, bias=False)
-    layer.settings = replace(chosen, min_rows=32)
+    layer.settings = replace(chosen, least_work=0)
     layer.weight.data.copy_(weight)
     batch = inputs.clone().requires_grad_()
     out = layer(batch)
@@ -56,7 +56,7 @@ def test_predicted_errors_are_those_that_a_layer_makes(seed: int, spread: float)
 
 
 def test_ordinary_values_need_no_remedy() -> None:
-    plain = Int8Settings(min_rows=77)
+    plain = Int8Settings(least_work=77)
     assert remedy(probe_layer(*draw()), plain) == plain
 
 

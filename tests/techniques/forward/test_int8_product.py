@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from hasten.techniques.forward.int8 import product, running
 from hasten.techniques.forward.int8.autograd import Int8Product
@@ -151,3 +152,16 @@ def test_the_operators_describe_their_results_to_the_compiler() -> None:
     for dtype in (torch.float32, None):
         arguments = (grad, list(inputs), list(weight), None, seed, 32, dtype)
         torch.library.opcheck(product.linear_backward, arguments, test_utils=checks)
+
+
+@pytest.mark.parametrize("frozen", ["nothing", "inputs", "weight"])
+def test_flop_counters_count_what_nn_linear_counts(frozen: str) -> None:
+    counts = list[int]()
+    for which in ("plain", "int8"):
+        inputs = torch.randn(2, 50, 40, requires_grad=frozen != "inputs")
+        weight = torch.randn(48, 40, requires_grad=frozen != "weight")
+        with FlopCounterMode(display=False) as counter:
+            out = int8(inputs, weight, None) if which == "int8" else torch.nn.functional.linear(inputs, weight)
+            out.backward(torch.ones_like(out))
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0

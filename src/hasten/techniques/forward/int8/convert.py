@@ -35,12 +35,11 @@ def convert(
     Args:
         model: changed in place; `revert` takes it back.
         settings: of every layer; or of each by name, or why it is skipped, as `probe.ladder` returns them.
-        min_features: fewest input and output features of a layer.
+        min_features: smallest harmonic mean of a layer's input and output features.
         skip: full names, or last parts of names, of layers to leave alone.
 
     Raises:
         Refused: if the processor cannot multiply int8 matrices fast and exactly, or no layer qualifies.
-        BadInput: if min_features is below 32.
     """
     reason = unsupported()
     if reason is not None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from hasten.base.errors import BadInput, Refused
+from hasten.base.errors import Refused
 from hasten.techniques.forward.int8.linear import FORMATS
 from hasten.techniques.forward.int8.product import LONGEST_SUM
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE
 
-MIN_FEATURES = 256
+MIN_FEATURES = 320
+"""Harmonic mean of input and output features: it is to them as the work of the products to that of quantising."""
 SKIPPED_NAMES = frozenset({"lm_head", "head", "classifier", "router", "gate"})
 """Last parts of layer names that are left alone: nothing averages the errors of an output layer or of a router."""
 
@@ -35,15 +36,13 @@ def choose(
     Args:
         model: not changed.
         device: type of the device that the layers must be on.
-        min_features: fewest input and output features: below it, quantising costs more than int8 saves.
+        min_features: smallest harmonic mean of input and output features: below it, quantising costs more than int8
+            saves.
         skip: full names, or last parts of names, of layers to leave alone.
 
     Raises:
-        BadInput: if min_features is below 32.
         Refused: if no layer qualifies; the message says why of each.
     """
-    if min_features < SMALLEST_SIZE:
-        raise BadInput(f"min_features must be at least {SMALLEST_SIZE}; found {min_features}.")
     shared, choice = shared_parameters(model), Choice()
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Linear):
@@ -73,8 +72,13 @@ def why_not(layer: nn.Linear, name: str, *, device: str, min_features: int, skip
         return f"its weight is a {type(layer.weight).__name__}, not a plain parameter"
     if name in skip or last in skip:
         return f"{name if name in skip else last!r} is on the list of names to skip"
-    if min(K, N) < min_features:
-        return f"{K} -> {N} features; below {min_features} quantising costs more than int8 saves"
+    if min(K, N) < SMALLEST_SIZE:
+        return f"{K} -> {N} features; int8 products are safe from {SMALLEST_SIZE} on"
+    mean = 2 * K * N / (K + N)
+    if mean < min_features:
+        return (
+            f"{K} -> {N} features, {mean:.0f} in the harmonic mean; below {min_features} int8 saves less than it costs"
+        )
     if max(K, N) > LONGEST_SUM:
         return f"{K} -> {N} features; a sum of more than {LONGEST_SUM} products may overflow 32 bits"
     if layer.weight.device.type != device:

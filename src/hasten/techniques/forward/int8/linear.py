@@ -15,6 +15,8 @@ from hasten.techniques.forward.int8.product import quantise_rows
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE
 
 FORMATS = (torch.float32, torch.bfloat16)
+LEAST_WORK = 2**28
+"""Tokens x input features x output features from which int8 beats bfloat16, as `benchmarks/int8_linear.py` measures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,24 +24,22 @@ class Int8Settings:
     """How one layer uses int8.
 
     Args:
-        min_rows: calls with fewer tokens than this are computed as by `nn.Linear`: int8 would be slower.
+        least_work: calls with a smaller product of tokens, input and output features are computed as by `nn.Linear`:
+            int8 would be slower.
         rows_at_most: longest sum over tokens under one set of scales in the weight gradient; smaller is more exact
             where a few tokens have far larger gradients than the rest.
         dither: round gradients at random instead of to nearest, so that the mean has no error.
         smooth: (K), float32, divides the input channels and multiplies the weight's; None for all ones.
     """
 
-    min_rows: int = 256
+    least_work: int = LEAST_WORK
     rows_at_most: int = 1024
     dither: bool = False
     smooth: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.min_rows < SMALLEST_SIZE or self.rows_at_most < 2 * SMALLEST_SIZE:
-            raise BadInput(
-                f"min_rows must be at least {SMALLEST_SIZE} and rows_at_most at least {2 * SMALLEST_SIZE}; "
-                f"found {self.min_rows} and {self.rows_at_most}."
-            )
+        if self.rows_at_most < 2 * SMALLEST_SIZE:
+            raise BadInput(f"rows_at_most must be at least {2 * SMALLEST_SIZE}; found {self.rows_at_most}.")
 
 
 class Int8Linear(nn.Linear):
@@ -54,8 +54,8 @@ class Int8Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name that nn.Linear gives it)
         """Return input @ weight.T + bias for input (..., K), in the dtype that `nn.Linear` would return."""
-        settings = self.settings
-        if not self.training or input.numel() < settings.min_rows * self.in_features:
+        settings, rows = self.settings, input.numel() // self.in_features
+        if not self.training or rows < SMALLEST_SIZE or rows * self.weight.numel() < settings.least_work:
             return F.linear(input, self.weight, self.bias)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
         if dtype not in FORMATS or input.dtype not in FORMATS:

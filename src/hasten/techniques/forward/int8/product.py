@@ -23,7 +23,7 @@ from torch import Tensor
 from hasten.techniques.forward.int8 import quantise
 from hasten.techniques.forward.int8.operator import operator
 from hasten.techniques.forward.int8.quantise import LARGEST_CODE
-from hasten.techniques.forward.int8.running import pieces, plain, run, scratch, strip_rows
+from hasten.techniques.forward.int8.running import STRIP_ROWS, pieces, plain, run, scratch
 
 LONGEST_SUM = (2**31 - 1) // LARGEST_CODE**2
 """How many products of two codes an int32 can add up."""
@@ -37,18 +37,22 @@ def _or_ones(factor: Tensor | None, size: int) -> Tensor:
     return torch.ones(1, size) if factor is None else factor.view(1, size)
 
 
+def _no_work(*shapes: object, **_: object) -> int:
+    return 0
+
+
 def _fake_quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     codes = values.new_empty(values.shape, dtype=torch.int8)
     return codes, values.new_empty((values.shape[0], 1), dtype=torch.float32)
 
 
-@operator("int8_quantise_rows", fake=_fake_quantise_rows)
+@operator("int8_quantise_rows", fake=_fake_quantise_rows, work=_no_work)
 def quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the int8 codes (R, C) and scales (R, 1) of `values` (R, C), times `factor` (C) if there is one."""
     codes, scales = torch.empty(values.shape, dtype=torch.int8), torch.empty(values.shape[0], 1)
     with plain():
         values, factor = values.contiguous(), _or_ones(factor, values.shape[1])
-        for cut in pieces(values.shape[0], strip_rows()):
+        for cut in pieces(values.shape[0], STRIP_ROWS):
             run(quantise.quantise_rows, values=values[cut], factor=factor, codes=codes[cut], scales=scales[cut])
     return codes, scales
 
@@ -59,7 +63,11 @@ def _fake_linear(
     return codes.new_empty((codes.shape[0], weight_codes.shape[0]), dtype=dtype)
 
 
-@operator("int8_linear", fake=_fake_linear)
+def _linear_work(codes: torch.Size, scales: torch.Size, weight_codes: torch.Size, *_: object, **__: object) -> int:
+    return 2 * codes[0] * codes[1] * weight_codes[0]
+
+
+@operator("int8_linear", fake=_fake_linear, work=_linear_work)
 def linear(
     codes: Tensor, scales: Tensor, weight_codes: Tensor, weight_scales: Tensor, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
@@ -67,7 +75,7 @@ def linear(
     out = torch.empty(codes.shape[0], weight_codes.shape[0], dtype=dtype)
     with plain():
         columns = weight_scales.view(1, -1)
-        for cut in pieces(codes.shape[0], strip_rows()):
+        for cut in pieces(codes.shape[0], STRIP_ROWS):
             sums = scratch("sums", out[cut].shape, torch.int32)
             torch._int_mm(codes[cut], weight_codes.t(), out=sums)
             if bias is None:
@@ -91,7 +99,11 @@ def _fake_linear_backward(
     return new((M if dtype else 0, K), dtype=dtype), new((N, K)), new((N,))
 
 
-@operator("int8_linear_backward", fake=_fake_linear_backward)
+def _linear_backward_work(grad: torch.Size, inputs: list[torch.Size], *others: object, **_: object) -> int:
+    return 2 * grad[0] * grad[1] * inputs[0][1] * (1 if others[-1] is None else 2)
+
+
+@operator("int8_linear_backward", fake=_fake_linear_backward, work=_linear_backward_work)
 def linear_backward(
     grad: Tensor,
     inputs: list[Tensor],
@@ -118,7 +130,7 @@ def linear_backward(
     bias_grad = torch.zeros(N)
     with plain():
         grad, channels = grad.contiguous(), _or_ones(smooth, K)
-        for piece, cut in enumerate(pieces(M, min(rows_at_most, strip_rows()))):
+        for piece, cut in enumerate(pieces(M, min(rows_at_most, STRIP_ROWS))):
             piece_seed = None if seed is None else seed + piece * SEED_STEP
             by_row, rows, by_column, columns = _quantise(
                 grad[cut], weight_scales.view(1, N), scales[cut], sums=bias_grad, seed=piece_seed

@@ -24,7 +24,7 @@ def quantise_rows(*, values: Tensor, factor: Tensor, codes: Tensor, scales: Tens
     scaled = values.float() * factor
     scale = scale_of(scaled.abs().amax(1, keepdim=True))
     scales.copy_(scale)
-    codes.copy_((scaled * (1 / scale)).round())
+    codes.copy_(scaled.mul_(1 / scale).round_())
 
 
 def measure_scales(
@@ -42,8 +42,8 @@ def measure_scales(
         sums: (C,); the sums of `values` over its rows are added.
     """
     values = values.float()
-    rows.copy_(scale_of((values * row_factor).abs().amax(2, keepdim=True)))
-    columns.copy_(scale_of((values * column_factor).abs().amax(1).amax(0, keepdim=True)))
+    rows.copy_(scale_of((values * row_factor).abs_().amax(2, keepdim=True)))
+    columns.copy_(scale_of((values * column_factor).abs_().amax(1).amax(0, keepdim=True)))
     sums.add_(values.sum(1).sum(0))
 
 
@@ -66,8 +66,8 @@ def round_both(
         by_column: (R, C), written.
     """
     values = values.float()
-    by_row.copy_((values * row_factor * (1 / rows)).round())
-    by_column.copy_((values * column_factor * (1 / columns)).round())
+    by_row.copy_((values * row_factor).mul_(1 / rows).round_())
+    by_column.copy_((values * column_factor).mul_(1 / columns).round_())
 
 
 def dither_both(
@@ -84,10 +84,10 @@ def dither_both(
     """Do as `round_both`, rounding up or down at random so that the mean over seeds (an int32 scalar) is exact."""
     values = values.float()
     up = uniform(values.shape[0], values.shape[1], seed)
-    row_units = values * row_factor * (1 / rows)
-    column_units = values * column_factor * (1 / columns)
-    by_row.copy_((row_units + up).floor().clamp(-LARGEST_CODE, LARGEST_CODE))
-    by_column.copy_((column_units + up).floor().clamp(-LARGEST_CODE, LARGEST_CODE))
+    row_units = (values * row_factor).mul_(1 / rows).add_(up)
+    column_units = (values * column_factor).mul_(1 / columns).add_(up)
+    by_row.copy_(row_units.floor_().clamp_(-LARGEST_CODE, LARGEST_CODE))
+    by_column.copy_(column_units.floor_().clamp_(-LARGEST_CODE, LARGEST_CODE))
 
 
 def uniform(num_rows: int, num_columns: int, seed: Tensor) -> Tensor:
@@ -109,14 +109,14 @@ def uniform(num_rows: int, num_columns: int, seed: Tensor) -> Tensor:
 
 def dequantise(*, sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
     """Write `sums * rows * columns`: (R, C), (R, 1), (1, C) -> (R, C), float32 or bfloat16."""
-    out.copy_(sums.float() * rows * columns)
+    out.copy_((sums * rows).mul_(columns))
 
 
 def dequantise_bias(*, sums: Tensor, rows: Tensor, columns: Tensor, bias: Tensor, out: Tensor) -> None:
     """Write `sums * rows * columns + bias`, with bias (C)."""
-    out.copy_(sums.float() * rows * columns + bias)
+    out.copy_((sums * rows).mul_(columns).add_(bias))
 
 
 def accumulate(*, sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
     """Add `sums * rows * columns` to `out`."""
-    out.add_(sums.float() * rows * columns)
+    out.addcmul_(sums * rows, columns)

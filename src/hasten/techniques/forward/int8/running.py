@@ -14,21 +14,15 @@ from torch import Tensor
 
 from hasten.machine.facts import compiler_path
 
-COMPILED_STRIP = 1024
-EAGER_STRIP = 256
-"""Rows handled at a time: few enough that what is written is still in the cache when it is read. Uncompiled code
-writes intermediate results too, so it wants fewer."""
+STRIP_ROWS = 1024
+"""Rows handled at a time: few enough that what is written is still in the cache when it is read, enough that a product
+of so many rows, and adding up what they give, costs no more for each row than one of all."""
 
 
 @cache
 def compiles() -> bool:
     """Return whether the elementwise functions are compiled in this process."""
     return compiler_path() is not None
-
-
-def strip_rows() -> int:
-    """Return how many rows to handle at a time."""
-    return COMPILED_STRIP if compiles() else EAGER_STRIP
 
 
 def pieces(rows: int, at_most: int) -> list[slice]:
