@@ -1,6 +1,6 @@
 """Small tasks to profile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,9 +8,17 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from hasten.profiling.probes.thread_sweep import threads_set
 from hasten.training.task import Data, Stop, Task, Update
 
 MakeTask = Callable[..., Task]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Time with one thread: two that share a busy core wait for each other, and that is not what is tested."""
+    with threads_set(1, torch.get_num_threads()):
+        yield
 
 
 @pytest.fixture
