@@ -19,8 +19,9 @@ def test_a_task_takes_under_25_lines(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) < 25
 
 
-def test_every_example_is_tested() -> None:
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {*TASKS, "from_python.py"}
+def test_every_example_is_named_in_a_test() -> None:
+    tests = "".join(file.read_text() for file in EXAMPLES.parent.glob("tests/**/test_*.py"))
+    assert [file.name for file in EXAMPLES.glob("*.py") if file.stem not in tests] == []
 
 
 @pytest.mark.parametrize("name", ["mlp.py", "cnn.py"])
