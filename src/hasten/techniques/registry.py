@@ -6,12 +6,16 @@ from importlib.metadata import entry_points
 from hasten.base.errors import unknown_name
 from hasten.techniques.backward.micro_batch import MicroBatch
 from hasten.techniques.backward.recompute import Recompute, RecomputeSelective
+from hasten.techniques.backward.saved_tensors import Int8Saved, LosslessSaved
+from hasten.techniques.backward.update_in_backward import UpdateInBackward
 from hasten.techniques.forward.bf16 import Bf16
 from hasten.techniques.forward.channels_last import ChannelsLast
 from hasten.techniques.forward.compile import Compile
 from hasten.techniques.forward.compile_regions import CompileRegions
 from hasten.techniques.forward.cpu_runtime import CpuRuntime
 from hasten.techniques.forward.fp16 import Fp16
+from hasten.techniques.forward.fused_linear_cross_entropy import FusedLinearCrossEntropy
+from hasten.techniques.forward.int8_linear import Int8Training
 from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
 from hasten.techniques.forward.tf32 import Tf32
 from hasten.techniques.gradient.centralise import Centralise
@@ -53,9 +57,14 @@ OWN: tuple[type[Technique], ...] = (
     Tf32,
     Fp16,
     CompileRegions,
+    FusedLinearCrossEntropy,
+    Int8Training,
     MicroBatch,
     Recompute,
     RecomputeSelective,
+    UpdateInBackward,
+    LosslessSaved,
+    Int8Saved,
     ClipNorm,
     ClipValue,
     ClipAdaptive,

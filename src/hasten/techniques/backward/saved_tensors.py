@@ -1,0 +1,193 @@
+"""Keep what the backward pass needs in fewer bytes.
+
+What it does
+    `lossless_saved` packs what autograd saves without losing a bit: tensors of truth values and of two values (dropout
+    masks) as bits, index tensors in the narrowest integers. `int8_saved` rounds saved activations to int8, with one
+    scale per row.
+
+Why it helps
+    Memory: a dropout mask takes a thirty-second of its bytes, an activation a quarter.
+
+When it hurts
+    Time: packing and unpacking are passes over memory. Networks without dropout, pooling or large activations have
+    nothing to pack.
+
+Numerics
+    Lossless: bit for bit. int8: gradients with an error of about 1 %; the loss and the outputs keep their bits.
+
+Known problems
+    Hooks on saved tensors and compiled code do not go together. Under autocast, saved copies of weights are rounded by
+    `int8_saved` too. Results of whole-tensor statistics (softmax, norms) are rounded like any other.
+
+Source
+    Jain et al., 2018, "Gist", doi:10.1109/ISCA.2018.00070 (lossless); Chen et al., 2021, arXiv:2104.14129 (ActNN), with
+    8 bits and rows as groups; through torch.autograd.graph.saved_tensors_hooks.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.training.inspection import example_model
+from hasten.training.recipe import Function, Recipe
+
+Unpack: TypeAlias = Callable[[], Tensor]
+Pack: TypeAlias = Callable[[Tensor], Unpack | None]
+"""A tensor -> how to get it back from something smaller, or None to keep it as it is."""
+SMALLEST = 256
+"""Elements below which packing is not worth a call."""
+BITS = tuple(1 << place for place in range(8))
+NARROW = (torch.uint8, torch.int16, torch.int32)
+
+
+def to_bits(mask: Tensor) -> Tensor:
+    """Return truth values as bits: (ceil(n / 8),) uint8, the first value in the lowest bit."""
+    padded = torch.nn.functional.pad(mask.flatten().to(torch.uint8), (0, -mask.numel() % 8))
+    weights = torch.tensor(BITS, dtype=torch.uint8, device=mask.device)
+    return (padded.view(-1, 8) * weights).sum(1, dtype=torch.uint8)
+
+
+def from_bits(bits: Tensor, shape: torch.Size) -> Tensor:
+    """Return the truth values of `to_bits`, in their shape."""
+    weights = torch.tensor(BITS, dtype=torch.uint8, device=bits.device)
+    return (bits[:, None] & weights).ne(0).flatten()[: shape.numel()].view(shape)
+
+
+def pack_lossless(tensor: Tensor) -> Unpack | None:
+    """Pack truth values, two-valued masks and indices; bit for bit."""
+    if tensor.dtype is torch.bool:
+        bits, shape = to_bits(tensor), tensor.shape
+        return lambda: from_bits(bits, shape)
+    if tensor.dtype is torch.int64:
+        low, high = (int(end) for end in tensor.aminmax())
+        narrow = next((kind for kind in NARROW if torch.iinfo(kind).min <= low and high <= torch.iinfo(kind).max), None)
+        if narrow is None:
+            return None
+        small = tensor.to(narrow)
+        return lambda: small.to(torch.int64)
+    return _pack_two_valued(tensor) if tensor.is_floating_point() else None
+
+
+def _pack_two_valued(tensor: Tensor) -> Unpack | None:
+    """Pack a tensor of zeros and one other value. A few elements are looked at first: nearly all tensors end there."""
+    few = tensor.flatten()[:SMALLEST]
+    value = few.max()
+    if value <= 0 or not bool(((few == 0) | (few == value)).all()):
+        return None
+    mask = tensor == value
+    if not bool((mask | ((tensor == 0) & ~tensor.signbit())).all()):
+        return None
+    bits, shape, value = to_bits(mask), tensor.shape, value.clone()
+    return lambda: torch.where(from_bits(bits, shape), value, torch.zeros_like(value))
+
+
+def pack_int8(tensor: Tensor) -> Unpack | None:
+    """Round floating-point activations of two or more dimensions to int8, with one scale per row.
+
+    What is not zero never becomes zero: the backward pass of a ReLU asks for the sign of its result.
+    """
+    if not tensor.is_floating_point() or tensor.ndim < 2:
+        return None
+    scale = tensor.abs().amax(-1, keepdim=True).float() / 127
+    if not bool(scale.isfinite().all()):
+        return None
+    sign = tensor.sign()
+    codes = ((tensor / scale.clamp_min(1e-30)).abs().round().clamp_min(1) * sign).to(torch.int8)
+    kind = tensor.dtype
+    return lambda: (codes * scale).to(kind)
+
+
+def with_packed(function: Function, pack: Pack) -> Function:
+    """Return a forward pass, (model, batch) -> output, whose saved tensors are packed; other functions as they are.
+
+    Parameters, buffers and the batch are there anyway, and stay as they are.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: Any) -> Any:
+        if not isinstance(args[0], nn.Module) or not torch.is_grad_enabled():
+            return function(*args)
+        model, batch = args
+        there = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers(), *batch)}
+
+        def keep(tensor: Tensor) -> Tensor | Unpack:
+            if tensor.numel() < SMALLEST or tensor.untyped_storage().data_ptr() in there:
+                return tensor
+            return pack(tensor.detach()) or tensor
+
+        with saved_tensors_hooks(keep, lambda kept: kept if isinstance(kept, Tensor) else kept()):
+            return function(*args)
+
+    return wrapped
+
+
+def with_hooks(recipe: Recipe, pack: Pack) -> Recipe:
+    """Return the recipe with packed saved tensors."""
+    around = (*recipe.forward.around, functools.partial(with_packed, pack=pack))
+    return replace(recipe, forward=replace(recipe.forward, around=around))
+
+
+@dataclass(frozen=True)
+class LosslessSaved:
+    """Keep masks as bits and indices in narrow integers."""
+
+    card: ClassVar[Card] = Card(
+        name="lossless_saved",
+        stage=Stage.BACKWARD,
+        guarantee=Guarantee.EXACT,
+        idea="keep masks as bits and indices in narrow integers for the backward pass",
+        source="Jain et al., 2018, doi:10.1109/ISCA.2018.00070",
+        treats=("near_memory_limit", "memory_hog"),
+        needs=("dropout or max pooling",),
+        conflicts=("compile", "compile_regions", "int8_saved"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse models without a layer that saves masks or indices."""
+        dropout, pooling = nn.modules.dropout._DropoutNd, nn.modules.pooling._MaxPoolNd  # bases of torch's layers
+        for module in example_model(recipe).modules():
+            if isinstance(module, pooling) or (isinstance(module, dropout) and module.p > 0):
+                return None
+        return "the model has no dropout and no max pooling, whose masks and indices could be packed"
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Pack what the forward pass saves."""
+        return with_hooks(recipe, pack_lossless)
+
+
+@dataclass(frozen=True)
+class Int8Saved:
+    """Keep activations in int8 for the backward pass."""
+
+    smallest: Annotated[int, Meta(ge=SMALLEST, description="elements below which a tensor stays as it is")] = 4096
+
+    card: ClassVar[Card] = Card(
+        name="int8_saved",
+        stage=Stage.BACKWARD,
+        guarantee=Guarantee.PRECISION,
+        idea="keep activations in int8 for the backward pass",
+        source="Chen et al., 2021, arXiv:2104.14129",
+        treats=("near_memory_limit", "memory_hog"),
+        conflicts=("compile", "compile_regions"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """It can always be tried."""
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Round what the forward pass saves."""
+
+        def pack(tensor: Tensor) -> Unpack | None:
+            return pack_int8(tensor) if tensor.numel() >= self.smallest else None
+
+        return with_hooks(recipe, pack)

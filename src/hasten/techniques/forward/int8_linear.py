@@ -1,0 +1,90 @@
+"""Train wide linear layers in int8: forward, input gradient and weight gradient.
+
+What it does
+    The linear layers that are wide enough compute all three of their products on int8 codes of inputs, weights and
+    output gradients, each with its own scale. Parameters and optimizer stay as they were.
+
+Why it helps
+    CPUs with AVX512-VNNI multiply int8 twice as fast as bfloat16 and eight times as fast as MKL's float32 on AMD. What
+    is kept for the backward pass is int8 as well: a quarter of the memory.
+
+When it hurts
+    Narrow layers and short batches: quantising costs more than the products save. Such layers are left alone.
+
+Numerics
+    About 1 % error in each product, without bias; much below the noise of a minibatch, which the gate checks.
+
+Known problems
+    The output layer, routers and tied weights stay in their format. Activations with outlier channels lose more: the
+    gate sees it.
+
+Source
+    Dettmers et al., 2022, arXiv:2208.07339; Xi et al., 2024, arXiv:2403.12422 (Jetfire); the folding of scales is our
+    own (`hasten.techniques.forward.int8`).
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+from torch import nn
+
+from hasten.base.errors import Refused
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.forward.int8.convert import convert, revert
+from hasten.techniques.forward.int8.layers import MIN_FEATURES, choose
+from hasten.techniques.forward.int8.support import SMALLEST_SIZE, unsupported
+from hasten.training.inspection import example_model
+from hasten.training.recipe import Recipe, Surgery
+
+
+def to_int8(model: nn.Module, min_features: int) -> nn.Module:
+    """Let the model's wide linear layers train in int8, in place."""
+    convert(model, min_features=min_features)
+    return model
+
+
+def from_int8(model: nn.Module) -> nn.Module:
+    """Make the model's int8 layers plain ones again, in place."""
+    revert(model)
+    return model
+
+
+@dataclass(frozen=True)
+class Int8Training:
+    """Train wide linear layers in int8."""
+
+    min_features: Annotated[
+        int, Meta(ge=SMALLEST_SIZE, description="smallest harmonic mean of a layer's input and output features")
+    ] = MIN_FEATURES
+
+    card: ClassVar[Card] = Card(
+        name="int8_linear",
+        stage=Stage.FORWARD,
+        guarantee=Guarantee.PRECISION,
+        idea="compute the three products of wide linear layers in int8",
+        source="Dettmers et al., 2022, arXiv:2208.07339; Xi et al., 2024, arXiv:2403.12422",
+        treats=("precision_unused", "low_compute_efficiency"),
+        needs=("a CPU with AVX512-VNNI", "linear layers of a few hundred features"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse GPUs, CPUs without int8 instructions, and models without a layer that qualifies."""
+        if recipe.parallel.device != "cpu":
+            return f"the run is on {recipe.parallel.device}, and this is about the CPU"
+        reason = unsupported()
+        if reason is not None:
+            return reason
+        try:
+            choose(example_model(recipe), min_features=self.min_features)
+        except Refused as refusal:
+            return str(refusal).rstrip(".")
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Convert the layers before training and back after it."""
+        surgery = Surgery(partial(to_int8, min_features=self.min_features), undo=from_int8)
+        return replace(recipe, model=(*recipe.model, surgery))
