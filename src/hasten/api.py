@@ -120,6 +120,7 @@ def tune(
 
     Args: see `run`.
     """
+    tuning_budget_s(budget, planned=1.0)  # what cannot be read is told before anything is measured
     check(task)
     show(machine := recall(quick=True))
     recipe = _baseline(task, machine)

@@ -41,6 +41,7 @@ class Options:
     seeds: int | None = None
 
     def __post_init__(self) -> None:
+        tuning_budget_s(self.budget, planned=1.0)  # what cannot be read is told before anything is measured
         if self.seeds is not None and self.seeds < 1:
             raise BadInput(f"the comparison needs at least 1 seed; found {self.seeds}.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from hasten.base.errors import BadInput
+from hasten.base.files import write_atomically
 from hasten.base.records.run import Event
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
@@ -67,12 +68,15 @@ def read_events(folder: Path) -> Iterator[Event]:
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Drop the events past `step`, which a run that goes on from a checkpoint will make again."""
+    """Drop the events past `step`, which a run that goes on from a checkpoint will make again.
+
+    Raises:
+        BadInput: if they cannot be written; the old ones are then still there.
+    """
     path = folder / METRICS
     kept = [event for event in read_events(folder) if event.step <= step]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in kept))
-    temporary.replace(path)
+    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in kept)
+    write_atomically(path, lambda file: file.write(lines))
 
 
 def _unwritable(path: Path, error: OSError) -> BadInput:
