@@ -44,9 +44,9 @@ def run(
 
     Args:
         task: what to train.
-        budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 20 s, at most 10 minutes.
+        budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s, at most 10 minutes.
         allow: guarantees beyond the free ones that tuning may use: "path", "model".
-        seeds: pairs of trainings to compare; None for as many as fit into 40 s.
+        seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         runs: where the run's folder is made.
         show: called with every record as it is known.
 
@@ -129,6 +129,7 @@ def tune(
     return run_tuning(
         recipe,
         machine,
+        anatomy,
         budget_s=tuning_budget_s(budget, planned_s(recipe, anatomy)),
         allow=allowed,
         show=show,

@@ -50,7 +50,7 @@ def test_run_leaves_a_folder_with_everything_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "planned", "expected"),
-    [(None, 10, 20), (None, 1000, 50), (None, 1e9, 600), (None, float("inf"), 600), ("2m", 1, 120), ("5%", 400, 20)],
+    [(None, 10, 30), (None, 1000, 50), (None, 1e9, 600), (None, float("inf"), 600), ("2m", 1, 120), ("5%", 400, 20)],
 )
 def test_budgets(text: str | None, planned: float, expected: float) -> None:
     assert tuning_budget_s(text, planned) == pytest.approx(expected)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sample_evidence import CHOSEN, make_evidence, make_run
 
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import load, save
+from hasten.base.records.trial import Verdict
 from hasten.report.html import render, write_html
+from sample_evidence import CHOSEN, make_evidence, make_run
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -101,6 +102,9 @@ def test_every_technique_that_was_tried_is_there_with_its_verdict() -> None:
     evidence = make_evidence()
     text = Page(render(evidence)).text
     for trial in evidence.tuning.trials:
+        if trial.verdict is Verdict.NOT_ALLOWED:
+            assert re.search(rf"Not tried without --allow {trial.guarantee}:[^.]*{trial.technique}", text)
+            continue
         assert re.search(rf"{trial.technique}.{{0,60}}{trial.verdict.value}", text)
 
 

@@ -29,7 +29,7 @@ def run(
     budget: Budget = None,
     allow: Allow = "",
     seeds: Annotated[
-        int | None, typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings (as many as fit in 40 s).")
+        int | None, typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings (as many as fit in 25 s).")
     ] = None,
     target: Target = None,
     epochs: Epochs = None,

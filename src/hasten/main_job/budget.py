@@ -9,7 +9,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
 
 DEFAULT_SHARE = 0.05
-SHORTEST_S = 20.0
+SHORTEST_S = 30.0
 LONGEST_S = 600.0
 
 
@@ -24,7 +24,7 @@ def tuning_budget_s(text: str | None, planned: float) -> float:
     """Return the seconds that a budget allows.
 
     Args:
-        text: a duration ("90s", "2m") or a share of the planned training ("5%"); None for 5 %, but at least 20 s and
+        text: a duration ("90s", "2m") or a share of the planned training ("5%"); None for 5 %, but at least 30 s and
             at most 10 minutes.
         planned: seconds of the planned training.
 

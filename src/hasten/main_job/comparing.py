@@ -12,7 +12,7 @@ from hasten.measurement.statistics import ratio_interval
 from hasten.training.recipe import Recipe
 from hasten.training.running import Show, run_training
 
-COMPARISON_S = 40.0
+COMPARISON_S = 25.0
 MOST_SEEDS = 5
 
 Pair = tuple[RunResult, RunResult]
@@ -39,7 +39,7 @@ def compare(
         planned: the same task with the plan applied.
         plan: what `planned` came from.
         first: the training with the plan that is already there.
-        seeds: pairs; None for as many as fit into 40 s, at least 1 and at most 5.
+        seeds: pairs; None for as many as fit into 25 s, at least 1 and at most 5.
         show: called with every event and result.
 
     Returns:

@@ -9,9 +9,10 @@ from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity
+from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
-from hasten.base.stages import FREE, Guarantee
+from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.base.units import seconds
 from hasten.main_job.budget import planned_s, tuning_budget_s
 from hasten.main_job.comparing import Compared, compare, paired_speedup
@@ -33,7 +34,7 @@ class Options:
     Args:
         budget: of tuning; see `hasten.main_job.budget.tuning_budget_s`.
         allow: guarantees that tuning may use.
-        seeds: pairs of trainings to compare; None for as many as fit into 40 s, at least 1 and at most 5.
+        seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
     """
 
     budget: str | None = None
@@ -65,7 +66,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     show(Activity(text="profiling the step"))
     show(anatomy := profile(recipe, machine))
     budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
-    tuning = run_tuning(recipe, machine, budget_s=budget_s, allow=options.allow, show=show)
+    tuning = run_tuning(recipe, machine, anatomy, budget_s=budget_s, allow=options.allow, show=show)
     plan = tuning.plan
     write_plan(plan, folder / PLAN)
     planned = apply_plan(plan, recipe, machine)
@@ -100,11 +101,22 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     return Job(folder, evidence, compared.interrupted_by)
 
 
-def run_tuning(recipe: Recipe, machine: Machine, *, budget_s: float, allow: frozenset[Guarantee], show: Show) -> Tuning:
+def run_tuning(
+    recipe: Recipe, machine: Machine, anatomy: Profile, *, budget_s: float, allow: frozenset[Guarantee], show: Show
+) -> Tuning:
     """Tune, showing every trial as it is known, and return the whole."""
     last = None
     show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
-    for last in tune(recipe, machine, budget_s=budget_s, allow=allow):
+    for last in tune(recipe, machine, budget_s=budget_s, allow=allow, shares=stage_shares(anatomy)):
         show(last)
     assert isinstance(last, Tuning), "tuning ends with its record"
     return last
+
+
+def stage_shares(anatomy: Profile) -> dict[Stage, float]:
+    """Return the share of a step's time of the stages that a profile tells apart from all others."""
+    share = {part.name: part.share for part in anatomy.parts}
+    return {
+        Stage.INPUT: share["input"] + share["transfer"],
+        Stage.UPDATE: share["update"],
+    }

@@ -13,7 +13,7 @@ from hasten.base.records.comparison import Comparison, NoiseFloor, Verdict
 from hasten.base.records.interval import Interval
 from hasten.measurement.collector import collector_off
 from hasten.measurement.confidence_sequence import ConfidenceSequence
-from hasten.measurement.statistics import interval_of, ratio_interval, robust_sigma, trimmed_mean
+from hasten.measurement.statistics import ratio_interval, robust_sigma, trimmed_mean
 
 Block = Callable[[int], None]
 """Runs that many training steps of one side and returns when the device has finished them."""
@@ -26,6 +26,9 @@ Bounds = tuple[float, float]
 LEAST_BLOCK_S = 0.05
 LEAST_STEPS = 3
 LEAST_DELTA = 0.01
+_HALF_WIDTH = 1.96 * 1.25
+"""Of a 95 % interval of the median, in standard errors of a normal mean. A wild pair does not widen it, as it does not
+weigh in the comparisons either."""
 _MOST_STEPS = 10**7
 _SIGMA_GUESS = 0.02
 _NOISE_PAIRS = (8, 30)  # at least, at most
@@ -107,15 +110,15 @@ def noise_floor(
         return pairs >= most or (pairs >= least and after_next_s > budget_s)
 
     found = _measure(a, a2, sigma=_SIGMA_GUESS, seed=seed, clock=clock, enough=full_or_over)
-    logs = interval_of(found.log_ratios)
     ratio = ratio_interval(found.log_ratios)
+    sigma = robust_sigma(found.log_ratios)
     low, high = found.bounds
     stable = low <= 0 <= high
     return NoiseFloor(
         ratio=ratio,
-        sigma=robust_sigma(found.log_ratios),
+        sigma=sigma,
         drift=_drift([t_a * t_a2 for t_a, t_a2 in found.times]),
-        delta=max(LEAST_DELTA, math.expm1(logs.high - logs.low)),
+        delta=max(LEAST_DELTA, math.expm1(_HALF_WIDTH * sigma / math.sqrt(len(found.log_ratios)))),
         stable=stable,
         remark="" if stable else f"the same code timed against itself differs by a factor of {ratio}",
         pairs=len(found.times),

@@ -14,7 +14,7 @@ from hasten.report.depths import profile_sentences
 from hasten.report.figures import Figure, anatomy_figure, curve_figures, techniques_figure
 from hasten.report.peaks import peak_rows
 from hasten.report.summary import summary_rows
-from hasten.report.trials import finding, measured_first
+from hasten.report.trials import finding, measured_first, not_allowed
 from hasten.report.verdict import judge
 from hasten.report.wording import data_line, joined, knobs, machine_line, ratio, training_line
 
@@ -64,6 +64,7 @@ def contents(evidence: Evidence) -> dict[str, Any]:
         "parts": [part for part in evidence.profile.parts if part.seconds > 0],
         "depths": profile_sentences(evidence.profile),
         "techniques": _markup(techniques_figure(evidence.tuning)),
+        "not_allowed": not_allowed(evidence.tuning.trials),
         "trials": [(trial, finding(trial), _proof(trial)) for trial in measured_first(evidence.tuning.trials)],
         "curves": [_markup(figure) for figure in curve_figures(evidence)],
         "method": method(evidence.tuning),

@@ -1,6 +1,7 @@
 """What one trial found, in words: the ratio with its interval and n, and the reason, nothing said twice."""
 
-from hasten.base.records.trial import Trial
+from hasten.base.records.trial import Trial, Verdict
+from hasten.base.stages import Guarantee
 from hasten.report.wording import bounds, plural, ratio
 
 
@@ -21,5 +22,15 @@ def beside(trial: Trial) -> str:
 
 
 def measured_first(trials: tuple[Trial, ...]) -> list[Trial]:
-    """Return the trials with those that were measured before those that were not, otherwise in their order."""
-    return sorted(trials, key=lambda trial: trial.speedup is None)
+    """Return the trials that were allowed, with those that were measured first, otherwise in their order."""
+    allowed = [trial for trial in trials if trial.verdict is not Verdict.NOT_ALLOWED]
+    return sorted(allowed, key=lambda trial: trial.speedup is None)
+
+
+def not_allowed(trials: tuple[Trial, ...]) -> list[str]:
+    """Return one sentence per guarantee that was not allowed, naming the techniques that wait for it."""
+    waiting: dict[Guarantee, list[str]] = {}
+    for trial in trials:
+        if trial.verdict is Verdict.NOT_ALLOWED:
+            waiting.setdefault(trial.guarantee, []).append(trial.technique)
+    return [f"Not tried without --allow {kind}: {', '.join(names)}." for kind, names in waiting.items()]

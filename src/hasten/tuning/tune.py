@@ -1,6 +1,6 @@
 """Tuning: try techniques in paired experiments and return the plan that they prove."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from hasten.base.errors import BadInput
 from hasten.base.records.comparison import NoiseFloor
@@ -8,8 +8,8 @@ from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.trial import Trial, Tuning, Verdict
-from hasten.base.stages import FREE, Guarantee
-from hasten.base.units import seconds
+from hasten.base.stages import FREE, Guarantee, Stage
+from hasten.base.units import percent, seconds
 from hasten.techniques.applying import in_order, knobs_of, make
 from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
@@ -17,9 +17,10 @@ from hasten.training.technique import Technique
 from hasten.tuning import words
 from hasten.tuning.branches import follow
 from hasten.tuning.experiment import blank
-from hasten.tuning.final import confirmed, product
+from hasten.tuning.final import confirmed
 from hasten.tuning.laboratory import Laboratory, least_cost_s, measured_noise, open_laboratory
 from hasten.tuning.payback import EXPECTED_SETUP_S
+from hasten.tuning.ratios import product
 from hasten.tuning.screening import screen
 from hasten.tuning.selection import Kept, add_costly, grow, prune
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
@@ -29,6 +30,11 @@ SCREENING_SHARE, GROWING_SHARE, PRUNING_SHARE = 0.55, 0.75, 0.85
 FREE_SHARE = 0.4
 """Of the budget, for all techniques that gates can prove, where others are tried after them by whole trainings."""
 
+LEAST_SHARE = 0.02
+"""Of a step's time: a stage that takes less has nothing to give that could be told from noise."""
+NOT_ABOUT_TIME = frozenset({"near_memory_limit", "memory_hog", "exploding_gradient"})
+"""Symptoms whose remedies cost time rather than save it: no experiment about speed is spent on those."""
+
 
 def tune(
     recipe: Recipe,
@@ -37,6 +43,7 @@ def tune(
     budget_s: float,
     allow: frozenset[Guarantee] = FREE,
     only: Collection[str] | None = None,
+    shares: Mapping[Stage, float] | None = None,
 ) -> Iterator[Trial | Tuning]:
     """Yield every trial as it is known; the last item is the whole tuning with its plan.
 
@@ -49,6 +56,8 @@ def tune(
             that would pass 1.5 times the budget.
         allow: guarantees that a technique may give to be tried.
         only: names of the techniques to try; None for all.
+        shares: of the step's time, by stage, where known. A technique whose stage takes less than `LEAST_SHARE` is not
+            tried: it could gain no more, even if it made its stage free.
 
     Raises:
         BadInput: if the budget is not positive or a name is unknown.
@@ -56,7 +65,8 @@ def tune(
     if not budget_s > 0:
         raise BadInput(f"the budget of tuning must be above 0 s; found {budget_s}.")
     kinds = techniques() if only is None else {name: technique(name) for name in only}
-    return _apart(_experiments(open_laboratory(recipe, machine, budget_s), [make(name) for name in kinds], allow))
+    lab = open_laboratory(recipe, machine, budget_s)
+    return _apart(_experiments(lab, [make(name) for name in kinds], allow, shares or {}))
 
 
 def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
@@ -72,11 +82,13 @@ def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
         forget_compiled()
 
 
-def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee]) -> Iterator[Trial | Tuning]:
+def _experiments(
+    lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee], shares: Mapping[Stage, float]
+) -> Iterator[Trial | Tuning]:
     trials: list[Trial] = []
     open_ones: list[Technique] = []
     for one in chosen:
-        trial = _excluded(lab, one, allow)
+        trial = _excluded(lab, one, allow) or _bounded(one, shares)
         if trial is None:
             open_ones.append(one)
         else:
@@ -125,11 +137,22 @@ def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> T
     """Return the trial of a technique that need not be measured, or None."""
     if one.card.guarantee not in allow:
         return blank(one, Verdict.NOT_ALLOWED, f"it changes more than rounding: allow {one.card.guarantee} to try it")
+    if one.card.treats and set(one.card.treats) <= NOT_ABOUT_TIME and one.card.guarantee in FREE:
+        return blank(one, Verdict.REFUSED, "it saves memory or protects, but no time; a plan may name it all the same")
     try:
         why = one.refuse(lab.recipe, lab.machine)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return blank(one, Verdict.FAILED, f"{type(error).__name__}: {error}")
     return blank(one, Verdict.REFUSED, why) if why is not None else None
+
+
+def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
+    """Return the trial of a technique whose stage costs too little to be worth an experiment, or None."""
+    share = shares.get(one.card.stage)
+    if share is None or share >= LEAST_SHARE or one.card.guarantee not in FREE:
+        return None
+    reason = f"{one.card.stage} takes {percent(share)} of a step: it could gain {1 / (1 - share):.2f}x at the most"
+    return blank(one, Verdict.REFUSED, reason)
 
 
 def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Kept, Interval | None, str]:

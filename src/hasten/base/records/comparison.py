@@ -39,7 +39,7 @@ class NoiseFloor(Record, frozen=True):
     ratio: Interval  # of the code against itself: 1 on a stable machine
     sigma: float  # robust standard deviation of the log-ratio of one pair
     drift: float  # relative change of the block time from the first third of the pairs to the last
-    delta: float  # the smallest effect worth claiming: max(1 %, twice the half-width)
+    delta: float  # the smallest effect worth claiming: 1 %, or the half-width of the median's interval if that is more
     stable: bool
     remark: str  # why it is not stable, in plain words; empty where it is
     pairs: int

@@ -16,7 +16,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
-from hasten.base.records.trial import Trial, Tuning
+from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.report.terminal.anatomy import anatomy_view
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
@@ -108,7 +108,8 @@ class Screen:
 
     def _trial(self, trial: Trial) -> None:
         self._section("trials", "Techniques", "ratio above 1 is faster; 95 % interval")
-        self.print(trial_view(trial))
+        if trial.verdict is not Verdict.NOT_ALLOWED:  # there are many: the tuning names them together
+            self.print(trial_view(trial))
 
     def _started(self, started: Started) -> None:
         self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")

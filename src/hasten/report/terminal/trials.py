@@ -7,7 +7,7 @@ from rich.text import Text
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.units import percent, seconds
 from hasten.report.terminal.layout import indented, quiet
-from hasten.report.trials import beside, finding
+from hasten.report.trials import beside, finding, not_allowed
 from hasten.report.wording import as_fast, joined, knobs, ratio
 
 STYLES = {
@@ -49,6 +49,7 @@ def tuning_view(tuning: Tuning) -> RenderableType:
             f"below {percent(tuning.smallest_difference)} counts as no difference{noise}"
         )
     )
+    lines += [quiet(sentence) for sentence in not_allowed(tuning.trials)]
     if tuning.remark:
         lines.append(Text(f"! {tuning.remark}", style="yellow"))
     return Group(*map(indented, lines))
