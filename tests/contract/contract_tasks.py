@@ -1,0 +1,60 @@
+"""The tasks and the machine that the contract is checked on."""
+
+from collections.abc import Callable
+
+import msgspec
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from hasten import Data, Stop, Task, Update
+from hasten.base.records.machine import Machine
+from hasten.machine import facts
+from tiny_tasks import block_task, cnn_task, mlp_task
+
+LONG = Stop(steps=4000)
+"""Long enough for what has to earn its preparation back; nothing trains it to the end."""
+
+
+def small_images() -> Task:
+    def model() -> nn.Module:
+        layers = [
+            nn.Conv2d(2, 8, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(8, 6, 3),
+            nn.AdaptiveMaxPool2d(2),
+            nn.MaxPool2d(2),
+        ]
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 3))
+
+    return cnn_task(model=model, stop=LONG)
+
+
+def many_classes() -> Task:
+    x = torch.randint(0, 300, (24, 5), generator=torch.Generator().manual_seed(5))
+    data = Data(train=TensorDataset(x, (x + 1) % 300), valid=TensorDataset(x[:4], (x[:4] + 1) % 300))
+    update = Update(optimizer="adagrad", lr=0.05)
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(nn.Embedding(300, 6), nn.Linear(6, 300))  # noqa: E731
+    return mlp_task(name="tiny-classes", data=data, model=layers, metric="loss", update=update, stop=LONG)
+
+
+def wide() -> Task:
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(  # noqa: E731
+        nn.Linear(5, 384), nn.ReLU(), nn.Linear(384, 384), nn.ReLU(), nn.Linear(384, 2)
+    )
+    return mlp_task(name="tiny-wide", model=layers, batch_size=40, stop=LONG)
+
+
+TASKS: tuple[Callable[[], Task], ...] = (
+    lambda: block_task(stop=LONG),
+    lambda: mlp_task(stop=LONG),
+    small_images,
+    many_classes,
+    wide,
+)
+"""In the order in which a technique looks for one that it does not refuse."""
+
+
+def machine() -> Machine:
+    """Return this machine, without a GPU."""
+    return msgspec.structs.replace(facts(), gpu=None)

@@ -1,0 +1,227 @@
+"""The contract that every technique keeps, its own and those of other packages.
+
+A technique that cannot pass a check says so on its card (`exceptions`: check -> reason), never here.
+"""
+
+import itertools
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+import torch
+from contract_tasks import TASKS, machine
+
+from hasten import Task
+from hasten.base.errors import Refused
+from hasten.base.records.card import Card
+from hasten.base.stages import Guarantee, Stage
+from hasten.data.datasets import Batch
+from hasten.diagnosis.registry import RULES
+from hasten.techniques import registry
+from hasten.techniques.applying import apply_all, conflict, make
+from hasten.techniques.registry import techniques
+from hasten.training.loop import step
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.running import plain_model
+from hasten.training.session import Session, build
+from hasten.training.technique import Technique
+from hasten.tuning.gates import Reference, judge, owed
+
+NAMES = sorted(techniques())
+COMPILED = {"compile", "compile_regions"}
+"""What takes a compiler many seconds: with others, only in the slow battery."""
+GRADIENT_SYMPTOMS = {"exploding_gradient", "noise_dominated", "slow_convergence"}
+"""Symptoms of the training's health, whose rules look at whole runs."""
+
+
+def usable(name: str) -> Recipe | None:
+    """Return the baseline of the first task that the technique does not refuse, or None."""
+    for task in TASKS:
+        recipe = baseline(task())
+        reason = make(name).refuse(recipe, machine())
+        if reason is None:
+            return recipe
+        assert reason.strip(), f"{name} refuses {recipe.task.name} without a reason"
+    return None
+
+
+def with_technique(name: str) -> tuple[Recipe, Recipe]:
+    """Return a baseline that the technique does not refuse, and the recipe with it; skips where there is none."""
+    recipe = usable(name)
+    if recipe is None:
+        pytest.skip(f"{name} refuses every small task on this machine")
+    return recipe, make(name).apply(recipe)
+
+
+def excepted(name: str, check: str) -> bool:
+    return check in techniques()[name].card.exceptions
+
+
+def steps(run: Session, count: int) -> list[float]:
+    """Make so many steps as the loop does and return their mean losses."""
+    losses: list[float] = []
+    batches: Iterator[tuple[torch.Tensor, Batch]] = run.batches()
+    with run.switched_on():
+        for _ in range(count):
+            ids, batch = next(batches)
+            run.set_learning_rate()
+            loss = step(run, batch)
+            losses.append(float(loss.sum) / loss.count)
+            run.advance(len(ids), 0.0)
+    return losses
+
+
+def fast(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.slow) if name in COMPILED else name
+
+
+EACH = [fast(name) for name in NAMES]
+PAIRS = list(itertools.combinations([name for name in NAMES if name not in COMPILED], 2))
+
+
+def combined(pair: list[Technique], task: Task) -> Recipe | None:
+    """Return the recipe with both techniques, or None if one of them refuses it."""
+    try:
+        return apply_all(pair, baseline(task), machine())
+    except Refused:
+        return None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_names_what_exists(name: str) -> None:
+    card = techniques()[name].card
+    assert set(card.conflicts) | set(card.after) <= set(NAMES)
+    assert set(card.treats) <= RULES.keys() | GRADIENT_SYMPTOMS
+    assert name not in card.conflicts
+    assert all(reason.strip() for reason in card.exceptions.values())
+    assert card.idea
+    assert card.source
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_it_refuses_with_a_reason_or_trains(name: str) -> None:
+    recipe, changed = with_technique(name)
+    before = replace(recipe)
+    assert make(name).apply(recipe) != recipe
+    assert recipe == before
+    assert all(torch.isfinite(torch.tensor(loss)) for loss in steps(build(changed), 3))
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_parameters_keep_their_format_and_place_and_batches_stay_as_they_are(name: str) -> None:
+    recipe, changed = with_technique(name)
+    plain, run = build(recipe), build(changed)
+    assert {(one.dtype, one.device) for one in run.model.parameters()} == {
+        (one.dtype, one.device) for one in plain.model.parameters()
+    }
+    _, batch = next(run.batches())
+    copies = [column.clone() for column in batch]
+    with run.switched_on():
+        run.set_learning_rate()
+        step(run, batch)
+    assert all(torch.equal(old, new) for old, new in zip(copies, batch, strict=True))
+    assert {one.dtype for one in run.model.parameters()} == {one.dtype for one in plain.model.parameters()}
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_it_resumes_onto_the_same_losses(name: str) -> None:
+    _, changed = with_technique(name)
+    run = build(changed)
+    steps(run, 3)
+    state = deepcopy(run.state())
+    expected = steps(run, 3)
+    other = build(changed)
+    other.load_state(state)
+    assert steps(other, 3) == expected
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_undo_leaves_a_plain_model_whose_weights_load(name: str) -> None:
+    recipe, changed = with_technique(name)
+    run = build(changed)
+    steps(run, 2)
+    model = plain_model(run)
+    recipe.task.model().load_state_dict(model.state_dict())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize(("check", "other"), [("accumulation", "micro_batch"), ("clipping", "clip_norm")])
+def test_it_works_with_accumulation_and_clipping_or_says_why_not(name: str, check: str, other: str) -> None:
+    if name == other:
+        return
+    recipe, _ = with_technique(name)
+    pair = [make(name), make(other)]
+    reason = conflict([one.card for one in pair])
+    if excepted(name, check):
+        assert reason is not None
+        return
+    if reason is not None:
+        return  # another way to do the same: the card says so, and the pairwise battery counts it
+    both = combined(pair, recipe.task)
+    assert both is None or all(torch.isfinite(torch.tensor(loss)) for loss in steps(build(both), 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if owed([techniques()[name].card.guarantee]) is not None])
+def test_it_keeps_its_guarantee(name: str) -> None:
+    recipe, changed = with_technique(name)
+    guarantee = techniques()[name].card.guarantee
+    if excepted(name, "gradients"):
+        return
+    gate = judge(changed, guarantee, Reference(recipe))
+    assert gate.passed, gate.detail
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_every_pair_makes_steps_or_says_that_it_does_not_go_together(first: str, second: str) -> None:
+    pair = [make(first), make(second)]
+    if conflict([one.card for one in pair]) is not None:
+        return
+    both = next((recipe for task in TASKS if (recipe := combined(pair, task())) is not None), None)
+    if both is None:
+        return  # each of them says why, and the battery above has seen that it has words for it
+    assert all(torch.isfinite(torch.tensor(loss)) for loss in steps(build(both), 2))
+
+
+class Point:
+    """An entry point of another package, as importlib.metadata gives it."""
+
+    def load(self) -> type:
+        return Foreign
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A technique of another package."""
+
+    card: ClassVar[Card] = Card(
+        name="foreign", stage=Stage.UPDATE, guarantee=Guarantee.PATH, idea="halve the rate", source="a test"
+    )
+
+    def refuse(self, recipe: Recipe, machine: object) -> str | None:
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        assert recipe.update.lr is not None
+        return replace(recipe, update=replace(recipe.update, lr=recipe.update.lr / 2))
+
+
+@pytest.fixture
+def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()] if group == "hasten.techniques" else [])
+    techniques.cache_clear()
+    yield
+    techniques.cache_clear()
+
+
+@pytest.mark.usefixtures("foreign")
+def test_a_technique_of_another_package_comes_in_by_its_entry_point() -> None:
+    assert list(techniques())[-1] == "foreign"
+    task: Task = TASKS[0]()
+    recipe = apply_all([make("foreign"), make("clip_norm")], baseline(task), machine())
+    assert recipe.update.lr == task.update.lr / 2  # type: ignore[operator]
+    assert all(torch.isfinite(torch.tensor(loss)) for loss in steps(build(recipe), 2))
