@@ -13,6 +13,7 @@ from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.finding import Abstained, Diagnosis, Finding, Severity
 from hasten.base.records.notices import Activity
 from hasten.base.records.run import Evaluation, Finished, Progress, Started, StopReason
+from hasten.base.records.trial import Verdict
 from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
 from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
