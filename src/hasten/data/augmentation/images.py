@@ -1,0 +1,168 @@
+"""Changes of place in images, (batch, height, width, channels) of any dtype: flip, crop, erase, resize.
+
+Every copy is one of whole rows. `ChannelsFirst` lets the same changes work on (batch, channels, height, width).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
+from torch.nn import functional as F
+
+from hasten.data.augmentation.draws import Augment, Draws
+from hasten.data.datasets import Batch
+
+_TRIES = 10  # boxes drawn until one fits, as in torchvision
+
+
+def flip(images: Tensor, flipped: Tensor) -> Tensor:
+    """Return the images, those with `flipped` (batch,) bool mirrored left to right."""
+    places = flipped.nonzero()[:, 0].to(images.device)
+    return images.index_copy(0, places, images.index_select(0, places).flip(2))
+
+
+def crop(images: Tensor, tops: Tensor, lefts: Tensor, *, padding: int) -> Tensor:
+    """Return windows of the images' own size out of the images with a border of zeros.
+
+    Args:
+        images: (batch, height, width, channels).
+        tops: (batch,) int64 first row of each window, from 0 to 2 x padding.
+        lefts: (batch,) int64 first column likewise.
+        padding: width of the border.
+    """
+    batch, height, width, channels = images.shape
+    padded = images.new_zeros(batch, height + 2 * padding, width + 2 * padding, channels)
+    padded[:, padding : padding + height, padding : padding + width] = images
+    if images.device.type != "cpu":
+        tops, lefts = tops.to(images.device), lefts.to(images.device)
+        rows = (tops[:, None] + torch.arange(height, device=images.device))[:, :, None]
+        columns = (lefts[:, None] + torch.arange(width, device=images.device))[:, None, :]
+        return padded[torch.arange(batch, device=images.device)[:, None, None], rows, columns]
+    # A row of a window is contiguous if pixel and channel are one axis: one memory copy per row.
+    lines = padded.view(batch, height + 2 * padding, -1).numpy()
+    windows = sliding_window_view(lines, (height, width * channels), axis=(1, 2))
+    taken = windows[np.arange(batch), tops.numpy(), lefts.numpy() * channels]
+    return torch.from_numpy(taken).view(batch, height, width, channels)
+
+
+def erase(images: Tensor, boxes: Tensor, *, value: float) -> Tensor:
+    """Return the images with one box of each filled; `boxes` (batch, 4) int64 hold top, bottom, left, right."""
+    out = images.clone()
+    for image, (top, bottom, left, right) in zip(out, boxes.tolist(), strict=True):
+        image[top:bottom, left:right] = value
+    return out
+
+
+def resize(images: Tensor, boxes: Tensor, *, size: int) -> Tensor:
+    """Return one box of each image scaled to size x size, bilinear and antialiased.
+
+    Uint8 stays uint8 on the CPU, where torch has a fast kernel for it; elsewhere it goes through float32.
+    """
+    direct = images.is_floating_point() or images.device.type == "cpu"
+    out = images.new_empty(len(images), size, size, images.shape[3])
+    for place, (top, bottom, left, right) in enumerate(boxes.tolist()):
+        part = images[place, top:bottom, left:right].permute(2, 0, 1)[None]
+        part = part if direct else part.float()
+        scaled = F.interpolate(part, (size, size), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+        out[place] = scaled if direct else scaled.round().clamp(0, 255)
+    return out
+
+
+def random_boxes(
+    draws: Draws, height: int, width: int, *, scale: tuple[float, float], ratio: tuple[float, float]
+) -> Tensor:
+    """Return a random box for each image, (batch, 4) int64: top, bottom, left, right.
+
+    The first of ten that fits is taken, and the whole image where none does.
+
+    Args:
+        draws: the random numbers.
+        height: of the image.
+        width: of the image.
+        scale: smallest and largest area, as shares of the image.
+        ratio: smallest and largest width over height; drawn evenly on a logarithmic scale.
+    """
+    areas = height * width * (scale[0] + (scale[1] - scale[0]) * draws.uniform("area", _TRIES))
+    low, high = np.log(ratio)
+    ratios = torch.exp(low + (high - low) * draws.uniform("ratio", _TRIES))
+    widths, heights = torch.sqrt(areas * ratios).round().long(), torch.sqrt(areas / ratios).round().long()
+    fits = (widths >= 1) & (widths <= width) & (heights >= 1) & (heights <= height)
+    first = fits.long().argmax(1, keepdim=True)
+    some = fits.any(1)
+    box_width = torch.where(some, widths.gather(1, first)[:, 0], width)
+    box_height = torch.where(some, heights.gather(1, first)[:, 0], height)
+    corner = draws.uniform("corner", 2)
+    top = (corner[:, 0] * (height - box_height + 1)).long()
+    left = (corner[:, 1] * (width - box_width + 1)).long()
+    return torch.stack([top, top + box_height, left, left + box_width], dim=1)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror images left to right with a probability."""
+
+    probability: float = 0.5
+
+    def __call__(self, batch: Batch, draws: Draws) -> Batch:
+        return flip(batch[0], draws.chosen("flip", self.probability)), *batch[1:]
+
+
+@dataclass(frozen=True)
+class PadCrop:
+    """Shift images by up to `padding` pixels each way; what comes in is zero."""
+
+    padding: int = 4
+
+    def __call__(self, batch: Batch, draws: Draws) -> Batch:
+        tops, lefts = (draws.integers(name, 2 * self.padding + 1) for name in ("top", "left"))
+        return crop(batch[0], tops, lefts, padding=self.padding), *batch[1:]
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Fill a random box (Zhong et al., 2017, arXiv:1708.04896; cutout: a square, DeVries and Taylor, 2017).
+
+    Args:
+        probability: of doing it to an image.
+        scale: area, as shares of the image.
+        ratio: width over height.
+        value: what the box is filled with.
+    """
+
+    probability: float = 0.5
+    scale: tuple[float, float] = (0.02, 0.33)
+    ratio: tuple[float, float] = (0.3, 3.3)
+    value: float = 0.0
+
+    def __call__(self, batch: Batch, draws: Draws) -> Batch:
+        images = batch[0]
+        boxes = random_boxes(draws, images.shape[1], images.shape[2], scale=self.scale, ratio=self.ratio)
+        boxes = boxes * draws.chosen("erase", self.probability)[:, None]  # an empty box where not chosen
+        return erase(images, boxes, value=self.value), *batch[1:]
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop:
+    """Scale a random box to a square (Szegedy et al., 2014, arXiv:1409.4842), image by image."""
+
+    size: int
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __call__(self, batch: Batch, draws: Draws) -> Batch:
+        images = batch[0]
+        boxes = random_boxes(draws, images.shape[1], images.shape[2], scale=self.scale, ratio=self.ratio)
+        return resize(images, boxes, size=self.size), *batch[1:]
+
+
+@dataclass(frozen=True)
+class ChannelsFirst:
+    """Do a change to images that are (batch, channels, height, width)."""
+
+    change: Augment
+
+    def __call__(self, batch: Batch, draws: Draws) -> Batch:
+        images, *others = self.change((batch[0].permute(0, 2, 3, 1), *batch[1:]), draws)
+        return images.permute(0, 3, 1, 2), *others
