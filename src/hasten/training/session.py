@@ -81,9 +81,10 @@ class Session:
         Raises:
             BadInput: if the loader hands out fewer samples than the data set has.
         """
+        full_batch = sequential(self.samples) if self.recipe.input.loader is whole else None
         while True:
-            if self.recipe.input.loader is whole:
-                ids = sequential(self.samples)
+            if full_batch is not None:
+                ids = full_batch
             else:
                 ids = shuffled(self.samples, seed=self.seed, epoch=self.place.epoch)[self.place.offset :]
             yield from self.train_fetch(ids)
