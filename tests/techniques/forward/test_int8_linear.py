@@ -96,9 +96,19 @@ def test_other_number_formats_are_refused(dtype: torch.dtype) -> None:
         layer(torch.randn(50, 40).to(dtype))
 
 
-def test_sums_too_short_to_be_safe_are_refused() -> None:
-    with pytest.raises(BadInput, match="rows_at_most must be at least 64; found 63"):
-        Int8Settings(rows_at_most=63)
+@pytest.mark.parametrize("rows", [63, 1025])
+def test_sums_too_short_to_be_safe_or_longer_than_a_strip_are_refused(rows: int) -> None:
+    with pytest.raises(BadInput, match=f"rows_at_most must be 64 to 1024; found {rows}"):
+        Int8Settings(rows_at_most=rows)
+
+
+def test_another_default_device_changes_nothing() -> None:
+    _, layer = pair(settings=Int8Settings(least_work=0, dither=True, smooth=torch.rand(40) + 0.5))
+    inputs = torch.randn(64, 40, requires_grad=True)
+    with torch.device("meta"):
+        out = layer(inputs)
+        out.sum().backward()
+    assert out.device.type == inputs.grad.device.type == layer.weight.grad.device.type == "cpu"
 
 
 def saved_bytes(run: Callable[[], Tensor], parameters: list[nn.Parameter]) -> dict[torch.dtype, int]:
@@ -259,7 +269,7 @@ def test_a_compiled_model_is_one_graph_and_compiles_once(dither: bool) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_compiler_keeps_int8_codes_for_the_backward_pass_and_not_the_activations() -> None:
     torch._dynamo.reset()
-    model = nn.Sequential(nn.LayerNorm(256), Int8Linear(256, 64))
+    model = nn.Sequential(nn.LayerNorm(256), pair(256, 64)[1])
     inputs = torch.randn(1024, 256, requires_grad=True)
     kept = saved_bytes(lambda: torch.compile(model, fullgraph=True)(inputs), list(model.parameters()))
     assert kept[torch.int8] >= 1024 * 256

@@ -1,6 +1,6 @@
 """The layer: an `nn.Linear` that trains in int8 and is judged in its own format."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from hasten.base.errors import BadInput
 from hasten.techniques.forward.int8.autograd import Int8Product
 from hasten.techniques.forward.int8.product import quantise_rows
+from hasten.techniques.forward.int8.running import STRIP_ROWS
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE
 
 FORMATS = (torch.float32, torch.bfloat16)
@@ -26,20 +27,20 @@ class Int8Settings:
     Args:
         least_work: calls with a smaller product of tokens, input and output features are computed as by `nn.Linear`:
             int8 would be slower.
-        rows_at_most: longest sum over tokens under one set of scales in the weight gradient; smaller is more exact
-            where a few tokens have far larger gradients than the rest.
+        rows_at_most: longest sum over tokens under one set of scales in the weight gradient, 64 to 1024; smaller is
+            slower, and more exact where a few tokens have far larger gradients than the rest.
         dither: round gradients at random instead of to nearest, so that the mean has no error.
         smooth: (K), float32, divides the input channels and multiplies the weight's; None for all ones.
     """
 
     least_work: int = LEAST_WORK
-    rows_at_most: int = 1024
+    rows_at_most: int = STRIP_ROWS
     dither: bool = False
-    smooth: Tensor | None = None
+    smooth: Tensor | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if self.rows_at_most < 2 * SMALLEST_SIZE:
-            raise BadInput(f"rows_at_most must be at least {2 * SMALLEST_SIZE}; found {self.rows_at_most}.")
+        if not 2 * SMALLEST_SIZE <= self.rows_at_most <= STRIP_ROWS:
+            raise BadInput(f"rows_at_most must be {2 * SMALLEST_SIZE} to {STRIP_ROWS}; found {self.rows_at_most}.")
 
 
 class Int8Linear(nn.Linear):
@@ -64,7 +65,7 @@ class Int8Linear(nn.Linear):
                 "Train in one of these, or leave int8 out."
             )
         codes, scales = self.held or self.quantised()
-        seed = torch.randint(2**31 - 1, (), dtype=torch.int32) if settings.dither else None
+        seed = torch.randint(2**31 - 1, (), dtype=torch.int32, device="cpu") if settings.dither else None
         options = (settings.smooth, seed, settings.rows_at_most, dtype)
         return Int8Product.apply(input, self.weight, self.bias, codes, scales, options)  # type: ignore[no-any-return]
 

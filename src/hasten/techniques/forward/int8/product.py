@@ -34,22 +34,22 @@ SEED_STEP = 7919
 
 
 def _or_ones(factor: Tensor | None, size: int) -> Tensor:
-    return torch.ones(1, size) if factor is None else factor.view(1, size)
+    return torch.ones(1, size, device="cpu") if factor is None else factor.view(1, size)
 
 
 def _no_work(*shapes: object, **_: object) -> int:
     return 0
 
 
-def _fake_quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
+def _empty_quantised(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     codes = values.new_empty(values.shape, dtype=torch.int8)
     return codes, values.new_empty((values.shape[0], 1), dtype=torch.float32)
 
 
-@operator("int8_quantise_rows", fake=_fake_quantise_rows, work=_no_work)
+@operator("int8_quantise_rows", fake=_empty_quantised, work=_no_work)
 def quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the int8 codes (R, C) and scales (R, 1) of `values` (R, C), times `factor` (C) if there is one."""
-    codes, scales = torch.empty(values.shape, dtype=torch.int8), torch.empty(values.shape[0], 1)
+    codes, scales = _empty_quantised(values, factor)
     with plain():
         values, factor = values.contiguous(), _or_ones(factor, values.shape[1])
         for cut in pieces(values.shape[0], STRIP_ROWS):
@@ -57,7 +57,7 @@ def quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor
     return codes, scales
 
 
-def _fake_linear(
+def _empty_output(
     codes: Tensor, scales: Tensor, weight_codes: Tensor, weight_scales: Tensor, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
     return codes.new_empty((codes.shape[0], weight_codes.shape[0]), dtype=dtype)
@@ -67,12 +67,12 @@ def _linear_work(codes: torch.Size, scales: torch.Size, weight_codes: torch.Size
     return 2 * codes[0] * codes[1] * weight_codes[0]
 
 
-@operator("int8_linear", fake=_fake_linear, work=_linear_work)
+@operator("int8_linear", fake=_empty_output, work=_linear_work)
 def linear(
     codes: Tensor, scales: Tensor, weight_codes: Tensor, weight_scales: Tensor, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
     """Return Y (M, N) in `dtype` from the codes and scales of X (M, K) and W (N, K), by row, and b (N)."""
-    out = torch.empty(codes.shape[0], weight_codes.shape[0], dtype=dtype)
+    out = _empty_output(codes, scales, weight_codes, weight_scales, bias, dtype)
     with plain():
         columns = weight_scales.view(1, -1)
         for cut in pieces(codes.shape[0], STRIP_ROWS):
@@ -86,7 +86,7 @@ def linear(
     return out
 
 
-def _fake_linear_backward(
+def _empty_gradients(
     grad: Tensor,
     inputs: list[Tensor],
     weight: list[Tensor],
@@ -103,7 +103,7 @@ def _linear_backward_work(grad: torch.Size, inputs: list[torch.Size], *others: o
     return 2 * grad[0] * grad[1] * inputs[0][1] * (1 if others[-1] is None else 2)
 
 
-@operator("int8_linear_backward", fake=_fake_linear_backward, work=_linear_backward_work)
+@operator("int8_linear_backward", fake=_empty_gradients, work=_linear_backward_work)
 def linear_backward(
     grad: Tensor,
     inputs: list[Tensor],
@@ -126,11 +126,11 @@ def linear_backward(
     """
     (codes, scales), (weight_codes, weight_scales) = inputs, weight
     (N, K), M = weight_codes.shape, grad.shape[0]
-    grad_input, grad_weight = torch.empty(M if dtype else 0, K, dtype=dtype), torch.empty(N, K)
-    bias_grad = torch.zeros(N)
+    grad_input, grad_weight, bias_grad = _empty_gradients(grad, inputs, weight, smooth, seed, rows_at_most, dtype)
+    bias_grad.zero_()
     with plain():
         grad, channels = grad.contiguous(), _or_ones(smooth, K)
-        for piece, cut in enumerate(pieces(M, min(rows_at_most, STRIP_ROWS))):
+        for piece, cut in enumerate(pieces(M, rows_at_most)):
             piece_seed = None if seed is None else seed + piece * SEED_STEP
             by_row, rows, by_column, columns = _quantise(
                 grad[cut], weight_scales.view(1, N), scales[cut], sums=bias_grad, seed=piece_seed
@@ -151,7 +151,7 @@ def _quantise(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return codes and scales of a piece of G by row and by column, on scratch memory; add its columns to `sums`."""
     shape, chunk = values.shape, CHUNK if len(values) % CHUNK == 0 else len(values)
-    rows, columns = torch.empty(shape[0], 1), torch.empty(1, shape[1])
+    rows, columns = column_factor.new_empty((shape[0], 1)), row_factor.new_empty((1, shape[1]))
     by_row, by_column = scratch("by_row", shape, torch.int8), scratch("by_column", shape, torch.int8)
     run(
         quantise.measure_scales,

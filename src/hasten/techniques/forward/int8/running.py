@@ -76,7 +76,7 @@ def scratch(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     size = prod(shape)
     memory = _kept.memory.get((name, dtype))
     if memory is None or memory.numel() < size:
-        memory = _kept.memory[name, dtype] = torch.empty(size, dtype=dtype)
+        memory = _kept.memory[name, dtype] = torch.empty(size, dtype=dtype, device="cpu")
     return memory[:size].view(shape)
 
 
