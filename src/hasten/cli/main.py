@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hasten.cli import machine, profile, report, run, techniques, train, tune
+from hasten.cli import inspect, machine, pack, profile, report, run, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
 
 
@@ -40,6 +40,9 @@ _add(train.train, train.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)
 _add(tune.tune, tune.EXAMPLES)
 _add(techniques.techniques, techniques.EXAMPLES)
+_add(inspect.inspect, inspect.EXAMPLES)
+_add(pack.pack, pack.EXAMPLES)
+_add(verify.verify, verify.EXAMPLES)
 _add(machine.machine, machine.EXAMPLES)
 _add(report.report, report.EXAMPLES)
 

@@ -1,0 +1,27 @@
+"""`hasten inspect`: what a source of data holds."""
+
+import sys
+
+from hasten.base.records.notices import Activity
+from hasten.base.records.record import to_json
+from hasten.cli.options import AsJson
+from hasten.cli.sources import ColumnName, SkipBad, SourcePath, column_of, policy
+
+EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price")
+
+
+def inspect(source: SourcePath, column: ColumnName = None, skip_bad: SkipBad = False, as_json: AsJson = False) -> None:
+    """Say what a source of data holds: counts, classes, ranges, what is missing or repeated."""
+    from hasten.data.inspect import inspect as inspect_source
+    from hasten.data.sources import read_source
+    from hasten.report.terminal import Screen
+    from hasten.report.terminal.inspection import inspection_view
+
+    with Screen() as screen:
+        if not as_json:
+            screen.show(Activity(text=f"reading {source}"))
+        found = inspect_source(read_source(source, target=column_of(column), on_bad=policy(skip_bad=skip_bad)))
+        if as_json:
+            sys.stdout.write(to_json(found).decode())
+        else:
+            screen.print(inspection_view(found))

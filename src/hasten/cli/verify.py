@@ -1,0 +1,47 @@
+"""`hasten verify`: whether a store is as it was written."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hasten.base.errors import BadInput
+from hasten.cli.sources import StorePath
+
+if TYPE_CHECKING:
+    from hasten.data.store.damage import Damage
+
+EXAMPLES = ("hasten verify photos.store",)
+
+
+def verify(destination: StorePath) -> None:
+    """Compare every byte of a packed store with its checksums, and its source with what it was."""
+    from hasten.base.units import nbytes
+    from hasten.data.store.fingerprint import source_changed
+    from hasten.data.store.manifest import read_manifest, way_out
+    from hasten.data.store.verify import verify as verify_store
+    from hasten.report.terminal import Screen
+    from hasten.report.terminal.work import working
+
+    with Screen() as screen:
+        with working(screen.console, "checking", amount=nbytes) as moved:
+            found = verify_store(destination, moved)
+        for damage in found.damage:
+            screen.say(_words(damage))
+        if found.damage:
+            raise BadInput(
+                f"{destination} must be as it was written; found {len(found.damage)} damaged parts among "
+                f"{found.num_blocks} blocks. {way_out(destination)}"
+            )
+        screen.say(f"whole: {destination}, {found.num_blocks} blocks, {nbytes(found.nbytes)}")
+        source = read_manifest(destination).source
+        if source.num_files:
+            change = source_changed(Path(source.path), source)
+            screen.say(f"source: {source.path}, {f'changed: {change}' if change else 'as it was'}")
+
+
+def _words(damage: "Damage") -> str:
+    what, (first, stop) = ("rows", damage.rows) if damage.samples is None else ("samples", damage.samples)
+    block = "" if damage.block is None else f", block {damage.block}"
+    return (
+        f"damaged: {damage.file}{block}, bytes {damage.byte_range[0]} to {damage.byte_range[1] - 1}, {what} {first} to "
+        f"{stop - 1}: expected {damage.expected}; found {damage.found}"
+    )
