@@ -19,6 +19,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for kind in EVERY:
         monkeypatch.setitem(techniques(), kind.card.name, kind)
     monkeypatch.setattr("hasten.tuning.clock.now_ns", TIME.now_ns)
+    TIME.restart()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the models are tiny; more threads only wait for each other
     yield

@@ -38,6 +38,9 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 0
+        self.restart()
+
+    def restart(self) -> None:
         self._noise = random.Random(7)
 
     def pass_s(self, duration_s: float) -> None:
@@ -127,6 +130,11 @@ class Nothing(Planted):
         return recipe
 
 
+@dataclass(frozen=True)
+class Protects(Nothing):
+    card: ClassVar[Card] = card("protects", treats=("exploding_gradient",))
+
+
 def _awake(model: nn.Module) -> nn.Module:
     return nn.Sequential(*(nn.Identity() if isinstance(layer, Pause) else layer for layer in model))
 
@@ -213,6 +221,7 @@ class AnotherPath(Planted):
 EVERY = (
     Slower,
     Nothing,
+    Protects,
     NoPause,
     NoPauseEither,
     NoPauseConflicting,

@@ -1,5 +1,6 @@
 """Techniques that change the path are judged by the time to equal quality."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from hasten.training.session import total_steps
 from hasten.training.task import Stop, Update
 from hasten.tuning.branches import FEWEST_SEEDS
 from hasten.tuning.course import Course, run_course, shortened
-from hasten.tuning.final import product
+from hasten.tuning.ratios import of_few, product
 from hasten.tuning.tune import tune
 
 pytestmark = pytest.mark.usefixtures("planted")
@@ -119,6 +120,15 @@ def test_a_shortened_recipe_has_its_share_of_the_steps_and_no_target() -> None:
     assert short.task.stop.target is None
     timed = shortened(baseline(small_task(stop=Stop(seconds=100.0))), 0.2)
     assert timed.task.stop.seconds == pytest.approx(20.0)
+
+
+def test_few_ratios_have_students_interval() -> None:
+    found = of_few([1.0, 2.0, 4.0])
+    assert found.value == pytest.approx(2.0)
+    half = 4.302652729911275 * math.log(2) / math.sqrt(3)  # t of 2 degrees of freedom; the logs spread by ln 2
+    assert math.log(found.high / found.value) == pytest.approx(half)
+    assert math.log(found.value / found.low) == pytest.approx(half)
+    assert found.n == 3
 
 
 def test_ratios_multiply_with_their_uncertainty() -> None:

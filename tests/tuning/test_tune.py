@@ -13,7 +13,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.record import to_json
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.seeds import random_state
-from hasten.base.stages import FREE, Guarantee
+from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -85,6 +85,17 @@ def test_what_is_not_allowed_is_not_tried() -> None:
     assert "allow path" in found["another_path"].reason
     assert tuning.noise is None
     assert tuning.spent_s < 1.0
+
+
+def test_a_stage_that_takes_no_time_has_nothing_to_give() -> None:
+    recipe = baseline(small_task())
+    shares = {Stage.FORWARD: 0.01, Stage.UPDATE: 0.3}
+    *_, tuning = tune(recipe, MACHINE, budget_s=5.0, only=["nothing", "protects"], shares=shares)
+    assert isinstance(tuning, Tuning)
+    assert [trial.verdict for trial in tuning.trials] == [Verdict.REFUSED, Verdict.REFUSED]
+    assert "forward takes 1.0 % of a step" in tuning.trials[0].reason
+    assert "protects" in tuning.trials[1].reason
+    assert tuning.noise is None
 
 
 def test_a_compilation_longer_than_the_training_is_refused_before_it_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:

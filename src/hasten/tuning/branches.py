@@ -11,12 +11,13 @@ from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Knob
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
-from hasten.measurement.statistics import ratio_interval
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
 from hasten.tuning import words
+from hasten.tuning.budget import Budget
 from hasten.tuning.experiment import blank, names, told
 from hasten.tuning.laboratory import Laboratory, Plan
+from hasten.tuning.ratios import of_few
 from hasten.tuning.selection import Kept
 from hasten.tuning.trainings import Trainings, affordable
 
@@ -25,7 +26,7 @@ LADDERS: dict[str, tuple[dict[str, Knob], ...]] = {
     "batch_size": ({"factor": 2}, {"factor": 4}),
 }
 """Technique -> knobs that are tried on the first seed, of which the best goes on to the others."""
-FEWEST_SEEDS, MOST_SEEDS = 3, 5
+FEWEST_SEEDS, MOST_SEEDS = 3, 10
 GIVE_UP = 1.1
 """Times the baseline's time to the quality after which a candidate is given up on the first seed."""
 GIVE_UP_LATER = 3.0
@@ -115,29 +116,46 @@ def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float
         return blank(one, Verdict.SUPERSEDED, f"{promise:.2f}x on the first seed, but {why}, which gains more", base)
     plain = trainings.course(base, 0)
     pair_s = plain.elapsed_s * (1 + 1 / promise)
-    left_s = trainings.lab.budget.left_s()
-    count = min(MOST_SEEDS, int(left_s / pair_s))
+    count = _affordable_seeds(trainings.lab.budget, pair_s)
     if count < FEWEST_SEEDS:
         need = f"{FEWEST_SEEDS} seeds need about {seconds(FEWEST_SEEDS * pair_s)}"
         why = f"budget: {promise:.2f}x on the first seed{trainings.note}, but {need}"
         return blank(one, Verdict.NOT_PROVEN, why, base)
-    numbers, plan = list(range(1, 1 + count)), (*base, one)
-    coin = np.random.default_rng(0)
-    for number in numbers:
-        for side in (base, plan) if coin.random() < 0.5 else (plan, base):
-            limit_s = math.inf if side == base else GIVE_UP_LATER * plain.elapsed_s
-            trainings.course(side, number, limit_s=limit_s)
+    numbers = _trained(trainings, base, (*base, one), count, give_up_s=GIVE_UP_LATER * plain.elapsed_s)
     target = trainings.target(base, numbers)
     assert target is not None, "the first seed had one"
-    times = [trainings.course(plan, number).time_to(target) for number in numbers]
-    missed = times.count(None)
-    if missed:
-        why = f"{missed} of {count} trainings missed the quality of the plain ones ({target:.4g}){trainings.note}"
+    times = [trainings.course((*base, one), number).time_to(target) for number in numbers]
+    reached = [time_s for time_s in times if time_s is not None]
+    if len(reached) < len(times):
+        missed = f"{len(times) - len(reached)} of {len(times)} trainings"
+        why = f"{missed} missed the quality of the plain ones ({target:.4g}){trainings.note}"
         return blank(one, Verdict.HURTS, why, base)
     courses = [trainings.course(base, number) for number in numbers]
     plain_times = [course.time_to(target) or course.elapsed_s for course in courses]
-    ratio = ratio_interval([math.log(a / b) for a, b in zip(plain_times, times, strict=True) if b is not None])
-    return _verdict(one, base, ratio, f"to {target:.4g} on {count} seeds{trainings.note}")
+    ratio = of_few([plain_s / time_s for plain_s, time_s in zip(plain_times, reached, strict=True)])
+    return _verdict(one, base, ratio, f"to {target:.4g} on {len(numbers)} seeds{trainings.note}")
+
+
+def _affordable_seeds(budget: Budget, pair_s: float) -> int:
+    """Return how many seeds to compare on: what half of the time left holds, for half a proof would be none."""
+    half = int(0.5 * budget.left_s() / pair_s)
+    least = FEWEST_SEEDS if budget.left_s() >= FEWEST_SEEDS * pair_s else 0
+    return min(MOST_SEEDS, max(half, least))
+
+
+def _trained(trainings: Trainings, base: Plan, plan: Plan, count: int, *, give_up_s: float) -> list[int]:
+    """Train with and without on so many seeds and return their numbers; end early where a training misses the target.
+
+    Which goes first is a fair coin, so that a drift of the machine favours nobody.
+    """
+    coin, goal, numbers = np.random.default_rng(0), trainings.recipe.task.stop.target, list[int]()
+    for number in range(1, 1 + count):
+        for side in (base, plan) if coin.random() < 0.5 else (plan, base):
+            trainings.course(side, number, limit_s=math.inf if side == base else give_up_s)
+        numbers.append(number)
+        if goal is not None and trainings.course(plan, number).time_to(goal) is None:
+            break
+    return numbers
 
 
 def _verdict(one: Technique, base: Plan, ratio: Interval, what: str) -> Trial:

@@ -30,11 +30,3 @@ def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
         if len(logs) >= FEWEST_PAIRS and (len(logs) >= MOST_PAIRS or lab.budget.left_s(share) < pair_s):
             break
     return ratio_interval(logs)
-
-
-def product(first: Interval, second: Interval) -> Interval:
-    """Return the interval of the product of two independent ratios; errors add up in quadrature, as logarithms."""
-    value = first.value * second.value
-    below = math.hypot(math.log(first.value / first.low), math.log(second.value / second.low))
-    above = math.hypot(math.log(first.high / first.value), math.log(second.high / second.value))
-    return Interval(value=value, low=value * math.exp(-below), high=value * math.exp(above), n=min(first.n, second.n))
