@@ -12,7 +12,6 @@ from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.machine import facts, recall
-from hasten.main_job.budget import planned_s, tuning_budget_s
 from hasten.main_job.job import Job, Options, run_tuning
 from hasten.main_job.job import run as run_job
 from hasten.profiling.profile import profile as profile_recipe
@@ -114,26 +113,35 @@ def profile(task: Task, plan: Plan | Path | None = None, *, show: Show = silent)
 
 
 def tune(
-    task: Task, *, budget: str | None = None, allow: Iterable[Guarantee | str] = (), show: Show = silent
+    task: Task,
+    *,
+    budget: str | None = None,
+    allow: Iterable[Guarantee | str] = (),
+    only: Iterable[str] | None = None,
+    show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
 
-    Args: see `run`.
+    Args:
+        task: what to tune.
+        budget: see `run`.
+        allow: see `run`.
+        only: names of the techniques to try; None for all.
+        show: called with every record as it is known.
+
+    Raises:
+        BadInput: if the task cannot be trained, or a name is unknown.
     """
-    tuning_budget_s(budget, planned=1.0)  # what cannot be read is told before anything is measured
     check(task)
+    options = Options(
+        budget=budget,
+        allow=FREE | {Guarantee(one) for one in allow},
+        only=None if only is None else frozenset(only),
+    )
     show(machine := recall(quick=True))
     recipe = _baseline(task, machine)
     show(anatomy := profile_recipe(recipe, machine))
-    allowed = FREE | {Guarantee(one) for one in allow}
-    return run_tuning(
-        recipe,
-        machine,
-        anatomy,
-        budget_s=tuning_budget_s(budget, planned_s(recipe, anatomy)),
-        allow=allowed,
-        show=show,
-    )
+    return run_tuning(recipe, machine, anatomy, options, show=show)
 
 
 def _baseline(task: Task, machine: Machine) -> Recipe:

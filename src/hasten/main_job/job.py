@@ -34,11 +34,13 @@ class Options:
     Args:
         budget: of tuning; see `hasten.main_job.budget.tuning_budget_s`.
         allow: guarantees that tuning may use.
+        only: techniques that tuning tries; None for all.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
     """
 
     budget: str | None = None
     allow: frozenset[Guarantee] = FREE
+    only: frozenset[str] | None = None
     seeds: int | None = None
 
     def __post_init__(self) -> None:
@@ -65,8 +67,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     show(facts := task_facts(recipe))
     show(Activity(text="profiling the step"))
     show(anatomy := profile(recipe, machine))
-    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
-    tuning = run_tuning(recipe, machine, anatomy, budget_s=budget_s, allow=options.allow, show=show)
+    tuning = run_tuning(recipe, machine, anatomy, options, show=show)
     plan = tuning.plan
     write_plan(plan, folder / PLAN)
     planned = apply_plan(plan, recipe, machine)
@@ -101,13 +102,13 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     return Job(folder, evidence, compared.interrupted_by)
 
 
-def run_tuning(
-    recipe: Recipe, machine: Machine, anatomy: Profile, *, budget_s: float, allow: frozenset[Guarantee], show: Show
-) -> Tuning:
+def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Options, *, show: Show) -> Tuning:
     """Tune, showing every trial as it is known, and return the whole."""
     last = None
+    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
     show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
-    for last in tune(recipe, machine, budget_s=budget_s, allow=allow, shares=stage_shares(anatomy)):
+    shares = stage_shares(anatomy)
+    for last in tune(recipe, machine, budget_s=budget_s, allow=options.allow, only=options.only, shares=shares):
         show(last)
     assert isinstance(last, Tuning), "tuning ends with its record"
     return last
