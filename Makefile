@@ -8,10 +8,10 @@ demo: .venv/installed
 	$(BIN)/hasten run digits
 
 test: .venv/developed
-	$(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 test-all: .venv/developed
-	$(BIN)/pytest -m "" --timeout 1800
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "" --timeout 1800
 
 lint: .venv/developed
 	$(BIN)/ruff check
