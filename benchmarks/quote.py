@@ -32,9 +32,9 @@ def main_job(result: dict[str, Any]) -> list[str]:
     rows: list[str] = []
     metric = result["results"]["baseline"][0]["metric_name"]
     for row in result["rows"]:
-        what = "free techniques" if row["side"] == "plan" else "with `--allow path`"
-        tuning = result["tunings"][row["side"]]
-        names = ", ".join(choice["technique"] for choice in tuning["plan"]["choices"]) or "none"
+        what = "free techniques" if row["side"] == "plan" else "with a PATH technique"
+        tuning = result["tunings"].get(row["side"], result["tunings"]["plan"])
+        names = ", ".join(result["results"][row["side"]][0]["plan"]) or "none"
         shown = interval(row["speedup"]) if row["speedup"] else "target missed too often to say"
         rows.append(f"| `{result['task']}` to {metric} {result['target']}, {what} | {shown} | {names}; "
                     f"tuned in {tuning['spent_s']:.0f} s |")  # fmt: skip
