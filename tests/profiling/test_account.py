@@ -87,6 +87,10 @@ def test_the_account_of_a_step(make_task: MakeTask) -> None:
     assert found.verified_predicted == pytest.approx(found.verified_peak, rel=0.01)
     assert found.available > found.measured_peak
     assert (found.reserved, found.retries, found.remark) == (None, None, "")
+    over = {one.name: one for one in found.over_step}
+    assert list(over) == ["forward", "loss", "backward", "gradient", "update"]
+    assert max(one.peak_bytes for one in found.over_step) == found.measured_peak
+    assert over["forward"].end_bytes > over["update"].end_bytes  # activations and gradients are gone
 
 
 def test_no_batch_is_tried_that_would_not_fit(make_task: MakeTask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ class Recomputing(nn.Module):
 def operators_of(task: Task) -> tuple[Operator, ...]:
     run = build(baseline(task))
     with run.switched_on():
-        return operator_times(run, list(islice(batches_in_turn(run), 3)))
+        return operator_times(run, list(islice(batches_in_turn(run), 3))).operators
 
 
 def test_the_products_of_every_phase_are_there_with_their_shapes(make_task: MakeTask) -> None:
@@ -64,3 +64,11 @@ def test_the_longest_come_first_and_half_precision_is_told(make_task: MakeTask) 
     found = operators_of(make_task(model=Half))
     assert [one.seconds for one in found] == sorted((one.seconds for one in found), reverse=True)
     assert {one.number_format for one in found if one.is_product} == {"bfloat16"}
+
+
+def test_every_layer_has_its_time_forward_and_backward(make_task: MakeTask) -> None:
+    run = build(baseline(make_task(model=lambda: nn.Sequential(nn.Linear(16, 512), nn.ReLU(), nn.Linear(512, 4)))))
+    found = operator_times(run, list(islice(batches_in_turn(run), 3)))
+    assert {"0", "1", "2", "(outside)"} <= set(found.layer_s)
+    computing = sum(one.seconds for one in found.operators if one.phase in ("forward", "backward"))
+    assert abs(sum(found.layer_s.values()) - computing) < 1e-9

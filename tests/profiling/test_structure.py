@@ -41,7 +41,7 @@ class Biased(nn.Module):
 
 def structure(task: Task) -> Structure:
     run = build(baseline(task))
-    operators = operator_times(run, list(islice(batches_in_turn(run), 3)))
+    operators = operator_times(run, list(islice(batches_in_turn(run), 3))).operators
     return structure_of(run, operators, recompilations=None)
 
 

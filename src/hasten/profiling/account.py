@@ -15,9 +15,10 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount
 from hasten.data.datasets import Batch
 from hasten.measurement.memory import peak_memory
+from hasten.measurement.resident import rss_peak
 from hasten.measurement.tensors import tensors_in
 from hasten.profiling.failing import out_of_memory
-from hasten.profiling.peak_model import PeakModel, peak_model, watched_step
+from hasten.profiling.peak_model import PeakModel, over_step, peak_model, watched_step
 from hasten.profiling.stepping import batches_in_turn, nbytes_of, one_batch, resized
 from hasten.training.loop import step
 from hasten.training.session import Session
@@ -48,21 +49,21 @@ def memory_account(
     small = peak_model(run, batch, _sizes(size))
     measured = _peak(run, batch)
     available = available_bytes(run, machine) + measured
-    model = PeakModel(small.second, watched_step(run, batch)) if small.second.size != size else small
+    watched = watched_step(run, batch)
+    model = PeakModel(small.second, watched) if small.second.size != size else small
     largest = model.largest(_FILL * available, most=max(run.samples, size))
     tried = max(size, min(largest, floor(size * budget_s / step_s)))
     verified, remark = _verified(run, batch, tried) if tried > size else (measured, "")
     if not model.exact:
         remark = f"{remark} the allocations depend on the batch size: the prediction is rough".strip()
-    parameters = sum(nbytes_of((parameter,)) for parameter in run.model.parameters())
-    state_bytes = sum(nbytes_of((one,)) for one in tensors_in(list(run.optimizer.state.values())))
+    parameters, held = nbytes_of(run.model.parameters()), _held(run)
     return MemoryAccount(
         parameters=parameters,
-        gradients=sum(nbytes_of((parameter,)) for parameter in run.parameters),
-        optimizer_state=state_bytes,
+        gradients=nbytes_of(run.parameters),
+        optimizer_state=held - parameters,
         activations=activation_bytes,
         inputs=nbytes_of(batch),
-        framework=max(psutil.Process().memory_info().rss - parameters - state_bytes, 0),
+        framework=max(psutil.Process().memory_info().rss - held, 0),
         predicted_peak=small.peak_bytes(size),
         measured_peak=measured,
         available=available,
@@ -73,6 +74,7 @@ def memory_account(
         growth_per_step=growth_per_step(run),
         reserved=_reserved(run),
         retries=_retries(run),
+        over_step=over_step(watched),
         remark=remark,
     )
 
@@ -109,6 +111,23 @@ def slope_of(held_bytes: Sequence[int]) -> Interval | None:
     found = np.asarray(stats.theilslopes(np.asarray(late, dtype=np.float64)), dtype=np.float64)
     slope, low, high = found[[0, 2, 3]].tolist()
     return Interval(value=slope, low=low, high=high, n=len(late))
+
+
+def step_peak_bytes(run: Session, batch: Batch, *, compiled: bool) -> int:
+    """Return the most memory that a step needs at once, weights and optimizer state included.
+
+    Compiled code cannot be watched on the CPU: there it is what the process grows by, beside what the session holds.
+    """
+    if not compiled or run.recipe.parallel.device != "cpu":
+        return _peak(run, batch)
+    process = rss_peak(lambda: step(run, batch))
+    return process.peak_bytes - process.resident_bytes + _held(run) + nbytes_of(batch)
+
+
+def _held(run: Session) -> int:
+    """Return the bytes of the weights and of the optimizer's state."""
+    state = tensors_in(list(run.optimizer.state.values()))
+    return nbytes_of([*run.model.parameters(), *state])
 
 
 def _sizes(size: int) -> tuple[int, int]:

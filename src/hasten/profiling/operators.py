@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -10,12 +11,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.records.signals import Operator
 from hasten.data.datasets import Batch
+from hasten.measurement.attribution import ModuleScopes
 from hasten.measurement.tensors import tensors_in
 from hasten.training.loop import BACKWARD, GRADIENT, UPDATE, step
 from hasten.training.session import Session
 
 _SHAPES = 6
 _ROWS = 100
+_AFTER = ("gradient", "update")
 
 
 class _Call(NamedTuple):
@@ -25,8 +28,16 @@ class _Call(NamedTuple):
     number_format: str
 
 
-def operator_times(run: Session, batches: Sequence[Batch]) -> tuple[Operator, ...]:
-    """Return the operators of a step, those that take longest first.
+@dataclass(frozen=True)
+class TimedOperators:
+    """The operators of a step, those that take longest first; and the seconds of each layer's, forward and backward."""
+
+    operators: tuple[Operator, ...]
+    layer_s: dict[str, float]
+
+
+def operator_times(run: Session, batches: Sequence[Batch]) -> TimedOperators:
+    """Time every operator call of some steps.
 
     Each call is timed from the moment it is dispatched below autograd until it returns; on a GPU, from the device's
     reaching it until it is done. What passes between calls (Python, autograd, dispatch) is nobody's. Calls of the same
@@ -38,10 +49,12 @@ def operator_times(run: Session, batches: Sequence[Batch]) -> tuple[Operator, ..
     """
     warming, *watched = batches
     step(run, warming)
-    with OperatorTimes(run.recipe.parallel.device) as times:
+    with ModuleScopes(run.model) as scopes, OperatorTimes(run.recipe.parallel.device, scopes) as times:
         for batch in watched:
             step(run, batch, times.mark)
-    return _rows(times, len(watched))
+    times.read()
+    layers = {name: seconds / len(watched) for name, seconds in times.layers.items()}
+    return TimedOperators(_rows(times, len(watched)), layers)
 
 
 class OperatorTimes(TorchDispatchMode):
@@ -49,15 +62,18 @@ class OperatorTimes(TorchDispatchMode):
 
     Args:
         device: where the operators run.
+        scopes: knows for which module each of them works.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, scopes: ModuleScopes) -> None:
         super().__init__()
+        self.layers: defaultdict[str, float] = defaultdict(float)
+        self._scopes = scopes
         self.phase = "forward"
         self.calls: Counter[_Call] = Counter()
         self.seconds: defaultdict[_Call, float] = defaultdict(float)
         self._on_device = device != "cpu"
-        self._pending: list[tuple[_Call, torch.cuda.Event, torch.cuda.Event]] = []
+        self._pending: list[tuple[_Call, str, torch.cuda.Event, torch.cuda.Event]] = []
 
     def mark(self, part: int) -> None:
         """Follow the marks of the loop."""
@@ -65,9 +81,9 @@ class OperatorTimes(TorchDispatchMode):
 
     def read(self) -> None:
         """Wait for the device and take its times into account."""
-        for call, start, end in self._pending:
+        for call, layer, start, end in self._pending:
             end.synchronize()
-            self.seconds[call] += start.elapsed_time(end) * 1e-3
+            self._add(call, layer, start.elapsed_time(end) * 1e-3)
         self._pending.clear()
 
     def __torch_dispatch__(
@@ -85,30 +101,34 @@ class OperatorTimes(TorchDispatchMode):
             number_format=str(tensors[0].dtype).removeprefix("torch.") if tensors else "",
         )
         self.calls[call] += 1
-        return self._timed(call, lambda: func(*args, **kwargs))
+        return self._timed(call, self._scopes.owner(), lambda: func(*args, **kwargs))
 
-    def _timed(self, call: _Call, run: Callable[[], Any]) -> Any:
+    def _timed(self, call: _Call, layer: str, run: Callable[[], Any]) -> Any:
         if self._on_device:
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             start.record()
             output = run()
             end.record()
-            self._pending.append((call, start, end))
+            self._pending.append((call, layer, start, end))
             return output
         begin = perf_counter()
         output = run()
-        self.seconds[call] += perf_counter() - begin
+        self._add(call, layer, perf_counter() - begin)
         return output
 
+    def _add(self, call: _Call, layer: str, seconds: float) -> None:
+        self.seconds[call] += seconds
+        if call.phase not in _AFTER:
+            self.layers[layer] += seconds
+
     def _phase(self) -> str:
-        if torch._C._current_graph_task_id() == -1:  # as torch.utils.module_tracker tells that backward runs
+        if not self._scopes.in_backward:
             return self.phase
         # activation checkpointing switches gradients on to compute again what it did not keep
         return "recomputation" if torch.is_grad_enabled() else "backward"
 
 
 def _rows(times: OperatorTimes, steps: int) -> tuple[Operator, ...]:
-    times.read()
     ordered = sorted(times.calls, key=lambda call: -times.seconds[call])
     joined: dict[_Call, list[float]] = {}
     for place, call in enumerate(ordered):

@@ -7,11 +7,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hasten.base.records.profile import PartMemory
 from hasten.data.datasets import Batch
 from hasten.measurement.collector import collector_off
 from hasten.measurement.memory import LiveStorages
 from hasten.profiling.stepping import resized
-from hasten.training.loop import step
+from hasten.training.loop import PARTS, step
 from hasten.training.session import Session
 
 Value = TypeVar("Value", float, NDArray[np.float64])
@@ -19,11 +20,15 @@ Value = TypeVar("Value", float, NDArray[np.float64])
 
 @dataclass(frozen=True)
 class Watched:
-    """One step with its memory watched: what was there before, and by how much the memory in use changed, in order."""
+    """One step with its memory watched: what was there before, and by how much the memory in use changed, in order.
+
+    `marks` has the parts of the step as they ended, each with the number of changes until then.
+    """
 
     size: int
     resident_bytes: int
     changes: tuple[int, ...]
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,20 @@ class PeakModel:
 def watched_step(run: Session, batch: Batch) -> Watched:
     """Make one step and return the course of its memory."""
     with collector_off(), _Course(run.recipe.parallel.device) as course:
-        step(run, batch)
-    return Watched(len(batch[-1]), course.resident_bytes, tuple(course.changes))
+        step(run, batch, course.mark)
+    return Watched(len(batch[-1]), course.resident_bytes, tuple(course.changes), tuple(course.marks))
+
+
+def over_step(watched: Watched) -> tuple[PartMemory, ...]:
+    """Return what each part of the step had in use; a part that comes several times (accumulation) is one row."""
+    in_use = watched.resident_bytes + np.cumsum([0, *watched.changes])
+    rows: dict[int, tuple[int, int]] = {}
+    first = 0
+    for part, end in watched.marks:
+        peak = int(in_use[first : end + 1].max())
+        rows[part] = (max(peak, rows.get(part, (0, 0))[0]), int(in_use[end]))
+        first = end
+    return tuple(PartMemory(name=PARTS[part], peak_bytes=peak, end_bytes=end) for part, (peak, end) in rows.items())
 
 
 def peak_model(run: Session, batch: Batch, sizes: Sequence[int]) -> PeakModel:
@@ -85,6 +102,10 @@ class _Course(LiveStorages):
     def __init__(self, device: str) -> None:
         super().__init__("cpu" if device == "cpu" else "cuda")
         self.changes: list[int] = []
+        self.marks: list[tuple[int, int]] = []
+
+    def mark(self, part: int) -> None:
+        self.marks.append((part, len(self.changes)))
 
     def _count(self, change_bytes: int, origin: str) -> None:
         super()._count(change_bytes, origin)

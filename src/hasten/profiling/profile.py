@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -12,11 +13,8 @@ import msgspec
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.base.records.signals import Operator
 from hasten.base.seeds import preserved
-from hasten.measurement.memory import peak_memory
-from hasten.measurement.resident import rss_peak
-from hasten.profiling.account import memory_account
+from hasten.profiling.account import memory_account, step_peak_bytes
 from hasten.profiling.anatomy import anatomy, warm
 from hasten.profiling.chrome_trace import write_trace
 from hasten.profiling.failing import attempted
@@ -31,7 +29,7 @@ from hasten.profiling.structure import structure_of
 from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
 from hasten.profiling.work import count_work, roofline
-from hasten.training.loop import PARTS, step
+from hasten.training.loop import PARTS
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build, total_steps
 
@@ -110,7 +108,8 @@ def profile_in_depth(
         left_s = 0.75 * budget_s
         if found.operators is not None:
             subject.limit.restart("measuring growth")
-            grown = growths(subject.run, budget_s=_GROWTH_SHARE * left_s, remarks=subject.remarks)
+            with subject.run.switched_on():
+                grown = growths(subject.run, budget_s=_GROWTH_SHARE * left_s, remarks=subject.remarks)
             found = msgspec.structs.replace(found, growth=grown)
         for kind in probes:
             subject.limit.restart(f"the probe {kind.name}")
@@ -173,50 +172,42 @@ def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path |
 def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profile:
     """Add what the rules of diagnosis look at; a part that cannot be measured is left out, with a remark."""
     run, remarks, limit = subject.run, subject.remarks, subject.limit
-    device = subject.recipe.parallel.device
+    batch = one_batch(run)
     limit.restart("a step with its operators watched")
-    operators: tuple[Operator, ...] | None = None
-    complexity = memory = bound = None
+    watched = complexity = memory = bound = None
     if timed.compiled:
         remarks.append("operators, operations and memory by kind are not looked at: torch.compile has replaced them")
-        peak_bytes = rss_peak(lambda: step(run, one_batch(run))).peak_bytes
     else:
-        batch = one_batch(run)
-        operators = attempted("operators", lambda: operator_times(run, list(islice(batches_in_turn(run), 3))), remarks)
+        three = list(islice(batches_in_turn(run), 3))
+        watched = attempted("operators", lambda: operator_times(run, three), remarks)
         complexity = attempted("operations", lambda: count_work(run, batch), remarks)
-        peak_bytes = peak_memory(lambda: step(run, batch), device=device).peak_bytes
+    operators = watched.operators if watched is not None else None
     structure = attempted(
         "structure", lambda: structure_of(run, operators, recompilations=timed.recompilations), remarks
     )
     if complexity is not None and structure is not None:
-        computing_s = basic.seconds("forward", "loss", "backward")
         bound = roofline(
-            complexity, subject.machine, number_format=structure.number_format, measured_s=computing_s, device=device
+            complexity,
+            subject.machine,
+            number_format=structure.number_format,
+            measured_s=basic.seconds("forward", "loss", "backward"),
+            device=basic.device,
+            layer_s=watched.layer_s if watched is not None else None,
         )
     limit.restart("measuring memory")
     if complexity is not None:
-        kept = complexity.activation_bytes
-        memory = attempted(
-            "memory",
-            lambda: memory_account(
-                run,
-                subject.machine,
-                activation_bytes=kept,
-                step_s=basic.step_s.value,
-                budget_s=_LARGEST_STEP_S,
-            ),
-            remarks,
-        )
+        account = partial(memory_account, run, subject.machine, activation_bytes=complexity.activation_bytes)
+        account = partial(account, step_s=basic.step_s.value, budget_s=_LARGEST_STEP_S)
+        memory = attempted("memory", account, remarks)
     limit.restart("the loader alone")
-    loading = attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks)
     return msgspec.structs.replace(
         basic,
-        peak_bytes=peak_bytes,
+        peak_bytes=step_peak_bytes(run, batch, compiled=timed.compiled),
         operators=operators,
         complexity=complexity,
         structure=structure,
         roofline=bound,
         memory=memory,
-        loading=loading,
+        loading=attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks),
         remarks=tuple(remarks),
     )

@@ -1,13 +1,15 @@
 """Steps of a built session outside the loop: the real ones, and those that leave the weights alone."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hasten.data.datasets import Batch
+from hasten.data.loaders import Fetched
+from hasten.training.loop import Mark, train, unmarked
 from hasten.training.session import Session
 from hasten.training.task import Stop
 
@@ -33,6 +35,26 @@ def one_batch(run: Session) -> Batch:
     return next(run.batches())[1]
 
 
+def loop_steps(run: Session, count: int, mark: Mark = unmarked) -> None:
+    """Make so many steps by the real loop, whose stop rules must be set aside; it reports once, at the end."""
+    fetch, handed = run.train_fetch, 0
+
+    def counted(ids: Tensor) -> Iterator[Fetched]:
+        nonlocal handed
+        for fetched in fetch(ids):
+            handed += 1
+            if handed == count:
+                run.interrupted_by = 0  # no signal; the loop looks at it at the end of this step
+            yield fetched
+
+    run.train_fetch = counted
+    try:
+        for _ in train(run, mark):
+            pass
+    finally:
+        run.train_fetch, run.interrupted_by = fetch, None
+
+
 @contextmanager
 def weights_kept(run: Session) -> Generator[None]:
     """Make steps compute and clear gradients as usual, but never update."""
@@ -53,9 +75,9 @@ def resized(batch: Batch, size: int) -> Batch:
     return tuple(torch.cat([column] * times)[:size] for column in batch)
 
 
-def nbytes_of(batch: Batch) -> int:
-    """Return the bytes of a batch."""
-    return sum(column.numel() * column.element_size() for column in batch)
+def nbytes_of(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of some tensors together."""
+    return sum(one.numel() * one.element_size() for one in tensors)
 
 
 def _never(parameters: Sequence[nn.Parameter]) -> bool:

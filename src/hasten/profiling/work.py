@@ -1,5 +1,7 @@
 """What a step costs by counting, and the fastest that this machine could do it: the roofline."""
 
+from collections.abc import Mapping
+
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import LayerBound, Roofline
@@ -18,7 +20,13 @@ def count_work(run: Session, batch: Batch) -> Complexity:
 
 
 def roofline(
-    complexity: Complexity, machine: Machine, *, number_format: str, measured_s: float, device: str
+    complexity: Complexity,
+    machine: Machine,
+    *,
+    number_format: str,
+    measured_s: float,
+    device: str,
+    layer_s: Mapping[str, float] | None = None,
 ) -> Roofline | None:
     """Return the fastest that forward and backward pass could run here, or None where the peaks are not known.
 
@@ -32,6 +40,7 @@ def roofline(
         number_format: in which the products are computed.
         measured_s: what forward, loss and backward of that batch take.
         device: "cpu" or a CUDA device.
+        layer_s: what the operators of each layer took, where known.
 
     Source: Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785, applied layer by layer.
     """
@@ -48,6 +57,7 @@ def roofline(
             flops_per_s=conv.rate if "Conv" in layer.kind else gemm.rate,
             bytes_per_s=memory.rate,
             cached_bytes=cached_bytes,
+            measured_s=layer_s.get(layer.name) if layer_s is not None else None,
         )
         for layer in complexity.layers
     )
@@ -62,7 +72,9 @@ def roofline(
     )
 
 
-def _bound(layer: LayerCost, *, flops_per_s: float, bytes_per_s: float, cached_bytes: int) -> LayerBound:
+def _bound(
+    layer: LayerCost, *, flops_per_s: float, bytes_per_s: float, cached_bytes: int, measured_s: float | None
+) -> LayerBound:
     flops = layer.flops_forward + layer.flops_backward
     moved = layer.bytes_forward + layer.bytes_backward
     compute_s = flops / flops_per_s
@@ -73,4 +85,5 @@ def _bound(layer: LayerCost, *, flops_per_s: float, bytes_per_s: float, cached_b
         bytes_moved=moved,
         seconds=max(compute_s, memory_s),
         by="compute" if compute_s >= memory_s else "memory",
+        measured_s=measured_s,
     )

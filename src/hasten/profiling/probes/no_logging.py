@@ -5,8 +5,8 @@ from itertools import islice
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.profiling.probes.running import Measured, timed, wait
-from hasten.profiling.stepping import batches_in_turn
-from hasten.training.loop import INPUT, step, train
+from hasten.profiling.stepping import batches_in_turn, loop_steps
+from hasten.training.loop import step
 from hasten.training.session import Session
 
 
@@ -17,17 +17,7 @@ def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float
     """
 
     def with_reports(count: int) -> None:
-        started = 0
-
-        def mark(part: int) -> None:
-            nonlocal started
-            started += part == INPUT
-            if started == count:
-                run.interrupted_by = 0  # no signal; the loop looks at it at the end of this step
-
-        for _ in train(run, mark):
-            pass
-        run.interrupted_by = None
+        loop_steps(run, count)
         wait(run)
 
     def bare(count: int) -> None:
