@@ -14,12 +14,19 @@ if TYPE_CHECKING:
 
 
 def leave_if_interrupted(
-    signal_number: int | None, folder: Path, task: str, *, data: Path | None, screen: "Screen"
+    signal_number: int | None,
+    folder: Path,
+    task: str,
+    *,
+    data: Path | None,
+    column: str | None,
+    screen: "Screen",
 ) -> None:
     """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
     if signal_number is None:
         return
-    words = ["hasten", "train", task, *(["--data", str(data)] if data else []), "--resume", str(folder)]
+    source = [*(["--data", str(data)] if data else []), *(["--column", column] if column else [])]
+    words = ["hasten", "train", task, *source, "--resume", str(folder)]
     screen.say(f"interrupted; saved in {folder}\ngo on with: {shlex.join(words)}")
     raise typer.Exit(128 + signal_number)
 

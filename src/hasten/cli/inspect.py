@@ -4,8 +4,8 @@ import sys
 
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
-from hasten.cli.options import AsJson
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, column_of, policy
+from hasten.cli.options import AsJson, column_of
+from hasten.cli.sources import ColumnName, SkipBad, SourcePath, policy
 
 EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price")
 

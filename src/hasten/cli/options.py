@@ -19,6 +19,12 @@ TaskName: TypeAlias = Annotated[
 DataPath: TypeAlias = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="File or folder with the task's data.")
 ]
+TableColumn: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--column", metavar="COLUMN", help="Of the task table: what to predict, by name or place (-1 the last)."
+    ),
+]
 PlanPath: TypeAlias = Annotated[
     Path | None, typer.Option("--plan", metavar="FILE", help="Use the techniques of this plan file.")
 ]
@@ -44,6 +50,7 @@ def chosen_task(
     name: str,
     *,
     data: Path | None,
+    column: str | None = None,
     target: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -55,13 +62,20 @@ def chosen_task(
     """
     from hasten.tasks.loading import load_task
 
-    task = load_task(name, data=data)
+    task = load_task(name, data=data, column=column_of(column))
     stop = task.stop
     if target is not None:
         stop = replace(stop, target=target)
     if epochs is not None:
         stop = replace(stop, epochs=epochs)
     return replace(task, stop=stop, seed=task.seed if seed is None else seed)
+
+
+def column_of(text: str | None) -> str | int | None:
+    """Return a column as its reader takes it: a whole number is a place."""
+    if text is None:
+        return None
+    return int(text) if text.removeprefix("-").isdecimal() else text
 
 
 def guarantees(text: str) -> tuple[Guarantee, ...]:

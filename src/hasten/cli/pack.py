@@ -6,7 +6,8 @@ import typer
 
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Activity
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, StorePath, column_of, policy
+from hasten.cli.options import column_of
+from hasten.cli.sources import ColumnName, SkipBad, SourcePath, StorePath, policy
 
 if TYPE_CHECKING:
     from hasten.data.store.manifest import Manifest

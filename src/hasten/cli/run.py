@@ -14,6 +14,7 @@ from hasten.cli.options import (
     Epochs,
     Runs,
     Seed,
+    TableColumn,
     Target,
     TaskName,
     chosen_task,
@@ -26,6 +27,7 @@ EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow path
 def run(
     task: TaskName = "digits",
     data: DataPath = None,
+    column: TableColumn = None,
     budget: Budget = None,
     allow: Allow = "",
     seeds: Annotated[
@@ -41,12 +43,12 @@ def run(
     from hasten.report.terminal import Screen
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, column=column, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
         if job.evidence is None:
-            leave_if_interrupted(job.interrupted_by, job.folder, task, data=data, screen=screen)
+            leave_if_interrupted(job.interrupted_by, job.folder, task, data=data, column=column, screen=screen)
         elif job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the pairs that were whole")
             raise typer.Exit(128 + job.interrupted_by)

@@ -27,13 +27,6 @@ SkipBad: TypeAlias = Annotated[
 ]
 
 
-def column_of(text: str | None) -> str | int | None:
-    """Return a column as its reader takes it: a whole number is a place."""
-    if text is None:
-        return None
-    return int(text) if text.removeprefix("-").isdecimal() else text
-
-
 def policy(*, skip_bad: bool) -> "OnBad":
     """Return what to do with a bad sample."""
     return "skip" if skip_bad else "raise"

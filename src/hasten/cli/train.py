@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hasten.cli.endings import leave_if_diverged, leave_if_interrupted
-from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, Target, TaskName, chosen_task
+from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, TableColumn, Target, TaskName, chosen_task
 
 EXAMPLES = ("hasten train digits --plan plan.toml", "hasten train digits --resume runs/digits-20260101-120000")
 
@@ -18,6 +18,7 @@ def train(
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on from the checkpoint of this run folder.")
     ] = None,
     data: DataPath = None,
+    column: TableColumn = None,
     target: Target = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -27,12 +28,12 @@ def train(
     from hasten import api
     from hasten.report.terminal import Screen
 
-    chosen = chosen_task(task, data=data, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, column=column, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         trained = api.train(chosen, plan, runs=runs, resume=resume, show=screen.show)
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)
-        leave_if_interrupted(trained.interrupted_by, folder, task, data=data, screen=screen)
+        leave_if_interrupted(trained.interrupted_by, folder, task, data=data, column=column, screen=screen)
         screen.say(f"run folder: {folder}")
     leave_if_diverged(trained.result)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Allow, Budget, DataPath, TaskName, chosen_task, guarantees
+from hasten.cli.options import Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow path -o plan.toml",)
 
@@ -19,6 +19,7 @@ def tune(
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan here; else it is printed.")
     ] = None,
     data: DataPath = None,
+    column: TableColumn = None,
 ) -> None:
     """Try techniques in paired experiments; keep those that help."""
     from hasten import api
@@ -26,7 +27,7 @@ def tune(
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data)
+    chosen = chosen_task(task, data=data, column=column)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.tasks.own_file import task_from_file
@@ -12,23 +13,27 @@ _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
 DEFAULT_FUNCTION = "task"
 
 
-def load_task(spec: str, *, data: Path | None = None) -> Task:
+def load_task(spec: str, *, data: Path | None = None, column: str | int | None = None) -> Task:
     """Return the task that `spec` names.
 
     Args:
         spec: the name of a built-in task, or the path of a Python file, `file.py` or `file.py:function`.
         data: where the task's data are, for a task that needs some.
+        column: the column of a table to predict, by name or place, for a task that takes one.
 
     Raises:
-        BadInput: if there is no such task, `data` is lacking or not needed, or the file does not give a task; the
-            message names the file and the line.
+        BadInput: if there is no such task, `data` or `column` is lacking or not needed, or the file does not give a
+            task; the message names the file and the line.
     """
+    if column is not None and not (spec in TASKS and TASKS[spec].takes_column):
+        takers = ", ".join(name for name, entry in TASKS.items() if entry.takes_column)
+        raise BadInput(f"--column is for the task {takers}; found --column {column} for {spec!r}. Leave it out.")
     if match := _FILE.fullmatch(spec):
         return task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
-    return _built_in(spec, data)
+    return _built_in(spec, data, {} if column is None else {"column": column})
 
 
-def _built_in(name: str, data: Path | None) -> Task:
+def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:
     if name not in TASKS:
         raise BadInput(
             f"{unknown_name('task', name, TASKS)} A task of your own is the path of a file that ends in .py."
@@ -40,4 +45,4 @@ def _built_in(name: str, data: Path | None) -> Task:
         return entry.build()
     if data is None:
         raise BadInput(f"the task {name!r} needs --data, {entry.data}; found none given.")
-    return entry.build(data=data)
+    return entry.build(data=data, **options)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hasten.tasks import digits, fashion_mnist, housing, linear, shakespeare
+from hasten.tasks import digits, fashion_mnist, housing, images, imdb, linear, shakespeare, tables
 from hasten.training.task import Task
 
 
@@ -12,14 +12,16 @@ class BuiltIn:
     """A task on board.
 
     Args:
-        build: returns the task; takes `data`, a path, where `data` is set.
+        build: returns the task; takes `data`, a path, where `data` is set, and `column` where `takes_column` is.
         idea: one line.
         data: what the path given with `--data` must be, or None where no data are needed.
+        takes_column: whether `--column` may name the column to predict.
     """
 
     build: Callable[..., Task]
     idea: str
     data: str | None = None
+    takes_column: bool = False
 
 
 TASKS: dict[str, BuiltIn] = {
@@ -39,5 +41,21 @@ TASKS: dict[str, BuiltIn] = {
         housing.task,
         "house prices from a table with missing values; an MLP",
         f"a CSV file with the column {housing.TARGET}, for example housing.csv.gz",
+    ),
+    "images": BuiltIn(
+        images.task,
+        "your own images in class folders; a CNN of three layers",
+        "a folder with one folder of JPEG or PNG files per class, or tar archives of such",
+    ),
+    "imdb": BuiltIn(
+        imdb.task,
+        "film reviews, or your own texts in class folders; a bag of words",
+        "a folder or tar archives of train/pos/*.txt and train/neg/*.txt",
+    ),
+    "table": BuiltIn(
+        tables.task,
+        "your own table: a class or a number from its other columns; an MLP",
+        "a CSV, TSV or Parquet file; --column names what to predict, the last column if left out",
+        takes_column=True,
     ),
 }

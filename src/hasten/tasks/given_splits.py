@@ -1,0 +1,39 @@
+"""What to train on, what to validate on and what to leave alone, where a source may itself be cut into parts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hasten.data.split import stratified
+
+Ids = NDArray[np.int64]
+TRAINING = ("train", "training")
+VALIDATION = ("valid", "val", "validation")
+
+
+def learning_parts(splits: Mapping[str, Ids], labels: Ids, valid_share: float) -> tuple[Ids, Ids]:
+    """Return the ids to train on and those to validate on.
+
+    Where the source has no part for validation, it is cut from the training part, each class with its share. A part for
+    testing is left alone: whoever tunes until a number is good enough needs others to believe it on. A source without
+    a part for training is taken as a whole.
+
+    Args:
+        splits: the ids of each part that the source gives, by name.
+        labels: (n,) the class of each sample of the source.
+        valid_share: what to cut off for validation.
+
+    Raises:
+        BadInput: if a class has too few samples to be cut in two.
+    """
+    train, valid = _named(splits, TRAINING), _named(splits, VALIDATION)
+    if train is not None and valid is not None:
+        return train, valid
+    ids = np.arange(len(labels)) if train is None else train
+    first, second = stratified(labels[ids], (1 - valid_share, valid_share), seed=0)
+    return ids[first], ids[second]
+
+
+def _named(splits: Mapping[str, Ids], names: tuple[str, ...]) -> Ids | None:
+    return next((ids for name, ids in splits.items() if name.lower() in names), None)

@@ -1,0 +1,144 @@
+"""Images in class folders, or in tar archives of them: a small CNN on squares of one size.
+
+The images are decoded once and kept as a packed store in the cache (`hasten.data.store`); a source that has not changed
+is read from there.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from hasten.base.errors import BadInput
+from hasten.data.class_folders import ClassFolders, find_class_folders
+from hasten.data.datasets import Batch
+from hasten.data.members import read_members
+from hasten.data.pack_images import pack_images
+from hasten.data.pictures import IMAGE_SUFFIXES, decode_image
+from hasten.data.store.pack import cached
+from hasten.data.store.reader import Store, StoreSamples, open_store
+from hasten.machine import cache_folder
+from hasten.tasks.given_splits import learning_parts
+from hasten.training.task import Data, Stop, Task, Update
+
+VALID_SHARE = 0.2
+LARGEST = 64
+SMALLEST = 8
+WIDTHS = (32, 64, 128)
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Images(Dataset[Batch]):
+    """Images of a store as (channels, height, width) float32 of mean 0 and standard deviation 1 per colour.
+
+    Args:
+        samples: "image", (height, width, 3) uint8, and "label" of some samples of a store.
+        mean: (3, 1, 1), from the training images, of pixels from 0 to 255.
+        std: (3, 1, 1).
+    """
+
+    samples: StoreSamples
+    mean: Tensor
+    std: Tensor
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Batch:
+        image, label = self.take(torch.tensor([index]))
+        return image[0], label[0]
+
+    def take(self, ids: Tensor) -> Batch:
+        """Return the images of `ids` as (batch, 3, height, width) and their labels, by one gather."""
+        pixels, labels = self.samples.take(ids)
+        return ((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std).contiguous(), labels
+
+
+def model(classes: int) -> nn.Module:
+    """Return a CNN of three convolutions with batch norm for colour images of any size, 94,000 parameters."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip((3, *WIDTHS), WIDTHS, strict=False):
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[-1], classes))
+
+
+def task(
+    *,
+    data: Path,
+    size: int | None = None,
+    batch_size: int = 64,
+    lr: float = 1e-3,
+    target: float | None = None,
+    epochs: int = 15,
+) -> Task:
+    """Return the task: tell the classes of a folder of images apart.
+
+    Where the source has a part for training and one for validation, they are used. Else a fifth of the training part
+    (of everything, where there are no parts), each class with its share, is for validation. A test part is not used.
+
+    Args:
+        data: a folder with one folder per class, a tar archive of such, or a folder of such archives; JPEG and PNG.
+        size: the side in pixels of the squares to scale to; that of the first image, at most 64, where None.
+        batch_size: images per update.
+        lr: learning rate of AdamW.
+        target: validation accuracy at which training ends; None to make all epochs.
+        epochs: passes over the training images at most.
+
+    Raises:
+        BadInput: if there are no classes, an image cannot be decoded, or the cache cannot be written.
+    """
+    folders = find_class_folders(data, IMAGE_SUFFIXES)
+    side = size or _side(folders)
+    if side < SMALLEST:
+        raise BadInput(f"{data} must have images of at least {SMALLEST} x {SMALLEST} pixels; found {side} x {side}.")
+    store = open_store(cached(pack_images(folders, size=side), cache_folder() / "stores"))
+    train, valid = map(torch.from_numpy, learning_parts(folders.splits, folders.labels, VALID_SHARE))
+    mean, std = _statistics(store, train)
+    classes = len(folders.classes)
+    return Task(
+        name="images",
+        data=Data(
+            train=Images(StoreSamples(store, ("image", "label"), train), mean, std),
+            valid=Images(StoreSamples(store, ("image", "label"), valid), mean, std),
+        ),
+        model=lambda: model(classes),
+        metric="accuracy",
+        update=Update(optimizer="adamw", lr=lr),
+        batch_size=batch_size,
+        stop=Stop(epochs=epochs, target=target),
+    )
+
+
+def _side(folders: ClassFolders) -> int:
+    """Return the shorter side of the first image, but not more than what a small CNN is quick on."""
+    place, content = next(read_members(folders.members[:1]))
+    height, width, _ = decode_image(content, str(folders.members[place])).shape
+    return min(height, width, LARGEST)
+
+
+def _statistics(store: Store, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of each colour over these images, (3, 1, 1) each."""
+    counts = np.zeros((3, 256), np.int64)
+    for part in ids.split(_CHUNK):
+        pixels = store.take("image", part).numpy()
+        for colour in range(3):
+            counts[colour] += np.bincount(pixels[..., colour].reshape(-1), minlength=256)
+    values = np.arange(256)
+    mean = counts @ values / counts.sum(axis=1)
+    square = counts @ values**2 / counts.sum(axis=1)
+    std = np.sqrt(square - mean**2)
+    std[std == 0] = 1
+    return _per_colour(mean), _per_colour(std)
+
+
+def _per_colour(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32)).reshape(3, 1, 1)
