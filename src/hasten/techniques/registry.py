@@ -24,6 +24,8 @@ from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
 from hasten.techniques.input.batch_size import BatchSize
 from hasten.techniques.input.batched_gather import BatchedGather
 from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveResolution
+from hasten.techniques.input.prefetch import Prefetch
+from hasten.techniques.input.resident import Resident
 from hasten.techniques.model.depthwise_separable import DepthwiseSeparable
 from hasten.techniques.model.freezing import Freezing
 from hasten.techniques.model.light_activations import LightActivations
@@ -40,6 +42,8 @@ from hasten.training.technique import Technique
 
 OWN: tuple[type[Technique], ...] = (
     BatchedGather,
+    Resident,
+    Prefetch,
     BatchSize,
     ProgressiveLength,
     ProgressiveResolution,

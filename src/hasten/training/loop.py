@@ -66,7 +66,7 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     with run.switched_on():
         for ids, fetched in run.fetched() if reason is None else ():
             mark(INPUT)
-            batch = run.training_batch(fetched)
+            batch = run.training_batch(ids, fetched)
             mark(TRANSFER)
             run.set_learning_rate()
             done.append(step(run, batch, mark))

@@ -58,8 +58,10 @@ class CrossEntropy:
         return Loss(F.cross_entropy(output, flat, reduction="sum", ignore_index=ignored), self.count(batch))
 
     def count(self, batch: Batch) -> int:
-        """Return the number of labels that are not ignored."""
+        """Return the number of labels that are not ignored; a label may be a share of each class, (batch, classes)."""
         target = batch[-1]
+        if target.is_floating_point():
+            return target.numel() // target.shape[1]
         if self.ignore_index is None:
             return target.numel()
         return int((target != self.ignore_index).sum())

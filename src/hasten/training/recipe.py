@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Loader, per_sample, whole
 from hasten.training.loss import LossFunction, loss_function
@@ -42,14 +43,17 @@ class Surgery:
 class Input:
     """Read, batch, move to the device.
 
-    `prepare` runs on each batch once it is on the device; `curriculum` then on those that are trained on, with the
-    share of the run that is done, from 0 to 1.
+    Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
+    own; `prepare` on all; `curriculum` then on those that are trained on, with the share of the run that is done, from
+    0 to 1. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
     """
 
     batch_size: int
     loader: Loader = per_sample
+    augment: tuple[Augment, ...] = ()
     prepare: tuple[Callable[[Batch], Batch], ...] = ()
     curriculum: tuple[Callable[[Batch, float], Batch], ...] = ()
+    ahead: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,8 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         input=Input(
             batch_size=size if task.batch_size is None or full else task.batch_size,
             loader=whole if full else per_sample,
+            augment=task.augment,
+            prepare=task.prepare,
         ),
         forward=Forward(predict=call_model, loss=loss_function(task.loss)),
         update=task.update,

@@ -11,8 +11,10 @@ from torch import Tensor, nn, optim
 
 from hasten.base.errors import BadInput
 from hasten.base.seeds import random_state, seed_all, set_random_state
+from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Fetch, Fetched, whole
+from hasten.data.loading.ahead import made_ahead
 from hasten.data.order import sequential, shuffled
 from hasten.training.loss import Loss
 from hasten.training.loss_scale import LossScale
@@ -73,10 +75,12 @@ class Session:
 
     def batches(self) -> Iterator[Fetched]:
         """Yield ids and batches from the current place on, on the device and prepared; see `fetched`."""
-        return ((ids, self.training_batch(batch)) for ids, batch in self.fetched())
+        return ((ids, self.training_batch(ids, batch)) for ids, batch in self.fetched())
 
     def fetched(self) -> Iterator[Fetched]:
         """Yield ids and batches from the current place on, epoch after epoch, as the loader hands them out.
+
+        Where batches are made ahead they are finished but for the curriculum; `training_batch` does the rest.
 
         Raises:
             BadInput: if the loader hands out fewer samples than the data set has.
@@ -87,7 +91,11 @@ class Session:
                 ids = full_batch
             else:
                 ids = shuffled(self.samples, seed=self.seed, epoch=self.place.epoch)[self.place.offset :]
-            yield from self.train_fetch(ids)
+            fetched = self.train_fetch(ids)
+            if self.recipe.input.ahead:
+                make = partial(self._made, epoch=self.place.epoch)
+                fetched = made_ahead(fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device)
+            yield from fetched
             if self.place.offset != 0:
                 raise BadInput(
                     f"an epoch of {self.recipe.task.name!r} must hand out {self.samples} samples; "
@@ -115,18 +123,28 @@ class Session:
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
-        device = self.recipe.parallel.device
-        if device != "cpu":
-            batch = tuple(column.to(device, non_blocking=True) for column in batch)
-        for prepare in self.recipe.input.prepare:
-            batch = prepare(batch)
-        return batch
+        return self._prepared(self._moved(batch))
 
-    def training_batch(self, batch: Batch) -> Batch:
-        """Return the batch on the device, prepared, and as the run's curriculum has it at this step."""
-        batch = self.delivered(batch)
+    def training_batch(self, ids: Tensor, batch: Batch) -> Batch:
+        """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
+        if not self.recipe.input.ahead:
+            batch = self._made((ids, batch), epoch=self.place.epoch)
         for change in self.recipe.input.curriculum:
             batch = change(batch, self.progress())
+        return batch
+
+    def _made(self, fetched: Fetched, *, epoch: int) -> Batch:
+        """Return a training batch but for its curriculum; depends on nothing that a step changes."""
+        ids, batch = fetched
+        return self._prepared(augmented(self._moved(batch), self.recipe.input.augment, Draws(self.seed, epoch, ids)))
+
+    def _moved(self, batch: Batch) -> Batch:
+        device = self.recipe.parallel.device
+        return batch if device == "cpu" else tuple(column.to(device, non_blocking=True) for column in batch)
+
+    def _prepared(self, batch: Batch) -> Batch:
+        for prepare in self.recipe.input.prepare:
+            batch = prepare(batch)
         return batch
 
     def progress(self) -> float:

@@ -9,6 +9,8 @@ from torch.utils.data import Dataset
 from torchmetrics import Metric
 
 from hasten.base.errors import BadInput
+from hasten.data.augmentation.draws import Augment
+from hasten.data.datasets import Batch
 from hasten.training.loss import LossFunction, MeanLoss
 from hasten.training.schedule import Schedule
 
@@ -97,6 +99,8 @@ class Task:
             metric; "loss" for the validation loss itself.
         update: optimizer, learning rate and schedule.
         batch_size: samples per update; None for all of them (plain gradient descent).
+        augment: done to each training batch, in this order (see `hasten.data.augmentation`).
+        prepare: done to each batch after that, in training and validation: normalisation.
         stop: when training ends.
         seed: of initialisation, data order and dropout.
     """
@@ -108,6 +112,8 @@ class Task:
     metric: str | MetricFactory = "accuracy"
     update: Update = field(default_factory=Update)
     batch_size: int | None = 64
+    augment: tuple[Augment, ...] = ()
+    prepare: tuple[Callable[[Batch], Batch], ...] = ()
     stop: Stop = field(default_factory=lambda: Stop(epochs=10))
     seed: int = 0
 

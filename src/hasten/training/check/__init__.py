@@ -4,7 +4,10 @@ One batch of two samples goes through a fresh model, the loss, its gradient and 
 where that is cheap. The process is left as it was found.
 """
 
+from dataclasses import replace
+
 from hasten.base.seeds import preserved, seed_all
+from hasten.training.check.augmentation import check_augmentation, prepared
 from hasten.training.check.data import look
 from hasten.training.check.labels import check_labels
 from hasten.training.check.loss import check_gradient, check_loss
@@ -30,7 +33,8 @@ def check(task: Task) -> None:
         seed_all(task.seed)
         quality, loss = Quality(task.metric), loss_function(task.loss)
         check_target(task, quality)
-        train, valid = look(task.data.train, "training"), look(task.data.valid, "validation")
+        read = look(task.data.train, "training"), look(task.data.valid, "validation")
+        train, valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
         model = fresh_model(task)
         check_optimizer(task, model)
         model.eval()
@@ -42,3 +46,4 @@ def check(task: Task) -> None:
             if seen is train:
                 check_gradient(value, model)
         check_last_batch(task, model, train)
+        check_augmentation(task, model, loss, read[0])

@@ -1,0 +1,1 @@
+"""How batches come to the step: ahead of it in a thread, from the device's own memory, and the fastest way by trial."""

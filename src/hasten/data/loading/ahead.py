@@ -1,0 +1,57 @@
+"""Fetch, copy, augment and prepare ahead of the step, on the CPU or on a stream of the GPU that is not the step's."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import TypeAlias
+
+import torch
+
+from hasten.data.datasets import Batch
+from hasten.data.loaders import Fetched
+from hasten.data.loading.prefetch import prefetched
+
+Make: TypeAlias = Callable[[Fetched], Batch]
+"""Ids and what was fetched for them in -> the batch as the model takes it, on the device."""
+
+
+def made_ahead(fetched: Iterator[Fetched], make: Make, *, depth: int, device: str) -> Iterator[Fetched]:
+    """Yield ids and finished batches, up to `depth` of them made before they are asked for.
+
+    Args:
+        fetched: what the loader hands out; runs in a thread.
+        make: runs in the thread too, so it must not draw from the global random generators.
+        depth: batches that may be ready at once.
+        device: where the batches are to be.
+    """
+    if torch.device(device).type != "cuda":
+        return prefetched(_made(fetched, make), depth)
+    return _after_the_copy(prefetched(_on_own_stream(fetched, make, device), depth))
+
+
+def _made(fetched: Iterator[Fetched], make: Make) -> Generator[Fetched]:
+    for ids, batch in fetched:
+        yield ids, make((ids, batch))
+
+
+_Copied: TypeAlias = tuple[Fetched, torch.cuda.Event]
+
+
+def _on_own_stream(fetched: Iterator[Fetched], make: Make, device: str) -> Generator[_Copied]:
+    # Copies from pinned memory run beside the computation only on another stream than the computation's.
+    with torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream()):
+        for ids, batch in fetched:
+            pinned = tuple(column if column.is_cuda else column.pin_memory() for column in batch)
+            made = ids, make((ids, pinned))
+            event = torch.cuda.Event()
+            event.record()
+            yield made, event
+
+
+def _after_the_copy(copied: Generator[_Copied]) -> Generator[Fetched]:
+    with closing(copied):
+        for (ids, batch), event in copied:
+            current = torch.cuda.current_stream()
+            current.wait_event(event)
+            for column in batch:
+                column.record_stream(current)  # the allocator must not give the memory away while the step reads it
+            yield ids, batch

@@ -1,0 +1,56 @@
+"""Checks of what a task does to its batches before the model sees them."""
+
+import torch
+from torch import nn
+
+from hasten.data.augmentation.draws import Draws, augmented
+from hasten.data.datasets import Batch
+from hasten.training.check.data import Seen
+from hasten.training.check.failure import described, failure
+from hasten.training.loss import LossFunction
+from hasten.training.task import Task
+
+
+def prepared(task: Task, seen: Seen) -> Batch:
+    """Return the first samples as `Task.prepare` makes them.
+
+    Raises:
+        BadInput: if it fails on them.
+    """
+    batch = seen.batch
+    try:
+        for prepare in task.prepare:
+            batch = prepare(batch)
+    except Exception as error:
+        must = f"Task.prepare must take the {seen.part} data, {described(seen.batch)}"
+        raise failure(must, error) from error
+    return batch
+
+
+def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: Seen) -> None:
+    """Raise if the first samples, augmented, cannot be prepared, or do not go through the model and the loss.
+
+    Args:
+        task: the task.
+        model: a fresh one.
+        loss: the task's.
+        seen: the training samples as they were read.
+
+    Raises:
+        BadInput: says what failed.
+    """
+    if not task.augment:
+        return
+    ids = torch.arange(len(seen.batch[-1]))
+    try:
+        batch = augmented(seen.batch, task.augment, Draws(task.seed, 0, ids))
+        for prepare in task.prepare:
+            batch = prepare(batch)
+        loss(model(*batch[:-1]), batch)
+    except Exception as error:
+        raise failure(
+            f"the training data after Task.augment must be prepared and learned from as without it; the samples are "
+            f"{described(seen.batch)}",
+            error,
+            "Augmentation must give what the model and the loss take.",
+        ) from error

@@ -1,0 +1,164 @@
+"""Augmented batches are the same whether made ahead, resumed, or cut into batches of another size."""
+
+import threading
+from dataclasses import replace
+from itertools import islice
+from time import perf_counter, sleep
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from hasten import Data, Stop, Task
+from hasten.base.errors import BadInput
+from hasten.data.augmentation.draws import Augment, Draws
+from hasten.data.augmentation.images import Flip, PadCrop
+from hasten.data.augmentation.mixing import MixUp
+from hasten.data.augmentation.normalise import Normalise
+from hasten.data.datasets import Batch
+from hasten.machine import facts
+from hasten.techniques.applying import make
+from hasten.training.check import check
+from hasten.training.loop import PARTS, train
+from hasten.training.loss import CrossEntropy
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.session import Session, build
+from tiny_tasks import block_task, mlp_task
+
+
+def picture_task(*augment: Augment, **changes: object) -> Task:
+    images = torch.randint(0, 256, (50, 6, 5, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(7))
+    labels = torch.arange(50) % 4
+    task = mlp_task(
+        data=Data(train=TensorDataset(images, labels), valid=TensorDataset(images[:9], labels[:9])),
+        model=lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4)),
+        augment=augment or (PadCrop(2), Flip()),
+        prepare=(Normalise((120.0,) * 3, (60.0,) * 3),),
+    )
+    return replace(task, **changes)
+
+
+def samples(run: Session, count: int) -> list[tuple[int, torch.Tensor]]:
+    """Return the next `count` batches sample by sample, moving the place on."""
+    seen: list[tuple[int, torch.Tensor]] = []
+    for ids, batch in islice(run.batches(), count):
+        seen += zip(ids.tolist(), batch[0], strict=True)
+        run.advance(len(ids), 0.0)
+    return seen
+
+
+def assert_same(mine: list[tuple[int, torch.Tensor]], theirs: list[tuple[int, torch.Tensor]]) -> None:
+    for (own_id, own), (other_id, other) in zip(mine, theirs, strict=True):
+        assert own_id == other_id
+        assert torch.equal(own, other)
+
+
+def ahead(recipe: Recipe, depth: int = 3) -> Recipe:
+    return make("prefetch", {"depth": depth}).apply(recipe)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 20])
+def test_batches_made_ahead_train_the_same_model_bit_for_bit(depth: int) -> None:
+    for task in (picture_task(), block_task(dropout=0.3)):
+        trained: list[list[torch.Tensor]] = []
+        for recipe in (baseline(task), ahead(baseline(task), depth)):
+            run = build(recipe)
+            list(train(run))
+            trained.append([parameter.detach() for parameter in run.parameters])
+        assert all(torch.equal(plain, other) for plain, other in zip(*trained, strict=True))
+    assert not [thread for thread in threading.enumerate() if thread.name == "hasten-prefetch"]
+
+
+def test_every_epoch_has_its_own_augmentation_and_validation_has_none() -> None:
+    run = build(baseline(picture_task()))
+    first, second = dict(samples(run, 7)), dict(samples(run, 7))
+    same = sum(torch.equal(first[place], second[place]) for place in range(50))
+    assert same < 15
+    valid = torch.cat([batch[0] for batch in run.validation_batches()])
+    normalise = run.recipe.task.prepare[0]
+    assert torch.equal(valid, normalise(run.recipe.task.data.valid[:])[0])
+
+
+@pytest.mark.parametrize("batch_size", [2, 4, 12])
+@pytest.mark.parametrize("prefetch", [False, True])
+def test_a_run_resumes_onto_the_same_samples_at_every_step_with_any_batch_size(batch_size: int, prefetch: bool) -> None:
+    recipe = baseline(picture_task())
+    whole = samples(build(recipe), 14)
+    for step in range(7):
+        run = build(recipe)
+        samples(run, step)
+        place = replace(run.place)
+        recipe_then = replace(recipe, input=replace(recipe.input, batch_size=batch_size))
+        resumed = build(ahead(recipe_then) if prefetch else recipe_then)
+        resumed.place = place
+        left = -(-(50 - 8 * step) // batch_size)
+        assert_same(samples(resumed, left), whole[8 * step : 50])
+        assert_same(samples(resumed, 2), whole[50 : 50 + 2 * batch_size])
+
+
+def slowly(batch: Batch, draws: Draws) -> Batch:
+    sleep(0.03)
+    return batch
+
+
+@pytest.mark.parametrize(("prefetch", "part"), [(False, "transfer"), (True, "input")])
+def test_a_profile_counts_augmentation_as_transfer_and_waiting_for_it_as_input(prefetch: bool, part: str) -> None:
+    recipe = baseline(picture_task(slowly, stop=Stop(steps=5)))
+    run = build(ahead(recipe) if prefetch else recipe)
+    spent, last = dict.fromkeys(PARTS, 0.0), perf_counter()
+
+    def mark(number: int) -> None:
+        nonlocal last
+        now = perf_counter()
+        spent[PARTS[number]] += now - last
+        last = now
+
+    list(train(run, mark))
+    assert spent[part] > 0.09
+
+
+def test_refusals_name_the_reason() -> None:
+    class Random:
+        def __call__(self, batch: Batch, draws: Draws) -> Batch:
+            return batch[0], batch[1] + 0 * torch.randint(0, 2, batch[1].shape)
+
+    machine, state = facts(), torch.get_rng_state()
+    refuse = make("prefetch").refuse
+    assert refuse(baseline(picture_task()), machine) is None
+    assert "built only once" in (refuse(baseline(picture_task(batch_size=None)), machine) or "")
+    assert "global random generators" in (refuse(baseline(picture_task(Random())), machine) or "")
+    assert "lives on cpu" in (make("resident").refuse(baseline(picture_task()), machine) or "")
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_mixed_targets_count_samples_in_the_loss() -> None:
+    output, target = torch.randn(6, 4), torch.softmax(torch.randn(6, 4), 1)
+    loss = CrossEntropy()(output, (output, target))
+    assert loss.count == 6
+    torch.testing.assert_close(loss.sum / 6, nn.functional.cross_entropy(output, target))
+    task = picture_task(MixUp(4, alpha=1))
+    check(task)
+    list(train(build(baseline(task))))
+
+
+def test_check_prepares_augments_and_says_what_fails() -> None:
+    check(picture_task())
+    with pytest.raises(BadInput, match="the training data after Task.augment must be prepared"):
+        check(picture_task(lambda batch, draws: (batch[0][:, :2], batch[1])))
+    with pytest.raises(BadInput, match="Task.prepare must take the training data"):
+        check(picture_task(prepare=(lambda batch: batch[7],)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("names", [("prefetch",), ("resident",), ("resident", "prefetch")])
+def test_on_a_gpu_batches_are_the_same(names: tuple[str, ...]) -> None:
+    recipe = baseline(picture_task(), device="cuda")
+    expected, changed = samples(build(recipe), 14), recipe
+    for name in names:
+        assert make(name).refuse(changed, facts()) is None
+        changed = make(name).apply(changed)
+    assert_same(samples(build(changed), 14), expected)
+    on_cpu = samples(build(baseline(picture_task())), 14)
+    for (_, own), (_, other) in zip(expected, on_cpu, strict=True):
+        torch.testing.assert_close(own.cpu(), other)
