@@ -1,0 +1,134 @@
+"""Augmentation of whole batches against the same done sample by sample, and against kornia and torchvision if there.
+
+Images are random uint8, 32 x 32 x 3, 256 a batch; the random resized crop takes 256 x 341 down to 224.
+
+    python benchmarks/data_augment.py [--rounds 15] [--slice 0.3]
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from hasten.data.augmentation.colour import Brightness, Contrast, Hue, Saturation
+from hasten.data.augmentation.draws import Augment, Draws, augmented
+from hasten.data.augmentation.images import Erase, Flip, PadCrop, RandomResizedCrop
+from hasten.data.augmentation.mixing import CutMix, MixUp
+from hasten.data.augmentation.normalise import Normalise
+from hasten.data.augmentation.per_sample import change_one
+from hasten.data.augmentation.trivial import TrivialAugment
+from hasten.data.gather import take
+from recording import record
+from rounds import Way, rates, table
+
+BATCH = 256
+NORMALISE = Normalise((125.3, 123.0, 113.9), (63.0, 62.1, 66.7))
+CROP_AND_FLIP: tuple[Augment, ...] = (PadCrop(4), Flip())
+COLOURS: tuple[Augment, ...] = (Brightness(), Contrast(), Saturation(), Hue())
+
+
+def batches(images: Tensor, size: int, work: Callable[[Tensor], object]) -> Way:
+    """Return a way that does `work` on the ids of one batch after the other, of a new order in each epoch."""
+
+    def epoch() -> Iterator[int]:
+        for ids in torch.randperm(len(images)).split(size):
+            work(ids)
+            yield len(ids)
+
+    return epoch
+
+
+def whole(images: Tensor, changes: tuple[Augment, ...], *, normalise: bool = False) -> Way:
+    """Return the batched way: fetch by a gather, then every change on the batch."""
+    data = TensorDataset(images, torch.arange(len(images)) % 10)
+
+    def work(ids: Tensor) -> None:
+        batch = augmented(take(data, ids), changes, Draws(0, 1, ids))
+        if normalise:
+            NORMALISE(batch)
+
+    return batches(images, BATCH, work)
+
+
+def one_by_one(images: Tensor, changes: tuple[Augment, ...]) -> Way:
+    """Return the slow way: every change on every sample, in Python."""
+
+    def work(ids: Tensor) -> None:
+        draws = Draws(0, 1, ids)
+        for place, index in enumerate(ids.tolist()):
+            values = images[index].numpy()
+            for number, change in enumerate(changes):
+                values = change_one(change, values, draws.of(place).within(number))
+
+    return batches(images, 8, work)
+
+
+def others(images: Tensor) -> dict[str, Way]:
+    """Return crop and flip by the libraries that are installed; both without the fetch."""
+    ways: dict[str, Way] = {}
+    floats = images[:BATCH].permute(0, 3, 1, 2).float().div_(255).contiguous()
+    if find_spec("kornia"):
+        from kornia import augmentation
+
+        kornia = torch.nn.Sequential(
+            augmentation.RandomCrop((32, 32), padding=4, cropping_mode="slice"), augmentation.RandomHorizontalFlip()
+        )
+        ways["kornia, batch of float32"] = batches(images, BATCH, lambda ids: kornia(floats[: len(ids)]))
+    if find_spec("torchvision"):
+        from torchvision.transforms import v2
+
+        recipe = v2.Compose([v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()])
+        pictures = images.permute(0, 3, 1, 2).contiguous()
+        ways["torchvision v2, sample by sample"] = batches(
+            images, BATCH, lambda ids: torch.stack([recipe(pictures[i]) for i in ids.tolist()])
+        )
+    return ways
+
+
+def main() -> None:
+    """Time everything in one run, print the tables, keep the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--slice", type=float, default=0.3)
+    options = parser.parse_args()
+    small = torch.randint(0, 256, (20_000, 32, 32, 3), dtype=torch.uint8)
+    large = torch.randint(0, 256, (512, 256, 341, 3), dtype=torch.uint8)
+    groups: dict[str, tuple[str, dict[str, Way]]] = {
+        "crop and flip, 32 x 32 (fetch included in ours)": (
+            "sample by sample",
+            {
+                "batched": whole(small, CROP_AND_FLIP),
+                "batched, normalised to float32": whole(small, CROP_AND_FLIP, normalise=True),
+                "sample by sample": one_by_one(small, CROP_AND_FLIP),
+                **others(small),
+            },
+        ),
+        "others, 32 x 32": (
+            "fetch alone",
+            {
+                "fetch alone": whole(small, ()),
+                "erase": whole(small, (Erase(),)),
+                "brightness, contrast, saturation": whole(small, COLOURS[:3]),
+                "brightness, contrast, saturation, hue": whole(small, COLOURS),
+                "TrivialAugment": whole(small, (TrivialAugment(),)),
+                "MixUp": whole(small, (MixUp(10),)),
+                "CutMix": whole(small, (CutMix(10),)),
+            },
+        ),
+        "random resized crop to 224 and flip, from 256 x 341": (
+            "batched",
+            {"batched": whole(large, (RandomResizedCrop(224), Flip()))},
+        ),
+    }
+    results = [
+        {"group": title, "rows": table(title, rates(ways, rounds=options.rounds, slice_s=options.slice), against=base)}
+        for title, (base, ways) in groups.items()
+    ]
+    print(record("data_augment", {"rounds": options.rounds, "results": results}))
+
+
+if __name__ == "__main__":
+    main()
