@@ -32,9 +32,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     best = max(narrow, key=lambda peak: peak.rate)
     ratio = best.rate / plain.rate
     total_s = sum(part.seconds for part in profile.parts)
-    share = (
-        sum(one.seconds for one in profile.operators if one.is_product and one.number_format == "float32") / total_s
-    )
+    share = sum(one.seconds for one in profile.operators if one.is_product and one.number_format == "float32") / total_s
     if share < _SHARE or ratio < _FASTER:
         return None
     recoverable = min(share, 1.0) * (1 - 1 / ratio)
