@@ -182,6 +182,41 @@ class FasterButWrong(Planted):
 
 
 @dataclass(frozen=True)
+class Costly(Planted):
+    """Takes the pause away; its first step takes 5 s, as a compilation does."""
+
+    card: ClassVar[Card] = card("costly")
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+            once = iter([2.5])  # predict and loss are wrapped each
+
+            @functools.wraps(function)
+            def compiled(*args: Any) -> Any:
+                TIME.pass_s(next(once, 0.0))
+                return function(*args)
+
+            return compiled
+
+        return around(replace(recipe, model=(*recipe.model, Surgery(_awake))), wrap)
+
+
+def _quicker(model: nn.Module) -> nn.Module:
+    for layer in model.modules():
+        if isinstance(layer, Work) and not isinstance(layer, Pause):
+            layer.duration_s /= 2
+    return model
+
+
+@dataclass(frozen=True)
+class HalfTheWork(Planted):
+    card: ClassVar[Card] = card("half_the_work")
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return replace(recipe, model=(*recipe.model, Surgery(_quicker)))
+
+
+@dataclass(frozen=True)
 class Raises(Planted):
     card: ClassVar[Card] = card("raises")
 
@@ -226,6 +261,8 @@ EVERY = (
     NoPauseEither,
     NoPauseConflicting,
     FasterButWrong,
+    Costly,
+    HalfTheWork,
     Raises,
     Refuses,
     AnotherPath,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from planted import MACHINE, TIME, small_task
 
 from hasten.base.errors import BadInput
+from hasten.base.records.interval import Interval
 from hasten.base.records.record import to_json
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.seeds import random_state
@@ -17,7 +18,9 @@ from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.task import Stop
 from hasten.tuning.exact import fingerprint
+from hasten.tuning.payback import EXPECTED_SETUP_S
 from hasten.tuning.tolerances import HARD_STOP
 from hasten.tuning.tune import tune
 
@@ -74,9 +77,29 @@ def test_conflicting_techniques_are_never_combined() -> None:
 def test_nothing_helpful_leaves_the_plan_empty() -> None:
     _, tuning = run(["nothing", "slower"], budget_s=2.0)
     assert tuning.plan.choices == ()
-    assert "plain training" in tuning.remark
+    assert tuning.remark == "No technique made a step faster here."
     assert tuning.noise is not None
     assert tuning.smallest_difference >= 0.01
+
+
+def test_a_plan_that_is_not_faster_when_measured_afresh_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_gained = Interval(value=1.001, low=0.99, high=1.01, n=9)
+    monkeypatch.setattr("hasten.tuning.tune.confirmed", lambda *_, **__: nothing_gained)
+    found, tuning = run(["no_pause"], pause=True)
+    assert found["no_pause"].verdict is Verdict.NOT_PROVEN
+    assert "not faster" in tuning.remark
+    assert tuning.plan.choices == ()
+    assert tuning.speedup is None
+
+
+def test_a_plan_that_fails_when_measured_afresh_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("planted late failure")
+
+    monkeypatch.setattr("hasten.tuning.tune.confirmed", fail)
+    _, tuning = run(["no_pause"], pause=True)
+    assert "planted late failure" in tuning.remark
+    assert tuning.plan.choices == ()
 
 
 def test_what_is_not_allowed_is_not_tried() -> None:
@@ -98,10 +121,33 @@ def test_a_stage_that_takes_no_time_has_nothing_to_give() -> None:
     assert tuning.noise is None
 
 
-def test_a_compilation_longer_than_the_training_is_refused_before_it_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hasten.tuning.payback.EXPECTED_SETUP_S", {"nothing": 8.0})
-    _, tuning = run(["nothing"], budget_s=2.0)
-    assert tuning.trials[0].verdict in {Verdict.REFUSED, Verdict.NOT_PROVEN}
+def test_what_costs_more_once_than_the_training_takes_is_refused_before_it_is_paid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(EXPECTED_SETUP_S, "costly", 5.0)
+    found, tuning = run(["costly"], budget_s=60.0, pause=True, stop=Stop(steps=100))
+    assert found["costly"].verdict is Verdict.REFUSED
+    assert "5.00 s or more once, and the whole training takes only 5.0" in found["costly"].reason
+    assert tuning.spent_s < 10.0
+
+
+def test_what_costs_more_once_than_it_saves_is_not_kept() -> None:
+    found, tuning = run(["costly"], budget_s=60.0, pause=True, stop=Stop(steps=100))
+    assert found["costly"].verdict is Verdict.HURTS
+    assert found["costly"].setup_s == pytest.approx(5.0, rel=0.2)
+    assert "s once and saves only" in found["costly"].reason
+    assert tuning.plan.choices == ()
+
+
+def test_what_costs_much_once_is_tried_last_and_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXPECTED_SETUP_S, "costly", 5.0)
+    found, tuning = run(["costly", "half_the_work"], budget_s=90.0, pause=True)
+    assert found["half_the_work"].verdict is Verdict.KEPT
+    assert [trial.base for trial in tuning.trials if trial.technique == "costly"] == [("half_the_work",)]
+    assert set(tuning.plan.names) == {"costly", "half_the_work"}
+    short, _ = run(["costly"], budget_s=4.0, pause=True)
+    assert short["costly"].verdict is Verdict.NOT_PROVEN
+    assert "budget" in short["costly"].reason
 
 
 @pytest.mark.parametrize("budget_s", [1.0, 6.0, 12.0])

@@ -10,7 +10,14 @@ import torch
 
 from hasten.base.seeds import random_state
 from hasten.tuning.exact import fingerprint
-from hasten.tuning.state import SETTINGS, deterministic, forget_compiled, untouched
+from hasten.tuning.state import (
+    MOST_COMPILATIONS,
+    SETTINGS,
+    deterministic,
+    forget_compiled,
+    many_compilations,
+    untouched,
+)
 
 
 def disturb() -> None:
@@ -61,6 +68,16 @@ def test_deterministic_mode_is_on_inside_and_as_found_outside() -> None:
         assert torch.are_deterministic_algorithms_enabled()
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     assert everything() == before
+
+
+def test_one_function_may_be_compiled_for_many_recipes_and_is_never_left_uncompiled() -> None:
+    from torch._dynamo import config
+
+    before = config.recompile_limit, config.fail_on_recompile_limit_hit
+    with many_compilations():
+        assert config.recompile_limit == MOST_COMPILATIONS > before[0]
+        assert config.fail_on_recompile_limit_hit
+    assert (config.recompile_limit, config.fail_on_recompile_limit_hit) == before
 
 
 def test_forgetting_compiled_code_changes_no_result() -> None:

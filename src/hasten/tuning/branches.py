@@ -82,7 +82,7 @@ def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Pro
     def make() -> Trial:
         nonlocal best, ratio
         best, ratio, why = _best_variant(trainings, one, base)
-        return blank(best, Verdict.HURTS if ratio == 0.0 else Verdict.NO_DIFFERENCE, why, base)
+        return blank(best, Verdict.NOT_PROVEN, why, base)
 
     trial = told(one, base, make)
     if ratio > 1:
@@ -105,8 +105,16 @@ def _best_variant(trainings: Trainings, one: Technique, base: Plan) -> tuple[Tec
     best = min(times, key=lambda variant: times[variant])
     text = f"the quality of the plain training ({target:.4g}, {seconds(plain_s)}){trainings.note}"
     if math.isinf(times[best]):
-        return best, 0.0, f"in {seconds(GIVE_UP * plain_s)} it did not reach {text} on the first seed"
-    return best, plain_s / times[best], f"no sooner at {text} on the first seed: {seconds(times[best])}"
+        return (
+            best,
+            0.0,
+            f"in {seconds(GIVE_UP * plain_s)} it did not reach {text} on the first seed, so no more was tried",
+        )
+    return (
+        best,
+        plain_s / times[best],
+        f"no sooner at {text} on the first seed: {seconds(times[best])}, so no more was tried",
+    )
 
 
 def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float) -> Trial:

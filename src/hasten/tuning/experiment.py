@@ -26,6 +26,7 @@ from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay, not_earned_back
 from hasten.tuning.probe import NoReference
 
 MEMORY = "near_memory_limit"
+LONGEST_MESSAGE = 300
 
 
 def blank(one: Technique, verdict: Verdict, reason: str, base: Plan = ()) -> Trial:
@@ -69,7 +70,7 @@ def told(one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
     except NoReference as error:
         trial = blank(one, Verdict.NOT_PROVEN, str(error), base)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
-        trial = blank(one, Verdict.FAILED, f"{type(error).__name__}: {_first_line(error)}", base)
+        trial = blank(one, Verdict.FAILED, error_text(error), base)
     return msgspec.structs.replace(trial, spent_s=clock.now_s() - began)
 
 
@@ -84,16 +85,17 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) ->
         return blank(one, Verdict.NOT_PROVEN, f"budget: it needs about {seconds(least_s)}", base)
     plan = (*base, one)
     bench = bench_of(lab, plan)
+    setup_s = max(0.0, bench.setup_s - bench_of(lab, base).setup_s)
     left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * lab.pair_s)
     found = compared(lab, base, plan, budget_s=left_s)
     trial = msgspec.structs.replace(
         judged(one, base, found),
-        setup_s=bench.setup_s,
+        setup_s=setup_s,
         peak_bytes=bench.peak_bytes() if MEMORY in one.card.treats else None,
     )
     if trial.verdict is not Verdict.KEPT:
         return trial
-    wasted = not_earned_back(found, bench.setup_s, lab.recipe)
+    wasted = not_earned_back(found, setup_s, lab.recipe)
     if wasted is not None:
         return msgspec.structs.replace(trial, verdict=Verdict.HURTS, reason=wasted)
     return proven(lab, plan, trial)
@@ -142,5 +144,7 @@ def broken(trial: Trial, gate: Gate) -> Trial:
     return msgspec.structs.replace(trial, verdict=Verdict.BROKE_GUARANTEE, reason=why, gate=gate)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no message").splitlines()[0][:300]
+def error_text(error: Exception) -> str:
+    """Return the kind of an error and the first line of its message."""
+    first = (str(error).strip() or "no message").splitlines()[0][:LONGEST_MESSAGE]
+    return f"{type(error).__name__}: {first}"

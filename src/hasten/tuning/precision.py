@@ -22,6 +22,7 @@ from hasten.tuning.tolerances import (
     LEAST_LAYER,
     LEAST_LOSS,
     NOISE_SHARE,
+    NOISE_SHARE_OF_A_LAYER,
     PRECISION_BATCHES,
     RELATIVE_ERROR,
     SETTLING_STEPS,
@@ -50,10 +51,14 @@ def precision_gate(candidate: Recipe, recipe: Recipe, state: State) -> Gate:
     if other.scale is not None:
         _losses(other, state, SETTLING_STEPS)  # a loss scale starts too large and comes down by itself
     layers = layer_errors(plain, other, state)
-    full_batch = recipe.input.batch_size >= plain.samples
-    found = [_worst([_size(layer, layers, full_batch) for layer in layers])]
-    if not full_batch:
-        found.append(_worst([_bias(layer, layers) for layer in layers]))
+    if recipe.input.batch_size >= plain.samples:
+        found = [_worst([_of_itself(layer, layers) for layer in layers])]
+    else:
+        found = [
+            _of_model(layers),
+            _worst([_of_layer(layer, layers) for layer in layers]),
+            _worst([_bias(layer, layers) for layer in layers]),
+        ]
     if all(measured <= bound for measured, bound, _ in found):
         found.append(_branch(plain, other, state))
     measured, bound, detail = _worst(found)
@@ -117,15 +122,24 @@ def _squares(tensors: dict[str, Tensor]) -> float:
     return sum(float(tensor.square().sum()) for tensor in tensors.values())
 
 
-def _size(layer: LayerError, layers: list[LayerError], full_batch: bool) -> Measured:
-    if full_batch:
-        typical = layer.gradient or _norm(one.gradient for one in layers)
-        share = layer.error / typical if typical > 0 else math.inf
-        text = f"the gradient of {layer.name} is off by {percent(share)} of itself (one batch, so there is no noise)"
-        return share, RELATIVE_ERROR, text
+def _of_layer(layer: LayerError, layers: list[LayerError]) -> Measured:
     noise = _noise(layer, layers)
     share = layer.error / noise if noise > 0 else math.inf
-    return share, NOISE_SHARE, f"the gradient of {layer.name} is off by {percent(share)} of the minibatch noise"
+    text = f"the gradient of {layer.name} is off by {percent(share)} of the minibatch noise"
+    return share, NOISE_SHARE_OF_A_LAYER, text
+
+
+def _of_model(layers: list[LayerError]) -> Measured:
+    noise = _norm(layer.noise for layer in layers)
+    share = _norm(layer.error for layer in layers) / noise if noise > 0 else math.inf
+    return share, NOISE_SHARE, f"the whole gradient is off by {percent(share)} of the minibatch noise"
+
+
+def _of_itself(layer: LayerError, layers: list[LayerError]) -> Measured:
+    gradient = layer.gradient or _norm(one.gradient for one in layers)
+    share = layer.error / gradient if gradient > 0 else math.inf
+    text = f"the gradient of {layer.name} is off by {percent(share)} of itself (one batch, so there is no noise)"
+    return share, RELATIVE_ERROR, text
 
 
 def _bias(layer: LayerError, layers: list[LayerError]) -> Measured:

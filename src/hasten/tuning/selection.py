@@ -10,8 +10,8 @@ from hasten.base.units import seconds
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
 from hasten.tuning import words
-from hasten.tuning.experiment import blank, experiment, judged, names, proven
-from hasten.tuning.laboratory import Laboratory, compared, least_cost_s
+from hasten.tuning.experiment import blank, experiment, judged, names, proven, told
+from hasten.tuning.laboratory import Laboratory, Plan, compared, least_cost_s
 from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay
 
 Kept = dict[Technique, Trial]
@@ -83,20 +83,14 @@ def prune(lab: Laboratory, plan: Kept, *, share: float) -> Iterator[Trial]:
     for one in list(plan):
         if len(plan) < 2 or (one is last and not dropped) or lab.budget.left_s(share) < least_cost_s(lab):
             continue
-        rest = tuple(other for other in plan if other is not one)
         budget_s = max(least_cost_s(lab), lab.budget.left_s(share) / len(plan))
-        found = compared(lab, rest, (*rest, one), budget_s=budget_s)
-        trial = judged(one, rest, found)
-        needless = found.verdict is not Speed.FASTER and found.ratio.value < 1 + found.delta
-        if needless:
-            trial = msgspec.structs.replace(trial, verdict=Verdict.SUPERSEDED)
+        rest = tuple(other for other in plan if other is not one)
+        trial = told(one, rest, lambda one=one, rest=rest, budget_s=budget_s: _left_out(lab, one, rest, budget_s))
+        if trial.verdict is Verdict.KEPT:
+            trial = plan[one] = msgspec.structs.replace(trial, gate=plan[one].gate, setup_s=plan[one].setup_s)
+        else:
             del plan[one]
             dropped = True
-        elif trial.verdict is Verdict.NOT_PROVEN:  # it helped when it was added; nothing speaks against it now
-            trial = msgspec.structs.replace(trial, verdict=Verdict.KEPT)
-        if not needless:
-            trial = msgspec.structs.replace(trial, gate=plan[one].gate, setup_s=plan[one].setup_s)
-            plan[one] = trial
         yield trial
     if len(plan) > 1 and frozenset(plan) not in lab.proven:
         one = next(reversed(plan))
@@ -104,6 +98,15 @@ def prune(lab: Laboratory, plan: Kept, *, share: float) -> Iterator[Trial]:
         if trial.verdict is not Verdict.KEPT:
             del plan[one]
             yield trial
+
+
+def _left_out(lab: Laboratory, one: Technique, rest: Plan, budget_s: float) -> Trial:
+    """Return what a technique that was kept adds to the rest of the plan; it must still add something."""
+    found = compared(lab, rest, (*rest, one), budget_s=budget_s)
+    trial = judged(one, rest, found)
+    if found.verdict is not Speed.FASTER and found.ratio.value < 1 + found.delta:
+        return msgspec.structs.replace(trial, verdict=Verdict.SUPERSEDED)
+    return msgspec.structs.replace(trial, verdict=Verdict.KEPT)  # it helped before, and nothing speaks against it now
 
 
 def _gain(trial: Trial) -> float:

@@ -16,7 +16,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import words
 from hasten.tuning.branches import follow
-from hasten.tuning.experiment import blank
+from hasten.tuning.experiment import blank, error_text, names
 from hasten.tuning.final import confirmed
 from hasten.tuning.laboratory import Laboratory, least_cost_s, measured_noise, open_laboratory
 from hasten.tuning.payback import EXPECTED_SETUP_S
@@ -104,8 +104,12 @@ def _experiments(
         for trial in _free_trials(lab, free, plan, share=FREE_SHARE if paths else 1.0):
             trials.append(trial)
             yield trial
-        plan, speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
+        speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
         remarks.append(remark)
+        for one in list(plan) if speedup is None else ():
+            trials.append(blank(one, Verdict.NOT_PROVEN, remark))
+            del plan[one]
+            yield trials[-1]
     for trial in follow(lab, paths, plan) if paths else ():
         trials.append(trial)
         yield trial
@@ -142,7 +146,7 @@ def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> T
     try:
         why = one.refuse(lab.recipe, lab.machine)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
-        return blank(one, Verdict.FAILED, f"{type(error).__name__}: {error}")
+        return blank(one, Verdict.FAILED, error_text(error))
     return blank(one, Verdict.REFUSED, why) if why is not None else None
 
 
@@ -155,15 +159,18 @@ def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
     return blank(one, Verdict.REFUSED, reason)
 
 
-def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Kept, Interval | None, str]:
-    """Return the plan if it is faster when measured afresh, else the empty plan; with the ratio and a remark."""
+def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
+    """Return how much faster the plan is when measured afresh, None if it is not, and a remark."""
     if not plan:
-        return {}, None, "No technique made this training faster here; the plan is the plain training."
-    speedup = confirmed(lab, tuple(plan), share=share)
+        return None, "No technique made a step faster here."
+    what = ", ".join(names(tuple(plan)))
+    try:
+        speedup = confirmed(lab, tuple(plan), share=share)
+    except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
+        return None, f"Measured afresh, {what} failed, so the plan does without: {error_text(error)}."
     if speedup.low > 1:
-        return plan, speedup, f"Measured afresh, a step of the plan is {words.ratio(speedup)} as fast."
-    names = ", ".join(one.card.name for one in plan)
-    return {}, speedup, f"Measured afresh, {names} came to {words.ratio(speedup)}: not faster, so the plan is empty."
+        return speedup, f"Measured afresh, a step of the plan is {words.ratio(speedup)} as fast."
+    return None, f"Measured afresh, {what} came to {words.ratio(speedup)}: not faster, so the plan does without."
 
 
 def _tuning(
