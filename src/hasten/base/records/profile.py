@@ -23,11 +23,17 @@ class LayerBound(Record, frozen=True):
     bytes_moved: int
     seconds: float  # the larger of operations over peak rate and bytes over bandwidth
     by: str  # which of the two: "compute" or "memory"
+    measured_s: float | None = None  # what its operators took, forward and backward
 
     @property
     def intensity(self) -> float:
         """Operations per byte."""
         return self.flops / self.bytes_moved if self.bytes_moved else 0.0
+
+    @property
+    def flops_per_s(self) -> float | None:
+        """The rate at which its operators worked, or None where they were not timed."""
+        return self.flops / self.measured_s if self.measured_s else None
 
 
 class Roofline(Record, frozen=True):
@@ -50,6 +56,14 @@ class Growth(Record, frozen=True):
     costs: tuple[float, ...]  # seconds or bytes of one step
     exponent: Interval
     theory: float  # the exponent of what was counted: operations, or bytes kept
+
+
+class PartMemory(Record, frozen=True):
+    """The memory that one part of the step had in use."""
+
+    name: str
+    peak_bytes: int
+    end_bytes: int  # when the part ended
 
 
 class MemoryAccount(Record, frozen=True):
@@ -75,6 +89,7 @@ class MemoryAccount(Record, frozen=True):
     growth_per_step: Interval | None = None  # bytes that stay behind after a step
     reserved: int | None = None  # what a GPU's allocator holds at the peak
     retries: int | None = None  # times a GPU's allocator had to free and try again
+    over_step: tuple[PartMemory, ...] = ()  # from the first part of the step to the last
     remark: str = ""
 
 
