@@ -21,6 +21,7 @@ from hasten.data.augmentation.normalise import Normalise
 from hasten.data.augmentation.per_sample import change_one
 from hasten.data.augmentation.trivial import TrivialAugment
 from hasten.data.gather import take
+
 from recording import record
 from rounds import Way, rates, table
 

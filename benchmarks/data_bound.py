@@ -29,6 +29,7 @@ from hasten.techniques.forward.channels_last import batch_to_channels_last
 from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
+
 from recording import record
 from rounds import Way, rates, table
 

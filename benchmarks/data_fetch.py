@@ -27,6 +27,7 @@ from hasten.data.pack_texts import pack_tokens
 from hasten.data.store.pack import pack
 from hasten.data.store.reader import StoreSamples, open_store
 from hasten.data.store.windows import StoreWindows
+
 from recording import record
 from rounds import Way, rates, table
 

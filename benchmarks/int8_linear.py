@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings
 from hasten.techniques.forward.int8.running import compiles
 from hasten.techniques.forward.int8.support import unsupported
+
 from recording import ratio, record, told
 
 SHAPES = (

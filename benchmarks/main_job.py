@@ -25,6 +25,7 @@ from hasten.techniques.applying import apply_plan
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import run_training
+
 from recording import ratio, record, told
 
 

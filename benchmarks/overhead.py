@@ -31,6 +31,7 @@ from hasten.tasks.digits import task as digits_task
 from hasten.tasks.linear import task as linear_task
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
+
 from recording import ratio, record, told
 
 HandWritten = Callable[[], tuple[nn.Module, list[float], float]]

@@ -25,6 +25,7 @@ from hasten.training.loop import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 from hasten.training.task import Stop
+
 from profile_workloads import features, task
 from recording import record
 

@@ -24,6 +24,7 @@ from hasten.tasks.loading import load_task
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from profile_workloads import Block
 from recording import record
 

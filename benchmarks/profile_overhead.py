@@ -20,6 +20,7 @@ from hasten.profiling.spread import collector_watched
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
 from hasten.training.loop import Mark, unmarked
 from hasten.training.session import build
+
 from profile_workloads import Workload, workloads
 from recording import ratio, record, told
 

@@ -21,6 +21,7 @@ from hasten.base.records.run import Finished, Progress, Started, StopReason
 from hasten.base.stages import Guarantee
 from hasten.cli.main import app
 from hasten.techniques.plan_file import read_plan
+
 from sample_evidence import CHOSEN, make_evidence, make_machine, make_profile, make_run
 from tiny_tasks import mlp_task
 

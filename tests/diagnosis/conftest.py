@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from diagnosis_records import GB, operator, parts, probe
 
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.interval import Interval
@@ -13,6 +12,8 @@ from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.probe import Probe
 from hasten.base.records.profile import MemoryAccount, Profile, Roofline
 from hasten.base.records.signals import Loading, MachineLoad, StepSpread, Structure
+
+from diagnosis_records import GB, operator, parts, probe
 
 Plant = Callable[..., Profile]
 

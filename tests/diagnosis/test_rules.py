@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from diagnosis_records import GB, operator, parts, probe
 
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.interval import Interval
@@ -14,6 +13,8 @@ from hasten.base.records.profile import Profile
 from hasten.base.records.signals import Habit
 from hasten.diagnosis.diagnose import diagnose
 from hasten.diagnosis.registry import RULES
+
+from diagnosis_records import GB, operator, parts, probe
 
 Plant = Callable[..., Profile]
 

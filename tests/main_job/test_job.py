@@ -20,6 +20,7 @@ from hasten.techniques.applying import make
 from hasten.techniques.plan_file import read_plan
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
+
 from tiny_tasks import mlp_task
 
 

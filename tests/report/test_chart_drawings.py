@@ -3,12 +3,13 @@
 from xml.etree import ElementTree
 
 import pytest
-from sample_evidence import interval
 
 from hasten.report.charts.bars import Part, stacked_bar
 from hasten.report.charts.curves import Axes, Curve, curve_chart, thinned
 from hasten.report.charts.intervals import Ratio, forest_plot
 from hasten.report.charts.svg import drawing, element, text
+
+from sample_evidence import interval
 
 SVG = "{http://www.w3.org/2000/svg}"
 

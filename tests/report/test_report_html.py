@@ -13,6 +13,7 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.record import load, save
 from hasten.base.records.trial import Verdict
 from hasten.report.html import render, write_html
+
 from sample_evidence import CHOSEN, make_evidence, make_run
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}

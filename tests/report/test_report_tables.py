@@ -8,6 +8,7 @@ from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.summary import summary_rows
 from hasten.report.trials import beside, finding, measured_first
 from hasten.report.wording import as_fast, goal, joined, knobs, loss_value, metric_value, ratio, times, training_line
+
 from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_profile, make_run, make_trials, peak
 
 

@@ -5,6 +5,7 @@ from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Plan
 from hasten.base.records.trial import Verdict
 from hasten.report.verdict import Tone, judge, time_ratio
+
 from sample_evidence import CHOSEN, make_evidence, make_run
 
 

@@ -18,6 +18,7 @@ from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
 from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.training import TrainingLine
+
 from sample_evidence import CHOSEN, interval, make_evidence, make_profile, make_run, make_trials
 
 STARTED = Started(task="digits", plan=CHOSEN, seed=0, step=0, total_steps=1000, metric_name="accuracy", target=0.97)

@@ -16,6 +16,7 @@ from hasten.techniques.applying import apply_all, apply_plan, in_order, knobs_of
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import baseline
+
 from tiny_tasks import cnn_task, mlp_task
 
 NAMES = sorted(techniques())

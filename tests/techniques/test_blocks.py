@@ -8,6 +8,7 @@ from torch import nn
 from hasten.techniques.blocks import Forward, repeated_blocks, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
 from hasten.training.recipe import baseline
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 

@@ -17,6 +17,7 @@ from hasten.training.checkpoint import load_checkpoint, save_checkpoint, save_we
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
+
 from tiny_tasks import cnn_task, mlp_task
 
 EMPTY = Plan(task="tiny")

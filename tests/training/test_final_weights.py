@@ -14,6 +14,7 @@ from hasten.training.loss_scale import LossScale
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
 from hasten.training.session import build
+
 from tiny_tasks import mlp_task
 
 

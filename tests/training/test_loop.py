@@ -15,6 +15,7 @@ from hasten.data.order import shuffled
 from hasten.training.loop import PARTS, train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import cnn_task, mlp_task, regression_task
 
 

@@ -17,6 +17,7 @@ from hasten.base.records.run import Evaluation, Finished, Progress, Started, Sto
 from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.run_folder import CHECKPOINT, METRICS, WEIGHTS, append_event, make_run_folder, read_events
 from hasten.training.running import run_training
+
 from tiny_tasks import mlp_task
 
 EMPTY = Plan(task="tiny")

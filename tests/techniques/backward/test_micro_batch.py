@@ -8,6 +8,7 @@ from hasten.techniques.applying import apply_all, make
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import cnn_task, mlp_task, regression_task
 
 

@@ -12,6 +12,7 @@ from hasten.techniques.backward.saved_tensors import from_bits, pack_int8, pack_
 from hasten.training.loop import step, train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 

@@ -11,6 +11,7 @@ from hasten.techniques.applying import make
 from hasten.training.loop import step, train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 

@@ -15,6 +15,7 @@ from hasten.techniques.forward.cpu_runtime import SMALLEST_NORMAL, denormals_flu
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import block_task, mlp_task
 
 

@@ -11,6 +11,7 @@ from hasten.techniques.applying import make
 from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
+
 from tiny_tasks import cnn_task, mlp_task
 
 

@@ -19,6 +19,7 @@ from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
 from hasten.training.session import build
+
 from tiny_tasks import block_task, mlp_task, regression_task
 
 

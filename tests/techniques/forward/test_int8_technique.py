@@ -11,6 +11,7 @@ from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
 from hasten.training.session import build
+
 from tiny_tasks import mlp_task
 
 

@@ -12,6 +12,7 @@ from hasten.techniques.gradient.nonfinite_guard import Guard
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import mlp_task, regression_task
 
 

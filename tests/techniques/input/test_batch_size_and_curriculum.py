@@ -13,6 +13,7 @@ from hasten.techniques.input.curriculum import shortened, shrunk, size_at
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build, total_steps
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 

@@ -15,6 +15,7 @@ from hasten.data.loaders import gathered, per_sample
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.training.recipe import baseline
+
 from tiny_tasks import mlp_task
 
 

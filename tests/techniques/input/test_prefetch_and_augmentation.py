@@ -24,6 +24,7 @@ from hasten.training.loop import PARTS, train
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
+
 from tiny_tasks import block_task, mlp_task
 
 

@@ -17,6 +17,7 @@ from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import plain_model
 from hasten.training.session import build
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 

@@ -14,6 +14,7 @@ from hasten.training.final_weights import AVERAGE
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 

@@ -11,6 +11,7 @@ from hasten.techniques.update.optimizers import ALL, hidden_matrices
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+
 from tiny_tasks import block_task, regression_task
 
 

@@ -12,6 +12,7 @@ from hasten.techniques.update.fused_optimizer import FUSED
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build, total_steps
+
 from tiny_tasks import mlp_task
 
 
