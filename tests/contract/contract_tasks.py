@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 from hasten import Data, Stop, Task, Update
 from hasten.base.records.machine import Machine
 from hasten.machine import facts
+
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 LONG = Stop(steps=4000)
@@ -45,12 +46,30 @@ def wide() -> Task:
     return mlp_task(name="tiny-wide", model=layers, batch_size=40, stop=LONG)
 
 
+class Attending(nn.Module):
+    """Attention over tokens, then a score for each class; the attention's weights are made and not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(11, 12), nn.Linear(12, 11)
+        self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.embed(tokens)
+        return self.head(x + self.attention(x, x, x)[0])
+
+
+def attending() -> Task:
+    return block_task(name="tiny-attention", model=Attending, stop=LONG)
+
+
 TASKS: tuple[Callable[[], Task], ...] = (
     lambda: block_task(stop=LONG),
     lambda: mlp_task(stop=LONG),
     small_images,
     many_classes,
     wide,
+    attending,
 )
 """In the order in which a technique looks for one that it does not refuse."""
 

@@ -17,6 +17,7 @@ from hasten.techniques.forward.fp16 import Fp16
 from hasten.techniques.forward.fused_linear_cross_entropy import FusedLinearCrossEntropy
 from hasten.techniques.forward.int8_linear import Int8Training
 from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
+from hasten.techniques.forward.sdpa import Sdpa
 from hasten.techniques.forward.tf32 import Tf32
 from hasten.techniques.gradient.centralise import Centralise
 from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
@@ -63,6 +64,7 @@ OWN: tuple[type[Technique], ...] = (
     CompileRegions,
     FusedLinearCrossEntropy,
     Int8Training,
+    Sdpa,
     MicroBatch,
     Recompute,
     RecomputeSelective,
