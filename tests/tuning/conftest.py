@@ -9,9 +9,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from planted import EVERY, TIME
-
 from hasten.techniques.registry import techniques
+
+from planted import EVERY, TIME
 
 
 @pytest.fixture

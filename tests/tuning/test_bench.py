@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from planted import TIME, small_task
 
 from hasten.base.records.comparison import Comparison, Verdict
 from hasten.base.records.interval import Interval
@@ -14,6 +13,8 @@ from hasten.training.session import build
 from hasten.training.task import Stop
 from hasten.tuning.bench import Bench
 from hasten.tuning.payback import cannot_pay, not_earned_back, planned_s
+
+from planted import TIME, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
-from planted import MACHINE, TIME, Planted, card, small_task
 
 from hasten.base.records.card import Card
 from hasten.base.records.interval import Interval
@@ -19,6 +18,8 @@ from hasten.tuning.branches import FEWEST_SEEDS
 from hasten.tuning.course import Course, run_course, shortened
 from hasten.tuning.ratios import of_few, product
 from hasten.tuning.tune import tune
+
+from planted import MACHINE, TIME, Planted, card, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from planted import around, small_task
 from torch import Tensor, nn
 
 from hasten.base.records.trial import Gate
@@ -21,6 +20,8 @@ from hasten.tuning.gates import Reference, judge, owed
 from hasten.tuning.precision import layer_errors
 from hasten.tuning.probe import NoReference, batches_from, gradients_of, observe, put, state_of
 from hasten.tuning.rounding import states_of
+
+from planted import around, small_task
 
 EXACT, ROUNDING, PRECISION = Guarantee.EXACT, Guarantee.ROUNDING, Guarantee.PRECISION
 

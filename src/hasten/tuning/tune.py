@@ -105,7 +105,8 @@ def _experiments(
             trials.append(trial)
             yield trial
         speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
-        remarks.append(remark)
+        unclear = sum(trial.verdict is Verdict.NOT_PROVEN for trial in trials)
+        remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
         for one in list(plan) if speedup is None else ():
             trials.append(blank(one, Verdict.NOT_PROVEN, remark))
             del plan[one]
@@ -162,7 +163,7 @@ def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
 def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
     """Return how much faster the plan is when measured afresh, None if it is not, and a remark."""
     if not plan:
-        return None, "No technique made a step faster here."
+        return None, "No technique was proven to make a step faster here."
     what = ", ".join(names(tuple(plan)))
     try:
         speedup = confirmed(lab, tuple(plan), share=share)
