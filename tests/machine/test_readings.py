@@ -98,7 +98,7 @@ def test_spread_is_half_the_middle_half_over_the_median(seconds: list[float], un
     low, high = np.quantile(seconds, [0.25, 0.75])
     timing = timing_of([unit * value for value in seconds])
     assert timing.seconds == pytest.approx(unit * np.median(seconds))
-    assert timing.spread == pytest.approx((high - low) / 2 / np.median(seconds), abs=1e-9)
+    assert timing.spread == pytest.approx((high - low) / 2 / np.median(seconds), rel=1e-9, abs=1e-9)
     assert timing.stable == (len(seconds) == STRETCH and timing.spread <= STABLE_SPREAD)
 
 

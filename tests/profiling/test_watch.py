@@ -68,6 +68,7 @@ class Planted:
 
 @pytest.mark.parametrize("part", ["input", "forward", "loss", "backward", "gradient", "update", "other"])
 def test_a_planted_delay_is_found_in_its_part(part: str) -> None:
+    optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)  # torch now hooks SGD.step, and SlowUpdate.step around it
     planted = Planted(part)
     with watch(planted.model, planted.optimizer, name="planted") as watched:
         for inputs, target in watched.batches(planted.loader(20)):

@@ -84,6 +84,7 @@ class Watch:
             raise BadInput("a model to watch must have parameters; found none.")
         self._device = "cpu" if first.device.type == "cpu" else "cuda"
         self._clock = Marks() if self._device == "cpu" else DeviceMarks()
+        self._updates = 0  # steps of the optimizer that have not returned
         self._inside = 0  # calls of modules that have not returned
         self._gradients = False  # whether there are some that no update has used
         self.samples: list[int] = []
@@ -169,10 +170,16 @@ class Watch:
             self.mark(FORWARD if module.training else EVALUATION)
 
     def _before_update(self, optimizer: optim.Optimizer, args: object, kwargs: object) -> None:
+        self._updates += 1
+        if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
+            return
         # with a closure, forward and backward come inside the step, and nothing has been done yet
         self.mark(GRADIENT if self._gradients else BETWEEN)
 
     def _after_update(self, optimizer: optim.Optimizer, args: object, kwargs: object) -> None:
+        self._updates -= 1
+        if self._updates:
+            return
         self._gradients = False
         self.mark(UPDATE)
 
