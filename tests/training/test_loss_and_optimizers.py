@@ -104,6 +104,7 @@ def test_accuracy_and_its_direction() -> None:
     assert not quality.is_better(float("nan"), 0.5)
     assert quality.is_better(0.1, float("nan"))
     assert quality.reaches(0.5, 0.5)
+    assert quality.reaches(float(torch.tensor(0.9, dtype=torch.float32) - 5e-8), 0.9)
     assert not quality.reaches(0.4, 0.5)
     lower = Quality("loss")
     assert lower.value(0.25) == 0.25

@@ -73,4 +73,6 @@ class Quality:
         """Return whether `value` is as good as `target`; False where there is no target."""
         if target is None or math.isnan(value):
             return False
+        if math.isclose(value, target, rel_tol=1e-6):  # metrics are float32: 0.9 may come as 0.8999999
+            return True
         return value >= target if self.higher_is_better else value <= target
