@@ -71,8 +71,12 @@ class Quality:
 
     def reaches(self, value: float, target: float | None) -> bool:
         """Return whether `value` is as good as `target`; False where there is no target."""
-        if target is None or math.isnan(value):
-            return False
-        if math.isclose(value, target, rel_tol=1e-6):  # metrics are float32: 0.9 may come as 0.8999999
-            return True
-        return value >= target if self.higher_is_better else value <= target
+        return target is not None and as_good_as(value, target, higher_is_better=self.higher_is_better)
+
+
+def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:
+    """Return whether a metric is at the target or beyond; a NaN is not.
+
+    Metrics are float32, in which 0.9 may come as 0.8999999: a difference of 1e-6 of the target counts as none.
+    """
+    return math.isclose(value, target, rel_tol=1e-6) or (value > target if higher_is_better else value < target)

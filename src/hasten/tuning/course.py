@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from hasten.base.records.run import Evaluation
 from hasten.training.loop import train
+from hasten.training.metrics import as_good_as
 from hasten.training.recipe import Recipe
 from hasten.training.session import build, total_steps
 from hasten.tuning import clock
@@ -24,7 +25,7 @@ class Course:
     def time_to(self, target: float) -> float | None:
         """Return the seconds until the metric was as good as `target`, or None if it never was."""
         for seconds, metric in self.points:
-            if metric == target or (metric > target) == self.higher_is_better:
+            if as_good_as(metric, target, higher_is_better=self.higher_is_better):
                 return seconds
         return None
 
