@@ -74,7 +74,8 @@ def task(name: str, inputs: Tensor, model: Callable[[], nn.Module], *, batch: in
     """Return a classification task on random labels."""
     labels = torch.randint(0, 10, (len(inputs),), generator=torch.Generator().manual_seed(1))
     data = TensorDataset(inputs, labels)
-    valid = TensorDataset(inputs[:256], labels[:256])
+    judged = max(32, len(inputs) // 32)
+    valid = TensorDataset(inputs[:judged], labels[:judged])
     return Task(
         name=name,
         data=Data(train=data, valid=valid),

@@ -151,7 +151,7 @@ def test_the_verdict_names_the_planted_fault_first(
 def test_a_healthy_profile_gets_no_finding_and_a_plain_verdict(healthy: Profile, machine: Machine) -> None:
     said = diagnose(healthy, machine)
     assert said.findings == ()
-    assert said.verdict == "Nothing stands out: a step takes 98.0 ms, 60 % of it backward."
+    assert said.verdict == "Nothing stands out: a step takes 98.0 ms; 60 % of the time goes to backward."
     assert set(said.silent) | {one.symptom for one in said.abstained} == set(RULES)
 
 

@@ -4,6 +4,7 @@ import time
 import pytest
 
 from hasten.base.errors import BadInput
+from hasten.profiling import timeout
 from hasten.profiling.timeout import time_limit
 
 
@@ -42,3 +43,21 @@ def test_a_limit_must_be_positive() -> None:
     with pytest.raises(BadInput, match="above 0 seconds"):
         with time_limit(0.0, "a"):
             pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_alarm_that_is_lost_in_a_callback_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeout, "_AGAIN_S", 0.1)
+
+    class Lingering:
+        def __del__(self) -> None:
+            time.sleep(0.2)  # errors in here are ignored
+
+    def work() -> None:
+        with time_limit(0.05, "the work"):
+            lingering = Lingering()
+            del lingering
+            time.sleep(5)
+
+    with pytest.raises(BadInput, match="the work must end"):
+        work()

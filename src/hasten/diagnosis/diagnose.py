@@ -51,9 +51,9 @@ def verdict(profile: Profile, findings: tuple[Finding, ...]) -> str:
     """Return one sentence of at most 25 words: the first finding and what it could gain, or that nothing stands out."""
     if not findings:
         largest = max(profile.parts, key=lambda part: part.share)
+        step_s = seconds(profile.step_s.value)
         return (
-            f"Nothing stands out: a step takes {seconds(profile.step_s.value)}, {percent(largest.share)} of it "
-            f"{largest.name}."
+            f"Nothing stands out: a step takes {step_s}; {percent(largest.share)} of the time goes to {largest.name}."
         )
     first = findings[0]
     if first.bound is None or first.bound < 1.01:

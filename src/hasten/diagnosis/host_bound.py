@@ -2,11 +2,12 @@
 
 Signal: on a GPU, steps at whose end the device has run out of work. On the CPU, what the doubled-batch probe shows: a
 step of twice the samples that takes less than twice the time has a part that does not grow with them.
-Threshold: half of the steps; 30 % of the time of a step.
+Threshold: half of the steps; surely (the lower end of the interval) 30 % of the time of a step.
 Source: tuning playbook (double the batch); HTA (host wait); XProf (kernel launch 3 and 15 %).
 """
 
 from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent
@@ -14,7 +15,6 @@ from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
 
 _EMPTY = 0.5
 _FIXED = 0.3
-_CLEAR = 0.2  # widest relative interval of the probe that still tells
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
@@ -22,24 +22,28 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return _on_cpu(profile) if profile.device == "cpu" else _on_gpu(profile)
 
 
-def fixed_share(profile: Profile) -> float | None:
+def fixed_share(profile: Profile) -> Interval | None:
     """Return the share of the wall time that forward and backward pass cost whatever the batch, or None if unknown."""
     probe = profile.probe("doubled_batch")
-    if probe is None or probe.ratio is None or probe.ratio.high - probe.ratio.low > _CLEAR * probe.ratio.value:
+    if probe is None or probe.ratio is None:
         return None
-    fixed = 2 - 2 / probe.ratio.value  # t(B) = a + b B; the ratio is 2 t(B) / t(2B)
-    return min(max(fixed, 0.0), 1.0) * profile.share(*COMPUTE)
+    computing = profile.share(*COMPUTE)
+
+    def share(ratio: float) -> float:
+        return computing * min(max(2 - 2 / ratio, 0.0), 1.0)  # t(B) = a + b B; the ratio is 2 t(B) / t(2B)
+
+    ratio = probe.ratio
+    return Interval(value=share(ratio.value), low=share(ratio.low), high=share(ratio.high), n=ratio.n)
 
 
 def _on_cpu(profile: Profile) -> Outcome:
     fixed = fixed_share(profile)
     if fixed is None:
-        return Abstained(symptom="host_bound", reason="the probe doubled_batch has not told clearly")
-    if fixed < _FIXED:
+        return Abstained(symptom="host_bound", reason="the probe doubled_batch was not run")
+    if fixed.low < _FIXED:
         return None
-    return _finding(
-        profile, f"{percent(fixed)} of the time is overhead that does not grow with the batch.", fixed, _FIXED
-    )
+    sentence = f"{percent(fixed.value)} of the time is overhead that does not grow with the batch."
+    return _finding(profile, sentence, fixed.value, _FIXED)
 
 
 def _on_gpu(profile: Profile) -> Outcome:
@@ -53,15 +57,15 @@ def _on_gpu(profile: Profile) -> Outcome:
 
 
 def _finding(profile: Profile, sentence: str, value: float, threshold: float) -> Finding:
-    share = fixed_share(profile) if profile.device != "cpu" else value
+    fixed = fixed_share(profile)
     return Finding(
         symptom="host_bound",
-        severity=severity(share if share is not None else value),
+        severity=severity(fixed.value if fixed is not None else value),
         sentence=sentence,
         value=value,
         threshold=threshold,
-        bound=speedup(share) if share is not None else None,
-        bound_from="doubled_batch" if share is not None else "",
+        bound=speedup(fixed.value) if fixed is not None else None,
+        bound_from="doubled_batch" if fixed is not None else "",
         where="forward and backward",
         advice="compile the model, or use a larger batch",
         check=recheck(profile),

@@ -10,7 +10,7 @@ from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent
-from hasten.diagnosis.rule import Outcome, recheck, severity, speedup
+from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
 
 _SHARE = 0.01
 _MENDING = {
@@ -30,7 +30,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     if not dear:
         return None
     worst = max(dear, key=lambda habit: habit.seconds)
-    share = min(worst.seconds / total_s, 1.0)
+    share = min(worst.seconds / total_s, profile.share(*COMPUTE))
     return Finding(
         symptom="static_anti_patterns",
         severity=severity(share),

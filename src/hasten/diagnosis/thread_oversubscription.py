@@ -22,8 +22,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         return Finding(
             symptom="thread_oversubscription",
             severity=severity(1 - 1 / probe.ratio.value),
-            sentence=f"With {probe.detail} instead of {machine.threads} a step is "
-            f"{probe.ratio.value:.2f} times as fast.",
+            sentence=f"With {probe.detail} a step is {probe.ratio.value:.2f} times as fast.",
             value=probe.ratio.value,
             threshold=1 / (1 - MATTERS),
             bound=probe.ratio.high,

@@ -44,6 +44,7 @@ def memory_account(
         step_s: a usual step.
         budget_s: seconds for the largest step to be tried.
     """
+    growth = growth_per_step(run)  # before anything large: memory that was freed is filled first
     batch = one_batch(run)
     size = len(batch[-1])
     small = peak_model(run, batch, _sizes(size))
@@ -71,7 +72,7 @@ def memory_account(
         verified_batch=tried if verified else 0,
         verified_peak=verified or 0,
         verified_predicted=model.peak_bytes(tried),
-        growth_per_step=growth_per_step(run),
+        growth_per_step=growth,
         reserved=_reserved(run),
         retries=_retries(run),
         over_step=over_step(watched),

@@ -39,7 +39,6 @@ TIMEOUT_S = 120.0
 
 _LOADER_S = 0.5
 _LARGEST_STEP_S = 2.0
-_GROWTH_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -99,22 +98,20 @@ def profile_in_depth(
 ) -> Profile:
     """Return a profile with everything: also how costs grow, and by probes what could be gained.
 
-    A quarter of the budget times the steps; four tenths of the rest measure growth, the others are shared by the
-    probes. The arguments are those of `profile`.
+    A third of the budget times the steps; another measures growth, the last is shared by the probes. The arguments are
+    those of `profile`.
     """
     begin = perf_counter()
     with _subject(recipe, machine, timeout_s) as subject:
-        found = _look(subject, steps=None, budget_s=budget_s / 4, trace=trace)
-        left_s = 0.75 * budget_s
+        found = _look(subject, steps=None, budget_s=budget_s / 3, trace=trace)
         if found.operators is not None:
             subject.limit.restart("measuring growth")
             with subject.run.switched_on():
-                grown = growths(subject.run, budget_s=_GROWTH_SHARE * left_s, remarks=subject.remarks)
+                grown = growths(subject.run, budget_s=budget_s / 3, remarks=subject.remarks)
             found = msgspec.structs.replace(found, growth=grown)
         for kind in probes:
             subject.limit.restart(f"the probe {kind.name}")
-            share_s = (1 - _GROWTH_SHARE) * left_s / len(probes)
-            probe = run_probe(kind, subject.run, found, machine, budget_s=share_s)
+            probe = run_probe(kind, subject.run, found, machine, budget_s=budget_s / 3 / len(probes))
             found = msgspec.structs.replace(found, probes=(*found.probes, *([probe] if probe else [])))
     return msgspec.structs.replace(
         found, plan=tuple(plan), remarks=tuple(subject.remarks), spent_s=perf_counter() - begin

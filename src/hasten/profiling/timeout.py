@@ -11,6 +11,9 @@ from types import FrameType
 from hasten.base.errors import BadInput
 from hasten.base.units import seconds
 
+_AGAIN_S = 5.0
+"""An alarm that finds Python in a callback whose errors are ignored (garbage collection) is lost; another follows."""
+
 
 class TimedOut(BadInput):
     """What was waited for did not end in time."""
@@ -28,7 +31,7 @@ class TimeLimit:
         """Note that something was done; from now on `what` has the whole time."""
         self.what = what
         if self.counts:
-            signal.setitimer(signal.ITIMER_REAL, self.limit_s)
+            signal.setitimer(signal.ITIMER_REAL, self.limit_s, _AGAIN_S)
 
 
 @contextmanager
@@ -62,7 +65,7 @@ def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
         )
 
     before, began = signal.signal(signal.SIGALRM, give_up), monotonic()
-    left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, limit_s)
+    left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
     try:
         yield limit
     finally:
