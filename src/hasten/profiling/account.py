@@ -26,7 +26,8 @@ from hasten.training.session import Session
 _SMALLEST_BATCH = 2  # batch normalisation cannot train on one sample
 _FILL = 0.9
 _WATCHED_STEPS = 30
-_TREND_S = 2.0
+_FOR_A_TREND = 15
+_TREND_S, _LONG_TREND_S = 2.0, 8.0
 
 
 def memory_account(
@@ -99,15 +100,16 @@ def growth_per_step(run: Session) -> Interval | None:
         run.set_learning_rate()
         step(run, batch)
         held.append(_held_bytes(run))
-        if perf_counter() - begin > _TREND_S:
+        spent_s = perf_counter() - begin
+        if spent_s > _TREND_S and (len(held) >= _FOR_A_TREND or spent_s > _LONG_TREND_S):
             break
     return slope_of(held)
 
 
 def slope_of(held_bytes: Sequence[int]) -> Interval | None:
-    """Return the growth of a series per entry, without its first third, which fills caches; None for fewer than 10."""
+    """Return the growth of a series per entry, without its first third, which fills caches; None for fewer than 15."""
     late = held_bytes[len(held_bytes) // 3 :]
-    if len(late) < 10:
+    if len(held_bytes) < _FOR_A_TREND:
         return None
     found = np.asarray(stats.theilslopes(np.asarray(late, dtype=np.float64)), dtype=np.float64)
     slope, low, high = found[[0, 2, 3]].tolist()

@@ -18,6 +18,8 @@ from hasten.training.session import Session
 
 _REPEATS = 3
 _FEWEST = 3  # sizes, for a slope with an interval
+_STEPS = 7  # that one size costs, roughly: two are watched, and take longer
+_EXPONENT = 1.5  # with which the time of the next size is guessed
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,7 @@ def _grown(
     begin, points = perf_counter(), list[_Point]()
     for size in sizes:
         left_s = budget_s - (perf_counter() - begin)
-        # a step of the next size takes up to four times as long as the last, and is made about seven times
-        if points and points[-1].seconds * 4 * (_REPEATS + 4) > left_s:
+        if points and _STEPS * points[-1].seconds * (size / points[-1].size) ** _EXPONENT > left_s:
             remarks.append(f"growth over {over} was measured up to {points[-1].size}: larger ones take too long")
             break
         point = attempted(f"{over} {size}", lambda size=size: _point(run, batch_of(size), size), remarks)
