@@ -5,6 +5,8 @@ Threshold: busy less than half of the time.
 Source: SageMaker Debugger's IOBottleneck; gpuprof (idle CPU beside a starved GPU).
 """
 
+import msgspec
+
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
@@ -23,15 +25,12 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     idle = 1 - min(profile.loading.cpu_share / max(profile.loading.workers, 1), 1)
     if not isinstance(waiting, Finding) or idle <= _IDLE:
         return None
-    return Finding(
+    return msgspec.structs.replace(
+        waiting,
         symptom="io_bound",
-        severity=waiting.severity,
         sentence=f"The loader waits for disk, network or locks {percent(idle)} of its time.",
         value=idle,
         threshold=_IDLE,
-        bound=waiting.bound,
-        bound_from=waiting.bound_from,
-        where="input",
         advice="read larger pieces, keep the data in memory, or load with more processes",
-        check=waiting.check,
+        explains=(),
     )

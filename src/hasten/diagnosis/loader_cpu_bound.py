@@ -5,6 +5,8 @@ Threshold: 80 % of the processes that load.
 Source: gpuprof and SageMaker Debugger (CPU above 80 to 90 %).
 """
 
+import msgspec
+
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
@@ -24,15 +26,12 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     busy = loading.cpu_share / max(loading.workers, 1)
     if not isinstance(waiting, Finding) or busy < _BUSY:
         return None
-    return Finding(
+    return msgspec.structs.replace(
+        waiting,
         symptom="loader_cpu_bound",
-        severity=waiting.severity,
         sentence=f"The loader computes {percent(min(busy, 1))} of its time: {seconds(loading.sample_s)} a sample.",
         value=busy,
         threshold=_BUSY,
-        bound=waiting.bound,
-        bound_from=waiting.bound_from,
-        where="input",
         advice="use cheaper transforms, prepare the data once, or load with more processes",
-        check=waiting.check,
+        explains=(),
     )

@@ -5,6 +5,8 @@ Threshold: 2.5.
 Source: gpuprof.
 """
 
+import msgspec
+
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
@@ -26,15 +28,12 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     waiting = input_bound.find(profile, machine)
     if not isinstance(waiting, Finding) or loading.worker_skew <= _SKEW:
         return None
-    return Finding(
+    return msgspec.structs.replace(
+        waiting,
         symptom="worker_skew",
-        severity=waiting.severity,
         sentence=f"One loading process does {loading.worker_skew:.1f} times its fair share.",
         value=loading.worker_skew,
         threshold=_SKEW,
-        bound=waiting.bound,
-        bound_from=waiting.bound_from,
-        where="input",
         advice="shuffle the data, so that dear samples are spread over the workers",
-        check=waiting.check,
+        explains=(),
     )

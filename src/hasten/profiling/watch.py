@@ -214,3 +214,28 @@ def _merged(times: Times) -> Times:
     merged[:, OTHER] += times[:, BETWEEN]
     merged[:, EVALUATION] = 0.0
     return merged
+
+
+class Watching:
+    """What the callbacks of trainers share: a watch that begins with the training."""
+
+    watched: Watch | None = None
+
+    def begun(self) -> Watch:
+        """Return the watch.
+
+        Raises:
+            BadInput: if the training has not begun.
+        """
+        if self.watched is None:
+            raise BadInput("the trainer must have begun to train before there is a profile; found no step.")
+        return self.watched
+
+    def leave(self) -> None:
+        """Take the hooks away."""
+        if self.watched is not None:
+            self.watched.__exit__()
+
+    def profile(self) -> Profile:
+        """Return the anatomy of the training's steps; see `Watch.profile`."""
+        return self.begun().profile()

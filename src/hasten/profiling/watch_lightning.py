@@ -13,8 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from hasten.base.errors import BadInput
-from hasten.base.records.profile import Profile
-from hasten.profiling.watch import BETWEEN, Watch
+from hasten.profiling.watch import BETWEEN, Watch, Watching
 from hasten.training.loop import EVALUATION, INPUT, OTHER
 
 _FETCH = "train_dataloader_next"
@@ -33,10 +32,9 @@ def lightning_watch(*, name: str = "lightning") -> Any:
         BadInput: if Lightning is not installed.
     """
 
-    class LightningWatch(_callback()):
+    class LightningWatch(Watching, _callback()):
         def __init__(self) -> None:
             super().__init__()
-            self.watched: Watch | None = None
             self.undo: Callable[[], None] = lambda: None
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -46,11 +44,11 @@ def lightning_watch(*, name: str = "lightning") -> Any:
             self.undo = _waiting_marked(trainer.profiler, self.watched)
 
         def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-            self._watch().mark(BETWEEN)
-            self._watch().saw(batch)
+            self.begun().mark(BETWEEN)
+            self.begun().saw(batch)
 
         def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-            self._watch().mark(OTHER)
+            self.begun().mark(OTHER)
 
         def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
             if self.watched is not None:  # Lightning tries the validation before it trains
@@ -61,23 +59,14 @@ def lightning_watch(*, name: str = "lightning") -> Any:
                 self.watched.mark(EVALUATION)
 
         def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-            self._leave()
+            self.stop()
 
         def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-            self._leave()
+            self.stop()
 
-        def _leave(self) -> None:
+        def stop(self) -> None:
             self.undo()
-            if self.watched is not None:
-                self.watched.__exit__()
-
-        def profile(self) -> Profile:
-            return self._watch().profile()
-
-        def _watch(self) -> Watch:
-            if self.watched is None:
-                raise BadInput("the trainer must have begun to train before there is a profile; found no step.")
-            return self.watched
+            self.leave()
 
     return LightningWatch()
 

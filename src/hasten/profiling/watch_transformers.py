@@ -12,8 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from hasten.base.errors import BadInput
-from hasten.base.records.profile import Profile
-from hasten.profiling.watch import BETWEEN, Watch
+from hasten.profiling.watch import BETWEEN, Watch, Watching
 from hasten.training.loop import EVALUATION, INPUT, OTHER
 
 
@@ -27,10 +26,8 @@ def transformers_watch(*, name: str = "transformers") -> Any:
         BadInput: if transformers is not installed.
     """
 
-    class TransformersWatch(_callback()):
-        def __init__(self) -> None:
-            self.watched: Watch | None = None
-            self.batch_size = 0
+    class TransformersWatch(Watching, _callback()):
+        batch_size = 0
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             optimizer = given.get("optimizer")
@@ -39,32 +36,24 @@ def transformers_watch(*, name: str = "transformers") -> Any:
             self.watched = Watch([given["model"]], plain, name=name).__enter__()
 
         def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            self._watch().mark(INPUT)
-            self._watch().samples.append(self.batch_size)
+            self.begun().mark(INPUT)
+            self.begun().samples.append(self.batch_size)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            self._watch().mark(OTHER)
+            self.begun().mark(OTHER)
 
         def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            self._watch().mark(BETWEEN)
+            self.begun().mark(BETWEEN)
 
         def on_save(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            self._watch().mark(BETWEEN)
+            self.begun().mark(BETWEEN)
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             if self.watched is not None:  # one may evaluate without training
                 self.watched.mark(EVALUATION)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            self._watch().__exit__()
-
-        def profile(self) -> Profile:
-            return self._watch().profile()
-
-        def _watch(self) -> Watch:
-            if self.watched is None:
-                raise BadInput("the trainer must have begun to train before there is a profile; found no step.")
-            return self.watched
+            self.leave()
 
     return TransformersWatch()
 
