@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 import torch
 
 from hasten.measurement.clock import Marks
@@ -28,6 +30,16 @@ def test_the_loop_makes_as_many_steps_as_it_is_told(make_task: MakeTask) -> None
         assert run.place.step == at
         assert int((clock.parts() == OTHER).sum()) == count
         assert run.interrupted_by is None
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_batches_made_ahead_do_not_end_the_loop_early(make_task: MakeTask, ahead: int) -> None:
+    recipe = baseline(make_task())
+    run = build(replace(recipe, input=replace(recipe.input, ahead=ahead)))
+    set_aside_stop_rules(run)
+    for count, at in ((1, 1), (5, 6), (8, 14)):
+        loop_steps(run, count)
+        assert run.place.step == at
 
 
 def test_weights_are_kept_while_steps_compute(make_task: MakeTask) -> None:

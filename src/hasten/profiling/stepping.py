@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from hasten.data.datasets import Batch
-from hasten.data.loaders import Fetched
 from hasten.training.loop import Mark, train, unmarked
 from hasten.training.session import Session
 from hasten.training.task import Stop
@@ -37,22 +36,21 @@ def one_batch(run: Session) -> Batch:
 
 def loop_steps(run: Session, count: int, mark: Mark = unmarked) -> None:
     """Make so many steps by the real loop, whose stop rules must be set aside; it reports once, at the end."""
-    fetch, handed = run.train_fetch, 0
+    own, made = run.gradient, 0
 
-    def counted(ids: Tensor) -> Iterator[Fetched]:
-        nonlocal handed
-        for fetched in fetch(ids):
-            handed += 1
-            if handed == count:
-                run.interrupted_by = 0  # no signal; the loop looks at it at the end of this step
-            yield fetched
+    def counted(parameters: Sequence[nn.Parameter]) -> bool:
+        nonlocal made
+        made += 1  # here and not where data are fetched, which may run ahead of the steps
+        if made == count:
+            run.interrupted_by = 0  # no signal; the loop looks at it at the end of this step
+        return True
 
-    run.train_fetch = counted
+    run.gradient = (*own, counted)
     try:
         for _ in train(run, mark):
             pass
     finally:
-        run.train_fetch, run.interrupted_by = fetch, None
+        run.gradient, run.interrupted_by = own, None
 
 
 @contextmanager
