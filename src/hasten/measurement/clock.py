@@ -29,10 +29,6 @@ class StepClock(Protocol):
         ...
 
 
-def silent(part: int) -> None:
-    """Do nothing: the mark of a run that nobody times."""
-
-
 class Marks:
     """Marks by the clock of the host.
 

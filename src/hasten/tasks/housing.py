@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import TensorDataset
 
 from hasten.data.prepare import fit, transform
 from hasten.data.split import by_fraction
 from hasten.data.table import read_table
+from hasten.tasks.tables import mlp
 from hasten.training.task import Data, Stop, Task, Update
 
 TARGET = "median_house_value"
@@ -49,21 +49,10 @@ def task(
     # A rare value may fall into the validation rows alone (ISLAND stands in 5 of 20,640 rows); it becomes "other".
     prepared = transform(fit(table, train, unknown="other"), table)
     x, y = torch.from_numpy(prepared.features), torch.from_numpy(np.float32(prepared.target)).unsqueeze(1)
-    features = x.shape[1]
-
-    def model() -> nn.Module:
-        return nn.Sequential(
-            nn.Linear(features, 256),
-            nn.ReLU(),
-            nn.Linear(256, 256),
-            nn.ReLU(),
-            nn.Linear(256, 1),
-        )
-
     return Task(
         name="housing",
         data=Data(train=TensorDataset(x[train], y[train]), valid=TensorDataset(x[valid], y[valid])),
-        model=model,
+        model=lambda: mlp(x.shape[1], 1),
         loss="mse",
         metric="r2",
         update=Update(optimizer="adamw", lr=lr),
