@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hasten.profiling.watch_lightning import lightning_watch
+import hasten
 
 
 class Classifier(lightning.LightningModule):
@@ -25,7 +25,7 @@ class Classifier(lightning.LightningModule):
 
 def main() -> None:
     data = TensorDataset(torch.randn(2000, 20), torch.randint(0, 3, (2000,)))
-    watching = lightning_watch()
+    watching = hasten.lightning_watch()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning advises more loader workers
         trainer = lightning.Trainer(

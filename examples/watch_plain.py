@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hasten.profiling.watch import watch
+import hasten
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(model.parameters())
     criterion = nn.CrossEntropyLoss()
 
-    with watch(model, optimizer) as watched:
+    with hasten.watch(model, optimizer) as watched:
         for inputs, targets in watched.batches(loader):
             optimizer.zero_grad()
             loss = criterion(model(inputs), targets)

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from hasten.profiling.watch_transformers import transformers_watch
+import hasten
 
 
 class Sentences(Dataset[dict[str, torch.Tensor]]):
@@ -24,7 +24,7 @@ class Sentences(Dataset[dict[str, torch.Tensor]]):
 def main() -> None:
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     model = BertForSequenceClassification(BertConfig(vocab_size=100, **size))
-    watching = transformers_watch()
+    watching = hasten.transformers_watch()
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
             folder, per_device_train_batch_size=10, num_train_epochs=1, report_to=[], use_cpu=True, save_strategy="no"

@@ -1,7 +1,8 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
 The verbs are functions (`run`, `train`, `profile`, `tune`); the nouns that they take are `Task` and what it is made
-of. Everything is loaded when it is first used, so that `import hasten` costs nothing.
+of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first
+used, so that `import hasten` costs nothing.
 """
 
 from importlib import import_module
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hasten.api import profile, run, train, tune
     from hasten.base.records.plan import Choice, Plan
+    from hasten.profiling.watch import watch
+    from hasten.profiling.watch_lightning import lightning_watch
+    from hasten.profiling.watch_transformers import transformers_watch
     from hasten.training.loss import Loss
     from hasten.training.schedule import Schedule
     from hasten.training.task import Data, Stop, Task, Update
@@ -23,6 +27,9 @@ _HOMES = {
     "tune": "hasten.api",
     "Choice": "hasten.base.records.plan",
     "Plan": "hasten.base.records.plan",
+    "watch": "hasten.profiling.watch",
+    "lightning_watch": "hasten.profiling.watch_lightning",
+    "transformers_watch": "hasten.profiling.watch_transformers",
     "Loss": "hasten.training.loss",
     "Schedule": "hasten.training.schedule",
     "Data": "hasten.training.task",
@@ -40,10 +47,13 @@ __all__ = [
     "Stop",
     "Task",
     "Update",
+    "lightning_watch",
     "profile",
     "run",
     "train",
+    "transformers_watch",
     "tune",
+    "watch",
 ]
 
 

@@ -14,6 +14,7 @@ Nothing in the loop changes but where its batches come from.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -136,7 +137,7 @@ class Watch:
                 f"a profile needs at least {_FEWEST_STEPS} steps; found {len(times)}. Take the batches from "
                 "`watched.batches(loader)`, inside the `with` statement."
             )
-        evaluation_s = float(times[:, EVALUATION].sum()) / len(times)
+        evaluation_s = self._evaluations_s() / len(times)
         steps = _merged(times)
         found = anatomy(warm(steps))
         named = dict(zip(PARTS, found.parts_s, strict=True)) | {"evaluation": evaluation_s, "hiccups": found.hiccups_s}
@@ -149,7 +150,7 @@ class Watch:
             step_s=found.step_s,
             samples_per_s=batch_size / found.step_s.value,
             parts=parts,
-            parameters=sum(one.numel() for module in self._modules for one in module.parameters()),
+            parameters=sum(one.numel() for one in set(chain(*(module.parameters() for module in self._modules)))),
             peak_bytes=self._peak_bytes(),
             verdict=first_verdict(found.step_s.value, parts),
             batch_size=batch_size,
@@ -158,6 +159,11 @@ class Watch:
             spread=step_spread(warm(steps).sum(axis=1), collector_s=0.0),
             spent_s=perf_counter() - self._began,
         )
+
+    def _evaluations_s(self) -> float:
+        """Return the seconds of all evaluations: also of the last one, which comes after the end of the last step."""
+        moments_ns, parts = self._clock.moments_ns(), self._clock.parts()
+        return float(np.diff(moments_ns)[parts == EVALUATION].sum()) * 1e-9
 
     def _before_forward(self, module: nn.Module, inputs: object) -> None:
         self._inside += 1
