@@ -1,7 +1,8 @@
 """For orientation: one small perceptron trained by others, against the usual loop with a `DataLoader`, in turn.
 
 Every side makes as many Adam updates on the same data: the loop of `overhead.py`, hasten with the empty plan,
-hasten with the plan that pays here (batched_gather, fused_optimizer), and scikit-learn's MLPClassifier.
+hasten with the plan that pays here (batched_gather, fused_optimizer), and the peers of `peer_trainers.py` that are
+installed (`pip install lightning accelerate skorch pytorch-ignite fastai`).
 
     python benchmarks/overhead_peers.py [--rounds 15]
 """
@@ -9,12 +10,9 @@ hasten with the plan that pays here (batched_gather, fused_optimizer), and sciki
 import argparse
 import math
 import random
-import warnings
 from collections.abc import Callable
+from importlib.metadata import distributions
 from time import perf_counter
-
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 
 from hasten import Choice, Plan
 from hasten.machine import facts
@@ -23,34 +21,26 @@ from hasten.training.recipe import baseline
 from hasten.training.running import run_training
 
 from overhead import mlp
+from peer_trainers import installed
 from recording import ratio, record, told
 
-EPOCHS = 4
+PACKAGES = ("scikit-learn", "lightning", "accelerate", "skorch", "pytorch-ignite", "fastai")
 
 
-def sides() -> dict[str, Callable[[], object]]:
-    """Return name -> one whole training of the small perceptron."""
+def sides() -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
+    """Return name -> one whole training of the small perceptron, and the peers that are missing."""
     workload = mlp()
     recipe, empty = baseline(workload.task), Plan(task="mlp")
     choices = (Choice(technique="batched_gather"), Choice(technique="fused_optimizer"))
     plan = Plan(task="mlp", choices=choices)
     planned = apply_plan(plan, recipe, facts())
-    x, y = (column.numpy() for column in workload.task.data.train.tensors)
-
-    def scikit() -> object:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # four epochs are what is asked for
-            return MLPClassifier(
-                (64,), solver="adam", alpha=0.0, batch_size=32, learning_rate_init=1e-3, max_iter=EPOCHS,
-                n_iter_no_change=1000, random_state=0,
-            ).fit(x, y)  # fmt: skip
-
-    return {
+    peers, missing = installed(workload.task.data.train, workload.task.data.valid)
+    own = {
         "by hand": workload.by_hand,
         "hasten, plain": lambda: run_training(recipe, empty, show=lambda event: None),
         "hasten, planned": lambda: run_training(planned, plan, show=lambda event: None),
-        "scikit-learn": scikit,
     }
+    return {**own, **peers}, missing
 
 
 def main() -> None:
@@ -58,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    trained, shuffle = sides(), random.Random(0)
+    (trained, missing), shuffle = sides(), random.Random(0)
     names = list(trained)
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds + 1):
@@ -75,7 +65,12 @@ def main() -> None:
     }
     for name, interval in rows.items():
         print(f"  {name:16} {told(interval)} of the time of the usual loop")
-    print(record("overhead_peers", {"rounds": rounds, "rows": rows, "times_s": times}))
+    for name, why in missing.items():
+        print(f"  {name:16} not measured: {why}")
+    present = {found.metadata["Name"]: found.version for found in distributions()}
+    versions = {package: present[package] for package in PACKAGES if package in present}
+    content = {"rounds": rounds, "rows": rows, "versions": versions, "missing": missing, "times_s": times}
+    print(record("overhead_peers", content))
 
 
 if __name__ == "__main__":

@@ -50,10 +50,21 @@ def overhead(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def peers(result: dict[str, Any]) -> list[str]:
+    """Return one row with the training times of other trainers."""
+    others = sorted((row["value"], name) for name, row in result["rows"].items() if not name.startswith("hasten"))
+    said = ", ".join(f"{name} {value:.2f}" for value, name in others)
+    return [
+        f"| time of a training of a tiny perceptron over the usual loop's, hasten with a plan "
+        f"| {interval(result['rows']['hasten, planned'])} | beside it: {said} |"
+    ]
+
+
 SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
     ("main_job_digits", main_job),
     ("main_job_fashion-mnist", main_job),
     ("overhead", overhead),
+    ("overhead_peers", peers),
 )
 
 
