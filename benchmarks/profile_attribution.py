@@ -2,7 +2,8 @@
 
 A busy wait is planted into one part of every other stretch of ten steps; the anatomy of the stretches with it, less the
 anatomy of those without, must be the delay in that part and nothing in the others. Interleaving the stretches keeps the
-drift of the machine out of it. The sum of the parts is held against the wall clock of the whole loop.
+drift of the machine out of it. The sum of the parts is held against the wall clock of the whole loop. One thread: with
+more, the pool's other threads fall asleep during a wait, and waking them is time that the wait costs and does not take.
 
     python benchmarks/profile_attribution.py [--steps 800]
 """
@@ -208,6 +209,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--smoke", action="store_true", help="two parts; results are not kept")
     given = parser.parse_args()
+    torch.set_num_threads(1)
     places = ("backward", "update") if given.smoke else PLACES
     rows = [recovered(part, share, given.steps) for part in places for share in DELAYS]
     rows += [recovered_evaluation(share, 4 if given.smoke else 40) for share in DELAYS]
