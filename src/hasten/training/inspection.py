@@ -1,8 +1,10 @@
 """A look at what a recipe would build, without leaving a trace."""
 
+import torch
 from torch import nn
 
 from hasten.base.seeds import preserved, seed_all
+from hasten.data.datasets import Batch
 from hasten.training.recipe import Recipe
 
 
@@ -14,3 +16,14 @@ def example_model(recipe: Recipe) -> nn.Module:
         for surgery in recipe.model:
             model = surgery.change(model)
     return model
+
+
+def example_batch(recipe: Recipe, samples: int = 2) -> Batch:
+    """Return the first training samples as the recipe's loader hands them out, prepared, on the CPU."""
+    size = min(samples, len(recipe.task.data.train))  # type: ignore[arg-type]
+    with preserved():
+        _, batch = next(recipe.input.loader(recipe.task.data.train, size)(torch.arange(size)))
+    batch = tuple(column.to("cpu") for column in batch)
+    for prepare in recipe.input.prepare:
+        batch = prepare(batch)
+    return batch

@@ -1,124 +1,146 @@
-"""Let attention layers use torch's fused attention where the model has no use for the weights.
+"""Let attention take torch's fused kernel, also where it is written by hand.
 
 What it does
-    `nn.MultiheadAttention` returns its attention weights unless told otherwise, and for that computes attention by
-    separate operations. Where the model does not use the weights, it is told not to, and takes the fused kernel.
+    Attention that a model writes out (a product of queries and keys, scale, mask, softmax, a product with the values)
+    becomes one call of `F.scaled_dot_product_attention`. It is recognised while the model runs: in modules that were
+    seen to do it, scores are not computed before it is clear what is done with them. `nn.MultiheadAttention` returns
+    its weights unless told otherwise; where the model does not use them, it is told.
 
 Why it helps
     The fused kernel never writes the matrix of scores, (length x length) for each head: less memory, and 1.4 to 2.4
-    times as fast forward and backward on a CPU.
+    times as fast forward and backward on a CPU. A mask that hides the future is recognised on a CPU, and half of the
+    products are left out.
 
 When it hurts
-    For sequences of a few positions the kernel is no faster than the products.
+    For sequences of a few positions the kernel is no faster than the products, and recognising costs some
+    microseconds a layer.
 
 Numerics
-    The same mathematics, summed in another order.
+    The same mathematics, summed in another order. What is done with scores or weights besides (looked at, returned,
+    changed in another way) is computed as it is written.
 
 Known problems
-    Attention that a person wrote out with softmax and products is not recognised: call
-    `F.scaled_dot_product_attention` there. Whether the weights are used is tried out on one sample.
+    Dropout on the weights is left as it is written: the fused kernel would draw other random numbers. Learned biases
+    on the scores, several widths of keys and values, and more than one dimension of heads are left, too. Compiled
+    code is not changed: torch's compiler looks for attention itself. On a GPU, a mask that hides the future stays a
+    mask. Whether the model's output and gradients stay the same is tried out on two samples.
 
 Source
-    Dao et al., 2022, arXiv:2205.14135 (FlashAttention); torch.nn.functional.scaled_dot_product_attention.
+    Dao et al., 2022, arXiv:2205.14135 (FlashAttention); torch.nn.functional.scaled_dot_product_attention; the forms
+    that are recognised: torch/_inductor/fx_passes/fuse_attention.py.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
-from hasten.base.seeds import preserved
+from hasten.base.seeds import preserved, seed_all
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
-from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
-from hasten.training.inspection import example_model
+from hasten.techniques.blocks import unwrap_forward
+from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
+from hasten.techniques.forward.attention.recognising import lead_to_kernel, outcomes, recognised
+from hasten.training.inspection import example_batch, example_model
 from hasten.training.recipe import Recipe, Surgery
 
-NEED_WEIGHTS = 4
-"""Place of the argument `need_weights` of nn.MultiheadAttention, after query, key, value and key_padding_mask."""
+AGREES, LEAST = 1e-3, 1e-5
+"""How far a gradient may be off on two samples: so much of its own size, and so much of all gradients together."""
 
 
-def without_weights(layer: nn.Module, forward: Forward) -> Forward:
-    """Return the layer's forward pass with the weights left out: (output, None)."""
+@dataclass(frozen=True)
+class Found:
+    """What can be done for a model: modules with attention written by hand, and whether weights can be left out."""
 
-    def attend(self: nn.Module, *args: Any, **options: Any) -> Any:
-        if len(args) > NEED_WEIGHTS:
-            args = (*args[:NEED_WEIGHTS], False, *args[NEED_WEIGHTS + 1 :])
-            return forward(self, *args, **options)
-        return forward(self, *args, **{**options, "need_weights": False})
-
-    return attend
+    by_hand: tuple[str, ...]
+    weights_unused: bool
 
 
-def leave_weights_out(model: nn.Module) -> nn.Module:
-    """Let every multi-head attention of the model take the fused kernel, in place."""
-    for module in list(model.modules()):
-        if isinstance(module, nn.MultiheadAttention):
-            wrap_forward(module, without_weights)
-    return model
+def look(model: nn.Module, recipe: Recipe) -> tuple[Found, str]:
+    """Return what can be done for a model, and why not more; the model and the global generators stay untouched."""
+    batch = example_batch(recipe)
+    with preserved():
+        tried = deepcopy(model)
+        multihead = why_not_multihead(tried, lambda: recipe.forward.predict(tried, batch))
+        plain = deepcopy(model)
+        if multihead is None:
+            leave_weights_out(plain)
+        ended = outcomes(plain, lambda: recipe.forward.predict(plain, batch))
+        ended = {
+            name: whys
+            for name, whys in ended.items()
+            if not isinstance(plain.get_submodule(name), nn.MultiheadAttention)
+        }
+        names = tuple(name for name, whys in ended.items() if None in whys)
+        by_hand = why_not_by_hand(ended) if not names else _why_different(model, names, recipe)
+    return Found(names if by_hand is None else (), multihead is None), f"{multihead}, and {by_hand}"
 
 
-def weights_made(model: nn.Module, batch: Batch, recipe: Recipe) -> tuple[Any, int]:
-    """Return the model's output and how many times attention weights were made for it."""
-    made: list[Tensor] = []
+def why_not_by_hand(ended: dict[str, list[str | None]]) -> str:
+    """Return why no attention written by hand is served, given how each one in a module ended."""
+    for name, whys in ended.items():
+        return f"the attention written in {name!r} stays as it is: {whys[0]}"
+    return "no attention is written by hand (softmax of a batched product, and a product with its result)"
 
-    def note(module: nn.Module, args: Any, output: Any) -> None:
-        if output[1] is not None:
-            made.append(output[1])
 
-    hooks = [one.register_forward_hook(note) for one in model.modules() if isinstance(one, nn.MultiheadAttention)]
-    try:
-        return recipe.forward.predict(model, batch), len(made)
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _why_different(model: nn.Module, names: tuple[str, ...], recipe: Recipe) -> str | None:
+    """Return how a model differs once attention in these modules is fused, or None if it agrees."""
+    expected = _gradients(deepcopy(model), recipe)
+    found = _gradients(lead_to_kernel(deepcopy(model), names), recipe)
+    size = torch.stack([slope.norm() for slope in expected.values()]).norm()
+    for name, slope in expected.items():
+        error = (found[name] - slope).norm()
+        if not error <= AGREES * slope.norm() + LEAST * size:
+            share = float(error / slope.norm())
+            return f"on two samples, the gradient of {name!r} is off by {share:.1e} of its size with fused attention"
+    return None
+
+
+def _gradients(model: nn.Module, recipe: Recipe) -> dict[str, Tensor]:
+    """Return parameter -> gradient of the loss of two samples, from the task's seed."""
+    batch = example_batch(recipe)
+    seed_all(recipe.task.seed)
+    recipe.forward.loss(recipe.forward.predict(model, batch), batch).sum.backward()
+    return {name: one.grad.to_dense() for name, one in model.named_parameters() if one.grad is not None}
+
+
+def fuse(model: nn.Module, *, recipe: Recipe) -> nn.Module:
+    """Let all attention of the model that can take the fused kernel, in place."""
+    found, _ = look(model, recipe)
+    if found.weights_unused:
+        leave_weights_out(model)
+    return lead_to_kernel(model, found.by_hand)
+
+
+def unfuse(model: nn.Module) -> nn.Module:
+    """Take `fuse` back."""
+    return unwrap_forward(unwrap_forward(model, recognised), without_weights)
 
 
 @dataclass(frozen=True)
 class Sdpa:
-    """Let attention layers use torch's fused attention."""
+    """Let attention take torch's fused kernel."""
 
     card: ClassVar[Card] = Card(
         name="sdpa",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="let attention layers use torch's fused attention",
+        idea="let attention take torch's fused kernel, also where it is written by hand",
         source="Dao et al., 2022, arXiv:2205.14135",
         treats=("attention_unfused", "near_memory_limit"),
-        needs=("nn.MultiheadAttention whose weights the model does not use",),
+        needs=("attention written by hand, or nn.MultiheadAttention whose weights the model does not use",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse models without such a layer, and those that use the attention weights."""
-        model = example_model(recipe)
-        if not any(isinstance(module, nn.MultiheadAttention) for module in model.modules()):
-            return "the model has no nn.MultiheadAttention (attention written by hand is not recognised)"
-        sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.task.data.train[0])
-        for prepare in recipe.input.prepare:
-            sample = prepare(sample)
-        # Dropout is off, but not by eval(), in which torch's own encoder layers take another way.
-        for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
-            if isinstance(module, nn.MultiheadAttention):
-                module.dropout = 0.0
-        with preserved():
-            plain, made = weights_made(model, sample, recipe)
-            if not made:
-                return "no attention layer makes its weights: they take the fused kernel already"
-            try:
-                fused, _ = weights_made(leave_weights_out(model), sample, recipe)
-            except (TypeError, AttributeError, RuntimeError) as error:
-                return f"the model uses the attention weights ({str(error).splitlines()[0]})"
-        if not torch.allclose(plain, fused, rtol=1e-3, atol=1e-4):
-            return "the model uses the attention weights: its output differs without them"
-        return None
+        """Refuse models without such attention, and those that use the attention weights."""
+        found, why = look(example_model(recipe), recipe)
+        return None if found.by_hand or found.weights_unused else why
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Tell the layers before training, and take it back after it."""
-        surgery = Surgery(leave_weights_out, undo=partial(unwrap_forward, around=without_weights))
+        """Change the layers before training, and take it back after it."""
+        surgery = Surgery(partial(fuse, recipe=recipe), undo=unfuse)
         return replace(recipe, model=(*recipe.model, surgery))
