@@ -64,6 +64,9 @@ def test_flags_are_put_back(found: str, device: str, operation: str) -> None:
 def test_what_was_unset_stays_unset(device: str, operation: str) -> None:
     """An unset flag follows the general one later; had its read value been written back, it would not."""
     own = getattr(_B.mkldnn if device == "cpu" else _B.cudnn, operation)
+    _B.fp32_precision = "ieee"
+    if own.fp32_precision != "ieee":
+        pytest.skip("this torch starts with that flag set: up to 2.11, convolutions on the GPU are")
     _B.fp32_precision = "tf32"
     with fp32_precision(device, operation, "ieee"):
         assert own.fp32_precision == "ieee"
