@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 from hasten.data.datasets import Windows
 from hasten.profiling.growth import growths
@@ -57,3 +58,43 @@ def test_sizes_that_fail_are_told_and_end_the_series(make_task: MakeTask) -> Non
     found = growths(build(baseline(make_task(model=Picky))), budget_s=4.0, remarks=remarks)
     assert {one.sizes for one in found} == {(8, 16, 32)}
     assert remarks == ["batch size 64 could not be measured: out of memory"]
+
+
+class Pooled(nn.Module):
+    """Takes images of any size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1))
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.layers(inputs).mean((2, 3)))
+
+
+def pictures(side: int) -> Data:
+    images = TensorDataset(torch.randn(64, 1, side, side), torch.arange(64) % 4)
+    return Data(train=images, valid=images)
+
+
+def test_cost_grows_with_the_side_of_images_where_the_model_takes_other_sizes(make_task: MakeTask) -> None:
+    remarks: list[str] = []
+    task = make_task(data=pictures(24), model=Pooled, batch_size=16)
+    found = {
+        one.cost: one for one in growths(build(baseline(task)), budget_s=8.0, remarks=remarks) if "image" in one.over
+    }
+    assert found["time"].sizes == found["memory"].sizes == (12, 18, 24, 36, 48)
+    assert found["time"].theory == pytest.approx(2.0, abs=0.05)
+    assert found["memory"].theory == pytest.approx(2.0, abs=0.05)
+    assert found["memory"].exponent.value == pytest.approx(2.0, abs=0.1)
+    assert 1.0 < found["time"].exponent.value < 3.0
+    assert remarks == []
+
+
+def test_a_model_that_takes_one_size_of_images_only_is_told(make_task: MakeTask) -> None:
+    remarks: list[str] = []
+    model = lambda: nn.Sequential(nn.Flatten(), nn.Linear(256, 4))  # noqa: E731
+    task = make_task(data=pictures(16), model=model, batch_size=16)
+    found = growths(build(baseline(task)), budget_s=4.0, remarks=remarks)
+    assert {one.over for one in found} == {"batch size"}
+    assert remarks == ["growth over image size is not known: the model takes images of 16 pixels only"]

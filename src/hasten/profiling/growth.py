@@ -1,10 +1,11 @@
-"""How the cost of a step grows with the size of its batch and the length of its sequences, in fact and by counting."""
+"""How the cost of a step grows with its batch, the length of its sequences or its images, in fact and by counting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
+from torch import nn
 
 from hasten.base.records.profile import Growth
 from hasten.data.datasets import Batch, Windows
@@ -19,6 +20,7 @@ from hasten.training.session import Session
 _REPEATS = 3
 _FEWEST = 3  # sizes, for a slope with an interval
 _STEPS = 7  # that one size costs, roughly: two are watched, and take longer
+_SMALLEST_SIDE = 8  # pixels: below, poolings leave nothing
 _EXPONENT = 1.5  # with which the time of the next size is guessed
 
 
@@ -34,8 +36,9 @@ class _Point:
 def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growth, ...]:
     """Return how time and memory of forward and backward pass grow.
 
-    Batch sizes go from a quarter to four times the task's; sequences of token data are cut to an eighth and up. A size
-    whose steps would take more than its share of the budget is left out, and so is one for which memory fails.
+    Batch sizes go from a quarter to four times the task's; sequences of token data are cut to an eighth and up; images
+    are scaled from half to twice their side, where the model takes other sizes than its own. A size whose steps would
+    take more than its share of the budget is left out, and so is one for which memory fails.
 
     Args:
         run: warm, not compiled; its switches must be on.
@@ -48,12 +51,46 @@ def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growt
         length = batch[0].shape[1]
         cut: Callable[[int], Batch] = lambda size: tuple(column[:, :size].contiguous() for column in batch)  # noqa: E731
         found += _grown("sequence length", _lengths(length), cut, run, budget_s / 2, remarks)
+    if (side := image_side(batch)) is not None:
+        if takes_size(run, _scaled(batch, _image_sides(side)[0])):
+            sides = _image_sides(side)
+            found += _grown("image size", sides, lambda size: _scaled(batch, size), run, budget_s / 2, remarks)
+        else:
+            remarks.append(f"growth over image size is not known: the model takes images of {side} pixels only")
     return found
+
+
+def image_side(batch: Batch) -> int | None:
+    """Return the width of the images in a batch (samples, channels, height, width), or None if it holds none."""
+    images = batch[0]
+    is_image = images.ndim == 4 and images.is_floating_point() and min(images.shape[2:]) >= _SMALLEST_SIDE
+    return images.shape[3] if is_image else None
+
+
+def takes_size(run: Session, batch: Batch) -> bool:
+    """Return whether the model takes a batch of images of another size than its own."""
+    try:
+        with torch.no_grad():
+            run.predict(batch)
+    except (RuntimeError, ValueError, IndexError):  # what layers say of shapes that they cannot take
+        return False
+    return True
 
 
 def _batch_sizes(batch: Batch) -> list[int]:
     size = len(batch[-1])
     return sorted({max(2, size // 4), max(2, size // 2), max(2, size), 2 * size, 4 * size})
+
+
+def _image_sides(side: int) -> list[int]:
+    return sorted({max(_SMALLEST_SIDE, round(side * share)) for share in (0.5, 0.75, 1, 1.5, 2)})
+
+
+def _scaled(batch: Batch, side: int) -> Batch:
+    """Return a batch with its images scaled so that they are `side` pixels wide."""
+    images = batch[0]
+    height = round(images.shape[2] * side / images.shape[3])
+    return (nn.functional.interpolate(images, size=(height, side)), *batch[1:])
 
 
 def _lengths(length: int) -> list[int]:

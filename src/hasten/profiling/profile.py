@@ -191,6 +191,10 @@ def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profil
             device=basic.device,
             layer_s=watched.layer_s if watched is not None else None,
         )
+        if bound is None:
+            remarks.append(
+                "the distance from the machine's limit is not known: its peaks are not, or were too unsteady"
+            )
     limit.restart("measuring memory")
     if complexity is not None:
         account = partial(memory_account, run, subject.machine, activation_bytes=complexity.activation_bytes)
@@ -203,6 +207,7 @@ def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profil
         operators=operators,
         complexity=complexity,
         structure=structure,
+        layer_s=watched.layer_s if watched is not None else {},
         roofline=bound,
         memory=memory,
         loading=attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks),

@@ -1,6 +1,7 @@
 """Where the time and the memory of a step go."""
 
 from hasten.base.records.complexity import Complexity
+from hasten.base.records.finding import Diagnosis
 from hasten.base.records.interval import Interval
 from hasten.base.records.probe import Probe
 from hasten.base.records.record import Record
@@ -51,7 +52,7 @@ class Growth(Record, frozen=True):
     """How a cost grows with a size: cost ~ size ** exponent."""
 
     cost: str  # "time" or "memory"
-    over: str  # "batch size" or "sequence length"
+    over: str  # "batch size", "sequence length" or "image size"
     sizes: tuple[int, ...]
     costs: tuple[float, ...]  # seconds or bytes of one step
     exponent: Interval
@@ -122,6 +123,7 @@ class Profile(Record, frozen=True):
     checkpoint_s: float = 0.0  # one checkpoint
     spent_s: float = 0.0  # on all of this
     complexity: Complexity | None = None
+    layer_s: dict[str, float] = {}  # what the operators of each layer took, forward and backward
     roofline: Roofline | None = None
     growth: tuple[Growth, ...] = ()
     memory: MemoryAccount | None = None
@@ -131,6 +133,7 @@ class Profile(Record, frozen=True):
     structure: Structure | None = None
     load: MachineLoad | None = None
     probes: tuple[Probe, ...] = ()
+    diagnosis: Diagnosis | None = None
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
 
     def share(self, *names: str) -> float:
