@@ -5,11 +5,22 @@ from typing import Any
 
 import msgspec
 
+from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.evidence import Evidence
+from hasten.base.records.finding import Diagnosis, Finding, Severity
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.plan import Choice, Plan
-from hasten.base.records.profile import PartTime, Profile
+from hasten.base.records.probe import Probe
+from hasten.base.records.profile import (
+    Growth,
+    LayerBound,
+    MemoryAccount,
+    PartMemory,
+    PartTime,
+    Profile,
+    Roofline,
+)
 from hasten.base.records.run import Evaluation, RunResult, StopReason, TaskFacts
 from hasten.base.records.trial import Gate, Trial, Tuning, Verdict
 from hasten.base.stages import Guarantee
@@ -87,6 +98,78 @@ def make_profile() -> Profile:
         peak_bytes=3 << 20,
         verdict="41 % of the time goes into fetching batches: the step waits for its input.",
         batch_size=64,
+    )
+
+
+def make_deep_profile() -> Profile:
+    """Return a profile with everything that one in depth has."""
+    layers = (
+        LayerCost("layers.0", "Linear", 1200, 786_432, 1_572_864, 300_000, 600_000, 1 << 18),
+        LayerCost("layers.1", "ReLU", 0, 0, 0, 100_000, 200_000, 1 << 16),
+        LayerCost("layers.2", "Linear", 400, 196_608, 393_216, 90_000, 180_000, 1 << 16),
+        LayerCost("layers", "Sequential", 0, 0, 0, 0, 0, 0),
+    )
+    layer_s = {"layers.0": 120e-6, "layers.1": 30e-6, "layers.2": 50e-6}
+    bound_s = {"layers.0": 30e-6, "layers.1": 2e-6, "layers.2": 8e-6}
+    account = MemoryAccount(
+        parameters=1 << 20,
+        gradients=1 << 20,
+        optimizer_state=2 << 20,
+        activations=3 << 20,
+        inputs=1 << 10,
+        framework=200 << 20,
+        predicted_peak=6 << 20,
+        measured_peak=6 << 20,
+        available=1 << 33,
+        largest_batch=9000,
+        over_step=(
+            PartMemory("forward", 5 << 20, 5 << 20),
+            PartMemory("backward", 6 << 20, 4 << 20),
+            PartMemory("update", 5 << 20, 3 << 20),
+        ),
+    )
+    finding = Finding(
+        symptom="input_bound",
+        severity=Severity.CRITICAL,
+        sentence="41 % of the time is spent waiting for batches.",
+        value=0.41,
+        threshold=0.1,
+        bound=1.69,
+        techniques=("batched_gather",),
+        check="hasten profile digits",
+    )
+    plain = make_profile()
+    return msgspec.structs.replace(
+        plain,
+        complexity=Complexity(layers=layers, uncounted=()),
+        layer_s=layer_s,
+        roofline=Roofline(
+            number_format="float32",
+            peak_flops=2e11,
+            peak_bandwidth=2e10,
+            bound_s=40e-6,
+            achieved=0.1,
+            layers=tuple(
+                LayerBound(
+                    name=one.name,
+                    flops=one.flops_forward + one.flops_backward,
+                    bytes_moved=one.bytes_forward + one.bytes_backward,
+                    seconds=bound_s.get(one.name, 0.0),
+                    by="compute",
+                    measured_s=layer_s.get(one.name),
+                )
+                for one in layers
+            ),
+        ),
+        memory=account,
+        growth=(Growth("time", "batch size", (16, 32, 64), (1e-3, 1.9e-3, 3.7e-3), interval(0.95, 0.05, 3), 1.0),),
+        probes=(
+            Probe(name="skipped_update", removes="the update", ratio=interval(0.99, 0.01)),
+            Probe(name="cached_batch", removes="the wait for data", ratio=interval(1.75, 0.05)),
+            Probe(name="doubled_batch", removes="doubled", ratio=None, failed="out of memory"),
+        ),
+        diagnosis=Diagnosis(verdict=plain.verdict, findings=(finding,)),
+        remarks=("the distance is not known",),
     )
 
 

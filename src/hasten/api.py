@@ -6,14 +6,18 @@ from pathlib import Path
 
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Activity
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
+from hasten.base.units import seconds
 from hasten.machine import facts, recall
+from hasten.main_job.examining import examine
 from hasten.main_job.job import Job, Options, run_tuning
 from hasten.main_job.job import run as run_job
+from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan
 from hasten.techniques.plan_file import read_plan, write_plan
@@ -97,19 +101,35 @@ def train(
     return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None)
 
 
-def profile(task: Task, plan: Plan | Path | None = None, *, show: Show = silent) -> Profile:
-    """Measure where the time and the memory of a task's step go, and say what stands out.
+def profile(
+    task: Task,
+    plan: Plan | Path | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    trace: Path | None = None,
+    show: Show = silent,
+) -> Profile:
+    """Measure where the time and the memory of a task's step go, and say what stands out and what to try.
+
+    Args:
+        task: whose step is looked at.
+        plan: which techniques to use; a path is read.
+        timeout_s: seconds after which a step, or an evaluation, counts as hanging.
+        trace: where to write the timed steps as a Chrome trace.
+        show: called with every record as it is known.
 
     Raises:
-        BadInput: if the task or the plan cannot be used.
+        BadInput: if the task or the plan cannot be used, or a step hangs.
     """
     check(task)
     show(machine := recall(quick=True))
-    recipe = _baseline(task, machine)
+    recipe, names = _baseline(task, machine), tuple[str, ...]()
     if plan is not None:
-        recipe = apply_plan(read_plan(plan) if isinstance(plan, Path) else plan, recipe, machine)
-    show(anatomy := profile_recipe(recipe, machine))
-    return anatomy
+        chosen = read_plan(plan) if isinstance(plan, Path) else plan
+        recipe, names = apply_plan(chosen, recipe, machine), tuple(choice.technique for choice in chosen.choices)
+    show(Activity(text=f"profiling the step, about {seconds(DEPTH_BUDGET_S)}"))
+    show(found := examine(recipe, machine, plan=names, timeout_s=timeout_s, trace=trace))
+    return found
 
 
 def tune(

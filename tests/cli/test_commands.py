@@ -60,8 +60,9 @@ class FakeApi(SimpleNamespace):
         result = msgspec.structs.replace(run, folder="runs/a b", reason=self.reason)
         return SimpleNamespace(result=result, interrupted_by=self.interrupted_by)
 
-    def profile(self, task: object, plan: object = None, show: Callable[[object], None] | None = None) -> object:
-        self._note("profile", task, plan)
+    def profile(self, task: object, plan: object = None, **options: Any) -> object:
+        show = options.pop("show", None)
+        self._note("profile", task, plan, **options)
         if show is not None:
             show(make_profile())
         return make_profile()
@@ -185,8 +186,19 @@ def test_profile_on_the_screen_and_as_json(invoke: Invoke, api: FakeApi) -> None
     assert shown.exit_code == 0
     assert "the step waits for its input" in shown.output
     assert api.called("profile")[0][1] == Path("p.toml")
+    assert [one[2] for one in api.calls if one[0] == "profile"] == [{"timeout_s": 120.0, "trace": None}]
     printed = invoke("profile", "digits", "--json")
     assert json.loads(printed.stdout)["samples_per_s"] == 47_300.0
+
+
+def test_profile_hands_on_where_the_trace_goes_and_how_long_a_step_may_take(invoke: Invoke, api: FakeApi) -> None:
+    shown = invoke("profile", "digits", "--trace", "t.json", "--timeout", "90s")
+    assert shown.exit_code == 0
+    assert "trace: t.json" in shown.output
+    assert [one[2] for one in api.calls if one[0] == "profile"] == [{"timeout_s": 90.0, "trace": Path("t.json")}]
+    wrong = invoke("profile", "digits", "--timeout", "soon")
+    assert wrong.exit_code != 0
+    assert "a duration must look like 90s, 2m or 1.5h" in wrong.output
 
 
 def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(

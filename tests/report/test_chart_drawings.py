@@ -7,6 +7,8 @@ import pytest
 from hasten.report.charts.bars import Part, stacked_bar
 from hasten.report.charts.curves import Axes, Curve, curve_chart, thinned
 from hasten.report.charts.intervals import Ratio, forest_plot
+from hasten.report.charts.memory import PartBytes, memory_bars
+from hasten.report.charts.roofline import LayerPoint, roofline_plot
 from hasten.report.charts.svg import drawing, element, text
 
 from sample_evidence import interval
@@ -122,3 +124,44 @@ def test_thinning_keeps_the_first_the_last_and_few(many: int) -> None:
     assert kept[:1] == points[:1]
     assert kept[-1:] == points[-1:]
     assert kept == sorted(set(kept))
+
+
+def test_layers_lie_under_the_roof_and_dear_ones_are_named() -> None:
+    points = [
+        LayerPoint("cheap", 1.0, 1e9, 0.1, "cheap: 1 GFLOP/s"),
+        LayerPoint("dear", 50.0, 1e11, 0.9, "dear: 100 GFLOP/s"),
+    ]
+    root = parse(roofline_plot(points, peak_flops=2e11, peak_bandwidth=2e10, width=400.0, height=250.0))
+    assert "dear" in words(root)
+    assert "cheap" not in words(root)
+    assert words(root)[-2:] == ["FLOP/s", "FLOP per byte"]
+    roof = next(node for node in root.iter(f"{SVG}polyline") if node.get("class") == "roof")
+    (_, low), (ridge, flat), (_, end) = (
+        [float(x) for x in pair.split(",")] for pair in (roof.get("points") or "").split()
+    )
+    assert low > flat == end  # rises to the ridge, and is level from there
+    places = {node.findtext(f"{SVG}title"): node.find(f"{SVG}circle") for node in root.iter(f"{SVG}g")}
+    cheap, dear = places["cheap: 1 GFLOP/s"], places["dear: 100 GFLOP/s"]
+    assert cheap is not None
+    assert dear is not None
+    assert float(cheap.get("cx") or "nan") < ridge < float(dear.get("cx") or "nan")
+    assert float(cheap.get("cy") or "nan") > float(dear.get("cy") or "nan") > flat
+    assert float(cheap.get("r") or "nan") < float(dear.get("r") or "nan")
+
+
+@pytest.mark.parametrize("width", [420.0, 170.0])
+def test_memory_bars_are_as_high_as_the_peaks(width: float) -> None:
+    parts = [PartBytes("forward", 3 << 20, 2 << 20), PartBytes("backward", 4 << 20, 1 << 20)]
+    root = parse(memory_bars(parts, resident_bytes=1 << 20, width=width, height=250.0))
+    heights = [float(box.get("height") or "nan") for box in root.iter(f"{SVG}rect")]
+    assert heights[0] / heights[1] == pytest.approx(3 / 4, abs=0.001)
+    titles = [node.findtext(f"{SVG}title") for node in root.iter(f"{SVG}g")]
+    assert titles == [
+        "forward: at most 3.00 MiB, 2.00 MiB at its end",
+        "backward: at most 4.00 MiB, 1.00 MiB at its end",
+    ]
+    lines = {node.get("class"): float(node.get("y1") or "nan") for node in root.iter(f"{SVG}line")}
+    assert lines["level"] == lines["end-of-part"]  # the last part leaves what is there all the time
+    assert {"forward", "backward", "memory in use", "2.00 MiB"} <= set(words(root))
+    tops = [float(node.get("y") or "nan") for node in root.iter(f"{SVG}text") if node.text in ("forward", "backward")]
+    assert (tops[0] == tops[1]) is (width > 300)  # names that would touch stand on two lines

@@ -14,7 +14,7 @@ from hasten.base.records.record import load, save
 from hasten.base.records.trial import Verdict
 from hasten.report.html import render, write_html
 
-from sample_evidence import CHOSEN, make_evidence, make_run
+from sample_evidence import CHOSEN, make_deep_profile, make_evidence, make_run
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -180,3 +180,15 @@ def test_the_room_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_inside_of_a_step_is_drawn_where_it_was_measured() -> None:
+    shallow = make_evidence()
+    assert "under the limits of the machine" not in render(shallow)
+    assert 'class="layers"' not in render(shallow)
+    html = render(msgspec.structs.replace(shallow, profile=make_deep_profile()))
+    page = Page(html)
+    assert "speed of each layer over its operations per byte, under the limits of the machine" in page.words
+    assert "memory in use over the parts of a step" in page.words
+    assert "forward: at most 5.00 MiB, 5.00 MiB at its end" in page.words
+    assert {"layers.0 Linear", "786 k", "1.57 M", "25 %"} <= {word.strip() for word in page.words}

@@ -16,10 +16,11 @@ from hasten.base.records.run import Evaluation, Finished, Progress, Started, Sto
 from hasten.base.records.trial import Verdict
 from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
+from hasten.report.terminal.findings import remedy
 from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.training import TrainingLine
 
-from sample_evidence import CHOSEN, interval, make_evidence, make_profile, make_run, make_trials
+from sample_evidence import CHOSEN, interval, make_deep_profile, make_evidence, make_profile, make_run, make_trials
 
 STARTED = Started(task="digits", plan=CHOSEN, seed=0, step=0, total_steps=1000, metric_name="accuracy", target=0.97)
 
@@ -212,8 +213,9 @@ def test_a_diagnosis_says_what_is_wrong_what_it_would_gain_and_what_to_try() -> 
         threshold=0.1,
         bound=1.69,
         bound_from="share of the time",
-        advice="Keep the samples in memory.",
+        advice="keep the samples in memory",
         techniques=("batched_gather",),
+        check="hasten profile digits",
     )
     diagnosis = Diagnosis(
         verdict="The step waits for its input.",
@@ -225,8 +227,44 @@ def test_a_diagnosis_says_what_is_wrong_what_it_would_gain_and_what_to_try() -> 
     flat = re.sub(r"\s+", " ", paper.text)
     assert "→ The step waits for its input." in flat
     assert "input_bound 41 % of the time is spent waiting for batches. At most 1.69× as fast without it" in flat
-    assert "Try batched_gather. Keep the samples in memory." in flat
+    assert "Try batched_gather: keep the samples in memory." in flat
     assert "2 other symptoms looked for and not there; 1 rule could not judge" in flat
+    assert "check again with: hasten profile digits" in flat
+    assert max(map(len, paper.lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("techniques", "advice", "told"),
+    [
+        ((), "end what else runs", " End what else runs."),
+        (("a", "b", "c", "d", "e"), "", " Try a, b, c, d and e."),
+        (("a", "b", "c", "d", "e", "f"), "do it", " Try a, b, c, d and 2 more: do it."),
+        ((), "", ""),
+    ],
+)
+def test_what_to_do_about_a_finding(techniques: tuple[str, ...], advice: str, told: str) -> None:
+    finding = Finding(
+        symptom="s",
+        severity=Severity.NOTE,
+        sentence="s.",
+        value=1.0,
+        threshold=0.5,
+        bound=None,
+        techniques=techniques,
+        advice=advice,
+    )
+    assert remedy(finding) == told
+
+
+def test_a_profile_in_depth_is_shown_with_layers_bounds_and_diagnosis() -> None:
+    paper = Paper()
+    paper.screen.show(make_deep_profile())
+    flat = re.sub(r"\s+", " ", paper.text)
+    assert "layers.0 Linear 786 k 1.57 M 256 KiB 120 µs 25 %" in flat
+    assert "total 983 k 1.97 M 384 KiB 200 µs 20 %" in flat
+    assert "the wait for data at most 1.84× the update nothing doubled not known out of memory" in flat
+    assert "! the distance is not known" in flat
+    assert flat.count("the step waits for its input") == 1
     assert max(map(len, paper.lines)) <= 80
 
 

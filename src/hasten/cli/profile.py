@@ -1,25 +1,49 @@
-"""`hasten profile`: where the step goes."""
+"""`hasten profile`: where the step goes, and what could be gained."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
+from hasten.base.units import parse_duration
 from hasten.cli.options import AsJson, DataPath, PlanPath, TableColumn, TaskName, chosen_task
 
-EXAMPLES = ("hasten profile my_task.py", "hasten profile digits --plan plan.toml --json")
+EXAMPLES = (
+    "hasten profile my_task.py",
+    "hasten profile digits --plan plan.toml --json",
+    "hasten profile digits --trace trace.json",
+)
 
 
 def profile(
-    task: TaskName, data: DataPath = None, column: TableColumn = None, plan: PlanPath = None, as_json: AsJson = False
+    task: TaskName,
+    data: DataPath = None,
+    column: TableColumn = None,
+    plan: PlanPath = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Write the timed steps as a Chrome trace, for ui.perfetto.dev."),
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="2m", help="Give up a step or an evaluation that takes longer.")
+    ] = "2m",
+    as_json: AsJson = False,
 ) -> None:
-    """Say where the time and the memory of a step go."""
+    """Say where the time and the memory of a step go, what could be gained, and what to try."""
+    timeout_s = parse_duration(timeout)
     from hasten import api
     from hasten.report.terminal import Screen
 
     chosen = chosen_task(task, data=data, column=column)
     if as_json:
-        sys.stdout.write(to_json(api.profile(chosen, plan)).decode())
+        found = api.profile(chosen, plan, timeout_s=timeout_s, trace=trace)
+        sys.stdout.write(to_json(found).decode())
         return
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
-        api.profile(chosen, plan, show=screen.show)
+        api.profile(chosen, plan, timeout_s=timeout_s, trace=trace, show=screen.show)
+        if trace is not None:
+            screen.say(f"trace: {trace}, for ui.perfetto.dev or chrome://tracing")

@@ -42,5 +42,5 @@ def _growth(growth: Growth) -> str:
     exponent = growth.exponent
     return (
         f"The {growth.cost} of a step grows with the {growth.over} to the power {exponent.value:.2f} "
-        f"[{exponent.low:.2f}, {exponent.high:.2f}], n = {exponent.n} (counted: {growth.theory:.2f})."
+        f"[{exponent.low:.2f}, {exponent.high:.2f}], n = {exponent.n} (in theory {growth.theory:.2f})."
     )

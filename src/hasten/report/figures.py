@@ -7,10 +7,12 @@ from hasten.base.records.evidence import Evidence
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, RunResult
 from hasten.base.records.trial import Trial, Tuning
-from hasten.base.units import seconds
+from hasten.base.units import count, percent, seconds
 from hasten.report.charts.bars import Part, stacked_bar
 from hasten.report.charts.curves import Axes, Curve, Point, curve_chart
 from hasten.report.charts.intervals import Ratio, forest_plot
+from hasten.report.charts.memory import PartBytes, memory_bars
+from hasten.report.charts.roofline import LayerPoint, roofline_plot
 from hasten.report.charts.scale import tick_words
 from hasten.report.wording import goal, ratio
 
@@ -38,6 +40,48 @@ def anatomy_figure(profile: Profile) -> Figure:
         stacked_bar(parts, width=WIDE, label=label),
         stacked_bar(parts, width=NARROW, label=label),
     )
+
+
+def roofline_figure(profile: Profile) -> Figure | None:
+    """Return the layers under the machine's limits; None where none of them was counted and timed."""
+    roofline = profile.roofline
+    if roofline is None:
+        return None
+    total_s = sum(layer.measured_s or 0.0 for layer in roofline.layers)
+    points = [
+        LayerPoint(
+            name=layer.name,
+            intensity=layer.intensity,
+            flops_per_s=layer.flops_per_s,
+            share=layer.measured_s / total_s,
+            words=f"{layer.name}: {count(layer.flops_per_s, 'FLOP/s')} at {layer.intensity:.3g} FLOP per byte, "
+            f"{seconds(layer.measured_s)}, {percent(layer.measured_s / total_s)} of the operators' time",
+        )
+        for layer in roofline.layers
+        if layer.flops_per_s and layer.measured_s and layer.intensity
+    ]
+    if not points:
+        return None
+
+    def draw(width: float) -> str:
+        peaks = {"peak_flops": roofline.peak_flops, "peak_bandwidth": roofline.peak_bandwidth}
+        return roofline_plot(points, **peaks, width=width, height=_CURVE_HEIGHT)
+
+    return Figure(draw(_HALF), draw(NARROW))
+
+
+def memory_figure(profile: Profile) -> Figure | None:
+    """Return the memory in use over the parts of a step; None where it was not watched."""
+    account = profile.memory
+    if account is None or not account.over_step:
+        return None
+    parts = [PartBytes(part.name, part.peak_bytes, part.end_bytes) for part in account.over_step]
+    resident_bytes = account.parameters + account.optimizer_state
+
+    def draw(width: float) -> str:
+        return memory_bars(parts, resident_bytes=resident_bytes, width=width, height=_CURVE_HEIGHT)
+
+    return Figure(draw(_HALF), draw(NARROW))
 
 
 def techniques_figure(tuning: Tuning) -> Figure | None:

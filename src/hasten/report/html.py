@@ -11,13 +11,22 @@ from hasten.base.records.evidence import Evidence
 from hasten.base.records.trial import Trial, Tuning
 from hasten.base.units import count, nbytes, seconds
 from hasten.report.depths import profile_sentences
-from hasten.report.figures import Figure, anatomy_figure, curve_figures, techniques_figure
+from hasten.report.figures import (
+    Figure,
+    anatomy_figure,
+    curve_figures,
+    memory_figure,
+    roofline_figure,
+    techniques_figure,
+)
+from hasten.report.layers import HEADS, layer_rows
 from hasten.report.peaks import peak_rows
 from hasten.report.summary import summary_rows
 from hasten.report.trials import finding, measured_first, not_allowed
 from hasten.report.verdict import judge
 from hasten.report.wording import data_line, joined, knobs, machine_line, ratio, training_line
 
+_LAYERS = 12
 _FILTERS = {
     "seconds": seconds,
     "nbytes": nbytes,
@@ -63,6 +72,9 @@ def contents(evidence: Evidence) -> dict[str, Any]:
         "anatomy": _markup(anatomy_figure(evidence.profile)),
         "parts": [part for part in evidence.profile.parts if part.seconds > 0],
         "depths": profile_sentences(evidence.profile),
+        "inside": [_markup(one) for one in (roofline_figure(evidence.profile), memory_figure(evidence.profile)) if one],
+        "layer_heads": HEADS,
+        "layers": layer_rows(evidence.profile, most=_LAYERS),
         "techniques": _markup(techniques_figure(evidence.tuning)),
         "not_allowed": not_allowed(evidence.tuning.trials),
         "trials": [(trial, finding(trial), _proof(trial)) for trial in measured_first(evidence.tuning.trials)],

@@ -15,7 +15,7 @@ _WIDEST_BAR = 60
 
 
 def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
-    """Return the parts of the step with bars that fit into `width` columns, and the verdict."""
+    """Return the parts of the step with bars, in `width` columns, and the verdict if no diagnosis tells it."""
     step = profile.step_s
     note = f"{profile.task}, {', '.join(profile.plan) if profile.plan else 'plain'}"
     facts = (
@@ -34,7 +34,7 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
         grid(rows, right=frozenset({1, 2})),
         *map(quiet, profile_sentences(profile)),
         *remarks,
-        Text(f"→ {profile.verdict}", style="bold"),
+        *([] if profile.diagnosis is not None else [Text(f"→ {profile.verdict}", style="bold")]),
         note=note,
     )
 

@@ -17,10 +17,10 @@ from hasten.base.records.notices import Activity
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.trial import Trial, Tuning, Verdict
-from hasten.report.terminal.anatomy import anatomy_view
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
+from hasten.report.terminal.profile import profile_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
 from hasten.report.terminal.trials import trial_view, tuning_view
@@ -53,7 +53,7 @@ class Screen:
         self._views: dict[type, Callable[[Any], None]] = {
             Machine: lambda record: self.print(machine_view(record)),
             TaskFacts: lambda record: self.print(task_view(record)),
-            Profile: lambda record: self.print(anatomy_view(record, width=self.console.width)),
+            Profile: lambda record: self.print(profile_view(record, width=self.console.width)),
             Diagnosis: lambda record: self.print(diagnosis_view(record)),
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record)),

@@ -1,0 +1,54 @@
+"""A profile on the terminal: anatomy, layers, what could be gained, and the diagnosis."""
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from hasten.base.records.profile import Profile
+from hasten.report.layers import HEADS, layer_rows
+from hasten.report.terminal.anatomy import anatomy_view
+from hasten.report.terminal.findings import diagnosis_view
+from hasten.report.terminal.layout import grid, quiet, section
+from hasten.report.wording import times
+
+_LAYERS = 8
+_FOR_ALL_COLUMNS = 116
+_LEFT_OUT = frozenset({"parameters", "moved"})  # where it is narrower
+_NOTHING = 1.005
+
+
+def profile_view(profile: Profile, *, width: int) -> RenderableType:
+    """Return everything that a profile found, to fit into `width` columns."""
+    parts = [anatomy_view(profile, width=width)]
+    if (rows := layer_rows(profile, most=_LAYERS)) and profile.diagnosis is not None:
+        shown = [place for place, head in enumerate(HEADS) if width >= _FOR_ALL_COLUMNS or head not in _LEFT_OUT]
+        cells = [HEADS, *(row.cells for row in rows)]
+        table = [tuple(_cell(line[place], place, head=line is HEADS) for place in shown) for line in cells]
+        parts.append(section("Layers", grid(table, right=frozenset(range(1, len(shown))))))
+    if bounds := _bounds(profile):
+        parts.append(section("What could be gained", grid(bounds, right=frozenset({1})), note="measured without it"))
+    if profile.diagnosis is not None:
+        parts.append(diagnosis_view(profile.diagnosis))
+    return Group(*parts)
+
+
+def _cell(words: str, place: int, *, head: bool) -> Text:
+    if head:
+        return quiet("" if place == 0 else words)
+    return Text(words if place or len(words) <= 24 else f"…{words[-23:]}")
+
+
+def _bounds(profile: Profile) -> list[tuple[Text, Text, Text]]:
+    """Return what each probe removed and what that gains at most, the largest first."""
+    measured = [(probe, probe.ratio) for probe in profile.probes if probe.ratio is not None]
+    rows = [
+        (
+            Text(probe.removes),
+            Text(f"at most {times(ratio.high)}") if ratio.high > _NOTHING else quiet("nothing"),
+            quiet(probe.detail),
+        )
+        for probe, ratio in sorted(measured, key=lambda pair: -pair[1].high)
+    ]
+    failed = [
+        (Text(probe.removes), quiet("not known"), quiet(probe.failed)) for probe in profile.probes if probe.failed
+    ]
+    return rows + failed
