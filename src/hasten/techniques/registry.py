@@ -36,6 +36,7 @@ from hasten.techniques.model.sparse_embedding import SparseEmbedding
 from hasten.techniques.update.averaging import Ema, Swa
 from hasten.techniques.update.delayed_update import DelayedUpdate
 from hasten.techniques.update.fused_optimizer import FusedOptimizer
+from hasten.techniques.update.low_precision_state import Bf16State, Int8State
 from hasten.techniques.update.one_cycle import OneCycle
 from hasten.techniques.update.optimizers import MuonHybrid, OptimizerChoice, Prodigy, ScheduleFree, Soap
 from hasten.techniques.update.schedule import FallingRate
@@ -77,6 +78,8 @@ OWN: tuple[type[Technique], ...] = (
     Centralise,
     NonfiniteGuard,
     FusedOptimizer,
+    Bf16State,
+    Int8State,
     OneCycle,
     DelayedUpdate,
     Ema,

@@ -52,11 +52,11 @@ def put(run: Session, state: State) -> None:
     """Put a session of the same task where another one stood.
 
     The optimizer takes the state over but keeps its own options (`fused`, say). One of another kind starts afresh,
-    for it could not read that state.
+    for it could not read that state; a subclass can.
     """
     run.model.load_state_dict(state.model)
     groups = run.optimizer.state_dict()["param_groups"]
-    kept = deepcopy(state.optimizer) if type(run.optimizer) is state.optimizer_kind else {}
+    kept = deepcopy(state.optimizer) if isinstance(run.optimizer, state.optimizer_kind) else {}
     run.optimizer.load_state_dict({"state": kept, "param_groups": groups})
     run.optimizer.zero_grad()
     run.place = Place(**asdict(state.place))
