@@ -128,13 +128,15 @@ def test_thinning_keeps_the_first_the_last_and_few(many: int) -> None:
 
 def test_layers_lie_under_the_roof_and_dear_ones_are_named() -> None:
     points = [
-        LayerPoint("cheap", 1.0, 1e9, 0.1, "cheap: 1 GFLOP/s"),
-        LayerPoint("dear", 50.0, 1e11, 0.9, "dear: 100 GFLOP/s"),
+        LayerPoint("cheap", 1.0, 1e9, 0.05, "cheap: 1 GFLOP/s"),
+        LayerPoint("dear", 50.0, 1e11, 0.75, "dear: 100 GFLOP/s"),
+        LayerPoint("near", 51.0, 1e11, 0.2, "its name would stand on the other"),
     ]
     root = parse(roofline_plot(points, peak_flops=2e11, peak_bandwidth=2e10, width=400.0, height=250.0))
     assert "dear" in words(root)
-    assert "cheap" not in words(root)
+    assert not {"cheap", "near"} & set(words(root))
     assert words(root)[-2:] == ["FLOP/s", "FLOP per byte"]
+    assert "200 GFLOP/s" in words(root)
     roof = next(node for node in root.iter(f"{SVG}polyline") if node.get("class") == "roof")
     (_, low), (ridge, flat), (_, end) = (
         [float(x) for x in pair.split(",")] for pair in (roof.get("points") or "").split()

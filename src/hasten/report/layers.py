@@ -7,7 +7,7 @@ from hasten.base.records.complexity import LayerCost
 from hasten.base.records.profile import LayerBound, Profile
 from hasten.base.units import count, nbytes, percent, seconds
 
-HEADS = ("layer", "parameters", "FLOP forward", "backward", "moved", "kept", "time", "of limit")
+HEADS = ("layer", "time", "of limit", "FLOP forward", "backward", "kept", "moved", "parameters")
 """What the cells of a row are; "kept" are activations for the backward pass."""
 
 
@@ -45,12 +45,12 @@ def _row(
     return LayerRow(
         (
             name,
-            count(sum(one.parameters for one in layers)),
-            count(sum(one.flops_forward for one in layers)),
-            count(sum(one.flops_backward for one in layers)),
-            nbytes(sum(one.bytes_forward + one.bytes_backward for one in layers)),
-            nbytes(sum(one.activation_bytes for one in layers)),
             seconds(measured_s) if measured_s else "",
             percent(min(bound_s / measured_s, 1.0)) if measured_s and bound_s else "",
+            count(sum(one.flops_forward for one in layers)),
+            count(sum(one.flops_backward for one in layers)),
+            nbytes(sum(one.activation_bytes for one in layers)),
+            nbytes(sum(one.bytes_forward + one.bytes_backward for one in layers)),
+            count(sum(one.parameters for one in layers)),
         )
     )

@@ -9,7 +9,8 @@ from hasten.report.charts.svg import drawing, element, line, text, title
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 82.0, 14.0, 26.0, 42.0
 _SMALLEST, _LARGEST = 3.0, 11.0  # radius of a layer that takes none, or all of the time
-_NAMED_SHARE = 0.15
+_NAMED_SHARE = 0.08
+_LINE = 13.0  # height of a line of words
 _LETTER = 6.6  # width of one, roughly
 
 
@@ -49,7 +50,8 @@ def roofline_plot(
     return drawing(
         *_grid(x, y),
         element("polyline", points=path, fill="none", class_="roof"),
-        *(_point(point, x, y) for point in sorted(points, key=lambda point: -point.share)),
+        text(count(peak_flops, "FLOP/s"), x=x.end, y=y.place(peak_flops) - 5, class_="tick", anchor="end"),
+        *_layers(sorted(points, key=lambda point: -point.share), x, y),
         text("FLOP/s", x=0.0, y=13.0, class_="axis-name strong"),
         text("FLOP per byte", x=width - _RIGHT, y=height - 6, class_="axis-name", anchor="end"),
         width=width,
@@ -70,12 +72,22 @@ def _grid(x: Scale, y: Scale) -> list[str]:
     return [*marks, line(x.start, y.start, x.end, y.start, "axis")]
 
 
-def _point(point: LayerPoint, x: Scale, y: Scale) -> str:
-    at, rate = x.place(point.intensity), y.place(point.flops_per_s)
-    radius = _SMALLEST + (_LARGEST - _SMALLEST) * point.share**0.5
-    content = [title(point.words), element("circle", cx=at, cy=rate, r=radius)]
-    if point.share >= _NAMED_SHARE:
-        left = at + radius + 4 + _LETTER * len(point.name) > x.end
-        place = at - radius - 4 if left else at + radius + 4
-        content.append(text(point.name, x=place, y=rate + 4, class_="tick", anchor="end" if left else "start"))
-    return element("g", *content, class_="layer")
+def _layers(points: Sequence[LayerPoint], x: Scale, y: Scale) -> list[str]:
+    """Return the layers in this order; a name that would touch an earlier one is left to the pointer."""
+    drawn, named = list[str](), list[tuple[float, float, float]]()
+    for point in points:
+        at, rate = x.place(point.intensity), y.place(point.flops_per_s)
+        radius = _SMALLEST + (_LARGEST - _SMALLEST) * point.share**0.5
+        content = [title(point.words), element("circle", cx=at, cy=rate, r=radius)]
+        length = _LETTER * len(point.name)
+        left = at + radius + 4 + length > x.end
+        start = at - radius - 4 - length if left else at + radius + 4
+        is_free = all(
+            start + length < other or start > end or abs(rate - line_at) > _LINE for other, end, line_at in named
+        )
+        if point.share >= _NAMED_SHARE and is_free:
+            named.append((start, start + length, rate))
+            place = start + length if left else start
+            content.append(text(point.name, x=place, y=rate + 4, class_="tick", anchor="end" if left else "start"))
+        drawn.append(element("g", *content, class_="layer"))
+    return drawn
