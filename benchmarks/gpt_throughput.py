@@ -1,0 +1,76 @@
+"""Tokens per second of a GPT on Shakespeare: plain PyTorch against techniques that keep the result, in turn.
+
+Also said: the share of the machine's measured peak (of the format that the products are made in) that each reaches,
+counting the model's own FLOPs once, as the plain way makes them.
+
+    python benchmarks/gpt_throughput.py --data FILE [--rounds 7] [--layers 6 --width 384 --batch 16 --length 256]
+"""
+
+import argparse
+import math
+import random
+from statistics import median
+from time import perf_counter
+
+from hasten.machine import measure
+from hasten.profiling.work import count_work
+from hasten.training.session import build
+from hasten.tuning.bench import Bench
+
+from gpt_ways import WAYS, gpt_task, parameters, size_options, ways
+from recording import ratio, record, told
+
+FORMAT = {"bf16": "bfloat16", "compile + bf16": "bfloat16", "compile + int8": "int8"}
+"""Way -> the number format of its products; float32 otherwise."""
+
+
+def main() -> None:
+    """Time every way in turn, print the table, keep the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    size_options(parser, layers=6, batch=16, length=256)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=3, help="in a turn")
+    parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    options = parser.parse_args()
+    task = gpt_task(options, steps=5000)
+    recipes = ways(task, options.ways)
+    benches: dict[str, Bench] = {}
+    for name, recipe in recipes.items():
+        benches[name] = Bench(recipe)
+        print(f"  {name}: ready, {benches[name].setup_s:.0f} s to compile", flush=True)
+    times: dict[str, list[float]] = {name: [] for name in benches}
+    shuffle, names = random.Random(0), list(benches)
+    for _ in range(options.rounds):
+        shuffle.shuffle(names)
+        for name in names:
+            benches[name](1)
+            begin = perf_counter()
+            benches[name](options.steps)
+            times[name].append((perf_counter() - begin) / options.steps)
+    run = build(recipes["plain"])
+    flops = count_work(run, next(iter(run.batches()))[1]).flops
+    machine = measure()
+    rows = []
+    for name in options.ways:
+        speedup = ratio([math.log(plain / mine) for plain, mine in zip(times["plain"], times[name], strict=True)])
+        rate = flops / median(times[name])
+        peak = machine.peak("gemm", FORMAT.get(name, "float32"))
+        row = {"way": name, "techniques": WAYS[name], "speedup": speedup, "step_times_s": times[name],
+               "tokens_per_s": options.batch * options.length / median(times[name]), "flops_per_s": rate,
+               "share_of_peak": rate / peak.rate if peak else None}  # fmt: skip
+        share = f"{rate / peak.rate:.0%} of the {peak.format} peak" if peak else "the peak was not steady"
+        print(f"  {name:16} {told(speedup)}  {row['tokens_per_s']:8.0f} tokens/s, {share}")
+        rows.append(row)
+    size = {"layers": options.layers, "width": options.width, "batch": options.batch, "length": options.length}
+    content = {
+        "size": size,
+        "parameters": parameters(task),
+        "flops_per_step": flops,
+        "rows": rows,
+        "peaks": machine.peaks,
+    }
+    print(record("gpt_throughput", content))
+
+
+if __name__ == "__main__":
+    main()
