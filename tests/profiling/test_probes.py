@@ -157,7 +157,8 @@ def test_running_out_of_memory_is_what_the_probe_says_and_the_session_lives_on(m
     found = run_probe(kind, run, profile_of(1e-3), facts(), budget_s=0.2)
     assert found is not None
     assert found.ratio is None
-    assert found.failed == "doubled_batch could not be measured: out of memory"
+    assert found.failed == "out of memory"
+    assert found.sentence == "doubled_batch could not be measured: out of memory"
     step(run, one_batch(run))
 
 

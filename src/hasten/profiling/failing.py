@@ -14,7 +14,20 @@ _MAY_HAPPEN = (RuntimeError, NotImplementedError, TypeError, ValueError, MemoryE
 
 
 def attempted(what: str, measure: Callable[[], Result], remarks: list[str]) -> Result | None:
-    """Return what `measure` gives; where it fails, note why in `remarks` and return None.
+    """Return what `measure` gives; where it fails, note why in `remarks` and return None; see `or_reason`."""
+    found = or_reason(measure)
+    if isinstance(found, Reason):
+        remarks.append(f"{what} could not be measured: {found}")
+        return None
+    return found
+
+
+class Reason(str):
+    """Why something could not be measured, on one line."""
+
+
+def or_reason(measure: Callable[[], Result]) -> Result | Reason:
+    """Return what `measure` gives, or the reason why it failed.
 
     It is for what the training itself does not need: models may hold operators that cannot be watched, or need more
     memory while they are. A time limit is passed on.
@@ -24,11 +37,12 @@ def attempted(what: str, measure: Callable[[], Result], remarks: list[str]) -> R
     except TimedOut:
         raise
     except _MAY_HAPPEN as error:
-        if torch.cuda.is_initialized() and out_of_memory(error):
-            torch.cuda.empty_cache()
-        reason = "out of memory" if out_of_memory(error) else f"{type(error).__name__}: {error}"
-        remarks.append(f"{what} could not be measured: {reason.splitlines()[0]}")
-        return None
+        if out_of_memory(error):
+            if torch.cuda.is_initialized():
+                torch.cuda.empty_cache()
+            return Reason("out of memory")
+        told = str(error) if isinstance(error, HastenError) else f"{type(error).__name__}: {error}"
+        return Reason(told.splitlines()[0])
 
 
 def out_of_memory(error: BaseException) -> bool:

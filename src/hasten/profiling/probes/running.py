@@ -9,6 +9,7 @@ from typing import Protocol
 
 import torch
 
+from hasten.base.errors import HastenError
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.probe import Probe
@@ -17,7 +18,7 @@ from hasten.base.units import seconds
 from hasten.data.datasets import Batch
 from hasten.measurement.paired import LEAST_BLOCK_S, Block, timed_pairs
 from hasten.measurement.statistics import ratio_interval, trimmed_mean
-from hasten.profiling.failing import attempted
+from hasten.profiling.failing import Reason, or_reason
 from hasten.training.loop import step
 from hasten.training.session import Session
 
@@ -63,27 +64,26 @@ def run_probe(kind: Kind, run: Session, profile: Profile, machine: Machine, *, b
 
     Running out of memory is such a failure; it leaves the session usable.
     """
-    begin, remarks = perf_counter(), list[str]()
+    begin = perf_counter()
 
-    def measure() -> tuple[Measured | None]:
+    def measure() -> Measured | None:
         with run.switched_on():
-            return (kind.measure(run, profile, machine, budget_s=budget_s),)
+            return kind.measure(run, profile, machine, budget_s=budget_s)
 
-    found = attempted(kind.name, measure, remarks)
+    found = or_reason(measure)
     spent_s = perf_counter() - begin
     if found is None:
-        run.optimizer.zero_grad()
-        return Probe(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=remarks[0])
-    (measured,) = found
-    if measured is None:
         return None
+    if isinstance(found, Reason):
+        run.optimizer.zero_grad()
+        return Probe(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=found)
     return Probe(
         name=kind.name,
         removes=kind.removes,
-        ratio=measured.ratio,
-        step_s=measured.step_s,
+        ratio=found.ratio,
+        step_s=found.step_s,
         spent_s=spent_s,
-        detail=measured.detail,
+        detail=found.detail,
     )
 
 
@@ -100,7 +100,7 @@ def timed(usual: Block, without: Block, *, step_s: float, budget_s: float, detai
         detail: for the record.
 
     Raises:
-        RuntimeError: if three pairs would take many times the budget.
+        HastenError: if three pairs would take many times the budget.
     """
     usual(1)
     without(1)
@@ -109,7 +109,7 @@ def timed(usual: Block, without: Block, *, step_s: float, budget_s: float, detai
     if _FEWEST_PAIRS * (steps + 1) * pair_s > budget_s:
         steps = 1
     if (fewest_s := _FEWEST_PAIRS * (steps + 1) * pair_s) > _OVER_BUDGET * budget_s:
-        raise RuntimeError(f"three pairs would take {seconds(fewest_s)}; the budget is {seconds(budget_s)}")
+        raise HastenError(f"three pairs would take {seconds(fewest_s)}; the budget is {seconds(budget_s)}")
     begin, pairs = perf_counter(), list[tuple[float, float]]()
     for pair in timed_pairs(usual, without, steps=steps, seed=0):
         pairs.append(pair)

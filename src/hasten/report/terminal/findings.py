@@ -10,6 +10,7 @@ from hasten.report.terminal.layout import grid, quiet, section
 from hasten.report.wording import joined, plural, times
 
 _SHOWN = 4
+_WORTH_TELLING = 1.01
 STYLES = {Severity.NOTE: "blue", Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
 
 
@@ -41,7 +42,7 @@ def _first(names: Sequence[str]) -> list[str]:
 
 def _row(finding: Finding) -> tuple[Text, Text]:
     text = Text(finding.sentence)
-    if finding.bound is not None:
+    if finding.bound is not None and finding.bound >= _WORTH_TELLING:
         text.append(f" At most {times(finding.bound)} as fast without it ({finding.bound_from}).", style="dim")
     text.append(remedy(finding))
     return Text(finding.symptom, style=STYLES[finding.severity]), text

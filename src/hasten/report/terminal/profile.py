@@ -8,6 +8,7 @@ from hasten.report.layers import HEADS, layer_rows
 from hasten.report.terminal.anatomy import anatomy_view
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import grid, quiet, section
+from hasten.report.wording import ratio as in_words
 from hasten.report.wording import times
 
 _LAYERS = 8
@@ -44,9 +45,9 @@ def _bounds(profile: Profile) -> list[tuple[Text, Text, Text]]:
         (
             Text(probe.removes),
             Text(f"at most {times(ratio.high)}") if ratio.high > _NOTHING else quiet("nothing"),
-            quiet(probe.detail),
+            quiet("; ".join(filter(None, (f"measured {in_words(ratio, 'pair')}", probe.detail)))),
         )
-        for probe, ratio in sorted(measured, key=lambda pair: -pair[1].high)
+        for probe, ratio in sorted(measured, key=lambda pair: -pair[1].value)
     ]
     failed = [
         (Text(probe.removes), quiet("not known"), quiet(probe.failed)) for probe in profile.probes if probe.failed
