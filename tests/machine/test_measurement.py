@@ -3,6 +3,8 @@
 import math
 import threading
 import time
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hasten.machine import measure
 from hasten.machine.benchmark import Benchmark
 from hasten.machine.formats import gemm_formats
 from hasten.machine.gemm import gemm_benchmarks
-from hasten.machine.measurement import FULL, QUICK, _left_out
+from hasten.machine.measurement import FULL, QUICK, _left_out, _measured
 
 QUICK_BOUND_S = 15.0  # 5 s are promised; a test machine may be busy with other tests
 FULL_BOUND_S = 60.0  # and 30 s
@@ -101,6 +103,20 @@ def test_sizes_left_out_are_told_once_each() -> None:
     left: list[Benchmark] = gemm_benchmarks(gemm_formats("cpu")[0], sizes, "cpu")
     assert _left_out(left) == f"not measured for want of time or memory: float32 gemm {left[0].backend} from 64x64x64"
     assert _left_out([]) == ""
+
+
+def test_the_memory_is_measured_where_products_would_take_all_the_time() -> None:
+    def waiting(kind: str, size: int) -> Benchmark:
+        ready = partial(nullcontext, partial(time.sleep, 0.01))
+        return Benchmark(kind=kind, format="float32", backend="", size=(size,), work=1.0, ready=ready)
+
+    products = [waiting("gemm", size) for size in range(40)]
+    peaks, left_out = _measured([*products, waiting("memory", 1)], budget_s=0.5)
+    kinds = [peak.kind for peak in peaks]
+    assert "memory" in kinds
+    assert "gemm" in kinds
+    assert len(peaks) + len(left_out) == 41
+    assert {one.kind for one in left_out} <= {"gemm"}
 
 
 @pytest.mark.slow

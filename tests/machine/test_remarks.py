@@ -129,6 +129,12 @@ def test_channels_last() -> None:
     )  # fmt: skip
     (sentence,) = _told(machine, "`channels_last`")
     assert "run 1.20 to 1.50 times as fast in channels_last layout, for 2 of 3 sizes" in sentence
+    assert sentence.endswith("technique `channels_last`")
+    slower = _machine(conv("contiguous", 100e9, 8), conv("channels_last", 70e9, 8))
+    assert _told(slower, "`channels_last`") == [
+        "fp32 convolutions run 0.70 times as fast in channels_last layout, for 1 of 1 sizes: "
+        "`channels_last` costs time in layers of such sizes"
+    ]
 
 
 def test_threads() -> None:

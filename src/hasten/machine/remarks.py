@@ -98,11 +98,14 @@ def _layouts(machine: Machine) -> Iterator[str]:
         )
         both = pairs(last, first)
         clear = sorted((pair for pair in both if is_clear(*pair)), key=lambda pair: pair[0].rate / pair[1].rate)
+        where = "on the GPU " if device == "cuda" else ""
         if clear:
             told = " to ".join(dict.fromkeys((_ratio(*clear[0]), _ratio(*clear[-1]))))
+            helps = clear[-1][0].rate > clear[-1][1].rate
             yield (
-                f"{'on the GPU ' if device == 'cuda' else ''}{short(form)} convolutions run {told} times as fast in "
-                f"channels_last layout, for {len(clear)} of {len(both)} sizes: technique `channels_last`"
+                f"{where}{short(form)} convolutions run {told} times as fast in channels_last layout, "
+                f"for {len(clear)} of {len(both)} sizes: "
+                + ("technique `channels_last`" if helps else "`channels_last` costs time in layers of such sizes")
             )
 
 
