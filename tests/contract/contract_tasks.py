@@ -1,11 +1,12 @@
 """The tasks and the machine that the contract is checked on."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import torch
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from hasten import Data, Stop, Task, Update
 from hasten.base.records.machine import Machine
@@ -63,6 +64,27 @@ def attending() -> Task:
     return block_task(name="tiny-attention", model=Attending, stop=LONG)
 
 
+def several_epochs() -> Task:
+    return mlp_task(name="tiny-epochs", stop=Stop(epochs=500))
+
+
+class Computed(Dataset[Any]):
+    """Samples made one at a time, as decoding does."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return torch.arange(index, index + 5) / 40, index % 2
+
+
+def computed() -> Task:
+    return mlp_task(name="tiny-computed", data=Data(train=Computed(50), valid=Computed(10)), stop=LONG)
+
+
 TASKS: tuple[Callable[[], Task], ...] = (
     lambda: block_task(stop=LONG),
     lambda: mlp_task(stop=LONG),
@@ -70,6 +92,7 @@ TASKS: tuple[Callable[[], Task], ...] = (
     many_classes,
     wide,
     attending,
+    several_epochs,
 )
 """In the order in which a technique looks for one that it does not refuse."""
 

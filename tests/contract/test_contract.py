@@ -30,6 +30,14 @@ from hasten.tuning.gates import Reference, judge, owed
 
 from contract_tasks import TASKS, machine, wide
 
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 NAMES = sorted(techniques())
 COMPILED = {"compile", "compile_regions"}
 """What takes a compiler many seconds: with others, only in the slow battery."""

@@ -25,6 +25,7 @@ from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
 from hasten.techniques.input.batch_size import BatchSize
 from hasten.techniques.input.batched_gather import BatchedGather
 from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveResolution
+from hasten.techniques.input.infobatch import InfoBatch
 from hasten.techniques.input.prefetch import Prefetch
 from hasten.techniques.input.resident import Resident
 from hasten.techniques.model.depthwise_separable import DepthwiseSeparable
@@ -47,6 +48,7 @@ OWN: tuple[type[Technique], ...] = (
     Resident,
     Prefetch,
     BatchSize,
+    InfoBatch,
     ProgressiveLength,
     ProgressiveResolution,
     LightActivations,

@@ -11,6 +11,7 @@ from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Loader, per_sample, whole
 from hasten.training.loss import LossFunction, loss_function
+from hasten.training.sampling import Sampling
 from hasten.training.task import Task, Update
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
@@ -53,6 +54,7 @@ class Input:
     augment: tuple[Augment, ...] = ()
     prepare: tuple[Callable[[Batch], Batch], ...] = ()
     curriculum: tuple[Callable[[Batch, float], Batch], ...] = ()
+    sampling: Callable[[int], Sampling] | None = None
     ahead: int = 0
 
 

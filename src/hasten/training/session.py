@@ -20,32 +20,13 @@ from hasten.training.loss import Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
 from hasten.training.optimizers import make_optimizer
+from hasten.training.place import Place, Tally
 from hasten.training.recipe import Around, Function, GradientStep, Recipe
+from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, factor_of, plateau_of
 
 EVALUATION_BATCH = 256
 """Smallest validation batch: no gradients are kept, so it need not be as small as a training batch."""
-
-
-@dataclass
-class Place:
-    """How far a run has come: everything about its position in the data and the schedule."""
-
-    step: int = 0
-    epoch: int = 0
-    offset: int = 0  # samples of the epoch that have been used
-    elapsed_s: float = 0.0
-
-
-@dataclass
-class Tally:
-    """What the stop rules remember from one evaluation to the next."""
-
-    best: float = float("nan")
-    waited: int = 0
-    loss_sum: float = 0.0  # of the training loss since the last evaluation
-    loss_count: int = 0
-    train_loss: float | None = None  # mean at the last evaluation
 
 
 @dataclass
@@ -68,9 +49,11 @@ class Session:
     factor: Callable[[int], float] | None
     plateau: Plateau | None
     scale: LossScale | None = None
+    sampling: Sampling | None = None
     place: Place = field(default_factory=Place)
     tally: Tally = field(default_factory=Tally)
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
+    _used_places: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))  # in the epoch's order
     _shares: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
 
     def batches(self) -> Iterator[Fetched]:
@@ -90,7 +73,7 @@ class Session:
             if full_batch is not None:
                 ids = full_batch
             else:
-                ids = shuffled(self.samples, seed=self.seed, epoch=self.place.epoch)[self.place.offset :]
+                ids = self._sampled(shuffled(self.samples, seed=self.seed, epoch=self.place.epoch))
             fetched = self.train_fetch(ids)
             if self.recipe.input.ahead:
                 make = partial(self._made, epoch=self.place.epoch)
@@ -102,12 +85,24 @@ class Session:
                     f"the loader ended after {self.place.offset}, in epoch {self.place.epoch}. Check its sampler."
                 )
 
+    def _sampled(self, order: Tensor) -> Tensor:
+        """Return which samples of an epoch's order are still to be used."""
+        if self.sampling is None:
+            return order[self.place.offset :]
+        if self.place.offset == 0:
+            self.sampling.begin(seed=self.seed, epoch=self.place.epoch, progress=self.progress())
+        self._used_places = self.sampling.kept()[order].nonzero().flatten()
+        return order[self._used_places[self._used_places >= self.place.offset]]
+
     def advance(self, num_samples: int, elapsed_s: float) -> None:
         """Note that one update on so many samples has been made."""
         place = self.place
         place.step += 1
         place.elapsed_s = elapsed_s
-        place.offset += num_samples
+        if self.sampling is None:
+            place.offset += num_samples
+        else:
+            place.offset = position_after(self._used_places, place.offset, num_samples, end=self.samples)
         if place.offset >= self.samples:
             place.epoch, place.offset = place.epoch + 1, 0
 
@@ -127,6 +122,8 @@ class Session:
 
     def training_batch(self, ids: Tensor, batch: Batch) -> Batch:
         """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
+        if self.sampling is not None:
+            self.sampling.expect(ids)
         if not self.recipe.input.ahead:
             batch = self._made((ids, batch), epoch=self.place.epoch)
         for change in self.recipe.input.curriculum:
@@ -151,8 +148,14 @@ class Session:
         """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""
         total, seconds = total_steps(self.recipe), self.recipe.task.stop.seconds
         if total is not None:
-            return min(1.0, self.place.step / total)
+            return min(1.0, self.scheduled_step() / total)
         return min(1.0, self.place.elapsed_s / seconds) if seconds else 0.0
+
+    def scheduled_step(self) -> int:
+        """Return how many updates the run would have made so far if its sampling passed over nothing."""
+        if self.sampling is None:
+            return self.place.step
+        return self.place.epoch * steps_per_epoch(self.recipe) + self.place.offset // self.recipe.input.batch_size
 
     def share(self, count: int, dtype: torch.dtype) -> Tensor:
         """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale."""
@@ -166,7 +169,9 @@ class Session:
         """Put the learning rate of the coming step into the optimizer."""
         if self.factor is None and self.plateau is None:
             return
-        factor = (self.factor(self.place.step) if self.factor else 1.0) * (self.plateau.scale if self.plateau else 1.0)
+        factor = (self.factor(self.scheduled_step()) if self.factor else 1.0) * (
+            self.plateau.scale if self.plateau else 1.0
+        )
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
 
@@ -187,6 +192,7 @@ class Session:
             "tally": asdict(self.tally),
             "plateau": asdict(self.plateau) if self.plateau else None,
             "scale": asdict(self.scale) if self.scale else None,
+            "sampling": self.sampling.state() if self.sampling else None,
             "random": random_state(),
         }
 
@@ -200,6 +206,8 @@ class Session:
             self.plateau = Plateau(**state["plateau"])
         if self.scale is not None:  # in place, for its `unscale` is a gradient step
             self.scale.__dict__.update(state["scale"])
+        if self.sampling is not None and state["sampling"] is not None:
+            self.sampling.load_state(state["sampling"])
         set_random_state(state["random"])
 
 
@@ -234,7 +242,9 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     set_random_state(state)
     forward, schedule = recipe.forward, recipe.update.schedule
     scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
-    valid_size = len(task.data.valid)  # type: ignore[arg-type]
+    samples, valid_size = len(task.data.train), len(task.data.valid)  # type: ignore[arg-type]
+    sampling = recipe.input.sampling(samples) if recipe.input.sampling else None
+    loss = forward.loss if sampling is None else sampling.weighed(forward.loss)
     valid_batch = valid_size if recipe.input.loader is whole else max(recipe.input.batch_size, EVALUATION_BATCH)
     run = Session(
         recipe=recipe,
@@ -243,16 +253,17 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
         optimizer=optimizer,
         predict=partial(_wrapped(forward.predict, forward.around), model),
-        loss=_wrapped(forward.loss, forward.around),
+        loss=_wrapped(loss, forward.around),
         gradient=[*([scale.unscale] if scale else ()), *(make() for make in recipe.gradient)],
         quality=Quality(task.metric),
-        samples=len(task.data.train),  # type: ignore[arg-type]
+        samples=samples,
         train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
         valid_fetch=recipe.input.loader(task.data.valid, valid_batch),
         rates=[group["lr"] for group in optimizer.param_groups],
         factor=factor_of(schedule, total_steps(recipe) or 1),
         plateau=plateau_of(schedule),
         scale=scale,
+        sampling=sampling,
     )
     for change in recipe.update.after:
         optimizer.register_step_post_hook(lambda made, *_, change=change: change(made, run.progress()))

@@ -5,8 +5,9 @@ import torch
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
 from hasten.training.loop import step
+from hasten.training.place import Place
 from hasten.training.recipe import Recipe
-from hasten.training.session import Place, build, steps_per_epoch
+from hasten.training.session import build, steps_per_epoch
 from hasten.tuning import clock
 from hasten.tuning.probe import endless, put, state_of
 

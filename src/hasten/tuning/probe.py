@@ -11,8 +11,9 @@ from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
 from hasten.data.datasets import Batch
 from hasten.training.loop import step
+from hasten.training.place import Place
 from hasten.training.recipe import Recipe, Surgery
-from hasten.training.session import Place, Session
+from hasten.training.session import Session
 
 
 class NoReference(HastenError):  # noqa: N818
