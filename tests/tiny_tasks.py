@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from hasten import Data, Stop, Task, Update
+from hasten.training.loss import CrossEntropy
 
 
 def mlp_task(*, samples: int = 50, batch_size: int | None = 8, dropout: float = 0.0, **changes: Any) -> Task:
@@ -98,3 +99,53 @@ def block_task(*, dropout: float = 0.1, **changes: Any) -> Task:
         stop=Stop(epochs=4),
     )
     return replace(task, **changes)
+
+
+class Computed(Dataset[Any]):
+    """Samples made one at a time, as decoding does."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return torch.arange(index, index + 5) / 40, index % 2
+
+
+def computed_task(**changes: Any) -> Task:
+    """Two classes of samples that are made one at a time."""
+    return mlp_task(name="tiny-computed", data=Data(train=Computed(50), valid=Computed(10)), **changes)
+
+
+def padded_task(**changes: Any) -> Task:
+    """Texts of eight tokens, most of them padding, with a target for each token; padding counts for nothing."""
+    x, y = padded_texts()
+    data = Data(train=TensorDataset(x, y), valid=TensorDataset(x[:9], y[:9]))
+    return block_task(name="tiny-padded", data=data, **{"loss": CrossEntropy(ignore_index=-100)} | changes)
+
+
+def padded_texts() -> tuple[torch.Tensor, torch.Tensor]:
+    tokens = torch.randint(1, 11, (40, 8), generator=torch.Generator().manual_seed(6))
+    behind = torch.arange(8) >= 1 + torch.arange(40)[:, None] % 6
+    return tokens.masked_fill(behind, 0), ((3 * tokens + 1) % 11).masked_fill(behind, -100)
+
+
+class MeanOfTokens(nn.Module):
+    """A score for each class from the mean embedding of a text; padding is embedded as zeros."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(11, 12, padding_idx=0), nn.Linear(12, 2)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.head(self.embed(tokens).sum(1) / (tokens != 0).sum(1, keepdim=True))
+
+
+def padded_classes_task(**changes: Any) -> Task:
+    """The same texts with one of two classes each."""
+    x, _ = padded_texts()
+    y = (x.sum(1) > 12).long()
+    data = Data(train=TensorDataset(x, y), valid=TensorDataset(x[:9], y[:9]))
+    return mlp_task(name="tiny-texts", **{"data": data, "model": MeanOfTokens} | changes)

@@ -1,18 +1,17 @@
 """The tasks and the machine that the contract is checked on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import torch
 from torch import nn
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from hasten import Data, Stop, Task, Update
 from hasten.base.records.machine import Machine
 from hasten.machine import facts
 
-from tiny_tasks import block_task, cnn_task, mlp_task
+from tiny_tasks import block_task, cnn_task, computed_task, mlp_task, padded_classes_task, padded_task
 
 LONG = Stop(steps=4000)
 """Long enough for what has to earn its preparation back; nothing trains it to the end."""
@@ -68,23 +67,6 @@ def several_epochs() -> Task:
     return mlp_task(name="tiny-epochs", stop=Stop(epochs=500))
 
 
-class Computed(Dataset[Any]):
-    """Samples made one at a time, as decoding does."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return torch.arange(index, index + 5) / 40, index % 2
-
-
-def computed() -> Task:
-    return mlp_task(name="tiny-computed", data=Data(train=Computed(50), valid=Computed(10)), stop=LONG)
-
-
 TASKS: tuple[Callable[[], Task], ...] = (
     lambda: block_task(stop=LONG),
     lambda: mlp_task(stop=LONG),
@@ -93,6 +75,9 @@ TASKS: tuple[Callable[[], Task], ...] = (
     wide,
     attending,
     several_epochs,
+    lambda: computed_task(stop=LONG),
+    lambda: padded_task(stop=LONG),
+    lambda: padded_classes_task(stop=LONG),
 )
 """In the order in which a technique looks for one that it does not refuse."""
 

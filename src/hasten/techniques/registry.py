@@ -22,12 +22,20 @@ from hasten.techniques.forward.tf32 import Tf32
 from hasten.techniques.gradient.centralise import Centralise
 from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
 from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
+from hasten.techniques.input.augmentation import Augmentation
 from hasten.techniques.input.batch_size import BatchSize
 from hasten.techniques.input.batched_gather import BatchedGather
+from hasten.techniques.input.block_shuffle import BlockShuffle
+from hasten.techniques.input.channels_last_delivery import ChannelsLastDelivery
 from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveResolution
+from hasten.techniques.input.fastest_loader import FastestLoader
 from hasten.techniques.input.infobatch import InfoBatch
+from hasten.techniques.input.length_bucketing import LengthBucketing
+from hasten.techniques.input.loader_threads import LoaderProcess, LoaderThreads
+from hasten.techniques.input.packed_store import PackedStore
 from hasten.techniques.input.prefetch import Prefetch
 from hasten.techniques.input.resident import Resident
+from hasten.techniques.input.sequence_packing import SequencePacking
 from hasten.techniques.model.depthwise_separable import DepthwiseSeparable
 from hasten.techniques.model.freezing import Freezing
 from hasten.techniques.model.light_activations import LightActivations
@@ -46,7 +54,16 @@ from hasten.training.technique import Technique
 OWN: tuple[type[Technique], ...] = (
     BatchedGather,
     Resident,
+    FastestLoader,
+    LoaderThreads,
+    LoaderProcess,
+    PackedStore,
     Prefetch,
+    ChannelsLastDelivery,
+    BlockShuffle,
+    LengthBucketing,
+    SequencePacking,
+    Augmentation,
     BatchSize,
     InfoBatch,
     ProgressiveLength,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Loader, per_sample, whole
+from hasten.data.order import Order, shuffled
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
 from hasten.training.task import Task, Update
@@ -44,12 +45,15 @@ class Surgery:
 class Input:
     """Read, batch, move to the device.
 
+    `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
+
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
     own; `prepare` on all; `curriculum` then on those that are trained on, with the share of the run that is done, from
     0 to 1. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
     """
 
     batch_size: int
+    order: Order = shuffled
     loader: Loader = per_sample
     augment: tuple[Augment, ...] = ()
     prepare: tuple[Callable[[Batch], Batch], ...] = ()

@@ -15,7 +15,7 @@ from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Fetch, Fetched, whole
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.order import sequential, shuffled
+from hasten.data.order import sequential
 from hasten.training.loss import Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
@@ -73,7 +73,7 @@ class Session:
             if full_batch is not None:
                 ids = full_batch
             else:
-                ids = self._sampled(shuffled(self.samples, seed=self.seed, epoch=self.place.epoch))
+                ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.place.epoch))
             fetched = self.train_fetch(ids)
             if self.recipe.input.ahead:
                 make = partial(self._made, epoch=self.place.epoch)

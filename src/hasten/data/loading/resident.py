@@ -19,6 +19,11 @@ def nbytes_of(dataset: Dataset[Any]) -> int:
     return len(dataset) * sum(column.nbytes for column in sample)  # type: ignore[arg-type]
 
 
+def fits(dataset: Dataset[Any], *, device: str, share: float) -> bool:
+    """Return whether all samples take at most a share of the GPU memory that is free."""
+    return nbytes_of(dataset) <= share * torch.cuda.mem_get_info(device)[0]
+
+
 def resident(dataset: Dataset[Any], batch_size: int, *, device: str) -> Fetch:
     """Fetch from a copy of the data set on `device`, which is made now; the batches are there too.
 

@@ -140,13 +140,18 @@ def cached(packing: Packing, cache: Path, *, progress: Progress | None = None) -
     Raises:
         BadInput: as `pack`.
     """
-    path = packing.source.path if isinstance(packing.source, SourceFingerprint) else str(packing.source.absolute())
-    name = hash_values(path, sorted(packing.preprocessing.items()), packing.columns, packing.classes, packing.details)
-    store = cache / f"{packing.kind}-{name[:16]}"
+    store = cache / store_name(packing)
     manifest = _manifest(store)
     if manifest is None or manifest.fingerprint != _key(packing, _fingerprint(packing, store)):
         pack(packing, store, replace=True, progress=progress)
     return store
+
+
+def store_name(packing: Packing) -> str:
+    """Return the name that the store of a source has in a folder of stores."""
+    path = packing.source.path if isinstance(packing.source, SourceFingerprint) else str(packing.source.absolute())
+    name = hash_values(path, sorted(packing.preprocessing.items()), packing.columns, packing.classes, packing.details)
+    return f"{packing.kind}-{name[:16]}"
 
 
 def _key(packing: Packing, source: SourceFingerprint) -> str:

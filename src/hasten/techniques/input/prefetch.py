@@ -24,18 +24,14 @@ Source
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-import torch
 from msgspec import Meta
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
-from hasten.base.seeds import preserved, seed_all
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.loaders import whole
+from hasten.techniques.input.global_draws import REASON, draws_from_global_generators
 from hasten.training.recipe import Recipe
-
-_TRIAL = 2  # samples
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Prefetch:
         idea="make the next batches in a thread while the step computes",
         source="Murray et al., 2021, arXiv:2101.12127",
         treats=("input_bound", "h2d_bound"),
-        after=("batched_gather", "resident"),
+        after=("batched_gather", "resident", "fastest_loader", "loader_threads", "loader_process", "packed_store"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -59,21 +55,9 @@ class Prefetch:
         if recipe.input.loader is whole:
             return "a full batch is built only once"
         if draws_from_global_generators(recipe):
-            return "the samples draw from the global random generators, as dropout does: their order would be chance"
+            return REASON
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Let the session make batches ahead."""
         return replace(recipe, input=replace(recipe.input, ahead=self.depth))
-
-
-def draws_from_global_generators(recipe: Recipe) -> bool:
-    """Return whether two samples, fetched, augmented and prepared, move torch's global generator on."""
-    with preserved():
-        seed_all(0)
-        before = torch.get_rng_state()
-        ids, batch = next(recipe.input.loader(recipe.task.data.train, _TRIAL)(torch.arange(_TRIAL)))
-        batch = augmented(batch, recipe.input.augment, Draws(0, 0, ids))
-        for prepare in recipe.input.prepare:
-            batch = prepare(batch)
-        return not torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,131 @@
+"""Compute every sample once, keep it in a checked store on the disk, and gather batches from there.
+
+What it does
+    At the first fetch the samples of the task's data sets are computed once and written to a store in the cache folder,
+    under a fingerprint of what they are made from; every batch is then a gather from it. A later run finds the store.
+
+Why it helps
+    Decoding an image takes a thousand times as long as copying its pixels. From the second epoch on, and from the first
+    in the next run, only the copy is left.
+
+When it hurts
+    Packing takes as long as an epoch of reading, and the pixels more room than their JPEG. It is refused where the
+    training is over before that is earned back.
+
+Numerics
+    The same samples in the same order: every batch is equal bit for bit.
+
+Known problems
+    The fingerprint covers what a data set holds and the code of its class, not what its functions read from elsewhere.
+    A few samples of the store are compared with the data set each time it is opened; a data set can say by a method
+    `fingerprint` what it is made from. Random transforms would be frozen: data sets that have some are refused.
+
+Source
+    tf.data's `snapshot` (RFC 193, 2020); FFCV (Leclerc et al., 2023, arXiv:2306.12517).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from torch.utils.data import Dataset
+
+from hasten.base.errors import BadInput
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.base.units import seconds
+from hasten.data.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
+from hasten.data.gather import why_not
+from hasten.data.loaders import Fetch, per_sample
+from hasten.data.materialise import check_repeatable, some_places
+from hasten.data.pack_dataset import is_packed, packed
+from hasten.machine import cache_folder
+from hasten.training.recipe import Recipe
+from hasten.training.session import steps_per_epoch, total_steps
+
+
+@dataclass(frozen=True)
+class FromStore:
+    """The loader that fetches from the stores of data sets in a folder."""
+
+    cache: Path
+
+    def __call__(self, dataset: Dataset[Any], batch_size: int) -> Fetch:
+        fingerprint = dataset_fingerprint(dataset)
+        if fingerprint is None:
+            raise BadInput(f"a data set must have a fingerprint to be packed: {why_no_fingerprint(dataset)}.")
+        return packed(dataset, batch_size, fingerprint=fingerprint, cache=self.cache)
+
+
+@dataclass(frozen=True)
+class PackedStore:
+    """Compute every sample once and gather batches from a store."""
+
+    longest_s: Annotated[float, Meta(gt=0, description="seconds that packing may take")] = 60.0
+
+    card: ClassVar[Card] = Card(
+        name="packed_store",
+        stage=Stage.INPUT,
+        guarantee=Guarantee.EXACT,
+        idea="compute every sample once, keep it on the disk, and gather batches from there",
+        source="tf.data's snapshot (RFC 193, 2020); Leclerc et al., 2023, arXiv:2306.12517",
+        treats=("input_bound", "io_bound", "loader_cpu_bound"),
+        needs=("samples that are always the same", "room on the disk"),
+        conflicts=("batched_gather", "resident"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse what is in memory already, changes from read to read, cannot be told apart, or takes too long."""
+        if recipe.input.loader is not per_sample:
+            return "the batches do not come from the per-sample loader (a full batch is built only once)"
+        data = recipe.task.data
+        if why_not(data.train) is None and why_not(data.valid) is None:
+            return "the samples can be gathered from where they are"
+        for dataset in (data.train, data.valid):
+            if reason := _cannot_be_packed(dataset):
+                return reason
+        return self._too_long(recipe)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Put the loader that reads the store in place of the per-sample one."""
+        return replace(recipe, input=replace(recipe.input, loader=FromStore(cache_folder() / "stores")))
+
+    def _too_long(self, recipe: Recipe) -> str | None:
+        packing_s = sum(_packing_s(dataset) for dataset in (recipe.task.data.train, recipe.task.data.valid))
+        steps = total_steps(recipe)
+        if packing_s and steps is not None and steps <= steps_per_epoch(recipe):
+            return "the training reads every sample once at the most, and packing does that too"
+        if packing_s > self.longest_s:
+            return f"packing would take about {seconds(packing_s)}, more than the {seconds(self.longest_s)} allowed"
+        return None
+
+
+def _cannot_be_packed(dataset: Dataset[Any]) -> str | None:
+    if (unknown := why_no_fingerprint(dataset)) is not None:
+        return unknown
+    return _words(lambda: check_repeatable(dataset))  # type: ignore[arg-type]  (map-style, as `check` has seen)
+
+
+def _words(look: Callable[[], None]) -> str | None:
+    try:
+        look()
+    except BadInput as error:
+        return str(error)
+    return None
+
+
+def _packing_s(dataset: Dataset[Any]) -> float:
+    """Return about how many seconds it takes to pack a data set: none if its store is there."""
+    fingerprint = dataset_fingerprint(dataset)
+    if fingerprint is not None and is_packed(dataset, fingerprint, cache_folder() / "stores"):  # type: ignore[arg-type]
+        return 0.0
+    size = len(dataset)  # type: ignore[arg-type]
+    places = some_places(size)
+    begin = perf_counter()
+    for place in places:
+        dataset[place]
+    return (perf_counter() - begin) / len(places) * size
