@@ -128,7 +128,8 @@ def test_an_evaluation_inside_the_loop_is_told_apart_and_spread_over_the_steps()
                 planted.model(inputs)
                 planted.slow = "nothing"
                 planted.model.train()
-    assert watched.profile().seconds("evaluation") == pytest.approx(2 * WAIT_S / 40, rel=0.5)
+    spread_s = 2 * WAIT_S / 40
+    assert spread_s <= watched.profile().seconds("evaluation") < 4 * spread_s  # a busy machine sleeps longer
 
 
 def test_an_optimizer_that_takes_a_closure_is_understood() -> None:

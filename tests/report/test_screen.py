@@ -262,7 +262,7 @@ def test_a_profile_in_depth_is_shown_with_layers_bounds_and_diagnosis() -> None:
     flat = re.sub(r"\s+", " ", paper.text)
     assert "layers.0 Linear 120 µs 25 % 786 k 1.57 M 256 KiB" in flat
     assert "total 200 µs 20 % 983 k 1.97 M 384 KiB" in flat
-    assert "the wait for data at most 1.84× measured 1.75× [1.66, 1.84], n = 24 pairs the update nothing" in flat
+    assert "the wait for data at most 1.84× 1.75× [1.66, 1.84], n = 24 the update nothing" in flat
     assert "doubled not known out of memory" in flat
     assert "! the distance is not known" in flat
     assert flat.count("the step waits for its input") == 1

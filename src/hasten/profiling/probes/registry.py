@@ -16,7 +16,7 @@ PROBES: tuple[Kind, ...] = (
     Kind("doubled_batch", "what a step costs whatever its size", doubled_batch.measure),
     Kind("skipped_update", "the update", skipped_update.measure),
     Kind("thread_sweep", "the present number of threads", thread_sweep.measure),
-    Kind("no_logging", "reports and the loop's own bookkeeping", no_logging.measure),
-    Kind("padded_products", "sides of products that do not fit the hardware", padded_products.measure),
+    Kind("no_logging", "reports and bookkeeping", no_logging.measure),
+    Kind("padded_products", "products with awkward sides", padded_products.measure),
     Kind("fused_attention", "attention in several kernels", fused_attention.measure),
 )

@@ -8,8 +8,7 @@ from hasten.report.layers import HEADS, layer_rows
 from hasten.report.terminal.anatomy import anatomy_view
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import grid, quiet, section
-from hasten.report.wording import ratio as in_words
-from hasten.report.wording import times
+from hasten.report.wording import bounds, times
 
 _LAYERS = 8
 _FOR_ALL_COLUMNS = 116
@@ -25,8 +24,14 @@ def profile_view(profile: Profile, *, width: int) -> RenderableType:
         cells = [HEADS, *(row.cells for row in rows)]
         table = [tuple(_cell(line[place], place, head=line is HEADS) for place in shown) for line in cells]
         parts.append(section("Layers", grid(table, right=frozenset(range(1, len(shown))))))
-    if bounds := _bounds(profile):
-        parts.append(section("What could be gained", grid(bounds, right=frozenset({1})), note="measured without it"))
+    if gains := _gains(profile):
+        parts.append(
+            section(
+                "What could be gained",
+                grid(gains, right=frozenset({1})),
+                note="a step without it, in pairs with the usual one",
+            )
+        )
     if profile.diagnosis is not None:
         parts.append(diagnosis_view(profile.diagnosis))
     return Group(*parts)
@@ -38,14 +43,14 @@ def _cell(words: str, place: int, *, head: bool) -> Text:
     return Text(words if place or len(words) <= 24 else f"…{words[-23:]}")
 
 
-def _bounds(profile: Profile) -> list[tuple[Text, Text, Text]]:
+def _gains(profile: Profile) -> list[tuple[Text, Text, Text]]:
     """Return what each probe removed and what that gains at most, the largest first."""
     measured = [(probe, probe.ratio) for probe in profile.probes if probe.ratio is not None]
     rows = [
         (
             Text(probe.removes),
             Text(f"at most {times(ratio.high)}") if ratio.high > _NOTHING else quiet("nothing"),
-            quiet("; ".join(filter(None, (f"measured {in_words(ratio, 'pair')}", probe.detail)))),
+            quiet("; ".join(filter(None, (f"{times(ratio.value)} {bounds(ratio)}, n = {ratio.n}", probe.detail)))),
         )
         for probe, ratio in sorted(measured, key=lambda pair: -pair[1].value)
     ]
