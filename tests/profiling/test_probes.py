@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from hasten.base.records.interval import Interval
 from hasten.base.records.probe import Probe
 from hasten.base.records.profile import PartTime, Profile
+from hasten.base.records.record import to_json
 from hasten.machine.facts import facts
 from hasten.profiling.operators import operator_times
 from hasten.profiling.probes import (
@@ -158,6 +159,7 @@ def test_running_out_of_memory_is_what_the_probe_says_and_the_session_lives_on(m
     assert found is not None
     assert found.ratio is None
     assert found.failed == "out of memory"
+    assert msgspec.json.decode(to_json(found), type=Probe) == found
     assert found.sentence == "doubled_batch could not be measured: out of memory"
     step(run, one_batch(run))
 

@@ -1,6 +1,7 @@
 """Parts of a profile that may fail without taking the rest with them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -17,13 +18,16 @@ def attempted(what: str, measure: Callable[[], Result], remarks: list[str]) -> R
     """Return what `measure` gives; where it fails, note why in `remarks` and return None; see `or_reason`."""
     found = or_reason(measure)
     if isinstance(found, Reason):
-        remarks.append(f"{what} could not be measured: {found}")
+        remarks.append(f"{what} could not be measured: {found.text}")
         return None
     return found
 
 
-class Reason(str):
+@dataclass(frozen=True)
+class Reason:
     """Why something could not be measured, on one line."""
+
+    text: str
 
 
 def or_reason(measure: Callable[[], Result]) -> Result | Reason:

@@ -1,5 +1,6 @@
 """The real loop, run for a while with marks: the time of each part of each step, and what went on meanwhile."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
@@ -53,14 +54,15 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
     most = steps or NEVER
     set_aside_stop_rules(run, evaluate_every=most)
     graphs, remark = [compiled_graphs()], ""
-    limit.restart("the first step")
+    due: Callable[[], str] = lambda: f"step {run.place.step + 1}"  # noqa: E731
+    limit.restart(due)
     with collector_watched() as collector, load_observed() as observed:
         clock = Marks() if run.recipe.parallel.device == "cpu" else DeviceMarks()
         begin = perf_counter()
         with closing(train(run, clock.mark)) as events:
             for event in events:
                 done = run.place.step
-                limit.restart(f"step {done + 1}")
+                limit.restart(due)
                 if len(graphs) == 1 and done >= _WARM_STEPS:
                     graphs.append(compiled_graphs())
                 if isinstance(event, Finished):

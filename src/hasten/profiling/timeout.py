@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -24,10 +24,10 @@ class TimeLimit:
     """What is being waited for, and how long it may take."""
 
     limit_s: float
-    what: str
+    what: str | Callable[[], str]  # a function tells it when the time is up
     counts: bool  # False where no alarm can be set
 
-    def restart(self, what: str) -> None:
+    def restart(self, what: str | Callable[[], str]) -> None:
         """Note that something was done; from now on `what` has the whole time."""
         self.what = what
         if self.counts:
@@ -59,8 +59,9 @@ def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
         return
 
     def give_up(number: int, frame: FrameType | None) -> None:
+        what = limit.what if isinstance(limit.what, str) else limit.what()
         raise TimedOut(
-            f"{limit.what} must end within {seconds(limit_s)}; it has not. "
+            f"{what} must end within {seconds(limit_s)}; it has not. "
             "If it is only slow, allow more with --timeout; else look for what it waits for."
         )
 

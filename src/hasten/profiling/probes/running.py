@@ -76,7 +76,7 @@ def run_probe(kind: Kind, run: Session, profile: Profile, machine: Machine, *, b
         return None
     if isinstance(found, Reason):
         run.optimizer.zero_grad()
-        return Probe(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=found)
+        return Probe(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=found.text)
     return Probe(
         name=kind.name,
         removes=kind.removes,
