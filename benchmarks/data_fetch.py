@@ -1,7 +1,9 @@
 """Shuffled batches without augmentation: torch's DataLoader against a gather, from memory and from a store.
 
 Four shapes: CIFAR (50,000 x 32 x 32 x 3 uint8), Fashion-MNIST (60,000 x 28 x 28 uint8), tokens (windows of 256 uint16,
-64 a batch) and a table (1,000,000 x 32 float32). The contents are random; the files are warm.
+64 a batch) and a table (1,000,000 x 32 float32). The contents are random; the files are warm. Images of the CIFAR shape
+are also fetched by the peers of `peer_loaders.py` that are installed (`pip install torchdata litdata webdataset grain
+datasets`), each from the first 10,000.
 
     python benchmarks/data_fetch.py [--rounds 15] [--slice 0.4] [--scale 1.0]
 """
@@ -28,10 +30,12 @@ from hasten.data.store.pack import pack
 from hasten.data.store.reader import StoreSamples, open_store
 from hasten.data.store.windows import StoreWindows
 
+from peer_loaders import installed
 from recording import record
 from rounds import Way, rates, table
 
 CONTEXT = 256  # tokens of a window
+FOR_PEERS = 10_000  # images: writing their formats is slow, and their rates do not depend on how many there are
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,20 @@ def main() -> None:
     measure = partial(rates, rounds=options.rounds, slice_s=options.slice)
     results: list[dict[str, object]] = []
     with TemporaryDirectory() as folder:
+        missing: dict[str, str] = {}
         for shape in shapes(Path(folder), options.scale):
-            found = measure(ways(shape))
+            peers: dict[str, Way] = {}
+            if shape.name == "cifar":
+                arrays = (column[:FOR_PEERS].numpy() for column in shape.memory.tensors)
+                peers, missing = installed(*arrays, Path(folder) / "peers", shape.batch_size)
+            found = measure(ways(shape) | peers)
             title = f"{shape.name}, {shape.unit} a second, batches of {shape.batch_size}"
             rows = table(title, found, against="DataLoader, 0 workers")
             results.append({"shape": shape.name, "unit": shape.unit, "batch_size": shape.batch_size, "rows": rows})
-    print(record("data_fetch", {"rounds": options.rounds, "scale": options.scale, "results": results}))
+    for name, why in missing.items():
+        print(f"  {name:44} not measured: {why}")
+    content = {"rounds": options.rounds, "scale": options.scale, "missing": missing, "results": results}
+    print(record("data_fetch", content))
 
 
 if __name__ == "__main__":

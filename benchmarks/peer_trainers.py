@@ -4,7 +4,6 @@ Each function takes the training and the validation set and returns one whole tr
 size and epochs, judged on the validation set after every epoch. A trainer that is not installed is left out, and said.
 """
 
-import importlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
+
+from peers import unavailable
 
 Train = Callable[[], object]
 BATCH_SIZE, EPOCHS, RATE = 32, 4, 1e-3
@@ -164,12 +165,6 @@ PEERS = {
 
 def installed(train: TensorDataset, valid: TensorDataset) -> tuple[dict[str, Train], dict[str, str]]:
     """Return name -> training of the peers that import here, and name -> why of those that do not."""
-    trainings, missing = dict[str, Train](), dict[str, str]()
-    for name, (module, peer) in PEERS.items():
-        try:
-            importlib.import_module(module)
-        except (ImportError, RuntimeError) as failure:  # a torchvision without its operators raises RuntimeError
-            missing[name] = f"{type(failure).__name__}: {failure}"
-        else:
-            trainings[name] = peer(train, valid)
+    missing = {name: why for name, (module, _) in PEERS.items() if (why := unavailable(module)) is not None}
+    trainings = {name: peer(train, valid) for name, (_, peer) in PEERS.items() if name not in missing}
     return trainings, missing
