@@ -67,6 +67,25 @@ def several_epochs() -> Task:
     return mlp_task(name="tiny-epochs", stop=Stop(epochs=500))
 
 
+def tall_blocks() -> Task:
+    def block() -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 96), nn.GELU(), nn.Linear(96, 12))
+
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(  # noqa: E731
+        nn.Embedding(11, 12), nn.Sequential(*(block() for _ in range(5))), nn.Linear(12, 11)
+    )
+    return block_task(name="tiny-tall", model=layers, batch_size=20, stop=LONG)
+
+
+def few_words() -> Task:
+    generator = torch.Generator().manual_seed(6)
+    x = (torch.rand(40, 1100, generator=generator) < 0.01).float()
+    y = (x.sum(1) > x.sum(1).median()).long()
+    data = Data(train=TensorDataset(x, y), valid=TensorDataset(x[:10], y[:10]))
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(nn.Linear(1100, 7), nn.ReLU(), nn.Linear(7, 2))  # noqa: E731
+    return mlp_task(name="tiny-words", data=data, model=layers, stop=LONG)
+
+
 TASKS: tuple[Callable[[], Task], ...] = (
     lambda: block_task(stop=LONG),
     lambda: mlp_task(stop=LONG),
@@ -75,6 +94,8 @@ TASKS: tuple[Callable[[], Task], ...] = (
     wide,
     attending,
     several_epochs,
+    tall_blocks,
+    few_words,
     lambda: computed_task(stop=LONG),
     lambda: padded_task(stop=LONG),
     lambda: padded_classes_task(stop=LONG),

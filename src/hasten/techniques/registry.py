@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from hasten.base.errors import unknown_name
 from hasten.techniques.backward.micro_batch import MicroBatch
 from hasten.techniques.backward.recompute import Recompute, RecomputeSelective
+from hasten.techniques.backward.recompute_budget import RecomputeBudget
 from hasten.techniques.backward.saved_tensors import Int8Saved, LosslessSaved
 from hasten.techniques.backward.update_in_backward import UpdateInBackward
 from hasten.techniques.forward.bf16 import Bf16
@@ -13,6 +14,8 @@ from hasten.techniques.forward.channels_last import ChannelsLast
 from hasten.techniques.forward.compile import Compile
 from hasten.techniques.forward.compile_regions import CompileRegions
 from hasten.techniques.forward.cpu_runtime import CpuRuntime
+from hasten.techniques.forward.cuda_graphs import CudaGraphs
+from hasten.techniques.forward.fp8 import Fp8
 from hasten.techniques.forward.fp16 import Fp16
 from hasten.techniques.forward.fused_linear_cross_entropy import FusedLinearCrossEntropy
 from hasten.techniques.forward.int8_linear import Int8Training
@@ -41,7 +44,9 @@ from hasten.techniques.model.freezing import Freezing
 from hasten.techniques.model.light_activations import LightActivations
 from hasten.techniques.model.low_rank_linear import LowRank
 from hasten.techniques.model.magnitude_pruning import MagnitudePruning
+from hasten.techniques.model.semi_structured import SemiStructured
 from hasten.techniques.model.sparse_embedding import SparseEmbedding
+from hasten.techniques.model.sparse_input import SparseInput
 from hasten.techniques.update.averaging import Ema, Swa
 from hasten.techniques.update.delayed_update import DelayedUpdate
 from hasten.techniques.update.fused_optimizer import FusedOptimizer
@@ -73,7 +78,9 @@ OWN: tuple[type[Technique], ...] = (
     DepthwiseSeparable,
     Freezing,
     MagnitudePruning,
+    SemiStructured,
     SparseEmbedding,
+    SparseInput,
     OneDnnFp32,
     ChannelsLast,
     Bf16,
@@ -81,13 +88,16 @@ OWN: tuple[type[Technique], ...] = (
     CpuRuntime,
     Tf32,
     Fp16,
+    Fp8,
     CompileRegions,
+    CudaGraphs,
     FusedLinearCrossEntropy,
     Int8Training,
     Sdpa,
     MicroBatch,
     Recompute,
     RecomputeSelective,
+    RecomputeBudget,
     UpdateInBackward,
     LosslessSaved,
     Int8Saved,

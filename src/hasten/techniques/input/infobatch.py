@@ -170,7 +170,7 @@ class InfoBatch:
         source="Qin et al., 2023, arXiv:2303.04947",
         treats=("slow_convergence",),
         needs=("cross-entropy or squared error", "a run of several epochs, in batches"),
-        conflicts=("fused_linear_cross_entropy",),
+        conflicts=("fused_linear_cross_entropy", "sequence_packing"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
