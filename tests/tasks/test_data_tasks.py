@@ -170,6 +170,28 @@ def test_a_number_and_a_class_of_a_table_are_learned(tmp_path: Path) -> None:
     assert best(task) > 0.9
 
 
+def test_a_folder_may_give_the_file_to_learn_from_and_that_to_validate_on(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    whole = write_table(tmp_path / "t.csv", 200).read_text().splitlines()
+    (folder / "my.train.csv").write_text("\n".join(whole[:161]))
+    (folder / "my.valid.csv").write_text("\n".join([whole[0], *whole[161:]]))
+    (folder / "my.test.csv").write_text("not a table")
+    (folder / "readme.md").write_text("words")
+    task = tables.task(data=folder, column="kind", batch_size=16, epochs=8)
+    assert (len(task.data.train), len(task.data.valid)) == (160, 40)
+    assert best(task) > 0.9
+    number = tables.task(data=folder)
+    plain = tables.task(data=folder / "my.train.csv")
+    assert number.data.valid[0][0].shape == plain.data.valid[0][0].shape
+    (folder / "my.valid.csv").unlink()
+    task = tables.task(data=folder, column="kind")
+    assert (len(task.data.train), len(task.data.valid)) == (128, 32), "the test file is left alone"
+    (folder / "other.data").write_text("1,2")
+    with pytest.raises(BadInput, match="one table to learn from.*found my.test.csv, my.train.csv, other.data"):
+        tables.task(data=folder)
+
+
 def test_a_table_may_be_parquet(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     pytest.importorskip("pyarrow.parquet").write_table(
@@ -200,31 +222,38 @@ def test_only_the_task_table_takes_a_column(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_real_tables_are_learned(shared_data: Path) -> None:
-    adult = tables.task(data=shared_data / "adult" / "adult.data.gz", epochs=3)
+    adult = tables.task(data=shared_data / "adult", epochs=3)  # adult.test.gz is left alone
+    assert len(adult.data.train) + len(adult.data.valid) == 32_561
     assert adult.metric == "accuracy"
-    assert best(adult) > 0.8
+    assert best(adult) > 0.84  # 0.855 measured; 0.76 is the larger class
     protein = tables.task(data=shared_data / "protein_casp" / "CASP.csv.gz", epochs=6)
     assert protein.metric == "r2"
-    assert best(protein) > 0.2
+    assert best(protein) > 0.44  # 0.505 measured
     houses = shared_data / "california_housing" / "housing.csv.gz"
-    assert best(tables.task(data=houses, column="median_house_value", epochs=5)) > 0.5
+    assert best(tables.task(data=houses, column="median_house_value", epochs=5)) > 0.72  # 0.765
 
 
 @pytest.mark.slow
 def test_the_real_reviews_reach_their_target(shared_data: Path) -> None:
     task = imdb.task(data=shared_data / "imdb")
     assert (len(task.data.train), len(task.data.valid)) == (20_000, 5_000)
-    assert best(task) >= 0.85
+    assert best(task) >= 0.85  # 0.873 measured, after two epochs
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("folder", "sizes", "side"), [("trashnet_150", (2021, 506), 64), ("cifar10_png", (16_000, 4_000), 32)]
+    ("folder", "sizes", "side", "epochs", "least"),
+    [
+        ("trashnet_150", (2021, 506), 64, 2, 0.5),  # 0.59 measured; 0.24 is the largest class
+        ("cifar10_png", (16_000, 4_000), 32, 1, 0.4),  # 0.479 measured
+    ],
 )
-def test_the_real_images_are_learned(shared_data: Path, folder: str, sizes: tuple[int, int], side: int) -> None:
+def test_the_real_images_are_learned(
+    shared_data: Path, folder: str, sizes: tuple[int, int], side: int, epochs: int, least: float
+) -> None:
     pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-    task = images.task(data=shared_data / folder, epochs=2)
+    task = images.task(data=shared_data / folder, epochs=epochs)
     assert math.isclose(len(task.data.train), sizes[0], abs_tol=6)
     assert len(task.data.train) + len(task.data.valid) == sum(sizes)
     assert task.data.train[0][0].shape == (3, side, side)
-    assert best(task) > 0.3
+    assert best(task) > least

@@ -1,5 +1,7 @@
 """Losses sum and count as they say; optimizers come by name."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -94,6 +96,25 @@ def test_every_metric_by_name_gives_a_number(name: str) -> None:
     else:
         quality.add(torch.randn(30, 3), torch.arange(30) % 3)
     assert torch.isfinite(torch.tensor(quality.value(0.5)))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 9), (30, 3)])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "auroc"])
+def test_metrics_over_classes_find_the_dimension_of_the_classes(
+    shape: tuple[int, ...], last: bool, metric: str
+) -> None:
+    target = (torch.arange(shape[0] * math.prod(shape[2:])) % 3).view(shape[0], *shape[2:])
+    scores = torch.randn(shape)
+    flat = scores.movedim(1, -1).reshape(-1, 3)
+    quality, plain = Quality(metric), Quality(metric)
+    quality.add(scores.movedim(1, -1) if last else scores, target)
+    plain.add(flat, target.flatten())
+    assert quality.value(0.0) == pytest.approx(plain.value(0.0))
+    if metric == "accuracy":
+        again = Quality(metric)
+        again.add(flat, target.flatten())
+        assert again.value(0.0) == pytest.approx(float((flat.argmax(1) == target.flatten()).float().mean()))
 
 
 def test_accuracy_and_its_direction() -> None:

@@ -55,7 +55,7 @@ TASKS: dict[str, BuiltIn] = {
     "table": BuiltIn(
         tables.task,
         "your own table: a class or a number from its other columns; an MLP",
-        "a CSV, TSV or Parquet file; --column names what to predict, the last column if left out",
+        "a CSV, TSV or Parquet file, or a folder with a train file; --column names what to predict, or the last one is",
         takes_column=True,
     ),
 }

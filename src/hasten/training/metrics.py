@@ -50,8 +50,8 @@ class Quality:
         if self.name == "loss":
             return
         if self._metric is None:
-            self._metric = _BY_NAME[self.name](output.shape[-1]).to(output.device)
-        if self.name in _OVER_CLASSES and output.ndim > 2 and output.shape[:-1] == target.shape:
+            self._metric = _BY_NAME[self.name](output.shape[class_dimension(output, target)]).to(output.device)
+        if self.name in _OVER_CLASSES and output.ndim > 2 and class_dimension(output, target) == output.ndim - 1:
             output, target = output.flatten(0, -2), target.flatten()
         self._metric.update(output, target)
 
@@ -72,6 +72,16 @@ class Quality:
     def reaches(self, value: float, target: float | None) -> bool:
         """Return whether `value` is as good as `target`; False where there is no target."""
         return target is not None and as_good_as(value, target, higher_is_better=self.higher_is_better)
+
+
+def class_dimension(output: Tensor, target: Tensor) -> int:
+    """Return which dimension of the output holds the scores of the classes, as the cross-entropy takes it.
+
+    The last one for (batch, classes), and where the others are those of the target: (batch, ..., classes). Else, as for
+    images in torch's (batch, classes, ...), the second.
+    """
+    last = output.ndim <= 2 or output.shape[:-1] == target.shape
+    return output.ndim - 1 if last else 1
 
 
 def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:

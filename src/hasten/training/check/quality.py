@@ -8,7 +8,7 @@ from torch import Tensor
 from hasten.base.errors import BadInput
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
-from hasten.training.metrics import Quality
+from hasten.training.metrics import Quality, class_dimension
 from hasten.training.task import Task
 
 _RANGE = {
@@ -53,7 +53,7 @@ def check_metric(quality: Quality, output: Any, seen: Seen) -> None:
     """
     target = seen.batch[-1]
     must = f"the metric {quality.name!r} must be able to judge output {described(output)} by target {described(target)}"
-    scores = isinstance(output, Tensor) and output.ndim > 1 and output.shape[-1] > 1
+    scores = isinstance(output, Tensor) and output.ndim > 1 and output.shape[class_dimension(output, target)] > 1
     if quality.name in _OF_CLASSES and (not scores or target.is_floating_point()):
         raise BadInput(
             f"{must}; it is over classes, so it needs a score for each class and whole labels. Choose another, or give "
