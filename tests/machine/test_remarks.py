@@ -106,7 +106,7 @@ def test_gpu_formats() -> None:
     peaks = [_gemm(form, "cublas", rate, device="cuda") for form, rate in rates.items()]
     machine = _machine(*peaks, gpu=Gpu(name="a GPU", capability=(9, 0), memory_bytes=1 << 36))
     told = _told(machine, "on the GPU")
-    assert [sentence.partition("technique ")[2] for sentence in told] == ["`tf32`", "`bf16`", ""]
+    assert [sentence.partition("technique ")[2] for sentence in told] == ["`tf32`", "`bf16`", "`fp8`"]
     assert "bf16 matmul runs 2.00 times as fast as tf32" in told[1]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from hasten.base.records.machine import Machine, Peak
 from hasten.machine.comparison import BySize, by_size, is_clear, pairs, rate_text, short, size_text
 
-_TECHNIQUES = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8_linear", "tf32": "tf32"}
+_TECHNIQUES = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8_linear", "tf32": "tf32", "float8": "fp8"}
 _HARDWARE: Mapping[str, frozenset[str]] = {  # any one of these instruction sets multiplies the format on a CPU
     "bfloat16": frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "arm_bf16"}),
     "float16": frozenset({"avx512_fp16", "amx_fp16", "avx_ne_convert", "arm_fp16"}),
@@ -82,10 +82,9 @@ def _gpu_formats(machine: Machine) -> Iterator[str]:
 def _gain(narrow: Peak, wide: Peak) -> str:
     ratio, names = _ratio(narrow, wide), (short(narrow.format), short(wide.format))
     if narrow.rate > wide.rate and is_clear(narrow, wide):
-        technique = _TECHNIQUES.get(narrow.format)
         return (
             f"{names[0]} matmul runs {ratio} times as fast as {names[1]} ({rate_text(narrow)} against "
-            f"{rate_text(wide)} at {size_text(narrow)}){f': technique `{technique}`' if technique else ''}"
+            f"{rate_text(wide)} at {size_text(narrow)}): technique `{_TECHNIQUES[narrow.format]}`"
         )
     return f"{names[0]} matmul is no faster than {names[1]} ({ratio} of it at {size_text(narrow)})"
 
