@@ -87,10 +87,14 @@ def test_the_thread_has_one_torch_thread_and_the_others_keep_theirs() -> None:
     try:
         inside = list(prefetched((torch.get_num_threads() for _ in range(3)), 2))
         outside = torch.get_num_threads()
+        later: list[int] = []
+        other = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+        other.start()
+        other.join()
     finally:
         torch.set_num_threads(before)
     assert inside == [1, 1, 1]
-    assert outside == 2
+    assert (outside, later) == (2, [2])
 
 
 def data(count: int = 23) -> TensorDataset:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from hasten.data.loaders import Fetch, Fetched
+from hasten.data.loading.alone import compute_alone
 
 AHEAD = 2
 """Batches that the other process makes before they are asked for."""
@@ -86,27 +86,15 @@ class _Together(Dataset[Any]):
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         if self.pool is None:  # in the other process, which ends with its threads
-            self.pool = ThreadPoolExecutor(self.threads)
+            self.pool = ThreadPoolExecutor(self.threads, initializer=compute_alone)
         return _read(self.dataset, indices, self.pool, self.threads)
 
 
 @contextmanager
 def _pool(threads: int) -> Generator[ThreadPoolExecutor]:
-    """Threads that each compute with one of torch's; this thread keeps its own number."""
-    own = torch.get_num_threads()
-    started = Barrier(threads + 1)
-
-    def start() -> None:
-        torch.set_num_threads(1)
-        started.wait()
-
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="hasten-decode")
+    """Threads that each compute alone."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="hasten-decode", initializer=compute_alone)
     try:
-        for _ in range(threads):
-            pool.submit(start)
-        started.wait()
-        # OpenMP keeps its number of threads for each thread, MKL for the whole process: say ours again.
-        torch.set_num_threads(own)
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-import torch
+from hasten.data.loading.alone import compute_alone
 
 Item = TypeVar("Item")
 
@@ -28,7 +28,6 @@ class _Ring(Generic[Item]):
 
     ready: SimpleQueue[Item | _End]
     free: threading.Semaphore  # places for items that are ready
-    started: threading.Event
     left: bool = False  # set once nobody wants more
 
 
@@ -42,13 +41,9 @@ def prefetched(stream: Iterator[Item], depth: int) -> Generator[Item]:
         stream: runs wholly in the thread, also its closing.
         depth: items that may be ready at once, at least 1.
     """
-    ring = _Ring[Item](SimpleQueue(), threading.Semaphore(depth), threading.Event())
+    ring = _Ring[Item](SimpleQueue(), threading.Semaphore(depth))
     producer = threading.Thread(target=_produce, args=(stream, ring), name="hasten-prefetch", daemon=True)
-    threads = torch.get_num_threads()
     producer.start()
-    ring.started.wait()
-    # OpenMP keeps its number of threads for each thread, MKL for the whole process: say ours again after the producer.
-    torch.set_num_threads(threads)
     try:
         while not isinstance(item := ring.ready.get(), _End):
             ring.free.release()
@@ -62,10 +57,8 @@ def prefetched(stream: Iterator[Item], depth: int) -> Generator[Item]:
 
 
 def _produce(stream: Iterator[Item], ring: _Ring[Item]) -> None:
-    # One thread is enough to copy, and a second one would take the cores that the step computes on.
-    torch.set_num_threads(1)
-    ring.started.set()
     try:
+        compute_alone()
         while _place_free(ring):
             ring.ready.put(next(stream))
     except StopIteration:
