@@ -24,12 +24,12 @@ def brighten(images: Tensor, factors: Tensor) -> Tensor:
 def contrast(images: Tensor, factors: Tensor) -> Tensor:
     """Return the images with their distance from their mean grey times a factor each."""
     mean = grey(images).sum((1, 2, 3), dtype=torch.int64).double() / (images.shape[1] * images.shape[2])
-    return _blended(images, mean.round().float().view(-1, 1, 1, 1), factors)
+    return away_from(images, mean.round().float().view(-1, 1, 1, 1), factors)
 
 
 def saturate(images: Tensor, factors: Tensor) -> Tensor:
     """Return the images with their distance from grey, pixel by pixel, times a factor each."""
-    return _blended(images, grey(images).float(), factors)
+    return away_from(images, grey(images).float(), factors)
 
 
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
@@ -68,7 +68,8 @@ def _each(numbers: Tensor, images: Tensor) -> Tensor:
     return numbers.float().to(images.device).view(-1, 1, 1, 1)
 
 
-def _blended(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
+def away_from(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
+    """Return the images with their distance from `other` times a factor each, (batch,)."""
     return _stored((images.float() - other) * _each(factors, images) + other)
 
 

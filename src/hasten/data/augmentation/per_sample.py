@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from hasten.data.augmentation.colour import Brightness, Contrast, Grey, Hue, Saturation
 from hasten.data.augmentation.draws import Augment, Draws
+from hasten.data.augmentation.geometry import slant_down_matrix, slant_right_matrix, turn_matrix
 from hasten.data.augmentation.images import ChannelsFirst, Erase, Flip, PadCrop, RandomResizedCrop, random_boxes
 from hasten.data.augmentation.mixing import CutMix, MixUp, beta, cut_boxes
 from hasten.data.augmentation.rows import AddNoise, DropTokens, MaskFeatures, MaskTokens
@@ -175,8 +176,58 @@ def _(change: TrivialAugment, values: Values, draws: Draws) -> Values:
         lambda: np.where(values >= threshold, 255 - values, values),
         lambda: _moved(values, -shift, 0),
         lambda: _moved(values, 0, -shift),
+        lambda: _warped(values, *turn_matrix(135 * float(strength))),
+        lambda: _warped(values, *slant_right_matrix(float(np.float64(0.99) * strength))),
+        lambda: _warped(values, *slant_down_matrix(float(np.float64(0.99) * strength))),
+        lambda: _sharpened(values, factor),
+        lambda: _stretched(values),
+        lambda: _equalised(values),
     )
     return results[int(draws.integers("change", len(CHANGES)))]()
+
+
+def _warped(values: Values, across: tuple[float, float], along: tuple[float, float]) -> Values:
+    out = np.zeros_like(values)
+    height, width = values.shape[:2]
+    for row in range(height):
+        for column in range(width):
+            right, down = column - (width - 1) / 2, row - (height - 1) / 2
+            x = round(across[0] * right + across[1] * down + (width - 1) / 2)
+            y = round(along[0] * right + along[1] * down + (height - 1) / 2)
+            if 0 <= x < width and 0 <= y < height:
+                out[row, column] = values[y, x]
+    return out
+
+
+def _sharpened(values: Values, factor: np.float32) -> Values:
+    smooth = values.astype(np.float32)
+    for row in range(1, values.shape[0] - 1):
+        for column in range(1, values.shape[1] - 1):
+            around = values[row - 1 : row + 2, column - 1 : column + 2].astype(np.int32).sum((0, 1))
+            total = around + 4 * values[row, column].astype(np.int32)
+            smooth[row, column] = np.round(total.astype(np.float32) / np.float32(13))
+    return _stored((values.astype(np.float32) - smooth) * factor + smooth)
+
+
+def _stretched(values: Values) -> Values:
+    out = values.copy()
+    for channel in range(values.shape[2]):
+        low, high = np.float32(values[..., channel].min()), np.float32(values[..., channel].max())
+        if low < high:
+            scale = np.float32(255) / (high - low)
+            out[..., channel] = np.round((values[..., channel].astype(np.float32) - low) * scale)
+    return out
+
+
+def _equalised(values: Values) -> Values:
+    out = values.copy()
+    for channel in range(values.shape[2]):
+        counts = [int((values[..., channel] == level).sum()) for level in range(256)]
+        step = (sum(counts) - counts[int(values[..., channel].max())]) // 255
+        if step:
+            levels = [min(255, (sum(counts[:level]) + step // 2) // step) for level in range(256)]
+            out[..., channel] = np.array(levels)[values[..., channel]]
+    return out
 
 
 @change_one.register

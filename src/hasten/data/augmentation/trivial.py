@@ -1,6 +1,7 @@
 """One random change of random strength for each image (Müller and Hutter, 2021, arXiv:2103.10158).
 
-Differs from the paper in its list of changes: shifts, colour, posterise and solarise, but no rotation and shear.
+The changes and their ranges are those of torchvision's `TrivialAugmentWide`. They differ in detail: pixels are the
+nearest ones, turning and slanting is about the centre, shifts go up to half the shorter side, and values are rounded.
 """
 
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from torch import Tensor
 
 from hasten.data.augmentation.colour import brighten, contrast, saturate
 from hasten.data.augmentation.draws import Draws
+from hasten.data.augmentation.geometry import Row, slant_down_matrix, slant_right_matrix, turn_matrix, warp
 from hasten.data.augmentation.images import crop
+from hasten.data.augmentation.levels import equalise, sharpen, stretch
 from hasten.data.datasets import Batch
 
 LEVELS = 31
 _LARGEST_FACTOR = 0.99
 _LARGEST_SHIFT = 0.5  # of the shorter side
+_LARGEST_TURN = 135.0  # degrees
 
 Change: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(images, strengths (batch,) from -1 to 1) -> images."""
@@ -58,6 +62,10 @@ def _by_factor(change: Change) -> Change:
     return lambda images, strengths: change(images, 1 + _LARGEST_FACTOR * strengths)
 
 
+def _by_matrix(matrix: Callable[[float], tuple[Row, Row]], largest: float) -> Change:
+    return lambda images, strengths: warp(images, [matrix(largest * strength) for strength in strengths.tolist()])
+
+
 CHANGES: tuple[Change, ...] = (
     lambda images, strengths: images,
     _by_factor(brighten),
@@ -67,6 +75,12 @@ CHANGES: tuple[Change, ...] = (
     solarise,
     shift_down,
     shift_right,
+    _by_matrix(turn_matrix, _LARGEST_TURN),
+    _by_matrix(slant_right_matrix, _LARGEST_FACTOR),
+    _by_matrix(slant_down_matrix, _LARGEST_FACTOR),
+    _by_factor(sharpen),
+    lambda images, strengths: stretch(images),
+    lambda images, strengths: equalise(images),
 )
 
 
