@@ -77,6 +77,7 @@ class UpdateInBackward:
         exceptions={
             "gradients": "they are gone before anything can look at them",
             "accumulation": "each part of a batch would be an update of its own",
+            "processes": "parameters are updated before the gradients of other processes can be added",
             "clipping": "the norm of all gradients is known only when the first updates are made",
         },
     )
