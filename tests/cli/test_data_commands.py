@@ -1,5 +1,6 @@
 """`hasten inspect`, `pack` and `verify` on real small sources, from the words typed to the files left behind."""
 
+import base64
 import json
 import re
 import signal
@@ -88,6 +89,19 @@ def test_a_table_is_inspected_with_its_target_as_chosen(table: Path) -> None:
 def test_an_inspection_can_be_had_as_json(table: Path) -> None:
     found = json.loads(invoke("inspect", table, "--json").stdout)
     assert (found["kind"], found["num_samples"]) == ("table", 41)
+
+
+def test_an_inspection_can_be_had_as_a_page_with_its_pictures(images: Path, tmp_path: Path) -> None:
+    shown = invoke("inspect", images, "--html", tmp_path / "page.html")
+    assert shown.exit_code == 0
+    assert "page.html" in shown.output
+    page = (tmp_path / "page.html").read_text()
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)" alt="a sample of (\w)"', page)
+    assert [label for _, label in pictures].count("a") == 5
+    first = base64.b64decode(pictures[0][0])
+    assert first in {path.read_bytes() for path in images.glob("*/*.png")}
+    assert "The images have 10 sizes." in page
+    assert invoke("inspect", images, "--html", tmp_path / "page.html" / "below").exit_code == 2
 
 
 def test_images_of_several_sizes_are_inspected_and_packed_to_one(images: Path, tmp_path: Path) -> None:

@@ -1,19 +1,32 @@
 """`hasten inspect`: what a source of data holds."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
 from hasten.cli.options import AsJson, column_of
 from hasten.cli.sources import ColumnName, SkipBad, SourcePath, policy
 
-EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price")
+EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price --html houses.html")
 
 
-def inspect(source: SourcePath, column: ColumnName = None, skip_bad: SkipBad = False, as_json: AsJson = False) -> None:
+def inspect(
+    source: SourcePath,
+    column: ColumnName = None,
+    skip_bad: SkipBad = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures or rows of it, too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say what a source of data holds: counts, classes, ranges, what is missing or repeated."""
     from hasten.data.inspect import inspect as inspect_source
     from hasten.data.sources import read_source
+    from hasten.report.inspection_page import write_inspection
     from hasten.report.terminal import Screen
     from hasten.report.terminal.inspection import inspection_view
 
@@ -21,7 +34,11 @@ def inspect(source: SourcePath, column: ColumnName = None, skip_bad: SkipBad = F
         if not as_json:
             screen.show(Activity(text=f"reading {source}"))
         found = inspect_source(read_source(source, target=column_of(column), on_bad=policy(skip_bad=skip_bad)))
+        if html is not None:
+            write_inspection(found, html)
         if as_json:
             sys.stdout.write(to_json(found).decode())
         else:
             screen.print(inspection_view(found))
+            if html is not None:
+                screen.say(f"with samples: {html}")

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hasten.base.files import write_text
@@ -20,6 +19,7 @@ from hasten.report.figures import (
     techniques_figure,
 )
 from hasten.report.layers import HEADS, layer_rows
+from hasten.report.page import templates
 from hasten.report.peaks import peak_rows
 from hasten.report.summary import summary_rows
 from hasten.report.trials import finding, measured_first, not_allowed
@@ -48,15 +48,9 @@ def write_html(evidence: Evidence, path: Path) -> None:
 
 def render(evidence: Evidence) -> str:
     """Return the report as HTML that needs nothing else: no network, no script, no other file."""
-    templates = Environment(
-        loader=PackageLoader("hasten.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(_FILTERS)
-    return templates.get_template("report.html.j2").render(contents(evidence))
+    pages = templates()
+    pages.filters.update(_FILTERS)
+    return pages.get_template("report.html.j2").render(contents(evidence))
 
 
 def contents(evidence: Evidence) -> dict[str, Any]:
