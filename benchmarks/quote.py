@@ -60,11 +60,64 @@ def peers(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def int8(result: dict[str, Any]) -> list[str]:
+    """Return the rows of one linear layer, forward and backward: the shape that stands first."""
+    first = result["rows"][0]
+    shape = " x ".join(str(size) for size in first["shape"])
+    return [
+        f"| speed of a linear layer, {shape}, in int8 over {other} | {interval(first['ratios'][key])} | {note} |"
+        for key, other, note in (
+            (
+                "bf16_autocast / int8",
+                "bf16 autocast",
+                "forward and backward; technique `int8_linear`, on a CPU with VNNI",
+            ),
+            ("fp32 / int8", "default fp32", "the same"),
+        )
+    ]
+
+
+def memory(result: dict[str, Any]) -> list[str]:
+    """Return the row of the GPT that needs the least memory."""
+    least = min(result["rows"], key=lambda row: row["share"])
+    return [
+        f"| step time of a {result['size']['layers']}-layer GPT that keeps {least['share']:.2f} of its activations "
+        f"| {interval(least['time'])} | {', '.join(least['techniques'])}; exact |"
+    ]
+
+
+def throughput(result: dict[str, Any]) -> list[str]:
+    """Return the row of the fastest way to train a GPT on Shakespeare."""
+    best = max(result["rows"], key=lambda row: row["speedup"]["value"])
+    size = result["size"]
+    return [
+        f"| tokens a second of a {size['layers']}-layer, {size['width']}-wide GPT on Shakespeare "
+        f"| {interval(best['speedup'])} | {', '.join(best['techniques'])} |"
+    ]
+
+
+def fetch(result: dict[str, Any]) -> list[str]:
+    """Return the row of shuffled batches of small images."""
+    cifar = next(found for found in result["results"] if found["shape"] == "cifar")
+    ratios = {row["name"]: row["ratio"] for row in cifar["rows"]}
+    others = {name: ratio for name, ratio in ratios.items() if "gather" not in name and "DataLoader, " not in name}
+    said = ", ".join(f"{name} {ratio:.2g}" for name, ratio in sorted(others.items(), key=lambda pair: -pair[1]))
+    beside = f"; beside it: {said}" if said else ""
+    return [
+        f"| shuffled CIFAR-shape samples a second over torch's `DataLoader` without workers "
+        f"| {ratios['gather from memory']:.1f} (median) | one gather a batch{beside} |"
+    ]
+
+
 SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
     ("main_job_digits", main_job),
     ("main_job_fashion-mnist", main_job),
     ("overhead", overhead),
     ("overhead_peers", peers),
+    ("int8_linear", int8),
+    ("gpt_throughput", throughput),
+    ("gpt_memory", memory),
+    ("data_fetch", fetch),
 )
 
 
