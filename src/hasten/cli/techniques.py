@@ -1,8 +1,11 @@
 """`hasten techniques`: the catalogue."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hasten.cli.options import RUNS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -12,19 +15,29 @@ EXAMPLES = ("hasten techniques", "hasten techniques bf16")
 
 def techniques(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one in full.")] = None,
+    runs: Annotated[
+        Path, typer.Option("--runs", metavar="DIR", help="Folder of earlier runs, which know what each gave here.")
+    ] = RUNS,
 ) -> None:
-    """List the techniques by stage, or explain one of them."""
+    """List the techniques by stage, or explain one of them, with what they gave on this machine."""
     from rich.markdown import Markdown
 
+    from hasten.machine import facts
+    from hasten.report.earlier import evidence_in
     from hasten.report.terminal import Screen
+    from hasten.report.terminal.earlier import all_on_this_machine, one_on_this_machine
     from hasten.techniques.documentation import page
-    from hasten.techniques.registry import technique
+    from hasten.techniques.registry import technique, techniques
 
+    text = page(technique(name)) if name is not None else ""
+    found = evidence_in(runs, facts())
     with Screen() as screen:
         if name is None:
             screen.print(_catalogue())
+            screen.print(all_on_this_machine(list(techniques()), found, runs))
         else:
-            screen.print(Markdown(page(technique(name))))
+            screen.print(Markdown(text))
+            screen.print(one_on_this_machine(name, found, runs))
 
 
 def _catalogue() -> "RenderableType":
