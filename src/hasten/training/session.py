@@ -1,7 +1,8 @@
 """A recipe, built: the model, its optimizer and its data, ready to make the next step."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -46,6 +47,7 @@ class Session:
     train_fetch: Fetch
     valid_fetch: Fetch
     rates: Sequence[float]  # learning rate of each parameter group before the schedule
+    options: Sequence[Mapping[str, Any]]  # of each parameter group before the first step
     factor: Callable[[int], float] | None
     plateau: Plateau | None
     scale: LossScale | None = None
@@ -260,6 +262,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
         valid_fetch=recipe.input.loader(task.data.valid, valid_batch),
         rates=[group["lr"] for group in optimizer.param_groups],
+        options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
         factor=factor_of(schedule, total_steps(recipe) or 1),
         plateau=plateau_of(schedule),
         scale=scale,

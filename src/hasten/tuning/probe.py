@@ -1,10 +1,11 @@
 """One watched step: the loss, the gradients as the optimizer gets them, and what the update changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from hasten.base.errors import HastenError
@@ -22,11 +23,15 @@ class NoReference(HastenError):  # noqa: N818
 
 @dataclass(frozen=True)
 class State:
-    """Where a session stood: copies of its model and optimizer, and its place."""
+    """Where a session stood: copies of its model and optimizer, and its place.
+
+    `counters` are the entries of each parameter group that steps have changed: some optimizers count there.
+    """
 
     model: dict[str, Tensor]
     optimizer_kind: type
     optimizer: dict[str, Any]
+    counters: list[dict[str, Any]]
     place: Place
 
 
@@ -45,6 +50,7 @@ def state_of(run: Session) -> State:
         model=deepcopy(run.model.state_dict()),
         optimizer_kind=type(run.optimizer),
         optimizer=deepcopy(run.optimizer.state_dict()["state"]),
+        counters=_counters(run),
         place=Place(**asdict(run.place)),
     )
 
@@ -52,15 +58,31 @@ def state_of(run: Session) -> State:
 def put(run: Session, state: State) -> None:
     """Put a session of the same task where another one stood.
 
-    The optimizer takes the state over but keeps its own options (`fused`, say). One of another kind starts afresh,
-    for it could not read that state; a subclass can.
+    The optimizer takes the state over, with what it counts in its groups, but keeps its own options (`fused`, say).
+    One of another kind starts afresh, for it could not read that state; a subclass can.
     """
     run.model.load_state_dict(state.model)
-    groups = run.optimizer.state_dict()["param_groups"]
-    kept = deepcopy(state.optimizer) if isinstance(run.optimizer, state.optimizer_kind) else {}
+    reads = isinstance(run.optimizer, state.optimizer_kind) and len(state.counters) == len(run.options)
+    kept = deepcopy(state.optimizer) if reads else {}
+    counters = deepcopy(state.counters) if reads else [dict[str, Any]() for _ in run.options]
+    saved = run.optimizer.state_dict()["param_groups"]
+    groups = [
+        {"params": own["params"], **deepcopy(dict(options)), **counted}
+        for own, options, counted in zip(saved, run.options, counters, strict=True)
+    ]
     run.optimizer.load_state_dict({"state": kept, "param_groups": groups})
     run.optimizer.zero_grad()
     run.place = Place(**asdict(state.place))
+
+
+def _counters(run: Session) -> list[dict[str, Any]]:
+    """Return the entries of each parameter group that are not as they were built; rates follow from the place."""
+
+    def moved(group: dict[str, Any], built: Mapping[str, Any]) -> dict[str, Any]:
+        entries = {key: value for key, value in group.items() if key not in ("params", "lr")}
+        return {key: deepcopy(value) for key, value in entries.items() if key not in built or built[key] != value}
+
+    return [moved(group, built) for group, built in zip(run.optimizer.param_groups, run.options, strict=True)]
 
 
 def batches_from(run: Session, place: Place, count: int) -> list[Batch]:
@@ -113,7 +135,12 @@ def observe(run: Session, batch: Batch, *, seed: int | None, given: dict[str, Te
 
     def replace_gradients(caught: dict[str, Tensor]) -> bool:
         for name, parameter in run.model.named_parameters():
-            if given is not None and name in caught and name in given and parameter.grad is not None:
+            if given is None or name not in caught or name not in given or parameter.grad is None:
+                continue
+            if parameter.grad.is_sparse:  # the rows that it has not are zero in the given one, too
+                with torch.sparse.check_sparse_tensor_invariants():
+                    parameter.grad = given[name].to(parameter.grad.dtype).sparse_mask(parameter.grad.coalesce())
+            else:
                 parameter.grad.copy_(given[name])
         return True
 
@@ -152,7 +179,7 @@ def _caught(
     def catch(parameters: Sequence[nn.Parameter]) -> bool:
         for name, parameter in run.model.named_parameters():
             if parameter.grad is not None:
-                gradients[name] = parameter.grad.detach().clone()
+                gradients[name] = parameter.grad.detach().to_dense().clone()
         return then(gradients)
 
     if seed is not None:

@@ -78,9 +78,6 @@ class SparseEmbedding:
         treats=("optimizer_heavy", "memory_hog"),
         needs=("gradient descent or Adagrad without weight decay", "an embedding whose weights nobody shares"),
         conflicts=("fused_optimizer", "fp16", "magnitude_pruning", "ema", "swa"),
-        exceptions={
-            "gradients": "a sparse gradient cannot be replaced by a dense one, as the gate does to compare updates"
-        },
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
