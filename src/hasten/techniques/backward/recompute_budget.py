@@ -135,9 +135,7 @@ class RecomputeBudget:
             return reason
         count, least = choose(example_model(recipe), recipe=recipe, budget=self.budget)
         if count is None:
-            return (
-                f"recomputing blocks takes the peak to {least:.0%} of the plain one at best, above {self.budget:.0%}"
-            )
+            return f"recomputing blocks takes the peak to {least:.0%} of the plain one at best, above {self.budget:.0%}"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -2,7 +2,8 @@
 
 What it does
     `lossless_saved` packs what autograd saves without losing a bit: tensors of truth values and of two values (dropout
-    masks) as bits, index tensors in the narrowest integers. `int8_saved` rounds saved activations to int8, with one
+    masks) as bits, ReLUs whose result nobody else keeps as the bits of its sign, index tensors in the narrowest
+    integers, and of equal tensors one. `int8_saved` rounds saved activations to int8, with one
     scale per row.
 
 Why it helps
@@ -26,6 +27,7 @@ Source
 
 import functools
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -36,30 +38,20 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
+from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.inspection import example_model
-from hasten.training.recipe import Function, Recipe
+from hasten.techniques.backward.bits import from_bits, to_bits
+from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
+from hasten.techniques.blocks import unwrap_forward
+from hasten.training.inspection import example_batch, example_model
+from hasten.training.recipe import Function, Recipe, Surgery
 
 Unpack: TypeAlias = Callable[[], Tensor]
 Pack: TypeAlias = Callable[[Tensor], Unpack | None]
 """A tensor -> how to get it back from something smaller, or None to keep it as it is."""
 SMALLEST = 256
 """Elements below which packing is not worth a call."""
-BITS = tuple(1 << place for place in range(8))
 NARROW = (torch.uint8, torch.int16, torch.int32)
-
-
-def to_bits(mask: Tensor) -> Tensor:
-    """Return truth values as bits: (ceil(n / 8),) uint8, the first value in the lowest bit."""
-    padded = torch.nn.functional.pad(mask.flatten().to(torch.uint8), (0, -mask.numel() % 8))
-    weights = torch.tensor(BITS, dtype=torch.uint8, device=mask.device)
-    return (padded.view(-1, 8) * weights).sum(1, dtype=torch.uint8)
-
-
-def from_bits(bits: Tensor, shape: torch.Size) -> Tensor:
-    """Return the truth values of `to_bits`, in their shape."""
-    weights = torch.tensor(BITS, dtype=torch.uint8, device=bits.device)
-    return (bits[:, None] & weights).ne(0).flatten()[: shape.numel()].view(shape)
 
 
 def pack_lossless(tensor: Tensor) -> Unpack | None:
@@ -106,9 +98,16 @@ def pack_int8(tensor: Tensor) -> Unpack | None:
     return lambda: (codes * scale).to(kind)
 
 
-def with_packed(function: Function, pack: Pack) -> Function:
+def lossless() -> Pack:
+    """Return what packs the tensors of one forward pass bit for bit."""
+    known = Known()
+    return lambda tensor: pack_lossless(tensor) or known.same(tensor)
+
+
+def with_packed(function: Function, packs: Callable[[], Pack]) -> Function:
     """Return a forward pass, (model, batch) -> output, whose saved tensors are packed; other functions as they are.
 
+    Each forward pass gets what packs its tensors from `packs`.
     Parameters, buffers and the batch are there anyway, and stay as they are.
     """
 
@@ -116,7 +115,7 @@ def with_packed(function: Function, pack: Pack) -> Function:
     def wrapped(*args: Any) -> Any:
         if not isinstance(args[0], nn.Module) or not torch.is_grad_enabled():
             return function(*args)
-        model, batch = args
+        (model, batch), pack = args, packs()
         there = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers(), *batch)}
 
         def keep(tensor: Tensor) -> Tensor | Unpack:
@@ -130,9 +129,9 @@ def with_packed(function: Function, pack: Pack) -> Function:
     return wrapped
 
 
-def with_hooks(recipe: Recipe, pack: Pack) -> Recipe:
+def with_hooks(recipe: Recipe, packs: Callable[[], Pack]) -> Recipe:
     """Return the recipe with packed saved tensors."""
-    around = (*recipe.forward.around, functools.partial(with_packed, pack=pack))
+    around = (*recipe.forward.around, functools.partial(with_packed, packs=packs))
     return replace(recipe, forward=replace(recipe.forward, around=around))
 
 
@@ -147,21 +146,60 @@ class LosslessSaved:
         idea="keep masks as bits and indices in narrow integers for the backward pass",
         source="Jain et al., 2018, doi:10.1109/ISCA.2018.00070",
         treats=("near_memory_limit", "memory_hog"),
-        needs=("dropout or max pooling",),
+        needs=("dropout, max pooling, a ReLU whose result nobody else keeps, or tensors that are kept twice",),
         conflicts=("compile", "compile_regions", "int8_saved"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse models without a layer that saves masks or indices."""
+        """Refuse models that save no masks or indices, no signs, and nothing twice."""
         dropout, pooling = nn.modules.dropout._DropoutNd, nn.modules.pooling._MaxPoolNd  # bases of torch's layers
-        for module in example_model(recipe).modules():
+        model = example_model(recipe)
+        for module in model.modules():
             if isinstance(module, pooling) or (isinstance(module, dropout) and module.p > 0):
                 return None
-        return "the model has no dropout and no max pooling, whose masks and indices could be packed"
+        if signs_alone(model, recipe) or keeps_twice(model, recipe):
+            return None
+        return "the model keeps no masks or indices, no ReLU's result for its sign alone, and no tensor twice"
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Pack what the forward pass saves."""
-        return with_hooks(recipe, pack_lossless)
+        surgery = Surgery(functools.partial(bits_for_relus, recipe=recipe), undo=whole_relus)
+        return with_hooks(replace(recipe, model=(*recipe.model, surgery)), lossless)
+
+
+def signs_alone(model: nn.Module, recipe: Recipe) -> list[str]:
+    """Return the ReLU layers of a model whose result nobody else keeps; the model is tried with two samples."""
+    batch = example_batch(recipe)
+    with preserved():
+        return lone_relus(model, lambda: recipe.forward.predict(model, batch))
+
+
+def keeps_twice(model: nn.Module, recipe: Recipe) -> bool:
+    """Return whether the forward pass of two samples keeps a tensor whose bits are kept already."""
+    found: list[Tensor] = []
+
+    def packs() -> Pack:
+        known = Known()
+
+        def pack(tensor: Tensor) -> None:
+            if known.same(tensor) is not None:
+                found.append(tensor)
+
+        return pack
+
+    with preserved():
+        with_packed(recipe.forward.predict, packs)(model, example_batch(recipe))
+    return bool(found)
+
+
+def bits_for_relus(model: nn.Module, *, recipe: Recipe) -> nn.Module:
+    """Let ReLU layers whose result nobody else keeps save bits, in place."""
+    return keep_bits(model, signs_alone(deepcopy(model), recipe))
+
+
+def whole_relus(model: nn.Module) -> nn.Module:
+    """Take `bits_for_relus` back."""
+    return unwrap_forward(model, in_bits)
 
 
 @dataclass(frozen=True)
@@ -190,4 +228,4 @@ class Int8Saved:
         def pack(tensor: Tensor) -> Unpack | None:
             return pack_int8(tensor) if tensor.numel() >= self.smallest else None
 
-        return with_hooks(recipe, pack)
+        return with_hooks(recipe, lambda: pack)
