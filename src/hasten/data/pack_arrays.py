@@ -48,7 +48,7 @@ def pack_table(table: Table, preprocessing: Preprocessing | None = None) -> Pack
         details = {"numbers": table.number_names, "codes": table.code_names, "target": (table.target_name,)} | {
             f"categories of {name}": values for name, values in zip(table.code_names, table.categories, strict=True)
         }
-        return _packing("table", table.source, arrays, classes=table.classes, details=details)
+        return _packing("table", table.source, arrays, classes=table.classes, details=details, skipped=table.skipped)
     prepared = transform(preprocessing, table)
     text = msgspec.json.encode(preprocessing).decode()
     return _packing(
@@ -61,6 +61,7 @@ def pack_table(table: Table, preprocessing: Preprocessing | None = None) -> Pack
             "target": (table.target_name,),
             "preprocessing": (text,),
         },
+        skipped=table.skipped,
     )
 
 
@@ -71,6 +72,7 @@ def _packing(
     *,
     classes: Sequence[str] = (),
     details: Mapping[str, tuple[str, ...]] | None = None,
+    skipped: Sequence[str] = (),
 ) -> Packing:
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1:
@@ -84,17 +86,18 @@ def _packing(
             for name, array in arrays.items()
         ),
         num_items=next(iter(lengths.values())),
-        chunks=partial(_chunks, arrays),
+        chunks=partial(_chunks, arrays, skipped),
         preprocessing={"content": content.content},
         classes=tuple(classes),
         details=details or {},
     )
 
 
-def _chunks(arrays: Mapping[str, NDArray[Any]], position: int) -> Iterator[Chunk]:
+def _chunks(arrays: Mapping[str, NDArray[Any]], skipped: Sequence[str], position: int) -> Iterator[Chunk]:
     total = len(next(iter(arrays.values())))
     row_bytes = sum(array.nbytes for array in arrays.values()) // max(total, 1)
     step = max(1, _CHUNK_BYTES // max(row_bytes, 1))
     for start in range(position, total, step):
         part = slice(start, min(start + step, total))
-        yield Chunk(part.stop, {name: array[part] for name, array in arrays.items()})
+        left_out = skipped if start == 0 else ()
+        yield Chunk(part.stop, {name: array[part] for name, array in arrays.items()}, left_out)
