@@ -70,7 +70,7 @@ def int8(result: dict[str, Any]) -> list[str]:
             (
                 "bf16_autocast / int8",
                 "bf16 autocast",
-                "forward and backward; technique `int8_linear`, on a CPU with VNNI",
+                "forward and backward; `int8_linear`, on a CPU with VNNI",
             ),
             ("fp32 / int8", "default fp32", "the same"),
         )
