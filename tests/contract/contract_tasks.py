@@ -63,10 +63,6 @@ def attending() -> Task:
     return block_task(name="tiny-attention", model=Attending, stop=LONG)
 
 
-def several_epochs() -> Task:
-    return mlp_task(name="tiny-epochs", stop=Stop(epochs=500))
-
-
 def tall_blocks() -> Task:
     def block() -> nn.Module:
         return nn.Sequential(nn.Linear(12, 96), nn.GELU(), nn.Linear(96, 12))
@@ -93,7 +89,6 @@ TASKS: tuple[Callable[[], Task], ...] = (
     many_classes,
     wide,
     attending,
-    several_epochs,
     tall_blocks,
     few_words,
     lambda: computed_task(stop=LONG),

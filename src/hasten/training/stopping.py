@@ -12,7 +12,7 @@ def limit_reached(run: Session) -> StopReason | None:
     stop, place = run.recipe.task.stop, run.place
     if run.interrupted_by is not None:
         return StopReason.INTERRUPTED
-    if stop.steps is not None and place.step >= stop.steps:
+    if stop.steps is not None and run.scheduled_step() >= stop.steps:
         return StopReason.STEPS
     if stop.epochs is not None and place.epoch >= stop.epochs:
         return StopReason.EPOCHS

@@ -61,7 +61,7 @@ class Stop:
 
     Args:
         epochs: passes over the training data.
-        steps: optimizer updates.
+        steps: optimizer updates; where a technique passes over samples, those that it saves count too.
         seconds: wall-clock budget.
         target: value of the task's metric that is good enough.
         patience: evaluations without a better metric (early stopping).

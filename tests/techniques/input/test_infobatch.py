@@ -172,6 +172,13 @@ def test_a_batch_with_other_rows_than_samples_is_refused() -> None:
         run.loss(run.predict(batch), batch)
 
 
+def test_a_run_of_a_number_of_updates_ends_when_the_data_have_come_round_as_often() -> None:
+    run = build(make("infobatch").apply(baseline(mlp_task(stop=Stop(steps=8 * 7)))))
+    list(train(run))
+    assert run.place.epoch == 8
+    assert run.place.step < 8 * 7
+
+
 def test_refuses_runs_that_it_cannot_shorten() -> None:
     def reason(task: object) -> str:
         why = make("infobatch").refuse(baseline(task), facts())  # type: ignore[arg-type]
@@ -179,8 +186,8 @@ def test_refuses_runs_that_it_cannot_shorten() -> None:
         return why
 
     assert "too short" in reason(mlp_task(stop=Stop(epochs=3)))
-    assert "after a number of updates" in reason(mlp_task(stop=Stop(steps=3)))
-    assert "after a number of updates" in reason(mlp_task(stop=Stop(steps=30, epochs=8)))
+    assert "3.4 epochs is too short" in reason(mlp_task(stop=Stop(steps=24)))
+    assert "ends after some seconds" in reason(mlp_task(stop=Stop(seconds=30)))
     assert "full-batch" in reason(mlp_task(batch_size=None, stop=Stop(epochs=8)))
     assert "no cross-entropy but OfMean" in reason(mlp_task(loss=torch.nn.functional.cross_entropy))
     assert make("infobatch").refuse(baseline(regression_task()), facts()) is None

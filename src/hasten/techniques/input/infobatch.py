@@ -17,9 +17,9 @@ Numerics
     Another path to the same objective: the gradient's mean is that of the whole data, its spread is larger.
 
 Known problems
-    Losses of samples that are left out grow old. The learning rate and all that follows the share of the run go by the
-    samples that are done or passed over, not by updates. Gradients of batch normalisation see only the kept samples.
-    The training loss that is shown is an estimate for all samples.
+    Losses of samples that are left out grow old. The learning rate, the end of the run and all that follows its share
+    go by the samples that are done or passed over, not by updates. Batch normalisation sees only the kept samples. The
+    training loss that is shown is an estimate for all samples.
 
 Source
     Qin et al., 2023, arXiv:2303.04947 (InfoBatch), with its ratio of 0.5 and annealing from 0.875 on.
@@ -43,7 +43,7 @@ from hasten.data.datasets import Batch
 from hasten.training.inspection import example_batch
 from hasten.training.loss import CrossEntropy, Loss, LossFunction, SquaredError
 from hasten.training.recipe import Recipe
-from hasten.training.session import steps_per_epoch
+from hasten.training.session import steps_per_epoch, total_steps
 
 LEAST_EPOCHS = 4
 """With fewer, the epochs that can leave something out are fewer than those that cannot."""
@@ -174,17 +174,18 @@ class InfoBatch:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse other losses, full-batch descent, short runs, runs that end by updates, and packed batches."""
-        stop, loss = recipe.task.stop, recipe.forward.loss
+        """Refuse other losses, full-batch descent, short runs, runs that end by the clock, and packed batches."""
+        loss = recipe.forward.loss
         if not isinstance(loss, CrossEntropy | SquaredError):
             return f"what each sample adds to the loss is not known: it is no cross-entropy but {type(loss).__name__}"
         per_epoch = steps_per_epoch(recipe)
         if per_epoch == 1:
             return "every update uses all samples (full-batch descent)"
-        if stop.epochs is None or (stop.steps is not None and stop.steps < stop.epochs * per_epoch):
-            return "the run ends after a number of updates or seconds, which leaving samples out does not lower"
-        if stop.epochs < LEAST_EPOCHS:
-            return f"a run of {stop.epochs} epochs is too short: the first and the last use all samples"
+        steps = total_steps(recipe)
+        if steps is None:
+            return "the run ends after some seconds, so nobody knows when its last part begins"
+        if steps < LEAST_EPOCHS * per_epoch:
+            return f"a run of {steps / per_epoch:.1f} epochs is too short: the first and the last use all samples"
         if recipe.input.sampling is not None:
             return "the recipe chooses its samples already"
         if len(example_batch(recipe)[-1]) != 2:
