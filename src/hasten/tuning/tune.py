@@ -153,10 +153,11 @@ def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> T
 
 def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
     """Return the trial of a technique whose stage costs too little to be worth an experiment, or None."""
-    share = shares.get(one.card.stage)
+    stage = one.card.saves_in or one.card.stage
+    share = shares.get(stage)
     if share is None or share >= LEAST_SHARE or one.card.guarantee not in FREE:
         return None
-    reason = f"{one.card.stage} takes {percent(share)} of a step: it could gain {1 / (1 - share):.2f}x at the most"
+    reason = f"{stage} takes {percent(share)} of a step: it could gain {1 / (1 - share):.2f}x at the most"
     return blank(one, Verdict.REFUSED, reason)
 
 

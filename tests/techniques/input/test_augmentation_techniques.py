@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from hasten import Data, Task
+from hasten import Data, Stop, Task
+from hasten.base.records.trial import Verdict
+from hasten.base.stages import Stage
 from hasten.data.augmentation.draws import Draws
 from hasten.data.augmentation.images import ChannelsFirst, Flip, PadCrop
 from hasten.data.augmentation.per_sample import change_one
@@ -16,6 +18,7 @@ from hasten.techniques.applying import make
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.tuning.tune import tune
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 
@@ -106,3 +109,12 @@ def test_images_are_delivered_with_their_channels_innermost_and_the_same_values(
     assert next(iter(build(changed).model.parameters())).is_contiguous()
     assert "in that layout already" in (one.refuse(changed, facts()) or "")
     assert "no 2-dimensional convolution" in (one.refuse(baseline(block_task()), facts()) or "")
+
+
+def test_delivery_is_tried_where_the_input_costs_nothing_for_it_saves_in_the_forward_pass() -> None:
+    recipe, name = baseline(cnn_task(stop=Stop(steps=4000))), "channels_last_delivery"
+    small_input = {Stage.INPUT: 0.001, Stage.FORWARD: 0.5}
+    *_, tuning = tune(recipe, facts(), budget_s=1.0, only=[name], shares=small_input)
+    assert tuning.trials[0].verdict is not Verdict.REFUSED
+    *_, tuning = tune(recipe, facts(), budget_s=1.0, only=[name], shares={Stage.INPUT: 0.5, Stage.FORWARD: 0.001})
+    assert tuning.trials[0].reason == "forward takes 0.1 % of a step: it could gain 1.00x at the most"

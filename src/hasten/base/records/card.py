@@ -17,6 +17,7 @@ class Card(Record, frozen=True):
         needs: what must be there, in plain words.
         conflicts: names of techniques it cannot be combined with.
         after: names of techniques of the same stage that must be applied first.
+        saves_in: the stage whose time it saves, where that is another one than the stage where it acts.
         exceptions: name of a contract check that it does not pass -> the reason why that is right.
     """
 
@@ -29,4 +30,5 @@ class Card(Record, frozen=True):
     needs: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    saves_in: Stage | None = None
     exceptions: dict[str, str] = {}

@@ -16,7 +16,7 @@ from hasten.data.loading.choose import Choice, fastest
 from hasten.data.loading.decode import AHEAD, in_process, in_threads
 from hasten.data.loading.resident import fits, resident
 
-BUDGET_S = 0.7
+BUDGET_S = 0.4
 _PROBE_BATCHES = 500
 _SLOW_BATCH_S = 0.02
 _FIRST_LOOK = 4  # samples

@@ -63,6 +63,7 @@ class ChannelsLastDelivery:
         treats=("low_compute_efficiency",),
         needs=("images", "a model with 2-dimensional convolutions"),
         conflicts=("channels_last",),
+        saves_in=Stage.FORWARD,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
