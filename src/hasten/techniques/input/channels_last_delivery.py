@@ -31,19 +31,12 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
 from hasten.data.loaders import per_sample
+from hasten.techniques.forward.channels_last import batch_to_channels_last
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
-
-
-def delivered(batch: Batch) -> Batch:
-    """Return the batch with its 4-dimensional columns in channels-last layout."""
-    return tuple(
-        column.contiguous(memory_format=torch.channels_last) if column.ndim == 4 else column for column in batch
-    )
 
 
 def _innermost(column: Tensor) -> bool:
@@ -84,4 +77,4 @@ class ChannelsLastDelivery:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Lay the batches out."""
-        return replace(recipe, input=replace(recipe.input, prepare=(*recipe.input.prepare, delivered)))
+        return replace(recipe, input=replace(recipe.input, prepare=(*recipe.input.prepare, batch_to_channels_last)))
