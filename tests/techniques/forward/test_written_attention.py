@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hasten import Update
+from hasten import Stop, Update
 from hasten.base.errors import BadInput
+from hasten.base.records.run import Progress
 from hasten.machine import facts
-from hasten.techniques.applying import make
+from hasten.techniques.applying import apply_all, make
 from hasten.techniques.forward.attention import chain as chains
 from hasten.techniques.forward.attention.products import product_order
 from hasten.techniques.forward.attention.recognising import Recognising, outcomes
@@ -267,6 +268,25 @@ def test_training_agrees_and_undo_leaves_the_model_as_it_was(kernels: list[bool]
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
     kinds = [type(module) for module in plain_model(run).modules()]
     assert kinds == [type(module) for module in Written().modules()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["recompute", "recompute_selective", "recompute_budget", "int8_saved", "lossless_saved", "bf16", "micro_batch"],
+)
+def test_goes_together_with_what_else_is_done_to_the_pass(name: str, kernels: list[bool]) -> None:
+    knobs = {"recompute_budget": {"budget": 0.95}}.get(name, {})
+    recipe = baseline(block_task(model=lambda: Written(dropout=0.1), batch_size=20, stop=Stop(epochs=2)))
+    other = make(name, knobs)
+    assert other.refuse(recipe, facts()) is None
+    losses: list[list[float]] = []
+    for chosen in ([other], [make("sdpa"), other]):
+        run = build(apply_all(chosen, recipe, facts()))
+        kernels.clear()
+        losses.append([loss for event in train(run) if isinstance(event, Progress) for loss in event.losses])  # type: ignore[misc]
+        assert bool(kernels) == (len(chosen) == 2)
+        plain_model(run).load_state_dict(Written(dropout=0.1).state_dict())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3 if name != "bf16" else 2e-2)
 
 
 def test_refuses_with_what_kept_attention_from_the_kernel() -> None:
