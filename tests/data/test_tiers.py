@@ -107,8 +107,8 @@ def test_threads_share_the_waiting() -> None:
         list(fetch(torch.arange(40)))
         return 40 / (perf_counter() - begin)
 
-    slow = Squares(40, wait_s=0.004)
-    assert rate(in_threads(slow, 20, threads=4)) > 2 * rate(per_sample(slow, 20))
+    slow = Squares(40, wait_s=0.01)
+    assert rate(in_threads(slow, 20, threads=4)) > 1.5 * rate(per_sample(slow, 20))
 
 
 KILLED = """
@@ -175,7 +175,7 @@ def test_the_fastest_is_picked_in_about_a_second_and_not_timed_again() -> None:
 def test_what_another_process_made_ahead_is_not_timed() -> None:
     def steady() -> Any:
         while True:
-            sleep(0.02)
+            sleep(0.06)  # in which the process makes all that it makes ahead
             yield torch.arange(1), ()
 
     def rate(ahead: dict[str, int]) -> float:
@@ -184,5 +184,5 @@ def test_what_another_process_made_ahead_is_not_timed() -> None:
         return fastest(ways, budget_s=0.1, ahead=ahead).samples_per_s["process"]
 
     assert rate({"process": 2}) < 65  # 50 in truth
-    assert rate({}) > 65
+    assert rate({}) > 75
     nothing_left()
