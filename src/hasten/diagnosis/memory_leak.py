@@ -36,4 +36,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where="memory",
         advice="keep numbers, not tensors with their graph: loss.item() or loss.detach()",
         check=recheck(profile),
+        explains=("memory_headroom",),  # what is free is needed for what is kept
     )

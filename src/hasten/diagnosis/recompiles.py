@@ -30,5 +30,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where="forward and backward",
         advice="keep shapes constant: drop the last partial batch, or bucket the lengths",
         check=recheck(profile),
-        explains=("step_outliers",),
+        explains=("step_outliers", "host_bound"),
     )

@@ -13,6 +13,8 @@ from hasten.base.units import percent
 from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
 
 _SHARE = 0.01
+_EXPLAINS_FROM = 0.2
+"""Share of the time from which a habit is the cause of what it makes look slow."""
 _MENDING = {
     "loop_indexing": "replace the loop over samples by one operation on the batch",
     "bias_before_norm": "build the layer with bias=False: the normalisation removes the bias again",
@@ -42,4 +44,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where=worst.where,
         advice=_MENDING.get(worst.name, ""),
         check=recheck(profile),
+        explains=("host_bound", "small_kernels", "low_compute_efficiency") if share >= _EXPLAINS_FROM else (),
     )
