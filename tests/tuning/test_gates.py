@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.loaders import gathered
+from hasten.techniques.backward.update_in_backward import UpdateInBackward
 from hasten.techniques.forward.bf16 import autocast
 from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.session import build
@@ -86,6 +87,17 @@ def test_exact_stops_one_last_bit_and_says_where() -> None:
     assert not gate.passed
     assert gate.measured > 0
     assert "in step 1" in gate.detail
+
+
+@pytest.mark.parametrize(("name", "passes"), [("sgd", True), ("adam", False)])
+def test_exact_judges_an_update_inside_the_backward_pass_by_what_it_leaves(name: str, passes: bool) -> None:
+    def inside(recipe: Recipe) -> Recipe:
+        update = replace(recipe.update, optimizer=name, options={})
+        return UpdateInBackward().apply(replace(recipe, update=update))
+
+    gate = judged(inside, EXACT)
+    assert gate.passed is passes
+    assert ("losses and parameters of" in gate.detail) is passes
 
 
 def test_exact_stops_a_loader_that_draws_from_the_global_generator() -> None:
