@@ -34,5 +34,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where="backward",
         advice="switch activation checkpointing off, or keep it for the largest layers only",
         check=recheck(profile),
-        explains=("backward_anomaly",),
+        explains=("backward_anomaly", "low_compute_efficiency"),
     )

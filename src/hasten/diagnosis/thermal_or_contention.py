@@ -34,7 +34,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
             where="machine",
             advice="end what else runs, and measure again",
             check=recheck(profile),
-            explains=("step_outliers", "thread_oversubscription"),
+            explains=("step_outliers", "thread_oversubscription", "low_compute_efficiency"),
         )
     slow = load.clock_share is not None and load.clock_share < _CLOCK
     hot = load.temperature_c is not None and load.temperature_c > _HOT_C
