@@ -1,4 +1,4 @@
-"""Twenty trainings with one planted fault each, and twenty healthy ones, for the benchmark of verdicts.
+"""Twenty-one trainings with one planted fault each, and twenty healthy ones, for the benchmark of verdicts.
 
 What else is true of a training is kept out of it, so that its fault is the largest thing to mend: products are made in
 bfloat16 where a machine's faster format would be the larger gain, and tiny operations on one thread.

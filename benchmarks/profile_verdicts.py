@@ -1,4 +1,4 @@
-"""Does the verdict name what is wrong? Twenty planted faults and twenty healthy trainings.
+"""Does the verdict name what is wrong? Twenty-one planted faults and twenty healthy trainings.
 
 Each is profiled in depth and diagnosed. A planted fault counts as found where its symptom (or one that it cannot be
 told from) is told first; a healthy training passes where nothing is told that is not so.

@@ -126,7 +126,7 @@ def profile(
     recipe, names = _baseline(task, machine), tuple[str, ...]()
     if plan is not None:
         chosen = read_plan(plan) if isinstance(plan, Path) else plan
-        recipe, names = apply_plan(chosen, recipe, machine), tuple(choice.technique for choice in chosen.choices)
+        recipe, names = apply_plan(chosen, recipe, machine), chosen.names
     show(Activity(text=f"profiling the step, about {seconds(DEPTH_BUDGET_S)}"))
     show(found := examine(recipe, machine, plan=names, timeout_s=timeout_s, trace=trace))
     return found

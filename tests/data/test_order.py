@@ -41,10 +41,18 @@ def test_samples_of_a_block_come_in_one_window() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(size=st.integers(0, 120), seed=SEEDS, epoch=SEEDS, batch_size=st.integers(1, 12), batches=st.integers(2, 9))
+@given(
+    full=st.integers(0, 12),
+    rest=st.integers(0, 11),
+    seed=SEEDS,
+    epoch=SEEDS,
+    batch_size=st.integers(1, 12),
+    batches=st.integers(2, 9),
+)
 def test_buckets_hold_each_sample_once_and_batches_of_like_length(
-    size: int, seed: int, epoch: int, batch_size: int, batches: int
+    full: int, rest: int, seed: int, epoch: int, batch_size: int, batches: int
 ) -> None:
+    size = full * batch_size + rest % batch_size
     lengths = torch.randint(1, 50, (size,), generator=torch.Generator().manual_seed(seed))
     order = shuffled(size, seed=seed, epoch=epoch)
     found = bucketed(order, lengths, batch_size=batch_size, batches=batches, seed=seed, epoch=epoch)
@@ -53,7 +61,8 @@ def test_buckets_hold_each_sample_once_and_batches_of_like_length(
     def padding(ids: torch.Tensor) -> int:
         return sum(int((lengths[part].max() - lengths[part]).sum()) for part in ids.split(batch_size) if len(part))
 
-    assert padding(found) <= padding(order)
+    if rest % batch_size == 0:  # sorting is best for whole batches; a last, smaller one may be worse off for it
+        assert padding(found) <= padding(order)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,5 +1,6 @@
 """Data sets that are more than a list of tensors."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -9,6 +10,13 @@ from torch.utils.data import Dataset
 
 Batch: TypeAlias = tuple[Tensor, ...]
 """What one step sees: the model's inputs, then the target; samples along the first dimension of each."""
+
+
+def changed_in_turn(batch: Batch, changes: Iterable[Callable[[Batch], Batch]]) -> Batch:
+    """Return the batch after one change after the other."""
+    for change in changes:
+        batch = change(batch)
+    return batch
 
 
 @runtime_checkable

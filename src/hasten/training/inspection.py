@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from hasten.base.seeds import preserved, seed_all
-from hasten.data.datasets import Batch
+from hasten.data.datasets import Batch, changed_in_turn
 from hasten.training.recipe import Recipe
 
 
@@ -23,7 +23,4 @@ def example_batch(recipe: Recipe, samples: int = 2) -> Batch:
     size = min(samples, len(recipe.task.data.train))  # type: ignore[arg-type]
     with preserved():
         _, batch = next(recipe.input.loader(recipe.task.data.train, size)(torch.arange(size)))
-    batch = tuple(column.to("cpu") for column in batch)
-    for prepare in recipe.input.prepare:
-        batch = prepare(batch)
-    return batch
+    return changed_in_turn(tuple(column.to("cpu") for column in batch), recipe.input.prepare)

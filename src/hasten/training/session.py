@@ -13,7 +13,7 @@ from torch import Tensor, nn, optim
 from hasten.base.errors import BadInput
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.datasets import Batch
+from hasten.data.datasets import Batch, changed_in_turn
 from hasten.data.loaders import Fetch, Fetched, whole
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.order import sequential
@@ -120,7 +120,7 @@ class Session:
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
-        return self._prepared(self._moved(batch))
+        return changed_in_turn(self._moved(batch), self.recipe.input.prepare)
 
     def training_batch(self, ids: Tensor, batch: Batch) -> Batch:
         """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
@@ -135,16 +135,12 @@ class Session:
     def _made(self, fetched: Fetched, *, epoch: int) -> Batch:
         """Return a training batch but for its curriculum; depends on nothing that a step changes."""
         ids, batch = fetched
-        return self._prepared(augmented(self._moved(batch), self.recipe.input.augment, Draws(self.seed, epoch, ids)))
+        ours = self.recipe.input
+        return changed_in_turn(augmented(self._moved(batch), ours.augment, Draws(self.seed, epoch, ids)), ours.prepare)
 
     def _moved(self, batch: Batch) -> Batch:
         device = self.recipe.parallel.device
         return batch if device == "cpu" else tuple(column.to(device, non_blocking=True) for column in batch)
-
-    def _prepared(self, batch: Batch) -> Batch:
-        for prepare in self.recipe.input.prepare:
-            batch = prepare(batch)
-        return batch
 
     def progress(self) -> float:
         """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""

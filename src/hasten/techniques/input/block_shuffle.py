@@ -34,8 +34,8 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import nbytes
-from hasten.data.loaders import whole
-from hasten.data.order import block_shuffled, shuffled
+from hasten.data.order import block_shuffled
+from hasten.techniques.input.own_order import order_is_taken
 from hasten.training.recipe import Recipe
 
 
@@ -58,10 +58,8 @@ class BlockShuffle:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data that are in memory or fit there, full batches, and recipes with another order."""
-        if recipe.input.loader is whole:
-            return "a full batch has no order"
-        if recipe.input.order is not shuffled:
-            return "the samples come in an order of another technique already"
+        if (reason := order_is_taken(recipe)) is not None:
+            return reason
         data = recipe.task.data.train
         if isinstance(data, TensorDataset):
             return "the samples are in memory already"

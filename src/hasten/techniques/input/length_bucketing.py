@@ -35,10 +35,10 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
-from hasten.data.datasets import Batch
+from hasten.data.datasets import Batch, changed_in_turn
 from hasten.data.gather import take, why_not
-from hasten.data.loaders import whole
 from hasten.data.order import bucketed, shuffled
+from hasten.techniques.input.own_order import order_is_taken
 from hasten.techniques.input.padding import cut_padding, least_padding, lengths_of
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
@@ -88,10 +88,8 @@ class LengthBucketing:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data that are no padded texts, have little padding, or a model to which padding is not nothing."""
-        if recipe.input.loader is whole:
-            return "a full batch has no order"
-        if recipe.input.order is not shuffled:
-            return "the samples come in an order of another technique already"
+        if (reason := order_is_taken(recipe)) is not None:
+            return reason
         data = recipe.task.data.train
         if reason := why_not(data):
             return f"their lengths would take a pass over all samples: {reason}"
@@ -114,8 +112,7 @@ class LengthBucketing:
 
 def _changed_by_cutting(recipe: Recipe, batch: Batch, padding: int) -> str | None:
     """Return why the shortest texts are not the same to the model without their padding, or None if they are."""
-    for prepare in recipe.input.prepare:
-        batch = prepare(batch)
+    batch = changed_in_turn(batch, recipe.input.prepare)
     model = example_model(recipe).eval()
     with preserved(), torch.no_grad():
         long = recipe.forward.predict(model, batch)

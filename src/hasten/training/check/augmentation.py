@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.datasets import Batch
+from hasten.data.datasets import Batch, changed_in_turn
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import LossFunction
@@ -17,14 +17,11 @@ def prepared(task: Task, seen: Seen) -> Batch:
     Raises:
         BadInput: if it fails on them.
     """
-    batch = seen.batch
     try:
-        for prepare in task.prepare:
-            batch = prepare(batch)
+        return changed_in_turn(seen.batch, task.prepare)
     except Exception as error:
         must = f"Task.prepare must take the {seen.part} data, {described(seen.batch)}"
         raise failure(must, error) from error
-    return batch
 
 
 def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: Seen) -> None:
@@ -43,9 +40,7 @@ def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: S
         return
     ids = torch.arange(len(seen.batch[-1]))
     try:
-        batch = augmented(seen.batch, task.augment, Draws(task.seed, 0, ids))
-        for prepare in task.prepare:
-            batch = prepare(batch)
+        batch = changed_in_turn(augmented(seen.batch, task.augment, Draws(task.seed, 0, ids)), task.prepare)
         loss(model(*batch[:-1]), batch)
     except Exception as error:
         raise failure(

@@ -1,0 +1,14 @@
+"""Whether a technique may give the samples of a recipe an order of its own."""
+
+from hasten.data.loaders import whole
+from hasten.data.order import shuffled
+from hasten.training.recipe import Recipe
+
+
+def order_is_taken(recipe: Recipe) -> str | None:
+    """Return why the order of the samples is not free to be chosen, or None if it is."""
+    if recipe.input.loader is whole:
+        return "a full batch has no order"
+    if recipe.input.order is not shuffled:
+        return "the samples come in an order of another technique already"
+    return None
