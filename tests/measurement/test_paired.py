@@ -48,6 +48,18 @@ def test_a_known_factor_is_found(factor, verdict):
     assert found.ratio.n == found.pairs
 
 
+def test_what_does_more_in_a_step_is_judged_by_the_time_of_a_sample(tmp_path):
+    machine = Pretended(noise=0.005)
+    sides = machine.side(0.01), machine.side(0.019)
+    found = compare(*sides, samples_per_step=(32, 64), budget_s=60, clock=machine.clock)
+    assert found.verdict is Verdict.FASTER
+    assert found.ratio.value == pytest.approx(1 / 0.95, rel=0.01)
+    assert (found.samples_per_step_a, found.samples_per_step_b) == (32, 64)
+    assert found.step_time_b_s == pytest.approx(0.019, rel=0.01)
+    save(found, tmp_path / "comparison.json")
+    assert load(Comparison, tmp_path / "comparison.json") == found
+
+
 def test_the_same_code_is_seldom_called_faster_though_looked_at_after_each_pair():
     """80 comparisons of a with itself, with drift and a cost of going second; at most 5 % may find a difference."""
     verdicts = []
@@ -174,7 +186,11 @@ def test_real_blocks_are_timed_and_nothing_global_changes():
 
 @pytest.mark.parametrize(
     ("keywords", "message"),
-    [({"budget_s": 0.0}, "budget_s"), ({"budget_s": 1.0, "delta": -0.1}, "delta")],
+    [
+        ({"budget_s": 0.0}, "budget_s"),
+        ({"budget_s": 1.0, "delta": -0.1}, "delta"),
+        ({"budget_s": 1.0, "samples_per_step": (1.0, 0.0)}, "samples_per_step"),
+    ],
 )
 def test_unusable_settings_are_told(keywords, message):
     machine = Pretended()

@@ -216,6 +216,24 @@ class HalfTheWork(Planted):
         return replace(recipe, model=(*recipe.model, Surgery(_quicker)))
 
 
+def _longer(model: nn.Module) -> nn.Module:
+    for layer in model.modules():
+        if isinstance(layer, Work):
+            layer.duration_s *= 1.9
+    return model
+
+
+@dataclass(frozen=True)
+class DoubleBatch(Planted):
+    """Twice the samples in 1.9 times the time."""
+
+    card: ClassVar[Card] = card("double_batch", Guarantee.PATH)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        larger = replace(recipe.input, batch_size=2 * recipe.input.batch_size)
+        return replace(recipe, input=larger, model=(*recipe.model, Surgery(_longer)))
+
+
 @dataclass(frozen=True)
 class Raises(Planted):
     card: ClassVar[Card] = card("raises")

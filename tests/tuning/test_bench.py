@@ -1,20 +1,27 @@
 """A bench runs the loop's own steps, and can start again."""
 
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 
 from hasten.base.records.comparison import Comparison, Verdict
 from hasten.base.records.interval import Interval
+from hasten.techniques.input.infobatch import Scores
 from hasten.training.loop import step
+from hasten.training.loss import LossFunction
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 from hasten.training.task import Stop
+from hasten.tuning import words
 from hasten.tuning.bench import Bench
+from hasten.tuning.final import confirmed
+from hasten.tuning.laboratory import compared, open_laboratory
 from hasten.tuning.payback import cannot_pay, not_earned_back, planned_s
 
-from planted import TIME, small_task
+from planted import MACHINE, TIME, DoubleBatch, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -61,6 +68,78 @@ def test_memory_of_a_step_holds_at_least_parameters_and_gradients() -> None:
     peak = bench.peak_bytes()
     assert peak is not None
     assert peak >= 2 * sum(parameter.nbytes for parameter in bench.run.parameters)
+
+
+def test_a_step_advances_by_the_samples_of_an_epoch_over_its_steps() -> None:
+    recipe = baseline(small_task())
+    assert Bench(recipe).samples_per_step == pytest.approx(200 / 7)
+    larger = replace(recipe, input=replace(recipe.input, batch_size=64))
+    assert Bench(larger).samples_per_step == pytest.approx(200 / 4)
+    assert Bench(baseline(small_task(batch_size=None))).samples_per_step == 200
+
+
+def test_samples_that_are_passed_over_count() -> None:
+    recipe = baseline(small_task())
+    half = replace(recipe, input=replace(recipe.input, sampling=FirstHalf))
+    bench = Bench(half)
+    assert bench.samples_per_step == pytest.approx(200 / 4)
+    assert bench.run.place.step == 0
+
+
+def test_what_is_passed_over_is_known_from_an_epoch_before() -> None:
+    recipe = baseline(small_task())
+    bench = Bench(replace(recipe, input=replace(recipe.input, sampling=partial(Scores, ratio=0.5, annealing=0.9))))
+    bench(1)
+    assert 200 / 7 < bench.samples_per_step <= 200 / 4
+
+
+def test_changing_batches_are_seen_from_all_over_the_run() -> None:
+    shares: list[float] = []
+
+    def watched(batch: tuple[torch.Tensor, ...], progress: float) -> tuple[torch.Tensor, ...]:
+        shares.append(progress)
+        return batch
+
+    recipe = baseline(small_task(stop=Stop(steps=1000)))
+    bench = Bench(replace(recipe, input=replace(recipe.input, curriculum=(watched,))))
+    shares.clear()
+    bench(5)
+    assert max(b - a for a, b in pairwise([0.0, *sorted(shares), 1.0])) < 0.4
+    shares.clear()
+    bench(100)
+    assert max(b - a for a, b in pairwise([0.0, *sorted(shares), 1.0])) < 0.03
+
+
+def test_twice_the_samples_in_nearly_twice_the_time_are_faster() -> None:
+    lab = open_laboratory(baseline(small_task(batch_size=20)), MACHINE, budget_s=100.0)
+    faster = compared(lab, (), (DoubleBatch(),), budget_s=20.0)
+    assert faster.verdict is Verdict.FASTER
+    assert faster.ratio.value == pytest.approx(1 / 0.95, rel=0.01)
+    assert words.faster(faster, ()).endswith("a step, of 20 -> 40 samples")
+    planned_saving_s = planned_s(lab.recipe, faster.step_time_a_s) * (1 - 1 / faster.ratio.value)
+    assert not_earned_back(faster, 0.9 * planned_saving_s, lab.recipe) is None
+    assert not_earned_back(faster, 1.1 * planned_saving_s, lab.recipe) is not None
+    afresh = confirmed(lab, (DoubleBatch(),), share=0.5)
+    assert afresh.value == pytest.approx(1 / 0.95, rel=0.01)
+
+
+class FirstHalf:
+    """A sampling that uses the first 100 of 200 samples."""
+
+    def __init__(self, samples: int) -> None:
+        self.used = torch.arange(samples) < 100
+
+    def begin(self, *, seed: int, epoch: int, progress: float) -> None:
+        pass
+
+    def kept(self) -> torch.Tensor:
+        return self.used
+
+    def expect(self, ids: torch.Tensor) -> None:
+        assert int(ids.max()) < 100
+
+    def weighed(self, loss: LossFunction) -> LossFunction:
+        return loss
 
 
 def found(step_a_s: float, step_b_s: float) -> Comparison:

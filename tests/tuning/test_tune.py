@@ -78,7 +78,7 @@ def test_conflicting_techniques_are_never_combined() -> None:
 def test_nothing_helpful_leaves_the_plan_empty() -> None:
     _, tuning = run(["nothing", "slower"], budget_s=2.0)
     assert tuning.plan.choices == ()
-    assert tuning.remark.startswith("No technique was proven to make a step faster here.")
+    assert tuning.remark.startswith("No technique was proven to make training faster here.")
     assert tuning.noise is not None
     assert tuning.smallest_difference >= 0.01
 

@@ -23,6 +23,9 @@ Clock = Callable[[], int]
 
 Bounds = tuple[float, float]
 
+Work = tuple[float, float]
+"""Samples that a step of a, and one of b, advances the training by."""
+
 LEAST_BLOCK_S = 0.05
 LEAST_STEPS = 3
 LEAST_DELTA = 0.01
@@ -41,17 +44,18 @@ def compare(
     budget_s: float,
     delta: float = LEAST_DELTA,
     sigma: float = _SIGMA_GUESS,
+    samples_per_step: Work = (1.0, 1.0),
     seed: int = 0,
     clock: Clock = time.perf_counter_ns,
 ) -> Comparison:
-    """Return how many times faster b is than a.
+    """Return how many times faster b is than a, each in its time per sample.
 
     Blocks of a and b run in pairs, each pair in an order drawn by a fair coin, so that drift and what the first leaves
-    behind for the second hit both alike. A pair gives d = ln(t_a / t_b). After each pair the confidence sequence of d
-    is looked at, and the comparison stops when the verdict is certain or the next pair would pass the budget. With
-    probability 95 % the interval holds whenever that is: a against itself is called faster or slower in at most 5 % of
-    comparisons. No pair is discarded, for a choice made after seeing the times can favour a side; a wild pair counts
-    as three standard deviations.
+    behind for the second hit both alike. A pair gives d = ln(t_a / t_b), with the times of a sample. After each pair
+    the confidence sequence of d is looked at, and the comparison stops when the verdict is certain or the next pair
+    would pass the budget. With probability 95 % the interval holds whenever that is: a against itself is called faster
+    or slower in at most 5 % of comparisons. No pair is discarded, for a choice made after seeing the times can favour a
+    side; a wild pair counts as three standard deviations.
 
     Args:
         a: the baseline.
@@ -59,19 +63,21 @@ def compare(
         budget_s: seconds for the pairs; warm-up (compilation included) comes on top. At least one pair is always run.
         delta: effects smaller than this share count as no difference; take it from `noise_floor`.
         sigma: a guess of the standard deviation of d, as from `noise_floor`; it affects only how soon one stops.
+        samples_per_step: of a and b, where they differ: a step that takes longer but does more may be the faster one.
         seed: of the order within pairs; the global generators are not used.
         clock: what the time is read from.
 
     Raises:
-        BadInput: if `delta` or `budget_s` is not positive, or a block takes no time.
+        BadInput: if `delta`, `budget_s` or a number of samples is not positive, or a block takes no time.
     """
-    _require_positive(budget_s=budget_s, delta=delta, sigma=sigma)
+    work_a, work_b = samples_per_step
+    _require_positive(budget_s=budget_s, delta=delta, sigma=sigma, samples_per_step=min(samples_per_step))
     margin = math.log1p(delta)
 
     def certain_or_over(pairs: int, bounds: Bounds, after_next_s: float) -> bool:
         return _verdict(bounds, margin) is not Verdict.UNCLEAR or after_next_s > budget_s
 
-    found = _measure(a, b, sigma=sigma, seed=seed, clock=clock, enough=certain_or_over)
+    found = _measure(a, b, sigma=sigma, work=samples_per_step, seed=seed, clock=clock, enough=certain_or_over)
     low, high = found.bounds
     center = min(max(trimmed_mean(found.log_ratios), low), high)
     return Comparison(
@@ -82,6 +88,8 @@ def compare(
         steps_per_block=found.steps,
         step_time_a_s=trimmed_mean([t_a for t_a, _ in found.times]) / found.steps,
         step_time_b_s=trimmed_mean([t_b for _, t_b in found.times]) / found.steps,
+        samples_per_step_a=work_a,
+        samples_per_step_b=work_b,
         warmup_s=found.warmup_s,
         spent_s=found.spent_s,
     )
@@ -140,10 +148,17 @@ class _Measured:
 
 
 def _measure(
-    a: Block, b: Block, *, sigma: float, seed: int, clock: Clock, enough: Callable[[int, Bounds, float], bool]
+    a: Block,
+    b: Block,
+    *,
+    sigma: float,
+    work: Work = (1.0, 1.0),
+    seed: int,
+    clock: Clock,
+    enough: Callable[[int, Bounds, float], bool],
 ) -> _Measured:
     """Time pairs until `enough(pairs, bounds, seconds after one more pair)`."""
-    begin = clock()
+    begin, more = clock(), math.log(work[1] / work[0])
     steps = _steps_per_block((a, b), clock)
     warm = clock()
     sequence = ConfidenceSequence(sigma=sigma)
@@ -152,7 +167,7 @@ def _measure(
     bounds = sequence.bounds()
     for t_a, t_b in timed_pairs(a, b, steps=steps, seed=seed, clock=clock):
         times.append((t_a, t_b))
-        log_ratios.append(math.log(t_a / t_b))
+        log_ratios.append(math.log(t_a / t_b) + more)
         sequence.add(log_ratios[-1])
         bounds = sequence.bounds()
         if enough(len(times), bounds, (clock() - warm) * 1e-9 * (1 + 1 / len(times))):

@@ -82,7 +82,7 @@ def method(tuning: Tuning) -> list[str]:
     smallest = f"{100 * tuning.smallest_difference:.1f} %"
     sentences = [
         "Techniques were timed in turn with the training without them (paired, interleaved, in random order), after "
-        "warming up. A ratio is the time without over the time with the technique: above 1 is faster.",
+        "warming up. A ratio is the time per sample without over that with the technique: above 1 is faster.",
         f"Ratios within {smallest} of 1 count as no difference.",
         f"Tuning took {seconds(tuning.spent_s)} of a budget of {seconds(tuning.budget_s)}.",
     ]

@@ -1,5 +1,7 @@
 """A recipe, built and warm, that runs blocks of its own training steps for a paired comparison."""
 
+import math
+
 import torch
 
 from hasten.base.errors import BadInput
@@ -7,11 +9,14 @@ from hasten.measurement.memory import peak_memory
 from hasten.training.loop import step
 from hasten.training.place import Place
 from hasten.training.recipe import Recipe
-from hasten.training.session import build, steps_per_epoch
+from hasten.training.session import build, steps_per_epoch, total_steps
 from hasten.tuning import clock
 from hasten.tuning.probe import endless, put, state_of
 
 WARM_STEPS = 2
+GOLDEN = (math.sqrt(5) - 1) / 2
+PEAK_STEPS = 8
+"""Places of a training that changes its batches at which its memory is watched: the largest are among them."""
 
 
 class Bench:
@@ -19,6 +24,10 @@ class Bench:
 
     A step is what the loop does between two reports: the recipe's own loader, its learning rate, its switches. The
     epochs come round without end; nothing is evaluated. On a GPU a call returns when the device has finished.
+
+    Where batches change with the share of the run that is done (a curriculum), successive steps lie all over the run,
+    each where the widest gap was left (multiples of the golden ratio, modulo 1), so that few steps stand for all of it.
+    Where samples are passed over by what is known of them, one epoch is made before, in which it becomes known.
 
     Attributes:
         setup_s: what the first steps took longer than the same steps again: compilation, mostly.
@@ -32,7 +41,11 @@ class Bench:
     def __init__(self, recipe: Recipe, *, seed: int | None = None) -> None:
         self.run = build(recipe, seed=seed)
         self._start = state_of(self.run)
+        self._moves = 0
         self._batches = endless(self.run)
+        if self.run.sampling is not None:
+            self(steps_per_epoch(recipe))
+            self.rewind()
         first_s = self._visit()
         again_s = self._visit()
         self.setup_s = max(0.0, first_s - again_s)
@@ -44,12 +57,21 @@ class Bench:
         begin = clock.now_s()
         with run.switched_on():
             for _ in range(steps):
+                if run.recipe.input.curriculum:
+                    self._move_on()
                 batch = next(batches)
                 run.set_learning_rate()
                 step(run, batch)
         if run.recipe.parallel.device != "cpu":
             torch.cuda.synchronize()
         run.place.elapsed_s += clock.now_s() - begin
+
+    @property
+    def samples_per_step(self) -> float:
+        """Samples of the training data that a step advances by, over an epoch; those that it passes over included."""
+        run = self.run
+        used = run.samples if run.sampling is None else int(run.sampling.kept().sum())
+        return run.samples / math.ceil(used / run.recipe.input.batch_size)
 
     def rewind(self) -> None:
         """Go back to the first step, so that both sides of a comparison see the same data and weights."""
@@ -59,9 +81,17 @@ class Bench:
     def peak_bytes(self) -> int | None:
         """Return the most tensor memory that a step needs, or None where it cannot be watched (compiled code)."""
         try:
-            return peak_memory(lambda: self(1), device=self.run.recipe.parallel.device).peak_bytes
+            steps = PEAK_STEPS if self.run.recipe.input.curriculum else 1
+            return peak_memory(lambda: self(steps), device=self.run.recipe.parallel.device).peak_bytes
         except BadInput:
             return None
+
+    def _move_on(self) -> None:
+        """Go to another share of the run; the batches come on in their order."""
+        stop, share = self.run.recipe.task.stop, self._moves * GOLDEN % 1
+        self._moves += 1
+        self.run.place.step = int(share * (total_steps(self.run.recipe) or 0))
+        self.run.place.elapsed_s = share * (stop.seconds or 0.0)
 
     def _visit(self) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""

@@ -14,7 +14,7 @@ FEWEST_PAIRS, MOST_PAIRS = 8, 40
 
 
 def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
-    """Return how many times faster the plan's step is than the baseline's, on another seed and newly built.
+    """Return how many times faster the plan goes through the training data, on another seed and newly built.
 
     As many pairs are timed as that share of the budget still holds, at least 8 and at most 40, whatever they show;
     none of them was used to choose the plan.
@@ -22,10 +22,11 @@ def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
     seed = derive(lab.recipe.task.seed, "confirmation") % 10_000
     plain, planned = Bench(lab.recipe, seed=seed), Bench(recipe_with(lab, plan), seed=seed)
     steps = max(LEAST_STEPS, math.ceil(LEAST_BLOCK_S / min(plain.step_s, planned.step_s)))
+    more = math.log(planned.samples_per_step / plain.samples_per_step)
     logs: list[float] = []
     began = clock.now_s()
     for plain_s, planned_s in timed_pairs(plain, planned, steps=steps, seed=seed, clock=clock.now_ns):
-        logs.append(math.log(plain_s / planned_s))
+        logs.append(math.log(plain_s / planned_s) + more)
         pair_s = (clock.now_s() - began) / len(logs)
         if len(logs) >= FEWEST_PAIRS and (len(logs) >= MOST_PAIRS or lab.budget.left_s(share) < pair_s):
             break

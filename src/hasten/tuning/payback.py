@@ -31,14 +31,16 @@ def cannot_pay(name: str, recipe: Recipe, step_s: float) -> str | None:
 
 
 def not_earned_back(found: Comparison, setup_s: float, recipe: Recipe) -> str | None:
-    """Return why a faster step does not earn its setup back, with the numbers; None where it does."""
+    """Return why a faster training does not earn its setup back, with the numbers; None where it does."""
     whole_s = planned_s(recipe, found.step_time_a_s)
     if math.isinf(whole_s):
         return None
-    saved_s = whole_s * (1 - found.step_time_b_s / found.step_time_a_s)
+    sample_a_s = found.step_time_a_s / found.samples_per_step_a
+    sample_b_s = found.step_time_b_s / found.samples_per_step_b
+    saved_s = whole_s * (1 - sample_b_s / sample_a_s)
     if setup_s <= saved_s:
         return None
     return (
-        f"{found.ratio.value:.2f}x a step, but it costs {seconds(setup_s)} once and saves only {seconds(saved_s)} "
+        f"{found.ratio.value:.2f}x as fast, but it costs {seconds(setup_s)} once and saves only {seconds(saved_s)} "
         f"over the whole training"
     )

@@ -164,14 +164,14 @@ def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
 def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
     """Return how much faster the plan is when measured afresh, None if it is not, and a remark."""
     if not plan:
-        return None, "No technique was proven to make a step faster here."
+        return None, "No technique was proven to make training faster here."
     what = ", ".join(names(tuple(plan)))
     try:
         speedup = confirmed(lab, tuple(plan), share=share)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return None, f"Measured afresh, {what} failed, so the plan does without: {error_text(error)}."
     if speedup.low > 1:
-        return speedup, f"Measured afresh, a step of the plan is {words.ratio(speedup)} as fast."
+        return speedup, f"Measured afresh, the plan is {words.ratio(speedup)} as fast."
     return None, f"Measured afresh, {what} came to {words.ratio(speedup)}: not faster, so the plan does without."
 
 

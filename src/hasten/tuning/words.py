@@ -47,4 +47,7 @@ def beside(base: tuple[str, ...]) -> str:
 
 
 def _steps(found: Comparison) -> str:
-    return f"{seconds(found.step_time_a_s)} -> {seconds(found.step_time_b_s)} a step"
+    times = f"{seconds(found.step_time_a_s)} -> {seconds(found.step_time_b_s)} a step"
+    if found.samples_per_step_a == found.samples_per_step_b:
+        return times
+    return f"{times}, of {found.samples_per_step_a:.0f} -> {found.samples_per_step_b:.0f} samples"

@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 class Comparison(Record, frozen=True):
     """How many times faster b is than a, found by timing them in turn.
 
-    `ratio` is the time of a over the time of b for the same steps: 1.2 means that b does in one hour what a does in
+    `ratio` is the time of a over the time of b for as many samples: 1.2 means that b does in one hour what a does in
     1.2 hours. Its interval holds at whatever moment the comparison stopped (a confidence sequence); its n counts pairs.
     """
 
@@ -31,6 +31,8 @@ class Comparison(Record, frozen=True):
     step_time_b_s: float
     warmup_s: float  # spent before the first pair, compilation included
     spent_s: float  # spent in all
+    samples_per_step_a: float = 1.0  # that a step of a advances the training by; 1 where both do the same
+    samples_per_step_b: float = 1.0
 
 
 class NoiseFloor(Record, frozen=True):
