@@ -110,7 +110,7 @@ def workloads() -> list[Workload]:
         (task("mlp-10ms", features(4096, 256), wide, batch=128), gathered),
         (task("cnn-50ms", features(1024, 3, 32, 32), lambda: convolutional(32), batch=64), gathered),
         (task("transformer-200ms", tokens(1024, 64), lambda: Transformer(128, 3, 4), batch=64), gathered),
-        (task("transformer-2s", tokens(512, 128), lambda: Transformer(384, 4, 6), batch=64), gathered),
+        (task("transformer-2s", tokens(512, 128), lambda: Transformer(384, 4, 6), batch=32), gathered),
     ]
     return [Workload(one.name, with_loader(baseline(one), loader)) for one, loader in made]
 
