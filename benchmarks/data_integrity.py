@@ -52,7 +52,7 @@ from integrity_stores import Kind, epoch, kinds, packed
 from recording import ratio, record, told
 
 _COLD = 0.01  # share of a file that may still be in memory
-_BYTES = re.compile(r"bytes (\d+) to (\d+)")
+_BYTES = re.compile(r"bytes (\d+) to (\d+)|all (\d+) bytes")
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,11 @@ def outcome(kind: Kind, store: Path, fault: Fault, truth: Sequence[Batch]) -> st
 
 
 def _told(message: str, path: Path, fault: Fault) -> str:
-    where = _BYTES.search(message)
     if not message.startswith(str(path)):
         return "found, another file named"
-    if where is None or not int(where[1]) <= fault.place <= int(where[2]):
-        return "found, another place named"
-    return "found"
+    where = _BYTES.search(message)
+    first, last = (where[1] or 0, where[2] or where[3]) if where else (0, -1)
+    return "found" if int(first) <= fault.place <= int(last) else "found, another place named"
 
 
 def told_of_verify(store: Path, fault: Fault) -> bool:

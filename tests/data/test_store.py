@@ -1,4 +1,5 @@
 import json
+import mmap
 import os
 import pickle
 
@@ -382,3 +383,21 @@ def test_a_source_that_changes_while_it_is_packed_is_refused(tmp_path, source):
     with pytest.raises(BadInput, match="must not change while it is packed; found 1 files of 3 bytes"):
         pack(packing, tmp_path / "s", progress=lambda done, total: source.write_bytes(b"new") and None)
     assert not (tmp_path / "s").exists()
+
+
+def test_blocks_to_check_are_asked_for_ahead_in_whole_pages_of_the_file(tmp_path, monkeypatch):
+    """Files larger than some pages, blocks that start within a page, and a last block that is not full."""
+    asked = []
+
+    class Watched(mmap.mmap):
+        def madvise(self, option, start, length):
+            asked.append((start, length, len(self)))
+            super().madvise(option, start, length)
+
+    values = np.random.default_rng(0).integers(0, 256, (1000, 41), np.uint8)
+    pack(pack_arrays({"x": values}, source="drawn"), tmp_path / "s", block_bytes=6000)
+    monkeypatch.setattr("hasten.data.store.blocks.mmap.mmap", Watched)
+    found = open_store(tmp_path / "s").take("x", torch.arange(1000))
+    np.testing.assert_array_equal(found.numpy(), values)
+    assert len(asked) == len(read_manifest(tmp_path / "s").columns[0].array.crc32)
+    assert all(start % mmap.PAGESIZE == 0 and start + length <= size for start, length, size in asked)

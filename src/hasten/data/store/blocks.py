@@ -1,7 +1,9 @@
 """One array of a store, mapped into memory; each block is compared with its checksum when it is first touched."""
 
+import mmap
 import zlib
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from hasten.data.store.damage import Damage, damage_error
 from hasten.data.store.manifest import StoredArray
 from hasten.data.store.npy import HEADER_BYTES, npy_header
+
+_BLOCKS_AHEAD = 2
 
 RowsToSamples: TypeAlias = Callable[[int, int], tuple[int, int] | None]
 """A range of rows of an array -> the range of samples that they belong to, or None if they belong to none."""
@@ -90,12 +94,11 @@ class CheckedArray:
         self.folder = folder
         self.stored = stored
         self.block_bytes = block_bytes
-        # Copy on write: whoever changes a row in place changes neither the file nor the next reader's rows.
-        if stored.nbytes > HEADER_BYTES:
-            mapped = np.memmap(folder / stored.file, np.dtype(stored.dtype), "c", HEADER_BYTES, stored.shape)
-            self._rows: NDArray[Any] = np.asarray(mapped)
-        else:
-            self._rows = np.empty(stored.shape, stored.dtype)
+        with (folder / stored.file).open("rb") as file:
+            # Copy on write: whoever changes a row in place changes neither the file nor the next reader's rows.
+            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        flat = np.frombuffer(self._mapped, stored.dtype, offset=HEADER_BYTES)
+        self._rows: NDArray[Any] = flat.reshape(stored.shape)
         self._unchecked = np.ones(len(stored.crc32), np.bool_)
         self._num_unchecked = len(stored.crc32)
 
@@ -142,9 +145,20 @@ class CheckedArray:
         )
 
     def _check(self, blocks: NDArray[np.int64]) -> None:
-        for block in blocks.tolist():
+        wanted = blocks.tolist()
+        for block in wanted[:_BLOCKS_AHEAD]:
+            self._ask_for(block)
+        for block, later in zip_longest(wanted, wanted[_BLOCKS_AHEAD:]):
+            if later is not None:
+                self._ask_for(later)
             damage = self.damage(block)
             if damage is not None:
                 raise damage_error(self.folder, damage)
             self._unchecked[block] = False
         self._num_unchecked = int(self._unchecked.sum())
+
+    def _ask_for(self, block: int) -> None:
+        """Let the system read a block while those before it are checked: disk and processor work side by side."""
+        start = (HEADER_BYTES + block * self.block_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        end = min(HEADER_BYTES + (block + 1) * self.block_bytes, len(self._mapped))
+        self._mapped.madvise(mmap.MADV_WILLNEED, start, end - start)

@@ -127,8 +127,8 @@ def read_manifest(folder: Path) -> Manifest:
     if match is None or match[1] != f"{found:08x}".encode():
         expected = match[1].decode() if match else "none"
         raise BadInput(
-            f"{path}, bytes 0 to {len(content)}: the manifest must have the checksum {expected}; found {found:08x}, so "
-            f"it is damaged or was edited. {way_out(folder)}"
+            f"{path}, all {len(content)} bytes: the manifest must have the checksum {expected}; found "
+            f"{found:08x}, so it is damaged or was edited. {way_out(folder)}"
         )
     version_found = msgspec.json.decode(content, type=_Versioned).schema_version
     if version_found != SCHEMA_VERSION:
