@@ -19,6 +19,12 @@ def changed_in_turn(batch: Batch, changes: Iterable[Callable[[Batch], Batch]]) -
     return batch
 
 
+def next_tokens(windows: Tensor) -> Batch:
+    """Return windows of T + 1 tokens, (batch, T + 1), as inputs and targets, (batch, T) int64 each."""
+    # Each part is widened as it is copied: one pass less than widening the whole first.
+    return windows[:, :-1].to(torch.int64).contiguous(), windows[:, 1:].to(torch.int64).contiguous()
+
+
 @runtime_checkable
 class Takeable(Protocol):
     """A data set that can hand out many samples at once."""
@@ -53,5 +59,4 @@ class Windows(Dataset[Batch]):
     def take(self, ids: Tensor) -> Batch:
         """Return the windows of `ids` as (batch, length) inputs and targets, by one gather."""
         overlapping = self.tokens.unfold(0, self.length + 1, self.length)
-        windows = overlapping.index_select(0, ids).to(torch.int64)
-        return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+        return next_tokens(overlapping.index_select(0, ids))

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hasten.data.datasets import Batch
-from hasten.data.gather import take
+from hasten.data.gather import taking
 
 Fetched: TypeAlias = tuple[Tensor, Batch]
 """The ids that a batch was made of, (samples,) int64, and the batch. A packed batch has fewer rows than samples."""
@@ -18,6 +18,10 @@ Fetch: TypeAlias = Callable[[Tensor], Iterator[Fetched]]
 
 Loader: TypeAlias = Callable[[Dataset[Any], int], Fetch]
 """A data set and a batch size in -> its fetch."""
+
+RUN_BYTES = 2**19
+"""Most bytes that are gathered at once for several batches: they stay in the cache until they are used."""
+_ALIGNMENT = 64  # bytes, of the memory of new tensors
 
 
 def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
@@ -34,12 +38,29 @@ def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
 
 
 def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:
-    """Fetch each batch by one gather per column; see `hasten.data.gather`."""
+    """Fetch by one gather per column; see `hasten.data.gather`.
+
+    Small batches are gathered several at once and are then parts of one piece of memory: one that is kept keeps up to
+    `RUN_BYTES`.
+    """
 
     def fetch(ids: Tensor) -> Iterator[Fetched]:
-        return ((part, take(dataset, part)) for part in ids.split(batch_size))
+        take, first, rest = taking(dataset), ids[:batch_size], ids[batch_size:]
+        batch = take(first)
+        yield first, batch
+        for run in rest.split(batch_size * _batches_at_once(batch)) if len(rest) else ():
+            # `split` would let a change of one batch in place count as one of the others, which autograd forbids.
+            columns = (torch.unsafe_split(column, batch_size) for column in take(run))
+            yield from zip(run.split(batch_size), zip(*columns, strict=True), strict=True)
 
     return fetch
+
+
+def _batches_at_once(batch: Batch) -> int:
+    """Return how many batches like this one are gathered together."""
+    if any(column.nbytes % _ALIGNMENT for column in batch):
+        return 1  # the next batch would start elsewhere than new memory does, and kernels may round differently there
+    return max(1, RUN_BYTES // sum(column.nbytes for column in batch))
 
 
 def whole(dataset: Dataset[Any], batch_size: int) -> Fetch:

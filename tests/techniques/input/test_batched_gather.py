@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from hasten import Data
+from hasten.data import loaders
 from hasten.data.datasets import Windows
-from hasten.data.gather import take
-from hasten.data.loaders import gathered, per_sample
+from hasten.data.gather import take, why_not
+from hasten.data.loaders import Fetched, gathered, per_sample
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.training.recipe import baseline
@@ -41,8 +42,12 @@ def test_take_equals_stacking(data: st.DataObject, dataset: Dataset[Any]) -> Non
         assert torch.equal(mine, theirs)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 23, 50])
-def test_both_loaders_hand_out_the_same_batches(batch_size: int) -> None:
+@pytest.mark.parametrize("batch_size", [1, 4, 8, 23, 50])
+@pytest.mark.parametrize("run_bytes", [1, 200, 1000])
+def test_both_loaders_hand_out_the_same_batches(
+    batch_size: int, run_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loaders, "RUN_BYTES", run_bytes)
     dataset = DATASETS[0]
     ids = torch.randperm(len(dataset))
     state = torch.get_rng_state()
@@ -52,6 +57,38 @@ def test_both_loaders_hand_out_the_same_batches(batch_size: int) -> None:
     for (slow_ids, slow_batch), (fast_ids, fast_batch) in zip(slow, fast, strict=True):
         assert torch.equal(slow_ids, fast_ids)
         assert all(torch.equal(a, b) for a, b in zip(slow_batch, fast_batch, strict=True))
+
+
+def small_batches() -> list[Fetched]:
+    """Return batches of 16 samples and of 64 and 128 bytes, so that several of them are gathered at once."""
+    dataset = TensorDataset(torch.arange(100, dtype=torch.float32), torch.arange(100))
+    return list(gathered(dataset, 16)(torch.randperm(100)))
+
+
+def test_small_batches_share_memory_but_are_changed_and_differentiated_apart() -> None:
+    _, second, third, *_ = (batch for _, batch in small_batches())
+    assert second[0].untyped_storage().data_ptr() == third[0].untyped_storage().data_ptr()
+    assert all(column.data_ptr() % 64 == 0 for column in (*second, *third))
+    weight, kept = torch.ones((), requires_grad=True), third[0].clone()
+    loss = (second[0] * weight).sum()
+    third[0].zero_()
+    loss.backward()  # keeps `second` for the gradient, which the change of `third` must not spoil
+    assert weight.grad == second[0].sum() != kept.sum()
+
+
+def test_batches_of_odd_size_have_memory_of_their_own() -> None:
+    dataset = TensorDataset(torch.arange(100, dtype=torch.float32))
+    storages = {batch[0].untyped_storage().data_ptr() for _, batch in list(gathered(dataset, 9)(torch.arange(100)))}
+    assert len(storages) == 12
+
+
+def test_refuses_tensors_that_are_changed_sample_by_sample() -> None:
+    class Noisy(TensorDataset):
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+            return tuple(column + 1 for column in super().__getitem__(index))
+
+    assert "a Noisy changes samples one at a time" in str(why_not(Noisy(torch.arange(3))))
+    assert why_not(Subset(Noisy(torch.arange(3)), [1])) is not None
 
 
 def test_refuses_what_computes_its_samples() -> None:

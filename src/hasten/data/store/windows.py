@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hasten.data.datasets import Batch
+from hasten.data.datasets import Batch, next_tokens
 from hasten.data.store.blocks import CheckedArray
 
 
@@ -41,5 +41,4 @@ class StoreWindows(Dataset[Batch]):
         starts = self.start + ids.numpy() * self.length
         rows = self.tokens.rows(starts, self.length + 1)
         overlapping = torch.from_numpy(rows)[self.start :].unfold(0, self.length + 1, self.length)
-        windows = overlapping.index_select(0, ids).to(torch.int64)
-        return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+        return next_tokens(overlapping.index_select(0, ids))
