@@ -1,7 +1,8 @@
-"""Write the figures of `benchmarks/results/` into the README, between its markers: no number is typed by hand.
+"""Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques
+into a page of the docs: no number is typed by hand.
 
 python benchmarks/quote.py            # write
-python benchmarks/quote.py --check    # exit with 1 if the README says something else
+python benchmarks/quote.py --check    # exit with 1 if one of them says something else
 """
 
 import argparse
@@ -10,9 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from quote_techniques import page
 from recording import RESULTS, recorded
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+TECHNIQUES = ROOT / "docs" / "measured_techniques.md"
 BEGIN = "<!-- measured:begin (written by `python benchmarks/quote.py`) -->\n"
 END = "<!-- measured:end -->"
 
@@ -132,18 +136,22 @@ def measured() -> str:
 
 
 def main() -> int:
-    """Write or check the README; return the exit code."""
+    """Write or check what is quoted; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     text = README.read_text()
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    new = text[:start] + measured() + text[end:]
-    if check:
-        print("README.md says what the results say" if new == text else "README.md is stale: run benchmarks/quote.py")
-        return int(new != text)
-    README.write_text(new)
-    return 0
+    stale = False
+    for path, new in ((README, text[:start] + measured() + text[end:]), (TECHNIQUES, page())):
+        if not check:
+            path.write_text(new)
+        elif not path.exists() or path.read_text() != new:
+            print(f"{path.relative_to(ROOT)} is stale: run benchmarks/quote.py")
+            stale = True
+    if check and not stale:
+        print("what is quoted is what the results say")
+    return int(stale)
 
 
 if __name__ == "__main__":

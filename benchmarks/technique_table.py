@@ -1,93 +1,138 @@
-"""Every technique of the catalogue, alone, on one real task: speed, peak memory, proof, or what it costs in quality.
+"""Every technique of the catalogue, alone, on one real task: speed, peak memory, proof, and what the loss becomes.
 
-Speed is the paired comparison that tuning makes, with its interval. EXACT, ROUNDING and PRECISION techniques owe their
-numerical gate whether they are faster or not; PATH and MODEL techniques are trained beside the baseline for as many
-steps, on the same seeds, and what the metric loses or gains is set beside the spread of the baseline's own seeds.
+Speed is the paired comparison that tuning makes, per sample, with its interval; it ends as soon as it is certain.
+EXACT, ROUNDING and PRECISION techniques owe their numerical gate whether they are faster or not. What may change the
+loss (PRECISION, PATH, MODEL) is trained beside the plain way on a part of the data, for the task's own number of
+epochs, from the same seeds: the ratio of the validation losses, paired by seed, has Student's t interval.
 
-    python benchmarks/technique_table.py fashion-mnist --data DIR [--compare-s 4] [--course-s 5] [--seeds 2]
+The results are written after every row, so that nothing that one technique does loses the others.
+
+    python benchmarks/technique_table.py fashion-mnist --data DIR [--total-s 660]
 """
 
 import argparse
+import math
+import signal
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 
 from hasten.base.errors import Refused
-from hasten.base.stages import FREE
+from hasten.base.stages import FREE, Guarantee
 from hasten.machine import facts
 from hasten.tasks.loading import load_task
 from hasten.techniques.applying import apply_all, knobs_of, make
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.technique import Technique
-from hasten.tuning.course import run_course, shortened
+from hasten.tuning.budget import Budget
 from hasten.tuning.gates import judge
 from hasten.tuning.laboratory import Laboratory, bench_of, compared, measured_noise, open_laboratory, recipe_with
-from hasten.tuning.payback import planned_s
 from hasten.tuning.probe import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 
 from recording import record, told
+from short_trainings import VALID_SAMPLES, change, cut, last_losses
 
 Row = dict[str, object]
-LONGEST_S = 120.0
-"""Of one training: where a technique makes steps so slow that it takes longer, that is what the row says."""
+COMPARISON_SHARE = 0.6
+"""Of the time that a technique has, at most; the rest is for the gate and the trainings."""
+LONGEST_ROW_S = 150.0
+"""Of one technique, compilation included: it is given up then, and its row says so."""
 
 
-def last_metrics(recipe: Recipe, seeds: int) -> list[float]:
-    """Return the metric at the end of a training from each seed; empty if one did not end in time."""
-    courses = [run_course(recipe, seed=seed, limit_s=LONGEST_S) for seed in range(seeds)]
-    return [course.points[-1][1] for course in courses] if all(course.ended for course in courses) else []
+@dataclass(frozen=True)
+class Place:
+    """Where rows are made: the laboratory, and the short trainings of the plain way.
+
+    Args:
+        lab: with the noise measured.
+        short: the baseline on a part of the data.
+        losses: of the plain trainings, by seed.
+        compare_s: seconds for a comparison at most.
+    """
+
+    lab: Laboratory
+    short: Recipe
+    losses: list[float]
+    compare_s: float
 
 
-def measured(lab: Laboratory, one: Technique, options: argparse.Namespace, short: Recipe, ends: list[float]) -> Row:
-    """Return the row of a technique that does not refuse."""
-    found = compared(lab, (), (one,), budget_s=options.compare_s)
+@contextmanager
+def within(limit_s: float) -> Generator[None]:
+    """Raise `TimeoutError` in the body once it has taken so long."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"it took more than {limit_s:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def measured(place: Place, one: Technique, row: Row, *, budget_s: float) -> None:
+    """Put what a technique gives into its row, each thing as it is known."""
+    lab, budget, guarantee = place.lab, Budget(budget_s), one.card.guarantee
     bench = bench_of(lab, (one,))
-    row: Row = {
-        "verdict": found.verdict,
-        "ratio": found.ratio,
-        "setup_s": bench.setup_s,
-        "peak_bytes": bench.peak_bytes(),
-    }
-    if one.card.guarantee in FREE:
+    row["setup_s"] = bench.setup_s
+    compare_s = min(place.compare_s, COMPARISON_SHARE * budget_s)
+    found = compared(lab, (), (one,), budget_s=compare_s)
+    row |= {"verdict": found.verdict, "ratio": found.ratio, "peak_bytes": bench.peak_bytes()}
+    if guarantee in FREE:
         try:
-            row["gate"] = judge(recipe_with(lab, (one,)), one.card.guarantee, lab.reference)
+            row["gate"] = judge(recipe_with(lab, (one,)), guarantee, lab.reference)
         except NoReference as error:
             row["gate"] = str(error)
-        return row
-    mine = last_metrics(apply_all((one,), short, lab.machine), options.seeds)
-    return row | {"metrics": mine, "change": mean(mine) - mean(ends[: len(mine)]) if mine else None}
+    if guarantee not in (Guarantee.EXACT, Guarantee.ROUNDING):
+        recipe = apply_all((one,), place.short, lab.machine)
+        mine = last_losses(
+            recipe, seeds=len(place.losses), limit_s=max(budget.left_s(), (1 - COMPARISON_SHARE) * budget_s)
+        )
+        row |= {"losses": mine, "change": change(mine, place.losses)}
 
 
-def tried(lab: Laboratory, one: Technique, options: argparse.Namespace, short: Recipe, ends: list[float]) -> Row:
-    """Return the row of a technique, whatever becomes of it."""
-    card = one.card
-    row: Row = {"technique": card.name, "stage": card.stage, "guarantee": card.guarantee, "knobs": knobs_of(one)}
-    why = one.refuse(lab.recipe, lab.machine)
-    if why is not None:
-        return row | {"verdict": "refused", "reason": why}
+def tried(place: Place, one: Technique, row: Row, *, budget_s: float) -> Row:
+    """Return the row of a technique that does not refuse, whatever becomes of it."""
     try:
-        with untouched(), many_compilations():
-            return row | measured(lab, one, options, short, ends)
+        with untouched(), many_compilations(), within(LONGEST_ROW_S):
+            measured(place, one, row, budget_s=budget_s)
     except Refused as error:
-        return row | {"verdict": "refused", "reason": str(error)}
+        row |= {"verdict": "refused", "reason": str(error)}
     except Exception as error:  # noqa: BLE001  (the table says which technique broke, and how)
         traceback.print_exc()
+        row |= {"verdict": "failed", "reason": f"{type(error).__name__}: {error}"}
+    forget_compiled()
+    return row
+
+
+def begun(lab: Laboratory, one: Technique) -> Row:
+    """Return the beginning of a technique's row; it says why, if it refuses."""
+    card = one.card
+    row: Row = {"technique": card.name, "stage": card.stage, "guarantee": card.guarantee, "knobs": knobs_of(one)}
+    try:
+        with untouched(), within(LONGEST_ROW_S):
+            why = one.refuse(lab.recipe, lab.machine)
+    except Exception as error:  # noqa: BLE001  (the table says which technique broke, and how)
         return row | {"verdict": "failed", "reason": f"{type(error).__name__}: {error}"}
+    return row if why is None else row | {"verdict": "refused", "reason": why}
 
 
 def line(row: Row, plain_peak: int | None) -> str:
     """Return a row as it is printed."""
-    if "ratio" not in row:
+    if "reason" in row:
         return f"  {row['technique']:26} {row['verdict']}: {row['reason']}"
-    peak, gate = row["peak_bytes"], row.get("gate")
+    peak, gate, loss = row["peak_bytes"], row.get("gate"), row.get("change")
     memory = f"peak x{peak / plain_peak:.2f}" if peak and plain_peak else "peak unknown"
-    if gate is None:
-        quality = "did not end in time" if row["change"] is None else f"metric {row['change']:+.4f}"
-    else:
-        quality = gate if isinstance(gate, str) else f"gate {'passed' if gate.passed else 'FAILED'}"
-    return f"  {row['technique']:26} {told(row['ratio'])}  {memory}  {row['guarantee']}: {quality}"
+    said = [gate if isinstance(gate, str) else f"gate {'passed' if gate.passed else 'FAILED'}"] if gate else []
+    if "losses" in row:
+        said.append(f"loss x{told(loss)}" if loss else "fewer than two trainings ended in time")
+    return f"  {row['technique']:26} {told(row['ratio'])}  {memory}  {row['guarantee']}: {', '.join(said)}"
 
 
 def main() -> None:
@@ -95,34 +140,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--compare-s", type=float, default=4.0)
-    parser.add_argument("--course-s", type=float, default=5.0, help="about how long a training of the baseline takes")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--total-s", type=float, default=660.0, help="seconds for all techniques, roughly")
+    parser.add_argument("--compare-s", type=float, default=10.0, help="seconds for a comparison at most")
+    parser.add_argument("--course-s", type=float, default=2.0, help="about how long a short plain training takes")
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="*", help="results are not kept")
     options = parser.parse_args()
-    task = load_task(options.task, data=options.data)
+    budget, task = Budget(options.total_s), load_task(options.task, data=options.data)
     recipe = baseline(task)
-    lab = open_laboratory(recipe, facts(), budget_s=1e6)
+    lab = open_laboratory(recipe, facts(), budget_s=math.inf)
     with untouched():
-        noise = measured_noise(lab)
-        plain = bench_of(lab, ())
-        share = min(1.0, options.course_s / planned_s(recipe, plain.step_s))
-        short = shortened(recipe, share)
-        ends = last_metrics(short, max(2, options.seeds))
+        noise, plain = measured_noise(lab), bench_of(lab, ())
+        short = cut(recipe, steps=round(options.course_s / plain.step_s))
+        place = Place(lab, short, last_losses(short, seeds=options.seeds, limit_s=math.inf), options.compare_s)
         plain_peak = plain.peak_bytes()
-    print(f"{task.name}: a plain step takes {1e3 * lab.step_s:.2f} ms; {task.metric} after {share:.1%} of the steps: "
-          f"{mean(ends):.4f}, standard deviation over seeds {stdev(ends):.4f}")  # fmt: skip
-    rows: list[Row] = []
-    for name in options.only or techniques():
-        rows.append(tried(lab, make(name), options, short, ends))
-        print(line(rows[-1], plain_peak), flush=True)
-        forget_compiled()
+    samples = len(short.task.data.train)  # type: ignore[arg-type]
     content = {
-        "task": task.name, "metric": task.metric, "noise": noise, "step_s": lab.step_s, "peak_bytes": plain_peak,
-        "share_of_steps": share, "baseline_metrics": ends, "rows": rows,
+        "task": task.name, "noise": noise, "step_s": lab.step_s, "batch_size": recipe.input.batch_size,
+        "peak_bytes": plain_peak, "short_samples": samples, "valid_samples": VALID_SAMPLES,
+        "short_epochs": task.stop.epochs, "plain_losses": place.losses,
     }  # fmt: skip
+    print(f"{task.name}: a plain step takes {1e3 * lab.step_s:.2f} ms; its loss after {task.stop.epochs} epochs of "
+          f"{samples} samples: {', '.join(f'{loss:.4f}' for loss in place.losses)}", flush=True)  # fmt: skip
+    rows = [begun(lab, make(name)) for name in options.only or techniques()]
+    waiting = [row for row in rows if "verdict" not in row]
+    for number, row in enumerate(waiting):
+        budget_s = max(0.0, budget.left_s()) / (len(waiting) - number)
+        print(line(tried(place, make(str(row["technique"])), row, budget_s=budget_s), plain_peak), flush=True)
+        if not options.only:
+            done = [row for row in rows if "verdict" in row]
+            path = record(f"technique_table_{task.name}", content | {"rows": done, "complete": len(done) == len(rows)})
+    print("\n".join(line(row, plain_peak) for row in rows if row["verdict"] == "refused"))
     if not options.only:
-        print(record(f"technique_table_{task.name}", content))
+        print(f"{path}, after {budget.spent_s:.0f} s")
 
 
 if __name__ == "__main__":
