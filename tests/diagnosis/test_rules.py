@@ -79,7 +79,6 @@ FAULTS: dict[str, Callable[[Profile], dict[str, Any]]] = {
 FIRST = {
     "loader_cpu_bound": "input_bound",
     "io_bound": "input_bound",
-    "worker_skew": "input_bound",
 }
 """Rules that say why another one fires, and stand behind it."""
 

@@ -1,6 +1,8 @@
 """S1: the model waits for data.
 
-Signal: the time from asking for a batch until it is there, as a share of the wall time.
+Signal: the time from asking for a batch until the step has it, as a share of the wall time; on the CPU with all that
+changes the batch, which nothing else could do meanwhile. It is told against the bound: the same steps on one batch
+that is there already.
 Threshold: 5 %; the cached-batch probe must agree that this can be gained.
 Source: TensorBoard plugin of the PyTorch profiler (5 %), XProf (5 and 20 %), TraceML (10 and 20 %).
 """
@@ -8,27 +10,51 @@ Source: TensorBoard plugin of the PyTorch profiler (5 %), XProf (5 and 20 %), Tr
 from hasten.base.records.finding import Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.base.units import percent
+from hasten.base.units import count, percent
+from hasten.diagnosis.input_cause import input_cause
 from hasten.diagnosis.rule import MATTERS, Outcome, gain, recheck, severity
+
+_ADVICE = "load in the background, keep decoded data in memory, or make reading a sample cheaper"
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the wait for input is worth removing."""
-    share = profile.share("input")
-    bound, source = gain(profile, "cached_batch", share)
+    """Fire where the cost of data is worth removing."""
+    share = profile.share("input", "transfer") if profile.device == "cpu" else profile.share("input")
+    bound, source = data_gain(profile, share)
     recoverable = 1 - 1 / bound
     if share < MATTERS or recoverable < MATTERS:
         return None
+    now, free = _rate(profile.samples_per_s), _rate(profile.samples_per_s * bound)
+    cause = input_cause(profile)
+    because = f": {cause.words}" if cause else ""
     return Finding(
         symptom="input_bound",
         severity=severity(recoverable),
-        sentence=f"The model waits for data {percent(share)} of the time.",
+        sentence=f"Data costs {percent(recoverable)} (bound {free}, now {now} samples/s){because}.",
         value=share,
         threshold=MATTERS,
         bound=bound,
         bound_from=source,
-        where="input",
-        advice="load in the background, keep decoded data in memory, or make reading a sample cheaper",
+        where=cause.where if cause else "input",
+        advice=cause.advice if cause else _ADVICE,
         check=recheck(profile),
         explains=("step_outliers",),
     )
+
+
+def data_gain(profile: Profile, share: float) -> tuple[float, str]:
+    """Return at most how many times faster the step could be if data were there, and where that is known from.
+
+    A loader that works ahead fills its queue while the probe trains on its one batch, and looks faster than it is. Then
+    the steps of the real loop are compared with the probe's.
+    """
+    bound, source = gain(profile, "cached_batch", share)
+    probe, loading = profile.probe("cached_batch"), profile.loading
+    works_ahead = loading is not None and (loading.ahead or loading.workers > 0)
+    if not works_ahead or source != "cached_batch" or probe is None or probe.ratio is None:
+        return bound, source
+    return max(profile.step_s.value * probe.ratio.value / probe.step_s, 1.0), source
+
+
+def _rate(samples_per_s: float) -> str:
+    return count(samples_per_s).replace(" ", "")

@@ -12,7 +12,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis import input_bound
-from hasten.diagnosis.rule import Outcome
+from hasten.diagnosis.rule import MATTERS, Outcome
 
 _IDLE = 0.5
 
@@ -23,7 +23,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         return Abstained(symptom="io_bound", reason="the loader was not run alone")
     waiting = input_bound.find(profile, machine)
     idle = 1 - min(profile.loading.cpu_share / max(profile.loading.workers, 1), 1)
-    if not isinstance(waiting, Finding) or idle <= _IDLE:
+    if not isinstance(waiting, Finding) or profile.share("input") < MATTERS or idle <= _IDLE:
         return None
     return msgspec.structs.replace(
         waiting,

@@ -12,7 +12,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent, seconds
 from hasten.diagnosis import input_bound
-from hasten.diagnosis.rule import Outcome
+from hasten.diagnosis.rule import MATTERS, Outcome
 
 _BUSY = 0.8
 
@@ -24,7 +24,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     waiting = input_bound.find(profile, machine)
     loading = profile.loading
     busy = loading.cpu_share / max(loading.workers, 1)
-    if not isinstance(waiting, Finding) or busy < _BUSY:
+    if not isinstance(waiting, Finding) or profile.share("input") < MATTERS or busy < _BUSY:
         return None
     return msgspec.structs.replace(
         waiting,

@@ -2,6 +2,7 @@
 
 Signal: work of the busiest worker over a fair share.
 Threshold: 2.5.
+Bound: the same work spread over all workers, as far as there are cores for it and for the step.
 Source: gpuprof.
 """
 
@@ -10,6 +11,7 @@ import msgspec
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
+from hasten.base.records.signals import Loading
 from hasten.diagnosis import input_bound
 from hasten.diagnosis.rule import Outcome
 
@@ -32,8 +34,18 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         waiting,
         symptom="worker_skew",
         sentence=f"One loading process does {loading.worker_skew:.1f} times its fair share.",
+        bound=_bound(profile, loading, waiting.bound or 1.0, machine),
         value=loading.worker_skew,
         threshold=_SKEW,
         advice="shuffle the data, so that dear samples are spread over the workers",
-        explains=(),
+        where="input: one worker",
+        explains=("input_bound", "loader_cpu_bound", "io_bound", "step_outliers"),
     )
+
+
+def _bound(profile: Profile, loading: Loading, free: float, machine: Machine) -> float:
+    """Return at most how many times faster the step is once the work is spread; `free` is the gain where data are."""
+    step_s, work_s = profile.step_s.value, loading.batch_s * loading.cpu_share
+    spread_s = work_s / min(loading.workers, machine.cores)
+    shared_s = (work_s + step_s / free) / machine.cores
+    return max(step_s / max(step_s / free, spread_s, shared_s), 1.0)

@@ -10,9 +10,9 @@ import psutil
 from hasten.base.records.signals import Loading
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.profiling.machine_load import process_cpu_s
+from hasten.profiling.reading import change_times, sample_reading
 from hasten.training.session import Session
 
-_SAMPLES = 32
 _BATCHES = 200
 _FIRST = 2  # batches that start workers and fill their queues
 
@@ -24,15 +24,7 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
         run: a session; its place moves on.
         budget_s: seconds, roughly: what has begun is ended.
     """
-    dataset, samples = run.recipe.task.data.train, min(_SAMPLES, run.samples)
-    begin = perf_counter()
-    read = 0
-    for index in range(samples):
-        dataset[index * run.samples // samples]
-        read += 1
-        if perf_counter() - begin > budget_s / 4:
-            break
-    sample_s = (perf_counter() - begin) / read
+    reading = sample_reading(run.recipe.task.data.train, run.samples, budget_s=budget_s / 2)
     fetched, pinned = run.fetched(), None
     for ids, batch in islice(fetched, _FIRST):
         pinned = all(column.is_pinned() for column in batch) if run.recipe.parallel.device != "cpu" else None
@@ -51,13 +43,19 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
     disk_after = _read_bytes()
     done = [after - before for before, after in zip(work, _work_s(workers), strict=True)]
     return Loading(
-        sample_s=sample_s,
+        sample_s=reading.sample_s,
         batch_s=spent_s / count,
         cpu_share=(process_cpu_s() - cpu_s) / with_core_s,
         read_bytes_per_s=None if disk is None or disk_after is None else (disk_after - disk) / spent_s,
         workers=len(workers),
         worker_skew=max(done) * len(done) / sum(done) if len(done) > 1 and sum(done) > 0 else None,
         pinned=pinned,
+        sample_waits=reading.waits,
+        hot=reading.hot,
+        hot_share=reading.hot_share,
+        collate_s=reading.collate_s,
+        change_s=change_times(run),
+        ahead=run.recipe.input.ahead > 0,
     )
 
 

@@ -24,6 +24,12 @@ class Loading(Record, frozen=True):
     workers: int  # processes that load
     worker_skew: float | None = None  # work of the busiest worker over a fair share
     pinned: bool | None = None  # whether batches lie in memory that a GPU copies from without help; None without one
+    sample_waits: float | None = None  # share of `sample_s` in which nothing was computed
+    hot: str = ""  # the function that the largest part of reading a sample is spent in
+    hot_share: float = 0.0  # that part
+    collate_s: float = 0.0  # to put one of many samples together with the others, as torch does
+    change_s: dict[str, float] = {}  # for a batch, of each augmentation and preparation by its name
+    ahead: bool = False  # whether batches are finished before they are asked for, and `batch_s` holds `change_s`
 
 
 _PRODUCTS = frozenset(
