@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from hasten import Data
+from hasten.data.loaders import gathered
 from hasten.measurement.clock import Marks, step_times_ns
 from hasten.profiling.anatomy import anatomy
 from hasten.profiling.parts import time_between
@@ -30,7 +31,7 @@ from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 from hasten.training.task import Stop
 
-from profile_workloads import features, task
+from profile_workloads import features, task, with_loader
 from recording import record
 
 DELAYS = (0.02, 0.05, 0.10, 0.20)
@@ -40,18 +41,25 @@ PLACES = ("input", "transfer", "forward", "loss", "backward", "gradient", "updat
 
 
 class Delay:
-    """A busy wait that can be switched on and off, and adds up how long it really took."""
+    """A busy wait that can be switched on and off, and adds up how long it really took.
+
+    It computes a little meanwhile: a wait that only reads the clock, or counts, makes the work after it slower.
+    """
 
     def __init__(self) -> None:
         self.wait_s = 0.0
+        self.every = 1  # waits at every so many calls
+        self.calls = 0
         self.spent: list[float] = []
+        self.numbers, self.results = torch.rand(512), torch.empty(512)
 
     def __call__(self) -> None:
-        if self.wait_s:
+        self.calls += 1
+        if self.wait_s and self.calls % self.every == 0:
             begin = perf_counter()
-            while perf_counter() - begin < self.wait_s:
-                for _ in range(200):  # some microseconds: reading the clock without a pause slows the work after it
-                    pass
+            with torch.no_grad():
+                while perf_counter() - begin < self.wait_s:
+                    torch.addcmul(self.numbers, self.numbers, self.numbers, out=self.results)
             self.spent.append(perf_counter() - begin)
 
 
@@ -104,7 +112,8 @@ def planted(part: str, delay: Delay) -> Recipe:
         made.wait = at("update")
         return made
 
-    plain = baseline(task("planted", features(2048, 64), lambda: Waiting(at("forward"), at("backward")), batch=128))
+    made = task("planted", features(2048, 64), lambda: Waiting(at("forward"), at("backward")), batch=128)
+    plain = with_loader(baseline(made), gathered)
     loader, loss = plain.input.loader, plain.forward.loss
 
     def slow_loader(dataset: Any, size: int) -> Any:
@@ -186,26 +195,29 @@ def recovered(part: str, share: float, steps: int) -> dict[str, object]:
 
 
 def recovered_evaluation(share: float, repeats: int) -> dict[str, object]:
-    """Plant a delay into evaluations, a share of one, and return what is found; with and without, in random order."""
+    """Plant a delay into evaluations, a share of one, and return what is found; with and without, in random order.
+
+    It stands behind the last forward pass: a wait makes the work after it slower, and that is not the delay.
+    """
     delay, shuffle = Delay(), random.Random(0)
-    recipe = planted("transfer", delay)
+    recipe = planted("loss", delay)
     train = recipe.task.data.train
     run = build(replace(recipe, task=replace(recipe.task, data=Data(train=train, valid=train))))  # some batches of it
     set_aside_stop_rules(run)
     loop_steps(run, WARM)
+    delay.calls, delay.every = 0, 2 * sum(1 for _ in run.validation_batches())  # the first of two only warms up
     stop = Stop(steps=100, evaluate_every=WARM)
     usual_s = time_between(run, stop).evaluation_s
-    batches = sum(1 for _ in run.validation_batches())
     found_s: dict[bool, list[float]] = {False: [], True: []}
     spent, sides = [], [False, True]
     with run.switched_on():
         for _ in range(repeats):
             shuffle.shuffle(sides)
             for waits in sides:
-                delay.wait_s, delay.spent = share * usual_s / batches if waits else 0.0, []
+                delay.wait_s, delay.spent = share * usual_s if waits else 0.0, []
                 found_s[waits].append(time_between(run, stop).evaluation_s)
                 if waits:
-                    spent.append(sum(delay.spent[-batches:]))  # of the last evaluation, which is the one that counts
+                    spent.append(delay.spent[-1])  # of the last evaluation, which is the one that counts
     slow_s = found_s[True]
     found, planted_s = float(np.median(np.subtract(slow_s, found_s[False]))), float(np.median(spent))
     return {"part": "evaluation", "planted_share": share, "planted_s": planted_s, "recovered_s": found,
