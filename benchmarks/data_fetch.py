@@ -1,9 +1,9 @@
 """Shuffled batches without augmentation: torch's DataLoader against a gather, from memory and from a store.
 
 Four shapes: CIFAR (50,000 x 32 x 32 x 3 uint8), Fashion-MNIST (60,000 x 28 x 28 uint8), tokens (windows of 256 uint16,
-64 a batch) and a table (1,000,000 x 32 float32). The contents are random; the files are warm. Images of the CIFAR shape
-are also fetched by the peers of `peer_loaders.py` that are installed (`pip install torchdata litdata webdataset grain
-datasets`), each from the first 10,000.
+64 a batch) and a table (1,000,000 x 32 float32). The contents are random; the files are warm. 10,000 images of CIFAR
+shape are also fetched by the peers of `peer_loaders.py` that are installed (`pip install torchdata litdata webdataset
+grain datasets`), beside all other ways on the same images.
 
     python benchmarks/data_fetch.py [--rounds 15] [--slice 0.4] [--scale 1.0]
 """
@@ -35,7 +35,7 @@ from recording import record
 from rounds import Way, rates, table
 
 CONTEXT = 256  # tokens of a window
-FOR_PEERS = 10_000  # images: writing their formats is slow, and their rates do not depend on how many there are
+FOR_PEERS = "cifar, 10,000"  # so few, because writing the formats of the peers is slow
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Shape:
 
 
 def shapes(folder: Path, scale: float) -> Iterator[Shape]:
-    """Yield the four kinds of data, `scale` times as long as they are."""
+    """Yield the kinds of data, `scale` times as long as they are."""
     random = np.random.default_rng(0)
 
     def of(name: str, values: np.ndarray, target: np.ndarray) -> Shape:
@@ -60,7 +60,8 @@ def shapes(folder: Path, scale: float) -> Iterator[Shape]:
         store = StoreSamples(open_store(folder / name), ("x", "y"))
         return Shape(name, TensorDataset(torch.from_numpy(values), torch.from_numpy(target)), store, 256, "samples")
 
-    for name, count, size in (("cifar", 50_000, (32, 32, 3)), ("fashion-mnist", 60_000, (28, 28))):
+    colour, grey = (32, 32, 3), (28, 28)
+    for name, count, size in ((FOR_PEERS, 10_000, colour), ("cifar", 50_000, colour), ("fashion-mnist", 60_000, grey)):
         count = int(count * scale)
         yield of(name, random.integers(0, 256, (count, *size), np.uint8), random.integers(0, 10, count))
     count = int(1_000_000 * scale)
@@ -114,8 +115,8 @@ def main() -> None:
         missing: dict[str, str] = {}
         for shape in shapes(Path(folder), options.scale):
             peers: dict[str, Way] = {}
-            if shape.name == "cifar":
-                arrays = (column[:FOR_PEERS].numpy() for column in shape.memory.tensors)
+            if shape.name == FOR_PEERS:
+                arrays = (column.numpy() for column in shape.memory.tensors)
                 peers, missing = installed(*arrays, Path(folder) / "peers", shape.batch_size)
             found = measure(ways(shape) | peers)
             title = f"{shape.name}, {shape.unit} a second, batches of {shape.batch_size}"

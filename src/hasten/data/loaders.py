@@ -19,7 +19,7 @@ Fetch: TypeAlias = Callable[[Tensor], Iterator[Fetched]]
 Loader: TypeAlias = Callable[[Dataset[Any], int], Fetch]
 """A data set and a batch size in -> its fetch."""
 
-RUN_BYTES = 2**19
+RUN_BYTES = 2**20
 """Most bytes that are gathered at once for several batches: they stay in the cache until they are used."""
 _ALIGNMENT = 64  # bytes, of the memory of new tensors
 
