@@ -176,7 +176,7 @@ def test_a_probe_too_wide_to_tell_leaves_the_share_of_the_time(
     found = RULES["input_bound"](plant(parts=parts(input=0.05), probe=wide), machine)
     assert isinstance(found, Finding)
     assert found.bound_from == "share of the time"
-    assert found.bound == pytest.approx(1 / (1 - found.value))
+    assert found.bound == pytest.approx(1 / (1 - 0.05 / 0.098))
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.06, "note"), (0.15, "warning"), (0.3, "critical")])

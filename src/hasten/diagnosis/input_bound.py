@@ -12,15 +12,15 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import count, percent
 from hasten.diagnosis.input_cause import input_cause
-from hasten.diagnosis.rule import MATTERS, Outcome, gain, recheck, severity
+from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
 
 _ADVICE = "load in the background, keep decoded data in memory, or make reading a sample cheaper"
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where the cost of data is worth removing."""
-    share = profile.share("input", "transfer") if profile.device == "cpu" else profile.share("input")
-    bound, source = data_gain(profile, share)
+    share = profile.share(*data_parts(profile))
+    bound, source = data_gain(profile)
     recoverable = 1 - 1 / bound
     if share < MATTERS or recoverable < MATTERS:
         return None
@@ -42,18 +42,26 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     )
 
 
-def data_gain(profile: Profile, share: float) -> tuple[float, str]:
+def data_parts(profile: Profile) -> tuple[str, ...]:
+    """Return the parts of the step that go to data; on a GPU the transfer has a rule of its own."""
+    return ("input", "transfer") if profile.device == "cpu" else ("input",)
+
+
+def data_gain(profile: Profile) -> tuple[float, str]:
     """Return at most how many times faster the step could be if data were there, and where that is known from.
 
-    A loader that works ahead fills its queue while the probe trains on its one batch, and looks faster than it is. Then
-    the steps of the real loop are compared with the probe's.
+    The share of the step is known from many steps, the probe's ratio from few: it sets the limits in which the share
+    counts. A loader that works ahead hides its work in the share, and fills its queue while the probe trains on its one
+    batch: there the steps of the real loop are compared with those on that batch.
     """
-    bound, source = gain(profile, "cached_batch", share)
     probe, loading = profile.probe("cached_batch"), profile.loading
-    works_ahead = loading is not None and (loading.ahead or loading.workers > 0)
-    if not works_ahead or source != "cached_batch" or probe is None or probe.ratio is None:
-        return bound, source
-    return max(profile.step_s.value * probe.ratio.value / probe.step_s, 1.0), source
+    by_share = speedup(profile.seconds(*data_parts(profile)) / profile.step_s.value)
+    if probe is None or probe.ratio is None:
+        return by_share, "share of the time"
+    if loading is not None and (loading.ahead or loading.workers > 0):
+        return max(profile.step_s.value * probe.ratio.value / probe.step_s, 1.0), probe.name
+    bound = max(min(max(by_share, probe.ratio.low), probe.ratio.high), 1.0)
+    return bound, "share of the time" if bound == by_share else probe.name
 
 
 def _rate(samples_per_s: float) -> str:

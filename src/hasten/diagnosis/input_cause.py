@@ -6,12 +6,11 @@ from hasten.base.records.profile import Profile
 from hasten.base.records.signals import Loading
 from hasten.base.units import seconds
 
-_ONE_BY_ONE = 1.5
-"""A batch may take so much less than its samples and their collation, and still count as read sample by sample."""
+_ONE_BY_ONE = 3.0
+"""Samples read alone may take so many times as long as their batch, and it still counts as read sample by sample."""
 _HANDED_OVER = 1.25
 """Workers that take so many times as long as one process would are what is dear."""
 _WAITS = 0.5
-_STANDS_OUT = 0.3
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,11 @@ def input_cause(profile: Profile) -> Cause | None:
     changes_s = sum(loading.change_s.values())
     fetch_s = loading.batch_s - (changes_s if loading.ahead else 0.0)
     one_by_one = loading.workers > 0 or read_s < _ONE_BY_ONE * fetch_s
-    collate_s = (together_s if loading.workers else max(fetch_s - read_s, 0.0)) if one_by_one else 0.0
+    collate_s = together_s if loading.workers else max(fetch_s - read_s, 0.0)
     costs = {
         "reading": read_s if one_by_one else 0.0,
         "fetching": 0.0 if one_by_one else fetch_s,
-        "collating": collate_s,
+        "collating": collate_s if one_by_one else 0.0,
         "changes": changes_s,
     }
     largest = max(costs, key=lambda name: costs[name])
@@ -57,9 +56,8 @@ def _reading(loading: Loading) -> Cause:
     if loading.sample_waits is not None and loading.sample_waits > _WAITS:
         words = f"{sample} waiting for disk or network"
         return Cause("input: waiting", words, "read larger pieces, keep the data in memory, or load in the background")
-    where = f" in {loading.hot}" if loading.hot_share >= _STANDS_OUT else " to compute"
     advice = "do this once and keep its result (a packed store), make it cheaper, or do it in the background"
-    return Cause("input: computing", sample + where, advice)
+    return Cause("input: computing", f"{sample} in {loading.hot}", advice)
 
 
 def _handing_over(loading: Loading, alone_s: float) -> Cause:

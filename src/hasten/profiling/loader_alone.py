@@ -52,7 +52,6 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
         pinned=pinned,
         sample_waits=reading.waits,
         hot=reading.hot,
-        hot_share=reading.hot_share,
         collate_s=reading.collate_s,
         change_s=change_times(run),
         ahead=run.recipe.input.ahead > 0,

@@ -16,7 +16,7 @@ from hasten.data.augmentation.draws import Draws, augmented
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.training.session import Session
 
-_SAMPLES = 32
+_SAMPLES = 128
 _WATCHED = 8
 _REPEATED = 3
 _METHOD = re.compile(r"<method '(\w+)' of '([\w.]+)' objects>")
@@ -30,15 +30,13 @@ class Reading:
     Args:
         sample_s: to read one.
         waits: the share of that time in which this thread did not compute.
-        hot: the function that the largest part of it is spent in, without what that calls.
-        hot_share: its part.
+        hot: the innermost function that at least half of that time is spent in, with what it calls.
         collate_s: to put one of many samples together with the others, as torch does.
     """
 
     sample_s: float
     waits: float
     hot: str
-    hot_share: float
     collate_s: float
 
 
@@ -59,14 +57,12 @@ def sample_reading(dataset: Dataset[Any], size: int, *, budget_s: float) -> Read
             break
     computed_s, spent_s = time.thread_time() - computed_s, time.perf_counter() - began
     busy_s = computed_s + waited_for_core_s() - waited_s  # who stands ready without a core waits for no disk
-    hot, hot_share = _hottest(dataset, places[: len(samples)][:_WATCHED], budget_s / 2)
     began = time.perf_counter()
     default_collate(samples)
     return Reading(
         sample_s=spent_s / len(samples),
         waits=max(0.0, 1 - busy_s / spent_s),
-        hot=hot,
-        hot_share=hot_share,
+        hot=_innermost(dataset, places[: len(samples)][:_WATCHED], budget_s / 2),
         collate_s=(time.perf_counter() - began) / len(samples),
     )
 
@@ -92,18 +88,17 @@ def change_times(run: Session) -> dict[str, float]:
     return found
 
 
-def _hottest(dataset: Dataset[Any], places: Sequence[int], budget_s: float) -> tuple[str, float]:
-    """Return the function that most of reading samples is spent in itself, and its share of the time."""
+def _innermost(dataset: Dataset[Any], places: Sequence[int], budget_s: float) -> str:
+    """Return the innermost function that at least half of the time of reading samples is spent in."""
     profiler = cProfile.Profile()
     began = time.perf_counter()
     for place in places:
         profiler.runcall(dataset.__getitem__, place)
         if time.perf_counter() - began > budget_s:
             break
-    entries = [(entry.inlinetime, entry.code) for entry in profiler.getstats()]
-    total_s = sum(own_s for own_s, _ in entries)
-    own_s, code = max(entries, key=lambda entry: entry[0])
-    return _told(code), own_s / total_s if total_s else 0.0
+    entries = [(entry.totaltime, entry.code) for entry in profiler.getstats()]
+    half_s = max(whole_s for whole_s, _ in entries) / 2
+    return _told(min((entry for entry in entries if entry[0] >= half_s), key=lambda entry: entry[0])[1])
 
 
 def _told(code: CodeType | str) -> str:
