@@ -12,6 +12,7 @@ from hasten.base.records.run import Finished
 from hasten.base.records.signals import MachineLoad, StepSpread
 from hasten.measurement.clock import DeviceMarks, Marks, StepClock, step_times_ns
 from hasten.profiling.anatomy import Times, warm
+from hasten.profiling.communication import loop_marked
 from hasten.profiling.compiling import compiled_graphs
 from hasten.profiling.machine_load import load_observed
 from hasten.profiling.spread import collector_watched, step_spread
@@ -59,7 +60,7 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
     with collector_watched() as collector, load_observed() as observed:
         clock = Marks() if run.recipe.parallel.device == "cpu" else DeviceMarks()
         begin = perf_counter()
-        with closing(train(run, clock.mark)) as events:
+        with loop_marked(clock.mark) as mark, closing(train(run, mark)) as events:
             for event in events:
                 done = run.place.step
                 limit.restart(due)

@@ -28,6 +28,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
 from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
 from hasten.profiling.anatomy import Times, anatomy, warm
+from hasten.profiling.communication import collectives_marked, exposed_s, log_every_step
 from hasten.profiling.parts import first_verdict, shared_out
 from hasten.profiling.spread import step_spread
 from hasten.training.loop import (
@@ -66,9 +67,10 @@ class Watch:
     """Marks the parts of a loop by hooks on its model, its optimizer and `torch.autograd.backward`.
 
     The hooks are there from entering to leaving, and change nothing that is computed. A step is one batch, also where
-    gradients accumulate over several. From the arrival of a batch to the call of the model is "transfer" on a GPU and
-    "other" on a CPU. A call of the model in evaluation mode is "evaluation". Where the model itself returns the loss,
-    "loss" is empty.
+    gradients accumulate over several. What collectives of `torch.distributed` take, and what `DistributedDataParallel`
+    waits for other processes, is "communication". From the arrival of a batch to the call of the model is "transfer" on
+    a GPU and "other" on a CPU. A call of the model in evaluation mode is "evaluation". Where the model itself returns
+    the loss, "loss" is empty.
 
     Args:
         modules: whichever of them is called, the call is the forward pass.
@@ -87,6 +89,7 @@ class Watch:
         self._clock = Marks() if self._device == "cpu" else DeviceMarks()
         self._updates = 0  # steps of the optimizer that have not returned
         self._inside = 0  # calls of modules that have not returned
+        self._backward = False  # whether a backward pass is under way
         self._gradients = False  # whether there are some that no update has used
         self.samples: list[int] = []
         self._undo = ExitStack()
@@ -100,6 +103,9 @@ class Watch:
             self._undo.callback(self._optimizer.register_step_pre_hook(self._before_update).remove)
             self._undo.callback(self._optimizer.register_step_post_hook(self._after_update).remove)
         self._undo.callback(self._watch_backward())
+        self._undo.enter_context(collectives_marked(lambda part: self.mark(part), self._current))
+        for module in self._modules:
+            log_every_step(module)
         self._clock = Marks() if self._device == "cpu" else DeviceMarks()
         return self
 
@@ -141,6 +147,9 @@ class Watch:
         steps = _merged(times)
         found = anatomy(warm(steps))
         named = dict(zip(PARTS, found.parts_s, strict=True)) | {"evaluation": evaluation_s, "hiccups": found.hiccups_s}
+        waited_s = min(sum(exposed_s(module) for module in self._modules), named["backward"])
+        named["backward"] -= waited_s  # the backward pass of DDP ends when the last sum of gradients has come
+        named["communication"] += waited_s
         parts = shared_out(named)
         batch_size = round(float(np.median(self.samples))) if self.samples else 0
         return Profile(
@@ -195,14 +204,26 @@ class Watch:
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             self.mark(LOSS)
+            self._backward = True
             try:
                 return plain(*args, **kwargs)
             finally:
+                self._backward = False
                 self._gradients = True
                 self.mark(BACKWARD)
 
         torch.autograd.backward = backward
         return lambda: setattr(torch.autograd, "backward", plain)
+
+    def _current(self) -> int:
+        """Return the part that is under way, as far as it is known."""
+        if self._backward:
+            return BACKWARD
+        if self._inside:
+            return FORWARD
+        if self._updates:
+            return UPDATE
+        return GRADIENT if self._gradients else BETWEEN
 
     def _peak_bytes(self) -> int:
         if self._device != "cpu":

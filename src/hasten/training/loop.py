@@ -16,9 +16,23 @@ from hasten.training.recipe import split
 from hasten.training.session import Session
 from hasten.training.stopping import ENDS_WITH_EVALUATION, already_reached, converged, first_non_finite, limit_reached
 
-PARTS = ("input", "transfer", "forward", "loss", "backward", "gradient", "update", "evaluation", "other")
-"""What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`."""
-INPUT, TRANSFER, FORWARD, LOSS, BACKWARD, GRADIENT, UPDATE, EVALUATION, OTHER = range(len(PARTS))
+PARTS = (
+    "input",
+    "transfer",
+    "forward",
+    "loss",
+    "backward",
+    "gradient",
+    "update",
+    "communication",
+    "evaluation",
+    "other",
+)
+"""What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`.
+
+The loop itself talks to no other process; "communication" is marked around what its stages do of it.
+"""
+INPUT, TRANSFER, FORWARD, LOSS, BACKWARD, GRADIENT, UPDATE, COMMUNICATION, EVALUATION, OTHER = range(len(PARTS))
 
 Mark: TypeAlias = Callable[[int], None]
 REPORT_EVERY_S = 0.5
