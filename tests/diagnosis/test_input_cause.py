@@ -31,7 +31,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "input: Blur": ({"change_s": {"Flip": 1e-3, "Blur": 2e-2}}, "20.0 ms a batch in Blur"),
     "input: workers": (
         {"sample_s": 1e-6, "batch_s": 3e-3, "workers": 2},
-        "2 processes need 3.00 ms a batch, one 64.0 µs",
+        "3.00 ms a batch from 2 workers, 64.0 µs without",
     ),
 }
 

@@ -61,13 +61,12 @@ def _reading(loading: Loading) -> Cause:
 
 
 def _handing_over(loading: Loading, alone_s: float) -> Cause:
-    words = f"{loading.workers} processes need {seconds(loading.batch_s)} a batch, one {seconds(alone_s)}"
+    workers = f"{loading.workers} worker{'s' * (loading.workers > 1)}"
+    words = f"{seconds(loading.batch_s)} a batch from {workers}, {seconds(alone_s)} without"
     return Cause("input: workers", words, "load without worker processes: handing batches over costs more than reading")
 
 
 def _changing(loading: Loading) -> Cause:
     name = max(loading.change_s, key=lambda name: loading.change_s[name])
     words = f"{seconds(loading.change_s[name])} a batch in {name}"
-    return Cause(
-        f"input: {name}", words, "make it cheaper, do it once ahead of training, or do it in the background"
-    )
+    return Cause(f"input: {name}", words, "make it cheaper, do it once ahead of training, or do it in the background")
