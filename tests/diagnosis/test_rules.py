@@ -164,6 +164,12 @@ def test_what_a_finding_explains_comes_after_it(healthy: Profile, plant: Plant, 
     assert symptoms.index("low_compute_efficiency") > 0
 
 
+def test_what_ends_the_training_comes_before_what_slows_it(healthy: Profile, plant: Plant, machine: Machine) -> None:
+    sick = plant(**FAULTS["memory_leak"](healthy), parts=parts(input=0.5), probes=(probe("cached_batch", 3.0),))
+    symptoms = [one.symptom for one in diagnose(sick, machine).findings]
+    assert symptoms[:2] == ["memory_leak", "input_bound"]
+
+
 def test_a_wait_that_no_probe_can_gain_is_not_told(healthy: Profile, plant: Plant, machine: Machine) -> None:
     waiting = plant(parts=parts(input=0.05), probe=probe("cached_batch", 1.0))
     assert RULES["input_bound"](waiting, machine) is None

@@ -22,6 +22,14 @@ def test_outliers_without_a_rhythm_have_no_period() -> None:
     assert step_spread(totals, collector_s=0.0).period is None
 
 
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.5])
+def test_a_crowd_of_slow_steps_at_random_has_no_period(share: float) -> None:
+    for seed in range(20):
+        totals = np.where(np.random.default_rng(seed).random(400) < share, 0.03, 0.01)
+        totals[:220] = 0.01  # so that the median is a usual step
+        assert step_spread(totals, collector_s=0.0).period is None
+
+
 def test_ordinary_noise_is_no_outlier() -> None:
     totals = np.random.default_rng(0).normal(0.01, 0.0002, 500)
     spread = step_spread(totals, collector_s=0.0)

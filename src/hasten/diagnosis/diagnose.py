@@ -36,13 +36,15 @@ def diagnose(profile: Profile, machine: Machine, *, rules: Mapping[str, Rule] = 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
     """Return the findings with the most to gain first, those that another one explains after all others.
 
-    What costs no time (memory) stands where its severity puts it among the rest.
+    What costs no time (memory) stands where its severity puts it among the rest; what will end the training, before
+    all that only slows it.
     """
     found = {one.symptom for one in findings}
     explained = {name for one in findings for name in one.explains if name in found}
 
-    def rank(finding: Finding) -> tuple[bool, int, float]:
-        return finding.symptom in explained, -_WEIGHT[finding.severity], -finding.recoverable
+    def rank(finding: Finding) -> tuple[bool, int, bool, float]:
+        fatal = finding.severity is Severity.CRITICAL and finding.bound is None
+        return finding.symptom in explained, -_WEIGHT[finding.severity], not fatal, -finding.recoverable
 
     return tuple(sorted(findings, key=rank))
 

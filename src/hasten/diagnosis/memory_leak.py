@@ -1,7 +1,8 @@
 """M4: memory grows with every step.
 
 Signal: slope of the memory in use after each step (Theil-Sen, with its interval).
-Threshold: surely above zero, and in the planned training more than 100 MB or than there is.
+Threshold: surely above zero, and in the planned training more than 100 MB; critical from 1 GB, or where it is more than
+there is.
 Source: TraceML (100 MB, 1 GB); SageMaker Debugger's GPUMemoryIncrease.
 """
 
@@ -11,7 +12,7 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import nbytes
 from hasten.diagnosis.rule import Outcome, recheck
 
-_BYTES = 100 * 10**6
+_BYTES, _MANY_BYTES = 100 * 10**6, 10**9
 _UNPLANNED_STEPS = 10_000
 
 
@@ -27,7 +28,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     full = slope.value * steps > memory.available - memory.measured_peak
     return Finding(
         symptom="memory_leak",
-        severity=Severity.CRITICAL if full else Severity.WARNING,
+        severity=Severity.CRITICAL if full or slope.low * steps >= _MANY_BYTES else Severity.WARNING,
         sentence=f"Memory grows by {nbytes(slope.value)} every step"
         f"{'; it will not last for the training' if full else ''}.",
         value=slope.value,
@@ -36,5 +37,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where="memory",
         advice="keep numbers, not tensors with their graph: loss.item() or loss.detach()",
         check=recheck(profile),
-        explains=("memory_headroom",),  # what is free is needed for what is kept
+        explains=("memory_headroom", "host_bound"),  # what is free is needed for what is kept; new pages take time
     )

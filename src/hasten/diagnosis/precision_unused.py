@@ -32,10 +32,11 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     best = max(narrow, key=lambda peak: peak.rate)
     ratio = best.rate / plain.rate
     total_s = sum(part.seconds for part in profile.parts)
-    share = sum(one.seconds for one in profile.operators if one.is_product and one.number_format == "float32") / total_s
+    in_float32 = (one for one in profile.operators if one.is_product and one.number_format == "float32")
+    share = min(sum(one.seconds for one in in_float32) / total_s, 1.0)  # operators are timed in other steps
     if share < _SHARE or ratio < _FASTER:
         return None
-    recoverable = min(share, 1.0) * (1 - 1 / ratio)
+    recoverable = share * (1 - 1 / ratio)
     return Finding(
         symptom="precision_unused",
         severity=severity(recoverable),

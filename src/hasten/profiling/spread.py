@@ -16,6 +16,7 @@ _SIGMAS = 5.0
 _ABOVE = 1.1  # where all steps are alike, a hair above the median is no outlier
 _REGULAR = 0.1
 _FOR_A_PERIOD = 4
+_TINY = 5.0
 
 
 @dataclass
@@ -65,10 +66,13 @@ def step_spread(totals: NDArray[np.float64], *, collector_s: float) -> StepSprea
 
 
 def _period(positions: NDArray[np.intp]) -> int | None:
-    """Return the usual distance of the positions if most distances are it, to a tenth."""
+    """Return the usual distance of the positions if most distances are it, to a tenth or, if it is not tiny, to a step.
+
+    A tiny one must be met exactly: between 1 and 3 lie most distances of slow steps that come at random.
+    """
     if positions.size < _FOR_A_PERIOD:
         return None
     distances = np.diff(positions)
     usual = float(np.median(distances))
-    near = np.abs(distances - usual) <= max(1.0, _REGULAR * usual)
+    near = np.abs(distances - usual) <= max(1.0 if usual >= _TINY else 0.0, _REGULAR * usual)
     return round(usual) if usual > 1 and near.mean() > 0.5 else None
