@@ -66,7 +66,7 @@ def reading(work: Callable[[], object]) -> Recipe:
 
 
 class Sometimes:
-    """Waits at every so manieth call."""
+    """Waits at one call out of `every`."""
 
     def __init__(self, seconds: float, every: int) -> None:
         self.seconds, self.every, self.calls = seconds, every, 0
@@ -190,14 +190,6 @@ def scores(index: int, numbers: int) -> list[float]:
     return found
 
 
-def noisy(batch: Batch, draws: Draws, *, rounds: int) -> Batch:
-    """Add noise again and again."""
-    x = batch[0]
-    for _ in range(rounds):
-        x = x + 0.01 * draws.normal("noise", x.shape[1])
-    return x, *batch[1:]
-
-
 class Noise:
     """Adds noise several times."""
 
@@ -206,7 +198,10 @@ class Noise:
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
         """Return the batch with noise."""
-        return noisy(batch, draws, rounds=self.rounds)
+        x = batch[0]
+        for place in range(self.rounds):
+            x = x + 0.01 * draws.within(place).normal("noise", x.shape[1])
+        return x, *batch[1:]
 
 
 def row_by_row(batch: Batch) -> Batch:
@@ -286,7 +281,7 @@ PLANTED: tuple[Case, ...] = (
     Case("a disk that is now and then slow", lambda: reading(Sometimes(5e-4, 16)), "input: waiting", plain),
     Case("a slow disk", lambda: reading(partial(time.sleep, 1e-4)), "input: waiting", plain),
     Case("a very slow disk", lambda: reading(partial(time.sleep, 6e-4)), "input: waiting", plain),
-    _decoded(32, "JPEG", 32, "JPEG of 32 x 32, larger CNN"),
+    _decoded(32, "JPEG", 16, "JPEG of 32 x 32, larger CNN"),
     _decoded(32, "JPEG", 8, "JPEG of 32 x 32, small CNN"),
     _decoded(96, "JPEG", 8, "JPEG of 96 x 96"),
     _decoded(64, "PNG", 8, "PNG of 64 x 64"),
@@ -294,11 +289,11 @@ PLANTED: tuple[Case, ...] = (
     Case("collates part by part", lambda: plain(loader=collating(one_by_one_copied)), "input: collating", plain),
     Case("samples of 32 fields", lambda: in_fields(32), "input: collating", plain),
     Case("samples of 128 fields", lambda: in_fields(128), "input: collating", plain),
-    Case("Python computes 20 features", lambda: over(plain(), Scored(20)), "input: computing", plain, "scores"),
+    Case("Python computes 60 features", lambda: over(plain(), Scored(60)), "input: computing", plain, "scores"),
     Case("Python computes all features", lambda: over(plain(), Scored(WIDTH)), "input: computing", plain, "scores"),
     Case("spins for every sample", lambda: reading(partial(spin, 3e-5)), "input: computing", plain, "spin"),
-    Case("a slow augmentation", lambda: changed(augment=(Noise(4),)), "input: Noise", plain, "Noise"),
-    Case("a mild augmentation", lambda: changed(augment=(Noise(1),)), "input: Noise", plain, "Noise"),
+    Case("a slow augmentation", lambda: changed(augment=(Noise(6),)), "input: Noise", plain, "Noise"),
+    Case("a mild augmentation", lambda: changed(augment=(Noise(2),)), "input: Noise", plain, "Noise"),
     Case("prepares row by row", lambda: changed(prepare=(row_by_row,)), "input: row_by_row", plain, "row_by_row"),
     Case("tiny samples, 1 worker", lambda: tiny(in_workers(1), partial(on_eight, 128)), "input: workers",
          lambda: tiny(gathered, partial(on_eight, 128))),

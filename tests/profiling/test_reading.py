@@ -49,10 +49,12 @@ def test_a_sample_that_waits_is_told_from_one_that_computes() -> None:
     assert computing.hot == "slow_sum"
 
 
-def test_samples_are_spread_over_the_data_and_the_budget_is_kept() -> None:
+def test_samples_come_from_all_over_the_data_and_the_budget_is_kept() -> None:
     data = Working(lambda: None)
     found = sample_reading(data, len(data), budget_s=1.0)
-    assert (min(data.read), max(data.read)) == (0, 992)
+    assert len(set(data.read)) == 128
+    assert min(data.read) < 100
+    assert max(data.read) > 900
     assert found.collate_s > 0
     slow = Working(lambda: time.sleep(0.05))
     sample_reading(slow, len(slow), budget_s=0.01)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from random import Random
 from types import CodeType
 from typing import Any
 
@@ -41,14 +42,14 @@ class Reading:
 
 
 def sample_reading(dataset: Dataset[Any], size: int, *, budget_s: float) -> Reading:
-    """Read single samples, spread over the data.
+    """Read single samples from random places.
 
     Args:
         dataset: map-style.
         size: how many samples it has.
         budget_s: seconds, roughly: a sample that has begun is read to its end.
     """
-    places = [place * size // _SAMPLES for place in range(_SAMPLES)] if size > _SAMPLES else list(range(size))
+    places = Random(0).sample(range(size), min(_SAMPLES, size))
     samples: list[Any] = []
     waited_s, began, computed_s = waited_for_core_s(), time.perf_counter(), time.thread_time()
     for place in places:
