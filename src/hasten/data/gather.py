@@ -12,6 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from hasten.data.datasets import Batch, Takeable
+from hasten.data.memory import ReusedMemory
+
+_memory = ReusedMemory()
 
 Take: TypeAlias = Callable[[Tensor], Batch]
 """The ids of samples, (batch,) int64 on the CPU, in -> the samples as one batch, equal to stacking `dataset[i]`."""
@@ -29,6 +32,12 @@ def why_not(dataset: Dataset[Any]) -> str | None:
     return f"a {kind} hands out one sample at a time (no `take(ids)`, and not a TensorDataset)"
 
 
+def rows(column: Tensor, ids: Tensor) -> Tensor:
+    """Return the rows of a column on the CPU by one gather, (batch, ...); large batches reuse memory."""
+    out = _memory.empty((len(ids), *column.shape[1:]), column.dtype)
+    return torch.index_select(column, 0, ids, out=out)
+
+
 def taking(dataset: Dataset[Any]) -> Take:
     """Return the function that takes samples of `dataset` by one gather per column.
 
@@ -39,7 +48,7 @@ def taking(dataset: Dataset[Any]) -> Take:
         return dataset.take
     if _is_plain(dataset):
         columns = dataset.tensors
-        return lambda ids: tuple(torch.index_select(column, 0, ids) for column in columns)
+        return lambda ids: tuple(rows(column, ids) for column in columns)
     if isinstance(dataset, Subset):
         inner, places = taking(dataset.dataset), torch.as_tensor(dataset.indices)
         return lambda ids: inner(places[ids])

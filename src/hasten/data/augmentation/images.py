@@ -13,14 +13,22 @@ from torch.nn import functional as F
 
 from hasten.data.augmentation.draws import Augment, Draws
 from hasten.data.datasets import Batch
+from hasten.data.loading.side_by_side import side_by_side
+from hasten.data.memory import ReusedMemory
 
+_memory = ReusedMemory()
 _TRIES = 10  # boxes drawn until one fits, as in torchvision
 
 
 def flip(images: Tensor, flipped: Tensor) -> Tensor:
     """Return the images, those with `flipped` (batch,) bool mirrored left to right."""
     places = flipped.nonzero()[:, 0].to(images.device)
-    return images.index_copy(0, places, images.index_select(0, places).flip(2))
+    mirrored = images.index_select(0, places).flip(2)
+    if images.device.type != "cpu" or images.dtype == torch.bfloat16:
+        return images.index_copy(0, places, mirrored)
+    out = _memory.empty(tuple(images.shape), images.dtype).copy_(images) if images.is_contiguous() else images.clone()
+    out.numpy()[places.numpy()] = mirrored.numpy()  # whole images; torch's `index_copy` goes number by number here
+    return out
 
 
 def crop(images: Tensor, tops: Tensor, lefts: Tensor, *, padding: int) -> Tensor:
@@ -60,13 +68,20 @@ def resize(images: Tensor, boxes: Tensor, *, size: int) -> Tensor:
 
     Uint8 stays uint8 on the CPU, where torch has a fast kernel for it; elsewhere it goes through float32.
     """
-    direct = images.is_floating_point() or images.device.type == "cpu"
-    out = images.new_empty(len(images), size, size, images.shape[3])
-    for place, (top, bottom, left, right) in enumerate(boxes.tolist()):
-        part = images[place, top:bottom, left:right].permute(2, 0, 1)[None]
-        part = part if direct else part.float()
-        scaled = F.interpolate(part, (size, size), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+    here = images.device.type == "cpu"
+    direct = here or images.is_floating_point()
+    shape = (len(images), size, size, images.shape[3])
+    out = _memory.empty(shape, images.dtype) if here else images.new_empty(shape)
+
+    def scale(place: int, box: list[int]) -> None:
+        top, bottom, left, right = box
+        # A batch of one, in torch's channels-last format: the kernel then writes that format, too.
+        part = images[place, None, top:bottom, left:right].permute(0, 3, 1, 2)
+        scaled = F.interpolate(part if direct else part.float(), (size, size), mode="bilinear", antialias=True)
+        scaled = scaled[0].permute(1, 2, 0)
         out[place] = scaled if direct else scaled.round().clamp(0, 255)
+
+    side_by_side(scale, range(len(images)), boxes.tolist(), threads=torch.get_num_threads() if here else 1)
     return out
 
 

@@ -9,6 +9,10 @@ from torch import Tensor
 
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Batch
+from hasten.data.memory import ReusedMemory
+
+_memory = ReusedMemory()
+_CACHED_BYTES = 2**19
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,16 @@ class Normalise:
             raise BadInput(f"images must have {len(self.mean)} channels, the last dimension; found {images.shape}.")
         # Broadcasting a vector of 3 over pixels is slow; over whole rows it is one vectorised loop.
         scale, shift = (vector.to(images.device).repeat(width) for vector in self._affine)
-        rows = images.reshape(size, height, width * channels).float().mul_(scale).add_(shift)
-        return rows.view(size, height, width, channels).permute(0, 3, 1, 2), *batch[1:]
+        rows = images.reshape(size, height, width * channels)
+        if images.device.type == "cpu":
+            out = _memory.empty(tuple(rows.shape), torch.float32)
+            # A part of the batch at a time: what one operation writes is in the cache for the next.
+            portion = max(1, _CACHED_BYTES // max(1, out[:1].nbytes))
+            for source, part in zip(rows.split(portion), out.split(portion), strict=True):
+                part.copy_(source).mul_(scale).add_(shift)
+        else:
+            out = rows.float().mul_(scale).add_(shift)
+        return out.view(size, height, width, channels).permute(0, 3, 1, 2), *batch[1:]
 
     @cached_property
     def _affine(self) -> tuple[Tensor, Tensor]:

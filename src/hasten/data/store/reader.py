@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.datasets import Batch
+from hasten.data.gather import rows
 from hasten.data.store.blocks import CheckedArray, RowsToSamples, no_sample, own_sample, through_offsets
 from hasten.data.store.damage import damage_error
 from hasten.data.store.fingerprint import source_changed
@@ -65,8 +66,7 @@ class Store:
         Raises:
             BadInput: if a block that holds one of them is damaged.
         """
-        rows = self._array(name, Layout.FIXED).rows(ids.numpy())
-        return torch.index_select(torch.from_numpy(rows), 0, ids)
+        return rows(torch.from_numpy(self._array(name, Layout.FIXED).rows(ids.numpy())), ids)
 
     def items(self, name: str, ids: Tensor) -> list[NDArray[Any]]:
         """Return the rows of each sample in a variable column, not copied: one (rows, ...) array per sample.
@@ -90,8 +90,8 @@ class Store:
         starts, lengths = offsets[wanted], np.diff(offsets)[wanted] if len(wanted) else np.empty(0, np.int64)
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         places = np.repeat(starts - bounds[:-1], lengths) + np.arange(bounds[-1])
-        rows = self._array(name, Layout.VARIABLE).rows(places)
-        return torch.index_select(torch.from_numpy(rows), 0, torch.from_numpy(places)), torch.from_numpy(bounds)
+        column = torch.from_numpy(self._array(name, Layout.VARIABLE).rows(places))
+        return rows(column, torch.from_numpy(places)), torch.from_numpy(bounds)
 
     def lengths(self, name: str) -> NDArray[np.int64]:
         """Return how many rows each sample has in a variable column, (num_samples,)."""
