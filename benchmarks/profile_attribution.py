@@ -1,12 +1,13 @@
 """Are delays found where they are planted? 2, 5, 10 and 20 % of a step, in every part in turn.
 
-A busy wait is planted into one part of every other stretch of ten steps; the anatomy of the stretches with it, less the
-anatomy of those without, must be the delay in that part and nothing in the others. Interleaving the stretches keeps the
-drift of the machine out of it. The sum of the parts is held against the wall clock of the whole loop. What a wait costs
-beside the time that it takes is kept small: one thread, for the pool's other threads fall asleep during a wait and must
-be woken; and a model that fits the core's own cache, for what lies in the shared one is lost to neighbours meanwhile.
+A busy wait is planted into one part of every second stretch of ten steps, at random; the anatomy of the stretches
+with it, less the anatomy of those without, must be the delay in that part and nothing in the others. Interleaving the
+stretches keeps the drift of the machine out of it. The sum of the parts is held against the wall clock of the whole
+loop. What a wait costs beside the time that it takes is kept small: one thread, for the pool's other threads fall
+asleep during a wait and must be woken; and a model that fits the core's own cache, for what lies in the shared one is
+lost to neighbours meanwhile.
 
-    python benchmarks/profile_attribution.py [--steps 2000]
+    python benchmarks/profile_attribution.py [--steps 3000]
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn, optim
 
 from hasten import Data
@@ -151,6 +153,12 @@ def planted(part: str, delay: Delay) -> Recipe:
     )
 
 
+def in_stretches(steps: int) -> NDArray[np.bool_]:
+    """Return which steps wait: of each pair of stretches one, drawn by a coin; what comes every few steps hits both."""
+    first = np.random.default_rng(0).random(steps // (2 * STRETCH) + 1) < 0.5
+    return np.stack([first, ~first], axis=1).ravel().repeat(STRETCH)
+
+
 def recovered(part: str, share: float, steps: int) -> dict[str, object]:
     """Plant a delay of a share of the step in every other stretch, and return what the anatomy makes of it."""
     delay = Delay()
@@ -160,7 +168,7 @@ def recovered(part: str, share: float, steps: int) -> dict[str, object]:
     begin = perf_counter()
     loop_steps(run, WARM)
     step_s = (perf_counter() - begin) / WARM
-    place, step = PARTS.index(part), 0
+    place, step, waits = PARTS.index(part), 0, in_stretches(steps)
     clock = Marks()
 
     def mark(index: int) -> None:
@@ -168,13 +176,13 @@ def recovered(part: str, share: float, steps: int) -> dict[str, object]:
         clock.mark(index)
         if index == OTHER:
             step += 1
-            delay.wait_s = share * step_s if (step // STRETCH) % 2 else 0.0
+            delay.wait_s = share * step_s if waits[step] else 0.0
 
     begin = perf_counter()
     loop_steps(run, steps, mark)
     wall_s = perf_counter() - begin
     times = step_times_ns(clock, parts=len(PARTS), last=OTHER).astype(np.float64) * 1e-9
-    slow = (np.arange(len(times)) // STRETCH) % 2 == 1
+    slow = waits[: len(times)]
     with_delay, without = anatomy(times[slow]), anatomy(times[~slow])
     differences = np.array(with_delay.parts_s) - np.array(without.parts_s)
     total_s = with_delay.step_s.value

@@ -41,6 +41,8 @@ def test_run_leaves_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     }  # fmt: skip
     evidence = load(Evidence, job.folder / "evidence.json")
     assert evidence == job.evidence
+    assert evidence.profile.diagnosis is not None
+    assert evidence.profile.verdict == evidence.profile.diagnosis.verdict
     pairs = 2 if evidence.plan.choices else 1  # a plan that turned out empty is the baseline: nothing to compare
     assert len(evidence.plan_runs) == len(evidence.baseline_runs) == pairs
     assert [run.seed for run in evidence.plan_runs] == [run.seed for run in evidence.baseline_runs]

@@ -12,6 +12,7 @@ from hasten.base.records.evidence import Evidence
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import load, save
 from hasten.base.records.trial import Verdict
+from hasten.report.findings import gain, remedy
 from hasten.report.html import render, write_html
 
 from sample_evidence import CHOSEN, make_deep_profile, make_evidence, make_run
@@ -141,6 +142,16 @@ def test_values_that_are_not_finite_leave_a_gap_and_no_error() -> None:
     broken = msgspec.structs.replace(first, evaluations=lost, best_metric=None, final_metric=None)
     html = render(msgspec.structs.replace(evidence, plan_runs=(broken,)))
     assert "nan" not in re.sub(r"<style>.*</style>", "", html, flags=re.S).lower().replace("finance", "")
+
+
+def test_what_the_rules_found_stands_beside_what_to_do_about_it() -> None:
+    evidence = make_evidence()
+    assert "what was found, and what to do" not in render(evidence)
+    found = make_deep_profile()
+    assert found.diagnosis is not None
+    text = Page(render(msgspec.structs.replace(evidence, profile=found))).text
+    for one in found.diagnosis.findings:
+        assert f"{one.sentence}{gain(one)}{remedy(one)}" in text
 
 
 def test_what_a_person_wrote_is_text_and_not_markup() -> None:

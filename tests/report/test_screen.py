@@ -14,9 +14,9 @@ from hasten.base.records.finding import Abstained, Diagnosis, Finding, Severity
 from hasten.base.records.notices import Activity
 from hasten.base.records.run import Evaluation, Finished, Progress, Started, StopReason
 from hasten.base.records.trial import Verdict
+from hasten.report.findings import remedy
 from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
-from hasten.report.terminal.findings import remedy
 from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.training import TrainingLine
 

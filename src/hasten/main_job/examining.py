@@ -1,4 +1,4 @@
-"""A profile with everything: measured in depth, judged by every rule, and with what to try against each finding."""
+"""A profile judged by every rule, with what to try against each finding."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +27,15 @@ def examine(
     timeout_s: float = TIMEOUT_S,
     trace: Path | None = None,
 ) -> Profile:
-    """Return the profile of a recipe with its diagnosis; the arguments are those of `profile_in_depth`."""
+    """Return the deep profile of a recipe with its diagnosis; the arguments are those of `profile_in_depth`."""
     found = profile_in_depth(recipe, machine, plan=plan, budget_s=budget_s, timeout_s=timeout_s, trace=trace)
+    return judged(found, recipe, machine)
+
+
+def judged(found: Profile, recipe: Recipe, machine: Machine) -> Profile:
+    """Return the profile of a recipe with its diagnosis; rules whose signal it lacks abstain."""
     said = diagnose(found, machine)
-    usable = usable_cards(recipe, machine, without=plan)
+    usable = usable_cards(recipe, machine, without=found.plan) if said.findings else []
     findings = tuple(with_remedies(finding, usable) for finding in said.findings)
     diagnosis = msgspec.structs.replace(said, findings=findings)
     return msgspec.structs.replace(found, verdict=said.verdict, diagnosis=diagnosis)

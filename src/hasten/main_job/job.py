@@ -1,4 +1,4 @@
-"""The main job: profile the step -> tune -> train with the plan -> compare with the baseline -> report."""
+"""The main job: profile and judge the step -> tune -> train with the plan -> compare with the baseline -> report."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.base.units import seconds
 from hasten.main_job.budget import planned_s, tuning_budget_s
 from hasten.main_job.comparing import Compared, compare, paired_speedup
+from hasten.main_job.examining import judged
 from hasten.profiling.profile import profile
 from hasten.report.html import write_html
 from hasten.techniques.applying import apply_plan
@@ -66,7 +67,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     save(machine, folder / MACHINE)
     show(facts := task_facts(recipe))
     show(Activity(text="profiling the step"))
-    show(anatomy := profile(recipe, machine))
+    show(anatomy := judged(profile(recipe, machine), recipe, machine))
     tuning = run_tuning(recipe, machine, anatomy, options, show=show)
     plan = tuning.plan
     write_plan(plan, folder / PLAN)

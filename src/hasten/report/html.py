@@ -7,6 +7,8 @@ from markupsafe import Markup
 
 from hasten.base.files import write_text
 from hasten.base.records.evidence import Evidence
+from hasten.base.records.finding import Finding
+from hasten.base.records.profile import Profile
 from hasten.base.records.trial import Trial, Tuning
 from hasten.base.units import count, nbytes, seconds
 from hasten.report.depths import profile_sentences
@@ -18,6 +20,7 @@ from hasten.report.figures import (
     roofline_figure,
     techniques_figure,
 )
+from hasten.report.findings import gain, remedy
 from hasten.report.layers import HEADS, layer_rows
 from hasten.report.page import templates
 from hasten.report.peaks import peak_rows
@@ -65,6 +68,7 @@ def contents(evidence: Evidence) -> dict[str, Any]:
         "training": training_line(evidence.task),
         "anatomy": _markup(anatomy_figure(evidence.profile)),
         "parts": [part for part in evidence.profile.parts if part.seconds > 0],
+        "findings": [(one.symptom, f"{one.sentence}{gain(one)}{remedy(one)}") for one in _findings(evidence.profile)],
         "depths": profile_sentences(evidence.profile),
         "inside": [_markup(one) for one in (roofline_figure(evidence.profile), memory_figure(evidence.profile)) if one],
         "layer_heads": HEADS,
@@ -89,6 +93,11 @@ def method(tuning: Tuning) -> list[str]:
     if tuning.noise is not None:
         sentences.insert(1, f"The baseline against itself came to {ratio(tuning.noise, 'pair')}.")
     return sentences
+
+
+def _findings(profile: Profile) -> tuple[Finding, ...]:
+    """Return what the rules found, or nothing where the profile was not judged."""
+    return profile.diagnosis.findings if profile.diagnosis is not None else ()
 
 
 def _proof(trial: Trial) -> str:

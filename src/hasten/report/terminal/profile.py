@@ -19,7 +19,7 @@ _NOTHING = 1.005
 def profile_view(profile: Profile, *, width: int) -> RenderableType:
     """Return everything that a profile found, to fit into `width` columns."""
     parts = [anatomy_view(profile, width=width)]
-    if (rows := layer_rows(profile, most=_LAYERS)) and profile.diagnosis is not None:
+    if profile.probes and (rows := layer_rows(profile, most=_LAYERS)):  # of a profile in depth
         shown = [place for place, head in enumerate(HEADS) if width >= _FOR_ALL_COLUMNS or head not in _LEFT_OUT]
         cells = [HEADS, *(row.cells for row in rows)]
         table = [tuple(_cell(line[place], place, head=line is HEADS) for place in shown) for line in cells]
