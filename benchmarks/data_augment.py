@@ -7,11 +7,10 @@ Images are random uint8, 32 x 32 x 3, 256 a batch; the random resized crop takes
 
 import argparse
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from hasten.data.augmentation.colour import Brightness, Contrast, Hue, Saturation
 from hasten.data.augmentation.draws import Augment, Draws, augmented
@@ -22,6 +21,7 @@ from hasten.data.augmentation.per_sample import change_one
 from hasten.data.augmentation.trivial import TrivialAugment
 from hasten.data.gather import take
 
+from peers import unavailable
 from recording import record
 from rounds import Way, rates, table
 
@@ -68,17 +68,17 @@ def one_by_one(images: Tensor, changes: tuple[Augment, ...]) -> Way:
 
 
 def others(images: Tensor) -> dict[str, Way]:
-    """Return crop and flip by the libraries that are installed; both without the fetch."""
+    """Return crop and flip by the libraries that import here; without the fetch where no loader is named."""
     ways: dict[str, Way] = {}
     floats = images[:BATCH].permute(0, 3, 1, 2).float().div_(255).contiguous()
-    if find_spec("kornia"):
+    if unavailable("kornia") is None:
         from kornia import augmentation
 
         kornia = torch.nn.Sequential(
             augmentation.RandomCrop((32, 32), padding=4, cropping_mode="slice"), augmentation.RandomHorizontalFlip()
         )
         ways["kornia, batch of float32"] = batches(images, BATCH, lambda ids: kornia(floats[: len(ids)]))
-    if find_spec("torchvision"):
+    if unavailable("torchvision") is None:
         from torchvision.transforms import v2
 
         recipe = v2.Compose([v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()])
@@ -86,7 +86,31 @@ def others(images: Tensor) -> dict[str, Way]:
         ways["torchvision v2, sample by sample"] = batches(
             images, BATCH, lambda ids: torch.stack([recipe(pictures[i]) for i in ids.tolist()])
         )
+        ways |= in_loader(Changed(pictures, recipe))
     return ways
+
+
+class Changed(Dataset[tuple[Tensor, int]]):
+    """Images in memory, each changed when it is read, as torchvision's own data sets do."""
+
+    def __init__(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> None:
+        self.images, self.change = images, change
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.change(self.images[index]), index % 10
+
+
+def in_loader(data: Dataset[tuple[Tensor, int]]) -> dict[str, Way]:
+    """Return the usual recipe: a DataLoader with no, one and two workers, fetch included."""
+
+    def way(workers: int) -> Way:
+        loader = DataLoader(data, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+        return lambda: (len(labels) for _, labels in loader)
+
+    return {f"torchvision v2 in a DataLoader, {workers} workers": way(workers) for workers in (0, 1, 2)}
 
 
 def main() -> None:
@@ -128,7 +152,10 @@ def main() -> None:
         {"group": title, "rows": table(title, rates(ways, rounds=options.rounds, slice_s=options.slice), against=base)}
         for title, (base, ways) in groups.items()
     ]
-    print(record("data_augment", {"rounds": options.rounds, "results": results}))
+    missing = {name: why for name in ("kornia", "torchvision") if (why := unavailable(name)) is not None}
+    for name, why in missing.items():
+        print(f"  {name:44} not measured: {why}")
+    print(record("data_augment", {"rounds": options.rounds, "missing": missing, "results": results}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import io
 import sys
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
+from hasten.data import pictures
 from hasten.data.class_folders import find_class_folders
 from hasten.data.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
 
@@ -48,9 +50,9 @@ def test_a_size_scales_and_keeps_the_square_in_the_centre():
 
 
 def test_all_images_of_a_folder_become_one_array(folder):
-    pictures = read_pictures(find_class_folders(folder, IMAGE_SUFFIXES))
-    np.testing.assert_array_equal(pictures.pixels, np.stack([picture(seed=place) for place in range(3)]))
-    assert (pictures.labels.tolist(), pictures.classes) == ([0, 0, 1], ("cat", "dog"))
+    found = read_pictures(find_class_folders(folder, IMAGE_SUFFIXES))
+    np.testing.assert_array_equal(found.pixels, np.stack([picture(seed=place) for place in range(3)]))
+    assert (found.labels.tolist(), found.classes) == ([0, 0, 1], ("cat", "dog"))
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", encoded(picture())[:-20], encoded(picture(40, 40), "JPEG")[:-90]])
@@ -59,9 +61,9 @@ def test_an_image_that_does_not_decode_is_named_or_left_out(folder, content):
     found = find_class_folders(folder, IMAGE_SUFFIXES)
     with pytest.raises(BadInput, match=rf"cat/2.png must be an image that can be decoded; found {len(content)} bytes"):
         read_pictures(found)
-    pictures = read_pictures(found, on_bad="skip")
-    assert pictures.pixels.shape == (2, 6, 5, 3)
-    assert (pictures.ids.tolist(), pictures.labels.tolist(), len(pictures.skipped)) == ([0, 2], [0, 1], 1)
+    kept = read_pictures(found, on_bad="skip")
+    assert kept.pixels.shape == (2, 6, 5, 3)
+    assert (kept.ids.tolist(), kept.labels.tolist(), len(kept.skipped)) == ([0, 2], [0, 1], 1)
 
 
 @settings(max_examples=80, deadline=None)
@@ -105,5 +107,30 @@ def test_without_pillow_the_error_says_what_to_install(monkeypatch):
 def test_trashnet_is_read(shared_data):
     found = find_class_folders(shared_data / "trashnet_150", IMAGE_SUFFIXES)
     assert np.bincount(found.labels).tolist() == [403, 501, 410, 594, 482, 137]
-    pictures = read_pictures(found)
-    assert pictures.pixels.shape == (2527, 150, 150, 3)
+    whole = read_pictures(found)
+    assert whole.pixels.shape == (2527, 150, 150, 3)
+
+
+@pytest.mark.skipif(pictures._SIMPLEJPEG is None, reason="simplejpeg is not installed")
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 5}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_has_the_same_pixels_with_and_without_simplejpeg(monkeypatch, options, mode):
+    smooth = np.asarray(Image.fromarray(picture(5, 4)).resize((61, 43)))
+    buffer = io.BytesIO()
+    Image.fromarray(smooth).convert(mode).save(buffer, "JPEG", **options)
+    content = buffer.getvalue()
+    quick = [decode_image(content, "x"), decode_image(content, "x", size=20), decode_image(content, "x", channels=1)]
+    assert (pictures._quick_jpeg(content, Image) is not None) == (mode != "CMYK")
+    monkeypatch.setattr(pictures, "_SIMPLEJPEG", None)
+    slow = [decode_image(content, "x"), decode_image(content, "x", size=20), decode_image(content, "x", channels=1)]
+    for one, other in zip(quick, slow, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(pictures._SIMPLEJPEG is None, reason="simplejpeg is not installed")
+def test_every_photo_has_the_same_pixels_with_and_without_simplejpeg(shared_data, monkeypatch):
+    photos = find_class_folders(shared_data / "trashnet_150" / "trashnet_150.tar.gz", IMAGE_SUFFIXES)
+    some = dataclasses.replace(photos, members=photos.members[::60], labels=photos.labels[::60])
+    quick = read_pictures(some)
+    monkeypatch.setattr(pictures, "_SIMPLEJPEG", None)
+    np.testing.assert_array_equal(read_pictures(some).pixels, quick.pixels)
