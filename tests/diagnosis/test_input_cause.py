@@ -30,7 +30,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "input: fetching": ({"sample_s": 1e-5, "batch_s": 1e-4}, "100 µs to fetch a batch"),
     "input: Blur": ({"change_s": {"Flip": 1e-3, "Blur": 2e-2}}, "20.0 ms a batch in Blur"),
     "input: workers": (
-        {"sample_s": 1e-6, "batch_s": 3e-3, "workers": 2},
+        {"sample_s": 1e-6, "batch_s": 3e-3, "workers": 2, "collate_s": 0.0},
         "3.00 ms a batch from 2 workers, 64.0 µs without",
     ),
 }
@@ -47,6 +47,12 @@ def test_the_largest_part_is_the_cause(where: str, plant: Plant, machine: Machin
     assert said.findings[0].where == where
     assert words in said.verdict
     assert len(said.verdict.split()) <= 25
+
+
+def test_workers_are_not_blamed_where_collation_alone_is_not_known(plant: Plant) -> None:
+    cause = input_cause(plant(loading={"sample_s": 1e-6, "batch_s": 3e-3, "workers": 2, "collate_s": None}))
+    assert cause is not None
+    assert cause.where != "input: workers"
 
 
 def test_changes_made_ahead_are_no_part_of_fetching(plant: Plant) -> None:

@@ -55,7 +55,7 @@ def test_samples_come_from_all_over_the_data_and_the_budget_is_kept() -> None:
     assert len(set(data.read)) == 128
     assert min(data.read) < 100
     assert max(data.read) > 900
-    assert found.collate_s > 0
+    assert found.collate_s
     slow = Working(lambda: time.sleep(0.05))
     sample_reading(slow, len(slow), budget_s=0.01)
     assert len(slow.read) == 2  # one timed, one watched
@@ -64,6 +64,17 @@ def test_samples_come_from_all_over_the_data_and_the_budget_is_kept() -> None:
 def test_methods_of_c_are_told_by_the_type_they_belong_to() -> None:
     text = "a b " * 20_000
     assert sample_reading(Working(text.split), 1000, budget_s=1.0).hot == "str.split"
+
+
+class Ragged(Working):
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return torch.zeros(index + 1), torch.tensor(index)
+
+
+def test_samples_that_torch_cannot_put_together_are_read_all_the_same() -> None:
+    found = sample_reading(Ragged(lambda: None), 1000, budget_s=1.0)
+    assert found.collate_s is None
+    assert found.sample_s > 0
 
 
 def later(batch: Batch) -> Batch:

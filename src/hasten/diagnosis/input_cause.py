@@ -1,5 +1,6 @@
 """What makes data dear: the largest part of what a batch costs before the model sees it."""
 
+import math
 from dataclasses import dataclass
 
 from hasten.base.records.profile import Profile
@@ -27,9 +28,10 @@ def input_cause(profile: Profile) -> Cause | None:
     loading = profile.loading
     if loading is None:
         return None
-    read_s, together_s = profile.batch_size * loading.sample_s, profile.batch_size * loading.collate_s
-    if loading.workers and loading.batch_s > _HANDED_OVER * (read_s + together_s):
-        return _handing_over(loading, read_s + together_s)
+    read_s, together_s = profile.batch_size * loading.sample_s, profile.batch_size * (loading.collate_s or 0.0)
+    alone_s = read_s + together_s if loading.collate_s is not None else math.inf
+    if loading.workers and loading.batch_s > _HANDED_OVER * alone_s:
+        return _handing_over(loading, alone_s)
     changes_s = sum(loading.change_s.values())
     fetch_s = loading.batch_s - (changes_s if loading.ahead else 0.0)
     one_by_one = loading.workers > 0 or read_s < _ONE_BY_ONE * fetch_s

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, default_collate
 
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.machine.scheduling import waited_for_core_s
+from hasten.profiling.failing import Reason, or_reason
 from hasten.training.session import Session
 
 _SAMPLES = 128
@@ -32,13 +33,13 @@ class Reading:
         sample_s: to read one.
         waits: the share of that time in which this thread did not compute.
         hot: the innermost function that at least half of that time is spent in, with what it calls.
-        collate_s: to put one of many samples together with the others, as torch does.
+        collate_s: to put one of many samples together with the others, as torch does; None where it cannot.
     """
 
     sample_s: float
     waits: float
     hot: str
-    collate_s: float
+    collate_s: float | None
 
 
 def sample_reading(dataset: Dataset[Any], size: int, *, budget_s: float) -> Reading:
@@ -58,19 +59,19 @@ def sample_reading(dataset: Dataset[Any], size: int, *, budget_s: float) -> Read
             break
     computed_s, spent_s = time.thread_time() - computed_s, time.perf_counter() - began
     busy_s = computed_s + waited_for_core_s() - waited_s  # who stands ready without a core waits for no disk
-    began = time.perf_counter()
-    default_collate(samples)
     return Reading(
         sample_s=spent_s / len(samples),
         waits=max(0.0, 1 - busy_s / spent_s),
         hot=_innermost(dataset, places[: len(samples)][:_WATCHED], budget_s / 2),
-        collate_s=(time.perf_counter() - began) / len(samples),
+        collate_s=_collate_s(samples),
     )
 
 
 def change_times(run: Session) -> dict[str, float]:
     """Return the seconds that each augmentation and preparation takes for a batch, by its name."""
     ours = run.recipe.input
+    if not (ours.augment or ours.prepare):
+        return {}
     ids, raw = next(iter(run.train_fetch(torch.arange(min(ours.batch_size, run.samples)))))
     batch, found = tuple(column.to(run.recipe.parallel.device) for column in raw), dict[str, float]()
     draws = Draws(run.seed, run.place.epoch, ids)
@@ -87,6 +88,13 @@ def change_times(run: Session) -> dict[str, float]:
         found[name] = found.get(name, 0.0) + min(end - start for start, end in pairwise(begin))
         batch = changed
     return found
+
+
+def _collate_s(samples: list[Any]) -> float | None:
+    began = time.perf_counter()
+    if isinstance(or_reason(lambda: default_collate(samples)), Reason):
+        return None  # samples of different lengths, for which the training has a function of its own
+    return (time.perf_counter() - began) / len(samples)
 
 
 def _innermost(dataset: Dataset[Any], places: Sequence[int], budget_s: float) -> str:

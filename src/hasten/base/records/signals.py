@@ -26,7 +26,7 @@ class Loading(Record, frozen=True):
     pinned: bool | None = None  # whether batches lie in memory that a GPU copies from without help; None without one
     sample_waits: float | None = None  # share of `sample_s` in which nothing was computed
     hot: str = ""  # the innermost function that at least half of reading a sample is spent in
-    collate_s: float = 0.0  # to put one of many samples together with the others, as torch does
+    collate_s: float | None = None  # to put one of many samples together with the others, as torch does
     change_s: dict[str, float] = {}  # for a batch, of each augmentation and preparation by its name
     ahead: bool = False  # whether batches are finished before they are asked for, and `batch_s` holds `change_s`
 
