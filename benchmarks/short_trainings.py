@@ -17,19 +17,25 @@ from hasten.tuning import clock
 from hasten.tuning.ratios import of_few
 
 VALID_SAMPLES = 1024
+FEWEST_SEEDS = 2
+"""That are trained even where the time is short, for one says nothing."""
+LONGEST = 10
+"""Times the fair share of the time for one training, after which it is given up."""
+NEVER = 10**9
 
 
 def cut(recipe: Recipe, *, steps: int) -> Recipe:
     """Return the recipe on fewer samples and without a target, so that its own epochs take about so many steps.
 
-    The samples are drawn once, in whole batches; the validation data are cut to 1,024.
+    The samples are drawn once, in whole batches; the validation data are cut to 1,024 and looked at once, at the end.
     """
     task, whole = recipe.task, total_steps(recipe)
     assert whole is not None, "the tasks of the table have epochs"
     size, samples = recipe.input.batch_size, len(task.data.train)  # type: ignore[arg-type]
     batches = max(2, round(min(1.0, steps / whole) * samples / size))
     data = Data(train=_drawn(task, "train", batches * size), valid=_drawn(task, "valid", VALID_SAMPLES))
-    return replace(recipe, task=replace(task, data=data, stop=replace(task.stop, target=None)))
+    stop = replace(task.stop, target=None, evaluate_every=NEVER)
+    return replace(recipe, task=replace(task, data=data, stop=stop))
 
 
 def _drawn(task: Task, part: str, count: int) -> TensorDataset:
@@ -41,18 +47,19 @@ def _drawn(task: Task, part: str, count: int) -> TensorDataset:
 def last_losses(recipe: Recipe, *, seeds: int, limit_s: float) -> list[float]:
     """Return the validation loss at the end of a training from each seed, infinite where it is not finite.
 
-    No training is begun that would end after the time limit, and none goes on after it, so there may be fewer.
+    Beyond two, no training is begun that would end after the time limit. One that takes ten times its share of the
+    time is given up, and those after it are not begun.
     """
     began, losses = clock.now_s(), list[float]()
     for seed in range(seeds):
-        spent_s = clock.now_s() - began
-        if losses and spent_s * (1 + 1 / len(losses)) > limit_s:
+        started = clock.now_s()
+        if len(losses) >= FEWEST_SEEDS and (started - began) * (1 + 1 / len(losses)) > limit_s:
             break
         last = math.nan
         for event in train(build(recipe, seed=seed)):
             if isinstance(event, Evaluation):
                 last = math.inf if event.valid_loss is None else event.valid_loss
-            if clock.now_s() - began > limit_s:
+            if clock.now_s() - started > LONGEST * limit_s / seeds:
                 return losses
         losses.append(last)
     return losses
