@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 from hasten import Data, Stop, Task, Update
@@ -63,6 +64,23 @@ def attending() -> Task:
     return block_task(name="tiny-attention", model=Attending, stop=LONG)
 
 
+class AttendingFused(nn.Module):
+    """Causal attention by torch's fused kernel, then a score for each class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mix, self.head = nn.Embedding(11, 12), nn.Linear(12, 36), nn.Linear(12, 11)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        q, k, v = (part.unflatten(-1, (3, 4)).transpose(1, 2) for part in self.mix(self.embed(tokens)).chunk(3, -1))
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.head(mixed.transpose(1, 2).flatten(2))
+
+
+def attending_fused() -> Task:
+    return block_task(name="tiny-fused-attention", model=AttendingFused, stop=LONG)
+
+
 def tall_blocks() -> Task:
     def block() -> nn.Module:
         return nn.Sequential(nn.Linear(12, 96), nn.GELU(), nn.Linear(96, 12))
@@ -94,6 +112,7 @@ TASKS: tuple[Callable[[], Task], ...] = (
     lambda: computed_task(stop=LONG),
     lambda: padded_task(stop=LONG),
     lambda: padded_classes_task(stop=LONG),
+    attending_fused,
 )
 """In the order in which a technique looks for one that it does not refuse."""
 

@@ -1,0 +1,108 @@
+"""Attention as batched products over blocks of queries, and its place where torch's fused kernel is called."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Attention = Callable[..., Tensor]
+"""Takes what `F.scaled_dot_product_attention` takes."""
+
+KERNEL: Attention = F.scaled_dot_product_attention
+
+
+def in_products(query: Tensor, key: Tensor, value: Tensor, *, causal: bool, scale: float | None, blocks: int) -> Tensor:
+    """Return softmax(query @ keyᵀ x scale) @ value, computed for one block of queries after the other.
+
+    Where the future is hidden, a block's scores end with its last query: with n blocks (n + 1) / 2n of all scores.
+
+    Args:
+        query: (..., queries, width).
+        key: (..., keys, width).
+        value: (..., keys, values).
+        causal: whether query i sees keys 0 to i only.
+        scale: of the scores; None for 1 / sqrt(width).
+        blocks: how many; 1 where nothing is hidden, for then there is nothing to leave out.
+    """
+    queries, keys = query.shape[-2], key.shape[-2]
+    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    rows, mixed = -(-queries // blocks) if causal else queries, list[Tensor]()
+    for begin in range(0, queries, rows):
+        end = min(begin + rows, queries)
+        seen = min(end, keys) if causal else keys
+        scores = query[..., begin:end, :] @ key[..., :seen, :].transpose(-2, -1)
+        if causal:
+            past = torch.ones(end - begin, seen, dtype=torch.bool, device=query.device).tril(begin)
+            scores = scores.masked_fill(~past, -torch.inf)
+        mixed.append(scores.softmax(-1) @ value[..., :seen, :])
+    return mixed[0] if len(mixed) == 1 else torch.cat(mixed, -2)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the kernel: its arguments, under the kernel's own names."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    attn_mask: Tensor | None = None
+    dropout_p: float = 0.0
+    is_causal: bool = False
+    scale: float | None = None
+    enable_gqa: bool = False
+
+    def why_not(self, longest: int) -> str | None:
+        """Return why the call is left to the kernel, or None where products can do it."""
+        if self.attn_mask is not None:
+            return "it has a mask of its own"
+        if self.dropout_p:
+            return "it drops weights at random, and other code would draw other numbers"
+        if self.enable_gqa or self.query.shape[:-2] != self.key.shape[:-2]:
+            return "several heads share their keys"
+        if self.key.shape[-2] > longest:
+            return (
+                f"its {self.key.shape[-2]} keys are more than {longest}, and all scores are kept for the backward pass"
+            )
+        return None
+
+
+def served(*, blocks: int, longest: int) -> Attention:
+    """Return a function that stands for the kernel, and computes by products what is trained on."""
+
+    def attend(*args: Any, **options: Any) -> Tensor:
+        call = Call(*args, **options)
+        if not torch.is_grad_enabled() or call.why_not(longest) is not None:
+            return KERNEL(*args, **options)
+        query, key, value = call.query, call.key, call.value
+        return in_products(query, key, value, causal=call.is_causal, scale=call.scale, blocks=blocks)
+
+    return attend
+
+
+@contextmanager
+def in_place_of_kernel(attend: Attention) -> Generator[None]:
+    """Let `F.scaled_dot_product_attention` be another function for the body, for all code that looks it up there."""
+    functional = cast(Any, F)
+    before = functional.scaled_dot_product_attention
+    functional.scaled_dot_product_attention = attend
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = before
+
+
+def calls_of(run: Callable[[], Any], *, longest: int) -> list[str | None]:
+    """Return, for each call of the kernel that `run` makes, None if products can do it, or why not."""
+    found: list[str | None] = []
+
+    def noted(*args: Any, **options: Any) -> Tensor:
+        found.append(Call(*args, **options).why_not(longest))
+        return KERNEL(*args, **options)
+
+    with in_place_of_kernel(noted):
+        run()
+    return found
