@@ -15,6 +15,7 @@ from hasten.data.augmentation.images import ChannelsFirst, Flip, PadCrop
 from hasten.data.augmentation.per_sample import change_one
 from hasten.machine import facts
 from hasten.techniques.applying import make
+from hasten.techniques.forward.channels_last import batch_to_channels_last
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -109,6 +110,21 @@ def test_images_are_delivered_with_their_channels_innermost_and_the_same_values(
     assert next(iter(build(changed).model.parameters())).is_contiguous()
     assert "in that layout already" in (one.refuse(changed, facts()) or "")
     assert "no 2-dimensional convolution" in (one.refuse(baseline(block_task()), facts()) or "")
+
+
+def test_images_of_one_channel_are_laid_out_by_their_strides_too() -> None:
+    images = torch.randn(12, 1, 8, 7)
+    (laid_out, _) = batch_to_channels_last((images, torch.zeros(12)))
+    assert torch.equal(laid_out, images)
+    assert laid_out.stride() == (56, 1, 7, 1)
+    assert batch_to_channels_last((laid_out,))[0] is laid_out
+    convolved = nn.Conv2d(1, 4, 3)(laid_out)
+    assert convolved.stride(1) == 1  # which torch's kernels take from the strides of their input
+    data = TensorDataset(images, torch.arange(12) % 3)
+    task = mlp_task(data=Data(train=data, valid=data), model=lambda: nn.Sequential(nn.Conv2d(1, 3, 7), nn.Flatten()))
+    one = make("channels_last_delivery")
+    assert one.refuse(baseline(task), facts()) is None
+    assert "in that layout already" in (one.refuse(one.apply(baseline(task)), facts()) or "")
 
 
 def test_delivery_is_tried_where_the_input_costs_nothing_for_it_saves_in_the_forward_pass() -> None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
@@ -48,9 +48,22 @@ def to_contiguous(model: nn.Module) -> nn.Module:
 
 def batch_to_channels_last(batch: Batch) -> Batch:
     """Return the batch with its 4-dimensional columns in channels-last layout."""
-    return tuple(
-        column.contiguous(memory_format=torch.channels_last) if column.ndim == 4 else column for column in batch
-    )
+    return tuple(column if column.ndim != 4 or is_channels_last(column) else _laid_out(column) for column in batch)
+
+
+def is_channels_last(images: Tensor) -> bool:
+    """Return whether (batch, channels, height, width) is in channels-last layout to torch's kernels.
+
+    To torch one channel is in every layout, but its kernels choose by the strides, those of one channel included.
+    """
+    return images.is_contiguous(memory_format=torch.channels_last) and images.stride(1) == 1
+
+
+def _laid_out(images: Tensor) -> Tensor:
+    if images.shape[1] > 1:
+        return images.contiguous(memory_format=torch.channels_last)
+    _, channels, height, width = images.shape
+    return images.contiguous().as_strided(images.shape, (channels * height * width, 1, channels * width, channels))
 
 
 @dataclass(frozen=True)

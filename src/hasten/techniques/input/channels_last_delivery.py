@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
@@ -33,15 +33,11 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.datasets import changed_in_turn
 from hasten.data.loaders import per_sample
-from hasten.techniques.forward.channels_last import batch_to_channels_last
+from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
-
-
-def _innermost(column: Tensor) -> bool:
-    return column.is_contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class ChannelsLastDelivery:
         images = [column for column in batch[:-1] if column.ndim == 4]
         if not images:
             return "the batches have no images: (batch, channels, height, width)"
-        if all(map(_innermost, images)):
+        if all(map(is_channels_last, images)):
             return "the batches come in that layout already"
         return None
 
