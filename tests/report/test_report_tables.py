@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from hasten.base.records.interval import Interval
 from hasten.base.records.profile import Growth, MemoryAccount, Roofline
 from hasten.base.records.run import TaskFacts
 from hasten.report.depths import profile_sentences
@@ -68,6 +69,15 @@ def test_what_a_profile_found_beside_the_parts_is_told_in_sentences() -> None:
     assert memory.endswith("activations 30.0 MiB. A batch of 2,048 would fit (1,024 tried).")
     assert "31 % of the machine's limit for this model (float32, 400 GFLOP/s, 20.0 GB/s)" in distance
     assert grows.startswith("The time of a step grows with the batch size to the power 0.93 [0.88, 0.98], n = 24")
+
+
+def test_a_growth_that_was_not_found_out_is_told_as_such() -> None:
+    vague = Interval(value=1.9, low=-4.9, high=8.7, n=3)
+    growth = Growth(
+        cost="time", over="image size", exponent=vague, theory=2.0, sizes=(8, 12, 16), costs=(1.0, 2.0, 3.0)
+    )
+    (sentence,) = profile_sentences(msgspec.structs.replace(make_profile(), growth=(growth,)))
+    assert "cannot be told from 3 sizes here: to a power from -4.9 to 8.7 (in theory 2.00)" in sentence
 
 
 def test_the_summary_compares_medians_with_their_range() -> None:

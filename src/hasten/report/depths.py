@@ -4,6 +4,9 @@ from hasten.base.records.profile import Growth, MemoryAccount, Profile, Roofline
 from hasten.base.units import count, nbytes, percent
 from hasten.report.wording import whole
 
+_TOO_WIDE = 2.0
+"""An interval of an exponent that leaves open whether a cost grows at all or with the square says nothing."""
+
 
 def profile_sentences(profile: Profile) -> list[str]:
     """Return memory, distance from the machine's limit, and growth with size, as far as they were measured."""
@@ -40,6 +43,11 @@ def _limit(roofline: Roofline) -> str:
 
 def _growth(growth: Growth) -> str:
     exponent = growth.exponent
+    if exponent.high - exponent.low > _TOO_WIDE:
+        return (
+            f"How the {growth.cost} of a step grows with the {growth.over} cannot be told from {exponent.n} sizes here: "
+            f"to a power from {exponent.low:.1f} to {exponent.high:.1f} (in theory {growth.theory:.2f})."
+        )
     return (
         f"The {growth.cost} of a step grows with the {growth.over} to the power {exponent.value:.2f} "
         f"[{exponent.low:.2f}, {exponent.high:.2f}], n = {exponent.n} (in theory {growth.theory:.2f})."

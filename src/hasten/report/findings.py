@@ -13,7 +13,8 @@ def gain(finding: Finding) -> str:
     """Return the most that mending could gain as a sentence after a space, or nothing where that is not known."""
     if finding.bound is None or finding.bound < _WORTH_TELLING:
         return ""
-    return f" At most {times(finding.bound)} as fast without it ({finding.bound_from})."
+    source = f" ({finding.bound_from})" if finding.bound_from else ""
+    return f" At most {times(finding.bound)} as fast without it{source}."
 
 
 def remedy(finding: Finding) -> str:
