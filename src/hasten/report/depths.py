@@ -45,8 +45,8 @@ def _growth(growth: Growth) -> str:
     exponent = growth.exponent
     if exponent.high - exponent.low > _TOO_WIDE:
         return (
-            f"How the {growth.cost} of a step grows with the {growth.over} cannot be told from {exponent.n} sizes here: "
-            f"to a power from {exponent.low:.1f} to {exponent.high:.1f} (in theory {growth.theory:.2f})."
+            f"How the {growth.cost} of a step grows with the {growth.over} cannot be told from {exponent.n} sizes "
+            f"here: to a power from {exponent.low:.1f} to {exponent.high:.1f} (in theory {growth.theory:.2f})."
         )
     return (
         f"The {growth.cost} of a step grows with the {growth.over} to the power {exponent.value:.2f} "
