@@ -123,6 +123,37 @@ def test_an_image_that_does_not_decode(photos: Path, tmp_path: Path) -> None:
     assert "1 left out" in ended.output
 
 
+def test_images_that_do_not_decode_are_left_out_of_a_training_and_counted(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (photos / "a" / "00.png").write_bytes(b"no image")
+    flip(photos / "b" / "03.png", 60)
+    (photos / "c").mkdir()
+    words = ("train", "images", "--data", photos, "--epochs", "1", "--runs", tmp_path / "runs")
+    assert f"{photos} must have a file in every class folder; found none in c." in refused(*words)
+    (photos / "c").rmdir()
+    assert f"{photos}/a/00.png must be an image that can be decoded; found 8 bytes" in refused(*words)
+    (photos / "c").mkdir()
+    ended = invoke(*words, "--skip-bad")
+    assert ended.exit_code == 0, ended.output
+    assert f"hasten: note: {photos}: 3 left out; the first: {photos} must have a file in every" in ended.stderr
+
+
+def test_rows_with_faults_are_left_out_of_a_training_and_counted(table: Path, tmp_path: Path) -> None:
+    table.write_text(ROWS + "1,red,2,3\n4.5,blue,\n")
+    words = ("train", "table", "--data", table, "--epochs", "1", "--runs", tmp_path / "runs")
+    assert "found 4 in row 31 (line 32)" in refused(*words)
+    ended = invoke(*words, "--skip-bad")
+    assert ended.exit_code == 0, ended.output
+    assert f"hasten: note: {table}: 2 left out; the first: {table} must have 3 fields in every row" in ended.stderr
+
+
+def test_skipping_is_for_tasks_that_read_files_of_samples() -> None:
+    message = refused("train", "digits", "--skip-bad")
+    assert "--skip-bad is for the tasks images, table; found it for 'digits'. Leave it out." in message
+
+
 def test_a_row_with_too_many_fields(table: Path, tmp_path: Path) -> None:
     lines = ROWS.splitlines()
     table.write_text("\n".join([*lines[:7], "1,red,2,3", *lines[7:]]))
@@ -167,6 +198,7 @@ def test_a_class_and_a_category_unknown_in_training(table: Path, tmp_path: Path)
     assert "'green'" in message
     known = invoke("train", "table", "--data", parts, "--epochs", "1", "--runs", tmp_path / "runs")
     assert known.exit_code == 0, "a category that training never had is taken as other"
+    assert f"hasten: note: {parts / 'valid.csv'}: 1 rows hold a value in column 'colour' that is rare" in known.stderr
 
 
 @pytest.mark.parametrize(("name", "words"), [("t.csv", ("train", "table", "--data")), ("t.txt", ("inspect",))])

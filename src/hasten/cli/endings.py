@@ -20,13 +20,14 @@ def leave_if_interrupted(
     *,
     data: Path | None,
     column: str | None,
+    skip_bad: bool,
     screen: "Screen",
 ) -> None:
     """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
     if signal_number is None:
         return
     source = [*(["--data", str(data)] if data else []), *(["--column", column] if column else [])]
-    words = ["hasten", "train", task, *source, "--resume", str(folder)]
+    words = ["hasten", "train", task, *source, *["--skip-bad"] * skip_bad, "--resume", str(folder)]
     screen.say(f"interrupted; saved in {folder}\ngo on with: {shlex.join(words)}")
     raise typer.Exit(128 + signal_number)
 

@@ -51,18 +51,21 @@ def chosen_task(
     *,
     data: Path | None,
     column: str | None = None,
+    skip_bad: bool = False,
     target: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
 ) -> "Task":
-    """Return the task of that name with what the command line changes about it.
+    """Return the task of that name with what the command line changes about it; its notes go to standard error.
 
     Raises:
         BadInput: if there is no such task, its data cannot be read, or a change is out of range.
     """
     from hasten.tasks.loading import load_task
 
-    task = load_task(name, data=data, column=column_of(column))
+    task = load_task(name, data=data, column=column_of(column), skip_bad=skip_bad)
+    for note in task.notes:
+        typer.echo(f"hasten: note: {note}", err=True)
     stop = task.stop
     if target is not None:
         stop = replace(stop, target=target)

@@ -10,6 +10,7 @@ from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
 from hasten.base.units import parse_duration
 from hasten.cli.options import AsJson, DataPath, PlanPath, TableColumn, TaskName, chosen_task
+from hasten.cli.sources import SkipBad
 
 EXAMPLES = (
     "hasten profile my_task.py",
@@ -22,6 +23,7 @@ def profile(
     task: TaskName,
     data: DataPath = None,
     column: TableColumn = None,
+    skip_bad: SkipBad = False,
     plan: PlanPath = None,
     trace: Annotated[
         Path | None,
@@ -37,7 +39,7 @@ def profile(
     from hasten import api
     from hasten.report.terminal import Screen
 
-    chosen = chosen_task(task, data=data, column=column)
+    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
     if as_json:
         found = api.profile(chosen, plan, timeout_s=timeout_s, trace=trace)
         sys.stdout.write(to_json(found).decode())

@@ -20,6 +20,7 @@ from hasten.cli.options import (
     chosen_task,
     guarantees,
 )
+from hasten.cli.sources import SkipBad
 
 EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow path")
 
@@ -28,6 +29,7 @@ def run(
     task: TaskName = "digits",
     data: DataPath = None,
     column: TableColumn = None,
+    skip_bad: SkipBad = False,
     budget: Budget = None,
     allow: Allow = "",
     seeds: Annotated[
@@ -43,12 +45,14 @@ def run(
     from hasten.report.terminal import Screen
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, column=column, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
         if job.evidence is None:
-            leave_if_interrupted(job.interrupted_by, job.folder, task, data=data, column=column, screen=screen)
+            leave_if_interrupted(
+                job.interrupted_by, job.folder, task, data=data, column=column, skip_bad=skip_bad, screen=screen
+            )
         elif job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the pairs that were whole")
             raise typer.Exit(128 + job.interrupted_by)

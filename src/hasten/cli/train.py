@@ -7,6 +7,7 @@ import typer
 
 from hasten.cli.endings import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, TableColumn, Target, TaskName, chosen_task
+from hasten.cli.sources import SkipBad
 
 EXAMPLES = ("hasten train digits --plan plan.toml", "hasten train digits --resume runs/digits-20260101-120000")
 
@@ -19,6 +20,7 @@ def train(
     ] = None,
     data: DataPath = None,
     column: TableColumn = None,
+    skip_bad: SkipBad = False,
     target: Target = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -28,12 +30,14 @@ def train(
     from hasten import api
     from hasten.report.terminal import Screen
 
-    chosen = chosen_task(task, data=data, column=column, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         trained = api.train(chosen, plan, runs=runs, resume=resume, show=screen.show)
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)
-        leave_if_interrupted(trained.interrupted_by, folder, task, data=data, column=column, screen=screen)
+        leave_if_interrupted(
+            trained.interrupted_by, folder, task, data=data, column=column, skip_bad=skip_bad, screen=screen
+        )
         screen.say(f"run folder: {folder}")
     leave_if_diverged(trained.result)

@@ -7,6 +7,7 @@ import typer
 
 from hasten.base.records.notices import Activity
 from hasten.cli.options import Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees
+from hasten.cli.sources import SkipBad
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow path -o plan.toml",)
 
@@ -20,6 +21,7 @@ def tune(
     ] = None,
     data: DataPath = None,
     column: TableColumn = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Try techniques in paired experiments; keep those that help."""
     from hasten import api
@@ -27,7 +29,7 @@ def tune(
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, column=column)
+    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)

@@ -1,5 +1,7 @@
 """What to do with a sample that cannot be used: stop with an error, or leave it out and say so."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from hasten.base.errors import BadInput
@@ -12,3 +14,8 @@ def leave_out(error: BadInput, policy: OnBad, skipped: list[str]) -> None:
     if policy == "raise":
         raise error
     skipped.append(str(error))
+
+
+def left_out_notes(source: Path, skipped: Sequence[str]) -> tuple[str, ...]:
+    """Return one sentence that counts what was left out of a source and quotes the first, or none."""
+    return (f"{source}: {len(skipped)} left out; the first: {skipped[0]}",) if skipped else ()

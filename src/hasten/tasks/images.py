@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 from hasten.base.errors import BadInput
 from hasten.data.class_folders import ClassFolders, find_class_folders
 from hasten.data.datasets import Batch
-from hasten.data.members import read_members
 from hasten.data.pack_images import pack_images
-from hasten.data.pictures import IMAGE_SUFFIXES, decode_image
+from hasten.data.pictures import IMAGE_SUFFIXES, decode_all
+from hasten.data.policy import OnBad, left_out_notes
 from hasten.data.store.pack import cached
 from hasten.data.store.reader import Store, StoreSamples, open_store
 from hasten.machine import cache_folder
@@ -79,6 +79,7 @@ def task(
     lr: float = 1e-3,
     target: float | None = None,
     epochs: int = 15,
+    on_bad: OnBad = "raise",
 ) -> Task:
     """Return the task: tell the classes of a folder of images apart.
 
@@ -92,16 +93,21 @@ def task(
         lr: learning rate of AdamW.
         target: validation accuracy at which training ends; None to make all epochs.
         epochs: passes over the training images at most.
+        on_bad: whether an image that cannot be decoded, a file outside of all classes and a class without files are
+            errors or left out and noted.
 
     Raises:
-        BadInput: if there are no classes, an image cannot be decoded, or the cache cannot be written.
+        BadInput: if there are no classes, or the cache cannot be written; under "raise", also what `on_bad` names.
     """
-    folders = find_class_folders(data, IMAGE_SUFFIXES)
-    side = size or _side(folders)
+    folders = find_class_folders(data, IMAGE_SUFFIXES, on_bad=on_bad)
+    side = size or _side(folders, on_bad)
     if side < SMALLEST:
         raise BadInput(f"{data} must have images of at least {SMALLEST} x {SMALLEST} pixels; found {side} x {side}.")
-    store = open_store(cached(pack_images(folders, size=side), cache_folder() / "stores"))
-    train, valid = map(torch.from_numpy, learning_parts(folders.splits, folders.labels, VALID_SHARE))
+    packing = pack_images(folders, size=side, on_bad=on_bad)
+    store = open_store(cached(packing, cache_folder() / "stores"))
+    labels = store.take("label", torch.arange(len(store))).numpy()
+    splits = {name: store.split(name).numpy() for name in store.splits}
+    train, valid = map(torch.from_numpy, learning_parts(splits, labels, VALID_SHARE))
     mean, std = _statistics(store, train)
     classes = len(folders.classes)
     return Task(
@@ -115,14 +121,15 @@ def task(
         update=Update(optimizer="adamw", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
+        notes=left_out_notes(data, store.manifest.skipped),
     )
 
 
-def _side(folders: ClassFolders) -> int:
+def _side(folders: ClassFolders, on_bad: OnBad) -> int:
     """Return the shorter side of the first image, but not more than what a small CNN is quick on."""
-    place, content = next(read_members(folders.members[:1]))
-    height, width, _ = decode_image(content, str(folders.members[place])).shape
-    return min(height, width, LARGEST)
+    for _, image in decode_all(folders, on_bad=on_bad, skipped=[]):
+        return min(*image.shape[:2], LARGEST)
+    raise BadInput(f"{folders.source} must hold at least one image that can be decoded; found none.")
 
 
 def _statistics(store: Store, ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,24 +13,29 @@ _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
 DEFAULT_FUNCTION = "task"
 
 
-def load_task(spec: str, *, data: Path | None = None, column: str | int | None = None) -> Task:
+def load_task(spec: str, *, data: Path | None = None, column: str | int | None = None, skip_bad: bool = False) -> Task:
     """Return the task that `spec` names.
 
     Args:
         spec: the name of a built-in task, or the path of a Python file, `file.py` or `file.py:function`.
         data: where the task's data are, for a task that needs some.
         column: the column of a table to predict, by name or place, for a task that takes one.
+        skip_bad: whether to leave out what is bad in the data, for a task that can.
 
     Raises:
         BadInput: if there is no such task, `data` or `column` is lacking or not needed, or the file does not give a
             task; the message names the file and the line.
     """
+    if skip_bad and not (spec in TASKS and TASKS[spec].takes_policy):
+        takers = ", ".join(name for name, entry in TASKS.items() if entry.takes_policy)
+        raise BadInput(f"--skip-bad is for the tasks {takers}; found it for {spec!r}. Leave it out.")
     if column is not None and not (spec in TASKS and TASKS[spec].takes_column):
         takers = ", ".join(name for name, entry in TASKS.items() if entry.takes_column)
         raise BadInput(f"--column is for the task {takers}; found --column {column} for {spec!r}. Leave it out.")
     if match := _FILE.fullmatch(spec):
         return task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
-    return _built_in(spec, data, {} if column is None else {"column": column})
+    options: dict[str, Any] = {} if column is None else {"column": column}
+    return _built_in(spec, data, options | ({"on_bad": "skip"} if skip_bad else {}))
 
 
 def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:

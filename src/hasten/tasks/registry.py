@@ -16,12 +16,14 @@ class BuiltIn:
         idea: one line.
         data: what the path given with `--data` must be, or None where no data are needed.
         takes_column: whether `--column` may name the column to predict.
+        takes_policy: whether what is bad in the data may be left out; it then takes `on_bad`.
     """
 
     build: Callable[..., Task]
     idea: str
     data: str | None = None
     takes_column: bool = False
+    takes_policy: bool = False
 
 
 TASKS: dict[str, BuiltIn] = {
@@ -46,6 +48,7 @@ TASKS: dict[str, BuiltIn] = {
         images.task,
         "your own images in class folders; a CNN of three layers",
         "a folder with one folder of JPEG or PNG files per class, or tar archives of such",
+        takes_policy=True,
     ),
     "imdb": BuiltIn(
         imdb.task,
@@ -57,5 +60,6 @@ TASKS: dict[str, BuiltIn] = {
         "your own table: a class or a number from its other columns; an MLP",
         "a CSV, TSV or Parquet file, or a folder with a train file; --column names what to predict, or the last one is",
         takes_column=True,
+        takes_policy=True,
     ),
 }

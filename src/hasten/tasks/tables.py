@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.data.parquet import read_parquet
+from hasten.data.policy import OnBad, left_out_notes
 from hasten.data.prepare import Prepared, fit, transform
 from hasten.data.split import by_fraction, stratified
 from hasten.data.table import Table, read_table
@@ -46,6 +47,7 @@ def task(
     lr: float = 1e-3,
     target: float | None = None,
     epochs: int = 20,
+    on_bad: OnBad = "raise",
 ) -> Task:
     """Return the task: predict one column of a table from the others, with a fifth of the rows for validation.
 
@@ -63,22 +65,30 @@ def task(
         lr: learning rate of AdamW.
         target: accuracy or R2 on the validation rows at which training ends; None to make all epochs.
         epochs: passes over the training rows at most.
+        on_bad: whether a row that cannot be read, or lacks its target, is an error or left out and noted.
+
+    A value of a category that is rare or absent in the training rows is taken as "other", and noted.
 
     Raises:
         BadInput: if the file cannot be read or lacks the column; the message names file, row and column.
     """
     files = part_files(data)
-    table = _read(files.train, -1 if column is None else column)
+    table = _read(files.train, -1 if column is None else column, on_bad)
     train, valid = _parts(table) if files.valid is None else (np.arange(len(table)), None)
     how = fit(table, train, unknown="other")
     prepared = transform(how, table)
     features, outputs = prepared.features.shape[1], len(table.classes) or 1
     if not features:
         raise BadInput(f"{data} must have a column beside {table.target_name!r} to predict it from; found none.")
+    notes = left_out_notes(files.train, table.skipped)
     if files.valid is None:
         validation = _dataset(prepared, valid)
+        notes += _unknown_notes(files.train, prepared)
     else:
-        validation = _dataset(transform(how, _read(files.valid, table.target_name)), None)
+        other = _read(files.valid, table.target_name, on_bad)
+        checked = transform(how, other)
+        validation = _dataset(checked, None)
+        notes += left_out_notes(files.valid, other.skipped) + _unknown_notes(files.valid, checked)
     return Task(
         name="table",
         data=Data(train=_dataset(prepared, train), valid=validation),
@@ -88,6 +98,7 @@ def task(
         update=Update(optimizer="adamw", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
+        notes=notes,
     )
 
 
@@ -142,5 +153,14 @@ def _parts(table: Table) -> tuple[NDArray[np.int64], ...]:
     return stratified(names[table.target.astype(np.int64)], shares, seed=0)
 
 
-def _read(path: Path, column: str | int) -> Table:
-    return read_parquet(path, column) if ".parquet" in path.suffixes else read_table(path, column)
+def _unknown_notes(path: Path, prepared: Prepared) -> tuple[str, ...]:
+    return tuple(
+        f"{path}: {count} rows hold a value in column {name!r} that is rare or absent in training; it is taken as other"
+        for name, count in prepared.unknown.items()
+    )
+
+
+def _read(path: Path, column: str | int, on_bad: OnBad) -> Table:
+    if ".parquet" in path.suffixes:
+        return read_parquet(path, column)  # all its rows have the fields of its columns
+    return read_table(path, column, on_bad=on_bad)

@@ -103,6 +103,7 @@ class Task:
         prepare: done to each batch after that, in training and validation: normalisation.
         stop: when training ends.
         seed: of initialisation, data order and dropout.
+        notes: what to know about the data, one sentence each: what was left out, what was unknown.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Task:
     prepare: tuple[Callable[[Batch], Batch], ...] = ()
     stop: Stop = field(default_factory=lambda: Stop(epochs=10))
     seed: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or any(letter in self.name for letter in " /\\"):
