@@ -120,3 +120,12 @@ TASKS: tuple[Callable[[], Task], ...] = (
 def machine() -> Machine:
     """Return this machine, without a GPU."""
     return msgspec.structs.replace(facts(), gpu=None)
+
+
+def small_machine() -> Machine:
+    """Return this machine with less memory than any data take, for techniques that read them from the disk."""
+    return msgspec.structs.replace(machine(), memory_bytes=1)
+
+
+MACHINES: tuple[Callable[[], Machine], ...] = (machine, small_machine)
+"""In the order in which a technique looks for one on which it does not refuse."""

@@ -5,6 +5,7 @@ A technique that cannot pass a check says so on its card (`exceptions`: check ->
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -28,7 +29,7 @@ from hasten.training.session import Session, build
 from hasten.training.technique import Technique
 from hasten.tuning.gates import Reference, judge, owed
 
-from contract_tasks import TASKS, machine, wide
+from contract_tasks import MACHINES, TASKS, machine, wide
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,10 +47,10 @@ GRADIENT_SYMPTOMS = {"exploding_gradient", "noise_dominated", "slow_convergence"
 
 
 def usable(name: str) -> Recipe | None:
-    """Return the baseline of the first task that the technique does not refuse, or None."""
-    for task in TASKS:
+    """Return the baseline of the first task that the technique does not refuse on some machine, or None."""
+    for here, task in itertools.product(MACHINES, TASKS):
         recipe = baseline(task())
-        reason = make(name).refuse(recipe, machine())
+        reason = make(name).refuse(recipe, here())
         if reason is None:
             return recipe
         assert reason.strip(), f"{name} refuses {recipe.task.name} without a reason"
@@ -91,11 +92,11 @@ PAIRS = list(itertools.combinations([name for name in NAMES if name not in COMPI
 
 
 def combined(pair: list[Technique], task: Task) -> Recipe | None:
-    """Return the recipe with both techniques, or None if one of them refuses it."""
-    try:
-        return apply_all(pair, baseline(task), machine())
-    except Refused:
-        return None
+    """Return the recipe with both techniques, or None if one of them refuses it on every machine."""
+    for here in MACHINES:
+        with suppress(Refused):
+            return apply_all(pair, baseline(task), here())
+    return None
 
 
 @pytest.mark.parametrize("name", NAMES)
