@@ -41,7 +41,7 @@ class FakeApi(SimpleNamespace):
 
     def load_task(self, spec: str, *, data: Path | None, column: str | int | None, skip_bad: bool) -> object:
         self._note("load_task", spec, data)
-        return mlp_task()
+        return mlp_task(command=spec)
 
     def run(self, task: object, **options: Any) -> object:
         self._note("run", task, **options)

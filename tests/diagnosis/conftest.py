@@ -54,6 +54,7 @@ def healthy() -> Profile:
     )
     return Profile(
         task="healthy",
+        command="healthy --data DIR",
         plan=(),
         steps=100,
         step_s=Interval(value=0.098, low=0.097, high=0.099, n=30),

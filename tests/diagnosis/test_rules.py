@@ -119,7 +119,7 @@ def test_a_planted_fault_fires_its_rule(symptom: str, healthy: Profile, plant: P
     assert isinstance(found, Finding)
     assert found.symptom == symptom
     assert any(letter.isdigit() for letter in found.sentence) or symptom in ("static_anti_patterns",)
-    assert found.check == "hasten profile healthy"
+    assert found.check == "hasten profile healthy --data DIR"
     assert found.advice
     assert found.bound is None or found.bound >= 1
 

@@ -42,6 +42,16 @@ def test_the_function_task_of_a_file_is_the_default_and_another_can_be_named(tmp
     assert load_task(f"{file}:other").name == "other"
 
 
+def test_a_task_knows_the_words_that_name_it_on_the_command_line(tmp_path: Path) -> None:
+    assert load_task("linear").command == "linear"
+    file = write(tmp_path, OWN, name="my task.py")
+    assert load_task(f"{file}:task").command == f"'{file}:task'"
+    table = tmp_path / "houses.csv"
+    table.write_text("a,b\n" + "".join(f"{row},{row % 7}\n" for row in range(60)))
+    named = load_task("table", data=table, column="b", skip_bad=True)
+    assert named.command == f"table --data {table} --column b --skip-bad"
+
+
 def test_a_file_may_import_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "neighbour_of_the_test.py").write_text("NAME = 'next'\n")
     text = OWN.replace("import dataclasses", "import dataclasses\nfrom neighbour_of_the_test import NAME")
@@ -163,8 +173,8 @@ def task():
 """
 
 
-def write(folder: Path, text: str) -> Path:
+def write(folder: Path, text: str, name: str = "own.py") -> Path:
     """Write a person's file."""
-    file = folder / "own.py"
+    file = folder / name
     file.write_text(text)
     return file

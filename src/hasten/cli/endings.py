@@ -11,24 +11,15 @@ from hasten.cli.failing import FAILED
 
 if TYPE_CHECKING:
     from hasten.report.terminal import Screen
+    from hasten.training.task import Task
 
 
-def leave_if_interrupted(
-    signal_number: int | None,
-    folder: Path,
-    task: str,
-    *,
-    data: Path | None,
-    column: str | None,
-    skip_bad: bool,
-    screen: "Screen",
-) -> None:
+def leave_if_interrupted(signal_number: int | None, folder: Path, task: "Task", screen: "Screen") -> None:
     """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
     if signal_number is None:
         return
-    source = [*(["--data", str(data)] if data else []), *(["--column", column] if column else [])]
-    words = ["hasten", "train", task, *source, *["--skip-bad"] * skip_bad, "--resume", str(folder)]
-    screen.say(f"interrupted; saved in {folder}\ngo on with: {shlex.join(words)}")
+    again = f"hasten train {task.command} --resume {shlex.quote(str(folder))}"
+    screen.say(f"interrupted; saved in {folder}\ngo on with: {again}")
     raise typer.Exit(128 + signal_number)
 
 

@@ -50,9 +50,7 @@ def run(
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
         if job.evidence is None:
-            leave_if_interrupted(
-                job.interrupted_by, job.folder, task, data=data, column=column, skip_bad=skip_bad, screen=screen
-            )
+            leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
         elif job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the pairs that were whole")
             raise typer.Exit(128 + job.interrupted_by)

@@ -36,8 +36,6 @@ def train(
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)
-        leave_if_interrupted(
-            trained.interrupted_by, folder, task, data=data, column=column, skip_bad=skip_bad, screen=screen
-        )
+        leave_if_interrupted(trained.interrupted_by, folder, chosen, screen)
         screen.say(f"run folder: {folder}")
     leave_if_diverged(trained.result)

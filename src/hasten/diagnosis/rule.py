@@ -46,5 +46,5 @@ def gain(profile: Profile, probe: str, share: float) -> tuple[float, str]:
 
 
 def recheck(profile: Profile) -> str:
-    """Return the command that looks again."""
-    return f"hasten profile {profile.task}"
+    """Return the command that looks again; nothing where no command names what was profiled."""
+    return f"hasten profile {profile.command}" if profile.command else ""

@@ -144,6 +144,7 @@ def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path |
         parts = part_times(found, between)
         basic = Profile(
             task=recipe.task.name,
+            command=recipe.task.command,
             plan=(),
             steps=found.steps,
             step_s=found.step_s,

@@ -1,6 +1,8 @@
 """From what a person wrote on the command line to a `Task`: a built-in name, or `file.py[:function]`."""
 
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,13 @@ def load_task(spec: str, *, data: Path | None = None, column: str | int | None =
         takers = ", ".join(name for name, entry in TASKS.items() if entry.takes_column)
         raise BadInput(f"--column is for the task {takers}; found --column {column} for {spec!r}. Leave it out.")
     if match := _FILE.fullmatch(spec):
-        return task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
-    options: dict[str, Any] = {} if column is None else {"column": column}
-    return _built_in(spec, data, options | ({"on_bad": "skip"} if skip_bad else {}))
+        task = task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
+    else:
+        options: dict[str, Any] = {} if column is None else {"column": column}
+        task = _built_in(spec, data, options | ({"on_bad": "skip"} if skip_bad else {}))
+    where = [] if data is None else ["--data", str(data)]
+    which = [] if column is None else ["--column", str(column)]
+    return replace(task, command=shlex.join([spec, *where, *which, *(["--skip-bad"] if skip_bad else [])]))
 
 
 def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:

@@ -104,6 +104,7 @@ class Task:
         stop: when training ends.
         seed: of initialisation, data order and dropout.
         notes: what to know about the data, one sentence each: what was left out, what was unknown.
+        command: what names it on the command line, "imdb --data DIR" say; `load_task` writes it.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Task:
     stop: Stop = field(default_factory=lambda: Stop(epochs=10))
     seed: int = 0
     notes: tuple[str, ...] = ()
+    command: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or any(letter in self.name for letter in " /\\"):

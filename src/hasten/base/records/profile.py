@@ -134,6 +134,7 @@ class Profile(Record, frozen=True):
     load: MachineLoad | None = None
     probes: tuple[Probe, ...] = ()
     diagnosis: Diagnosis | None = None
+    command: str = ""  # what names the task on the command line; empty where nothing does
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
 
     def share(self, *names: str) -> float:
