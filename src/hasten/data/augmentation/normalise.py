@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Batch
+from hasten.data.loading.side_by_side import side_by_side
 from hasten.data.memory import ReusedMemory
 
 _memory = ReusedMemory()
@@ -45,8 +46,11 @@ class Normalise:
             out = _memory.empty(tuple(rows.shape), torch.float32)
             # A part of the batch at a time: what one operation writes is in the cache for the next.
             portion = max(1, _CACHED_BYTES // max(1, out[:1].nbytes))
-            for source, part in zip(rows.split(portion), out.split(portion), strict=True):
+
+            def normalise(source: Tensor, part: Tensor) -> None:
                 part.copy_(source).mul_(scale).add_(shift)
+
+            side_by_side(normalise, rows.split(portion), out.split(portion), threads=torch.get_num_threads())
         else:
             out = rows.float().mul_(scale).add_(shift)
         return out.view(size, height, width, channels).permute(0, 3, 1, 2), *batch[1:]

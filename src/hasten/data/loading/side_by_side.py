@@ -1,4 +1,8 @@
-"""The same work on many items by a few threads, for work that torch does not divide among threads by itself."""
+"""The same work on many items by a few threads that meet once, at the end.
+
+Torch divides each of its operations among threads that meet after every one of them. Of many short operations most of
+the time would go there, and with a core that is busy elsewhere nearly all of it.
+"""
 
 import os
 from collections.abc import Callable, Iterable
@@ -15,13 +19,13 @@ def side_by_side(work: Callable[..., None], *items: Iterable[Any], threads: int)
     Args:
         work: must release Python's lock for most of its time, and write where no other call does.
         items: the arguments.
-        threads: that work; with one, the calling thread does all of it.
+        threads: that work; with one, or for one item, the calling thread does all of it.
     """
-    if threads == 1:
-        for arguments in zip(*items, strict=True):
+    calls = list(zip(*items, strict=True))
+    if threads == 1 or len(calls) < 2:
+        for arguments in calls:
             work(*arguments)
         return
-    calls = list(zip(*items, strict=True))
     shares = (calls[start::threads] for start in range(threads))
     for _ in _pool(threads, os.getpid()).map(lambda share: [work(*arguments) for arguments in share], shares):
         pass
