@@ -4,7 +4,7 @@ JPEG files of trashnet (150 x 150), a random resized crop to 224, a flip, normal
 ways in turn. Those of hasten read a store that is made before: of the bytes of the files, or of pixels at 256 x 256,
 which are more to crop from than the recipe gets.
 
-    python benchmarks/data_images.py --data FOLDER [--rounds 15] [--slice 2] [--max-images N]
+    python benchmarks/data_images.py --data FOLDER [--rounds 10] [--slice 4] [--max-images N]
 """
 
 import argparse
@@ -103,8 +103,8 @@ def main() -> None:
     """Time every way in turn, print the table, keep the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="images in class folders, or an archive of them")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--slice", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--slice", type=float, default=4.0, help="long: workers go on into the next turn")
     parser.add_argument("--max-images", type=int)
     options = parser.parse_args()
     found = find_class_folders(options.data, IMAGE_SUFFIXES)

@@ -13,7 +13,7 @@ from typing import Any
 from hasten.data.loading.alone import compute_alone
 
 
-def side_by_side(work: Callable[..., None], *items: Iterable[Any], threads: int) -> None:
+def side_by_side(work: Callable[..., object], *items: Iterable[Any], threads: int) -> None:
     """Call `work` on each item (as `map` does) with so many threads; an error of one call is raised here.
 
     Args:
