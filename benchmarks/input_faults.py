@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,21 +10,36 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from torch.utils.data import Dataset, TensorDataset, default_collate
 
 from hasten import Data
-from hasten.data.augmentation.draws import Draws
-from hasten.data.augmentation.normalise import Normalise
-from hasten.data.datasets import Batch
-from hasten.data.loaders import Fetch, Fetched, Loader, gathered, per_sample
+from hasten.data.loaders import Loader, gathered, per_sample
 from hasten.data.order import sequential
 from hasten.training.recipe import Recipe, baseline
 
+from dear_data import (
+    BATCH,
+    SAMPLES,
+    WIDTH,
+    WORKERS,
+    Encoded,
+    FromPixels,
+    InFields,
+    Noise,
+    Scored,
+    Sometimes,
+    Uneven,
+    collating,
+    in_workers,
+    joined,
+    on_eight,
+    one_by_one_copied,
+    row_by_row,
+    through_lists,
+)
+from integrity_stores import smooth_picture
 from profile_faults import Reading, spin, wide
 from profile_workloads import convolutional, features, task, with_loader
-
-SAMPLES, WIDTH, BATCH = 4096, 256, 128
-WORKERS = 4  # of which one has the work, where it is skewed
 
 Make = Callable[[], Recipe]
 
@@ -65,34 +80,6 @@ def reading(work: Callable[[], object]) -> Recipe:
     return over(made, Reading(made.task.data.train, work))
 
 
-class Sometimes:
-    """Waits at one call out of `every`."""
-
-    def __init__(self, seconds: float, every: int) -> None:
-        self.seconds, self.every, self.calls = seconds, every, 0
-
-    def __call__(self) -> None:
-        self.calls += 1
-        if self.calls % self.every == 0:
-            time.sleep(self.seconds)
-
-
-class Encoded(Dataset[tuple[Tensor, Tensor]]):
-    """Images that are decoded whenever they are read."""
-
-    def __init__(self, contents: list[bytes], labels: Tensor) -> None:
-        self.contents, self.labels = contents, labels
-
-    def __len__(self) -> int:
-        return len(self.contents)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(self.contents[index])) as image:
-            return torch.from_numpy(np.array(image.convert("RGB"))), self.labels[index]
-
-
 def pictures(side: int, form: str, channels: int, *, decoded: bool, count: int = 512) -> Recipe:
     """Return a small CNN on pictures that are in memory, encoded or decoded once."""
     from PIL import Image
@@ -100,61 +87,14 @@ def pictures(side: int, form: str, channels: int, *, decoded: bool, count: int =
     random, contents = np.random.default_rng(0), list[bytes]()
     for _ in range(count):
         content = io.BytesIO()
-        squares = random.integers(0, 230, (side // 8, side // 8, 3)).repeat(8, 0).repeat(8, 1)
-        Image.fromarray((squares + random.integers(0, 25, (side, side, 3))).astype(np.uint8)).save(content, form)
+        Image.fromarray(smooth_picture(random, side)).save(content, form)
         contents.append(content.getvalue())
     read = Encoded(contents, torch.arange(count) % 10)
     columns = default_collate([read[index] for index in range(count)])
-    made = task("pictures", features(64, 1), partial(convolutional, channels), batch=32)
-    made = replace(made, data=Data(train=read, valid=TensorDataset(columns[0][:32], columns[1][:32])),
-                   prepare=(Normalise((127.5,) * 3, (64.0,) * 3),))  # fmt: skip
-    recipe = baseline(made)
+    model = lambda: nn.Sequential(FromPixels(), convolutional(channels))  # noqa: E731
+    made = task("pictures", features(64, 1), model, batch=32)
+    recipe = baseline(replace(made, data=Data(train=read, valid=TensorDataset(columns[0][:32], columns[1][:32]))))
     return over(recipe, TensorDataset(*columns), gathered) if decoded else with_loader(recipe, per_sample)
-
-
-def collating(collate: Callable[[list[Any]], Any]) -> Loader:
-    """Return the usual loader with a function of its own that puts samples together."""
-
-    def loader(dataset: Dataset[Any], batch_size: int) -> Fetch:
-        def fetch(ids: Tensor) -> Iterator[Fetched]:
-            batches = DataLoader(dataset, batch_size, sampler=ids.tolist(), collate_fn=collate)
-            return zip(ids.split(batch_size), map(tuple, batches), strict=True)
-
-        return fetch
-
-    return loader
-
-
-def through_lists(samples: list[Batch]) -> Batch:
-    """Put samples together number by number."""
-    return torch.tensor([sample[0].tolist() for sample in samples]), torch.stack([sample[1] for sample in samples])
-
-
-def one_by_one_copied(samples: list[Batch]) -> Batch:
-    """Pad each sample to the longest, part by part."""
-    batch = torch.zeros(len(samples), max(len(sample[0]) for sample in samples))
-    for row, (values, _) in enumerate(samples):
-        for start in range(0, len(values), 32):
-            batch[row, start : start + 32] = values[start : start + 32]
-    return batch, torch.stack([sample[1] for sample in samples])
-
-
-class InFields(Dataset[Batch]):
-    """Samples of many small fields."""
-
-    def __init__(self, of: TensorDataset, fields: int) -> None:
-        self.rows, self.labels = [row.chunk(fields) for row in of.tensors[0]], of.tensors[1]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Batch:
-        return (*self.rows[index], self.labels[index])
-
-
-def joined(batch: Batch) -> Batch:
-    """Join the fields of a batch."""
-    return torch.cat(batch[:-1], 1), batch[-1]
 
 
 def in_fields(fields: int) -> Recipe:
@@ -166,94 +106,16 @@ def in_fields(fields: int) -> Recipe:
     return replace(split, task=replace(split.task, data=data), input=replace(split.input, prepare=(joined,)))
 
 
-class Scored(Dataset[tuple[Tensor, Tensor]]):
-    """Features that Python computes one by one whenever a sample is read."""
-
-    def __init__(self, numbers: int) -> None:
-        self.numbers, self.labels = numbers, torch.arange(SAMPLES) % 10
-
-    def __len__(self) -> int:
-        return SAMPLES
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        values = torch.zeros(WIDTH)
-        values[: self.numbers] = torch.tensor(scores(index, self.numbers))
-        return values, self.labels[index]
-
-
-def scores(index: int, numbers: int) -> list[float]:
-    """Return some numbers by a loop in Python."""
-    found, state = list[float](), index
-    for _ in range(numbers):
-        state = (1103515245 * state + 12345) % 2**31
-        found.append(state / 2**31)
-    return found
-
-
-class Noise:
-    """Adds noise several times."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-
-    def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        """Return the batch with noise."""
-        x = batch[0]
-        for place in range(self.rounds):
-            x = x + 0.01 * draws.within(place).normal("noise", x.shape[1])
-        return x, *batch[1:]
-
-
-def row_by_row(batch: Batch) -> Batch:
-    """Standardise each sample on its own."""
-    return torch.stack([(row - row.mean()) / row.std() for row in batch[0]]), *batch[1:]
-
-
 def changed(**changes: Any) -> Recipe:
     """Return the training with augmentation or preparation."""
     made = plain()
     return replace(made, input=replace(made.input, **changes))
 
 
-def in_workers(workers: int) -> Loader:
-    """Return the usual loader with processes."""
-
-    def loader(dataset: Dataset[Any], batch_size: int) -> Fetch:
-        def fetch(ids: Tensor) -> Iterator[Fetched]:
-            batches = DataLoader(dataset, batch_size, sampler=ids.tolist(), num_workers=workers)
-            return zip(ids.split(batch_size), map(tuple, batches), strict=True)
-
-        return fetch
-
-    return loader
-
-
 def tiny(loader: Loader, model: Callable[[], nn.Module]) -> Recipe:
     """Return a training on many samples of eight numbers."""
     made = baseline(task("tiny", features(1 << 17, 8), model, batch=BATCH))
     return with_loader(made, loader)
-
-
-def on_eight(width: int) -> nn.Module:
-    """Return a perceptron on eight features."""
-    return nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10))
-
-
-class Uneven(Dataset[Batch]):
-    """Samples that are dear in the batches of one worker out of four, or a quarter as dear in all."""
-
-    def __init__(self, of: Dataset[Any], seconds: float, *, spread: bool) -> None:
-        self.of, self.seconds, self.spread = of, seconds, spread
-
-    def __len__(self) -> int:
-        return len(self.of)  # type: ignore[arg-type]
-
-    def __getitem__(self, index: int) -> Batch:
-        if self.spread:
-            spin(self.seconds / WORKERS)
-        elif index // BATCH % WORKERS == 0:
-            spin(self.seconds)
-        return self.of[index]
 
 
 def uneven(seconds: float, *, spread: bool) -> Recipe:
@@ -283,8 +145,8 @@ PLANTED: tuple[Case, ...] = (
     Case("a very slow disk", lambda: reading(partial(time.sleep, 6e-4)), "input: waiting", plain),
     _decoded(32, "JPEG", 16, "JPEG of 32 x 32, larger CNN"),
     _decoded(32, "JPEG", 8, "JPEG of 32 x 32, small CNN"),
-    _decoded(96, "JPEG", 8, "JPEG of 96 x 96"),
-    _decoded(64, "PNG", 8, "PNG of 64 x 64"),
+    _decoded(96, "JPEG", 16, "JPEG of 96 x 96"),
+    _decoded(64, "PNG", 16, "PNG of 64 x 64"),
     Case("collates through lists", lambda: plain(loader=collating(through_lists)), "input: collating", plain),
     Case("collates part by part", lambda: plain(loader=collating(one_by_one_copied)), "input: collating", plain),
     Case("samples of 32 fields", lambda: in_fields(32), "input: collating", plain),

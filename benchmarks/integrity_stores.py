@@ -111,13 +111,13 @@ def _pictures(folder: Path) -> Path:
         path = folder / ("train", "test")[place % 4 == 3] / f"class{place % 3}" / f"{place:03}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
-        Image.fromarray(_smooth(random, 32)).save(content, "JPEG")
+        Image.fromarray(smooth_picture(random, 32)).save(content, "JPEG")
         path.write_bytes(content.getvalue())
     return folder
 
 
-def _smooth(random: np.random.Generator, side: int) -> NDArray[np.uint8]:
-    """Return a picture of coloured squares with some noise."""
+def smooth_picture(random: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    """Return a picture of coloured squares with some noise, (side, side, 3)."""
     squares = random.integers(0, 230, (side // 8, side // 8, 3)).repeat(8, 0).repeat(8, 1)
     return (squares + random.integers(0, 25, (side, side, 3))).astype(np.uint8)
 
