@@ -20,8 +20,8 @@ from hasten.tuning.bench import Bench
 from gpt_ways import WAYS, gpt_task, parameters, size_options, ways
 from recording import ratio, record, told
 
-FORMAT = {"bf16": "bfloat16", "compile + bf16": "bfloat16", "compile + int8": "int8"}
-"""Way -> the number format of its products; float32 otherwise."""
+FORMATS = {"int8_linear": "int8", "bf16": "bfloat16"}
+"""Technique -> the number format of the products, the narrowest first; float32 without any of them."""
 
 
 def main() -> None:
@@ -54,12 +54,12 @@ def main() -> None:
     for name in options.ways:
         speedup = ratio([math.log(plain / mine) for plain, mine in zip(times["plain"], times[name], strict=True)])
         rate = flops / median(times[name])
-        peak = machine.peak("gemm", FORMAT.get(name, "float32"))
+        peak = machine.peak("gemm", next((FORMATS[one] for one in FORMATS if one in WAYS[name]), "float32"))
         row = {"way": name, "techniques": WAYS[name], "speedup": speedup, "step_times_s": times[name],
                "tokens_per_s": options.batch * options.length / median(times[name]), "flops_per_s": rate,
                "share_of_peak": rate / peak.rate if peak else None}  # fmt: skip
         share = f"{rate / peak.rate:.0%} of the {peak.format} peak" if peak else "the peak was not steady"
-        print(f"  {name:16} {told(speedup)}  {row['tokens_per_s']:8.0f} tokens/s, {share}")
+        print(f"  {name:24} {told(speedup)}  {row['tokens_per_s']:8.0f} tokens/s, {share}")
         rows.append(row)
     size = {"layers": options.layers, "width": options.width, "batch": options.batch, "length": options.length}
     content = {

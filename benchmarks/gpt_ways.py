@@ -16,7 +16,9 @@ WAYS: dict[str, tuple[str, ...]] = {
     "onednn_fp32": ("onednn_fp32", "fused_optimizer"),
     "bf16": ("bf16", "fused_optimizer"),
     "compile + bf16": ("compile", "bf16", "fused_optimizer"),
+    "compile + bf16, products": ("compile", "bf16", "attention_products", "fused_optimizer"),
     "compile + int8": ("compile", "bf16", "int8_linear", "fused_optimizer"),
+    "compile + int8, products": ("compile", "bf16", "int8_linear", "attention_products", "fused_optimizer"),
 }
 """Name -> techniques. All promise EXACT, ROUNDING or PRECISION."""
 

@@ -121,21 +121,13 @@ def test_it_says_why_it_cannot_help() -> None:
     assert "cuda" in str(AttentionProducts().refuse(on_gpu, facts()))
 
 
-@pytest.mark.slow
-def test_compiled_code_takes_the_products_too() -> None:
+def test_compiled_code_takes_the_products_too_in_one_graph() -> None:
     q, k, v = (one.detach().float().requires_grad_() for one in heads(2, 3, 16, 4))
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
-    seen: list[int] = []
-
-    def counted(*args: Tensor, **options: bool) -> Tensor:
-        seen.append(1)
-        return served(blocks=4, longest=64)(*args, **options)
-
-    with in_place_of_kernel(counted):
-        found = torch.compile(attend, backend="aot_eager")(q, k, v)
-    assert seen
-    assert torch.allclose(found, KERNEL(q, k, v, is_causal=True), atol=1e-5)
-    assert torch.allclose(attend(q, k, v), KERNEL(q, k, v, is_causal=True))
+    with in_place_of_kernel(served(blocks=4, longest=64)):
+        found = torch.compile(attend, backend="aot_eager", fullgraph=True)(q, k, v)
+    assert torch.equal(found, in_products(q, k, v, causal=True, scale=None, blocks=4))
+    assert torch.allclose(found, attend(q, k, v), atol=1e-5)

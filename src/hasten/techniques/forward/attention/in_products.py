@@ -30,7 +30,8 @@ def in_products(query: Tensor, key: Tensor, value: Tensor, *, causal: bool, scal
     """
     queries, keys = query.shape[-2], key.shape[-2]
     query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
-    rows, mixed = -(-queries // blocks) if causal else queries, list[Tensor]()
+    rows = -(-queries // blocks) if causal else queries
+    mixed: list[Tensor] = []  # not list[Tensor](), at which torch's compiler leaves its graph
     for begin in range(0, queries, rows):
         end = min(begin + rows, queries)
         seen = min(end, keys) if causal else keys
