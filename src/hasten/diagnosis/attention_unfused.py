@@ -12,6 +12,8 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity
 
+_EXPLAINS_FROM = 0.5  # of the time: then it is why the step as a whole is slow
+
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where fused attention would pay."""
@@ -38,4 +40,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where=probe.detail,
         advice="use torch.nn.functional.scaled_dot_product_attention",
         check=recheck(profile),
+        explains=("low_compute_efficiency",) if share >= _EXPLAINS_FROM else (),
     )

@@ -42,5 +42,5 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         where="backward",
         advice="look for hooks, own backward functions, scatter operations or anomaly detection",
         check=recheck(profile),
-        explains=("low_compute_efficiency",),
+        explains=("low_compute_efficiency", "host_bound"),  # what the batch does not make longer may be its too
     )

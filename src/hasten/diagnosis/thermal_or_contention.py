@@ -14,6 +14,9 @@ from hasten.diagnosis.rule import Outcome, recheck, severity
 _FOREIGN = 0.10
 _CLOCK = 0.85
 _HOT_C = 82.0
+_SLOWED = ("step_outliers", "thread_oversubscription", "low_compute_efficiency")
+_MISJUDGED = ("host_bound", "small_kernels", "precision_unused", "optimizer_heavy", "backward_anomaly")
+"""Where threads wait long for a core, shares and ratios of times are those of the neighbours."""
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
@@ -34,7 +37,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
             where="machine",
             advice="end what else runs, and measure again",
             check=recheck(profile),
-            explains=("step_outliers", "thread_oversubscription", "low_compute_efficiency"),
+            explains=_SLOWED + _MISJUDGED if severity(waited) is Severity.CRITICAL else _SLOWED,
         )
     slow = load.clock_share is not None and load.clock_share < _CLOCK
     hot = load.temperature_c is not None and load.temperature_c > _HOT_C
