@@ -1,16 +1,17 @@
 """S7: the device is busy but slow.
 
 Signal: the roofline bound of forward and backward pass over the time that they take.
-Threshold: 30 % of the bound from this machine's own measured peaks, where computing is at least half of the time.
+Threshold: 30 % of the bound from this machine's own measured peaks, where computing is at least half of the time. It is
+never critical: no remedy reaches the machine's limit, and a finding that names what to mend comes before this one.
 Source: gpuprof (MFU below 30 %); ml-engineering's maximum achievable matmul FLOPS. We take the bound of each layer, so
 that layers bound by memory are not blamed for few FLOPS.
 """
 
-from hasten.base.records.finding import Abstained, Finding
+from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent
-from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
+from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, speedup
 
 _ACHIEVED = 0.3
 _COMPUTING = 0.5
@@ -26,7 +27,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     recoverable = computing * (1 - achieved)
     return Finding(
         symptom="low_compute_efficiency",
-        severity=severity(recoverable),
+        severity=Severity.WARNING,
         sentence=f"Forward and backward reach {percent(achieved)} of the speed that this machine allows.",
         value=achieved,
         threshold=_ACHIEVED,
