@@ -136,7 +136,7 @@ def ahead(recipe: Recipe, depth: int = 2) -> Recipe:
 
 def _decoded(side: int, form: str, channels: int, name: str) -> Case:
     make = partial(pictures, side, form, channels)
-    return Case(name, partial(make, decoded=False), "input: computing", partial(make, decoded=True), "Imag")
+    return Case(name, partial(make, decoded=False), "input: computing", partial(make, decoded=True))
 
 
 PLANTED: tuple[Case, ...] = (
