@@ -1,8 +1,8 @@
 """Does a profile say why data are dear, and what it would gain to mend it? Twenty planted causes, five cheap inputs.
 
-Each training is profiled as `hasten profile` does. The verdict on the data is right where the first finding of theirs
-names the planted cause; where data are cheap, nothing may be said of them, and that nothing is copied to a device must be
-abstained from. (The one thread that trains, so that what loads has a core, may itself be told of before.)
+Each training is profiled as `hasten profile` does. The verdict on the data is right where the first finding about them
+names the planted cause; where data are cheap, nothing may be said of them, and the copy to a device must be abstained
+from. (That one thread trains, so that what loads has a core, may itself be told before.)
 The predicted gain ("at most") is compared with the gain of the same training without the cause, both trained in turn.
 
     python benchmarks/data_verdicts.py [--budget-s 8] [--rounds 5] [--slice 0.6] [--only WORDS]
@@ -83,18 +83,20 @@ def judged(case: Case, machine: Machine, *, budget_s: float, rounds: int, slice_
     gained = real_gain(case, rounds=rounds, slice_s=slice_s)
     first = of_data(profile)
     verdict, gain = right(case, profile), close(first, gained)
-    bound = None if first is None else first.bound
+    bound, said = (None, profile.verdict) if first is None else (first.bound, first.sentence)
     print(
-        f"  {'ok   ' if verdict and gain else 'WRONG'} {case.name:34} {profile.verdict if first is None else first.sentence}",
+        f"  {'ok   ' if verdict and gain else 'WRONG'} {case.name:34} {said}",
         flush=True,
     )
     if gained is not None:
-        said = "nothing" if bound is None else f"{bound:.2f}"
-        print(f"        told {said}, measured {gained.value:.2f} [{gained.low:.2f}, {gained.high:.2f}]", flush=True)
+        print(
+            f"        told {'nothing' if bound is None else f'{bound:.2f}'}, measured {gained.value:.2f} [{gained.low:.2f}, {gained.high:.2f}]",
+            flush=True,
+        )
     if not verdict:
         print(f"        told: {[(one.symptom, one.where) for one in profile.diagnosis.findings]}", flush=True)
-    return {"case": case.name, "cause": case.cause, "verdict": profile.verdict, "of_data": first, "right": verdict, "bound": bound,
-            "gained": gained, "gain_is_close": gain, "words": len(profile.verdict.split()),
+    return {"case": case.name, "cause": case.cause, "verdict": profile.verdict, "of_data": first, "right": verdict,
+            "bound": bound, "gained": gained, "gain_is_close": gain, "words": len(profile.verdict.split()),
             "told": [(one.symptom, one.where) for one in profile.diagnosis.findings],
             "input_share": profile.share("input"), "transfer_share": profile.share("transfer"),
             "loading": profile.loading}  # fmt: skip
