@@ -26,7 +26,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.session import build
 
 from input_faults import HEALTHY, PLANTED, Case
-from recording import ratio, record
+from recording import ratio, record, told
 from rounds import Way, rates
 
 OF_DATA = ("input_bound", "io_bound", "loader_cpu_bound", "worker_skew", "h2d_bound")
@@ -63,10 +63,10 @@ def of_data(profile: Profile) -> Finding | None:
 def right(case: Case, profile: Profile) -> bool:
     """Return whether the verdict on the data is right."""
     assert profile.diagnosis is not None
-    told = of_data(profile)
+    first = of_data(profile)
     if not case.cause:
-        return told is None and "h2d_bound" in {one.symptom for one in profile.diagnosis.abstained}
-    return told is not None and told.where.startswith(case.cause) and case.word in told.sentence
+        return first is None and "h2d_bound" in {one.symptom for one in profile.diagnosis.abstained}
+    return first is not None and first.where.startswith(case.cause) and case.word in first.sentence
 
 
 def close(finding: Finding | None, gained: Interval | None) -> bool:
@@ -84,15 +84,9 @@ def judged(case: Case, machine: Machine, *, budget_s: float, rounds: int, slice_
     first = of_data(profile)
     verdict, gain = right(case, profile), close(first, gained)
     bound, said = (None, profile.verdict) if first is None else (first.bound, first.sentence)
-    print(
-        f"  {'ok   ' if verdict and gain else 'WRONG'} {case.name:34} {said}",
-        flush=True,
-    )
+    print(f"  {'ok   ' if verdict and gain else 'WRONG'} {case.name:34} {said}", flush=True)
     if gained is not None:
-        print(
-            f"        told {'nothing' if bound is None else f'{bound:.2f}'}, measured {gained.value:.2f} [{gained.low:.2f}, {gained.high:.2f}]",
-            flush=True,
-        )
+        print(f"        told {bound or math.nan:.2f}, measured {told(gained)}", flush=True)
     if not verdict:
         print(f"        told: {[(one.symptom, one.where) for one in profile.diagnosis.findings]}", flush=True)
     return {"case": case.name, "cause": case.cause, "verdict": profile.verdict, "of_data": first, "right": verdict,
