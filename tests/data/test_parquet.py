@@ -62,6 +62,17 @@ def test_bad_tables_are_named(write, columns, target, message):
         read_parquet(write(columns), target)
 
 
+def test_rows_that_cannot_be_used_are_left_out_where_asked(write):
+    path = write({"x": [1.0, float("inf"), 3.0, float("nan"), None], "y": [2.5, 3.5, None, 4.5, 5.5]})
+    table = read_parquet(path, "y", on_bad="skip")
+    assert table.target.tolist() == [2.5, 5.5]
+    assert np.isnan(table.numbers[1, 0]), "a value that is missing stays"
+    for message, row in zip(table.skipped, (2, 3, 4), strict=True):
+        assert f"row {row}, column" in message
+    with pytest.raises(BadInput, match=r"a row that can be used; found none. The first one: .*row 1, column 'y'"):
+        read_parquet(write({"x": [1.0], "y": pa.array([None], pa.float64())}), "y", on_bad="skip")
+
+
 def test_a_cut_file_is_named(write):
     path = write(COLUMNS)
     path.write_bytes(path.read_bytes()[:-10])

@@ -149,6 +149,15 @@ def test_padding_does_not_change_the_scores() -> None:
     assert torch.isfinite(model(torch.zeros(1, 3, dtype=torch.int64))).all(), "a text without words"
 
 
+def test_a_review_that_is_not_text_is_told_or_left_out(reviews: Path) -> None:
+    (reviews / "train" / "pos" / "bad.txt").write_bytes(b"\xff\xfe not text")
+    with pytest.raises(BadInput, match=r"bad\.txt"):
+        imdb.task(data=reviews)
+    task = imdb.task(data=reviews, on_bad="skip")
+    assert len(task.data.train) == 32
+    assert "1 left out; the first: " in task.notes[0]
+
+
 def test_opinions_are_told_apart(reviews: Path) -> None:
     task = imdb.task(data=reviews, batch_size=8, lr=0.03, target=None, epochs=10)
     check(task)

@@ -60,7 +60,7 @@ def read_source(path: Path, *, target: str | int | None = None, on_bad: OnBad = 
     suffixes = {suffix.lower() for suffix in path.suffixes}
     goal = -1 if target is None else target
     if ".parquet" in suffixes:
-        return read_parquet(path, goal)
+        return read_parquet(path, goal, on_bad=on_bad)
     if ".npz" in suffixes:
         return Arrays(path, read_arrays(path))
     if ".npy" in suffixes or read_bytes(path)[:2] == b"\0\0":

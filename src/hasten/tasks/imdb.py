@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
+from hasten.data.policy import OnBad, left_out_notes
 from hasten.data.texts import read_text_folders
 from hasten.tasks.given_splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update
@@ -55,6 +56,7 @@ def task(
     lr: float = 3e-3,
     target: float | None = 0.85,
     epochs: int = 6,
+    on_bad: OnBad = "raise",
 ) -> Task:
     """Return the task: tell from the first 256 words of a review whether its writer liked the film.
 
@@ -68,11 +70,12 @@ def task(
         lr: learning rate of Adam.
         target: validation accuracy at which training ends; None to make all epochs.
         epochs: passes over the training reviews at most.
+        on_bad: whether a file that is not UTF-8, and a class without files, is an error or left out and noted.
 
     Raises:
-        BadInput: if the source has no class folders of .txt files, or one is not UTF-8.
+        BadInput: if the source has no class folders of .txt files, or, under "raise", one is not UTF-8.
     """
-    texts = read_text_folders(data)
+    texts = read_text_folders(data, on_bad=on_bad)
     train, valid = learning_parts(texts.splits, texts.labels, VALID_SHARE)
     split_texts = [find_words(text) for text in texts.texts]
     known = fit_words((split_texts[i] for i in train.tolist()), words)
@@ -87,6 +90,7 @@ def task(
         update=Update(optimizer="adam", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
+        notes=left_out_notes(data, texts.skipped),
     )
 
 

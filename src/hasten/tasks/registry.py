@@ -54,6 +54,7 @@ TASKS: dict[str, BuiltIn] = {
         imdb.task,
         "film reviews, or your own texts in class folders; a bag of words",
         "a folder or tar archives of train/pos/*.txt and train/neg/*.txt",
+        takes_policy=True,
     ),
     "table": BuiltIn(
         tables.task,

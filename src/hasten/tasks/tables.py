@@ -162,5 +162,5 @@ def _unknown_notes(path: Path, prepared: Prepared) -> tuple[str, ...]:
 
 def _read(path: Path, column: str | int, on_bad: OnBad) -> Table:
     if ".parquet" in path.suffixes:
-        return read_parquet(path, column)  # all its rows have the fields of its columns
+        return read_parquet(path, column, on_bad=on_bad)
     return read_table(path, column, on_bad=on_bad)
