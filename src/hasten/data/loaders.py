@@ -48,7 +48,11 @@ def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:
         take, first, rest = taking(dataset), ids[:batch_size], ids[batch_size:]
         batch = take(first)
         yield first, batch
-        for run in rest.split(batch_size * _batches_at_once(batch)) if len(rest) else ():
+        at_once = _batches_at_once(batch)
+        for run in rest.split(batch_size * at_once) if len(rest) else ():
+            if at_once == 1:
+                yield run, take(run)
+                continue
             # `split` would let a change of one batch in place count as one of the others, which autograd forbids.
             columns = (torch.unsafe_split(column, batch_size) for column in take(run))
             yield from zip(run.split(batch_size), zip(*columns, strict=True), strict=True)
