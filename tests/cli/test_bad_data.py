@@ -151,7 +151,7 @@ def test_rows_with_faults_are_left_out_of_a_training_and_counted(table: Path, tm
 
 def test_skipping_is_for_tasks_that_read_files_of_samples() -> None:
     message = refused("train", "digits", "--skip-bad")
-    assert "--skip-bad is for the tasks images, table; found it for 'digits'. Leave it out." in message
+    assert "--skip-bad is for the tasks images, imdb, table; found it for 'digits'. Leave it out." in message
 
 
 def test_a_row_with_too_many_fields(table: Path, tmp_path: Path) -> None:
