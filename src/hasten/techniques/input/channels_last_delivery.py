@@ -69,6 +69,8 @@ class ChannelsLastDelivery:
             return "the batches have no images: (batch, channels, height, width)"
         if all(map(is_channels_last, images)):
             return "the batches come in that layout already"
+        if all(column.shape[1] == 1 for column in images):
+            return "the images have one channel: `channels_last`, with the weights, gains as much and is tried anyway"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
