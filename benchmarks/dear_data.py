@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -56,12 +56,12 @@ class Encoded(Dataset[tuple[Tensor, Tensor]]):
             return torch.from_numpy(np.array(image.convert("RGB"))), self.labels[index]
 
 
-def collating(collate: Callable[[list[Any]], Any]) -> Loader:
-    """Return the usual loader with a function of its own that puts samples together."""
+def usual(**options: Any) -> Loader:
+    """Return the usual loader with options of torch's `DataLoader`."""
 
     def loader(dataset: Dataset[Any], batch_size: int) -> Fetch:
         def fetch(ids: Tensor) -> Iterator[Fetched]:
-            batches = DataLoader(dataset, batch_size, sampler=ids.tolist(), collate_fn=collate)
+            batches = DataLoader(dataset, batch_size, sampler=ids.tolist(), **options)
             return zip(ids.split(batch_size), map(tuple, batches), strict=True)
 
         return fetch
@@ -142,19 +142,6 @@ class Noise:
 def row_by_row(batch: Batch) -> Batch:
     """Standardise each sample on its own."""
     return torch.stack([(row - row.mean()) / row.std() for row in batch[0]]), *batch[1:]
-
-
-def in_workers(workers: int) -> Loader:
-    """Return the usual loader with processes."""
-
-    def loader(dataset: Dataset[Any], batch_size: int) -> Fetch:
-        def fetch(ids: Tensor) -> Iterator[Fetched]:
-            batches = DataLoader(dataset, batch_size, sampler=ids.tolist(), num_workers=workers)
-            return zip(ids.split(batch_size), map(tuple, batches), strict=True)
-
-        return fetch
-
-    return loader
 
 
 def on_eight(width: int) -> nn.Module:

@@ -29,13 +29,12 @@ from dear_data import (
     Scored,
     Sometimes,
     Uneven,
-    collating,
-    in_workers,
     joined,
     on_eight,
     one_by_one_copied,
     row_by_row,
     through_lists,
+    usual,
 )
 from integrity_stores import smooth_picture
 from profile_faults import Reading, spin, wide
@@ -121,7 +120,7 @@ def tiny(loader: Loader, model: Callable[[], nn.Module]) -> Recipe:
 def uneven(seconds: float, *, spread: bool) -> Recipe:
     """Return a training in the order of its data, whose dear samples all come to one worker, or are spread."""
     made = tiny(gathered, partial(on_eight, 256))
-    made = over(made, Uneven(made.task.data.train, seconds, spread=spread), in_workers(WORKERS))
+    made = over(made, Uneven(made.task.data.train, seconds, spread=spread), usual(num_workers=WORKERS))
     return replace(made, input=replace(made.input, order=_in_order))
 
 
@@ -147,8 +146,8 @@ PLANTED: tuple[Case, ...] = (
     _decoded(32, "JPEG", 8, "JPEG of 32 x 32, small CNN"),
     _decoded(96, "JPEG", 16, "JPEG of 96 x 96"),
     _decoded(64, "PNG", 16, "PNG of 64 x 64"),
-    Case("collates through lists", lambda: plain(loader=collating(through_lists)), "input: collating", plain),
-    Case("collates part by part", lambda: plain(loader=collating(one_by_one_copied)), "input: collating", plain),
+    Case("collates through lists", lambda: plain(loader=usual(collate_fn=through_lists)), "input: collating", plain),
+    Case("collates part by part", lambda: plain(loader=usual(collate_fn=one_by_one_copied)), "input: collating", plain),
     Case("samples of 32 fields", lambda: in_fields(32), "input: collating", plain),
     Case("samples of 128 fields", lambda: in_fields(128), "input: collating", plain),
     Case("Python computes 60 features", lambda: over(plain(), Scored(60)), "input: computing", plain, "scores"),
@@ -157,9 +156,9 @@ PLANTED: tuple[Case, ...] = (
     Case("a slow augmentation", lambda: changed(augment=(Noise(6),)), "input: Noise", plain, "Noise"),
     Case("a mild augmentation", lambda: changed(augment=(Noise(2),)), "input: Noise", plain, "Noise"),
     Case("prepares row by row", lambda: changed(prepare=(row_by_row,)), "input: row_by_row", plain, "row_by_row"),
-    Case("tiny samples, 1 worker", lambda: tiny(in_workers(1), partial(on_eight, 128)), "input: workers",
+    Case("tiny samples, 1 worker", lambda: tiny(usual(num_workers=1), partial(on_eight, 128)), "input: workers",
          lambda: tiny(gathered, partial(on_eight, 128))),
-    Case("tiny samples, 2 workers", lambda: tiny(in_workers(2), partial(on_eight, 64)), "input: workers",
+    Case("tiny samples, 2 workers", lambda: tiny(usual(num_workers=2), partial(on_eight, 64)), "input: workers",
          lambda: tiny(gathered, partial(on_eight, 64))),
     Case("one worker has the work", lambda: uneven(3e-4, spread=False), "input: one worker",
          lambda: uneven(3e-4, spread=True)),
@@ -171,5 +170,5 @@ HEALTHY: tuple[Case, ...] = (
     Case("pictures, decoded once", partial(pictures, 32, "JPEG", 32, decoded=True)),
     Case("JPEG, decoded ahead", lambda: ahead(pictures(32, "JPEG", 64, decoded=False))),
     Case("one worker, for a large step", lambda: over(plain(partial(wide, 2048)), TensorDataset(
-        *plain().task.data.train.tensors), in_workers(1))),
+        *plain().task.data.train.tensors), usual(num_workers=1))),
 )  # fmt: skip
