@@ -1,6 +1,6 @@
 """A profile judged by every rule, with what to try against each finding."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,24 +35,28 @@ def examine(
 def judged(found: Profile, recipe: Recipe, machine: Machine) -> Profile:
     """Return the profile of a recipe with its diagnosis; rules whose signal it lacks abstain."""
     said = diagnose(found, machine)
-    usable = usable_cards(recipe, machine, without=found.plan) if said.findings else []
+    symptoms = {finding.symptom for finding in said.findings}
+    usable = usable_cards(recipe, machine, against=symptoms, without=found.plan)
     findings = tuple(with_remedies(finding, usable) for finding in said.findings)
     diagnosis = msgspec.structs.replace(said, findings=findings)
     return msgspec.structs.replace(found, verdict=said.verdict, diagnosis=diagnosis)
 
 
-def usable_cards(recipe: Recipe, machine: Machine, *, without: Sequence[str]) -> list[Card]:
+def usable_cards(recipe: Recipe, machine: Machine, *, against: Collection[str], without: Sequence[str]) -> list[Card]:
     """Return the cards of the techniques that do not refuse this recipe here, what changes least first.
 
     Args:
         recipe: to be improved.
         machine: what it runs on.
+        against: symptoms; a technique that treats none of them is not asked, for to refuse may take a measurement.
         without: names of techniques that it uses already.
     """
     cards = [
         kind.card
         for kind in techniques().values()
-        if kind.card.name not in without and kind().refuse(recipe, machine) is None
+        if kind.card.name not in without
+        and any(symptom in against for symptom in kind.card.treats)
+        and kind().refuse(recipe, machine) is None
     ]
     return sorted(cards, key=lambda card: _LIGHTEST_FIRST.index(card.guarantee))
 
