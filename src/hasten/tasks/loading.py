@@ -28,12 +28,11 @@ def load_task(spec: str, *, data: Path | None = None, column: str | int | None =
         BadInput: if there is no such task, `data` or `column` is lacking or not needed, or the file does not give a
             task; the message names the file and the line.
     """
-    if skip_bad and not (spec in TASKS and TASKS[spec].takes_policy):
-        takers = ", ".join(name for name, entry in TASKS.items() if entry.takes_policy)
-        raise BadInput(f"--skip-bad is for the tasks {takers}; found it for {spec!r}. Leave it out.")
-    if column is not None and not (spec in TASKS and TASKS[spec].takes_column):
-        takers = ", ".join(name for name, entry in TASKS.items() if entry.takes_column)
-        raise BadInput(f"--column is for the task {takers}; found --column {column} for {spec!r}. Leave it out.")
+    if skip_bad:
+        _require_one_of([name for name, entry in TASKS.items() if entry.takes_policy], spec, "--skip-bad", "it")
+    if column is not None:
+        takers = [name for name, entry in TASKS.items() if entry.takes_column]
+        _require_one_of(takers, spec, "--column", f"--column {column}")
     if match := _FILE.fullmatch(spec):
         task = task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
     else:
@@ -42,6 +41,12 @@ def load_task(spec: str, *, data: Path | None = None, column: str | int | None =
     where = [] if data is None else ["--data", str(data)]
     which = [] if column is None else ["--column", str(column)]
     return replace(task, command=shlex.join([spec, *where, *which, *(["--skip-bad"] if skip_bad else [])]))
+
+
+def _require_one_of(takers: list[str], spec: str, option: str, found: str) -> None:
+    if spec not in takers:
+        tasks = f"task{'s' * (len(takers) > 1)} {', '.join(takers)}"
+        raise BadInput(f"{option} is for the {tasks}; found {found} for {spec!r}. Leave it out.")
 
 
 def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:

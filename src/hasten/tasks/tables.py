@@ -55,7 +55,8 @@ def task(
 
     A column of text, or of at most 20 distinct whole numbers, is a class: cross-entropy and accuracy, each class with
     its share in both parts. Any other is a number: squared error of the standardised column, and R2. The other columns
-    are prepared as `hasten.data.prepare` does, by the training rows alone.
+    are prepared as `hasten.data.prepare` does, by the training rows alone. A value of a category that is rare or absent
+    in them is taken as "other", and noted.
 
     Args:
         data: the table: CSV or TSV, compressed or not, or Parquet; or a folder with one file to learn from and perhaps
@@ -66,8 +67,6 @@ def task(
         target: accuracy or R2 on the validation rows at which training ends; None to make all epochs.
         epochs: passes over the training rows at most.
         on_bad: whether a row that cannot be read, or lacks its target, is an error or left out and noted.
-
-    A value of a category that is rare or absent in the training rows is taken as "other", and noted.
 
     Raises:
         BadInput: if the file cannot be read or lacks the column; the message names file, row and column.
@@ -81,17 +80,15 @@ def task(
     if not features:
         raise BadInput(f"{data} must have a column beside {table.target_name!r} to predict it from; found none.")
     notes = left_out_notes(files.train, table.skipped)
-    if files.valid is None:
-        validation = _dataset(prepared, valid)
-        notes += _unknown_notes(files.train, prepared)
-    else:
+    checked = prepared
+    if files.valid is not None:
         other = _read(files.valid, table.target_name, on_bad)
         checked = transform(how, other)
-        validation = _dataset(checked, None)
-        notes += left_out_notes(files.valid, other.skipped) + _unknown_notes(files.valid, checked)
+        notes += left_out_notes(files.valid, other.skipped)
+    notes += _unknown_notes(files.valid or files.train, checked)
     return Task(
         name="table",
-        data=Data(train=_dataset(prepared, train), valid=validation),
+        data=Data(train=_dataset(prepared, train), valid=_dataset(checked, valid)),
         model=lambda: mlp(features, outputs),
         loss="cross_entropy" if table.classes else "mse",
         metric="accuracy" if table.classes else "r2",
