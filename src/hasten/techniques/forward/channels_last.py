@@ -62,8 +62,8 @@ def is_channels_last(images: Tensor) -> bool:
 def _laid_out(images: Tensor) -> Tensor:
     if images.shape[1] > 1:
         return images.contiguous(memory_format=torch.channels_last)
-    _, channels, height, width = images.shape
-    return images.contiguous().as_strided(images.shape, (channels * height * width, 1, channels * width, channels))
+    _, _, height, width = images.shape
+    return images.contiguous().as_strided(images.shape, (height * width, 1, width, 1))
 
 
 @dataclass(frozen=True)
