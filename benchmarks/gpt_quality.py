@@ -52,14 +52,14 @@ def main() -> None:
         for name in names:
             result = run_training(recipes[name], Plan(task=task.name), show=lambda event: None, seed=seed).result
             results[name].append(result)
-            print(f"  seed {seed}: {name:16} loss {result.best_metric:.4f} in {result.elapsed_s:.0f} s", flush=True)
+            print(f"  seed {seed}: {name:32} loss {result.best_metric:.4f} in {result.elapsed_s:.0f} s", flush=True)
     losses = {name: [result.best_metric for result in found] for name, found in results.items()}
     rows = []
     for name in options.ways:
         changes = [mine / reference - 1 for mine, reference in zip(losses[name], losses[REFERENCE], strict=True)]
         rows.append({"way": name, "techniques": WAYS[name], "losses": losses[name], "relative_changes": changes,
                      "mean_change": mean(changes)})  # fmt: skip
-        print(f"  {name:16} mean {mean(changes):+.2%}, worst seed {max(changes, key=abs):+.2%}")
+        print(f"  {name:32} mean {mean(changes):+.2%}, worst seed {max(changes, key=abs):+.2%}")
     spread = stdev(losses[REFERENCE]) / mean(losses[REFERENCE])
     print(f"  {REFERENCE}: relative standard deviation over seeds {spread:.2%}")
     size = {"layers": options.layers, "width": options.width, "batch": options.batch, "length": options.length}

@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size_options(parser, layers=6, batch=16, length=256)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=3, help="in a turn")
+    parser.add_argument("--steps", type=int, default=6, help="in a turn; heap_reuse fills its heap in the first")
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
     options = parser.parse_args()
     task = gpt_task(options, steps=5000)
@@ -59,7 +59,7 @@ def main() -> None:
                "tokens_per_s": options.batch * options.length / median(times[name]), "flops_per_s": rate,
                "share_of_peak": rate / peak.rate if peak else None}  # fmt: skip
         share = f"{rate / peak.rate:.0%} of the {peak.format} peak" if peak else "the peak was not steady"
-        print(f"  {name:24} {told(speedup)}  {row['tokens_per_s']:8.0f} tokens/s, {share}")
+        print(f"  {name:32} {told(speedup)}  {row['tokens_per_s']:8.0f} tokens/s, {share}")
         rows.append(row)
     size = {"layers": options.layers, "width": options.width, "batch": options.batch, "length": options.length}
     content = {

@@ -27,7 +27,7 @@ def rss_peak(run: Callable[[], object]) -> MemoryPeak:
         run: called once.
     """
     gc.collect()
-    _give_free_memory_back()
+    give_free_memory_back()
     if not _reset_kernel_peak():
         return _sampled_peak(run)
     before = _status_bytes("VmRSS")
@@ -51,7 +51,7 @@ def _status_bytes(field: str) -> int:
     raise RuntimeError(f"{_STATUS} has no line {field}")
 
 
-def _give_free_memory_back() -> None:
+def give_free_memory_back() -> None:
     """Make glibc return what it holds in reserve, so that the run's own allocations show as new pages."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -19,6 +19,7 @@ from hasten.techniques.forward.cuda_graphs import CudaGraphs
 from hasten.techniques.forward.fp8 import Fp8
 from hasten.techniques.forward.fp16 import Fp16
 from hasten.techniques.forward.fused_linear_cross_entropy import FusedLinearCrossEntropy
+from hasten.techniques.forward.heap_reuse import HeapReuse
 from hasten.techniques.forward.int8_linear import Int8Training
 from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
 from hasten.techniques.forward.sdpa import Sdpa
@@ -87,6 +88,7 @@ OWN: tuple[type[Technique], ...] = (
     Bf16,
     Compile,
     CpuRuntime,
+    HeapReuse,
     Tf32,
     Fp16,
     Fp8,

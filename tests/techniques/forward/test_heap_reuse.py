@@ -1,0 +1,88 @@
+"""Freed memory stays with the process while the run is on, and goes back after it."""
+
+import resource
+import sys
+
+import psutil
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from hasten import Task
+from hasten.machine import facts
+from hasten.techniques.applying import make
+from hasten.techniques.forward.heap_reuse import FROM_HEAP, kept_heap, largest_block
+from hasten.training.loop import step
+from hasten.training.recipe import baseline
+from hasten.training.session import build
+
+from tiny_tasks import mlp_task
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is for glibc")
+MIB = 2**20
+
+
+def wide_task() -> Task:
+    return mlp_task(model=lambda: nn.Sequential(nn.Linear(5, 300), nn.ReLU(), nn.Linear(300, 300), nn.Linear(300, 2)))
+
+
+def page_faults(size: int, times: int) -> int:
+    """Return how many pages the system hands over while a tensor of that size is made and freed so many times."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        torch.ones(size, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_memory_is_handed_over_once_while_it_is_on() -> None:
+    size, pages = 80 * MIB, 80 * MIB // resource.getpagesize()
+    outside = page_faults(size, 5)
+    with kept_heap():
+        inside = page_faults(size, 5)
+    assert inside < 1.5 * pages
+    assert outside > 4 * pages
+
+
+def test_it_is_given_back_afterwards() -> None:
+    process = psutil.Process()
+    before = process.memory_info().rss
+    with kept_heap():
+        torch.ones(200 * MIB, dtype=torch.uint8)
+        assert process.memory_info().rss > before + 150 * MIB
+    assert process.memory_info().rss < before + 50 * MIB
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 8 * MIB), min_size=1, max_size=8))
+def test_blocks_do_not_overlap(sizes: list[int]) -> None:
+    with kept_heap():
+        blocks = [torch.full((size,), number, dtype=torch.uint8) for number, size in enumerate(sizes)]
+        del blocks[::2]
+        blocks += [torch.full((size,), 100, dtype=torch.uint8) for size in sizes]
+        kept = range(1, len(sizes), 2)
+        for number, block in zip([*kept, *[100] * len(sizes)], blocks, strict=True):
+            assert bool((block == number).all())
+
+
+def test_a_step_gives_the_same_bits() -> None:
+    plain, kept = build(baseline(wide_task())), build(make("heap_reuse").apply(baseline(wide_task())))
+    for run in (plain, kept):
+        with run.switched_on():
+            step(run, next(run.batches())[1])
+    assert all(map(torch.equal, kept.parameters, plain.parameters))
+
+
+def test_refuses_what_it_cannot_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    technique, machine = make("heap_reuse"), facts()
+    small = baseline(mlp_task())
+    assert largest_block(small) < FROM_HEAP
+    assert "KiB the C library reuses memory anyway" in (technique.refuse(small, machine) or "")
+    large = baseline(wide_task())
+    assert technique.refuse(large, machine) is None
+    assert "whose memory torch keeps itself" in (technique.refuse(baseline(mlp_task(), device="cuda"), machine) or "")
+    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2")
+    assert "jemalloc" in (technique.refuse(large, machine) or "")
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert "not glibc" in (technique.refuse(large, machine) or "")
