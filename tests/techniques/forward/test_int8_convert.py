@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hasten.base.errors import Refused
 from hasten.techniques.forward.int8 import convert as module
-from hasten.techniques.forward.int8 import running
+from hasten.techniques.forward.int8 import native
 from hasten.techniques.forward.int8.convert import convert, revert
 from hasten.techniques.forward.int8.layers import choose
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings, hold_weights
@@ -36,7 +36,6 @@ class Tiny(nn.Module):
 @pytest.fixture(autouse=True)
 def _able(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "unsupported", lambda: None)
-    monkeypatch.setattr(running, "_runnable", lambda kernel, formats: kernel)
 
 
 def test_every_linear_layer_is_converted_or_has_a_reason() -> None:
@@ -126,19 +125,15 @@ def test_sums_that_may_overflow_and_other_devices_are_named() -> None:
 
 @pytest.fixture
 def _without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "unsupported", lambda: None)
-    monkeypatch.setattr(running, "compiler_path", lambda: None)
-    running.compiles.cache_clear()
-    running._runnable.cache_clear()
+    monkeypatch.setattr(native, "compiler_path", lambda: None)
+    native.library.cache_clear()
     yield
-    running.compiles.cache_clear()
-    running._runnable.cache_clear()
+    native.library.cache_clear()
 
 
 @pytest.mark.usefixtures("_without_compiler")
-def test_a_machine_without_a_compiler_trains_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("nothing may be compiled"))
+def test_a_machine_without_a_compiler_trains_uncompiled() -> None:
+    assert native.library(torch.float32) is None
     model = Tiny()
     convert(model, min_features=64, settings=Int8Settings(least_work=0))
     model(torch.arange(64)).square().mean().backward()

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from hasten.base.errors import BadInput
-from hasten.techniques.forward.int8 import running
 from hasten.techniques.forward.int8.linear import (
     Int8Linear,
     Int8Settings,
@@ -20,12 +19,6 @@ from hasten.techniques.forward.int8.linear import (
 )
 
 SMALL = Int8Settings(least_work=0)
-
-
-@pytest.fixture(autouse=True)
-def _uncompiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "slow" not in request.keywords:
-        monkeypatch.setattr(running, "_runnable", lambda kernel, formats: kernel)
 
 
 def pair(

@@ -9,16 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hasten.base.errors import BadInput
-from hasten.techniques.forward.int8 import running
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings
 from hasten.techniques.forward.int8.probe import Rounding, ladder, probe, probe_layer, remedy
 
 K, N, M = 96, 64, 512
-
-
-@pytest.fixture(autouse=True)
-def _uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_runnable", lambda kernel, formats: kernel)
 
 
 def draw(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,18 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hasten.techniques.forward.int8 import product, running
+from hasten.techniques.forward.int8 import product
 from hasten.techniques.forward.int8.autograd import Int8Product
 from hasten.techniques.forward.int8.probe import rounding
 from hasten.techniques.forward.int8.quantise import scale_of
 from hasten.techniques.forward.int8.running import pieces
 
 size = st.integers(32, 110)
-
-
-@pytest.fixture(autouse=True)
-def _uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_runnable", lambda kernel, formats: kernel)
 
 
 def relative(found: Tensor, exact: Tensor) -> float:

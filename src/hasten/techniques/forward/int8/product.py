@@ -27,8 +27,6 @@ from hasten.techniques.forward.int8.running import STRIP_ROWS, pieces, plain, ru
 
 LONGEST_SUM = (2**31 - 1) // LARGEST_CODE**2
 """How many products of two codes an int32 can add up."""
-CHUNK = 16
-"""Rows whose column maxima are taken together."""
 SEED_STEP = 7919
 """Between the dither seeds of two pieces, so that they start from unlike rows of the hash."""
 
@@ -81,7 +79,7 @@ def linear(
             if bias is None:
                 run(quantise.dequantise, sums=sums, rows=scales[cut], columns=columns, out=out[cut])
             else:
-                with_bias = {"columns": columns, "bias": bias}
+                with_bias = {"columns": columns, "bias": bias.float()}
                 run(quantise.dequantise_bias, sums=sums, rows=scales[cut], **with_bias, out=out[cut])
     return out
 
@@ -150,22 +148,14 @@ def _quantise(
     values: Tensor, row_factor: Tensor, column_factor: Tensor, *, sums: Tensor, seed: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return codes and scales of a piece of G by row and by column, on scratch memory; add its columns to `sums`."""
-    shape, chunk = values.shape, CHUNK if len(values) % CHUNK == 0 else len(values)
+    shape = values.shape
     rows, columns = column_factor.new_empty((shape[0], 1)), row_factor.new_empty((1, shape[1]))
     by_row, by_column = scratch("by_row", shape, torch.int8), scratch("by_column", shape, torch.int8)
-    run(
-        quantise.measure_scales,
-        values=values.view(-1, chunk, shape[1]),
-        row_factor=row_factor.unsqueeze(0),
-        column_factor=column_factor.view(-1, chunk, 1),
-        rows=rows.view(-1, chunk, 1),
-        columns=columns,
-        sums=sums,
-    )
     given = {"values": values, "row_factor": row_factor, "column_factor": column_factor}
-    known = {"rows": rows, "columns": columns, "by_row": by_row, "by_column": by_column}
+    scales = {"rows": rows, "columns": columns}
+    run(quantise.measure_scales, **given, **scales, sums=sums)
     if seed is None:
-        run(quantise.round_both, **given, **known)
+        run(quantise.round_both, **given, **scales, by_row=by_row, by_column=by_column)
     else:
-        run(quantise.dither_both, **given, **known, seed=seed)
+        run(quantise.dither_both, **given, **scales, by_row=by_row, by_column=by_column, seed=seed)
     return by_row, rows, by_column, columns

@@ -1,7 +1,8 @@
 """Numbers to int8 codes and back: the elementwise work around an int8 product.
 
-Symmetric and without a zero point: `value = code * scale`, with codes in -127 .. 127. Every function writes into
-tensors that it is given, so that its caller decides what is allocated; see `running.run`.
+Symmetric and without a zero point: `value = code * scale`, with codes in -127 .. 127. Every function that `running.run`
+runs writes into tensors that it is given, so that its caller decides what is allocated. It says here in torch what
+`kernels.cpp` does in a pass or two; where there is no compiler it is run as it stands here.
 
 Shapes: R rows, C columns. `values` are float32 or bfloat16, codes int8, sums of products int32, the rest float32.
 """
@@ -33,18 +34,15 @@ def measure_scales(
     """Write the row scales of `values * row_factor` and column scales of `values * column_factor`; add column sums.
 
     Args:
-        values: (R / c, c, C): rows in chunks of c, whose maxima are taken first. A chunk stays in the first cache
-            while compiled code goes down its columns, where a whole column would not.
-        row_factor: (1, 1, C).
-        column_factor: (R / c, c, 1).
-        rows: (R / c, c, 1), written.
-        columns: (1, C), written.
+        values: (R, C).
+        row_factor: (1, C); column_factor: (R, 1).
+        rows: (R, 1), written; columns: (1, C), written.
         sums: (C,); the sums of `values` over its rows are added.
     """
     values = values.float()
-    rows.copy_(scale_of((values * row_factor).abs_().amax(2, keepdim=True)))
-    columns.copy_(scale_of((values * column_factor).abs_().amax(1).amax(0, keepdim=True)))
-    sums.add_(values.sum(1).sum(0))
+    rows.copy_(scale_of((values * row_factor).abs_().amax(1, keepdim=True)))
+    columns.copy_(scale_of((values * column_factor).abs_().amax(0, keepdim=True)))
+    sums.add_(values.sum(0))
 
 
 def round_both(
@@ -93,8 +91,8 @@ def dither_both(
 def uniform(num_rows: int, num_columns: int, seed: Tensor) -> Tensor:
     """Return (num_rows, num_columns) numbers in [0, 1) that depend on row, column and seed only.
 
-    A hash, because in compiled CPU code torch's generator costs thirty times the rounding itself. Products wrap at
-    32 bits; shifts are masked because those of a signed number carry its sign along.
+    A hash, because on a CPU torch's generator costs thirty times the rounding itself. Products wrap at 32 bits; shifts
+    are masked because those of a signed number carry its sign along.
 
     Source: the finaliser of MurmurHash3 (Austin Appleby 2011, public domain), of a linear form of the three.
     """
@@ -119,4 +117,4 @@ def dequantise_bias(*, sums: Tensor, rows: Tensor, columns: Tensor, bias: Tensor
 
 def accumulate(*, sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
     """Add `sums * rows * columns` to `out`."""
-    out.addcmul_(sums * rows, columns)
+    out.add_((sums * rows).mul_(columns))

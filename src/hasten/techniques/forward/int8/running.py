@@ -1,28 +1,22 @@
-"""How the elementwise functions of `quantise.py` are run: compiled where possible, in pieces, on kept memory."""
+"""How the functions of `quantise.py` are run: compiled where possible, in pieces, on kept memory."""
 
+import ctypes
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
+from inspect import signature
 from itertools import pairwise
 from math import prod
-from types import FunctionType
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from hasten.machine.facts import compiler_path
+from hasten.techniques.forward.int8 import native
 
 STRIP_ROWS = 1024
 """Rows handled at a time: few enough that what is written is still in the cache when it is read, enough that a product
 of so many rows, and adding up what they give, costs no more for each row than one of all."""
-
-
-@cache
-def compiles() -> bool:
-    """Return whether the elementwise functions are compiled in this process."""
-    return compiler_path() is not None
 
 
 def pieces(rows: int, at_most: int) -> list[slice]:
@@ -33,24 +27,25 @@ def pieces(rows: int, at_most: int) -> list[slice]:
 
 
 def run(kernel: Callable[..., None], **tensors: Tensor) -> None:
-    """Run a function that writes into some of its tensors, compiled where there is a C++ compiler."""
-    # Detached: compiled code would otherwise get a variant for views and one for parameters.
-    alone = {name: tensor.detach() for name, tensor in tensors.items()}
-    _runnable(kernel, tuple(tensor.dtype for tensor in tensors.values()))(**alone)
+    """Run a function of `quantise.py`: compiled where there is a C++ compiler, as it stands there where there is none.
+
+    Args:
+        kernel: the function.
+        tensors: its arguments, contiguous; the first one has the shape (R, C).
+    """
+    compiled = native.library(tensors["values" if "values" in tensors else "out"].dtype)
+    if compiled is None:
+        kernel(**tensors)
+        return
+    assert all(tensor.is_contiguous() for tensor in tensors.values()), kernel.__name__
+    R, C = next(iter(tensors.values())).shape
+    places = [ctypes.c_void_p(tensors[name].data_ptr()) for name in _names(kernel)]
+    getattr(compiled, kernel.__name__)(*places, ctypes.c_long(R), ctypes.c_long(C), torch.get_num_threads())
 
 
 @cache
-def _runnable(kernel: Callable[..., None], formats: tuple[torch.dtype, ...]) -> Callable[..., None]:
-    if not compiles():
-        return kernel
-    # torch.compile keeps at most 8 variants for one code object and then falls back. Each set of dtypes gets a
-    # code object of its own, so that the few variants by shape (a dimension of 1, two equal ones) always fit.
-    assert isinstance(kernel, FunctionType)
-    name = "_".join([kernel.__name__, *(str(one).removeprefix("torch.") for one in formats)])
-    own = FunctionType(kernel.__code__.replace(co_name=name), kernel.__globals__, name)
-    own.__kwdefaults__ = kernel.__kwdefaults__
-    compiled: Any = torch.compile(own, dynamic=True)
-    return compiled
+def _names(kernel: Callable[..., None]) -> tuple[str, ...]:
+    return tuple(signature(kernel).parameters)
 
 
 @contextmanager

@@ -5,6 +5,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from hasten.base.errors import Refused
+from hasten.techniques.forward.int8.native import library
+
 SMALLEST_SIZE = 32
 """Of any dimension of an int8 product. Thinner ones do not pay, and torch leaves the result unwritten where a
 dimension of size 1 has stride 0 (pytorch issue 195066)."""
@@ -14,13 +17,17 @@ SHAPES = ((33, 65, 47), (64, 64, 64), (96, 160, 32))
 
 @cache
 def unsupported() -> str | None:
-    """Return why int8 training cannot help on this CPU, or None; the first call multiplies a few small matrices."""
+    """Return why int8 training cannot help on this CPU, or None; the first call compiles, and multiplies a little."""
     # Private: torch has no public way to ask for AVX512-VNNI. A test pins it.
     if not torch.cpu._is_vnni_supported():
         return (
             "the processor has no AVX512-VNNI instructions, without which torch multiplies int8 matrices "
             "more slowly than float32 ones"
         )
+    try:
+        library(torch.float32), library(torch.bfloat16)
+    except Refused as error:
+        return str(error)
     wrong = [f"{m}x{k}x{n}" for m, k, n in SHAPES if not multiplies_exactly(m, k, n)]
     if wrong:
         return f"this build of torch multiplies int8 matrices wrongly on this processor (sizes {', '.join(wrong)})"
