@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size_options(parser, layers=6, batch=16, length=256)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=6, help="in a turn; heap_reuse fills its heap in the first")
+    parser.add_argument("--steps", type=int, default=3, help="in a turn")
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
     options = parser.parse_args()
     task = gpt_task(options, steps=5000)
@@ -43,10 +43,11 @@ def main() -> None:
     for _ in range(options.rounds):
         shuffle.shuffle(names)
         for name in names:
-            benches[name](1)
-            begin = perf_counter()
-            benches[name](options.steps)
-            times[name].append((perf_counter() - begin) / options.steps)
+            with benches[name] as bench:
+                bench(1)
+                begin = perf_counter()
+                bench(options.steps)
+                times[name].append((perf_counter() - begin) / options.steps)
     run = build(recipes["plain"])
     flops = count_work(run, next(iter(run.batches()))[1]).flops
     machine = measure()

@@ -202,3 +202,26 @@ def test_a_block_that_takes_no_time_is_told():
     machine = Pretended()
     with pytest.raises(BadInput, match="must take time"):
         compare(machine.side(0.0), machine.side(0.0), budget_s=1.0, clock=machine.clock)
+
+
+class Switched:
+    """A block that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def __enter__(self) -> None:
+        self.done.append("enter")
+
+    def __exit__(self, *error: object) -> None:
+        self.done.append("exit")
+
+    def __call__(self, steps: int) -> None:
+        self.done.append("step")
+        time.sleep(0.02 * steps)
+
+
+def test_a_block_that_can_be_entered_stays_entered_from_the_untimed_step_to_the_end():
+    block = Switched()
+    next(timed_pairs(block, lambda steps: time.sleep(0.01 * steps), steps=3, seed=0))
+    assert block.done == ["enter", "step", "step", "exit"]

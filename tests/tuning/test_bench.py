@@ -1,5 +1,7 @@
 """A bench runs the loop's own steps, and can start again."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -24,6 +26,29 @@ from hasten.tuning.payback import cannot_pay, not_earned_back, planned_s
 from planted import MACHINE, TIME, DoubleBatch, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
+
+
+def test_switches_stay_on_between_the_calls_of_a_with_block() -> None:
+    turns: list[str] = []
+
+    @contextmanager
+    def switch() -> Generator[None]:
+        turns.append("on")
+        yield
+        turns.append("off")
+
+    recipe = baseline(small_task())
+    bench = Bench(replace(recipe, forward=replace(recipe.forward, switches=(switch,))))
+    turns.clear()
+    bench(1)
+    assert turns == ["on", "off"]
+    with bench:
+        bench(1)
+        bench(2)
+        assert turns == ["on", "off", "on"]
+    assert turns == ["on", "off", "on", "off"]
+    bench(1)
+    assert turns == ["on", "off"] * 3
 
 
 def test_its_steps_are_those_of_the_loop() -> None:

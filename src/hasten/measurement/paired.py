@@ -4,6 +4,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,11 @@ from hasten.measurement.confidence_sequence import ConfidenceSequence
 from hasten.measurement.statistics import ratio_interval, robust_sigma, trimmed_mean
 
 Block = Callable[[int], None]
-"""Runs that many training steps of one side and returns when the device has finished them."""
+"""Runs that many training steps of one side and returns when the device has finished them.
+
+A block that is a context manager too is entered around its untimed step and its timed ones, so that what it switches on
+stays on between them: memory that is kept from step to step, for one.
+"""
 
 Clock = Callable[[], int]
 """Returns nanoseconds since some moment; never runs backwards."""
@@ -198,10 +203,11 @@ def timed_pairs(
 
 
 def _block_time_s(block: Block, steps: int, clock: Clock) -> float:
-    block(1)
-    begin = clock()
-    block(steps)
-    return max(clock() - begin, 1) * 1e-9
+    with block if isinstance(block, AbstractContextManager) else nullcontext():
+        block(1)
+        begin = clock()
+        block(steps)
+        return max(clock() - begin, 1) * 1e-9
 
 
 def _steps_per_block(sides: tuple[Block, ...], clock: Clock) -> int:

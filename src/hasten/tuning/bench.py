@@ -1,6 +1,8 @@
 """A recipe, built and warm, that runs blocks of its own training steps for a paired comparison."""
 
 import math
+from contextlib import ExitStack, nullcontext
+from typing import Self
 
 import torch
 
@@ -23,7 +25,8 @@ class Bench:
     """One side of a comparison: call it with a number of steps to make them.
 
     A step is what the loop does between two reports: the recipe's own loader, its learning rate, its switches. The
-    epochs come round without end; nothing is evaluated. On a GPU a call returns when the device has finished.
+    epochs come round without end; nothing is evaluated. On a GPU a call returns when the device has finished. The
+    switches are on for a call, or for a `with` block around several, as they stay on for an epoch of a training.
 
     Where batches change with the share of the run that is done (a curriculum), successive steps lie all over the run,
     each where the widest gap was left (multiples of the golden ratio, modulo 1), so that few steps stand for all of it.
@@ -43,6 +46,7 @@ class Bench:
         self._start = state_of(self.run)
         self._moves = 0
         self._batches = endless(self.run)
+        self._switches: ExitStack | None = None
         if self.run.sampling is not None:
             self(steps_per_epoch(recipe))
             self.rewind()
@@ -52,10 +56,20 @@ class Bench:
         self.step_s = again_s / (2 * WARM_STEPS)
         self.rewind()
 
+    def __enter__(self) -> Self:
+        self._switches = ExitStack()
+        self._switches.enter_context(self.run.switched_on())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._switches is not None, "it was not entered"
+        self._switches.close()
+        self._switches = None
+
     def __call__(self, steps: int) -> None:
         run, batches = self.run, self._batches
         begin = clock.now_s()
-        with run.switched_on():
+        with nullcontext() if self._switches else run.switched_on():
             for _ in range(steps):
                 if run.recipe.input.curriculum:
                     self._move_on()

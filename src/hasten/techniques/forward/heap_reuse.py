@@ -17,8 +17,7 @@ Numerics
 
 Known problems
     glibc cannot be asked for its settings. Those that were made by `GLIBC_TUNABLES` or `mallopt` are not found again
-    after the run. A comparison switches it on for each of its blocks, and so sees only part of what it gives: the
-    first step of a block fills the heap. The other heaps of worker threads hold up to 64 MiB each.
+    after the run. The heaps of other threads hold at most 64 MiB each; what is larger there is mapped anew as before.
 
 Source
     mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD; the idea of torch's caching allocator for GPUs. PyTorch's
