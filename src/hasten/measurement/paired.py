@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -203,7 +204,8 @@ def timed_pairs(
 
 
 def _block_time_s(block: Block, steps: int, clock: Clock) -> float:
-    with block if isinstance(block, AbstractContextManager) else nullcontext():
+    side: object = block
+    with cast("AbstractContextManager[Any]", side) if isinstance(side, AbstractContextManager) else nullcontext():
         block(1)
         begin = clock()
         block(steps)

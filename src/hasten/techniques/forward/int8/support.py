@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import Refused
-from hasten.techniques.forward.int8.native import library
+from hasten.techniques.forward.int8.native import NUMBER, library
 
 SMALLEST_SIZE = 32
 """Of any dimension of an int8 product. Thinner ones do not pay, and torch leaves the result unwritten where a
@@ -25,7 +25,8 @@ def unsupported() -> str | None:
             "more slowly than float32 ones"
         )
     try:
-        library(torch.float32), library(torch.bfloat16)
+        for number in NUMBER:
+            library(number)
     except Refused as error:
         return str(error)
     wrong = [f"{m}x{k}x{n}" for m, k, n in SHAPES if not multiplies_exactly(m, k, n)]
