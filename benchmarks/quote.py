@@ -100,6 +100,19 @@ def throughput(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def quality(result: dict[str, Any]) -> list[str]:
+    """Return the row of what int8 does to the validation loss of a GPT."""
+    rows = []
+    for row in result["rows"]:
+        change = of_few([1 + one for one in row["relative_changes"]])
+        rows.append(
+            f"| validation loss of a GPT of {result['parameters'] / 1e6:.1f} M parameters after {result['steps']} steps "
+            f"on Shakespeare over that in fp32 | {change.value:.4f} [{change.low:.4f}, {change.high:.4f}], n = {change.n} "
+            f"| {', '.join(row['techniques'])} |"
+        )
+    return rows
+
+
 def fetch(result: dict[str, Any]) -> list[str]:
     """Return the row of shuffled batches of small images."""
     shapes = [found for found in result["results"] if found["shape"].startswith("cifar")]
@@ -121,6 +134,7 @@ SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
     ("overhead_peers", peers),
     ("int8_linear", int8),
     ("gpt_throughput", throughput),
+    ("gpt_quality", quality),
     ("gpt_memory", memory),
     ("data_fetch", fetch),
 )
