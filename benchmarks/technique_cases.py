@@ -58,7 +58,7 @@ CASES: tuple[tuple[str, Callable[[], Task], tuple[str, ...]], ...] = (
     (
         "a perceptron of 768 -> 3072 -> 768",
         wide_layers,
-        ("int8_linear", "low_rank_linear", "magnitude_pruning"),
+        ("int8_linear", "low_rank_linear", "magnitude_pruning", "heap_reuse"),
     ),
     ("4 layers of 512 with ReLU and dropout, 2,048 rows", many_masks, ("lossless_saved",)),
     (

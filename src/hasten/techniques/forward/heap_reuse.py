@@ -18,6 +18,8 @@ Numerics
 Known problems
     glibc cannot be asked for its settings. Those that were made by `GLIBC_TUNABLES` or `mallopt` are not found again
     after the run. The heaps of other threads hold at most 64 MiB each; what is larger there is mapped anew as before.
+    After the run its memory is given back, but blocks still find their places in the heap: plain steps that are timed
+    in the same process have fewer pages to wait for than in one of their own, so a comparison tells too small a gain.
 
 Source
     mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD; the idea of torch's caching allocator for GPUs. PyTorch's
