@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hasten.tuning.ratios import of_few
+
 from quote_techniques import page
 from recording import RESULTS, recorded
 
@@ -102,14 +104,12 @@ def throughput(result: dict[str, Any]) -> list[str]:
 
 def quality(result: dict[str, Any]) -> list[str]:
     """Return the row of what int8 does to the validation loss of a GPT."""
-    rows = []
+    after = f"{result['parameters'] / 1e6:.1f} M parameters after {result['steps']} steps on Shakespeare"
+    rows: list[str] = []
     for row in result["rows"]:
-        change = of_few([1 + one for one in row["relative_changes"]])
-        rows.append(
-            f"| validation loss of a GPT of {result['parameters'] / 1e6:.1f} M parameters after {result['steps']} steps "
-            f"on Shakespeare over that in fp32 | {change.value:.4f} [{change.low:.4f}, {change.high:.4f}], n = {change.n} "
-            f"| {', '.join(row['techniques'])} |"
-        )
+        found = of_few([1 + change for change in row["relative_changes"]])
+        over = f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}], n = {found.n}"
+        rows.append(f"| validation loss of a GPT of {after} over fp32's | {over} | {', '.join(row['techniques'])} |")
     return rows
 
 
