@@ -20,7 +20,7 @@ needs_compiler = pytest.mark.skipif(facts().compiler is None, reason="compiling 
 shapes = {"R": st.integers(1, 70), "C": st.integers(1, 90)}
 formats = {"dtype": st.sampled_from([torch.float32, torch.bfloat16]), "threads": st.integers(1, 3)}
 SPECIAL = (torch.nan, torch.inf, -torch.inf, 0.0, -0.0, 1e-30, -2e-35, 3e38)
-"""None is denormal: whether those count as zero is a flag of each thread, which other tests may have left set in one."""
+"""None is denormal: whether those count as zero is a flag of each thread, and other tests may leave it set in one."""
 
 
 def numbers(R: int, C: int, dtype: torch.dtype = torch.float32, power: int = 0) -> Tensor:
