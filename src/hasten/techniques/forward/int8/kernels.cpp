@@ -84,10 +84,23 @@ void measure(const NUMBER* __restrict values, const float* __restrict row_factor
   for (int b = 0; b < B; ++b) rows[b] = scale_of(of_row[b]);
 }
 
-std::vector<float> inverses(const float* values, long number) {
-  std::vector<float> found(number);
-  for (long i = 0; i < number; ++i) found[i] = 1.0f / values[i];
-  return found;
+// The codes by row and by column, as `code_of(units, row, column)` makes them.
+template <typename Code>
+void write_both(const NUMBER* values, const float* row_factor, const float* column_factor, const float* rows,
+                const float* columns, int8_t* by_row, int8_t* by_column, long R, long C, int threads,
+                const Code& code_of) {
+  std::vector<float> inverse(C);
+  for (long c = 0; c < C; ++c) inverse[c] = 1.0f / columns[c];
+#pragma omp parallel for num_threads(threads)
+  for (long r = 0; r < R; ++r) {
+    const float of_row = 1.0f / rows[r], factor = column_factor[r];
+    const float* of_column = inverse.data();
+    for (long c = 0; c < C; ++c) {
+      const float value = load(values[r * C + c]);
+      by_row[r * C + c] = code_of(value * row_factor[c] * of_row, r, c);
+      by_column[r * C + c] = code_of(value * factor * of_column[c], r, c);
+    }
+  }
 }
 
 }  // namespace
@@ -134,35 +147,18 @@ void measure_scales(const NUMBER* values, const float* row_factor, const float* 
 
 void round_both(const NUMBER* values, const float* row_factor, const float* column_factor, const float* rows,
                 const float* columns, int8_t* by_row, int8_t* by_column, long R, long C, int threads) {
-  const std::vector<float> inverse = inverses(columns, C);
-#pragma omp parallel for num_threads(threads)
-  for (long r = 0; r < R; ++r) {
-    const float of_row = 1.0f / rows[r], factor = column_factor[r];
-    const float* of_column = inverse.data();
-    for (long c = 0; c < C; ++c) {
-      const float value = load(values[r * C + c]);
-      by_row[r * C + c] = code(value * row_factor[c] * of_row);
-      by_column[r * C + c] = code(value * factor * of_column[c]);
-    }
-  }
+  write_both(values, row_factor, column_factor, rows, columns, by_row, by_column, R, C, threads,
+             [](float units, long, long) { return code(units); });
 }
 
 void dither_both(const NUMBER* values, const float* row_factor, const float* column_factor, const float* rows,
                  const float* columns, int8_t* by_row, int8_t* by_column, const int32_t* seed, long R, long C,
                  int threads) {
-  const std::vector<float> inverse = inverses(columns, C);
   const uint32_t drawn = static_cast<uint32_t>(*seed);
-#pragma omp parallel for num_threads(threads)
-  for (long r = 0; r < R; ++r) {
-    const float of_row = 1.0f / rows[r], factor = column_factor[r];
-    const float* of_column = inverse.data();
-    for (long c = 0; c < C; ++c) {
-      const float value = load(values[r * C + c]);
-      const float up = uniform(static_cast<uint32_t>(r), static_cast<uint32_t>(c), drawn);
-      by_row[r * C + c] = lower_code(value * row_factor[c] * of_row + up);
-      by_column[r * C + c] = lower_code(value * factor * of_column[c] + up);
-    }
-  }
+  write_both(values, row_factor, column_factor, rows, columns, by_row, by_column, R, C, threads,
+             [drawn](float units, long r, long c) {
+               return lower_code(units + uniform(static_cast<uint32_t>(r), static_cast<uint32_t>(c), drawn));
+             });
 }
 
 void dequantise(const int32_t* sums, const float* rows, const float* columns, NUMBER* out, long R, long C,

@@ -128,6 +128,7 @@ def linear_backward(
     bias_grad.zero_()
     with plain():
         grad, channels = grad.contiguous(), _or_ones(smooth, K)
+        unsmooth = 1 / channels
         for piece, cut in enumerate(pieces(M, rows_at_most)):
             piece_seed = None if seed is None else seed + piece * SEED_STEP
             by_row, rows, by_column, columns = _quantise(
@@ -136,7 +137,7 @@ def linear_backward(
             if dtype is not None:
                 sums = scratch("sums", (len(by_row), K), torch.int32)
                 torch._int_mm(by_row, weight_codes, out=sums)
-                run(quantise.dequantise, sums=sums, rows=rows, columns=1 / channels, out=grad_input[cut])
+                run(quantise.dequantise, sums=sums, rows=rows, columns=unsmooth, out=grad_input[cut])
             sums = scratch("sums", (N, K), torch.int32)
             torch._int_mm(by_column.t(), codes[cut], out=sums)
             write = quantise.accumulate if piece else quantise.dequantise
