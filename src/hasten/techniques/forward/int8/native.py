@@ -22,7 +22,7 @@ NUMBER = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 FLAGS = (
     *("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fopenmp"),
     "-ffp-contract=off",  # the same bits as torch, which rounds a product before it adds
-    "-fno-math-errno",  # or loops with std::floor do not become vectors
+    *("-fno-math-errno", "-fno-trapping-math"),  # or loops with std::rint and std::floor do not become vectors
 )
 
 
