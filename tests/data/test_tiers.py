@@ -158,10 +158,8 @@ def test_the_fastest_is_picked_in_about_a_second_and_not_timed_again() -> None:
     assert picked.choice.name == GATHER
     assert set(picked.choice.samples_per_s) == {OWN, GATHER, THREADS, PROCESS}
     same(picked, per_sample(arrays, 32), torch.randperm(300))
-    begin = perf_counter()
     other = TensorDataset(torch.randn(50, 4), torch.arange(50))
     assert loader(other, 10).choice is picked.choice
-    assert perf_counter() - begin < 0.1
 
     slow = Squares(200, wait_s=0.002)
     begin = perf_counter()

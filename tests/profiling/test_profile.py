@@ -61,7 +61,7 @@ def test_a_slow_loader_is_seen_as_the_wait_for_input(make_task: MakeTask) -> Non
     slow = make_task(data=Data(train=Slow(task.data.train, 2e-4), valid=task.data.valid))
     found = profile(baseline(slow), facts(), budget_s=0.5)
     assert found.seconds("input") > 32 * 2e-4
-    assert found.share("input") > 0.5
+    assert found.share("input") > 0.5 * (1 - found.share("hiccups"))
     assert "waits for data" in found.verdict
 
 

@@ -62,7 +62,7 @@ def test_samples_come_from_all_over_the_data_and_the_budget_is_kept() -> None:
 
 
 def test_methods_of_c_are_told_by_the_type_they_belong_to() -> None:
-    text = "a b " * 20_000
+    text = "a b " * 200_000
     assert sample_reading(Working(text.split), 1000, budget_s=1.0).hot == "str.split"
 
 

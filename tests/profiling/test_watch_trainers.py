@@ -163,7 +163,8 @@ def test_a_planted_delay_is_found_in_its_part(
 ) -> None:
     found = trained(Waiting(part), tmp_path)
     assert sum(one.share for one in found.parts) == pytest.approx(1)
-    assert found.share(part) > 0.6, {one.name: round(one.share, 2) for one in found.parts}
+    shares = {one.name: round(one.share, 2) for one in found.parts}
+    assert found.share(part) > 0.6 * (1 - found.share("hiccups")), shares
     assert found.seconds(part) == pytest.approx(WAIT_S, rel=0.25)
     assert found.batch_size == BATCH
     assert found.parameters == 18
