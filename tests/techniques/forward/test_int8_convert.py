@@ -126,9 +126,9 @@ def test_sums_that_may_overflow_and_other_devices_are_named() -> None:
 @pytest.fixture
 def _without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(native, "compiler_path", lambda: None)
-    native.library.cache_clear()
+    native.forget()
     yield
-    native.library.cache_clear()
+    native.forget()
 
 
 @pytest.mark.usefixtures("_without_compiler")

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def scales(R: int, C: int) -> Tensor:
     return torch.rand(R, C) + 0.01
 
 
-def both_ways(kernel: object, written: dict[str, Tensor], threads: int, **given: Tensor) -> tuple[list[Tensor], ...]:
+def both_ways(
+    kernel: Callable[..., None], written: dict[str, Tensor], threads: int, **given: Tensor
+) -> tuple[list[Tensor], ...]:
     """Return what the function writes in torch, and what it writes compiled."""
     assert native.library(torch.float32) is not None
     twin, own = ({name: tensor.clone() for name, tensor in written.items()} for _ in range(2))
@@ -39,7 +42,7 @@ def both_ways(kernel: object, written: dict[str, Tensor], threads: int, **given:
     torch.set_num_threads(threads)
     try:
         kernel(**given, **twin)
-        run(kernel, **given, **own)
+        run(kernel, *signature(kernel).bind(**given, **own).arguments.values())
     finally:
         torch.set_num_threads(before)
     return list(twin.values()), list(own.values())
@@ -118,9 +121,9 @@ def test_what_is_not_finite_or_tiny_gives_the_same_scales_and_numbers(special: f
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    native.library.cache_clear()
+    native.forget()
     yield
-    native.library.cache_clear()
+    native.forget()
 
 
 @needs_compiler
@@ -130,7 +133,7 @@ def test_it_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     native.library(torch.float32)
     (kept,) = (tmp_path / "hasten").iterdir()
     made = kept.stat().st_mtime_ns
-    native.library.cache_clear()
+    native.forget()
     native.library(torch.float32)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "hasten").iterdir()] == [made]
 

@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -16,6 +19,7 @@ from hasten.base.errors import Refused
 from hasten.machine import facts
 from hasten.machine.cache import cache_folder
 from hasten.machine.facts import compiler_path
+from hasten.techniques.forward.int8 import quantise
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 NUMBER = {torch.float32: "float", torch.bfloat16: "bfloat16"}
@@ -24,6 +28,25 @@ FLAGS = (
     "-ffp-contract=off",  # the same bits as torch, which rounds a product before it adds
     *("-fno-math-errno", "-fno-trapping-math"),  # or loops with std::rint and std::floor do not become vectors
 )
+
+
+@cache
+def function(name: str, number: torch.dtype) -> Callable[..., None] | None:
+    """Return the compiled function of that name, for values and results of that dtype, or None without a compiler.
+
+    It takes the addresses of its tensors, then R, C and the number of threads.
+
+    Raises:
+        Refused: as `library`.
+    """
+    built = library(number)
+    if built is None:
+        return None
+    found = getattr(built, name)
+    tensors = len(signature(getattr(quantise, name)).parameters)
+    found.argtypes = [*[ctypes.c_void_p] * tensors, ctypes.c_long, ctypes.c_long, ctypes.c_int]
+    found.restype = None
+    return cast(Callable[..., None], found)
 
 
 @cache
@@ -52,6 +75,12 @@ def library(number: torch.dtype) -> ctypes.CDLL | None:
             f"the int8 kernels must be kept in {path.parent} and loaded from there; that failed: {error}. Set "
             f"XDG_CACHE_HOME to a folder that can be written, or delete {path.name} if it is damaged."
         ) from error
+
+
+def forget() -> None:
+    """Look for a compiler, and for what it has built, anew."""
+    function.cache_clear()
+    library.cache_clear()
 
 
 def _build(command: list[str], path: Path) -> None:

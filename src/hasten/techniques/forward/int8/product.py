@@ -23,16 +23,12 @@ from torch import Tensor
 from hasten.techniques.forward.int8 import quantise
 from hasten.techniques.forward.int8.operator import operator
 from hasten.techniques.forward.int8.quantise import LARGEST_CODE
-from hasten.techniques.forward.int8.running import STRIP_ROWS, pieces, plain, run, scratch
+from hasten.techniques.forward.int8.running import STRIP_ROWS, ones, pieces, run, scratch
 
 LONGEST_SUM = (2**31 - 1) // LARGEST_CODE**2
 """How many products of two codes an int32 can add up."""
 SEED_STEP = 7919
 """Between the dither seeds of two pieces, so that they start from unlike rows of the hash."""
-
-
-def _or_ones(factor: Tensor | None, size: int) -> Tensor:
-    return torch.ones(1, size, device="cpu") if factor is None else factor.view(1, size)
 
 
 def _no_work(*shapes: object, **_: object) -> int:
@@ -48,10 +44,7 @@ def _empty_quantised(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Ten
 def quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the int8 codes (R, C) and scales (R, 1) of `values` (R, C), times `factor` (C) if there is one."""
     codes, scales = _empty_quantised(values, factor)
-    with plain():
-        values, factor = values.contiguous(), _or_ones(factor, values.shape[1])
-        for cut in pieces(values.shape[0], STRIP_ROWS):
-            run(quantise.quantise_rows, values=values[cut], factor=factor, codes=codes[cut], scales=scales[cut])
+    run(quantise.quantise_rows, values.contiguous(), _row(factor, values.shape[1]), codes, scales)
     return codes, scales
 
 
@@ -71,16 +64,15 @@ def linear(
 ) -> Tensor:
     """Return Y (M, N) in `dtype` from the codes and scales of X (M, K) and W (N, K), by row, and b (N)."""
     out = _empty_output(codes, scales, weight_codes, weight_scales, bias, dtype)
-    with plain():
-        columns = weight_scales.view(1, -1)
-        for cut in pieces(codes.shape[0], STRIP_ROWS):
-            sums = scratch("sums", out[cut].shape, torch.int32)
-            torch._int_mm(codes[cut], weight_codes.t(), out=sums)
-            if bias is None:
-                run(quantise.dequantise, sums=sums, rows=scales[cut], columns=columns, out=out[cut])
-            else:
-                with_bias = {"columns": columns, "bias": bias.float()}
-                run(quantise.dequantise_bias, sums=sums, rows=scales[cut], **with_bias, out=out[cut])
+    operand, columns, offset = weight_codes.t(), weight_scales.view(1, -1), None if bias is None else bias.float()
+    sizes = pieces(codes.shape[0], STRIP_ROWS)
+    for part, rows, written in zip(codes.split(sizes), scales.split(sizes), out.split(sizes), strict=True):
+        sums = scratch("sums", written.shape, torch.int32)
+        torch._int_mm(part, operand, out=sums)
+        if offset is None:
+            run(quantise.dequantise, sums, rows, columns, written)
+        else:
+            run(quantise.dequantise_bias, sums, rows, columns, offset, written)
     return out
 
 
@@ -126,22 +118,21 @@ def linear_backward(
     (N, K), M = weight_codes.shape, grad.shape[0]
     grad_input, grad_weight, bias_grad = _empty_gradients(grad, inputs, weight, smooth, seed, rows_at_most, dtype)
     bias_grad.zero_()
-    with plain():
-        grad, channels = grad.contiguous(), _or_ones(smooth, K)
-        unsmooth = 1 / channels
-        for piece, cut in enumerate(pieces(M, rows_at_most)):
-            piece_seed = None if seed is None else seed + piece * SEED_STEP
-            by_row, rows, by_column, columns = _quantise(
-                grad[cut], weight_scales.view(1, N), scales[cut], sums=bias_grad, seed=piece_seed
-            )
-            if dtype is not None:
-                sums = scratch("sums", (len(by_row), K), torch.int32)
-                torch._int_mm(by_row, weight_codes, out=sums)
-                run(quantise.dequantise, sums=sums, rows=rows, columns=unsmooth, out=grad_input[cut])
-            sums = scratch("sums", (N, K), torch.int32)
-            torch._int_mm(by_column.t(), codes[cut], out=sums)
-            write = quantise.accumulate if piece else quantise.dequantise
-            run(write, sums=sums, rows=columns.view(N, 1), columns=channels, out=grad_weight)
+    row_factor, channels = weight_scales.view(1, N), _row(smooth, K)
+    unsmooth = channels if smooth is None else 1 / channels
+    sizes = pieces(M, rows_at_most)
+    parts = zip(grad.contiguous().split(sizes), codes.split(sizes), scales.split(sizes), strict=True)
+    written = grad_input.split(sizes) if dtype is not None else ()
+    for place, (part, part_codes, column_factor) in enumerate(parts):
+        piece_seed = None if seed is None else seed + place * SEED_STEP
+        by_row, rows, by_column, columns = _quantise(part, row_factor, column_factor, sums=bias_grad, seed=piece_seed)
+        if written:
+            sums = scratch("sums", (len(part), K), torch.int32)
+            torch._int_mm(by_row, weight_codes, out=sums)
+            run(quantise.dequantise, sums, rows, unsmooth, written[place])
+        sums = scratch("sums", (N, K), torch.int32)
+        torch._int_mm(by_column.t(), part_codes, out=sums)
+        run(quantise.accumulate if place else quantise.dequantise, sums, columns.view(N, 1), channels, grad_weight)
     return grad_input, grad_weight, bias_grad
 
 
@@ -149,14 +140,18 @@ def _quantise(
     values: Tensor, row_factor: Tensor, column_factor: Tensor, *, sums: Tensor, seed: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return codes and scales of a piece of G by row and by column, on scratch memory; add its columns to `sums`."""
-    shape = values.shape
-    rows, columns = column_factor.new_empty((shape[0], 1)), row_factor.new_empty((1, shape[1]))
+    R, C = shape = values.shape
+    rows, columns = scratch("rows", (R, 1), torch.float32), scratch("columns", (1, C), torch.float32)
     by_row, by_column = scratch("by_row", shape, torch.int8), scratch("by_column", shape, torch.int8)
-    given = {"values": values, "row_factor": row_factor, "column_factor": column_factor}
-    scales = {"rows": rows, "columns": columns}
-    run(quantise.measure_scales, **given, **scales, sums=sums)
+    run(quantise.measure_scales, values, row_factor, column_factor, rows, columns, sums)
+    given = values, row_factor, column_factor, rows, columns, by_row, by_column
     if seed is None:
-        run(quantise.round_both, **given, **scales, by_row=by_row, by_column=by_column)
+        run(quantise.round_both, *given)
     else:
-        run(quantise.dither_both, **given, **scales, by_row=by_row, by_column=by_column, seed=seed)
+        run(quantise.dither_both, *given, seed)
     return by_row, rows, by_column, columns
+
+
+def _row(factor: Tensor | None, size: int) -> Tensor:
+    """Return the factor of each column as (1, size), 1 where there is none."""
+    return ones(size) if factor is None else factor.view(1, size)

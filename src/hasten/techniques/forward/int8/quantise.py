@@ -20,7 +20,7 @@ def scale_of(largest: Tensor) -> Tensor:
     return (largest * (1 / LARGEST_CODE)).clamp_min(SMALLEST_SCALE)
 
 
-def quantise_rows(*, values: Tensor, factor: Tensor, codes: Tensor, scales: Tensor) -> None:
+def quantise_rows(values: Tensor, factor: Tensor, codes: Tensor, scales: Tensor) -> None:
     """Write the codes (R, C) and row scales (R, 1) of `values` (R, C) times `factor` (1, C)."""
     scaled = values.float() * factor
     scale = scale_of(scaled.abs().amax(1, keepdim=True))
@@ -29,7 +29,7 @@ def quantise_rows(*, values: Tensor, factor: Tensor, codes: Tensor, scales: Tens
 
 
 def measure_scales(
-    *, values: Tensor, row_factor: Tensor, column_factor: Tensor, rows: Tensor, columns: Tensor, sums: Tensor
+    values: Tensor, row_factor: Tensor, column_factor: Tensor, rows: Tensor, columns: Tensor, sums: Tensor
 ) -> None:
     """Write the row scales of `values * row_factor` and column scales of `values * column_factor`; add column sums.
 
@@ -46,7 +46,6 @@ def measure_scales(
 
 
 def round_both(
-    *,
     values: Tensor,
     row_factor: Tensor,
     column_factor: Tensor,
@@ -69,7 +68,6 @@ def round_both(
 
 
 def dither_both(
-    *,
     values: Tensor,
     row_factor: Tensor,
     column_factor: Tensor,
@@ -105,16 +103,16 @@ def uniform(num_rows: int, num_columns: int, seed: Tensor) -> Tensor:
     return (mixed & 0xFFFFFF).float() * 2.0**-24
 
 
-def dequantise(*, sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
+def dequantise(sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
     """Write `sums * rows * columns`: (R, C), (R, 1), (1, C) -> (R, C), float32 or bfloat16."""
     out.copy_((sums * rows).mul_(columns))
 
 
-def dequantise_bias(*, sums: Tensor, rows: Tensor, columns: Tensor, bias: Tensor, out: Tensor) -> None:
+def dequantise_bias(sums: Tensor, rows: Tensor, columns: Tensor, bias: Tensor, out: Tensor) -> None:
     """Write `sums * rows * columns + bias`, with bias (C)."""
     out.copy_((sums * rows).mul_(columns).add_(bias))
 
 
-def accumulate(*, sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
+def accumulate(sums: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
     """Add `sums * rows * columns` to `out`."""
     out.add_((sums * rows).mul_(columns))
