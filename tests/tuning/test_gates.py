@@ -13,7 +13,7 @@ from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.loaders import gathered
 from hasten.techniques.backward.update_in_backward import UpdateInBackward
-from hasten.techniques.forward.bf16 import autocast
+from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.session import build
 from hasten.tuning.float64 import in_float64
@@ -41,7 +41,7 @@ def by_gather(recipe: Recipe) -> Recipe:
 
 
 def in_bf16(recipe: Recipe) -> Recipe:
-    return around(recipe, autocast("cpu"))
+    return around(recipe, Autocast("cpu", torch.bfloat16))
 
 
 def in_parts(recipe: Recipe) -> Recipe:

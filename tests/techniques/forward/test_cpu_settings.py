@@ -92,7 +92,6 @@ def test_compile_regions_marks_each_block_and_takes_it_back() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(facts().compiler is None, reason="compiling needs a C++ compiler")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiled_regions_agree_with_plain() -> None:
     plain = build(baseline(block_task(dropout=0.0)))
     compiled = build(make("compile_regions").apply(baseline(block_task(dropout=0.0))))

@@ -79,7 +79,6 @@ def test_compile_refuses_without_a_compiler_and_for_short_runs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(facts().compiler is None, reason="compiling needs a C++ compiler")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compile_agrees_with_plain() -> None:
     assert_close_to_plain("compile", 1e-4)
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from hasten.base.errors import Refused
 from hasten.machine import facts
-from hasten.techniques.forward.int8 import native, quantise
+from hasten.techniques import native
+from hasten.techniques.forward.int8 import quantise
 from hasten.techniques.forward.int8.running import run
 
 needs_compiler = pytest.mark.skipif(facts().compiler is None, reason="compiling needs a C++ compiler")
@@ -36,7 +37,7 @@ def both_ways(
     kernel: Callable[..., None], written: dict[str, Tensor], threads: int, **given: Tensor
 ) -> tuple[list[Tensor], ...]:
     """Return what the function writes in torch, and what it writes compiled."""
-    assert native.library(torch.float32) is not None
+    assert native.library(quantise.KERNELS, torch.float32) is not None
     twin, own = ({name: tensor.clone() for name, tensor in written.items()} for _ in range(2))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -130,11 +131,11 @@ def _fresh() -> Iterator[None]:
 @pytest.mark.usefixtures("_fresh")
 def test_it_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native.library(torch.float32)
+    native.library(quantise.KERNELS, torch.float32)
     (kept,) = (tmp_path / "hasten").iterdir()
     made = kept.stat().st_mtime_ns
     native.forget()
-    native.library(torch.float32)
+    native.library(quantise.KERNELS, torch.float32)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "hasten").iterdir()] == [made]
 
 
@@ -146,7 +147,7 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
     monkeypatch.setattr(native, "compiler_path", lambda: str(broken))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match=r"ended with 4: no such option. Set CXX"):
-        native.library(torch.float32)
+        native.library(quantise.KERNELS, torch.float32)
     assert os.listdir(tmp_path / "hasten") == []
 
 
@@ -156,4 +157,4 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
     (tmp_path / "hasten").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match="must be kept in .* Set XDG_CACHE_HOME"):
-        native.library(torch.float32)
+        native.library(quantise.KERNELS, torch.float32)

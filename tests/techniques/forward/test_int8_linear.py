@@ -228,7 +228,6 @@ class Block(nn.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own modules
 @pytest.mark.parametrize("dither", [False, True])
 def test_a_compiled_model_is_one_graph_and_compiles_once(dither: bool) -> None:
     torch._dynamo.reset()
@@ -259,7 +258,6 @@ def test_a_compiled_model_is_one_graph_and_compiles_once(dither: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_compiler_keeps_int8_codes_for_the_backward_pass_and_not_the_activations() -> None:
     torch._dynamo.reset()
     model = nn.Sequential(nn.LayerNorm(256), pair(256, 64)[1])

@@ -23,31 +23,16 @@ Source
     Kalamkar et al., 2019, arXiv:1905.12322; Micikevicius et al., 2018, arXiv:1710.03740.
 """
 
-import functools
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.recipe import Around, Function, Recipe
-
-
-def autocast(device: str) -> Around:
-    """Return a wrapper that runs a function under bfloat16 autocast on that device."""
-    kind = torch.device(device).type
-
-    def around(function: Function) -> Function:
-        @functools.wraps(function)
-        def wrapped(*args: Any) -> Any:
-            with torch.autocast(kind, dtype=torch.bfloat16):
-                return function(*args)
-
-        return wrapped
-
-    return around
+from hasten.techniques.forward.autocast import Autocast
+from hasten.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -77,5 +62,5 @@ class Bf16:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in autocast."""
-        around = (*recipe.forward.around, autocast(recipe.parallel.device))
+        around = (*recipe.forward.around, Autocast(recipe.parallel.device, torch.bfloat16))
         return replace(recipe, forward=replace(recipe.forward, around=around))

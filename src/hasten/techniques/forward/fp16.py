@@ -23,9 +23,8 @@ Source
     Micikevicius et al., 2018, arXiv:1710.03740.
 """
 
-import functools
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from msgspec import Meta
@@ -33,22 +32,8 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.recipe import Around, Function, Recipe
-
-
-def half_autocast(device: str) -> Around:
-    """Return a wrapper that runs a function under float16 autocast on that device."""
-    kind = torch.device(device).type
-
-    def around(function: Function) -> Function:
-        @functools.wraps(function)
-        def wrapped(*args: Any) -> Any:
-            with torch.autocast(kind, dtype=torch.float16):
-                return function(*args)
-
-        return wrapped
-
-    return around
+from hasten.techniques.forward.autocast import Autocast
+from hasten.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,7 @@ class Fp16:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in autocast, and scale the loss."""
-        around = (*recipe.forward.around, half_autocast(recipe.parallel.device))
+        around = (*recipe.forward.around, Autocast(recipe.parallel.device, torch.float16))
         return replace(
             recipe,
             forward=replace(recipe.forward, around=around),

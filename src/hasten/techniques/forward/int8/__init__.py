@@ -1,10 +1,9 @@
 """int8 training of linear layers: all three products of a layer in int8, parameters and optimizer as they were.
 
 quantise.py   numbers to int8 codes and back: the elementwise work
-kernels.cpp   the same work in C++
-native.py     building and loading it
+kernels.cpp   the same work in C++ (built by techniques/native.py)
 running.py    how the work is run: compiled where possible, in pieces, on kept memory
-product.py    the three products of a linear layer, as operators of torch (operator.py)
+product.py    the three products of a linear layer, as operators of torch
 autograd.py   autograd over them
 linear.py     the layer: an `nn.Linear` that trains in int8 and is judged in its own format
 support.py    whether this processor multiplies int8 exactly and fast

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from hasten.techniques.forward.int8 import quantise
-from hasten.techniques.forward.int8.operator import operator
 from hasten.techniques.forward.int8.quantise import LARGEST_CODE
 from hasten.techniques.forward.int8.running import STRIP_ROWS, ones, pieces, run, scratch
+from hasten.techniques.forward.operator import operator
 
 LONGEST_SUM = (2**31 - 1) // LARGEST_CODE**2
 """How many products of two codes an int32 can add up."""

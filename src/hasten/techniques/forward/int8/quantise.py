@@ -7,9 +7,17 @@ runs writes into tensors that it is given, so that its caller decides what is al
 Shapes: R rows, C columns. `values` are float32 or bfloat16, codes int8, sums of products int32, the rest float32.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from hasten.techniques.native import Source
+
+KERNELS = Source(
+    Path(__file__).with_name("kernels.cpp"),
+    ("-ffp-contract=off",),  # the same bits as torch, which rounds a product before it adds
+)
 LARGEST_CODE = 127
 SMALLEST_SCALE = 1e-30
 """Keeps the scale of an all-zero row from being zero; far below any gradient that float32 training can use."""

@@ -12,7 +12,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from hasten.techniques.forward.int8 import native
+from hasten.techniques.forward.int8.quantise import KERNELS
+from hasten.techniques.native import function
 
 STRIP_ROWS = 1024
 """Rows handled at a time: few enough that what is written is still in the cache when it is read, enough that a product
@@ -37,7 +38,7 @@ def run(kernel: Callable[..., None], *tensors: Tensor) -> None:
     values = tensors[0]
     if values.dtype == torch.int32:
         values = tensors[-1]
-    compiled = native.function(kernel.__name__, values.dtype)
+    compiled = function(KERNELS, kernel.__name__, values.dtype, tensors=len(tensors), sizes=2)
     if compiled is None:
         kernel(*tensors)
         return

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import Refused
-from hasten.techniques.forward.int8.native import NUMBER, library
+from hasten.techniques.forward.int8.quantise import KERNELS
+from hasten.techniques.native import NUMBER, library
 
 SMALLEST_SIZE = 32
 """Of any dimension of an int8 product. Thinner ones do not pay, and torch leaves the result unwritten where a
@@ -26,7 +27,7 @@ def unsupported() -> str | None:
         )
     try:
         for number in NUMBER:
-            library(number)
+            library(KERNELS, number)
     except Refused as error:
         return str(error)
     wrong = [f"{m}x{k}x{n}" for m, k, n in SHAPES if not multiplies_exactly(m, k, n)]

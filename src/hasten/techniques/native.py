@@ -1,4 +1,4 @@
-"""`kernels.cpp`, built for this processor when it is first needed, and kept in the user's cache folder."""
+"""C++ of a technique, built for this processor when it is first needed, and kept in the user's cache folder."""
 
 import ctypes
 import hashlib
@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from inspect import signature
 from pathlib import Path
 from typing import cast
 
@@ -19,52 +19,69 @@ from hasten.base.errors import Refused
 from hasten.machine import facts
 from hasten.machine.cache import cache_folder
 from hasten.machine.facts import compiler_path
-from hasten.techniques.forward.int8 import quantise
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+HEADER = Path(__file__).with_name("numbers.h")
 NUMBER = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 FLAGS = (
     *("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fopenmp"),
-    "-ffp-contract=off",  # the same bits as torch, which rounds a product before it adds
     *("-fno-math-errno", "-fno-trapping-math"),  # or loops with std::rint and std::floor do not become vectors
 )
 
 
-@cache
-def function(name: str, number: torch.dtype) -> Callable[..., None] | None:
-    """Return the compiled function of that name, for values and results of that dtype, or None without a compiler.
+@dataclass(frozen=True, eq=False)  # so that looking a function up is quick
+class Source:
+    """A C++ file whose functions are for one format of numbers: NUMBER is float or bfloat16, as the build says.
 
-    It takes the addresses of its tensors, then R, C and the number of threads.
+    Args:
+        path: of the file. The folder it lies in gives it its name.
+        flags: for the compiler, besides FLAGS.
+    """
+
+    path: Path
+    flags: tuple[str, ...] = ()
+
+
+@cache
+def function(source: Source, name: str, number: torch.dtype, *, tensors: int, sizes: int) -> Callable[..., None] | None:
+    """Return a compiled function, or None where there is nothing to build with.
+
+    It takes the addresses of so many tensors, then so many sizes, then the number of threads.
 
     Raises:
         Refused: as `library`.
     """
-    built = library(number)
+    built = library(source, number)
     if built is None:
         return None
     found = getattr(built, name)
-    tensors = len(signature(getattr(quantise, name)).parameters)
-    found.argtypes = [*[ctypes.c_void_p] * tensors, ctypes.c_long, ctypes.c_long, ctypes.c_int]
+    found.argtypes = [*[ctypes.c_void_p] * tensors, *[ctypes.c_long] * sizes, ctypes.c_int]
     found.restype = None
     return cast(Callable[..., None], found)
 
 
 @cache
-def library(number: torch.dtype) -> ctypes.CDLL | None:
+def library(source: Source, number: torch.dtype) -> ctypes.CDLL | None:
     """Return the compiled functions for values and results of that dtype, or None where there is nothing to build with.
 
     Raises:
         Refused: if there is a compiler, but it cannot build them, or the result cannot be kept or loaded.
     """
-    compiler = compiler_path()
+    compiler, name = compiler_path(), source.path.parent.name
     if compiler is None or sys.platform != "linux":
         return None
-    command = [compiler, f"-DNUMBER={NUMBER[number]}", *FLAGS, str(SOURCE), *_openmp()]
+    command = [
+        compiler,
+        f"-DNUMBER={NUMBER[number]}",
+        f"-I{HEADER.parent}",
+        *FLAGS,
+        *source.flags,
+        str(source.path),
+        *_openmp(),
+    ]
     here = facts()
-    key = hashlib.sha256(
-        repr((command, SOURCE.read_bytes(), os.stat(compiler).st_mtime_ns, here.cpu, here.isa)).encode()
-    )
-    path = cache_folder() / f"int8-{NUMBER[number]}-{key.hexdigest()[:16]}.so"
+    made_of = source.path.read_bytes(), HEADER.read_bytes(), os.stat(compiler).st_mtime_ns
+    key = hashlib.sha256(repr((command, made_of, here.cpu, here.isa)).encode())
+    path = cache_folder() / f"{name}-{NUMBER[number]}-{key.hexdigest()[:16]}.so"
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,8 +89,8 @@ def library(number: torch.dtype) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise Refused(
-            f"the int8 kernels must be kept in {path.parent} and loaded from there; that failed: {error}. Set "
-            f"XDG_CACHE_HOME to a folder that can be written, or delete {path.name} if it is damaged."
+            f"the compiled kernels of {name} must be kept in {path.parent} and loaded from there; that failed: "
+            f"{error}. Set XDG_CACHE_HOME to a folder that can be written, or delete {path.name} if it is damaged."
         ) from error
 
 
@@ -90,7 +107,7 @@ def _build(command: list[str], path: Path) -> None:
         done = subprocess.run([*command, "-o", str(made)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise Refused(
-                f"{command[0]} must be able to compile the int8 kernels; it ended with {done.returncode}: "
+                f"{command[0]} must be able to compile the kernels of hasten; it ended with {done.returncode}: "
                 f"{done.stderr.strip()[-400:]}. Set CXX to a C++ compiler that has OpenMP."
             )
         made.replace(path)

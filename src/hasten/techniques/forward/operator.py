@@ -15,7 +15,7 @@ def operator(name: str, *, fake: Callable[..., Any], work: Callable[..., int]) -
     """Return a decorator that makes a function on CPU tensors the operator `hasten::name`.
 
     `torch.library.custom_op` would do it in one line, but costs some 30 µs in each call, for checks and
-    for autograd, which they do not need: `Int8Product` is their only caller.
+    for autograd, which they do not need: each has one caller, an autograd function.
 
     Args:
         name: of the operator.
