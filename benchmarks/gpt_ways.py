@@ -12,17 +12,20 @@ from hasten.techniques.applying import apply_all, make
 from hasten.training.recipe import Recipe, baseline
 
 _PRODUCTS = ("attention_products", "fused_optimizer")
+_KERNEL = ("attention_kernel", "fused_optimizer")
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "onednn_fp32": ("onednn_fp32", "fused_optimizer"),
     "heap_reuse": ("heap_reuse",),
     "bf16": ("bf16", "fused_optimizer"),
+    "bf16, kernel": ("bf16", *_KERNEL),
     "compile + bf16": ("compile", "bf16", "fused_optimizer"),
     "compile + bf16, products": ("compile", "bf16", *_PRODUCTS),
-    "compile + bf16, products, heap": ("compile", "bf16", "heap_reuse", *_PRODUCTS),
+    "compile + bf16, kernel": ("compile", "bf16", *_KERNEL),
     "compile + int8": ("compile", "bf16", "int8_linear", "fused_optimizer"),
     "compile + int8, products": ("compile", "bf16", "int8_linear", *_PRODUCTS),
-    "compile + int8, products, heap": ("compile", "bf16", "int8_linear", "heap_reuse", *_PRODUCTS),
+    "compile + int8, kernel": ("compile", "bf16", "int8_linear", *_KERNEL),
+    "compile + int8, kernel, heap": ("compile", "bf16", "int8_linear", "heap_reuse", *_KERNEL),
 }
 """Name -> techniques. All promise EXACT, ROUNDING or PRECISION."""
 

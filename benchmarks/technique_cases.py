@@ -26,6 +26,7 @@ from case_tasks import (
     compressed_images,
     convolutions,
     deep_perceptron,
+    fused_attention,
     many_classes,
     many_masks,
     many_words,
@@ -68,6 +69,7 @@ CASES: tuple[tuple[str, Callable[[], Task], tuple[str, ...]], ...] = (
     ),
     ("6 layers of 1,024, SGD, 32 rows", deep_perceptron, ("update_in_backward",)),
     ("attention written by hand, 256 positions", attention, ("sdpa",)),
+    ("attention by torch's kernel, 6 heads of 256 x 64", fused_attention, ("attention_kernel", "attention_products")),
 )
 """What the case is, its task, and the techniques that it is for."""
 

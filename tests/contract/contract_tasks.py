@@ -81,6 +81,22 @@ def attending_fused() -> Task:
     return block_task(name="tiny-fused-attention", model=AttendingFused, stop=LONG)
 
 
+class AttendingWide(nn.Module):
+    """Causal attention by torch's fused kernel, one head of 32 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mix, self.head = nn.Embedding(11, 12), nn.Linear(12, 96), nn.Linear(32, 11)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.mix(self.embed(tokens)).unsqueeze(1).chunk(3, -1)
+        return self.head(F.scaled_dot_product_attention(q, k, v, is_causal=True).squeeze(1))
+
+
+def attending_wide() -> Task:
+    return block_task(name="tiny-wide-attention", model=AttendingWide, stop=LONG)
+
+
 def tall_blocks() -> Task:
     def block() -> nn.Module:
         return nn.Sequential(nn.Linear(12, 96), nn.GELU(), nn.Linear(96, 12))
@@ -113,6 +129,7 @@ TASKS: tuple[Callable[[], Task], ...] = (
     lambda: padded_task(stop=LONG),
     lambda: padded_classes_task(stop=LONG),
     attending_fused,
+    attending_wide,
 )
 """In the order in which a technique looks for one that it does not refuse."""
 

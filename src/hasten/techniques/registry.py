@@ -9,6 +9,7 @@ from hasten.techniques.backward.recompute import Recompute, RecomputeSelective
 from hasten.techniques.backward.recompute_budget import RecomputeBudget
 from hasten.techniques.backward.saved_tensors import Int8Saved, LosslessSaved
 from hasten.techniques.backward.update_in_backward import UpdateInBackward
+from hasten.techniques.forward.attention_kernel import AttentionKernel
 from hasten.techniques.forward.attention_products import AttentionProducts
 from hasten.techniques.forward.bf16 import Bf16
 from hasten.techniques.forward.channels_last import ChannelsLast
@@ -97,6 +98,7 @@ OWN: tuple[type[Technique], ...] = (
     FusedLinearCrossEntropy,
     Int8Training,
     Sdpa,
+    AttentionKernel,
     AttentionProducts,
     MicroBatch,
     Recompute,

@@ -57,7 +57,7 @@ class AttentionProducts:
         source="Vaswani et al., 2017, arXiv:1706.03762; Dao, 2023, arXiv:2307.08691",
         treats=("low_compute_efficiency", "backward_anomaly"),
         needs=("a run on the CPU", "a model that calls F.scaled_dot_product_attention"),
-        conflicts=("sdpa",),
+        conflicts=("sdpa", "attention_kernel"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -66,7 +66,7 @@ class AttentionProducts:
             return f"the run is on {recipe.parallel.device}, where the fused kernel is the faster one"
         model, batch = example_model(recipe), example_batch(recipe)
         with preserved():
-            whys = calls_of(lambda: recipe.forward.predict(model, batch), longest=self.longest)
+            whys = calls_of(lambda: recipe.forward.predict(model, batch), lambda call: call.why_not(self.longest))
         if not whys:
             return "the model does not call F.scaled_dot_product_attention"
         return None if None in whys else f"the attention stays with the kernel: {whys[0]}"

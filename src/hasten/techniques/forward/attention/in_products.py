@@ -1,13 +1,15 @@
 """Attention as batched products over blocks of queries, and its place where torch's fused kernel is called."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from hasten.techniques.forward.functional import in_functional
 
 Attention = Callable[..., Tensor]
 """Takes what `F.scaled_dot_product_attention` takes."""
@@ -85,24 +87,17 @@ def served(*, blocks: int, longest: int) -> Attention:
     return attend
 
 
-@contextmanager
-def in_place_of_kernel(attend: Attention) -> Generator[None]:
-    """Let `F.scaled_dot_product_attention` be another function for the body, for all code that looks it up there."""
-    functional = cast(Any, F)
-    before = functional.scaled_dot_product_attention
-    functional.scaled_dot_product_attention = attend
-    try:
-        yield
-    finally:
-        functional.scaled_dot_product_attention = before
+def in_place_of_kernel(attend: Attention) -> AbstractContextManager[None]:
+    """Let `F.scaled_dot_product_attention` be another function, for a `with` statement."""
+    return in_functional(scaled_dot_product_attention=attend)
 
 
-def calls_of(run: Callable[[], Any], *, longest: int) -> list[str | None]:
-    """Return, for each call of the kernel that `run` makes, None if products can do it, or why not."""
+def calls_of(run: Callable[[], Any], why_not: Callable[[Call], str | None]) -> list[str | None]:
+    """Return, for each call of the kernel that `run` makes, why it stays with the kernel, or None."""
     found: list[str | None] = []
 
     def noted(*args: Any, **options: Any) -> Tensor:
-        found.append(Call(*args, **options).why_not(longest))
+        found.append(why_not(Call(*args, **options)))
         return KERNEL(*args, **options)
 
     with in_place_of_kernel(noted):
