@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings
-from hasten.techniques.forward.int8.native import library
+from hasten.techniques.forward.int8.quantise import KERNELS
 from hasten.techniques.forward.int8.support import unsupported
+from hasten.techniques.native import library
 
 from recording import ratio, record, told
 
@@ -131,7 +132,7 @@ def main() -> None:
     reason = unsupported()
     if reason is not None:
         raise SystemExit(f"nothing to measure: {reason}")
-    compiled = library(torch.float32) is not None
+    compiled = library(KERNELS, torch.float32) is not None
     name = "int8_linear" + ("" if compiled else "_uncompiled") + ("_one_thread" if options.cpu_time else "")
     clock = thread_time if options.cpu_time else perf_counter
     rows = [measured(shape, options.rounds, clock) for shape in SHAPES]

@@ -271,7 +271,36 @@ class AnotherPath(Planted):
         return replace(recipe, update=replace(recipe.update, lr=10 * rate))
 
 
+class Ground:
+    """What `OnGround` stands on: it changes nothing."""
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
+
+
+@dataclass(frozen=True)
+class LaysGround(Planted):
+    card: ClassVar[Card] = card("lays_ground")
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return around(recipe, Ground())
+
+
+@dataclass(frozen=True)
+class OnGround(Planted):
+    """Takes the pause away where the ground is laid, and does nothing elsewhere."""
+
+    card: ClassVar[Card] = card("on_ground", after=("lays_ground",), best_with=("lays_ground",))
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        if not any(isinstance(one, Ground) for one in recipe.forward.around):
+            return recipe
+        return replace(recipe, model=(*recipe.model, Surgery(_awake)))
+
+
 EVERY = (
+    LaysGround,
+    OnGround,
     Slower,
     Nothing,
     Protects,

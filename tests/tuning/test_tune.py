@@ -75,6 +75,28 @@ def test_conflicting_techniques_are_never_combined() -> None:
     assert "cannot be combined" in found[loser].reason
 
 
+def test_what_gains_only_with_another_is_tried_with_it_and_both_are_kept() -> None:
+    found, tuning = run(["lays_ground", "on_ground"], pause=True)
+    assert set(tuning.plan.names) == {"lays_ground", "on_ground"}
+    assert found["on_ground"].verdict is Verdict.KEPT
+    assert tuning.speedup is not None
+    assert tuning.speedup.low > 1.5
+    first = next(trial for trial in tuning.trials if trial.technique == "lays_ground")
+    assert first.verdict is Verdict.NO_DIFFERENCE, "alone it gains nothing"
+
+
+def test_without_its_company_it_is_tried_alone_and_not_kept() -> None:
+    found, tuning = run(["on_ground"], pause=True)
+    assert found["on_ground"].verdict in (Verdict.NO_DIFFERENCE, Verdict.NOT_PROVEN)
+    assert tuning.plan.choices == ()
+
+
+def test_company_that_adds_nothing_to_the_plan_stays_out() -> None:
+    found, _ = run(["no_pause", "lays_ground", "on_ground"], pause=True)
+    assert found["no_pause"].verdict is Verdict.KEPT
+    assert found["on_ground"].verdict is Verdict.SUPERSEDED
+
+
 def test_nothing_helpful_leaves_the_plan_empty() -> None:
     _, tuning = run(["nothing", "slower"], budget_s=2.0)
     assert tuning.plan.choices == ()

@@ -85,6 +85,7 @@ def page(kind: type[Technique]) -> str:
         _fact("needs", card.needs, "; "),
         _fact("cannot be combined with", card.conflicts),
         _fact("applied after", card.after),
+        _fact("tried together with", card.best_with),
         *(f"- **exception**: {check}: {reason}" for check, reason in card.exceptions.items()),
     ]
     parts = [f"# {card.name}", f"{_sentence(card.idea)}", "\n".join(filter(None, facts)), _knobs(kind)]

@@ -46,8 +46,8 @@ def names(plan: Plan) -> tuple[str, ...]:
     return tuple(one.card.name for one in plan)
 
 
-def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) -> Trial:
-    """Measure what a technique adds to a plan, and prove its guarantee if it is faster.
+def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, company: Plan = ()) -> Trial:
+    """Measure what a technique, with its company, adds to a plan, and prove its guarantee if it is faster.
 
     Whatever the technique raises is told in the trial: a broken technique must not end the tuning.
 
@@ -56,8 +56,9 @@ def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) 
         one: what is tried.
         base: what both sides have.
         budget_s: seconds for all of it.
+        company: techniques that come with it.
     """
-    return told(one, base, lambda: _against(lab, one, base, budget_s=budget_s))
+    return told(one, base, lambda: _against(lab, one, base, budget_s=budget_s, company=company))
 
 
 def told(one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
@@ -74,22 +75,22 @@ def told(one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
     return msgspec.structs.replace(trial, spent_s=clock.now_s() - began)
 
 
-def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) -> Trial:
+def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, company: Plan) -> Trial:
     began = clock.now_s()
-    why = one.refuse(recipe_with(lab, base), lab.machine) or conflict([other.card for other in (*base, one)])
+    plan = (*base, *company, one)
+    why = conflict([other.card for other in plan]) or one.refuse(recipe_with(lab, plan[:-1]), lab.machine)
     why = why or cannot_pay(one.card.name, lab.recipe, lab.step_s)
     if why is not None:
         return blank(one, Verdict.REFUSED, why, base)
     least_s = least_cost_s(lab) + EXPECTED_SETUP_S.get(one.card.name, 0.0)
     if not lab.budget.holds(least_s):
         return blank(one, Verdict.NOT_PROVEN, f"budget: it needs about {seconds(least_s)}", base)
-    plan = (*base, one)
     bench = bench_of(lab, plan)
     setup_s = max(0.0, bench.setup_s - bench_of(lab, base).setup_s)
     left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * lab.pair_s)
     found = compared(lab, base, plan, budget_s=left_s)
     trial = msgspec.structs.replace(
-        judged(one, base, found),
+        judged(one, base, found, company),
         setup_s=setup_s,
         peak_bytes=bench.peak_bytes() if MEMORY in one.card.treats else None,
     )
@@ -101,10 +102,10 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float) ->
     return proven(lab, plan, trial)
 
 
-def judged(one: Technique, base: Plan, found: Comparison) -> Trial:
-    """Return the trial that a comparison of `base` with `base` and `one` amounts to, by its speed alone."""
+def judged(one: Technique, base: Plan, found: Comparison, company: Plan = ()) -> Trial:
+    """Return the trial that a comparison of `base` with all three together amounts to, by its speed alone."""
     verdict, sentence = _by_speed(found, bool(base))
-    trial = blank(one, verdict, sentence(found, names(base)), base)
+    trial = blank(one, verdict, words.together(names(company)) + sentence(found, names(base)), base)
     return msgspec.structs.replace(trial, speedup=found.ratio)
 
 

@@ -1,12 +1,12 @@
-"""Each technique alone against the baseline: which of them help at all."""
+"""Each technique against the baseline, alone or with its company: which of them help at all."""
 
 from collections.abc import Iterator
 
 from hasten.base.records.trial import Trial, Verdict
 from hasten.training.technique import Technique
 from hasten.tuning.experiment import blank, experiment
-from hasten.tuning.laboratory import Laboratory, least_cost_s
-from hasten.tuning.selection import Kept
+from hasten.tuning.laboratory import Laboratory, Plan, least_cost_s
+from hasten.tuning.selection import Kept, company_of
 
 FIRST_LOOK_SHARE = 0.6
 """Of the time for screening; the rest goes to what looked promising but was not clear yet."""
@@ -16,7 +16,9 @@ LONGER = 1.35
 
 
 def screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: float) -> Iterator[Trial]:
-    """Measure each technique alone; those that are faster and keep their guarantee go into `survivors`.
+    """Measure each technique; those that are faster and keep their guarantee go into `survivors`.
+
+    Each is measured alone, or with its company where it gains little without.
 
     Everybody gets a short look; what is promising but not clear of the noise then shares the time that is left, the
     most promising first. A technique's trial is yielded once, when nothing more will be done for it.
@@ -27,9 +29,11 @@ def screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: fl
         survivors: filled.
         share: of the budget, counted from its start, that must not be passed.
     """
+    with_company = {one: company_of(one, free) for one in free}
     unclear: dict[Technique, Trial] = {}
     for number, one in enumerate(free):
-        trial = _look(lab, one, left_s=lab.budget.left_s(FIRST_LOOK_SHARE * share), waiting=len(free) - number)
+        left_s = lab.budget.left_s(FIRST_LOOK_SHARE * share)
+        trial = _look(lab, one, with_company[one], left_s=left_s, waiting=len(free) - number)
         if trial.verdict is Verdict.NOT_PROVEN and trial.gate is None:
             unclear[one] = trial
             continue
@@ -40,16 +44,17 @@ def screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: fl
     for number, one in enumerate(ordered):
         left_s = lab.budget.left_s(share * (LONGER if len(survivors) < 2 else 1.0))
         again = left_s > max(least_cost_s(lab), unclear[one].spent_s)
-        trial = _look(lab, one, left_s=left_s, waiting=len(ordered) - number) if again else unclear[one]
+        waiting = len(ordered) - number
+        trial = _look(lab, one, with_company[one], left_s=left_s, waiting=waiting) if again else unclear[one]
         if trial.verdict is Verdict.KEPT:
             survivors[one] = trial
         yield trial
 
 
-def _look(lab: Laboratory, one: Technique, *, left_s: float, waiting: int) -> Trial:
+def _look(lab: Laboratory, one: Technique, company: Plan, *, left_s: float, waiting: int) -> Trial:
     if left_s < least_cost_s(lab):
         return blank(one, Verdict.NOT_PROVEN, "budget: used up before this one")
-    return experiment(lab, one, (), budget_s=left_s / waiting)
+    return experiment(lab, one, (), budget_s=left_s / waiting, company=company)
 
 
 def _promise(trial: Trial) -> float:

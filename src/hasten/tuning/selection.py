@@ -1,6 +1,6 @@
 """From techniques that help alone to the smallest plan that helps most."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -18,22 +18,30 @@ Kept = dict[Technique, Trial]
 """The techniques of the plan so far, each with the trial that shows what it adds to the others."""
 
 
-def grow(lab: Laboratory, survivors: Kept, plan: Kept, *, share: float) -> Iterator[Trial]:
+def company_of(one: Technique, free: Iterable[Technique], plan: Iterable[Technique] = ()) -> Plan:
+    """Return the techniques that `one` needs to gain much, of those that may be tried and are not in the plan yet."""
+    return tuple(other for other in free if other.card.name in one.card.best_with and other not in plan)
+
+
+def grow(lab: Laboratory, survivors: Kept, free: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
     """Add survivors to `plan` one by one, the largest gain first, each if it helps beside those that are there.
 
     Args:
         lab: where the experiments are made.
-        survivors: techniques that help alone, with those trials.
+        survivors: techniques that help alone, or with their company, with those trials.
+        free: all that may be tried.
         plan: empty; filled.
         share: of the budget, which must not be passed.
     """
     ordered = sorted(survivors, key=lambda one: _gain(survivors[one]), reverse=True)
     for number, one in enumerate(ordered):
-        if not plan:
-            plan[one] = survivors[one]
+        if one in plan:  # it came with another
             continue
-        base = tuple(plan)
-        why = conflict([other.card for other in (*base, one)])
+        base, company = tuple(plan), company_of(one, free, plan)
+        if not plan:
+            yield from _taken(plan, one, survivors[one], company)
+            continue
+        why = conflict([other.card for other in (*base, *company, one)])
         if why is not None:
             yield blank(one, Verdict.SUPERSEDED, f"{why}, which gains more", base)
             continue
@@ -41,10 +49,18 @@ def grow(lab: Laboratory, survivors: Kept, plan: Kept, *, share: float) -> Itera
         if left_s < least_cost_s(lab):
             yield blank(one, Verdict.NOT_PROVEN, f"budget: not tried{words.beside(names(base))}", base)
             continue
-        trial = experiment(lab, one, base, budget_s=left_s / (len(ordered) - number))
+        trial = experiment(lab, one, base, budget_s=left_s / (len(ordered) - number), company=company)
         if trial.verdict is Verdict.KEPT:
-            plan[one] = trial
+            yield from _taken(plan, one, trial, company)
         yield trial
+
+
+def _taken(plan: Kept, one: Technique, trial: Trial, company: Plan) -> Iterator[Trial]:
+    """Put a technique into the plan, after its company, and yield the trials of these."""
+    for other in company:
+        plan[other] = blank(other, Verdict.KEPT, f"it comes with {one.card.name}, which tells what they gain together")
+        yield plan[other]
+    plan[one] = trial
 
 
 def add_costly(lab: Laboratory, costly: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:

@@ -133,7 +133,7 @@ def _free_trials(lab: Laboratory, free: list[Technique], plan: Kept, *, share: f
     cheap = [one for one in free if one.card.name not in EXPECTED_SETUP_S]
     survivors: Kept = {}
     yield from screen(lab, cheap, survivors, share=SCREENING_SHARE * share)
-    yield from grow(lab, survivors, plan, share=GROWING_SHARE * share)
+    yield from grow(lab, survivors, cheap, plan, share=GROWING_SHARE * share)
     yield from add_costly(lab, [one for one in free if one not in cheap], plan, share=GROWING_SHARE * share)
     yield from prune(lab, plan, share=PRUNING_SHARE * share)
 

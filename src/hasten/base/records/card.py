@@ -17,6 +17,8 @@ class Card(Record, frozen=True):
         needs: what must be there, in plain words.
         conflicts: names of techniques it cannot be combined with.
         after: names of techniques of the same stage that must be applied first.
+        best_with: names of techniques without which it gains little. Tuning tries it together with them, also where
+            they gain nothing without it.
         saves_in: the stage whose time it saves, where that is another one than the stage where it acts.
         exceptions: name of a contract check that it does not pass -> the reason why that is right.
     """
@@ -30,5 +32,6 @@ class Card(Record, frozen=True):
     needs: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    best_with: tuple[str, ...] = ()
     saves_in: Stage | None = None
     exceptions: dict[str, str] = {}

@@ -56,6 +56,7 @@ class AttentionKernel:
             "a model that calls F.scaled_dot_product_attention",
         ),
         conflicts=("sdpa", "attention_products"),
+        best_with=("bf16",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from hasten.base.errors import Refused
 from hasten.machine import facts
-from hasten.techniques.forward.attention.in_products import KERNEL, Attention, Call
+from hasten.techniques.forward.attention.in_products import KERNEL, Call
 from hasten.techniques.forward.operator import operator
 from hasten.techniques.native import Source, function, library
 
@@ -63,9 +63,6 @@ def by_kernel(*args: Any, **options: Any) -> Tensor:
     return cast(Tensor, FusedAttention.apply(query, key, value, call.is_causal, scale)).to(call.query.dtype)
 
 
-_: Attention = by_kernel
-
-
 def _run(name: str, tensors: Sequence[Tensor], strided: Sequence[Tensor], *, keys: int, causal: bool) -> None:
     """Call the compiled function.
 
@@ -79,13 +76,14 @@ def _run(name: str, tensors: Sequence[Tensor], strided: Sequence[Tensor], *, key
     compiled = function(KERNELS, name, torch.bfloat16, tensors=len(tensors) + 1, sizes=0)
     assert compiled is not None, "unsupported() was not asked"
     B, H, Q, D = strided[0].shape
-    sizes = torch.tensor([B, H, Q, keys, D, causal, *[step for one in strided for step in one.stride()[:3]]])
+    steps = [step for one in strided for step in one.stride()[:3]]
+    sizes = torch.tensor([B, H, Q, keys, D, causal, *steps], dtype=torch.int64, device="cpu")
     compiled(*[tensor.data_ptr() for tensor in tensors], sizes.data_ptr(), torch.get_num_threads())
 
 
 @cache
 def _number(value: float) -> Tensor:
-    return torch.tensor(value, dtype=torch.float32)
+    return torch.tensor(value, dtype=torch.float32, device="cpu")
 
 
 def _like(heads: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from torch import Tensor
 from hasten.techniques.forward.int8.quantise import KERNELS
 from hasten.techniques.native import function
 
+MOST_VIEWS = 1000
+"""Of kept memory that are kept as well; batches of ever other lengths would make more without end."""
 STRIP_ROWS = 1024
 """Rows handled at a time: few enough that what is written is still in the cache when it is read, enough that a product
 of so many rows, and adding up what they give, costs no more for each row than one of all."""
@@ -77,7 +79,9 @@ def scratch(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         memory = _kept.memory.get(name)
         if memory is None or memory.numel() < size:
             memory = _kept.memory[name] = torch.empty(size, dtype=dtype, device="cpu")
-            _kept.views = {key: kept for key, kept in _kept.views.items() if key[0] != name}
+            _kept.views.clear()
+        elif len(_kept.views) >= MOST_VIEWS:
+            _kept.views.clear()
         view = _kept.views[name, shape] = memory[:size].view(shape)
     return view
 
