@@ -39,7 +39,7 @@ def main() -> None:
     size_options(parser, layers=6, batch=2, length=128)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--ways", nargs="*", default=["compile + int8, kernel"])
+    parser.add_argument("--ways", nargs="*", default=["int8, kernel"])
     options = parser.parse_args()
     task = gpt_task(options, steps=options.steps)
     names = [REFERENCE, *options.ways]

@@ -26,6 +26,8 @@ WAYS: dict[str, tuple[str, ...]] = {
     "compile + int8, products": ("compile", "bf16", "int8_linear", *_PRODUCTS),
     "compile + int8, kernel": ("compile", "bf16", "int8_linear", *_KERNEL),
     "compile + int8, kernel, heap": ("compile", "bf16", "int8_linear", "heap_reuse", *_KERNEL),
+    "int8, kernel": ("bf16", "int8_linear", *_KERNEL),
+    "int8, kernel, heap": ("bf16", "int8_linear", "heap_reuse", *_KERNEL),
 }
 """Name -> techniques. All promise EXACT, ROUNDING or PRECISION."""
 

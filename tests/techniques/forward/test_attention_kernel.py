@@ -127,6 +127,7 @@ def test_what_it_cannot_do_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> 
     assert torch.equal(by_kernel(q.double(), k.double(), v.double()), KERNEL(q.double(), k.double(), v.double()))
     assert by_kernel(q[..., :16], k[..., :16], v[..., :16]).shape == (1, 2, 8, 16)
     assert by_kernel(q[0], k[0], v[0]).shape == (2, 8, 32)
+    assert torch.equal(by_kernel(q, k, v, scale=-1.0), KERNEL(q, k, v, scale=-1.0))
     with torch.no_grad():
         assert torch.equal(by_kernel(q, k, v), KERNEL(q, k, v))
     with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'apply'"):

@@ -50,6 +50,8 @@ def why_not(call: Call) -> str | None:
         return "its tensors are not (batch, heads, positions, width), with the width in one piece"
     if call.query.shape[-1] % WIDTH or call.value.shape != call.key.shape:
         return f"its heads are {call.query.shape[-1]} wide, which is no multiple of {WIDTH}, or values differ from keys"
+    if call.scale is not None and not call.scale > 0:
+        return f"its scores are scaled by {call.scale:g}, which is not above 0"
     return call.why_not(longest=call.key.shape[-2])
 
 
