@@ -1,5 +1,6 @@
 """Attention by the kernel of our own gives what float64 gives, whatever the sizes and the layout."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -184,17 +185,26 @@ def test_compiled_code_calls_it_in_one_graph() -> None:
 
 
 @needs_kernel
-def test_it_says_why_it_cannot_help(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_why_it_cannot_help() -> None:
     plain, kernel = baseline(attending()), AttentionKernel()
     assert kernel.refuse(plain, facts()) is None
     assert "does not call F.scaled_dot_product_attention" in str(kernel.refuse(baseline(block_task()), facts()))
     assert "16 wide" in str(kernel.refuse(baseline(attending(16)), facts()))
     on_gpu = replace(plain, parallel=replace(plain.parallel, device="cuda"))
     assert "cuda" in str(kernel.refuse(on_gpu, facts()))
+
+
+@pytest.fixture
+def _anew() -> Iterator[None]:
+    native.forget()
+    unsupported.cache_clear()
+    yield
+    native.forget()
+    unsupported.cache_clear()
+
+
+@needs_kernel
+@pytest.mark.usefixtures("_anew")
+def test_it_refuses_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "compiler_path", lambda: None)
-    native.forget()
-    unsupported.cache_clear()
-    assert "no C++ compiler" in str(kernel.refuse(plain, facts()))
-    monkeypatch.undo()
-    native.forget()
-    unsupported.cache_clear()
+    assert "no C++ compiler" in str(AttentionKernel().refuse(baseline(attending()), facts()))

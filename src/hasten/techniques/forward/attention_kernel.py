@@ -32,11 +32,9 @@ from typing import ClassVar
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
-from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.attention.in_kernel import by_kernel, unsupported, why_not
-from hasten.techniques.forward.attention.in_products import calls_of, in_place_of_kernel
-from hasten.training.inspection import example_batch, example_model
+from hasten.techniques.forward.attention.in_products import in_place_of_kernel, why_all_stay
 from hasten.training.recipe import Recipe
 
 
@@ -63,14 +61,7 @@ class AttentionKernel:
         """Refuse GPUs, processors without the instructions, and models without a call that the kernel can do."""
         if recipe.parallel.device != "cpu":
             return f"the run is on {recipe.parallel.device}, where torch's fused kernel is the faster one"
-        model, batch = example_model(recipe), example_batch(recipe)
-        with preserved():
-            whys = calls_of(lambda: recipe.forward.predict(model, batch), why_not)
-        if not whys:
-            return "the model does not call F.scaled_dot_product_attention"
-        if None not in whys:
-            return f"the attention stays with torch's kernel: {whys[0]}"
-        return unsupported()
+        return why_all_stay(recipe, why_not) or unsupported()
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the kernel in the place of torch's while the recipe runs."""

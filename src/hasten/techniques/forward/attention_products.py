@@ -35,10 +35,8 @@ from msgspec import Meta
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
-from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.forward.attention.in_products import calls_of, in_place_of_kernel, served
-from hasten.training.inspection import example_batch, example_model
+from hasten.techniques.forward.attention.in_products import in_place_of_kernel, served, why_all_stay
 from hasten.training.recipe import Recipe
 
 
@@ -64,12 +62,7 @@ class AttentionProducts:
         """Refuse GPUs, and models without a call that products can do."""
         if recipe.parallel.device != "cpu":
             return f"the run is on {recipe.parallel.device}, where the fused kernel is the faster one"
-        model, batch = example_model(recipe), example_batch(recipe)
-        with preserved():
-            whys = calls_of(lambda: recipe.forward.predict(model, batch), lambda call: call.why_not(self.longest))
-        if not whys:
-            return "the model does not call F.scaled_dot_product_attention"
-        return None if None in whys else f"the attention stays with the kernel: {whys[0]}"
+        return why_all_stay(recipe, lambda call: call.why_not(self.longest))
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put products in the kernel's place while the recipe runs."""

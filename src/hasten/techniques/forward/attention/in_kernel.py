@@ -32,13 +32,10 @@ def unsupported() -> str | None:
     if INSTRUCTIONS not in facts().isa:
         return "the processor has no AVX512-BF16 instructions, of which the kernel is made"
     try:
-        return (
-            None
-            if library(KERNELS, torch.bfloat16)
-            else "there is no C++ compiler here to build the kernel (Linux only)"
-        )
+        built = library(KERNELS, torch.bfloat16)
     except Refused as error:
         return str(error)
+    return None if built else "there is no C++ compiler here to build the kernel (Linux only)"
 
 
 def why_not(call: Call) -> str | None:

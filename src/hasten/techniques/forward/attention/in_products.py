@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hasten.base.seeds import preserved
 from hasten.techniques.forward.functional import in_functional
+from hasten.training.inspection import example_batch, example_model
+from hasten.training.recipe import Recipe
 
 Attention = Callable[..., Tensor]
 """Takes what `F.scaled_dot_product_attention` takes."""
@@ -103,3 +106,13 @@ def calls_of(run: Callable[[], Any], why_not: Callable[[Call], str | None]) -> l
     with in_place_of_kernel(noted):
         run()
     return found
+
+
+def why_all_stay(recipe: Recipe, why_not: Callable[[Call], str | None]) -> str | None:
+    """Return why no call of the kernel that the recipe's model makes can be served, or None if one can."""
+    model, batch = example_model(recipe), example_batch(recipe)
+    with preserved():
+        whys = calls_of(lambda: recipe.forward.predict(model, batch), why_not)
+    if not whys:
+        return "the model does not call F.scaled_dot_product_attention"
+    return None if None in whys else f"the attention stays with torch's kernel: {whys[0]}"

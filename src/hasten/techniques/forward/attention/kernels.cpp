@@ -64,6 +64,9 @@ struct Matrix {  // of one head: rows of D numbers, `next` apart
   long rows, next;
 };
 
+// The lanes of 16 numbers from j on that lie before `end`.
+__mmask16 before(long end, long j) { return end - j >= 16 ? 0xffff : end <= j ? 0 : (1 << (end - j)) - 1; }
+
 // Rows as they are, zeros after the last.
 void copied(Matrix from, long D, long rows, uint32_t* to) {
   std::memset(to + from.rows * D / 2, 0, (rows - from.rows) * D * sizeof(bfloat16));
@@ -74,14 +77,12 @@ void copied(Matrix from, long D, long rows, uint32_t* to) {
 // (D / 2, rows): the pairs of each row, turned; a line of the cache at a time.
 void turned(Matrix from, long D, long rows, uint32_t* to) {
   for (long t = 0; t < rows; t += 16) {
-    const long here = std::min(16L, from.rows - t);
-    const __mmask16 mask = here >= 16 ? 0xffff : here <= 0 ? 0 : (1 << here) - 1;
     const __m512i places = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
                                               _mm512_set1_epi32(static_cast<int>(from.next * sizeof(bfloat16))));
     const char* at = reinterpret_cast<const char*>(from.at + t * from.next);
     for (long d = 0; d < D / 2; ++d)
       _mm512_store_si512(to + d * rows + t,
-                         _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, places, at + 4 * d, 1));
+                         _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), before(from.rows, t), places, at + 4 * d, 1));
   }
 }
 
@@ -110,9 +111,6 @@ void rounded(const float* from, float factor, bfloat16* to, long size) {
     store(to + i, rounded(_mm512_mul_ps(_mm512_load_ps(from + i), _mm512_set1_ps(factor))));
 }
 
-// The lanes of 16 columns from j on that lie before `end`.
-__mmask16 before(long end, long j) { return end - j >= 16 ? 0xffff : end <= j ? 0 : (1 << (end - j)) - 1; }
-
 // 2^x, within 2e-7 of it: the series of e^(x ln 2) to the sixth power, between whole numbers.
 inline __m512 exp2(__m512 x) {
   const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -121,6 +119,11 @@ inline __m512 exp2(__m512 x) {
   for (const float next : {1.33335581e-3f, 9.61812911e-3f, 5.55041087e-2f, 2.40226507e-1f, 6.93147181e-1f, 1.0f})
     sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(next));
   return _mm512_scalef_ps(sum, whole);
+}
+
+// 2^(scores x factor - offset) in the lanes that are seen, 0 in the others.
+__m512 exponentials(const float* scores, __mmask16 seen, __m512 factor, __m512 offset) {
+  return _mm512_maskz_mov_ps(seen, exp2(_mm512_fmsub_ps(_mm512_load_ps(scores), factor, offset)));
 }
 
 constexpr float LOG2_E = 1.44269504f;
@@ -177,8 +180,7 @@ void attention(const bfloat16* query, const bfloat16* key, const bfloat16* value
           const __m512 factor = _mm512_set1_ps(scale * LOG2_E), offset = _mm512_set1_ps(most * scale * LOG2_E);
           __m512 sums = _mm512_setzero_ps();
           for (long j = 0; j < width; j += 16) {
-            const __m512 weights =
-                _mm512_maskz_mov_ps(before(end, j), exp2(_mm512_fmsub_ps(_mm512_load_ps(row + j), factor, offset)));
+            const __m512 weights = exponentials(row + j, before(end, j), factor, offset);
             sums = _mm512_add_ps(sums, weights);
             store(p.at + (i * keys + j) / 2, rounded(weights));
           }
@@ -234,12 +236,11 @@ void attention_backward(const bfloat16* grad, const bfloat16* query, const bfloa
               const long t = first + i + two;
               float *row = s.at + (i + two) * keys, *slope = dp.at + (i + two) * keys;
               end[two] = t >= Q ? 0 : causal ? std::min(K, t + 1) : K;
+              const __m512 factor = _mm512_set1_ps(scale * LOG2_E);
               const __m512 offset = _mm512_set1_ps(t < Q ? log_sums[place * Q + t] * LOG2_E : 0.0f);
               __m512 sums = _mm512_setzero_ps();
               for (long j = 0; j < end[two]; j += 16) {
-                const __m512 weights = _mm512_maskz_mov_ps(
-                    before(end[two], j),
-                    exp2(_mm512_fmsub_ps(_mm512_load_ps(row + j), _mm512_set1_ps(scale * LOG2_E), offset)));
+                const __m512 weights = exponentials(row + j, before(end[two], j), factor, offset);
                 _mm512_store_ps(row + j, weights);
                 sums = _mm512_fmadd_ps(weights, _mm512_load_ps(slope + j), sums);
               }
