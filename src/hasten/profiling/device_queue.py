@@ -32,7 +32,7 @@ def sync_points(run: Session, batches: Iterable[Batch]) -> float | None:
     """Return how many times a step makes the host wait for the device; None on a CPU."""
     if run.recipe.parallel.device == "cpu":
         return None
-    with warnings.catch_warnings(record=True) as said, _told_of_synchronisation():
+    with _told_of_synchronisation(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for batch in islice(batches, _WATCHED):
             step(run, batch)
@@ -41,9 +41,12 @@ def sync_points(run: Session, batches: Iterable[Batch]) -> float | None:
 
 @contextmanager
 def _told_of_synchronisation() -> Generator[None]:
+    """Let torch warn of each synchronization; the mode is process-wide, so it is reset whatever happens."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("warn")
     try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Synchronization debug mode is a prototype")
+            torch.cuda.set_sync_debug_mode("warn")
         yield
     finally:
         torch.cuda.set_sync_debug_mode(before)
