@@ -1,4 +1,4 @@
-"""How fast does each way of loading feed a GPU? Steps of a small CNN, in turn: plain, gathered, prefetched, resident."""
+"""How fast does each way of loading feed a GPU? Steps of a small CNN in turn: plain, gathered, prefetched, resident."""
 
 import math
 import random
