@@ -14,7 +14,8 @@ import torch
 from parts import device, options, wait, write
 from torch import Tensor, nn, optim
 
-from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
+from hasten.base.device import Device
+from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import anatomy
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
 from hasten.training.loop import OTHER, PARTS
@@ -161,7 +162,7 @@ def recovered(part: str, share: float, *, steps: int, width: int, batch: int) ->
     step_s = (perf_counter() - begin) / STRETCH
     first = np.random.default_rng(0).random(steps // (2 * STRETCH) + 1) < 0.5
     waits = np.stack([first, ~first], axis=1).ravel().repeat(STRETCH)
-    clock, step = (DeviceMarks() if device() == "cuda" else Marks()), 0
+    clock, step = marks_of(Device(device())), 0
 
     def mark(index: int) -> None:
         nonlocal step

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import TensorDataset
 
+from hasten.base.device import Device
 from hasten.base.records.signals import Structure
 from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn
@@ -90,7 +91,7 @@ def test_an_ordinary_model_has_no_habit(make_task: MakeTask) -> None:
 
 def test_a_fused_optimizer_is_seen() -> None:
     parameters = [nn.Parameter(torch.ones(3))]
-    assert fused_update(optim.AdamW(parameters, fused=True), "cpu") is True
-    assert fused_update(optim.AdamW(parameters), "cpu") is False
-    assert fused_update(optim.AdamW(parameters), "cuda") is True
-    assert fused_update(optim.LBFGS(parameters), "cpu") is None
+    assert fused_update(optim.AdamW(parameters, fused=True), Device("cpu")) is True
+    assert fused_update(optim.AdamW(parameters), Device("cpu")) is False
+    assert fused_update(optim.AdamW(parameters), Device("cuda")) is True
+    assert fused_update(optim.LBFGS(parameters), Device("cpu")) is None

@@ -14,7 +14,7 @@ from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where the copy to the device is exposed."""
-    if profile.device == "cpu":
+    if profile.on_host:
         return Abstained(symptom="h2d_bound", reason="the run is on the CPU: nothing is copied to a device")
     share = profile.share("transfer")
     if share < MATTERS:

@@ -19,7 +19,7 @@ _FIXED = 0.3
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where the step is mostly overhead."""
-    return _on_cpu(profile) if profile.device == "cpu" else _on_gpu(profile)
+    return _on_cpu(profile) if profile.on_host else _on_gpu(profile)
 
 
 def fixed_share(profile: Profile) -> Interval | None:

@@ -44,7 +44,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
 
 def data_parts(profile: Profile) -> tuple[str, ...]:
     """Return the parts of the step that go to data; on a GPU the transfer has a rule of its own."""
-    return ("input", "transfer") if profile.device == "cpu" else ("input",)
+    return ("input", "transfer") if profile.on_host else ("input",)
 
 
 def data_gain(profile: Profile) -> tuple[float, str]:

@@ -20,7 +20,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where multiplying in float32 takes long and the machine has something faster."""
     if profile.operators is None:
         return Abstained(symptom="precision_unused", reason="the operators of the step were not timed")
-    device = "cpu" if profile.device == "cpu" else "cuda"
+    device = profile.device_kind
     plain = machine.peak("gemm", "float32", device=device)
     narrow = [
         peak

@@ -34,7 +34,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         )
     workers = profile.loading.workers if profile.loading is not None else 0
     if (machine.threads + workers) / machine.cores <= _OVER:
-        if profile.device == "cpu":
+        if profile.on_host:
             return Abstained(symptom="thread_oversubscription", reason="the probe thread_sweep was not run")
         return None
     return Finding(

@@ -7,15 +7,17 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from hasten.base.device import Device
 from hasten.machine.benchmark import Benchmark
 
+CUDA = Device("cuda")
 _LAUNCHES = 200  # a queue long enough that one reading is not the wait for its end
 
 
 def cuda_clock(run: Callable[[], object], calls: int) -> float:
     """Return the seconds of one run on the GPU's own clock, over `calls` runs in its current stream."""
-    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    torch.cuda.synchronize()
+    first, last = (CUDA.event(timing=True) for _ in range(2))
+    CUDA.synchronize()
     first.record()
     for _ in range(calls):
         run()

@@ -18,7 +18,7 @@ from hasten.machine.disk import measure_disk
 from hasten.machine.facts import facts
 from hasten.machine.formats import gemm_formats
 from hasten.machine.gemm import GemmSize, examine, gemm_benchmarks
-from hasten.machine.gpu import cuda_cache_bytes, cuda_clock, gpu_benchmarks
+from hasten.machine.gpu import CUDA, cuda_cache_bytes, cuda_clock, gpu_benchmarks
 from hasten.machine.readings import host_clock
 from hasten.machine.remarks import remarks
 from hasten.machine.threads import measure_threads, thread_counts
@@ -107,7 +107,7 @@ def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
         benchmarks, notes = _benchmarks(machine, effort)
         peaks, left_out = _measured(benchmarks, budget_s=effort.benchmarks_s)
         if machine.gpu is not None:
-            torch.cuda.empty_cache()
+            CUDA.empty_cache()
     disk, disk_note = measure_disk(disk_folder or Path(), file_bytes=effort.file_bytes, budget_s=effort.disk_s)
     threads, threads_note = _thread_sweep(machine, effort)
     measured = msgspec.structs.replace(

@@ -1,13 +1,15 @@
 """The clock of a training step: marks that cost next to nothing, and the parts of each step that they add up to."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from hasten.base.device import Device
 
 Nanoseconds = NDArray[np.int64]
 
@@ -60,7 +62,7 @@ class Marks:
 
 
 class Event(Protocol):
-    """A mark that the device itself makes when it comes to it in its queue; `torch.cuda.Event` is one."""
+    """A mark that the device itself makes when it comes to it in its queue; `torch.Event` is one."""
 
     def record(self) -> None:
         """Put the mark into the queue."""
@@ -70,14 +72,14 @@ class Event(Protocol):
         """Wait until the device has come to it."""
         ...
 
-    def elapsed_time(self, end_event: Any) -> float:
+    def elapsed_time(self, end_event: Any, /) -> float:
         """Return the milliseconds from this mark to a later one."""
         ...
 
 
-def cuda_event() -> Event:
-    """Return an event of the current CUDA stream that can tell the time."""
-    return torch.cuda.Event(enable_timing=True)
+def marks_of(device: Device) -> "Marks | DeviceMarks":
+    """Return the clock that tells what a step costs on a device: the host's own, or that of the device's queue."""
+    return Marks() if device.is_host else DeviceMarks(partial(device.event, timing=True))
 
 
 class DeviceMarks:
@@ -90,7 +92,7 @@ class DeviceMarks:
         new_event: makes an event.
     """
 
-    def __init__(self, new_event: Callable[[], Event] = cuda_event) -> None:
+    def __init__(self, new_event: Callable[[], Event]) -> None:
         self._new_event = new_event
         self._spare: list[Event] = []
         self._moments: list[int] = [0]

@@ -1,4 +1,4 @@
-"""Peak memory of a callable, in tensor bytes: exact and repeatable on the CPU, the allocator's own on CUDA."""
+"""Peak memory of a callable, in tensor bytes: exact and repeatable on the CPU, the allocator's own elsewhere."""
 
 import gc
 import sys
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hasten.base.device import Device
 from hasten.base.errors import BadInput
 from hasten.base.records.memory import MemoryPeak
 from hasten.measurement.collector import collector_off
@@ -20,11 +21,11 @@ from hasten.measurement.tensors import storage_key, storages_in
 def peak_memory(run: Callable[[], object], *, device: str | torch.device = "cpu") -> MemoryPeak:
     """Return the most tensor memory that was in use at one moment of `run()`.
 
-    On CUDA the caching allocator is asked. Elsewhere every operator is watched: the memory of its inputs and outputs
-    counts from when it first appears until it is freed, what is saved for backward included; what no operator made
-    (weights and optimizer state that `run` finds, batches from numpy) counts from the start. The same `run` gives the
-    same bytes, on any machine, whatever ran before. Scratch memory inside one operator is not seen, nor is memory that
-    `run` finds and never touches.
+    On an accelerator its caching allocator is asked. On the CPU every operator is watched: the memory of its inputs
+    and outputs counts from when it first appears until it is freed, what is saved for backward included; what no
+    operator made (weights and optimizer state that `run` finds, batches from numpy) counts from the start. The same
+    `run` gives the same bytes, on any machine, whatever ran before. Scratch memory inside one operator is not seen,
+    nor is memory that `run` finds and never touches.
 
     Args:
         run: called once; give it a step that has run before, or first-time allocations (optimizer state) count too.
@@ -34,23 +35,23 @@ def peak_memory(run: Callable[[], object], *, device: str | torch.device = "cpu"
         BadInput: on the CPU, if `run` calls a function compiled by torch.compile, which would run uncompiled while
             it is watched.
     """
-    place = torch.device(device)
-    return _cuda_peak(run, place) if place.type == "cuda" else _watched_peak(run, place)
+    place = Device(str(device))
+    return _watched_peak(run, place) if place.is_host else _allocator_peak(run, place)
 
 
-def _cuda_peak(run: Callable[[], object], device: torch.device) -> MemoryPeak:
+def _allocator_peak(run: Callable[[], object], device: Device) -> MemoryPeak:
     gc.collect()  # the allocator cannot tell garbage from what is in use
-    torch.cuda.synchronize(device)
-    resident = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    device.synchronize()
+    resident = device.allocated_bytes()
+    device.reset_peaks()
     run()
-    torch.cuda.synchronize(device)
-    peak = torch.cuda.max_memory_allocated(device)
+    device.synchronize()
+    peak = device.peak_allocated_bytes()
     return MemoryPeak(peak_bytes=peak, resident_bytes=resident, by_origin={}, device=str(device))
 
 
-def _watched_peak(run: Callable[[], object], device: torch.device) -> MemoryPeak:
-    with collector_off(), LiveStorages(device.type) as live:
+def _watched_peak(run: Callable[[], object], device: Device) -> MemoryPeak:
+    with collector_off(), LiveStorages(device.kind) as live:
         run()
     return MemoryPeak(
         peak_bytes=live.peak_bytes + live.resident_bytes,

@@ -7,7 +7,6 @@ from time import perf_counter
 
 import numpy as np
 import psutil
-import torch
 from scipy import stats
 
 from hasten.base.records.interval import Interval
@@ -83,9 +82,9 @@ def memory_account(
 
 def available_bytes(run: Session, machine: Machine) -> int:
     """Return the bytes that are free on the device, or in the part of this machine's memory that we may use."""
-    if run.recipe.parallel.device != "cpu":
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    device = run.recipe.device
+    if not device.is_host:
+        return device.free_bytes() + device.reserved_bytes() - device.allocated_bytes()
     own = psutil.Process().memory_info().rss
     return max(min(psutil.virtual_memory().available, machine.memory_bytes - own), 0)
 
@@ -121,7 +120,7 @@ def step_peak_bytes(run: Session, batch: Batch, *, compiled: bool) -> int:
 
     Compiled code cannot be watched on the CPU: there it is what the process grows by, beside what the session holds.
     """
-    if not compiled or run.recipe.parallel.device != "cpu":
+    if not compiled or not run.recipe.device.is_host:
         return _peak(run, batch)
     process = rss_peak(lambda: step(run, batch))
     return process.peak_bytes - process.resident_bytes + _held(run) + nbytes_of(batch)
@@ -153,16 +152,14 @@ def _verified(run: Session, batch: Batch, size: int) -> tuple[int | None, str]:
 
 
 def _held_bytes(run: Session) -> int:
-    if run.recipe.parallel.device != "cpu":
-        return torch.cuda.memory_allocated()
+    if not run.recipe.device.is_host:
+        return run.recipe.device.allocated_bytes()
     return psutil.Process().memory_info().rss
 
 
 def _reserved(run: Session) -> int | None:
-    return torch.cuda.max_memory_reserved() if run.recipe.parallel.device != "cpu" else None
+    return None if run.recipe.device.is_host else run.recipe.device.peak_reserved_bytes()
 
 
 def _retries(run: Session) -> int | None:
-    if run.recipe.parallel.device == "cpu":
-        return None
-    return int(torch.cuda.memory_stats().get("num_alloc_retries", 0))
+    return None if run.recipe.device.is_host else run.recipe.device.allocation_retries()

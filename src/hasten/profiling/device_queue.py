@@ -17,20 +17,20 @@ _WATCHED = 3
 
 def queue_empty_share(run: Session, batches: Iterable[Batch]) -> float | None:
     """Return the share of steps at whose end the device has already done all that the host gave it; None on a CPU."""
-    if run.recipe.parallel.device == "cpu":
+    if run.recipe.device.is_host:
         return None
     empty = 0
     for batch in islice(batches, _STEPS):
         step(run, batch)
-        done = torch.cuda.Event()
+        done = run.recipe.device.event()
         done.record()
         empty += done.query()
     return empty / _STEPS
 
 
 def sync_points(run: Session, batches: Iterable[Batch]) -> float | None:
-    """Return how many times a step makes the host wait for the device; None on a CPU."""
-    if run.recipe.parallel.device == "cpu":
+    """Return how many times a step makes the host wait for the device; None where the device cannot tell."""
+    if not run.recipe.device.is_cuda:  # only CUDA tells
         return None
     with _told_of_synchronisation(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from hasten.base.device import initialized
 from hasten.base.errors import HastenError
 from hasten.profiling.timeout import TimedOut
 
@@ -42,8 +43,8 @@ def or_reason(measure: Callable[[], Result]) -> Result | Reason:
         raise
     except _MAY_HAPPEN as error:
         if out_of_memory(error):
-            if torch.cuda.is_initialized():
-                torch.cuda.empty_cache()
+            if (device := initialized()) is not None:
+                device.empty_cache()
             return Reason("out of memory")
         told = str(error) if isinstance(error, HastenError) else f"{type(error).__name__}: {error}"
         return Reason(told.splitlines()[0])

@@ -140,8 +140,7 @@ def _point(run: Session, batch: Batch, size: int) -> _Point:
 def _step_s(run: Session, batch: Batch) -> float:
     begin = perf_counter()
     step(run, batch)
-    if run.recipe.parallel.device != "cpu":
-        torch.cuda.synchronize()
+    run.recipe.device.synchronize()
     return perf_counter() - begin
 
 

@@ -27,7 +27,7 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
     reading = sample_reading(run.recipe.task.data.train, run.samples, budget_s=budget_s / 2)
     fetched, pinned = run.fetched(), None
     for ids, batch in islice(fetched, _FIRST):
-        pinned = all(column.is_pinned() for column in batch) if run.recipe.parallel.device != "cpu" else None
+        pinned = all(column.is_pinned() for column in batch) if not run.recipe.device.is_host else None
         run.advance(len(ids), 0.0)
     workers = _workers()
     cpu_s, disk, work = process_cpu_s(), _read_bytes(), _work_s(workers)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hasten.base.device import Device
 from hasten.base.records.signals import Operator
 from hasten.data.datasets import Batch
 from hasten.measurement.attribution import ModuleScopes
@@ -49,7 +50,7 @@ def operator_times(run: Session, batches: Sequence[Batch]) -> TimedOperators:
     """
     warming, *watched = batches
     step(run, warming)
-    with ModuleScopes(run.model) as scopes, OperatorTimes(run.recipe.parallel.device, scopes) as times:
+    with ModuleScopes(run.model) as scopes, OperatorTimes(run.recipe.device, scopes) as times:
         for batch in watched:
             step(run, batch, times.mark)
     times.read()
@@ -65,15 +66,15 @@ class OperatorTimes(TorchDispatchMode):
         scopes: knows for which module each of them works.
     """
 
-    def __init__(self, device: str, scopes: ModuleScopes) -> None:
+    def __init__(self, device: Device, scopes: ModuleScopes) -> None:
         super().__init__()
         self.layers: defaultdict[str, float] = defaultdict(float)
         self._scopes = scopes
         self.phase = "forward"
         self.calls: Counter[_Call] = Counter()
         self.seconds: defaultdict[_Call, float] = defaultdict(float)
-        self._on_device = device != "cpu"
-        self._pending: list[tuple[_Call, str, torch.cuda.Event, torch.cuda.Event]] = []
+        self._device = device
+        self._pending: list[tuple[_Call, str, torch.Event, torch.Event]] = []
 
     def mark(self, part: int) -> None:
         """Follow the marks of the loop."""
@@ -104,8 +105,8 @@ class OperatorTimes(TorchDispatchMode):
         return self._timed(call, self._scopes.owner(), lambda: func(*args, **kwargs))
 
     def _timed(self, call: _Call, layer: str, run: Callable[[], Any]) -> Any:
-        if self._on_device:
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        if not self._device.is_host:
+            start, end = (self._device.event(timing=True) for _ in range(2))
             start.record()
             output = run()
             end.record()

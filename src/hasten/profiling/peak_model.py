@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hasten.base.device import Device
 from hasten.base.records.profile import PartMemory
 from hasten.data.datasets import Batch
 from hasten.measurement.collector import collector_off
@@ -73,7 +74,7 @@ class PeakModel:
 
 def watched_step(run: Session, batch: Batch) -> Watched:
     """Make one step and return the course of its memory."""
-    with collector_off(), _Course(run.recipe.parallel.device) as course:
+    with collector_off(), _Course(run.recipe.device) as course:
         step(run, batch, course.mark)
     return Watched(len(batch[-1]), course.resident_bytes, tuple(course.changes), tuple(course.marks))
 
@@ -99,8 +100,8 @@ def peak_model(run: Session, batch: Batch, sizes: Sequence[int]) -> PeakModel:
 class _Course(LiveStorages):
     """Notes every change, besides the peak."""
 
-    def __init__(self, device: str) -> None:
-        super().__init__("cpu" if device == "cpu" else "cuda")
+    def __init__(self, device: Device) -> None:
+        super().__init__(device.kind)
         self.changes: list[int] = []
         self.marks: list[tuple[int, int]] = []
 

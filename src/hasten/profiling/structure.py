@@ -7,6 +7,7 @@ from time import perf_counter
 import torch
 from torch import optim
 
+from hasten.base.device import Device
 from hasten.base.records.signals import Habit, Operator, Structure
 from hasten.data.datasets import Batch
 from hasten.profiling.device_queue import queue_empty_share, sync_points
@@ -32,7 +33,7 @@ def structure_of(run: Session, operators: Sequence[Operator] | None, *, recompil
     seen = list(islice(batches, _BATCHES))
     return Structure(
         number_format=number_format(run, operators or ()),
-        fused_update=fused_update(run.optimizer, run.recipe.parallel.device),
+        fused_update=fused_update(run.optimizer, run.recipe.device),
         padding_share=padding_share(seen),
         recompilations=recompilations,
         sync_points=sync_points(run, batches),
@@ -52,7 +53,7 @@ def number_format(run: Session, operators: Sequence[Operator]) -> str:
     return str(run.parameters[0].dtype).removeprefix("torch.")
 
 
-def fused_update(optimizer: optim.Optimizer, device: str) -> bool | None:
+def fused_update(optimizer: optim.Optimizer, device: Device) -> bool | None:
     """Return whether one call updates many parameters, or None if the optimizer does not tell."""
     group = optimizer.param_groups[0]
     if "fused" not in group and "foreach" not in group:
@@ -60,7 +61,7 @@ def fused_update(optimizer: optim.Optimizer, device: str) -> bool | None:
     fused, foreach = group.get("fused"), group.get("foreach")
     if fused or foreach:
         return True
-    return device != "cpu" and foreach is None and fused is None  # torch's own choice
+    return not device.is_host and foreach is None and fused is None  # torch's own choice
 
 
 def _habits(run: Session, operators: Sequence[Operator], batches: Sequence[Batch]) -> Iterator[Habit]:

@@ -10,7 +10,7 @@ import numpy as np
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Finished
 from hasten.base.records.signals import MachineLoad, StepSpread
-from hasten.measurement.clock import DeviceMarks, Marks, StepClock, step_times_ns
+from hasten.measurement.clock import StepClock, marks_of, step_times_ns
 from hasten.profiling.anatomy import Times, warm
 from hasten.profiling.communication import loop_marked
 from hasten.profiling.compiling import compiled_graphs
@@ -58,7 +58,7 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
     due: Callable[[], str] = lambda: f"step {run.place.step + 1}"  # noqa: E731
     limit.restart(due)
     with collector_watched() as collector, load_observed() as observed:
-        clock = Marks() if run.recipe.parallel.device == "cpu" else DeviceMarks()
+        clock = marks_of(run.recipe.device)
         begin = perf_counter()
         with loop_marked(clock.mark) as mark, closing(train(run, mark)) as events:
             for event in events:

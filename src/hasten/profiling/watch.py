@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils._pytree import tree_leaves
 
+from hasten.base.device import Device
 from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
-from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
+from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import Times, anatomy, warm
 from hasten.profiling.communication import collectives_marked, exposed_s, log_every_step
 from hasten.profiling.parts import first_verdict, shared_out
@@ -85,8 +86,8 @@ class Watch:
         first = next((parameter for module in modules for parameter in module.parameters()), None)
         if first is None:
             raise BadInput("a model to watch must have parameters; found none.")
-        self._device = "cpu" if first.device.type == "cpu" else "cuda"
-        self._clock = Marks() if self._device == "cpu" else DeviceMarks()
+        self._device = Device(str(first.device))
+        self._clock = marks_of(self._device)
         self._updates = 0  # steps of the optimizer that have not returned
         self._inside = 0  # calls of modules that have not returned
         self._backward = False  # whether a backward pass is under way
@@ -106,7 +107,7 @@ class Watch:
         self._undo.enter_context(collectives_marked(lambda part: self.mark(part), self._current))
         for module in self._modules:
             log_every_step(module)
-        self._clock = Marks() if self._device == "cpu" else DeviceMarks()
+        self._clock = marks_of(self._device)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -163,7 +164,7 @@ class Watch:
             peak_bytes=self._peak_bytes(),
             verdict=first_verdict(found.step_s.value, parts),
             batch_size=batch_size,
-            device=self._device,
+            device=self._device.kind,
             first_step_s=float(steps[0].sum()),
             spread=step_spread(warm(steps).sum(axis=1), collector_s=0.0),
             spent_s=perf_counter() - self._began,
@@ -177,7 +178,7 @@ class Watch:
     def _before_forward(self, module: nn.Module, inputs: object) -> None:
         self._inside += 1
         if self._inside == 1:
-            self.mark(TRANSFER if self._device != "cpu" and module.training else BETWEEN)
+            self.mark(TRANSFER if not self._device.is_host and module.training else BETWEEN)
 
     def _after_forward(self, module: nn.Module, inputs: object, output: object) -> None:
         self._inside -= 1
@@ -226,8 +227,8 @@ class Watch:
         return GRADIENT if self._gradients else BETWEEN
 
     def _peak_bytes(self) -> int:
-        if self._device != "cpu":
-            return torch.cuda.max_memory_allocated()
+        if not self._device.is_host:
+            return self._device.peak_allocated_bytes()
         if sys.platform == "win32":
             return int(psutil.Process().memory_info().peak_wset)
         import resource  # not on Windows

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from hasten.base.device import Device
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import LayerBound, Roofline
@@ -44,13 +45,13 @@ def roofline(
 
     Source: Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785, applied layer by layer.
     """
-    kind = "cpu" if device == "cpu" else "cuda"
+    kind = Device(device).kind
     gemm = machine.peak("gemm", number_format, device=kind)
     conv = machine.peak("conv", number_format, device=kind) or gemm
     memory = machine.peak("memory", device=kind)
     if gemm is None or conv is None or memory is None:
         return None
-    cached_bytes = last_level_cache_bytes() if kind == "cpu" else 0
+    cached_bytes = last_level_cache_bytes() if Device(device).is_host else 0
     layers = tuple(
         _bound(
             layer,

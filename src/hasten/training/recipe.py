@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 from torch import Tensor, nn
 
+from hasten.base.device import Device
 from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Loader, per_sample, whole
@@ -106,6 +108,11 @@ class Recipe:
     gradient: tuple[Callable[[], GradientStep], ...] = ()
     update: Update
     parallel: Parallel = field(default_factory=Parallel)
+
+    @cached_property
+    def device(self) -> Device:
+        """The device that the run is on, to be asked about itself."""
+        return Device(self.parallel.device)
 
     def with_surgery(self, change: ModelChange, *, undo: ModelChange = unchanged) -> Self:
         """Return the recipe with a change of the model, made after those that it has."""

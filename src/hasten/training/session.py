@@ -141,7 +141,7 @@ class Session:
 
     def _moved(self, batch: Batch) -> Batch:
         device = self.recipe.parallel.device
-        return batch if device == "cpu" else tuple(column.to(device, non_blocking=True) for column in batch)
+        return batch if self.recipe.device.is_host else tuple(column.to(device, non_blocking=True) for column in batch)
 
     def progress(self) -> float:
         """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""

@@ -3,8 +3,6 @@
 import math
 from typing import Self
 
-import torch
-
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
 from hasten.training.loop import step
@@ -71,8 +69,7 @@ class Bench:
                 batch = next(batches)
                 run.set_learning_rate()
                 step(run, batch)
-        if run.recipe.parallel.device != "cpu":
-            torch.cuda.synchronize()
+        run.recipe.device.synchronize()
         run.place.elapsed_s += clock.now_s() - begin
 
     @property

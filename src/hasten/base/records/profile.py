@@ -137,6 +137,16 @@ class Profile(Record, frozen=True):
     command: str = ""  # what names the task on the command line; empty where nothing does
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
 
+    @property
+    def device_kind(self) -> str:
+        """The device without its index, as peaks of the machine name it."""
+        return self.device.partition(":")[0]
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the CPU did the work."""
+        return self.device_kind == "cpu"
+
     def share(self, *names: str) -> float:
         """Return the share of all wall time that the named parts take together."""
         return sum(part.share for part in self.parts if part.name in names)

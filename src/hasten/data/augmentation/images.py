@@ -24,7 +24,7 @@ def flip(images: Tensor, flipped: Tensor) -> Tensor:
     """Return the images, those with `flipped` (batch,) bool mirrored left to right."""
     places = flipped.nonzero()[:, 0].to(images.device)
     mirrored = images.index_select(0, places).flip(2)
-    if images.device.type != "cpu" or images.dtype == torch.bfloat16:
+    if not images.is_cpu or images.dtype == torch.bfloat16:
         return images.index_copy(0, places, mirrored)
     out = _memory.empty(tuple(images.shape), images.dtype).copy_(images) if images.is_contiguous() else images.clone()
     out.numpy()[places.numpy()] = mirrored.numpy()  # whole images; torch's `index_copy` goes number by number here
@@ -43,7 +43,7 @@ def crop(images: Tensor, tops: Tensor, lefts: Tensor, *, padding: int) -> Tensor
     batch, height, width, channels = images.shape
     padded = images.new_zeros(batch, height + 2 * padding, width + 2 * padding, channels)
     padded[:, padding : padding + height, padding : padding + width] = images
-    if images.device.type != "cpu":
+    if not images.is_cpu:
         tops, lefts = tops.to(images.device), lefts.to(images.device)
         rows = (tops[:, None] + torch.arange(height, device=images.device))[:, :, None]
         columns = (lefts[:, None] + torch.arange(width, device=images.device))[:, None, :]
@@ -68,7 +68,7 @@ def resize(images: Tensor, boxes: Tensor, *, size: int) -> Tensor:
 
     Uint8 stays uint8 on the CPU, where torch has a fast kernel for it; elsewhere it goes through float32.
     """
-    here = images.device.type == "cpu"
+    here = images.is_cpu
     direct = here or images.is_floating_point()
     shape = (len(images), size, size, images.shape[3])
     out = _memory.empty(shape, images.dtype) if here else images.new_empty(shape)

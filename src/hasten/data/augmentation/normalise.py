@@ -42,7 +42,7 @@ class Normalise:
         # Broadcasting a vector of 3 over pixels is slow; over whole rows it is one vectorised loop.
         scale, shift = (vector.to(images.device).repeat(width) for vector in self._affine)
         rows = images.reshape(size, height, width * channels)
-        if images.device.type == "cpu":
+        if images.is_cpu:
             out = _memory.empty(tuple(rows.shape), torch.float32)
             # A part of the batch at a time: what one operation writes is in the cache for the next.
             portion = max(1, _CACHED_BYTES // max(1, out[:1].nbytes))

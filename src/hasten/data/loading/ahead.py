@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import torch
 
+from hasten.base.device import Device
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Fetched
 from hasten.data.loading.prefetch import prefetched
@@ -23,9 +24,10 @@ def made_ahead(fetched: Iterator[Fetched], make: Make, *, depth: int, device: st
         depth: batches that may be ready at once.
         device: where the batches are to be.
     """
-    if torch.device(device).type != "cuda":
+    place = Device(device)
+    if not place.has_streams:
         return prefetched(_made(fetched, make), depth)
-    return _after_the_copy(prefetched(_on_own_stream(fetched, make, device), depth))
+    return _after_the_copy(prefetched(_on_own_stream(fetched, make, place), depth))
 
 
 def _made(fetched: Iterator[Fetched], make: Make) -> Generator[Fetched]:
@@ -33,16 +35,16 @@ def _made(fetched: Iterator[Fetched], make: Make) -> Generator[Fetched]:
         yield ids, make((ids, batch))
 
 
-_Copied: TypeAlias = tuple[Fetched, torch.cuda.Event]
+_Copied: TypeAlias = tuple[Fetched, torch.Event]
 
 
-def _on_own_stream(fetched: Iterator[Fetched], make: Make, device: str) -> Generator[_Copied]:
+def _on_own_stream(fetched: Iterator[Fetched], make: Make, device: Device) -> Generator[_Copied]:
     # Copies from pinned memory run beside the computation only on another stream than the computation's.
-    with torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream()):
+    with device.own_stream():
         for ids, batch in fetched:
-            pinned = tuple(column if column.is_cuda else column.pin_memory() for column in batch)
+            pinned = tuple(column.pin_memory() if column.is_cpu else column for column in batch)
             made = ids, make((ids, pinned))
-            event = torch.cuda.Event()
+            event = device.event()
             event.record()
             yield made, event
 
@@ -50,7 +52,7 @@ def _on_own_stream(fetched: Iterator[Fetched], make: Make, device: str) -> Gener
 def _after_the_copy(copied: Generator[_Copied]) -> Generator[Fetched]:
     with closing(copied):
         for (ids, batch), event in copied:
-            current = torch.cuda.current_stream()
+            current = torch.accelerator.current_stream()
             current.wait_event(event)
             for column in batch:
                 column.record_stream(current)  # the allocator must not give the memory away while the step reads it

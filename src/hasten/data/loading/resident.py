@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from hasten.base.device import Device
 from hasten.data.gather import take
 from hasten.data.loaders import Fetch, Fetched
 
@@ -21,7 +22,7 @@ def nbytes_of(dataset: Dataset[Any]) -> int:
 
 def fits(dataset: Dataset[Any], *, device: str, share: float) -> bool:
     """Return whether all samples take at most a share of the GPU memory that is free."""
-    return nbytes_of(dataset) <= share * torch.cuda.mem_get_info(device)[0]
+    return nbytes_of(dataset) <= share * Device(device).free_bytes()
 
 
 def resident(dataset: Dataset[Any], batch_size: int, *, device: str) -> Fetch:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from hasten.base.device import Device
 from hasten.data.gather import why_not
 from hasten.data.loaders import Fetch, Fetched, Loader, gathered, per_sample
 from hasten.data.loading.choose import Choice, fastest
@@ -36,7 +37,7 @@ def tiers(dataset: Dataset[Any], *, device: str, threads: int, share: float) -> 
     found: dict[str, Loader] = {OWN: per_sample}
     if why_not(dataset) is None:
         found[GATHER] = gathered
-        if torch.device(device).type == "cuda" and fits(dataset, device=device, share=share):
+        if not Device(device).is_host and fits(dataset, device=device, share=share):
             found[RESIDENT] = partial(resident, device=device)
     found[THREADS] = partial(in_threads, threads=threads)
     found[PROCESS] = partial(in_process, threads=threads)
@@ -107,8 +108,7 @@ def _delivered(fetch: Fetch, ids: Tensor, *, device: str) -> Iterator[Fetched]:
     """Yield what is fetched once it is on the device."""
     for own, batch in fetch(ids):
         there = tuple(column.to(device) for column in batch)
-        if torch.device(device).type == "cuda":
-            torch.cuda.synchronize(device)
+        Device(device).synchronize()
         yield own, there
 
 

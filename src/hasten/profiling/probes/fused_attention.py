@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from hasten.base.device import Device
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.records.signals import Operator
@@ -78,7 +79,6 @@ def _repeated(
         for _ in range(count):
             output = attend(query, key, value)
             torch.autograd.grad(output, (query, key, value), torch.ones_like(output))
-        if query.is_cuda:
-            torch.cuda.synchronize()
+        Device(query.device.type).synchronize()
 
     return block

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 
+from hasten.base.device import Device
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.records.signals import Operator
@@ -65,5 +66,4 @@ def _matrices(sides: tuple[int, ...], dtype: torch.dtype, device: str) -> tuple[
 def _multiply(matrices: tuple[torch.Tensor, torch.Tensor], count: int) -> None:
     for _ in range(count):
         torch.mm(*matrices)
-    if matrices[0].is_cuda:
-        torch.cuda.synchronize()
+    Device(matrices[0].device.type).synchronize()

@@ -7,8 +7,6 @@ from itertools import islice
 from time import perf_counter
 from typing import Protocol
 
-import torch
-
 from hasten.base.errors import HastenError
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
@@ -144,5 +142,4 @@ def _make_steps(run: Session, batches: Iterable[Batch]) -> None:
 
 def wait(run: Session) -> None:
     """Return when the device has done all that it was given."""
-    if run.recipe.parallel.device != "cpu":
-        torch.cuda.synchronize()
+    run.recipe.device.synchronize()

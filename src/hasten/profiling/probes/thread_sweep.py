@@ -27,7 +27,7 @@ def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float
     usual = torch.get_num_threads()
     logical = psutil.cpu_count(logical=True) or machine.cores
     others = [count for count in thread_counts(cores=machine.cores, threads=usual, logical=logical) if count != usual]
-    if run.recipe.parallel.device != "cpu" or not others or not can_put_back():
+    if not run.recipe.device.is_host or not others or not can_put_back():
         return None
     steps = steps_on_one(run, one_batch(run))
     found = [

@@ -59,8 +59,8 @@ class AttentionKernel:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs, processors without the instructions, and models without a call that the kernel can do."""
-        if recipe.parallel.device != "cpu":
-            return f"the run is on {recipe.parallel.device}, where torch's fused kernel is the faster one"
+        if not recipe.device.is_host:
+            return f"the run is on {recipe.device}, where torch's fused kernel is the faster one"
         return why_all_stay(recipe, why_not) or unsupported()
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -60,8 +60,8 @@ class AttentionProducts:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs, and models without a call that products can do."""
-        if recipe.parallel.device != "cpu":
-            return f"the run is on {recipe.parallel.device}, where the fused kernel is the faster one"
+        if not recipe.device.is_host:
+            return f"the run is on {recipe.device}, where the fused kernel is the faster one"
         return why_all_stay(recipe, lambda call: call.why_not(self.longest))
 
     def apply(self, recipe: Recipe) -> Recipe:

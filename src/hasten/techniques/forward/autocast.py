@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from hasten.base.device import Device
 from hasten.training.recipe import Function
 
 
@@ -24,7 +25,7 @@ class Autocast:
     def __call__(self, function: Function) -> Function:
         @functools.wraps(function)
         def wrapped(*args: Any) -> Any:
-            with torch.autocast(torch.device(self.device).type, dtype=self.format):
+            with torch.autocast(Device(self.device).kind, dtype=self.format):
                 return function(*args)
 
         return wrapped

@@ -52,7 +52,7 @@ class Bf16:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse hardware without bfloat16 instructions."""
-        if recipe.parallel.device == "cpu":
+        if recipe.device.is_host:
             if not {"avx512_bf16", "amx_bf16"} & set(machine.isa):
                 return f"this CPU has no bfloat16 instructions (it has {', '.join(machine.isa)})"
             return None

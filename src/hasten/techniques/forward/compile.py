@@ -65,7 +65,7 @@ class Compile:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse without a compiler, and where the run is too short to earn the compilation back."""
-        if recipe.parallel.device == "cpu" and machine.compiler is None:
+        if recipe.device.is_host and machine.compiler is None:
             return "compiling for a CPU needs a C++ compiler (g++ or clang++), and none was found"
         steps = total_steps(recipe)
         if steps is not None and steps < SHORTEST_RUN_STEPS:

@@ -80,8 +80,8 @@ class CpuRuntime:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs."""
-        if recipe.parallel.device != "cpu":
-            return f"the run is on {recipe.parallel.device}, and this is about the CPU"
+        if not recipe.device.is_host:
+            return f"the run is on {recipe.device}, and this is about the CPU"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

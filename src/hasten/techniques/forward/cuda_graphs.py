@@ -79,8 +79,8 @@ class CudaGraphs:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse CPUs, short runs, and inputs whose shape changes."""
-        if torch.device(recipe.parallel.device).type != "cuda":
-            return f"CUDA graphs need a CUDA device; the run is on {recipe.parallel.device!r}"
+        if not recipe.device.is_cuda:
+            return f"CUDA graphs need a CUDA device; the run is on {recipe.device}"
         steps = total_steps(recipe)
         if steps is not None and steps < SHORTEST_RUN_STEPS:
             return f"the run makes at most {steps} updates, too few to earn a compilation back"

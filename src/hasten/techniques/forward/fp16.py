@@ -56,7 +56,7 @@ class Fp16:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse hardware without float16 arithmetic."""
-        if recipe.parallel.device == "cpu":
+        if recipe.device.is_host:
             if not {"avx512_fp16", "amx_fp16"} & set(machine.isa):
                 return f"this CPU has no float16 arithmetic (it has {', '.join(machine.isa)})"
             return None

@@ -29,7 +29,6 @@ from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from msgspec import Meta
 from torch import nn
 
@@ -110,8 +109,8 @@ class Fp8:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse CPUs and older GPUs, a missing torchao, and models without wide layers."""
-        if torch.device(recipe.parallel.device).type != "cuda" or machine.gpu is None:
-            return f"float8 products need a GPU; the run is on {recipe.parallel.device!r}"
+        if not recipe.device.is_cuda or machine.gpu is None:
+            return f"float8 products need a GPU; the run is on {recipe.device}"
         if machine.gpu.capability < OLDEST:
             number = "{}.{}".format(*machine.gpu.capability)
             return f"{machine.gpu.name} has compute capability {number}; float8 products came with 8.9"

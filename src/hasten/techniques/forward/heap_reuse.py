@@ -88,8 +88,8 @@ class HeapReuse:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs, other C libraries and allocators, and steps without large blocks."""
-        if recipe.parallel.device != "cpu":
-            return f"the run is on {recipe.parallel.device}, whose memory torch keeps itself"
+        if not recipe.device.is_host:
+            return f"the run is on {recipe.device}, whose memory torch keeps itself"
         if platform.libc_ver()[0] != "glibc":
             return f"the C library of {platform.system()} here is not glibc"
         if "malloc" in os.environ.get("LD_PRELOAD", ""):

@@ -74,8 +74,8 @@ class Int8Training:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs, CPUs without int8 instructions, and models without a layer that qualifies."""
-        if recipe.parallel.device != "cpu":
-            return f"the run is on {recipe.parallel.device}, and this is about the CPU"
+        if not recipe.device.is_host:
+            return f"the run is on {recipe.device}, and this is about the CPU"
         reason = unsupported()
         if reason is not None:
             return reason

@@ -63,8 +63,8 @@ class OneDnnFp32:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse where torch has no oneDNN, where its guard needs AVX-512, and on GPUs."""
-        if recipe.parallel.device != "cpu":
-            return f"the run is on {recipe.parallel.device}, and this is about CPU products"
+        if not recipe.device.is_host:
+            return f"the run is on {recipe.device}, and this is about CPU products"
         if not torch.backends.mkldnn.is_available():
             return "this build of torch has no oneDNN"
         if "avx512" not in machine.isa:

@@ -62,8 +62,8 @@ class Tf32:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse CPUs and GPUs without TF32."""
-        if recipe.parallel.device == "cpu" or machine.gpu is None:
-            return "the run is on the CPU, which has no TF32"
+        if not recipe.device.is_cuda or machine.gpu is None:
+            return f"the run is on {recipe.device}, which has no TF32"
         if machine.gpu.capability < (8, 0):
             return f"{machine.gpu.name} has no TF32 units (compute capability {machine.gpu.capability})"
         return None

@@ -25,7 +25,6 @@ Source
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from msgspec import Meta
 
 from hasten.base.records.card import Card
@@ -59,7 +58,7 @@ class FastestLoader:
         """Refuse recipes with another loader, what a gather serves, and samples that depend on the order of reading."""
         if recipe.input.loader is not per_sample:
             return "the batches do not come from the per-sample loader (a full batch is built only once)"
-        if torch.device(recipe.parallel.device).type == "cpu" and why_not(recipe.task.data.train) is None:
+        if recipe.device.is_host and why_not(recipe.task.data.train) is None:
             return "the samples can be gathered from memory, and no other way comes near that: use batched_gather"
         return REASON if fetching_draws(recipe) else None
 

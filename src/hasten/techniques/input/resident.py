@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
-import torch
 from msgspec import Meta
 
 from hasten.base.records.card import Card
@@ -55,15 +54,15 @@ class Resident:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse the CPU, data that cannot be gathered, and data that do not fit."""
-        device = torch.device(recipe.parallel.device)
-        if device.type != "cuda":
+        device = recipe.device
+        if device.is_host:
             return f"the run lives on {device}, whose memory the data are in already"
         if recipe.input.loader is whole:
             return "a full batch is built only once"
         data = recipe.task.data
         if reason := why_not(data.train) or why_not(data.valid):
             return reason
-        needed, free = nbytes_of(data.train) + nbytes_of(data.valid), torch.cuda.mem_get_info(device)[0]
+        needed, free = nbytes_of(data.train) + nbytes_of(data.valid), device.free_bytes()
         if needed > self.share * free:
             return f"the data take {in_bytes(needed)}, more than {self.share:.0%} of the {in_bytes(free)} free"
         return None

@@ -50,7 +50,7 @@ def _added(chain: Chain, call: Call) -> Chain | None:
 def _number(value: Any) -> float | None:
     """Return a Python number, or that in a tensor of one element on the CPU; None for anything else."""
     if isinstance(value, Tensor):
-        plain = value.ndim == 0 and value.device.type == "cpu" and not value.requires_grad
+        plain = value.ndim == 0 and value.is_cpu and not value.requires_grad
         return float(value) if plain else None
     return float(value) if isinstance(value, int | float) else None
 

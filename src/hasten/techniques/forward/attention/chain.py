@@ -150,7 +150,7 @@ def _hidden(chain: Chain) -> Tensor | None:
         hidden = masked if hidden is None else hidden | masked
     if chain.bias is None:
         return hidden
-    if chain.bias.device.type != "cpu":
+    if not chain.bias.is_cpu:
         return None
     low = chain.bias <= LOW
     if not bool((low | (chain.bias == 0)).all()):
@@ -161,7 +161,7 @@ def _hidden(chain: Chain) -> Tensor | None:
 def _is_causal(hidden: Tensor, shape: torch.Size) -> bool:
     """Return whether what is hidden is each query's future. One look at the mask: queries x keys bytes."""
     queries, keys = shape[-2:]
-    if hidden.device.type != "cpu" or queries != keys or hidden.numel() != queries * keys:
+    if not hidden.is_cpu or queries != keys or hidden.numel() != queries * keys:
         return False
     return torch.equal(hidden.reshape(queries, keys), _future(queries))
 
