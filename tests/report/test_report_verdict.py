@@ -36,12 +36,12 @@ def test_slower_says_so_and_what_to_do() -> None:
 
 def test_no_technique_helped() -> None:
     evidence = make_evidence(plan=Plan(task="digits"))
-    clear = tuple(trial for trial in evidence.tuning.trials if trial.verdict is Verdict.HURTS)
+    clear = tuple(trial for trial in evidence.tuning.trials if trial.verdict is Verdict.SLOWER)
     tuning = msgspec.structs.replace(evidence.tuning, trials=clear)
     judgement = judge(msgspec.structs.replace(evidence, tuning=tuning))
     assert judgement.sentence == "No technique helped: the plain training stays."
     assert judgement.tone is Tone.SAME
-    assert judgement.details[0] == "1 technique looked at: 1 hurts. Each one's reason stands beside its name."
+    assert judgement.details[0] == "1 technique looked at: 1 slower. Each one's reason stands beside its name."
     assert "what differs between their times is noise" in judgement.details[1]
 
 
