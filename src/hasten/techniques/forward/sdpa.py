@@ -31,7 +31,7 @@ Source
 """
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -46,7 +46,7 @@ from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
 from hasten.techniques.forward.attention.recognising import lead_to_kernel, outcomes, recognised
 from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 AGREES, LEAST = 1e-3, 1e-5
 """How far a gradient may be off on two samples: so much of its own size, and so much of all gradients together."""
@@ -142,5 +142,4 @@ class Sdpa:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Change the layers before training, and take it back after it."""
-        surgery = Surgery(partial(fuse, recipe=recipe), undo=unfuse)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(fuse, recipe=recipe), undo=unfuse)

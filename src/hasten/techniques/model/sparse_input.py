@@ -25,7 +25,7 @@ Source
 """
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -41,7 +41,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.techniques.model.replacing import shared_parameters
 from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 LOOKED_AT = 64
 """Training samples whose zeros are counted."""
@@ -146,5 +146,4 @@ class SparseInput:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Change the layer that the data go into."""
-        surgery = Surgery(partial(leave_zeros_out, recipe=recipe), undo=take_zeros_in)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(leave_zeros_out, recipe=recipe), undo=take_zeros_in)
