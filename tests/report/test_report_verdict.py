@@ -50,7 +50,7 @@ def test_a_budget_that_ended_too_early_is_not_called_no_help() -> None:
     assert judgement.sentence == "No technique was proven to help within the budget: the plain training stays."
     assert judgement.tone is Tone.UNKNOWN
     assert len(judgement.details) == 1
-    assert "2 kept, 1 no difference, 1 hurts, 1 not proven, 1 refused, 1 not allowed" in judgement.details[0]
+    assert "2 kept, 1 no difference, 1 inconclusive, 1 slower, 1 not applicable, 1 not allowed" in judgement.details[0]
 
 
 def test_neither_side_reached_the_target() -> None:
