@@ -147,9 +147,7 @@ class BreaksBackward:
 
 def test_a_failing_backward_pass_names_its_layer() -> None:
     recipe = baseline(mlp_task())
-    with pytest.raises(
-        Refused, match="breaks_backward .* the backward pass of the layer '3': RuntimeError: no"
-    ):
+    with pytest.raises(Refused, match="breaks_backward .* the backward pass of the layer '3': RuntimeError: no"):
         dry_run(list(apply_each([BreaksBackward(), make("clip_norm")], recipe, facts())), recipe)
 
 

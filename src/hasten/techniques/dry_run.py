@@ -89,7 +89,7 @@ def _selves(error: Exception) -> list[Any]:
 
 
 def _first_step(run: Session) -> None:
-    with run.switched_on():
+    with run.contexts:
         _, batch = next(run.batches())
         run.set_learning_rate()
         step(run, batch)
@@ -97,7 +97,7 @@ def _first_step(run: Session) -> None:
 
 def _first_validation(run: Session) -> None:
     run.model.eval()
-    with run.switched_on(), torch.no_grad():
+    with run.contexts, torch.no_grad():
         batch = next(run.validation_batches())
         run.loss(run.predict(batch), batch)
 

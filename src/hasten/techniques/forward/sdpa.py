@@ -30,7 +30,7 @@ Source
     that are recognised: torch/_inductor/fx_passes/fuse_attention.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -45,7 +45,7 @@ from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
 from hasten.techniques.forward.attention.recognising import lead_to_kernel, outcomes, recognised
 from hasten.training.inspection import copy_of, example_batch, example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 AGREES, LEAST = 1e-3, 1e-5
 """How far a gradient may be off on two samples: so much of its own size, and so much of all gradients together."""
@@ -141,5 +141,4 @@ class Sdpa:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Change the layers before training, and take it back after it."""
-        surgery = Surgery(partial(fuse, recipe=recipe), undo=unfuse)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(fuse, recipe=recipe), undo=unfuse)

@@ -22,7 +22,7 @@ Source
     Zhu and Gupta, 2017, arXiv:1710.01878.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -106,4 +106,4 @@ class MagnitudePruning:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the pruning after each update."""
         change = partial(prune, final=self.sparsity, begin=self.begin, end=self.end)
-        return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+        return recipe.with_post_step(change)

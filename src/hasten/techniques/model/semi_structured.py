@@ -23,7 +23,7 @@ Source
     Mishra et al., 2021, arXiv:2104.08378.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -99,7 +99,7 @@ class SemiStructured:
     def apply(self, recipe: Recipe) -> Recipe:
         """Hold the masks after each update."""
         change = partial(hold, shapes=_shapes(example_model(recipe)), begin=self.begin)
-        return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+        return recipe.with_post_step(change)
 
 
 def _shapes(model: nn.Module) -> frozenset[torch.Size]:

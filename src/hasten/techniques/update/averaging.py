@@ -24,7 +24,7 @@ Source
     Izmailov et al., 2018, arXiv:1803.05407 (swa).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -78,7 +78,7 @@ def _state(optimizer: optim.Optimizer) -> tuple[dict[str, Any], list[Tensor]]:
 
 
 def _after(recipe: Recipe, change: AfterUpdate) -> Recipe:
-    return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+    return recipe.with_post_step(change)
 
 
 @dataclass(frozen=True)
