@@ -27,7 +27,6 @@ Source
 
 import functools
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -43,7 +42,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
 from hasten.techniques.blocks import unwrap_forward
-from hasten.training.inspection import example_batch, example_model
+from hasten.training.inspection import copy_of, example_batch, example_model
 from hasten.training.recipe import Function, Recipe
 
 Unpack: TypeAlias = Callable[[], Tensor]
@@ -193,7 +192,7 @@ def keeps_twice(model: nn.Module, recipe: Recipe) -> bool:
 
 def bits_for_relus(model: nn.Module, *, recipe: Recipe) -> nn.Module:
     """Let ReLU layers whose result nobody else keeps save bits, in place."""
-    return keep_bits(model, signs_alone(deepcopy(model), recipe))
+    return keep_bits(model, signs_alone(copy_of(model), recipe))
 
 
 def whole_relus(model: nn.Module) -> nn.Module:

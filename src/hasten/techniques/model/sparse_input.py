@@ -24,7 +24,6 @@ Source
     as fast as torch's CSR product here.
 """
 
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -40,7 +39,7 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.techniques.model.replacing import shared_parameters
-from hasten.training.inspection import example_batch, example_model
+from hasten.training.inspection import copy_of, example_batch, example_model
 from hasten.training.recipe import Recipe
 
 LOOKED_AT = 64
@@ -74,7 +73,7 @@ def without_zeros(layer: nn.Module, forward: Forward) -> Forward:
 
 def leave_zeros_out(model: nn.Module, *, recipe: Recipe) -> nn.Module:
     """Let the linear layer that the data go into multiply only what is not zero, in place."""
-    name = fed_layer(deepcopy(model), recipe)
+    name = fed_layer(copy_of(model), recipe)
     assert name is not None, "refused otherwise"
     layer = model.get_submodule(name)
     weight = layer.get_parameter("weight")
