@@ -25,7 +25,7 @@ def store_files(folder: Path) -> frozenset[str]:
     except OSError:
         return frozenset()
     names = {name.decode(errors="replace") for name in _STORED_FILE.findall(content)}
-    if not names or b'"schema_version"' not in content and b'"block_bytes"' not in content:
+    if not names or (b'"schema_version"' not in content and b'"block_bytes"' not in content):
         return frozenset()
     return frozenset({*names, MANIFEST, LOCK, PROGRESS})  # the last two stay if a process dies in its last step
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
+from hasten.base.printable import printable_name
 from hasten.data.store.fingerprint import SourceFingerprint, fingerprint_source, hash_values, source_changed
 from hasten.data.store.manifest import (
     BLOCK_BYTES,
@@ -186,7 +187,7 @@ def _fingerprint(packing: Packing, destination: Path) -> SourceFingerprint:
     if isinstance(packing.source, SourceFingerprint):
         return packing.source
     manifest = _manifest(destination)
-    known = manifest is not None and manifest.source.path == str(packing.source.absolute())
+    known = manifest is not None and manifest.source.path == printable_name(packing.source.absolute())
     if manifest is not None and known and source_changed(packing.source, manifest.source) is None:
         return manifest.source
     return fingerprint_source(packing.source)
