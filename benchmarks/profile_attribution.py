@@ -218,7 +218,7 @@ def recovered_evaluation(share: float, repeats: int) -> dict[str, object]:
     usual_s = time_between(run, stop).evaluation_s
     found_s: dict[bool, list[float]] = {False: [], True: []}
     spent, sides = [], [False, True]
-    with run.switched_on():
+    with run.contexts:
         for _ in range(repeats):
             shuffle.shuffle(sides)
             for waits in sides:

@@ -98,7 +98,7 @@ def operations() -> list[dict[str, object]]:
 def memory(name: str, data: Path | None) -> dict[str, object]:
     """Return the predicted and the measured peak of a step, and of the largest batch that was tried."""
     run = build(baseline(load_task(name, data=data)))
-    with run.switched_on():
+    with run.contexts:
         step(run, one_batch(run))  # the optimizer's state is there from now on
         found = memory_account(run, facts(), activation_bytes=0, step_s=0.05, budget_s=0.4)
         large = resized(one_batch(run), found.verified_batch)

@@ -73,7 +73,7 @@ def steps(run: Session, count: int) -> list[float]:
     """Make so many steps as the loop does and return their mean losses."""
     losses: list[float] = []
     batches: Iterator[tuple[torch.Tensor, Batch]] = run.batches()
-    with run.switched_on():
+    with run.contexts:
         for _ in range(count):
             ids, batch = next(batches)
             run.set_learning_rate()
@@ -128,7 +128,7 @@ def test_parameters_keep_their_format_and_place_and_batches_stay_as_they_are(nam
     }
     _, batch = next(run.batches())
     copies = [column.clone() for column in batch]
-    with run.switched_on():
+    with run.contexts:
         run.set_learning_rate()
         step(run, batch)
     assert all(torch.equal(old, new) for old, new in zip(copies, batch, strict=True))

@@ -42,7 +42,7 @@ def averaged(recipe: Recipe) -> Recipe:
 def train_together(run: Session, count: int) -> None:
     """Make so many steps as the loop does, on this process's rows."""
     rank, made = dist.get_rank(), 0
-    with run.switched_on():
+    with run.contexts:
         for ids, fetched in run.fetched():
             own: Batch = tuple(column[rank::2] for column in fetched)
             batch = run.training_batch(ids[rank::2], own)

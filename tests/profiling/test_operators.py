@@ -27,7 +27,7 @@ class Recomputing(nn.Module):
 
 def operators_of(task: Task) -> tuple[Operator, ...]:
     run = build(baseline(task))
-    with run.switched_on():
+    with run.contexts:
         return operator_times(run, list(islice(batches_in_turn(run), 3))).operators
 
 

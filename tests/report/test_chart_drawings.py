@@ -66,10 +66,10 @@ def test_a_part_too_short_for_its_name_has_only_its_title() -> None:
 
 
 def test_a_forest_plot_puts_faster_to_the_right_of_one_and_slower_to_its_left() -> None:
-    rows = [Ratio("gather", interval(2.0), "kept", "w"), Ratio("onednn", interval(0.5), "hurts", "w")]
+    rows = [Ratio("gather", interval(2.0), "kept", "w"), Ratio("onednn", interval(0.5), "slower", "w")]
     root = parse(forest_plot(rows, width=800.0, same=0.02, label="speed-ups", axis="speed-up"))
     one = next(float(node.get("x1") or "nan") for node in root.iter(f"{SVG}line") if node.get("class") == "one")
-    (faster,), (slower,) = circles(root, "is-kept"), circles(root, "is-hurts")
+    (faster,), (slower,) = circles(root, "is-kept"), circles(root, "is-slower")
     assert slower < one < faster
     assert faster - one == pytest.approx(one - slower, abs=0.1), "twice and half as fast lie equally far away"
     assert "2.00 [1.90, 2.10]" in words(root)

@@ -36,12 +36,12 @@ def test_slower_says_so_and_what_to_do() -> None:
 
 def test_no_technique_helped() -> None:
     evidence = make_evidence(plan=Plan(task="digits"))
-    clear = tuple(trial for trial in evidence.tuning.trials if trial.verdict is Verdict.HURTS)
+    clear = tuple(trial for trial in evidence.tuning.trials if trial.verdict is Verdict.SLOWER)
     tuning = msgspec.structs.replace(evidence.tuning, trials=clear)
     judgement = judge(msgspec.structs.replace(evidence, tuning=tuning))
     assert judgement.sentence == "No technique helped: the plain training stays."
     assert judgement.tone is Tone.SAME
-    assert judgement.details[0] == "1 technique looked at: 1 hurts. Each one's reason stands beside its name."
+    assert judgement.details[0] == "1 technique looked at: 1 slower. Each one's reason stands beside its name."
     assert "what differs between their times is noise" in judgement.details[1]
 
 
@@ -50,7 +50,7 @@ def test_a_budget_that_ended_too_early_is_not_called_no_help() -> None:
     assert judgement.sentence == "No technique was proven to help within the budget: the plain training stays."
     assert judgement.tone is Tone.UNKNOWN
     assert len(judgement.details) == 1
-    assert "2 kept, 1 no difference, 1 hurts, 1 not proven, 1 refused, 1 not allowed" in judgement.details[0]
+    assert "2 kept, 1 no difference, 1 inconclusive, 1 slower, 1 not applicable, 1 not allowed" in judgement.details[0]
 
 
 def test_neither_side_reached_the_target() -> None:

@@ -46,7 +46,7 @@ def test_a_refusal_has_its_reason() -> None:
 
 
 def test_a_plan_for_another_task_is_refused() -> None:
-    with pytest.raises(BadInput, match="must be for the task 'tiny'; found one for 'other'"):
+    with pytest.raises(BadInput, match="is for the task 'other', not for 'tiny'"):
         apply_plan(Plan(task="other"), baseline(mlp_task()), facts())
 
 

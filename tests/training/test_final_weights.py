@@ -8,7 +8,7 @@ from torch import nn, optim
 
 from hasten import Stop
 from hasten.base.records.run import Evaluation
-from hasten.training.final_weights import AVERAGE, final_weights
+from hasten.training.final_weights import AVERAGES, final_weights, parameters_of
 from hasten.training.loop import train
 from hasten.training.loss_scale import LossScale
 from hasten.training.recipe import baseline
@@ -19,9 +19,7 @@ from tiny_tasks import mlp_task
 
 
 def remember_zero(optimizer: optim.Optimizer, progress: float) -> None:
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            optimizer.state[parameter][AVERAGE] = torch.zeros_like(parameter)
+    optimizer.state[AVERAGES] = {"averages": [torch.zeros_like(one) for one in parameters_of(optimizer)]}
 
 
 def test_a_run_is_judged_by_its_final_weights_and_trains_on_with_its_own() -> None:

@@ -60,7 +60,7 @@ def test_a_path_that_arrives_sooner_is_kept_and_one_that_never_arrives_hurts(mon
     assert kept.speedup is not None
     assert kept.speedup.low > 1
     assert kept.speedup.n >= FEWEST_SEEDS
-    assert found["standstill"].verdict is Verdict.NOT_PROVEN
+    assert found["standstill"].verdict is Verdict.INCONCLUSIVE
     assert "did not reach the quality" in found["standstill"].reason
     assert tuning.plan.names == ("another_path",)
     assert tuning.speedup == kept.speedup
@@ -76,7 +76,7 @@ def test_the_gain_of_the_step_and_of_the_path_multiply() -> None:
 
 def test_too_small_a_budget_proves_nothing() -> None:
     found, tuning = run(["another_path"], budget_s=3.0, **SLOW_RATE)
-    assert found["another_path"].verdict is Verdict.NOT_PROVEN
+    assert found["another_path"].verdict is Verdict.INCONCLUSIVE
     assert "budget" in found["another_path"].reason
     assert tuning.plan.choices == ()
 

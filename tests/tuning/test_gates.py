@@ -163,7 +163,7 @@ def test_float64_starts_from_the_same_weights_and_is_nearer_to_the_truth() -> No
     batch = batches_from(exact, exact.place, 1)[0]
     assert batch[0].dtype == torch.float64
     assert batch[1].dtype == torch.int64
-    with exact.switched_on():
+    with exact.contexts:
         assert torch.get_default_dtype() == torch.float64
     assert torch.get_default_dtype() == torch.float32
 

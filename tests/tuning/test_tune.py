@@ -39,18 +39,18 @@ def run(only: list[str], *, budget_s: float = 60.0, **task: Any) -> tuple[dict[s
 
 def test_verdicts_are_those_planted() -> None:
     found, tuning = run(["slower", "nothing", "no_pause", "faster_but_wrong", "raises", "refuses"], pause=True)
-    assert found["slower"].verdict is Verdict.HURTS
+    assert found["slower"].verdict is Verdict.SLOWER
     assert found["slower"].speedup is not None
     assert found["slower"].speedup.high < 1
     assert found["no_pause"].verdict is Verdict.KEPT
     assert found["no_pause"].gate is not None
     assert found["no_pause"].gate.passed
-    assert found["nothing"].verdict in {Verdict.NO_DIFFERENCE, Verdict.NOT_PROVEN}
-    assert found["faster_but_wrong"].verdict is Verdict.BROKE_GUARANTEE
+    assert found["nothing"].verdict in {Verdict.NO_DIFFERENCE, Verdict.INCONCLUSIVE}
+    assert found["faster_but_wrong"].verdict is Verdict.INACCURATE
     assert "gradient" in found["faster_but_wrong"].reason
     assert found["raises"].verdict is Verdict.FAILED
     assert "planted failure" in found["raises"].reason
-    assert found["refuses"].verdict is Verdict.REFUSED
+    assert found["refuses"].verdict is Verdict.NOT_APPLICABLE
     assert found["refuses"].reason == "planted is not for this"
     assert tuning.plan.names == ("no_pause",)
     assert tuning.speedup is not None
@@ -63,7 +63,7 @@ def test_of_two_that_do_the_same_one_is_not_needed() -> None:
     found, tuning = run(["no_pause", "no_pause_either"], pause=True)
     assert len(tuning.plan.names) == 1
     verdicts = {trial.verdict for trial in found.values()}
-    assert verdicts <= {Verdict.KEPT, Verdict.SUPERSEDED, Verdict.NOT_PROVEN}
+    assert verdicts <= {Verdict.KEPT, Verdict.NO_DIFFERENCE, Verdict.INCONCLUSIVE}
     assert Verdict.KEPT in verdicts
 
 
@@ -71,7 +71,7 @@ def test_conflicting_techniques_are_never_combined() -> None:
     found, tuning = run(["no_pause", "no_pause_conflicting"], pause=True)
     assert len(tuning.plan.names) == 1
     loser = ({"no_pause", "no_pause_conflicting"} - set(tuning.plan.names)).pop()
-    assert found[loser].verdict is Verdict.SUPERSEDED
+    assert found[loser].verdict is Verdict.NOT_APPLICABLE
     assert "cannot be combined" in found[loser].reason
 
 
@@ -87,14 +87,14 @@ def test_what_gains_only_with_another_is_tried_with_it_and_both_are_kept() -> No
 
 def test_without_its_company_it_is_tried_alone_and_not_kept() -> None:
     found, tuning = run(["on_ground"], pause=True)
-    assert found["on_ground"].verdict in (Verdict.NO_DIFFERENCE, Verdict.NOT_PROVEN)
+    assert found["on_ground"].verdict in (Verdict.NO_DIFFERENCE, Verdict.INCONCLUSIVE)
     assert tuning.plan.choices == ()
 
 
 def test_company_that_adds_nothing_to_the_plan_stays_out() -> None:
     found, _ = run(["no_pause", "lays_ground", "on_ground"], pause=True)
     assert found["no_pause"].verdict is Verdict.KEPT
-    assert found["on_ground"].verdict is Verdict.SUPERSEDED
+    assert found["on_ground"].verdict is Verdict.NO_DIFFERENCE
 
 
 def test_nothing_helpful_leaves_the_plan_empty() -> None:
@@ -109,7 +109,7 @@ def test_a_plan_that_is_not_faster_when_measured_afresh_is_given_up(monkeypatch:
     nothing_gained = Interval(value=1.001, low=0.99, high=1.01, n=9)
     monkeypatch.setattr("hasten.tuning.tune.confirmed", lambda *_, **__: nothing_gained)
     found, tuning = run(["no_pause"], pause=True)
-    assert found["no_pause"].verdict is Verdict.NOT_PROVEN
+    assert found["no_pause"].verdict is Verdict.INCONCLUSIVE
     assert "not faster" in tuning.remark
     assert tuning.plan.choices == ()
     assert tuning.speedup is None
@@ -138,7 +138,7 @@ def test_a_stage_that_takes_no_time_has_nothing_to_give() -> None:
     shares = {Stage.FORWARD: 0.01, Stage.UPDATE: 0.3}
     *_, tuning = tune(recipe, MACHINE, budget_s=5.0, only=["nothing", "protects"], shares=shares)
     assert isinstance(tuning, Tuning)
-    assert [trial.verdict for trial in tuning.trials] == [Verdict.REFUSED, Verdict.REFUSED]
+    assert [trial.verdict for trial in tuning.trials] == [Verdict.NOT_APPLICABLE, Verdict.NOT_APPLICABLE]
     assert "forward takes 1.0 % of a step" in tuning.trials[0].reason
     assert "protects" in tuning.trials[1].reason
     assert tuning.noise is None
@@ -149,14 +149,14 @@ def test_what_costs_more_once_than_the_training_takes_is_refused_before_it_is_pa
 ) -> None:
     monkeypatch.setitem(EXPECTED_SETUP_S, "costly", 5.0)
     found, tuning = run(["costly"], budget_s=60.0, pause=True, stop=Stop(steps=100))
-    assert found["costly"].verdict is Verdict.REFUSED
+    assert found["costly"].verdict is Verdict.NOT_APPLICABLE
     assert "5.00 s or more once, and the whole training takes only 5.0" in found["costly"].reason
     assert tuning.spent_s < 10.0
 
 
 def test_what_costs_more_once_than_it_saves_is_not_kept() -> None:
     found, tuning = run(["costly"], budget_s=60.0, pause=True, stop=Stop(steps=100))
-    assert found["costly"].verdict is Verdict.HURTS
+    assert found["costly"].verdict is Verdict.SLOWER
     assert found["costly"].setup_s == pytest.approx(5.0, rel=0.2)
     assert "s once and saves only" in found["costly"].reason
     assert tuning.plan.choices == ()
@@ -169,7 +169,7 @@ def test_what_costs_much_once_is_tried_last_and_beside_the_others(monkeypatch: p
     assert [trial.base for trial in tuning.trials if trial.technique == "costly"] == [("half_the_work",)]
     assert set(tuning.plan.names) == {"costly", "half_the_work"}
     short, _ = run(["costly"], budget_s=4.0, pause=True)
-    assert short["costly"].verdict is Verdict.NOT_PROVEN
+    assert short["costly"].verdict is Verdict.INCONCLUSIVE
     assert "budget" in short["costly"].reason
 
 
@@ -181,7 +181,7 @@ def test_budget_is_kept(budget_s: float) -> None:
     assert (TIME.now - began) * 1e-9 < HARD_STOP * budget_s
     assert tuning.spent_s <= (TIME.now - began) * 1e-9
     late = [trial for trial in found.values() if "budget" in trial.reason]
-    assert all(trial.verdict is Verdict.NOT_PROVEN for trial in late)
+    assert all(trial.verdict is Verdict.INCONCLUSIVE for trial in late)
     if budget_s == 1.0:
         assert len(late) == len(every)
         assert "too short to be clear about 5" in tuning.remark

@@ -106,8 +106,7 @@ def profile_in_depth(
         found = _look(subject, steps=None, budget_s=budget_s / 3, trace=trace)
         if found.operators is not None:
             subject.limit.restart("measuring growth")
-            with subject.run.switched_on():
-                grown = growths(subject.run, budget_s=budget_s / 3, remarks=subject.remarks)
+            grown = growths(subject.run, budget_s=budget_s / 3, remarks=subject.remarks)
             found = msgspec.structs.replace(found, growth=grown)
         for kind in probes:
             subject.limit.restart(f"the probe {kind.name}")
@@ -127,7 +126,8 @@ def _subject(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Su
             raise BadInput(
                 f"the model of {recipe.task.name!r} must have parameters to train; found none with requires_grad."
             )
-        yield Subject(run, recipe, machine, limit, perf_counter() - begin)
+        with run.contexts:
+            yield Subject(run, recipe, machine, limit, perf_counter() - begin)
 
 
 def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path | None) -> Profile:
@@ -138,33 +138,32 @@ def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path |
     if trace is not None:
         write_trace(timed.clock, PARTS, trace, name=recipe.task.name)
     found = anatomy(warm(timed.times))
-    with run.switched_on():
-        limit.restart("the evaluation")
-        between = time_between(run, recipe.task.stop)
-        parts = part_times(found, between)
-        basic = Profile(
-            task=recipe.task.name,
-            command=recipe.task.command,
-            plan=(),
-            steps=found.steps,
-            step_s=found.step_s,
-            samples_per_s=recipe.input.batch_size / found.step_s.value,
-            parts=parts,
-            parameters=sum(parameter.numel() for parameter in run.model.parameters()),
-            peak_bytes=0,
-            verdict=first_verdict(found.step_s.value, parts),
-            batch_size=recipe.input.batch_size,
-            device=recipe.parallel.device,
-            planned_steps=total_steps(recipe),
-            build_s=subject.build_s,
-            first_step_s=float(timed.times[0].sum()),
-            evaluation_s=between.evaluation_s,
-            steps_per_evaluation=between.steps_per_evaluation,
-            checkpoint_s=between.checkpoint_s,
-            spread=timed.spread,
-            load=timed.load,
-        )
-        return _with_signals(basic, subject, timed)
+    limit.restart("the evaluation")
+    between = time_between(run, recipe.task.stop)
+    parts = part_times(found, between)
+    basic = Profile(
+        task=recipe.task.name,
+        command=recipe.task.command,
+        plan=(),
+        steps=found.steps,
+        step_s=found.step_s,
+        samples_per_s=recipe.input.batch_size / found.step_s.value,
+        parts=parts,
+        parameters=sum(parameter.numel() for parameter in run.model.parameters()),
+        peak_bytes=0,
+        verdict=first_verdict(found.step_s.value, parts),
+        batch_size=recipe.input.batch_size,
+        device=recipe.parallel.device,
+        planned_steps=total_steps(recipe),
+        build_s=subject.build_s,
+        first_step_s=float(timed.times[0].sum()),
+        evaluation_s=between.evaluation_s,
+        steps_per_evaluation=between.steps_per_evaluation,
+        checkpoint_s=between.checkpoint_s,
+        spread=timed.spread,
+        load=timed.load,
+    )
+    return _with_signals(basic, subject, timed)
 
 
 def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profile:

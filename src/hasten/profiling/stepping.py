@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,8 @@ def batches_in_turn(run: Session) -> Iterator[Batch]:
 
 def set_aside_stop_rules(run: Session, *, evaluate_every: int | None = None) -> None:
     """Let the session's loop go on without end, with an evaluation due every so many steps, or never."""
-    endless = Stop(steps=NEVER, evaluate_every=evaluate_every or NEVER)
-    run.recipe = replace(run.recipe, task=replace(run.recipe.task, stop=endless))
+    none = {field.name: None for field in fields(Stop)}
+    run.recipe = run.recipe.with_stop(**none | {"steps": NEVER, "evaluate_every": evaluate_every or NEVER})
 
 
 def one_batch(run: Session) -> Batch:

@@ -64,7 +64,7 @@ def _nothing_kept(evidence: Evidence) -> Judgement:
     details = [f"{tried}: {outcomes}. Each one's reason stands beside its name." if outcomes else f"{tried}."]
     if evidence.plan_runs and evidence.baseline_runs:
         details.append("Both sides were the plain training here: what differs between their times is noise.")
-    if counts[Verdict.NOT_PROVEN]:
+    if counts[Verdict.INCONCLUSIVE]:
         sentence = "No technique was proven to help within the budget: the plain training stays."
         return Judgement(sentence, Tone.UNKNOWN, tuple(details))
     return Judgement("No technique helped: the plain training stays.", Tone.SAME, tuple(details))

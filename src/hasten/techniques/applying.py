@@ -1,16 +1,17 @@
 """From a plan to a recipe: the techniques' order, their conflicts and their refusals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
 import msgspec
 
-from hasten.base.errors import BadInput, Refused, unknown_name
+from hasten.base.errors import BadInput, HastenError, Refused, unknown_name
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Knob, Plan
 from hasten.base.stages import STAGES
+from hasten.techniques.dry_run import dry_run, error_text, layer_of
 from hasten.techniques.registry import technique
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
@@ -77,8 +78,8 @@ def in_order(chosen: Iterable[Technique]) -> list[Technique]:
     return ordered
 
 
-def apply_all(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> Recipe:
-    """Return the recipe with every technique applied, in order.
+def apply_each(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> Iterator[tuple[Technique, Recipe]]:
+    """Yield each technique with the recipe up to and including it, in order.
 
     Raises:
         BadInput: if two of them conflict.
@@ -87,24 +88,47 @@ def apply_all(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> 
     ordered = in_order(chosen)
     reason = conflict([one.card for one in ordered])
     if reason is not None:
-        raise BadInput(f"the plan must hold techniques that go together; found: {reason}. Leave one of them out.")
+        raise BadInput(f"{reason}. Leave one of them out of the plan.")
     for one in ordered:
-        why = one.refuse(recipe, machine)
+        why = why_refused(one, recipe, machine)
         if why is not None:
             raise Refused(f"{one.card.name} cannot be used on {recipe.task.name!r}: {why}. Leave it out of the plan.")
         recipe = one.apply(recipe)
+        yield one, recipe
+
+
+def why_refused(one: Technique, recipe: Recipe, machine: Machine) -> str | None:
+    """Return why a technique refuses a recipe, or None. What it raises when it tries the model is a reason, too."""
+    try:
+        return one.refuse(recipe, machine)
+    except HastenError:
+        raise
+    except Exception as error:  # noqa: BLE001  (it runs the person's model)
+        layer = layer_of(error)
+        where = f" in the layer {layer!r}" if layer else ""
+        return f"it failed{where} when it was tried on two samples: {error_text(error)}"
+
+
+def apply_all(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> Recipe:
+    """Return the recipe with every technique applied, in order; see `apply_each`."""
+    for _, changed in apply_each(chosen, recipe, machine):
+        recipe = changed
     return recipe
 
 
 def apply_plan(plan: Plan, recipe: Recipe, machine: Machine) -> Recipe:
-    """Return the recipe with a plan applied; see `apply_all`.
+    """Return the recipe with a plan applied, after a dry run of one step with it.
 
     Raises:
-        BadInput: if the plan is for another task.
+        BadInput: if the plan is for another task, or two of its techniques conflict.
+        Refused: if a technique cannot be used here; names it and, where the dry run failed, the layer.
     """
     if plan.task != recipe.task.name:
         raise BadInput(
-            f"the plan must be for the task {recipe.task.name!r}; found one for {plan.task!r}. "
-            f"Tune this task, or change the line `task = ` if the plan is meant for it."
+            f"the plan is for the task {plan.task!r}, not for {recipe.task.name!r}. "
+            "Tune this task, or change the line `task = ` if the plan is meant for it."
         )
-    return apply_all([make(choice.technique, choice.knobs) for choice in plan.choices], recipe, machine)
+    chosen = [make(choice.technique, choice.knobs) for choice in plan.choices]
+    applied = list(apply_each(chosen, recipe, machine))
+    dry_run(applied, recipe)
+    return applied[-1][1] if applied else recipe

@@ -6,13 +6,23 @@ two faces, `eval()` and `train()`, as schedule-free ones (Defazio et al., 2024, 
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import optim
+from torch import Tensor, optim
 
-AVERAGE = "hasten_average"
-"""Key in `optimizer.state[parameter]` of the weights that the parameter is to end with."""
+AVERAGES = "hasten_averages"
+"""Key in `optimizer.state` of {"averages": the weights to end with, one tensor per parameter, in their order}."""
+
+
+def shared_state(optimizer: optim.Optimizer) -> dict[str, Any]:
+    """Return the optimizer's state, for entries with a name; torch saves and loads them beside those of parameters."""
+    return cast(dict[str, Any], optimizer.state)
+
+
+def parameters_of(optimizer: optim.Optimizer) -> list[Tensor]:
+    """Return the optimizer's parameters in the order of its groups."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def put_final_weights(optimizer: optim.Optimizer) -> None:
@@ -44,8 +54,10 @@ def _face(optimizer: Any, name: str) -> None:
 
 @torch.no_grad()
 def _exchange(optimizer: optim.Optimizer) -> None:
-    for parameter, state in optimizer.state.items():
-        if AVERAGE in state:
-            trained = parameter.clone()
-            parameter.copy_(state[AVERAGE])
-            state[AVERAGE].copy_(trained)
+    state = shared_state(optimizer)
+    if AVERAGES not in state:
+        return
+    for parameter, average in zip(parameters_of(optimizer), state[AVERAGES]["averages"], strict=True):
+        trained = parameter.clone()
+        parameter.copy_(average)
+        average.copy_(trained)

@@ -1,7 +1,9 @@
 """A look at what a recipe would build, without leaving a trace."""
 
+from copy import deepcopy
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.datasets import Batch, changed_in_turn
@@ -24,3 +26,13 @@ def example_batch(recipe: Recipe, samples: int = 2) -> Batch:
     with preserved():
         _, batch = next(recipe.input.loader(recipe.task.data.train, size)(torch.arange(size)))
     return changed_in_turn(tuple(column.to("cpu") for column in batch), recipe.input.prepare)
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """Return a deep copy of a model, also where a layer holds a tensor that it computes from its parameters.
+
+    `copy.deepcopy` refuses such tensors; `torch.nn.utils.weight_norm` leaves one in its layer. The copy holds their
+    values, and the layer computes them again in its next forward pass.
+    """
+    computed = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
+    return deepcopy(model, {id(value): value.detach().clone() for value in computed if not value.is_leaf})

@@ -77,7 +77,7 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     report_at = place.elapsed_s + REPORT_EVERY_S
     reason, detail = limit_reached(run) or already_reached(run), ""
 
-    with run.switched_on():
+    with run.contexts:
         for ids, fetched in run.fetched() if reason is None else ():
             mark(INPUT)
             batch = run.training_batch(ids, fetched)

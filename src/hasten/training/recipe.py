@@ -1,9 +1,8 @@
 """How one run is built, stage by stage: plain values and functions, and nothing is built until the run starts."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeAlias
 
 from torch import Tensor, nn
 
@@ -11,9 +10,10 @@ from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
 from hasten.data.loaders import Loader, per_sample, whole
 from hasten.data.order import Order, shuffled
+from hasten.training.contexts import ContextFactory
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
-from hasten.training.task import Task, Update
+from hasten.training.task import AfterUpdate, Task, Update
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
 Function: TypeAlias = Callable[..., Any]
@@ -21,8 +21,7 @@ Around: TypeAlias = Callable[[Function], Function]
 """A function in, a function with the same arguments and meaning out: autocast, compile, saved-tensor hooks."""
 GradientStep: TypeAlias = Callable[[Sequence[nn.Parameter]], bool]
 """Changes `.grad` of the parameters in place; returns False to skip this update."""
-Switch: TypeAlias = Callable[[], AbstractContextManager[Any]]
-"""A process-wide setting: made for each stretch in which the recipe runs, and put back after it."""
+BatchTransform: TypeAlias = Callable[[Batch], Batch]
 
 
 def unchanged(model: nn.Module) -> nn.Module:
@@ -56,7 +55,7 @@ class Input:
     order: Order = shuffled
     loader: Loader = per_sample
     augment: tuple[Augment, ...] = ()
-    prepare: tuple[Callable[[Batch], Batch], ...] = ()
+    prepare: tuple[BatchTransform, ...] = ()
     curriculum: tuple[Callable[[Batch, float], Batch], ...] = ()
     sampling: Callable[[int], Sampling] | None = None
     ahead: int = 0
@@ -73,7 +72,7 @@ class Forward:
     predict: Callable[[nn.Module, Batch], Any]
     loss: LossFunction
     around: tuple[Around, ...] = ()
-    switches: tuple[Switch, ...] = ()
+    switches: tuple[ContextFactory, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +106,54 @@ class Recipe:
     gradient: tuple[Callable[[], GradientStep], ...] = ()
     update: Update
     parallel: Parallel = field(default_factory=Parallel)
+
+    def with_surgery(self, change: ModelChange, *, undo: ModelChange = unchanged) -> Self:
+        """Return the recipe with a change of the model, made after those that it has."""
+        return replace(self, model=(*self.model, Surgery(change, undo)))
+
+    def wrap(self, wrapper: Around) -> Self:
+        """Return the recipe with a wrapper around predict and loss, outside those that it has."""
+        return self.with_forward(around=(*self.forward.around, wrapper))
+
+    def with_context(self, context: ContextFactory) -> Self:
+        """Return the recipe with a process-wide setting that is on while it runs."""
+        return self.with_forward(switches=(*self.forward.switches, context))
+
+    def with_gradient(self, make: Callable[[], GradientStep]) -> Self:
+        """Return the recipe with a change of the gradients, made after those that it has."""
+        return replace(self, gradient=(*self.gradient, make))
+
+    def with_post_step(self, change: AfterUpdate) -> Self:
+        """Return the recipe with something done after each update, after what is done already."""
+        return self.with_update(after=(*self.update.after, change))
+
+    def with_batch_transform(self, transform: BatchTransform) -> Self:
+        """Return the recipe with a change of every batch, after those that it has."""
+        return self.with_input(prepare=(*self.input.prepare, transform))
+
+    def with_curriculum(self, change: Callable[[Batch, float], Batch]) -> Self:
+        """Return the recipe with a change of the training batches that depends on the progress, after those it has."""
+        return self.with_input(curriculum=(*self.input.curriculum, change))
+
+    def with_input(self, **fields: Any) -> Self:
+        """Return the recipe with fields of `Input` replaced."""
+        return replace(self, input=replace(self.input, **fields))
+
+    def with_forward(self, **fields: Any) -> Self:
+        """Return the recipe with fields of `Forward` replaced."""
+        return replace(self, forward=replace(self.forward, **fields))
+
+    def with_backward(self, **fields: Any) -> Self:
+        """Return the recipe with fields of `Backward` replaced."""
+        return replace(self, backward=replace(self.backward, **fields))
+
+    def with_update(self, **fields: Any) -> Self:
+        """Return the recipe with fields of `Update` replaced."""
+        return replace(self, update=replace(self.update, **fields))
+
+    def with_stop(self, **fields: Any) -> Self:
+        """Return the recipe with stop rules replaced."""
+        return replace(self, task=replace(self.task, stop=replace(self.task.stop, **fields)))
 
 
 def call_model(model: nn.Module, batch: Batch) -> Any:

@@ -1,7 +1,6 @@
 """A recipe, built: the model, its optimizer and its data, ready to make the next step."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -17,6 +16,7 @@ from hasten.data.datasets import Batch, changed_in_turn
 from hasten.data.loaders import Fetch, Fetched, whole
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.order import sequential
+from hasten.training.contexts import Contexts
 from hasten.training.loss import Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
@@ -41,6 +41,7 @@ class Session:
     optimizer: optim.Optimizer
     predict: Callable[[Batch], Any]
     loss: Callable[[Any, Batch], Loss]
+    contexts: Contexts
     gradient: Sequence[GradientStep]
     quality: Quality
     samples: int  # in the training data
@@ -173,14 +174,6 @@ class Session:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
 
-    @contextmanager
-    def switched_on(self) -> Generator[None]:
-        """Put the recipe's process-wide switches on for the body, and back after it."""
-        with ExitStack() as stack:
-            for switch in self.recipe.forward.switches:
-                stack.enter_context(switch())
-            yield
-
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and plain values (not copied)."""
         return {
@@ -243,6 +236,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     samples, valid_size = len(task.data.train), len(task.data.valid)  # type: ignore[arg-type]
     sampling = recipe.input.sampling(samples) if recipe.input.sampling else None
     loss = forward.loss if sampling is None else sampling.weighed(forward.loss)
+    contexts = Contexts(forward.switches)
     valid_batch = valid_size if recipe.input.loader is whole else max(recipe.input.batch_size, EVALUATION_BATCH)
     run = Session(
         recipe=recipe,
@@ -250,8 +244,9 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         model=model,
         parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
         optimizer=optimizer,
-        predict=partial(_wrapped(forward.predict, forward.around), model),
+        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.around), model)),
         loss=_wrapped(loss, forward.around),
+        contexts=contexts,
         gradient=[*([scale.unscale] if scale else ()), *(make() for make in recipe.gradient)],
         quality=Quality(task.metric),
         samples=samples,

@@ -1,7 +1,6 @@
 """A recipe, built and warm, that runs blocks of its own training steps for a paired comparison."""
 
 import math
-from contextlib import ExitStack, nullcontext
 from typing import Self
 
 import torch
@@ -46,7 +45,6 @@ class Bench:
         self._start = state_of(self.run)
         self._moves = 0
         self._batches = endless(self.run)
-        self._switches: ExitStack | None = None
         if self.run.sampling is not None:
             self(steps_per_epoch(recipe))
             self.rewind()
@@ -57,19 +55,16 @@ class Bench:
         self.rewind()
 
     def __enter__(self) -> Self:
-        self._switches = ExitStack()
-        self._switches.enter_context(self.run.switched_on())
+        self.run.contexts.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self._switches is not None, "it was not entered"
-        self._switches.close()
-        self._switches = None
+        self.run.contexts.__exit__(*error)
 
     def __call__(self, steps: int) -> None:
         run, batches = self.run, self._batches
         begin = clock.now_s()
-        with nullcontext() if self._switches else run.switched_on():
+        with run.contexts:
             for _ in range(steps):
                 if run.recipe.input.curriculum:
                     self._move_on()

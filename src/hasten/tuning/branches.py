@@ -55,16 +55,16 @@ def follow(lab: Laboratory, chosen: Sequence[Technique], plan: Kept) -> Iterator
     trainings = affordable(lab, base, limit_s=lab.budget.left_s() / TRAININGS)
     if trainings is None:
         for one in chosen:
-            yield blank(one, Verdict.NOT_PROVEN, "budget: trainings with and without it would take longer", base)
+            yield blank(one, Verdict.INCONCLUSIVE, "budget: trainings with and without it would take longer", base)
         return
     until_s = began_s + FIRST_SEED_SHARE * (lab.budget.total_s - began_s)
     promising: Promising = {}
     for one in sorted(chosen, key=lambda one: "slow_convergence" not in one.card.treats):
         why = conflict([other.card for other in (*base, one)])
         if why is not None:
-            yield blank(one, Verdict.SUPERSEDED, f"{why}, which is kept", base)
+            yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which is kept", base)
         elif lab.budget.spent_s > until_s:
-            yield blank(one, Verdict.NOT_PROVEN, "budget: used up before this one", base)
+            yield blank(one, Verdict.INCONCLUSIVE, "budget: used up before this one", base)
         elif (trial := _first_look(trainings, one, base, promising)) is not None:
             yield trial
     ordered = sorted(promising, key=lambda one: promising[one], reverse=True)
@@ -82,7 +82,7 @@ def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Pro
     def make() -> Trial:
         nonlocal best, ratio
         best, ratio, why = _best_variant(trainings, one, base)
-        return blank(best, Verdict.NOT_PROVEN, why, base)
+        return blank(best, Verdict.INCONCLUSIVE, why, base)
 
     trial = told(one, base, make)
     if ratio > 1:
@@ -121,14 +121,16 @@ def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float
     """Compare with and without on as many seeds as the budget holds; a seed that chose the knobs does not count."""
     why = one.refuse(trainings.recipe, trainings.lab.machine) or conflict([other.card for other in (*base, one)])
     if why is not None:
-        return blank(one, Verdict.SUPERSEDED, f"{promise:.2f}x on the first seed, but {why}, which gains more", base)
+        return blank(
+            one, Verdict.NOT_APPLICABLE, f"{promise:.2f}x on the first seed, but {why}, which gains more", base
+        )
     plain = trainings.course(base, 0)
     pair_s = plain.elapsed_s * (1 + 1 / promise)
     count = _affordable_seeds(trainings.lab.budget, pair_s)
     if count < FEWEST_SEEDS:
         need = f"{FEWEST_SEEDS} seeds need about {seconds(FEWEST_SEEDS * pair_s)}"
         why = f"budget: {promise:.2f}x on the first seed{trainings.note}, but {need}"
-        return blank(one, Verdict.NOT_PROVEN, why, base)
+        return blank(one, Verdict.INCONCLUSIVE, why, base)
     numbers = _trained(trainings, base, (*base, one), count, give_up_s=GIVE_UP_LATER * plain.elapsed_s)
     target = trainings.target(base, numbers)
     assert target is not None, "the first seed had one"
@@ -137,7 +139,7 @@ def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float
     if len(reached) < len(times):
         missed = f"{len(times) - len(reached)} of {len(times)} trainings"
         why = f"{missed} missed the quality of the plain ones ({target:.4g}){trainings.note}"
-        return blank(one, Verdict.HURTS, why, base)
+        return blank(one, Verdict.SLOWER, why, base)
     courses = [trainings.course(base, number) for number in numbers]
     plain_times = [course.time_to(target) or course.elapsed_s for course in courses]
     ratio = of_few([plain_s / time_s for plain_s, time_s in zip(plain_times, reached, strict=True)])
@@ -173,7 +175,7 @@ def _verdict(one: Technique, base: Plan, ratio: Interval, what: str) -> Trial:
     if ratio.low > 1:
         trial = blank(one, Verdict.KEPT, text, base)
     elif ratio.high < 1:
-        trial = blank(one, Verdict.HURTS, text, base)
+        trial = blank(one, Verdict.SLOWER, text, base)
     else:
-        trial = blank(one, Verdict.NOT_PROVEN, f"{text}: not clear of the spread between seeds", base)
+        trial = blank(one, Verdict.INCONCLUSIVE, f"{text}: not clear of the spread between seeds", base)
     return msgspec.structs.replace(trial, speedup=ratio)

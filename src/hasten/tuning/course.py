@@ -1,6 +1,6 @@
 """One whole training, seen as quality over time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hasten.base.records.run import Evaluation
 from hasten.training.loop import train
@@ -66,9 +66,7 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
     if steps is None:
         limit_s = recipe.task.stop.seconds
         assert limit_s is not None, "a task has steps, epochs or seconds"
-        stop = replace(recipe.task.stop, seconds=share * limit_s, target=None)
-    else:
-        steps = max(1, round(share * steps))
-        every = max(1, steps // EVALUATIONS)
-        stop = replace(recipe.task.stop, epochs=None, steps=steps, target=None, evaluate_every=every)
-    return replace(recipe, task=replace(recipe.task, stop=stop))
+        return recipe.with_stop(seconds=share * limit_s, target=None)
+    steps = max(1, round(share * steps))
+    every = max(1, steps // EVALUATIONS)
+    return recipe.with_stop(epochs=None, steps=steps, target=None, evaluate_every=every)

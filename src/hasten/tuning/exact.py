@@ -31,7 +31,7 @@ def trace(recipe: Recipe, steps: int = EXACT_STEPS) -> list[Fingerprints]:
     """Train a fresh session for some steps in deterministic mode and return the fingerprints of each."""
     run = build(recipe)
     found: list[Fingerprints] = []
-    with deterministic(), run.switched_on():
+    with deterministic():
         for batch in endless(run):
             seen = observe(run, batch, seed=None)
             prints = {"loss": seen.loss.hex()}

@@ -67,9 +67,9 @@ def told(one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
     try:
         trial = make()
     except Refused as error:
-        trial = blank(one, Verdict.REFUSED, str(error), base)
+        trial = blank(one, Verdict.NOT_APPLICABLE, str(error), base)
     except NoReference as error:
-        trial = blank(one, Verdict.NOT_PROVEN, str(error), base)
+        trial = blank(one, Verdict.INCONCLUSIVE, str(error), base)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         trial = blank(one, Verdict.FAILED, error_text(error), base)
     return msgspec.structs.replace(trial, spent_s=clock.now_s() - began)
@@ -81,10 +81,10 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
     why = conflict([other.card for other in plan]) or one.refuse(recipe_with(lab, plan[:-1]), lab.machine)
     why = why or cannot_pay(one.card.name, lab.recipe, lab.step_s)
     if why is not None:
-        return blank(one, Verdict.REFUSED, why, base)
+        return blank(one, Verdict.NOT_APPLICABLE, why, base)
     least_s = least_cost_s(lab) + EXPECTED_SETUP_S.get(one.card.name, 0.0)
     if not lab.budget.holds(least_s):
-        return blank(one, Verdict.NOT_PROVEN, f"budget: it needs about {seconds(least_s)}", base)
+        return blank(one, Verdict.INCONCLUSIVE, f"budget: it needs about {seconds(least_s)}", base)
     bench = bench_of(lab, plan)
     setup_s = max(0.0, bench.setup_s - bench_of(lab, base).setup_s)
     left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * lab.pair_s)
@@ -98,26 +98,25 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
         return trial
     wasted = not_earned_back(found, setup_s, lab.recipe)
     if wasted is not None:
-        return msgspec.structs.replace(trial, verdict=Verdict.HURTS, reason=wasted)
+        return msgspec.structs.replace(trial, verdict=Verdict.SLOWER, reason=wasted)
     return proven(lab, plan, trial)
 
 
 def judged(one: Technique, base: Plan, found: Comparison, company: Plan = ()) -> Trial:
     """Return the trial that a comparison of `base` with all three together amounts to, by its speed alone."""
-    verdict, sentence = _by_speed(found, bool(base))
+    verdict, sentence = _by_speed(found)
     trial = blank(one, verdict, words.together(names(company)) + sentence(found, names(base)), base)
     return msgspec.structs.replace(trial, speedup=found.ratio)
 
 
-def _by_speed(found: Comparison, has_base: bool) -> tuple[Verdict, Callable[[Comparison, tuple[str, ...]], str]]:
-    none = Verdict.SUPERSEDED if has_base else Verdict.NO_DIFFERENCE
+def _by_speed(found: Comparison) -> tuple[Verdict, Callable[[Comparison, tuple[str, ...]], str]]:
     if found.verdict is Speed.FASTER:
         return Verdict.KEPT, words.faster
     if found.verdict is Speed.SLOWER:
-        return Verdict.HURTS, words.slower
+        return Verdict.SLOWER, words.slower
     if found.verdict is Speed.NO_DIFFERENCE or found.ratio.high < 1 + found.delta:
-        return none, words.no_difference
-    return Verdict.NOT_PROVEN, words.unclear
+        return Verdict.NO_DIFFERENCE, words.no_difference
+    return Verdict.INCONCLUSIVE, words.unclear
 
 
 def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
@@ -127,12 +126,12 @@ def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     cost_s = steps_of(guarantee) * lab.step_s
     if not lab.budget.holds(cost_s):
         why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
-        return msgspec.structs.replace(trial, verdict=Verdict.NOT_PROVEN, reason=why)
+        return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     try:
         gate = judge(recipe_with(lab, plan), guarantee, lab.reference)
     except NoReference as error:
         why = f"faster ({trial.reason}), but {error}"
-        return msgspec.structs.replace(trial, verdict=Verdict.NOT_PROVEN, reason=why)
+        return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     if gate.passed:
         lab.proven.add(frozenset(plan))
         return msgspec.structs.replace(trial, gate=gate)
@@ -142,7 +141,7 @@ def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
 def broken(trial: Trial, gate: Gate) -> Trial:
     """Return the trial of a plan that is faster but does not keep its guarantee."""
     why = f"faster ({trial.reason}), but not {gate.guarantee}: {gate.detail}"
-    return msgspec.structs.replace(trial, verdict=Verdict.BROKE_GUARANTEE, reason=why, gate=gate)
+    return msgspec.structs.replace(trial, verdict=Verdict.INACCURATE, reason=why, gate=gate)
 
 
 def error_text(error: Exception) -> str:

@@ -2,13 +2,12 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
 from torch import nn
 
 from hasten.data.datasets import Batch
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 
 def to_double(model: nn.Module) -> nn.Module:
@@ -42,9 +41,5 @@ def in_float64(recipe: Recipe) -> Recipe:
 
     Meant for a baseline: a technique that asks for another number format would still get it.
     """
-    return replace(
-        recipe,
-        input=replace(recipe.input, prepare=(*recipe.input.prepare, batch_to_double)),
-        model=(*recipe.model, Surgery(to_double, undo=to_single)),
-        forward=replace(recipe.forward, switches=(*recipe.forward.switches, double_by_default)),
-    )
+    recipe = recipe.with_batch_transform(batch_to_double).with_surgery(to_double, undo=to_single)
+    return recipe.with_context(double_by_default)

@@ -75,10 +75,8 @@ def layer_errors(plain: Session, other: Session, state: State) -> list[LayerErro
     put(plain, state)
     put(other, state)
     for number, (batch, other_batch) in enumerate(zip(*streams, strict=True)):
-        with plain.switched_on():
-            _, exact = gradients_of(plain, batch, seed=number)
-        with other.switched_on():
-            _, rough = gradients_of(other, other_batch, seed=number)
+        _, exact = gradients_of(plain, batch, seed=number)
+        _, rough = gradients_of(other, other_batch, seed=number)
         for name in (name for name in exact if name in rough):
             sums.setdefault(name.rpartition(".")[0], Sums()).add(name, exact[name], rough[name])
     return [one.summary(name or "the model") for name, one in sums.items()]
@@ -190,9 +188,8 @@ def _branch(plain: Session, other: Session, state: State) -> Measured:
 def _losses(run: Session, state: State, steps: int) -> NDArray[np.float64]:
     put(run, state)
     found: list[float] = []
-    with run.switched_on():
-        for number, batch in enumerate(endless(run)):
-            found.append(make_step(run, batch, seed=number))
-            if len(found) == steps:
-                break
+    for number, batch in enumerate(endless(run)):
+        found.append(make_step(run, batch, seed=number))
+        if len(found) == steps:
+            break
     return np.array(found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from hasten.base.seeds import derive, seed_all
 from hasten.data.datasets import Batch
 from hasten.training.loop import step
 from hasten.training.place import Place
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 from hasten.training.session import Session
 
 
@@ -106,10 +106,11 @@ def endless(run: Session) -> Iterator[Batch]:
 
 
 def make_step(run: Session, batch: Batch, *, seed: int) -> float:
-    """Make one step as the loop does and return its mean loss. The switches of the recipe must be on."""
+    """Make one step as the loop does and return its mean loss."""
     seed_all(derive(seed, "probe"))
     run.set_learning_rate()
-    loss = step(run, batch)
+    with run.contexts:
+        loss = step(run, batch)
     return float(loss.sum) / loss.count
 
 
@@ -123,7 +124,7 @@ def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float
 
 
 def observe(run: Session, batch: Batch, *, seed: int | None, given: dict[str, Tensor] | None = None) -> Observation:
-    """Make one step and return what it did. The switches of the recipe must be on.
+    """Make one step and return what it did.
 
     Args:
         run: moved by one update; its place stays.
@@ -154,7 +155,7 @@ def without_dropout(recipe: Recipe) -> Recipe:
 
     Two ways to compute the same thing may draw their masks in different order; that is no error of either.
     """
-    return replace(recipe, model=(*recipe.model, Surgery(_silence)))
+    return recipe.with_surgery(_silence)
 
 
 def _silence(model: nn.Module) -> nn.Module:
@@ -188,7 +189,8 @@ def _caught(
     own = run.gradient
     run.gradient = (*own, catch)
     try:
-        loss = step(run, batch)
+        with run.contexts:
+            loss = step(run, batch)
     finally:
         run.gradient = own
     return float(loss.sum) / loss.count, gradients

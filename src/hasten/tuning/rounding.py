@@ -47,11 +47,10 @@ def states_of(recipe: Recipe) -> list[State]:
     """Return the state at the start and the one after `TRAINED_STEPS` updates of the baseline."""
     run = build(recipe)
     found = [state_of(run)]
-    with run.switched_on():
-        for number, batch in enumerate(endless(run)):
-            if number == TRAINED_STEPS:
-                break
-            observe(run, batch, seed=number)
+    for number, batch in enumerate(endless(run)):
+        if number == TRAINED_STEPS:
+            break
+        observe(run, batch, seed=number)
     return [*found, state_of(run)]
 
 
@@ -88,8 +87,7 @@ def _exact_session(recipe: Recipe) -> Session:
     run = build(recipe)
     state = state_of(run)
     try:
-        with run.switched_on():
-            observe(run, batches_from(run, run.place, 1)[0], seed=0)
+        observe(run, batches_from(run, run.place, 1)[0], seed=0)
     except Exception as error:  # the model is the user's: anything may be raised
         raise NoReference(f"the model cannot be computed in float64 to compare with ({error})") from error
     put(run, state)
@@ -108,8 +106,7 @@ def _errors(runs: tuple[Session, Session, Session], state: State) -> dict[str, E
         seen: list[Observation] = []
         for run, batch in zip(runs, batches, strict=True):
             put(run, state)
-            with run.switched_on():
-                seen.append(observe(run, batch, seed=number, given=seen[0].gradients if seen else None))
+            seen.append(observe(run, batch, seed=number, given=seen[0].gradients if seen else None))
         plain, exact, other = (dict(_tensors(one)) for one in seen)
         if not all(value.isfinite().all() for value in plain.values()):
             raise NoReference("the plain training is not finite, so no error against it can be told")

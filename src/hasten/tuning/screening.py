@@ -34,7 +34,7 @@ def screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: fl
     for number, one in enumerate(free):
         left_s = lab.budget.left_s(FIRST_LOOK_SHARE * share)
         trial = _look(lab, one, with_company[one], left_s=left_s, waiting=len(free) - number)
-        if trial.verdict is Verdict.NOT_PROVEN and trial.gate is None:
+        if trial.verdict is Verdict.INCONCLUSIVE and trial.gate is None:
             unclear[one] = trial
             continue
         if trial.verdict is Verdict.KEPT:
@@ -53,7 +53,7 @@ def screen(lab: Laboratory, free: list[Technique], survivors: Kept, *, share: fl
 
 def _look(lab: Laboratory, one: Technique, company: Plan, *, left_s: float, waiting: int) -> Trial:
     if left_s < least_cost_s(lab):
-        return blank(one, Verdict.NOT_PROVEN, "budget: used up before this one")
+        return blank(one, Verdict.INCONCLUSIVE, "budget: used up before this one")
     return experiment(lab, one, (), budget_s=left_s / waiting, company=company)
 
 

@@ -43,11 +43,11 @@ def grow(lab: Laboratory, survivors: Kept, free: list[Technique], plan: Kept, *,
             continue
         why = conflict([other.card for other in (*base, *company, one)])
         if why is not None:
-            yield blank(one, Verdict.SUPERSEDED, f"{why}, which gains more", base)
+            yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which gains more", base)
             continue
         left_s = lab.budget.left_s(share)
         if left_s < least_cost_s(lab):
-            yield blank(one, Verdict.NOT_PROVEN, f"budget: not tried{words.beside(names(base))}", base)
+            yield blank(one, Verdict.INCONCLUSIVE, f"budget: not tried{words.beside(names(base))}", base)
             continue
         trial = experiment(lab, one, base, budget_s=left_s / (len(ordered) - number), company=company)
         if trial.verdict is Verdict.KEPT:
@@ -77,10 +77,10 @@ def add_costly(lab: Laboratory, costly: list[Technique], plan: Kept, *, share: f
         setup_s = EXPECTED_SETUP_S[one.card.name]
         why = conflict([other.card for other in (*base, one)])
         if why is not None:
-            yield blank(one, Verdict.SUPERSEDED, f"{why}, which is there already", base)
+            yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which is there already", base)
             continue
         if left_s < setup_s + least_cost_s(lab) and cannot_pay(one.card.name, lab.recipe, lab.step_s) is None:
-            yield blank(one, Verdict.NOT_PROVEN, f"budget: it takes {seconds(setup_s)} or more once", base)
+            yield blank(one, Verdict.INCONCLUSIVE, f"budget: it takes {seconds(setup_s)} or more once", base)
             continue
         trial = experiment(lab, one, base, budget_s=left_s)
         if trial.verdict is Verdict.KEPT:
@@ -121,7 +121,7 @@ def _left_out(lab: Laboratory, one: Technique, rest: Plan, budget_s: float) -> T
     found = compared(lab, rest, (*rest, one), budget_s=budget_s)
     trial = judged(one, rest, found)
     if found.verdict is not Speed.FASTER and found.ratio.value < 1 + found.delta:
-        return msgspec.structs.replace(trial, verdict=Verdict.SUPERSEDED)
+        return msgspec.structs.replace(trial, verdict=Verdict.NO_DIFFERENCE)
     return msgspec.structs.replace(trial, verdict=Verdict.KEPT)  # it helped before, and nothing speaks against it now
 
 

@@ -105,10 +105,10 @@ def _experiments(
             trials.append(trial)
             yield trial
         speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
-        unclear = sum(trial.verdict is Verdict.NOT_PROVEN for trial in trials)
+        unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in trials)
         remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
         for one in list(plan) if speedup is None else ():
-            trials.append(blank(one, Verdict.NOT_PROVEN, remark))
+            trials.append(blank(one, Verdict.INCONCLUSIVE, remark))
             del plan[one]
             yield trials[-1]
     for trial in follow(lab, paths, plan) if paths else ():
@@ -143,12 +143,14 @@ def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> T
     if one.card.guarantee not in allow:
         return blank(one, Verdict.NOT_ALLOWED, f"it changes more than rounding: allow {one.card.guarantee} to try it")
     if one.card.treats and set(one.card.treats) <= NOT_ABOUT_TIME and one.card.guarantee in FREE:
-        return blank(one, Verdict.REFUSED, "it saves memory or protects, but no time; a plan may name it all the same")
+        return blank(
+            one, Verdict.NOT_APPLICABLE, "it saves memory or protects, but no time; a plan may name it all the same"
+        )
     try:
         why = one.refuse(lab.recipe, lab.machine)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return blank(one, Verdict.FAILED, error_text(error))
-    return blank(one, Verdict.REFUSED, why) if why is not None else None
+    return blank(one, Verdict.NOT_APPLICABLE, why) if why is not None else None
 
 
 def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
@@ -158,7 +160,7 @@ def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
     if share is None or share >= LEAST_SHARE or one.card.guarantee not in FREE:
         return None
     reason = f"{stage} takes {percent(share)} of a step: it could gain {1 / (1 - share):.2f}x at the most"
-    return blank(one, Verdict.REFUSED, reason)
+    return blank(one, Verdict.NOT_APPLICABLE, reason)
 
 
 def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:

@@ -23,13 +23,13 @@ def test_cpu_runtime_sets_threads_and_denormals_and_puts_them_back() -> None:
     threads, flushed = torch.get_num_threads(), denormals_flushed()
     assert not flushed
     recipe = make("cpu_runtime", {"threads": 1}).apply(baseline(mlp_task()))
-    with build(recipe).switched_on():
+    with build(recipe).contexts:
         assert torch.get_num_threads() == 1
         assert denormals_flushed()
         assert float(torch.tensor(SMALLEST_NORMAL) / 4) == 0.0
     assert (torch.get_num_threads(), denormals_flushed()) == (threads, flushed)
     kept = make("cpu_runtime", {"flush_denormals": False}).apply(baseline(mlp_task()))
-    with build(kept).switched_on():
+    with build(kept).contexts:
         assert not denormals_flushed()
 
 
@@ -47,7 +47,7 @@ def test_settings_of_other_hardware_are_refused() -> None:
 def test_tf32_is_on_only_while_the_run_is() -> None:
     recipe = make("tf32").apply(baseline(mlp_task()))
     before = torch.get_float32_matmul_precision()
-    with build(recipe).switched_on():
+    with build(recipe).contexts:
         assert torch.get_float32_matmul_precision() == "high"
     assert torch.get_float32_matmul_precision() == before
 

@@ -19,7 +19,7 @@ def one_step(recipe: Recipe) -> tuple[torch.Tensor, list[torch.Tensor], nn.Modul
     run = build(recipe)
     gradients: list[torch.Tensor] = []
     run.optimizer.register_step_pre_hook(lambda *_: gradients.extend(p.grad.clone() for p in run.parameters))
-    with run.switched_on():
+    with run.contexts:
         loss = step(run, next(run.batches())[1])
     return loss.sum / loss.count, gradients, run.model
 
@@ -51,7 +51,7 @@ def test_channels_last_changes_strides_and_nothing_else() -> None:
 def test_onednn_fp32_is_on_only_while_the_run_is() -> None:
     recipe = make("onednn_fp32").apply(baseline(mlp_task()))
     before = torch.get_float32_matmul_precision()
-    with build(recipe).switched_on():
+    with build(recipe).contexts:
         assert torch.get_float32_matmul_precision() == "medium"
     assert torch.get_float32_matmul_precision() == before
     assert_close_to_plain("onednn_fp32", 1e-4)

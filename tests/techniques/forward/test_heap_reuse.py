@@ -78,7 +78,7 @@ def test_blocks_do_not_overlap(sizes: list[int]) -> None:
 def test_a_step_gives_the_same_bits() -> None:
     plain, kept = build(baseline(wide_task())), build(make("heap_reuse").apply(baseline(wide_task())))
     for run in (plain, kept):
-        with run.switched_on():
+        with run.contexts:
             step(run, next(run.batches())[1])
     assert all(map(torch.equal, kept.parameters, plain.parameters))
 

@@ -130,6 +130,6 @@ def test_delivery_is_tried_where_the_input_costs_nothing_for_it_saves_in_the_for
     recipe, name = baseline(cnn_task(stop=Stop(steps=4000))), "channels_last_delivery"
     small_input = {Stage.INPUT: 0.001, Stage.FORWARD: 0.5}
     *_, tuning = tune(recipe, facts(), budget_s=0.1, only=[name], shares=small_input)
-    assert tuning.trials[0].verdict is not Verdict.REFUSED
+    assert tuning.trials[0].verdict is not Verdict.NOT_APPLICABLE
     *_, tuning = tune(recipe, facts(), budget_s=0.1, only=[name], shares={Stage.INPUT: 0.5, Stage.FORWARD: 0.001})
     assert tuning.trials[0].reason == "forward takes 0.1 % of a step: it could gain 1.00x at the most"

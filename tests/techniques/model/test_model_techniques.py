@@ -11,7 +11,7 @@ from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.model.depthwise_separable import SeparableConv2d
 from hasten.techniques.model.low_rank_linear import LowRankLinear
-from hasten.techniques.model.magnitude_pruning import KEPT, largest, sparsity_at
+from hasten.techniques.model.magnitude_pruning import MASKS, largest, sparsity_at
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
@@ -126,8 +126,26 @@ def test_pruning_rises_to_its_share_and_stays() -> None:
     assert shares[0] == 0.0
     assert shares[-1] == pytest.approx(0.75, abs=0.02)
     weight = run.model[0].weight
-    assert torch.equal(weight != 0, run.optimizer.state[weight][KEPT])
+    assert torch.equal(weight != 0, run.optimizer.state[MASKS]["masks"][0])
     assert not (run.model[0].bias == 0).any()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "momentum", "adagrad"])
+def test_a_matrix_whose_first_gradient_comes_late_is_pruned_like_the_others(optimizer: str) -> None:
+    class LayerDrop(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.late, self.calls = nn.Linear(5, 8), nn.Linear(8, 8), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += self.training
+            return self.late(self.first(x)) if self.calls > 9 else self.first(x)
+
+    task = mlp_task(model=LayerDrop, update=Update(optimizer=optimizer, lr=1e-2), stop=Stop(steps=20))
+    run = build(make("magnitude_pruning", {"sparsity": 0.75, "begin": 0.0, "end": 0.5}).apply(baseline(task)))
+    list(train(run))
+    for layer in (run.model.first, run.model.late):
+        assert float((layer.weight == 0).float().mean()) == pytest.approx(0.75, abs=0.02)
 
 
 def test_masks_keep_the_largest_and_the_share_is_cubic() -> None:

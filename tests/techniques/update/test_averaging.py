@@ -4,42 +4,97 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn, optim
 
 from hasten import Stop, Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.update.averaging import average_equally, average_exponentially
-from hasten.training.final_weights import AVERAGE
+from hasten.training.final_weights import AVERAGES, put_final_weights, put_trained_weights
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 
+finite = st.floats(-10, 10, allow_subnormal=False)
 
-def walk(values: list[float]) -> list[tuple[nn.Parameter, optim.Optimizer, float]]:
+
+@given(values=st.lists(finite, min_size=1, max_size=30), decay=st.floats(0.01, 0.999))
+def test_ema_follows_its_formula_from_warm_up_to_the_full_decay(values: list[float], decay: float) -> None:
+    parameter = nn.Parameter(torch.zeros(()))
+    optimizer, expected = optim.SGD([parameter], lr=0.1), values[0]
+    for number, value in enumerate(values):
+        parameter.data.fill_(value)
+        average_exponentially(optimizer, 0.0, decay=decay)
+        if number:
+            keep = min(decay, (1 + number) / (10 + number))
+            expected = keep * expected + (1 - keep) * value
+        assert average_of(optimizer) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_ema_warms_up() -> None:
     parameter = nn.Parameter(torch.zeros(()))
     optimizer = optim.SGD([parameter], lr=0.1)
-    return [(parameter, optimizer, value) for value in values]
+    average_exponentially(optimizer, 0.0, decay=0.999)
+    parameter.data.fill_(1.0)
+    average_exponentially(optimizer, 0.0, decay=0.999)
+    assert average_of(optimizer) == pytest.approx(9 / 11)  # with the full decay it would be 0.001
 
 
-def test_ema_follows_its_formula() -> None:
-    values, expected = [1.0, 2.0, 4.0, -3.0, 5.0], 0.0
-    for number, (parameter, optimizer, value) in enumerate(walk(values)):
+@given(values=st.lists(finite, min_size=4, max_size=20))
+def test_swa_is_the_mean_of_the_last_part(values: list[float]) -> None:
+    parameter = nn.Parameter(torch.zeros(()))
+    optimizer, steps = optim.SGD([parameter], lr=0.1), len(values)
+    for number, value in enumerate(values):
         parameter.data.fill_(value)
-        average_exponentially(optimizer, 0.0, decay=0.15)
-        keep = min(0.15, (1 + number) / (10 + number))
-        expected = value if number == 0 else keep * expected + (1 - keep) * value
-        assert float(optimizer.state[parameter][AVERAGE]) == pytest.approx(expected, rel=1e-5)
+        average_equally(optimizer, number / steps, start=0.5)
+    last = values[(steps + 1) // 2 :]
+    assert average_of(optimizer) == pytest.approx(sum(last) / len(last), rel=1e-4, abs=1e-5)
 
 
-def test_swa_is_the_mean_of_the_last_part() -> None:
-    values = [1.0, 2.0, 4.0, -3.0, 5.0]
-    for number, (parameter, optimizer, value) in enumerate(walk(values)):
-        parameter.data.fill_(value)
-        average_equally(optimizer, number / 5, start=0.4)
-    assert float(optimizer.state[parameter][AVERAGE]) == pytest.approx((4.0 - 3.0 + 5.0) / 3)
+def average_of(optimizer: optim.Optimizer) -> float:
+    return float(optimizer.state[AVERAGES]["averages"][0])
+
+
+class LayerDrop(nn.Module):
+    """The second layer is skipped in the first five training steps, as layer drop and routing may do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.late = nn.Linear(5, 2), nn.Linear(2, 2)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += self.training
+        return self.late(self.first(x)) if self.calls > 5 else self.first(x)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "momentum", "adagrad", "rmsprop"])
+def test_ema_averages_a_parameter_whose_first_gradient_comes_late(optimizer: str) -> None:
+    task = mlp_task(model=LayerDrop, update=Update(optimizer=optimizer, lr=1e-2), stop=Stop(steps=12))
+    run = build(make("ema", {"decay": 0.9}).apply(baseline(task)))
+    expected: list[torch.Tensor] = []
+
+    def average(*_: object) -> None:
+        number = len(seen)
+        seen.append(number)
+        keep = min(0.9, (1 + number) / (10 + number))
+        for index, parameter in enumerate(run.parameters):
+            value = parameter.detach().clone()
+            if number == 0:
+                expected.append(value)
+            else:
+                expected[index] = keep * expected[index] + (1 - keep) * value
+
+    seen: list[int] = []
+    run.optimizer.register_step_post_hook(average)
+    list(train(run))
+    put_final_weights(run.optimizer)
+    for parameter, value in zip(run.parameters, expected, strict=True):
+        torch.testing.assert_close(parameter.detach(), value)
 
 
 @pytest.mark.parametrize("name", ["ema", "swa"])
@@ -53,8 +108,15 @@ def test_training_keeps_its_bits_and_resumes_with_its_average(name: str) -> None
     other = build(make(name).apply(recipe))
     other.load_state(run.state())
     for mine, theirs in zip(run.parameters, other.parameters, strict=True):
-        assert torch.equal(run.optimizer.state[mine][AVERAGE], other.optimizer.state[theirs][AVERAGE])
-        assert not torch.equal(run.optimizer.state[mine][AVERAGE], mine)
+        assert torch.equal(mine, theirs)
+    trained = [parameter.detach().clone() for parameter in run.parameters]
+    put_final_weights(run.optimizer)
+    assert not any(torch.equal(mine, before) for mine, before in zip(run.parameters, trained, strict=True))
+    average = [parameter.detach().clone() for parameter in run.parameters]
+    put_trained_weights(run.optimizer)  # the loaded session shares the state
+    put_final_weights(other.optimizer)
+    for mine, theirs in zip(average, other.parameters, strict=True):
+        assert torch.equal(mine, theirs)
 
 
 def test_swa_refuses_batch_norm() -> None:

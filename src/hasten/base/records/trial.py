@@ -9,17 +9,28 @@ from hasten.base.stages import Guarantee
 
 
 class Verdict(StrEnum):
-    """What an experiment with one technique ended in."""
+    """The outcome of trying one technique."""
 
     KEPT = "kept"
-    NO_DIFFERENCE = "no difference"
-    HURTS = "hurts"
-    NOT_PROVEN = "not proven"  # the budget ended before the answer was clear
-    REFUSED = "refused"  # it cannot help here, and says why
-    BROKE_GUARANTEE = "broke its guarantee"
-    FAILED = "failed"  # it raised an error
-    SUPERSEDED = "not needed beside the others"
-    NOT_ALLOWED = "not allowed"  # a guarantee that has to be allowed first
+    NO_DIFFERENCE = "no difference"  # no gain above the detection threshold, alone or beside the plan
+    INCONCLUSIVE = "inconclusive"  # the budget ended before the answer was clear
+    SLOWER = "slower"
+    NOT_APPLICABLE = "not applicable"  # refused this recipe or machine, or conflicts with the plan
+    INACCURATE = "too inaccurate"  # faster, but the numerical check of its guarantee failed
+    FAILED = "failed"  # raised an error
+    NOT_ALLOWED = "not allowed"  # its guarantee has to be allowed first
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Verdict | None":
+        """Read the words of hasten 0.1 in evidence files."""
+        earlier = {
+            "hurts": cls.SLOWER,
+            "not proven": cls.INCONCLUSIVE,
+            "refused": cls.NOT_APPLICABLE,
+            "broke its guarantee": cls.INACCURATE,
+            "not needed beside the others": cls.NO_DIFFERENCE,
+        }
+        return earlier.get(str(value))
 
 
 class Gate(Record, frozen=True):

@@ -66,11 +66,7 @@ def run_probe(kind: Kind, run: Session, profile: Profile, machine: Machine, *, b
     """
     begin = perf_counter()
 
-    def measure() -> Measured | None:
-        with run.switched_on():
-            return kind.measure(run, profile, machine, budget_s=budget_s)
-
-    found = or_reason(measure)
+    found = or_reason(lambda: kind.measure(run, profile, machine, budget_s=budget_s))
     spent_s = perf_counter() - begin
     if found is None:
         return None

@@ -13,16 +13,15 @@ from hasten.report.wording import as_fast, joined, knobs, ratio
 STYLES = {
     Verdict.KEPT: "green",
     Verdict.NO_DIFFERENCE: "dim",
-    Verdict.NOT_PROVEN: "yellow",
-    Verdict.HURTS: "red",
-    Verdict.REFUSED: "dim",
-    Verdict.BROKE_GUARANTEE: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.SLOWER: "red",
+    Verdict.NOT_APPLICABLE: "dim",
+    Verdict.INACCURATE: "red",
     Verdict.FAILED: "red",
-    Verdict.SUPERSEDED: "yellow",
     Verdict.NOT_ALLOWED: "dim",
 }
 _NAME_WIDTH = 20
-_VERDICT_WIDTH = max(len(verdict.value) for verdict in Verdict if verdict is not Verdict.SUPERSEDED)
+_VERDICT_WIDTH = max(len(verdict.value) for verdict in Verdict)
 
 
 def trial_view(trial: Trial) -> RenderableType:

@@ -22,7 +22,7 @@ Source
     for what goes wrong without it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -62,7 +62,7 @@ class MicroBatch:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Set the size of the parts."""
-        return replace(recipe, backward=replace(recipe.backward, micro_batch=self._size(recipe)))
+        return recipe.with_backward(micro_batch=self._size(recipe))
 
     def _size(self, recipe: Recipe) -> int:
         return self.size or max(1, recipe.input.batch_size // 4)

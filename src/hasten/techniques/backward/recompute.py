@@ -25,7 +25,7 @@ Source
     torch.utils.checkpoint (use_reentrant=False).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -39,7 +39,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import AroundBlock, Forward, repeated_blocks, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 EXPENSIVE = frozenset(
     {
@@ -97,8 +97,7 @@ def why_not(recipe: Recipe) -> str | None:
 
 def with_blocks(recipe: Recipe, around: AroundBlock) -> Recipe:
     """Return the recipe with `around` running the forward pass of every block."""
-    surgery = Surgery(partial(wrap_blocks, around=around), undo=partial(unwrap_forward, around=around))
-    return replace(recipe, model=(*recipe.model, surgery))
+    return recipe.with_surgery(partial(wrap_blocks, around=around), undo=partial(unwrap_forward, around=around))
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ Source
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -39,8 +38,8 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.backward.recompute import recomputed, why_not
 from hasten.techniques.blocks import repeated_blocks, unwrap_forward, wrap_forward
-from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Function, Recipe, Surgery, split
+from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.recipe import Function, Recipe, split
 
 TRIED = 8
 """Numbers of recomputed blocks, beside none, whose peak is measured."""
@@ -97,7 +96,7 @@ def choose(model: nn.Module, *, recipe: Recipe, budget: float) -> tuple[int | No
     peaks: list[tuple[int, int]] = []
     with preserved():
         for count in counts_to_try(len(repeated_blocks(model))):
-            peaks.append((count, peak_of(recompute_some(deepcopy(model), count), recipe)))
+            peaks.append((count, peak_of(recompute_some(copy_of(model), count), recipe)))
             if fewest(peaks, budget) is not None:
                 break
     return fewest(peaks, budget), min(peak for _, peak in peaks) / peaks[0][1]
@@ -141,5 +140,4 @@ class RecomputeBudget:
     def apply(self, recipe: Recipe) -> Recipe:
         """Choose the blocks when the model is built."""
         change = partial(within_budget, recipe=recipe, budget=self.budget)
-        surgery = Surgery(change, undo=partial(unwrap_forward, around=recomputed))
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(change, undo=partial(unwrap_forward, around=recomputed))

@@ -27,8 +27,7 @@ Source
 
 import functools
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import torch
@@ -43,8 +42,8 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
 from hasten.techniques.blocks import unwrap_forward
-from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Function, Recipe, Surgery
+from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.recipe import Function, Recipe
 
 Unpack: TypeAlias = Callable[[], Tensor]
 Pack: TypeAlias = Callable[[Tensor], Unpack | None]
@@ -131,8 +130,7 @@ def with_packed(function: Function, packs: Callable[[], Pack]) -> Function:
 
 def with_hooks(recipe: Recipe, packs: Callable[[], Pack]) -> Recipe:
     """Return the recipe with packed saved tensors."""
-    around = (*recipe.forward.around, functools.partial(with_packed, packs=packs))
-    return replace(recipe, forward=replace(recipe.forward, around=around))
+    return recipe.wrap(functools.partial(with_packed, packs=packs))
 
 
 @dataclass(frozen=True)
@@ -163,8 +161,8 @@ class LosslessSaved:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Pack what the forward pass saves."""
-        surgery = Surgery(functools.partial(bits_for_relus, recipe=recipe), undo=whole_relus)
-        return with_hooks(replace(recipe, model=(*recipe.model, surgery)), lossless)
+        surgery = functools.partial(bits_for_relus, recipe=recipe)
+        return with_hooks(recipe.with_surgery(surgery, undo=whole_relus), lossless)
 
 
 def signs_alone(model: nn.Module, recipe: Recipe) -> list[str]:
@@ -194,7 +192,7 @@ def keeps_twice(model: nn.Module, recipe: Recipe) -> bool:
 
 def bits_for_relus(model: nn.Module, *, recipe: Recipe) -> nn.Module:
     """Let ReLU layers whose result nobody else keeps save bits, in place."""
-    return keep_bits(model, signs_alone(deepcopy(model), recipe))
+    return keep_bits(model, signs_alone(copy_of(model), recipe))
 
 
 def whole_relus(model: nn.Module) -> nn.Module:

@@ -22,7 +22,7 @@ Source
 """
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -96,5 +96,4 @@ class UpdateInBackward:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put a factory in place of the optimizer's name."""
         factory = partial(in_backward, update=recipe.update)
-        update = replace(recipe.update, optimizer=factory, lr=recipe.update.lr, options={})
-        return replace(recipe, update=update)
+        return recipe.with_update(optimizer=factory, options={})

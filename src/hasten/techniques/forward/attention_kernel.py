@@ -26,7 +26,7 @@ Source
     Dao et al., 2022, arXiv:2205.14135, and Dao, 2023, arXiv:2307.08691 (FlashAttention), by heads instead of tiles.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -66,4 +66,4 @@ class AttentionKernel:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the kernel in the place of torch's while the recipe runs."""
         switch = partial(in_place_of_kernel, by_kernel)
-        return replace(recipe, forward=replace(recipe.forward, switches=(*recipe.forward.switches, switch)))
+        return recipe.with_context(switch)

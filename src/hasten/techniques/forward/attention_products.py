@@ -27,7 +27,7 @@ Source
     arXiv:2307.08691 (FlashAttention-2).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -67,4 +67,4 @@ class AttentionProducts:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put products in the kernel's place while the recipe runs."""
         switch = partial(in_place_of_kernel, served(blocks=self.blocks, longest=self.longest))
-        return replace(recipe, forward=replace(recipe.forward, switches=(*recipe.forward.switches, switch)))
+        return recipe.with_context(switch)

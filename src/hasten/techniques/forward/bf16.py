@@ -23,7 +23,7 @@ Source
     Kalamkar et al., 2019, arXiv:1905.12322; Micikevicius et al., 2018, arXiv:1710.03740.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -62,5 +62,4 @@ class Bf16:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in autocast."""
-        around = (*recipe.forward.around, Autocast(recipe.parallel.device, torch.bfloat16))
-        return replace(recipe, forward=replace(recipe.forward, around=around))
+        return recipe.wrap(Autocast(recipe.parallel.device, torch.bfloat16))

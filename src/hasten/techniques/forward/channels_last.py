@@ -22,7 +22,7 @@ Source
     PyTorch tutorial "Channels Last Memory Format" (2020); pytorch pull request 48922 for the CPU.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -33,7 +33,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.datasets import Batch
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 
 def to_channels_last(model: nn.Module) -> nn.Module:
@@ -88,8 +88,4 @@ class ChannelsLast:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the model before training and each batch on delivery."""
-        return replace(
-            recipe,
-            input=replace(recipe.input, prepare=(*recipe.input.prepare, batch_to_channels_last)),
-            model=(*recipe.model, Surgery(to_channels_last, undo=to_contiguous)),
-        )
+        return recipe.with_batch_transform(batch_to_channels_last).with_surgery(to_channels_last, undo=to_contiguous)

@@ -23,7 +23,7 @@ Source
 """
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -74,5 +74,4 @@ class Compile:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in torch.compile."""
-        around = (*recipe.forward.around, compiled)
-        return replace(recipe, forward=replace(recipe.forward, around=around))
+        return recipe.wrap(compiled)

@@ -20,7 +20,7 @@ Source
     PyTorch recipe "Reducing torch.compile cold start compilation time with regional compilation" (2024).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
@@ -32,7 +32,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, repeated_blocks, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
 
 SHORTEST_RUN_STEPS = 200
@@ -90,4 +90,4 @@ class CompileRegions:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Compile the blocks of the model."""
-        return replace(recipe, model=(*recipe.model, Surgery(compile_blocks, undo=uncompile_blocks)))
+        return recipe.with_surgery(compile_blocks, undo=uncompile_blocks)

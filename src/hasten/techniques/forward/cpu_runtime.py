@@ -26,7 +26,7 @@ Source
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -87,4 +87,4 @@ class CpuRuntime:
     def apply(self, recipe: Recipe) -> Recipe:
         """Switch the settings on for the run."""
         switch = partial(runtime, threads=self.threads, flush_denormals=self.flush_denormals)
-        return replace(recipe, forward=replace(recipe.forward, switches=(*recipe.forward.switches, switch)))
+        return recipe.with_context(switch)

@@ -26,7 +26,7 @@ Source
 """
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -90,5 +90,4 @@ class CudaGraphs:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass."""
-        around = (*recipe.forward.around, recorded)
-        return replace(recipe, forward=replace(recipe.forward, around=around))
+        return recipe.wrap(recorded)

@@ -23,7 +23,7 @@ Source
     Micikevicius et al., 2018, arXiv:1710.03740.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
@@ -66,9 +66,5 @@ class Fp16:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in autocast, and scale the loss."""
-        around = (*recipe.forward.around, Autocast(recipe.parallel.device, torch.float16))
-        return replace(
-            recipe,
-            forward=replace(recipe.forward, around=around),
-            backward=replace(recipe.backward, loss_scale=self.loss_scale),
-        )
+        recipe = recipe.wrap(Autocast(recipe.parallel.device, torch.float16))
+        return recipe.with_backward(loss_scale=self.loss_scale)

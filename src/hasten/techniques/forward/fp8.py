@@ -24,7 +24,7 @@ Source
 """
 
 import importlib.util
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal
@@ -38,7 +38,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 OLDEST = (8, 9)
 """Compute capability: Ada and Hopper were the first with float8 products."""
@@ -123,5 +123,4 @@ class Fp8:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the wide layers before training, and take it back after it."""
-        surgery = Surgery(partial(convert, least=self.least, scaling=self.scaling), undo=plain_layers)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(convert, least=self.least, scaling=self.scaling), undo=plain_layers)

@@ -25,7 +25,7 @@ Source
     arXiv:2410.10989 (Liger).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -42,7 +42,7 @@ from hasten.data.datasets import Batch
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
 from hasten.training.loss import CrossEntropy, Loss
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 LEAST_CLASSES = 256
 """Below it the scores are small beside the rest."""
@@ -208,8 +208,5 @@ class FusedLinearCrossEntropy:
         """Let the last layer hand its input on, and the loss take it."""
         plain = recipe.forward.loss
         assert isinstance(plain, CrossEntropy), "refused otherwise"
-        return replace(
-            recipe,
-            model=(*recipe.model, Surgery(hand_on, undo=partial(unwrap_forward, around=handed_on))),
-            forward=replace(recipe.forward, loss=FusedCrossEntropy(plain, self.chunk)),
-        )
+        fused = recipe.with_surgery(hand_on, undo=partial(unwrap_forward, around=handed_on))
+        return fused.with_forward(loss=FusedCrossEntropy(plain, self.chunk))

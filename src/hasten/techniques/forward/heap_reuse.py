@@ -32,7 +32,7 @@ import os
 import platform
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
@@ -104,7 +104,7 @@ class HeapReuse:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Keep the heap for the run."""
-        return replace(recipe, forward=replace(recipe.forward, switches=(*recipe.forward.switches, kept_heap)))
+        return recipe.with_context(kept_heap)
 
 
 def largest_block(recipe: Recipe) -> int:

@@ -24,7 +24,7 @@ Source
     own (`hasten.techniques.forward.int8`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -39,7 +39,7 @@ from hasten.techniques.forward.int8.convert import convert, revert
 from hasten.techniques.forward.int8.layers import MIN_FEATURES, choose
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE, unsupported
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 
 def to_int8(model: nn.Module, min_features: int) -> nn.Module:
@@ -87,5 +87,4 @@ class Int8Training:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the layers before training and back after it."""
-        surgery = Surgery(partial(to_int8, min_features=self.min_features), undo=from_int8)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(to_int8, min_features=self.min_features), undo=from_int8)

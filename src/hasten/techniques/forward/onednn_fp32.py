@@ -25,7 +25,7 @@ Source
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -75,5 +75,4 @@ class OneDnnFp32:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Switch the setting on for the run."""
-        switches = (*recipe.forward.switches, medium_matmul_precision)
-        return replace(recipe, forward=replace(recipe.forward, switches=switches))
+        return recipe.with_context(medium_matmul_precision)

@@ -30,8 +30,7 @@ Source
     that are recognised: torch/_inductor/fx_passes/fuse_attention.py.
 """
 
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -45,8 +44,8 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
 from hasten.techniques.forward.attention.recognising import lead_to_kernel, outcomes, recognised
-from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.recipe import Recipe
 
 AGREES, LEAST = 1e-3, 1e-5
 """How far a gradient may be off on two samples: so much of its own size, and so much of all gradients together."""
@@ -64,9 +63,9 @@ def look(model: nn.Module, recipe: Recipe) -> tuple[Found, str]:
     """Return what can be done for a model, and why not more; the model and the global generators stay untouched."""
     batch = example_batch(recipe)
     with preserved():
-        tried = deepcopy(model)
+        tried = copy_of(model)
         multihead = why_not_multihead(tried, lambda: recipe.forward.predict(tried, batch))
-        plain = deepcopy(model)
+        plain = copy_of(model)
         if multihead is None:
             leave_weights_out(plain)
         ended = outcomes(plain, lambda: recipe.forward.predict(plain, batch))
@@ -89,8 +88,8 @@ def why_not_by_hand(ended: dict[str, list[str | None]]) -> str:
 
 def _why_different(model: nn.Module, names: tuple[str, ...], recipe: Recipe) -> str | None:
     """Return how a model differs once attention in these modules is fused, or None if it agrees."""
-    expected = _gradients(deepcopy(model), recipe)
-    found = _gradients(lead_to_kernel(deepcopy(model), names), recipe)
+    expected = _gradients(copy_of(model), recipe)
+    found = _gradients(lead_to_kernel(copy_of(model), names), recipe)
     size = torch.stack([slope.norm() for slope in expected.values()]).norm()
     for name, slope in expected.items():
         error = (found[name] - slope).norm()
@@ -142,5 +141,4 @@ class Sdpa:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Change the layers before training, and take it back after it."""
-        surgery = Surgery(partial(fuse, recipe=recipe), undo=unfuse)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(fuse, recipe=recipe), undo=unfuse)

@@ -21,7 +21,7 @@ Source
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -70,4 +70,4 @@ class Tf32:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Switch the setting on for the run."""
-        return replace(recipe, forward=replace(recipe.forward, switches=(*recipe.forward.switches, tensor_float)))
+        return recipe.with_context(tensor_float)

@@ -23,7 +23,7 @@ Source
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -69,4 +69,4 @@ class Centralise:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the centralisation to the gradient stage."""
-        return replace(recipe, gradient=(*recipe.gradient, lambda: centralise))
+        return recipe.with_gradient(lambda: centralise)

@@ -23,7 +23,7 @@ Source
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -71,7 +71,7 @@ def clip_adaptively(parameters: Sequence[nn.Parameter], share: float, smallest: 
 
 
 def _with_step(recipe: Recipe, step: GradientStep) -> Recipe:
-    return replace(recipe, gradient=(*recipe.gradient, lambda: step))
+    return recipe.with_gradient(lambda: step)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ Source
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -81,4 +81,4 @@ class NonfiniteGuard:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the look at the gradients to the gradient stage."""
-        return replace(recipe, gradient=(*recipe.gradient, partial(Guard, self.limit)))
+        return recipe.with_gradient(partial(Guard, self.limit))

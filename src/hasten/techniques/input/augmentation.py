@@ -24,7 +24,7 @@ Source
     (mixup); Müller and Hutter, 2021, arXiv:2103.10158 (trivial).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -135,4 +135,4 @@ class Augmentation:
         """Add the changes."""
         batch = _first(recipe)
         made = changes(self.kind, batch[0], _classes(recipe, batch) if self.kind == "mixup" else None)
-        return replace(recipe, input=replace(recipe.input, augment=(*recipe.input.augment, *made)))
+        return recipe.with_input(augment=(*recipe.input.augment, *made))

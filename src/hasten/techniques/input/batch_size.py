@@ -22,7 +22,7 @@ Source
     al., 2018, arXiv:1812.06162 (critical batch size).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -59,14 +59,9 @@ class BatchSize:
     def apply(self, recipe: Recipe) -> Recipe:
         """Enlarge the batch and adapt rate and length."""
         stop, lr = recipe.task.stop, recipe.update.lr
-        fewer = replace(
-            stop,
+        fewer = recipe.with_stop(
             steps=-(-stop.steps // self.factor) if stop.steps else None,
             evaluate_every=-(-stop.evaluate_every // self.factor) if stop.evaluate_every else None,
         )
-        return replace(
-            recipe,
-            task=replace(recipe.task, stop=fewer),
-            input=replace(recipe.input, batch_size=recipe.input.batch_size * self.factor),
-            update=replace(recipe.update, lr=lr * self.factor**self.lr_power if lr is not None else None),
-        )
+        larger = fewer.with_input(batch_size=recipe.input.batch_size * self.factor)
+        return larger.with_update(lr=lr * self.factor**self.lr_power if lr is not None else None)

@@ -21,7 +21,7 @@ Source
     pytorch issue 106704, "in-memory data sets are extremely slow".
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from hasten.base.records.card import Card
@@ -55,4 +55,4 @@ class BatchedGather:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""
-        return replace(recipe, input=replace(recipe.input, loader=gathered))
+        return recipe.with_input(loader=gathered)

@@ -22,7 +22,7 @@ Source
     Quasi-random sampling of FFCV (Leclerc et al., 2023, arXiv:2306.12517).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -72,4 +72,4 @@ class BlockShuffle:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the order of blocks in place of the random one."""
         order = partial(block_shuffled, block=self.block, blocks=self.blocks)
-        return replace(recipe, input=replace(recipe.input, order=order))
+        return recipe.with_input(order=order)

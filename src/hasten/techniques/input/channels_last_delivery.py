@@ -21,7 +21,7 @@ Source
     PyTorch tutorial "Channels Last Memory Format" (2020).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -75,4 +75,4 @@ class ChannelsLastDelivery:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Lay the batches out."""
-        return replace(recipe, input=replace(recipe.input, prepare=(*recipe.input.prepare, batch_to_channels_last)))
+        return recipe.with_batch_transform(batch_to_channels_last)

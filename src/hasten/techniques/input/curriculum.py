@@ -23,7 +23,7 @@ Source
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -124,7 +124,7 @@ class ProgressiveLength:
     def apply(self, recipe: Recipe) -> Recipe:
         """Cut the training batches."""
         cut = partial(shortened, first=self.first, until=self.until)
-        return replace(recipe, input=replace(recipe.input, curriculum=(*recipe.input.curriculum, cut)))
+        return recipe.with_curriculum(cut)
 
 
 @dataclass(frozen=True)
@@ -154,4 +154,4 @@ class ProgressiveResolution:
     def apply(self, recipe: Recipe) -> Recipe:
         """Shrink the training batches."""
         cut = partial(shrunk, first=self.first, until=self.until)
-        return replace(recipe, input=replace(recipe.input, curriculum=(*recipe.input.curriculum, cut)))
+        return recipe.with_curriculum(cut)

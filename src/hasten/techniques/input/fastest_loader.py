@@ -22,7 +22,7 @@ Source
     tf.data's AUTOTUNE (Murray et al., 2021, arXiv:2101.12127), which tunes the parts of one way instead.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
@@ -66,4 +66,4 @@ class FastestLoader:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader that picks in place of the per-sample one."""
         loader = FastestTier(device=recipe.parallel.device, threads=usable_cores(), share=self.share)
-        return replace(recipe, input=replace(recipe.input, loader=loader))
+        return recipe.with_input(loader=loader)

@@ -25,7 +25,7 @@ Source
     Qin et al., 2023, arXiv:2303.04947 (InfoBatch), with its ratio of 0.5 and annealing from 0.875 on.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -195,4 +195,4 @@ class InfoBatch:
     def apply(self, recipe: Recipe) -> Recipe:
         """Choose the samples of each epoch by their losses."""
         sampling = partial(Scores, ratio=self.ratio, annealing=self.annealing)
-        return replace(recipe, input=replace(recipe.input, sampling=sampling))
+        return recipe.with_input(sampling=sampling)

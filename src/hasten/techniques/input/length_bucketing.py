@@ -21,7 +21,7 @@ Source
     Khomenko et al., 2016, arXiv:1708.05604; Sequence bucketing as in tf.data's `bucket_by_sequence_length`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar
 
@@ -106,8 +106,7 @@ class LengthBucketing:
         """Put the order in place and cut padding off every batch."""
         order = Buckets(recipe.task.data.train, self.padding, recipe.input.batch_size, self.batches)
         cut = partial(cut_padding, padding=self.padding)
-        prepare = (*recipe.input.prepare, cut)
-        return replace(recipe, input=replace(recipe.input, order=order, prepare=prepare))
+        return recipe.with_input(order=order).with_batch_transform(cut)
 
 
 def _changed_by_cutting(recipe: Recipe, batch: Batch, padding: int) -> str | None:

@@ -24,7 +24,7 @@ Source
     process to mend that; torch.utils.data.DataLoader.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -52,7 +52,7 @@ def _refused(recipe: Recipe) -> str | None:
 
 
 def _loading(recipe: Recipe, loader: Loader) -> Recipe:
-    return replace(recipe, input=replace(recipe.input, loader=loader))
+    return recipe.with_input(loader=loader)
 
 
 @dataclass(frozen=True)

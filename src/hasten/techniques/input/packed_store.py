@@ -25,7 +25,7 @@ Source
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, ClassVar
@@ -92,7 +92,7 @@ class PackedStore:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader that reads the store in place of the per-sample one."""
-        return replace(recipe, input=replace(recipe.input, loader=FromStore(cache_folder() / "stores")))
+        return recipe.with_input(loader=FromStore(cache_folder() / "stores"))
 
     def _too_long(self, recipe: Recipe) -> str | None:
         packing_s = sum(_packing_s(dataset) for dataset in (recipe.task.data.train, recipe.task.data.valid))

@@ -21,7 +21,7 @@ Source
     Double buffering; tf.data's `prefetch` (Murray et al., 2021, arXiv:2101.12127).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -60,4 +60,4 @@ class Prefetch:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Let the session make batches ahead."""
-        return replace(recipe, input=replace(recipe.input, ahead=self.depth))
+        return recipe.with_input(ahead=self.depth)

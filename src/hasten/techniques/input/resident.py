@@ -19,7 +19,7 @@ Source
     Jordan, 2024, arXiv:2404.00498 (airbench).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -71,4 +71,4 @@ class Resident:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the resident loader in place."""
         loader = partial(resident, device=recipe.parallel.device)
-        return replace(recipe, input=replace(recipe.input, loader=loader))
+        return recipe.with_input(loader=loader)

@@ -22,7 +22,7 @@ Source
     arXiv:2005.14165).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
@@ -121,4 +121,4 @@ class SequencePacking:
         loss = recipe.forward.loss
         ignored = loss.ignore_index if isinstance(loss, CrossEntropy) else None
         change = Packed(self.padding, -100 if ignored is None else ignored)
-        return replace(recipe, input=replace(recipe.input, curriculum=(*recipe.input.curriculum, change)))
+        return recipe.with_curriculum(change)

@@ -22,7 +22,7 @@ Source
     et al., 2018, arXiv:1802.00939 ("Network Decoupling").
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -35,7 +35,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 LEAST_CHANNELS = 4
 """Input channels below which a convolution is cheap as it is."""
@@ -149,5 +149,4 @@ class DepthwiseSeparable:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Split the convolutions before training and join them after it."""
-        surgery = Surgery(partial(split_convolutions, multiplier=self.multiplier), undo=join_convolutions)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(split_convolutions, multiplier=self.multiplier), undo=join_convolutions)

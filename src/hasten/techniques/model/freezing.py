@@ -22,7 +22,7 @@ Source
     Freezing".
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -33,7 +33,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 
 def parameter_layers(model: nn.Module) -> list[nn.Module]:
@@ -89,5 +89,4 @@ class Freezing:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Freeze the layers before training and thaw them after it."""
-        surgery = Surgery(partial(freeze, layers=self.layers), undo=partial(thaw, layers=self.layers))
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(freeze, layers=self.layers), undo=partial(thaw, layers=self.layers))

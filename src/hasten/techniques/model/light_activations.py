@@ -24,7 +24,7 @@ Source
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -36,7 +36,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 EXPENSIVE = (nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Sigmoid, nn.Tanh)
 
@@ -93,4 +93,4 @@ class LightActivations:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Replace the activations before training."""
-        return replace(recipe, model=(*recipe.model, Surgery(partial(lighten, to=self.to))))
+        return recipe.with_surgery(partial(lighten, to=self.to))

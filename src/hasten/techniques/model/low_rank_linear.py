@@ -23,7 +23,7 @@ Source
     initialisation).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar, cast
 
@@ -36,7 +36,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 
 class LowRankLinear(nn.Module):
@@ -124,5 +124,4 @@ class LowRank:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Factor the layers before training and multiply them out after it."""
-        surgery = Surgery(partial(factor_linears, share=self.share), undo=multiply_out)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(factor_linears, share=self.share), undo=multiply_out)

@@ -22,7 +22,7 @@ Source
     Zhu and Gupta, 2017, arXiv:1710.01878.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -33,12 +33,16 @@ from torch import Tensor, optim
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.training.final_weights import parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
 
-KEPT, LEVEL = "hasten_kept", "hasten_level"
-"""Keys in `optimizer.state[parameter]` of the mask and of how many levels it has been through."""
+MASKS = "hasten_masks"
+"""Key in `optimizer.state` of {"level": how often masks were made, "masks": one per matrix, in their order}.
+
+Not kept per parameter: Adam takes a state that is not empty for one that it has initialized itself.
+"""
 LEVELS = 20
 """Times that the masks are made anew."""
 
@@ -63,16 +67,14 @@ def prune(optimizer: optim.Optimizer, progress: float, *, final: float, begin: f
     if progress < begin:
         return
     level = min(LEVELS, 1 + int(LEVELS * (progress - begin) / (end - begin)))
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.ndim < 2:
-                continue
-            state = optimizer.state[parameter]
-            if state.get(LEVEL, 0) < level:
-                reached = begin + (end - begin) * level / LEVELS
-                state[KEPT] = largest(parameter, sparsity_at(reached, final=final, begin=begin, end=end))
-                state[LEVEL] = level
-            parameter.mul_(state[KEPT])
+    matrices = [parameter for parameter in parameters_of(optimizer) if parameter.ndim >= 2]
+    state = shared_state(optimizer).setdefault(MASKS, {"level": 0})
+    if state["level"] < level:
+        reached = begin + (end - begin) * level / LEVELS
+        sparsity = sparsity_at(reached, final=final, begin=begin, end=end)
+        state |= {"level": level, "masks": [largest(matrix, sparsity) for matrix in matrices]}
+    for matrix, mask in zip(matrices, state["masks"], strict=True):
+        matrix.mul_(mask)
 
 
 @dataclass(frozen=True)
@@ -104,4 +106,4 @@ class MagnitudePruning:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the pruning after each update."""
         change = partial(prune, final=self.sparsity, begin=self.begin, end=self.end)
-        return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+        return recipe.with_post_step(change)

@@ -23,7 +23,7 @@ Source
     Mishra et al., 2021, arXiv:2104.08378.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -34,7 +34,8 @@ from torch import Tensor, nn, optim
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.model.magnitude_pruning import KEPT
+from hasten.techniques.model.magnitude_pruning import MASKS
+from hasten.training.final_weights import parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
@@ -61,13 +62,12 @@ def hold(optimizer: optim.Optimizer, progress: float, *, shapes: frozenset[torch
     """Choose the masks of matrices of these shapes once `begin` is reached, and hold masked weights at zero."""
     if progress < begin:
         return
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.shape in shapes:
-                state = optimizer.state[parameter]
-                if KEPT not in state:
-                    state[KEPT] = two_of_four(parameter)
-                parameter.mul_(state[KEPT])
+    matrices = [parameter for parameter in parameters_of(optimizer) if parameter.shape in shapes]
+    state = shared_state(optimizer)
+    if MASKS not in state:
+        state[MASKS] = {"masks": [two_of_four(matrix) for matrix in matrices]}
+    for matrix, mask in zip(matrices, state[MASKS]["masks"], strict=True):
+        matrix.mul_(mask)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class SemiStructured:
     def apply(self, recipe: Recipe) -> Recipe:
         """Hold the masks after each update."""
         change = partial(hold, shapes=_shapes(example_model(recipe)), begin=self.begin)
-        return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+        return recipe.with_post_step(change)
 
 
 def _shapes(model: nn.Module) -> frozenset[torch.Size]:

@@ -23,7 +23,7 @@ Source
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -34,7 +34,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import shared_parameters
 from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.recipe import Recipe
 
 TAKES_SPARSE = frozenset({"sgd", "adagrad"})
 """Optimizers whose update of a row without gradient is none."""
@@ -93,8 +93,4 @@ class SparseEmbedding:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Switch the embeddings before training and back after it."""
-        return replace(
-            recipe,
-            model=(*recipe.model, Surgery(make_sparse, undo=make_dense)),
-            forward=replace(recipe.forward, switches=(*recipe.forward.switches, unchecked)),
-        )
+        return recipe.with_surgery(make_sparse, undo=make_dense).with_context(unchecked)

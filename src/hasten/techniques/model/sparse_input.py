@@ -24,8 +24,7 @@ Source
     as fast as torch's CSR product here.
 """
 
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -40,8 +39,8 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.techniques.model.replacing import shared_parameters
-from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Recipe, Surgery
+from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.recipe import Recipe
 
 LOOKED_AT = 64
 """Training samples whose zeros are counted."""
@@ -74,7 +73,7 @@ def without_zeros(layer: nn.Module, forward: Forward) -> Forward:
 
 def leave_zeros_out(model: nn.Module, *, recipe: Recipe) -> nn.Module:
     """Let the linear layer that the data go into multiply only what is not zero, in place."""
-    name = fed_layer(deepcopy(model), recipe)
+    name = fed_layer(copy_of(model), recipe)
     assert name is not None, "refused otherwise"
     layer = model.get_submodule(name)
     weight = layer.get_parameter("weight")
@@ -146,5 +145,4 @@ class SparseInput:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Change the layer that the data go into."""
-        surgery = Surgery(partial(leave_zeros_out, recipe=recipe), undo=take_zeros_in)
-        return replace(recipe, model=(*recipe.model, surgery))
+        return recipe.with_surgery(partial(leave_zeros_out, recipe=recipe), undo=take_zeros_in)

@@ -24,60 +24,61 @@ Source
     Izmailov et al., 2018, arXiv:1803.05407 (swa).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from msgspec import Meta
-from torch import optim
+from torch import Tensor, optim
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.final_weights import AVERAGE
+from hasten.training.final_weights import AVERAGES, parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
 from hasten.training.task import AfterUpdate
 
-COUNT = "hasten_averaged"
-"""Key in `optimizer.state[parameter]` of how many updates its average has seen."""
-
 
 @torch.no_grad()
 def average_exponentially(optimizer: optim.Optimizer, progress: float, *, decay: float) -> None:
-    """Move every average towards its parameter by 1 - `decay`, faster in the first updates."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            state = optimizer.state[parameter]
-            seen = state.get(COUNT, 0)
-            if AVERAGE not in state:
-                state[AVERAGE] = parameter.detach().clone()
-            else:
-                state[AVERAGE].lerp_(parameter, 1 - min(decay, (1 + seen) / (10 + seen)))
-            state[COUNT] = seen + 1
+    """Move every average toward its parameter by 1 - `decay`, faster in the first updates."""
+    state, parameters = _state(optimizer)
+    seen = state["updates"]
+    if seen:
+        get_ema_multi_avg_fn(min(decay, (1 + seen) / (10 + seen)))(state["averages"], parameters, seen)
+    state["updates"] = seen + 1
 
 
 @torch.no_grad()
 def average_equally(optimizer: optim.Optimizer, progress: float, *, start: float) -> None:
-    """From the share `start` of the run on, keep the mean of every parameter over the updates."""
+    """From the fraction `start` of the run on, keep the mean of every parameter over the updates."""
     if progress < start:
         return
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            state = optimizer.state[parameter]
-            seen = state.get(COUNT, 0)
-            if AVERAGE not in state:
-                state[AVERAGE] = parameter.detach().clone()
-            else:
-                state[AVERAGE].lerp_(parameter, 1 / (seen + 1))
-            state[COUNT] = seen + 1
+    state, parameters = _state(optimizer)
+    if state["updates"]:
+        get_swa_multi_avg_fn()(state["averages"], parameters, state["updates"])
+    state["updates"] += 1
+
+
+def _state(optimizer: optim.Optimizer) -> tuple[dict[str, Any], list[Tensor]]:
+    """Return the averages and the parameters, in one order; at the first call each average is its parameter.
+
+    They are not kept per parameter: Adam takes a state that is not empty for one that it has initialized itself, which
+    fails for a parameter whose first gradient comes later.
+    """
+    state, parameters = shared_state(optimizer), parameters_of(optimizer)
+    if AVERAGES not in state:
+        state[AVERAGES] = {"updates": 0, "averages": [parameter.detach().clone() for parameter in parameters]}
+    return state[AVERAGES], parameters
 
 
 def _after(recipe: Recipe, change: AfterUpdate) -> Recipe:
-    return replace(recipe, update=replace(recipe.update, after=(*recipe.update.after, change)))
+    return recipe.with_post_step(change)
 
 
 @dataclass(frozen=True)

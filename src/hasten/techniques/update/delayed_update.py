@@ -20,7 +20,7 @@ Source
     Ott et al., 2018, arXiv:1806.00187; learning rate scaling: Goyal et al., 2017, arXiv:1706.02677.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -58,9 +58,5 @@ class DelayedUpdate:
         """Enlarge the batch and compute it in parts of the old size."""
         small = recipe.backward.micro_batch or recipe.input.batch_size
         rate = recipe.update.lr * self.lr_scale if recipe.update.lr is not None else None
-        return replace(
-            recipe,
-            input=replace(recipe.input, batch_size=recipe.input.batch_size * self.batches),
-            backward=replace(recipe.backward, micro_batch=small),
-            update=replace(recipe.update, lr=rate),
-        )
+        larger = recipe.with_input(batch_size=recipe.input.batch_size * self.batches)
+        return larger.with_backward(micro_batch=small).with_update(lr=rate)

@@ -20,7 +20,7 @@ Source
     torch.optim documentation, "fused"; CPU kernels: pytorch pull requests 123074 and 124905 (2024).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from hasten.base.records.card import Card
@@ -59,4 +59,4 @@ class FusedOptimizer:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add fused=True to the optimizer's options."""
         options = {**recipe.update.options, "fused": True}
-        return replace(recipe, update=replace(recipe.update, options=options))
+        return recipe.with_update(options=options)

@@ -26,7 +26,7 @@ Source
     above zero never becomes zero); Gupta et al., 2015, arXiv:1502.02551 (rounding at random).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -76,7 +76,7 @@ def packed(recipe: Recipe, state_format: Format, smallest: int) -> Recipe:
         state_format=state_format,
         smallest=smallest,
     )
-    return replace(recipe, update=replace(update, optimizer=factory, options={}))
+    return recipe.with_update(optimizer=factory, options={})
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ Source
     Smith and Topin, 2018, arXiv:1708.07120.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -62,14 +62,9 @@ class OneCycle:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the cycle in place of the schedule and shorten the run to its length."""
         stop = recipe.task.stop
-        shorter = replace(
-            stop,
+        shorter = recipe.with_stop(
             epochs=max(1, round(stop.epochs * self.share)) if stop.epochs else None,
             steps=max(1, round(stop.steps * self.share)) if stop.steps else None,
         )
         cycle = Schedule(name="one_cycle", options={"peak": self.peak})
-        return replace(
-            recipe,
-            task=replace(recipe.task, stop=shorter),
-            update=replace(recipe.update, schedule=cycle),
-        )
+        return shorter.with_update(schedule=cycle)

@@ -27,7 +27,7 @@ Source
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -57,8 +57,7 @@ def replaced(
     recipe: Recipe, optimizer: str | OptimizerFactory, *, lr: float | None, options: Mapping[str, Any]
 ) -> Recipe:
     """Return the recipe with another optimizer; schedule and what follows an update stay."""
-    update = replace(recipe.update, optimizer=optimizer, lr=lr, options=dict(options))
-    return replace(recipe, update=update)
+    return recipe.with_update(optimizer=optimizer, lr=lr, options=dict(options))
 
 
 def hidden_matrices(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -175,7 +174,7 @@ class ScheduleFree:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the optimizer in place of the task's, and a constant rate in place of its schedule."""
         recipe = replaced(recipe, "schedulefreeadamw", lr=self.lr, options={"warmup_steps": self.warmup})
-        return replace(recipe, update=replace(recipe.update, schedule=Schedule()))
+        return recipe.with_update(schedule=Schedule())
 
 
 @dataclass(frozen=True)

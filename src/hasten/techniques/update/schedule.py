@@ -21,7 +21,7 @@ Source
     Loshchilov and Hutter, 2017, arXiv:1608.03983 (cosine); Bergsma et al., 2025, arXiv:2502.15938 (linear to zero).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -67,4 +67,4 @@ class FallingRate:
         """Put the schedule in place of the constant rate."""
         rise = round(self.warmup * (total_steps(recipe) or 0))
         falling = Schedule(name=self.shape, warmup=rise, options={"final": self.final})
-        return replace(recipe, update=replace(recipe.update, schedule=falling))
+        return recipe.with_update(schedule=falling)
