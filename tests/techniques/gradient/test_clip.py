@@ -54,3 +54,12 @@ def test_adaptive_limits_each_unit(seed: int) -> None:
             limit = 0.1 * max(parameter[unit].norm().item(), 1e-3)
             norm = old[unit].norm().item()
             torch.testing.assert_close(parameter.grad[unit], old[unit] * min(1.0, limit / norm), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0.1, 1e6])
+def test_by_norm_gives_the_bits_of_torch(limit: float) -> None:
+    made, twins = parameters(1, SHAPES), parameters(1, SHAPES)
+    clip_by_norm(made, limit)
+    nn.utils.clip_grad_norm_(twins, limit)
+    for mine, theirs in zip(made, twins, strict=True):
+        assert torch.equal(mine.grad, theirs.grad)

@@ -1,15 +1,21 @@
 """Centralisation against its formula, and the guard against NaN."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
+import hasten
+from hasten import Choice, Data, Plan, Update
 from hasten.base.errors import BadInput
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.gradient.centralise import centralise
+from hasten.techniques.gradient.clip import clip_adaptively, clip_by_norm, clip_by_value
 from hasten.techniques.gradient.nonfinite_guard import Guard
-from hasten.training.loop import step
+from hasten.training.loop import step, train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 
@@ -57,3 +63,57 @@ def test_a_skipped_update_leaves_the_weights() -> None:
         assert torch.equal(old, parameter)
     step(run, (x, y))
     assert not torch.equal(before[0], run.parameters[0])
+
+
+STEPS = {
+    "clip_norm": partial(clip_by_norm, max_norm=0.1),
+    "clip_value": partial(clip_by_value, limit=0.01),
+    "clip_adaptive": partial(clip_adaptively, share=0.01, smallest=1e-3),
+    "centralise": centralise,
+    "nonfinite_guard": Guard(limit=0),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_sparse_gradients_are_treated_as_the_dense_ones_with_the_same_numbers(name: str) -> None:
+    tokens = torch.tensor([[3, 3, 7], [0, 7, 3]])  # rows that are looked up several times
+    found: list[torch.Tensor] = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        layer = nn.Embedding(11, 4, sparse=sparse)
+        (layer(tokens) * torch.arange(24.0).view(2, 3, 4)).sum().backward()
+        before = layer.weight.grad.to_dense().clone()
+        assert STEPS[name]([layer.weight])
+        found.append(layer.weight.grad.to_dense())
+        assert name == "nonfinite_guard" or not torch.equal(found[-1], before)
+    torch.testing.assert_close(*found)
+
+
+def test_the_guard_sees_infinity_in_a_sparse_gradient() -> None:
+    layer = nn.Embedding(11, 4, sparse=True)
+    (layer(torch.tensor([2, 5])) * torch.tensor([[1.0], [float("inf")]])).sum().backward()
+    assert not Guard(limit=1)([layer.weight])
+
+
+@pytest.mark.parametrize("name", ["clip_norm", "clip_value", "clip_adaptive", "centralise", "nonfinite_guard"])
+def test_a_model_with_sparse_gradients_of_its_own_trains(name: str) -> None:
+    x = torch.randint(0, 50, (40, 3), generator=torch.Generator().manual_seed(0))
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Embedding(50, 4, sparse=True), nn.Flatten(), nn.Linear(12, 2))
+
+    data = Data(train=TensorDataset(x, x[:, 0] % 2), valid=TensorDataset(x[:9], x[:9, 0] % 2))
+    task = mlp_task(data=data, model=model, update=Update(optimizer="sgd", lr=0.1))
+    plan = Plan(task=task.name, choices=(Choice(technique=name),))
+    assert hasten.train(task, plan, runs=None).result.steps > 0
+
+
+@pytest.mark.parametrize(("name", "knobs"), [("clip_norm", {"max_norm": 0.05}), ("clip_value", {"limit": 0.01})])
+def test_gradients_are_unscaled_before_anything_looks_at_them(name: str, knobs: dict[str, float]) -> None:
+    """A power of two as loss scale changes no bit, so clipping must give the bits that it gives without one."""
+    recipe = make(name, knobs).apply(baseline(mlp_task(update=Update(optimizer="sgd", lr=0.1))))
+    plain, scaled = build(recipe), build(recipe.with_backward(loss_scale=2.0**16))
+    for run in (plain, scaled):
+        list(train(run))
+    for mine, theirs in zip(scaled.parameters, plain.parameters, strict=True):
+        assert torch.equal(mine, theirs)

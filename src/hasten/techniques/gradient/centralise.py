@@ -32,6 +32,7 @@ from torch import nn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.gradient.rows import gradients
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
@@ -39,9 +40,8 @@ from hasten.training.recipe import Recipe
 @torch.no_grad()
 def centralise(parameters: Sequence[nn.Parameter]) -> bool:
     """Subtract from each gradient of two or more dimensions its mean over all but the first."""
-    for parameter in parameters:
-        gradient = parameter.grad
-        if gradient is not None and gradient.ndim > 1:
+    for gradient in gradients(parameters):
+        if gradient.ndim > 1:
             gradient.sub_(gradient.mean(dim=tuple(range(1, gradient.ndim)), keepdim=True))
     return True
 
@@ -57,7 +57,7 @@ class Centralise:
         idea="take the mean out of the gradient of each output unit",
         source="Yong et al., 2020, arXiv:2004.01461",
         treats=("slow_convergence",),
-        conflicts=("update_in_backward", "sparse_embedding"),
+        conflicts=("update_in_backward",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -34,20 +34,27 @@ from torch import Tensor, nn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.gradient.rows import gradients, with_rows
 from hasten.training.recipe import GradientStep, Recipe
 
 Positive = Annotated[float, Meta(gt=0)]
 
 
+@torch.no_grad()
 def clip_by_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> bool:
     """Scale all gradients so that their joint 2-norm is at most `max_norm`."""
-    nn.utils.clip_grad_norm_(parameters, max_norm)
+    found = gradients(parameters)
+    norm = nn.utils.get_total_norm(found)
+    torch._foreach_mul_(found, (max_norm / (norm + 1e-6)).clamp(max=1.0))  # as in torch.nn.utils.clip_grad_norm_
     return True
 
 
+@torch.no_grad()
 def clip_by_value(parameters: Sequence[nn.Parameter], limit: float) -> bool:
     """Limit every gradient component to [-limit, limit]."""
-    nn.utils.clip_grad_value_(parameters, limit)
+    found = gradients(parameters)
+    torch._foreach_clamp_min_(found, -limit)
+    torch._foreach_clamp_max_(found, limit)
     return True
 
 
@@ -61,12 +68,10 @@ def unit_norms(tensor: Tensor) -> Tensor:
 @torch.no_grad()
 def clip_adaptively(parameters: Sequence[nn.Parameter], share: float, smallest: float) -> bool:
     """Limit each unit's gradient norm to `share` of the unit's weight norm (taken as at least `smallest`)."""
-    for parameter in parameters:
-        if parameter.grad is None:
-            continue
-        limit = unit_norms(parameter).clamp_min(smallest) * share
-        norm = unit_norms(parameter.grad).clamp_min(1e-6)
-        parameter.grad.mul_(torch.where(norm > limit, limit / norm, 1.0))
+    for weights, gradient in with_rows(parameters):
+        limit = unit_norms(weights).clamp_min(smallest) * share
+        norm = unit_norms(gradient).clamp_min(1e-6)
+        gradient.mul_(torch.where(norm > limit, limit / norm, 1.0))
     return True
 
 
@@ -87,7 +92,7 @@ class ClipNorm:
         idea="scale the gradient down when its norm exceeds a limit",
         source="Pascanu et al., 2013, arXiv:1211.5063",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward", "sparse_embedding"),
+        conflicts=("update_in_backward",),
         after=("nonfinite_guard",),
     )
 
@@ -113,7 +118,7 @@ class ClipValue:
         idea="limit every component of the gradient",
         source="Mikolov, 2012, PhD thesis, Brno University of Technology",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward", "sparse_embedding"),
+        conflicts=("update_in_backward",),
         after=("nonfinite_guard",),
     )
 
@@ -140,7 +145,7 @@ class ClipAdaptive:
         idea="limit each unit's gradient relative to its weights",
         source="Brock et al., 2021, arXiv:2102.06171",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward", "sparse_embedding"),
+        conflicts=("update_in_backward",),
         after=("nonfinite_guard",),
     )
 

@@ -34,6 +34,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.gradient.rows import gradients
 from hasten.training.recipe import Recipe
 
 
@@ -46,8 +47,7 @@ class Guard:
     in_a_row: int = 0
 
     def __call__(self, parameters: Sequence[nn.Parameter]) -> bool:
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if nn.utils.get_total_norm(gradients).isfinite():
+        if nn.utils.get_total_norm(gradients(parameters)).isfinite():
             self.in_a_row = 0
             return True
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
@@ -72,7 +72,7 @@ class NonfiniteGuard:
         idea="leave an update out when a gradient is NaN or infinite",
         source="Micikevicius et al., 2018, arXiv:1710.03740",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward", "sparse_embedding"),
+        conflicts=("update_in_backward",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
