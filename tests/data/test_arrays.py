@@ -1,4 +1,5 @@
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -81,3 +82,23 @@ def test_bare_tokens_are_read_and_checked(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(BadInput, match="found 0 bytes"):
         read_tokens(path)
+
+
+def test_an_npz_bomb_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setattr("hasten.data.decompression.ALWAYS_BYTES", 1 << 20)
+    np.savez_compressed(tmp_path / "x.npz", a=np.zeros(1 << 22), b=np.zeros(1 << 22))
+    with pytest.raises(BadInput, match=r"x.npz decompresses to more than .*, so it was not read"):
+        read_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("shape", [(1 << 50,), (1 << 40, 1 << 20)])
+def test_a_header_that_claims_more_than_memory_is_one_message(tmp_path, shape):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    (tmp_path / "x.npy").write_bytes(header.getvalue() + bytes(64))
+    with pytest.raises(BadInput, match="x.npy must be a whole .npy file"):
+        read_array(tmp_path / "x.npy")
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", header.getvalue() + bytes(64))
+    with pytest.raises(BadInput, match="x.npz must be a whole .npz file; found in its entry a.npy"):
+        read_arrays(tmp_path / "x.npz")

@@ -1,8 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
 from hasten.data.class_folders import find_class_folders
+from hasten.data.members import read_members
 
 
 @pytest.fixture
@@ -84,3 +87,93 @@ def test_one_class_is_not_enough(make):
 def test_a_folder_without_such_files_says_what_it_holds(make):
     with pytest.raises(BadInput, match=r"must hold files ending in .txt, .*; found 2 of .gif"):
         find(make("dog/1.gif", "cat/1.gif"))
+
+
+def splits_of(found):
+    return {name: sorted(found.members[i].name for i in ids) for name, ids in found.splits.items()}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "eval"),
+        ("Train", "Val", "Test"),
+        ("training", "validation", "testing"),
+        ("train", "dev", "test"),
+        ("train", "valid"),
+        ("train", "evaluation"),
+        ("train2017", "val2017"),
+        ("seg_train", "seg_test"),
+        ("20news-bydate-train", "20news-bydate-test"),
+        ("val", "test"),
+    ],
+)
+def test_the_usual_names_of_splits_are_known(make, names):
+    found = find(make(*(f"{split}/{name}/1.txt" for split in names for name in ("dog", "cat"))))
+    assert found.classes == ("cat", "dog")
+    assert splits_of(found) == {split: [f"{split}/cat/1.txt", f"{split}/dog/1.txt"] for split in sorted(names)}
+    assert found.remarks == ()
+
+
+def test_splits_inside_every_class_are_found(make):
+    found = find(make(*(f"{name}/{split}/1.txt" for split in ("train", "test") for name in ("dog", "cat"))))
+    assert found.classes == ("cat", "dog")
+    assert splits_of(found) == {name: [f"cat/{name}/1.txt", f"dog/{name}/1.txt"] for name in ("test", "train")}
+
+
+@pytest.mark.parametrize("name", ["test_tube", "development", "bullet train", "evaluations"])
+def test_a_class_whose_name_holds_a_word_for_a_split_is_a_class(make, name):
+    found = find(make(f"{name}/deeper/1.txt", "dog/deeper/1.txt"))
+    assert found.classes == tuple(sorted([name, "dog"]))
+    assert (found.splits, found.remarks) == ({}, ())
+
+
+def test_names_of_splits_taken_as_classes_are_remarked(make):
+    found = find(make("train/dog/1.txt", "eval/dog/1.txt", "extra/dog/1.txt"))
+    assert found.classes == ("eval", "extra", "train")
+    assert found.remarks[0].startswith(
+        "The folders eval, train are taken as classes, although they are named as splits"
+    )
+
+
+def test_both_classes_named_as_splits_are_remarked(make):
+    assert "The folders eval, train are taken as classes" in find(make("train/1.txt", "eval/1.txt")).remarks[0]
+
+
+def test_a_test_part_without_classes_is_left_out_and_named(make):
+    found = find(make("train/dog/1.txt", "train/cat/1.txt", "test/1.txt", "test/2.txt"))
+    assert splits_of(found) == {"train": ["train/cat/1.txt", "train/dog/1.txt"]}
+    assert found.skipped == ("test part without class folders: 2 files, the first test/1.txt.",)
+
+
+def test_class_folders_that_are_links_are_followed(make, tmp_path):
+    path = make("dog/1.txt")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "2.txt").write_text("x")
+    (path / "cat").symlink_to(tmp_path / "elsewhere")
+    found = find(path)
+    assert [(member.name, found.classes[code]) for member, code in zip(found.members, found.labels, strict=True)] == [
+        ("cat/2.txt", "cat"),
+        ("dog/1.txt", "dog"),
+    ]
+
+
+def test_a_fifo_is_skipped_and_named_and_a_broken_link_is_an_error(make):
+    path = make("dog/1.txt", "cat/1.txt")
+    os.mkfifo(path / "dog" / "fifo.txt")
+    (path / "dog" / "gone.png").symlink_to("nowhere")
+    assert find(path).skipped == (f"{path}/dog/fifo.txt is a FIFO, so it is not read.",)
+    (path / "dog" / "gone.txt").symlink_to("nowhere")
+    with pytest.raises(BadInput, match=r"dog/gone.txt is a broken link. .* or leave it out with --skip-bad"):
+        find(path)
+    assert len(find(path, on_bad="skip").skipped) == 2
+
+
+def test_names_that_do_not_print_are_escaped(make):
+    path = make("dog/1.txt", "new\nline/1.txt", "\x1b[31m/1.txt", "emoji 🐈/1.txt")
+    (path / os.fsdecode(b"latin-\xe9")).mkdir()
+    (path / os.fsdecode(b"latin-\xe9") / "1.txt").write_text("x")
+    found = find(path)
+    assert found.classes == ("\\x1b[31m", "dog", "emoji 🐈", "latin-\\udce9", "new\\nline")
+    assert "\n".join(map(str, found.members)).encode().isascii() is False
+    assert len(list(read_members(found.members))) == 5

@@ -1,5 +1,7 @@
+import bz2
 import gzip
 import lzma
+import os
 
 import pytest
 
@@ -45,3 +47,32 @@ def test_a_byte_that_is_not_utf8_is_named_by_its_offset(tmp_path, mark):
     path.write_bytes(mark + b"one\ntw\xe9 three")
     with pytest.raises(BadInput, match=rf"0xe9 at byte offset {6 + len(mark)} \(line 2\)"):
         read_text(path)
+
+
+@pytest.mark.parametrize(("name", "opener"), [("x.gz", gzip.open), ("x.xz", lzma.open), ("x.bz2", bz2.open)])
+def test_a_decompression_bomb_is_one_message(tmp_path, monkeypatch, name, opener):
+    monkeypatch.setattr("hasten.data.decompression.ALWAYS_BYTES", 1 << 20)
+    with opener(tmp_path / name, "wb") as file:
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    with pytest.raises(BadInput, match=r"x.\w+ decompresses to more than .* MiB from .*B, so it was not read"):
+        read_bytes(tmp_path / name)
+
+
+def test_a_file_that_does_not_fit_in_memory_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setattr("hasten.data.decompression.fits_in_memory", lambda size: False)
+    (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(64 << 20)))
+    with pytest.raises(BadInput, match=r"x.gz decompresses to more than 64.0 MiB"):
+        read_bytes(tmp_path / "x.gz")
+
+
+def test_text_that_compresses_well_is_read(tmp_path):
+    content = b"the same line again and again\n" * 100_000
+    (tmp_path / "x.gz").write_bytes(gzip.compress(content))
+    assert read_bytes(tmp_path / "x.gz") == content
+
+
+def test_what_is_no_regular_file_is_refused_without_opening_it(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(BadInput, match="fifo is not a regular file"):
+        read_bytes(tmp_path / "fifo")

@@ -134,3 +134,69 @@ def test_every_photo_has_the_same_pixels_with_and_without_simplejpeg(shared_data
     quick = read_pictures(some)
     monkeypatch.setattr(pictures, "_SIMPLEJPEG", None)
     np.testing.assert_array_equal(read_pictures(some).pixels, quick.pixels)
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"), [("I;16", "PNG"), ("I;16B", "PNG"), ("I;16", "TIFF"), ("I;16B", "TIFF"), ("I;16", "PPM")]
+)
+def test_sixteen_bits_are_scaled_to_eight(mode, form):
+    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    image = Image.fromarray(ramp)
+    if mode == "I;16B":
+        image = Image.frombytes("I;16B", (256, 256), ramp.astype(">u2").tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    for channels in (1, 3):
+        pixels = decode_image(buffer.getvalue(), "x", channels=channels)
+        assert pixels.shape == (256, 256, channels)
+        assert pixels.mean() == pytest.approx(127.5, abs=0.01)
+        np.testing.assert_array_equal(pixels[:, :, 0], np.round(ramp / 65535 * 255))
+
+
+def test_numbers_of_unknown_range_are_refused():
+    for values in (np.full((2, 2), 0.5, np.float32), np.full((2, 2), 7, np.int32)):
+        buffer = io.BytesIO()
+        Image.fromarray(values).save(buffer, "TIFF")
+        with pytest.raises(BadInput, match="32 bits per value, of unknown range"):
+            decode_image(buffer.getvalue(), "x")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_images_are_turned_as_their_exif_says(monkeypatch, orientation, form):
+    """As Pillow's own `exif_transpose` turns them, with and without simplejpeg."""
+    from PIL import ImageOps
+
+    smooth = Image.fromarray(picture(3, 4)).resize((24, 16))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    smooth.save(buffer, form, exif=exif, **({"lossless": True} if form == "WEBP" else {}))
+    content = buffer.getvalue()
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB"))
+    assert expected.shape[:2] == ((24, 16) if orientation >= 5 else (16, 24))
+    for _ in range(2):
+        np.testing.assert_array_equal(decode_image(content, "x"), expected)
+        square = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("L").resize((8, 8))
+        assert decode_image(content, "x", channels=1, size=8).shape == (*square.size, 1)
+        monkeypatch.setattr(pictures, "_SIMPLEJPEG", None)
+
+
+def test_damaged_exif_leaves_the_image_as_it_is_stored():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    smooth = Image.fromarray(picture(3, 4)).resize((24, 16))
+    buffer = io.BytesIO()
+    smooth.save(buffer, "JPEG", exif=exif)
+    content = buffer.getvalue().replace(b"Exif\0\0MM", b"Exif\0\0??").replace(b"Exif\0\0II", b"Exif\0\0??")
+    assert decode_image(content, "x").shape == (16, 24, 3)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "RGB", "CMYK"])
+def test_every_mode_becomes_three_channels(mode):
+    image = Image.fromarray(np.full((4, 5, 3), 200, np.uint8)).convert(mode if mode != "PA" else "P")
+    buffer = io.BytesIO()
+    image.convert(mode).save(buffer, "TIFF" if mode in ("CMYK", "PA", "1") else "PNG")
+    pixels = decode_image(buffer.getvalue(), "x")
+    assert (pixels.shape, pixels.dtype) == ((4, 5, 3), np.uint8)
+    assert (pixels[0, 0] >= 199).all()

@@ -261,7 +261,9 @@ def test_a_damaged_store_is_packed_again_with_replace(folder, source):
     assert len(verify(folder).damage) == 1
     pack(packing_of(column_values(), source), folder, block_bytes=64, replace=True)
     assert verify(folder).damage == ()
-    (folder / "manifest.json").write_text("{}")
+    content = bytearray((folder / "manifest.json").read_bytes())
+    content[5] ^= 1
+    (folder / "manifest.json").write_bytes(content)
     with pytest.raises(BadInput, match="the manifest must have the checksum none"):
         pack(packing_of(column_values(), source), folder)
     pack(packing_of(column_values(), source), folder, replace=True)
@@ -359,21 +361,111 @@ def test_packing_goes_on_where_it_was_interrupted(tmp_path, source, monkeypatch)
         assert file.read_bytes() == (tmp_path / "s" / file.name).read_bytes()
 
 
-def test_what_another_source_left_behind_is_not_gone_on_with(tmp_path, source, monkeypatch):
+def test_what_another_source_left_behind_is_overwritten(tmp_path, source, monkeypatch):
     monkeypatch.setattr("hasten.data.store.writer._NOTE_EVERY_BYTES", 200)
     with pytest.raises(KeyboardInterrupt):
         pack(packing_of(column_values(1), source, stop_at=35), tmp_path / "s")
-    (tmp_path / "s.partial" / "other.npy").write_bytes(b"left over")
     source.write_bytes(b"changed")
     pack(packing_of(column_values(), source), tmp_path / "s")
     assert_same(everything(open_store(tmp_path / "s")), column_values())
-    assert not (tmp_path / "s" / "other.npy").exists()
+    with pytest.raises(KeyboardInterrupt):
+        pack(packing_of(column_values(1), source, stop_at=35), tmp_path / "t")
+    pack(pack_arrays({"y": np.arange(3)}, source="drawn"), tmp_path / "t")
+    assert sorted(file.name for file in (tmp_path / "t").iterdir()) == ["manifest.json", "y.npy"]
+
+
+def tree(folder):
+    """Every file below a folder with its bytes."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_packing_leaves_folders_of_similar_names_alone(tmp_path, source, folder, replace):
+    for name in ("store.old", "store.replaced", "store.partial.old", ".store.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.npy").write_text("mine")
+    before = {path: content for path, content in tree(tmp_path).items() if path.parts[0] not in ("store", "source.bin")}
+    source.write_bytes(b"another source" if replace else source.read_bytes())
+    pack(packing_of(column_values(1), source), folder, replace=replace)
+    assert before.items() <= tree(tmp_path).items()
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "x.npy", "lock", "manifest.json", "progress.json", "sub/x.npy"])
+def test_files_in_the_partial_folder_that_are_not_ours_are_kept(tmp_path, source, name):
+    (tmp_path / "s.partial" / name).parent.mkdir(parents=True)
+    (tmp_path / "s.partial" / name).write_text("years of work")
+    before = tree(tmp_path)
+    with pytest.raises(
+        BadInput, match=r"s.partial contains '.*', not written by hasten pack; nothing was changed. Move"
+    ):
+        pack(packing_of(column_values(), source), tmp_path / "s")
+    assert {path: content for path, content in tree(tmp_path).items() if content} == before
+
+
+@pytest.mark.parametrize("place", ["s", "s.partial"])
+def test_a_file_that_was_added_is_never_deleted(tmp_path, source, place, monkeypatch):
+    monkeypatch.setattr("hasten.data.store.writer._NOTE_EVERY_BYTES", 200)
+    with pytest.raises(KeyboardInterrupt):
+        pack(packing_of(column_values(1), source, stop_at=35), tmp_path / "s")
+    if place == "s":
+        pack(packing_of(column_values(1), source), tmp_path / "s")
+    (tmp_path / place / "notes.txt").write_text("which photos are whose")
+    source.write_bytes(b"changed")
+    with pytest.raises(BadInput, match=r"contains 'notes.txt', not written by hasten pack"):
+        pack(packing_of(column_values(), source), tmp_path / "s", replace=True)
+    assert (tmp_path / place / "notes.txt").read_text() == "which photos are whose"
+    (tmp_path / place / "notes.txt").unlink()
+    pack(packing_of(column_values(), source), tmp_path / "s", replace=True)
+    assert_same(everything(open_store(tmp_path / "s")), column_values())
+
+
+def test_a_folder_with_a_manifest_of_another_program_is_never_replaced(tmp_path, source):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "manifest.json").write_text('{"name": "app", "icons": [{"file": "icon.npy"}]}')
+    (tmp_path / "app" / "icon.npy").write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(BadInput, match="manifest"):
+        pack(packing_of(column_values(), source), tmp_path / "app", replace=True)
+    assert tree(tmp_path) == before
+
+
+def test_a_link_to_a_store_stays_a_link_when_the_store_is_replaced(tmp_path, source, folder):
+    (tmp_path / "elsewhere").mkdir()
+    folder.rename(tmp_path / "elsewhere" / "real")
+    folder.symlink_to(tmp_path / "elsewhere" / "real")
+    source.write_bytes(b"another source")
+    pack(packing_of(column_values(1), source), folder, replace=True)
+    assert folder.is_symlink()
+    assert_same(everything(open_store(tmp_path / "elsewhere" / "real")), column_values(1))
+
+
+def test_a_store_inside_its_own_source_is_refused(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.txt").write_text("a")
+    with pytest.raises(BadInput, match="is inside .*source, which would change while it is packed"):
+        pack(packing_of(column_values(), tmp_path / "source"), tmp_path / "source" / "store")
+
+
+@pytest.mark.parametrize("tail", [1, 2, 63, 64])
+def test_each_byte_of_the_last_block_is_checked(tmp_path, tail):
+    """By the reader, by `verify`, and by a gather that touches the last row alone."""
+    values = np.random.default_rng(0).integers(0, 256, 128 + tail, np.uint8)
+    pack(pack_arrays({"x": values}, source="drawn"), tmp_path / "s", block_bytes=64)
+    whole = (tmp_path / "s" / "x.npy").read_bytes()
+    for place in range(len(whole) - tail, len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 16
+        (tmp_path / "s" / "x.npy").write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"x.npy, block 2, bytes 256 to"):
+            open_store(tmp_path / "s").take("x", torch.tensor([len(values) - 1]))
+        assert [damage.block for damage in verify(tmp_path / "s").damage] == [2]
 
 
 def test_two_processes_cannot_pack_the_same_store(tmp_path, source):
     packing = packing_of(column_values(), source)
     with StoreWriter(tmp_path / "s", packing.columns, "key"):
-        with pytest.raises(BadInput, match="one process at a time; found another one at work"):
+        with pytest.raises(BadInput, match=r"another process is packing .*s. Wait"):
             pack(packing, tmp_path / "s")
     pack(packing, tmp_path / "s")
 

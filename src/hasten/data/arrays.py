@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.data.content import read_bytes
+from hasten.data.decompression import fits_in_memory, largest, too_large
 from hasten.data.idx import read_idx
 
 
@@ -28,7 +29,7 @@ def read_array(path: Path) -> NDArray[Any]:
             rest = len(file.read())
     except OSError as error:
         raise BadInput(f"{path} must be a readable file; found: {error.strerror or error}.") from error
-    except (ValueError, EOFError, SyntaxError) as error:
+    except (ValueError, EOFError, SyntaxError, MemoryError) as error:
         raise BadInput(_not_npy(path, error)) from error
     if rest:
         raise BadInput(
@@ -42,17 +43,29 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Return every array of an .npz file by its name.
 
     Raises:
-        BadInput: if the file is missing, cut off, damaged (its checksums are verified) or holds Python objects.
+        BadInput: if the file is missing, cut off, damaged (its checksums are verified), holds Python objects, or
+            decompresses to more than memory may hold.
     """
     arrays: dict[str, NDArray[Any]] = {}
     name = ""
     try:
         with zipfile.ZipFile(path) as archive:
+            size, total = path.stat().st_size, sum(info.file_size for info in archive.infolist())
+            if total > largest(size) or not fits_in_memory(total):
+                raise too_large(path, min(total, largest(size)), size)
             for name in archive.namelist():
                 with archive.open(name) as file:
                     arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
                     file.read()  # to the end, where the checksum of the entry is compared
-    except (zipfile.BadZipFile, ValueError, EOFError, SyntaxError, zlib.error, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        zlib.error,
+        NotImplementedError,
+        MemoryError,
+    ) as error:
         entry = f" in its entry {name}" if name else ""
         raise BadInput(f"{path} must be a whole .npz file; found{entry}: {error}. Get the file again.") from error
     except OSError as error:

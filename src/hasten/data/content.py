@@ -1,32 +1,36 @@
 """The bytes and the text of a file, compressed or not, with an exact error for what cannot be read."""
 
-import gzip
-import lzma
-import zlib
 from pathlib import Path
 
 from hasten.base.errors import BadInput
+from hasten.data.decompression import DAMAGE, compression_of, read_decompressed
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_XZ_MAGIC = b"\xfd7zXZ\x00"
+_SUFFIXES = (".gz", ".xz", ".bz2")
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what a file holds, decompressed where it is gzip or xz (told by its first bytes, not by its name).
+    """Return what a file holds, decompressed where it is gzip, xz or bzip2 (by its first bytes, not its name).
 
     Raises:
-        BadInput: if the file is missing, unreadable, cut off or damaged, or named .gz or .xz and neither.
+        BadInput: if the file is missing, unreadable, cut off or damaged, named .gz, .xz or .bz2 and not compressed, or
+            decompresses to more than memory may hold.
     """
+    content = b""
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} is not a regular file (a folder, FIFO or device). Pass a file.")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(6)
+            form = compression_of(start)
+            if form is None:
+                file.seek(0)
+                content = file.read()
     except OSError as error:
         raise BadInput(f"{path} must be a readable file; found: {error.strerror}. Check the path.") from error
-    if content.startswith(_GZIP_MAGIC):
-        return _decompressed(path, content, "gzip")
-    if content.startswith(_XZ_MAGIC):
-        return _decompressed(path, content, "xz")
-    if path.suffix in (".gz", ".xz"):
-        found = f"the first bytes {content[:6].hex(' ')}" if content else "an empty file"
+    if form is not None:
+        return _decompressed(path, form)
+    if path.suffix in _SUFFIXES:
+        found = f"the first bytes {start.hex(' ')}" if start else "an empty file"
         raise BadInput(f"{path} must be compressed, as its name says; found {found}. Get the file again.")
     return content
 
@@ -63,11 +67,11 @@ def decode_utf8(content: bytes, where: str) -> str:
         ) from error
 
 
-def _decompressed(path: Path, content: bytes, form: str) -> bytes:
+def _decompressed(path: Path, form: str) -> bytes:
     try:
-        return gzip.decompress(content) if form == "gzip" else lzma.decompress(content)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        return read_decompressed(path)
+    except (*DAMAGE, OSError) as error:
         raise BadInput(
-            f"{path} must be a whole {form} file; found {len(content)} bytes that are cut off or damaged ({error}). "
-            "Get the file again."
+            f"{path} must be a whole {form} file; found {path.stat().st_size} bytes that are cut off or damaged "
+            f"({error}). Get the file again."
         ) from error

@@ -1,4 +1,4 @@
-"""JPEG and PNG images as arrays, decoded by Pillow, and JPEG by simplejpeg where it is installed."""
+"""Images as arrays, decoded by Pillow, and JPEG by simplejpeg where it is installed."""
 
 import io
 import struct
@@ -19,11 +19,16 @@ from hasten.data.optional import require
 from hasten.data.png import png_damage
 from hasten.data.policy import OnBad, leave_out
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+)
 Channels = Literal[1, 3]
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 """All that Pillow raises for a damaged file."""
 _JPEG = b"\xff\xd8"
+_EXIF = b"Exif\0\0"
+_EXIF_WITHIN = 1 << 16  # bytes; EXIF comes right behind the start of a JPEG
+_ORIENTATION = 0x0112
 _SIMPLEJPEG: Any = import_module("simplejpeg") if find_spec("simplejpeg") else None
 
 
@@ -49,10 +54,11 @@ class Pictures:
 def decode_image(content: bytes, where: str, *, channels: Channels = 3, size: int | None = None) -> NDArray[np.uint8]:
     """Return an image as (height, width, channels) uint8; 3 channels are red, green, blue, 1 is grey.
 
-    Transparency is dropped, and the orientation that a camera noted is not applied, as in torchvision.
+    The image is turned as its EXIF orientation says, as viewers show it. Of 16 bits per value the upper 8 are kept,
+    rounded. Transparency is dropped, and of an animation the first frame is taken, as in torchvision.
 
     Args:
-        content: the bytes of a JPEG or PNG file.
+        content: the bytes of a file that Pillow can read.
         where: its name, for the error message.
         channels: 1 or 3.
         size: if given, the image is scaled (bilinear, antialiased) until its shorter side is `size` pixels long, and
@@ -63,12 +69,12 @@ def decode_image(content: bytes, where: str, *, channels: Channels = 3, size: in
     """
     pil = require("PIL.Image", package="pillow", what="images")
     pixels = _quick_jpeg(content, pil) if channels == 3 else None
-    if pixels is not None and size is None:
+    if pixels is None:
+        pixels = _by_pillow(content, where, channels, pil)
+    if size is None:
         return pixels
-    picture = _by_pillow(content, where, channels, pil) if pixels is None else pil.fromarray(pixels)
-    if size is not None:
-        picture = _square(picture, size, pil)
-    return np.array(picture, np.uint8).reshape(picture.height, picture.width, channels)
+    picture = _square(pil.fromarray(pixels[:, :, 0] if channels == 1 else pixels), size, pil)
+    return np.array(picture, np.uint8).reshape(size, size, channels)
 
 
 def decode_all(
@@ -127,16 +133,48 @@ def read_pictures(
     return Pictures(pixels, folders.labels[ids], folders.classes, ids, tuple(skipped))
 
 
-def _by_pillow(content: bytes, where: str, channels: Channels, pil: Any) -> Any:
+def _by_pillow(content: bytes, where: str, channels: Channels, pil: Any) -> NDArray[np.uint8]:
     damage = png_damage(content)
     if damage is not None:
         raise _undecodable(where, content, damage)
     try:
         with pil.open(io.BytesIO(content)) as image:
-            return image.convert("RGB" if channels == 3 else "L")
+            converted = _eight_bits(image, pil).convert("RGB" if channels == 3 else "L")
+            orientation = _orientation(image)
     except (*_DECODE_ERRORS, pil.DecompressionBombError) as error:
         reason = "of no kind of image" if isinstance(error, pil.UnidentifiedImageError) else str(error)
         raise _undecodable(where, content, reason) from error
+    pixels = np.array(converted, np.uint8).reshape(converted.height, converted.width, channels)
+    return _turned(pixels, orientation)
+
+
+def _eight_bits(image: Any, pil: Any) -> Any:
+    """Return the image with 8 bits per value; Pillow's own conversion clips larger values to 255 (its issue 3011)."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image)
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+    if not sixteen or values.max() > 65535:
+        raise ValueError(f"{image.mode}: 32 bits per value, of unknown range")
+    return pil.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _orientation(image: Any) -> int:
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except _DECODE_ERRORS:
+        return 1  # damaged notes of the camera: viewers show such an image as it is stored
+
+
+def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return pixels that were stored in an EXIF orientation, 1 to 8, as they are to be seen."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _quick_jpeg(content: bytes, pil: Any) -> NDArray[np.uint8] | None:
@@ -147,7 +185,11 @@ def _quick_jpeg(content: bytes, pil: Any) -> NDArray[np.uint8] | None:
         height, width, colours, _ = _SIMPLEJPEG.decode_jpeg_header(content)
         if colours not in ("YCbCr", "Gray") or height * width > (pil.MAX_IMAGE_PIXELS or 0):
             return None  # print colours, which it reads otherwise, or more pixels than Pillow thinks safe
-        return _SIMPLEJPEG.decode_jpeg(content)
+        pixels = _SIMPLEJPEG.decode_jpeg(content)
+        if _EXIF not in content[:_EXIF_WITHIN]:
+            return pixels
+        with pil.open(io.BytesIO(content)) as image:
+            return _turned(pixels, _orientation(image))
     except ValueError:
         return None  # of another kind or damaged: Pillow reads it, or says what is wrong with it
 
@@ -162,5 +204,5 @@ def _square(picture: Any, size: int, pil: Any) -> Any:
 def _undecodable(where: str, content: bytes, reason: str) -> BadInput:
     return BadInput(
         f"{where} must be an image that can be decoded; found {len(content)} bytes that cannot ({reason}). "
-        "Get the file again, or leave it out with the policy skip."
+        "Get the file again, or leave it out with --skip-bad."
     )

@@ -10,11 +10,12 @@ from hasten.data.arrays import read_array, read_arrays
 from hasten.data.class_folders import ClassFolders, find_class_folders
 from hasten.data.content import read_bytes, read_text
 from hasten.data.delimited import MISSING, read_columns
-from hasten.data.members import is_archive, list_members, suffix_counts
+from hasten.data.members import list_members, suffix_counts
 from hasten.data.parquet import read_parquet
 from hasten.data.pictures import IMAGE_SUFFIXES
 from hasten.data.policy import OnBad
 from hasten.data.table import Table, table_of
+from hasten.data.tar_zip import is_archive
 from hasten.data.texts import Texts, read_text_folders, texts_of
 
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})

@@ -1,6 +1,5 @@
 """Numbers, categories and repetitions in a few figures each."""
 
-import os
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from hasten.base.records.inspection import ColumnSummary
 from hasten.base.units import percent
+from hasten.data.folder import contents_of
 
 _TOP = 5
 _IMBALANCE = 5
@@ -102,4 +102,4 @@ def source_bytes(path: Path) -> int:
     """Return the size of a file, or of all files in a folder."""
     if not path.is_dir():
         return path.stat().st_size
-    return sum(Path(parent, name).stat().st_size for parent, _, names in os.walk(path) for name in names)
+    return sum((path / name).stat().st_size for name in contents_of(path).files)

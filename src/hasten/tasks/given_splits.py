@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from hasten.data.parts import Part, part_of
 from hasten.data.split import stratified
 
 Ids = NDArray[np.int64]
-TRAINING = ("train", "training")
-VALIDATION = ("valid", "val", "validation")
 
 
 def learning_parts(splits: Mapping[str, Ids], labels: Ids, valid_share: float) -> tuple[Ids, Ids]:
@@ -27,7 +26,7 @@ def learning_parts(splits: Mapping[str, Ids], labels: Ids, valid_share: float) -
     Raises:
         BadInput: if a class has too few samples to be cut in two.
     """
-    train, valid = _named(splits, TRAINING), _named(splits, VALIDATION)
+    train, valid = _ids(splits, "train"), _ids(splits, "valid")
     if train is not None and valid is not None:
         return train, valid
     ids = np.arange(len(labels)) if train is None else train
@@ -35,5 +34,6 @@ def learning_parts(splits: Mapping[str, Ids], labels: Ids, valid_share: float) -
     return ids[first], ids[second]
 
 
-def _named(splits: Mapping[str, Ids], names: tuple[str, ...]) -> Ids | None:
-    return next((ids for name, ids in splits.items() if name.lower() in names), None)
+def _ids(splits: Mapping[str, Ids], part: Part) -> Ids | None:
+    found = [ids for name, ids in splits.items() if part_of(name) == part]
+    return np.sort(np.concatenate(found)) if found else None

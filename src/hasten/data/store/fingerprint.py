@@ -1,7 +1,9 @@
 """Whether a source is still the one that a store was made from."""
 
 import hashlib
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
+from hasten.base.printable import printable_name
 from hasten.base.records.record import Record
+from hasten.data.folder import contents_of
 
 _CHUNK_BYTES = 1 << 20
 _HEX_DIGITS = 32
@@ -24,7 +28,7 @@ class SourceFingerprint(Record, frozen=True):
     source that was copied or touched differs in the first only.
     """
 
-    path: str
+    path: str  # absolute and printable, see `path_of`
     num_files: int
     nbytes: int
     stat: str
@@ -40,7 +44,7 @@ def fingerprint_source(path: Path) -> SourceFingerprint:
     try:
         files = _files(path)
         return SourceFingerprint(
-            path=str(path.absolute()),
+            path=printable_name(path.absolute()),
             num_files=len(files),
             nbytes=sum(stat.st_size for stat in files.values()),
             stat=_stat_hash(files),
@@ -48,6 +52,11 @@ def fingerprint_source(path: Path) -> SourceFingerprint:
         )
     except OSError as error:
         raise BadInput(f"{path} must be a readable source; found: {error.strerror}.") from error
+
+
+def path_of(fingerprint: SourceFingerprint) -> Path:
+    """Return the path of a source; bytes that are not UTF-8 were written as escapes."""
+    return Path(re.sub(r"\\udc([0-9a-f]{2})", lambda match: chr(0xDC00 + int(match[1], 16)), fingerprint.path))
 
 
 def fingerprint_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> SourceFingerprint:
@@ -80,31 +89,31 @@ def source_changed(path: Path, packed: SourceFingerprint) -> str | None:
 
 def hash_values(*values: Any) -> str:
     """Return a hash of plain values (numbers, texts, lists, dictionaries in a fixed order)."""
-    return _hash(msgspec.json.encode(values))
+    return _hash(_encoded(values))
+
+
+def _encoded(values: object) -> bytes:
+    try:
+        return msgspec.json.encode(values)
+    except UnicodeEncodeError:  # names of files that are not UTF-8
+        return json.dumps(msgspec.to_builtins(values)).encode()
 
 
 def _files(path: Path) -> dict[str, os.stat_result]:
-    """Return the files of a source, hidden ones left out, by their path in it."""
+    """Return the files of a source, as `contents_of` finds them, by their path in it."""
     if not path.is_dir():
         return {path.name: path.stat()}
-    found: dict[str, os.stat_result] = {}
-    for parent, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                file = Path(parent, name)
-                found[file.relative_to(path).as_posix()] = file.stat()
-    return found
+    return {name: os.stat(path / name) for name in contents_of(path).files}
 
 
 def _stat_hash(files: dict[str, os.stat_result]) -> str:
-    return _hash(msgspec.json.encode([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files.items()]))
+    return _hash(_encoded([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files.items()]))
 
 
 def _content_hash(path: Path, files: dict[str, os.stat_result]) -> str:
     digest = hashlib.sha256()
     for name, stat in files.items():
-        digest.update(msgspec.json.encode([name, stat.st_size]))
+        digest.update(_encoded([name, stat.st_size]))
         with (path / name if path.is_dir() else path).open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)

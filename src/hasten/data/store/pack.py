@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
+from hasten.base.printable import printable_name
 from hasten.data.store.fingerprint import SourceFingerprint, fingerprint_source, hash_values, source_changed
 from hasten.data.store.manifest import (
     BLOCK_BYTES,
-    MANIFEST,
     SCHEMA_VERSION,
     SPLITS,
     Layout,
@@ -20,6 +20,7 @@ from hasten.data.store.manifest import (
     read_manifest,
     way_out,
 )
+from hasten.data.store.ownership import refuse_foreign, store_files
 from hasten.data.store.verify import verify
 from hasten.data.store.writer import ColumnSchema, Rows, StoreWriter
 
@@ -94,6 +95,9 @@ def pack(
     Raises:
         BadInput: if the destination holds something else, the source changes meanwhile, or the disk is full.
     """
+    destination = destination.resolve() if destination.is_symlink() else destination
+    if isinstance(packing.source, Path) and packing.source.is_dir():
+        _refuse_inside(destination, packing.source)
     source = _fingerprint(packing, destination)
     key = _key(packing, source)
     if destination.exists() and (done := _already_there(destination, source, key, replace=replace)):
@@ -111,6 +115,13 @@ def pack(
             preprocessing=packing.preprocessing,
             classes=packing.classes,
             details=packing.details,
+        )
+
+
+def _refuse_inside(destination: Path, source: Path) -> None:
+    if source.resolve() in destination.resolve().parents:
+        raise BadInput(
+            f"{destination} is inside {source}, which would change while it is packed. Choose a place outside."
         )
 
 
@@ -166,7 +177,7 @@ def _manifest(destination: Path) -> Manifest | None:
         return read_manifest(destination)
     except BadInput:
         # What is not a store is never removed; one that is damaged or of another version may be replaced.
-        if not destination.exists() or (destination / MANIFEST).is_file():
+        if not destination.exists() or store_files(destination):
             return None
         raise
 
@@ -176,7 +187,7 @@ def _fingerprint(packing: Packing, destination: Path) -> SourceFingerprint:
     if isinstance(packing.source, SourceFingerprint):
         return packing.source
     manifest = _manifest(destination)
-    known = manifest is not None and manifest.source.path == str(packing.source.absolute())
+    known = manifest is not None and manifest.source.path == printable_name(packing.source.absolute())
     if manifest is not None and known and source_changed(packing.source, manifest.source) is None:
         return manifest.source
     return fingerprint_source(packing.source)
@@ -188,6 +199,7 @@ def _already_there(destination: Path, source: SourceFingerprint, key: str, *, re
     if manifest is not None and manifest.fingerprint == key and not (replace and verify(destination).damage):
         return manifest
     if manifest is None or replace:
+        refuse_foreign(destination, store_files(destination), destination)
         return None
     same = manifest.source.content == source.content
     found = f"the options {manifest.preprocessing}" if same else f"what {manifest.source.path} held at another time"

@@ -5,7 +5,8 @@ call goes on from there. It never opens as a store: its arrays have no headers a
 """
 
 import fcntl
-import shutil
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,10 +32,17 @@ from hasten.data.store.manifest import (
     hasten_version,
     write_manifest,
 )
+from hasten.data.store.ownership import (
+    LOCK,
+    PROGRESS,
+    lock_content,
+    partial_files,
+    refuse_foreign,
+    remove_own,
+    store_files,
+)
 
 _NOTE_EVERY_BYTES = 64 << 20
-_PROGRESS = "progress.json"
-_LOCK = "lock"
 
 Rows: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 """The rows of a chunk: (samples, ...) where the layout is fixed, one array per sample where it is variable."""
@@ -177,20 +185,25 @@ class StoreWriter:
         return manifest
 
     def _into_place(self) -> None:
-        old = self.destination.with_name(self.destination.name + ".old")
+        """Rename the folder to its destination; of a store that is replaced, delete the files that it lists."""
+        replaced = None
         if self.destination.exists():
-            self.destination.rename(old)
+            refuse_foreign(self.destination, store_files(self.destination), self.destination)
+            name = tempfile.mkdtemp(prefix=f"{self.destination.name}.", suffix=".replaced", dir=self.folder.parent)
+            replaced = Path(name)
+            self.destination.rename(replaced)  # onto an empty folder: nobody else's can be in the way
         try:
             self.folder.rename(self.destination)
         except OSError:
-            if old.exists():
-                old.rename(self.destination)
+            if replaced is not None:
+                replaced.rename(self.destination)
             raise
         sync_folder(self.destination.parent)
-        (self.destination / _PROGRESS).unlink(missing_ok=True)
-        (self.destination / _LOCK).unlink()
-        if old.exists():
-            shutil.rmtree(old)
+        (self.destination / PROGRESS).unlink(missing_ok=True)
+        (self.destination / LOCK).unlink()
+        if replaced is not None:
+            remove_own(replaced, store_files(replaced))
+            replaced.rmdir()
 
     def _write(self, column: ColumnSchema, rows: Rows) -> int:
         if column.layout is not Layout.VARIABLE:
@@ -202,22 +215,36 @@ class StoreWriter:
         return values.append(np.concatenate([empty, *rows])) + offsets.append(ends)
 
     def _lock(self) -> None:
-        """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = self._open.enter_context((self.folder / _LOCK).open("w"))
+        """Hold the folder for this process; the system releases it when the process ends, however it ends."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+            raise BadInput(f"{self.folder} is in the way of packing {self.destination}. Move it away.")
+        self.folder.mkdir(exist_ok=True)
+        if not (self.folder / LOCK).exists():
+            refuse_foreign(self.folder, (), self.destination)
+        lock = self._open.enter_context((self.folder / LOCK).open("a"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BadInput(
-                f"{self.destination} must be packed by one process at a time; found another one at work. Wait for it."
-            ) from error
+            raise BadInput(f"another process is packing {self.destination}. Wait until it has finished.") from error
+        empty = os.fstat(lock.fileno()).st_size == 0  # written below: a kill in between leaves nothing but the lock
+        own = frozenset({LOCK}) if empty else partial_files(self.folder)
+        refuse_foreign(self.folder, own, self.destination)
+        remove_own(self.folder, own - {LOCK, PROGRESS} - self._file_names())
+        lock.truncate(0)
+        lock.write(lock_content(self._file_names()))
+        lock.flush()
+
+    def _file_names(self) -> frozenset[str]:
+        variable = (column.name for column in self.columns if column.layout is Layout.VARIABLE)
+        return frozenset(f"{name}.npy" for name in (*(c.name for c in self.columns), *map(_offsets, variable)))
 
     def _start(self, progress: Progress | None) -> None:
         if progress is not None:
             self.position, self.num_samples = progress.position, progress.num_samples
             self.skipped = list(progress.skipped)
         else:
-            self._clear()
+            (self.folder / PROGRESS).unlink(missing_ok=True)
         known = progress.files if progress is not None else {}
         for column in self.columns:
             shape = tuple(column.shape)
@@ -226,12 +253,6 @@ class StoreWriter:
                 offsets = self._add(_offsets(column.name), "<i8", (), known)
                 if not offsets.rows:
                     offsets.append(np.zeros(1, np.int64))
-
-    def _clear(self) -> None:
-        """Remove what a call for another source or other columns has left."""
-        for file in self.folder.iterdir():
-            if file.name != _LOCK:
-                file.unlink()
 
     def _add(self, name: str, dtype: str, shape: tuple[int, ...], known: Mapping[str, FileProgress]) -> ArrayFile:
         file = ArrayFile(
@@ -247,7 +268,7 @@ class StoreWriter:
 
     def _read_progress(self) -> Progress | None:
         """Return how far an earlier call came, or None if there was none for this source and these columns."""
-        path = self.folder / _PROGRESS
+        path = self.folder / PROGRESS
         if not path.exists():
             return None
         progress = load(Progress, path)
@@ -265,7 +286,7 @@ class StoreWriter:
             skipped=tuple(self.skipped),
             files={name: file.progress() for name, file in self._files.items()},
         )
-        save(progress, self.folder / _PROGRESS)
+        save(progress, self.folder / PROGRESS)
         self._bytes_since_note = 0
 
     def _unwritable(self, error: OSError) -> BadInput:
