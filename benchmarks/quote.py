@@ -1,8 +1,8 @@
 """Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques
 into a page of the docs: no number is typed by hand.
 
-python benchmarks/quote.py            # write
-python benchmarks/quote.py --check    # exit with 1 if one of them says something else
+python -m benchmarks.quote            # write
+python -m benchmarks.quote --check    # exit with 1 if one of them says something else
 """
 
 import argparse
@@ -11,15 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hasten.tuning.ratios import of_few
+from benchmarks.quote_techniques import page
+from benchmarks.recording import RESULTS, recorded
 
-from quote_techniques import page
-from recording import RESULTS, recorded
+from hasten.tuning.ratios import of_few
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TECHNIQUES = ROOT / "docs" / "measured_techniques.md"
-BEGIN = "<!-- measured:begin (written by `python benchmarks/quote.py`) -->\n"
+BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
 
 
@@ -33,12 +33,12 @@ def machine(result: dict[str, Any]) -> str:
     return f"{result['cpu']}, {result['cores']} cores, torch {result['torch']}, {result['made_at'][:10]}"
 
 
-def main_job(result: dict[str, Any]) -> list[str]:
+def pipeline(result: dict[str, Any]) -> list[str]:
     """Return the rows of one task's time to target."""
     rows: list[str] = []
     metric = result["results"]["baseline"][0]["metric_name"]
     for row in result["rows"]:
-        what = "free techniques" if row["side"] == "plan" else "with a PATH technique"
+        what = "free techniques" if row["side"] == "plan" else "with a TRAJECTORY technique"
         tuning = result["tunings"].get(row["side"], result["tunings"]["plan"])
         names = ", ".join(result["results"][row["side"]][0]["plan"]) or "none"
         shown = interval(row["speedup"]) if row["speedup"] else "target missed too often to say"
@@ -128,8 +128,8 @@ def fetch(result: dict[str, Any]) -> list[str]:
 
 
 SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
-    ("main_job_digits", main_job),
-    ("main_job_fashion-mnist", main_job),
+    ("main_job_digits", pipeline),
+    ("main_job_fashion-mnist", pipeline),
     ("overhead", overhead),
     ("overhead_peers", peers),
     ("int8_linear", int8),

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hasten.base.units import nbytes, seconds
+from benchmarks.recording import RESULTS, recorded
 
-from recording import RESULTS, recorded
+from hasten.base.units import nbytes, seconds
 
 TASKS = ("fashion-mnist", "shakespeare", "imdb", "housing")
 CASES = "technique_cases"
@@ -16,13 +16,13 @@ BAD = frozenset({"slower", "higher loss", "breaks its guarantee"})
 
 HEAD = """# What each technique gave
 
-Written by `python benchmarks/quote.py` from the results of `benchmarks/technique_table.py` and
-`benchmarks/technique_cases.py`; nothing here is typed by hand. Each technique stands alone beside plain PyTorch.
+Written by `python -m benchmarks.quote` from the results of `benchmarks/techniques/table.py` and
+`benchmarks/techniques/cases.py`; nothing here is typed by hand. Each technique stands alone beside plain PyTorch.
 
 - **speed**: time per sample of the plain training over that with the technique, 95 % interval, n pairs of blocks timed
   in turn. Above 1 is faster. The interval holds whenever the comparison stopped; with few pairs it has no end.
 - **memory**: tensor memory of a step at its peak over the plain step's. Compiled code cannot be watched.
-- **guarantee**: what the technique promises, and whether the numerical gate found it kept. PATH and MODEL change the
+- **guarantee**: what the technique promises, and whether the numerical gate found it kept. TRAJECTORY and MODEL change the
   training on purpose: their proof is the loss.
 - **loss**: validation loss at the end of a short training over the plain one's, from the same seeds, with Student's t
   interval over the seeds. Below 1 is better. A short training says little about a long one.

@@ -209,9 +209,9 @@ def make_trials() -> tuple[Trial, ...]:
         ),
         Trial(
             technique="clip_adaptive",
-            guarantee=Guarantee.PATH,
+            guarantee=Guarantee.TRAJECTORY,
             verdict=Verdict.NOT_ALLOWED,
-            reason="changes the path; allow it with --allow path",
+            reason="changes the path; allow it with --allow trajectory",
             knobs={"share": 0.02},
         ),
     )

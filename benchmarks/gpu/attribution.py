@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from parts import device, options, wait, write
+from benchmarks.gpu.parts import device, options, wait, write
+from benchmarks.profiling.workloads import features, task, with_loader
 from torch import Tensor, nn, optim
 
 from hasten.base.device import Device
@@ -21,8 +22,6 @@ from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
 from hasten.training.loop import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
-
-from profile_workloads import features, task, with_loader
 
 DELAYS = (0.05, 0.20)
 PLACES = ("transfer", "forward", "loss", "backward", "gradient", "update")
@@ -142,8 +141,8 @@ def planted(part: str, delay: Delay, *, width: int, batch: int) -> Recipe:
 
     return replace(
         plain,
-        input=replace(plain.input, prepare=(prepare,)),
-        forward=replace(plain.forward, around=(around_loss,)),
+        input=replace(plain.input, batch_transforms=(prepare,)),
+        forward=replace(plain.forward, wrappers=(around_loss,)),
         gradient=(lambda: gradient_step,),
         update=replace(plain.update, optimizer=optimizer, options={}),
     )

@@ -12,7 +12,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from parts import device, options, wait, write
+from benchmarks.gpu.parts import device, options, wait, write
 
 from hasten import Stop, Task
 from hasten.base.errors import Refused

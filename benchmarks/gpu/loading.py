@@ -5,8 +5,8 @@ import random
 from time import perf_counter
 from typing import Any
 
-import cifar10
-from parts import device, options, wait, write
+from benchmarks.gpu import cifar10
+from benchmarks.gpu.parts import device, options, wait, write
 
 from hasten.base.errors import Refused
 from hasten.machine import facts

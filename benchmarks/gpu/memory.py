@@ -1,15 +1,14 @@
 """Is a step's peak memory predicted, and where does its time go? The profile of three models on the GPU."""
 
-import cifar10
-from parts import device, options, write
+from benchmarks.gpu import cifar10
+from benchmarks.gpu.parts import device, options, write
+from benchmarks.profiling.workloads import Transformer, features, task, tokens
 from torch import nn
 
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine import facts
 from hasten.profiling.profile import profile_in_depth
 from hasten.training.recipe import baseline
-
-from profile_workloads import Transformer, features, task, tokens
 
 
 def main() -> None:

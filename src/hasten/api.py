@@ -13,10 +13,10 @@ from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
-from hasten.machine import facts, recall
-from hasten.main_job.examining import examine
-from hasten.main_job.job import Job, Options, run_tuning
-from hasten.main_job.job import run as run_job
+from hasten.machine import facts, load_cached
+from hasten.pipeline.examining import examine
+from hasten.pipeline.job import Job, Options, run_tuning
+from hasten.pipeline.job import run as run_job
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan
@@ -48,7 +48,7 @@ def run(
     Args:
         task: what to train.
         budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s, at most 10 minutes.
-        allow: guarantees beyond the free ones that tuning may use: "path", "model".
+        allow: guarantees beyond the free ones that tuning may use: "trajectory", "model".
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         runs: where the run's folder is made.
         show: called with every record as it is known.
@@ -62,7 +62,7 @@ def run(
     options = Options(budget=budget, allow=FREE | {Guarantee(one) for one in allow}, seeds=seeds)
     check(task)
     folder = make_run_folder(runs, task.name, datetime.now())
-    show(machine := recall(quick=True))
+    show(machine := load_cached(quick=True))
     return run_job(_baseline(task, machine), machine, folder=folder, options=options, show=show)
 
 
@@ -122,7 +122,7 @@ def profile(
         BadInput: if the task or the plan cannot be used, or a step hangs.
     """
     check(task)
-    show(machine := recall(quick=True))
+    show(machine := load_cached(quick=True))
     recipe, names = _baseline(task, machine), tuple[str, ...]()
     if plan is not None:
         chosen = read_plan(plan) if isinstance(plan, Path) else plan
@@ -158,7 +158,7 @@ def tune(
         allow=FREE | {Guarantee(one) for one in allow},
         only=None if only is None else frozenset(only),
     )
-    show(machine := recall(quick=True))
+    show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine)
     show(anatomy := profile_recipe(recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)

@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from hasten.cli.main import app
 from hasten.data.store.manifest import MANIFEST
 
-ROWS = "size,colour,price\n" + "".join(f"{i}.5,{('red', 'blue')[i % 2]},{i}.25\n" for i in range(30))
+ROWS = "size,color,price\n" + "".join(f"{i}.5,{('red', 'blue')[i % 2]},{i}.25\n" for i in range(30))
 
 
 def invoke(*words: object) -> Result:
@@ -192,13 +192,13 @@ def test_a_class_and_a_category_unknown_in_training(table: Path, tmp_path: Path)
     parts = tmp_path / "parts"
     parts.mkdir()
     (parts / "train.csv").write_text(ROWS)
-    (parts / "valid.csv").write_text("size,colour,price\n1.5,green,3.25\n2.5,red,4.25\n")
-    message = refused("train", "table", "--data", parts, "--column", "colour", "--epochs", "1")
+    (parts / "valid.csv").write_text("size,color,price\n1.5,green,3.25\n2.5,red,4.25\n")
+    message = refused("train", "table", "--data", parts, "--column", "color", "--epochs", "1")
     assert f"{parts / 'valid.csv'}" in message
     assert "'green'" in message
     known = invoke("train", "table", "--data", parts, "--epochs", "1", "--runs", tmp_path / "runs")
     assert known.exit_code == 0, "a category that training never had is taken as other"
-    assert f"hasten: note: {parts / 'valid.csv'}: 1 rows hold a value in column 'colour' that is rare" in known.stderr
+    assert f"hasten: note: {parts / 'valid.csv'}: 1 rows hold a value in column 'color' that is rare" in known.stderr
 
 
 @pytest.mark.parametrize(("name", "words"), [("t.csv", ("train", "table", "--data")), ("t.txt", ("inspect",))])

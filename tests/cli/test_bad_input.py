@@ -54,7 +54,7 @@ def test_an_unknown_task_is_told_with_the_nearest(place: Path) -> None:
     assert "unknown task 'digit'. Did you mean digits?" in refused(place, "run", "digit")
 
 
-def test_a_task_file_that_is_not_there_is_told_with_its_neighbours(place: Path) -> None:
+def test_a_task_file_that_is_not_there_is_told_with_its_neighbors(place: Path) -> None:
     assert "found none at mien.py. Python files in that folder: mine.py" in refused(place, "train", "mien.py")
 
 
@@ -142,7 +142,9 @@ def test_a_metric_or_target_that_cannot_be_is_told(place: Path) -> None:
 
 def test_numbers_out_of_range_are_told(place: Path) -> None:
     assert "Stop.epochs must be above 0; found 0" in refused(place, "train", "mine.py", "--epochs", "0")
-    assert "unknown guarantee 'pathh'. Did you mean path" in refused(place, "tune", "mine.py", "--allow", "pathh")
+    assert "unknown guarantee 'trajectoryy'. Did you mean trajectory" in refused(
+        place, "tune", "mine.py", "--allow", "trajectoryy"
+    )
     assert "'5x'" in refused(place, "tune", "mine.py", "--budget", "5x")
 
 

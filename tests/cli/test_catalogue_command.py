@@ -1,4 +1,4 @@
-"""The commands that need no training, on the real catalogue; and that the command line starts without torch."""
+"""The commands that need no training, on the real catalog; and that the command line starts without torch."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from hasten.techniques.registry import OWN
 from sample_evidence import make_evidence
 
 
-def test_the_catalogue_lists_every_technique_under_its_stage() -> None:
+def test_the_catalog_lists_every_technique_under_its_stage() -> None:
     output = CliRunner().invoke(app, ["techniques"]).output
     lines = output.splitlines()
     for kind in OWN:

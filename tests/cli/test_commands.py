@@ -118,7 +118,9 @@ def test_an_unknown_command_or_option_is_a_usage_error(invoke: Invoke) -> None:
 
 
 def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: FakeApi, tmp_path: Path) -> None:
-    words = "run mine.py --data d --budget 5% --allow path,model --seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
+    words = (
+        "run mine.py --data d --budget 5% --allow trajectory,model --seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
+    )
     result = invoke(*words.split(), str(tmp_path))
     assert result.exit_code == 0
     assert "2.30× [2.10, 2.50] as fast" in result.output
@@ -126,7 +128,7 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
     (task,), options = api.called("run")
     assert (task.stop.target, task.stop.epochs, task.seed) == (0.9, 7, 11)
     assert options.pop("show")
-    assert options == {"budget": "5%", "allow": (Guarantee.PATH, Guarantee.MODEL), "seeds": 3, "runs": tmp_path}
+    assert options == {"budget": "5%", "allow": (Guarantee.TRAJECTORY, Guarantee.MODEL), "seeds": 3, "runs": tmp_path}
 
 
 def test_run_without_options_changes_nothing_about_the_task(invoke: Invoke, api: FakeApi) -> None:
@@ -139,9 +141,9 @@ def test_run_without_options_changes_nothing_about_the_task(invoke: Invoke, api:
 
 
 def test_an_unknown_guarantee_is_told_before_anything_runs(invoke: Invoke, api: FakeApi) -> None:
-    result = invoke("run", "digits", "--allow", "pathh")
+    result = invoke("run", "digits", "--allow", "trajectoryy")
     assert result.exit_code == 2
-    assert "unknown guarantee 'pathh'. Did you mean path" in result.stderr
+    assert "unknown guarantee 'trajectoryy'. Did you mean trajectory" in result.stderr
     assert api.calls == []
 
 
@@ -205,13 +207,13 @@ def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(
     invoke: Invoke, api: FakeApi, tmp_path: Path
 ) -> None:
     out = tmp_path / "plan.toml"
-    result = invoke("tune", "digits", "--budget", "2m", "--allow", "path", "-o", str(out))
+    result = invoke("tune", "digits", "--budget", "2m", "--allow", "trajectory", "-o", str(out))
     assert result.exit_code == 0
     for trial in api.evidence.tuning.trials:
         assert trial.technique in result.output
     assert read_plan(out).names == CHOSEN
     options = api.called("tune")[1]
-    assert (options["budget"], options["allow"]) == ("2m", (Guarantee.PATH,))
+    assert (options["budget"], options["allow"]) == ("2m", (Guarantee.TRAJECTORY,))
     assert "[batched_gather]" in invoke("tune", "digits").output, "without a file the plan is printed"
 
 
@@ -274,21 +276,21 @@ def test_debug_shows_the_traceback_wherever_it_stands(invoke: Invoke, api: FakeA
 def test_machine_measures_or_remembers_and_prints_json(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[tuple[str, bool]] = []
 
-    def recall(*, quick: bool) -> Machine:
-        called.append(("recall", quick))
+    def load_cached(*, quick: bool) -> Machine:
+        called.append(("load_cached", quick))
         return make_machine()
 
     def measure(*, quick: bool) -> Machine:
         called.append(("measure", quick))
         return make_machine()
 
-    def remember(machine: Machine, *, quick: bool) -> None:
-        called.append(("remember", quick))
+    def store_cached(machine: Machine, *, quick: bool) -> None:
+        called.append(("store_cached", quick))
 
-    for verb in (recall, measure, remember):
+    for verb in (load_cached, measure, store_cached):
         monkeypatch.setattr(hasten.machine, verb.__name__, verb)
     assert "720 GFLOP/s" in invoke("machine", "--quick").output
     assert "290 GFLOP/s" in invoke("machine").output, "convolutions too"
     printed = invoke("machine", "--refresh", "--json")
     assert msgspec.json.decode(printed.stdout, type=Machine) == make_machine()
-    assert called == [("recall", True), ("recall", False), ("measure", False), ("remember", False)]
+    assert called == [("load_cached", True), ("load_cached", False), ("measure", False), ("store_cached", False)]

@@ -23,7 +23,7 @@ from hasten.data.store.reader import open_store
 from hasten.report.terminal.work import WorkLine, working
 
 TABLE = (
-    "size,colour,price\n" + "".join(f"{i}.5,{('red', 'blue')[i % 2]},{i * 10}.25\n" for i in range(40)) + ",red,1.5\n"
+    "size,color,price\n" + "".join(f"{i}.5,{('red', 'blue')[i % 2]},{i * 10}.25\n" for i in range(40)) + ",red,1.5\n"
 )
 
 
@@ -44,7 +44,7 @@ def table(tmp_path: Path) -> Path:
 @pytest.fixture
 def arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A source of many chunks, of which each is noted as done."""
-    monkeypatch.setattr("hasten.data.pack_arrays._CHUNK_BYTES", 240)
+    monkeypatch.setattr("hasten.data.packing.pack_arrays._CHUNK_BYTES", 240)
     monkeypatch.setattr("hasten.data.store.writer._NOTE_EVERY_BYTES", 1)
     np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).random((100, 3)), y=np.arange(100))
     return tmp_path / "a.npz"
@@ -79,10 +79,10 @@ def test_a_table_is_inspected_with_its_target_as_chosen(table: Path) -> None:
     shown = invoke("inspect", table).output
     assert "table: 41 samples" in shown
     assert re.search(r"size +number +1 missing +0.5 to 39.5", shown)
-    assert re.search(r"colour +category +2 values: red \(21\), blue \(20\)", shown)
+    assert re.search(r"color +category +2 values: red \(21\), blue \(20\)", shown)
     assert "! Column 'size' is missing in 1 rows." in shown
     assert re.search(r"red +20 +.*━", shown) is None, "the target is the last column, no class"
-    for words in (("--column", "colour"), ("--target", "1"), ("--column", "-2")):
+    for words in (("--column", "color"), ("--target", "1"), ("--column", "-2")):
         assert re.search(r"Classes +2; .*1.05 times", invoke("inspect", table, *words).output)
 
 
@@ -206,7 +206,7 @@ def test_sizes_below_one_and_unknown_columns_are_refused(images: Path, table: Pa
     refused = invoke("inspect", table, "--column", "pirce")
     assert refused.exit_code == 2
     assert "Did you mean price" in refused.stderr
-    assert "a table" not in invoke("pack", table, tmp_path / "s", "--column", "colour").stderr
+    assert "a table" not in invoke("pack", table, tmp_path / "s", "--column", "color").stderr
     assert read_manifest(tmp_path / "s").classes == ("blue", "red")
 
 

@@ -222,7 +222,7 @@ class Foreign:
     """A technique of another package."""
 
     card: ClassVar[Card] = Card(
-        name="foreign", stage=Stage.UPDATE, guarantee=Guarantee.PATH, idea="halve the rate", source="a test"
+        name="foreign", stage=Stage.UPDATE, guarantee=Guarantee.TRAJECTORY, idea="halve the rate", source="a test"
     )
 
     def refuse(self, recipe: Recipe, machine: object) -> str | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hasten.base.errors import BadInput
-from hasten.data.arrays import read_array, read_arrays, read_tokens
+from hasten.data.sources.arrays import read_array, read_arrays, read_tokens
 
 
 def npy(array):

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.data.augmentation.colour import Brightness, Contrast, Grey, Hue, Saturation
+from hasten.data.augmentation.color import Brightness, Contrast, Gray, Hue, Saturation
 from hasten.data.augmentation.draws import Augment, Draws, augmented
 from hasten.data.augmentation.images import ChannelsFirst, Erase, Flip, PadCrop, RandomResizedCrop, random_boxes
 from hasten.data.augmentation.mixing import CutMix, MixUp
-from hasten.data.augmentation.normalise import Normalise, channel_statistics
+from hasten.data.augmentation.normalize import Normalize, channel_statistics
 from hasten.data.augmentation.per_sample import change_one, mix_one
 from hasten.data.augmentation.rows import AddNoise, DropTokens, MaskFeatures, MaskTokens
 from hasten.data.augmentation.trivial import TrivialAugment
 
 ANY_CHANNELS = [Flip(), PadCrop(3), Erase(0.7, value=9), RandomResizedCrop(6, scale=(0.2, 1.0))]
-COLOURS = [Brightness(), Contrast(0.9), Saturation(0.9), Hue(0.5), Grey(0.5), TrivialAugment()]
+COLORS = [Brightness(), Contrast(0.9), Saturation(0.9), Hue(0.5), Gray(0.5), TrivialAugment()]
 SHAPES = [(1, 1), (7, 5), (8, 8), (3, 17)]
 
 
@@ -44,7 +44,7 @@ def assert_like_the_slow_twin(change: Augment, values: Tensor, seed: int = 3) ->
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("change", [*ANY_CHANNELS, *COLOURS], ids=lambda change: type(change).__name__)
+@pytest.mark.parametrize("change", [*ANY_CHANNELS, *COLORS], ids=lambda change: type(change).__name__)
 def test_images_equal_the_slow_twin(change: Augment, shape: tuple[int, int]) -> None:
     for seed in range(3):
         assert_like_the_slow_twin(change, pictures(13, *shape, 3), seed)
@@ -139,20 +139,20 @@ def test_boxes_lie_in_the_image_and_hold_a_pixel(height: int, width: int, seed: 
     assert ((top >= 0) & (top < bottom) & (bottom <= height) & (left >= 0) & (left < right) & (right <= width)).all()
 
 
-def test_normalised_images_have_mean_0_and_std_1_and_stay_in_the_order_of_pixels() -> None:
+def test_normalized_images_have_mean_0_and_std_1_and_stay_in_the_order_of_pixels() -> None:
     images = pictures(50, 6, 5, 3)
     mean, std = channel_statistics(images)
-    out, _ = Normalise(mean, std)((images, images))
+    out, _ = Normalize(mean, std)((images, images))
     expected = (images.permute(0, 3, 1, 2) - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(out.std((0, 2, 3), correction=0), torch.ones(3))
     assert out.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(torch.cat([Normalise(mean, std)((one[None], one))[0] for one in images]), out)
+    assert torch.equal(torch.cat([Normalize(mean, std)((one[None], one))[0] for one in images]), out)
 
 
-def test_colours_of_other_numbers_are_refused() -> None:
+def test_colors_of_other_numbers_are_refused() -> None:
     with pytest.raises(BadInput, match=r"uint8 images, \(batch, height, width, 3\); found float32 \(2, 3, 4, 4\)"):
         Hue()((torch.zeros(2, 3, 4, 4), torch.arange(2)), draws_of(2))
     with pytest.raises(BadInput, match="std above 0"):
-        Normalise((1.0,), (0.0,))
+        Normalize((1.0,), (0.0,))

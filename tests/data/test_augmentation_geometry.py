@@ -6,7 +6,7 @@ import torch
 
 from hasten.data.augmentation.draws import Draws
 from hasten.data.augmentation.geometry import slant_down_matrix, slant_right_matrix, turn_matrix, warp
-from hasten.data.augmentation.levels import equalise, sharpen, stretch
+from hasten.data.augmentation.levels import equalize, sharpen, stretch
 from hasten.data.augmentation.per_sample import change_one
 from hasten.data.augmentation.trivial import CHANGES, LEVELS, TrivialAugment
 
@@ -23,7 +23,7 @@ def test_quarter_turns_are_those_of_torch_and_no_turn_is_none() -> None:
     assert torch.equal(warp(images.float(), [slant_right_matrix(0.0)] * 3), images.float())
 
 
-def test_slants_move_rows_and_columns_by_their_distance_from_the_centre() -> None:
+def test_slants_move_rows_and_columns_by_their_distance_from_the_center() -> None:
     images = pictures(1, 5, 9, 3)
     slanted = warp(images, [slant_right_matrix(1.0)])[0]
     for row in range(5):
@@ -47,7 +47,7 @@ def test_levels_are_those_of_pillow(shape: tuple[int, int]) -> None:
     operations, enhance = pytest.importorskip("PIL.ImageOps"), pytest.importorskip("PIL.ImageEnhance")
     images = pictures(4, *shape, 3) // 2 + 30
     for image, even, wide, sharp in zip(
-        images, equalise(images), stretch(images), sharpen(images, torch.full((4,), 1.7)), strict=True
+        images, equalize(images), stretch(images), sharpen(images, torch.full((4,), 1.7)), strict=True
     ):
         theirs = pillow.fromarray(image.numpy())
         assert np.array_equal(even.numpy(), np.asarray(operations.equalize(theirs)))

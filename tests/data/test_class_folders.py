@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.class_folders import find_class_folders
-from hasten.data.members import read_members
+from hasten.data.sources.archive import read_members
+from hasten.data.sources.class_folders import find_class_folders
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.content import read_bytes, read_text
+from hasten.data.sources.content import read_bytes, read_text
 
 TEXT = "déjà vu\n" * 50
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from hasten.base.errors import BadInput
-from hasten.data.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
+from hasten.data.packing.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
 
 
 class Files(Dataset[Any]):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.data.delimited import Dialect, read_columns
+from hasten.data.tables.delimited import Dialect, read_columns
 
 
 @pytest.fixture

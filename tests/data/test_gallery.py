@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hasten.data.augmentation import colour, images, mixing, rows, trivial
+from hasten.data.augmentation import color, images, mixing, rows, trivial
 from hasten.data.augmentation.gallery import gallery, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -15,7 +15,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 def augmentations() -> set[str]:
     found = {
         name
-        for module in (colour, images, mixing, rows, trivial)
+        for module in (color, images, mixing, rows, trivial)
         for name, kind in vars(module).items()
         if inspect.isclass(kind) and kind.__module__ == module.__name__ and "__call__" in vars(kind)
     }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hasten.base.errors import BadInput
-from hasten.data.idx import read_idx
+from hasten.data.sources.idx import read_idx
 
 CODES = {"u1": 8, "i1": 9, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 

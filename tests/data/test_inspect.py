@@ -7,8 +7,8 @@ import pytest
 
 from hasten.base.records.inspection import Inspection
 from hasten.base.records.record import load, save
-from hasten.data.inspect import inspect
-from hasten.data.sources import Arrays, read_source
+from hasten.data.inspect.inspect import inspect
+from hasten.data.sources.source import Arrays, read_source
 
 
 @pytest.fixture
@@ -21,13 +21,13 @@ def look(tmp_path):
 
 
 def test_a_table_is_summed_up(look, tmp_path):
-    found = look("size,colour,one,y\n1,red,5,a\n2,blue,5,b\n?,red,5,b\n1,red,5,a\n1,red,5,b\n")
+    found = look("size,color,one,y\n1,red,5,a\n2,blue,5,b\n?,red,5,b\n1,red,5,a\n1,red,5,b\n")
     assert (found.kind, found.num_samples, found.duplicates) == ("table", 5, 1)
     assert found.classes == (("a", 2), ("b", 3))
-    size, one, colour, target = found.columns
+    size, one, color, target = found.columns
     assert (size.missing, size.distinct, size.low, size.mean, size.high) == (1, 2, 1, 1.25, 2)
     assert size.std == pytest.approx(np.std([1, 2, 1, 1]))
-    assert (one.distinct, colour.top, target.kind) == (1, (("red", 4), ("blue", 1)), "class")
+    assert (one.distinct, color.top, target.kind) == (1, (("red", 4), ("blue", 1)), "class")
     assert found.rows[0] == ("1", "5", "red", "a")
     assert found.rows[2][0] == ""
     assert found.problems == (

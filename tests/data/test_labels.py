@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.labels import check_labels
+from hasten.data.tables.labels import check_labels
 
 
 def test_labels_that_fit_pass():

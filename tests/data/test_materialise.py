@@ -4,7 +4,7 @@ import torch
 from torch.utils.data import TensorDataset, default_collate
 
 from hasten.base.errors import BadInput
-from hasten.data.materialise import materialise
+from hasten.data.packing.materialize import materialize
 
 
 class Listed(list):
@@ -13,7 +13,7 @@ class Listed(list):
 
 def test_tuples_become_the_arrays_that_collate_would_stack():
     dataset = TensorDataset(torch.rand(7, 2, 3), torch.arange(7))
-    found = materialise(dataset)
+    found = materialize(dataset)
     x, y = default_collate([dataset[i] for i in range(7)])
     assert list(found) == ["0", "1"]
     np.testing.assert_array_equal(found["0"], x.numpy())
@@ -22,13 +22,13 @@ def test_tuples_become_the_arrays_that_collate_would_stack():
 
 
 def test_dictionaries_keep_their_names_and_single_values_are_taken():
-    found = materialise(Listed({"x": np.float32([i, 2]), "y": i, "z": i / 2} for i in range(3)))
+    found = materialize(Listed({"x": np.float32([i, 2]), "y": i, "z": i / 2} for i in range(3)))
     assert {name: (value.dtype.name, value.shape) for name, value in found.items()} == {
         "x": ("float32", (3, 2)),
         "y": ("int64", (3,)),
         "z": ("float64", (3,)),
     }
-    assert materialise(Listed([1, 2]))["0"].tolist() == [1, 2]
+    assert materialize(Listed([1, 2]))["0"].tolist() == [1, 2]
 
 
 class Random(torch.utils.data.Dataset):
@@ -42,12 +42,12 @@ class Random(torch.utils.data.Dataset):
 def test_random_samples_are_refused_and_the_generators_left_alone():
     state = torch.get_rng_state()
     with pytest.raises(BadInput, match="field '0' of sample 0 differs when it is read again"):
-        materialise(Random())
+        materialize(Random())
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_a_missing_number_equals_itself():
-    assert np.isnan(materialise(Listed([float("nan")]))["0"]).all()
+    assert np.isnan(materialize(Listed([float("nan")]))["0"]).all()
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_a_missing_number_equals_itself():
 )
 def test_what_is_no_array_is_named(samples, message):
     with pytest.raises(BadInput, match=message):
-        materialise(Listed(samples))
+        materialize(Listed(samples))

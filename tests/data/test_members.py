@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.data.members import list_members, read_members
+from hasten.data.sources.archive import list_members, read_members
 
 FILES = {"a/one.txt": b"1" * 700, "a/two.txt": b"", "b/c/three.txt": b"333" * 512}
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.data.order import block_shuffled, bucketed, sharded, shuffled
+from hasten.data.loading.order import block_shuffled, bucketed, sharded, shuffled
 
 SEEDS = st.integers(0, 5)
 

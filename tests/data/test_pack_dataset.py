@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput
-from hasten.data.loaders import per_sample
-from hasten.data.materialise import materialise
-from hasten.data.pack_dataset import is_packed, pack_dataset, packed
+from hasten.data.loading.loaders import per_sample
+from hasten.data.packing.materialize import materialize
+from hasten.data.packing.pack_dataset import is_packed, pack_dataset, packed
 from hasten.data.store.pack import pack
 from hasten.data.store.reader import open_store
 
@@ -69,9 +69,9 @@ def test_a_fingerprint_that_does_not_tell_all_is_found_out(tmp_path: Path) -> No
 def test_packing_that_was_stopped_ends_in_what_reading_all_at_once_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hasten.data.pack_dataset._CHUNK_BYTES", 10_000)
+    monkeypatch.setattr("hasten.data.packing.pack_dataset._CHUNK_BYTES", 10_000)
     data = Counted(size=3000)
-    whole = materialise(data)
+    whole = materialize(data)
 
     class StoppedError(Exception):
         pass

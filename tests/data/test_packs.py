@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from hasten.base.errors import BadInput
-from hasten.data.arrays import read_tokens
-from hasten.data.class_folders import find_class_folders
-from hasten.data.pack_arrays import pack_arrays, pack_table
-from hasten.data.pack_images import pack_images
-from hasten.data.pack_texts import pack_characters, pack_texts, pack_tokens
-from hasten.data.packing import packing_of
-from hasten.data.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
-from hasten.data.prepare import fit, transform
-from hasten.data.sources import read_source
+from hasten.data.packing.pack_arrays import pack_arrays, pack_table
+from hasten.data.packing.pack_images import pack_images
+from hasten.data.packing.pack_texts import pack_characters, pack_texts, pack_tokens
+from hasten.data.packing.packing_of import packing_of
+from hasten.data.sources.arrays import read_tokens
+from hasten.data.sources.class_folders import find_class_folders
+from hasten.data.sources.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
+from hasten.data.sources.source import read_source
+from hasten.data.sources.texts import read_text_folders
 from hasten.data.store.pack import cached, pack
 from hasten.data.store.reader import open_store
 from hasten.data.store.verify import verify
-from hasten.data.table import read_table
-from hasten.data.texts import read_text_folders
+from hasten.data.tables.preprocess import fit, transform
+from hasten.data.tables.table import read_table
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
@@ -115,7 +115,7 @@ def test_texts_are_packed_as_their_bytes(tmp_path):
 
 
 def test_characters_are_packed_as_tokens(tmp_path, monkeypatch):
-    monkeypatch.setattr("hasten.data.pack_texts._CHUNK_TOKENS", 5)
+    monkeypatch.setattr("hasten.data.packing.pack_texts._CHUNK_TOKENS", 5)
     text = "to be or not to be\n"
     (tmp_path / "x.txt").write_text(text)
     pack(pack_characters(tmp_path / "x.txt"), tmp_path / "s")
@@ -126,7 +126,7 @@ def test_characters_are_packed_as_tokens(tmp_path, monkeypatch):
 
 
 def test_bare_tokens_are_packed(tmp_path, monkeypatch):
-    monkeypatch.setattr("hasten.data.pack_texts._CHUNK_TOKENS", 5)
+    monkeypatch.setattr("hasten.data.packing.pack_texts._CHUNK_TOKENS", 5)
     np.arange(13, dtype="<u2").tofile(tmp_path / "x.bin")
     pack(pack_tokens(read_tokens(tmp_path / "x.bin"), tmp_path / "x.bin"), tmp_path / "s")
     tokens = open_store(tmp_path / "s").stream("tokens")
@@ -163,7 +163,7 @@ def test_a_cached_store_follows_its_source(tmp_path):
 
 
 def test_a_table_is_packed_as_it_is_or_prepared(tmp_path):
-    (tmp_path / "x.csv").write_text("size,colour,y\n1,red,a\n3,blue,b\n?,red,a\n")
+    (tmp_path / "x.csv").write_text("size,color,y\n1,red,a\n3,blue,b\n?,red,a\n")
     table = read_table(tmp_path / "x.csv", "y")
     preprocessing = fit(table, np.array([0, 1]), unknown="other")
     pack(pack_table(table), tmp_path / "raw")
@@ -171,7 +171,7 @@ def test_a_table_is_packed_as_it_is_or_prepared(tmp_path):
     raw, prepared = open_store(tmp_path / "raw"), open_store(tmp_path / "prepared")
     np.testing.assert_array_equal(all_of(raw, "numbers"), table.numbers)
     np.testing.assert_array_equal(all_of(raw, "codes"), table.codes)
-    assert raw.manifest.details["categories of colour"] == ("blue", "red")
+    assert raw.manifest.details["categories of color"] == ("blue", "red")
     np.testing.assert_array_equal(all_of(prepared, "features"), transform(preprocessing, table).features)
     np.testing.assert_array_equal(all_of(prepared, "target"), table.target)
 
@@ -192,7 +192,7 @@ def test_arrays_must_be_of_one_length(tmp_path):
 
 
 def test_arrays_larger_than_a_chunk_are_packed_piece_by_piece(tmp_path, monkeypatch):
-    monkeypatch.setattr("hasten.data.pack_arrays._CHUNK_BYTES", 100)
+    monkeypatch.setattr("hasten.data.packing.pack_arrays._CHUNK_BYTES", 100)
     x = np.random.default_rng(0).random((50, 3))
     done = []
     pack(pack_arrays({"x": x}, source="memory"), tmp_path / "s", progress=lambda *pair: done.append(pair))

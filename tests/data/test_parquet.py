@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.parquet import read_parquet
+from hasten.data.tables.parquet import read_parquet
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -26,7 +26,7 @@ COLUMNS = {
     "whole": pa.array([1, 2, None], pa.int8()),
     "yes": [True, False, None],
     "day": [datetime.date(1970, 1, 2), None, datetime.date(2024, 1, 1)],
-    "colour": pa.array(["red", None, "blue"]).dictionary_encode(),
+    "color": pa.array(["red", None, "blue"]).dictionary_encode(),
     "kind": ["cat", "dog", "cat"],
 }
 

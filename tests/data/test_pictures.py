@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.data import pictures
-from hasten.data.class_folders import find_class_folders
-from hasten.data.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
+from hasten.data.sources import pictures
+from hasten.data.sources.class_folders import find_class_folders
+from hasten.data.sources.pictures import IMAGE_SUFFIXES, decode_image, read_pictures
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
@@ -36,12 +36,12 @@ def folder(tmp_path):
 
 def test_a_png_comes_back_as_it_was():
     np.testing.assert_array_equal(decode_image(encoded(picture()), "x"), picture())
-    grey = picture()[:, :, 0]
-    np.testing.assert_array_equal(decode_image(encoded(grey), "x", channels=1), grey[:, :, None])
-    assert decode_image(encoded(grey), "x").shape == (6, 5, 3)
+    gray = picture()[:, :, 0]
+    np.testing.assert_array_equal(decode_image(encoded(gray), "x", channels=1), gray[:, :, None])
+    assert decode_image(encoded(gray), "x").shape == (6, 5, 3)
 
 
-def test_a_size_scales_and_keeps_the_square_in_the_centre():
+def test_a_size_scales_and_keeps_the_square_in_the_center():
     pixels = np.zeros((40, 80, 3), np.uint8)
     pixels[:, 20:60] = 200
     small = decode_image(encoded(pixels), "x", size=10)

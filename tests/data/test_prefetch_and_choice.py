@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
-from hasten.data.loaders import Fetched, gathered
 from hasten.data.loading.choose import fastest
+from hasten.data.loading.loaders import Fetched, gathered
 from hasten.data.loading.prefetch import prefetched
 from hasten.data.loading.resident import nbytes_of, resident
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
 from hasten.base.records.record import load, save
-from hasten.data.prepare import Preprocessing, feature_names, fit, restore_target, transform
 from hasten.data.split import by_fraction
-from hasten.data.table import read_table, rename_classes
+from hasten.data.tables.preprocess import Preprocessing, feature_names, fit, restore_target, transform
+from hasten.data.tables.table import read_table, rename_classes
 
 
 @pytest.fixture
@@ -21,16 +21,16 @@ def read(tmp_path):
     return read_it
 
 
-ROWS = "size,colour,y\n1,red,a\n3,blue,b\n?,red,a\n100,?,b\n"
+ROWS = "size,color,y\n1,red,a\n3,blue,b\n?,red,a\n100,?,b\n"
 
 
 def test_statistics_come_from_the_training_rows_alone(read):
     table = read(ROWS)
     prepared = fit(table, np.array([0, 1, 2]))
-    size, colour = prepared.numbers[0], prepared.categories[0]
+    size, color = prepared.numbers[0], prepared.categories[0]
     assert (size.median, size.mean, size.missing) == (2, 2, True)
     assert size.std == pytest.approx(np.std([1, 3, 2]))
-    assert (colour.values, colour.missing, colour.other) == (("blue", "red"), False, False)
+    assert (color.values, color.missing, color.other) == (("blue", "red"), False, False)
 
 
 def test_the_matrix_is_what_its_names_say(read):
@@ -39,9 +39,9 @@ def test_the_matrix_is_what_its_names_say(read):
     assert feature_names(preprocessing) == (
         "size",
         "size missing",
-        "colour=blue",
-        "colour=red",
-        "colour missing",
+        "color=blue",
+        "color=red",
+        "color missing",
     )
     prepared = transform(preprocessing, table)
     values = np.array([1, 3, 3, 100])  # the median of 1, 3, 100 in place of the missing one
@@ -51,19 +51,19 @@ def test_the_matrix_is_what_its_names_say(read):
 
 
 def test_an_unknown_category_is_named_or_counted(read):
-    train, test = read(ROWS), read("size,colour,y\n1,red,a\n2,green,b\n3,pink,a\n", "other.csv")
+    train, test = read(ROWS), read("size,color,y\n1,red,a\n2,green,b\n3,pink,a\n", "other.csv")
     with pytest.raises(
-        BadInput, match=r"other.csv, row 2, column 'colour': .*one of the 2 of .*found 'green', and 2 such"
+        BadInput, match=r"other.csv, row 2, column 'color': .*one of the 2 of .*found 'green', and 2 such"
     ):
         transform(fit(train, np.arange(4)), test)
     prepared = transform(fit(train, np.arange(4), unknown="other"), test)
-    assert prepared.unknown == {"colour": 2}
+    assert prepared.unknown == {"color": 2}
     assert prepared.features[:, -1].tolist() == [0, 1, 1]
 
 
 def test_a_missing_category_that_training_never_lacked_is_unknown(read):
     table = read(ROWS)
-    with pytest.raises(BadInput, match=r"row 4, column 'colour': .*found a missing value"):
+    with pytest.raises(BadInput, match=r"row 4, column 'color': .*found a missing value"):
         transform(fit(table, np.array([0, 1, 2])), table)
 
 
@@ -74,7 +74,7 @@ def test_rare_categories_share_a_column(read):
     assert transform(preprocessing, table).unknown == {"c": 3}
 
 
-def test_a_regression_target_is_standardised_and_comes_back(read):
+def test_a_regression_target_is_standardized_and_comes_back(read):
     table = read("x,y\n1,10.5\n2,20.5\n3,90.5\n")
     preprocessing = fit(table, np.array([0, 1]))
     prepared = transform(preprocessing, table)
@@ -93,7 +93,7 @@ def test_a_class_unknown_in_training_is_named(read):
 def test_a_lacking_column_is_named(read):
     preprocessing = fit(read(ROWS), np.arange(4))
     with pytest.raises(BadInput, match=r"must have the column 'size'.*; found weight"):
-        transform(preprocessing, read("weight,colour,y\n1,red,a\n", "other.csv"))
+        transform(preprocessing, read("weight,color,y\n1,red,a\n", "other.csv"))
 
 
 def test_a_column_without_any_value_is_named(read):
@@ -122,7 +122,7 @@ def test_prepared_numbers_are_finite_with_mean_0_and_deviation_1(column):
 def read_table_of(values):
     from pathlib import Path
 
-    from hasten.data.table import Table
+    from hasten.data.tables.table import Table
 
     return Table(
         source=Path("memory"),

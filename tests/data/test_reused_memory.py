@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from hasten.data.gather import rows
-from hasten.data.memory import SMALLEST_BYTES, ReusedMemory
+from hasten.data.loading.gather import rows
+from hasten.data.loading.reused_memory import SMALLEST_BYTES, ReusedMemory
 
 COUNT = SMALLEST_BYTES // 4
 """Numbers of float32 that are just enough to be reused."""

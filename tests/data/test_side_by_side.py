@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from hasten.data.augmentation.normalise import Normalise
+from hasten.data.augmentation.normalize import Normalize
 from hasten.data.loading.prefetch import prefetched
 from hasten.data.loading.side_by_side import side_by_side
 
@@ -40,13 +40,13 @@ def test_a_thread_that_makes_batches_ahead_computes_alone() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("size", [(5, 3, 4, 3), (9, 200, 300, 3)])
-def test_normalised_images_are_the_same_however_many_threads_work(threads: int, size: tuple[int, ...]) -> None:
+def test_normalized_images_are_the_same_however_many_threads_work(threads: int, size: tuple[int, ...]) -> None:
     images, before = torch.randint(0, 256, size, dtype=torch.uint8), torch.get_num_threads()
     scale = torch.tensor([1 / 2.0, 1 / 3.0, 1 / 7.0], dtype=torch.float64).float()
     shift = torch.tensor([-10 / 2.0, -20 / 3.0, -30 / 7.0], dtype=torch.float64).float()
     torch.set_num_threads(threads)
     try:
-        (found,) = Normalise((10.0, 20.0, 30.0), (2.0, 3.0, 7.0))((images,))
+        (found,) = Normalize((10.0, 20.0, 30.0), (2.0, 3.0, 7.0))((images,))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found, (images.float() * scale + shift).permute(0, 3, 1, 2))

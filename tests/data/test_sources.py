@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.class_folders import ClassFolders
-from hasten.data.sources import Arrays, Prose, read_source
-from hasten.data.table import Table
-from hasten.data.texts import Texts
+from hasten.data.sources.class_folders import ClassFolders
+from hasten.data.sources.source import Arrays, Prose, read_source
+from hasten.data.sources.texts import Texts
+from hasten.data.tables.table import Table
 
 IDX = b"\0\0\x08\x01\0\0\0\x02ab"
 LONG = "\n".join(f"a rather long text that says something new in line {i},{'xy'[i % 2]}" for i in range(9))

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Windows
-from hasten.data.pack_arrays import pack_arrays
+from hasten.data.packing.pack_arrays import pack_arrays
 from hasten.data.store.manifest import Layout, read_manifest, write_manifest
 from hasten.data.store.pack import Chunk, Packing, pack
 from hasten.data.store.reader import StoreSamples, open_store, sound_samples

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from hasten.data.class_folders import find_class_folders
-from hasten.data.loaders import per_sample
 from hasten.data.loading.decode import in_threads
-from hasten.data.pack_images import pack_images
-from hasten.data.pictures import IMAGE_SUFFIXES, read_pictures
+from hasten.data.loading.loaders import per_sample
+from hasten.data.packing.pack_images import pack_images
+from hasten.data.sources.class_folders import find_class_folders
+from hasten.data.sources.pictures import IMAGE_SUFFIXES, read_pictures
 from hasten.data.store.images import StoreImages
 from hasten.data.store.pack import pack
 from hasten.data.store.reader import open_store

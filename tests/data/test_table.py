@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.delimited import Dialect
-from hasten.data.table import read_table, rename_classes
+from hasten.data.tables.delimited import Dialect
+from hasten.data.tables.table import read_table, rename_classes
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def read(tmp_path):
     return read_it
 
 
-MIXED = "size,colour,born,kind\n1.5,red,1970-01-02,cat\n?,blue,,dog\n-2,?,1970-01-01 12:00,cat\n"
+MIXED = "size,color,born,kind\n1.5,red,1970-01-02,cat\n?,blue,,dog\n-2,?,1970-01-01 12:00,cat\n"
 
 
 def test_numbers_dates_and_categories_are_told_apart(read):

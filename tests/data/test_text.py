@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.data.content import read_text
-from hasten.data.text import CharacterVocabulary, decode, encode, fit_characters
+from hasten.data.sources.characters import CharacterVocabulary, decode, encode, fit_characters
+from hasten.data.sources.content import read_text
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hasten.base.errors import BadInput
-from hasten.data.texts import read_text_folders, read_text_table
+from hasten.data.sources.texts import read_text_folders, read_text_table
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import Dataset, TensorDataset
 
-from hasten.data.loaders import Fetch, per_sample
 from hasten.data.loading.choose import fastest
 from hasten.data.loading.decode import in_process, in_threads
+from hasten.data.loading.loaders import Fetch, per_sample
 from hasten.data.loading.tiers import GATHER, OWN, PROCESS, THREADS, FastestTier, tiers
 
 

@@ -164,7 +164,7 @@ def test_what_a_finding_explains_comes_after_it(healthy: Profile, plant: Plant, 
     assert symptoms.index("low_compute_efficiency") > 0
 
 
-def test_where_threads_wait_for_cores_their_neighbours_are_told_first(plant: Plant, machine: Machine) -> None:
+def test_where_threads_wait_for_cores_their_neighbors_are_told_first(plant: Plant, machine: Machine) -> None:
     busy = {"foreign_share": 0.5, "waited_share": 0.6 * machine.threads}
     sick = plant(load=busy, probe=probe("doubled_batch", 1.9))
     symptoms = [one.symptom for one in diagnose(sick, machine).findings]

@@ -8,7 +8,7 @@ import pytest
 
 from hasten.base.records.machine import Gpu, Machine, Peak
 from hasten.machine import cache
-from hasten.machine.cache import cache_file, cache_folder, machine_key, recall, remember
+from hasten.machine.cache import cache_file, cache_folder, load_cached, machine_key, store_cached
 from hasten.machine.facts import facts
 
 PEAK = Peak(kind="gemm", format="float32", backend="mkl", size=(8, 8, 8), rate=1.25e9, spread=0.01, stable=True)
@@ -44,16 +44,16 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 def test_measured_once_and_found_again(counted: list[bool], tmp_path: Path) -> None:
-    first = recall(folder=tmp_path)
-    assert recall(folder=tmp_path) == first
+    first = load_cached(folder=tmp_path)
+    assert load_cached(folder=tmp_path) == first
     assert counted == [False]
     assert first.peaks[0].rate == 1.0
 
 
 def test_full_serves_for_quick_but_not_the_other_way(counted: list[bool], tmp_path: Path) -> None:
-    recall(quick=True, folder=tmp_path)
-    recall(folder=tmp_path)
-    assert recall(quick=True, folder=tmp_path).peaks[0].rate == 2.0
+    load_cached(quick=True, folder=tmp_path)
+    load_cached(folder=tmp_path)
+    assert load_cached(quick=True, folder=tmp_path).peaks[0].rate == 2.0
     assert counted == [True, False]
 
 
@@ -61,7 +61,7 @@ def test_full_serves_for_quick_but_not_the_other_way(counted: list[bool], tmp_pa
 def test_a_damaged_file_is_measured_again(
     counted: list[bool], tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = remember(_measured(), folder=tmp_path)
+    path = store_cached(_measured(), folder=tmp_path)
     content = path.read_text()
     path.write_text(
         {
@@ -74,20 +74,20 @@ def test_a_damaged_file_is_measured_again(
     )
     assert path.read_text() != content
     with caplog.at_level(logging.WARNING):
-        machine = recall(folder=tmp_path)
+        machine = load_cached(folder=tmp_path)
     assert counted == [False]
     assert machine.peaks[0].rate == 1.0
     assert machine.remarks[-1].startswith("a kept measurement was not used")
     assert path.name in machine.remarks[-1]
     assert "not used" in caplog.text
-    assert recall(folder=tmp_path).peaks == machine.peaks
+    assert load_cached(folder=tmp_path).peaks == machine.peaks
     assert counted == [False]
 
 
 def test_a_damaged_full_one_leaves_the_quick_one(counted: list[bool], tmp_path: Path) -> None:
-    remember(_measured(), folder=tmp_path).write_text("")
-    remember(_measured(rate=7.0), quick=True, folder=tmp_path)
-    machine = recall(quick=True, folder=tmp_path)
+    store_cached(_measured(), folder=tmp_path).write_text("")
+    store_cached(_measured(rate=7.0), quick=True, folder=tmp_path)
+    machine = load_cached(quick=True, folder=tmp_path)
     assert machine.peaks[0].rate == 7.0
     assert machine.remarks[-1].startswith("a kept measurement was not used")
     assert counted == []
@@ -95,8 +95,8 @@ def test_a_damaged_full_one_leaves_the_quick_one(counted: list[bool], tmp_path: 
 
 def test_a_file_of_another_machine_is_not_believed(counted: list[bool], tmp_path: Path) -> None:
     other = msgspec.structs.replace(_measured(), cpu="another processor")
-    remember(other, folder=tmp_path).rename(cache_file(facts(), "full", tmp_path))
-    assert "another processor" in recall(folder=tmp_path).remarks[-1]
+    store_cached(other, folder=tmp_path).rename(cache_file(facts(), "full", tmp_path))
+    assert "another processor" in load_cached(folder=tmp_path).remarks[-1]
     assert counted == [False]
 
 
@@ -105,7 +105,9 @@ def test_an_unsteady_measurement_is_not_kept(monkeypatch: pytest.MonkeyPatch, tm
     machine = msgspec.structs.replace(_measured(), peaks=(PEAK, shaky, shaky))
     monkeypatch.setattr(cache, "measure", lambda **_: machine)
     assert (
-        recall(folder=tmp_path).remarks[-1].startswith("this measurement was not kept, since most of it was unsteady")
+        load_cached(folder=tmp_path)
+        .remarks[-1]
+        .startswith("this measurement was not kept, since most of it was unsteady")
     )
     assert list(tmp_path.iterdir()) == []
     assert not cache.is_steady(facts())
@@ -113,7 +115,7 @@ def test_an_unsteady_measurement_is_not_kept(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_folder_that_cannot_be_written_is_told(counted: list[bool], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    machine = recall(folder=tmp_path / "file")
+    machine = load_cached(folder=tmp_path / "file")
     assert machine.peaks[0].rate == 1.0
     assert machine.remarks[-1].startswith("this measurement was not kept")
 

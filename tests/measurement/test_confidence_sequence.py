@@ -11,7 +11,7 @@ SEQUENCES = 200
 
 
 def _wrong_exclusions(draw, *, center):
-    """The share of sequences that exclude the true centre at any of the looks."""
+    """The share of sequences that exclude the true center at any of the looks."""
     threshold = math.log(2 / 0.05)
     wrong = 0
     for index in range(SEQUENCES):
@@ -33,7 +33,7 @@ def _normal(rng, n):
 
 
 def _coin_times_drifting_outliers(rng, n):
-    """What a randomised order makes of a machine that slows down, remembers and hiccups: only the sign is fair."""
+    """What a randomized order makes of a machine that slows down, remembers and hiccups: only the sign is fair."""
     size = 0.01 * np.exp(np.cumsum(rng.normal(0, 0.2, n))) + np.where(rng.random(n) < 0.05, 3.0, 0.0)
     return rng.choice([-1.0, 1.0], n) * size
 
@@ -72,7 +72,7 @@ def test_bounds_are_where_the_wealth_reaches_the_threshold():
     assert low < 0.05 < high
 
 
-def test_wealth_falls_as_the_centre_rises():
+def test_wealth_falls_as_the_center_rises():
     readings, scales = np.random.default_rng(1).normal(0, 1, 20), np.ones(20)
     wealth = [log_wealth(readings, scales, center=center) for center in np.linspace(-2, 2, 50)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(wealth))

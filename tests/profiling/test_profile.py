@@ -178,7 +178,7 @@ def test_a_profile_in_depth_has_everything_and_names_the_planted_delay(make_task
 def test_a_compiled_recipe_is_profiled_as_far_as_it_can_be_seen(make_task: MakeTask) -> None:
     torch.compiler.reset()
     recipe = baseline(make_task())
-    compiling = replace(recipe.forward, around=(partial(torch.compile, backend="eager"),))
+    compiling = replace(recipe.forward, wrappers=(partial(torch.compile, backend="eager"),))
     found = profile(replace(recipe, forward=compiling), facts(), budget_s=0.5)
     assert found.structure is not None
     assert found.structure.recompilations == 0

@@ -27,7 +27,7 @@ def test_the_loop_makes_as_many_steps_as_it_is_told(make_task: MakeTask) -> None
     for count, at in ((1, 1), (5, 6), (8, 14)):  # eight steps make an epoch
         clock = Marks()
         loop_steps(run, count, clock.mark)
-        assert run.place.step == at
+        assert run.position.step == at
         assert int((clock.parts() == OTHER).sum()) == count
         assert run.interrupted_by is None
 
@@ -39,7 +39,7 @@ def test_batches_made_ahead_do_not_end_the_loop_early(make_task: MakeTask, ahead
     set_aside_stop_rules(run)
     for count, at in ((1, 1), (5, 6), (8, 14)):
         loop_steps(run, count)
-        assert run.place.step == at
+        assert run.position.step == at
 
 
 def test_weights_are_kept_while_steps_compute(make_task: MakeTask) -> None:
@@ -57,11 +57,11 @@ def test_weights_are_kept_while_steps_compute(make_task: MakeTask) -> None:
 def test_batches_come_in_the_loops_own_order(make_task: MakeTask) -> None:
     run = build(baseline(make_task()))
     first = one_batch(run)
-    assert run.place.offset == 0
+    assert run.position.offset == 0
     turn = batches_in_turn(run)
     assert torch.equal(next(turn)[0], first[0])
     next(turn)
-    assert run.place.offset == 32
+    assert run.position.offset == 32
 
 
 def test_a_batch_is_cut_or_repeated_into_memory_of_its_own() -> None:

@@ -56,7 +56,7 @@ def test_a_loop_over_samples_is_a_habit(make_task: MakeTask) -> None:
     assert found.habits[0].seconds > 0
 
 
-def test_a_bias_before_normalisation_is_a_habit(make_task: MakeTask) -> None:
+def test_a_bias_before_normalization_is_a_habit(make_task: MakeTask) -> None:
     found = structure(make_task(model=lambda: Biased(bias=True)))
     assert names(found) == ["bias_before_norm"]
     assert found.habits[0].where == "convolution"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hasten.base.records.inspection import ColumnSummary, Inspection
-from hasten.data.inspect import inspect
-from hasten.data.sources import read_source
+from hasten.data.inspect.inspect import inspect
+from hasten.data.sources.source import read_source
 from hasten.report.inspection_page import render_inspection
 
 
@@ -39,14 +39,14 @@ def checked(page: str) -> str:
 
 def test_a_table_with_its_columns_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text("size,colour\n" + "1.5,<b>red</b>\n2.5,blue\n" * 20 + ",blue\n")
+    path.write_text("size,color\n" + "1.5,<b>red</b>\n2.5,blue\n" * 20 + ",blue\n")
     page = render_inspection(inspect(read_source(path)))
     words = checked(page)
     assert "table: 41 samples" in words
     assert "size number 1 1.5 to 2.5" in words
     assert "&lt;b&gt;red&lt;/b&gt;" in page
     assert "<b>" not in page
-    assert re.search(r"Rows size colour 1\.5", words)
+    assert re.search(r"Rows size color 1\.5", words)
     assert re.search(r"blue 21 51", words)
 
 

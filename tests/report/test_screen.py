@@ -74,7 +74,7 @@ def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> 
         for record in whole_run(make_evidence()):
             screen.show(record)
     assert max(map(len, paper.lines)) <= width
-    assert "\x1b" not in paper.text, "no colour and no cursor movement where nothing can be drawn over"
+    assert "\x1b" not in paper.text, "no color and no cursor movement where nothing can be drawn over"
     flat = re.sub(r"\s+", " ", paper.text)
     order = (
         "Machine",

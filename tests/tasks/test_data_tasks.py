@@ -10,8 +10,8 @@ from torch.utils.data import default_collate
 
 from hasten.base.errors import BadInput
 from hasten.tasks import images, imdb, tables
-from hasten.tasks.given_splits import learning_parts
 from hasten.tasks.loading import load_task
+from hasten.tasks.splits import learning_parts
 from hasten.training.check import check
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
@@ -53,11 +53,11 @@ def reviews(tmp_path: Path) -> Path:
 
 def write_table(path: Path, rows: int = 200) -> Path:
     random = np.random.default_rng(0)
-    lines = ["size,colour,kind,price"]
+    lines = ["size,color,kind,price"]
     for _ in range(rows):
-        size, colour = random.normal(), ("red", "blue")[int(random.integers(2))]
-        price = 3 * size + (colour == "red") + 0.05 * random.normal()
-        lines.append(f"{size:.4f},{colour},{'large' if size > 0 else 'small'},{price:.4f}")
+        size, color = random.normal(), ("red", "blue")[int(random.integers(2))]
+        price = 3 * size + (color == "red") + 0.05 * random.normal()
+        lines.append(f"{size:.4f},{color},{'large' if size > 0 else 'small'},{price:.4f}")
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -21,7 +21,7 @@ def test_every_class_has_its_share_in_both_parts_and_no_image_is_in_both() -> No
     assert len(torch.cat([x, valid_x]).flatten(1).unique(dim=0)) == 1797
 
 
-def test_pixels_are_standardised_by_the_training_images_alone() -> None:
+def test_pixels_are_standardized_by_the_training_images_alone() -> None:
     x = task().data.train.tensors[0]
     assert x.shape[1:] == (1, 8, 8)
     torch.testing.assert_close(torch.stack([x.mean(), x.std()]), torch.tensor([0.0, 1.0]), rtol=0, atol=1e-5)

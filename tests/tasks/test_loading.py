@@ -52,9 +52,9 @@ def test_a_task_knows_the_words_that_name_it_on_the_command_line(tmp_path: Path)
     assert named.command == f"table --data {table} --column b --skip-bad"
 
 
-def test_a_file_may_import_its_neighbours(tmp_path: Path) -> None:
-    (tmp_path / "neighbour_of_the_test.py").write_text("NAME = 'next'\n")
-    text = OWN.replace("import dataclasses", "import dataclasses\nfrom neighbour_of_the_test import NAME")
+def test_a_file_may_import_its_neighbors(tmp_path: Path) -> None:
+    (tmp_path / "neighbor_of_the_test.py").write_text("NAME = 'next'\n")
+    text = OWN.replace("import dataclasses", "import dataclasses\nfrom neighbor_of_the_test import NAME")
     assert load_task(str(write(tmp_path, text.replace("'own'", "NAME")))).name == "next"
 
 
@@ -78,10 +78,10 @@ def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
         load_task(str(file))
 
 
-def test_a_syntax_error_in_a_neighbour_is_told_there(tmp_path: Path) -> None:
-    (tmp_path / "broken_neighbour.py").write_text("\nx = = 1\n")
-    with pytest.raises(BadInput, match=r"broken_neighbour\.py:2: the task file must be valid Python"):
-        load_task(str(write(tmp_path, "import broken_neighbour\n")))
+def test_a_syntax_error_in_a_neighbor_is_told_there(tmp_path: Path) -> None:
+    (tmp_path / "broken_neighbor.py").write_text("\nx = = 1\n")
+    with pytest.raises(BadInput, match=r"broken_neighbor\.py:2: the task file must be valid Python"):
+        load_task(str(write(tmp_path, "import broken_neighbor\n")))
 
 
 @pytest.mark.parametrize("text", ["import no_such_module_anywhere\n", "raise SystemExit(1)\n"])

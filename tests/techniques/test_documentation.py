@@ -87,6 +87,6 @@ def test_a_module_without_the_headings_is_named(monkeypatch: pytest.MonkeyPatch)
         sections(Bare)  # type: ignore[arg-type]
 
 
-def test_the_catalogue_is_written_whole(tmp_path: Path) -> None:
+def test_the_catalog_is_written_whole(tmp_path: Path) -> None:
     write_pages(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages()

@@ -199,7 +199,7 @@ class Attention(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")
-@pytest.mark.parametrize("name", ["sdpa", "recompute_budget", "lossless_saved", "sparse_input"])
+@pytest.mark.parametrize("name", ["sdpa", "activation_checkpointing_budget", "lossless_saved", "sparse_input"])
 def test_a_weight_norm_hinders_no_technique_that_copies_the_model(name: str) -> None:
     task = block_task(model=Attention, stop=Stop(steps=2))
     why = make(name).refuse(baseline(task), facts())

@@ -207,7 +207,7 @@ def test_a_label_out_of_range_is_told_with_its_sample_and_the_number_of_classes(
     refused(task(data), "found -100 in sample 4321")
 
 
-def test_labels_that_start_from_one_are_recognised() -> None:
+def test_labels_that_start_from_one_are_recognized() -> None:
     refused(task(TensorDataset(torch.randn(9, 4), torch.arange(9) % 3 + 1)), "They start from 1: subtract 1")
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from hasten import Choice, Plan, Schedule, Stop, Update
 from hasten.base.errors import BadInput
-from hasten.data.loaders import gathered
+from hasten.data.loading.loaders import gathered
 from hasten.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
@@ -25,7 +25,7 @@ EMPTY = Plan(task="tiny")
 
 def interrupted_after(recipe: Recipe, steps: int) -> Session:
     run = build(recipe)
-    for _ in train(run, lambda mark: setattr(run, "interrupted_by", 2 if run.place.step >= steps - 1 else None)):
+    for _ in train(run, lambda mark: setattr(run, "interrupted_by", 2 if run.position.step >= steps - 1 else None)):
         pass
     return run
 
@@ -44,9 +44,9 @@ def test_resumes_at_any_step_to_the_same_bits(tmp_path_factory, steps: int, gath
     torch.rand(7)  # whatever happens in between
     resumed = build(recipe)
     load_checkpoint(resumed, EMPTY, path)
-    assert resumed.place.step == steps
+    assert resumed.position.step == steps
     list(train(resumed))
-    assert resumed.place.step == whole.place.step
+    assert resumed.position.step == whole.position.step
     for mine, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(mine, theirs)
 

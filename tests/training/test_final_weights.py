@@ -24,7 +24,7 @@ def remember_zero(optimizer: optim.Optimizer, progress: float) -> None:
 
 def test_a_run_is_judged_by_its_final_weights_and_trains_on_with_its_own() -> None:
     recipe = baseline(mlp_task())
-    averaged = replace(recipe, update=replace(recipe.update, after=(remember_zero,)))
+    averaged = replace(recipe, update=replace(recipe.update, post_step=(remember_zero,)))
     plain, run = build(recipe), build(averaged)
     losses = [[event for event in train(one) if isinstance(event, Evaluation)] for one in (plain, run)]
     assert losses[1][-1].valid_loss == pytest.approx(0.6931, abs=1e-4)  # two classes, all scores zero

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from hasten import Data, Stop
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
-from hasten.data.order import shuffled
+from hasten.data.loading.order import shuffled
 from hasten.training.loop import PARTS, train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -124,7 +124,7 @@ def test_stops_where_the_loss_is_not_finite_and_says_at_which_step() -> None:
 def test_stops_after_the_step_when_interrupted() -> None:
     run = build(baseline(mlp_task()))
     run.interrupted_by = 2
-    run.place.step = 1
+    run.position.step = 1
     assert next(iter(train(run))).reason is StopReason.INTERRUPTED
 
 
@@ -132,7 +132,7 @@ def test_a_loader_that_ends_early_is_an_error() -> None:
     recipe = baseline(mlp_task())
     short = replace(recipe, input=replace(recipe.input, loader=lambda dataset, size: lambda ids: iter(())))
     run = build(short)
-    run.place.offset = 8
+    run.position.offset = 8
     with pytest.raises(BadInput, match="must hand out 50 samples"):
         list(train(run))
 

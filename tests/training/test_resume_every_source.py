@@ -19,17 +19,17 @@ from torch.utils.data import Dataset
 from hasten import Data, Stop, Task
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.datasets import Batch
-from hasten.data.gather import why_not
-from hasten.data.loaders import gathered, per_sample
 from hasten.data.loading.decode import in_threads
-from hasten.data.order import block_shuffled, sharded
-from hasten.data.pack_arrays import pack_arrays
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import gathered, per_sample
+from hasten.data.loading.order import block_shuffled, sharded
+from hasten.data.packing.pack_arrays import pack_arrays
 from hasten.data.store.pack import pack
 from hasten.data.store.reader import StoreSamples, open_store
 from hasten.data.store.windows import StoreWindows
 from hasten.tasks import fashion_mnist, images, imdb, shakespeare, tables
 from hasten.training.loop import step
-from hasten.training.place import Place
+from hasten.training.position import Position
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
 
@@ -41,8 +41,8 @@ Seen = dict[int, tuple[torch.Tensor, ...]]
 def written_images(folder: Path) -> Path:
     pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     random = np.random.default_rng(0)
-    for place in range(30):
-        path = folder / ("a", "b")[place % 2] / f"{place}.png"
+    for position in range(30):
+        path = folder / ("a", "b")[position % 2] / f"{position}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         pillow.fromarray(random.integers(0, 256, (8, 9, 3)).astype(np.uint8)).save(path)
     return folder
@@ -68,7 +68,7 @@ def from_archive(folder: Path) -> Task:
 
 
 def from_table(folder: Path) -> Task:
-    rows = [f"{place % 7},{('x', 'y')[place % 2]},{('u', 'v')[place % 3 == 0]}" for place in range(40)]
+    rows = [f"{position % 7},{('x', 'y')[position % 2]},{('u', 'v')[position % 3 == 0]}" for position in range(40)]
     (folder / "t.csv").write_text("\n".join(["a,b,c", *rows]))
     return tables.task(data=folder / "t.csv")
 
@@ -81,10 +81,10 @@ def from_parquet(folder: Path) -> Task:
 
 
 def from_texts(folder: Path) -> Task:
-    for place in range(40):
-        path = folder / "texts" / ("pos", "neg")[place % 2] / f"{place}.txt"
+    for position in range(40):
+        path = folder / "texts" / ("pos", "neg")[position % 2] / f"{position}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"word{place % 5} word{place % 3} some")
+        path.write_text(f"word{position % 5} word{position % 3} some")
     return imdb.task(data=folder / "texts")
 
 
@@ -101,7 +101,7 @@ def from_store(folder: Path) -> Task:
 
 
 def from_token_store(folder: Path) -> Task:
-    from hasten.data.pack_texts import pack_tokens
+    from hasten.data.packing.pack_texts import pack_tokens
 
     tokens = np.random.default_rng(0).integers(0, 11, 300).astype(np.uint16)
     np.save(folder / "tokens.npy", tokens)
@@ -174,17 +174,17 @@ def test_it_goes_on_at_every_step_with_another_batch_size_loader_and_thread(reci
     if why_not(recipe.task.data.train) is None:
         loaders.append(gathered)
     for number in range(steps):
-        place = msgspec.json.encode(asdict(Place(step=number, epoch=0, offset=8 * number)))
-        assert len(place) < 1024
+        position = msgspec.json.encode(asdict(Position(step=number, epoch=0, offset=8 * number)))
+        assert len(position) < 1024
         batch_size = (8, 3, 16)[number % 3]
         then = replace(
             recipe.input, batch_size=batch_size, loader=loaders[number % len(loaders)], ahead=2 * (number % 2)
         )
         run = build(replace(recipe, input=then))
-        run.place = Place(**msgspec.json.decode(place))
+        run.position = Position(**msgspec.json.decode(position))
         rest = -(-(size - 8 * number) // batch_size)
         assert_same(next_samples(run, rest), whole[8 * number : size])
-        assert (run.place.epoch, run.place.offset) == (1, 0)
+        assert (run.position.epoch, run.position.offset) == (1, 0)
         assert_same(next_samples(run, 1), whole[size : size + min(batch_size, size)])
 
 
@@ -199,7 +199,7 @@ def test_it_goes_on_in_another_number_of_processes(recipe: Recipe) -> None:
             own = sharded(batch_ids, rank=rank, world=world)
             for ids, fetched in run.train_fetch(own) if len(own) else ():
                 batch = augmented(fetched, recipe.input.augment, Draws(run.seed, 0, ids))
-                for prepare in recipe.input.prepare:
+                for prepare in recipe.input.batch_transforms:
                     batch = prepare(batch)
                 assert not seen.keys() & set(ids.tolist())
                 seen |= dict(zip(ids.tolist(), zip(*batch, strict=True), strict=True))

@@ -103,7 +103,7 @@ class Planted:
 
 
 def around(recipe: Recipe, wrap: Callable[..., Any]) -> Recipe:
-    return replace(recipe, forward=replace(recipe.forward, around=(*recipe.forward.around, wrap)))
+    return replace(recipe, forward=replace(recipe.forward, wrappers=(*recipe.forward.wrappers, wrap)))
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _longer(model: nn.Module) -> nn.Module:
 class DoubleBatch(Planted):
     """Twice the samples in 1.9 times the time."""
 
-    card: ClassVar[Card] = card("double_batch", Guarantee.PATH)
+    card: ClassVar[Card] = card("double_batch", Guarantee.TRAJECTORY)
 
     def apply(self, recipe: Recipe) -> Recipe:
         larger = replace(recipe.input, batch_size=2 * recipe.input.batch_size)
@@ -263,7 +263,7 @@ class Refuses:
 class AnotherPath(Planted):
     """Trains at ten times the rate."""
 
-    card: ClassVar[Card] = card("another_path", Guarantee.PATH)
+    card: ClassVar[Card] = card("another_path", Guarantee.TRAJECTORY)
 
     def apply(self, recipe: Recipe) -> Recipe:
         rate = recipe.update.lr
@@ -293,7 +293,7 @@ class OnGround(Planted):
     card: ClassVar[Card] = card("on_ground", after=("lays_ground",), best_with=("lays_ground",))
 
     def apply(self, recipe: Recipe) -> Recipe:
-        if not any(isinstance(one, Ground) for one in recipe.forward.around):
+        if not any(isinstance(one, Ground) for one in recipe.forward.wrappers):
             return recipe
         return replace(recipe, model=(*recipe.model, Surgery(_awake)))
 

@@ -17,11 +17,11 @@ from hasten.training.loss import LossFunction
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 from hasten.training.task import Stop
-from hasten.tuning import words
+from hasten.tuning import messages
 from hasten.tuning.bench import Bench
-from hasten.tuning.final import confirmed
-from hasten.tuning.laboratory import compared, open_laboratory
-from hasten.tuning.payback import cannot_pay, not_earned_back, planned_s
+from hasten.tuning.break_even import cannot_pay, not_earned_back, planned_s
+from hasten.tuning.confirm import confirmed
+from hasten.tuning.context import compared, open_laboratory
 
 from planted import MACHINE, TIME, DoubleBatch, small_task
 
@@ -38,7 +38,7 @@ def test_switches_stay_on_between_the_calls_of_a_with_block() -> None:
         turns.append("off")
 
     recipe = baseline(small_task())
-    bench = Bench(replace(recipe, forward=replace(recipe.forward, switches=(switch,))))
+    bench = Bench(replace(recipe, forward=replace(recipe.forward, contexts=(switch,))))
     turns.clear()
     bench(1)
     assert turns == ["on", "off"]
@@ -82,7 +82,7 @@ def test_the_first_steps_extra_time_is_its_setup() -> None:
         return batch
 
     recipe = baseline(small_task())
-    bench = Bench(replace(recipe, input=replace(recipe.input, prepare=(prepare,))))
+    bench = Bench(replace(recipe, input=replace(recipe.input, batch_transforms=(prepare,))))
     assert bench.setup_s == pytest.approx(2.0, rel=0.2)
     assert bench.step_s == pytest.approx(0.02, rel=0.2)
     assert Bench(recipe).setup_s < 0.1
@@ -108,7 +108,7 @@ def test_samples_that_are_passed_over_count() -> None:
     half = replace(recipe, input=replace(recipe.input, sampling=FirstHalf))
     bench = Bench(half)
     assert bench.samples_per_step == pytest.approx(200 / 4)
-    assert bench.run.place.step == 0
+    assert bench.run.position.step == 0
 
 
 def test_what_is_passed_over_is_known_from_an_epoch_before() -> None:
@@ -140,7 +140,7 @@ def test_twice_the_samples_in_nearly_twice_the_time_are_faster() -> None:
     faster = compared(lab, (), (DoubleBatch(),), budget_s=20.0)
     assert faster.verdict is Verdict.FASTER
     assert faster.ratio.value == pytest.approx(1 / 0.95, rel=0.01)
-    assert words.faster(faster, ()).endswith("a step, of 20 -> 40 samples")
+    assert messages.faster(faster, ()).endswith("a step, of 20 -> 40 samples")
     planned_saving_s = planned_s(lab.recipe, faster.step_time_a_s) * (1 - 1 / faster.ratio.value)
     assert not_earned_back(faster, 0.9 * planned_saving_s, lab.recipe) is None
     assert not_earned_back(faster, 1.1 * planned_saving_s, lab.recipe) is not None

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
-from hasten.data.loaders import gathered
-from hasten.techniques.backward.update_in_backward import UpdateInBackward
+from hasten.data.loading.loaders import gathered
+from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
 from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.session import build
@@ -68,7 +68,7 @@ def draws_a_number(recipe: Recipe) -> Recipe:
         torch.rand(())
         return batch
 
-    return replace(recipe, input=replace(recipe.input, prepare=(draw,)))
+    return replace(recipe, input=replace(recipe.input, batch_transforms=(draw,)))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -93,7 +93,7 @@ def test_exact_stops_one_last_bit_and_says_where() -> None:
 def test_exact_judges_an_update_inside_the_backward_pass_by_what_it_leaves(name: str, passes: bool) -> None:
     def inside(recipe: Recipe) -> Recipe:
         update = replace(recipe.update, optimizer=name, options={})
-        return UpdateInBackward().apply(replace(recipe, update=update))
+        return OptimizerInBackward().apply(replace(recipe, update=update))
 
     gate = judged(inside, EXACT)
     assert gate.passed is passes
@@ -160,7 +160,7 @@ def test_float64_starts_from_the_same_weights_and_is_nearer_to_the_truth() -> No
     assert all(value.dtype == torch.float64 for value in exact.model.parameters())
     for ours, theirs in zip(plain.parameters, exact.parameters, strict=True):
         torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=0)
-    batch = batches_from(exact, exact.place, 1)[0]
+    batch = batches_from(exact, exact.position, 1)[0]
     assert batch[0].dtype == torch.float64
     assert batch[1].dtype == torch.int64
     with exact.contexts:
@@ -214,7 +214,7 @@ def test_layer_errors_are_what_was_planted() -> None:
     state = state_of(plain)
     layers = layer_errors(plain, other, state)
     assert [layer.name for layer in layers] == ["0", "3"]
-    every = [gradients_of(plain, batch, seed=0)[1] for batch in batches_from(plain, state.place, 16)]
+    every = [gradients_of(plain, batch, seed=0)[1] for batch in batches_from(plain, state.position, 16)]
     for layer in layers:
         flat = torch.stack(
             [torch.cat([one[f"{layer.name}.{kind}"].flatten() for kind in ("weight", "bias")]) for one in every]
@@ -229,11 +229,11 @@ def test_a_state_is_put_back_whole() -> None:
     recipe = baseline(small_task(dropout=0.2))
     recipe = replace(recipe, update=replace(recipe.update, optimizer="adam", lr=0.01))
     start, trained = states_of(recipe)
-    assert (start.place.step, trained.place.step) == (0, 20)
+    assert (start.position.step, trained.position.step) == (0, 20)
     for one in (recipe, fused(recipe)):
         run = build(one)
         put(run, trained)
-        batch = batches_from(run, run.place, 1)[0]
+        batch = batches_from(run, run.position, 1)[0]
         first = observe(run, batch, seed=3)
         put(run, trained)
         again = observe(run, batch, seed=3)
@@ -245,7 +245,7 @@ def test_a_state_is_put_back_whole() -> None:
 def test_a_gradient_that_is_only_looked_at_leaves_the_model_alone() -> None:
     run = build(baseline(small_task()))
     before = state_of(run)
-    gradients_of(run, batches_from(run, run.place, 1)[0], seed=0)
+    gradients_of(run, batches_from(run, run.position, 1)[0], seed=0)
     assert all(torch.equal(value, before.model[name]) for name, value in run.model.state_dict().items())
 
 
@@ -255,7 +255,7 @@ def test_a_gradient_that_is_only_looked_at_leaves_the_model_alone() -> None:
         ([], EXACT),
         ([EXACT, ROUNDING], ROUNDING),
         ([PRECISION, EXACT], PRECISION),
-        ([EXACT, Guarantee.PATH], None),
+        ([EXACT, Guarantee.TRAJECTORY], None),
         ([Guarantee.MODEL], None),
     ],
 )

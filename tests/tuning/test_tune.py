@@ -18,8 +18,8 @@ from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 from hasten.training.task import Stop
+from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.exact import fingerprint
-from hasten.tuning.payback import EXPECTED_SETUP_S
 from hasten.tuning.tolerances import HARD_STOP
 from hasten.tuning.tune import tune
 
@@ -128,7 +128,7 @@ def test_a_plan_that_fails_when_measured_afresh_is_given_up(monkeypatch: pytest.
 def test_what_is_not_allowed_is_not_tried() -> None:
     found, tuning = run(["another_path"], budget_s=1.0)
     assert found["another_path"].verdict is Verdict.NOT_ALLOWED
-    assert "allow path" in found["another_path"].reason
+    assert "allow trajectory" in found["another_path"].reason
     assert tuning.noise is None
     assert tuning.spent_s < 1.0
 
@@ -240,4 +240,4 @@ def test_leaving_early_leaves_the_process_as_before() -> None:
     assert fingerprint(random_state()["torch"]) == before
     items.close()  # type: ignore[attr-defined]
     assert fingerprint(random_state()["torch"]) == before
-    assert Guarantee.PATH not in FREE
+    assert Guarantee.TRAJECTORY not in FREE

@@ -13,7 +13,7 @@ import torch
 def derive(seed: int, *words: object) -> int:
     """Return a 63-bit seed that depends on `seed` and every word, the same on every machine.
 
-    Source: the first 8 bytes of BLAKE2b over the words' `repr`, so that neighbouring seeds are unrelated.
+    Source: the first 8 bytes of BLAKE2b over the words' `repr`, so that neighboring seeds are unrelated.
     """
     text = repr((seed, *words)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1

@@ -21,7 +21,7 @@ class Guarantee(StrEnum):
     EXACT = "exact"  # losses and gradients bit for bit equal in deterministic mode
     ROUNDING = "rounding"  # the same mathematics in another order: error against float64 as the baseline's own
     PRECISION = "precision"  # a narrower number format: error far below the minibatch gradient noise, no bias
-    PATH = "path"  # another way to the same objective: optimizer, schedule, batch size, clipping
+    TRAJECTORY = "trajectory"  # another way to the same objective: optimizer, schedule, batch size, clipping
     MODEL = "model"  # another model or other data: judged by the task's own metric
 
 

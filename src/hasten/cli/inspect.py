@@ -24,8 +24,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Say what a source of data holds: counts, classes, ranges, what is missing or repeated."""
-    from hasten.data.inspect import inspect as inspect_source
-    from hasten.data.sources import read_source
+    from hasten.data.inspect.inspect import inspect as inspect_source
+    from hasten.data.sources.source import read_source
     from hasten.report.inspection_page import write_inspection
     from hasten.report.terminal import Screen
     from hasten.report.terminal.inspection import inspection_view

@@ -18,7 +18,7 @@ def machine(
     as_json: AsJson = False,
 ) -> None:
     """Measure what this machine can do at its best."""
-    from hasten.machine import measure, recall, remember
+    from hasten.machine import load_cached, measure, store_cached
     from hasten.report.terminal import Screen
     from hasten.report.terminal.machine import machine_view
 
@@ -27,9 +27,9 @@ def machine(
             screen.show(Activity(text=f"measuring the machine, about {5 if quick else 30} s"))
         if refresh:
             found = measure(quick=quick)
-            remember(found, quick=quick)
+            store_cached(found, quick=quick)
         else:
-            found = recall(quick=quick)
+            found = load_cached(quick=quick)
         if as_json:
             sys.stdout.write(to_json(found).decode())
         else:

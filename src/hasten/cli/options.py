@@ -33,7 +33,8 @@ Budget: TypeAlias = Annotated[
     typer.Option("--budget", metavar="5%|2m", help="Tune for at most this share of the training, or this time."),
 ]
 Allow: TypeAlias = Annotated[
-    str, typer.Option("--allow", metavar="path,model", help="Let tuning change the training's path, or the model.")
+    str,
+    typer.Option("--allow", metavar="trajectory,model", help="Let tuning change the training's path, or the model."),
 ]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Value of the metric that is good enough.")
@@ -82,7 +83,7 @@ def column_of(text: str | None) -> str | int | None:
 
 
 def guarantees(text: str) -> tuple[Guarantee, ...]:
-    """Return the guarantees that a list such as "path,model" names.
+    """Return the guarantees that a list such as "trajectory,model" names.
 
     Raises:
         BadInput: if one of them is unknown.

@@ -34,8 +34,8 @@ def pack(
 
     Ctrl-C stops; the same command goes on. Nothing that opens as a store is there before it is whole.
     """
-    from hasten.data.packing import packing_of
-    from hasten.data.sources import read_source
+    from hasten.data.packing.packing_of import packing_of
+    from hasten.data.sources.source import read_source
     from hasten.data.store.pack import pack as pack_source
     from hasten.report.terminal import Screen
     from hasten.report.terminal.work import working

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.endings import leave_if_interrupted
+from hasten.cli.exit_codes import leave_if_interrupted
 from hasten.cli.options import (
     RUNS,
     Allow,
@@ -22,7 +22,7 @@ from hasten.cli.options import (
 )
 from hasten.cli.sources import SkipBad
 
-EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow path")
+EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow trajectory")
 
 
 def run(

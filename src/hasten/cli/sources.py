@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from hasten.data.policy import OnBad
+    from hasten.data.sources.on_error import OnBad
 
 SourcePath: TypeAlias = Annotated[
     Path,

@@ -1,4 +1,4 @@
-"""`hasten techniques`: the catalogue."""
+"""`hasten techniques`: the catalog."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,14 +33,14 @@ def techniques(
     found = evidence_in(runs, facts())
     with Screen() as screen:
         if name is None:
-            screen.print(_catalogue())
+            screen.print(_catalog())
             screen.print(all_on_this_machine(list(techniques()), found, runs))
         else:
             screen.print(Markdown(text))
             screen.print(one_on_this_machine(name, found, runs))
 
 
-def _catalogue() -> "RenderableType":
+def _catalog() -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 

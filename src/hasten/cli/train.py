@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hasten.cli.endings import leave_if_diverged, leave_if_interrupted
+from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, TableColumn, Target, TaskName, chosen_task
 from hasten.cli.sources import SkipBad
 

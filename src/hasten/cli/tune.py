@@ -9,7 +9,7 @@ from hasten.base.records.notices import Activity
 from hasten.cli.options import Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees
 from hasten.cli.sources import SkipBad
 
-EXAMPLES = ("hasten tune digits --budget 2m --allow path -o plan.toml",)
+EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
 
 
 def tune(

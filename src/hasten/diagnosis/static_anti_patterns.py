@@ -1,7 +1,7 @@
 """S21: a known slow habit.
 
 Signal: patterns in the modules and in the operators of the step: a loop that picks samples one by one, a bias before
-batch normalisation, DataParallel, convolutions whose algorithm is never searched for.
+batch normalization, DataParallel, convolutions whose algorithm is never searched for.
 Threshold: the dearest costs at least 1 % of the time.
 Source: TorchTidy; TensorBoard plugin.
 """
@@ -17,7 +17,7 @@ _EXPLAINS_FROM = 0.2
 """Share of the time from which a habit is the cause of what it makes look slow."""
 _MENDING = {
     "loop_indexing": "replace the loop over samples by one operation on the batch",
-    "bias_before_norm": "build the layer with bias=False: the normalisation removes the bias again",
+    "bias_before_norm": "build the layer with bias=False: the normalization removes the bias again",
     "data_parallel": "use DistributedDataParallel, one process per device",
     "no_cudnn_benchmark": "set torch.backends.cudnn.benchmark = True while shapes are fixed",
 }

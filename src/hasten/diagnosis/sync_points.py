@@ -1,6 +1,6 @@
 """S6: the host waits for the device's numbers.
 
-Signal: synchronising calls per step (`torch.cuda.set_sync_debug_mode`).
+Signal: synchronizing calls per step (`torch.cuda.set_sync_debug_mode`).
 Threshold: more than one a step. Abstains on the CPU.
 Source: TraceML; gpuprof.
 """

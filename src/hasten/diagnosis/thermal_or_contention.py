@@ -16,7 +16,7 @@ _CLOCK = 0.85
 _HOT_C = 82.0
 _SLOWED = ("step_outliers", "thread_oversubscription", "low_compute_efficiency")
 _MISJUDGED = ("host_bound", "small_kernels", "precision_unused", "optimizer_heavy", "backward_anomaly")
-"""Where threads wait long for a core, shares and ratios of times are those of the neighbours."""
+"""Where threads wait long for a core, shares and ratios of times are those of the neighbors."""
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:

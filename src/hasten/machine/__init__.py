@@ -2,14 +2,14 @@
 
     facts()     what can be read in milliseconds: a `Machine` without peaks
     measure()   facts and peaks, measured now, in 30 s or (quick) 5 s
-    recall()    the same from the cache, or measured and kept there
-    remember()  keep a measured machine in the cache
+    load_cached()    the same from the cache, or measured and kept there
+    store_cached()  keep a measured machine in the cache
 
 A peak that was not steady is marked (`stable=False`): `Machine.peak()` passes it over and no remark builds on it.
 """
 
-from hasten.machine.cache import cache_folder, recall, remember
+from hasten.machine.cache import cache_folder, load_cached, store_cached
 from hasten.machine.facts import facts
 from hasten.machine.measurement import measure
 
-__all__ = ["cache_folder", "facts", "measure", "recall", "remember"]
+__all__ = ["cache_folder", "facts", "measure", "load_cached", "store_cached"]

@@ -25,7 +25,7 @@ class _Kept(Record, frozen=True):
     sha256: str
 
 
-def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
+def load_cached(*, quick: bool = False, folder: Path | None = None) -> Machine:
     """Return this machine as measured before, or measure it now and keep that.
 
     A file that is damaged, or of another machine, is not believed: it is measured again, and a remark says why. What
@@ -48,7 +48,7 @@ def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
     machine = measure(quick=quick, disk_folder=folder)
     if is_steady(machine):
         try:
-            remember(machine, quick=quick, folder=folder)
+            store_cached(machine, quick=quick, folder=folder)
         except BadInput as error:
             said.append(f"this measurement was not kept: {error}")
             _log.warning("%s", said[-1])
@@ -57,8 +57,8 @@ def recall(*, quick: bool = False, folder: Path | None = None) -> Machine:
     return _with_remarks(machine, said)
 
 
-def remember(machine: Machine, *, quick: bool = False, folder: Path | None = None) -> Path:
-    """Keep a measured machine for `recall`, and return its file.
+def store_cached(machine: Machine, *, quick: bool = False, folder: Path | None = None) -> Path:
+    """Keep a measured machine for `load_cached`, and return its file.
 
     Raises:
         BadInput: if the folder cannot be written.

@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from hasten.base.records.machine import Machine, Peak
+from hasten.machine.advice import remarks
 from hasten.machine.bandwidth import last_level_cache_bytes, memory_benchmarks
 from hasten.machine.benchmark import Benchmark, run_benchmarks
 from hasten.machine.convolution import ConvSize, conv_benchmarks
@@ -20,7 +21,6 @@ from hasten.machine.formats import gemm_formats
 from hasten.machine.gemm import GemmSize, examine, gemm_benchmarks
 from hasten.machine.gpu import CUDA, cuda_cache_bytes, cuda_clock, gpu_benchmarks
 from hasten.machine.readings import host_clock
-from hasten.machine.remarks import remarks
 from hasten.machine.threads import measure_threads, thread_counts
 
 
@@ -90,7 +90,7 @@ FULL = Effort(
 
 
 def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
-    """Measure this machine and return its facts, peaks and remarks; nothing is kept (see `recall`).
+    """Measure this machine and return its facts, peaks and remarks; nothing is kept (see `load_cached`).
 
     Takes at most 30 s, or 5 s if `quick`, which means fewer and smaller sizes; less where nothing else runs. Flags,
     threads and random generators of the process are left as they were found; while it runs, other threads of the

@@ -14,16 +14,16 @@ _BISECTIONS = 40
 
 
 class ConfidenceSequence:
-    """An anytime-valid interval for the centre of differences whose noise is symmetric.
+    """An anytime-valid interval for the center of differences whose noise is symmetric.
 
-    With probability `level`, the true centre lies in the interval after every one of the readings at once, so one may
+    With probability `level`, the true center lies in the interval after every one of the readings at once, so one may
     look after each and stop when satisfied. Nothing is asked of the noise but that its sign is a fair coin given its
     size and the past. Where the order of each pair is drawn by a fair coin and both sides are the same code, that is so
     by design, whatever the drift, the outliers and the correlation; where one side costs a constant factor more, it is
     so for the logarithms of the times. No variance is assumed known, no normality, no number of looks: that is why this
     and not a t test with alpha spending, whose looks must be planned and whose tails must be normal.
 
-    The method is betting: for a candidate centre c, wealth starts at 1 and is multiplied for each reading d by
+    The method is betting: for a candidate center c, wealth starts at 1 and is multiplied for each reading d by
     2 / (1 + exp(-2 b x)) with x = clip((d - c) / s) and s a scale known before d. If x is symmetric the factor averages
     1, so by Ville's inequality wealth passes 2 / alpha with probability at most alpha / 2. The bound is the c at which
     the mean wealth over five bets b reaches 2 / alpha. For normal noise the best b is the effect in standard
@@ -32,7 +32,7 @@ class ConfidenceSequence:
     Args:
         level: share of sequences that hold the truth throughout, in (0, 1).
         sigma: a guess of the noise, for the first readings; a wrong one costs readings, never the guarantee.
-        reach: the centre is known to lie within this of zero; bounds start there.
+        reach: the center is known to lie within this of zero; bounds start there.
 
     Source: de la Peña (1999), doi:10.1214/aop/1022677289 (symmetric differences); Waudby-Smith and Ramdas (2024),
     doi:10.1093/jrsssb/qkad009 (intervals by betting). We bet with the logistic factor: exact under symmetry.
@@ -66,7 +66,7 @@ class ConfidenceSequence:
         low, high = -self.reach, self.reach
         if log_wealth(readings, scales, center=low) < threshold:
             return low
-        for _ in range(_BISECTIONS):  # wealth falls as the centre rises
+        for _ in range(_BISECTIONS):  # wealth falls as the center rises
             middle = (low + high) / 2
             if log_wealth(readings, scales, center=middle) < threshold:
                 high = middle

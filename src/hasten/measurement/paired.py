@@ -60,7 +60,7 @@ def compare(
     behind for the second hit both alike. A pair gives d = ln(t_a / t_b), with the times of a sample. After each pair
     the confidence sequence of d is looked at, and the comparison stops when the verdict is certain or the next pair
     would pass the budget. With probability 95 % the interval holds whenever that is: a against itself is called faster
-    or slower in at most 5 % of comparisons. No pair is discarded, for a choice made after seeing the times can favour a
+    or slower in at most 5 % of comparisons. No pair is discarded, for a choice made after seeing the times can favor a
     side; a wild pair counts as three standard deviations.
 
     Args:
@@ -143,7 +143,7 @@ def noise_floor(
 
 @dataclass(frozen=True)
 class _Measured:
-    """The pairs of one comparison, and the bounds of the centre of their log-ratios."""
+    """The pairs of one comparison, and the bounds of the center of their log-ratios."""
 
     times: list[tuple[float, float]]
     log_ratios: list[float]

@@ -32,7 +32,7 @@ def sync_points(run: Session, batches: Iterable[Batch]) -> float | None:
     """Return how many times a step makes the host wait for the device; None where the device cannot tell."""
     if not run.recipe.device.is_cuda:  # only CUDA tells
         return None
-    with _told_of_synchronisation(), warnings.catch_warnings(record=True) as said:
+    with _told_of_synchronization(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for batch in islice(batches, _WATCHED):
             step(run, batch)
@@ -40,7 +40,7 @@ def sync_points(run: Session, batches: Iterable[Batch]) -> float | None:
 
 
 @contextmanager
-def _told_of_synchronisation() -> Generator[None]:
+def _told_of_synchronization() -> Generator[None]:
     """Let torch warn of each synchronization; the mode is process-wide, so it is reset whatever happens."""
     before = torch.cuda.get_sync_debug_mode()
     try:

@@ -11,7 +11,7 @@ from hasten.base.records.profile import Growth
 from hasten.data.datasets import Batch, Windows
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.statistics import growth_exponent
-from hasten.profiling.failing import attempted
+from hasten.profiling.best_effort import attempted
 from hasten.profiling.stepping import one_batch, resized, weights_kept
 from hasten.profiling.work import count_work
 from hasten.training.loop import step

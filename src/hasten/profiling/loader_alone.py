@@ -10,7 +10,7 @@ import psutil
 from hasten.base.records.signals import Loading
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.profiling.machine_load import process_cpu_s
-from hasten.profiling.reading import change_times, sample_reading
+from hasten.profiling.sample_profile import change_times, sample_reading
 from hasten.training.session import Session
 
 _BATCHES = 200

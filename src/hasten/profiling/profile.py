@@ -14,12 +14,12 @@ from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.seeds import preserved
-from hasten.profiling.account import memory_account, step_peak_bytes
 from hasten.profiling.anatomy import anatomy, warm
+from hasten.profiling.best_effort import attempted
 from hasten.profiling.chrome_trace import write_trace
-from hasten.profiling.failing import attempted
 from hasten.profiling.growth import growths
 from hasten.profiling.loader_alone import loader_alone
+from hasten.profiling.memory import memory_account, step_peak_bytes
 from hasten.profiling.operators import operator_times
 from hasten.profiling.parts import first_verdict, part_times, time_between
 from hasten.profiling.probes.registry import PROBES

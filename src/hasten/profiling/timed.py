@@ -15,7 +15,7 @@ from hasten.profiling.anatomy import Times, warm
 from hasten.profiling.communication import loop_marked
 from hasten.profiling.compiling import compiled_graphs
 from hasten.profiling.machine_load import load_observed
-from hasten.profiling.spread import collector_watched, step_spread
+from hasten.profiling.step_variance import collector_watched, step_spread
 from hasten.profiling.stepping import NEVER, set_aside_stop_rules
 from hasten.profiling.timeout import TimeLimit
 from hasten.training.loop import OTHER, PARTS, train
@@ -55,14 +55,14 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
     most = steps or NEVER
     set_aside_stop_rules(run, evaluate_every=most)
     graphs, remark = [compiled_graphs()], ""
-    due: Callable[[], str] = lambda: f"step {run.place.step + 1}"  # noqa: E731
+    due: Callable[[], str] = lambda: f"step {run.position.step + 1}"  # noqa: E731
     limit.restart(due)
     with collector_watched() as collector, load_observed() as observed:
         clock = marks_of(run.recipe.device)
         begin = perf_counter()
         with loop_marked(clock.mark) as mark, closing(train(run, mark)) as events:
             for event in events:
-                done = run.place.step
+                done = run.position.step
                 limit.restart(due)
                 if len(graphs) == 1 and done >= _WARM_STEPS:
                     graphs.append(compiled_graphs())

@@ -31,7 +31,7 @@ from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import Times, anatomy, warm
 from hasten.profiling.communication import collectives_marked, exposed_s, log_every_step
 from hasten.profiling.parts import first_verdict, shared_out
-from hasten.profiling.spread import step_spread
+from hasten.profiling.step_variance import step_spread
 from hasten.training.loop import (
     BACKWARD,
     EVALUATION,

@@ -60,7 +60,7 @@ def contents(evidence: Evidence) -> dict[str, Any]:
     """Return what the template shows, by name."""
     return {
         "evidence": evidence,
-        "judgement": judge(evidence),
+        "judgment": judge(evidence),
         "summary": summary_rows(evidence),
         "machine": machine_line(evidence.machine),
         "peaks": peak_rows(evidence.machine),

@@ -21,7 +21,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """What a run came to: one sentence, how to take it, and the sentences that qualify it."""
 
     sentence: str
@@ -29,21 +29,21 @@ class Judgement:
     details: tuple[str, ...] = ()
 
 
-def judge(evidence: Evidence) -> Judgement:
+def judge(evidence: Evidence) -> Judgment:
     """Return what the evidence says about the plan against the baseline."""
     if not evidence.plan.choices:
         return _nothing_kept(evidence)
     if not evidence.plan_runs or not evidence.baseline_runs:
         sentence = "There is no verdict: the trainings to compare did not come to their end."
-        return Judgement(sentence, Tone.UNKNOWN, _throughput(evidence))
+        return Judgment(sentence, Tone.UNKNOWN, _throughput(evidence))
     if evidence.speedup is not None:
         sentence, tone = _measured(evidence.speedup, _where(evidence.plan_runs[0]))
-        return Judgement(sentence, tone, (*_conditions(evidence, evidence.speedup), *_throughput(evidence)))
+        return Judgment(sentence, tone, (*_conditions(evidence, evidence.speedup), *_throughput(evidence)))
     ratios = [ratio for ratio in map(time_ratio, evidence.baseline_runs, evidence.plan_runs) if ratio is not None]
     if ratios:
         where = _where(evidence.plan_runs[0])
         sentence = f"{times(ratios[0])} as fast{where}, but with one seed: an indication, not yet a proof."
-        return Judgement(sentence, Tone.UNKNOWN, ("Compare more seeds with --seeds 3.", *_throughput(evidence)))
+        return Judgment(sentence, Tone.UNKNOWN, ("Compare more seeds with --seeds 3.", *_throughput(evidence)))
     return _not_reached(evidence)
 
 
@@ -56,7 +56,7 @@ def time_ratio(baseline: RunResult, plan: RunResult) -> float | None:
     return baseline.time_to_target_s / plan.time_to_target_s
 
 
-def _nothing_kept(evidence: Evidence) -> Judgement:
+def _nothing_kept(evidence: Evidence) -> Judgment:
     trials = evidence.tuning.trials
     counts = Counter(trial.verdict for trial in trials)
     tried = f"{plural(len({trial.technique for trial in trials}), 'technique')} looked at"
@@ -66,8 +66,8 @@ def _nothing_kept(evidence: Evidence) -> Judgement:
         details.append("Both sides were the plain training here: what differs between their times is noise.")
     if counts[Verdict.INCONCLUSIVE]:
         sentence = "No technique was proven to help within the budget: the plain training stays."
-        return Judgement(sentence, Tone.UNKNOWN, tuple(details))
-    return Judgement("No technique helped: the plain training stays.", Tone.SAME, tuple(details))
+        return Judgment(sentence, Tone.UNKNOWN, tuple(details))
+    return Judgment("No technique helped: the plain training stays.", Tone.SAME, tuple(details))
 
 
 def _measured(speedup: Interval, where: str) -> tuple[str, Tone]:
@@ -79,19 +79,19 @@ def _measured(speedup: Interval, where: str) -> tuple[str, Tone]:
     return f"No difference proven: with the plan {finding}.", Tone.SAME
 
 
-def _not_reached(evidence: Evidence) -> Judgement:
+def _not_reached(evidence: Evidence) -> Judgment:
     first = evidence.plan_runs[0]
     target = goal(first.metric_name, first.target) if first.target is not None else "the end"
     plan, baseline = reached(evidence.plan_runs), reached(evidence.baseline_runs)
     if plan == baseline == 0:
         sentence = f"Neither side reached {target}, so there are no times to compare."
-        return Judgement(sentence, Tone.UNKNOWN, _throughput(evidence))
+        return Judgment(sentence, Tone.UNKNOWN, _throughput(evidence))
     sentence = (
         f"No times to compare: {target} was reached by the plan in {plan} of {plural(len(evidence.plan_runs), 'run')}, "
         f"by the baseline in {baseline} of {len(evidence.baseline_runs)}."
     )
     tone = Tone.BETTER if plan > baseline else Tone.WORSE if plan < baseline else Tone.UNKNOWN
-    return Judgement(sentence, tone, _throughput(evidence))
+    return Judgment(sentence, tone, _throughput(evidence))
 
 
 def reached(runs: tuple[RunResult, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 28 x 28 grey images of clothes in ten classes (Xiao, Rasul and Vollgraf, 2017, arXiv:1708.07747)."""
+"""Fashion-MNIST: 28 x 28 gray images of clothes in ten classes (Xiao, Rasul and Vollgraf, 2017, arXiv:1708.07747)."""
 
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
-from hasten.data.idx import read_idx
-from hasten.data.labels import check_labels
+from hasten.data.sources.idx import read_idx
 from hasten.data.split import stratified
+from hasten.data.tables.labels import check_labels
 from hasten.training.task import Data, Stop, Task, Update
 
 IMAGES = "train-images-idx3-ubyte"

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
-from hasten.data.prepare import fit, transform
 from hasten.data.split import by_fraction
-from hasten.data.table import read_table
+from hasten.data.tables.preprocess import fit, transform
+from hasten.data.tables.table import read_table
 from hasten.tasks.tables import mlp
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -30,8 +30,8 @@ def task(
 ) -> Task:
     """Return the task: four fifths of the rows to train on, one fifth to validate on, chosen at random.
 
-    Numbers are standardised, missing ones take the median and a column that says so, text becomes one column per
-    value, and the target is standardised: all by the training rows alone.
+    Numbers are standardized, missing ones take the median and a column that says so, text becomes one column per
+    value, and the target is standardized: all by the training rows alone.
 
     Args:
         data: the table, CSV, compressed or not.

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput
-from hasten.data.class_folders import ClassFolders, find_class_folders
 from hasten.data.datasets import Batch
-from hasten.data.pack_images import pack_images
-from hasten.data.pictures import IMAGE_SUFFIXES, decode_all
-from hasten.data.policy import OnBad, left_out_notes
+from hasten.data.packing.pack_images import pack_images
+from hasten.data.sources.class_folders import ClassFolders, find_class_folders
+from hasten.data.sources.on_error import OnBad, left_out_notes
+from hasten.data.sources.pictures import IMAGE_SUFFIXES, decode_all
 from hasten.data.store.pack import cached
 from hasten.data.store.reader import Store, StoreSamples, open_store
 from hasten.machine import cache_folder
-from hasten.tasks.given_splits import learning_parts
+from hasten.tasks.splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update
 
 VALID_SHARE = 0.2
@@ -33,7 +33,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class Images(Dataset[Batch]):
-    """Images of a store as (channels, height, width) float32 of mean 0 and standard deviation 1 per colour.
+    """Images of a store as (channels, height, width) float32 of mean 0 and standard deviation 1 per color.
 
     Args:
         samples: "image", (height, width, 3) uint8, and "label" of some samples of a store.
@@ -59,7 +59,7 @@ class Images(Dataset[Batch]):
 
 
 def model(classes: int) -> nn.Module:
-    """Return a CNN of three convolutions with batch norm for colour images of any size, 94,000 parameters."""
+    """Return a CNN of three convolutions with batch norm for color images of any size, 94,000 parameters."""
     layers: list[nn.Module] = []
     for inputs, outputs in zip((3, *WIDTHS), WIDTHS, strict=False):
         layers += [
@@ -133,19 +133,19 @@ def _side(folders: ClassFolders, on_bad: OnBad) -> int:
 
 
 def _statistics(store: Store, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of each colour over these images, (3, 1, 1) each."""
+    """Return the mean and the standard deviation of each color over these images, (3, 1, 1) each."""
     counts = np.zeros((3, 256), np.int64)
     for part in ids.split(_CHUNK):
         pixels = store.take("image", part).numpy()
-        for colour in range(3):
-            counts[colour] += np.bincount(pixels[..., colour].reshape(-1), minlength=256)
+        for color in range(3):
+            counts[color] += np.bincount(pixels[..., color].reshape(-1), minlength=256)
     values = np.arange(256)
     mean = counts @ values / counts.sum(axis=1)
     square = counts @ values**2 / counts.sum(axis=1)
     std = np.sqrt(square - mean**2)
     std[std == 0] = 1
-    return _per_colour(mean), _per_colour(std)
+    return _per_color(mean), _per_color(std)
 
 
-def _per_colour(values: np.ndarray) -> Tensor:
+def _per_color(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values.astype(np.float32)).reshape(3, 1, 1)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
-from hasten.data.policy import OnBad, left_out_notes
-from hasten.data.texts import read_text_folders
-from hasten.tasks.given_splits import learning_parts
+from hasten.data.sources.on_error import OnBad, left_out_notes
+from hasten.data.sources.texts import read_text_folders
+from hasten.tasks.splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update
 
 VALID_SHARE = 0.2

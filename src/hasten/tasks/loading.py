@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.tasks.own_file import task_from_file
 from hasten.tasks.registry import TASKS
+from hasten.tasks.user_file import task_from_file
 from hasten.training.task import Task
 
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)

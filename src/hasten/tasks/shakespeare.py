@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput
-from hasten.data.content import read_text
 from hasten.data.datasets import Windows
-from hasten.data.text import encode, fit_characters
+from hasten.data.sources.characters import encode, fit_characters
+from hasten.data.sources.content import read_text
 from hasten.training.schedule import Schedule
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -91,7 +91,7 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Block(size) for _ in range(size.layers))
         self.norm = nn.LayerNorm(size.width, bias=False)
         self.head = nn.Linear(size.width, characters, bias=False)
-        self.apply(self._initialise)
+        self.apply(self._initialize)
         for block in self.blocks:  # the sum over 2 x layers additions keeps the scale of one
             for last in (block.get_submodule("attention.out"), block.get_submodule("down")):
                 nn.init.normal_(last.get_parameter("weight"), std=0.02 / math.sqrt(2 * size.layers))
@@ -105,7 +105,7 @@ class GPT(nn.Module):
         return self.head(self.norm(x))
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):
             nn.init.normal_(module.weight, std=0.02)
 

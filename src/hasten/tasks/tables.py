@@ -11,11 +11,11 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
-from hasten.data.parquet import read_parquet
-from hasten.data.policy import OnBad, left_out_notes
-from hasten.data.prepare import Prepared, fit, transform
+from hasten.data.sources.on_error import OnBad, left_out_notes
 from hasten.data.split import by_fraction, stratified
-from hasten.data.table import Table, read_table
+from hasten.data.tables.parquet import read_parquet
+from hasten.data.tables.preprocess import Prepared, fit, transform
+from hasten.data.tables.table import Table, read_table
 from hasten.training.task import Data, Stop, Task, Update
 
 VALID_SHARE = 0.2
@@ -54,8 +54,8 @@ def task(
     A file for validation that is given beside that to learn from is used instead.
 
     A column of text, or of at most 20 distinct whole numbers, is a class: cross-entropy and accuracy, each class with
-    its share in both parts. Any other is a number: squared error of the standardised column, and R2. The other columns
-    are prepared as `hasten.data.prepare` does, by the training rows alone. A value of a category that is rare or absent
+    its share in both parts. Any other is a number: squared error of the standardized column, and R2. The other columns
+    are prepared as `hasten.data.tables.preprocess` does, by the training rows alone. A value of a category that is rare or absent
     in them is taken as "other", and noted.
 
     Args:

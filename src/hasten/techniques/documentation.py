@@ -1,4 +1,4 @@
-"""The catalogue in words: one page per technique, made from its module, its card and its knobs.
+"""The catalog in words: one page per technique, made from its module, its card and its knobs.
 
     python -m hasten.techniques.documentation docs/techniques
 
@@ -28,7 +28,7 @@ GUARANTEES = {
     Guarantee.EXACT: "losses and gradients stay equal bit for bit",
     Guarantee.ROUNDING: "the same mathematics, rounded at other places",
     Guarantee.PRECISION: "a narrower number format, with an error far below the gradient's own noise",
-    Guarantee.PATH: "another way to the same objective; has to be allowed",
+    Guarantee.TRAJECTORY: "another way to the same objective; has to be allowed",
     Guarantee.MODEL: "another model or other data; has to be allowed",
 }
 """What each guarantee promises, in one line."""
@@ -95,7 +95,7 @@ def page(kind: type[Technique]) -> str:
 
 
 def index(kinds: Sequence[type[Technique]]) -> str:
-    """Return the catalogue as Markdown: the techniques by stage, each with its guarantee and idea."""
+    """Return the catalog as Markdown: the techniques by stage, each with its guarantee and idea."""
     parts = [
         "# The techniques",
         "In the order in which data flow through a step. `tune` tries the first three guarantees by itself, each "
@@ -117,12 +117,12 @@ def by_stage(kinds: Sequence[type[Technique]]) -> dict[Stage, list[type[Techniqu
 
 
 def pages(kinds: Sequence[type[Technique]] = OWN) -> dict[str, str]:
-    """Return file name -> text of the whole catalogue."""
+    """Return file name -> text of the whole catalog."""
     return {"index.md": index(kinds), **{f"{kind.card.name}.md": page(kind) for kind in kinds}}
 
 
 def write_pages(folder: Path) -> None:
-    """Write the catalogue into a folder.
+    """Write the catalog into a folder.
 
     Raises:
         BadInput: if the folder cannot be written.

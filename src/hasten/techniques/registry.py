@@ -4,28 +4,31 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from hasten.base.errors import unknown_name
+from hasten.techniques.backward.activation_checkpointing import (
+    ActivationCheckpointing,
+    ActivationCheckpointingSelective,
+)
+from hasten.techniques.backward.activation_checkpointing_budget import ActivationCheckpointingBudget
 from hasten.techniques.backward.micro_batch import MicroBatch
-from hasten.techniques.backward.recompute import Recompute, RecomputeSelective
-from hasten.techniques.backward.recompute_budget import RecomputeBudget
+from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
 from hasten.techniques.backward.saved_tensors import Int8Saved, LosslessSaved
-from hasten.techniques.backward.update_in_backward import UpdateInBackward
-from hasten.techniques.forward.attention_kernel import AttentionKernel
-from hasten.techniques.forward.attention_products import AttentionProducts
 from hasten.techniques.forward.bf16 import Bf16
 from hasten.techniques.forward.channels_last import ChannelsLast
 from hasten.techniques.forward.compile import Compile
 from hasten.techniques.forward.compile_regions import CompileRegions
+from hasten.techniques.forward.cpu_flash_attention import CpuFlashAttention
 from hasten.techniques.forward.cpu_runtime import CpuRuntime
 from hasten.techniques.forward.cuda_graphs import CudaGraphs
 from hasten.techniques.forward.fp8 import Fp8
 from hasten.techniques.forward.fp16 import Fp16
 from hasten.techniques.forward.fused_linear_cross_entropy import FusedLinearCrossEntropy
-from hasten.techniques.forward.heap_reuse import HeapReuse
 from hasten.techniques.forward.int8_linear import Int8Training
+from hasten.techniques.forward.malloc_tuning import MallocTuning
+from hasten.techniques.forward.math_attention import MathAttention
 from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
 from hasten.techniques.forward.sdpa import Sdpa
 from hasten.techniques.forward.tf32 import Tf32
-from hasten.techniques.gradient.centralise import Centralise
+from hasten.techniques.gradient.centralize import Centralize
 from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
 from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
 from hasten.techniques.input.augmentation import Augmentation
@@ -89,7 +92,7 @@ OWN: tuple[type[Technique], ...] = (
     Bf16,
     Compile,
     CpuRuntime,
-    HeapReuse,
+    MallocTuning,
     Tf32,
     Fp16,
     Fp8,
@@ -98,19 +101,19 @@ OWN: tuple[type[Technique], ...] = (
     FusedLinearCrossEntropy,
     Int8Training,
     Sdpa,
-    AttentionKernel,
-    AttentionProducts,
+    CpuFlashAttention,
+    MathAttention,
     MicroBatch,
-    Recompute,
-    RecomputeSelective,
-    RecomputeBudget,
-    UpdateInBackward,
+    ActivationCheckpointing,
+    ActivationCheckpointingSelective,
+    ActivationCheckpointingBudget,
+    OptimizerInBackward,
     LosslessSaved,
     Int8Saved,
     ClipNorm,
     ClipValue,
     ClipAdaptive,
-    Centralise,
+    Centralize,
     NonfiniteGuard,
     FusedOptimizer,
     Bf16State,

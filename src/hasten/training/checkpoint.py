@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from hasten.base.errors import BadInput
 from hasten.base.files import write_atomically
 from hasten.base.records.plan import Plan
-from hasten.data.gather import take, why_not
+from hasten.data.loading.gather import take, why_not
 from hasten.training.session import Session
 
 SCHEMA = 1
@@ -106,8 +106,8 @@ def _difference(what: str, saved: Any, current: Any) -> str:
     if not (isinstance(saved, list) and isinstance(current, list)):
         return f"{what}: {saved!r} there, {current!r} here"
     pairs = itertools.zip_longest(saved, current, fillvalue="none")
-    place, (there, here) = next((place, pair) for place, pair in enumerate(pairs) if pair[0] != pair[1])
-    return f"{what}, number {place + 1}: {there} there, {here} here"
+    position, (there, here) = next((position, pair) for position, pair in enumerate(pairs) if pair[0] != pair[1])
+    return f"{what}, number {position + 1}: {there} there, {here} here"
 
 
 def _read(path: Path) -> dict[str, Any]:

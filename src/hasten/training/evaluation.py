@@ -16,16 +16,16 @@ def report(run: Session, done: list[Loss]) -> Progress:
     """
     sums = torch.stack([loss.sum for loss in done]).double().tolist()
     counts = [loss.count for loss in done]
-    run.tally.loss_sum += sum(sums)
-    run.tally.loss_count += sum(counts)
-    samples = run.place.epoch * run.samples + run.place.offset
+    run.stop_state.loss_sum += sum(sums)
+    run.stop_state.loss_count += sum(counts)
+    samples = run.position.epoch * run.samples + run.position.offset
     done.clear()
     return Progress(
-        step=run.place.step,
-        epoch=run.place.epoch,
-        elapsed_s=run.place.elapsed_s,
+        step=run.position.step,
+        epoch=run.position.epoch,
+        elapsed_s=run.position.elapsed_s,
         losses=tuple(finite(total / count) for total, count in zip(sums, counts, strict=True)),
-        samples_per_s=samples / run.place.elapsed_s,
+        samples_per_s=samples / run.position.elapsed_s,
     )
 
 
@@ -40,14 +40,14 @@ def evaluate(run: Session) -> Evaluation:
             total, count = total + float(loss.sum), count + loss.count
             run.quality.add(output, batch[-1])
     run.model.train()
-    tally, valid_loss = run.tally, total / count
+    stop_state, valid_loss = run.stop_state, total / count
     metric = run.quality.value(valid_loss)
-    best = run.quality.is_better(metric, tally.best)
+    best = run.quality.is_better(metric, stop_state.best)
     evaluation = Evaluation(
-        step=run.place.step,
-        epoch=run.place.epoch,
-        elapsed_s=run.place.elapsed_s,
-        train_loss=finite(tally.loss_sum / tally.loss_count) if tally.loss_count else None,
+        step=run.position.step,
+        epoch=run.position.epoch,
+        elapsed_s=run.position.elapsed_s,
+        train_loss=finite(stop_state.loss_sum / stop_state.loss_count) if stop_state.loss_count else None,
         valid_loss=finite(valid_loss),
         metric=finite(metric),
         best=best,

@@ -26,7 +26,7 @@ def parameters_of(optimizer: optim.Optimizer) -> list[Tensor]:
 
 
 def put_final_weights(optimizer: optim.Optimizer) -> None:
-    """Put the weights to end with into the model; those that are trained are kept in their place."""
+    """Put the weights to end with into the model; those that are trained are kept in their position."""
     _face(optimizer, "eval")
     _exchange(optimizer)
 

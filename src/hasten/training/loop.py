@@ -51,7 +51,7 @@ def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
         mark(FORWARD)
         loss = run.loss(output, part).sum
         mark(LOSS)
-        loss.backward(run.share(count, loss.dtype))
+        loss.backward(run.grad_seed(count, loss.dtype))
         mark(BACKWARD)
         summed = loss.detach() if summed is None else summed + loss.detach()
     usable = True
@@ -72,9 +72,9 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     Between two events the session is whole: its `state()` may be saved. Close the iterator to leave, or set
     `run.interrupted_by` to end after the current step.
     """
-    place, done = run.place, list[Loss]()
-    started = perf_counter() - place.elapsed_s
-    report_at = place.elapsed_s + REPORT_EVERY_S
+    position, done = run.position, list[Loss]()
+    started = perf_counter() - position.elapsed_s
+    report_at = position.elapsed_s + REPORT_EVERY_S
     reason, detail = limit_reached(run) or already_reached(run), ""
 
     with run.contexts:
@@ -87,11 +87,11 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
             run.advance(len(ids), perf_counter() - started)
             reason = limit_reached(run)
             due = run.evaluation_due()
-            if reason or due or place.elapsed_s >= report_at:
+            if reason or due or position.elapsed_s >= report_at:
                 yield (progress := report(run, done))
                 if (broke_at := first_non_finite(progress)) is not None:
                     reason, detail = StopReason.NON_FINITE, f"the loss of step {broke_at} was not finite"
-                report_at = place.elapsed_s + REPORT_EVERY_S
+                report_at = position.elapsed_s + REPORT_EVERY_S
             if reason in ENDS_WITH_EVALUATION or (due and reason is None):
                 yield (evaluation := evaluate(run))
                 reason = converged(run, evaluation) or reason
@@ -100,5 +100,5 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
             if reason:
                 break
     assert reason is not None, "the data come round until a stop rule is true"
-    place.elapsed_s = perf_counter() - started
-    yield Finished(reason=reason, step=place.step, epoch=place.epoch, elapsed_s=place.elapsed_s, detail=detail)
+    position.elapsed_s = perf_counter() - started
+    yield Finished(reason=reason, step=position.step, epoch=position.epoch, elapsed_s=position.elapsed_s, detail=detail)

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from hasten.base.device import Device
 from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
-from hasten.data.loaders import Loader, per_sample, whole
-from hasten.data.order import Order, shuffled
+from hasten.data.loading.loaders import Loader, per_sample, whole
+from hasten.data.loading.order import Order, shuffled
 from hasten.training.contexts import ContextFactory
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
-from hasten.training.task import AfterUpdate, Task, Update
+from hasten.training.task import PostStep, Task, Update
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
 Function: TypeAlias = Callable[..., Any]
-Around: TypeAlias = Callable[[Function], Function]
+Wrapper: TypeAlias = Callable[[Function], Function]
 """A function in, a function with the same arguments and meaning out: autocast, compile, saved-tensor hooks."""
 GradientStep: TypeAlias = Callable[[Sequence[nn.Parameter]], bool]
 """Changes `.grad` of the parameters in place; returns False to skip this update."""
@@ -49,7 +49,7 @@ class Input:
     `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
 
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
-    own; `prepare` on all; `curriculum` then on those that are trained on, with the share of the run that is done, from
+    own; `batch_transforms` on all; `curriculum` then on those that are trained on, with the share of the run that is done, from
     0 to 1. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
     """
 
@@ -57,7 +57,7 @@ class Input:
     order: Order = shuffled
     loader: Loader = per_sample
     augment: tuple[Augment, ...] = ()
-    prepare: tuple[BatchTransform, ...] = ()
+    batch_transforms: tuple[BatchTransform, ...] = ()
     curriculum: tuple[Callable[[Batch, float], Batch], ...] = ()
     sampling: Callable[[int], Sampling] | None = None
     ahead: int = 0
@@ -73,8 +73,8 @@ class Forward:
 
     predict: Callable[[nn.Module, Batch], Any]
     loss: LossFunction
-    around: tuple[Around, ...] = ()
-    switches: tuple[ContextFactory, ...] = ()
+    wrappers: tuple[Wrapper, ...] = ()
+    contexts: tuple[ContextFactory, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,25 +118,25 @@ class Recipe:
         """Return the recipe with a change of the model, made after those that it has."""
         return replace(self, model=(*self.model, Surgery(change, undo)))
 
-    def wrap(self, wrapper: Around) -> Self:
+    def wrap(self, wrapper: Wrapper) -> Self:
         """Return the recipe with a wrapper around predict and loss, outside those that it has."""
-        return self.with_forward(around=(*self.forward.around, wrapper))
+        return self.with_forward(wrappers=(*self.forward.wrappers, wrapper))
 
     def with_context(self, context: ContextFactory) -> Self:
         """Return the recipe with a process-wide setting that is on while it runs."""
-        return self.with_forward(switches=(*self.forward.switches, context))
+        return self.with_forward(contexts=(*self.forward.contexts, context))
 
     def with_gradient(self, make: Callable[[], GradientStep]) -> Self:
         """Return the recipe with a change of the gradients, made after those that it has."""
         return replace(self, gradient=(*self.gradient, make))
 
-    def with_post_step(self, change: AfterUpdate) -> Self:
+    def with_post_step(self, change: PostStep) -> Self:
         """Return the recipe with something done after each update, after what is done already."""
-        return self.with_update(after=(*self.update.after, change))
+        return self.with_update(post_step=(*self.update.post_step, change))
 
     def with_batch_transform(self, transform: BatchTransform) -> Self:
         """Return the recipe with a change of every batch, after those that it has."""
-        return self.with_input(prepare=(*self.input.prepare, transform))
+        return self.with_input(batch_transforms=(*self.input.batch_transforms, transform))
 
     def with_curriculum(self, change: Callable[[Batch, float], Batch]) -> Self:
         """Return the recipe with a change of the training batches that depends on the progress, after those it has."""
@@ -178,7 +178,7 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
             batch_size=size if task.batch_size is None or full else task.batch_size,
             loader=whole if full else per_sample,
             augment=task.augment,
-            prepare=task.prepare,
+            batch_transforms=task.batch_transforms,
         ),
         forward=Forward(predict=call_model, loss=loss_function(task.loss)),
         update=task.update,

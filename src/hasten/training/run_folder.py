@@ -82,5 +82,5 @@ def forget_after(folder: Path, step: int) -> None:
 def _unwritable(path: Path, error: OSError) -> BadInput:
     return BadInput(
         f"the run folder {path} must be writable; found: {error.strerror}. "
-        "Free some space or choose another place with --runs DIR. Existing runs are untouched."
+        "Free some space or choose another position with --runs DIR. Existing runs are untouched."
     )

@@ -51,9 +51,9 @@ def run_training(
     events: list[Event] = []
     if folder is not None and resume:
         load_checkpoint(run, plan, folder / CHECKPOINT)
-        forget_after(folder, run.place.step)
+        forget_after(folder, run.position.step)
         events.extend(read_events(folder))
-    saved_at_s = run.place.elapsed_s
+    saved_at_s = run.position.elapsed_s
 
     def keep(event: Event) -> None:
         events.append(event)
@@ -65,9 +65,9 @@ def run_training(
         keep(_started(run, plan))
         for event in train(run):
             keep(event)
-            if folder is not None and run.place.elapsed_s - saved_at_s > CHECKPOINT_EVERY_S:
+            if folder is not None and run.position.elapsed_s - saved_at_s > CHECKPOINT_EVERY_S:
                 save_checkpoint(run, plan, folder / CHECKPOINT)
-                saved_at_s = run.place.elapsed_s
+                saved_at_s = run.position.elapsed_s
         if folder is not None:
             save_checkpoint(run, plan, folder / CHECKPOINT)
     model = plain_model(run)
@@ -93,7 +93,7 @@ def _started(run: Session, plan: Plan) -> Started:
         task=run.recipe.task.name,
         plan=plan.names,
         seed=run.seed,
-        step=run.place.step,
+        step=run.position.step,
         total_steps=total_steps(run.recipe),
         metric_name=run.quality.name,
         target=run.recipe.task.stop.target,
@@ -104,7 +104,7 @@ def _result(run: Session, plan: Plan, events: list[Event], folder: Path | None) 
     evaluations = tuple(event for event in events if isinstance(event, Evaluation))
     finished = next(event for event in reversed(events) if isinstance(event, Finished))
     last = evaluations[-1] if evaluations else None
-    samples = run.place.epoch * run.samples + run.place.offset
+    samples = run.position.epoch * run.samples + run.position.offset
     return RunResult(
         task=run.recipe.task.name,
         metric_name=run.quality.name,
@@ -116,7 +116,7 @@ def _result(run: Session, plan: Plan, events: list[Event], folder: Path | None) 
         steps=finished.step,
         elapsed_s=finished.elapsed_s,
         time_to_target_s=last.elapsed_s if last and finished.reason is StopReason.TARGET else None,
-        best_metric=finite(run.tally.best),
+        best_metric=finite(run.stop_state.best),
         final_metric=last.metric if last else None,
         final_valid_loss=last.valid_loss if last else None,
         samples_per_s=samples / max(finished.elapsed_s, 1e-9),

@@ -37,13 +37,13 @@ class Sampling(Protocol):
 
 
 def position_after(places: Tensor, offset: int, count: int, *, end: int) -> int:
-    """Return the place in an epoch after `count` more samples, and after what is passed over behind them.
+    """Return the position in an epoch after `count` more samples, and after what is passed over behind them.
 
     Args:
         places: of the samples that are used, in the order of the epoch: (used,) int64, rising.
-        offset: the place before.
+        offset: the position before.
         count: samples that were used.
-        end: the place after the last sample.
+        end: the position after the last sample.
     """
     index = int(torch.searchsorted(places, offset)) + count
     return int(places[index]) if index < len(places) else end

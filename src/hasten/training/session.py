@@ -13,16 +13,16 @@ from hasten.base.errors import BadInput
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.datasets import Batch, changed_in_turn
-from hasten.data.loaders import Fetch, Fetched, whole
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.order import sequential
+from hasten.data.loading.loaders import Fetch, Fetched, whole
+from hasten.data.loading.order import sequential
 from hasten.training.contexts import Contexts
 from hasten.training.loss import Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
 from hasten.training.optimizers import make_optimizer
-from hasten.training.place import Place, Tally
-from hasten.training.recipe import Around, Function, GradientStep, Recipe
+from hasten.training.position import Position, StopState
+from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, factor_of, plateau_of
 
@@ -47,24 +47,24 @@ class Session:
     samples: int  # in the training data
     train_fetch: Fetch
     valid_fetch: Fetch
-    rates: Sequence[float]  # learning rate of each parameter group before the schedule
+    base_lrs: Sequence[float]  # learning rate of each parameter group before the schedule
     options: Sequence[Mapping[str, Any]]  # of each parameter group before the first step
     factor: Callable[[int], float] | None
     plateau: Plateau | None
     scale: LossScale | None = None
     sampling: Sampling | None = None
-    place: Place = field(default_factory=Place)
-    tally: Tally = field(default_factory=Tally)
+    position: Position = field(default_factory=Position)
+    stop_state: StopState = field(default_factory=StopState)
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
-    _used_places: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))  # in the epoch's order
-    _shares: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
+    _used_positions: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))  # in the epoch's order
+    _grad_seeds: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
 
     def batches(self) -> Iterator[Fetched]:
-        """Yield ids and batches from the current place on, on the device and prepared; see `fetched`."""
+        """Yield ids and batches from the current position on, on the device and prepared; see `fetched`."""
         return ((ids, self.training_batch(ids, batch)) for ids, batch in self.fetched())
 
     def fetched(self) -> Iterator[Fetched]:
-        """Yield ids and batches from the current place on, epoch after epoch, as the loader hands them out.
+        """Yield ids and batches from the current position on, epoch after epoch, as the loader hands them out.
 
         Where batches are made ahead they are finished but for the curriculum; `training_batch` does the rest.
 
@@ -76,43 +76,43 @@ class Session:
             if full_batch is not None:
                 ids = full_batch
             else:
-                ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.place.epoch))
+                ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.position.epoch))
             fetched = self.train_fetch(ids)
             if self.recipe.input.ahead:
-                make = partial(self._made, epoch=self.place.epoch)
+                make = partial(self._made, epoch=self.position.epoch)
                 fetched = made_ahead(fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device)
             yield from fetched
-            if self.place.offset != 0:
+            if self.position.offset != 0:
                 raise BadInput(
                     f"an epoch of {self.recipe.task.name!r} must hand out {self.samples} samples; "
-                    f"the loader ended after {self.place.offset}, in epoch {self.place.epoch}. Check its sampler."
+                    f"the loader ended after {self.position.offset}, in epoch {self.position.epoch}. Check its sampler."
                 )
 
     def _sampled(self, order: Tensor) -> Tensor:
         """Return which samples of an epoch's order are still to be used."""
         if self.sampling is None:
-            return order[self.place.offset :]
-        if self.place.offset == 0:
-            self.sampling.begin(seed=self.seed, epoch=self.place.epoch, progress=self.progress())
-        self._used_places = self.sampling.kept()[order].nonzero().flatten()
-        return order[self._used_places[self._used_places >= self.place.offset]]
+            return order[self.position.offset :]
+        if self.position.offset == 0:
+            self.sampling.begin(seed=self.seed, epoch=self.position.epoch, progress=self.progress())
+        self._used_positions = self.sampling.kept()[order].nonzero().flatten()
+        return order[self._used_positions[self._used_positions >= self.position.offset]]
 
     def advance(self, num_samples: int, elapsed_s: float) -> None:
         """Note that one update on so many samples has been made."""
-        place = self.place
-        place.step += 1
-        place.elapsed_s = elapsed_s
+        position = self.position
+        position.step += 1
+        position.elapsed_s = elapsed_s
         if self.sampling is None:
-            place.offset += num_samples
+            position.offset += num_samples
         else:
-            place.offset = position_after(self._used_places, place.offset, num_samples, end=self.samples)
-        if place.offset >= self.samples:
-            place.epoch, place.offset = place.epoch + 1, 0
+            position.offset = position_after(self._used_positions, position.offset, num_samples, end=self.samples)
+        if position.offset >= self.samples:
+            position.epoch, position.offset = position.epoch + 1, 0
 
     def evaluation_due(self) -> bool:
         """Return whether the step just made is one after which the model is judged."""
         every = self.recipe.task.stop.evaluate_every
-        return self.place.offset == 0 if every is None else self.place.step % every == 0
+        return self.position.offset == 0 if every is None else self.position.step % every == 0
 
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the validation data in their own order, on the device and prepared."""
@@ -121,14 +121,14 @@ class Session:
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
-        return changed_in_turn(self._moved(batch), self.recipe.input.prepare)
+        return changed_in_turn(self._moved(batch), self.recipe.input.batch_transforms)
 
     def training_batch(self, ids: Tensor, batch: Batch) -> Batch:
         """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
         if self.sampling is not None:
             self.sampling.expect(ids)
         if not self.recipe.input.ahead:
-            batch = self._made((ids, batch), epoch=self.place.epoch)
+            batch = self._made((ids, batch), epoch=self.position.epoch)
         for change in self.recipe.input.curriculum:
             batch = change(batch, self.progress())
         return batch
@@ -137,7 +137,9 @@ class Session:
         """Return a training batch but for its curriculum; depends on nothing that a step changes."""
         ids, batch = fetched
         ours = self.recipe.input
-        return changed_in_turn(augmented(self._moved(batch), ours.augment, Draws(self.seed, epoch, ids)), ours.prepare)
+        return changed_in_turn(
+            augmented(self._moved(batch), ours.augment, Draws(self.seed, epoch, ids)), ours.batch_transforms
+        )
 
     def _moved(self, batch: Batch) -> Batch:
         device = self.recipe.parallel.device
@@ -148,20 +150,20 @@ class Session:
         total, seconds = total_steps(self.recipe), self.recipe.task.stop.seconds
         if total is not None:
             return min(1.0, self.scheduled_step() / total)
-        return min(1.0, self.place.elapsed_s / seconds) if seconds else 0.0
+        return min(1.0, self.position.elapsed_s / seconds) if seconds else 0.0
 
     def scheduled_step(self) -> int:
         """Return how many updates the run would have made so far if its sampling passed over nothing."""
         if self.sampling is None:
-            return self.place.step
-        return self.place.epoch * steps_per_epoch(self.recipe) + self.place.offset // self.recipe.input.batch_size
+            return self.position.step
+        return self.position.epoch * steps_per_epoch(self.recipe) + self.position.offset // self.recipe.input.batch_size
 
-    def share(self, count: int, dtype: torch.dtype) -> Tensor:
+    def grad_seed(self, count: int, dtype: torch.dtype) -> Tensor:
         """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale."""
         key = (count, dtype)
-        if key not in self._shares:
-            self._shares[key] = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
-        share = self._shares[key]
+        if key not in self._grad_seeds:
+            self._grad_seeds[key] = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
+        share = self._grad_seeds[key]
         return share if self.scale is None else share * self.scale.value
 
     def set_learning_rate(self) -> None:
@@ -171,7 +173,7 @@ class Session:
         factor = (self.factor(self.scheduled_step()) if self.factor else 1.0) * (
             self.plateau.scale if self.plateau else 1.0
         )
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+        for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = rate * factor
 
     def state(self) -> dict[str, Any]:
@@ -179,8 +181,8 @@ class Session:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "place": asdict(self.place),
-            "tally": asdict(self.tally),
+            "position": asdict(self.position),
+            "stop_state": asdict(self.stop_state),
             "plateau": asdict(self.plateau) if self.plateau else None,
             "scale": asdict(self.scale) if self.scale else None,
             "sampling": self.sampling.state() if self.sampling else None,
@@ -191,8 +193,8 @@ class Session:
         """Continue from a state of a session with the same recipe."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.place = Place(**state["place"])
-        self.tally = Tally(**state["tally"])
+        self.position = Position(**state["position"])
+        self.stop_state = StopState(**state["stop_state"])
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau = Plateau(**state["plateau"])
         if self.scale is not None:  # in place, for its `unscale` is a gradient step
@@ -236,7 +238,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     samples, valid_size = len(task.data.train), len(task.data.valid)  # type: ignore[arg-type]
     sampling = recipe.input.sampling(samples) if recipe.input.sampling else None
     loss = forward.loss if sampling is None else sampling.weighed(forward.loss)
-    contexts = Contexts(forward.switches)
+    contexts = Contexts(forward.contexts)
     valid_batch = valid_size if recipe.input.loader is whole else max(recipe.input.batch_size, EVALUATION_BATCH)
     run = Session(
         recipe=recipe,
@@ -244,22 +246,22 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         model=model,
         parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
         optimizer=optimizer,
-        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.around), model)),
-        loss=_wrapped(loss, forward.around),
+        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), model)),
+        loss=_wrapped(loss, forward.wrappers),
         contexts=contexts,
         gradient=[*([scale.unscale] if scale else ()), *(make() for make in recipe.gradient)],
         quality=Quality(task.metric),
         samples=samples,
         train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
         valid_fetch=recipe.input.loader(task.data.valid, valid_batch),
-        rates=[group["lr"] for group in optimizer.param_groups],
+        base_lrs=[group["lr"] for group in optimizer.param_groups],
         options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
         factor=factor_of(schedule, total_steps(recipe) or 1),
         plateau=plateau_of(schedule),
         scale=scale,
         sampling=sampling,
     )
-    for change in recipe.update.after:
+    for change in recipe.update.post_step:
         optimizer.register_step_post_hook(lambda made, *_, change=change: change(made, run.progress()))
     return run
 
@@ -276,7 +278,7 @@ def _optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:
     return make_optimizer(update.optimizer, model, lr=update.lr, options=update.options)
 
 
-def _wrapped(function: Function, around: Sequence[Around]) -> Function:
+def _wrapped(function: Function, around: Sequence[Wrapper]) -> Function:
     for wrap in around:
         function = wrap(function)
     return function

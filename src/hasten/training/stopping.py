@@ -9,21 +9,21 @@ ENDS_WITH_EVALUATION = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReaso
 
 def limit_reached(run: Session) -> StopReason | None:
     """Return the rule that ends the run after this step without looking at the model, if any."""
-    stop, place = run.recipe.task.stop, run.place
+    stop, position = run.recipe.task.stop, run.position
     if run.interrupted_by is not None:
         return StopReason.INTERRUPTED
     if stop.steps is not None and run.scheduled_step() >= stop.steps:
         return StopReason.STEPS
-    if stop.epochs is not None and place.epoch >= stop.epochs:
+    if stop.epochs is not None and position.epoch >= stop.epochs:
         return StopReason.EPOCHS
-    if stop.seconds is not None and place.elapsed_s >= stop.seconds:
+    if stop.seconds is not None and position.elapsed_s >= stop.seconds:
         return StopReason.TIME
     return None
 
 
 def already_reached(run: Session) -> StopReason | None:
     """Return `TARGET` if the run, resumed from a checkpoint, had reached its target before."""
-    return StopReason.TARGET if run.quality.reaches(run.tally.best, run.recipe.task.stop.target) else None
+    return StopReason.TARGET if run.quality.reaches(run.stop_state.best, run.recipe.task.stop.target) else None
 
 
 def first_non_finite(progress: Progress) -> int | None:
@@ -35,15 +35,15 @@ def first_non_finite(progress: Progress) -> int | None:
 
 def converged(run: Session, evaluation: Evaluation) -> StopReason | None:
     """Take one evaluation into account and return the rule that it makes true, if any."""
-    stop, tally = run.recipe.task.stop, run.tally
-    flat = stop.plateau is not None and _is_flat(tally.train_loss, evaluation.train_loss, stop.plateau)
-    tally.train_loss, tally.loss_sum, tally.loss_count = evaluation.train_loss, 0.0, 0
-    tally.waited = 0 if evaluation.best else tally.waited + 1
+    stop, stop_state = run.recipe.task.stop, run.stop_state
+    flat = stop.plateau is not None and _is_flat(stop_state.train_loss, evaluation.train_loss, stop.plateau)
+    stop_state.train_loss, stop_state.loss_sum, stop_state.loss_count = evaluation.train_loss, 0.0, 0
+    stop_state.waited = 0 if evaluation.best else stop_state.waited + 1
     if evaluation.best and evaluation.metric is not None:
-        tally.best = evaluation.metric
+        stop_state.best = evaluation.metric
     if evaluation.metric is not None and run.quality.reaches(evaluation.metric, stop.target):
         return StopReason.TARGET
-    if stop.patience is not None and tally.waited >= stop.patience:
+    if stop.patience is not None and stop_state.waited >= stop.patience:
         return StopReason.PATIENCE
     return StopReason.PLATEAU if flat else None
 

@@ -15,7 +15,7 @@ from hasten.training.loss import LossFunction, MeanLoss
 from hasten.training.schedule import Schedule
 
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
-AfterUpdate: TypeAlias = Callable[[optim.Optimizer, float], None]
+PostStep: TypeAlias = Callable[[optim.Optimizer, float], None]
 """(optimizer, share of the run that is done, from 0 to 1) -> nothing; what it remembers is in `optimizer.state`."""
 ModelFactory: TypeAlias = Callable[[], nn.Module]
 MetricFactory: TypeAlias = Callable[[], Metric]
@@ -39,14 +39,14 @@ class Update:
         lr: learning rate; with a factory, None means: the rate that the factory set.
         options: further arguments of the named optimizer, for example {"momentum": 0.9}.
         schedule: how the rate moves.
-        after: done after each update, in this order: averaging of weights, masks.
+        post_step: done after each update, in this order: averaging of weights, masks.
     """
 
     optimizer: str | OptimizerFactory = "adamw"
     lr: float | None = 1e-3
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schedule: Schedule = field(default_factory=Schedule)
-    after: tuple[AfterUpdate, ...] = ()
+    post_step: tuple[PostStep, ...] = ()
 
     def __post_init__(self) -> None:
         if self.lr is not None and not self.lr > 0:
@@ -100,9 +100,9 @@ class Task:
         update: optimizer, learning rate and schedule.
         batch_size: samples per update; None for all of them (plain gradient descent).
         augment: done to each training batch, in this order (see `hasten.data.augmentation`).
-        prepare: done to each batch after that, in training and validation: normalisation.
+        batch_transforms: done to each batch after that, in training and validation: normalization.
         stop: when training ends.
-        seed: of initialisation, data order and dropout.
+        seed: of initialization, data order and dropout.
         notes: what to know about the data, one sentence each: what was left out, what was unknown.
         command: what names it on the command line, "imdb --data DIR" say; `load_task` writes it.
     """
@@ -115,7 +115,7 @@ class Task:
     update: Update = field(default_factory=Update)
     batch_size: int | None = 64
     augment: tuple[Augment, ...] = ()
-    prepare: tuple[Callable[[Batch], Batch], ...] = ()
+    batch_transforms: tuple[Callable[[Batch], Batch], ...] = ()
     stop: Stop = field(default_factory=lambda: Stop(epochs=10))
     seed: int = 0
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Self
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
 from hasten.training.loop import step
-from hasten.training.place import Place
+from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import build, steps_per_epoch, total_steps
 from hasten.tuning import clock
@@ -70,7 +70,7 @@ class Bench:
                 run.set_learning_rate()
                 step(run, batch)
         run.recipe.device.synchronize()
-        run.place.elapsed_s += clock.now_s() - begin
+        run.position.elapsed_s += clock.now_s() - begin
 
     @property
     def samples_per_step(self) -> float:
@@ -96,14 +96,14 @@ class Bench:
         """Go to another share of the run; the batches come on in their order."""
         stop, share = self.run.recipe.task.stop, self._moves * GOLDEN % 1
         self._moves += 1
-        self.run.place.step = int(share * (total_steps(self.run.recipe) or 0))
-        self.run.place.elapsed_s = share * (stop.seconds or 0.0)
+        self.run.position.step = int(share * (total_steps(self.run.recipe) or 0))
+        self.run.position.elapsed_s = share * (stop.seconds or 0.0)
 
     def _visit(self) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""
         begin = clock.now_s()
         for batch_number in (0, max(0, steps_per_epoch(self.run.recipe) - 1)):
-            self.run.place = Place(offset=batch_number * self.run.recipe.input.batch_size)
+            self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
             self._batches = endless(self.run)
             self(WARM_STEPS)
         return clock.now_s() - begin

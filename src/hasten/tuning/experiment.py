@@ -11,9 +11,9 @@ from hasten.base.records.trial import Gate, Trial, Verdict
 from hasten.base.units import seconds
 from hasten.techniques.applying import conflict, knobs_of
 from hasten.training.technique import Technique
-from hasten.tuning import clock, words
-from hasten.tuning.gates import judge, owed, steps_of
-from hasten.tuning.laboratory import (
+from hasten.tuning import clock, messages
+from hasten.tuning.break_even import EXPECTED_SETUP_S, cannot_pay, not_earned_back
+from hasten.tuning.context import (
     FEWEST_PAIRS,
     Laboratory,
     Plan,
@@ -22,7 +22,7 @@ from hasten.tuning.laboratory import (
     least_cost_s,
     recipe_with,
 )
-from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay, not_earned_back
+from hasten.tuning.gates import judge, owed, steps_of
 from hasten.tuning.probe import NoReference
 
 MEMORY = "near_memory_limit"
@@ -105,18 +105,18 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
 def judged(one: Technique, base: Plan, found: Comparison, company: Plan = ()) -> Trial:
     """Return the trial that a comparison of `base` with all three together amounts to, by its speed alone."""
     verdict, sentence = _by_speed(found)
-    trial = blank(one, verdict, words.together(names(company)) + sentence(found, names(base)), base)
+    trial = blank(one, verdict, messages.together(names(company)) + sentence(found, names(base)), base)
     return msgspec.structs.replace(trial, speedup=found.ratio)
 
 
 def _by_speed(found: Comparison) -> tuple[Verdict, Callable[[Comparison, tuple[str, ...]], str]]:
     if found.verdict is Speed.FASTER:
-        return Verdict.KEPT, words.faster
+        return Verdict.KEPT, messages.faster
     if found.verdict is Speed.SLOWER:
-        return Verdict.SLOWER, words.slower
+        return Verdict.SLOWER, messages.slower
     if found.verdict is Speed.NO_DIFFERENCE or found.ratio.high < 1 + found.delta:
-        return Verdict.NO_DIFFERENCE, words.no_difference
-    return Verdict.INCONCLUSIVE, words.unclear
+        return Verdict.NO_DIFFERENCE, messages.no_difference
+    return Verdict.INCONCLUSIVE, messages.unclear
 
 
 def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:

@@ -37,7 +37,7 @@ def double_by_default() -> Generator[None]:
 
 
 def in_float64(recipe: Recipe) -> Recipe:
-    """Return the recipe computed in float64 from the same float32 initialisation and data.
+    """Return the recipe computed in float64 from the same float32 initialization and data.
 
     Meant for a baseline: a technique that asks for another number format would still get it.
     """

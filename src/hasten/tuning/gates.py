@@ -39,7 +39,7 @@ class Reference:
 def owed(guarantees: Iterable[Guarantee]) -> Guarantee | None:
     """Return the guarantee that techniques together can give: the loosest; None where no gate can prove it.
 
-    PATH and MODEL change the result on purpose; whole trainings judge them (`hasten.tuning.branches`).
+    TRAJECTORY and MODEL change the result on purpose; whole trainings judge them (`hasten.tuning.convergence`).
     """
     given = set(guarantees)
     if given - set(_LOOSER):

@@ -71,7 +71,7 @@ def precision_gate(candidate: Recipe, recipe: Recipe, state: State) -> Gate:
 def layer_errors(plain: Session, other: Session, state: State) -> list[LayerError]:
     """Return the gradient error of every layer (module with parameters of its own) over K batches at one state."""
     sums: dict[str, Sums] = {}
-    streams = [batches_from(run, state.place, PRECISION_BATCHES) for run in (plain, other)]
+    streams = [batches_from(run, state.position, PRECISION_BATCHES) for run in (plain, other)]
     put(plain, state)
     put(other, state)
     for number, (batch, other_batch) in enumerate(zip(*streams, strict=True)):

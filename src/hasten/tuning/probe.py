@@ -12,7 +12,7 @@ from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
 from hasten.data.datasets import Batch
 from hasten.training.loop import step
-from hasten.training.place import Place
+from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
 
@@ -23,7 +23,7 @@ class NoReference(HastenError):  # noqa: N818
 
 @dataclass(frozen=True)
 class State:
-    """Where a session stood: copies of its model and optimizer, and its place.
+    """Where a session stood: copies of its model and optimizer, and its position.
 
     `counters` are the entries of each parameter group that steps have changed: some optimizers count there.
     """
@@ -32,7 +32,7 @@ class State:
     optimizer_kind: type
     optimizer: dict[str, Any]
     counters: list[dict[str, Any]]
-    place: Place
+    position: Position
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def state_of(run: Session) -> State:
         optimizer_kind=type(run.optimizer),
         optimizer=deepcopy(run.optimizer.state_dict()["state"]),
         counters=_counters(run),
-        place=Place(**asdict(run.place)),
+        position=Position(**asdict(run.position)),
     )
 
 
@@ -72,11 +72,11 @@ def put(run: Session, state: State) -> None:
     ]
     run.optimizer.load_state_dict({"state": kept, "param_groups": groups})
     run.optimizer.zero_grad()
-    run.place = Place(**asdict(state.place))
+    run.position = Position(**asdict(state.position))
 
 
 def _counters(run: Session) -> list[dict[str, Any]]:
-    """Return the entries of each parameter group that are not as they were built; rates follow from the place."""
+    """Return the entries of each parameter group that are not as they were built; rates follow from the position."""
 
     def moved(group: dict[str, Any], built: Mapping[str, Any]) -> dict[str, Any]:
         entries = {key: value for key, value in group.items() if key not in ("params", "lr")}
@@ -85,21 +85,21 @@ def _counters(run: Session) -> list[dict[str, Any]]:
     return [moved(group, built) for group, built in zip(run.optimizer.param_groups, run.options, strict=True)]
 
 
-def batches_from(run: Session, place: Place, count: int) -> list[Batch]:
-    """Return the next `count` batches from a place on, as the session's own loader and preparation deliver them."""
-    before, run.place = run.place, Place(**asdict(place))
+def batches_from(run: Session, position: Position, count: int) -> list[Batch]:
+    """Return the next `count` batches from a position on, as the session's own loader and preparation deliver them."""
+    before, run.position = run.position, Position(**asdict(position))
     found: list[Batch] = []
     for ids, batch in run.batches():
         found.append(batch)
         run.advance(len(ids), 0.0)
         if len(found) == count:
             break
-    run.place = before
+    run.position = before
     return found
 
 
 def endless(run: Session) -> Iterator[Batch]:
-    """Yield batches from the session's place on; advance it after each."""
+    """Yield batches from the session's position on; advance it after each."""
     for ids, batch in run.batches():
         yield batch
         run.advance(len(ids), 0.0)
@@ -127,7 +127,7 @@ def observe(run: Session, batch: Batch, *, seed: int | None, given: dict[str, Te
     """Make one step and return what it did.
 
     Args:
-        run: moved by one update; its place stays.
+        run: moved by one update; its position stays.
         batch: as the session delivers it.
         seed: of the global generators, so that two sessions draw the same random numbers; None to let them run on.
         given: gradients that the update uses in place of the step's own, so that updates can be compared alone.

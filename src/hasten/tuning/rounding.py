@@ -73,7 +73,7 @@ def rounding_gate(candidate: Recipe, recipe: Recipe, states: list[State]) -> Gat
     runs = build(plain), _exact_session(exact), build(other)
     worst = (-math.inf, 0.0, 0.0, "")
     for state in states:
-        when = f"after {state.place.step} steps" if state.place.step else "at the start"
+        when = f"after {state.position.step} steps" if state.position.step else "at the start"
         for name, (measured, bound) in _ratios(_errors(runs, state)).items():
             worst = max(worst, (measured / bound, measured, bound, f"the {name} {when}"))
     share, measured, bound, where = worst
@@ -87,7 +87,7 @@ def _exact_session(recipe: Recipe) -> Session:
     run = build(recipe)
     state = state_of(run)
     try:
-        observe(run, batches_from(run, run.place, 1)[0], seed=0)
+        observe(run, batches_from(run, run.position, 1)[0], seed=0)
     except Exception as error:  # the model is the user's: anything may be raised
         raise NoReference(f"the model cannot be computed in float64 to compare with ({error})") from error
     put(run, state)
@@ -101,7 +101,7 @@ def _errors(runs: tuple[Session, Session, Session], state: State) -> dict[str, E
     little more than their sign, would turn a last bit of one that is nearly zero into a whole step.
     """
     found: dict[str, Errors] = {}
-    streams = [batches_from(run, state.place, ROUNDING_BATCHES) for run in runs]
+    streams = [batches_from(run, state.position, ROUNDING_BATCHES) for run in runs]
     for number, batches in enumerate(zip(*streams, strict=True)):
         seen: list[Observation] = []
         for run, batch in zip(runs, batches, strict=True):

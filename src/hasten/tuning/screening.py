@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from hasten.base.records.trial import Trial, Verdict
 from hasten.training.technique import Technique
+from hasten.tuning.context import Laboratory, Plan, least_cost_s
 from hasten.tuning.experiment import blank, experiment
-from hasten.tuning.laboratory import Laboratory, Plan, least_cost_s
 from hasten.tuning.selection import Kept, company_of
 
 FIRST_LOOK_SHARE = 0.6

@@ -9,10 +9,10 @@ from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
-from hasten.tuning import words
+from hasten.tuning import messages
+from hasten.tuning.break_even import EXPECTED_SETUP_S, cannot_pay
+from hasten.tuning.context import Laboratory, Plan, compared, least_cost_s
 from hasten.tuning.experiment import blank, experiment, judged, names, proven, told
-from hasten.tuning.laboratory import Laboratory, Plan, compared, least_cost_s
-from hasten.tuning.payback import EXPECTED_SETUP_S, cannot_pay
 
 Kept = dict[Technique, Trial]
 """The techniques of the plan so far, each with the trial that shows what it adds to the others."""
@@ -47,7 +47,7 @@ def grow(lab: Laboratory, survivors: Kept, free: list[Technique], plan: Kept, *,
             continue
         left_s = lab.budget.left_s(share)
         if left_s < least_cost_s(lab):
-            yield blank(one, Verdict.INCONCLUSIVE, f"budget: not tried{words.beside(names(base))}", base)
+            yield blank(one, Verdict.INCONCLUSIVE, f"budget: not tried{messages.beside(names(base))}", base)
             continue
         trial = experiment(lab, one, base, budget_s=left_s / (len(ordered) - number), company=company)
         if trial.verdict is Verdict.KEPT:

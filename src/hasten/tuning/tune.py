@@ -14,12 +14,12 @@ from hasten.techniques.applying import in_order, knobs_of, make
 from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
-from hasten.tuning import words
-from hasten.tuning.branches import follow
+from hasten.tuning import messages
+from hasten.tuning.break_even import EXPECTED_SETUP_S
+from hasten.tuning.confirm import confirmed
+from hasten.tuning.context import Laboratory, least_cost_s, measured_noise, open_laboratory
+from hasten.tuning.convergence import follow
 from hasten.tuning.experiment import blank, error_text, names
-from hasten.tuning.final import confirmed
-from hasten.tuning.laboratory import Laboratory, least_cost_s, measured_noise, open_laboratory
-from hasten.tuning.payback import EXPECTED_SETUP_S
 from hasten.tuning.ratios import product
 from hasten.tuning.screening import screen
 from hasten.tuning.selection import Kept, add_costly, grow, prune
@@ -116,7 +116,7 @@ def _experiments(
         yield trial
         if trial.verdict is Verdict.KEPT and trial.speedup is not None:
             speedup = trial.speedup if speedup is None else product(speedup, trial.speedup)
-            remarks.append(f"{trial.technique} was judged by time to quality: {words.ratio(trial.speedup)}.")
+            remarks.append(f"{trial.technique} was judged by time to quality: {messages.ratio(trial.speedup)}.")
     yield _tuning(lab, trials, plan, noise=noise.ratio if noise else None, speedup=speedup, remark=" ".join(remarks))
 
 
@@ -173,8 +173,8 @@ def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval |
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return None, f"Measured afresh, {what} failed, so the plan does without: {error_text(error)}."
     if speedup.low > 1:
-        return speedup, f"Measured afresh, the plan is {words.ratio(speedup)} as fast."
-    return None, f"Measured afresh, {what} came to {words.ratio(speedup)}: not faster, so the plan does without."
+        return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
+    return None, f"Measured afresh, {what} came to {messages.ratio(speedup)}: not faster, so the plan does without."
 
 
 def _tuning(

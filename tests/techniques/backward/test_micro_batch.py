@@ -27,7 +27,7 @@ def test_gives_the_gradient_of_the_whole_batch(size: int, clip: str | None) -> N
 
 def test_refuses_batch_norm_by_its_name() -> None:
     reason = make("micro_batch").refuse(baseline(cnn_task()), facts())
-    assert reason == "the layer '1' normalises over the batch, and would see only a part of it"
+    assert reason == "the layer '1' normalizes over the batch, and would see only a part of it"
 
 
 def test_refuses_parts_as_large_as_the_batch() -> None:
@@ -39,7 +39,7 @@ def test_a_delayed_update_is_a_larger_batch_in_parts() -> None:
     assert (recipe.input.batch_size, recipe.backward.micro_batch, recipe.update.lr) == (24, 8, 0.02)
     run = build(recipe)
     list(train(run))
-    assert run.place.step == 9
+    assert run.position.step == 9
     large = mlp_task(batch_size=24)
     plain = build(baseline(mlp_task(batch_size=24, update=recipe.update)))
     assert large.batch_size == plain.recipe.input.batch_size

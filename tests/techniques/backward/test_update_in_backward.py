@@ -19,7 +19,7 @@ from tiny_tasks import block_task, cnn_task, mlp_task
 def test_updates_are_equal_bit_for_bit(optimizer: str) -> None:
     update = Update(optimizer=optimizer, lr=1e-2, schedule=Schedule(name="cosine", warmup=2))
     for task in (mlp_task(update=update), cnn_task(update=update)):
-        plain, run = build(baseline(task)), build(make("update_in_backward").apply(baseline(task)))
+        plain, run = build(baseline(task)), build(make("optimizer_in_backward").apply(baseline(task)))
         for one in (plain, run):
             list(train(one))
         for mine, theirs in zip(run.parameters, plain.parameters, strict=True):
@@ -33,7 +33,7 @@ def test_tied_weights_are_updated_once() -> None:
         return model
 
     task = block_task(model=tied)
-    plain, run = build(baseline(task)), build(make("update_in_backward").apply(baseline(task)))
+    plain, run = build(baseline(task)), build(make("optimizer_in_backward").apply(baseline(task)))
     for one in (plain, run):
         list(train(one))
     for mine, theirs in zip(run.parameters, plain.parameters, strict=True):
@@ -41,7 +41,7 @@ def test_tied_weights_are_updated_once() -> None:
 
 
 def test_gradients_are_gone_after_the_backward_pass_and_a_run_resumes() -> None:
-    recipe = make("update_in_backward").apply(baseline(mlp_task()))
+    recipe = make("optimizer_in_backward").apply(baseline(mlp_task()))
     run, other = build(recipe), build(recipe)
     batch = next(run.batches())[1]
     for _ in range(3):
@@ -55,7 +55,7 @@ def test_gradients_are_gone_after_the_backward_pass_and_a_run_resumes() -> None:
 
 
 def test_refuses_what_needs_all_gradients_at_once() -> None:
-    technique, machine = make("update_in_backward"), facts()
+    technique, machine = make("optimizer_in_backward"), facts()
     clipped = make("clip_norm").apply(baseline(mlp_task()))
     assert "all gradients before it updates" in technique.refuse(clipped, machine)
     other = Update(optimizer="lion", lr=1e-3)

@@ -17,7 +17,7 @@ from hasten.techniques.applying import apply_all, make
 from hasten.techniques.forward.attention import in_kernel
 from hasten.techniques.forward.attention.in_kernel import FusedAttention, by_kernel, unsupported
 from hasten.techniques.forward.attention.in_products import KERNEL, in_place_of_kernel
-from hasten.techniques.forward.attention_kernel import AttentionKernel
+from hasten.techniques.forward.cpu_flash_attention import CpuFlashAttention
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -157,7 +157,7 @@ def attending(width: int = 32) -> Task:
 def test_a_training_with_it_is_the_same_but_for_rounding_to_bfloat16() -> None:
     plain = baseline(attending())
     ends: list[dict[str, Tensor]] = []
-    for names in ((), ("attention_kernel",)):
+    for names in ((), ("cpu_flash_attention",)):
         run = build(apply_all([make(name) for name in names], plain, facts()))
         for _ in train(run):
             pass
@@ -186,7 +186,7 @@ def test_compiled_code_calls_it_in_one_graph() -> None:
 
 @needs_kernel
 def test_it_says_why_it_cannot_help() -> None:
-    plain, kernel = baseline(attending()), AttentionKernel()
+    plain, kernel = baseline(attending()), CpuFlashAttention()
     assert kernel.refuse(plain, facts()) is None
     assert "does not call F.scaled_dot_product_attention" in str(kernel.refuse(baseline(block_task()), facts()))
     assert "16 wide" in str(kernel.refuse(baseline(attending(16)), facts()))
@@ -207,4 +207,4 @@ def _anew() -> Iterator[None]:
 @pytest.mark.usefixtures("_anew")
 def test_it_refuses_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "compiler_path", lambda: None)
-    assert "no C++ compiler" in str(AttentionKernel().refuse(baseline(attending()), facts()))
+    assert "no C++ compiler" in str(CpuFlashAttention().refuse(baseline(attending()), facts()))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from hasten import Task, Update
 from hasten.machine import facts
 from hasten.techniques.forward.attention.in_products import KERNEL, in_place_of_kernel, in_products, served
-from hasten.techniques.forward.attention_products import AttentionProducts
+from hasten.techniques.forward.math_attention import MathAttention
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -98,8 +98,8 @@ def attending(dropout: float = 0.0) -> Task:
 
 def test_a_training_with_it_is_the_same_but_for_rounding() -> None:
     plain = baseline(attending())
-    recipe = AttentionProducts().apply(plain)
-    assert AttentionProducts().refuse(plain, facts()) is None
+    recipe = MathAttention().apply(plain)
+    assert MathAttention().refuse(plain, facts()) is None
     ends: list[dict[str, Tensor]] = []
     for one in (plain, recipe):
         run = build(one)
@@ -114,11 +114,11 @@ def test_a_training_with_it_is_the_same_but_for_rounding() -> None:
 
 def test_it_says_why_it_cannot_help() -> None:
     plain = baseline(attending())
-    assert "F.scaled_dot_product_attention" in str(AttentionProducts().refuse(baseline(block_task()), facts()))
-    assert "drops weights" in str(AttentionProducts().refuse(baseline(attending(0.1)), facts()))
-    assert "more than 4" in str(AttentionProducts(longest=4).refuse(plain, facts()))
+    assert "F.scaled_dot_product_attention" in str(MathAttention().refuse(baseline(block_task()), facts()))
+    assert "drops weights" in str(MathAttention().refuse(baseline(attending(0.1)), facts()))
+    assert "more than 4" in str(MathAttention(longest=4).refuse(plain, facts()))
     on_gpu = replace(plain, parallel=replace(plain.parallel, device="cuda"))
-    assert "cuda" in str(AttentionProducts().refuse(on_gpu, facts()))
+    assert "cuda" in str(MathAttention().refuse(on_gpu, facts()))
 
 
 def test_compiled_code_takes_the_products_too_in_one_graph() -> None:

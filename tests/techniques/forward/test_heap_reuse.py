@@ -14,7 +14,7 @@ from torch import nn
 from hasten import Task
 from hasten.machine import facts
 from hasten.techniques.applying import make
-from hasten.techniques.forward.heap_reuse import FROM_HEAP, kept_heap, largest_block
+from hasten.techniques.forward.malloc_tuning import FROM_HEAP, kept_heap, largest_block
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -31,7 +31,7 @@ def wide_task() -> Task:
 
 IN_A_FRESH_PROCESS = """
 import resource, torch
-from hasten.techniques.forward.heap_reuse import kept_heap
+from hasten.techniques.forward.malloc_tuning import kept_heap
 
 def page_faults(times):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -76,7 +76,7 @@ def test_blocks_do_not_overlap(sizes: list[int]) -> None:
 
 
 def test_a_step_gives_the_same_bits() -> None:
-    plain, kept = build(baseline(wide_task())), build(make("heap_reuse").apply(baseline(wide_task())))
+    plain, kept = build(baseline(wide_task())), build(make("malloc_tuning").apply(baseline(wide_task())))
     for run in (plain, kept):
         with run.contexts:
             step(run, next(run.batches())[1])
@@ -84,7 +84,7 @@ def test_a_step_gives_the_same_bits() -> None:
 
 
 def test_refuses_what_it_cannot_help(monkeypatch: pytest.MonkeyPatch) -> None:
-    technique, machine = make("heap_reuse"), facts()
+    technique, machine = make("malloc_tuning"), facts()
     small = baseline(mlp_task())
     assert largest_block(small) < FROM_HEAP
     assert "KiB the C library reuses memory anyway" in (technique.refuse(small, machine) or "")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hasten.base.errors import Refused
 from hasten.techniques import native
 from hasten.techniques.forward.int8 import convert as module
-from hasten.techniques.forward.int8 import quantise
+from hasten.techniques.forward.int8 import quantize
 from hasten.techniques.forward.int8.convert import convert, revert
 from hasten.techniques.forward.int8.layers import choose
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings, hold_weights
@@ -134,7 +134,7 @@ def _without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_without_compiler")
 def test_a_machine_without_a_compiler_trains_uncompiled() -> None:
-    assert native.library(quantise.KERNELS, torch.float32) is None
+    assert native.library(quantize.KERNELS, torch.float32) is None
     model = Tiny()
     convert(model, min_features=64, settings=Int8Settings(least_work=0))
     model(torch.arange(64)).square().mean().backward()

@@ -15,7 +15,7 @@ from torch import Tensor
 from hasten.base.errors import Refused
 from hasten.machine import facts
 from hasten.techniques import native
-from hasten.techniques.forward.int8 import quantise
+from hasten.techniques.forward.int8 import quantize
 from hasten.techniques.forward.int8.running import run
 
 needs_compiler = pytest.mark.skipif(facts().compiler is None, reason="compiling needs a C++ compiler")
@@ -37,7 +37,7 @@ def both_ways(
     kernel: Callable[..., None], written: dict[str, Tensor], threads: int, **given: Tensor
 ) -> tuple[list[Tensor], ...]:
     """Return what the function writes in torch, and what it writes compiled."""
-    assert native.library(quantise.KERNELS, torch.float32) is not None
+    assert native.library(quantize.KERNELS, torch.float32) is not None
     twin, own = ({name: tensor.clone() for name, tensor in written.items()} for _ in range(2))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -58,10 +58,10 @@ def assert_same_bits(found: tuple[list[Tensor], ...]) -> None:
 @needs_compiler
 @settings(max_examples=40, deadline=None)
 @given(**shapes, **formats, power=st.integers(-30, 30))
-def test_rows_are_quantised_to_the_same_bits(R: int, C: int, dtype: torch.dtype, threads: int, power: int) -> None:
+def test_rows_are_quantized_to_the_same_bits(R: int, C: int, dtype: torch.dtype, threads: int, power: int) -> None:
     written = {"codes": torch.empty(R, C, dtype=torch.int8), "scales": torch.empty(R, 1)}
     values = numbers(R, C, dtype, power)
-    assert_same_bits(both_ways(quantise.quantise_rows, written, threads, values=values, factor=scales(1, C)))
+    assert_same_bits(both_ways(quantize.quantize_rows, written, threads, values=values, factor=scales(1, C)))
 
 
 @needs_compiler
@@ -70,7 +70,7 @@ def test_rows_are_quantised_to_the_same_bits(R: int, C: int, dtype: torch.dtype,
 def test_scales_have_the_same_bits_and_sums_agree(R: int, C: int, dtype: torch.dtype, threads: int) -> None:
     given = {"values": numbers(R, C, dtype), "row_factor": scales(1, C), "column_factor": scales(R, 1)}
     written = {"rows": torch.empty(R, 1), "columns": torch.empty(1, C), "sums": torch.randn(C)}
-    twin, own = both_ways(quantise.measure_scales, written, threads, **given)
+    twin, own = both_ways(quantize.measure_scales, written, threads, **given)
     assert_same_bits((twin[:2], own[:2]))
     torch.testing.assert_close(own[2], twin[2])
 
@@ -83,9 +83,9 @@ def test_codes_by_row_and_column_have_the_same_bits(
 ) -> None:
     given = {"values": numbers(R, C, dtype), "row_factor": scales(1, C), "column_factor": scales(R, 1)}
     given |= {"rows": scales(R, 1) / 20, "columns": scales(1, C) / 20}
-    kernel = quantise.round_both
+    kernel = quantize.round_both
     if seed is not None:
-        kernel, given["seed"] = quantise.dither_both, torch.tensor(seed, dtype=torch.int32)
+        kernel, given["seed"] = quantize.dither_both, torch.tensor(seed, dtype=torch.int32)
     # Beyond the range of the codes rounding is undefined; the dither stays within it.
     given["values"] = given["values"].clamp(-1, 1) * 0.01 if seed is None else given["values"]
     written = {name: torch.empty(R, C, dtype=torch.int8) for name in ("by_row", "by_column")}
@@ -99,7 +99,7 @@ def test_products_go_back_to_the_same_bits(R: int, C: int, dtype: torch.dtype, t
     given = {"sums": torch.randint(-(2**31), 2**31 - 1, (R, C), dtype=torch.int32)}
     given |= {"rows": scales(R, 1), "columns": scales(1, C)}
     written = {"out": torch.randn(R, C).to(torch.float32 if how == "added" else dtype)}
-    kernel = {"plain": quantise.dequantise, "bias": quantise.dequantise_bias, "added": quantise.accumulate}[how]
+    kernel = {"plain": quantize.dequantize, "bias": quantize.dequantize_bias, "added": quantize.accumulate}[how]
     if how == "bias":
         given["bias"] = torch.randn(C) * 1e9
     assert_same_bits(both_ways(kernel, written, threads, **given))
@@ -113,11 +113,11 @@ def test_what_is_not_finite_or_tiny_gives_the_same_scales_and_numbers(special: f
     values[2, 5] = special
     ones = {"row_factor": torch.ones(1, 21), "column_factor": torch.ones(6, 1)}
     written = {"rows": torch.empty(6, 1), "columns": torch.empty(1, 21), "sums": torch.zeros(21)}
-    twin, own = both_ways(quantise.measure_scales, written, 2, values=values, **ones)
+    twin, own = both_ways(quantize.measure_scales, written, 2, values=values, **ones)
     assert_same_bits((twin[:2], own[:2]))
     given = {"sums": torch.arange(126, dtype=torch.int32).view(6, 21), "rows": values[:, :1].float().contiguous()}
     given["columns"] = values[2:3].float()
-    assert_same_bits(both_ways(quantise.dequantise, {"out": values.clone()}, 2, **given))
+    assert_same_bits(both_ways(quantize.dequantize, {"out": values.clone()}, 2, **given))
 
 
 @pytest.fixture
@@ -131,11 +131,11 @@ def _fresh() -> Iterator[None]:
 @pytest.mark.usefixtures("_fresh")
 def test_it_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native.library(quantise.KERNELS, torch.float32)
+    native.library(quantize.KERNELS, torch.float32)
     (kept,) = (tmp_path / "hasten").iterdir()
     made = kept.stat().st_mtime_ns
     native.forget()
-    native.library(quantise.KERNELS, torch.float32)
+    native.library(quantize.KERNELS, torch.float32)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "hasten").iterdir()] == [made]
 
 
@@ -147,7 +147,7 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
     monkeypatch.setattr(native, "compiler_path", lambda: str(broken))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match=r"ended with 4: no such option. Set CXX"):
-        native.library(quantise.KERNELS, torch.float32)
+        native.library(quantize.KERNELS, torch.float32)
     assert os.listdir(tmp_path / "hasten") == []
 
 
@@ -157,4 +157,4 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
     (tmp_path / "hasten").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match="must be kept in .* Set XDG_CACHE_HOME"):
-        native.library(quantise.KERNELS, torch.float32)
+        native.library(quantize.KERNELS, torch.float32)

@@ -1,4 +1,4 @@
-"""The int8 layer: what it keeps, what it computes in, when it quantises its weight."""
+"""The int8 layer: what it keeps, what it computes in, when it quantizes its weight."""
 
 import copy
 from collections.abc import Callable
@@ -136,19 +136,19 @@ def test_only_int8_activations_are_kept_for_the_backward_pass() -> None:
 
 
 def counted(layer: Int8Linear, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """Return a list that grows by the weight of each time that it is quantised."""
+    """Return a list that grows by the weight of each time that it is quantized."""
     seen: list[Tensor] = []
-    real = Int8Linear.quantised
+    real = Int8Linear.quantized
 
-    def quantised(self: Int8Linear) -> tuple[Tensor, Tensor]:
+    def quantized(self: Int8Linear) -> tuple[Tensor, Tensor]:
         seen.append(self.weight.detach().clone())
         return real(self)
 
-    monkeypatch.setattr(Int8Linear, "quantised", quantised)
+    monkeypatch.setattr(Int8Linear, "quantized", quantized)
     return seen
 
 
-def test_held_weights_are_quantised_once_a_step_and_shared_by_micro_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_weights_are_quantized_once_a_step_and_shared_by_micro_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     _, layer = pair()
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
     seen = counted(layer, monkeypatch)
@@ -169,7 +169,7 @@ def test_held_weights_are_quantised_once_a_step_and_shared_by_micro_batches(monk
     assert len(seen) == 6
 
 
-def test_held_weights_train_exactly_as_weights_quantised_in_each_call() -> None:
+def test_held_weights_train_exactly_as_weights_quantized_in_each_call() -> None:
     layers = [pair(settings=SMALL)[1]]
     layers.append(copy.deepcopy(layers[0]))
     optimizers = [torch.optim.AdamW(layer.parameters(), lr=0.05, fused=True) for layer in layers]

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hasten.techniques.forward.int8 import product
 from hasten.techniques.forward.int8.autograd import Int8Product
 from hasten.techniques.forward.int8.probe import rounding
-from hasten.techniques.forward.int8.quantise import scale_of
+from hasten.techniques.forward.int8.quantize import scale_of
 from hasten.techniques.forward.int8.running import pieces
 
 size = st.integers(32, 110)
@@ -33,7 +33,7 @@ def int8(
     rows_at_most: int = 1024,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    codes, scales = product.quantise_rows(weight.detach(), smooth)
+    codes, scales = product.quantize_rows(weight.detach(), smooth)
     drawn = None if seed is None else torch.tensor(seed, dtype=torch.int32)
     return Int8Product.apply(inputs, weight, bias, codes, scales, (smooth, drawn, rows_at_most, dtype or inputs.dtype))
 
@@ -87,8 +87,8 @@ def test_the_gradient_rounded_at_random_is_right_on_average() -> None:
             sums[which] += one / number
             if seed == 0:
                 single[which] = one
-    codes, scales = product.quantise_rows(weight.detach(), None)
-    input_codes, input_scales = product.quantise_rows(inputs.detach(), None)
+    codes, scales = product.quantize_rows(weight.detach(), None)
+    input_codes, input_scales = product.quantize_rows(inputs.detach(), None)
     exact = (grad @ (codes * scales), grad.t() @ (input_codes * input_scales))
     for mean, one, expected in zip(sums, single, exact, strict=True):
         assert relative(mean, expected) < 1.3 * relative(one, expected) / number**0.5
@@ -138,9 +138,9 @@ def test_second_derivatives_are_refused() -> None:
 
 def test_the_operators_describe_their_results_to_the_compiler() -> None:
     values, grad = torch.randn(64, 40), torch.randn(64, 48)
-    inputs, weight = product.quantise_rows(values, None), product.quantise_rows(torch.randn(48, 40), None)
+    inputs, weight = product.quantize_rows(values, None), product.quantize_rows(torch.randn(48, 40), None)
     checks = ("test_schema", "test_faketensor")
-    torch.library.opcheck(product.quantise_rows, (values, torch.rand(40)), test_utils=checks)
+    torch.library.opcheck(product.quantize_rows, (values, torch.rand(40)), test_utils=checks)
     torch.library.opcheck(product.linear, (*inputs, *weight, torch.rand(48), torch.bfloat16), test_utils=checks)
     seed = torch.tensor(3, dtype=torch.int32)
     for dtype in (torch.float32, None):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hasten.techniques.forward.int8 import quantise
+from hasten.techniques.forward.int8 import quantize
 
 formats = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 
@@ -20,9 +20,9 @@ def codes_like(values: Tensor) -> Tensor:
 def test_codes_times_scales_are_within_half_a_step(rows: int, columns: int, power: int) -> None:
     values = torch.randn(rows, columns) * 10.0**power
     codes, scales = codes_like(values), torch.empty(rows, 1)
-    quantise.quantise_rows(values=values, factor=torch.ones(1, columns), codes=codes, scales=scales)
-    assert codes.abs().max() <= quantise.LARGEST_CODE
-    assert (codes.abs().amax(1) == quantise.LARGEST_CODE).all()
+    quantize.quantize_rows(values=values, factor=torch.ones(1, columns), codes=codes, scales=scales)
+    assert codes.abs().max() <= quantize.LARGEST_CODE
+    assert (codes.abs().amax(1) == quantize.LARGEST_CODE).all()
     error = (codes.double() * scales.double() - values.double()).abs()
     assert (error <= scales.double() * 0.5001).all()
 
@@ -30,16 +30,16 @@ def test_codes_times_scales_are_within_half_a_step(rows: int, columns: int, powe
 def test_the_factor_multiplies_columns_before_rounding() -> None:
     values, factor = torch.randn(9, 7), torch.rand(1, 7) + 0.1
     codes, scales = codes_like(values), torch.empty(9, 1)
-    quantise.quantise_rows(values=values, factor=factor, codes=codes, scales=scales)
+    quantize.quantize_rows(values=values, factor=factor, codes=codes, scales=scales)
     twin, twin_scales = codes_like(values), torch.empty(9, 1)
-    quantise.quantise_rows(values=values * factor, factor=torch.ones(1, 7), codes=twin, scales=twin_scales)
+    quantize.quantize_rows(values=values * factor, factor=torch.ones(1, 7), codes=twin, scales=twin_scales)
     assert torch.equal(codes, twin)
     assert torch.equal(scales, twin_scales)
 
 
 def test_rows_of_zeros_become_zeros() -> None:
     codes, scales = torch.ones(3, 8, dtype=torch.int8), torch.empty(3, 1)
-    quantise.quantise_rows(values=torch.zeros(3, 8), factor=torch.ones(1, 8), codes=codes, scales=scales)
+    quantize.quantize_rows(values=torch.zeros(3, 8), factor=torch.ones(1, 8), codes=codes, scales=scales)
     assert (codes == 0).all()
     assert torch.isfinite(scales).all()
 
@@ -49,8 +49,8 @@ def test_a_value_that_is_not_finite_makes_its_whole_row_not_finite(bad: float) -
     values = torch.randn(3, 8)
     values[1, 2] = bad
     codes, scales, out = codes_like(values), torch.empty(3, 1), torch.empty(3, 8)
-    quantise.quantise_rows(values=values, factor=torch.ones(1, 8), codes=codes, scales=scales)
-    quantise.dequantise(sums=codes.int(), rows=scales, columns=torch.ones(1, 8), out=out)
+    quantize.quantize_rows(values=values, factor=torch.ones(1, 8), codes=codes, scales=scales)
+    quantize.dequantize(sums=codes.int(), rows=scales, columns=torch.ones(1, 8), out=out)
     assert not torch.isfinite(out[1]).any()
     assert torch.isfinite(out[[0, 2]]).all()
 
@@ -59,7 +59,7 @@ def test_a_value_that_is_not_finite_makes_its_whole_row_not_finite(bad: float) -
 def test_scales_for_rows_and_columns_in_one_go(dtype: torch.dtype) -> None:
     values, row_factor, column_factor = torch.randn(12, 10).to(dtype), torch.rand(1, 10), torch.rand(12, 1)
     rows, columns, sums = torch.empty(12, 1), torch.empty(1, 10), torch.ones(10)
-    quantise.measure_scales(
+    quantize.measure_scales(
         values=values,
         row_factor=row_factor,
         column_factor=column_factor,
@@ -78,7 +78,7 @@ def test_rounding_for_rows_and_columns_in_one_go(dtype: torch.dtype) -> None:
     values, row_factor, column_factor = torch.randn(12, 10).to(dtype), torch.rand(1, 10), torch.rand(12, 1)
     rows, columns = torch.full((12, 1), 0.03), torch.full((1, 10), 0.02)
     by_row, by_column = codes_like(values), codes_like(values)
-    quantise.round_both(
+    quantize.round_both(
         values=values,
         row_factor=row_factor,
         column_factor=column_factor,
@@ -95,7 +95,7 @@ def dithered(values: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Return what the dither gives on average by row and by column, in the units of `values`, for scales of 1."""
     rows, columns = values.shape
     by_row, by_column = codes_like(values), codes_like(values)
-    quantise.dither_both(
+    quantize.dither_both(
         values=values,
         row_factor=torch.ones(1, columns),
         column_factor=torch.ones(rows, 1),
@@ -128,16 +128,16 @@ def test_the_dither_never_leaves_the_range_of_codes() -> None:
             assert torch.equal(codes.sign(), values.sign().to(torch.int8))
 
 
-def test_the_hash_is_uniform_and_unrelated_between_neighbours_and_seeds() -> None:
-    draws = torch.stack([quantise.uniform(64, 64, torch.tensor(seed, dtype=torch.int32)) for seed in range(16)])
+def test_the_hash_is_uniform_and_unrelated_between_neighbors_and_seeds() -> None:
+    draws = torch.stack([quantize.uniform(64, 64, torch.tensor(seed, dtype=torch.int32)) for seed in range(16)])
     assert draws.min() >= 0
     assert draws.max() < 1
     counts = torch.histc(draws, bins=64, min=0, max=1)
     expected = draws.numel() / 64
     assert ((counts - expected) ** 2 / expected).sum() < 120  # chi-square of 63 degrees; 0.1 % lie above 104
-    centred = draws - 0.5
-    for shifted in (centred.roll(1, 0), centred.roll(1, 1), centred.roll(1, 2)):
-        correlation = (centred * shifted).mean() / centred.var()
+    centered = draws - 0.5
+    for shifted in (centered.roll(1, 0), centered.roll(1, 1), centered.roll(1, 2)):
+        correlation = (centered * shifted).mean() / centered.var()
         assert correlation.abs() < 5 / draws.numel() ** 0.5
 
 
@@ -147,14 +147,14 @@ def test_products_go_back_to_numbers(dtype: torch.dtype) -> None:
     rows, columns, bias = torch.rand(9, 1), torch.rand(1, 6), torch.randn(6)
     exact = sums.double() * rows * columns
     out = torch.empty(9, 6, dtype=dtype)
-    quantise.dequantise(sums=sums, rows=rows, columns=columns, out=out)
+    quantize.dequantize(sums=sums, rows=rows, columns=columns, out=out)
     torch.testing.assert_close(out, exact.to(dtype))
-    quantise.dequantise_bias(sums=sums, rows=rows, columns=columns, bias=bias, out=out)
+    quantize.dequantize_bias(sums=sums, rows=rows, columns=columns, bias=bias, out=out)
     torch.testing.assert_close(out, (exact + bias).to(dtype))
 
 
 def test_products_are_added_to_what_is_there() -> None:
     sums, rows, columns = torch.randint(-999, 999, (9, 6), dtype=torch.int32), torch.rand(9, 1), torch.rand(1, 6)
     out = torch.ones(9, 6)
-    quantise.accumulate(sums=sums, rows=rows, columns=columns, out=out)
+    quantize.accumulate(sums=sums, rows=rows, columns=columns, out=out)
     torch.testing.assert_close(out, 1 + sums * rows * columns)

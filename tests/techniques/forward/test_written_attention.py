@@ -13,10 +13,10 @@ from hasten.base.errors import BadInput
 from hasten.base.records.run import Progress
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
-from hasten.techniques.forward.attention import chain as chains
+from hasten.techniques.forward.attention import attention_expr as chains
+from hasten.techniques.forward.attention.lazy_scores import Scores
 from hasten.techniques.forward.attention.products import product_order
-from hasten.techniques.forward.attention.recognising import Recognising, outcomes
-from hasten.techniques.forward.attention.scores import Scores
+from hasten.techniques.forward.attention.tracing import Recognizing, outcomes
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
@@ -115,7 +115,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 @pytest.mark.parametrize("attention", WRITTEN)
 def test_agrees_with_what_is_written(attention: Callable[..., Tensor], kernels: list[bool]) -> None:
     plain = with_gradients(attention, parts())
-    with Recognising():
+    with Recognizing():
         fused = with_gradients(attention, parts())
     assert kernels == [attention in (gpt, in_place, added)]
     assert type(fused[0]) is Tensor
@@ -127,7 +127,7 @@ def test_agrees_with_what_is_written(attention: Callable[..., Tensor], kernels: 
 def test_agrees_under_autocast(attention: Callable[..., Tensor], kernels: list[bool]) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         plain = with_gradients(attention, parts())
-        with Recognising():
+        with Recognizing():
             fused = with_gradients(attention, parts())
     assert len(kernels) == 1
     assert fused[0].dtype == plain[0].dtype == torch.bfloat16
@@ -173,7 +173,7 @@ NOT_FUSED = (sliced, over_queries, late_scale, high_fill, linear)
 @pytest.mark.parametrize("attention", [*NOT_FUSED, looked_at])
 def test_what_is_no_attention_has_its_very_bits(attention: Callable[..., Tensor], kernels: list[bool]) -> None:
     plain = with_gradients(attention, parts())
-    with Recognising():
+    with Recognizing():
         other = with_gradients(attention, parts())
     assert len(kernels) == (attention is looked_at)
     for mine, theirs in zip(other, plain, strict=True):
@@ -189,14 +189,14 @@ def test_dropout_that_drops_keeps_its_random_numbers(kernels: list[bool]) -> Non
         return F.dropout((q @ k.transpose(-2, -1)).softmax(-1), 0.5) @ v
 
     plain = dropped(*parts())
-    with Recognising():
+    with Recognizing():
         assert torch.equal(dropped(*parts()), plain)
     assert not kernels
 
 
 def test_scores_tell_their_shape_format_and_place_without_being_computed() -> None:
     q, k, _ = parts()
-    with Recognising(), torch.autocast("cpu", torch.bfloat16):
+    with Recognizing(), torch.autocast("cpu", torch.bfloat16):
         scores = q @ k.transpose(-2, -1)
         assert isinstance(scores, Scores)
         assert scores.shape == scores.size() == (2, 3, LENGTH, LENGTH)
@@ -211,7 +211,7 @@ def test_scores_tell_their_shape_format_and_place_without_being_computed() -> No
 
 def test_a_change_in_place_of_what_scores_come_from_is_refused() -> None:
     q, k, v = (one.detach() for one in parts())
-    with Recognising():
+    with Recognizing():
         scores = q @ k.transpose(-2, -1)
         q.mul_(2)
         with pytest.raises(BadInput, match="was changed in place"):
@@ -272,10 +272,18 @@ def test_training_agrees_and_undo_leaves_the_model_as_it_was(kernels: list[bool]
 
 @pytest.mark.parametrize(
     "name",
-    ["recompute", "recompute_selective", "recompute_budget", "int8_saved", "lossless_saved", "bf16", "micro_batch"],
+    [
+        "activation_checkpointing",
+        "activation_checkpointing_selective",
+        "activation_checkpointing_budget",
+        "int8_saved",
+        "lossless_saved",
+        "bf16",
+        "micro_batch",
+    ],
 )
 def test_goes_together_with_what_else_is_done_to_the_pass(name: str, kernels: list[bool]) -> None:
-    knobs = {"recompute_budget": {"budget": 0.95}}.get(name, {})
+    knobs = {"activation_checkpointing_budget": {"budget": 0.95}}.get(name, {})
     recipe = baseline(block_task(model=lambda: Written(dropout=0.1), batch_size=20, stop=Stop(epochs=2)))
     other = make(name, knobs)
     assert other.refuse(recipe, facts()) is None

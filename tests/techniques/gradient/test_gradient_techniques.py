@@ -1,4 +1,4 @@
-"""Centralisation against its formula, and the guard against NaN."""
+"""Centralization against its formula, and the guard against NaN."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from hasten import Choice, Data, Plan, Update
 from hasten.base.errors import BadInput
 from hasten.machine import facts
 from hasten.techniques.applying import make
-from hasten.techniques.gradient.centralise import centralise
+from hasten.techniques.gradient.centralize import centralize
 from hasten.techniques.gradient.clip import clip_adaptively, clip_by_norm, clip_by_value
 from hasten.techniques.gradient.nonfinite_guard import Guard
 from hasten.training.loop import step, train
@@ -22,12 +22,12 @@ from hasten.training.session import build
 from tiny_tasks import mlp_task, regression_task
 
 
-def test_centralised_gradients_have_no_mean_per_unit() -> None:
+def test_centralized_gradients_have_no_mean_per_unit() -> None:
     parameters = [nn.Parameter(torch.ones(shape)) for shape in ((4, 3), (5, 2, 3, 3), (6,), (2, 2))]
     for parameter in parameters[:-1]:
         parameter.grad = torch.randn(parameter.shape) + 3
     before = [None if parameter.grad is None else parameter.grad.clone() for parameter in parameters]
-    assert centralise(parameters)
+    assert centralize(parameters)
     for old, parameter in zip(before, parameters, strict=True):
         if old is None:
             assert parameter.grad is None
@@ -38,10 +38,10 @@ def test_centralised_gradients_have_no_mean_per_unit() -> None:
                 torch.testing.assert_close(parameter.grad[unit], old[unit] - old[unit].mean())
 
 
-def test_centralise_refuses_a_model_without_matrices() -> None:
+def test_centralize_refuses_a_model_without_matrices() -> None:
     task = regression_task(model=lambda: nn.PReLU())
-    assert "no weight with several inputs" in make("centralise").refuse(baseline(task), facts())
-    assert make("centralise").refuse(baseline(mlp_task()), facts()) is None
+    assert "no weight with several inputs" in make("centralize").refuse(baseline(task), facts())
+    assert make("centralize").refuse(baseline(mlp_task()), facts()) is None
 
 
 def test_the_guard_leaves_out_updates_counts_them_and_gives_up() -> None:
@@ -69,7 +69,7 @@ STEPS = {
     "clip_norm": partial(clip_by_norm, max_norm=0.1),
     "clip_value": partial(clip_by_value, limit=0.01),
     "clip_adaptive": partial(clip_adaptively, share=0.01, smallest=1e-3),
-    "centralise": centralise,
+    "centralize": centralize,
     "nonfinite_guard": Guard(limit=0),
 }
 
@@ -95,7 +95,7 @@ def test_the_guard_sees_infinity_in_a_sparse_gradient() -> None:
     assert not Guard(limit=1)([layer.weight])
 
 
-@pytest.mark.parametrize("name", ["clip_norm", "clip_value", "clip_adaptive", "centralise", "nonfinite_guard"])
+@pytest.mark.parametrize("name", ["clip_norm", "clip_value", "clip_adaptive", "centralize", "nonfinite_guard"])
 def test_a_model_with_sparse_gradients_of_its_own_trains(name: str) -> None:
     x = torch.randint(0, 50, (40, 3), generator=torch.Generator().manual_seed(0))
 

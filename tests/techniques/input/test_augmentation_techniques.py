@@ -30,11 +30,11 @@ def stored(images: torch.Tensor) -> Task:
     return mlp_task(
         data=data,
         model=lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(3)),
-        prepare=(lambda batch: (batch[0].float() / 255, *batch[1:]),),
+        batch_transforms=(lambda batch: (batch[0].float() / 255, *batch[1:]),),
     )
 
 
-def colours() -> Task:
+def colors() -> Task:
     return stored(torch.randint(0, 256, (24, 16, 17, 3), dtype=torch.uint8))
 
 
@@ -43,18 +43,18 @@ def pictures() -> Task:
     task = stored(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
     labels = torch.arange(24) % 3
     return replace(
-        task, data=Data(train=TensorDataset(images, labels), valid=TensorDataset(images, labels)), prepare=()
+        task, data=Data(train=TensorDataset(images, labels), valid=TensorDataset(images, labels)), batch_transforms=()
     )
 
 
 @pytest.mark.parametrize(
     ("kind", "task"),
     [
-        ("shift_flip", colours()),
+        ("shift_flip", colors()),
         ("shift_flip", pictures()),
         ("shift", pictures()),
         ("erase", pictures()),
-        ("trivial", colours()),
+        ("trivial", colors()),
         ("mixup", pictures()),
         ("mixup", mlp_task()),
         ("noise", mlp_task()),
@@ -87,11 +87,11 @@ def test_images_are_shifted_and_mirrored_as_the_slow_twin_does() -> None:
 @pytest.mark.parametrize(
     ("kind", "task", "reason"),
     [
-        ("shift_flip", replace(colours(), augment=(Flip(),)), "augments its samples already"),
+        ("shift_flip", replace(colors(), augment=(Flip(),)), "augments its samples already"),
         ("shift_flip", mlp_task(), r"for images of at least 4 x 4; the samples have the shape (5,)"),
-        ("trivial", pictures(), "colour images of uint8"),
+        ("trivial", pictures(), "color images of uint8"),
         ("noise", pictures(), "noise is for tables"),
-        ("mixup", colours(), "the samples are uint8"),
+        ("mixup", colors(), "the samples are uint8"),
         ("mixup", replace(mlp_task(), batch_size=None), "a full batch is built only once"),
     ],
 )

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from hasten import Data
-from hasten.data import loaders
 from hasten.data.datasets import Windows
-from hasten.data.gather import take, why_not
-from hasten.data.loaders import Fetched, gathered, per_sample
+from hasten.data.loading import loaders
+from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.loaders import Fetched, gathered, per_sample
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.training.recipe import baseline

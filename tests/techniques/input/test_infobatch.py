@@ -55,17 +55,17 @@ def test_the_first_epoch_and_the_last_use_all_samples_and_others_fewer() -> None
     rates: dict[int, float] = {}
     for ids, batch in run.batches():
         run.set_learning_rate()
-        rates[run.place.epoch] = run.optimizer.param_groups[0]["lr"]
-        seen.setdefault(run.place.epoch, []).extend(ids.tolist())
+        rates[run.position.epoch] = run.optimizer.param_groups[0]["lr"]
+        seen.setdefault(run.position.epoch, []).extend(ids.tolist())
         step(run, batch)
         run.advance(len(ids), 0.0)
-        if run.place.epoch == 8:
+        if run.position.epoch == 8:
             break
     used = [sorted(seen[epoch]) for epoch in range(8)]
     assert used[0] == used[7] == list(range(50))
     assert all(20 < len(set(ids)) == len(ids) < 50 for ids in used[1:7])
     assert rates[7] < 0.2 * rates[0]  # the rate falls to its end although there were fewer updates
-    assert run.place.step < 8 * 7
+    assert run.position.step < 8 * 7
 
 
 def test_left_out_are_half_of_those_below_the_mean_and_the_others_count_double() -> None:
@@ -129,7 +129,7 @@ def test_goes_on_from_the_middle_of_an_epoch_bit_for_bit(tmp_path: Path) -> None
     file, plan = tmp_path / "checkpoint", Plan(task="tiny", choices=())
     run = build(recipe())
     steps(run, 16)
-    assert run.place.offset > 0
+    assert run.position.offset > 0
     save_checkpoint(run, plan, file)
     expected = steps(run, 20)
     other = build(recipe())
@@ -175,8 +175,8 @@ def test_a_batch_with_other_rows_than_samples_is_refused() -> None:
 def test_a_run_of_a_number_of_updates_ends_when_the_data_have_come_round_as_often() -> None:
     run = build(make("infobatch").apply(baseline(mlp_task(stop=Stop(steps=8 * 7)))))
     list(train(run))
-    assert run.place.epoch == 8
-    assert run.place.step < 8 * 7
+    assert run.position.epoch == 8
+    assert run.position.step < 8 * 7
 
 
 def test_refuses_runs_that_it_cannot_shorten() -> None:
@@ -200,7 +200,7 @@ def test_trains_as_well_with_batches_made_ahead_and_in_parts() -> None:
     chosen = [make("infobatch"), make("prefetch"), make("micro_batch", {"size": 3})]
     run = build(apply_all(chosen, baseline(task), facts()))
     last = [event for event in train(run) if isinstance(event, Evaluation)][-1]
-    assert run.place.epoch == 12
-    assert run.place.step < 12 * 5
+    assert run.position.epoch == 12
+    assert run.position.step < 12 * 5
     assert last.valid_loss is not None
     assert last.valid_loss < 0.5

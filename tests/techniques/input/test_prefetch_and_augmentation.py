@@ -15,7 +15,7 @@ from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Augment, Draws
 from hasten.data.augmentation.images import Flip, PadCrop
 from hasten.data.augmentation.mixing import MixUp
-from hasten.data.augmentation.normalise import Normalise
+from hasten.data.augmentation.normalize import Normalize
 from hasten.data.datasets import Batch
 from hasten.machine import facts
 from hasten.techniques.applying import make
@@ -35,7 +35,7 @@ def picture_task(*augment: Augment, **changes: object) -> Task:
         data=Data(train=TensorDataset(images, labels), valid=TensorDataset(images[:9], labels[:9])),
         model=lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4)),
         augment=augment or (PadCrop(2), Flip()),
-        prepare=(Normalise((120.0,) * 3, (60.0,) * 3),),
+        batch_transforms=(Normalize((120.0,) * 3, (60.0,) * 3),),
     )
     return replace(task, **changes)
 
@@ -77,8 +77,8 @@ def test_every_epoch_has_its_own_augmentation_and_validation_has_none() -> None:
     same = sum(torch.equal(first[place], second[place]) for place in range(50))
     assert same < 15
     valid = torch.cat([batch[0] for batch in run.validation_batches()])
-    normalise = run.recipe.task.prepare[0]
-    assert torch.equal(valid, normalise(run.recipe.task.data.valid[:])[0])
+    normalize = run.recipe.task.batch_transforms[0]
+    assert torch.equal(valid, normalize(run.recipe.task.data.valid[:])[0])
 
 
 @pytest.mark.parametrize("batch_size", [2, 4, 12])
@@ -89,10 +89,10 @@ def test_a_run_resumes_onto_the_same_samples_at_every_step_with_any_batch_size(b
     for step in range(7):
         run = build(recipe)
         samples(run, step)
-        place = replace(run.place)
+        place = replace(run.position)
         recipe_then = replace(recipe, input=replace(recipe.input, batch_size=batch_size))
         resumed = build(ahead(recipe_then) if prefetch else recipe_then)
-        resumed.place = place
+        resumed.position = place
         left = -(-(50 - 8 * step) // batch_size)
         assert_same(samples(resumed, left), whole[8 * step : 50])
         assert_same(samples(resumed, 2), whole[50 : 50 + 2 * batch_size])
@@ -147,8 +147,8 @@ def test_check_prepares_augments_and_says_what_fails() -> None:
     check(picture_task())
     with pytest.raises(BadInput, match="the training data after Task.augment must be prepared"):
         check(picture_task(lambda batch, draws: (batch[0][:, :2], batch[1])))
-    with pytest.raises(BadInput, match="Task.prepare must take the training data"):
-        check(picture_task(prepare=(lambda batch: batch[7],)))
+    with pytest.raises(BadInput, match="Task.batch_transforms must take the training data"):
+        check(picture_task(batch_transforms=(lambda batch: batch[7],)))
 
 
 @pytest.mark.gpu

@@ -119,7 +119,7 @@ def test_goes_on_from_a_saved_state_bit_for_bit_and_from_torchs_own(state_format
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-(2.0**100), 2.0**100, allow_nan=False, width=32), st.integers(0, 10**6))
-def test_bf16_rounds_to_a_neighbour_and_its_mean_is_the_value(value: float, seed: int) -> None:
+def test_bf16_rounds_to_a_neighbor_and_its_mean_is_the_value(value: float, seed: int) -> None:
     values = torch.full((4096,), value)
     rounded = Bf16Rounded().unpack(Bf16Rounded().pack(values, name="exp_avg", seed=seed), values.shape)
     gap = abs(value) * 2.0**-7 + 1e-38

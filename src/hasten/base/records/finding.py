@@ -30,7 +30,7 @@ class Finding(Record, frozen=True):
     advice: str = ""  # what to do where no technique does it
     check: str = ""  # the command that checks it again
     explains: tuple[str, ...] = ()  # symptoms that are consequences of this one, told with it and not beside it
-    techniques: tuple[str, ...] = ()  # names to try, in order; filled in by whoever knows the catalogue
+    techniques: tuple[str, ...] = ()  # names to try, in order; filled in by whoever knows the catalog
 
     @property
     def recoverable(self) -> float:

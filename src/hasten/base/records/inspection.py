@@ -4,7 +4,7 @@ from hasten.base.records.record import Record
 
 
 class ColumnSummary(Record, frozen=True):
-    """One column of a table, one array, or one quantity of each sample (the length of a text, a colour).
+    """One column of a table, one array, or one quantity of each sample (the length of a text, a color).
 
     `kind` is "number", "category" or "class"; what a kind does not have is None or empty.
     """

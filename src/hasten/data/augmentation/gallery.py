@@ -16,19 +16,19 @@ from torch import Tensor
 
 from hasten.base.errors import BadInput
 from hasten.base.files import write_atomically
-from hasten.data.augmentation.colour import Brightness, Contrast, Grey, Hue, Saturation
+from hasten.data.augmentation.color import Brightness, Contrast, Gray, Hue, Saturation
 from hasten.data.augmentation.draws import Augment, Draws
 from hasten.data.augmentation.images import Erase, Flip, PadCrop, RandomResizedCrop
 from hasten.data.augmentation.mixing import CutMix, MixUp
 from hasten.data.augmentation.rows import AddNoise, DropTokens, MaskFeatures, MaskTokens
 from hasten.data.augmentation.trivial import TrivialAugment
-from hasten.data.optional import require
+from hasten.data.sources.optional import require
 
 SIDE = 56
 _SHOWN = 5
 _GAP = 4
 _CELLS, _CELL = 14, 4  # of a row of tokens or features: how many, and pixels each
-_COLOURS = 64
+_COLORS = 64
 
 IMAGES: tuple[Augment, ...] = (
     Flip(),
@@ -39,7 +39,7 @@ IMAGES: tuple[Augment, ...] = (
     Contrast(0.8),
     Saturation(0.9),
     Hue(0.3),
-    Grey(0.5),
+    Gray(0.5),
     TrivialAugment(),
     MixUp(classes=2, alpha=1),
     CutMix(classes=2),
@@ -83,7 +83,7 @@ def strip(change: Augment, samples: Tensor, targets: Tensor) -> Tensor:
 
 
 def _cells(rows: Tensor) -> Tensor:
-    """Return each row as a line of grey cells: black for 0, lighter for larger numbers."""
+    """Return each row as a line of gray cells: black for 0, lighter for larger numbers."""
     levels = (rows.float() / _CELLS * 255).clamp(0, 255).to(torch.uint8)
     wide = levels.repeat_interleave(_CELL, dim=1)[:, None, :, None]
     return wide.expand(-1, 3 * _CELL, -1, 3)
@@ -124,7 +124,7 @@ def write(folder: Path) -> None:
     pil = require("PIL.Image", package="pillow", what="pictures")
     for name, pixels in gallery().items():
         content = io.BytesIO()
-        pil.fromarray(pixels.contiguous().numpy()).quantize(_COLOURS).save(content, "PNG", optimize=True)
+        pil.fromarray(pixels.contiguous().numpy()).quantize(_COLORS).save(content, "PNG", optimize=True)
         write_atomically(folder / f"{name}.png", lambda file, content=content: file.write(content.getvalue()))
 
 

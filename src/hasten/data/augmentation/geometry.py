@@ -10,7 +10,7 @@ Row = tuple[float, float]
 
 
 def warp(images: Tensor, matrices: Sequence[tuple[Row, Row]]) -> Tensor:
-    """Return images whose pixel at (x, y) is the one at matrix (x, y), both from the centre; black where there is none.
+    """Return images whose pixel at (x, y) is the one at matrix (x, y), both from the center; black where there is none.
 
     Args:
         images: (batch, height, width, channels) of any dtype.
@@ -35,10 +35,10 @@ def turn_matrix(degrees: float) -> tuple[Row, Row]:
 
 
 def slant_right_matrix(slope: float) -> tuple[Row, Row]:
-    """Return the matrix of an image whose rows are moved right by `slope` times their distance below the centre."""
+    """Return the matrix of an image whose rows are moved right by `slope` times their distance below the center."""
     return (1.0, -slope), (0.0, 1.0)
 
 
 def slant_down_matrix(slope: float) -> tuple[Row, Row]:
-    """Return the matrix of an image whose columns are moved down by `slope` times their distance behind the centre."""
+    """Return the matrix of an image whose columns are moved down by `slope` times their distance behind the center."""
     return (1.0, 0.0), (-slope, 1.0)

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from hasten.data.augmentation.draws import Augment, Draws
 from hasten.data.datasets import Batch
+from hasten.data.loading.reused_memory import ReusedMemory
 from hasten.data.loading.side_by_side import side_by_side
-from hasten.data.memory import ReusedMemory
 
 _memory = ReusedMemory()
 _TRIES = 10  # boxes drawn until one fits, as in torchvision

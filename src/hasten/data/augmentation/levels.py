@@ -1,11 +1,11 @@
-"""Changes of uint8 images, (batch, height, width, 3), by their neighbours or by all values of the image."""
+"""Changes of uint8 images, (batch, height, width, 3), by their neighbors or by all values of the image."""
 
 import torch
 from torch import Tensor
 
-from hasten.data.augmentation.colour import away_from
+from hasten.data.augmentation.color import away_from
 
-_CENTRE, _ALL = 5, 13  # the weight of a pixel among its neighbours, which have 1 each: Pillow's SMOOTH
+_CENTER, _ALL = 5, 13  # the weight of a pixel among its neighbors, which have 1 each: Pillow's SMOOTH
 
 
 def sharpen(images: Tensor, factors: Tensor) -> Tensor:
@@ -14,7 +14,7 @@ def sharpen(images: Tensor, factors: Tensor) -> Tensor:
     rows = whole[:, :-2] + whole[:, 1:-1] + whole[:, 2:]
     around = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     smooth = images.float()
-    smooth[:, 1:-1, 1:-1] = ((around + (_CENTRE - 1) * whole[:, 1:-1, 1:-1]).float() / _ALL).round()
+    smooth[:, 1:-1, 1:-1] = ((around + (_CENTER - 1) * whole[:, 1:-1, 1:-1]).float() / _ALL).round()
     return away_from(images, smooth, factors)
 
 
@@ -27,7 +27,7 @@ def stretch(images: Tensor) -> Tensor:
     return torch.where(flat, images, scaled.round().to(torch.uint8))
 
 
-def equalise(images: Tensor) -> Tensor:
+def equalize(images: Tensor) -> Tensor:
     """Return the images with every value about equally frequent in each channel, as Pillow's `ImageOps.equalize`."""
     batch, channels = len(images), images.shape[3]
     values = images.permute(0, 3, 1, 2).reshape(batch * channels, -1).long()

@@ -95,9 +95,9 @@ class CutMix:
 def cut_boxes(draws: Draws, height: int, width: int, alpha: float) -> Tensor:
     """Return the boxes that CutMix pastes, cut off at the border: (batch, 4) int64 top, bottom, left, right."""
     side = torch.sqrt(1 - beta(draws, alpha))
-    centre = draws.uniform("centre", 2)
+    center = draws.uniform("center", 2)
     bounds: list[Tensor] = []
     for place, length in enumerate((height, width)):
-        middle, half = (centre[:, place] * length).long(), (side * length / 2).long()
+        middle, half = (center[:, place] * length).long(), (side * length / 2).long()
         bounds += [(middle - half).clamp(min=0), (middle + half).clamp(max=length)]
     return torch.stack(bounds, dim=1)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from hasten.data.augmentation.colour import Brightness, Contrast, Grey, Hue, Saturation
+from hasten.data.augmentation.color import Brightness, Contrast, Gray, Hue, Saturation
 from hasten.data.augmentation.draws import Augment, Draws
 from hasten.data.augmentation.geometry import slant_down_matrix, slant_right_matrix, turn_matrix
 from hasten.data.augmentation.images import ChannelsFirst, Erase, Flip, PadCrop, RandomResizedCrop, random_boxes
@@ -106,10 +106,10 @@ def _(change: Hue, values: Values, draws: Draws) -> Values:
 
 
 @change_one.register
-def _(change: Grey, values: Values, draws: Draws) -> Values:
-    if not bool(draws.chosen("grey", change.probability)):
+def _(change: Gray, values: Values, draws: Draws) -> Values:
+    if not bool(draws.chosen("gray", change.probability)):
         return values
-    return np.stack([_grey(values)] * 3, axis=2)
+    return np.stack([_gray(values)] * 3, axis=2)
 
 
 def _factor(draws: Draws, name: str, strength: float) -> np.float32:
@@ -121,16 +121,16 @@ def _brightened(values: Values, factor: np.float32) -> Values:
 
 
 def _contrasted(values: Values, factor: np.float32) -> Values:
-    mean = np.float32(round(int(_grey(values).sum(dtype=np.int64)) / (values.shape[0] * values.shape[1])))
+    mean = np.float32(round(int(_gray(values).sum(dtype=np.int64)) / (values.shape[0] * values.shape[1])))
     return _stored((values.astype(np.float32) - mean) * factor + mean)
 
 
 def _saturated(values: Values, factor: np.float32) -> Values:
-    grey = _grey(values)[:, :, None].astype(np.float32)
-    return _stored((values.astype(np.float32) - grey) * factor + grey)
+    gray = _gray(values)[:, :, None].astype(np.float32)
+    return _stored((values.astype(np.float32) - gray) * factor + gray)
 
 
-def _grey(values: Values) -> Values:
+def _gray(values: Values) -> Values:
     red, green, blue = (values[:, :, place].astype(np.float32) for place in range(3))
     return _stored(red * np.float32(0.299) + green * np.float32(0.587) + blue * np.float32(0.114))
 
@@ -181,7 +181,7 @@ def _(change: TrivialAugment, values: Values, draws: Draws) -> Values:
         lambda: _warped(values, *slant_down_matrix(float(np.float64(0.99) * strength))),
         lambda: _sharpened(values, factor),
         lambda: _stretched(values),
-        lambda: _equalised(values),
+        lambda: _equalized(values),
     )
     return results[int(draws.integers("change", len(CHANGES)))]()
 
@@ -219,7 +219,7 @@ def _stretched(values: Values) -> Values:
     return out
 
 
-def _equalised(values: Values) -> Values:
+def _equalized(values: Values) -> Values:
     out = values.copy()
     for channel in range(values.shape[2]):
         counts = [int((values[..., channel] == level).sum()) for level in range(256)]

@@ -54,7 +54,7 @@ class AddNoise:
 
 @dataclass(frozen=True)
 class MaskFeatures:
-    """Replace each feature by `value` with a probability: 0 is the mean of standardised features."""
+    """Replace each feature by `value` with a probability: 0 is the mean of standardized features."""
 
     probability: float = 0.1
     value: float = 0.0

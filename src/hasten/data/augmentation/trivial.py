@@ -1,7 +1,7 @@
 """One random change of random strength for each image (Müller and Hutter, 2021, arXiv:2103.10158).
 
 The changes and their ranges are those of torchvision's `TrivialAugmentWide`. They differ in detail: pixels are the
-nearest ones, turning and slanting is about the centre, shifts go up to half the shorter side, and values are rounded.
+nearest ones, turning and slanting is about the center, shifts go up to half the shorter side, and values are rounded.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from hasten.data.augmentation.colour import brighten, contrast, saturate
+from hasten.data.augmentation.color import brighten, contrast, saturate
 from hasten.data.augmentation.draws import Draws
 from hasten.data.augmentation.geometry import Row, slant_down_matrix, slant_right_matrix, turn_matrix, warp
 from hasten.data.augmentation.images import crop
-from hasten.data.augmentation.levels import equalise, sharpen, stretch
+from hasten.data.augmentation.levels import equalize, sharpen, stretch
 from hasten.data.datasets import Batch
 
 LEVELS = 31
@@ -27,13 +27,13 @@ Change: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(images, strengths (batch,) from -1 to 1) -> images."""
 
 
-def posterise(images: Tensor, strengths: Tensor) -> Tensor:
+def posterize(images: Tensor, strengths: Tensor) -> Tensor:
     """Return the images with their lowest bits cleared: none at strength 0, six at 1 or -1."""
     dropped = (strengths.abs() * 6).round().to(images.device, torch.uint8).view(-1, 1, 1, 1)
     return (images >> dropped) << dropped
 
 
-def solarise(images: Tensor, strengths: Tensor) -> Tensor:
+def solarize(images: Tensor, strengths: Tensor) -> Tensor:
     """Return the images with values at and above a threshold inverted; the threshold falls from 255 to 0."""
     threshold = (255 - 255 * strengths.abs()).round().to(images.device, torch.uint8).view(-1, 1, 1, 1)
     return torch.where(images >= threshold, 255 - images, images)
@@ -71,8 +71,8 @@ CHANGES: tuple[Change, ...] = (
     _by_factor(brighten),
     _by_factor(contrast),
     _by_factor(saturate),
-    posterise,
-    solarise,
+    posterize,
+    solarize,
     shift_down,
     shift_right,
     _by_matrix(turn_matrix, _LARGEST_TURN),
@@ -80,7 +80,7 @@ CHANGES: tuple[Change, ...] = (
     _by_matrix(slant_down_matrix, _LARGEST_FACTOR),
     _by_factor(sharpen),
     lambda images, strengths: stretch(images),
-    lambda images, strengths: equalise(images),
+    lambda images, strengths: equalize(images),
 )
 
 

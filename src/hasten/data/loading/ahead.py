@@ -8,7 +8,7 @@ import torch
 
 from hasten.base.device import Device
 from hasten.data.datasets import Batch
-from hasten.data.loaders import Fetched
+from hasten.data.loading.loaders import Fetched
 from hasten.data.loading.prefetch import prefetched
 
 Make: TypeAlias = Callable[[Fetched], Batch]

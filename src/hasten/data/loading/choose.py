@@ -5,7 +5,7 @@ from time import perf_counter
 
 from hasten.base.errors import BadInput
 from hasten.base.records.record import Record
-from hasten.data.loaders import Fetched
+from hasten.data.loading.loaders import Fetched
 
 _ROUNDS = 5
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from hasten.data.loaders import Fetch, Fetched
 from hasten.data.loading.alone import compute_alone
+from hasten.data.loading.loaders import Fetch, Fetched
 
 AHEAD = 2
 """Batches that the other process makes before they are asked for."""

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hasten.base.device import Device
-from hasten.data.gather import take
-from hasten.data.loaders import Fetch, Fetched
+from hasten.data.loading.gather import take
+from hasten.data.loading.loaders import Fetch, Fetched
 
 _PORTION_BYTES = 64 << 20
 
@@ -29,7 +29,7 @@ def resident(dataset: Dataset[Any], batch_size: int, *, device: str) -> Fetch:
     """Fetch from a copy of the data set on `device`, which is made now; the batches are there too.
 
     Args:
-        dataset: one that can be gathered (see `hasten.data.gather`).
+        dataset: one that can be gathered (see `hasten.data.loading.gather`).
         batch_size: samples in a batch.
         device: that holds the copy.
     """

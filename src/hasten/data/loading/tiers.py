@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from hasten.base.device import Device
-from hasten.data.gather import why_not
-from hasten.data.loaders import Fetch, Fetched, Loader, gathered, per_sample
 from hasten.data.loading.choose import Choice, fastest
 from hasten.data.loading.decode import AHEAD, in_process, in_threads
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import Fetch, Fetched, Loader, gathered, per_sample
 from hasten.data.loading.resident import fits, resident
 
 BUDGET_S = 0.4

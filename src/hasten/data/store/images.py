@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hasten.data.datasets import Batch
-from hasten.data.pictures import decode_image
+from hasten.data.sources.pictures import decode_image
 from hasten.data.store.reader import Store
 
 
 @dataclass(frozen=True)
 class StoreImages(Dataset[Batch]):
-    """Labelled images, decoded when they are read: (height, width, 3) uint8, and the label.
+    """Labeled images, decoded when they are read: (height, width, 3) uint8, and the label.
 
     Decoding releases Python's lock, so threads do it side by side (`hasten.data.loading.decode.in_threads`).
 

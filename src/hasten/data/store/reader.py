@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.datasets import Batch
-from hasten.data.gather import rows
+from hasten.data.loading.gather import rows
 from hasten.data.store.blocks import CheckedArray, RowsToSamples, no_sample, own_sample, through_offsets
 from hasten.data.store.damage import damage_error
 from hasten.data.store.fingerprint import source_changed

@@ -16,7 +16,7 @@ from hasten.base.units import seconds
 from hasten.data.datasets import Batch
 from hasten.measurement.paired import LEAST_BLOCK_S, Block, timed_pairs
 from hasten.measurement.statistics import ratio_interval, trimmed_mean
-from hasten.profiling.failing import Reason, or_reason
+from hasten.profiling.best_effort import Reason, or_reason
 from hasten.training.loop import step
 from hasten.training.session import Session
 

@@ -1,1 +1,1 @@
-"""Charts as SVG text: pure functions from plain values. Colours are CSS classes, so that they follow the page."""
+"""Charts as SVG text: pure functions from plain values. Colors are CSS classes, so that they follow the page."""

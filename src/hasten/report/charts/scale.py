@@ -1,4 +1,4 @@
-"""From values to places on an axis, and the round values that an axis is labelled with."""
+"""From values to places on an axis, and the round values that an axis is labeled with."""
 
 import math
 from collections.abc import Iterable

@@ -17,16 +17,16 @@ STYLES = {Tone.BETTER: "green", Tone.SAME: "blue", Tone.WORSE: "red", Tone.UNKNO
 
 def verdict_view(evidence: Evidence) -> RenderableType:
     """Return the sentence in a frame, what qualifies it, and the table of both sides."""
-    judgement = judge(evidence)
-    style = STYLES[judgement.tone]
+    judgment = judge(evidence)
+    style = STYLES[judgment.tone]
     content: list[RenderableType] = [
-        Panel(Text(judgement.sentence, style=f"bold {style}"), border_style=style, expand=False)
+        Panel(Text(judgment.sentence, style=f"bold {style}"), border_style=style, expand=False)
     ]
     rows = [(quiet(row.name), Text(row.baseline), Text(row.plan)) for row in summary_rows(evidence)]
     if rows:
         head = (quiet(""), quiet("baseline"), Text("plan", style="bold"))
         content.append(grid([head, *rows]))
-    content += [quiet(detail) for detail in judgement.details]
+    content += [quiet(detail) for detail in judgment.details]
     content.append(quiet(f"Tuning took {seconds(evidence.tuning.spent_s)}, which is not part of these times."))
     content += [Text(f"! {remark}", style="yellow") for remark in evidence.remarks]
     return section("Baseline against plan", *content)

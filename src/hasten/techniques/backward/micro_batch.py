@@ -15,7 +15,7 @@ Numerics
     said: it computes the same gradient with less memory.
 
 Known problems
-    Batch normalisation would see the statistics of a part instead of the batch: such models are refused.
+    Batch normalization would see the statistics of a part instead of the batch: such models are refused.
 
 Source
     Ott et al., 2018, arXiv:1806.00187, section 3. The weighting by terms: see pytorch and transformers issue 34198
@@ -48,7 +48,7 @@ class MicroBatch:
         idea="accumulate the gradient of a batch over smaller parts, to save memory",
         source="Ott et al., 2018, arXiv:1806.00187",
         treats=("near_memory_limit",),
-        needs=("a model whose samples do not see each other (no batch normalisation)",),
+        needs=("a model whose samples do not see each other (no batch normalization)",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -57,7 +57,7 @@ class MicroBatch:
             return f"a batch of {recipe.input.batch_size} has no parts of {self._size(recipe)}"
         for name, module in example_model(recipe).named_modules():
             if isinstance(module, _BatchNorm):
-                return f"the layer {name!r} normalises over the batch, and would see only a part of it"
+                return f"the layer {name!r} normalizes over the batch, and would see only a part of it"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

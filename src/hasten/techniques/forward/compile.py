@@ -5,7 +5,7 @@ What it does
     generates fused code (C++ on a CPU, Triton on a GPU).
 
 Why it helps
-    Elementwise operations, normalisations and reductions run in one pass over memory, and Python's cost per operation
+    Elementwise operations, normalizations and reductions run in one pass over memory, and Python's cost per operation
     goes away.
 
 When it hurts

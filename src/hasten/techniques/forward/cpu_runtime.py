@@ -85,6 +85,6 @@ class CpuRuntime:
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Switch the settings on for the run."""
+        """ContextFactory the settings on for the run."""
         switch = partial(runtime, threads=self.threads, flush_denormals=self.flush_denormals)
         return recipe.with_context(switch)

@@ -50,7 +50,7 @@ class Fp16:
         source="Micikevicius et al., 2018, arXiv:1710.03740",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("float16 arithmetic: AVX512-FP16 or AMX-FP16 on a CPU, compute capability 7.0 on a GPU",),
-        conflicts=("bf16", "update_in_backward"),
+        conflicts=("bf16", "optimizer_in_backward"),
         after=("compile",),
     )
 

@@ -171,7 +171,7 @@ def why_not_last(recipe: Recipe) -> str | None:
 
     layer.register_forward_hook(note)
     sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.task.data.train[0])
-    for prepare in recipe.input.prepare:
+    for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)
     with preserved(), torch.no_grad():
         output = recipe.forward.predict(model, sample)

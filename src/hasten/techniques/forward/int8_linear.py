@@ -9,7 +9,7 @@ Why it helps
     the backward pass is int8 as well: a quarter of the memory.
 
 When it hurts
-    Narrow layers and short batches: quantising costs more than the products save. Such layers are left alone.
+    Narrow layers and short batches: quantizing costs more than the products save. Such layers are left alone.
 
 Numerics
     About 1 % error in each product, without bias; much below the noise of a minibatch, which the gate checks.

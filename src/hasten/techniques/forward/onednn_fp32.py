@@ -74,5 +74,5 @@ class OneDnnFp32:
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Switch the setting on for the run."""
+        """ContextFactory the setting on for the run."""
         return recipe.with_context(medium_matmul_precision)

@@ -2,17 +2,17 @@
 
 What it does
     Attention that a model writes out (a product of queries and keys, scale, mask, softmax, a product with the values)
-    becomes one call of `F.scaled_dot_product_attention`. It is recognised while the model runs: in modules that were
+    becomes one call of `F.scaled_dot_product_attention`. It is recognized while the model runs: in modules that were
     seen to do it, scores are not computed before it is clear what is done with them. `nn.MultiheadAttention` returns
     its weights unless told otherwise; where the model does not use them, it is told.
 
 Why it helps
     The fused kernel never writes the matrix of scores, (length x length) for each head: less memory, and 1.4 to 2.4
-    times as fast forward and backward on a CPU. A mask that hides the future is recognised on a CPU, and half of the
+    times as fast forward and backward on a CPU. A mask that hides the future is recognized on a CPU, and half of the
     products are left out.
 
 When it hurts
-    For sequences of a few positions the kernel is no faster than the products, and recognising costs some
+    For sequences of a few positions the kernel is no faster than the products, and recognizing costs some
     microseconds a layer.
 
 Numerics
@@ -27,7 +27,7 @@ Known problems
 
 Source
     Dao et al., 2022, arXiv:2205.14135 (FlashAttention); torch.nn.functional.scaled_dot_product_attention; the forms
-    that are recognised: torch/_inductor/fx_passes/fuse_attention.py.
+    that are recognized: torch/_inductor/fx_passes/fuse_attention.py.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ from hasten.base.seeds import preserved, seed_all
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
-from hasten.techniques.forward.attention.recognising import lead_to_kernel, outcomes, recognised
+from hasten.techniques.forward.attention.tracing import lead_to_kernel, outcomes, recognized
 from hasten.training.inspection import copy_of, example_batch, example_model
 from hasten.training.recipe import Recipe
 
@@ -117,7 +117,7 @@ def fuse(model: nn.Module, *, recipe: Recipe) -> nn.Module:
 
 def unfuse(model: nn.Module) -> nn.Module:
     """Take `fuse` back."""
-    return unwrap_forward(unwrap_forward(model, recognised), without_weights)
+    return unwrap_forward(unwrap_forward(model, recognized), without_weights)
 
 
 @dataclass(frozen=True)

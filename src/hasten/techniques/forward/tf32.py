@@ -69,5 +69,5 @@ class Tf32:
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Switch the setting on for the run."""
+        """ContextFactory the setting on for the run."""
         return recipe.with_context(tensor_float)

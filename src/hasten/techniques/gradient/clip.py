@@ -88,11 +88,11 @@ class ClipNorm:
     card: ClassVar[Card] = Card(
         name="clip_norm",
         stage=Stage.GRADIENT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="scale the gradient down when its norm exceeds a limit",
         source="Pascanu et al., 2013, arXiv:1211.5063",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward",),
+        conflicts=("optimizer_in_backward",),
         after=("nonfinite_guard",),
     )
 
@@ -114,11 +114,11 @@ class ClipValue:
     card: ClassVar[Card] = Card(
         name="clip_value",
         stage=Stage.GRADIENT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="limit every component of the gradient",
         source="Mikolov, 2012, PhD thesis, Brno University of Technology",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward",),
+        conflicts=("optimizer_in_backward",),
         after=("nonfinite_guard",),
     )
 
@@ -141,11 +141,11 @@ class ClipAdaptive:
     card: ClassVar[Card] = Card(
         name="clip_adaptive",
         stage=Stage.GRADIENT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="limit each unit's gradient relative to its weights",
         source="Brock et al., 2021, arXiv:2102.06171",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward",),
+        conflicts=("optimizer_in_backward",),
         after=("nonfinite_guard",),
     )
 

@@ -72,7 +72,7 @@ class NonfiniteGuard:
         idea="leave an update out when a gradient is NaN or infinite",
         source="Micikevicius et al., 2018, arXiv:1710.03740",
         treats=("exploding_gradient",),
-        conflicts=("update_in_backward",),
+        conflicts=("optimizer_in_backward",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -2,7 +2,7 @@
 
 What it does
     Adds one kind of augmentation to the training batches: "shift_flip" and "shift" for images (shifted by up to an
-    eighth, mirrored), "erase" (a random box), "trivial" (one random change of random strength; colour images of uint8),
+    eighth, mirrored), "erase" (a random box), "trivial" (one random change of random strength; color images of uint8),
     "mixup" (weighted means of pairs; numbers of any shape), "noise" (a tenth of a standard deviation, for tables).
 
 Why it helps
@@ -41,7 +41,7 @@ from hasten.data.augmentation.mixing import MixUp
 from hasten.data.augmentation.rows import AddNoise
 from hasten.data.augmentation.trivial import TrivialAugment
 from hasten.data.datasets import Batch
-from hasten.data.loaders import per_sample, whole
+from hasten.data.loading.loaders import per_sample, whole
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
@@ -84,7 +84,7 @@ def _classes(recipe: Recipe, batch: Batch) -> int | None:
     """Return how many classes a model tells apart whose target is one class per sample; None for other targets."""
     if batch[-1].is_floating_point():
         return None
-    for prepare in recipe.input.prepare:
+    for prepare in recipe.input.batch_transforms:
         batch = prepare(batch)
     model = example_model(recipe).eval()
     with preserved(), torch.no_grad():
@@ -100,7 +100,7 @@ class Augmentation:
     card: ClassVar[Card] = Card(
         name="augmentation",
         stage=Stage.INPUT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="train on changed copies of the samples: shifted, mirrored, mixed, or with noise",
         source="Shorten and Khoshgoftaar, 2019, doi:10.1186/s40537-019-0197-0",
         treats=("slow_convergence",),
@@ -126,9 +126,9 @@ class Augmentation:
         if samples.ndim != 4 or min(samples.shape[2], samples.shape[1 if _channels_last(samples) else 3]) < _SMALLEST:
             least = f"{_SMALLEST} x {_SMALLEST}"
             return f"{self.kind} is for images of at least {least}; the samples have the shape {shape}"
-        colour = samples.dtype == torch.uint8 and 3 in (samples.shape[1], samples.shape[3])
-        if self.kind == "trivial" and not colour:
-            return "trivial is for colour images of uint8, before they are normalised"
+        color = samples.dtype == torch.uint8 and 3 in (samples.shape[1], samples.shape[3])
+        if self.kind == "trivial" and not color:
+            return "trivial is for color images of uint8, before they are normalized"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

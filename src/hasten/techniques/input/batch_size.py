@@ -15,7 +15,7 @@ Numerics
     Fewer, better averaged updates.
 
 Known problems
-    Batch normalisation sees other statistics. Schedules and stop rules that count updates see fewer of them.
+    Batch normalization sees other statistics. Schedules and stop rules that count updates see fewer of them.
 
 Source
     Goyal et al., 2017, arXiv:1706.02677 (linear); Malladi et al., 2022, arXiv:2205.10287 (square root); McCandlish et
@@ -43,7 +43,7 @@ class BatchSize:
     card: ClassVar[Card] = Card(
         name="batch_size",
         stage=Stage.INPUT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="larger batches, fewer updates",
         source="Goyal et al., 2017, arXiv:1706.02677; McCandlish et al., 2018, arXiv:1812.06162",
         treats=("small_kernels", "host_bound", "memory_headroom", "noise_dominated"),

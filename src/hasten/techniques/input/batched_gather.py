@@ -27,8 +27,8 @@ from typing import ClassVar
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.gather import why_not
-from hasten.data.loaders import gathered, per_sample
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import gathered, per_sample
 from hasten.training.recipe import Recipe
 
 

@@ -1,4 +1,4 @@
-"""Shuffle blocks of neighbouring samples instead of single ones, where the data do not fit in memory.
+"""Shuffle blocks of neighboring samples instead of single ones, where the data do not fit in memory.
 
 What it does
     Runs of `block` samples that lie side by side are read together; `blocks` of them make a window whose samples are
@@ -9,7 +9,7 @@ Why it helps
     has to be read anew in every epoch.
 
 When it hurts
-    Samples that are neighbours in the file come in the same window: sorted files (all of a class together) need large
+    Samples that are neighbors in the file come in the same window: sorted files (all of a class together) need large
     windows.
 
 Numerics
@@ -34,23 +34,23 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import nbytes
-from hasten.data.order import block_shuffled
+from hasten.data.loading.order import block_shuffled
 from hasten.techniques.input.own_order import order_is_taken
 from hasten.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class BlockShuffle:
-    """Shuffle blocks of neighbouring samples."""
+    """Shuffle blocks of neighboring samples."""
 
-    block: Annotated[int, Meta(ge=1, description="neighbouring samples that are read together")] = 128
+    block: Annotated[int, Meta(ge=1, description="neighboring samples that are read together")] = 128
     blocks: Annotated[int, Meta(ge=1, description="blocks whose samples are shuffled among each other")] = 64
 
     card: ClassVar[Card] = Card(
         name="block_shuffle",
         stage=Stage.INPUT,
-        guarantee=Guarantee.PATH,
-        idea="read neighbouring samples together where the data do not fit in memory",
+        guarantee=Guarantee.TRAJECTORY,
+        idea="read neighboring samples together where the data do not fit in memory",
         source="Leclerc et al., 2023, arXiv:2306.12517",
         treats=("io_bound",),
         needs=("data larger than the memory",),

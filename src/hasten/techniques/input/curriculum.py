@@ -84,7 +84,7 @@ def why_not(recipe: Recipe, cut: Callable[[Batch, float], Batch]) -> str | None:
     if total_steps(recipe) is None and recipe.task.stop.seconds is None:
         return "the run has no length to grow over"
     sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.task.data.train[0])
-    for prepare in recipe.input.prepare:
+    for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)
     model: nn.Module = example_model(recipe).eval()
     with preserved(), torch.no_grad():

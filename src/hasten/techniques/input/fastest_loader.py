@@ -30,8 +30,8 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.gather import why_not
-from hasten.data.loaders import per_sample
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import per_sample
 from hasten.data.loading.tiers import FastestTier
 from hasten.machine.facts import usable_cores
 from hasten.techniques.input.global_draws import REASON, fetching_draws

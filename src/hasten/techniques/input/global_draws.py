@@ -4,7 +4,7 @@ import torch
 
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.loaders import per_sample
+from hasten.data.loading.loaders import per_sample
 from hasten.training.recipe import Recipe
 
 _TRIAL = 2  # samples
@@ -30,6 +30,6 @@ def draws_from_global_generators(recipe: Recipe) -> bool:
         before = torch.get_rng_state()
         ids, batch = next(per_sample(recipe.task.data.train, _TRIAL)(torch.arange(_TRIAL)))
         batch = augmented(batch, recipe.input.augment, Draws(0, 0, ids))
-        for prepare in recipe.input.prepare:
+        for prepare in recipe.input.batch_transforms:
             batch = prepare(batch)
         return not torch.equal(before, torch.get_rng_state())

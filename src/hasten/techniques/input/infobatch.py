@@ -18,7 +18,7 @@ Numerics
 
 Known problems
     Losses of samples that are left out grow old. The learning rate, the end of the run and all that follows its share
-    go by the samples that are done or passed over, not by updates. Batch normalisation sees only the kept samples. The
+    go by the samples that are done or passed over, not by updates. Batch normalization sees only the kept samples. The
     training loss that is shown is an estimate for all samples.
 
 Source

@@ -36,8 +36,8 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
 from hasten.data.datasets import Batch, changed_in_turn
-from hasten.data.gather import take, why_not
-from hasten.data.order import bucketed, shuffled
+from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.order import bucketed, shuffled
 from hasten.techniques.input.own_order import order_is_taken
 from hasten.techniques.input.padding import cut_padding, least_padding, lengths_of
 from hasten.training.inspection import example_model
@@ -78,7 +78,7 @@ class LengthBucketing:
     card: ClassVar[Card] = Card(
         name="length_bucketing",
         stage=Stage.INPUT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="put texts of similar length into one batch and cut off their padding",
         source="Khomenko et al., 2016, arXiv:1708.05604",
         treats=("padding_waste",),
@@ -111,7 +111,7 @@ class LengthBucketing:
 
 def _changed_by_cutting(recipe: Recipe, batch: Batch, padding: int) -> str | None:
     """Return why the shortest texts are not the same to the model without their padding, or None if they are."""
-    batch = changed_in_turn(batch, recipe.input.prepare)
+    batch = changed_in_turn(batch, recipe.input.batch_transforms)
     model = example_model(recipe).eval()
     with preserved(), torch.no_grad():
         long = recipe.forward.predict(model, batch)

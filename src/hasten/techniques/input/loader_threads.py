@@ -33,9 +33,9 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.gather import why_not
-from hasten.data.loaders import Loader, per_sample
 from hasten.data.loading.decode import in_process, in_threads
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import Loader, per_sample
 from hasten.machine.facts import usable_cores
 from hasten.techniques.input.global_draws import REASON, fetching_draws
 from hasten.training.recipe import Recipe

@@ -1,7 +1,7 @@
 """Whether a technique may give the samples of a recipe an order of its own."""
 
-from hasten.data.loaders import whole
-from hasten.data.order import shuffled
+from hasten.data.loading.loaders import whole
+from hasten.data.loading.order import shuffled
 from hasten.training.recipe import Recipe
 
 

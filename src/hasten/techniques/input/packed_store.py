@@ -38,11 +38,11 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import seconds
-from hasten.data.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
-from hasten.data.gather import why_not
-from hasten.data.loaders import Fetch, per_sample
-from hasten.data.materialise import check_repeatable, some_places
-from hasten.data.pack_dataset import is_packed, packed
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import Fetch, per_sample
+from hasten.data.packing.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
+from hasten.data.packing.materialize import check_repeatable, some_places
+from hasten.data.packing.pack_dataset import is_packed, packed
 from hasten.machine import cache_folder
 from hasten.training.recipe import Recipe
 from hasten.training.session import steps_per_epoch, total_steps

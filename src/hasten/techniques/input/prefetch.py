@@ -29,7 +29,7 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.loaders import whole
+from hasten.data.loading.loaders import whole
 from hasten.techniques.input.global_draws import REASON, draws_from_global_generators
 from hasten.training.recipe import Recipe
 

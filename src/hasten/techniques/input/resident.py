@@ -29,8 +29,8 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import nbytes as in_bytes
-from hasten.data.gather import why_not
-from hasten.data.loaders import whole
+from hasten.data.loading.gather import why_not
+from hasten.data.loading.loaders import whole
 from hasten.data.loading.resident import nbytes_of, resident
 from hasten.training.recipe import Recipe
 

@@ -34,7 +34,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
 from hasten.data.datasets import Batch
-from hasten.data.loaders import per_sample
+from hasten.data.loading.loaders import per_sample
 from hasten.techniques.input.padding import LEAST_PADDING, lengths_of
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import Recipe
@@ -93,7 +93,7 @@ class SequencePacking:
     card: ClassVar[Card] = Card(
         name="sequence_packing",
         stage=Stage.INPUT,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="lay short texts one behind the other into rows instead of padding each",
         source="Krell et al., 2021, arXiv:2107.02027",
         treats=("padding_waste",),

@@ -15,7 +15,7 @@ Numerics
     Another problem: some parameters are constants.
 
 Known problems
-    Batch normalisation in the frozen part still follows the data, and dropout there is still on.
+    Batch normalization in the frozen part still follows the data, and dropout there is still on.
 
 Source
     Brock et al., 2017, arXiv:1706.04983 (FreezeOut), without its schedule; against it: MosaicML Composer, "Layer

@@ -20,7 +20,7 @@ Known problems
 
 Source
     Eckart and Young, 1936; Denil et al., 2013, arXiv:1306.0543; Khodak et al., 2021, arXiv:2105.01029 (spectral
-    initialisation).
+    initialization).
 """
 
 from dataclasses import dataclass

@@ -92,7 +92,7 @@ class MagnitudePruning:
         idea="set the smallest weights to zero, more and more of them",
         source="Zhu and Gupta, 2017, arXiv:1710.01878",
         needs=("a run with a length",),
-        conflicts=("schedule_free", "update_in_backward"),
+        conflicts=("schedule_free", "optimizer_in_backward"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

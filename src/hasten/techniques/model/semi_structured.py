@@ -1,7 +1,7 @@
 """Set two of every four weights to zero, in the pattern that sparse tensor cores multiply twice as fast.
 
 What it does
-    From `begin` on, of every four neighbouring weights of one output in a wide linear layer the two of smallest
+    From `begin` on, of every four neighboring weights of one output in a wide linear layer the two of smallest
     magnitude are held at zero. They are chosen once, and the rest of the run trains what is left.
 
 Why it helps
@@ -47,7 +47,7 @@ MULTIPLE = 64
 
 
 def two_of_four(weight: Tensor) -> Tensor:
-    """Return the mask of the two largest magnitudes in every four neighbours: (outputs, inputs) bool."""
+    """Return the mask of the two largest magnitudes in every four neighbors: (outputs, inputs) bool."""
     fours = weight.detach().abs().reshape(-1, 4)
     return torch.zeros_like(fours, dtype=torch.bool).scatter_(1, fours.topk(2, dim=1).indices, True).view(weight.shape)
 
@@ -83,7 +83,7 @@ class SemiStructured:
         idea="set two of every four weights to zero, as sparse tensor cores want them",
         source="Mishra et al., 2021, arXiv:2104.08378",
         needs=("a run with a length", "a GPU of compute capability 8.0 or later, to use the zeros"),
-        conflicts=("schedule_free", "update_in_backward", "magnitude_pruning"),
+        conflicts=("schedule_free", "optimizer_in_backward", "magnitude_pruning"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

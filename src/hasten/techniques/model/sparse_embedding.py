@@ -15,7 +15,7 @@ Numerics
 
 Known problems
     Only plain gradient descent and Adagrad: moments and weight decay would move the other rows too. Nothing that looks
-    at whole gradients (clipping, centralisation) takes sparse ones.
+    at whole gradients (clipping, centralization) takes sparse ones.
 
 Source
     torch.nn.Embedding(sparse=True); Duchi et al., 2011, "Adaptive Subgradient Methods", for why Adagrad suits rare
@@ -92,5 +92,5 @@ class SparseEmbedding:
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Switch the embeddings before training and back after it."""
+        """ContextFactory the embeddings before training and back after it."""
         return recipe.with_surgery(make_sparse, undo=make_dense).with_context(unchecked)

@@ -16,7 +16,7 @@ Numerics
     The training itself keeps its bits.
 
 Known problems
-    Running statistics of batch normalisation stay those of the trained weights; `swa` refuses such models, for its
+    Running statistics of batch normalization stay those of the trained weights; `swa` refuses such models, for its
     average is far from them, and would need one more pass over the data.
 
 Source
@@ -41,7 +41,7 @@ from hasten.training.final_weights import AVERAGES, parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
-from hasten.training.task import AfterUpdate
+from hasten.training.task import PostStep
 
 
 @torch.no_grad()
@@ -77,7 +77,7 @@ def _state(optimizer: optim.Optimizer) -> tuple[dict[str, Any], list[Tensor]]:
     return state[AVERAGES], parameters
 
 
-def _after(recipe: Recipe, change: AfterUpdate) -> Recipe:
+def _after(recipe: Recipe, change: PostStep) -> Recipe:
     return recipe.with_post_step(change)
 
 
@@ -90,11 +90,11 @@ class Ema:
     card: ClassVar[Card] = Card(
         name="ema",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="judge and keep a moving average of the weights",
         source="Polyak and Juditsky, 1992, doi:10.1137/0330046",
         treats=("noise_dominated", "slow_convergence"),
-        conflicts=("swa", "schedule_free", "update_in_backward"),
+        conflicts=("swa", "schedule_free", "optimizer_in_backward"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -115,16 +115,16 @@ class Swa:
     card: ClassVar[Card] = Card(
         name="swa",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="judge and keep the mean of the weights over the last part of the run",
         source="Izmailov et al., 2018, arXiv:1803.05407",
         treats=("noise_dominated",),
-        needs=("a run with a length", "no batch normalisation"),
-        conflicts=("schedule_free", "update_in_backward"),
+        needs=("a run with a length", "no batch normalization"),
+        conflicts=("schedule_free", "optimizer_in_backward"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse runs without a length, and batch normalisation."""
+        """Refuse runs without a length, and batch normalization."""
         if total_steps(recipe) is None and recipe.task.stop.seconds is None:
             return "the run has no length, of which the last part could be averaged"
         for name, module in example_model(recipe).named_modules():

@@ -14,7 +14,7 @@ Numerics
     Another path: fewer, better averaged updates. The learning rate is multiplied by `lr_scale`.
 
 Known problems
-    Schedules and stop rules that count steps see fewer of them. Batch normalisation keeps the small batch's statistics.
+    Schedules and stop rules that count steps see fewer of them. Batch normalization keeps the small batch's statistics.
 
 Source
     Ott et al., 2018, arXiv:1806.00187; learning rate scaling: Goyal et al., 2017, arXiv:1706.02677.
@@ -41,7 +41,7 @@ class DelayedUpdate:
     card: ClassVar[Card] = Card(
         name="delayed_update",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="update once for several batches",
         source="Ott et al., 2018, arXiv:1806.00187",
         treats=("optimizer_heavy", "noise_dominated"),

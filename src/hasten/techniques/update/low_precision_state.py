@@ -22,7 +22,7 @@ Known problems
     updated its state is there in float32.
 
 Source
-    Dettmers et al., 2021, arXiv:2110.02861 (int8: blockwise dynamic quantisation; differs: blocks of 256, and a square
+    Dettmers et al., 2021, arXiv:2110.02861 (int8: blockwise dynamic quantization; differs: blocks of 256, and a square
     above zero never becomes zero); Gupta et al., 2015, arXiv:1502.02551 (rounding at random).
 """
 
@@ -93,7 +93,7 @@ class Bf16State:
         source="Gupta et al., 2015, arXiv:1502.02551",
         treats=("near_memory_limit",),
         needs=("Adam, AdamW or momentum, by name",),
-        conflicts=("int8_state", "update_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
+        conflicts=("int8_state", "optimizer_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
         after=("optimizer_choice",),
     )
 
@@ -120,7 +120,7 @@ class Int8State:
         source="Dettmers et al., 2021, arXiv:2110.02861",
         treats=("near_memory_limit",),
         needs=("Adam, AdamW or momentum, by name",),
-        conflicts=("int8_linear", "update_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
+        conflicts=("int8_linear", "optimizer_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
         after=("optimizer_choice",),
     )
 

@@ -43,7 +43,7 @@ class OneCycle:
     card: ClassVar[Card] = Card(
         name="one_cycle",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="one rise and fall of the learning rate, over fewer epochs",
         source="Smith and Topin, 2018, arXiv:1708.07120",
         treats=("slow_convergence",),

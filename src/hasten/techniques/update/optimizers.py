@@ -3,7 +3,7 @@
 What it does
     Replaces the task's optimizer. `optimizer_choice` takes momentum, RMSprop, Adam or AdamW; `soap` preconditions Adam
     in Shampoo's eigenbasis; `prodigy` finds its learning rate itself; `schedule_free` averages instead of following a
-    schedule; `muon_hybrid` orthogonalises the updates of hidden weight matrices and leaves the rest to AdamW.
+    schedule; `muon_hybrid` orthogonalizes the updates of hidden weight matrices and leaves the rest to AdamW.
 
 Why it helps
     Fewer updates to the same loss: up to 1.4 times fewer for matrix methods on small language models, less on large
@@ -17,7 +17,7 @@ Numerics
     Another path to the same objective.
 
 Known problems
-    Schedule-free and batch normalisation: running statistics belong to other weights than those that are judged.
+    Schedule-free and batch normalization: running statistics belong to other weights than those that are judged.
     Prodigy needs some hundred updates to find its rate. Weight decay of the task's optimizer is not carried over.
 
 Source
@@ -50,7 +50,7 @@ ALL = ("optimizer_choice", "muon_hybrid", "schedule_free", "prodigy", "soap")
 
 def others(name: str) -> tuple[str, ...]:
     """Return what an optimizer cannot be combined with: the other optimizers, and what only torch's own can do."""
-    return (*(one for one in ALL if one != name), "update_in_backward", "sparse_embedding")
+    return (*(one for one in ALL if one != name), "optimizer_in_backward", "sparse_embedding")
 
 
 def replaced(
@@ -97,7 +97,7 @@ class OptimizerChoice:
     card: ClassVar[Card] = Card(
         name="optimizer_choice",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="train with momentum, RMSprop, Adam or AdamW",
         source="Loshchilov and Hutter, 2019, arXiv:1711.05101",
         treats=("slow_convergence",),
@@ -117,7 +117,7 @@ class OptimizerChoice:
 
 @dataclass(frozen=True)
 class MuonHybrid:
-    """Orthogonalise the updates of hidden weight matrices; AdamW for the rest."""
+    """Orthogonalize the updates of hidden weight matrices; AdamW for the rest."""
 
     lr: Rate = 0.02
     adamw_lr: Rate = 3e-4
@@ -126,8 +126,8 @@ class MuonHybrid:
     card: ClassVar[Card] = Card(
         name="muon_hybrid",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
-        idea="orthogonalise the updates of hidden weight matrices, AdamW for the rest",
+        guarantee=Guarantee.TRAJECTORY,
+        idea="orthogonalize the updates of hidden weight matrices, AdamW for the rest",
         source="Jordan et al., 2024; Liu et al., 2025, arXiv:2502.16982",
         treats=("slow_convergence",),
         needs=("hidden weight matrices: a linear layer or convolution between the first and the last",),
@@ -156,16 +156,16 @@ class ScheduleFree:
     card: ClassVar[Card] = Card(
         name="schedule_free",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="average the weights instead of following a schedule",
         source="Defazio et al., 2024, arXiv:2405.15682",
         treats=("noise_dominated", "slow_convergence"),
-        needs=("no batch normalisation",),
+        needs=("no batch normalization",),
         conflicts=(*others("schedule_free"), "one_cycle"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse batch normalisation, whose statistics would not be those of the weights that are judged."""
+        """Refuse batch normalization, whose statistics would not be those of the weights that are judged."""
         for name, module in example_model(recipe).named_modules():
             if isinstance(module, _BatchNorm):
                 return f"the statistics of the layer {name!r} would not fit the averaged weights"
@@ -186,7 +186,7 @@ class Prodigy:
     card: ClassVar[Card] = Card(
         name="prodigy",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="let the optimizer find its learning rate",
         source="Mishchenko and Defazio, 2023, arXiv:2306.06101",
         treats=("slow_convergence", "exploding_gradient"),
@@ -213,7 +213,7 @@ class Soap:
     card: ClassVar[Card] = Card(
         name="soap",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="Adam in the eigenbasis of Shampoo's preconditioner",
         source="Vyas et al., 2024, arXiv:2409.11321",
         treats=("slow_convergence",),

@@ -47,7 +47,7 @@ class FallingRate:
     card: ClassVar[Card] = Card(
         name="schedule",
         stage=Stage.UPDATE,
-        guarantee=Guarantee.PATH,
+        guarantee=Guarantee.TRAJECTORY,
         idea="let the learning rate fall to zero over the run, after a short rise",
         source="Loshchilov and Hutter, 2017, arXiv:1608.03983; Bergsma et al., 2025, arXiv:2502.15938",
         treats=("noise_dominated", "slow_convergence"),

@@ -37,7 +37,7 @@ def dither(count: int, seed: int, device: torch.device) -> Tensor:
     A hash in place of a generator: random numbers that the run draws for other things stay what they are, and a run
     that goes on from a checkpoint draws the same. Products wrap at 32 bits.
 
-    Source: the finaliser of MurmurHash3 (Austin Appleby 2011, public domain), without its last shift.
+    Source: the finalizer of MurmurHash3 (Austin Appleby 2011, public domain), without its last shift.
     """
     mixed = torch.arange(count, dtype=torch.int32, device=device).mul_(-1640531527).add_(_signed(seed * 668265263))
     mixed ^= (mixed >> 16).bitwise_and_(0xFFFF)

@@ -22,7 +22,7 @@ from hasten.training.task import Task
 def check(task: Task) -> None:
     """Raise an error if the task cannot be trained.
 
-    Data sets that can be gathered (see `hasten.data.gather`) are read for up to half a second each, from end to end
+    Data sets that can be gathered (see `hasten.data.loading.gather`) are read for up to half a second each, from end to end
     where that suffices; of others, some samples are. Neither the global random generators nor any model that the
     person holds are changed.
 

@@ -12,15 +12,15 @@ from hasten.training.task import Task
 
 
 def prepared(task: Task, seen: Seen) -> Batch:
-    """Return the first samples as `Task.prepare` makes them.
+    """Return the first samples as `Task.batch_transforms` makes them.
 
     Raises:
         BadInput: if it fails on them.
     """
     try:
-        return changed_in_turn(seen.batch, task.prepare)
+        return changed_in_turn(seen.batch, task.batch_transforms)
     except Exception as error:
-        must = f"Task.prepare must take the {seen.part} data, {described(seen.batch)}"
+        must = f"Task.batch_transforms must take the {seen.part} data, {described(seen.batch)}"
         raise failure(must, error) from error
 
 
@@ -40,7 +40,7 @@ def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: S
         return
     ids = torch.arange(len(seen.batch[-1]))
     try:
-        batch = changed_in_turn(augmented(seen.batch, task.augment, Draws(task.seed, 0, ids)), task.prepare)
+        batch = changed_in_turn(augmented(seen.batch, task.augment, Draws(task.seed, 0, ids)), task.batch_transforms)
         loss(model(*batch[:-1]), batch)
     except Exception as error:
         raise failure(

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, IterableDataset, default_collate
 
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Batch
-from hasten.data.gather import take, why_not
+from hasten.data.loading.gather import take, why_not
 from hasten.training.check.failure import failure
 
 TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
@@ -150,7 +150,7 @@ def _listed(shapes: list[tuple[int, ...]]) -> str:
     return " and ".join(map(str, shapes))
 
 
-def _column(place: int, count: int) -> str:
-    if place == count - 1:
+def _column(position: int, count: int) -> str:
+    if position == count - 1:
         return "the target"
-    return "the input" if count == 2 else f"input {place}"
+    return "the input" if count == 2 else f"input {position}"

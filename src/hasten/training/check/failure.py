@@ -26,9 +26,9 @@ def failure(must: str, error: Exception, advice: str = "") -> BadInput:
         advice: what to do; a sentence.
     """
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    position = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     found = str(error).strip().split("\n")[0].rstrip(".")
-    return BadInput(f"{must}; found {type(error).__name__}: {found}{place}. {advice}".rstrip())
+    return BadInput(f"{must}; found {type(error).__name__}: {found}{position}. {advice}".rstrip())
 
 
 def _is_theirs(file: str) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hasten.techniques.blocks import Forward, wrap_forward
 
 NEED_WEIGHTS = 4
-"""Place of the argument `need_weights` of nn.MultiheadAttention, after query, key, value and key_padding_mask."""
+"""Position of the argument `need_weights` of nn.MultiheadAttention, after query, key, value and key_padding_mask."""
 
 
 def without_weights(layer: nn.Module, forward: Forward) -> Forward:

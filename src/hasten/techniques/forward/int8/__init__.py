@@ -1,6 +1,6 @@
 """int8 training of linear layers: all three products of a layer in int8, parameters and optimizer as they were.
 
-quantise.py   numbers to int8 codes and back: the elementwise work
+quantize.py   numbers to int8 codes and back: the elementwise work
 kernels.cpp   the same work in C++ (built by techniques/native.py)
 running.py    how the work is run: compiled where possible, in pieces, on kept memory
 product.py    the three products of a linear layer, as operators of torch

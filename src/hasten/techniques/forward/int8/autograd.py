@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hasten.techniques.forward.int8.product import linear, linear_backward, quantise_rows
+from hasten.techniques.forward.int8.product import linear, linear_backward, quantize_rows
 
 
 class Int8Product(torch.autograd.Function):
@@ -26,7 +26,7 @@ class Int8Product(torch.autograd.Function):
 
         Args:
             inputs: (..., K), float32 or bfloat16.
-            weight: (N, K): only its gradient is asked for, its values come quantised.
+            weight: (N, K): only its gradient is asked for, its values come quantized.
             bias: (N) or None.
             weight_codes: (N, K), int8, of `weight * smooth`.
             weight_scales: (N, 1), float32.
@@ -34,7 +34,7 @@ class Int8Product(torch.autograd.Function):
         """
         smooth, seed, ctx.rows_at_most, dtype = options
         ctx.inputs_dtype, ctx.weight_dtype = inputs.dtype, weight.dtype
-        codes, scales = quantise_rows(inputs.flatten(0, -2), None if smooth is None else 1 / smooth)
+        codes, scales = quantize_rows(inputs.flatten(0, -2), None if smooth is None else 1 / smooth)
         kept = (codes, scales) if ctx.needs_input_grad[1] else ()
         ctx.save_for_backward(weight_codes, weight_scales, smooth, seed, *kept)
         return linear(codes, scales, weight_codes, weight_scales, bias, dtype).unflatten(0, inputs.shape[:-1])
@@ -55,7 +55,7 @@ class Int8Product(torch.autograd.Function):
             grad_weight = grad_weight.to(ctx.weight_dtype)
         elif wants_input:
             channels = weight_scales.new_ones(weight_codes.shape[1]) if smooth is None else 1 / smooth
-            grad_input = linear(*quantise_rows(grad, weight_scales), weight_codes.t(), channels, None, ctx.inputs_dtype)
+            grad_input = linear(*quantize_rows(grad, weight_scales), weight_codes.t(), channels, None, ctx.inputs_dtype)
         if wants_bias and grad_bias is None:
             grad_bias = grad.float().sum(0)
         shaped = grad_input.unflatten(0, grads[0].shape[:-1]) if wants_input and grad_input is not None else None

@@ -53,14 +53,14 @@ def swap(model: nn.Module, names: Collection[str]) -> None:
         Refused: if torchao is not installed.
     """
     try:
-        quantise = import_module("torchao.quantization").quantize_
+        quantize = import_module("torchao.quantization").quantize_
         training: Any = import_module("torchao.prototype.quantized_training")
     except ImportError as error:
         raise Refused(
             "int8 training on a GPU needs torchao; it is not installed. Install it with `pip install torchao`."
         ) from error
     config = training.Int8MixedPrecisionTrainingConfig(module_swap=True)
-    quantise(model, config, filter_fn=lambda _, name: name in names)
+    quantize(model, config, filter_fn=lambda _, name: name in names)
 
 
 def revert_on_gpu(model: nn.Module) -> tuple[str, ...]:

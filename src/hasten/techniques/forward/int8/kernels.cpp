@@ -1,4 +1,4 @@
-// The functions of quantise.py for one format of numbers: NUMBER is float or bfloat16, as the build says (native.py).
+// The functions of quantize.py for one format of numbers: NUMBER is float or bfloat16, as the build says (native.py).
 //
 // Names, arguments and their order are those of the twins in Python, then R, C and how many threads. Every tensor is
 // contiguous. The results have the same bits, but for sums over rows, which are added up in another order.
@@ -28,7 +28,7 @@ inline int8_t lower_code(float units) {
   return static_cast<int8_t>(static_cast<int32_t>(lower < -127.0f ? -127.0f : lower > 127.0f ? 127.0f : lower));
 }
 
-// In [0, 1), from row, column and seed by linear form and the finaliser of MurmurHash3; see `uniform` in quantise.py.
+// In [0, 1), from row, column and seed by linear form and the finalizer of MurmurHash3; see `uniform` in quantize.py.
 inline float uniform(uint32_t row, uint32_t column, uint32_t seed) {
   uint32_t mixed = row * 2654435769u + column * 668265263u + seed * 374761393u;
   mixed = (mixed ^ (mixed >> 16)) * 2246822507u;
@@ -81,7 +81,7 @@ void write_both(const NUMBER* values, const float* row_factor, const float* colu
 
 extern "C" {
 
-void quantise_rows(const NUMBER* values, const float* factor, int8_t* codes, float* scales, long R, long C,
+void quantize_rows(const NUMBER* values, const float* factor, int8_t* codes, float* scales, long R, long C,
                    int threads) {
 #pragma omp parallel for num_threads(threads)
   for (long r = 0; r < R; ++r) {
@@ -135,7 +135,7 @@ void dither_both(const NUMBER* values, const float* row_factor, const float* col
              });
 }
 
-void dequantise(const int32_t* sums, const float* rows, const float* columns, NUMBER* out, long R, long C,
+void dequantize(const int32_t* sums, const float* rows, const float* columns, NUMBER* out, long R, long C,
                 int threads) {
 #pragma omp parallel for num_threads(threads)
   for (long r = 0; r < R; ++r)
@@ -143,7 +143,7 @@ void dequantise(const int32_t* sums, const float* rows, const float* columns, NU
       store(out[r * C + c], static_cast<float>(sums[r * C + c]) * rows[r] * columns[c]);
 }
 
-void dequantise_bias(const int32_t* sums, const float* rows, const float* columns, const float* bias, NUMBER* out,
+void dequantize_bias(const int32_t* sums, const float* rows, const float* columns, const float* bias, NUMBER* out,
                      long R, long C, int threads) {
 #pragma omp parallel for num_threads(threads)
   for (long r = 0; r < R; ++r)

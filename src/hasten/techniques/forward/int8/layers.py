@@ -11,7 +11,7 @@ from hasten.techniques.forward.int8.product import LONGEST_SUM
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE
 
 MIN_FEATURES = 320
-"""Harmonic mean of input and output features: it is to them as the work of the products to that of quantising."""
+"""Harmonic mean of input and output features: it is to them as the work of the products to that of quantizing."""
 SKIPPED_NAMES = frozenset({"lm_head", "head", "classifier", "router", "gate"})
 """Last parts of layer names that are left alone: nothing averages the errors of an output layer or of a router."""
 
@@ -36,7 +36,7 @@ def choose(
     Args:
         model: not changed.
         device: type of the device that the layers must be on.
-        min_features: smallest harmonic mean of input and output features: below it, quantising costs more than int8
+        min_features: smallest harmonic mean of input and output features: below it, quantizing costs more than int8
             saves.
         skip: full names, or last parts of names, of layers to leave alone.
 

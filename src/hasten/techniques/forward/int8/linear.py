@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from hasten.base.errors import BadInput
 from hasten.techniques.forward.int8.autograd import Int8Product
-from hasten.techniques.forward.int8.product import quantise_rows
+from hasten.techniques.forward.int8.product import quantize_rows
 from hasten.techniques.forward.int8.running import STRIP_ROWS
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE
 
@@ -47,7 +47,7 @@ class Int8Linear(nn.Linear):
     """A linear layer whose three products run in int8 while it trains.
 
     Weight and bias are plain parameters under their usual names. In eval mode, and for calls with few tokens, it
-    computes what `nn.Linear` computes. Without held weights it quantises the weight in every call; see `hold_weights`.
+    computes what `nn.Linear` computes. Without held weights it quantizes the weight in every call; see `hold_weights`.
     """
 
     settings: Int8Settings = Int8Settings()
@@ -64,14 +64,14 @@ class Int8Linear(nn.Linear):
                 f"an int8 linear layer computes from and to float32 or bfloat16; found {input.dtype} to {dtype}. "
                 "Train in one of these, or leave int8 out."
             )
-        codes, scales = self.held or self.quantised()
+        codes, scales = self.held or self.quantized()
         seed = torch.randint(2**31 - 1, (), dtype=torch.int32, device="cpu") if settings.dither else None
         options = (settings.smooth, seed, settings.rows_at_most, dtype)
         return Int8Product.apply(input, self.weight, self.bias, codes, scales, options)  # type: ignore[no-any-return]
 
-    def quantised(self) -> tuple[Tensor, Tensor]:
+    def quantized(self) -> tuple[Tensor, Tensor]:
         """Return the codes and scales of the weight as it is now."""
-        return quantise_rows(self.weight.detach(), self.settings.smooth)
+        return quantize_rows(self.weight.detach(), self.settings.smooth)
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy may be given other weights, so it must not start from what this one holds.
@@ -84,7 +84,7 @@ class Int8Linear(nn.Linear):
 
 
 def hold_weights(model: nn.Module) -> None:
-    """Quantise the weights of every int8 layer now, for all calls until they are next held or released.
+    """Quantize the weights of every int8 layer now, for all calls until they are next held or released.
 
     Call it after every change of the weights: what is held is not watched. A count of changes kept by torch would not
     do, because fused optimizers do not raise it.
@@ -95,7 +95,7 @@ def hold_weights(model: nn.Module) -> None:
 
 
 def release_weights(model: nn.Module) -> None:
-    """Go back to quantising the weight in every call."""
+    """Go back to quantizing the weight in every call."""
     for layer in model.modules():
         if isinstance(layer, Int8Linear):
             layer.held = None
@@ -117,7 +117,7 @@ def hold_weights_between_steps(model: nn.Module, optimizer: Optimizer) -> Remova
 
 @torch.no_grad()
 def _hold(layer: Int8Linear) -> None:
-    fresh = layer.quantised()
+    fresh = layer.quantized()
     if layer.held is None:
         layer.held = fresh
     else:  # in place: a compiled model keeps the tensors that it was compiled with

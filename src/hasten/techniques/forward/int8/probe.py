@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hasten.base.errors import BadInput
 from hasten.techniques.forward.int8.linear import Int8Settings
-from hasten.techniques.forward.int8.quantise import scale_of
+from hasten.techniques.forward.int8.quantize import scale_of
 
 SAMPLED_ROWS = 2048
 SHORT_SUM = 256

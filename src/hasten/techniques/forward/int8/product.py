@@ -4,12 +4,12 @@
     input grad    gX = G W           G · sWᵀ by token:                  (qG qW) · rG
     weight grad   gW = Gᵀ X          G · sX by output feature:          (qG'ᵀ qX) · cG'ᵀ
 
-The scales of the other operand are folded into G before it is quantised, which is exact algebra: X and W are
-quantised once and serve two products each, and no operand is transposed or copied. The weight gradient sums over
+The scales of the other operand are folded into G before it is quantized, which is exact algebra: X and W are
+quantized once and serve two products each, and no operand is transposed or copied. The weight gradient sums over
 tokens in pieces, each with its own scales, added in float32: one loud token then spoils its own piece only.
 
 Where input channels differ much in size, `smooth` (one number per channel, 1 where absent) evens them out before
-quantising: X / smooth and W · smooth have the same product (Xiao et al. 2022, arXiv:2211.10438).
+quantizing: X / smooth and W · smooth have the same product (Xiao et al. 2022, arXiv:2211.10438).
 
 Sources: SwitchBack (Wortsman et al. 2023, arXiv:2304.13013) for int8 training of linear layers by row scales; torchao's
 int8 mixed-precision training for all three products. Folding the scales and the pieces are ours.
@@ -20,8 +20,8 @@ Shapes: M tokens, K input features, N output features.
 import torch
 from torch import Tensor
 
-from hasten.techniques.forward.int8 import quantise
-from hasten.techniques.forward.int8.quantise import LARGEST_CODE
+from hasten.techniques.forward.int8 import quantize
+from hasten.techniques.forward.int8.quantize import LARGEST_CODE
 from hasten.techniques.forward.int8.running import STRIP_ROWS, ones, pieces, run, scratch
 from hasten.techniques.forward.operator import operator
 
@@ -35,16 +35,16 @@ def _no_work(*shapes: object, **_: object) -> int:
     return 0
 
 
-def _empty_quantised(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
+def _empty_quantized(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     codes = values.new_empty(values.shape, dtype=torch.int8)
     return codes, values.new_empty((values.shape[0], 1), dtype=torch.float32)
 
 
-@operator("int8_quantise_rows", fake=_empty_quantised, work=_no_work)
-def quantise_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
+@operator("int8_quantize_rows", fake=_empty_quantized, work=_no_work)
+def quantize_rows(values: Tensor, factor: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the int8 codes (R, C) and scales (R, 1) of `values` (R, C), times `factor` (C) if there is one."""
-    codes, scales = _empty_quantised(values, factor)
-    run(quantise.quantise_rows, values.contiguous(), _row(factor, values.shape[1]), codes, scales)
+    codes, scales = _empty_quantized(values, factor)
+    run(quantize.quantize_rows, values.contiguous(), _row(factor, values.shape[1]), codes, scales)
     return codes, scales
 
 
@@ -70,9 +70,9 @@ def linear(
         sums = scratch("sums", written.shape, torch.int32)
         torch._int_mm(part, operand, out=sums)
         if offset is None:
-            run(quantise.dequantise, sums, rows, columns, written)
+            run(quantize.dequantize, sums, rows, columns, written)
         else:
-            run(quantise.dequantise_bias, sums, rows, columns, offset, written)
+            run(quantize.dequantize_bias, sums, rows, columns, offset, written)
     return out
 
 
@@ -125,30 +125,30 @@ def linear_backward(
     written = grad_input.split(sizes) if dtype is not None else ()
     for place, (part, part_codes, column_factor) in enumerate(parts):
         piece_seed = None if seed is None else seed + place * SEED_STEP
-        by_row, rows, by_column, columns = _quantise(part, row_factor, column_factor, sums=bias_grad, seed=piece_seed)
+        by_row, rows, by_column, columns = _quantize(part, row_factor, column_factor, sums=bias_grad, seed=piece_seed)
         if written:
             sums = scratch("sums", (len(part), K), torch.int32)
             torch._int_mm(by_row, weight_codes, out=sums)
-            run(quantise.dequantise, sums, rows, unsmooth, written[place])
+            run(quantize.dequantize, sums, rows, unsmooth, written[place])
         sums = scratch("sums", (N, K), torch.int32)
         torch._int_mm(by_column.t(), part_codes, out=sums)
-        run(quantise.accumulate if place else quantise.dequantise, sums, columns.view(N, 1), channels, grad_weight)
+        run(quantize.accumulate if place else quantize.dequantize, sums, columns.view(N, 1), channels, grad_weight)
     return grad_input, grad_weight, bias_grad
 
 
-def _quantise(
+def _quantize(
     values: Tensor, row_factor: Tensor, column_factor: Tensor, *, sums: Tensor, seed: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return codes and scales of a piece of G by row and by column, on scratch memory; add its columns to `sums`."""
     R, C = shape = values.shape
     rows, columns = scratch("rows", (R, 1), torch.float32), scratch("columns", (1, C), torch.float32)
     by_row, by_column = scratch("by_row", shape, torch.int8), scratch("by_column", shape, torch.int8)
-    run(quantise.measure_scales, values, row_factor, column_factor, rows, columns, sums)
+    run(quantize.measure_scales, values, row_factor, column_factor, rows, columns, sums)
     given = values, row_factor, column_factor, rows, columns, by_row, by_column
     if seed is None:
-        run(quantise.round_both, *given)
+        run(quantize.round_both, *given)
     else:
-        run(quantise.dither_both, *given, seed)
+        run(quantize.dither_both, *given, seed)
     return by_row, rows, by_column, columns
 
 

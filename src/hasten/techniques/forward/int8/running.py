@@ -1,4 +1,4 @@
-"""How the functions of `quantise.py` are run: compiled where possible, in pieces, on kept memory.
+"""How the functions of `quantize.py` are run: compiled where possible, in pieces, on kept memory.
 
 A layer of a small model runs dozens of them in a millisecond, each on a cache that the products have emptied, where a
 view of a tensor costs as much as 10 µs. So what is the same in every call is made once.
@@ -12,7 +12,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from hasten.techniques.forward.int8.quantise import KERNELS
+from hasten.techniques.forward.int8.quantize import KERNELS
 from hasten.techniques.native import function
 
 MOST_VIEWS = 1000
@@ -30,7 +30,7 @@ def pieces(rows: int, at_most: int) -> tuple[int, ...]:
 
 
 def run(kernel: Callable[..., None], *tensors: Tensor) -> None:
-    """Run a function of `quantise.py`: compiled where there is a C++ compiler, as it stands there where there is none.
+    """Run a function of `quantize.py`: compiled where there is a C++ compiler, as it stands there where there is none.
 
     Args:
         kernel: the function.

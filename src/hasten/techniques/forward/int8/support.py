@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import Refused
-from hasten.techniques.forward.int8.quantise import KERNELS
+from hasten.techniques.forward.int8.quantize import KERNELS
 from hasten.techniques.native import NUMBER, library
 
 SMALLEST_SIZE = 32

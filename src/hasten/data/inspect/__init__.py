@@ -1,0 +1,1 @@
+"""What a data source holds: counts, balance, ranges, missing and repeated samples."""

@@ -1,0 +1,73 @@
+"""From sample ids to batches. A fetch is a function: the ids of (the rest of) an epoch in, its batches out."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from hasten.data.datasets import Batch
+from hasten.data.loading.gather import taking
+
+Fetched: TypeAlias = tuple[Tensor, Batch]
+"""The ids that a batch was made of, (samples,) int64, and the batch. A packed batch has fewer rows than samples."""
+
+Fetch: TypeAlias = Callable[[Tensor], Iterator[Fetched]]
+"""The ids to visit, (n,) int64, in -> batches in that order, the last one smaller where n does not divide."""
+
+Loader: TypeAlias = Callable[[Dataset[Any], int], Fetch]
+"""A data set and a batch size in -> its fetch."""
+
+RUN_BYTES = 2**20
+"""Most bytes that are gathered at once for several batches: they stay in the cache until they are used."""
+_ALIGNMENT = 64  # bytes, of the memory of new tensors
+
+
+def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
+    """Fetch as people write it: torch's `DataLoader`, one Python call per sample, in this process."""
+
+    def fetch(ids: Tensor) -> Iterator[Fetched]:
+        # An own generator: the DataLoader would otherwise draw a seed from the global one, and dropout would
+        # depend on how data are loaded.
+        generator = torch.Generator().manual_seed(0)
+        loader = DataLoader(dataset, batch_size, sampler=ids.tolist(), generator=generator)
+        return zip(ids.split(batch_size), map(tuple, loader), strict=True)
+
+    return fetch
+
+
+def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:
+    """Fetch by one gather per column; see `hasten.data.loading.gather`.
+
+    Small batches are gathered several at once and are then parts of one piece of memory: one that is kept keeps up to
+    `RUN_BYTES`.
+    """
+
+    def fetch(ids: Tensor) -> Iterator[Fetched]:
+        take, first, rest = taking(dataset), ids[:batch_size], ids[batch_size:]
+        batch = take(first)
+        yield first, batch
+        at_once = _batches_at_once(batch)
+        for run in rest.split(batch_size * at_once) if len(rest) else ():
+            if at_once == 1:
+                yield run, take(run)
+                continue
+            # `split` would let a change of one batch in place count as one of the others, which autograd forbids.
+            columns = (torch.unsafe_split(column, batch_size) for column in take(run))
+            yield from zip(run.split(batch_size), zip(*columns, strict=True), strict=True)
+
+    return fetch
+
+
+def _batches_at_once(batch: Batch) -> int:
+    """Return how many batches like this one are gathered together."""
+    if any(column.nbytes % _ALIGNMENT for column in batch):
+        return 1  # the next batch would start elsewhere than new memory does, and kernels may round differently there
+    return max(1, RUN_BYTES // sum(column.nbytes for column in batch))
+
+
+def whole(dataset: Dataset[Any], batch_size: int) -> Fetch:
+    """Fetch the whole data set as the one batch of every epoch, built once: full-batch gradient descent."""
+    fetched = next(per_sample(dataset, batch_size)(torch.arange(batch_size)))
+    return lambda ids: iter((fetched,))

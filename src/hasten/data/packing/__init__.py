@@ -1,0 +1,1 @@
+"""From any source or data set to a store."""

@@ -1,0 +1,1 @@
+"""Tables: reading, types of columns, preprocessing."""

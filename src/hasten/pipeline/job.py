@@ -1,0 +1,124 @@
+"""The main job: profile and judge the step -> tune -> train with the plan -> compare with the baseline -> report."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import hasten
+from hasten.base.errors import BadInput
+from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Activity
+from hasten.base.records.profile import Profile
+from hasten.base.records.record import save
+from hasten.base.records.trial import Tuning
+from hasten.base.stages import FREE, Guarantee, Stage
+from hasten.base.units import seconds
+from hasten.pipeline.budget import planned_s, tuning_budget_s
+from hasten.pipeline.comparing import Compared, compare, paired_speedup
+from hasten.pipeline.examining import judged
+from hasten.profiling.profile import profile
+from hasten.report.html import write_html
+from hasten.techniques.applying import apply_plan
+from hasten.techniques.plan_file import plan_text, write_plan
+from hasten.training.facts import task_facts
+from hasten.training.recipe import Recipe
+from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
+from hasten.training.running import Show, run_training
+from hasten.tuning.tune import tune
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a person may decide about the main job.
+
+    Args:
+        budget: of tuning; see `hasten.pipeline.budget.tuning_budget_s`.
+        allow: guarantees that tuning may use.
+        only: techniques that tuning tries; None for all.
+        seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
+    """
+
+    budget: str | None = None
+    allow: frozenset[Guarantee] = FREE
+    only: frozenset[str] | None = None
+    seeds: int | None = None
+
+    def __post_init__(self) -> None:
+        tuning_budget_s(self.budget, planned=1.0)  # what cannot be read is told before anything is measured
+        if self.seeds is not None and self.seeds < 1:
+            raise BadInput(f"the comparison needs at least 1 seed; found {self.seeds}.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """How the main job ended: its evidence, and the signal that interrupted it, if one did.
+
+    Without evidence it was the training that was interrupted, and it can go on from the folder's checkpoint.
+    """
+
+    folder: Path
+    evidence: Evidence | None
+    interrupted_by: int | None = None
+
+
+def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, show: Show) -> Job:
+    """Do the whole job for a baseline recipe on a measured machine; everything goes into `folder` and to `show`."""
+    save(machine, folder / MACHINE)
+    show(facts := task_facts(recipe))
+    show(Activity(text="profiling the step"))
+    show(anatomy := judged(profile(recipe, machine), recipe, machine))
+    tuning = run_tuning(recipe, machine, anatomy, options, show=show)
+    plan = tuning.plan
+    write_plan(plan, folder / PLAN)
+    planned = apply_plan(plan, recipe, machine)
+    trained = run_training(planned, plan, folder=folder, show=show)
+    show(trained.result)
+    if trained.interrupted_by is not None:
+        return Job(folder, None, trained.interrupted_by)
+    if plan.choices:
+        compared = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
+    else:  # the plan is the baseline: a second training would be the same one
+        compared = Compared([(trained.result, trained.result)])
+    pairs = compared.pairs
+    if not pairs:
+        return Job(folder, None, compared.interrupted_by)
+    evidence = Evidence(
+        hasten=hasten.__version__,
+        made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+        machine=machine,
+        task=facts,
+        profile=anatomy,
+        tuning=tuning,
+        plan=plan,
+        plan_text=plan_text(plan),
+        plan_runs=tuple(with_plan for with_plan, _ in pairs),
+        baseline_runs=tuple(without for _, without in pairs),
+        speedup=paired_speedup(pairs),
+    )
+    save(evidence, folder / EVIDENCE)
+    show(evidence)
+    write_html(evidence, folder / REPORT)
+    show(Reported(path=str(folder / REPORT)))
+    return Job(folder, evidence, compared.interrupted_by)
+
+
+def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Options, *, show: Show) -> Tuning:
+    """Tune, showing every trial as it is known, and return the whole."""
+    last = None
+    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
+    show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
+    shares = stage_shares(anatomy)
+    for last in tune(recipe, machine, budget_s=budget_s, allow=options.allow, only=options.only, shares=shares):
+        show(last)
+    assert isinstance(last, Tuning), "tuning ends with its record"
+    return last
+
+
+def stage_shares(anatomy: Profile) -> dict[Stage, float]:
+    """Return the share of a step's time of the stages that a profile tells apart from all others."""
+    share = {part.name: part.share for part in anatomy.parts}
+    return {
+        Stage.INPUT: share["input"] + share["transfer"],
+        Stage.UPDATE: share["update"],
+    }

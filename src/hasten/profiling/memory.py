@@ -1,0 +1,165 @@
+"""Where the memory of a step goes, how much a larger batch would need, and whether it grows."""
+
+from collections.abc import Sequence
+from itertools import islice
+from math import floor
+from time import perf_counter
+
+import numpy as np
+import psutil
+from scipy import stats
+
+from hasten.base.records.interval import Interval
+from hasten.base.records.machine import Machine
+from hasten.base.records.profile import MemoryAccount
+from hasten.data.datasets import Batch
+from hasten.measurement.memory import peak_memory
+from hasten.measurement.resident import rss_peak
+from hasten.measurement.tensors import tensors_in
+from hasten.profiling.best_effort import out_of_memory
+from hasten.profiling.peak_model import PeakModel, over_step, peak_model, watched_step
+from hasten.profiling.stepping import batches_in_turn, nbytes_of, one_batch, resized
+from hasten.training.loop import step
+from hasten.training.session import Session
+
+_SMALLEST_BATCH = 2  # batch normalization cannot train on one sample
+_FILL = 0.9
+_WATCHED_STEPS = 30
+_FOR_A_TREND = 15
+_TREND_S, _LONG_TREND_S = 2.0, 8.0
+
+
+def memory_account(
+    run: Session, machine: Machine, *, activation_bytes: int, step_s: float, budget_s: float
+) -> MemoryAccount:
+    """Return where the memory of a step goes.
+
+    Steps on a quarter and on half of the batch predict its peak before it is measured; half and whole then predict the
+    largest one that fits into 90 % of what is free. The largest that fits and that the budget allows is tried.
+
+    Args:
+        run: warm and not compiled; it makes some steps. Its switches must be on.
+        machine: whose memory is there to be used.
+        activation_bytes: kept for the backward pass, as counted.
+        step_s: a usual step.
+        budget_s: seconds for the largest step to be tried.
+    """
+    growth = growth_per_step(run)  # before anything large: memory that was freed is filled first
+    batch = one_batch(run)
+    size = len(batch[-1])
+    small = peak_model(run, batch, _sizes(size))
+    measured = _peak(run, batch)
+    available = available_bytes(run, machine) + measured
+    watched = watched_step(run, batch)
+    model = PeakModel(small.second, watched) if small.second.size != size else small
+    largest = model.largest(_FILL * available, most=max(run.samples, size))
+    tried = max(size, min(largest, floor(size * budget_s / step_s)))
+    verified, remark = _verified(run, batch, tried) if tried > size else (measured, "")
+    if not model.exact:
+        remark = f"{remark} the allocations depend on the batch size: the prediction is rough".strip()
+    parameters, held = nbytes_of(run.model.parameters()), _held(run)
+    return MemoryAccount(
+        parameters=parameters,
+        gradients=nbytes_of(run.parameters),
+        optimizer_state=held - parameters,
+        activations=activation_bytes,
+        inputs=nbytes_of(batch),
+        framework=max(psutil.Process().memory_info().rss - held, 0),
+        predicted_peak=small.peak_bytes(size),
+        measured_peak=measured,
+        available=available,
+        largest_batch=largest,
+        verified_batch=tried if verified else 0,
+        verified_peak=verified or 0,
+        verified_predicted=model.peak_bytes(tried),
+        growth_per_step=growth,
+        reserved=_reserved(run),
+        retries=_retries(run),
+        over_step=over_step(watched),
+        remark=remark,
+    )
+
+
+def available_bytes(run: Session, machine: Machine) -> int:
+    """Return the bytes that are free on the device, or in the part of this machine's memory that we may use."""
+    device = run.recipe.device
+    if not device.is_host:
+        return device.free_bytes() + device.reserved_bytes() - device.allocated_bytes()
+    own = psutil.Process().memory_info().rss
+    return max(min(psutil.virtual_memory().available, machine.memory_bytes - own), 0)
+
+
+def growth_per_step(run: Session) -> Interval | None:
+    """Return the bytes that stay behind after a step: the Theil-Sen slope over some steps, with its interval.
+
+    On the CPU it is the resident memory of the process that is followed.
+    """
+    begin, held = perf_counter(), list[int]()
+    for batch in islice(batches_in_turn(run), _WATCHED_STEPS):
+        run.set_learning_rate()
+        step(run, batch)
+        held.append(_held_bytes(run))
+        spent_s = perf_counter() - begin
+        if spent_s > _TREND_S and (len(held) >= _FOR_A_TREND or spent_s > _LONG_TREND_S):
+            break
+    return slope_of(held)
+
+
+def slope_of(held_bytes: Sequence[int]) -> Interval | None:
+    """Return the growth of a series per entry, without its first third, which fills caches; None for fewer than 15."""
+    late = held_bytes[len(held_bytes) // 3 :]
+    if len(held_bytes) < _FOR_A_TREND:
+        return None
+    found = np.asarray(stats.theilslopes(np.asarray(late, dtype=np.float64)), dtype=np.float64)
+    slope, low, high = found[[0, 2, 3]].tolist()
+    return Interval(value=slope, low=low, high=high, n=len(late))
+
+
+def step_peak_bytes(run: Session, batch: Batch, *, compiled: bool) -> int:
+    """Return the most memory that a step needs at once, weights and optimizer state included.
+
+    Compiled code cannot be watched on the CPU: there it is what the process grows by, beside what the session holds.
+    """
+    if not compiled or not run.recipe.device.is_host:
+        return _peak(run, batch)
+    process = rss_peak(lambda: step(run, batch))
+    return process.peak_bytes - process.resident_bytes + _held(run) + nbytes_of(batch)
+
+
+def _held(run: Session) -> int:
+    """Return the bytes of the weights and of the optimizer's state."""
+    state = tensors_in(list(run.optimizer.state.values()))
+    return nbytes_of([*run.model.parameters(), *state])
+
+
+def _sizes(size: int) -> tuple[int, int]:
+    small = max(_SMALLEST_BATCH, size // 4)
+    return small, max(small + 1, size // 2)
+
+
+def _peak(run: Session, batch: Batch) -> int:
+    return peak_memory(lambda: step(run, batch), device=run.recipe.parallel.device).peak_bytes
+
+
+def _verified(run: Session, batch: Batch, size: int) -> tuple[int | None, str]:
+    try:
+        return _peak(run, resized(batch, size)), ""
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        run.optimizer.zero_grad()
+        return None, f"a batch of {size} should have fitted and did not: {error}"
+
+
+def _held_bytes(run: Session) -> int:
+    if not run.recipe.device.is_host:
+        return run.recipe.device.allocated_bytes()
+    return psutil.Process().memory_info().rss
+
+
+def _reserved(run: Session) -> int | None:
+    return None if run.recipe.device.is_host else run.recipe.device.peak_reserved_bytes()
+
+
+def _retries(run: Session) -> int | None:
+    return None if run.recipe.device.is_host else run.recipe.device.allocation_retries()

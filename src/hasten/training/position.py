@@ -1,0 +1,24 @@
+"""How far a run has come, and what its stop rules remember."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Position:
+    """How far a run has come: everything about its position in the data and the schedule."""
+
+    step: int = 0
+    epoch: int = 0
+    offset: int = 0  # samples of the epoch that have been used, or passed over by the recipe's sampling
+    elapsed_s: float = 0.0
+
+
+@dataclass
+class StopState:
+    """What the stop rules remember from one evaluation to the next."""
+
+    best: float = float("nan")
+    waited: int = 0
+    loss_sum: float = 0.0  # of the training loss since the last evaluation
+    loss_count: int = 0
+    train_loss: float | None = None  # mean at the last evaluation

@@ -1,0 +1,72 @@
+"""One whole training, seen as quality over time."""
+
+from dataclasses import dataclass
+
+from hasten.base.records.run import Evaluation
+from hasten.training.loop import train
+from hasten.training.metrics import as_good_as
+from hasten.training.recipe import Recipe
+from hasten.training.session import build, total_steps
+from hasten.tuning import clock
+
+EVALUATIONS = 10
+"""In a training that is cut short: enough to see when it reached what."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """When a training had which metric. `ended` is false where it was given up at its time limit."""
+
+    points: tuple[tuple[float, float], ...]  # (seconds, metric) at each evaluation, in order
+    higher_is_better: bool
+    elapsed_s: float
+    ended: bool
+
+    def time_to(self, target: float) -> float | None:
+        """Return the seconds until the metric was as good as `target`, or None if it never was."""
+        for seconds, metric in self.points:
+            if as_good_as(metric, target, higher_is_better=self.higher_is_better):
+                return seconds
+        return None
+
+    def best(self) -> float | None:
+        """Return the best metric, or None if there is none."""
+        pick = max if self.higher_is_better else min
+        return pick((metric for _, metric in self.points), default=None)
+
+
+def run_course(recipe: Recipe, *, seed: int, limit_s: float) -> Course:
+    """Train a recipe until its stop rules or the time limit end it.
+
+    Args:
+        recipe: what is trained.
+        seed: of initialization, data order and dropout.
+        limit_s: seconds after which it is given up.
+    """
+    run = build(recipe, seed=seed)
+    begin, points, ended = clock.now_s(), list[tuple[float, float]](), True
+    events = train(run)
+    for event in events:
+        elapsed_s = clock.now_s() - begin
+        if isinstance(event, Evaluation) and event.metric is not None:
+            points.append((elapsed_s, event.metric))
+        if elapsed_s > limit_s:
+            events.close()
+            ended = False
+            break
+    return Course(tuple(points), run.quality.higher_is_better, clock.now_s() - begin, ended)
+
+
+def shortened(recipe: Recipe, share: float) -> Recipe:
+    """Return the recipe with its training cut to a share of its steps (or seconds), and without a target.
+
+    Schedules that depend on the length see the short one, so that they still come to their end.
+    """
+    steps = total_steps(recipe)
+    if steps is None:
+        limit_s = recipe.task.stop.seconds
+        assert limit_s is not None, "a task has steps, epochs or seconds"
+        return recipe.with_stop(seconds=share * limit_s, target=None)
+    steps = max(1, round(share * steps))
+    every = max(1, steps // EVALUATIONS)
+    return recipe.with_stop(epochs=None, steps=steps, target=None, evaluate_every=every)

@@ -1,0 +1,148 @@
+"""Techniques that change the path are judged by the time to equal quality."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+
+from hasten.base.records.card import Card
+from hasten.base.records.interval import Interval
+from hasten.base.records.trial import Trial, Tuning, Verdict
+from hasten.base.stages import FREE, Guarantee
+from hasten.techniques.registry import techniques
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.session import total_steps
+from hasten.training.task import Stop, Update
+from hasten.tuning.convergence import FEWEST_SEEDS
+from hasten.tuning.learning_curve import Course, run_course, shortened
+from hasten.tuning.ratios import of_few, product
+from hasten.tuning.tune import tune
+
+from planted import MACHINE, TIME, Planted, card, small_task
+
+pytestmark = pytest.mark.usefixtures("planted")
+
+
+@pytest.fixture(autouse=True)
+def few_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hasten.tuning.convergence.MOST_SEEDS", 4)
+
+
+SLOW_RATE: dict[str, Any] = {
+    "update": Update(optimizer="sgd", lr=0.02),
+    "stop": Stop(epochs=40, target=0.9, evaluate_every=7),
+}
+
+
+def run(only: list[str], *, budget_s: float, **task: Any) -> tuple[dict[str, Trial], Tuning]:
+    allow = FREE | {Guarantee.TRAJECTORY}
+    *_, tuning = tune(baseline(small_task(**task)), MACHINE, budget_s=budget_s, allow=allow, only=only)
+    assert isinstance(tuning, Tuning)
+    return {trial.technique: trial for trial in tuning.trials}, tuning
+
+
+@dataclass(frozen=True)
+class Standstill(Planted):
+    """Trains at a rate that arrives nowhere."""
+
+    card: ClassVar[Card] = card("standstill", Guarantee.TRAJECTORY)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return replace(recipe, update=replace(recipe.update, lr=1e-6))
+
+
+def test_a_path_that_arrives_sooner_is_kept_and_one_that_never_arrives_hurts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(techniques(), "standstill", Standstill)
+    found, tuning = run(["another_path", "standstill"], budget_s=200.0, **SLOW_RATE)
+    kept = found["another_path"]
+    assert kept.verdict is Verdict.KEPT, kept.reason
+    assert kept.speedup is not None
+    assert kept.speedup.low > 1
+    assert kept.speedup.n >= FEWEST_SEEDS
+    assert found["standstill"].verdict is Verdict.INCONCLUSIVE
+    assert "did not reach the quality" in found["standstill"].reason
+    assert tuning.plan.names == ("another_path",)
+    assert tuning.speedup == kept.speedup
+
+
+def test_the_gain_of_the_step_and_of_the_path_multiply() -> None:
+    _, tuning = run(["no_pause", "another_path"], budget_s=300.0, pause=True, **SLOW_RATE)
+    assert set(tuning.plan.names) == {"no_pause", "another_path"}
+    assert tuning.speedup is not None
+    gains = [choice.gain for choice in tuning.plan.choices]
+    assert all(gain is not None and tuning.speedup.value > gain.value for gain in gains)
+
+
+def test_too_small_a_budget_proves_nothing() -> None:
+    found, tuning = run(["another_path"], budget_s=3.0, **SLOW_RATE)
+    assert found["another_path"].verdict is Verdict.INCONCLUSIVE
+    assert "budget" in found["another_path"].reason
+    assert tuning.plan.choices == ()
+
+
+def test_a_long_training_is_judged_on_shortened_ones() -> None:
+    long = {**SLOW_RATE, "stop": Stop(steps=4000, evaluate_every=500)}
+    found, _ = run(["another_path"], budget_s=100.0, **long)
+    assert "% of the steps" in found["another_path"].reason
+
+
+def test_one_cycle_tells_which_setting_was_best() -> None:
+    faster = {**SLOW_RATE, "update": Update(optimizer="sgd", lr=0.05)}
+    found, tuning = run(["one_cycle"], budget_s=400.0, **faster)
+    trial = found["one_cycle"]
+    assert trial.verdict is Verdict.KEPT, trial.reason
+    share = trial.knobs.get("share", 0.5)
+    assert f"with share {share}" in trial.reason
+    assert tuning.plan.choices[0].knobs == trial.knobs
+
+
+def test_a_course_knows_when_it_had_which_quality() -> None:
+    course = Course(points=((1.0, 0.5), (2.0, 0.8), (3.0, 0.7)), higher_is_better=True, elapsed_s=3.0, ended=True)
+    assert course.time_to(0.5) == 1.0
+    assert course.time_to(0.75) == 2.0
+    assert course.time_to(0.9) is None
+    lower = replace(course, higher_is_better=False)
+    assert lower.time_to(0.6) == 1.0
+    assert lower.time_to(0.4) is None
+
+
+def test_a_course_is_given_up_at_its_limit() -> None:
+    recipe = baseline(small_task(stop=Stop(epochs=50)))
+    began = TIME.now
+    course = run_course(recipe, seed=1, limit_s=2.0)
+    assert not course.ended
+    assert 2.0 < (TIME.now - began) * 1e-9 < 4.0
+    assert course.points
+    whole = run_course(baseline(small_task(stop=Stop(epochs=2))), seed=1, limit_s=100.0)
+    assert whole.ended
+    assert len(whole.points) == 2
+
+
+def test_a_shortened_recipe_has_its_share_of_the_steps_and_no_target() -> None:
+    recipe = baseline(small_task(stop=Stop(epochs=50, target=0.5)))
+    short = shortened(recipe, 0.2)
+    assert total_steps(recipe) == 350
+    assert total_steps(short) == 70
+    assert short.task.stop.target is None
+    timed = shortened(baseline(small_task(stop=Stop(seconds=100.0))), 0.2)
+    assert timed.task.stop.seconds == pytest.approx(20.0)
+
+
+def test_few_ratios_have_students_interval() -> None:
+    found = of_few([1.0, 2.0, 4.0])
+    assert found.value == pytest.approx(2.0)
+    half = 4.302652729911275 * math.log(2) / math.sqrt(3)  # t of 2 degrees of freedom; the logs spread by ln 2
+    assert math.log(found.high / found.value) == pytest.approx(half)
+    assert math.log(found.value / found.low) == pytest.approx(half)
+    assert found.n == 3
+
+
+def test_ratios_multiply_with_their_uncertainty() -> None:
+    first = Interval(value=2.0, low=1.8, high=2.2, n=9)
+    second = Interval(value=1.5, low=1.2, high=1.9, n=3)
+    both = product(first, second)
+    assert both.value == pytest.approx(3.0)
+    assert 1.8 * 1.2 < both.low < 3.0 * 1.2 / 1.5
+    assert 3.0 * 1.9 / 1.5 < both.high < 2.2 * 1.9
+    assert both.n == 3
