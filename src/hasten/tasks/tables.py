@@ -55,8 +55,8 @@ def task(
 
     A column of text, or of at most 20 distinct whole numbers, is a class: cross-entropy and accuracy, each class with
     its share in both parts. Any other is a number: squared error of the standardized column, and R2. The other columns
-    are prepared as `hasten.data.tables.preprocess` does, by the training rows alone. A value of a category that is rare or absent
-    in them is taken as "other", and noted.
+    are preprocessed with statistics of the training rows (`hasten.data.tables.preprocess`). A rare or unseen category
+    is taken as "other", and noted.
 
     Args:
         data: the table: CSV or TSV, compressed or not, or Parquet; or a folder with one file to learn from and perhaps
