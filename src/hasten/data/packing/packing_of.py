@@ -8,6 +8,7 @@ from hasten.data.sources.on_error import OnBad
 from hasten.data.sources.source import Arrays, Prose, Source
 from hasten.data.sources.texts import Texts
 from hasten.data.store.pack import Packing
+from hasten.data.stored import StoredImages
 from hasten.data.tables.table import Table
 
 
@@ -23,13 +24,13 @@ def packing_of(
         on_bad: whether an image that cannot be decoded is an error or left out.
     """
     match source:
-        case ClassFolders():
+        case ClassFolders() | StoredImages():
             return pack_images(source, form=form, size=size, on_bad=on_bad)
         case Texts():
             return pack_texts(source)
         case Table():
             return pack_table(source)
         case Prose():
-            return pack_characters(source.source)
+            return pack_characters(source.source, text=source.text)
         case Arrays():
             return pack_arrays(source.arrays, source=source.source)

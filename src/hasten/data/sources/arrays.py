@@ -21,7 +21,7 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         BadInput: if the file is missing, cut off or too long, holds Python objects, or is of another kind.
     """
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         return read_idx(path)
     try:
         with path.open("rb") as file:

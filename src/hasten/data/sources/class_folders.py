@@ -44,6 +44,10 @@ class ClassFolders:
     def __len__(self) -> int:
         return len(self.members)
 
+    def name_of(self, place: int) -> str:
+        """Return what to call one file in a message."""
+        return str(self.members[place])
+
 
 def find_class_folders(
     path: Path, suffixes: Collection[str] | None, *, on_bad: OnBad = "raise", listing: Listing | None = None
