@@ -11,9 +11,9 @@ from hasten.data.inspect.inspect import inspect
 from hasten.data.packing.packing_of import packing_of
 from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.source import Arrays, read_source
+from hasten.data.sources.stored import StoredImages, is_store
 from hasten.data.store.pack import cached, pack
 from hasten.data.store.reader import open_store
-from hasten.data.stored import StoredImages, is_store
 from hasten.tasks.loading import load_task
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")

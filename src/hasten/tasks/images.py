@@ -18,9 +18,9 @@ from hasten.data.packing.pack_images import pack_images
 from hasten.data.sources.on_error import OnBad, left_out_notes, other_files_notes
 from hasten.data.sources.pictures import ImageSource, decode_all
 from hasten.data.sources.source import find_images
+from hasten.data.sources.stored import StoredImages, splits_of
 from hasten.data.store.pack import cached
 from hasten.data.store.reader import Store, StoreSamples
-from hasten.data.stored import StoredImages, splits_of
 from hasten.machine import cache_folder
 from hasten.tasks.splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update

@@ -12,8 +12,8 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.data.sources.on_error import OnBad, left_out_notes
+from hasten.data.sources.stored import is_store, read_stored_table
 from hasten.data.split import by_fraction, stratified
-from hasten.data.stored import is_store, read_stored_table
 from hasten.data.tables.parquet import read_parquet
 from hasten.data.tables.preprocess import Prepared, fit, transform
 from hasten.data.tables.table import Table, read_table

@@ -9,8 +9,8 @@ from hasten.data.inspect.summary import class_counts, class_problems, number_sum
 from hasten.data.inspect.table import inspect_table
 from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.source import Arrays, Prose, Source
+from hasten.data.sources.stored import StoredImages
 from hasten.data.sources.texts import Texts
-from hasten.data.stored import StoredImages
 from hasten.data.tables.table import Table
 
 _EXAMPLES = 8

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput
 from hasten.data.sources.on_error import OnBad, leave_out
 from hasten.data.sources.pictures import Channels, ImageSource, contents, decoded
+from hasten.data.sources.stored import StoredImages
 from hasten.data.store.fingerprint import hash_values
 from hasten.data.store.manifest import Layout
 from hasten.data.store.pack import LABEL, Chunk, Packing, split_codes, split_columns, split_details
 from hasten.data.store.writer import ColumnSchema
-from hasten.data.stored import StoredImages
 
 ImageForm = Literal["encoded", "pixels"]
 _CHUNK_ITEMS = 256

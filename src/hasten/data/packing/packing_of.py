@@ -6,9 +6,9 @@ from hasten.data.packing.pack_texts import pack_characters, pack_texts
 from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.on_error import OnBad
 from hasten.data.sources.source import Arrays, Prose, Source
+from hasten.data.sources.stored import StoredImages
 from hasten.data.sources.texts import Texts
 from hasten.data.store.pack import Packing
-from hasten.data.stored import StoredImages
 from hasten.data.tables.table import Table
 
 

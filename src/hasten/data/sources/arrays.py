@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
-from hasten.data.decompression import fits_in_memory, largest, too_large
 from hasten.data.sources.content import read_bytes
+from hasten.data.sources.decompression import fits_in_memory, largest, too_large
 from hasten.data.sources.idx import read_idx
 
 

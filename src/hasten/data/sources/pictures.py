@@ -18,7 +18,7 @@ from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.on_error import OnBad, leave_out
 from hasten.data.sources.optional import require
 from hasten.data.sources.png import png_damage
-from hasten.data.stored import StoredImages
+from hasten.data.sources.stored import StoredImages
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}

@@ -8,18 +8,16 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
-from hasten.data.decompression import DAMAGE, decompressed
-from hasten.data.file_kinds import kind_of, wanted_suffixes
 from hasten.data.sources.archive import Listing, list_members
 from hasten.data.sources.arrays import read_array, read_arrays
 from hasten.data.sources.class_folders import ClassFolders, find_class_folders
 from hasten.data.sources.content import read_text
+from hasten.data.sources.decompression import DAMAGE, decompressed
+from hasten.data.sources.file_kinds import kind_of, wanted_suffixes
 from hasten.data.sources.idx import is_idx
 from hasten.data.sources.on_error import OnBad
 from hasten.data.sources.pictures import ImageSource
-from hasten.data.sources.texts import Texts, read_text_folders, texts_of
-from hasten.data.store.manifest import read_manifest
-from hasten.data.stored import (
+from hasten.data.sources.stored import (
     StoredImages,
     is_store,
     read_stored_arrays,
@@ -28,10 +26,12 @@ from hasten.data.stored import (
     read_stored_text,
     read_stored_texts,
 )
+from hasten.data.sources.tar_zip import is_archive
+from hasten.data.sources.texts import Texts, read_text_folders, texts_of
+from hasten.data.store.manifest import read_manifest
 from hasten.data.tables.delimited import MISSING, read_columns
 from hasten.data.tables.parquet import read_parquet
 from hasten.data.tables.table import Table, table_of
-from hasten.data.tar_zip import is_archive
 
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
 _ARRAY_SUFFIXES = frozenset({".npy", ".npz"})

@@ -46,7 +46,7 @@ def _kind_by_content(listing: Listing) -> Kind | None:
         return None
     places = np.unique(np.linspace(0, len(others) - 1, _SAMPLE).astype(int)).tolist()
     sample = read_members([others[place] for place in places])
-    kinds = Counter(_kind_of_content(content[:_START]) for _, content in sample)
+    kinds: Counter[Kind | None] = Counter(_kind_of_content(content[:_START]) for _, content in sample)
     kind, count = kinds.most_common(1)[0]
     return kind if count >= _MOST * len(places) else None
 
