@@ -102,7 +102,7 @@ def with_blocks(recipe: Recipe, around: AroundBlock) -> Recipe:
 
 @dataclass(frozen=True)
 class ActivationCheckpointing:
-    """ActivationCheckpointing the activations of each block in the backward pass."""
+    """Recompute the activations of each block in the backward pass."""
 
     card: ClassVar[Card] = Card(
         name="activation_checkpointing",
@@ -126,7 +126,7 @@ class ActivationCheckpointing:
 
 @dataclass(frozen=True)
 class ActivationCheckpointingSelective:
-    """ActivationCheckpointing only the cheap operations of each block in the backward pass."""
+    """Recompute only the cheap operations of each block in the backward pass."""
 
     card: ClassVar[Card] = Card(
         name="activation_checkpointing_selective",

@@ -1,4 +1,4 @@
-"""ActivationCheckpointing as few blocks as a memory budget asks for.
+"""Recompute as few blocks as a memory budget asks for.
 
 What it does
     Before training, measures the peak memory of a forward and backward pass with more and more blocks recomputed, and
@@ -103,7 +103,7 @@ def choose(model: nn.Module, *, recipe: Recipe, budget: float) -> tuple[int | No
 
 
 def within_budget(model: nn.Module, *, recipe: Recipe, budget: float) -> nn.Module:
-    """ActivationCheckpointing as few blocks of the model as the budget asks for, in place."""
+    """Recompute as few blocks of the model as the budget asks for, in place."""
     count, _ = choose(model, recipe=recipe, budget=budget)
     assert count is not None, "refused otherwise"
     return recompute_some(model, count)
@@ -111,7 +111,7 @@ def within_budget(model: nn.Module, *, recipe: Recipe, budget: float) -> nn.Modu
 
 @dataclass(frozen=True)
 class ActivationCheckpointingBudget:
-    """ActivationCheckpointing as few blocks as a memory budget asks for."""
+    """Recompute as few blocks as a memory budget asks for."""
 
     budget: Annotated[float, Meta(gt=0, lt=1, description="peak allowed, as a share of the plain one")] = 0.7
 
