@@ -49,7 +49,7 @@ def passes(
         seed: of the global generators, before the first pass.
     """
     batch, found = example_batch(recipe, samples), list[Pass]()
-    terms = recipe.forward.loss.count(batch)
+    terms = float(recipe.forward.loss.count(batch))
     model.train()
     with preserved():
         _move(model)
