@@ -2,8 +2,8 @@
 
 What it does
     Each repeated block keeps only its input; the backward pass runs the block's forward pass once more to get what it
-    needs. `activation_checkpointing_selective` keeps the results of matrix products, convolutions and attention as well
-    and recomputes only what is cheap: activations, norms, dropout.
+    needs. `activation_checkpointing_selective` also keeps the results of matmuls, convolutions and attention and
+    recomputes only what is cheap: activations, norms, dropout.
 
 Why it helps
     Memory: the activations of one block are alive at a time instead of those of all. What is freed can hold a larger
