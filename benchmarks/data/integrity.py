@@ -46,9 +46,9 @@ from hasten.data.packing.pack_arrays import pack_arrays
 from hasten.data.store.pack import pack
 from hasten.data.store.reader import Store, StoreSamples, open_store
 from hasten.data.store.verify import verify
-from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.step import step
 
 _COLD = 0.01  # share of a file that may still be in memory
 _BYTES = re.compile(r"bytes (\d+) to (\d+)|all (\d+) bytes")

@@ -19,7 +19,7 @@ from hasten.base.device import Device
 from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import anatomy
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
-from hasten.training.loop import OTHER, PARTS
+from hasten.training.marks import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 

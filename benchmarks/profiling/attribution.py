@@ -30,7 +30,7 @@ from hasten.measurement.clock import Marks, step_times_ns
 from hasten.profiling.anatomy import anatomy
 from hasten.profiling.parts import time_between
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
-from hasten.training.loop import OTHER, PARTS
+from hasten.training.marks import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 from hasten.training.task import Stop

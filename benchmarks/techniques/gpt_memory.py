@@ -18,9 +18,9 @@ from benchmarks.techniques.gpt_ways import gpt_task, parameters, size_options
 from hasten.machine import facts
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.applying import apply_all, make
-from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
+from hasten.training.step import step
 from hasten.tuning.bench import Bench
 
 WAYS: dict[str, tuple[str, ...]] = {

@@ -22,10 +22,10 @@ from hasten.diagnosis.registry import RULES
 from hasten.techniques import registry
 from hasten.techniques.applying import apply_all, conflict, make
 from hasten.techniques.registry import techniques
-from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import plain_model
 from hasten.training.session import Session, build
+from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.tuning.gates import Reference, judge, owed
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import nn
 
 from hasten.data.datasets import Batch
 from hasten.techniques.applying import make
-from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
+from hasten.training.step import step
+from hasten.training.transforms import Parameters, Stateless
 
 from contract_tasks import TASKS, machine
 
@@ -25,9 +25,9 @@ STEPS = 3
 EQUAL, DIFFERENT, REFUSED = "equal", "different", "refused"
 
 
-def average(parameters: Sequence[nn.Parameter]) -> bool:
+def average(parameters: Parameters) -> bool:
     """Put the mean over both processes in place of each gradient, as DistributedDataParallel does."""
-    for parameter in parameters:
+    for parameter in parameters.values():
         if parameter.grad is not None:
             parameter.grad = parameter.grad / dist.get_world_size()
             dist.all_reduce(parameter.grad)
@@ -36,7 +36,7 @@ def average(parameters: Sequence[nn.Parameter]) -> bool:
 
 def averaged(recipe: Recipe) -> Recipe:
     """Return the recipe with averaging as the first thing that is done to the gradients."""
-    return replace(recipe, gradient=(lambda: average, *recipe.gradient))
+    return replace(recipe, gradient=(Stateless(average), *recipe.gradient))
 
 
 def train_together(run: Session, count: int) -> None:

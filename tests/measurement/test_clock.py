@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
-from hasten.training.loop import unmarked
+from hasten.training.marks import unmarked
 
 INPUT, FORWARD, BACKWARD, OTHER = range(4)
 

@@ -28,9 +28,9 @@ from hasten.profiling.probes.running import Kind, Measure, run_probe
 from hasten.profiling.probes.saving import step_without
 from hasten.profiling.probes.thread_sweep import can_put_back, threads_set
 from hasten.profiling.stepping import batches_in_turn, one_batch, set_aside_stop_rules
-from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
+from hasten.training.step import step
 from hasten.training.task import Data, Task, Update
 
 MakeTask = Callable[..., Task]

@@ -4,27 +4,37 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn, optim
+from torch import nn
 
 from hasten import Stop
 from hasten.base.records.run import Evaluation
-from hasten.training.final_weights import AVERAGES, final_weights, parameters_of
+from hasten.training.final_weights import final_weights
 from hasten.training.loop import train
 from hasten.training.loss_scale import LossScale
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
 from hasten.training.session import build
+from hasten.training.transforms import Parameters, State, StepInfo
 
 from tiny_tasks import mlp_task
 
 
-def remember_zero(optimizer: optim.Optimizer, progress: float) -> None:
-    optimizer.state[AVERAGES] = {"averages": [torch.zeros_like(one) for one in parameters_of(optimizer)]}
+class AverageZero:
+    """A post-step whose averages are all zero."""
+
+    def init(self, parameters: Parameters) -> State:
+        return {"averages": {name: torch.zeros_like(one) for name, one in parameters.items()}}
+
+    def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
+        return None
+
+    def averages(self, state: State) -> dict[str, torch.Tensor]:
+        return state["averages"]
 
 
 def test_a_run_is_judged_by_its_final_weights_and_trains_on_with_its_own() -> None:
     recipe = baseline(mlp_task())
-    averaged = replace(recipe, update=replace(recipe.update, post_step=(remember_zero,)))
+    averaged = recipe.with_post_step(AverageZero())
     plain, run = build(recipe), build(averaged)
     losses = [[event for event in train(one) if isinstance(event, Evaluation)] for one in (plain, run)]
     assert losses[1][-1].valid_loss == pytest.approx(0.6931, abs=1e-4)  # two classes, all scores zero
@@ -34,14 +44,12 @@ def test_a_run_is_judged_by_its_final_weights_and_trains_on_with_its_own() -> No
 
 
 def test_the_trained_weights_come_back_after_a_failure() -> None:
-    model = nn.Linear(2, 2)
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    remember_zero(optimizer, 0.0)
-    before = model.weight.clone()
-    with pytest.raises(RuntimeError, match="broke"), final_weights(optimizer):
-        assert not model.weight.any()
+    run = build(baseline(mlp_task()).with_post_step(AverageZero()))
+    before = run.parameters[0].clone()
+    with pytest.raises(RuntimeError, match="broke"), final_weights(run):
+        assert not run.parameters[0].any()
         raise RuntimeError("broke")
-    assert torch.equal(model.weight, before)
+    assert torch.equal(run.parameters[0], before)
 
 
 def test_a_curriculum_sees_how_far_the_run_is_and_leaves_validation_alone() -> None:

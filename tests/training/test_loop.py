@@ -12,7 +12,8 @@ from hasten import Data, Stop
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
 from hasten.data.loading.order import shuffled
-from hasten.training.loop import PARTS, train
+from hasten.training.loop import train
+from hasten.training.marks import PARTS
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 

@@ -20,11 +20,12 @@ from hasten.base.records.run import Evaluation, Progress
 from hasten.training.additivity import is_additive
 from hasten.training.check import check
 from hasten.training.evaluation import evaluate
-from hasten.training.loop import step, train
+from hasten.training.loop import train
 from hasten.training.loss import NegativeLogLikelihood, OfMean, loss_function
 from hasten.training.metrics import Quality
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
+from hasten.training.step import step
 from hasten.training.task import quality_of
 
 from tiny_tasks import mlp_task

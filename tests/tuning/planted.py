@@ -173,12 +173,12 @@ class FasterButWrong(Planted):
 
     def apply(self, recipe: Recipe) -> Recipe:
         def add_bias(parameters: Any) -> bool:
-            for parameter in parameters:
+            for parameter in parameters.values():
                 parameter.grad.add_(0.05)
             return True
 
         awake = replace(recipe, model=(*recipe.model, Surgery(_awake)))
-        return replace(awake, gradient=(*awake.gradient, lambda: add_bias))
+        return awake.with_gradient(add_bias)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import torch
 from hasten.base.records.comparison import Comparison, Verdict
 from hasten.base.records.interval import Interval
 from hasten.techniques.input.infobatch import Scores
-from hasten.training.loop import step
 from hasten.training.loss import LossFunction
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.step import step
 from hasten.training.task import Stop
 from hasten.tuning import messages
 from hasten.tuning.bench import Bench

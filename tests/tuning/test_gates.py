@@ -16,6 +16,7 @@ from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
 from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.session import build
+from hasten.training.transforms import Stateless
 from hasten.tuning.float64 import in_float64
 from hasten.tuning.gates import Reference, judge, owed
 from hasten.tuning.precision import layer_errors
@@ -56,11 +57,11 @@ def with_gradient(change: Callable[[Tensor], object]) -> Callable[[Recipe], Reci
     """Return a candidate that changes every gradient in place."""
 
     def apply(parameters: Any) -> bool:
-        for parameter in parameters:
+        for parameter in parameters.values():
             change(parameter.grad)
         return True
 
-    return lambda recipe: replace(recipe, gradient=(lambda: apply,))
+    return lambda recipe: replace(recipe, gradient=(Stateless(apply),))
 
 
 def draws_a_number(recipe: Recipe) -> Recipe:

@@ -14,9 +14,9 @@ from hasten.base.records.record import to_json
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.seeds import random_state
 from hasten.base.stages import FREE, Guarantee, Stage
-from hasten.training.loop import step
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.step import step
 from hasten.training.task import Stop
 from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.exact import fingerprint

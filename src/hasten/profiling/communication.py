@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hasten.training.loop import (
+from hasten.training.marks import (
     BACKWARD,
     COMMUNICATION,
     EVALUATION,

@@ -8,8 +8,8 @@ from itertools import islice
 import torch
 
 from hasten.data.datasets import Batch
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 _STEPS = 20
 _WATCHED = 3

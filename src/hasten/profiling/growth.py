@@ -14,8 +14,8 @@ from hasten.measurement.statistics import growth_exponent
 from hasten.profiling.best_effort import attempted
 from hasten.profiling.stepping import one_batch, resized, weights_kept
 from hasten.profiling.work import count_work
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 _REPEATS = 3
 _FEWEST = 3  # sizes, for a slope with an interval

@@ -20,8 +20,8 @@ from hasten.profiling.allocator import allocator_use
 from hasten.profiling.best_effort import out_of_memory
 from hasten.profiling.peak_model import PeakModel, over_step, peak_model, watched_step
 from hasten.profiling.stepping import batches_in_turn, nbytes_of, one_batch, resized
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 _SMALLEST_BATCH = 2  # batch normalization cannot train on one sample
 _FILL = 0.9

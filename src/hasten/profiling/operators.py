@@ -15,8 +15,9 @@ from hasten.data.datasets import Batch
 from hasten.machine.precision import product_format
 from hasten.measurement.attribution import ModuleScopes
 from hasten.measurement.tensors import tensors_in
-from hasten.training.loop import BACKWARD, GRADIENT, UPDATE, step
+from hasten.training.marks import BACKWARD, GRADIENT, UPDATE
 from hasten.training.session import Session
+from hasten.training.step import step
 
 _SHAPES = 6
 _ROWS = 100

@@ -13,7 +13,7 @@ from hasten.base.units import percent, seconds
 from hasten.profiling.anatomy import Anatomy
 from hasten.training.checkpoint import save_checkpoint
 from hasten.training.evaluation import evaluate
-from hasten.training.loop import PARTS
+from hasten.training.marks import PARTS
 from hasten.training.running import CHECKPOINT_EVERY_S
 from hasten.training.session import Session, steps_per_epoch
 from hasten.training.task import Stop

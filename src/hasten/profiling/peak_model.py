@@ -13,8 +13,9 @@ from hasten.data.datasets import Batch
 from hasten.measurement.collector import collector_off
 from hasten.measurement.memory import LiveStorages
 from hasten.profiling.stepping import resized
-from hasten.training.loop import PARTS, step
+from hasten.training.marks import PARTS
 from hasten.training.session import Session
+from hasten.training.step import step
 
 Value = TypeVar("Value", float, NDArray[np.float64])
 

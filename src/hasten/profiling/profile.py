@@ -29,7 +29,7 @@ from hasten.profiling.structure import product_formats, structure_of
 from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
 from hasten.profiling.work import count_work, roofline
-from hasten.training.loop import PARTS
+from hasten.training.marks import PARTS
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build, total_steps
 

@@ -1,16 +1,18 @@
 """Steps of a built session outside the loop: the real ones, and those that leave the weights alone."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hasten.data.datasets import Batch
-from hasten.training.loop import Mark, train, unmarked
+from hasten.training.loop import train
+from hasten.training.marks import Mark, unmarked
 from hasten.training.session import Session
 from hasten.training.task import Stop
+from hasten.training.transforms import Attached, Parameters, Stateless
 
 NEVER = 10**15
 """Steps that no training makes."""
@@ -38,14 +40,14 @@ def loop_steps(run: Session, count: int, mark: Mark = unmarked) -> None:
     """Make so many steps by the real loop, whose stop rules must be set aside; it reports once, at the end."""
     own, made = run.gradient, 0
 
-    def counted(parameters: Sequence[nn.Parameter]) -> bool:
+    def counted(parameters: Parameters) -> bool:
         nonlocal made
         made += 1  # here and not where data are fetched, which may run ahead of the steps
         if made == count:
             run.interrupted_by = 0  # no signal; the loop looks at it at the end of this step
         return True
 
-    run.gradient = (*own, counted)
+    run.gradient = (*own, Attached(Stateless(counted)))
     try:
         for _ in train(run, mark):
             pass
@@ -57,7 +59,7 @@ def loop_steps(run: Session, count: int, mark: Mark = unmarked) -> None:
 def weights_kept(run: Session) -> Generator[None]:
     """Make steps compute and clear gradients as usual, but never update."""
     own = run.gradient
-    run.gradient = (*own, _never)
+    run.gradient = (*own, Attached(Stateless(_never)))
     try:
         yield
     finally:
@@ -78,5 +80,5 @@ def nbytes_of(tensors: Iterable[Tensor]) -> int:
     return sum(one.numel() * one.element_size() for one in tensors)
 
 
-def _never(parameters: Sequence[nn.Parameter]) -> bool:
+def _never(parameters: Parameters) -> bool:
     return False

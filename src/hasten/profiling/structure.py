@@ -15,8 +15,8 @@ from hasten.profiling.antipatterns import bias_before_norm, double_precision, lo
 from hasten.profiling.device_queue import queue_empty_share, sync_points
 from hasten.profiling.padding import padding_share
 from hasten.profiling.stepping import batches_in_turn
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 _BATCHES = 4
 _STEPS = 3

@@ -18,7 +18,8 @@ from hasten.profiling.machine_load import load_observed
 from hasten.profiling.step_variance import collector_watched, step_spread
 from hasten.profiling.stepping import NEVER, set_aside_stop_rules
 from hasten.profiling.timeout import TimeLimit
-from hasten.training.loop import OTHER, PARTS, train
+from hasten.training.loop import train
+from hasten.training.marks import OTHER, PARTS
 from hasten.training.session import Session
 
 _FEWEST_STEPS = 4

@@ -32,18 +32,7 @@ from hasten.profiling.anatomy import Times, anatomy, warm
 from hasten.profiling.communication import collectives_marked, exposed_s, log_every_step
 from hasten.profiling.parts import first_verdict, shared_out
 from hasten.profiling.step_variance import step_spread
-from hasten.training.loop import (
-    BACKWARD,
-    EVALUATION,
-    FORWARD,
-    GRADIENT,
-    INPUT,
-    LOSS,
-    OTHER,
-    PARTS,
-    TRANSFER,
-    UPDATE,
-)
+from hasten.training.marks import BACKWARD, EVALUATION, FORWARD, GRADIENT, INPUT, LOSS, OTHER, PARTS, TRANSFER, UPDATE
 
 AnyBatch = TypeVar("AnyBatch")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from hasten.base.errors import BadInput
 from hasten.profiling.watch import BETWEEN, Watch, Watching
-from hasten.training.loop import EVALUATION, INPUT, OTHER
+from hasten.training.marks import EVALUATION, INPUT, OTHER
 
 _FETCH = "train_dataloader_next"
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")

@@ -10,8 +10,8 @@ from hasten.data.datasets import Batch
 from hasten.machine.bandwidth import last_level_cache_bytes
 from hasten.measurement.flops import complexity_of
 from hasten.profiling.stepping import weights_kept
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 
 def count_work(run: Session, batch: Batch) -> Complexity:

@@ -9,9 +9,9 @@ from torch import Tensor, nn, optim
 
 from hasten.base.errors import HastenError, Refused
 from hasten.base.seeds import preserved
-from hasten.training.loop import step
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
+from hasten.training.step import step
 from hasten.training.technique import Technique
 
 LONGEST_MESSAGE = 300

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from hasten.base.seeds import preserved, seed_all
 from hasten.techniques.forward.functional import in_functional
 from hasten.training.inspection import example_batch
-from hasten.training.recipe import Recipe, split
+from hasten.training.recipe import Recipe
+from hasten.training.step import split
 
 AGREES, LEAST = 1e-3, 1e-5
 """How far a tensor may be off: a fraction of its own norm, plus a fraction of the norm of all tensors."""

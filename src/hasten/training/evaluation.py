@@ -34,7 +34,7 @@ def evaluate(run: Session) -> Evaluation:
     """Judge the model on the validation data, in evaluation mode and without gradients."""
     total, count = 0.0, 0.0
     run.model.eval()
-    with torch.no_grad(), final_weights(run.optimizer):
+    with torch.no_grad(), final_weights(run):
         for batch in run.validation_batches():
             output = run.predict(batch)
             loss = run.loss(output, batch)

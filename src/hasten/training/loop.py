@@ -4,79 +4,22 @@ It knows the stages of a step and no technique. It yields what happened as recor
 runs it decides, between two steps, what to show and what to keep.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from time import perf_counter
-from typing import TypeAlias
 
-from torch import Tensor
-
-from hasten.base.records.run import Event, Finished, StopReason
-from hasten.data.datasets import Batch
+from hasten.base.records.run import Event, Finished, Observed, StopReason
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
-from hasten.training.recipe import split
+from hasten.training.marks import EVALUATION, INPUT, OTHER, TRANSFER, Mark, unmarked
+from hasten.training.observers import Observer, due, observed
 from hasten.training.session import Session
 from hasten.training.stopping import ENDS_WITH_EVALUATION, already_reached, converged, first_non_finite, limit_reached
 
-PARTS = (
-    "input",
-    "transfer",
-    "forward",
-    "loss",
-    "backward",
-    "gradient",
-    "update",
-    "communication",
-    "evaluation",
-    "other",
-)
-"""What wall time is spent on. `mark(i)` says: the time since the mark before belongs to `PARTS[i]`.
-
-The loop itself talks to no other process; "communication" is marked around what its stages do of it.
-"""
-INPUT, TRANSFER, FORWARD, LOSS, BACKWARD, GRADIENT, UPDATE, COMMUNICATION, EVALUATION, OTHER = range(len(PARTS))
-
-Mark: TypeAlias = Callable[[int], None]
 REPORT_EVERY_S = 0.5
 
 
-def unmarked(part: int) -> None:
-    """Do nothing: the mark of a run that nobody profiles."""
-
-
-def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
-    """Make one update and return its loss (detached). A batch in several parts accumulates their gradients.
-
-    A batch in which no term counts makes no update. (Where only the device knows the count, its gradient is zero.)
-    """
-    parts = split(batch, run.recipe.backward.micro_batch)
-    # The forward pass of a single part tells the count; several parts need that of the whole before the first backward.
-    count = run.recipe.forward.loss.count(batch) if len(parts) > 1 else None
-    summed = None
-    for part in parts:
-        output = run.predict(part)
-        mark(FORWARD)
-        loss = run.loss(output, part)
-        count = loss.count if count is None else count
-        mark(LOSS)
-        if isinstance(count, Tensor) or count:
-            loss.sum.backward(run.grad_seed(count, loss.sum.dtype))
-        mark(BACKWARD)
-        summed = loss.sum.detach() if summed is None else summed + loss.sum.detach()
-    assert summed is not None, "a batch has at least one part"
-    assert count is not None
-    usable = isinstance(count, Tensor) or bool(count)
-    for change in run.gradient if usable else ():
-        usable = change(run.parameters) and usable
-    mark(GRADIENT)
-    if usable:
-        run.optimizer.step()
-    run.optimizer.zero_grad()
-    mark(UPDATE)
-    return Loss(summed, count)
-
-
-def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
+def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = ()) -> Generator[Event]:
     """Train until a stop rule is true, yielding what happened; the last event is `Finished`.
 
     Between two events the session is whole: its `state()` may be saved. Close the iterator to leave, or set
@@ -93,16 +36,21 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
             batch = run.training_batch(ids, fetched)
             mark(TRANSFER)
             run.set_learning_rate()
-            done.append(step(run, batch, mark))
+            looking = due(observers, position.step + 1) if observers else ()
+            with observed(run, looking) if looking else nullcontext():
+                done.append(run.step(run, batch, mark))
             run.advance(len(ids), perf_counter() - started)
+            for one in looking:
+                if (record := one.report(position.step)) is not None:
+                    yield Observed(step=position.step, record=record)
             reason = limit_reached(run)
-            due = run.evaluation_due()
-            if reason or due or position.elapsed_s >= report_at:
+            evaluation_due = run.evaluation_due()
+            if reason or evaluation_due or position.elapsed_s >= report_at:
                 yield (progress := report(run, done))
                 if (broke_at := first_non_finite(progress)) is not None:
                     reason, detail = StopReason.NON_FINITE, f"the loss of step {broke_at} was not finite"
                 report_at = position.elapsed_s + REPORT_EVERY_S
-            if reason in ENDS_WITH_EVALUATION or (due and reason is None):
+            if reason in ENDS_WITH_EVALUATION or (evaluation_due and reason is None):
                 yield (evaluation := evaluate(run))
                 reason = converged(run, evaluation) or reason
                 mark(EVALUATION)

@@ -1,5 +1,6 @@
 """Optimizers by name: torch's own first, then those of pytorch_optimizer that train, save and load as any other."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -138,3 +139,9 @@ def _optimizer_class(name: str) -> tuple[Any, dict[str, Any]]:
 def _plain(value: Any) -> Any:
     """Return a NumPy number as a Python one, which a checkpoint can hold as plain data."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def needs_closure(optimizer: optim.Optimizer) -> bool:
+    """Return whether `optimizer.step` must be given a closure that evaluates the loss again, as that of LBFGS."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty

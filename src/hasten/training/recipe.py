@@ -1,11 +1,11 @@
 """How one run is built, stage by stage: plain values and functions, and nothing is built until the run starts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeAlias
 
-from torch import Tensor, nn
+from torch import nn
 
 from hasten.base.device import Device
 from hasten.data.augmentation.draws import Augment
@@ -15,14 +15,14 @@ from hasten.data.loading.order import Order, shuffled
 from hasten.training.contexts import ContextFactory
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
-from hasten.training.task import PostStep, Task, Update
+from hasten.training.step import ForwardBackward, Step, accumulate
+from hasten.training.task import Task, Update
+from hasten.training.transforms import GradientTransform, Parameters, PostStep, Stateless
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
 Function: TypeAlias = Callable[..., Any]
 Wrapper: TypeAlias = Callable[[Function], Function]
 """A function in, a function with the same arguments and meaning out: autocast, compile, saved-tensor hooks."""
-GradientStep: TypeAlias = Callable[[Sequence[nn.Parameter]], bool]
-"""Changes `.grad` of the parameters in place; returns False to skip this update."""
 BatchTransform: TypeAlias = Callable[[Batch], Batch]
 
 
@@ -49,7 +49,8 @@ class Input:
     `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
 
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
-    own; `batch_transforms` on all; `curriculum` then on training batches, with the fraction of the run that is done. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
+    own; `batch_transforms` on all; `curriculum` then on training batches, with the fraction of the run that is done.
+    A thread makes up to `ahead` training batches before the step needs them, except for their curriculum.
     """
 
     batch_size: int
@@ -66,8 +67,8 @@ class Input:
 class Forward:
     """How the output and the loss are computed.
 
-    `predict(model, batch) -> output` and `loss(output, batch) -> Loss` are each wrapped by every `around`, the first
-    one innermost. `switches` are on while the recipe runs.
+    `predict(model, batch) -> output` and `loss(output, batch) -> Loss` are each wrapped by every wrapper, the first
+    one innermost. `contexts` are entered while the recipe runs.
     """
 
     predict: Callable[[nn.Module, Batch], Any]
@@ -80,12 +81,14 @@ class Forward:
 class Backward:
     """How gradients are computed. A batch larger than `micro_batch` samples is split and its gradients accumulate.
 
+    `forward_backward(session, batch, mark) -> Loss` is the strategy that computes them (`hasten.training.step`).
     With a `loss_scale` the backward pass starts from so many times its usual start; the first thing done to the
     gradients is to take it out again (`hasten.training.loss_scale`).
     """
 
     micro_batch: int | None = None
     loss_scale: float | None = None
+    forward_backward: ForwardBackward = accumulate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +100,21 @@ class Parallel:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one run is built; the fields stand in the order in which data flow through a step."""
+    """How one run is built; the fields stand in the order in which data flow through a step.
+
+    `step(session, batch, mark) -> Loss` is the strategy of a whole step; None for the one that the optimizer needs: one
+    update by the gradient of one batch, or a closure for an optimizer that evaluates the loss several times.
+    """
 
     task: Task
     input: Input
     model: tuple[Surgery, ...] = ()
     forward: Forward
     backward: Backward = field(default_factory=Backward)
-    gradient: tuple[Callable[[], GradientStep], ...] = ()
+    gradient: tuple[GradientTransform, ...] = ()
     update: Update
     parallel: Parallel = field(default_factory=Parallel)
+    step: Step | None = None
 
     @cached_property
     def device(self) -> Device:
@@ -125,9 +133,10 @@ class Recipe:
         """Return the recipe with a process-wide setting that is on while it runs."""
         return self.with_forward(contexts=(*self.forward.contexts, context))
 
-    def with_gradient(self, make: Callable[[], GradientStep]) -> Self:
-        """Return the recipe with a change of the gradients, made after those that it has."""
-        return replace(self, gradient=(*self.gradient, make))
+    def with_gradient(self, transform: GradientTransform | Callable[[Parameters], bool]) -> Self:
+        """Return the recipe with a transform of the gradients, after those that it has; a function has no state."""
+        made = Stateless(transform) if callable(transform) else transform
+        return replace(self, gradient=(*self.gradient, made))
 
     def with_post_step(self, change: PostStep) -> Self:
         """Return the recipe with something done after each update, after what is done already."""
@@ -183,11 +192,3 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         update=task.update,
         parallel=Parallel(device=device),
     )
-
-
-def split(batch: Batch, size: int | None) -> tuple[Batch, ...]:
-    """Return the batch in parts of at most `size` samples, or whole if it has no more than that."""
-    if size is None or len(batch[-1]) <= size:
-        return (batch,)
-    columns: list[tuple[Tensor, ...]] = [column.split(size) for column in batch]
-    return tuple(zip(*columns, strict=True))

@@ -81,7 +81,7 @@ def plain_model(run: Session) -> nn.Module:
 
     It holds the weights to end with (`hasten.training.final_weights`); the run cannot go on after this.
     """
-    put_final_weights(run.optimizer)
+    put_final_weights(run)
     model = run.model
     for surgery in reversed(run.recipe.model):
         model = surgery.undo(model)

@@ -20,13 +20,15 @@ from hasten.training.contexts import Contexts
 from hasten.training.loss import Count, Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
-from hasten.training.optimizers import build_optimizer
+from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
-from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper
+from hasten.training.recipe import Function, Recipe, Wrapper
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
+from hasten.training.step import Step, closure_update, one_update
 from hasten.training.task import quality_of
+from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 
 
 @dataclass
@@ -36,12 +38,15 @@ class Session:
     recipe: Recipe
     seed: int
     model: nn.Module
-    parameters: Sequence[nn.Parameter]
+    named_parameters: Parameters  # those that are trained
+    parameters: Sequence[nn.Parameter]  # the same without names
     optimizer: optim.Optimizer
     predict: Callable[[Batch], Any]
     loss: Callable[[Any, Batch], Loss]
     contexts: Contexts
-    gradient: Sequence[GradientStep]
+    step: Step
+    gradient: Sequence[Attached[GradientTransform]]
+    post_step: Sequence[Attached[PostStep]]
     quality: Quality
     samples: int  # in the training data
     train_fetch: Fetch
@@ -55,6 +60,7 @@ class Session:
     sampling: Sampling | None = None
     position: Position = field(default_factory=Position)
     stop_state: StopState = field(default_factory=StopState)
+    on_gradients: Callable[[Parameters], None] | None = None  # looks at them in the step under way, see `observers`
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
     _used_positions: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))  # in the epoch's order
     _grad_seeds: dict[tuple[float, torch.dtype], Tensor] = field(
@@ -160,6 +166,10 @@ class Session:
             return self.position.step
         return self.position.epoch * steps_per_epoch(self.recipe) + self.position.offset // self.recipe.input.batch_size
 
+    def step_info(self) -> StepInfo:
+        """Return where the run stands, for transforms of gradients and parameters."""
+        return StepInfo(step=self.position.step, progress=self.progress())
+
     def grad_seed(self, count: Count, dtype: torch.dtype) -> Tensor:
         """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale.
 
@@ -199,6 +209,8 @@ class Session:
             "plateau": asdict(self.plateau) if self.plateau else None,
             "scale": asdict(self.scale) if self.scale else None,
             "sampling": self.sampling.state() if self.sampling else None,
+            "gradient": [one.state for one in self.gradient],
+            "post_step": [one.state for one in self.post_step],
             "random": random_state(),
         }
 
@@ -210,10 +222,13 @@ class Session:
         self.stop_state = StopState(**state["stop_state"])
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau = Plateau(**state["plateau"])
-        if self.scale is not None:  # in place, for its `unscale` is a gradient step
-            self.scale.__dict__.update(state["scale"])
+        if self.scale is not None:
+            self.scale = LossScale(**state["scale"])
         if self.sampling is not None and state["sampling"] is not None:
             self.sampling.load_state(state["sampling"])
+        for name, attached in (("gradient", self.gradient), ("post_step", self.post_step)):
+            for one, saved in zip(attached, state[name], strict=True):
+                one.load_state(saved, self.recipe.parallel.device)
         set_random_state(state["random"])
 
 
@@ -253,16 +268,20 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     loss = forward.loss if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
-    run = Session(
+    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return Session(
         recipe=recipe,
         seed=seed,
         model=model,
-        parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
+        named_parameters=named,
+        parameters=list(named.values()),
         optimizer=optimizer,
         predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), model)),
         loss=_wrapped(loss, forward.wrappers),
         contexts=contexts,
-        gradient=[*([scale.unscale] if scale else ()), *(make() for make in recipe.gradient)],
+        step=recipe.step or (closure_update if needs_closure(optimizer) else one_update),
+        gradient=[Attached(one, one.init(named)) for one in recipe.gradient],
+        post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
         samples=samples,
         train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
@@ -275,9 +294,6 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         scale=scale,
         sampling=sampling,
     )
-    for change in recipe.update.post_step:
-        optimizer.register_step_post_hook(lambda made, *_, change=change: change(made, run.progress()))
-    return run
 
 
 def _valid_fetch(recipe: Recipe) -> Fetch:

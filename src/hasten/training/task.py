@@ -16,12 +16,11 @@ from hasten.data.datasets import Batch
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
 from hasten.training.metrics import MetricFactory, MetricFunction, Quality
 from hasten.training.schedule import Schedule, as_schedule
+from hasten.training.transforms import PostStep
 
 DEFAULT_LR = 1e-3
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
 OptimizerClass: TypeAlias = Callable[..., optim.Optimizer]
-PostStep: TypeAlias = Callable[[optim.Optimizer, float], None]
-"""(optimizer, share of the run that is done, from 0 to 1) -> nothing; what it remembers is in `optimizer.state`."""
 ModelFactory: TypeAlias = Callable[[], nn.Module]
 
 

@@ -5,10 +5,10 @@ from typing import Self
 
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
-from hasten.training.loop import step
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import build, steps_per_epoch, total_steps
+from hasten.training.step import step
 from hasten.tuning import clock
 from hasten.tuning.probe import endless, put, state_of
 

@@ -1,6 +1,6 @@
 """One watched step: the loss, the gradients as the optimizer gets them, and what the update changed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,10 +12,11 @@ from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
 from hasten.data.datasets import Batch
 from hasten.training.inspection import silence_dropout
-from hasten.training.loop import step
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
+from hasten.training.step import step
+from hasten.training.transforms import Attached, Parameters, Stateless
 
 
 class NoReference(HastenError):  # noqa: N818
@@ -33,6 +34,7 @@ class State:
     optimizer_kind: type
     optimizer: dict[str, Any]
     counters: list[dict[str, Any]]
+    transforms: list[tuple[type, dict[str, Any]]]
     position: Position
 
 
@@ -52,6 +54,7 @@ def state_of(run: Session) -> State:
         optimizer_kind=type(run.optimizer),
         optimizer=deepcopy(run.optimizer.state_dict()["state"]),
         counters=_counters(run),
+        transforms=[(type(one.transform), deepcopy(one.state)) for one in (*run.gradient, *run.post_step)],
         position=Position(**asdict(run.position)),
     )
 
@@ -60,7 +63,8 @@ def put(run: Session, state: State) -> None:
     """Put a session of the same task where another one stood.
 
     The optimizer takes the state over, with what it counts in its groups, but keeps its own options (`fused`, say).
-    One of another kind starts afresh, for it could not read that state; a subclass can.
+    One of another kind starts afresh, for it could not read that state; a subclass can. So do transforms of gradients
+    and post-steps, unless both sessions have the same ones.
     """
     run.model.load_state_dict(state.model)
     reads = isinstance(run.optimizer, state.optimizer_kind) and len(state.counters) == len(run.options)
@@ -73,6 +77,10 @@ def put(run: Session, state: State) -> None:
     ]
     run.optimizer.load_state_dict({"state": kept, "param_groups": groups})
     run.optimizer.zero_grad()
+    attached = [*run.gradient, *run.post_step]
+    same = [type(one.transform) for one in attached] == [kind for kind, _ in state.transforms]
+    for number, one in enumerate(attached):
+        one.state = deepcopy(state.transforms[number][1]) if same else one.transform.init(run.named_parameters)
     run.position = Position(**asdict(state.position))
 
 
@@ -112,7 +120,7 @@ def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum) / loss.count
+    return float(loss.sum / loss.count)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -169,7 +177,7 @@ def _caught(
     """Run the loop's own step with one more gradient step at the end: it copies, and `then` says whether to update."""
     gradients: dict[str, Tensor] = {}
 
-    def catch(parameters: Sequence[nn.Parameter]) -> bool:
+    def catch(parameters: Parameters) -> bool:
         for name, parameter in run.model.named_parameters():
             if parameter.grad is not None:
                 gradients[name] = parameter.grad.detach().to_dense().clone()
@@ -179,10 +187,10 @@ def _caught(
         seed_all(derive(seed, "probe"))
     run.set_learning_rate()
     own = run.gradient
-    run.gradient = (*own, catch)
+    run.gradient = (*own, Attached(Stateless(catch)))
     try:
         with run.contexts:
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum) / loss.count, gradients
+    return float(loss.sum / loss.count), gradients

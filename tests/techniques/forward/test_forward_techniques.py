@@ -8,9 +8,9 @@ from torch import nn
 from hasten import Stop
 from hasten.machine import facts
 from hasten.techniques.applying import make
-from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
+from hasten.training.step import step
 
 from tiny_tasks import cnn_task, mlp_task
 

@@ -63,7 +63,7 @@ def test_only_the_forward_pass_of_training_is_recorded(monkeypatch: pytest.Monke
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_recorded_training_agrees_on_a_gpu() -> None:
-    from hasten.training.loop import step
+    from hasten.training.step import step
 
     recipe = on_gpu(mlp_task(samples=64, stop=LONG))
     plain, run = build(recipe), build(make("cuda_graphs").apply(recipe))
@@ -136,7 +136,7 @@ def test_torchao_gets_the_wide_layers_and_undo_takes_its_layers_out(monkeypatch:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_float8_training_on_a_gpu_is_near() -> None:
     pytest.importorskip("torchao")
-    from hasten.training.loop import step
+    from hasten.training.step import step
 
     recipe = on_gpu(mlp_task(model=lambda: nn.Sequential(nn.Linear(5, 256), nn.Linear(256, 256), nn.Linear(256, 2))))
     technique = make("fp8", {"least": 256})

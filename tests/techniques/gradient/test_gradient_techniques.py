@@ -15,9 +15,11 @@ from hasten.techniques.applying import make
 from hasten.techniques.gradient.centralize import centralize
 from hasten.techniques.gradient.clip import clip_adaptively, clip_by_norm, clip_by_value
 from hasten.techniques.gradient.nonfinite_guard import Guard
-from hasten.training.loop import step, train
+from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.step import step
+from hasten.training.transforms import Stateless, StepInfo
 
 from tiny_tasks import mlp_task, regression_task
 
@@ -27,7 +29,7 @@ def test_centralized_gradients_have_no_mean_per_unit() -> None:
     for parameter in parameters[:-1]:
         parameter.grad = torch.randn(parameter.shape) + 3
     before = [None if parameter.grad is None else parameter.grad.clone() for parameter in parameters]
-    assert centralize(parameters)
+    assert centralize(dict(enumerate(parameters)))
     for old, parameter in zip(before, parameters, strict=True):
         if old is None:
             assert parameter.grad is None
@@ -46,12 +48,14 @@ def test_centralize_refuses_a_model_without_matrices() -> None:
 
 def test_the_guard_leaves_out_updates_counts_them_and_gives_up() -> None:
     guard, parameter = Guard(limit=1), nn.Parameter(torch.ones(2))
+    both = {"p": parameter, "q": nn.Parameter(torch.ones(1))}
+    state = guard.init(both)
     for bad, usable in ((1.0, True), (float("nan"), False), (2.0, True), (float("inf"), False)):
         parameter.grad = torch.tensor([1.0, bad])
-        assert guard([parameter, nn.Parameter(torch.ones(1))]) is usable
-    assert (guard.skipped, guard.in_a_row) == (2, 1)
-    with pytest.raises(BadInput, match=r"none in 2 steps in a row \(3 in all\)"):
-        guard([parameter])
+        assert guard.update(both, state, StepInfo(0, 0.0)) is usable
+    assert state == {"skipped": 2, "in_a_row": 1}
+    with pytest.raises(BadInput, match=r"not finite in 2 steps in a row, up to step 8 \(3 in all\)"):
+        guard.update(both, state, StepInfo(7, 0.5))
 
 
 def test_a_skipped_update_leaves_the_weights() -> None:
@@ -66,10 +70,10 @@ def test_a_skipped_update_leaves_the_weights() -> None:
 
 
 STEPS = {
-    "clip_norm": partial(clip_by_norm, max_norm=0.1),
-    "clip_value": partial(clip_by_value, limit=0.01),
-    "clip_adaptive": partial(clip_adaptively, share=0.01, smallest=1e-3),
-    "centralize": centralize,
+    "clip_norm": Stateless(partial(clip_by_norm, max_norm=0.1)),
+    "clip_value": Stateless(partial(clip_by_value, limit=0.01)),
+    "clip_adaptive": Stateless(partial(clip_adaptively, share=0.01, smallest=1e-3)),
+    "centralize": Stateless(centralize),
     "nonfinite_guard": Guard(limit=0),
 }
 
@@ -83,7 +87,8 @@ def test_sparse_gradients_are_treated_as_the_dense_ones_with_the_same_numbers(na
         layer = nn.Embedding(11, 4, sparse=sparse)
         (layer(tokens) * torch.arange(24.0).view(2, 3, 4)).sum().backward()
         before = layer.weight.grad.to_dense().clone()
-        assert STEPS[name]([layer.weight])
+        named = {"weight": layer.weight}
+        assert STEPS[name].update(named, STEPS[name].init(named), StepInfo(0, 0.0))
         found.append(layer.weight.grad.to_dense())
         assert name == "nonfinite_guard" or not torch.equal(found[-1], before)
     torch.testing.assert_close(*found)
@@ -92,7 +97,8 @@ def test_sparse_gradients_are_treated_as_the_dense_ones_with_the_same_numbers(na
 def test_the_guard_sees_infinity_in_a_sparse_gradient() -> None:
     layer = nn.Embedding(11, 4, sparse=True)
     (layer(torch.tensor([2, 5])) * torch.tensor([[1.0], [float("inf")]])).sum().backward()
-    assert not Guard(limit=1)([layer.weight])
+    named, guard = {"weight": layer.weight}, Guard(limit=1)
+    assert not guard.update(named, guard.init(named), StepInfo(0, 0.0))
 
 
 @pytest.mark.parametrize("name", ["clip_norm", "clip_value", "clip_adaptive", "centralize", "nonfinite_guard"])

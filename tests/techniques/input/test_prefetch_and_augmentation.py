@@ -20,8 +20,9 @@ from hasten.data.datasets import Batch
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.training.check import check
-from hasten.training.loop import PARTS, train
+from hasten.training.loop import train
 from hasten.training.loss import CrossEntropy
+from hasten.training.marks import PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
 

@@ -11,7 +11,7 @@ from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.model.depthwise_separable import SeparableConv2d
 from hasten.techniques.model.low_rank_linear import LowRankLinear
-from hasten.techniques.model.magnitude_pruning import MASKS, largest, sparsity_at
+from hasten.techniques.model.magnitude_pruning import largest, sparsity_at
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
@@ -126,7 +126,7 @@ def test_pruning_rises_to_its_share_and_stays() -> None:
     assert shares[0] == 0.0
     assert shares[-1] == pytest.approx(0.75, abs=0.02)
     weight = run.model[0].weight
-    assert torch.equal(weight != 0, run.optimizer.state[MASKS]["masks"][0])
+    assert torch.equal(weight != 0, next(iter(run.post_step[0].state["masks"].values())))
     assert not (run.model[0].bias == 0).any()
 
 

@@ -6,16 +6,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn, optim
+from torch import nn
 
 from hasten import Stop, Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
-from hasten.techniques.update.averaging import average_equally, average_exponentially
-from hasten.training.final_weights import AVERAGES, put_final_weights, put_trained_weights
+from hasten.techniques.update.averaging import EqualAverage, ExponentialAverage
+from hasten.training.final_weights import put_final_weights, put_trained_weights
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.transforms import StepInfo
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 
@@ -24,39 +25,35 @@ finite = st.floats(-10, 10, allow_subnormal=False)
 
 @given(values=st.lists(finite, min_size=1, max_size=30), decay=st.floats(0.01, 0.999))
 def test_ema_follows_its_formula_from_warm_up_to_the_full_decay(values: list[float], decay: float) -> None:
-    parameter = nn.Parameter(torch.zeros(()))
-    optimizer, expected = optim.SGD([parameter], lr=0.1), values[0]
+    parameter, average, expected = nn.Parameter(torch.zeros(())), ExponentialAverage(decay), values[0]
+    state = average.init({"p": parameter})
     for number, value in enumerate(values):
         parameter.data.fill_(value)
-        average_exponentially(optimizer, 0.0, decay=decay)
+        average.update({"p": parameter}, state, StepInfo(number, 0.0))
         if number:
             keep = min(decay, (1 + number) / (10 + number))
             expected = keep * expected + (1 - keep) * value
-        assert average_of(optimizer) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert float(average.averages(state)["p"]) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 def test_ema_warms_up() -> None:
-    parameter = nn.Parameter(torch.zeros(()))
-    optimizer = optim.SGD([parameter], lr=0.1)
-    average_exponentially(optimizer, 0.0, decay=0.999)
+    parameter, average = nn.Parameter(torch.zeros(())), ExponentialAverage(0.999)
+    state = average.init({"p": parameter})
+    average.update({"p": parameter}, state, StepInfo(0, 0.0))
     parameter.data.fill_(1.0)
-    average_exponentially(optimizer, 0.0, decay=0.999)
-    assert average_of(optimizer) == pytest.approx(9 / 11)  # with the full decay it would be 0.001
+    average.update({"p": parameter}, state, StepInfo(1, 0.1))
+    assert float(average.averages(state)["p"]) == pytest.approx(9 / 11)  # with the full decay it would be 0.001
 
 
 @given(values=st.lists(finite, min_size=4, max_size=20))
 def test_swa_is_the_mean_of_the_last_part(values: list[float]) -> None:
-    parameter = nn.Parameter(torch.zeros(()))
-    optimizer, steps = optim.SGD([parameter], lr=0.1), len(values)
+    parameter, average, steps = nn.Parameter(torch.zeros(())), EqualAverage(0.5), len(values)
+    state = average.init({"p": parameter})
     for number, value in enumerate(values):
         parameter.data.fill_(value)
-        average_equally(optimizer, number / steps, start=0.5)
+        average.update({"p": parameter}, state, StepInfo(number, number / steps))
     last = values[(steps + 1) // 2 :]
-    assert average_of(optimizer) == pytest.approx(sum(last) / len(last), rel=1e-4, abs=1e-5)
-
-
-def average_of(optimizer: optim.Optimizer) -> float:
-    return float(optimizer.state[AVERAGES]["averages"][0])
+    assert float(average.averages(state)["p"]) == pytest.approx(sum(last) / len(last), rel=1e-4, abs=1e-5)
 
 
 class LayerDrop(nn.Module):
@@ -92,7 +89,7 @@ def test_ema_averages_a_parameter_whose_first_gradient_comes_late(optimizer: str
     seen: list[int] = []
     run.optimizer.register_step_post_hook(average)
     list(train(run))
-    put_final_weights(run.optimizer)
+    put_final_weights(run)
     for parameter, value in zip(run.parameters, expected, strict=True):
         torch.testing.assert_close(parameter.detach(), value)
 
@@ -110,11 +107,11 @@ def test_training_keeps_its_bits_and_resumes_with_its_average(name: str) -> None
     for mine, theirs in zip(run.parameters, other.parameters, strict=True):
         assert torch.equal(mine, theirs)
     trained = [parameter.detach().clone() for parameter in run.parameters]
-    put_final_weights(run.optimizer)
+    put_final_weights(run)
     assert not any(torch.equal(mine, before) for mine, before in zip(run.parameters, trained, strict=True))
     average = [parameter.detach().clone() for parameter in run.parameters]
-    put_trained_weights(run.optimizer)  # the loaded session shares the state
-    put_final_weights(other.optimizer)
+    put_trained_weights(run)
+    put_final_weights(other)
     for mine, theirs in zip(average, other.parameters, strict=True):
         assert torch.equal(mine, theirs)
 

@@ -196,4 +196,4 @@ def test_averages_beside_it_and_embeddings_stay_wide() -> None:
     states = {name: run.optimizer.state[one] for name, one in run.model.named_parameters()}
     assert isinstance(states["0.weight"]["exp_avg"], Tensor)
     assert isinstance(states["2.weight"]["exp_avg"], dict)
-    assert states["2.weight"]["hasten_average"].dtype is torch.float32
+    assert run.post_step[0].state["averages"]["2.weight"].dtype is torch.float32

@@ -1,6 +1,7 @@
 """What a training says while it runs and when it ends."""
 
 from enum import StrEnum
+from typing import Any
 
 from hasten.base.records.record import Record
 
@@ -83,7 +84,14 @@ class Finished(Record, frozen=True, tag="finished"):
     detail: str = ""
 
 
-Event = Started | Progress | Evaluation | Finished
+class Observed(Record, frozen=True, tag="observed"):
+    """What an observer reported of one step; read back from a file, `record` is plain data."""
+
+    step: int
+    record: Any
+
+
+Event = Started | Progress | Evaluation | Observed | Finished
 
 
 class RunResult(Record, frozen=True):

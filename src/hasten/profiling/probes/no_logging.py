@@ -6,8 +6,8 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.profiling.probes.running import Measured, timed, wait
 from hasten.profiling.stepping import batches_in_turn, loop_steps
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 
 def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Measured:

@@ -17,8 +17,8 @@ from hasten.data.datasets import Batch
 from hasten.measurement.paired import LEAST_BLOCK_S, Block, timed_pairs
 from hasten.measurement.statistics import ratio_interval, trimmed_mean
 from hasten.profiling.best_effort import Reason, or_reason
-from hasten.training.loop import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 _FEWEST_PAIRS = 3
 _MOST_PAIRS = 60

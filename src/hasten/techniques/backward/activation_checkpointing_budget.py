@@ -39,7 +39,8 @@ from hasten.measurement.memory import peak_memory
 from hasten.techniques.backward.activation_checkpointing import recomputed, why_not
 from hasten.techniques.blocks import repeated_blocks, unwrap_forward, wrap_forward
 from hasten.training.inspection import copy_of, example_batch, example_model
-from hasten.training.recipe import Function, Recipe, split
+from hasten.training.recipe import Function, Recipe
+from hasten.training.step import split
 
 TRIED = 8
 """Numbers of recomputed blocks, beside none, whose peak is measured."""

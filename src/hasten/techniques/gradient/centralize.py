@@ -22,12 +22,10 @@ Source
     Yong et al., 2020, arXiv:2004.01461.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
@@ -35,10 +33,11 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.gradient.rows import gradients
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
+from hasten.training.transforms import Parameters
 
 
 @torch.no_grad()
-def centralize(parameters: Sequence[nn.Parameter]) -> bool:
+def centralize(parameters: Parameters) -> bool:
     """Subtract from each gradient of two or more dimensions its mean over all but the first."""
     for gradient in gradients(parameters):
         if gradient.ndim > 1:
@@ -69,4 +68,4 @@ class Centralize:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the centralization to the gradient stage."""
-        return recipe.with_gradient(lambda: centralize)
+        return recipe.with_gradient(centralize)

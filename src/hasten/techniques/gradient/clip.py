@@ -22,7 +22,6 @@ Source
     (adaptive); we treat biases and gains as single units, as their code does.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
@@ -35,13 +34,14 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.gradient.rows import gradients, with_rows
-from hasten.training.recipe import GradientStep, Recipe
+from hasten.training.recipe import Recipe
+from hasten.training.transforms import Parameters
 
 Positive = Annotated[float, Meta(gt=0)]
 
 
 @torch.no_grad()
-def clip_by_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> bool:
+def clip_by_norm(parameters: Parameters, max_norm: float) -> bool:
     """Scale all gradients so that their joint 2-norm is at most `max_norm`."""
     found = gradients(parameters)
     norm = nn.utils.get_total_norm(found)
@@ -50,7 +50,7 @@ def clip_by_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> bool:
 
 
 @torch.no_grad()
-def clip_by_value(parameters: Sequence[nn.Parameter], limit: float) -> bool:
+def clip_by_value(parameters: Parameters, limit: float) -> bool:
     """Limit every gradient component to [-limit, limit]."""
     found = gradients(parameters)
     torch._foreach_clamp_min_(found, -limit)
@@ -66,17 +66,13 @@ def unit_norms(tensor: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def clip_adaptively(parameters: Sequence[nn.Parameter], share: float, smallest: float) -> bool:
+def clip_adaptively(parameters: Parameters, share: float, smallest: float) -> bool:
     """Limit each unit's gradient norm to `share` of the unit's weight norm (taken as at least `smallest`)."""
     for weights, gradient in with_rows(parameters):
         limit = unit_norms(weights).clamp_min(smallest) * share
         norm = unit_norms(gradient).clamp_min(1e-6)
         gradient.mul_(torch.where(norm > limit, limit / norm, 1.0))
     return True
-
-
-def _with_step(recipe: Recipe, step: GradientStep) -> Recipe:
-    return recipe.with_gradient(lambda: step)
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class ClipNorm:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the clipping to the gradient stage."""
-        return _with_step(recipe, partial(clip_by_norm, max_norm=self.max_norm))
+        return recipe.with_gradient(partial(clip_by_norm, max_norm=self.max_norm))
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ class ClipValue:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the clipping to the gradient stage."""
-        return _with_step(recipe, partial(clip_by_value, limit=self.limit))
+        return recipe.with_gradient(partial(clip_by_value, limit=self.limit))
 
 
 @dataclass(frozen=True)
@@ -155,4 +151,4 @@ class ClipAdaptive:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the clipping to the gradient stage."""
-        return _with_step(recipe, partial(clip_adaptively, share=self.share, smallest=self.smallest))
+        return recipe.with_gradient(partial(clip_adaptively, share=self.share, smallest=self.smallest))

@@ -22,9 +22,7 @@ Source
     The skipped update of Micikevicius et al., 2018, arXiv:1710.03740, as in torch's GradScaler, without its scaling.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -36,25 +34,34 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.gradient.rows import gradients
 from hasten.training.recipe import Recipe
+from hasten.training.transforms import Parameters, State, StepInfo
 
 
-@dataclass
+@dataclass(frozen=True)
 class Guard:
-    """Tells finite gradients from others, and counts. `skipped` updates were left out, the last `in_a_row` together."""
+    """Vetoes updates with gradients that are not finite, and counts: `skipped` in all, the last `in_a_row` together."""
 
     limit: int
-    skipped: int = 0
-    in_a_row: int = 0
 
-    def __call__(self, parameters: Sequence[nn.Parameter]) -> bool:
+    def init(self, parameters: Parameters) -> State:
+        """Return counts of zero."""
+        return {"skipped": 0, "in_a_row": 0}
+
+    def update(self, parameters: Parameters, state: State, info: StepInfo) -> bool:
+        """Return whether all gradients are finite.
+
+        Raises:
+            BadInput: if more than `limit` updates in a row were vetoed.
+        """
         if nn.utils.get_total_norm(gradients(parameters)).isfinite():
-            self.in_a_row = 0
+            state["in_a_row"] = 0
             return True
-        self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
-        if self.in_a_row > self.limit:
+        state["skipped"] += 1
+        state["in_a_row"] += 1
+        if state["in_a_row"] > self.limit:
             raise BadInput(
-                f"a run must have finite gradients; found none in {self.in_a_row} steps in a row "
-                f"({self.skipped} in all). Lower the learning rate, clip the gradient, or look at the data."
+                f"gradients were not finite in {state['in_a_row']} steps in a row, up to step {info.step + 1} "
+                f"({state['skipped']} in all). Lower the learning rate, clip the gradient, or check the data."
             )
         return False
 
@@ -81,4 +88,4 @@ class NonfiniteGuard:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the look at the gradients to the gradient stage."""
-        return recipe.with_gradient(partial(Guard, self.limit))
+        return recipe.with_gradient(Guard(self.limit))

@@ -23,26 +23,20 @@ Source
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, ClassVar
 
 import torch
 from msgspec import Meta
-from torch import Tensor, optim
+from torch import Tensor
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.final_weights import parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
+from hasten.training.transforms import Parameters, State, StepInfo
 
-MASKS = "hasten_masks"
-"""Key in `optimizer.state` of {"level": how often masks were made, "masks": one per matrix, in their order}.
-
-Not kept per parameter: Adam takes a state that is not empty for one that it has initialized itself.
-"""
 LEVELS = 20
 """Times that the masks are made anew."""
 
@@ -61,20 +55,31 @@ def largest(weight: Tensor, sparsity: float) -> Tensor:
     return mask.view(weight.shape)
 
 
-@torch.no_grad()
-def prune(optimizer: optim.Optimizer, progress: float, *, final: float, begin: float, end: float) -> None:
-    """Hold pruned weights at zero, and make the masks anew when the next level is reached."""
-    if progress < begin:
-        return
-    level = min(LEVELS, 1 + int(LEVELS * (progress - begin) / (end - begin)))
-    matrices = [parameter for parameter in parameters_of(optimizer) if parameter.ndim >= 2]
-    state = shared_state(optimizer).setdefault(MASKS, {"level": 0})
-    if state["level"] < level:
-        reached = begin + (end - begin) * level / LEVELS
-        sparsity = sparsity_at(reached, final=final, begin=begin, end=end)
-        state |= {"level": level, "masks": [largest(matrix, sparsity) for matrix in matrices]}
-    for matrix, mask in zip(matrices, state["masks"], strict=True):
-        matrix.mul_(mask)
+@dataclass(frozen=True)
+class Prune:
+    """Holds pruned weights at zero, and makes the masks anew when the next level is reached."""
+
+    final: float
+    begin: float
+    end: float
+
+    def init(self, parameters: Parameters) -> State:
+        """Return no masks: level 0."""
+        return {"level": 0, "masks": {}}
+
+    @torch.no_grad()
+    def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
+        """Set the pruned weights to zero again after an update."""
+        if info.progress < self.begin:
+            return
+        level = min(LEVELS, 1 + int(LEVELS * (info.progress - self.begin) / (self.end - self.begin)))
+        if state["level"] < level:
+            reached = self.begin + (self.end - self.begin) * level / LEVELS
+            sparsity = sparsity_at(reached, final=self.final, begin=self.begin, end=self.end)
+            state["level"] = level
+            state["masks"] = {name: largest(one, sparsity) for name, one in parameters.items() if one.ndim >= 2}
+        for name, mask in state["masks"].items():
+            parameters[name].mul_(mask)
 
 
 @dataclass(frozen=True)
@@ -105,5 +110,4 @@ class MagnitudePruning:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the pruning after each update."""
-        change = partial(prune, final=self.sparsity, begin=self.begin, end=self.end)
-        return recipe.with_post_step(change)
+        return recipe.with_post_step(Prune(final=self.sparsity, begin=self.begin, end=self.end))

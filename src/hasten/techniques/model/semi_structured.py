@@ -24,21 +24,19 @@ Source
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, ClassVar
 
 import torch
 from msgspec import Meta
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.model.magnitude_pruning import MASKS
-from hasten.training.final_weights import parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
+from hasten.training.transforms import Parameters, State, StepInfo
 
 OLDEST = (8, 0)
 """Compute capability: Ampere was the first with sparse tensor cores."""
@@ -57,17 +55,26 @@ def fits(shape: torch.Size) -> bool:
     return len(shape) == 2 and shape[0] % MULTIPLE == 0 and shape[1] % MULTIPLE == 0
 
 
-@torch.no_grad()
-def hold(optimizer: optim.Optimizer, progress: float, *, shapes: frozenset[torch.Size], begin: float) -> None:
-    """Choose the masks of matrices of these shapes once `begin` is reached, and hold masked weights at zero."""
-    if progress < begin:
-        return
-    matrices = [parameter for parameter in parameters_of(optimizer) if parameter.shape in shapes]
-    state = shared_state(optimizer)
-    if MASKS not in state:
-        state[MASKS] = {"masks": [two_of_four(matrix) for matrix in matrices]}
-    for matrix, mask in zip(matrices, state[MASKS]["masks"], strict=True):
-        matrix.mul_(mask)
+@dataclass(frozen=True)
+class HoldMasks:
+    """Chooses the masks of matrices of these shapes once `begin` is reached, and holds masked weights at zero."""
+
+    shapes: frozenset[torch.Size]
+    begin: float
+
+    def init(self, parameters: Parameters) -> State:
+        """Return no masks."""
+        return {"masks": {}}
+
+    @torch.no_grad()
+    def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
+        """Set the masked weights to zero again after an update."""
+        if info.progress < self.begin:
+            return
+        if not state["masks"]:
+            state["masks"] = {name: two_of_four(one) for name, one in parameters.items() if one.shape in self.shapes}
+        for name, mask in state["masks"].items():
+            parameters[name].mul_(mask)
 
 
 @dataclass(frozen=True)
@@ -98,8 +105,7 @@ class SemiStructured:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Hold the masks after each update."""
-        change = partial(hold, shapes=_shapes(example_model(recipe)), begin=self.begin)
-        return recipe.with_post_step(change)
+        return recipe.with_post_step(HoldMasks(shapes=_shapes(example_model(recipe)), begin=self.begin))
 
 
 def _shapes(model: nn.Module) -> frozenset[torch.Size]:

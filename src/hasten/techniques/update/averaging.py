@@ -24,61 +24,75 @@ Source
     Izmailov et al., 2018, arXiv:1803.05407 (swa).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from msgspec import Meta
-from torch import Tensor, optim
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.final_weights import AVERAGES, parameters_of, shared_state
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
-from hasten.training.task import PostStep
+from hasten.training.transforms import Parameters, State, StepInfo
 
 
-@torch.no_grad()
-def average_exponentially(optimizer: optim.Optimizer, progress: float, *, decay: float) -> None:
-    """Move every average toward its parameter by 1 - `decay`, faster in the first updates."""
-    state, parameters = _state(optimizer)
-    seen = state["updates"]
-    if seen:
-        get_ema_multi_avg_fn(min(decay, (1 + seen) / (10 + seen)))(state["averages"], parameters, seen)
-    state["updates"] = seen + 1
+class _Average:
+    """The average of every trained parameter; until the first update it is the parameter itself."""
+
+    def init(self, parameters: Parameters) -> State:
+        """Return no averages: the first update makes them."""
+        return {"updates": 0, "averages": {}}
+
+    def averages(self, state: State) -> Mapping[str, Tensor]:
+        """Return name -> average."""
+        return state["averages"]
+
+    def _begin(self, parameters: Parameters, state: State) -> None:
+        state["averages"] = {name: parameter.detach().clone() for name, parameter in parameters.items()}
 
 
-@torch.no_grad()
-def average_equally(optimizer: optim.Optimizer, progress: float, *, start: float) -> None:
-    """From the fraction `start` of the run on, keep the mean of every parameter over the updates."""
-    if progress < start:
-        return
-    state, parameters = _state(optimizer)
-    if state["updates"]:
-        get_swa_multi_avg_fn()(state["averages"], parameters, state["updates"])
-    state["updates"] += 1
+@dataclass(frozen=True)
+class ExponentialAverage(_Average):
+    """Moves every average toward its parameter by 1 - `decay`, faster in the first updates."""
+
+    decay: float
+
+    @torch.no_grad()
+    def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
+        """Take the new parameters into the averages."""
+        seen = state["updates"]
+        if seen:
+            move = get_ema_multi_avg_fn(min(self.decay, (1 + seen) / (10 + seen)))
+            move(list(state["averages"].values()), list(parameters.values()), seen)
+        else:
+            self._begin(parameters, state)
+        state["updates"] = seen + 1
 
 
-def _state(optimizer: optim.Optimizer) -> tuple[dict[str, Any], list[Tensor]]:
-    """Return the averages and the parameters, in one order; at the first call each average is its parameter.
+@dataclass(frozen=True)
+class EqualAverage(_Average):
+    """Keeps the mean of every parameter over the updates from the fraction `start` of the run on."""
 
-    They are not kept per parameter: Adam takes a state that is not empty for one that it has initialized itself, which
-    fails for a parameter whose first gradient comes later.
-    """
-    state, parameters = shared_state(optimizer), parameters_of(optimizer)
-    if AVERAGES not in state:
-        state[AVERAGES] = {"updates": 0, "averages": [parameter.detach().clone() for parameter in parameters]}
-    return state[AVERAGES], parameters
+    start: float
 
-
-def _after(recipe: Recipe, change: PostStep) -> Recipe:
-    return recipe.with_post_step(change)
+    @torch.no_grad()
+    def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
+        """Take the new parameters into the averages."""
+        if info.progress < self.start:
+            return
+        if state["updates"]:
+            move = get_swa_multi_avg_fn()
+            move(list(state["averages"].values()), list(parameters.values()), state["updates"])
+        else:
+            self._begin(parameters, state)
+        state["updates"] += 1
 
 
 @dataclass(frozen=True)
@@ -103,7 +117,7 @@ class Ema:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the averaging after each update."""
-        return _after(recipe, partial(average_exponentially, decay=self.decay))
+        return recipe.with_post_step(ExponentialAverage(self.decay))
 
 
 @dataclass(frozen=True)
@@ -134,4 +148,4 @@ class Swa:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the averaging after each update."""
-        return _after(recipe, partial(average_equally, start=self.start))
+        return recipe.with_post_step(EqualAverage(self.start))

@@ -1,6 +1,5 @@
 """Checks of the optimizer and the schedule: built, one step made, saved and loaded."""
 
-import inspect
 import io
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,7 @@ def check_optimizer(task: Task, model: nn.Module) -> optim.Optimizer:
     """Return the task's optimizer, built for the model.
 
     Raises:
-        BadInput: if the name is unknown, an option is wrong, its step needs a closure, a factory returns something else
+        BadInput: if the name is unknown, an option is wrong, a factory returns something else
             or an optimizer of another model, or the schedule cannot be used.
     """
     optimizer = _built(lambda: build_optimizer(task.update, model), task)
@@ -29,11 +28,6 @@ def check_optimizer(task: Task, model: nn.Module) -> optim.Optimizer:
         raise BadInput(
             "Update.optimizer must use the parameters of the model that it is given; found none of them in the "
             "optimizer. Use the function's argument, not a model from outside."
-        )
-    if (closure := inspect.signature(optimizer.step).parameters.get("closure")) and closure.default is closure.empty:
-        raise BadInput(
-            f"{type(optimizer).__name__}.step needs a closure that evaluates the loss again, but a training step "
-            "evaluates it once. Choose an optimizer that works with one gradient per step."
         )
     replayed_schedule(task.update.schedule, optimizer)
     return optimizer

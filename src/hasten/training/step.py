@@ -1,0 +1,130 @@
+"""One step: forward, loss and backward; the transforms of the gradients; the update.
+
+A recipe may replace the whole (`Recipe.step`) or its first half (`Backward.forward_backward`) by another strategy with
+the same signature: pipeline schedules, sharpness-aware minimization, recorded graphs, several optimizers.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch import Tensor
+
+from hasten.data.datasets import Batch
+from hasten.training.loss import Loss
+from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
+
+if TYPE_CHECKING:
+    from hasten.training.session import Session
+
+Step: TypeAlias = Callable[["Session", Batch, Mark], Loss]
+"""(session, batch, mark) -> detached loss. Makes one step and leaves no gradients behind."""
+ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
+"""(session, batch, mark) -> detached loss. Leaves the gradients of the mean loss in the parameters."""
+
+
+def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
+    """Compute the loss of a batch and its gradients; a batch in several parts accumulates them.
+
+    Every part is divided by the count of the whole batch, so that the gradients of parts of any size add up to that of
+    the whole. A batch in which no term counts leaves no gradient. (A count on the device gives a gradient of zero.)
+    """
+    micro_batch = run.recipe.backward.micro_batch
+    if micro_batch is None or len(batch[-1]) <= micro_batch:
+        output = run.predict(batch)
+        mark(FORWARD)
+        loss = run.loss(output, batch)
+        mark(LOSS)
+        if isinstance(loss.count, Tensor) or loss.count:
+            loss.sum.backward(run.grad_seed(loss.count, loss.sum.dtype))
+        mark(BACKWARD)
+        return Loss(loss.sum.detach(), loss.count)
+    count, summed = run.recipe.forward.loss.count(batch), None
+    for part in split(batch, micro_batch):
+        output = run.predict(part)
+        mark(FORWARD)
+        loss = run.loss(output, part).sum
+        mark(LOSS)
+        if isinstance(count, Tensor) or count:
+            loss.backward(run.grad_seed(count, loss.dtype))
+        mark(BACKWARD)
+        summed = loss.detach() if summed is None else summed + loss.detach()
+    assert summed is not None, "a batch has at least one part"
+    return Loss(summed, count)
+
+
+def transform_gradients(run: "Session", loss: Loss) -> bool:
+    """Unscale the gradients, show them to the observers, apply the transforms; return whether to update."""
+    usable = isinstance(loss.count, Tensor) or bool(loss.count)
+    if not usable:
+        return False
+    if run.scale is not None:
+        usable = run.scale.unscale(run.parameters)
+    if run.on_gradients is not None:
+        run.on_gradients(run.named_parameters)
+    if run.gradient:
+        info = run.step_info()
+        for one in run.gradient:
+            usable = one.transform.update(run.named_parameters, one.state, info) and usable
+    return usable
+
+
+def finish_update(run: "Session") -> None:
+    """Run what follows an update."""
+    if run.post_step:
+        info = run.step_info()
+        for one in run.post_step:
+            one.transform.update(run.named_parameters, one.state, info)
+
+
+def one_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
+    """Make one update by the gradient of one batch."""
+    loss = run.recipe.backward.forward_backward(run, batch, mark)
+    usable = transform_gradients(run, loss)
+    mark(GRADIENT)
+    if usable:
+        run.optimizer.step()
+        finish_update(run)
+    run.optimizer.zero_grad()
+    mark(UPDATE)
+    return loss
+
+
+def closure_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
+    """Make one step of an optimizer that evaluates the loss several times (LBFGS); return the first loss.
+
+    The time of all evaluations but the first counts as update. An evaluation that a transform vetoes, or in which no
+    term counts, has gradients of zero.
+    """
+    first: list[Loss] = []
+
+    def closure() -> Tensor:
+        run.optimizer.zero_grad()
+        loss = run.recipe.backward.forward_backward(run, batch, unmarked if first else mark)
+        usable = transform_gradients(run, loss)
+        if not usable:
+            for parameter in run.parameters:
+                parameter.grad = torch.zeros_like(parameter)
+        if not first:
+            first.append(loss)
+            mark(GRADIENT)
+        return loss.sum / loss.count if usable else torch.zeros_like(loss.sum)
+
+    run.optimizer.step(closure)  # type: ignore[arg-type]  (torch types a closure as one that returns a float)
+    finish_update(run)
+    run.optimizer.zero_grad()
+    mark(UPDATE)
+    return first[0]
+
+
+def step(run: "Session", batch: Batch, mark: Mark = unmarked) -> Loss:
+    """Make one step of a session by its own strategy and return its loss (detached)."""
+    return run.step(run, batch, mark)
+
+
+def split(batch: Batch, size: int | None) -> tuple[Batch, ...]:
+    """Return the batch in parts of at most `size` samples, or whole if it has no more than that."""
+    if size is None or len(batch[-1]) <= size:
+        return (batch,)
+    columns: list[tuple[Tensor, ...]] = [column.split(size) for column in batch]
+    return tuple(zip(*columns, strict=True))
