@@ -1,6 +1,7 @@
 """How a training that was interrupted, or went wrong, ends on the command line."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def leave_if_interrupted(signal_number: int | None, folder: Path, task: "Task", 
     raise typer.Exit(128 + signal_number)
 
 
-def leave_if_diverged(result: RunResult) -> None:
-    """Leave with 1 if the loss became infinite or not a number, so that a script does not take it for a success."""
-    if result.reason is StopReason.NON_FINITE:
+def leave_if_diverged(results: Iterable[RunResult]) -> None:
+    """Leave with 1 if a loss became infinite or not a number, so that a script does not take it for a success."""
+    if any(result.reason is StopReason.NON_FINITE for result in results):
         raise typer.Exit(FAILED)

@@ -36,6 +36,12 @@ Allow: TypeAlias = Annotated[
     str,
     typer.Option("--allow", metavar="trajectory,model", help="Let tuning change the training's path, or the model."),
 ]
+Accept: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--accept", metavar="NAME,...", help="Keep these techniques if they are faster, even without numerical proof."
+    ),
+]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Value of the metric that is good enough.")
 ]
@@ -82,13 +88,18 @@ def column_of(text: str | None) -> str | int | None:
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list such as "bf16,sdpa"."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def guarantees(text: str) -> tuple[Guarantee, ...]:
     """Return the guarantees that a list such as "trajectory,model" names.
 
     Raises:
         BadInput: if one of them is unknown.
     """
-    names = [word.strip() for word in text.split(",") if word.strip()]
+    names = names_in(text)
     for name in names:
         if name not in set(Guarantee):
             raise unknown_name("guarantee", name, [one.value for one in Guarantee])

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.exit_codes import leave_if_interrupted
+from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import (
     RUNS,
+    Accept,
     Allow,
     Budget,
     DataPath,
@@ -19,6 +20,7 @@ from hasten.cli.options import (
     TaskName,
     chosen_task,
     guarantees,
+    names_in,
 )
 from hasten.cli.sources import SkipBad
 
@@ -32,6 +34,7 @@ def run(
     skip_bad: SkipBad = False,
     budget: Budget = None,
     allow: Allow = "",
+    accept: Accept = "",
     seeds: Annotated[
         int | None, typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings (as many as fit in 25 s).")
     ] = None,
@@ -48,9 +51,13 @@ def run(
     chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
-        job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
+        job = api.run(
+            chosen, budget=budget, allow=allowed, accept=names_in(accept), seeds=seeds, runs=runs, show=screen.show
+        )
         if job.evidence is None:
             leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
         elif job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the pairs that were whole")
             raise typer.Exit(128 + job.interrupted_by)
+    if job.evidence is not None:
+        leave_if_diverged(job.evidence.plan_runs)

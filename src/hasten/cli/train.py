@@ -38,4 +38,4 @@ def train(
         folder = Path(trained.result.folder)
         leave_if_interrupted(trained.interrupted_by, folder, chosen, screen)
         screen.say(f"run folder: {folder}")
-    leave_if_diverged(trained.result)
+    leave_if_diverged([trained.result])

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees
+from hasten.cli.options import Accept, Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees, names_in
 from hasten.cli.sources import SkipBad
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
@@ -16,6 +16,7 @@ def tune(
     task: TaskName,
     budget: Budget = None,
     allow: Allow = "",
+    accept: Accept = "",
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan here; else it is printed.")
     ] = None,
@@ -32,7 +33,7 @@ def tune(
     chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
-        tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)
+        tuning = api.tune(chosen, budget=budget, allow=allowed, accept=names_in(accept), show=screen.show)
         if out is None:
             screen.say(f"\n{plan_text(tuning.plan)}")
         else:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric, classification, regression, text
 
 from hasten.base.errors import unknown_name
+from hasten.base.units import as_good_as
 
 _BY_NAME: dict[str, Callable[[int], Metric]] = {
     "accuracy": lambda classes: classification.MulticlassAccuracy(classes, average="micro", validate_args=False),
@@ -82,11 +83,3 @@ def class_dimension(output: Tensor, target: Tensor) -> int:
     """
     last = output.ndim <= 2 or output.shape[:-1] == target.shape
     return output.ndim - 1 if last else 1
-
-
-def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:
-    """Return whether a metric is at the target or beyond; a NaN is not.
-
-    Metrics are float32, in which 0.9 may come as 0.8999999: a difference of 1e-6 of the target counts as none.
-    """
-    return math.isclose(value, target, rel_tol=1e-6) or (value > target if higher_is_better else value < target)

@@ -15,6 +15,7 @@ from hasten.training.loop import step
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
+from hasten.tuning.budget import check_time
 
 
 class NoReference(HastenError):  # noqa: N818
@@ -107,6 +108,7 @@ def endless(run: Session) -> Iterator[Batch]:
 
 def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     """Make one step as the loop does and return its mean loss."""
+    check_time()
     seed_all(derive(seed, "probe"))
     run.set_learning_rate()
     with run.contexts:
@@ -175,6 +177,7 @@ def _caught(
     run: Session, batch: Batch, *, seed: int | None, then: Callable[[dict[str, Tensor]], bool]
 ) -> tuple[float, dict[str, Tensor]]:
     """Run the loop's own step with one more gradient step at the end: it copies, and `then` says whether to update."""
+    check_time()
     gradients: dict[str, Tensor] = {}
 
     def catch(parameters: Sequence[nn.Parameter]) -> bool:
