@@ -12,6 +12,7 @@ from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
 from hasten.data.datasets import Batch
 from hasten.training.loop import step
+from hasten.training.loss import Loss
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
@@ -113,7 +114,7 @@ def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum) / loss.count
+    return _mean(loss)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -169,6 +170,12 @@ def _silence(model: nn.Module) -> nn.Module:
     return model
 
 
+def _mean(loss: Loss) -> float:
+    """Return the mean loss, 0 where no term counts."""
+    count = float(loss.count)
+    return float(loss.sum) / count if count else 0.0
+
+
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [(name, value) for name, value in model.state_dict().items() if value.is_floating_point()]
 
@@ -196,4 +203,4 @@ def _caught(
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum) / loss.count, gradients
+    return _mean(loss), gradients
