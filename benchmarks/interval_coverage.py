@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from benchmarks.recording import record
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.recording import record
 from hasten.measurement.confidence_sequence import ConfidenceSequence
 
 LOOKS = 500

@@ -13,7 +13,6 @@ from typing import Any
 
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
-
 from hasten.measurement.statistics import few_ratios
 
 ROOT = Path(__file__).parent.parent
