@@ -67,7 +67,7 @@ def test_npz_and_parquet_are_known_by_their_names(tmp_path):
     table = read_source(tmp_path / "x.parquet")
     assert isinstance(table, Table)
     assert (table.target_name, table.classes) == ("y", ("a", "b"))
-    with pytest.raises(BadInput, match="has 2 columns; found 5"):
+    with pytest.raises(BadInput, match="has 2 columns; found the column index 5"):
         read_source(tmp_path / "x.parquet", target=5)
 
 

@@ -9,6 +9,7 @@ from typing import ParamSpec
 import typer
 
 from hasten.base.errors import BadInput, HastenError, Refused
+from hasten.base.printable import printable
 
 INTERRUPTED = 130  # as a shell says it: 128 and the number of SIGINT
 FAILED = 1
@@ -51,4 +52,4 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
 def _tell(message: str) -> None:
     if show_traceback.get():
         traceback.print_exc()
-    typer.echo(f"hasten: {message}", err=True)
+    typer.echo(printable(f"hasten: {message}"), err=True)

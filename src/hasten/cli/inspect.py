@@ -8,16 +8,17 @@ import typer
 
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
-from hasten.cli.options import AsJson, column_of
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, policy
+from hasten.cli.options import AsJson
+from hasten.cli.sources import DataOptions, SourcePath, takes_data_options
 
 EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price --html houses.html")
 
 
+@takes_data_options("--column", "--target")
 def inspect(
     source: SourcePath,
-    column: ColumnName = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures or rows of it, too.")
     ] = None,
@@ -33,7 +34,7 @@ def inspect(
     with Screen() as screen:
         if not as_json:
             screen.show(Activity(text=f"reading {source}"))
-        found = inspect_source(read_source(source, target=column_of(column), on_bad=policy(skip_bad=skip_bad)))
+        found = inspect_source(read_source(source, target=options.pop("column", None), **options))
         if html is not None:
             write_inspection(found, html)
         if as_json:

@@ -6,8 +6,7 @@ import typer
 
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Activity
-from hasten.cli.options import column_of
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, StorePath, policy
+from hasten.cli.sources import DataOptions, SourcePath, StorePath, takes_data_options
 
 if TYPE_CHECKING:
     from hasten.data.store.manifest import Manifest
@@ -15,17 +14,18 @@ if TYPE_CHECKING:
 EXAMPLES = ("hasten pack photos.tar.gz photos.store --size 128", "hasten pack houses.csv houses.store --column price")
 
 
+@takes_data_options("--column", "--target")
 def pack(
     source: SourcePath,
     destination: StorePath,
-    column: ColumnName = None,
     size: Annotated[
         int | None, typer.Option("--size", metavar="PIXELS", help="Of images: scale to squares of this side.")
     ] = None,
     encoded: Annotated[
         bool, typer.Option("--encoded", help="Of images: keep the bytes of the files instead of pixels.")
     ] = False,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a store of another source, of other options, or a damaged one.")
     ] = False,
@@ -42,10 +42,10 @@ def pack(
 
     if size is not None and size < 1:
         raise BadInput(f"the size of images must be at least 1 pixel; found --size {size}.")
-    on_bad = policy(skip_bad=skip_bad)
+    target, on_bad = options.pop("column", None), options.get("on_bad", "raise")
     with Screen() as screen:
         screen.show(Activity(text=f"reading {source}"))
-        read = read_source(source, target=column_of(column), on_bad=on_bad)
+        read = read_source(source, target=target, **options)
         packing = packing_of(read, form="encoded" if encoded else "pixels", size=size, on_bad=on_bad)
     done: list[int] = []
     try:

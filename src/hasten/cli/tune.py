@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees
-from hasten.cli.sources import SkipBad
+from hasten.cli.options import Allow, Budget, DataPath, TaskName, chosen_task, guarantees
+from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
 
 
+@takes_data_options("--column")
 def tune(
     task: TaskName,
     budget: Budget = None,
@@ -20,8 +21,8 @@ def tune(
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan here; else it is printed.")
     ] = None,
     data: DataPath = None,
-    column: TableColumn = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
 ) -> None:
     """Try techniques in paired experiments; keep those that help."""
     from hasten import api
@@ -29,7 +30,7 @@ def tune(
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
+    chosen = chosen_task(task, data=data, options=options)
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)

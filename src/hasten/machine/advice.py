@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from hasten.base.records.machine import Machine, Peak
+from hasten.base.units import plural
 from hasten.machine.comparison import BySize, by_size, is_clear, pairs, rate_text, short, size_text
 
 _TECHNIQUES = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8_linear", "tf32": "tf32", "float8": "fp8"}
@@ -127,12 +128,12 @@ def _is_odd_twin(odd: tuple[int, ...], even: tuple[int, ...]) -> bool:
 
 def _threads(machine: Machine) -> Iterator[str]:
     if machine.threads != machine.cores:
-        yield f"torch uses {_plural(machine.threads, 'thread')}; this process may use {_plural(machine.cores, 'core')}"
+        yield f"torch uses {plural(machine.threads, 'thread')}; this process may use {plural(machine.cores, 'core')}"
     rates = by_size(machine, "threads", "float32")
     now, best = rates.get((machine.threads,)), max(rates.values(), key=lambda peak: peak.rate, default=None)
     if now is not None and best is not None and best.rate > now.rate and is_clear(best, now):
         yield (
-            f"matmul with {_plural(best.size[0], 'thread')} runs {_ratio(best, now)} times as fast as with the "
+            f"matmul with {plural(best.size[0], 'thread')} runs {_ratio(best, now)} times as fast as with the "
             f"{now.size[0]} that torch uses: `torch.set_num_threads({best.size[0]})`"
         )
     one, all_cores = rates.get((1,)), rates.get((machine.cores,))
@@ -168,10 +169,6 @@ def _unsteady(machine: Machine) -> Iterator[str]:
             f"{unsteady} of {len(machine.peaks)} rates were too unsteady to be told as facts: "
             "is other work running on this machine? Measure again when it is idle"
         )
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _ratio(over: Peak, under: Peak) -> str:

@@ -17,6 +17,7 @@ from hasten.base.records.notices import Activity
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.trial import Trial, Tuning, Verdict
+from hasten.report.terminal.console import SafeConsole
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
@@ -44,7 +45,7 @@ class Screen:
     """
 
     def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = perf_counter) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or SafeConsole(highlight=False)
         self._clock = clock
         self._live: Live | None = None
         self._line: TrainingLine | None = None
