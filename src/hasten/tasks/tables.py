@@ -56,8 +56,8 @@ def task(
     If the folder has a file for validation, that file is used instead.
 
     For classes, cross-entropy and accuracy; each class has the same share of both parts, and one with a single row is
-    in training only. For a number, squared error of the standardized column, and R2. The other columns are prepared as
-    `hasten.data.tables.preprocess` does, from the training rows alone. The notes of the task say how the target and ambiguous
+    in training only. For a number, squared error of the standardized column, and R2. `hasten.data.tables.preprocess`
+    prepares the other columns, from the training rows alone. The notes of the task say how the target and ambiguous
     columns were read, and which columns give the target away.
 
     Args:

@@ -297,10 +297,8 @@ def _target(
     whole = bool((distinct == np.round(distinct)).all())
     if kind is None and whole and len(distinct) <= MAX_WHOLE_CLASSES:
         classes = parse(columns, goal, missing=missing, as_text=True).column
-        return classes, (
-            f"{where} has {plural(len(distinct), 'distinct value')}, all whole numbers, taken as classes. "
-            "If they are counts or grades, pass --target-kind number",
-        )
+        why = f"{where} has {plural(len(distinct), 'distinct value')}, all whole numbers, taken as classes"
+        return classes, f"{why}. If they are counts or grades, pass --target-kind number"
     if kind:
         return found, ""
     if not whole:
