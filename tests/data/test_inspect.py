@@ -15,7 +15,7 @@ from hasten.data.sources.source import Arrays, read_source
 def look(tmp_path):
     def look_at(content, name="x.csv", target=None):
         (tmp_path / name).write_text(content)
-        return inspect(read_source(tmp_path / name, target=target))
+        return inspect(read_source(tmp_path / name, column=target))
 
     return look_at
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -82,3 +83,16 @@ def _parameters(column_flags: tuple[str, ...]) -> list[inspect.Parameter]:
         option("header", bool | None, "--header/--no-header", help="Whether the first row holds the column names."),
         option("skip_bad", bool, "--skip-bad", help="Skip bad rows and files and say so, instead of stopping."),
     ]
+
+
+TASKS = {"images": "images", "texts": "imdb", "table": "table", "tokens": "shakespeare"}
+"""The built-in task for each kind of data source."""
+
+
+def command_for(kind: str, source: Path, options: DataOptions | None = None) -> str:
+    """Return the command to use on a data source next: train on it, or look at a built-in task where none takes it."""
+    from hasten.tasks.loading import option_words
+
+    if kind not in TASKS:
+        return "hasten run digits"
+    return shlex.join(["hasten", "run", TASKS[kind], "--data", str(source), *option_words(options or {})])

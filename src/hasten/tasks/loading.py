@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def load_task(spec: str, *, data: Path | None = None, **options: Any) -> Task:
     for name, value in options.items():
         takers = [task for task, entry in TASKS.items() if name in entry.options]
         if spec not in takers:
-            shown = shlex.join(_words(name, value))
+            shown = shlex.join(option_words({name: value}))
             tasks = f"task{'s' * (len(takers) > 1)} {', '.join(takers)}"
             raise BadInput(f"{shown} is for the {tasks}; the task is {spec!r}. Leave it out.")
     if match := _FILE.fullmatch(spec):
@@ -38,19 +39,21 @@ def load_task(spec: str, *, data: Path | None = None, **options: Any) -> Task:
     else:
         task = _built_in(spec, data, options)
     where = [] if data is None else ["--data", str(data)]
-    how = [word for name, value in options.items() for word in _words(name, value)]
-    return replace(task, command=shlex.join([spec, *where, *how]))
+    return replace(task, command=shlex.join([spec, *where, *option_words(options)]))
 
 
-def _words(name: str, value: Any) -> list[str]:
-    """Return an option as it is typed."""
-    if name == "on_bad":
-        return ["--skip-bad"] if value == "skip" else []
-    flag = f"--{name.replace('_', '-')}"
-    if isinstance(value, bool):
-        return [flag if value else flag.replace("--", "--no-", 1)]
-    values = value if isinstance(value, list | tuple) else [value]
-    return [word for one in values for word in (flag, str(one))]
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """Return options of a data source as they are typed."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name == "on_bad":
+            words += ["--skip-bad"] if value == "skip" else []
+        elif isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            words += [word for one in (value if isinstance(value, list) else [value]) for word in (flag, str(one))]
+    return words
 
 
 def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:

@@ -40,7 +40,7 @@ class Prose:
 Source: TypeAlias = ClassFolders | Texts | Table | Arrays | Prose
 
 
-def read_source(path: Path, *, target: str | int | None = None, **reading: Unpack[Reading]) -> Source:
+def read_source(path: Path, *, column: str | int | None = None, **reading: Unpack[Reading]) -> Source:
     """Read a source of any kind.
 
     A folder or archive holds images or texts, whichever are more. A file is known by its ending and its first bytes;
@@ -48,7 +48,7 @@ def read_source(path: Path, *, target: str | int | None = None, **reading: Unpac
 
     Args:
         path: a file, a folder, or an archive.
-        target: of a table: the name or the index of the column to predict; the last one if None.
+        column: of a table: the name or the index of the column to predict; the last one if None.
         reading: `on_bad`, whether a sample that cannot be used is an error or skipped, and the options of a table, see
             `table_options`.
 
@@ -60,14 +60,14 @@ def read_source(path: Path, *, target: str | int | None = None, **reading: Unpac
     if path.is_dir() or is_archive(path):
         return _read_folders(path, on_bad)
     suffixes = {suffix.lower() for suffix in path.suffixes}
-    goal = -1 if target is None else target
+    goal = -1 if column is None else column
     if ".parquet" in suffixes:
         return read_table(path, goal, options)
     if ".npz" in suffixes:
         return Arrays(path, read_arrays(path))
     if ".npy" in suffixes or read_bytes(path)[:2] == b"\0\0":
         return Arrays(path, {path.name.split(".")[0]: read_array(path)})
-    if target is not None or suffixes & _TABLE_SUFFIXES:
+    if column is not None or suffixes & _TABLE_SUFFIXES:
         columns = columns_of(path, options)
         others = [name for name in columns.names if name != columns.find(goal)]
         if any(_holds_texts(columns.texts(name)) for name in others):
