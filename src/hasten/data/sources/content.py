@@ -19,8 +19,8 @@ def read_bytes(path: Path) -> bytes:
     """Return the content of a file, decompressed if it is gzip, xz or bzip2 (by its first bytes, not its name).
 
     Raises:
-        BadInput: if the file is missing, unreadable, truncated or damaged, decompresses to more than memory may hold, or
-            is named .gz, .xz or .bz2 and is not compressed.
+        BadInput: if the file is missing, unreadable, truncated or damaged, decompresses to more than memory may hold,
+            or is named .gz, .xz or .bz2 and is not compressed.
     """
     content = b""
     if path.exists() and not path.is_file():
