@@ -14,10 +14,11 @@ from torch.utils.data import TensorDataset
 from hasten.base.errors import BadInput
 from hasten.base.units import plural
 from hasten.data.sources.on_error import left_out_notes
+from hasten.data.sources.stored import is_store, read_stored_table
 from hasten.data.split import held_out, held_out_by_class
 from hasten.data.tables.leakage import leaks
 from hasten.data.tables.preprocess import Prepared, fit, transform
-from hasten.data.tables.table import Reading, Table, read_table, table_options
+from hasten.data.tables.table import DETECTED, Reading, Table, TableOptions, read_table, table_options
 from hasten.training.task import Data, Stop, Task, Update
 
 VALID_SHARE = 0.2
@@ -76,7 +77,7 @@ def task(
     """
     files = part_files(data)
     options = table_options(**reading)
-    table = read_table(files.train, -1 if column is None else column, options)
+    table = _read(files.train, -1 if column is None else column, options)
     if not table.number_names and not table.code_names:
         raise BadInput(f"{data} must have a column beside {table.target_name!r} to predict it from; found none.")
     if len(np.unique(table.target)) < 2:
@@ -129,7 +130,7 @@ def part_files(data: Path) -> PartFiles:
     Raises:
         BadInput: if a folder does not hold one file to learn from and at most one to validate on.
     """
-    if not data.is_dir():
+    if not data.is_dir() or is_store(data):
         return PartFiles(data)
     tables = sorted(path for path in data.iterdir() if _PART_SUFFIXES & {ending.lower() for ending in path.suffixes})
     found = {
@@ -182,3 +183,15 @@ def _unknown_notes(path: Path, prepared: Prepared) -> tuple[str, ...]:
         f"{path}: column {name!r} has a value that is rare or absent in training in {plural(number, 'row')}"
         for name, number in prepared.unknown.items()
     )
+
+
+def _read(path: Path, column: str | int, options: TableOptions) -> Table:
+    if not is_store(path):
+        return read_table(path, column, options)
+    table = read_stored_table(path)
+    if column not in (table.target_name, -1) or options != DETECTED:
+        raise BadInput(
+            f"{path} was packed to predict {table.target_name!r}; another --column and the options of its source take "
+            "effect when it is packed. Pack it again."
+        )
+    return table

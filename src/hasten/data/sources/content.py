@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hasten.base.errors import BadInput
-from hasten.data.decompression import DAMAGE, compression_of, read_decompressed
+from hasten.data.sources.decompression import DAMAGE, compression_of, read_decompressed
 
 _SUFFIXES = (".gz", ".xz", ".bz2")
 # The longer marks come first: that of UTF-32 begins with that of UTF-16.
