@@ -26,9 +26,7 @@ def read_evidence(path: Path) -> Evidence:
     for place, value in _numbers(msgspec.to_builtins(evidence), ""):
         name = place.rpartition(".")[2]
         if abs(value) > _LARGEST or (name in _POSITIVE and value <= 0) or (name in _NOT_NEGATIVE and value < 0):
-            raise BadInput(
-                f"{path}: impossible number at {place.lstrip('.')}. Run `hasten run` again."
-            )
+            raise BadInput(f"{path}: impossible number at {place.lstrip('.')}. Run `hasten run` again.")
     return evidence
 
 
