@@ -1,8 +1,8 @@
-"""ActivationCheckpointing activations in the backward pass instead of keeping them.
+"""Recompute activations in the backward pass instead of keeping them.
 
 What it does
     Each repeated block keeps only its input; the backward pass runs the block's forward pass once more to get what it
-    needs. `activation_checkpointing_selective` keeps the results of matrix products, convolutions and attention as well and
+    needs. `activation_checkpointing_selective` also keeps the results of matmuls, convolutions and attention and
     recomputes only what is cheap: activations, norms, dropout.
 
 Why it helps
