@@ -99,7 +99,7 @@ def _diverged(evidence: Evidence) -> Judgment:
 def _measured(speedup: Interval, where: str) -> tuple[str, Tone]:
     if not is_known(speedup):
         n = plural(speedup.n, "seed")
-        return f"Inconclusive{where}: interval too wide to report, n = {n}.", Tone.UNKNOWN
+        return f"Inconclusive: the speed-up{where} has an interval too wide to report, n = {n}.", Tone.UNKNOWN
     finding = faster(speedup, "seed", where=where)
     if speedup.low > 1:
         return f"{finding}.", Tone.BETTER
