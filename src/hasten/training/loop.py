@@ -9,10 +9,9 @@ from time import perf_counter
 from typing import TypeAlias
 
 from hasten.base.records.run import Event, Finished, StopReason
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, split_batch
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
-from hasten.training.recipe import split
 from hasten.training.session import Session
 from hasten.training.stopping import ENDS_WITH_EVALUATION, already_reached, converged, first_non_finite, limit_reached
 
@@ -46,7 +45,7 @@ def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
     """Make one update and return its loss (detached). A batch in several parts accumulates their gradients."""
     count = run.recipe.forward.loss.count(batch)
     summed = None
-    for part in split(batch, run.recipe.backward.micro_batch):
+    for part in split_batch(batch, run.recipe.backward.micro_batch):
         output = run.predict(part)
         mark(FORWARD)
         loss = run.loss(output, part).sum

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of, target_of
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class CrossEntropy:
     ignore_index: int | None = None
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        target = batch[-1]
+        target = target_of(batch)
         if output.ndim > 2 and output.shape[:-1] == target.shape:
             output, flat = output.flatten(0, -2), target.flatten()
         else:
@@ -59,7 +59,7 @@ class CrossEntropy:
 
     def count(self, batch: Batch) -> int:
         """Return the number of labels that are not ignored; a label may be a share of each class, (batch, classes)."""
-        target = batch[-1]
+        target = target_of(batch)
         if target.is_floating_point():
             return target.numel() // target.shape[1]
         if self.ignore_index is None:
@@ -72,7 +72,7 @@ class SquaredError:
     """Squared difference of output and target, which must have one shape; one term per number."""
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        target = batch[-1]
+        target = target_of(batch)
         if output.shape != target.shape:
             raise BadInput(
                 "the squared error needs output and target of one shape; found "
@@ -83,7 +83,7 @@ class SquaredError:
 
     def count(self, batch: Batch) -> int:
         """Return the number of target values."""
-        return batch[-1].numel()
+        return target_of(batch).numel()
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ class OfMean:
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
         count = self.count(batch)
-        return Loss(self.mean(output, batch[-1]) * count, count)
+        return Loss(self.mean(output, target_of(batch)) * count, count)
 
     def count(self, batch: Batch) -> int:
         """Return the number of examples."""
-        return len(batch[-1])
+        return size_of(batch)
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": CrossEntropy(), "mse": SquaredError()}

@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Augment
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.training.loss import LossFunction, MeanLoss
 from hasten.training.schedule import Schedule
 

@@ -38,7 +38,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, target_of
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
 from hasten.training.loss import CrossEntropy, Loss
@@ -125,7 +125,7 @@ class FusedCrossEntropy:
         if not isinstance(output, Unscored):
             return self.plain(output, batch)
         ignored = -100 if self.plain.ignore_index is None else self.plain.ignore_index
-        total = chunked_cross_entropy(output, batch[-1], ignore_index=ignored, chunk=self.chunk)
+        total = chunked_cross_entropy(output, target_of(batch), ignore_index=ignored, chunk=self.chunk)
         return Loss(total, self.count(batch))
 
     def count(self, batch: Batch) -> int:

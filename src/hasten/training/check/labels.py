@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
+from hasten.data.batch import target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described
 from hasten.training.loss import CrossEntropy, LossFunction
@@ -20,7 +21,7 @@ def check_labels(loss: LossFunction, output: Any, seen: Seen) -> None:
     """
     if not isinstance(loss, CrossEntropy):
         return
-    target = seen.batch[-1]
+    target = target_of(seen.batch)
     if not isinstance(output, Tensor):
         raise BadInput(f"cross_entropy needs one tensor of scores from the model; found {described(output)}.")
     if target.dtype != torch.int64:

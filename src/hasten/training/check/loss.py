@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hasten.base.errors import BadInput
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, concatenate, target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import Loss, LossFunction, OfMean
@@ -62,7 +62,7 @@ def check_gradient(value: Loss, model: nn.Module) -> None:
 
 
 def _value(loss: LossFunction, output: Any, batch: Batch) -> Loss:
-    shapes = f"output {described(output)}, target {described(batch[-1])}"
+    shapes = f"output {described(output)}, target {described(target_of(batch))}"
     try:
         value = loss(output, batch)
     except BadInput:
@@ -86,7 +86,7 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
     Such a loss does not change when the targets go to other samples, which one over matching pairs does. It is tried
     on random numbers from 0 to 1, which most losses can take.
     """
-    target = seen.batch[-1]
+    target = target_of(seen.batch)
     if not isinstance(output, Tensor) or not (output.is_floating_point() and target.is_floating_point()):
         return
     if output.shape == target.shape or output.numel() != target.numel():
@@ -106,9 +106,9 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
 
 def _check_mean(loss: OfMean, value: Loss, output: Any, batch: Batch) -> None:
     """Raise if the loss of every sample twice is twice the loss: a sum, where a mean stays as it is."""
-    if not isinstance(output, Tensor) or output.shape[:1] != batch[-1].shape[:1]:
+    if not isinstance(output, Tensor) or output.shape[:1] != target_of(batch).shape[:1]:
         return
-    twice = tuple(torch.cat([column, column]) for column in batch)
+    twice = concatenate([batch, batch])
     with torch.no_grad():
         mean, mean_twice = (
             value.sum / value.count,

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from hasten.base.errors import BadInput
+from hasten.data.batch import target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.metrics import Quality, class_dimension
@@ -51,7 +52,7 @@ def check_metric(quality: Quality, output: Any, seen: Seen) -> None:
     Raises:
         BadInput: names the metric and both shapes.
     """
-    target = seen.batch[-1]
+    target = target_of(seen.batch)
     must = f"the metric {quality.name!r} must be able to judge output {described(output)} by target {described(target)}"
     scores = isinstance(output, Tensor) and output.ndim > 1 and output.shape[class_dimension(output, target)] > 1
     if quality.name in _OF_CLASSES and (not scores or target.is_floating_point()):
