@@ -20,5 +20,5 @@ class StopState:
     best: float = float("nan")
     waited: int = 0
     loss_sum: float = 0.0  # of the training loss since the last evaluation
-    loss_count: int = 0
+    loss_count: float = 0
     train_loss: float | None = None  # mean at the last evaluation
