@@ -103,17 +103,17 @@ class ClassLoss(ABC):
             object.__setattr__(self, "weight", _plain_weights(self.weight))
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        return Loss(self._reduced(output, batch[-1], "sum"), self.count(batch))
+        return Loss(self._reduced(output, target_of(batch), "sum"), self.count(batch))
 
     def terms(self, output: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each label, class weight included: (batch, ...), 0 where ignored."""
-        target = batch[-1]
+        target = target_of(batch)
         shape = target.shape if not target.is_floating_point() else (len(target), -1)
         return self._reduced(output, target, "none").reshape(shape)
 
     def count(self, batch: Batch) -> Count:
         """Return the number of labels that are not ignored, or the sum of their class weights."""
-        target = batch[-1]
+        target = target_of(batch)
         if target.is_floating_point():  # class probabilities: torch divides by their number, whatever the weights
             return target.numel() // target.shape[(self.class_dim or 1) if target.ndim > 2 else -1]
         if self.weight is not None:
@@ -211,7 +211,7 @@ class OfMean:
 
     def count(self, batch: Batch) -> int:
         """Return the number of samples."""
-        return len(batch[-1])
+        return size_of(batch)
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": CrossEntropy(), "mse": SquaredError()}

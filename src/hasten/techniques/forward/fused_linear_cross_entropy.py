@@ -124,7 +124,7 @@ class FusedCrossEntropy:
     def __call__(self, output: Any, batch: Batch) -> Loss:
         if not isinstance(output, Unscored):
             return self.plain(output, batch)
-        total = chunked_cross_entropy(output, batch[-1], ignore_index=self.plain.ignored, chunk=self.chunk)
+        total = chunked_cross_entropy(output, target_of(batch), ignore_index=self.plain.ignored, chunk=self.chunk)
         return Loss(total, self.count(batch))
 
     def count(self, batch: Batch) -> Count:

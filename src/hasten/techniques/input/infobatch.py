@@ -58,9 +58,9 @@ def losses_of_samples(loss: LossFunction, output: Tensor, batch: Batch) -> Tenso
         batch: its last tensor is the target, (samples, ...).
     """
     if isinstance(loss, SquaredError):
-        return F.mse_loss(output, batch[-1], reduction="none").flatten(1).sum(1)
+        return F.mse_loss(output, target_of(batch), reduction="none").flatten(1).sum(1)
     assert isinstance(loss, CrossEntropy), "refused otherwise"
-    return loss.terms(output, batch).reshape(len(batch[-1]), -1).sum(1)
+    return loss.terms(output, batch).reshape(size_of(batch), -1).sum(1)
 
 
 class Scores:
