@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
@@ -82,6 +82,7 @@ def test_plateau_equals_torch() -> None:
     patience=st.integers(0, 3),
     threshold=st.sampled_from([1e-4, 0.05, 0.3]),
 )
+@example(losses=[1.0, 0.72], factor=0.5, patience=0, threshold=0.3)  # between the old loss and the new as the measure
 def test_plateau_equals_torch_with_any_threshold(
     losses: list[float], factor: float, patience: int, threshold: float
 ) -> None:
