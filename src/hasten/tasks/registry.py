@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from hasten.base.registry import Registry
+from hasten.data.tables.table import Reading
 from hasten.training.task import Task
 
 
@@ -18,18 +19,16 @@ class BuiltIn:
 
     Args:
         build: returns the task, or "module:function" to import when it is needed; takes `data`, a path, where `data` is
-            set, and `column` where `takes_column` is.
+            set, and each of `options` by its name.
         idea: one line.
         data: what the path given with `--data` must be, or None where no data are needed.
-        takes_column: whether `--column` may name the column to predict.
-        takes_policy: whether what is bad in the data may be left out; it then takes `on_bad`.
+        options: the options of the command line that say how to read its data.
     """
 
     build: Callable[..., Task] | str
     idea: str
     data: str | None = None
-    takes_column: bool = False
-    takes_policy: bool = False
+    options: frozenset[str] = frozenset()
 
     def make(self, **options: Any) -> Task:
         """Return the task."""
@@ -37,6 +36,10 @@ class BuiltIn:
             return self.build(**options)
         module, _, function = self.build.partition(":")
         return getattr(import_module(module), function)(**options)
+
+
+FILES = frozenset({"on_bad"})
+TABLE = frozenset({"column", *Reading.__annotations__})
 
 
 _BUILT_IN = {
@@ -61,20 +64,19 @@ _BUILT_IN = {
         "hasten.tasks.images:task",
         "your own images in class folders; a CNN of three layers",
         "a folder with one folder of JPEG or PNG files per class, or tar archives of such",
-        takes_policy=True,
+        options=FILES,
     ),
     "imdb": BuiltIn(
         "hasten.tasks.imdb:task",
         "film reviews, or your own texts in class folders; a bag of words",
         "a folder or tar archives of train/pos/*.txt and train/neg/*.txt",
-        takes_policy=True,
+        options=FILES,
     ),
     "table": BuiltIn(
         "hasten.tasks.tables:task",
         "your own table: a class or a number from its other columns; an MLP",
         "a CSV, TSV or Parquet file, or a folder with a train file; --column names what to predict, or the last one is",
-        takes_column=True,
-        takes_policy=True,
+        options=TABLE,
     ),
 }
 
@@ -84,7 +86,7 @@ def _adapt(name: str, offered: Any) -> BuiltIn:
         return offered
     if not callable(offered):
         raise TypeError("a task must be a BuiltIn or a function that returns a Task")
-    build: Callable[..., Task] = offered
+    build: Any = offered
     return BuiltIn(build, ((offered.__doc__ or "").strip() or name).splitlines()[0])
 
 
