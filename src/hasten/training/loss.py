@@ -1,6 +1,7 @@
 """The loss as a sum and a count, so that the parts of a batch add up to the whole."""
 
 import functools
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -207,11 +208,20 @@ class OfMean:
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
         count = self.count(batch)
+        if isinstance(self.mean, nn.Module):
+            _follow(self.mean, batch[-1].device)
         return Loss(self.mean(output, batch[-1]) * count, count)
 
     def count(self, batch: Batch) -> int:
         """Return the number of samples."""
         return len(batch[-1])
+
+
+def _follow(module: nn.Module, device: torch.device) -> None:
+    """Move a loss module's tensors to where the batch is, if they are not there."""
+    held = next(itertools.chain(module.buffers(), module.parameters()), None)
+    if held is not None and held.device != device:
+        module.to(device)
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": CrossEntropy(), "mse": SquaredError()}

@@ -112,7 +112,7 @@ def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum) / loss.count
+    return float(loss.sum) / float(loss.count)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -185,4 +185,4 @@ def _caught(
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum) / loss.count, gradients
+    return float(loss.sum) / float(loss.count), gradients
