@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.training.inspection import silence_dropout
 from hasten.training.loop import step
 from hasten.training.position import Position
