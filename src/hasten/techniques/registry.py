@@ -40,7 +40,7 @@ from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveRes
 from hasten.techniques.input.fastest_loader import FastestLoader
 from hasten.techniques.input.infobatch import InfoBatch
 from hasten.techniques.input.length_bucketing import LengthBucketing
-from hasten.techniques.input.loader_threads import LoaderProcess, LoaderThreads
+from hasten.techniques.input.loader_threads import LoaderProcess, LoaderThreads, LoaderWorkers
 from hasten.techniques.input.packed_store import PackedStore
 from hasten.techniques.input.prefetch import Prefetch
 from hasten.techniques.input.resident import Resident
@@ -68,6 +68,7 @@ OWN: tuple[type[Technique], ...] = (
     FastestLoader,
     LoaderThreads,
     LoaderProcess,
+    LoaderWorkers,
     PackedStore,
     Prefetch,
     ChannelsLastDelivery,
