@@ -14,15 +14,15 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from benchmarks.recording import record
-from benchmarks.rounds import Way, rates, table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks.recording import record
+from benchmarks.rounds import Way, rates, table
 from hasten import Data, Stop, Task, Update
 from hasten.data.augmentation.images import Flip, PadCrop
 from hasten.data.augmentation.normalize import Normalize, channel_statistics
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.sources.class_folders import find_class_folders
 from hasten.data.sources.pictures import IMAGE_SUFFIXES, read_pictures
 from hasten.machine import facts

@@ -107,7 +107,7 @@ def test_a_run_that_goes_on_in_an_epoch_draws_what_an_unbroken_one_does() -> Non
     run = build(recipe)
     run.position.step, run.position.epoch, run.position.offset = 6, 1, 16
     rest = [batch[0][:, 0].tolist() for _, batch in islice(run.batches(), 2)]
-    assert sum(rest, []) == whole[48:64]
+    assert [drawn for batch in rest for drawn in batch] == whole[48:64]
 
 
 @pytest.mark.parametrize("name", ["torch", "numpy", "python", "own numpy generator"])

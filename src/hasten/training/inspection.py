@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hasten.base.seeds import preserved, seed_all
-from hasten.data.datasets import Batch, changed_in_turn
+from hasten.data.batch import Batch, changed_in_turn, to_device
 from hasten.training.recipe import Recipe
 
 
@@ -25,7 +25,7 @@ def example_batch(recipe: Recipe, samples: int = 2) -> Batch:
     size = min(samples, len(recipe.task.data.train))  # type: ignore[arg-type]
     with preserved():
         _, batch = next(recipe.input.loader(recipe.task.data.train, size)(torch.arange(size)))
-    return changed_in_turn(tuple(column.to("cpu") for column in batch), recipe.input.batch_transforms)
+    return changed_in_turn(to_device(batch, "cpu"), recipe.input.batch_transforms)
 
 
 def copy_of(model: nn.Module) -> nn.Module:
@@ -36,3 +36,13 @@ def copy_of(model: nn.Module) -> nn.Module:
     """
     computed = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
     return deepcopy(model, {id(value): value.detach().clone() for value in computed if not value.is_leaf})
+
+
+def silence_dropout(model: nn.Module) -> nn.Module:
+    """Turn every dropout layer of a model off, in place; attention and recurrent layers hold its rate as a number."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):  # the base of every dropout layer of torch
+            module.p = 0.0
+        if isinstance(getattr(module, "dropout", None), float):
+            setattr(module, "dropout", 0.0)  # noqa: B010  (a plain attribute, which nn.Module's types do not know)
+    return model

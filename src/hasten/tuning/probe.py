@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
+from hasten.training.inspection import silence_dropout
 from hasten.training.loop import step
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
@@ -111,7 +112,7 @@ def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum) / loss.count
+    return float(loss.sum) / float(loss.count)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -155,16 +156,7 @@ def without_dropout(recipe: Recipe) -> Recipe:
 
     Two ways to compute the same thing may draw their masks in different order; that is no error of either.
     """
-    return recipe.with_surgery(_silence)
-
-
-def _silence(model: nn.Module) -> nn.Module:
-    for module in model.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd):  # the base of every dropout layer of torch
-            module.p = 0.0
-        if isinstance(getattr(module, "dropout", None), float):  # attention and recurrent layers keep it so
-            setattr(module, "dropout", 0.0)  # noqa: B010  (a plain attribute, which nn.Module's types do not know)
-    return model
+    return recipe.with_surgery(silence_dropout)
 
 
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
@@ -193,4 +185,4 @@ def _caught(
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum) / loss.count, gradients
+    return float(loss.sum) / float(loss.count), gradients

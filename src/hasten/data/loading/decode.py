@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from hasten.data.batch import batch_of
 from hasten.data.loading.alone import compute_alone
 from hasten.data.loading.loaders import Fetch, Fetched
 
@@ -26,7 +27,7 @@ def in_threads(dataset: Dataset[Any], batch_size: int, *, threads: int) -> Fetch
     def fetch(ids: Tensor) -> Iterator[Fetched]:
         with _pool(threads) as pool:
             for part in ids.split(batch_size):
-                yield part, tuple(default_collate(read_in_threads(dataset, part.tolist(), pool, threads)))
+                yield part, batch_of(default_collate(read_in_threads(dataset, part.tolist(), pool, threads)))
 
     return fetch
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hasten.base.seeds import derive
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, batch_of, nbytes_of, split_batch, tensors_of
 from hasten.data.loading.gather import taking
 from hasten.data.loading.sample_randomness import drawn_from, generators_of, seeded
 
@@ -58,7 +58,7 @@ class PerSample:
         # depend on how data are loaded.
         generator = torch.Generator().manual_seed(0)
         loader = DataLoader(self.dataset, self.batch_size, sampler=ids.tolist(), generator=generator)
-        fetched = zip(ids.split(self.batch_size), map(tuple, loader), strict=True)
+        fetched = zip(ids.split(self.batch_size), map(batch_of, loader), strict=True)
         numbers = drawn_from(self.dataset)
         return self._seeded(ids, fetched, numbers) if numbers else fetched
 
@@ -92,18 +92,16 @@ def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:
             if at_once == 1:
                 yield run, take(run)
                 continue
-            # `split` would let a change of one batch in place count as one of the others, which autograd forbids.
-            columns = (torch.unsafe_split(column, batch_size) for column in take(run))
-            yield from zip(run.split(batch_size), zip(*columns, strict=True), strict=True)
+            yield from zip(run.split(batch_size), split_batch(take(run), batch_size, unsafe=True), strict=True)
 
     return fetch
 
 
 def _batches_at_once(batch: Batch) -> int:
     """Return how many batches like this one are gathered together."""
-    if any(column.nbytes % _ALIGNMENT for column in batch):
+    if any(tensor.nbytes % _ALIGNMENT for tensor in tensors_of(batch)):
         return 1  # the next batch would start elsewhere than new memory does, and kernels may round differently there
-    return max(1, RUN_BYTES // sum(column.nbytes for column in batch))
+    return max(1, RUN_BYTES // nbytes_of(batch))
 
 
 def whole(dataset: Dataset[Any], batch_size: int) -> Fetch:

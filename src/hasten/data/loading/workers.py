@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hasten.base.seeds import derive
+from hasten.data.batch import batch_of
 from hasten.data.loading.alone import compute_alone
 from hasten.data.loading.decode import read_in_threads
 from hasten.data.loading.loaders import Fetched
@@ -69,7 +70,7 @@ class WorkerFetch:
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
             running = iter(loader)
         try:
-            yield from zip(ids.split(self.batch_size), map(tuple, running), strict=True)
+            yield from zip(ids.split(self.batch_size), map(batch_of, running), strict=True)
         finally:
             # Private, but an error's traceback may keep the iterator, and with it the process, alive for long.
             running._shutdown_workers()  # type: ignore[attr-defined]
