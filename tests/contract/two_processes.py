@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.techniques.applying import make
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build

@@ -88,7 +88,7 @@ def test_gradients_are_seen_before_clipping_and_updates_of_a_vetoed_step_are_zer
 
 
 def test_an_observer_that_wants_gradients_only_costs_no_copies() -> None:
-    run = build(replace(baseline(mlp_task(stop=Stop(steps=1)))))
+    run = build(baseline(mlp_task(stop=Stop(steps=1))))
     record = next(
         one.record for one in train(run, observers=[Watcher(1, frozenset({"gradients"}))]) if isinstance(one, Observed)
     )

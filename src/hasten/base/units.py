@@ -34,6 +34,11 @@ def count(value: float, unit: str = "") -> str:
     return f"{digits3(value) if value != int(value) else int(value)} {unit}".rstrip()
 
 
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 row", "3,000 rows"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def nbytes(value: float) -> str:
     """Return a size in binary units: `nbytes(3 << 20) == "3.00 MiB"`."""
     for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
@@ -58,6 +63,14 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise BadInput(f"a duration must look like 90s, 2m or 1.5h; found {text!r}.")
     return float(match[1]) * _DURATION_SECONDS[match[2]]
+
+
+def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:
+    """Return whether a metric is at the target or beyond; a NaN is not.
+
+    Metrics are float32, in which 0.9 may be stored as 0.8999999: a difference of 1e-6 of the target counts as none.
+    """
+    return math.isclose(value, target, rel_tol=1e-6) or (value > target if higher_is_better else value < target)
 
 
 def finite(value: float) -> float | None:

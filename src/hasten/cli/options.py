@@ -1,12 +1,14 @@
 """The arguments and options that commands share, and their values."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from hasten.base.errors import unknown_name
+from hasten.base.printable import printable
 from hasten.base.stages import Guarantee
 
 if TYPE_CHECKING:
@@ -19,12 +21,6 @@ TaskName: TypeAlias = Annotated[
 DataPath: TypeAlias = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="File or folder with the task's data.")
 ]
-TableColumn: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--column", metavar="COLUMN", help="Target column, by name or index (-1 is the last); task `table` only."
-    ),
-]
 PlanPath: TypeAlias = Annotated[
     Path | None, typer.Option("--plan", metavar="FILE", help="Use the techniques of this plan file.")
 ]
@@ -35,6 +31,12 @@ Budget: TypeAlias = Annotated[
 Allow: TypeAlias = Annotated[
     str,
     typer.Option("--allow", metavar="trajectory,model", help="Guarantees beyond the free ones that tuning may use."),
+]
+Accept: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--accept", metavar="NAME,...", help="Keep these techniques if they are faster, even without numerical proof."
+    ),
 ]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Stop when the metric reaches this value.")
@@ -54,8 +56,7 @@ def chosen_task(
     name: str,
     *,
     data: Path | None,
-    column: str | None = None,
-    skip_bad: bool = False,
+    options: Mapping[str, Any],
     target: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -67,9 +68,9 @@ def chosen_task(
     """
     from hasten.tasks.loading import load_task
 
-    task = load_task(name, data=data, column=column_of(column), skip_bad=skip_bad)
+    task = load_task(name, data=data, **options)
     for note in task.notes:
-        typer.echo(f"hasten: note: {note}", err=True)
+        typer.echo(printable(f"hasten: note: {note}"), err=True)
     stop = task.stop
     if target is not None:
         stop = replace(stop, target=target)
@@ -78,11 +79,9 @@ def chosen_task(
     return replace(task, stop=stop, seed=task.seed if seed is None else seed)
 
 
-def column_of(text: str | None) -> str | int | None:
-    """Return a column by name, or by index where the text is an integer."""
-    if text is None:
-        return None
-    return int(text) if text.removeprefix("-").isdecimal() else text
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list such as "bf16,sdpa"."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def guarantees(text: str) -> tuple[Guarantee, ...]:
@@ -91,7 +90,7 @@ def guarantees(text: str) -> tuple[Guarantee, ...]:
     Raises:
         BadInput: if one of them is unknown.
     """
-    names = [word.strip() for word in text.split(",") if word.strip()]
+    names = names_in(text)
     for name in names:
         if name not in set(Guarantee):
             raise unknown_name("guarantee", name, [one.value for one in Guarantee])

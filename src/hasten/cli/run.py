@@ -10,6 +10,7 @@ from hasten.base.records.notices import Activity
 from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import (
     RUNS,
+    Accept,
     Allow,
     Budget,
     DataPath,
@@ -17,13 +18,13 @@ from hasten.cli.options import (
     Runs,
     Seed,
     ShowAll,
-    TableColumn,
     Target,
     TaskName,
     chosen_task,
     guarantees,
+    names_in,
 )
-from hasten.cli.sources import SkipBad
+from hasten.cli.sources import DataOptions, takes_data_options
 from hasten.report.trials import need_permission
 
 if TYPE_CHECKING:
@@ -34,13 +35,15 @@ PLAN = "plan.toml"
 EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow trajectory")
 
 
+@takes_data_options("--column")
 def run(
     task: TaskName = "digits",
     data: DataPath = None,
-    column: TableColumn = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     budget: Budget = None,
     allow: Allow = "",
+    accept: Accept = "",
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as fit in 25 s."),
@@ -56,10 +59,12 @@ def run(
     from hasten.report.terminal import Screen
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
-        job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
+        job = api.run(
+            chosen, budget=budget, allow=allowed, accept=names_in(accept), seeds=seeds, runs=runs, show=screen.show
+        )
         if job.evidence is None:
             leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
             return

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from hasten.base.errors import BadInput
 from hasten.base.files import write_atomically
 from hasten.base.records.plan import Plan
+from hasten.data.batch import tensors_of
 from hasten.data.loading.gather import take, why_not
 from hasten.training.session import Session
 
@@ -95,7 +96,7 @@ def _hash_of(dataset: Dataset[Any], samples: int) -> str | None:
     if why_not(dataset) is not None:
         return None
     digest = hashlib.sha256()
-    for column in take(dataset, torch.linspace(0, samples - 1, _COMPARED_SAMPLES).long()):
+    for column in tensors_of(take(dataset, torch.linspace(0, samples - 1, _COMPARED_SAMPLES).long())):
         digest.update(f"{column.dtype} {tuple(column.shape)} ".encode())
         digest.update(column.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:12]

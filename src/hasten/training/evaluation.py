@@ -6,6 +6,7 @@ import torch
 
 from hasten.base.records.run import Evaluation, Progress
 from hasten.base.units import finite
+from hasten.data.batch import target_of
 from hasten.training.final_weights import final_weights
 from hasten.training.loss import Loss, totals
 from hasten.training.session import Session
@@ -39,7 +40,7 @@ def evaluate(run: Session) -> Evaluation:
             output = run.predict(batch)
             loss = run.loss(output, batch)
             total, count = total + float(loss.sum), count + float(loss.count)
-            run.quality.add(output, batch[-1])
+            run.quality.add(output, target_of(batch))
     run.model.train()
     stop_state, valid_loss = run.stop_state, total / count if count else math.nan
     metric = run.quality.value(valid_loss)

@@ -9,9 +9,10 @@ from torch import nn
 
 from hasten.base.device import Device
 from hasten.data.augmentation.draws import Augment
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, inputs_of
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
+from hasten.data.loading.workers import Workers
 from hasten.training.contexts import ContextFactory
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
@@ -49,8 +50,8 @@ class Input:
     `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
 
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
-    own; `batch_transforms` on all; `curriculum` then on training batches, with the fraction of the run that is done.
-    A thread makes up to `ahead` training batches before the step needs them, except for their curriculum.
+    own; `batch_transforms` on all; `curriculum` then on those that are trained on, with the share of the run that is
+    done, from 0 to 1. A thread makes up to `ahead` training batches before the step needs them, without the curriculum.
     """
 
     batch_size: int
@@ -173,7 +174,12 @@ class Recipe:
 
 def call_model(model: nn.Module, batch: Batch) -> Any:
     """Return the model's output for a batch: every tensor but the last is an input."""
-    return model(*batch[:-1])
+    return model(*inputs_of(batch))
+
+
+def sample_loader(task: Task) -> Loader:
+    """Return the loader that reads sample by sample with as many workers as the task has."""
+    return Workers(task.data.workers) if task.data.workers else per_sample
 
 
 def baseline(task: Task, *, device: str = "cpu") -> Recipe:
@@ -184,7 +190,7 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         task=task,
         input=Input(
             batch_size=size if task.batch_size is None or full else task.batch_size,
-            loader=whole if full else per_sample,
+            loader=whole if full else sample_loader(task),
             augment=task.augment,
             batch_transforms=task.batch_transforms,
         ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of, split_batch
 from hasten.training.loss import Loss
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
 
@@ -30,7 +30,7 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
     the whole. A batch in which no term counts leaves no gradient. (A count on the device gives a gradient of zero.)
     """
     micro_batch = run.recipe.backward.micro_batch
-    if micro_batch is None or len(batch[-1]) <= micro_batch:
+    if micro_batch is None or size_of(batch) <= micro_batch:
         output = run.predict(batch)
         mark(FORWARD)
         loss = run.loss(output, batch)
@@ -40,7 +40,7 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
         mark(BACKWARD)
         return Loss(loss.sum.detach(), loss.count)
     count, summed = run.recipe.forward.loss.count(batch), None
-    for part in split(batch, micro_batch):
+    for part in split_batch(batch, micro_batch):
         output = run.predict(part)
         mark(FORWARD)
         loss = run.loss(output, part).sum
@@ -120,11 +120,3 @@ def closure_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
 def step(run: "Session", batch: Batch, mark: Mark = unmarked) -> Loss:
     """Make one step of a session by its own strategy and return its loss (detached)."""
     return run.step(run, batch, mark)
-
-
-def split(batch: Batch, size: int | None) -> tuple[Batch, ...]:
-    """Return the batch in parts of at most `size` samples, or whole if it has no more than that."""
-    if size is None or len(batch[-1]) <= size:
-        return (batch,)
-    columns: list[tuple[Tensor, ...]] = [column.split(size) for column in batch]
-    return tuple(zip(*columns, strict=True))

@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.training.inspection import silence_dropout
+from hasten.training.loss import Loss
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.transforms import Attached, Parameters, Stateless
+from hasten.tuning.budget import check_time
 
 
 class NoReference(HastenError):  # noqa: N818
@@ -116,11 +118,12 @@ def endless(run: Session) -> Iterator[Batch]:
 
 def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     """Make one step as the loop does and return its mean loss."""
+    check_time()
     seed_all(derive(seed, "probe"))
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum / loss.count)
+    return _mean(loss)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -167,6 +170,12 @@ def without_dropout(recipe: Recipe) -> Recipe:
     return recipe.with_surgery(silence_dropout)
 
 
+def _mean(loss: Loss) -> float:
+    """Return the mean loss, 0 where no term counts."""
+    count = float(loss.count)
+    return float(loss.sum) / count if count else 0.0
+
+
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [(name, value) for name, value in model.state_dict().items() if value.is_floating_point()]
 
@@ -175,6 +184,7 @@ def _caught(
     run: Session, batch: Batch, *, seed: int | None, then: Callable[[dict[str, Tensor]], bool]
 ) -> tuple[float, dict[str, Tensor]]:
     """Run the loop's own step with one more gradient step at the end: it copies, and `then` says whether to update."""
+    check_time()
     gradients: dict[str, Tensor] = {}
 
     def catch(parameters: Parameters) -> bool:
@@ -193,4 +203,4 @@ def _caught(
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum / loss.count), gradients
+    return _mean(loss), gradients

@@ -43,6 +43,14 @@ class Gate(Record, frozen=True):
     detail: str
 
 
+class PlanCheck(Record, frozen=True):
+    """What the gates said about a plan before it trained; `gate` is None where none was asked, and `text` says why."""
+
+    identity: str  # hash of plan and task
+    text: str
+    gate: Gate | None = None
+
+
 class Trial(Record, frozen=True):
     """One technique against the recipe without it. `speedup` above 1 is faster.
 
@@ -59,6 +67,7 @@ class Trial(Record, frozen=True):
     gate: Gate | None = None
     setup_s: float = 0.0
     peak_bytes: int | None = None
+    accepted: bool = False  # kept on request, although its guarantee is not proven
     spent_s: float = 0.0
 
 
