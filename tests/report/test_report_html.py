@@ -181,7 +181,7 @@ def test_the_report_is_made_again_from_the_saved_evidence_alone(tmp_path: Path) 
 
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="must be writable"):
+    with pytest.raises(BadInput, match="cannot write"):
         write_html(make_evidence(), tmp_path / "file" / "report.html")
 
 

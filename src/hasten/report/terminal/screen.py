@@ -13,7 +13,7 @@ from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
-from hasten.base.records.notices import Activity
+from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.trial import Trial, Tuning, Verdict
@@ -59,6 +59,7 @@ class Screen:
             Tuning: lambda record: self.print(tuning_view(record)),
             Comparison: lambda record: self.print(comparison_view(record)),
             Activity: self._activity,
+            Note: lambda record: self.say(f"note: {record.text}"),
             Started: self._started,
             Progress: self._moved,
             Evaluation: self._moved,
