@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
-    from hasten.training.loss import Loss
+    from hasten.training.loss import CrossEntropy, Loss
     from hasten.training.schedule import Schedule
     from hasten.training.task import Data, Stop, Task, Update
 
@@ -30,6 +30,7 @@ _HOMES = {
     "watch": "hasten.profiling.watch",
     "lightning_watch": "hasten.profiling.watch_lightning",
     "transformers_watch": "hasten.profiling.watch_transformers",
+    "CrossEntropy": "hasten.training.loss",
     "Loss": "hasten.training.loss",
     "Schedule": "hasten.training.schedule",
     "Data": "hasten.training.task",
@@ -40,6 +41,7 @@ _HOMES = {
 
 __all__ = [
     "Choice",
+    "CrossEntropy",
     "Data",
     "Loss",
     "Plan",

@@ -78,7 +78,7 @@ def test_a_flipped_byte_of_a_store(store: Path) -> None:
     assert ended.exit_code == 2
     words = " ".join(ended.output.split())
     assert "damaged: x.npy, block 0, bytes 128 to 2527, samples 0 to 99: expected" in words
-    assert f"found 1 damaged parts among 2 blocks. Pack it again: hasten pack SOURCE {store} --replace." in words
+    assert f"is damaged in 1 of 2 blocks. Pack it again: hasten pack SOURCE {store} --replace." in words
 
 
 def test_a_store_that_is_cut_off(store: Path) -> None:
@@ -120,7 +120,7 @@ def test_an_image_that_does_not_decode(photos: Path, tmp_path: Path) -> None:
     assert f"{photos}/a/02.png must be an image that can be decoded; found" in message
     ended = invoke("pack", photos, tmp_path / "s", "--skip-bad")
     assert "19 samples" in ended.output
-    assert "1 left out" in ended.output
+    assert "1 skipped" in ended.output
 
 
 def test_images_that_do_not_decode_are_left_out_of_a_training_and_counted(
@@ -162,7 +162,7 @@ def test_a_row_with_too_many_fields(table: Path, tmp_path: Path) -> None:
     assert "found 4 in row 7 (line 8): 1, red, 2, 3." in message
     ended = invoke("pack", table, tmp_path / "s", "--skip-bad")
     assert "30 samples" in ended.output
-    assert "1 left out" in ended.output
+    assert "1 skipped" in ended.output
     assert "row 7 (line 8)" in " ".join(ended.output.split())
 
 

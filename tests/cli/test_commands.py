@@ -123,7 +123,7 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
     )
     result = invoke(*words.split(), str(tmp_path))
     assert result.exit_code == 0
-    assert "2.30× [2.10, 2.50] as fast" in result.output
+    assert "2.30x faster [2.10, 2.50]" in result.output
     assert api.called("load_task")[0] == ("mine.py", Path("d"))
     (task,), options = api.called("run")
     assert (task.stop.target, task.stop.epochs, task.seed) == (0.9, 7, 11)
@@ -207,7 +207,7 @@ def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(
     invoke: Invoke, api: FakeApi, tmp_path: Path
 ) -> None:
     out = tmp_path / "plan.toml"
-    result = invoke("tune", "digits", "--budget", "2m", "--allow", "trajectory", "-o", str(out))
+    result = invoke("tune", "digits", "--budget", "2m", "--allow", "trajectory", "-o", str(out), "--all")
     assert result.exit_code == 0
     for trial in api.evidence.tuning.trials:
         assert trial.technique in result.output
@@ -222,7 +222,7 @@ def test_report_writes_the_page_again_from_the_evidence(invoke: Invoke, tmp_path
     save(evidence, tmp_path / "evidence.json")
     result = invoke("report", str(tmp_path))
     assert result.exit_code == 0
-    assert "2.30× [2.10, 2.50] as fast" in result.output
+    assert "2.30x faster [2.10, 2.50]" in result.output
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
@@ -236,7 +236,7 @@ def test_report_of_something_else_is_told_and_leaves_it_alone(invoke: Invoke, tm
     result = invoke("report", str(run))
     assert result.exit_code == 2
     assert result.stdout == ""
-    expected = {"missing": "no such folder", "empty": "a folder without evidence.json", "damaged": "Evidence as JSON"}
+    expected = {"missing": "no such folder", "empty": "no evidence.json", "damaged": "Evidence as JSON"}
     assert expected[state] in result.stderr
     assert not (run / "report.html").exists()
 

@@ -6,9 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,8 @@ from hasten.base.units import nbytes
 from hasten.cli.main import app
 from hasten.data.store.manifest import read_manifest
 from hasten.data.store.reader import open_store
-from hasten.report.terminal.work import WorkLine, working
+from hasten.report.terminal import progress
+from hasten.report.terminal.progress import Moved, working
 
 TABLE = (
     "size,color,price\n" + "".join(f"{i}.5,{('red', 'blue')[i % 2]},{i * 10}.25\n" for i in range(40)) + ",red,1.5\n"
@@ -125,16 +128,16 @@ def test_a_bad_file_stops_or_is_left_out_by_name(images: Path, tmp_path: Path) -
     assert "a/0.png must be an image that can be decoded" in refused.stderr
     assert not (tmp_path / "s").exists()
     packed = invoke("pack", images, tmp_path / "s", "--size", 6, "--skip-bad")
-    assert "left out: " in packed.output
+    assert "skipped: " in packed.output
     assert "9 samples" in packed.output
-    assert "1 left out" in packed.output
+    assert "1 skipped" in packed.output
 
 
 def test_packing_twice_does_nothing_and_another_source_needs_replace(arrays: Path, tmp_path: Path) -> None:
     store = tmp_path / "s"
     assert invoke("pack", arrays, store).output.startswith(f"packed: {store}, arrays, 100 samples, ")
     before = {path.name: path.stat().st_mtime_ns for path in store.iterdir()}
-    assert invoke("pack", arrays, store).output.startswith("already there: ")
+    assert invoke("pack", arrays, store).output.startswith("already packed: ")
     assert {path.name: path.stat().st_mtime_ns for path in store.iterdir()} == before
     np.savez(arrays, x=np.zeros((5, 3)))
     refused = invoke("pack", arrays, store)
@@ -149,20 +152,25 @@ def test_ctrl_c_leaves_nothing_that_opens_and_the_same_command_goes_on(
     arrays: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    see = WorkLine.see
 
-    def watched(line: WorkLine, done: int, total: int, now_s: float) -> None:
-        see(line, done, total, now_s)
-        seen.append(done)
-        if len(seen) == 4:
-            signal.raise_signal(signal.SIGINT)
+    @contextmanager
+    def watched(*args: Any, **kwargs: Any) -> Iterator[Moved]:
+        with working(*args, **kwargs) as moved:
 
-    monkeypatch.setattr(WorkLine, "see", watched)
+            def noted(done: int, total: int) -> None:
+                moved(done, total)
+                seen.append(done)
+                if len(seen) == 4:
+                    signal.raise_signal(signal.SIGINT)
+
+            yield noted
+
+    monkeypatch.setattr(progress, "working", watched)
     store, whole = tmp_path / "s", tmp_path / "whole"
     stopped = invoke("pack", arrays, store)
     assert stopped.exit_code == 130
     assert stopped.stderr == "hasten: interrupted.\n"
-    assert "the same command goes on" in stopped.stdout
+    assert "the same command resumes" in stopped.stdout
     assert not store.exists()
     assert invoke("verify", store).exit_code == 2
     assert invoke("verify", tmp_path / "s.partial").exit_code == 2
@@ -181,8 +189,9 @@ def test_a_sound_store_is_verified_and_its_source_looked_at(arrays: Path, tmp_pa
     shown = invoke("verify", store)
     assert shown.exit_code == 0
     assert shown.output.splitlines() == [
-        f"whole: {store}, 2 blocks, {nbytes(100 * 3 * 8 + 100 * 8)}",
-        f"source: {arrays}, as it was",
+        f"ok: {store}, 2 blocks, {nbytes(100 * 3 * 8 + 100 * 8)}",
+        f"source: {arrays}, unchanged",
+        "next: hasten run digits",
     ]
     np.savez(arrays, x=np.zeros((5, 3)))
     assert re.search(r"source: .*a\.npz, changed: 1 files of \d+ bytes", invoke("verify", store).output)
@@ -198,11 +207,11 @@ def test_every_damage_is_listed_and_is_a_failure(arrays: Path, tmp_path: Path, p
     shown = invoke("verify", store)
     assert shown.exit_code == 2
     assert shown.stdout.startswith("damaged: x.npy")
-    assert f"{store} must be as it was written; found 1 damaged parts among 2 blocks" in shown.stderr
+    assert f"{store} is damaged in 1 of 2 blocks" in shown.stderr
 
 
 def test_sizes_below_one_and_unknown_columns_are_refused(images: Path, table: Path, tmp_path: Path) -> None:
-    assert "found --size 0" in invoke("pack", images, tmp_path / "s", "--size", 0).stderr
+    assert "--size must be at least 1 pixel; found 0" in invoke("pack", images, tmp_path / "s", "--size", 0).stderr
     refused = invoke("inspect", table, "--column", "pirce")
     assert refused.exit_code == 2
     assert "Did you mean price" in refused.stderr
@@ -220,15 +229,18 @@ def test_the_bar_has_the_rate_and_the_time_left(terminal: bool) -> None:
             moved(40 + 5 * second, 200)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())  # type: ignore[attr-defined]
     if terminal:
-        assert "━  50 %  100 of 200  5/s  0:20 left" in text
+        assert "━━ 50 %  100 of 200  5/s 00:20" in text
     else:
         assert text == "packing: 32 %  65 of 200  5/s  0:27 left\npacking: 45 %  90 of 200  5/s  0:22 left\n"
 
 
-def test_a_line_without_a_pace_says_what_it_knows() -> None:
-    line = WorkLine("checking", str_of)
-    line.see(7, 10, 1.0)
-    assert line.plain() == "checking: 70 %  7 of 10"
+def test_a_line_without_a_rate_has_no_time_left() -> None:
+    now = [0.0]
+    console = Console(file=StringIO(), width=100)
+    with working(console, "checking", amount=str_of, clock=lambda: now[0]) as moved:
+        now[0] = 6.0
+        moved(7, 10)
+    assert console.file.getvalue() == "checking: 70 %  7 of 10\n"  # type: ignore[attr-defined]
 
 
 str_of: Callable[[float], str] = "{:.0f}".format

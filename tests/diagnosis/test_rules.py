@@ -150,7 +150,7 @@ def test_the_verdict_names_the_planted_fault_first(
 def test_a_healthy_profile_gets_no_finding_and_a_plain_verdict(healthy: Profile, machine: Machine) -> None:
     said = diagnose(healthy, machine)
     assert said.findings == ()
-    assert said.verdict == "Nothing stands out: a step takes 98.0 ms; 60 % of the time goes to backward."
+    assert said.verdict == "No problem found: a step takes 98.0 ms, 60 % of it backward."
     assert set(said.silent) | {one.symptom for one in said.abstained} == set(RULES)
 
 
@@ -217,3 +217,41 @@ def test_gpu_rules_judge_a_gpu(healthy: Profile, plant: Plant, machine: Machine)
 def test_the_layer_of_diagnosis_goes_to_json_and_back(healthy: Profile, plant: Plant, machine: Machine) -> None:
     said = diagnose(plant(**FAULTS["optimizer_heavy"](healthy)), machine)
     assert msgspec.json.decode(msgspec.json.encode(said), type=type(said)) == said
+
+
+def gpu_peaks(machine: Machine) -> Machine:
+    rates = {"float32": 51e12, "tf32": 392e12, "bfloat16": 750e12}
+    peaks = [msgspec.structs.replace(machine.peaks[0], format=form, rate=rate) for form, rate in rates.items()]
+    return msgspec.structs.replace(machine, peaks=tuple(msgspec.structs.replace(one, device="cuda") for one in peaks))
+
+
+def test_convolutions_in_tf32_are_compared_with_tf32(plant: Plant, machine: Machine) -> None:
+    conv = msgspec.structs.replace(operator("aten.convolution", 0.05), arithmetic="tf32")
+    found = RULES["precision_unused"](plant(device="cuda", operators=(conv,)), gpu_peaks(machine))
+    assert isinstance(found, Finding)
+    assert "bfloat16 runs 1.9x faster" in found.sentence
+    assert found.bound == pytest.approx(1 / (1 - 0.5 * (1 - 392 / 750)), rel=0.05)
+
+
+def test_each_format_saves_its_own_share(plant: Plant, machine: Machine) -> None:
+    conv = msgspec.structs.replace(operator("aten.convolution", 0.02), arithmetic="tf32")
+    mixed = (conv, operator("aten.mm", 0.02))
+    found = RULES["precision_unused"](plant(device="cuda", operators=mixed), gpu_peaks(machine))
+    assert isinstance(found, Finding)
+    assert "float32 and tf32" in found.sentence
+    total_s = 0.1
+    saved = 0.02 / total_s * (1 - 392 / 750) + 0.02 / total_s * (1 - 51 / 750)
+    assert found.bound == pytest.approx(1 / (1 - saved), rel=0.02)
+
+
+def test_reserved_memory_on_an_almost_empty_gpu_is_no_finding(plant: Plant, machine: Machine) -> None:
+    filled = {"measured_peak": 2 * GB, "available": 150 * GB, "reserved": 3 * GB, "retries": 0}
+    profile = plant(device="cuda", memory=filled)
+    assert RULES["near_memory_limit"](profile, machine) is None
+    assert RULES["memory_fragmentation"](profile, machine) is None
+
+
+def test_retries_of_the_allocator_are_named(plant: Plant, machine: Machine) -> None:
+    found = RULES["near_memory_limit"](plant(device="cuda", memory={"retries": 2}), machine)
+    assert isinstance(found, Finding)
+    assert "retry" in found.sentence

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from hasten.machine.benchmark import Benchmark, run_benchmarks
+from hasten.machine.benchmark import Benchmark, by_turns, run_benchmarks
 
 
 @contextmanager
@@ -109,3 +109,34 @@ def test_other_errors_are_not_swallowed() -> None:
 
     with pytest.raises(RuntimeError, match="a real fault"):
         run_benchmarks([_benchmark(1e6, broken)], deadline=_deadline(5))
+
+
+def test_every_family_has_its_turn() -> None:
+    first, second = ([_benchmark(work, lambda: 1e-3, kind=kind) for work in (1.0, 2.0)] for kind in ("gemm", "conv"))
+    order = [(one.kind, one.work) for one in by_turns([first, second[:1], [*second, *first]])]
+    assert order == [("gemm", 1), ("conv", 1), ("conv", 1), ("gemm", 2), ("conv", 2), ("gemm", 1), ("gemm", 2)]
+
+
+def test_first_runs_move_the_deadline() -> None:
+    """cuDNN searches for its fastest kernel in the first run: that time is not taken from the sizes that follow."""
+
+    def searching(work: float) -> Benchmark:
+        @contextmanager
+        def ready() -> Iterator[Callable[[], object]]:
+            time.sleep(0.3)
+            yield lambda: None
+
+        return Benchmark(
+            kind="conv",
+            format=str(work),
+            backend="cudnn",
+            size=(1,),
+            work=work,
+            ready=ready,
+            clock=lambda run, calls: 1e-3,
+        )
+
+    benchmarks = [searching(work) for work in (1e6, 2e6, 3e6)]
+    assert len(run_benchmarks(benchmarks, deadline=_deadline(0.4))[0]) < 3
+    peaks, skipped = run_benchmarks(benchmarks, deadline=_deadline(0.4), warm_up_s=2.0)
+    assert (len(peaks), skipped) == (3, [])

@@ -14,7 +14,7 @@ from hasten.machine.facts import facts
 PEAK = Peak(kind="gemm", format="float32", backend="mkl", size=(8, 8, 8), rate=1.25e9, spread=0.01, stable=True)
 OTHERS = {
     "cpu": "another processor",
-    "isa": ("avx2",),
+    "isa": ("other",),
     "cores": 77,
     "threads": 78,
     "memory_bytes": 5 << 40,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from hasten.machine.precision import fp32_precision
+from hasten.machine import precision
+from hasten.machine.precision import fp32_precision, product_format
 
 _B = torch.backends
 
@@ -107,3 +108,36 @@ def test_matmul_takes_another_route_inside() -> None:
         assert not torch.equal(plain, routed)
     torch.testing.assert_close(plain, routed, atol=2.0, rtol=0.01)  # wide enough where it rounds to bf16
     assert torch.equal(plain, left @ right)
+
+
+@pytest.fixture
+def _ampere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_has_tf32", lambda: True)
+
+
+@pytest.mark.usefixtures("_ampere")
+def test_convolutions_on_a_gpu_use_tf32_unless_that_is_forbidden() -> None:
+    _B.cudnn.allow_tf32 = True
+    _B.cuda.matmul.allow_tf32 = False
+    assert product_format("conv", "float32", "cuda") == "tf32"
+    assert product_format("conv", "bfloat16", "cuda") == "bfloat16"
+    assert product_format("matmul", "float32", "cuda") == "float32"
+    _B.cuda.matmul.allow_tf32 = True
+    assert product_format("matmul", "float32", "cuda:0") == "tf32"
+    _B.cudnn.allow_tf32 = False
+    assert product_format("conv", "float32", "cuda") == "float32"
+
+
+def test_gpus_without_tf32_multiply_float32_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_has_tf32", lambda: False)
+    assert product_format("conv", "float32", "cuda") == "float32"
+
+
+@pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bf32"), (False, "float32")])
+def test_onednn_rounds_float32_to_bfloat16_where_it_may_and_can(
+    monkeypatch: pytest.MonkeyPatch, has_bf16: bool, expected: str
+) -> None:
+    monkeypatch.setattr(precision, "_onednn_has_bf16", lambda: has_bf16)
+    assert product_format("matmul", "float32", "cpu") == "float32"
+    with fp32_precision("cpu", "matmul", "bf16"):
+        assert product_format("matmul", "float32", "cpu") == expected

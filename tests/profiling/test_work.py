@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from torch import nn
 
@@ -14,6 +15,7 @@ from hasten.training.session import build
 from hasten.training.task import Task
 
 MakeTask = Callable[..., Task]
+FLOAT32 = dict.fromkeys(("", "matmul", "conv"), "float32")
 
 
 def peak(kind: str, rate: float, form: str = "float32") -> Peak:
@@ -21,8 +23,6 @@ def peak(kind: str, rate: float, form: str = "float32") -> Peak:
 
 
 def machine(*peaks: Peak) -> Machine:
-    import msgspec
-
     return msgspec.structs.replace(facts(), peaks=peaks)
 
 
@@ -61,11 +61,11 @@ def test_each_layer_is_bound_by_what_takes_longer(monkeypatch: pytest.MonkeyPatc
         ),
         uncounted=(),
     )
-    here = machine(peak("gemm", 1e11), peak("conv", 5e10), peak("memory", 1e10))
-    found = roofline(complexity, here, number_format="float32", measured_s=0.1, device="cpu")
+    here = machine(peak("gemm", 5e10), peak("conv", 1e11), peak("memory", 1e10))
+    found = roofline(complexity, here, number_formats=FLOAT32, measured_s=0.1, device="cpu")
     assert found is not None
     assert [one.by for one in found.layers] == ["compute", "compute", "memory", "compute"]
-    assert [one.seconds for one in found.layers] == pytest.approx([0.01, 0.02, 0.01, 0.0])
+    assert [one.seconds for one in found.layers] == pytest.approx([0.02, 0.01, 0.01, 0.0])
     assert found.bound_s == pytest.approx(0.04)
     assert found.achieved == pytest.approx(0.4)
     assert found.layers[0].intensity == 1000
@@ -73,6 +73,31 @@ def test_each_layer_is_bound_by_what_takes_longer(monkeypatch: pytest.MonkeyPatc
 
 def test_there_is_no_roofline_without_peaks() -> None:
     complexity = Complexity(layers=(), uncounted=())
-    assert roofline(complexity, machine(), number_format="float32", measured_s=1.0, device="cpu") is None
+    assert roofline(complexity, machine(), number_formats=FLOAT32, measured_s=1.0, device="cpu") is None
     gemm_only = machine(peak("gemm", 1e11))
-    assert roofline(complexity, gemm_only, number_format="float32", measured_s=1.0, device="cpu") is None
+    assert roofline(complexity, gemm_only, number_formats=FLOAT32, measured_s=1.0, device="cpu") is None
+
+
+@pytest.mark.parametrize(("conv", "bound_s"), [(None, 0.01), (1e9, 0.01), (2e11, 0.005)])
+def test_a_convolution_is_bound_by_the_higher_peak(conv: float | None, bound_s: float) -> None:
+    complexity = Complexity(layers=(layer("a", "Conv2d", 10**9, 1),), uncounted=())
+    peaks = [peak("gemm", 1e11), peak("memory", 1e10), *([peak("conv", conv)] if conv else [])]
+    found = roofline(complexity, machine(*peaks), number_formats=FLOAT32, measured_s=0.02, device="cpu")
+    assert found is not None
+    assert found.bound_s == pytest.approx(bound_s)
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("Conv2d", 1 / 400), ("Linear", 1 / 50), ("Block", 1 / 400)])
+def test_each_kind_of_product_has_the_peak_of_its_own_format(kind: str, seconds: float) -> None:
+    """cuDNN convolutions use TF32 where matmuls use float32: no layer may run above its limit."""
+
+    def on_gpu(kind: str, rate: float, form: str = "float32") -> Peak:
+        return msgspec.structs.replace(peak(kind, rate, form), device="cuda")
+
+    here = machine(on_gpu("gemm", 50e12), on_gpu("gemm", 400e12, "tf32"), on_gpu("memory", 4e12))
+    formats = {"": "tf32", "conv": "tf32", "matmul": "float32"}
+    complexity = Complexity(layers=(layer("a", kind, 10**12, 1),), uncounted=())
+    found = roofline(complexity, here, number_formats=formats, measured_s=1.0, device="cuda")
+    assert found is not None
+    assert found.layers[0].seconds == pytest.approx(seconds)
+    assert (found.number_format, found.peak_flops) == ("tf32", 400e12)

@@ -17,7 +17,7 @@ from hasten.base.records.trial import Verdict
 from hasten.report.findings import remedy
 from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
-from hasten.report.terminal.screen import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.training import TrainingLine
 
 from sample_evidence import CHOSEN, interval, make_deep_profile, make_evidence, make_profile, make_run, make_trials
@@ -28,11 +28,11 @@ STARTED = Started(task="digits", plan=CHOSEN, seed=0, step=0, total_steps=1000, 
 class Paper:
     """A screen that prints into text, with a clock that is moved by hand."""
 
-    def __init__(self, *, width: int = 80, terminal: bool = False) -> None:
+    def __init__(self, *, width: int = 80, terminal: bool = False, all_trials: bool = False) -> None:
         self.now = 0.0
         self._file = io.StringIO()
         console = Console(file=self._file, width=width, highlight=False, force_terminal=terminal, no_color=True)
-        self.screen = Screen(console, clock=lambda: self.now)
+        self.screen = Screen(console, clock=lambda: self.now, all_trials=all_trials)
 
     @property
     def text(self) -> str:
@@ -87,16 +87,16 @@ def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> 
         "input 610 µs 41 %",
         "the step waits for its input",
         "Techniques",
-        "batched_gather kept 1.62× [1.54, 1.70], n = 24 pairs",
-        "onednn_fp32 slower 0.83×",
-        "channels_last not applicable the model has no",
-        "compile inconclusive 1.10×",
-        "plan: batched_gather and bf16, 1.94× [1.88, 2.00] as fast, n = 30 pairs",
+        "batched_gather kept 1.62x [1.54, 1.70], n = 24 pairs",
+        "onednn_fp32 slower 0.83x",
+        "compile inconclusive 1.10x",
+        "1 not applicable",
+        "plan: batched_gather and bf16, 1.94x faster [1.88, 2.00], n = 30 pairs",
         "Training",
         "plan seed 0 accuracy 97.2 %",
         "baseline seed 0 accuracy 97.2 %",
         "Baseline against plan",
-        "2.30× [2.10, 2.50] as fast to accuracy 97 %, n = 3 seeds.",
+        "2.30x faster [2.10, 2.50] to accuracy 97 %, n = 3 seeds.",
         "time to target 240 ms",
         "Tuning took 24.6 s",
         "report: runs/digits-20250101-120000/report.html",
@@ -106,18 +106,42 @@ def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> 
     assert places == sorted(places)
 
 
-def test_every_verdict_of_a_trial_has_a_look() -> None:
-    paper = Paper(width=140)
+@pytest.mark.parametrize("all_trials", [False, True])
+def test_every_verdict_of_a_trial_has_a_look(all_trials: bool) -> None:
+    paper = Paper(width=140, all_trials=all_trials)
     for trial in make_trials():
         paper.screen.show(trial)
     assert sum("Techniques" in line for line in paper.lines) == 1
-    shown = [trial for trial in make_trials() if trial.verdict is not Verdict.NOT_ALLOWED]
+    folded = {Verdict.NOT_ALLOWED} if all_trials else {Verdict.NOT_ALLOWED, Verdict.NOT_APPLICABLE}
+    shown = [trial for trial in make_trials() if trial.verdict not in folded]
     assert 0 < len(shown) < len(make_trials())
     assert len([line for line in paper.lines if line.startswith("  ")]) == len(shown)
 
 
+def test_what_does_not_apply_is_one_line_with_a_count_and_a_way_to_see_it() -> None:
+    tuning = make_evidence().tuning
+    folded, unfolded = Paper(width=140), Paper(width=140, all_trials=True)
+    for paper in (folded, unfolded):
+        for trial in tuning.trials:
+            paper.screen.show(trial)
+        paper.screen.show(tuning)
+    assert "1 not applicable (reasons: --all, or the report of a run)" in folded.text
+    assert "1 more with --allow" in folded.text
+    assert "channels_last" not in folded.text
+    assert "not applicable (reasons" not in unfolded.text
+    assert "channels_last" in unfolded.text
+    assert "Not tried without --allow" in unfolded.text
+
+
+def test_the_next_command_is_a_line_of_its_own() -> None:
+    paper = Paper(width=40)
+    command = "hasten train digits --plan runs/digits-20250101-120000/plan.toml"
+    paper.screen.next(command)
+    assert paper.text == f"next: {command}\n"
+
+
 def test_a_record_of_unknown_kind_is_an_error() -> None:
-    with pytest.raises(TypeError, match="found a str"):
+    with pytest.raises(TypeError, match="records of type str"):
         Paper().screen.show("words")
 
 
@@ -129,7 +153,7 @@ def test_where_nothing_can_be_drawn_over_progress_is_a_line_every_few_seconds() 
         paper.now = 0.25 * step
         paper.screen.show(progress(step, paper.now))
     assert len(paper.lines) - before == int(25 / PLAIN_EVERY_S)
-    assert "plan, 100/1,000, loss 0.5000, 45.2 k/s, 3:45 left" in paper.text
+    assert "plan, 100/1,000, train loss 0.5000, 45.2 k/s, 3:45 left" in paper.text
 
 
 def test_on_a_terminal_the_line_is_drawn_a_few_times_a_second_and_goes_away() -> None:
@@ -169,30 +193,45 @@ def test_what_is_being_done_is_told_on_a_terminal_only() -> None:
     assert "trying bf16" in moving.text
 
 
+def training_line(started: Started, *, width: int = 120) -> tuple[TrainingLine, Console]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True)
+    now = iter(range(1000))
+    return TrainingLine(started, console, clock=lambda: float(next(now))), console
+
+
 def test_the_line_of_a_training_says_step_loss_metric_rate_and_time_left() -> None:
-    line = TrainingLine(STARTED)
-    assert line.text(80).plain.startswith("╌")
+    line, console = training_line(STARTED)
+    line.see(progress(100, 4.0))
     line.see(progress(250, 10.0, (0.4, 0.6)))
     line.see(evaluation(250))
-    assert line.text(100).plain.endswith("250/1,000  loss 0.5000  accuracy 96.1 %  45.2 k/s  0:30 left")
-    assert line.text(100).plain.count("━") >= 10
+    console.print(line.view())
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "250/1,000 train loss 0.5000 accuracy 96.1 % 45.2 k/s 00:" in drawn
+    assert drawn.count("━") >= 10
+
+
+def test_training_and_validation_loss_have_two_names() -> None:
+    line, _ = training_line(msgspec.structs.replace(STARTED, metric_name="loss"))
+    line.see(progress(250, 10.0))
+    line.see(evaluation(250, metric=0.7))
+    assert "train loss 0.5000, val loss 0.700" in line.plain()
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 78, 100, 138, 200])
 def test_the_line_of_a_training_stays_within_the_width(width: int) -> None:
-    line = TrainingLine(STARTED)
+    line, console = training_line(STARTED, width=width)
     line.see(progress(999, 100.0))
     line.see(evaluation(999))
-    paper = Paper(width=width)
-    paper.screen.console.print(line.text(width))
-    assert max(map(len, paper.lines)) <= width
-    assert len(paper.lines) == 1
+    console.print(line.view())
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= width
+    assert len(lines) == 1
 
 
 def test_a_training_without_a_length_has_no_time_left_and_a_lost_loss_is_told() -> None:
-    line = TrainingLine(msgspec.structs.replace(STARTED, total_steps=None, plan=()))
+    line, _ = training_line(msgspec.structs.replace(STARTED, total_steps=None, plan=()))
     line.see(progress(7, 1.0, (0.5, None)))
-    assert line.plain() == "baseline, step 7, loss not finite, 45.2 k/s"
+    assert line.plain() == "baseline, step 7, train loss not finite, 45.2 k/s"
 
 
 def test_a_training_that_went_wrong_says_why_it_ended() -> None:
@@ -201,6 +240,19 @@ def test_a_training_that_went_wrong_says_why_it_ended() -> None:
     paper.screen.show(lost)
     assert "accuracy not finite" in paper.text
     assert "loss is not finite" in paper.text
+
+
+def test_a_last_metric_that_is_not_finite_stands_beside_the_best() -> None:
+    paper = Paper(width=120)
+    paper.screen.show(msgspec.structs.replace(make_run(0, (), pace=1.0), final_metric=None))
+    assert "best accuracy 97.4 %, last not finite" in paper.text or "last not finite" in paper.text
+
+
+def test_a_training_without_an_evaluation_has_no_metric_yet() -> None:
+    paper = Paper(width=120)
+    run = make_run(0, (), pace=1.0)
+    paper.screen.show(msgspec.structs.replace(run, evaluations=(), best_metric=None, final_metric=None))
+    assert "accuracy not evaluated yet" in paper.text
 
 
 def test_a_diagnosis_says_what_is_wrong_what_it_would_gain_and_what_to_try() -> None:
@@ -226,10 +278,9 @@ def test_a_diagnosis_says_what_is_wrong_what_it_would_gain_and_what_to_try() -> 
     paper.screen.show(diagnosis)
     flat = re.sub(r"\s+", " ", paper.text)
     assert "→ The step waits for its input." in flat
-    assert "input_bound 41 % of the time is spent waiting for batches. At most 1.69× as fast without it" in flat
+    assert "input_bound 41 % of the time is spent waiting for batches. Fixing it gives at most 1.69x" in flat
     assert "Try batched_gather: keep the samples in memory." in flat
-    assert "2 other symptoms looked for and not there; 1 rule could not judge" in flat
-    assert "check again with: hasten profile digits" in flat
+    assert "2 other checks passed; 1 skipped (missing signal)" in flat
     assert max(map(len, paper.lines)) <= 80
 
 
@@ -262,8 +313,8 @@ def test_a_profile_in_depth_is_shown_with_layers_bounds_and_diagnosis() -> None:
     flat = re.sub(r"\s+", " ", paper.text)
     assert "layers.0 Linear 120 µs 25 % 786 k 1.57 M 256 KiB" in flat
     assert "total 200 µs 20 % 983 k 1.97 M 384 KiB" in flat
-    assert "the wait for data at most 1.84× 1.75× [1.66, 1.84], n = 24 the update nothing" in flat
-    assert "doubled not known out of memory" in flat
+    assert "the wait for data at most 1.84x 1.75x [1.66, 1.84], n = 24 the update none" in flat
+    assert "doubled not measured out of memory" in flat
     assert "! the distance is not known" in flat
     assert flat.count("the step waits for its input") == 1
     assert max(map(len, paper.lines)) <= 80
@@ -291,7 +342,7 @@ def test_a_paired_comparison_is_shown_with_its_interval() -> None:
             spent_s=2.0,
         )
     )
-    assert "faster: 1.30× [1.23, 1.37], n = 24 pairs" in paper.text
+    assert "faster: 1.30x [1.23, 1.37], n = 24 pairs" in paper.text
 
 
 @pytest.mark.parametrize(("length", "drawn"), [(0.0, ""), (1.0, "█"), (2.5, "██▌"), (0.125, "▏"), (0.01, "")])

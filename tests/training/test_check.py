@@ -203,8 +203,8 @@ def test_a_label_out_of_range_is_told_with_its_sample_and_the_number_of_classes(
         task(data, valid=classes()),
         "labels must be from 0 to 2, since the model gives 3 scores; found 3 in sample 4321 of the training data and 1",
     )
-    data.tensors[1][4321] = -100
-    refused(task(data), "found -100 in sample 4321")
+    data.tensors[1][4321] = -1
+    refused(task(data), "found -1 in sample 4321")
 
 
 def test_labels_that_start_from_one_are_recognized() -> None:

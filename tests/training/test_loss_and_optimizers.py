@@ -25,7 +25,7 @@ def test_cross_entropy_over_its_count_is_torchs_mean(shape: list[int], classes: 
     if ignored and target.numel() > 1:
         target.flatten()[-1] = classes - 1
     ignore = classes - 1 if ignored else None
-    loss = CrossEntropy(ignore_index=ignore)(output, (target,))
+    loss = CrossEntropy(ignore_index=ignore, class_dim=-1)(output, (target,))
     flat = output.flatten(0, -2)
     expected = F.cross_entropy(flat, target.flatten(), ignore_index=-100 if ignore is None else ignore)
     if loss.count:

@@ -17,14 +17,20 @@ _REMOTE_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def location_of(error: BaseException) -> str:
-    """Return `file:line` of the innermost frame in the person's code; of all frames where none is theirs; or ''.
+    """Return `file:line` where an error was raised: of the person's own code if any of it is involved."""
+    return user_location(error) or next((f"{file}:{line}" for file, line in reversed(_frames(error))), "")
 
-    Errors of a `DataLoader` worker have their frames as text only, which is read.
-    """
-    remote = [(one["file"], one["line"]) for one in _REMOTE_FRAME.finditer(str(error))]
-    frames = remote or [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]
-    theirs = [frame for frame in frames if _is_theirs(frame[0])]
-    return "{}:{}".format(*(theirs or frames)[-1]) if frames else ""
+
+def user_location(error: BaseException) -> str:
+    """Return `file:line` of the innermost frame in the person's own code, or an empty string."""
+    return next((f"{file}:{line}" for file, line in reversed(_frames(error)) if _is_theirs(file)), "")
+
+
+def _frames(error: BaseException) -> list[tuple[str, object]]:
+    """Return file and line of each frame; those of an error in a `DataLoader` worker are text in its message."""
+    if remote := [(found["file"], found["line"]) for found in _REMOTE_FRAME.finditer(str(error))]:
+        return list[tuple[str, object]](remote)
+    return [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
 
 
 def message_of(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""How a training that was interrupted, or went wrong, ends on the command line."""
+"""Exit codes of a training that was interrupted or diverged."""
 
 import shlex
 from pathlib import Path
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 def leave_if_interrupted(signal_number: int | None, folder: Path, task: "Task", screen: "Screen") -> None:
-    """Say how to go on and leave with 128 + the signal's number (130, 143), if there was one."""
+    """If there was a signal, print the command that resumes and exit with 128 + its number (130, 143)."""
     if signal_number is None:
         return
     again = f"hasten train {task.command} --resume {shlex.quote(str(folder))}"
-    screen.say(f"interrupted; saved in {folder}\ngo on with: {again}")
+    screen.say(f"interrupted; checkpoint saved in {folder}")
+    screen.next(again)
     raise typer.Exit(128 + signal_number)
 
 
 def leave_if_diverged(result: RunResult) -> None:
-    """Leave with 1 if the loss became infinite or not a number, so that a script does not take it for a success."""
+    """Exit with 1 if the loss became infinite or NaN, so that a script does not take it for a success."""
     if result.reason is StopReason.NON_FINITE:
         raise typer.Exit(FAILED)

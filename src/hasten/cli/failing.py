@@ -1,4 +1,4 @@
-"""How a command ends when it does not succeed: one message, and an exit code that a script can use."""
+"""How a command fails: one message on standard error, and an exit code for scripts."""
 
 import functools
 import traceback
@@ -9,21 +9,23 @@ from typing import ParamSpec
 import typer
 
 from hasten.base.errors import BadInput, HastenError, Refused
+from hasten.base.printable import printable
 
-INTERRUPTED = 130  # as a shell says it: 128 and the number of SIGINT
+INTERRUPTED = 130  # as in a shell: 128 + SIGINT
 FAILED = 1
 BAD_INPUT = 2
 
 Parameters = ParamSpec("Parameters")
 
 show_traceback: ContextVar[bool] = ContextVar("show_traceback", default=False)
-"""Whether a failure shows where it came from; set by `--debug`."""
+"""Whether a failure prints its traceback; set by `--debug`."""
 
 
 def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
     """Return the command with its errors as one message on standard error and an exit code.
 
-    2 for what the caller must mend (`BadInput`, `Refused`), 130 for Ctrl-C, 1 for everything else.
+    2 for input that the caller must fix (`BadInput`, `Refused`), 130 for Ctrl-C, 1 for everything else. A reader of
+    standard output that has gone (`| head`) is no failure.
     """
 
     @functools.wraps(command)
@@ -35,14 +37,17 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
         except KeyboardInterrupt:
             _tell("interrupted.")
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            raise  # whoever read the output has gone: typer ends quietly
+        except BrokenPipeError:  # of what a command writes itself; the screen drops its own
+            from hasten.report.terminal.output import drop_output
+
+            drop_output()
         except HastenError as error:
             _tell(f"error: {error}")
             raise typer.Exit(BAD_INPUT if isinstance(error, BadInput | Refused) else FAILED) from error
         except Exception as error:
             hint = "" if show_traceback.get() else " Run with --debug for the traceback."
-            _tell(f"error: {type(error).__name__}: {error}.{hint}")
+            words = str(error).rstrip(".") or "no message"
+            _tell(f"error: {type(error).__name__}: {words}.{hint}")
             raise typer.Exit(FAILED) from error
 
     return wrapped
@@ -51,4 +56,4 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
 def _tell(message: str) -> None:
     if show_traceback.get():
         traceback.print_exc()
-    typer.echo(f"hasten: {message}", err=True)
+    typer.echo(f"hasten: {printable(message)}", err=True)

@@ -1,4 +1,4 @@
-"""`hasten inspect`: what a source of data holds."""
+"""`hasten inspect`: what a data source holds."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
 from hasten.cli.options import AsJson, column_of
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, policy
+from hasten.cli.sources import ColumnName, SkipBad, SourcePath, command_for, policy
 
 EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price --html houses.html")
 
@@ -19,11 +19,11 @@ def inspect(
     column: ColumnName = None,
     skip_bad: SkipBad = False,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures or rows of it, too.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write an HTML page with sample images or rows.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a source of data holds: counts, classes, ranges, what is missing or repeated."""
+    """Show what a data source holds: counts, classes, ranges, missing and repeated samples."""
     from hasten.data.inspect.inspect import inspect as inspect_source
     from hasten.data.sources.source import read_source
     from hasten.report.inspection_page import write_inspection
@@ -41,4 +41,5 @@ def inspect(
         else:
             screen.print(inspection_view(found))
             if html is not None:
-                screen.say(f"with samples: {html}")
+                screen.say(f"page with samples: {html}")
+            screen.next(command_for(found.kind, source, column, skip_bad=skip_bad))

@@ -1,4 +1,4 @@
-"""`hasten machine`: what this machine can do."""
+"""`hasten machine`: measured peaks of this machine."""
 
 import sys
 from typing import Annotated
@@ -14,10 +14,12 @@ EXAMPLES = ("hasten machine --quick", "hasten machine --refresh --json")
 
 def machine(
     quick: Annotated[bool, typer.Option("--quick", help="Measure for 5 s instead of 30 s.")] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Measure again, also if it is known.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Measure again instead of using the cached result.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what this machine can do at its best."""
+    """Measure the peak rates of this machine: matmul, convolution, memory, disk, copies, threads."""
     from hasten.machine import load_cached, measure, store_cached
     from hasten.report.terminal import Screen
     from hasten.report.terminal.machine import machine_view
@@ -34,3 +36,4 @@ def machine(
             sys.stdout.write(to_json(found).decode())
         else:
             screen.print(machine_view(found, kinds=None))
+            screen.next("hasten run digits")

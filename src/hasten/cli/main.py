@@ -1,5 +1,6 @@
 """The command line: `hasten COMMAND`."""
 
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -11,12 +12,14 @@ from typer.core import TyperGroup
 from hasten.cli import inspect, machine, pack, profile, report, run, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
 
+_NARROWEST = 20  # columns
+
 
 class Commands(TyperGroup):
-    """The commands; `--debug` may stand anywhere on the line."""
+    """The commands; `--debug` is accepted anywhere on the line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move `--debug` to the front, where the option belongs to hasten and not to a command."""
+        """Move `--debug` to the front, where it is an option of hasten and not of a command."""
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
         return super().parse_args(ctx, args)
@@ -70,7 +73,9 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; letters that the terminal lacks are replaced, not an error."""
+    """Run the command line; characters that the terminal cannot show are replaced."""
+    if not os.environ.get("COLUMNS", "80").strip().isdecimal() or int(os.environ.get("COLUMNS", "80")) < _NARROWEST:
+        del os.environ["COLUMNS"]  # a width of 0 would print nothing, help included
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""The arguments and options that commands share, and what they mean as values."""
+"""The arguments and options that commands share, and their values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ DataPath: TypeAlias = Annotated[
 TableColumn: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--column", metavar="COLUMN", help="Of the task table: what to predict, by name or place (-1 the last)."
+        "--column", metavar="COLUMN", help="Target column, by name or index (-1 is the last); task `table` only."
     ),
 ]
 PlanPath: TypeAlias = Annotated[
@@ -30,18 +30,21 @@ PlanPath: TypeAlias = Annotated[
 ]
 Budget: TypeAlias = Annotated[
     str | None,
-    typer.Option("--budget", metavar="5%|2m", help="Tune for at most this share of the training, or this time."),
+    typer.Option("--budget", metavar="5%|2m", help="Tuning time, as a share of the planned training or a duration."),
 ]
 Allow: TypeAlias = Annotated[
     str,
-    typer.Option("--allow", metavar="trajectory,model", help="Let tuning change the training's path, or the model."),
+    typer.Option("--allow", metavar="trajectory,model", help="Guarantees beyond the free ones that tuning may use."),
 ]
 Target: TypeAlias = Annotated[
-    float | None, typer.Option("--target", metavar="X", help="Value of the metric that is good enough.")
+    float | None, typer.Option("--target", metavar="X", help="Stop when the metric reaches this value.")
 ]
 Epochs: TypeAlias = Annotated[int | None, typer.Option("--epochs", metavar="N", help="Train for at most N epochs.")]
-Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the training.")]
-Runs: TypeAlias = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder in which the run folder is made.")]
+Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", metavar="N", help="Random seed.")]
+Runs: TypeAlias = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Parent folder of the run folder.")]
+ShowAll: TypeAlias = Annotated[
+    bool, typer.Option("--all", help="Also show the techniques that do not apply, with their reasons.")
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 RUNS = Path("runs")
@@ -57,7 +60,7 @@ def chosen_task(
     epochs: int | None = None,
     seed: int | None = None,
 ) -> "Task":
-    """Return the task of that name with what the command line changes about it; its notes go to standard error.
+    """Return the task of that name with the changes from the command line; its notes go to standard error.
 
     Raises:
         BadInput: if there is no such task, its data cannot be read, or a change is out of range.
@@ -76,7 +79,7 @@ def chosen_task(
 
 
 def column_of(text: str | None) -> str | int | None:
-    """Return a column as its reader takes it: a whole number is a place."""
+    """Return a column by name, or by index where the text is an integer."""
     if text is None:
         return None
     return int(text) if text.removeprefix("-").isdecimal() else text

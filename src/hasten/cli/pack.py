@@ -1,5 +1,6 @@
-"""`hasten pack`: a source as a store that is fast to read."""
+"""`hasten pack`: a data source as a store that is fast to read."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,28 +21,28 @@ def pack(
     destination: StorePath,
     column: ColumnName = None,
     size: Annotated[
-        int | None, typer.Option("--size", metavar="PIXELS", help="Of images: scale to squares of this side.")
+        int | None, typer.Option("--size", metavar="PIXELS", help="Images: resize to squares of this side.")
     ] = None,
     encoded: Annotated[
-        bool, typer.Option("--encoded", help="Of images: keep the bytes of the files instead of pixels.")
+        bool, typer.Option("--encoded", help="Images: store the encoded files instead of pixels.")
     ] = False,
     skip_bad: SkipBad = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a store of another source, of other options, or a damaged one.")
+        bool, typer.Option("--replace", help="Replace a damaged store, or one of another source or other options.")
     ] = False,
 ) -> None:
-    """Read a source once and keep it as a store: checked, fast, and read by numpy alone.
+    """Convert a data source to a checksummed store of .npy files.
 
-    Ctrl-C stops; the same command goes on. Nothing that opens as a store is there before it is whole.
+    Ctrl-C stops; the same command resumes. DEST appears only when it is complete.
     """
     from hasten.data.packing.packing_of import packing_of
     from hasten.data.sources.source import read_source
     from hasten.data.store.pack import pack as pack_source
     from hasten.report.terminal import Screen
-    from hasten.report.terminal.work import working
+    from hasten.report.terminal.progress import working
 
     if size is not None and size < 1:
-        raise BadInput(f"the size of images must be at least 1 pixel; found --size {size}.")
+        raise BadInput(f"--size must be at least 1 pixel; found {size}.")
     on_bad = policy(skip_bad=skip_bad)
     with Screen() as screen:
         screen.show(Activity(text=f"reading {source}"))
@@ -57,17 +58,18 @@ def pack(
 
             manifest = pack_source(packing, destination, replace=replace, progress=progress)
     except KeyboardInterrupt:
-        screen.say(f"{destination} is not made; the same command goes on where this one stopped")
+        screen.say(f"{destination} is not complete; the same command resumes")
         raise
     for message in manifest.skipped:
-        screen.say(f"left out: {message}")
-    screen.say(f"{'packed' if done else 'already there'}: {destination}, {_words(manifest)}")
+        screen.say(f"skipped: {message}")
+    screen.say(f"{'packed' if done else 'already packed'}: {destination}, {_words(manifest)}")
+    screen.next(f"hasten verify {shlex.quote(str(destination))}")
 
 
 def _words(manifest: "Manifest") -> str:
     from hasten.base.units import nbytes
 
     size = nbytes(sum(array.nbytes for _, array in manifest.arrays()))
-    left_out = f", {len(manifest.skipped)} left out" if manifest.skipped else ""
+    left_out = f", {len(manifest.skipped)} skipped" if manifest.skipped else ""
     samples = f"{manifest.num_samples:,} samples, " if manifest.num_samples else ""
     return f"{manifest.kind}, {samples}{size}{left_out}"

@@ -1,4 +1,4 @@
-"""`hasten profile`: where the step goes, and what could be gained."""
+"""`hasten profile`: where the time of a step goes, and what fixing it could gain."""
 
 import sys
 from pathlib import Path
@@ -27,14 +27,16 @@ def profile(
     plan: PlanPath = None,
     trace: Annotated[
         Path | None,
-        typer.Option("--trace", metavar="FILE", help="Write the timed steps as a Chrome trace, for ui.perfetto.dev."),
+        typer.Option(
+            "--trace", metavar="FILE", help="Write the timed steps as a Chrome trace (open in ui.perfetto.dev)."
+        ),
     ] = None,
     timeout: Annotated[
-        str, typer.Option("--timeout", metavar="2m", help="Give up a step or an evaluation that takes longer.")
+        str, typer.Option("--timeout", metavar="2m", help="Time limit for each measurement that may hang.")
     ] = "2m",
     as_json: AsJson = False,
 ) -> None:
-    """Say where the time and the memory of a step go, what could be gained, and what to try."""
+    """Show where the time and memory of a step go, what is slow, and what to try."""
     timeout_s = parse_duration(timeout)
     from hasten import api
     from hasten.report.terminal import Screen
@@ -48,4 +50,5 @@ def profile(
         screen.show(Activity(text="measuring the machine"))
         api.profile(chosen, plan, timeout_s=timeout_s, trace=trace, show=screen.show)
         if trace is not None:
-            screen.say(f"trace: {trace}, for ui.perfetto.dev or chrome://tracing")
+            screen.say(f"trace: {trace} (open in ui.perfetto.dev or chrome://tracing)")
+        screen.next(f"hasten tune {chosen.command} -o plan.toml")

@@ -1,4 +1,4 @@
-"""`hasten report`: the page of a run."""
+"""`hasten report`: the HTML report of a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.record import load
+from hasten.cli.run import next_after
 
 EXAMPLES = ("hasten report runs/digits-20260101-120000",)
 
@@ -16,15 +17,16 @@ REPORT = "report.html"
 
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished `hasten run`.")]) -> None:
-    """Write the page of a run again, from its evidence."""
+    """Write the HTML report of a run again, from its evidence."""
     from hasten.report.html import write_html
     from hasten.report.terminal import Screen
 
     if not (run / EVIDENCE).is_file():
-        found = "no such folder" if not run.is_dir() else f"a folder without {EVIDENCE}"
-        raise BadInput(f"{run} must be the folder of a `hasten run` that came to its end; found: {found}.")
+        found = f"no such folder: {run}" if not run.is_dir() else f"no {EVIDENCE} in {run}"
+        raise BadInput(f"{found}. Pass the folder of a finished `hasten run`.")
     evidence = load(Evidence, run / EVIDENCE)
     write_html(evidence, run / REPORT)
     with Screen() as screen:
         screen.show(evidence)
         screen.show(Reported(path=str(run / REPORT)))
+        screen.next(next_after(evidence, run))

@@ -1,11 +1,13 @@
-"""`hasten run`: the main job."""
+"""`hasten run`: measure, tune, train, compare, report."""
 
-from typing import Annotated
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.exit_codes import leave_if_interrupted
+from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import (
     RUNS,
     Allow,
@@ -14,6 +16,7 @@ from hasten.cli.options import (
     Epochs,
     Runs,
     Seed,
+    ShowAll,
     TableColumn,
     Target,
     TaskName,
@@ -21,6 +24,12 @@ from hasten.cli.options import (
     guarantees,
 )
 from hasten.cli.sources import SkipBad
+from hasten.report.trials import need_permission
+
+if TYPE_CHECKING:
+    from hasten.base.records.evidence import Evidence
+
+PLAN = "plan.toml"
 
 EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow trajectory")
 
@@ -33,24 +42,44 @@ def run(
     budget: Budget = None,
     allow: Allow = "",
     seeds: Annotated[
-        int | None, typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings (as many as fit in 25 s).")
+        int | None,
+        typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as fit in 25 s."),
     ] = None,
     target: Target = None,
     epochs: Epochs = None,
     seed: Seed = None,
     runs: Runs = RUNS,
+    show_all: ShowAll = False,
 ) -> None:
-    """Do the whole job: measure, tune, train, prove, report."""
+    """Do everything: measure, tune, train, compare with the baseline, report."""
     from hasten import api
     from hasten.report.terminal import Screen
 
     allowed = guarantees(allow)
     chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
-    with Screen() as screen:
+    with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
         if job.evidence is None:
             leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
-        elif job.interrupted_by is not None:
-            screen.say("interrupted during the comparison; the report has the pairs that were whole")
-            raise typer.Exit(128 + job.interrupted_by)
+            return
+        if job.interrupted_by is not None:
+            screen.say("interrupted during the comparison; the report has the complete pairs")
+        screen.next(next_after(job.evidence, job.folder))
+    if job.interrupted_by is not None:
+        raise typer.Exit(128 + job.interrupted_by)
+    for result in job.evidence.plan_runs:
+        leave_if_diverged(result)
+
+
+def next_after(evidence: "Evidence", folder: Path) -> str:
+    """Return the command that follows a run: train with its plan, allow more, or see where the time goes."""
+    from hasten.report.verdict import Tone, judge
+
+    task = evidence.profile.command or evidence.task.name
+    if evidence.plan.choices and judge(evidence).tone is not Tone.WORSE:
+        return f"hasten train {task} --plan {shlex.quote(str(folder / PLAN))}"
+    needed = need_permission(evidence.tuning.trials)
+    if needed:
+        return f"hasten run {task} --allow {next(iter(needed))}"
+    return f"hasten profile {task}"

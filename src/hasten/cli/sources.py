@@ -1,5 +1,6 @@
-"""What the commands on data share: the source, its target column, and what to do with a sample that is bad."""
+"""The arguments that the commands on data share: source, target column, what to do with bad samples."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -19,14 +20,26 @@ ColumnName: TypeAlias = Annotated[
         "--column",
         "--target",
         metavar="COLUMN",
-        help="Of a table: the column to predict, by name or place (0 the first, -1 the last, which is the default).",
+        help="Tables: target column, by name or index (0 is the first; default -1, the last).",
     ),
 ]
 SkipBad: TypeAlias = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave bad rows and files out and say so, instead of stopping at the first.")
+    bool, typer.Option("--skip-bad", help="Skip bad rows and files and name them, instead of stopping at the first.")
 ]
 
 
 def policy(*, skip_bad: bool) -> "OnBad":
-    """Return what to do with a bad sample."""
+    """Return the policy for bad samples."""
     return "skip" if skip_bad else "raise"
+
+
+TASKS = {"images": "images", "texts": "imdb", "table": "table", "tokens": "shakespeare"}
+"""The built-in task for each kind of data source."""
+
+
+def command_for(kind: str, source: Path, column: str | None = None, *, skip_bad: bool = False) -> str:
+    """Return the command to use on a data source next: train on it, or look at a built-in task where none takes it."""
+    options = f"{f' --column {shlex.quote(column)}' if column else ''}{' --skip-bad' if skip_bad else ''}"
+    if kind not in TASKS:
+        return "hasten run digits"
+    return f"hasten run {TASKS[kind]} --data {shlex.quote(str(source))}{options}"

@@ -14,12 +14,12 @@ EXAMPLES = ("hasten techniques", "hasten techniques bf16")
 
 
 def techniques(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one in full.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Explain this one.")] = None,
     runs: Annotated[
-        Path, typer.Option("--runs", metavar="DIR", help="Folder of earlier runs, which know what each gave here.")
+        Path, typer.Option("--runs", metavar="DIR", help="Folder of earlier runs with results on this machine.")
     ] = RUNS,
 ) -> None:
-    """List the techniques by stage, or explain one of them, with what they gave on this machine."""
+    """List all techniques, or explain one, with the results measured on this machine."""
     from rich.markdown import Markdown
 
     from hasten.machine import facts
@@ -35,9 +35,11 @@ def techniques(
         if name is None:
             screen.print(_catalog())
             screen.print(all_on_this_machine(list(techniques()), found, runs))
+            screen.next("hasten run digits")
         else:
             screen.print(Markdown(text))
             screen.print(one_on_this_machine(name, found, runs))
+            screen.next("hasten techniques")
 
 
 def _catalog() -> "RenderableType":

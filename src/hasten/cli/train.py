@@ -1,4 +1,4 @@
-"""`hasten train`: one training, with a plan or plainly."""
+"""`hasten train`: one training, with or without a plan."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def train(
     task: TaskName,
     plan: PlanPath = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on from the checkpoint of this run folder.")
+        Path | None, typer.Option("--resume", metavar="RUN", help="Resume from the checkpoint in this run folder.")
     ] = None,
     data: DataPath = None,
     column: TableColumn = None,
@@ -26,7 +26,7 @@ def train(
     seed: Seed = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Train a task, plainly or with a plan, or go on with a run."""
+    """Train a task, with or without a plan, or resume a run."""
     from hasten import api
     from hasten.report.terminal import Screen
 
@@ -38,4 +38,7 @@ def train(
         folder = Path(trained.result.folder)
         leave_if_interrupted(trained.interrupted_by, folder, chosen, screen)
         screen.say(f"run folder: {folder}")
+        screen.next(
+            f"hasten run {chosen.command}" if plan is None else f"hasten profile {chosen.command} --plan {plan}"
+        )
     leave_if_diverged(trained.result)

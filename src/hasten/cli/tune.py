@@ -1,12 +1,13 @@
-"""`hasten tune`: which techniques help."""
+"""`hasten tune`: which techniques make the training faster."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Allow, Budget, DataPath, TableColumn, TaskName, chosen_task, guarantees
+from hasten.cli.options import Allow, Budget, DataPath, ShowAll, TableColumn, TaskName, chosen_task, guarantees
 from hasten.cli.sources import SkipBad
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
@@ -17,24 +18,28 @@ def tune(
     budget: Budget = None,
     allow: Allow = "",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan here; else it is printed.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file instead of printing it."),
     ] = None,
     data: DataPath = None,
     column: TableColumn = None,
     skip_bad: SkipBad = False,
+    show_all: ShowAll = False,
 ) -> None:
-    """Try techniques in paired experiments; keep those that help."""
+    """Measure techniques in paired experiments and write a plan of those that are faster."""
     from hasten import api
     from hasten.report.terminal import Screen
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
     chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
-    with Screen() as screen:
+    with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)
         if out is None:
             screen.say(f"\n{plan_text(tuning.plan)}")
+            screen.next(f"hasten tune {chosen.command} -o plan.toml")
         else:
             write_plan(tuning.plan, out)
             screen.say(f"plan: {out}")
+            screen.next(f"hasten train {chosen.command} --plan {shlex.quote(str(out))}")

@@ -1,10 +1,10 @@
-"""`hasten verify`: whether a store is as it was written."""
+"""`hasten verify`: check a store against its checksums."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hasten.base.errors import BadInput
-from hasten.cli.sources import StorePath
+from hasten.cli.sources import StorePath, command_for
 
 if TYPE_CHECKING:
     from hasten.data.store.damage import Damage
@@ -13,13 +13,13 @@ EXAMPLES = ("hasten verify photos.store",)
 
 
 def verify(destination: StorePath) -> None:
-    """Compare every byte of a packed store with its checksums, and its source with what it was."""
+    """Check every byte of a store against its checksums, and whether its source has changed."""
     from hasten.base.units import nbytes
     from hasten.data.store.fingerprint import source_changed
     from hasten.data.store.manifest import read_manifest, way_out
     from hasten.data.store.verify import verify as verify_store
     from hasten.report.terminal import Screen
-    from hasten.report.terminal.work import working
+    from hasten.report.terminal.progress import working
 
     with Screen() as screen:
         with working(screen.console, "checking", amount=nbytes) as moved:
@@ -28,14 +28,15 @@ def verify(destination: StorePath) -> None:
             screen.say(_words(damage))
         if found.damage:
             raise BadInput(
-                f"{destination} must be as it was written; found {len(found.damage)} damaged parts among "
-                f"{found.num_blocks} blocks. {way_out(destination)}"
+                f"{destination} is damaged in {len(found.damage)} of {found.num_blocks} blocks. {way_out(destination)}"
             )
-        screen.say(f"whole: {destination}, {found.num_blocks} blocks, {nbytes(found.nbytes)}")
-        source = read_manifest(destination).source
+        screen.say(f"ok: {destination}, {found.num_blocks} blocks, {nbytes(found.nbytes)}")
+        manifest = read_manifest(destination)
+        source = manifest.source
         if source.num_files:
             change = source_changed(Path(source.path), source)
-            screen.say(f"source: {source.path}, {f'changed: {change}' if change else 'as it was'}")
+            screen.say(f"source: {source.path}, {f'changed: {change}' if change else 'unchanged'}")
+        screen.next(command_for(manifest.kind, destination))
 
 
 def _words(damage: "Damage") -> str:

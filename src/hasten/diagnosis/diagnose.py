@@ -1,4 +1,4 @@
-"""From a profile to what is wrong with it, the most to gain first."""
+"""From a profile to its findings, the largest possible gain first."""
 
 from collections.abc import Mapping
 
@@ -50,14 +50,12 @@ def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
 
 
 def verdict(profile: Profile, findings: tuple[Finding, ...]) -> str:
-    """Return one sentence of at most 25 words: the first finding and what it could gain, or that nothing stands out."""
+    """Return the first finding with its possible gain in at most 25 words, or that there is none."""
     if not findings:
         largest = max(profile.parts, key=lambda part: part.share)
         step_s = seconds(profile.step_s.value)
-        return (
-            f"Nothing stands out: a step takes {step_s}; {percent(largest.share)} of the time goes to {largest.name}."
-        )
+        return f"No problem found: a step takes {step_s}, {percent(largest.share)} of it {largest.name}."
     first = findings[0]
     if first.bound is None or first.bound < 1.01:
         return first.sentence
-    return f"{first.sentence.rstrip('.')}; mending it gives at most {first.bound:.2f}×."
+    return f"{first.sentence.rstrip('.')}; fixing it gives at most {first.bound:.2f}x."

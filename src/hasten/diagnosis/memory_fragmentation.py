@@ -1,7 +1,7 @@
-"""M3: memory lies in pieces that nothing fits into.
+"""M3: the allocator's memory is fragmented.
 
-Signal: what a GPU's allocator holds at the peak, beside what tensors use.
-Threshold: 30 % of it unused. Abstains on the CPU.
+Signal: what a GPU's allocator reserves for a step that starts from an empty cache, against the peak of its tensors.
+Threshold: 30 % of it unused, where it fills half of the available memory. Abstains on the CPU.
 Source: TraceML (reserved over allocated of 2).
 """
 
@@ -12,21 +12,21 @@ from hasten.base.units import percent
 from hasten.diagnosis.rule import Outcome, recheck
 
 _UNUSED = 0.3
-_FILLED = 0.5  # unused reserves do not matter while most of the memory is free
+_FILLED = 0.5  # unused reserved memory does not matter while most of the memory is free
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where a nearly full device holds much that it cannot use."""
+    """Fire where a half-full device has reserved much that tensors do not use."""
     memory = profile.memory
     if memory is None or not memory.reserved:
-        return Abstained(symptom="memory_fragmentation", reason="the run is on the CPU, which keeps no reserve")
+        return Abstained(symptom="memory_fragmentation", reason="no caching allocator: the run is on the CPU")
     unused = 1 - memory.measured_peak / memory.reserved
     if unused <= _UNUSED or memory.reserved < _FILLED * memory.available:
         return None
     return Finding(
         symptom="memory_fragmentation",
         severity=Severity.WARNING,
-        sentence=f"{percent(unused)} of the device memory that is held lies in unusable pieces.",
+        sentence=f"{percent(unused)} of reserved GPU memory is not used at the peak of a step: it is fragmented.",
         value=unused,
         threshold=_UNUSED,
         bound=None,

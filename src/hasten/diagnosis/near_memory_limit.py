@@ -1,6 +1,6 @@
-"""M1: one bad batch away from running out of memory.
+"""M1: the step nearly runs out of memory.
 
-Signal: peak over what is available; on a GPU also how often its allocator had to try again.
+Signal: peak over available memory; on a GPU also how often its allocator had to free its cache and retry in the step.
 Threshold: 90 %, critical at 97 %; any retry.
 Source: TensorBoard plugin (90 %); TraceML (92 and 97 %).
 """
@@ -15,21 +15,22 @@ _NEAR, _CRITICAL = 0.90, 0.97
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the peak leaves little room."""
+    """Fire where the peak leaves little memory free."""
     memory = profile.memory
     if memory is None:
-        return Abstained(symptom="near_memory_limit", reason="memory was not looked at")
+        return Abstained(symptom="near_memory_limit", reason="memory was not measured")
     filled = memory.measured_peak / memory.available
     if filled < _NEAR and not memory.retries:
         return None
+    retried = "" if not memory.retries else "; the allocator had to free its cache and retry"
     return Finding(
         symptom="near_memory_limit",
         severity=Severity.CRITICAL if filled >= _CRITICAL or memory.retries else Severity.WARNING,
-        sentence=f"A step fills {percent(filled)} of the {nbytes(memory.available)} that there are.",
+        sentence=f"A step uses {percent(filled)} of {nbytes(memory.available)} available memory{retried}.",
         value=filled,
         threshold=_NEAR,
         bound=None,
         where="memory",
-        advice="split the batch and accumulate gradients, or recompute activations",
+        advice="use gradient accumulation with smaller micro-batches, or activation checkpointing",
         check=recheck(profile),
     )

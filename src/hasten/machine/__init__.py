@@ -12,4 +12,4 @@ from hasten.machine.cache import cache_folder, load_cached, store_cached
 from hasten.machine.facts import facts
 from hasten.machine.measurement import measure
 
-__all__ = ["cache_folder", "facts", "measure", "load_cached", "store_cached"]
+__all__ = ["cache_folder", "facts", "load_cached", "measure", "store_cached"]

@@ -1,4 +1,4 @@
-"""What stands out in a measured machine, in plain words that name the technique to try."""
+"""Advice from the peaks of a machine: which formats, layouts and sizes are fast here, and which technique to try."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,7 +15,7 @@ _SCALING = 0.6  # of a core that each further core should add at least
 
 
 def remarks(machine: Machine) -> tuple[str, ...]:
-    """Return what stands out, the most useful first; only stable peaks are compared, and only clear ratios told."""
+    """Return advice on this machine, the most useful first; only stable peaks and clear ratios count."""
     rules = (_onednn, _cpu_formats, _gpu_formats, _layouts, _odd_sizes, _threads, _pinned, _compiler, _unsteady)
     return tuple(sentence for rule in rules for sentence in rule(machine))
 
@@ -28,20 +28,17 @@ def _onednn(machine: Machine) -> Iterator[str]:
     if gains:
         fast, slow = gains[-1]
         yield (
-            f"fp32 matmul runs at {slow.rate / fast.rate:.2f} of what oneDNN reaches here ({rate_text(slow)} by "
-            f"{slow.backend} against {rate_text(fast)} at {size_text(fast)}): technique `onednn_fp32`"
+            f"fp32 matmul: oneDNN is {_ratio(fast, slow)}x faster than {slow.backend} ({rate_text(fast)} against "
+            f"{rate_text(slow)} at {size_text(fast)}): try `onednn_fp32`"
         )
-    losses = [f"{_ratio(*pair)} at {size_text(pair[0])}" for pair in clear if pair[0].rate < pair[1].rate]
+    losses = [f"{_ratio(*pair)}x at {size_text(pair[0])}" for pair in clear if pair[0].rate < pair[1].rate]
     if losses:
-        yield (
-            f"oneDNN multiplies some sizes of fp32 matrices at a fraction of the other's rate ({', '.join(losses)}): "
-            "`onednn_fp32` costs time in layers of such sizes"
-        )
+        yield f"fp32 matmul: oneDNN is slower at some sizes ({', '.join(losses)}); `onednn_fp32` slows such layers down"
     rounded = [*by_size(machine, "gemm", "bf32", backend="onednn").values()]
     if rounded:
         yield (
-            "oneDNN multiplies fp32 matrices in bf16 here "
-            f"({rate_text(rounded[-1])} at {size_text(rounded[-1])}): `onednn_fp32` changes the precision"
+            f"oneDNN computes fp32 matmul in bf16 ({rate_text(rounded[-1])} at {size_text(rounded[-1])}): "
+            "`onednn_fp32` changes precision"
         )
 
 
@@ -54,15 +51,18 @@ def _default_fp32(machine: Machine) -> BySize:
 def _cpu_formats(machine: Machine) -> Iterator[str]:
     fp32 = by_size(machine, "gemm", "float32")
     bf16 = by_size(machine, "gemm", "bfloat16")
+    without: list[str] = []
     for form, sets in _HARDWARE.items():
         has_hardware = not sets.isdisjoint(machine.isa)
         base = bf16 if form == "int8" and bf16 and not _HARDWARE["bfloat16"].isdisjoint(machine.isa) else fp32
         both = pairs(by_size(machine, "gemm", form), base)
         if not has_hardware:
-            slow = f" (its matmul runs at {_ratio(*both[-1])} of {short(both[-1][1].format)})" if both else ""
-            yield f"{short(form)} has no hardware here{slow}"
+            rate = f" ({_ratio(*both[-1])}x of {short(both[-1][1].format)})" if both else ""
+            without.append(f"{short(form)}{rate}")
         elif both:
             yield _gain(*both[-1])
+    if without:
+        yield f"no matmul instructions on this CPU for {', '.join(without)}"
 
 
 def _gpu_formats(machine: Machine) -> Iterator[str]:
@@ -76,49 +76,54 @@ def _gpu_formats(machine: Machine) -> Iterator[str]:
     for narrow, wide in comparisons:
         both = pairs(narrow, wide)
         if both:
-            yield "on the GPU " + _gain(*both[-1])
+            yield "GPU: " + _gain(*both[-1])
 
 
 def _gain(narrow: Peak, wide: Peak) -> str:
     ratio, names = _ratio(narrow, wide), (short(narrow.format), short(wide.format))
     if narrow.rate > wide.rate and is_clear(narrow, wide):
         return (
-            f"{names[0]} matmul runs {ratio} times as fast as {names[1]} ({rate_text(narrow)} against "
-            f"{rate_text(wide)} at {size_text(narrow)}): technique `{_TECHNIQUES[narrow.format]}`"
+            f"{names[0]} matmul is {ratio}x faster than {names[1]} ({rate_text(narrow)} against "
+            f"{rate_text(wide)} at {size_text(narrow)}): try `{_TECHNIQUES[narrow.format]}`"
         )
-    return f"{names[0]} matmul is no faster than {names[1]} ({ratio} of it at {size_text(narrow)})"
+    return f"{names[0]} matmul is not faster than {names[1]} ({ratio}x at {size_text(narrow)})"
 
 
 def _layouts(machine: Machine) -> Iterator[str]:
-    kinds = sorted({(peak.device, peak.format) for peak in machine.peaks if peak.kind == "conv"})
-    for device, form in kinds:
-        last, first = (
-            by_size(machine, "conv", form, device=device, variant=name) for name in ("channels_last", "contiguous")
-        )
-        both = pairs(last, first)
-        clear = sorted((pair for pair in both if is_clear(*pair)), key=lambda pair: pair[0].rate / pair[1].rate)
-        where = "on the GPU " if device == "cuda" else ""
-        if clear:
-            told = " to ".join(dict.fromkeys((_ratio(*clear[0]), _ratio(*clear[-1]))))
-            helps = clear[-1][0].rate > clear[-1][1].rate
-            yield (
-                f"{where}{short(form)} convolutions run {told} times as fast in channels_last layout, "
-                f"for {len(clear)} of {len(both)} sizes: "
-                + ("technique `channels_last`" if helps else "`channels_last` costs time in layers of such sizes")
+    """Yield one sentence for each device and direction: formats in which channels_last is faster, or slower."""
+    for device in sorted({peak.device for peak in machine.peaks if peak.kind == "conv"}):
+        faster, slower = list[str](), list[str]()
+        for form in sorted({peak.format for peak in machine.peaks if peak.kind == "conv"}):
+            last, first = (
+                by_size(machine, "conv", form, device=device, variant=name) for name in ("channels_last", "contiguous")
             )
+            both = pairs(last, first)
+            clear = sorted((pair for pair in both if is_clear(*pair)), key=lambda pair: pair[0].rate / pair[1].rate)
+            if clear:
+                ends = "-".join(dict.fromkeys((_ratio(*clear[0]), _ratio(*clear[-1]))))
+                told = f"{short(form)} {ends}x ({len(clear)} of {_plural(len(both), 'size')})"
+                (faster if clear[-1][0].rate > clear[-1][1].rate else slower).append(told)
+        where = "GPU: " if device == "cuda" else ""
+        if faster:
+            yield f"{where}channels_last speeds up convolutions: {', '.join(faster)}: try `channels_last`"
+        if slower:
+            yield f"{where}channels_last slows convolutions down: {', '.join(slower)}"
 
 
 def _odd_sizes(machine: Machine) -> Iterator[str]:
     """Compare products whose sizes differ by one at most: what is left is how well they fit the hardware's tiles."""
+    slower: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
     families = sorted({(p.device, p.format, p.backend) for p in machine.peaks if p.kind == "gemm"})
     for device, form, backend in families:
         peaks = [*by_size(machine, "gemm", form, device=device, backend=backend).values()]
         for odd, even in ((a, b) for a in peaks for b in peaks if _is_odd_twin(a.size, b.size)):
             if odd.rate < even.rate and is_clear(odd, even):
-                yield (
-                    f"{short(form)} matmul by {backend} of {size_text(odd)} runs at {_ratio(odd, even)} of "
-                    f"{size_text(even)}: sizes that are multiples of 16 are faster"
-                )
+                sizes = (device, size_text(odd), size_text(even))
+                slower.setdefault(sizes, []).append((odd.rate / even.rate, short(form)))
+    for (device, odd_size, even_size), found in slower.items():
+        where = "GPU: " if device == "cuda" else ""
+        told = ", ".join(f"{form} {ratio:.2f}x" for ratio, form in found)
+        yield f"{where}use sizes that are multiples of 16: {odd_size} against {even_size} runs at {told}"
 
 
 def _is_odd_twin(odd: tuple[int, ...], even: tuple[int, ...]) -> bool:
@@ -127,19 +132,20 @@ def _is_odd_twin(odd: tuple[int, ...], even: tuple[int, ...]) -> bool:
 
 def _threads(machine: Machine) -> Iterator[str]:
     if machine.threads != machine.cores:
-        yield f"torch uses {_plural(machine.threads, 'thread')}; this process may use {_plural(machine.cores, 'core')}"
+        threads, cores = _plural(machine.threads, "thread"), _plural(machine.cores, "core")
+        yield f"torch uses {threads}; this process may use {cores}"
     rates = by_size(machine, "threads", "float32")
     now, best = rates.get((machine.threads,)), max(rates.values(), key=lambda peak: peak.rate, default=None)
     if now is not None and best is not None and best.rate > now.rate and is_clear(best, now):
         yield (
-            f"matmul with {_plural(best.size[0], 'thread')} runs {_ratio(best, now)} times as fast as with the "
-            f"{now.size[0]} that torch uses: `torch.set_num_threads({best.size[0]})`"
+            f"matmul with {_plural(best.size[0], 'thread')} is {_ratio(best, now)}x faster than with "
+            f"{now.size[0]}: call `torch.set_num_threads({best.size[0]})`"
         )
     one, all_cores = rates.get((1,)), rates.get((machine.cores,))
     if one is not None and all_cores is not None and machine.cores > 1:
         expected = 1 + _SCALING * (machine.cores - 1)
         if all_cores.rate / one.rate < expected:
-            yield f"all {machine.cores} cores reach only {_ratio(all_cores, one)} times the matmul rate of one core"
+            yield f"{machine.cores} cores multiply matrices only {_ratio(all_cores, one)}x faster than 1 core"
 
 
 def _pinned(machine: Machine) -> Iterator[str]:
@@ -151,23 +157,20 @@ def _pinned(machine: Machine) -> Iterator[str]:
         for fast, slow in pairs(pinned, pageable):
             if fast.rate > slow.rate and is_clear(fast, slow):
                 yield (
-                    f"copies {direction} run {_ratio(fast, slow)} times as fast from pinned memory "
-                    f"({rate_text(fast)} against {rate_text(slow)}): technique `prefetch`"
+                    f"copies {direction} are {_ratio(fast, slow)}x faster from pinned memory "
+                    f"({rate_text(fast)} against {rate_text(slow)}): try `prefetch`"
                 )
 
 
 def _compiler(machine: Machine) -> Iterator[str]:
     if machine.compiler is None:
-        yield "no C++ compiler was found: `torch.compile` cannot make kernels for the CPU"
+        yield "no C++ compiler found: `torch.compile` cannot generate CPU kernels"
 
 
 def _unsteady(machine: Machine) -> Iterator[str]:
     unsteady = sum(not peak.stable for peak in machine.peaks)
     if unsteady:
-        yield (
-            f"{unsteady} of {len(machine.peaks)} rates were too unsteady to be told as facts: "
-            "is other work running on this machine? Measure again when it is idle"
-        )
+        yield f"{unsteady} of {len(machine.peaks)} rates are too noisy to report; re-measure on an idle machine"
 
 
 def _plural(number: int, noun: str) -> str:

@@ -1,10 +1,11 @@
-"""Benchmarks as values, and running a list of them within a time that is given beforehand."""
+"""Benchmarks as values, and running a list of them within a deadline."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 
@@ -40,18 +41,28 @@ class Benchmark:
         return (self.kind, self.format, self.backend, self.variant, self.device)
 
 
-def run_benchmarks(benchmarks: Sequence[Benchmark], *, deadline: float) -> tuple[list[Peak], list[Benchmark]]:
-    """Return the peak of each benchmark and those left out for want of time or memory.
+def by_turns(families: Iterable[Sequence[Benchmark]]) -> list[Benchmark]:
+    """Return the first benchmark of every family, then the second of every family, and so on."""
+    turns = zip_longest(*families)
+    return [benchmark for turn in turns for benchmark in turn if benchmark is not None]
+
+
+def run_benchmarks(
+    benchmarks: Sequence[Benchmark], *, deadline: float, warm_up_s: float = 0.0
+) -> tuple[list[Peak], list[Benchmark]]:
+    """Return the peak of each benchmark, and the benchmarks that were skipped: no time or no memory left.
 
     The first pass gives each its share of the time; a second one repeats, while time is left, those that were not
     stable: what disturbed them may have ended.
 
     Args:
-        benchmarks: within a family the smaller first, since the smaller tell how long the larger will take.
+        benchmarks: in order of priority. Where sizes of a family grow, the smaller predict how long the larger take.
         deadline: on the clock of `time.perf_counter`.
+        warm_up_s: seconds by which first runs (compiling, cuDNN's search for the fastest kernel) may move the deadline.
     """
     timings: dict[Benchmark, Timing] = {}
     rates: dict[tuple[str, ...], float] = {}  # the best of each family so far
+    latest = deadline + warm_up_s
     for index, benchmark in enumerate(benchmarks):
         left_s = deadline - time.perf_counter()
         even_s = left_s / (len(benchmarks) - index)
@@ -59,7 +70,8 @@ def run_benchmarks(benchmarks: Sequence[Benchmark], *, deadline: float) -> tuple
         most_s = min(left_s, _LARGEST_SHARE * even_s)
         if left_s <= 0 or expected_s * LEAST_RUNS > most_s:
             continue
-        timing = _time(benchmark, max(even_s, min(most_s, expected_s * _USUAL_RUNS)))
+        timing, first_run_s = _time(benchmark, max(even_s, min(most_s, expected_s * _USUAL_RUNS)))
+        deadline = min(deadline + first_run_s, latest)
         if timing is not None:
             timings[benchmark] = timing
             rate = max(benchmark.work / timing.seconds, 0.0 if timing.stable else _FLOOR)
@@ -74,17 +86,21 @@ def _repeat_unstable(timings: dict[Benchmark, Timing], deadline: float) -> None:
     for index, benchmark in enumerate(unstable):
         left_s = deadline - time.perf_counter()
         fits = LEAST_RUNS * timings[benchmark].seconds < left_s
-        again = _time(benchmark, left_s / (len(unstable) - index)) if fits else None
+        again, _ = _time(benchmark, left_s / (len(unstable) - index)) if fits else (None, 0.0)
         if again is not None and (again.stable or again.seconds < timings[benchmark].seconds):
             timings[benchmark] = again
 
 
-def _time(benchmark: Benchmark, budget_s: float) -> Timing | None:
+def _time(benchmark: Benchmark, budget_s: float) -> tuple[Timing | None, float]:
+    """Return the timing, None where memory ran out, and the seconds until the first run had ended."""
+    began = time.perf_counter()
     try:
         with benchmark.ready() as run:
-            return time_run(run, clock=benchmark.clock, budget_s=budget_s)
-    except torch.OutOfMemoryError:  # a GPU that others fill: this size is left out, which the caller is told
-        return None
+            benchmark.clock(run, 1)
+            first_run_s = time.perf_counter() - began
+            return time_run(run, clock=benchmark.clock, budget_s=budget_s), first_run_s
+    except torch.OutOfMemoryError:  # other processes fill the GPU: the size counts as skipped
+        return None, 0.0
 
 
 def _peak(benchmark: Benchmark, timing: Timing) -> Peak:

@@ -1,4 +1,4 @@
-"""Picking stable peaks of a machine, comparing two of them honestly, and saying them in words."""
+"""Pick stable peaks of a machine, compare two of them, and put them into words."""
 
 import math
 
@@ -8,6 +8,9 @@ from hasten.base.units import count
 _SHORT = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "float8": "fp8"}
 _CLEAR = math.log(1.1)
 _SPREADS = 2.0
+
+_LAUNCH_S = 5e-6  # of a kernel, where it was not measured
+_LAUNCHES = 10.0  # a run of fewer is launch-bound
 
 BySize = dict[tuple[int, ...], Peak]
 """The fastest stable peak of each size, the smallest size first."""
@@ -22,7 +25,10 @@ def by_size(
     backend: str | None = None,
     variant: str | None = None,
 ) -> BySize:
-    """Return the stable peaks that match, the fastest of each size (any back end and variant where None)."""
+    """Return the stable peaks that match, the fastest of each size (any back end and variant where None).
+
+    Launch-bound sizes on a GPU are left out: they measure the launch of a kernel, so nothing follows for real layers.
+    """
     found: BySize = {}
     for peak in machine.peaks:
         wanted = (
@@ -30,10 +36,26 @@ def by_size(
             and (peak.kind, peak.format, peak.device) == (kind, number_format, device)
             and backend in (None, peak.backend)
             and variant in (None, peak.variant)
+            and not is_launch_bound(machine, peak)
         )
         if wanted and (peak.size not in found or peak.rate > found[peak.size].rate):
             found[peak.size] = peak
     return dict(sorted(found.items(), key=lambda item: math.prod(item[0])))
+
+
+def is_launch_bound(machine: Machine, peak: Peak) -> bool:
+    """Return whether a product on a GPU runs for less than ten launches of a kernel."""
+    if peak.device != "cuda" or peak.kind not in ("gemm", "conv"):
+        return False
+    launch = machine.peak("launch", device="cuda")
+    return _operations(peak) / peak.rate < _LAUNCHES * (launch.rate if launch is not None else _LAUNCH_S)
+
+
+def _operations(peak: Peak) -> float:
+    if peak.kind == "gemm":
+        return 2.0 * math.prod(peak.size)
+    *sizes, kernel = peak.size  # batch, channels in, height, width, channels out, kernel
+    return 2.0 * math.prod(sizes) * kernel**2
 
 
 def pairs(first: BySize, second: BySize) -> list[tuple[Peak, Peak]]:

@@ -40,7 +40,7 @@ class ConvSize:
 def conv_benchmarks(
     formats: Sequence[str], sizes: Sequence[ConvSize], device: str, clock: Clock = host_clock
 ) -> list[Benchmark]:
-    """Return a benchmark per format, layout and size, the least work first.
+    """Return a benchmark per size, format and layout, in the order given.
 
     Formats are "float32", "tf32", "bfloat16" and "float16"; layouts "contiguous" and "channels_last".
     """
@@ -56,7 +56,7 @@ def conv_benchmarks(
             device=device,
             clock=clock,
         )
-        for size in sorted(sizes, key=lambda size: size.operations)
+        for size in sizes
         for name in formats
         for layout in _LAYOUTS
     ]

@@ -16,6 +16,7 @@ from hasten.data.datasets import Batch
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.resident import rss_peak
 from hasten.measurement.tensors import tensors_in
+from hasten.profiling.allocator import allocator_use
 from hasten.profiling.best_effort import out_of_memory
 from hasten.profiling.peak_model import PeakModel, over_step, peak_model, watched_step
 from hasten.profiling.stepping import batches_in_turn, nbytes_of, one_batch, resized
@@ -49,6 +50,7 @@ def memory_account(
     size = len(batch[-1])
     small = peak_model(run, batch, _sizes(size))
     measured = _peak(run, batch)
+    allocator = allocator_use(lambda: step(run, batch), run.recipe.device)
     available = available_bytes(run, machine) + measured
     watched = watched_step(run, batch)
     model = PeakModel(small.second, watched) if small.second.size != size else small
@@ -73,8 +75,8 @@ def memory_account(
         verified_peak=verified or 0,
         verified_predicted=model.peak_bytes(tried),
         growth_per_step=growth,
-        reserved=_reserved(run),
-        retries=_retries(run),
+        reserved=allocator.reserved if allocator is not None else None,
+        retries=allocator.retries if allocator is not None else None,
         over_step=over_step(watched),
         remark=remark,
     )
@@ -155,11 +157,3 @@ def _held_bytes(run: Session) -> int:
     if not run.recipe.device.is_host:
         return run.recipe.device.allocated_bytes()
     return psutil.Process().memory_info().rss
-
-
-def _reserved(run: Session) -> int | None:
-    return None if run.recipe.device.is_host else run.recipe.device.peak_reserved_bytes()
-
-
-def _retries(run: Session) -> int | None:
-    return None if run.recipe.device.is_host else run.recipe.device.allocation_retries()

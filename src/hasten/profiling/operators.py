@@ -10,8 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.device import Device
-from hasten.base.records.signals import Operator
+from hasten.base.records.signals import Operator, product_kind
 from hasten.data.datasets import Batch
+from hasten.machine.precision import product_format
 from hasten.measurement.attribution import ModuleScopes
 from hasten.measurement.tensors import tensors_in
 from hasten.training.loop import BACKWARD, GRADIENT, UPDATE, step
@@ -27,6 +28,7 @@ class _Call(NamedTuple):
     phase: str
     shapes: tuple[tuple[int, ...], ...]  # of the first six tensors
     number_format: str
+    arithmetic: str = ""  # where a product multiplies in another format than that of its operands
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,23 @@ class OperatorTimes(TorchDispatchMode):
         if func.namespace == "profiler":  # notes for a profiler, no work
             return func(*args, **kwargs)
         tensors = list(tensors_in((args, kwargs)))
+        name = str(func._overloadpacket)
+        number_format = str(tensors[0].dtype).removeprefix("torch.") if tensors else ""
         call = _Call(
-            name=str(func._overloadpacket),
+            name=name,
             phase=self._phase(),
             shapes=tuple(tuple(tensor.shape) for tensor in tensors[:_SHAPES]),
-            number_format=str(tensors[0].dtype).removeprefix("torch.") if tensors else "",
+            number_format=number_format,
+            arithmetic=self._arithmetic(name, number_format),
         )
         self.calls[call] += 1
         return self._timed(call, self._scopes.owner(), lambda: func(*args, **kwargs))
+
+    def _arithmetic(self, name: str, number_format: str) -> str:
+        """Return the format that a product multiplies in, or "" where it is that of its operands."""
+        kind = product_kind(name)
+        used = product_format(kind, number_format, self._device.kind) if kind else number_format
+        return used if used != number_format else ""
 
     def _timed(self, call: _Call, layer: str, run: Callable[[], Any]) -> Any:
         if not self._device.is_host:
@@ -145,6 +156,7 @@ def _rows(times: OperatorTimes, steps: int) -> tuple[Operator, ...]:
             number_format=call.number_format,
             calls=calls,
             seconds=seconds,
+            arithmetic=call.arithmetic,
         )
         for call, (calls, seconds) in joined.items()
     )

@@ -25,7 +25,7 @@ from hasten.profiling.parts import first_verdict, part_times, time_between
 from hasten.profiling.probes.registry import PROBES
 from hasten.profiling.probes.running import Kind, run_probe
 from hasten.profiling.stepping import batches_in_turn, one_batch
-from hasten.profiling.structure import structure_of
+from hasten.profiling.structure import product_formats, structure_of
 from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
 from hasten.profiling.work import count_work, roofline
@@ -186,7 +186,7 @@ def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profil
         bound = roofline(
             complexity,
             subject.machine,
-            number_format=structure.number_format,
+            number_formats=product_formats(operators or ()) | {"": structure.number_format},
             measured_s=basic.seconds("forward", "loss", "backward"),
             device=basic.device,
             layer_s=watched.layer_s if watched is not None else None,

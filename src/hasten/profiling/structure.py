@@ -1,5 +1,6 @@
 """What the step is made of, as far as rules ask."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from time import perf_counter
@@ -8,7 +9,7 @@ import torch
 from torch import optim
 
 from hasten.base.device import Device
-from hasten.base.records.signals import Habit, Operator, Structure
+from hasten.base.records.signals import Habit, Operator, Structure, product_kind
 from hasten.data.datasets import Batch
 from hasten.profiling.antipatterns import bias_before_norm, double_precision, loop_indexing
 from hasten.profiling.device_queue import queue_empty_share, sync_points
@@ -43,14 +44,22 @@ def structure_of(run: Session, operators: Sequence[Operator] | None, *, recompil
 
 
 def number_format(run: Session, operators: Sequence[Operator]) -> str:
-    """Return the format in which most of the time of matrix products is spent; else that of the weights."""
-    seconds: dict[str, float] = {}
+    """Return the format in which most of the time of products is spent; else that of the weights."""
+    return product_formats(operators).get("", str(run.parameters[0].dtype).removeprefix("torch."))
+
+
+def product_formats(operators: Sequence[Operator]) -> dict[str, str]:
+    """Return the format in which most time is spent, by kind of product: "matmul", "conv", and "" for all together.
+
+    A kind without products is absent. cuDNN convolutions use TF32 where matmuls do not, so one format does not do for a
+    model with both.
+    """
+    seconds: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for one in operators:
         if one.is_product:
-            seconds[one.number_format] = seconds.get(one.number_format, 0.0) + one.seconds
-    if seconds:
-        return max(seconds, key=lambda name: seconds[name])
-    return str(run.parameters[0].dtype).removeprefix("torch.")
+            for kind in ("", product_kind(one.name)):
+                seconds[kind][one.multiplies_in] += one.seconds
+    return {kind: max(spent, key=lambda name: spent[name]) for kind, spent in seconds.items()}
 
 
 def fused_update(optimizer: optim.Optimizer, device: Device) -> bool | None:

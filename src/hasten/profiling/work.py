@@ -24,7 +24,7 @@ def roofline(
     complexity: Complexity,
     machine: Machine,
     *,
-    number_format: str,
+    number_formats: Mapping[str, str],
     measured_s: float,
     device: str,
     layer_s: Mapping[str, float] | None = None,
@@ -33,12 +33,13 @@ def roofline(
 
     Each layer takes at least the time of its operations at the machine's peak rate, and at least that of its bytes at
     the bandwidth of the memory. Bytes count only where a layer moves more of them than all caches hold: what fits may
-    never leave them.
+    never leave them. The limit of a convolution is the higher of the peaks of convolutions and of matmuls in its
+    format: both run on the same arithmetic units, and the measured sizes of convolutions are few.
 
     Args:
         complexity: counted on one batch.
         machine: with measured peaks.
-        number_format: in which the products are computed.
+        number_formats: in which products are computed, by kind ("matmul", "conv"), and "" for most of their time.
         measured_s: what forward, loss and backward of that batch take.
         device: "cpu" or a CUDA device.
         layer_s: what the operators of each layer took, where known.
@@ -46,16 +47,19 @@ def roofline(
     Source: Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785, applied layer by layer.
     """
     kind = Device(device).kind
-    gemm = machine.peak("gemm", number_format, device=kind)
-    conv = machine.peak("conv", number_format, device=kind) or gemm
-    memory = machine.peak("memory", device=kind)
-    if gemm is None or conv is None or memory is None:
+    usual = number_formats[""]
+    rates = {
+        product: _peak_rate(machine, product, number_formats.get(product, usual), device=kind)
+        for product in ("matmul", "conv")
+    }
+    overall, memory = _peak_rate(machine, "matmul", usual, device=kind), machine.peak("memory", device=kind)
+    if memory is None or overall is None or rates["matmul"] is None or rates["conv"] is None:
         return None
     cached_bytes = last_level_cache_bytes() if Device(device).is_host else 0
     layers = tuple(
         _bound(
             layer,
-            flops_per_s=conv.rate if "Conv" in layer.kind else gemm.rate,
+            flops_per_s=_rate_of(layer.kind, rates["matmul"], rates["conv"] if "conv" in number_formats else 0.0),
             bytes_per_s=memory.rate,
             cached_bytes=cached_bytes,
             measured_s=layer_s.get(layer.name) if layer_s is not None else None,
@@ -64,13 +68,27 @@ def roofline(
     )
     bound_s = sum(layer.seconds for layer in layers)
     return Roofline(
-        number_format=number_format,
-        peak_flops=gemm.rate,
+        number_format=usual,
+        peak_flops=overall,
         peak_bandwidth=memory.rate,
         bound_s=bound_s,
         achieved=bound_s / measured_s,
         layers=layers,
     )
+
+
+def _rate_of(layer_kind: str, matmul: float, conv: float) -> float:
+    """Return the peak rate for a layer: a module of the user's own may hold products of either kind."""
+    if "Conv" in layer_kind and conv:
+        return conv
+    return matmul if layer_kind == "Linear" else max(matmul, conv)
+
+
+def _peak_rate(machine: Machine, product: str, number_format: str, *, device: str) -> float | None:
+    """Return the operations per second that products of this kind and format reach at most; None if not measured."""
+    kinds = ("gemm", "conv") if product == "conv" else ("gemm",)
+    peaks = [machine.peak(kind, number_format, device=device) for kind in kinds]
+    return max((peak.rate for peak in peaks if peak is not None), default=None)
 
 
 def _bound(

@@ -1,9 +1,10 @@
-"""What a profile found beside the parts of the step, in sentences; silent on what was not looked at."""
+"""What a profile found beside the parts of the step, in sentences; what was not measured is left out."""
 
 from hasten.base.records.profile import Growth, MemoryAccount, Profile, Roofline
 from hasten.base.units import count, nbytes, percent
 from hasten.report.wording import whole
 
+_ABOVE_LIMIT = 1.05  # beyond the uncertainty of a peak
 _TOO_WIDE = 2.0
 """An interval of an exponent that leaves open whether a cost grows at all or with the square says nothing."""
 
@@ -29,26 +30,31 @@ def _memory(account: MemoryAccount) -> str:
     made_of = ", ".join(f"{name} {nbytes(size)}" for name, size in parts.items() if size)
     tried = f" ({whole(account.verified_batch)} tried)" if account.verified_batch else ""
     return (
-        f"Memory of a step: {nbytes(account.measured_peak)} at its peak ({nbytes(account.predicted_peak)} predicted): "
-        f"{made_of}. A batch of {whole(account.largest_batch)} would fit{tried}."
+        f"Peak memory {nbytes(account.measured_peak)} ({nbytes(account.predicted_peak)} predicted): "
+        f"{made_of}. Largest batch size that fits: {whole(account.largest_batch)}{tried}."
     )
 
 
 def _limit(roofline: Roofline) -> str:
-    return (
-        f"Forward and backward run at {percent(roofline.achieved)} of the machine's limit for this model "
-        f"({roofline.number_format}, {count(roofline.peak_flops, 'FLOP/s')}, {count(roofline.peak_bandwidth, 'B/s')})."
+    limits = (
+        f"{roofline.number_format}, {count(roofline.peak_flops, 'FLOP/s')}, {count(roofline.peak_bandwidth, 'B/s')}"
     )
+    if roofline.achieved > _ABOVE_LIMIT:
+        return (
+            f"Forward and backward run faster than the measured peaks allow ({limits}): the peaks are too low. "
+            "Re-measure on an idle machine: hasten machine --refresh."
+        )
+    return f"Forward and backward reach {percent(roofline.achieved)} of the roofline of this machine ({limits})."
 
 
 def _growth(growth: Growth) -> str:
     exponent = growth.exponent
     if exponent.high - exponent.low > _TOO_WIDE:
         return (
-            f"How the {growth.cost} of a step grows with the {growth.over} cannot be told from {exponent.n} sizes "
-            f"here: to a power from {exponent.low:.1f} to {exponent.high:.1f} (in theory {growth.theory:.2f})."
+            f"Growth of step {growth.cost} with {growth.over}: interval too wide to report, n = {exponent.n} sizes "
+            f"(in theory to the power {growth.theory:.2f})."
         )
     return (
-        f"The {growth.cost} of a step grows with the {growth.over} to the power {exponent.value:.2f} "
+        f"Step {growth.cost} grows with {growth.over} to the power {exponent.value:.2f} "
         f"[{exponent.low:.2f}, {exponent.high:.2f}], n = {exponent.n} (in theory {growth.theory:.2f})."
     )

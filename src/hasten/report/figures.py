@@ -88,15 +88,15 @@ def techniques_figure(tuning: Tuning) -> Figure | None:
     """Return the measured speed-ups as a forest plot, the plan as a whole at its end; None if nothing was measured."""
     rows = [_trial_row(trial) for trial in tuning.trials if trial.speedup is not None]
     if tuning.speedup is not None and tuning.plan.choices:
-        rows.append(Ratio("the whole plan", tuning.speedup, "plan", ratio(tuning.speedup, "pair")))
+        rows.append(Ratio("whole plan", tuning.speedup, "plan", ratio(tuning.speedup, "pair")))
     if not rows:
         return None
-    axis = "speed-up of the step; the shaded band counts as no difference"
+    axis = "step speed-up, x; shaded: no difference"
 
     def draw(width: float, axis: str) -> str:
         return forest_plot(rows, width=width, same=tuning.smallest_difference, label="speed-ups measured", axis=axis)
 
-    return Figure(draw(WIDE, axis), draw(NARROW, "speed-up of the step"))
+    return Figure(draw(WIDE, axis), draw(NARROW, "step speed-up, x"))
 
 
 def curve_figures(evidence: Evidence) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""What a finding could gain and what to do about it, in words."""
+"""What fixing a finding could gain and what to do about it, as text."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ _WORTH_TELLING = 1.01
 
 
 def gain(finding: Finding) -> str:
-    """Return the most that mending could gain as a sentence after a space, or nothing where that is not known."""
+    """Return the largest possible gain as a sentence after a space, or nothing where that is not known."""
     if finding.bound is None or finding.bound < _WORTH_TELLING:
         return ""
     source = f" ({finding.bound_from})" if finding.bound_from else ""
-    return f" At most {times(finding.bound)} as fast without it{source}."
+    return f" Fixing it gives at most {times(finding.bound)}{source}."
 
 
 def remedy(finding: Finding) -> str:

@@ -25,7 +25,7 @@ from hasten.report.layers import HEADS, layer_rows
 from hasten.report.page import templates
 from hasten.report.peaks import peak_rows
 from hasten.report.summary import summary_rows
-from hasten.report.trials import finding, measured_first, not_allowed
+from hasten.report.trials import finding, measured_first, not_allowed, not_applicable
 from hasten.report.verdict import judge
 from hasten.report.wording import data_line, joined, knobs, machine_line, ratio, training_line
 
@@ -70,10 +70,11 @@ def contents(evidence: Evidence) -> dict[str, Any]:
         "parts": [part for part in evidence.profile.parts if part.seconds > 0],
         "findings": [(one.symptom, f"{one.sentence}{gain(one)}{remedy(one)}") for one in _findings(evidence.profile)],
         "depths": profile_sentences(evidence.profile),
-        "inside": [_markup(one) for one in (roofline_figure(evidence.profile), memory_figure(evidence.profile)) if one],
+        **_inside(evidence.profile),
         "layer_heads": HEADS,
         "layers": layer_rows(evidence.profile, most=_LAYERS),
         "techniques": _markup(techniques_figure(evidence.tuning)),
+        "not_applicable": not_applicable(evidence.tuning.trials),
         "not_allowed": not_allowed(evidence.tuning.trials),
         "trials": [(trial, finding(trial), _proof(trial)) for trial in measured_first(evidence.tuning.trials)],
         "curves": [_markup(figure) for figure in curve_figures(evidence)],
@@ -82,17 +83,34 @@ def contents(evidence: Evidence) -> dict[str, Any]:
 
 
 def method(tuning: Tuning) -> list[str]:
-    """Return how the numbers were measured, in sentences."""
+    """Return the method of measurement, in sentences."""
     smallest = f"{100 * tuning.smallest_difference:.1f} %"
     sentences = [
-        "Techniques were timed in turn with the training without them (paired, interleaved, in random order), after "
-        "warming up. A ratio is the time per sample without over that with the technique: above 1 is faster.",
-        f"Ratios within {smallest} of 1 count as no difference.",
+        "Each technique was timed in turn with the recipe without it, after warm-up: paired blocks in random order. A "
+        "ratio is time per sample without the technique over time with it; above 1x is faster.",
+        f"Detection threshold: {smallest}. Smaller differences count as no difference.",
         f"Tuning took {seconds(tuning.spent_s)} of a budget of {seconds(tuning.budget_s)}.",
     ]
     if tuning.noise is not None:
-        sentences.insert(1, f"The baseline against itself came to {ratio(tuning.noise, 'pair')}.")
+        sentences.insert(1, f"Noise floor, the baseline against itself: {ratio(tuning.noise, 'pair')}.")
     return sentences
+
+
+def _inside(profile: Profile) -> dict[str, Any]:
+    """Return the figures of what happens inside a step, and one note with a sentence for each figure that is there."""
+    figures = [
+        (
+            roofline_figure(profile),
+            "Roofline: a dot is a layer, larger the more time it takes; the line is the limit of this machine.",
+        ),
+        (
+            memory_figure(profile),
+            "Memory: a bar is the peak during a part of the step, its black line the memory in use when the part ends; "
+            "the dashed line is weights and optimizer state.",
+        ),
+    ]
+    shown = [(figure, note) for figure, note in figures if figure is not None]
+    return {"inside": [_markup(figure) for figure, _ in shown], "inside_note": " ".join(note for _, note in shown)}
 
 
 def _findings(profile: Profile) -> tuple[Finding, ...]:
@@ -101,12 +119,12 @@ def _findings(profile: Profile) -> tuple[Finding, ...]:
 
 
 def _proof(trial: Trial) -> str:
-    """Return the numerical proof of a trial in words; empty where none was owed."""
+    """Return the numerical check of a trial as text; empty where it had none."""
     gate = trial.gate
     if gate is None:
         return ""
     outcome = "passed" if gate.passed else "failed"
-    return f"{gate.guarantee.value} {outcome}: {gate.measured:.3g}, at most {gate.bound:.3g} allowed. {gate.detail}"
+    return f"{gate.guarantee.value} {outcome}: {gate.measured:.3g}, limit {gate.bound:.3g}. {gate.detail}"
 
 
 def _markup(figure: Figure | None) -> dict[str, Markup] | None:

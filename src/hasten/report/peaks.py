@@ -7,7 +7,7 @@ from hasten.base.units import count, nbytes, seconds
 from hasten.report.wording import plural
 
 KINDS = {
-    "gemm": "matrix product",
+    "gemm": "matmul",
     "conv": "convolution",
     "memory": "memory",
     "disk": "disk",
@@ -77,4 +77,4 @@ def _size(peak: Peak) -> str:
         return nbytes(peak.size[0])
     if peak.kind == "threads":
         return plural(peak.size[0], "thread")
-    return "×".join(str(number) for number in peak.size)
+    return "x".join(str(number) for number in peak.size)

@@ -8,7 +8,7 @@ from hasten.base.records.evidence import Evidence
 from hasten.base.records.run import RunResult
 from hasten.base.units import count, seconds
 from hasten.report.verdict import reached
-from hasten.report.wording import metric_value, whole
+from hasten.report.wording import metric_name, metric_value, whole
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def summary_rows(evidence: Evidence) -> list[SummaryRow]:
         rows.append(_row("training time", *(_middle([run.elapsed_s for run in side], seconds) for side in sides)))
     rows += [
         _row("steps", *(_middle([run.steps for run in side], lambda steps: whole(round(steps))) for side in sides)),
-        _row(f"best {first.metric_name}", *map(_best_metric, sides)),
+        _row(f"best {metric_name(first.metric_name)}", *map(_best_metric, sides)),
         _row("samples per second", *(_middle([run.samples_per_s for run in side], count) for side in sides)),
     ]
     return rows

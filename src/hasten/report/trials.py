@@ -1,4 +1,6 @@
-"""What one trial found, in words: the ratio with its interval and n, and the reason, nothing said twice."""
+"""One trial as text: the ratio with its interval and n, and the reason; nothing is said twice."""
+
+from collections.abc import Iterable
 
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.stages import Guarantee
@@ -6,10 +8,10 @@ from hasten.report.wording import bounds, plural, ratio
 
 
 def finding(trial: Trial) -> str:
-    """Return what was measured and why the trial ended as it did; a reason that tells the ratio gets only its n."""
+    """Return what was measured and why the trial ended as it did; a reason that states the ratio gets only its n."""
     speedup, reason = trial.speedup, trial.reason
     if speedup is None:
-        return reason
+        return reason or "not measured"
     if bounds(speedup) in reason:
         return f"{reason}; n = {plural(speedup.n, 'pair')}"
     return "; ".join(filter(None, (ratio(speedup, "pair"), reason)))
@@ -22,15 +24,27 @@ def beside(trial: Trial) -> str:
 
 
 def measured_first(trials: tuple[Trial, ...]) -> list[Trial]:
-    """Return the trials that were allowed, with those that were measured first, otherwise in their order."""
-    allowed = [trial for trial in trials if trial.verdict is not Verdict.NOT_ALLOWED]
-    return sorted(allowed, key=lambda trial: trial.speedup is None)
+    """Return the trials that were run, with those that were measured first, otherwise in their order."""
+    tried = [trial for trial in trials if trial.verdict not in (Verdict.NOT_ALLOWED, Verdict.NOT_APPLICABLE)]
+    return sorted(tried, key=lambda trial: trial.speedup is None)
+
+
+def not_applicable(trials: Iterable[Trial]) -> list[Trial]:
+    """Return one trial for each technique that does not apply here and was never tried, in order."""
+    tried = {trial.technique for trial in trials if trial.verdict is not Verdict.NOT_APPLICABLE}
+    refused = {trial.technique: trial for trial in trials if trial.verdict is Verdict.NOT_APPLICABLE}
+    return [trial for name, trial in refused.items() if name not in tried]
 
 
 def not_allowed(trials: tuple[Trial, ...]) -> list[str]:
-    """Return one sentence per guarantee that was not allowed, naming the techniques that wait for it."""
+    """Return one sentence per guarantee that was not allowed, naming the techniques that need it."""
+    return [f"Not tried without --allow {kind}: {', '.join(names)}." for kind, names in need_permission(trials).items()]
+
+
+def need_permission(trials: tuple[Trial, ...]) -> dict[Guarantee, list[str]]:
+    """Return the techniques that were not tried because their guarantee was not allowed, by guarantee."""
     waiting: dict[Guarantee, list[str]] = {}
     for trial in trials:
         if trial.verdict is Verdict.NOT_ALLOWED:
             waiting.setdefault(trial.guarantee, []).append(trial.technique)
-    return [f"Not tried without --allow {kind}: {', '.join(names)}." for kind, names in waiting.items()]
+    return waiting

@@ -1,18 +1,22 @@
-"""The verdict of a run in one plain sentence, and what has to be said beside it."""
+"""The verdict of a run in one sentence, and the conditions that belong to it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.interval import Interval
-from hasten.base.records.run import RunResult
+from hasten.base.records.run import RunResult, StopReason
 from hasten.base.records.trial import Verdict
-from hasten.report.wording import as_fast, goal, level, plural, times
+from hasten.report.wording import faster, goal, is_known, level, plural
+
+_SAME = 1.25
+"""Ends of an interval around 1 that differ by less than this factor mean no difference; wider is inconclusive."""
 
 
 class Tone(StrEnum):
-    """How the verdict is to be taken."""
+    """Whether the plan is better; it colors the verdict."""
 
     BETTER = "better"
     SAME = "same"
@@ -22,7 +26,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class Judgment:
-    """What a run came to: one sentence, how to take it, and the sentences that qualify it."""
+    """The verdict: one sentence, its tone, and the sentences that qualify it."""
 
     sentence: str
     tone: Tone
@@ -34,17 +38,26 @@ def judge(evidence: Evidence) -> Judgment:
     if not evidence.plan.choices:
         return _nothing_kept(evidence)
     if not evidence.plan_runs or not evidence.baseline_runs:
-        sentence = "There is no verdict: the trainings to compare did not come to their end."
+        sentence = "No verdict: comparison runs did not finish."
         return Judgment(sentence, Tone.UNKNOWN, _throughput(evidence))
+    if diverged(evidence.plan_runs):
+        return _diverged(evidence)
+    plan, baseline = reached(evidence.plan_runs), reached(evidence.baseline_runs)
+    if evidence.plan_runs[0].target is not None and plan < baseline:
+        return _missed_target(evidence)
     if evidence.speedup is not None:
         sentence, tone = _measured(evidence.speedup, _where(evidence.plan_runs[0]))
         return Judgment(sentence, tone, (*_conditions(evidence, evidence.speedup), *_throughput(evidence)))
     ratios = [ratio for ratio in map(time_ratio, evidence.baseline_runs, evidence.plan_runs) if ratio is not None]
     if ratios:
-        where = _where(evidence.plan_runs[0])
-        sentence = f"{times(ratios[0])} as fast{where}, but with one seed: an indication, not yet a proof."
+        sentence = f"Inconclusive: one pair of trainings{_where(evidence.plan_runs[0])}; a verdict needs at least two."
         return Judgment(sentence, Tone.UNKNOWN, ("Compare more seeds with --seeds 3.", *_throughput(evidence)))
-    return _not_reached(evidence)
+    return _missed_target(evidence)
+
+
+def diverged(runs: Sequence[RunResult]) -> int:
+    """Return how many of the trainings ended with a loss that is not finite."""
+    return sum(run.reason is StopReason.NON_FINITE for run in runs)
 
 
 def time_ratio(baseline: RunResult, plan: RunResult) -> float | None:
@@ -59,67 +72,85 @@ def time_ratio(baseline: RunResult, plan: RunResult) -> float | None:
 def _nothing_kept(evidence: Evidence) -> Judgment:
     trials = evidence.tuning.trials
     counts = Counter(trial.verdict for trial in trials)
-    tried = f"{plural(len({trial.technique for trial in trials}), 'technique')} looked at"
+    tried = f"{plural(len({trial.technique for trial in trials}), 'technique')} considered"
     outcomes = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    details = [f"{tried}: {outcomes}. Each one's reason stands beside its name." if outcomes else f"{tried}."]
+    details = [f"{tried}: {outcomes}." if outcomes else f"{tried}."]
     if evidence.plan_runs and evidence.baseline_runs:
-        details.append("Both sides were the plain training here: what differs between their times is noise.")
+        details.append("Both sides are the baseline: any difference between them is noise.")
+    if diverged(evidence.plan_runs):
+        sentence = "The baseline diverged: its loss is not finite."
+        return Judgment(sentence, Tone.WORSE, tuple(details))
     if counts[Verdict.INCONCLUSIVE]:
-        sentence = "No technique was proven to help within the budget: the plain training stays."
+        sentence = "Inconclusive: no technique was proven faster within the budget. Keeping the baseline."
         return Judgment(sentence, Tone.UNKNOWN, tuple(details))
-    return Judgment("No technique helped: the plain training stays.", Tone.SAME, tuple(details))
+    return Judgment("No technique was faster. Keeping the baseline.", Tone.SAME, tuple(details))
+
+
+def _diverged(evidence: Evidence) -> Judgment:
+    runs = evidence.plan_runs
+    first = next(run for run in runs if run.reason is StopReason.NON_FINITE)
+    sentence = (
+        f"The plan diverged in {diverged(runs)} of {plural(len(runs), 'training')}: loss not finite at step "
+        f"{first.steps:,}. Train without it."
+    )
+    return Judgment(sentence, Tone.WORSE, _throughput(evidence))
 
 
 def _measured(speedup: Interval, where: str) -> tuple[str, Tone]:
-    finding = as_fast(speedup, "seed", where=where)
+    if not is_known(speedup):
+        n = plural(speedup.n, "seed")
+        return f"Inconclusive{where}: interval too wide to report, n = {n}.", Tone.UNKNOWN
+    finding = faster(speedup, "seed", where=where)
     if speedup.low > 1:
         return f"{finding}.", Tone.BETTER
     if speedup.high < 1:
-        return f"Slower: with the plan only {finding}. Train without it.", Tone.WORSE
-    return f"No difference proven: with the plan {finding}.", Tone.SAME
+        return f"Slower: the plan is {finding}. Train without it.", Tone.WORSE
+    if speedup.high < _SAME * speedup.low:
+        return f"No difference: the plan is {finding}.", Tone.SAME
+    return f"Inconclusive: the plan is {finding}.", Tone.UNKNOWN
 
 
-def _not_reached(evidence: Evidence) -> Judgment:
+def _missed_target(evidence: Evidence) -> Judgment:
     first = evidence.plan_runs[0]
     target = goal(first.metric_name, first.target) if first.target is not None else "the end"
     plan, baseline = reached(evidence.plan_runs), reached(evidence.baseline_runs)
     if plan == baseline == 0:
-        sentence = f"Neither side reached {target}, so there are no times to compare."
+        sentence = f"Neither side reached {target}: no times to compare."
         return Judgment(sentence, Tone.UNKNOWN, _throughput(evidence))
     sentence = (
-        f"No times to compare: {target} was reached by the plan in {plan} of {plural(len(evidence.plan_runs), 'run')}, "
-        f"by the baseline in {baseline} of {len(evidence.baseline_runs)}."
+        f"The plan reached {target} in {plan} of {plural(len(evidence.plan_runs), 'run')}, the baseline in "
+        f"{baseline} of {len(evidence.baseline_runs)}: no times to compare."
     )
     tone = Tone.BETTER if plan > baseline else Tone.WORSE if plan < baseline else Tone.UNKNOWN
     return Judgment(sentence, tone, _throughput(evidence))
 
 
-def reached(runs: tuple[RunResult, ...]) -> int:
+def reached(runs: Sequence[RunResult]) -> int:
     """Return in how many of the runs the target was reached."""
     return sum(run.time_to_target_s is not None for run in runs)
 
 
 def _where(run: RunResult) -> str:
-    return f" to {goal(run.metric_name, run.target)}" if run.target is not None else " through the whole training"
+    return f" to {goal(run.metric_name, run.target)}" if run.target is not None else " over the whole training"
 
 
 def _conditions(evidence: Evidence, speedup: Interval) -> tuple[str, ...]:
-    details = [f"Wall time of the whole training, evaluations included; {level(speedup)} over paired seeds."]
+    details = [f"Wall time of whole trainings, evaluations included; {level(speedup)} over paired seeds."]
     pairs = len(evidence.plan_runs)
     if evidence.plan_runs[0].target is None:
         details.append("The task has no target: this compares times, not times to equal quality.")
     elif speedup.n < pairs:
         missed = f"the plan missed it {plural(pairs - reached(evidence.plan_runs), 'time')}"
         details.append(
-            f"Only the {speedup.n} of {pairs} pairs count in which both sides reached the target; {missed}, "
+            f"Only the {speedup.n} of {pairs} pairs in which both sides reached the target count; {missed}, "
             f"the baseline {plural(pairs - reached(evidence.baseline_runs), 'time')}."
         )
     return tuple(details)
 
 
 def _throughput(evidence: Evidence) -> tuple[str, ...]:
-    """Return what tuning measured of the steps alone, which stands beside the time to the target."""
+    """Return the speed-up of single steps that tuning measured, which stands beside the time to the target."""
     speedup = evidence.tuning.speedup
     if speedup is None:
         return ()
-    return (f"Step by step, the plan is {as_fast(speedup, 'pair')}.",)
+    return (f"Step time: {faster(speedup, 'pair')}.",)

@@ -1,4 +1,4 @@
-"""Measured values as a person reads them: the same words on the screen and in the report."""
+"""Measured values as text: the same words on the terminal and in the report."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,13 @@ from hasten.base.records.run import TaskFacts
 from hasten.base.units import count, digits3, nbytes
 
 _SHARES = frozenset({"accuracy"})
+_TOO_WIDE = 10.0
+"""An interval whose ends differ by more than this factor says nothing."""
 
 
 def times(value: float) -> str:
-    """Return a ratio as a factor: `times(2.3) == "2.30×"`."""
-    return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
+    """Return a ratio as a factor: `times(2.3) == "2.30x"`."""
+    return f"{value:.2f}x" if value < 10 else f"{value:.1f}x"
 
 
 def bounds(interval: Interval) -> str:
@@ -21,26 +23,34 @@ def bounds(interval: Interval) -> str:
     return f"[{times(interval.low)[:-1]}, {times(interval.high)[:-1]}]"
 
 
+def is_known(interval: Interval) -> bool:
+    """Return whether a ratio has an interval from two observations or more that is narrow enough to report."""
+    return interval.n >= 2 and interval.high <= _TOO_WIDE * max(interval.low, 1e-9)
+
+
 def ratio(interval: Interval, counted: str) -> str:
-    """Return a ratio with its interval and n; `counted` says what n counts ("pair", "seed").
+    """Return a ratio with its interval and n: "2.30x [2.10, 2.50], n = 3 seeds"; `counted` says what n counts."""
+    return _with_interval(interval, counted, "")
 
-    A ratio from one observation has no interval, and that is what is said.
-    """
+
+def faster(interval: Interval, counted: str, *, where: str = "") -> str:
+    """Return a speed-up as "2.30x faster [2.10, 2.50] to accuracy 97 %, n = 3 seeds"; below 1 as "0.80x as fast"."""
+    return _with_interval(interval, counted, " faster" if interval.value >= 1 else " as fast", where)
+
+
+def _with_interval(interval: Interval, counted: str, kind: str, where: str = "") -> str:
+    """Return a ratio with its interval and n, or that it was not measured: one observation has no interval."""
+    n = plural(interval.n, counted)
     if interval.n < 2:
-        return f"{times(interval.value)}, measured once"
-    return f"{times(interval.value)} {bounds(interval)}, n = {plural(interval.n, counted)}"
-
-
-def as_fast(interval: Interval, counted: str, *, where: str = "") -> str:
-    """Return a speed-up as "2.30× [2.10, 2.50] as fast, n = 3 seeds"; `where` follows "as fast"."""
-    if interval.n < 2:
-        return f"{times(interval.value)} as fast{where}, measured once"
-    return f"{times(interval.value)} {bounds(interval)} as fast{where}, n = {plural(interval.n, counted)}"
+        return f"not measured ({n})"
+    if not is_known(interval):
+        return f"not measured: interval too wide to report, n = {n}"
+    return f"{times(interval.value)}{kind} {bounds(interval)}{where}, n = {n}"
 
 
 def level(interval: Interval) -> str:
-    """Return the confidence level: "95 % interval"."""
-    return f"{100 * interval.level:.0f} % interval"
+    """Return the confidence level: "95 % confidence interval"."""
+    return f"{100 * interval.level:.0f} % confidence interval"
 
 
 def metric_value(name: str, value: float | None) -> str:
@@ -48,6 +58,11 @@ def metric_value(name: str, value: float | None) -> str:
     if value is None:
         return "not finite"
     return f"{100 * value:.1f} %" if name in _SHARES else digits3(value)
+
+
+def metric_name(name: str) -> str:
+    """Return what a metric is called beside the training loss: the metric "loss" is the validation loss."""
+    return "validation loss" if name == "loss" else name
 
 
 def goal(name: str, target: float) -> str:
@@ -92,15 +107,16 @@ def machine_line(machine: Machine) -> str:
 
 
 def data_line(task: TaskFacts) -> str:
-    """Return what is learned from, by how large a model, in one line."""
+    """Return the size of the data and of the model, in one line."""
     samples = f"{whole(task.train_samples)} training and {whole(task.valid_samples)} validation samples"
     return f"{samples}, {task.sample_shape}; {count(task.parameters)} parameters"
 
 
 def training_line(task: TaskFacts) -> str:
-    """Return how the task is trained today, in one line."""
-    rate = f", rate {task.learning_rate:.4g}" if task.learning_rate is not None else ""
+    """Return how the baseline trains the task, in one line."""
+    rate = f", learning rate {task.learning_rate:.4g}" if task.learning_rate is not None else ""
+    schedule = "constant" if task.schedule == "fixed" else task.schedule
     length = [plural(number, noun) for number, noun in ((task.epochs, "epoch"), (task.steps, "step")) if number]
     target = goal(task.metric, task.target) if task.target is not None else f"none ({task.metric} is measured)"
     ends = f"at most {' or '.join(length)}; " if length else ""
-    return f"batch {task.batch_size}; {task.optimizer}{rate}, {task.schedule}; {ends}target: {target}"
+    return f"batch size {task.batch_size}; {task.optimizer}{rate}, {schedule}; {ends}target: {target}"

@@ -7,27 +7,26 @@ import torch
 from hasten.base.records.run import Evaluation, Progress
 from hasten.base.units import finite
 from hasten.training.final_weights import final_weights
-from hasten.training.loss import Loss
+from hasten.training.loss import Loss, totals
 from hasten.training.session import Session
 
 
 def report(run: Session, done: list[Loss]) -> Progress:
-    """Return the mean losses of the steps in `done` as a record, and empty the list.
+    """Return the mean losses of the steps in `done` as a record, and empty the list; 0 where no term counted.
 
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
-    sums = torch.stack([loss.sum for loss in done]).double().tolist()
-    counts = [loss.count for loss in done]
-    for total in sums:  # one by one, so that the sum does not depend on how often progress is reported
+    sums, counts = totals(done)
+    for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
         run.stop_state.loss_sum += total
-    run.stop_state.loss_count += sum(counts)
+        run.stop_state.loss_count += count
     samples = run.position.epoch * run.samples + run.position.offset
     done.clear()
     return Progress(
         step=run.position.step,
         epoch=run.position.epoch,
         elapsed_s=run.position.elapsed_s,
-        losses=tuple(finite(total / count) for total, count in zip(sums, counts, strict=True)),
+        losses=tuple(finite(total / count) if count else 0.0 for total, count in zip(sums, counts, strict=True)),
         samples_per_s=samples / run.position.elapsed_s,
     )
 
@@ -62,13 +61,13 @@ def evaluate(run: Session) -> Evaluation:
 
 def _validation_loss(run: Session) -> float:
     """Return the mean loss per term over all validation batches, and add them to the run's metric."""
-    total, count = 0.0, 0
+    total, count = 0.0, 0.0
     run.model.eval()
     with torch.no_grad(), final_weights(run.optimizer):
         for batch in run.validation_batches():
             output = run.predict(batch)
             loss = run.loss(output, batch)
-            total, count = total + float(loss.sum), count + loss.count
+            total, count = total + float(loss.sum), count + float(loss.count)
             run.quality.add(output, batch[-1])
     run.model.train()
     return total / count if count else math.nan

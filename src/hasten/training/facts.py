@@ -4,8 +4,8 @@ from torch import Tensor
 
 from hasten.base.records.run import TaskFacts
 from hasten.training.inspection import example_model
-from hasten.training.metrics import Quality
 from hasten.training.recipe import Recipe
+from hasten.training.task import quality_of
 
 
 def task_facts(recipe: Recipe) -> TaskFacts:
@@ -23,7 +23,7 @@ def task_facts(recipe: Recipe) -> TaskFacts:
         schedule=update.schedule.name,
         epochs=task.stop.epochs,
         steps=task.stop.steps,
-        metric=Quality(task.metric).name,
+        metric=quality_of(task).name,
         target=task.stop.target,
     )
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TypeAlias
 
+from torch import Tensor
+
 from hasten.base.records.run import Event, Finished, StopReason
 from hasten.data.datasets import Batch
 from hasten.training.evaluation import evaluate, report
@@ -43,26 +45,34 @@ def unmarked(part: int) -> None:
 
 
 def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
-    """Make one update and return its loss (detached). A batch in several parts accumulates their gradients."""
-    count = run.recipe.forward.loss.count(batch)
+    """Make one update and return its loss (detached). A batch in several parts accumulates their gradients.
+
+    A batch in which no term counts makes no update. (Where only the device knows the count, its gradient is zero.)
+    """
+    parts = split(batch, run.recipe.backward.micro_batch)
+    # The forward pass of a single part tells the count; several parts need that of the whole before the first backward.
+    count = run.recipe.forward.loss.count(batch) if len(parts) > 1 else None
     summed = None
-    for part in split(batch, run.recipe.backward.micro_batch):
+    for part in parts:
         output = run.predict(part)
         mark(FORWARD)
-        loss = run.loss(output, part).sum
+        loss = run.loss(output, part)
+        count = loss.count if count is None else count
         mark(LOSS)
-        loss.backward(run.grad_seed(count, loss.dtype))
+        if isinstance(count, Tensor) or count:
+            loss.sum.backward(run.grad_seed(count, loss.sum.dtype))
         mark(BACKWARD)
-        summed = loss.detach() if summed is None else summed + loss.detach()
-    usable = True
-    for change in run.gradient:
+        summed = loss.sum.detach() if summed is None else summed + loss.sum.detach()
+    assert summed is not None, "a batch has at least one part"
+    assert count is not None
+    usable = isinstance(count, Tensor) or bool(count)
+    for change in run.gradient if usable else ():
         usable = change(run.parameters) and usable
     mark(GRADIENT)
     if usable:
         run.optimizer.step()
     run.optimizer.zero_grad()
     mark(UPDATE)
-    assert summed is not None, "a batch has at least one part"
     return Loss(summed, count)
 
 

@@ -1,70 +1,179 @@
-"""The loss as a sum and a count, so that parts of a batch add up to the whole."""
+"""The loss as a sum and a count, so that the parts of a batch add up to the whole."""
 
-from collections.abc import Callable
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.datasets import Batch
 
+Count: TypeAlias = float | Tensor
+"""What a mean divides by. A scalar tensor where only the device knows it, so that nothing waits for an accelerator."""
+
+_NO_LABEL = torch.iinfo(torch.int64).min
+
 
 @dataclass(slots=True)
 class Loss:
-    """The summed loss of some examples (a scalar tensor) and how many terms the sum has."""
+    """The loss of some samples.
+
+    Args:
+        sum: scalar tensor, the sum of the terms.
+        count: what the mean divides by: the number of terms, or the sum of their weights. 0 where no term counts.
+    """
 
     sum: Tensor
-    count: int
+    count: Count
 
 
 @runtime_checkable
 class LossFunction(Protocol):
-    """Output and batch in, `Loss` out; `count` is known without the output, before the first backward."""
+    """Output and batch in, `Loss` out; `count` is known without the output, before the first backward pass.
+
+    A loss that ignores a label names it in an attribute `ignore_index`; metrics over classes then ignore it, too.
+    """
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
         """Return the summed loss of the batch, whose last tensor is the target."""
         ...
 
-    def count(self, batch: Batch) -> int:
-        """Return how many terms the sum over this batch has: what a mean would divide by."""
+    def count(self, batch: Batch) -> Count:
+        """Return what the mean over this batch divides by."""
         ...
 
 
 MeanLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(output, target) -> scalar mean over the examples: how people write a loss."""
+"""(output, target) -> scalar mean over the samples: how people write a loss."""
+
+
+def class_dimension(output: Tensor, target: Tensor, class_dim: int | None = None) -> int:
+    """Return which dimension of the output holds the class scores.
+
+    Args:
+        output: (batch, classes), (batch, ..., classes) or torch's (batch, classes, ...).
+        target: labels (batch, ...), or class probabilities of the shape of the output.
+        class_dim: 1 or -1 if known; None to infer it from the shapes.
+
+    Raises:
+        BadInput: if the shapes fit both layouts.
+    """
+    if output.ndim <= 2:
+        return output.ndim - 1
+    if class_dim is not None:
+        return class_dim % output.ndim
+    if target.shape == output.shape and target.is_floating_point():
+        return 1  # as F.cross_entropy takes class probabilities
+    last = output.shape[:-1] == target.shape
+    if last and (output.shape[0], *output.shape[2:]) == tuple(target.shape):
+        raise BadInput(
+            f"ambiguous class dimension: output {tuple(output.shape)} with labels {tuple(target.shape)} can be "
+            "(batch, classes, ...), as torch has it, or (batch, ..., classes). "
+            "Pass loss=hasten.CrossEntropy(class_dim=1) or hasten.CrossEntropy(class_dim=-1)."
+        )
+    return output.ndim - 1 if last else 1
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
-    """Cross-entropy of class scores against int64 labels; one term per label.
+class ClassLoss(ABC):
+    """A loss of class scores against labels, with a mean as torch defines it: over the labels that are not ignored.
 
-    Scores may be (batch, classes) or, for sequences, (batch, ..., classes) or torch's (batch, classes, ...).
+    With class weights the mean divides by the sum of the weights of the labels (`torch.nn.CrossEntropyLoss`).
 
     Args:
-        ignore_index: a label that counts for nothing (padding), or None.
+        ignore_index: label that contributes nothing (padding). None: every label counts, and a negative one is an
+            error; then no step reads the labels to count them.
+        weight: weight of each class, (classes,); a sequence or a tensor.
+        class_dim: dimension of the classes in the output, 1 (torch) or -1; None to infer it from the shapes.
     """
 
-    ignore_index: int | None = None
+    ignore_index: int | None = -100
+    weight: tuple[float, ...] | None = None
+    class_dim: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.class_dim not in (None, 1, -1):
+            raise BadInput(f"class_dim must be 1, -1 or None; found {self.class_dim}.")
+        if self.weight is not None:
+            object.__setattr__(self, "weight", _plain_weights(self.weight))
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        target = batch[-1]
-        if output.ndim > 2 and output.shape[:-1] == target.shape:
-            output, flat = output.flatten(0, -2), target.flatten()
-        else:
-            flat = target
-        ignored = -100 if self.ignore_index is None else self.ignore_index
-        return Loss(F.cross_entropy(output, flat, reduction="sum", ignore_index=ignored), self.count(batch))
+        return Loss(self._reduced(output, batch[-1], "sum"), self.count(batch))
 
-    def count(self, batch: Batch) -> int:
-        """Return the number of labels that are not ignored; a label may be a share of each class, (batch, classes)."""
+    def terms(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of each label, class weight included: (batch, ...), 0 where ignored."""
         target = batch[-1]
-        if target.is_floating_point():
-            return target.numel() // target.shape[1]
+        shape = target.shape if not target.is_floating_point() else (len(target), -1)
+        return self._reduced(output, target, "none").reshape(shape)
+
+    def count(self, batch: Batch) -> Count:
+        """Return the number of labels that are not ignored, or the sum of their class weights."""
+        target = batch[-1]
+        if target.is_floating_point():  # class probabilities: torch divides by their number, whatever the weights
+            return target.numel() // target.shape[(self.class_dim or 1) if target.ndim > 2 else -1]
+        if self.weight is not None:
+            kept = target != self.ignored
+            weight = _on_device(self.weight, torch.float32, target.device)
+            return (weight[target.where(kept, 0)] * kept).sum()
         if self.ignore_index is None:
             return target.numel()
+        if target.device.type != "cpu" or torch.compiler.is_compiling():
+            return (target != self.ignore_index).sum()
+        # Most batches have no negative label, and finding the smallest takes half the time of counting.
+        if self.ignore_index < 0 and target.numel() and int(target.min()) >= 0:
+            return target.numel()
         return int((target != self.ignore_index).sum())
+
+    @property
+    def ignored(self) -> int:
+        """Return the label to ignore as torch takes it: one that no data have, where none is."""
+        return _NO_LABEL if self.ignore_index is None else self.ignore_index
+
+    def _reduced(self, output: Tensor, target: Tensor, reduction: str) -> Tensor:
+        dim = class_dimension(output, target, self.class_dim)
+        if output.ndim > 2 and dim == output.ndim - 1:
+            output, target = output.flatten(0, -2), target.flatten(0, output.ndim - 2)
+        weight = None
+        if self.weight is not None:
+            output = output.to(torch.promote_types(output.dtype, torch.float32))  # weights are not rounded to bfloat16
+            weight = _on_device(self.weight, output.dtype, output.device)
+        return self._torch_loss(output, target, weight, reduction)
+
+    @abstractmethod
+    def _torch_loss(self, output: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class CrossEntropy(ClassLoss):
+    """Cross-entropy of class scores (logits), as `torch.nn.functional.cross_entropy` computes it.
+
+    The target is int64 labels, or float class probabilities of the shape of the scores.
+
+    Args:
+        label_smoothing: share of each target that is spread evenly over all classes, from 0 to 1.
+    """
+
+    label_smoothing: float = 0.0
+
+    def _torch_loss(self, output: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+        smoothing = self.label_smoothing
+        ignored = -100 if target.is_floating_point() else self.ignored
+        return F.cross_entropy(
+            output, target, weight, reduction=reduction, ignore_index=ignored, label_smoothing=smoothing
+        )
+
+
+@dataclass(frozen=True)
+class NegativeLogLikelihood(ClassLoss):
+    """Negative log-likelihood of log-probabilities, as `torch.nn.functional.nll_loss` computes it."""
+
+    def _torch_loss(self, output: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+        return F.nll_loss(output, target, weight, reduction=reduction, ignore_index=self.ignored)
 
 
 @dataclass(frozen=True)
@@ -75,9 +184,9 @@ class SquaredError:
         target = batch[-1]
         if output.shape != target.shape:
             raise BadInput(
-                "the squared error needs output and target of one shape; found "
-                f"{tuple(output.shape)} from the model and {tuple(target.shape)} in the data. "
-                "Without this check they would be broadcast against each other. Reshape one of them."
+                f"mse needs output and target of one shape; found {tuple(output.shape)} from the model and "
+                f"{tuple(target.shape)} in the data. Broadcasting would compare each output with other samples' "
+                "targets: reshape one of them."
             )
         return Loss(F.mse_loss(output, target, reduction="sum"), target.numel())
 
@@ -88,7 +197,11 @@ class SquaredError:
 
 @dataclass(frozen=True)
 class OfMean:
-    """Any `(output, target) -> mean` as a `LossFunction`; one term per example."""
+    """Any `(output, target) -> mean` as a `LossFunction`; one term per sample.
+
+    Parts of a batch add up to the whole only if the function is a mean over samples; see
+    `hasten.training.additivity`.
+    """
 
     mean: MeanLoss
 
@@ -97,15 +210,26 @@ class OfMean:
         return Loss(self.mean(output, batch[-1]) * count, count)
 
     def count(self, batch: Batch) -> int:
-        """Return the number of examples."""
+        """Return the number of samples."""
         return len(batch[-1])
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": CrossEntropy(), "mse": SquaredError()}
 
+_TORCH_LOSSES: tuple[tuple[Any, type[ClassLoss]], ...] = (
+    (F.cross_entropy, CrossEntropy),
+    (F.nll_loss, NegativeLogLikelihood),
+    (nn.CrossEntropyLoss, CrossEntropy),
+    (nn.NLLLoss, NegativeLogLikelihood),
+)
+
 
 def loss_function(loss: "str | LossFunction | MeanLoss") -> LossFunction:
     """Return the loss of that name, or a callable made into one.
+
+    torch's cross-entropy and negative log-likelihood (module, function, or a partial of the function) become the
+    `ClassLoss` that computes the same, since their mean is not one over samples: it leaves out ignored labels and
+    divides by class weights.
 
     Raises:
         BadInput: if the name is unknown.
@@ -114,4 +238,46 @@ def loss_function(loss: "str | LossFunction | MeanLoss") -> LossFunction:
         if loss not in LOSSES:
             raise unknown_name("loss", loss, LOSSES)
         return LOSSES[loss]
-    return loss if isinstance(loss, LossFunction) else OfMean(loss)
+    if isinstance(loss, LossFunction):
+        return loss
+    return _from_torch(loss) or OfMean(loss)
+
+
+def totals(losses: Sequence[Loss]) -> tuple[list[float], list[float]]:
+    """Return the sums and the counts of several losses as numbers; waits for the device once or twice."""
+    sums = torch.stack([loss.sum for loss in losses]).double().tolist()
+    counts = [loss.count for loss in losses]
+    if any(isinstance(count, Tensor) for count in counts):
+        counts = torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
+    return sums, cast(list[float], counts)
+
+
+def _from_torch(loss: MeanLoss) -> ClassLoss | None:
+    """Return the equivalent of one of torch's class losses with a mean; None for every other function."""
+    source: Any = loss
+    options: dict[str, Any] = {}
+    if isinstance(loss, functools.partial):
+        source, options = (None, {}) if loss.args else (loss.func, dict(loss.keywords))
+    elif isinstance(loss, nn.Module):
+        source = type(loss)
+    kind = next((kind for known, kind in _TORCH_LOSSES if known is source), None)
+    if kind is None:
+        return None
+    names = {"ignore_index", "weight", *(("label_smoothing",) if kind is CrossEntropy else ())}
+    if isinstance(loss, nn.Module):
+        options = {name: getattr(loss, name) for name in (*names, "reduction")}
+    if options.pop("reduction", "mean") != "mean" or not options.keys() <= names:
+        return None
+    return kind(class_dim=1, **options)
+
+
+def _plain_weights(weight: Sequence[float] | Tensor) -> tuple[float, ...]:
+    values = weight.tolist() if isinstance(weight, Tensor) else list(weight)
+    if not values or any(isinstance(value, list) or not value >= 0 for value in values):
+        raise BadInput(f"class weights must be one number of at least 0 per class, (classes,); found {weight}.")
+    return tuple(map(float, values))
+
+
+@functools.lru_cache(maxsize=16)
+def _on_device(weight: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(weight, dtype=dtype, device=device)

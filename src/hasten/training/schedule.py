@@ -1,46 +1,80 @@
-"""Learning-rate schedules as pure functions of the step, so that a resumed run needs no scheduler state.
+"""Learning-rate schedules as pure functions of the step or the time, so that a resumed run needs no scheduler state.
 
     learning rate at a step = lr x factor(step, total)
 
+A run that only a time limit ends has no total; a schedule over the whole run then follows the share of that time.
+
 torch's schedulers compute the same values (the tests compare them step by step) but keep state and cost 10 to 20
-microseconds a step. `reduce on plateau` depends on what was measured, so it is the one that has a state.
+microseconds a step. `reduce on plateau` depends on the validation loss, so it is the one that has a state.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, TypeAlias
 
 from hasten.base.errors import BadInput, unknown_name
 
 Factor: TypeAlias = Callable[[int, int], float]
 """(step from 0, total steps) -> multiplier of the learning rate."""
+RateFactor: TypeAlias = Callable[..., float]
+"""(step from 0, elapsed seconds) -> multiplier of the learning rate; the seconds matter only to a run without steps."""
 
 
-@dataclass(frozen=True, kw_only=True)
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """A schedule by name, with its options, after a linear warm-up.
+    """A schedule by name, with its options, after a linear warm-up; or a function.
 
     Args:
-        name: one of `SCHEDULES`, or "plateau".
+        name: one of `SCHEDULES`, or "plateau"; "custom" with a function.
         warmup: steps over which the rate rises linearly from lr / warmup to lr; 0 for none.
         options: the schedule's own, for example {"gamma": 0.1, "every": 1000} for "step".
+        function: (step) -> multiplier of the learning rate, as for torch's `LambdaLR`; or (optimizer) -> torch
+            scheduler, which then moves once per update, not per epoch.
     """
 
     name: str = "fixed"
+    _: KW_ONLY
     warmup: int = 0
     options: dict[str, float] = field(default_factory=dict[str, float])
+    function: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
+        if self.function is not None:
+            if self.name not in ("fixed", CUSTOM) or self.warmup or self.options:
+                raise BadInput("a Schedule with a function takes no name, warmup or options. Put them in the function.")
+            object.__setattr__(self, "name", CUSTOM)
+            return
         known = SCHEDULES.keys() | {"plateau"}
         if self.name not in known:
             raise unknown_name("schedule", self.name, known)
         if self.warmup < 0:
-            raise BadInput(f"the warm-up must be 0 or more steps; found {self.warmup}.")
+            raise BadInput(f"warmup must be 0 or more steps; found {self.warmup}.")
         allowed = OPTIONS[self.name]
         for option in self.options:
             if option not in allowed:
                 raise unknown_name(f"option of the schedule {self.name!r}", option, allowed)
+
+
+def as_schedule(schedule: Any) -> Schedule:
+    """Return a schedule from its name or a function; a `Schedule` as it is.
+
+    Raises:
+        BadInput: if it is none of these.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, str):
+        return Schedule(schedule)
+    if callable(schedule):
+        return Schedule(function=schedule)
+    raise BadInput(
+        "Update.schedule must be a Schedule, its name, a function (step) -> multiplier of the learning rate, or a "
+        f"function (optimizer) -> torch scheduler; found {type(schedule).__name__}."
+    )
 
 
 def exponential(gamma: float = 0.999) -> Factor:
@@ -103,21 +137,44 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def factor_of(schedule: Schedule, total: int) -> Callable[[int], float] | None:
-    """Return step -> multiplier of the learning rate over `total` steps, or None where it is always 1.
+OVER_THE_RUN = frozenset({"cosine", "linear", "one_cycle"})
+"""Schedules that depend on the length of the run."""
+_FINE = 2**20  # steps that stand for a run measured in seconds
 
-    The warm-up comes first; the schedule then runs over the steps that are left, counted from the end of the warm-up.
+
+def factor_of(schedule: Schedule, total: int | None, seconds: float | None = None) -> RateFactor | None:
+    """Return (step, elapsed seconds) -> multiplier of the learning rate, or None where it is always 1.
+
+    Over `total` steps the warm-up comes first; the schedule then runs over the steps that are left, counted from the
+    end of the warm-up. Without a total, a schedule over the run follows the share of `seconds` that has passed, and
+    the warm-up multiplies it.
+
+    Args:
+        schedule: which one.
+        total: steps of the run; None if only the time ends it.
+        seconds: the time limit of the run.
     """
+    warmup = schedule.warmup
     if schedule.name in ("fixed", "plateau"):
-        if schedule.warmup == 0:
+        if warmup == 0:
             return None
         main: Factor = SCHEDULES["fixed"]()
+    elif schedule.function is not None:
+        function = schedule.function
+        return lambda step, elapsed_s=0.0: float(function(step))
     else:
         main = SCHEDULES[schedule.name](**schedule.options)
-    warmup = schedule.warmup
-    rest = max(1, total - warmup)
+    if total is None and schedule.name in OVER_THE_RUN:
+        assert seconds, "Stop has a limit of steps, epochs or seconds"
 
-    def factor(step: int) -> float:
+        def timed(step: int, elapsed_s: float = 0.0) -> float:
+            rise = (step + 1) / warmup if step < warmup else 1.0
+            return rise * main(int(min(1.0, elapsed_s / seconds) * _FINE), _FINE)
+
+        return timed
+    rest = max(1, (total or 0) - warmup)
+
+    def factor(step: int, elapsed_s: float = 0.0) -> float:
         return (step + 1) / warmup if step < warmup else main(step - warmup, rest)
 
     return factor

@@ -14,22 +14,20 @@ from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.datasets import Batch, changed_in_turn
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.loading.loaders import Fetch, Fetched, whole
+from hasten.data.loading.loaders import Fetch, Fetched, per_sample, whole
 from hasten.data.loading.order import sequential
 from hasten.training.contexts import Contexts
-from hasten.training.loss import Loss
+from hasten.training.loss import Count, Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
 from hasten.training.object_state import ObjectState, Tensors
-from hasten.training.optimizers import make_optimizer
+from hasten.training.optimizers import build_optimizer
 from hasten.training.position import Position, StopState
 from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper
+from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
-from hasten.training.schedule import Plateau, factor_of, plateau_of
-from hasten.training.task import Task
-
-EVALUATION_BATCH = 256
-"""Smallest validation batch: no gradients are kept, so it need not be as small as a training batch."""
+from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
+from hasten.training.task import Task, quality_of
 
 
 @dataclass
@@ -51,7 +49,8 @@ class Session:
     valid_fetch: Fetch
     base_lrs: Sequence[float]  # learning rate of each parameter group before the schedule
     options: Sequence[Mapping[str, Any]]  # of each parameter group before the first step
-    factor: Callable[[int], float] | None
+    factor: RateFactor | None
+    replayed: ReplayedSchedule | None
     plateau: Plateau | None
     scale: LossScale | None = None
     sampling: Sampling | None = None
@@ -60,7 +59,9 @@ class Session:
     stop_state: StopState = field(default_factory=StopState)
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
     _used_positions: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))  # in the epoch's order
-    _grad_seeds: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict[tuple[int, torch.dtype], Tensor])
+    _grad_seeds: dict[tuple[float, torch.dtype], Tensor] = field(
+        default_factory=dict[tuple[float, torch.dtype], Tensor]
+    )
 
     def batches(self) -> Iterator[Fetched]:
         """Yield ids and batches from the current position on, on the device and prepared; see `fetched`."""
@@ -161,19 +162,30 @@ class Session:
             return self.position.step
         return self.position.epoch * steps_per_epoch(self.recipe) + self.position.offset // self.recipe.input.batch_size
 
-    def grad_seed(self, count: int, dtype: torch.dtype) -> Tensor:
-        """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale."""
-        key = (count, dtype)
-        if key not in self._grad_seeds:
-            self._grad_seeds[key] = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
-        share = self._grad_seeds[key]
+    def grad_seed(self, count: Count, dtype: torch.dtype) -> Tensor:
+        """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale.
+
+        It is 0 where a count on the device is 0.
+        """
+        if isinstance(count, Tensor):
+            share = count.to(dtype).reciprocal().nan_to_num(posinf=0.0)
+        elif (share := self._grad_seeds.get((count, dtype))) is None:
+            share = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
+            if isinstance(count, int):
+                self._grad_seeds[count, dtype] = share
         return share if self.scale is None else share * self.scale.value
 
     def set_learning_rate(self) -> None:
         """Put the learning rate of the coming step into the optimizer."""
+        if self.replayed is not None:
+            for group, settings in zip(
+                self.optimizer.param_groups, self.replayed.settings(self.scheduled_step()), strict=True
+            ):
+                group.update(settings)
+            return
         if self.factor is None and self.plateau is None:
             return
-        factor = (self.factor(self.scheduled_step()) if self.factor else 1.0) * (
+        factor = (self.factor(self.scheduled_step(), self.position.elapsed_s) if self.factor else 1.0) * (
             self.plateau.scale if self.plateau else 1.0
         )
         for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
@@ -236,15 +248,15 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         model = surgery.change(model)
     model = model.to(recipe.parallel.device)
     model.train()
-    optimizer = _optimizer(recipe, model)
+    optimizer = build_optimizer(recipe.update, model)
     set_random_state(state)
     forward, schedule = recipe.forward, recipe.update.schedule
     scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
-    samples, valid_size = len(task.data.train), len(task.data.valid)  # type: ignore[arg-type]
+    samples = len(task.data.train)  # type: ignore[arg-type]
     sampling = recipe.input.sampling(samples) if recipe.input.sampling else None
     loss = forward.loss if sampling is None else sampling.weighed(forward.loss)
+    replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
-    valid_batch = valid_size if recipe.input.loader is whole else max(recipe.input.batch_size, EVALUATION_BATCH)
     run = Session(
         recipe=recipe,
         seed=seed,
@@ -255,13 +267,14 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         loss=_wrapped(loss, forward.wrappers),
         contexts=contexts,
         gradient=[*([scale.unscale] if scale else ()), *(make() for make in recipe.gradient)],
-        quality=Quality(task.metric),
+        quality=quality_of(task),
         samples=samples,
         train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
-        valid_fetch=recipe.input.loader(task.data.valid, valid_batch),
+        valid_fetch=_valid_fetch(recipe),
         base_lrs=[group["lr"] for group in optimizer.param_groups],
         options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
-        factor=factor_of(schedule, total_steps(recipe) or 1),
+        factor=factor_of(schedule, total_steps(recipe), task.stop.seconds) if replayed is None else None,
+        replayed=replayed,
         plateau=plateau_of(schedule),
         scale=scale,
         sampling=sampling,
@@ -282,21 +295,19 @@ def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> Object
             "training data": (task.data.train, Tensors.NONE),
             "validation data": (task.data.valid, Tensors.NONE),
             "augment": (task.augment, Tensors.NONE),
-            "prepare": (task.batch_transforms, Tensors.NONE),
+            "batch transforms": (task.batch_transforms, Tensors.NONE),
         }
     )
 
 
-def _optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:
-    update = recipe.update
-    if callable(update.optimizer):
-        optimizer = update.optimizer(model)
-        if update.lr is not None:
-            for group in optimizer.param_groups:
-                group["lr"] = update.lr
-        return optimizer
-    assert update.lr is not None, "Update refuses a named optimizer without a rate"
-    return make_optimizer(update.optimizer, model, lr=update.lr, options=update.options)
+def _valid_fetch(recipe: Recipe) -> Fetch:
+    """Return the fetch of validation batches: of the size that the person gave, or of what a training step holds."""
+    task, loader, size = recipe.task, recipe.input.loader, recipe.task.valid_batch_size
+    if loader is whole:
+        if size is None:
+            return whole(task.data.valid, len(task.data.valid))  # type: ignore[arg-type]
+        loader = per_sample
+    return loader(task.data.valid, size or recipe.backward.micro_batch or recipe.input.batch_size)
 
 
 def _wrapped(function: Function, around: Sequence[Wrapper]) -> Function:

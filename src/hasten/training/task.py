@@ -1,5 +1,7 @@
 """What a person brings: data, model, loss, metric, how it is trained today, and when it is good enough."""
 
+import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -11,14 +13,21 @@ from torchmetrics import Metric
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Augment
 from hasten.data.datasets import Batch
-from hasten.training.loss import LossFunction, MeanLoss
-from hasten.training.schedule import Schedule
+from hasten.training.loss import LossFunction, MeanLoss, loss_function
+from hasten.training.metrics import MetricFactory, MetricFunction, Quality
+from hasten.training.schedule import Schedule, as_schedule
 
+DEFAULT_LR = 1e-3
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
+OptimizerClass: TypeAlias = Callable[..., optim.Optimizer]
 PostStep: TypeAlias = Callable[[optim.Optimizer, float], None]
 """(optimizer, share of the run that is done, from 0 to 1) -> nothing; what it remembers is in `optimizer.state`."""
 ModelFactory: TypeAlias = Callable[[], nn.Module]
-MetricFactory: TypeAlias = Callable[[], Metric]
+
+
+def is_optimizer_class(optimizer: object) -> bool:
+    """Return whether this is called with parameters, not with a model: a class, or a partial of one."""
+    return isinstance(optimizer.func if isinstance(optimizer, functools.partial) else optimizer, type)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +43,36 @@ class Update:
     """How parameters change: the optimizer, its learning rate, and the schedule of the rate.
 
     Args:
-        optimizer: a name ("sgd", "adamw", ...; see `hasten.training.optimizers`) or a function from the model, built
-            after the model is final, since earlier stages may replace parameters.
-        lr: learning rate; with a factory, None means: the rate that the factory set.
-        options: further arguments of the named optimizer, for example {"momentum": 0.9}.
-        schedule: how the rate moves.
+        optimizer: a name ("sgd", "adamw", ...; see `hasten.training.optimizers`), an optimizer class such as
+            `torch.optim.Adam`, or a function from the model, called once the model is final, since earlier stages may
+            replace parameters.
+        lr: learning rate of all parameters. None: 1e-3 for a name, the class's own default, or the rates that the
+            function set.
+        options: further arguments of a name or a class, for example {"momentum": 0.9}.
+        schedule: how the rate moves: a `Schedule`, its name, a function (step) -> multiplier of the rate, or a
+            function (optimizer) -> torch scheduler that moves once per update.
         post_step: done after each update, in this order: averaging of weights, masks.
     """
 
-    optimizer: str | OptimizerFactory = "adamw"
-    lr: float | None = 1e-3
+    optimizer: str | OptimizerFactory | OptimizerClass = "adamw"
+    lr: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: Any = field(default_factory=Schedule)  # a `Schedule` once the Update is made
     post_step: tuple[PostStep, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.lr is not None and not self.lr > 0:
-            raise BadInput(f"the learning rate must be above 0; found {self.lr}.")
-        if self.lr is None and isinstance(self.optimizer, str):
-            raise BadInput(f"the optimizer {self.optimizer!r} needs a learning rate; found none.")
+        if self.lr is not None:
+            if not 0 < self.lr < math.inf:
+                raise BadInput(f"the learning rate must be above 0; found {self.lr}.")
+            object.__setattr__(self, "lr", float(self.lr))  # NumPy's numbers could not be loaded from a checkpoint
+        elif isinstance(self.optimizer, str):
+            object.__setattr__(self, "lr", DEFAULT_LR)
+        if self.options and callable(self.optimizer) and not is_optimizer_class(self.optimizer):
+            raise BadInput(
+                f"options have no effect on an optimizer that a function builds; found {dict(self.options)}. "
+                "Set them inside the function."
+            )
+        object.__setattr__(self, "schedule", as_schedule(self.schedule))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +99,7 @@ class Stop:
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.seconds is None:
-            raise BadInput("training must end some time: give Stop epochs, steps or seconds; found none of them.")
+            raise BadInput("Stop needs `epochs`, `steps` or `seconds`; none is given.")
         for name in ("epochs", "steps", "seconds", "patience", "plateau", "evaluate_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -94,11 +114,14 @@ class Task:
         name: short and without spaces; names the run folder.
         data: training and validation data.
         model: builds a fresh model; called after seeding, once per experiment.
-        loss: "cross_entropy", "mse", a callable (output, target) -> mean, or a `LossFunction`.
-        metric: what quality means: a name (see `hasten.training.metrics`) or a function that builds a torchmetrics
-            metric; "loss" for the validation loss itself.
+        loss: "cross_entropy", "mse", a callable (output, target) -> mean over the samples, or a `LossFunction`.
+        metric: what quality means: a name (see `hasten.training.metrics`), a torchmetrics metric or a function that
+            builds one, or a function (output, target) -> value, averaged over the samples; "loss" for the validation
+            loss itself.
+        higher_is_better: direction of a metric that does not say it itself, as a plain function.
         update: optimizer, learning rate and schedule.
         batch_size: samples per update; None for all of them (plain gradient descent).
+        valid_batch_size: samples per validation batch; None for `batch_size`.
         augment: done to each training batch, in this order (see `hasten.data.augmentation`).
         batch_transforms: done to each batch after that, in training and validation: normalization.
         stop: when training ends.
@@ -111,9 +134,11 @@ class Task:
     data: Data
     model: ModelFactory
     loss: str | LossFunction | MeanLoss = "cross_entropy"
-    metric: str | MetricFactory = "accuracy"
+    metric: str | Metric | MetricFactory | MetricFunction = "accuracy"
+    higher_is_better: bool | None = None
     update: Update = field(default_factory=Update)
     batch_size: int | None = 64
+    valid_batch_size: int | None = None
     augment: tuple[Augment, ...] = ()
     batch_transforms: tuple[Callable[[Batch], Batch], ...] = ()
     stop: Stop = field(default_factory=lambda: Stop(epochs=10))
@@ -126,3 +151,16 @@ class Task:
             raise BadInput(f"a task's name must be one word without slashes; found {self.name!r}.")
         if self.batch_size is not None and self.batch_size < 1:
             raise BadInput(f"batch_size must be at least 1, or None for full-batch descent; found {self.batch_size}.")
+        if self.valid_batch_size is not None and self.valid_batch_size < 1:
+            raise BadInput(
+                f"valid_batch_size must be at least 1, or None for batch_size; found {self.valid_batch_size}."
+            )
+
+
+def quality_of(task: Task) -> Quality:
+    """Return the task's metric over one evaluation; it counts the same labels as the task's loss.
+
+    Raises:
+        BadInput: if the metric or the loss cannot be used.
+    """
+    return Quality(task.metric, loss_function(task.loss), higher_is_better=task.higher_is_better)

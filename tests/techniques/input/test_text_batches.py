@@ -106,7 +106,7 @@ class Counting(nn.Module):
         ("length_bucketing", padded_task(), "no texts with one target each"),
         ("length_bucketing", replace(padded_classes_task(), batch_size=None), "a full batch has no order"),
         ("length_bucketing", replace(padded_classes_task(), model=Counting), "padding is not nothing to the model"),
-        ("sequence_packing", block_task(), "no target that it ignores"),
+        ("sequence_packing", block_task(), "no target that it ignores: the loss ignores -100"),
         (
             "sequence_packing",
             replace(padded_classes_task(), loss=CrossEntropy(ignore_index=-1)),

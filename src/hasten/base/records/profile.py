@@ -88,8 +88,8 @@ class MemoryAccount(Record, frozen=True):
     verified_peak: int = 0  # what it needed
     verified_predicted: int = 0  # what it should have needed
     growth_per_step: Interval | None = None  # bytes that stay behind after a step
-    reserved: int | None = None  # what a GPU's allocator holds at the peak
-    retries: int | None = None  # times a GPU's allocator had to free and try again
+    reserved: int | None = None  # what a GPU's allocator reserves for this step alone
+    retries: int | None = None  # times it had to free its cache and try again during the step
     over_step: tuple[PartMemory, ...] = ()  # from the first part of the step to the last
     remark: str = ""
 

@@ -48,6 +48,14 @@ _PRODUCTS = frozenset(
     )
 )
 _MATRIX_PRODUCTS = frozenset({"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"})
+_CONVOLUTIONS = frozenset({"aten.convolution", "aten.convolution_backward"})
+
+
+def product_kind(operator: str) -> str:
+    """Return "conv" or "matmul" for an operator that multiplies, "" for any other."""
+    if operator in _CONVOLUTIONS:
+        return "conv"
+    return "matmul" if operator in _PRODUCTS else ""
 
 
 class Operator(Record, frozen=True):
@@ -59,6 +67,12 @@ class Operator(Record, frozen=True):
     number_format: str  # of its first tensor argument, "float32"
     calls: float  # per step
     seconds: float  # per step, all calls
+    arithmetic: str = ""  # the format it multiplies in where that is another one: "tf32" or "bf32" for float32
+
+    @property
+    def multiplies_in(self) -> str:
+        """The number format in which it multiplies."""
+        return self.arithmetic or self.number_format
 
     @property
     def is_product(self) -> bool:
@@ -92,7 +106,7 @@ class Habit(Record, frozen=True):
 class Structure(Record, frozen=True):
     """What the step is made of, as far as rules ask."""
 
-    number_format: str  # in which most of the multiplying is done
+    number_format: str  # in which most of the time of products is spent; "tf32" and "bf32" are formats of their own
     fused_update: bool | None  # whether one call updates many parameters; None if the optimizer does not tell
     padding_share: float | None  # of the tokens; None where the data are no padded sequences
     recompilations: int | None  # after warming up; None where nothing is compiled

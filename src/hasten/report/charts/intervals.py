@@ -59,7 +59,7 @@ def _axis(scale: Scale, bottom: float, words: str) -> list[str]:
     for tick in scale.ticks(max(2, int((scale.end - scale.start) / _TICK))):
         x = scale.place(tick)
         marks.append(line(x, 0, x, bottom, "grid"))
-        marks.append(text(f"{tick_words(tick)}×", x=x, y=bottom + 16, class_="tick", anchor="middle"))
+        marks.append(text(f"{tick_words(tick)}x", x=x, y=bottom + 16, class_="tick", anchor="middle"))
     one = scale.place(1.0)
     middle = (scale.start + scale.end) / 2
     caption = text(words, x=middle, y=bottom + 36, class_="axis-name", anchor="middle")

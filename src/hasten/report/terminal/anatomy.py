@@ -1,4 +1,4 @@
-"""The anatomy of a step on the terminal: where its time goes, as bars, and one sentence."""
+"""The anatomy of a step on the terminal: its parts as bars, and one sentence."""
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -12,19 +12,21 @@ from hasten.report.wording import whole
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _TEXT_WIDTH = 42  # of everything beside the bars
 _WIDEST_BAR = 60
+_SMALLEST_SHARE = 0.005
 
 
 def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
-    """Return the parts of the step with bars, in `width` columns, and the verdict if no diagnosis tells it."""
+    """Return the parts of the step with bars, in `width` columns, and the verdict if there is no diagnosis."""
     step = profile.step_s
-    note = f"{profile.task}, {', '.join(profile.plan) if profile.plan else 'plain'}"
+    note = f"{profile.task}, {', '.join(profile.plan) if profile.plan else 'baseline'}"
     facts = (
         f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks of "
-        f"{whole(profile.steps)} steps; {count(profile.samples_per_s)} samples/s; "
-        f"peak memory {nbytes(profile.peak_bytes)}"
+        f"{whole(profile.steps)} steps; {count(profile.samples_per_s)} samples/s"
+        f"{'' if profile.memory is not None else f'; peak memory {nbytes(profile.peak_bytes)}'}"
     )
     widest = max(1, min(_WIDEST_BAR, width - _TEXT_WIDTH))
-    parts = [part for part in profile.parts if part.seconds > 0]
+    parts = [part for part in profile.parts if part.share >= _SMALLEST_SHARE]
+    small = [part.name for part in profile.parts if 0 < part.share < _SMALLEST_SHARE]
     largest = max(part.share for part in parts)
     rows = [_row(part, widest * part.share / largest) for part in parts]
     remarks = [Text(f"! {remark}", style="yellow") for remark in profile.remarks]
@@ -32,6 +34,7 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
         "Anatomy of a step",
         quiet(facts),
         grid(rows, right=frozenset({1, 2})),
+        *([quiet(f"below 0.5 %: {', '.join(small)}")] if small else []),
         *map(quiet, profile_sentences(profile)),
         *remarks,
         *([] if profile.diagnosis is not None else [Text(f"→ {profile.verdict}", style="bold")]),

@@ -1,4 +1,4 @@
-"""What techniques gave on this machine, on the terminal."""
+"""Results of techniques on this machine, on the terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +17,11 @@ TITLE = "on this machine"
 
 
 def all_on_this_machine(names: Sequence[str], found: Found, runs: Path) -> RenderableType:
-    """Return what each technique gave in the last run of each task, and which were never tried."""
+    """Return the result of each technique in the last run of each task, and the techniques that were never tried."""
     tried = {name: last_of_each_task(trials_of(name, found.evidence)) for name in names}
     parts: list[RenderableType] = [quiet(remark) for remark in found.remarks]
     if not found.evidence:
-        nothing = f"No run in {runs}/ was made on this machine, so nothing is known of what they give here."
-        return section(TITLE, Text(nothing), quiet("`hasten run TASK` tries them."), *parts)
+        return section(TITLE, Text(f"No results: {runs}/ has no run of this machine."), *parts)
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, trials in tried.items():
         for one in trials:
@@ -33,7 +32,7 @@ def all_on_this_machine(names: Sequence[str], found: Found, runs: Path) -> Rende
     never = [name for name, trials in tried.items() if not trials]
     if never:
         parts.append(Text(f"Never tried here: {joined(tuple(never), none='none')}."))
-    return section(TITLE, table, *parts, note=f"last run of each task in {runs}/; above 1 is faster")
+    return section(TITLE, table, *parts, note=f"last run of each task in {runs}/; above 1x is faster")
 
 
 def one_on_this_machine(name: str, found: Found, runs: Path) -> RenderableType:
@@ -41,7 +40,7 @@ def one_on_this_machine(name: str, found: Found, runs: Path) -> RenderableType:
     trials = trials_of(name, found.evidence)
     remarks = [quiet(remark) for remark in found.remarks]
     if not trials:
-        words = f"No run in {runs}/ on this machine has tried {name}. `hasten run TASK` does."
+        words = f"No results: no run in {runs}/ on this machine tried {name}."
         return section(TITLE, Text(words), *remarks)
     return section(TITLE, Group(*map(_told, trials)), *remarks, note=f"every run in {runs}/, newest first")
 

@@ -1,4 +1,4 @@
-"""A diagnosis on the terminal: what is wrong with the step, with the most to gain first."""
+"""A diagnosis on the terminal: its findings, the largest possible gain first."""
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -12,15 +12,13 @@ STYLES = {Severity.NOTE: "blue", Severity.WARNING: "yellow", Severity.CRITICAL: 
 
 
 def diagnosis_view(diagnosis: Diagnosis) -> RenderableType:
-    """Return the verdict, every finding with what it could gain and what to try, and how many rules had no say."""
+    """Return the verdict, every finding with its possible gain and what to try, and how many checks were skipped."""
     content: list[RenderableType] = [Text(f"→ {diagnosis.verdict}", style="bold")]
     if diagnosis.findings:
         content.append(grid([_row(finding) for finding in diagnosis.findings]))
-    looked = f"{plural(len(diagnosis.silent), 'other symptom')} looked for and not there"
-    lacked = f"; {plural(len(diagnosis.abstained), 'rule')} could not judge" if diagnosis.abstained else ""
-    again = sorted({finding.check for finding in diagnosis.findings if finding.check})
-    checks = [quiet(f"check again with: {command}") for command in again]
-    return section("Diagnosis", *content, quiet(f"{looked}{lacked}"), *checks)
+    passed = f"{plural(len(diagnosis.silent), 'other check')} passed"
+    skipped = f"; {len(diagnosis.abstained)} skipped (missing signal)" if diagnosis.abstained else ""
+    return section("Diagnosis", *content, quiet(f"{passed}{skipped}"))
 
 
 def _row(finding: Finding) -> tuple[Text, Text]:

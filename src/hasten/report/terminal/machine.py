@@ -1,4 +1,4 @@
-"""The machine on the terminal: what it is and how fast it is."""
+"""The machine on the terminal: facts, peaks and advice."""
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -7,11 +7,13 @@ from hasten.base.records.machine import Machine
 from hasten.base.units import seconds
 from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.terminal.layout import grid, quiet, section
-from hasten.report.wording import machine_line
+from hasten.report.wording import machine_line, plural
+
+_REMARKS = 3
 
 
 def machine_view(machine: Machine, *, kinds: frozenset[str] | None = MAIN_KINDS) -> RenderableType:
-    """Return the machine's facts, its measured peaks of these kinds (None for all), and what stands out."""
+    """Return the machine's facts, its measured peaks of these kinds, and advice; all of it where `kinds` is None."""
     content: list[RenderableType] = [
         Text(machine_line(machine)),
         quiet(f"{' '.join(machine.isa)}; torch {machine.torch}, Python {machine.python}, {machine.platform}"),
@@ -20,7 +22,10 @@ def machine_view(machine: Machine, *, kinds: frozenset[str] | None = MAIN_KINDS)
     if rows:
         cells = [(Text(row.kind), Text(row.how), _rate(row.rate), quiet(row.spread), quiet(row.size)) for row in rows]
         content.append(grid(cells, right=frozenset({2, 3})))
-    content += [Text(f"! {remark}", style="yellow") for remark in machine.remarks]
+    shown = machine.remarks if kinds is None else machine.remarks[:_REMARKS]
+    content += [Text(f"! {remark}", style="yellow") for remark in shown]
+    if (folded := len(machine.remarks) - len(shown)) > 0:
+        content.append(quiet(f"{plural(folded, 'more remark')}: hasten machine"))
     note = f"peaks measured in {seconds(machine.measured_s)}" if machine.peaks else "peaks not measured"
     return section("Machine", *content, note=note)
 

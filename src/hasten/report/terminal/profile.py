@@ -1,4 +1,4 @@
-"""A profile on the terminal: anatomy, layers, what could be gained, and the diagnosis."""
+"""A profile on the terminal: anatomy, layers, possible gains and the diagnosis."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,7 +17,7 @@ _NOTHING = 1.005
 
 
 def profile_view(profile: Profile, *, width: int) -> RenderableType:
-    """Return everything that a profile found, to fit into `width` columns."""
+    """Return the whole profile, in `width` columns."""
     parts = [anatomy_view(profile, width=width)]
     if profile.probes and (rows := layer_rows(profile, most=_LAYERS)):  # of a profile in depth
         shown = [place for place, head in enumerate(HEADS) if width >= _FOR_ALL_COLUMNS or head not in _LEFT_OUT]
@@ -27,9 +27,9 @@ def profile_view(profile: Profile, *, width: int) -> RenderableType:
     if gains := _gains(profile):
         parts.append(
             section(
-                "What could be gained",
+                "Largest possible gains",
                 grid(gains, right=frozenset({1})),
-                note="a step without it, in pairs with the usual one",
+                note="the step without each part, timed in pairs with the usual step",
             )
         )
     if profile.diagnosis is not None:
@@ -44,17 +44,17 @@ def _cell(words: str, place: int, *, head: bool) -> Text:
 
 
 def _gains(profile: Profile) -> list[tuple[Text, Text, Text]]:
-    """Return what each probe removed and what that gains at most, the largest first."""
+    """Return what each experiment removed and the largest gain that allows, the largest first."""
     measured = [(probe, probe.ratio) for probe in profile.probes if probe.ratio is not None]
     rows = [
         (
             Text(probe.removes),
-            Text(f"at most {times(ratio.high)}") if ratio.high > _NOTHING else quiet("nothing"),
+            Text(f"at most {times(ratio.high)}") if ratio.high > _NOTHING else quiet("none"),
             quiet("; ".join(filter(None, (f"{times(ratio.value)} {bounds(ratio)}, n = {ratio.n}", probe.detail)))),
         )
         for probe, ratio in sorted(measured, key=lambda pair: -pair[1].value)
     ]
     failed = [
-        (Text(probe.removes), quiet("not known"), quiet(probe.failed)) for probe in profile.probes if probe.failed
+        (Text(probe.removes), quiet("not measured"), quiet(probe.failed)) for probe in profile.probes if probe.failed
     ]
     return rows + failed

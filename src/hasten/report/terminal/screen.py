@@ -20,32 +20,37 @@ from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
+from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
+from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
 from hasten.report.terminal.trials import trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
 
-REDRAW_EVERY_S = 0.4
-"""Drawing the line of a training costs about a millisecond; so often, it stays far below 1 % of the time."""
-PLAIN_EVERY_S = 5.0
-"""Where nothing can be drawn over, each line stays, so there are few."""
-
 
 class Screen:
     """Shows records on a terminal as they come; use it as a context manager, so that the cursor comes back.
 
-    On a terminal the last line moves: it says what is being done. Elsewhere (a file, a pipe) everything is plain lines.
+    On a terminal the last line shows the activity in progress. Elsewhere (a file, a pipe) everything is plain lines.
     Nothing runs in the background: the screen changes only within `show`.
 
     Args:
         console: where to print; standard output by default.
         clock: seconds since some moment.
+        all_trials: also show the techniques that do not apply, one by one; else they are counted.
     """
 
-    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = perf_counter) -> None:
-        self.console = console or Console(highlight=False)
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        clock: Callable[[], float] = perf_counter,
+        all_trials: bool = False,
+    ) -> None:
+        self.console = console or standard_output()
         self._clock = clock
+        self._all_trials = all_trials
         self._live: Live | None = None
         self._line: TrainingLine | None = None
         self._drawn_at = -float("inf")
@@ -56,7 +61,7 @@ class Screen:
             Profile: lambda record: self.print(profile_view(record, width=self.console.width)),
             Diagnosis: lambda record: self.print(diagnosis_view(record)),
             Trial: self._trial,
-            Tuning: lambda record: self.print(tuning_view(record)),
+            Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
             Activity: self._activity,
             Note: lambda record: self.say(f"note: {record.text}"),
@@ -66,7 +71,7 @@ class Screen:
             Finished: self._finished,
             RunResult: self._result,
             Evidence: lambda record: self.print(verdict_view(record)),
-            Reported: lambda record: self.say(f"report: {record.path}"),
+            Reported: self._reported,
         }
 
     def __enter__(self) -> Self:
@@ -85,7 +90,7 @@ class Screen:
         """
         view = self._views.get(type(record))
         if view is None:
-            raise TypeError(f"the screen must know the kind of every record; found a {type(record).__name__}.")
+            raise TypeError(f"no view for records of type {type(record).__name__}.")
         view(record)
 
     def say(self, text: str) -> None:
@@ -98,6 +103,10 @@ class Screen:
         self._clear()
         self.console.print(view)
 
+    def next(self, command: str) -> None:
+        """Print the command to type next, the last line of every command."""
+        self.say(f"next: {command}")
+
     def _section(self, name: str, title: str, note: str) -> None:
         if self._open_section != name:
             self._open_section = name
@@ -108,13 +117,14 @@ class Screen:
             self._draw(indented(quiet(f"… {activity.text}")))
 
     def _trial(self, trial: Trial) -> None:
-        self._section("trials", "Techniques", "ratio above 1 is faster; 95 % interval")
-        if trial.verdict is not Verdict.NOT_ALLOWED:  # there are many: the tuning names them together
+        self._section("trials", "Techniques", "95 % confidence interval in brackets")
+        folded = {Verdict.NOT_ALLOWED} if self._all_trials else {Verdict.NOT_ALLOWED, Verdict.NOT_APPLICABLE}
+        if trial.verdict not in folded:  # the tuning counts the others
             self.print(trial_view(trial))
 
     def _started(self, started: Started) -> None:
         self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")
-        self._line = TrainingLine(started)
+        self._line = TrainingLine(started, self.console, self._clock)
         self._drawn_at = self._clock()
 
     def _moved(self, event: Progress | Evaluation) -> None:
@@ -127,7 +137,7 @@ class Screen:
             return
         self._drawn_at = now
         if terminal:
-            self._draw(indented(self._line.text(self.console.width - 2)))
+            self._draw(indented(self._line.view()))
         else:
             self.print(indented(Text(self._line.plain())))
 
@@ -137,12 +147,15 @@ class Screen:
         if finished.detail:
             self.print(indented(Text(finished.detail, style="yellow")))
 
+    def _reported(self, reported: Reported) -> None:
+        self.say(f"report: {reported.path}")
+
     def _result(self, result: RunResult) -> None:
         self._section("training", "Training", result.task)
         self.print(result_view(result))
 
     def _draw(self, view: RenderableType) -> None:
-        """Put the moving last line in place of the one before."""
+        """Replace the moving last line."""
         if self._live is None:
             self._live = Live(view, console=self.console, auto_refresh=False, transient=True)
             self._live.start(refresh=True)
@@ -150,7 +163,7 @@ class Screen:
             self._live.update(view, refresh=True)
 
     def _clear(self) -> None:
-        """Take the moving last line away."""
+        """Erase the moving last line."""
         if self._live is not None:
             self._live.stop()
             self._live = None

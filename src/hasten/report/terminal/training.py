@@ -1,85 +1,72 @@
 """A training on the terminal: one line while it runs, one line when it has ended."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from hasten.base.records.run import Evaluation, Progress, RunResult, Started, StopReason
 from hasten.base.units import count, seconds
 from hasten.report.terminal.layout import indented
-from hasten.report.wording import joined, loss_value, metric_value, whole
+from hasten.report.terminal.progress import field, progress_of, time_left
+from hasten.report.wording import joined, loss_value, metric_name, metric_value, whole
 
-_SHORTEST_BAR = 10
-_LONGEST_BAR = 40
+_FOR_THE_RATE = 78  # columns; below, the rate is left out
+_SHORTEST_BAR, _LONGEST_BAR, _WORDS = 6, 40, 70  # columns
 _WELL = frozenset({StopReason.TARGET, StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME, StopReason.PATIENCE})
 
 
 class TrainingLine:
-    """How far a training has come, as one line of text."""
+    """The progress of a training as one line: step, training loss, metric, rate and time left.
 
-    def __init__(self, started: Started) -> None:
+    Args:
+        started: the event with which the training began.
+        console: on which it is drawn.
+        clock: seconds since some moment.
+    """
+
+    def __init__(self, started: Started, console: Console, clock: Callable[[], float] = perf_counter) -> None:
         self._started = started
-        self._progress: Progress | None = None
-        self._metric = ""
+        self._fields: dict[str, Any] = {"step": f"step {whole(started.step)}", "loss": "", "metric": "", "rate": ""}
+        shown = [name for name in self._fields if name != "rate" or console.width >= _FOR_THE_RATE]
+        bar = max(_SHORTEST_BAR, min(_LONGEST_BAR, console.width - _WORDS))
+        self._progress = progress_of(console, *map(field, shown), clock=clock, bar=bar)
+        task = self._progress.add_task("", total=started.total_steps, completed=started.step, **self._fields)
+        self._task = self._progress.tasks[task]
 
     def see(self, event: Progress | Evaluation) -> None:
         """Take an event into account."""
+        fields = self._fields
         if isinstance(event, Progress):
-            self._progress = event
+            total = self._started.total_steps
+            fields["step"] = f"{whole(event.step)}/{whole(total)}" if total is not None else f"step {whole(event.step)}"
+            fields["loss"] = f"train loss {loss_value(_mean(event.losses))}"
+            fields["rate"] = f"{count(event.samples_per_s)}/s"
+            self._progress.update(self._task.id, completed=event.step, **fields)
         else:
-            self._metric = f"{self._started.metric_name} {metric_value(self._started.metric_name, event.metric)}"
+            name = self._started.metric_name
+            short = "val loss" if name == "loss" else name
+            fields["metric"] = f"{short} {metric_value(name, event.metric)}"
+            self._progress.update(self._task.id, **fields)
 
-    def text(self, width: int) -> Text:
-        """Return the line with a bar, in at most `width` columns: the rate, then the bar go where room is short."""
-        parts = self._parts()
-        for names in (parts, parts[:-2] + parts[-1:]):
-            words = "  ".join(word for word in names if word)
-            room = width - len(words) - 2
-            if room >= _SHORTEST_BAR:
-                return self._bar(min(room, _LONGEST_BAR)).append(f"  {words}")
-        line = Text(words)
-        line.truncate(width, overflow="ellipsis")
-        return line
+    def view(self) -> RenderableType:
+        """Return the line with its bar."""
+        return self._progress.get_renderable()
 
     def plain(self) -> str:
-        """Return the line without a bar, for where nothing can be drawn over."""
-        return ", ".join(word for word in (side(self._started.plan), *self._parts()) if word)
-
-    def _parts(self) -> list[str]:
-        """Return step, loss, metric, rate and time left; what is not known yet is empty."""
-        progress, total = self._progress, self._started.total_steps
-        if progress is None:
-            return [f"step {whole(self._started.step)}", "", "", "", ""]
-        step = f"{whole(progress.step)}/{whole(total)}" if total is not None else f"step {whole(progress.step)}"
-        return [
-            step,
-            f"loss {loss_value(_mean(progress.losses))}",
-            self._metric,
-            f"{count(progress.samples_per_s)}/s",
-            self._left(progress),
-        ]
-
-    def _left(self, progress: Progress) -> str:
-        total = self._started.total_steps
-        if total is None or progress.step == 0:
-            return ""
-        left_s = math.ceil(progress.elapsed_s * (total - progress.step) / progress.step)
-        return f"{left_s // 60}:{left_s % 60:02d} left"
-
-    def _bar(self, width: int) -> Text:
-        total = self._started.total_steps
-        if total is None or self._progress is None:
-            return Text("╌" * width, style="dim")
-        done = min(width, width * self._progress.step // total)
-        return Text.assemble(("━" * done, "blue"), ("━" * (width - done), "dim"))
+        """Return the line without a bar, for output that is not a terminal."""
+        words = (side(self._started.plan), *self._fields.values(), time_left(self._task))
+        return ", ".join(word for word in words if word)
 
 
 def result_view(result: RunResult) -> RenderableType:
-    """Return one line on a training that has ended."""
+    """Return one line on a training that has ended: its best metric, and the last one where it is not finite."""
     good = result.reason in _WELL
-    metric = f"{result.metric_name} {metric_value(result.metric_name, result.best_metric)}"
+    metric = f"{metric_name(result.metric_name)} {best_metric(result)}"
+    if result.best_metric is not None and result.final_metric is None:
+        metric = f"best {metric}, last not finite"
     return indented(
         Text.assemble(
             (f"{side(result.plan):<8}", "bold" if result.plan else ""),
@@ -92,14 +79,19 @@ def result_view(result: RunResult) -> RenderableType:
     )
 
 
+def best_metric(result: RunResult) -> str:
+    """Return the best value of the metric, or that it was never evaluated."""
+    return metric_value(result.metric_name, result.best_metric) if result.evaluations else "not evaluated yet"
+
+
 def side(plan: Sequence[str]) -> str:
     """Return which side of the comparison a training belongs to."""
     return "plan" if plan else "baseline"
 
 
 def training_note(plan: Sequence[str]) -> str:
-    """Return what is trained with, for a heading."""
-    return f"with {joined(plan)}" if plan else "plain"
+    """Return the plan, for a heading."""
+    return f"with {joined(plan)}" if plan else "baseline"
 
 
 def _mean(losses: Sequence[float | None]) -> float | None:

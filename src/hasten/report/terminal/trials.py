@@ -1,4 +1,4 @@
-"""Techniques on the terminal: each trial as it ends, and what tuning came to."""
+"""Techniques on the terminal: each trial as it ends, and the result of the tuning."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -7,8 +7,8 @@ from rich.text import Text
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.units import percent, seconds
 from hasten.report.terminal.layout import indented, quiet
-from hasten.report.trials import beside, finding, not_allowed
-from hasten.report.wording import as_fast, joined, knobs, ratio
+from hasten.report.trials import beside, finding, need_permission, not_allowed, not_applicable
+from hasten.report.wording import faster, joined, knobs, ratio
 
 STYLES = {
     Verdict.KEPT: "green",
@@ -20,7 +20,7 @@ STYLES = {
     Verdict.FAILED: "red",
     Verdict.NOT_ALLOWED: "dim",
 }
-_NAME_WIDTH = 20
+_NAME_WIDTH = 22
 _VERDICT_WIDTH = max(len(verdict.value) for verdict in Verdict)
 
 
@@ -35,20 +35,31 @@ def trial_view(trial: Trial) -> RenderableType:
     return indented(table)
 
 
-def tuning_view(tuning: Tuning) -> RenderableType:
-    """Return what tuning came to: the plan, its speed-up, the noise it stands in, and what it cost."""
-    speedup = f", {as_fast(tuning.speedup, 'pair')}" if tuning.speedup is not None else ""
-    lines: list[RenderableType] = [
-        Text(f"→ plan: {joined(tuning.plan.names, none='the plain training')}{speedup}", style="bold")
-    ]
-    noise = f"; the baseline against itself: {ratio(tuning.noise, 'pair')}" if tuning.noise is not None else ""
+def tuning_view(tuning: Tuning, *, all_trials: bool = False) -> RenderableType:
+    """Return the plan with its speed-up, the techniques that were not tried, the noise floor and the time spent.
+
+    Args:
+        tuning: the whole.
+        all_trials: name the techniques that need `--allow`; else they are counted.
+    """
+    speedup = f", {faster(tuning.speedup, 'pair')}" if tuning.speedup is not None else ""
+    lines: list[RenderableType] = []
+    if not all_trials and (folded := len(not_applicable(tuning.trials))):
+        lines.append(quiet(f"{folded} not applicable (reasons: --all, or the report of a run)"))
+    if all_trials:
+        lines += [quiet(sentence) for sentence in not_allowed(tuning.trials)]
+    else:
+        lines += [
+            quiet(f"{len(names)} more with --allow {kind}") for kind, names in need_permission(tuning.trials).items()
+        ]
+    lines.append(Text(f"→ plan: {joined(tuning.plan.names, none='keeping the baseline')}{speedup}", style="bold"))
+    noise = f"; noise floor (baseline against itself) {ratio(tuning.noise, 'pair')}" if tuning.noise is not None else ""
     lines.append(
         quiet(
             f"tuning took {seconds(tuning.spent_s)} of {seconds(tuning.budget_s)}; "
-            f"below {percent(tuning.smallest_difference)} counts as no difference{noise}"
+            f"detection threshold {percent(tuning.smallest_difference)}{noise}"
         )
     )
-    lines += [quiet(sentence) for sentence in not_allowed(tuning.trials)]
     if tuning.remark:
         lines.append(Text(f"! {tuning.remark}", style="yellow"))
     return Group(*map(indented, lines))
@@ -60,7 +71,7 @@ def _finding(trial: Trial) -> Text:
         (finding(trial), ""),
         (beside(trial), "dim"),
         (knobs(trial.knobs), "dim"),
-        (f"set up in {seconds(trial.setup_s)}" if trial.setup_s >= 1 else "", "dim"),
+        (f"setup {seconds(trial.setup_s)}" if trial.setup_s >= 1 else "", "dim"),
     ):
         if words:
             text.append("; " if text.plain else "", style="dim").append(words, style=style)

@@ -1,4 +1,4 @@
-"""The verdict on the terminal: one sentence, and baseline against plan in numbers."""
+"""The verdict on the terminal: one sentence, and the table of baseline and plan."""
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -16,7 +16,7 @@ STYLES = {Tone.BETTER: "green", Tone.SAME: "blue", Tone.WORSE: "red", Tone.UNKNO
 
 
 def verdict_view(evidence: Evidence) -> RenderableType:
-    """Return the sentence in a frame, what qualifies it, and the table of both sides."""
+    """Return the sentence in a frame, its conditions, and the table of both sides."""
     judgment = judge(evidence)
     style = STYLES[judgment.tone]
     content: list[RenderableType] = [
@@ -27,7 +27,7 @@ def verdict_view(evidence: Evidence) -> RenderableType:
         head = (quiet(""), quiet("baseline"), Text("plan", style="bold"))
         content.append(grid([head, *rows]))
     content += [quiet(detail) for detail in judgment.details]
-    content.append(quiet(f"Tuning took {seconds(evidence.tuning.spent_s)}, which is not part of these times."))
+    content.append(quiet(f"Tuning took {seconds(evidence.tuning.spent_s)}, not included."))
     content += [Text(f"! {remark}", style="yellow") for remark in evidence.remarks]
     return section("Baseline against plan", *content)
 

@@ -41,7 +41,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.datasets import Batch
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
-from hasten.training.loss import CrossEntropy, Loss
+from hasten.training.loss import Count, CrossEntropy, Loss
 from hasten.training.recipe import Recipe
 
 LEAST_CLASSES = 256
@@ -124,11 +124,10 @@ class FusedCrossEntropy:
     def __call__(self, output: Any, batch: Batch) -> Loss:
         if not isinstance(output, Unscored):
             return self.plain(output, batch)
-        ignored = -100 if self.plain.ignore_index is None else self.plain.ignore_index
-        total = chunked_cross_entropy(output, batch[-1], ignore_index=ignored, chunk=self.chunk)
+        total = chunked_cross_entropy(output, batch[-1], ignore_index=self.plain.ignored, chunk=self.chunk)
         return Loss(total, self.count(batch))
 
-    def count(self, batch: Batch) -> int:
+    def count(self, batch: Batch) -> Count:
         """Return the number of labels that are not ignored."""
         return self.plain.count(batch)
 
@@ -202,6 +201,8 @@ class FusedLinearCrossEntropy:
         """Refuse other losses, few classes, and outputs that are not just a linear layer's."""
         if not isinstance(recipe.forward.loss, CrossEntropy):
             return f"the loss is not cross-entropy but {type(recipe.forward.loss).__name__}"
+        if recipe.forward.loss.weight is not None or recipe.forward.loss.label_smoothing:
+            return "the cross-entropy has class weights or label smoothing"
         return why_not_last(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:

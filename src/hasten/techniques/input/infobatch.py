@@ -41,7 +41,7 @@ from hasten.base.seeds import derive
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.datasets import Batch
 from hasten.training.inspection import example_batch
-from hasten.training.loss import CrossEntropy, Loss, LossFunction, SquaredError
+from hasten.training.loss import Count, CrossEntropy, Loss, LossFunction, SquaredError
 from hasten.training.recipe import Recipe
 from hasten.training.session import steps_per_epoch, total_steps
 
@@ -57,17 +57,10 @@ def losses_of_samples(loss: LossFunction, output: Tensor, batch: Batch) -> Tenso
         output: the model's, (samples, ...).
         batch: its last tensor is the target, (samples, ...).
     """
-    target = batch[-1]
     if isinstance(loss, SquaredError):
-        return F.mse_loss(output, target, reduction="none").flatten(1).sum(1)
+        return F.mse_loss(output, batch[-1], reduction="none").flatten(1).sum(1)
     assert isinstance(loss, CrossEntropy), "refused otherwise"
-    ignored = -100 if loss.ignore_index is None else loss.ignore_index
-    if output.ndim > 2 and output.shape[:-1] == target.shape:
-        output, rows = output.flatten(0, -2), target.flatten()
-    else:
-        rows = target
-    each = F.cross_entropy(output, rows, reduction="none", ignore_index=ignored)
-    return each.reshape(len(target), -1).sum(1)
+    return loss.terms(output, batch).reshape(len(batch[-1]), -1).sum(1)
 
 
 class Scores:
@@ -151,7 +144,7 @@ class _Weighed:
         shown = summed.detach() * (len(weights) / weights.sum())
         return Loss(summed - summed.detach() + shown, self.count(batch))
 
-    def count(self, batch: Batch) -> int:
+    def count(self, batch: Batch) -> Count:
         return self.loss.count(batch)
 
 

@@ -111,6 +111,8 @@ class SequencePacking:
         targets = batch[-1]
         if targets.ndim != 2 or any(column.shape != targets.shape for column in batch):
             return "the data are no texts with a target for each token: (samples, length) inputs and targets"
+        if not (targets == loss.ignore_index).any():
+            return f"the data have no target that it ignores: the loss ignores {loss.ignore_index}"
         share = 1 - float(lengths_of(targets, loss.ignore_index).double().mean()) / targets.shape[1]
         if share < LEAST_PADDING:
             return f"only {percent(share)} of the targets are padding"

@@ -10,17 +10,16 @@ from hasten.base.seeds import preserved, seed_all
 from hasten.training.check.augmentation import check_augmentation, prepared
 from hasten.training.check.data import look
 from hasten.training.check.labels import check_labels
-from hasten.training.check.loss import check_gradient, check_loss
+from hasten.training.check.loss import check_gradient, check_loss, notes_on_loss
 from hasten.training.check.model import check_last_batch, fresh_model, trial_output
 from hasten.training.check.quality import check_metric, check_target
-from hasten.training.check.update import check_optimizer
+from hasten.training.check.update import check_optimizer, check_step
 from hasten.training.loss import loss_function
-from hasten.training.metrics import Quality
-from hasten.training.task import Task
+from hasten.training.task import Task, quality_of
 
 
-def check(task: Task) -> None:
-    """Raise an error if the task cannot be trained.
+def check(task: Task) -> tuple[str, ...]:
+    """Raise an error if the task cannot be trained; return what to know about it, one sentence each.
 
     Data sets that can be gathered (see `hasten.data.loading.gather`) are read for up to half a second each, from end to end
     where that suffices; of others, some samples are. Neither the global random generators nor any model that the
@@ -31,19 +30,23 @@ def check(task: Task) -> None:
     """
     with preserved():
         seed_all(task.seed)
-        quality, loss = Quality(task.metric), loss_function(task.loss)
+        quality, loss = quality_of(task), loss_function(task.loss)
         check_target(task, quality)
         read = look(task.data.train, "training"), look(task.data.valid, "validation")
         train, valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
         model = fresh_model(task)
-        check_optimizer(task, model)
+        optimizer = check_optimizer(task, model)
         model.eval()
+        notes: tuple[str, ...] = ()
         for seen in (train, valid):
             output = trial_output(model, seen)
             check_labels(loss, output, seen)
             value = check_loss(loss, output, seen)
-            check_metric(quality, output, seen)
+            check_metric(quality, output, seen, getattr(loss, "class_dim", None))
             if seen is train:
+                notes += notes_on_loss(loss, output, seen)
                 check_gradient(value, model)
         check_last_batch(task, model, train)
         check_augmentation(task, model, loss, read[0])
+        check_step(optimizer)
+    return notes

@@ -4,9 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Batch
+from hasten.training.additivity import has_samples, is_additive, rows_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import Loss, LossFunction, OfMean
@@ -26,10 +28,11 @@ def check_loss(loss: LossFunction, output: Any, seen: Seen) -> Loss:
     value = _value(loss, output, seen.batch)
     if isinstance(loss, OfMean):
         _check_mean(loss, value, output, seen.batch)
-    elif value.count != loss.count(seen.batch):
+    elif float(value.count) != float(loss.count(seen.batch)):
         raise BadInput(
             "a loss must count the same terms before and after the forward pass; found "
-            f"{loss.count(seen.batch)} from its count(batch) and {value.count} in the Loss that it returned."
+            f"{float(loss.count(seen.batch)):g} from its count(batch) and {float(value.count):g} in the Loss that it "
+            "returned."
         )
     if value.count and not bool(value.sum.isfinite()):
         whole = isinstance(output, Tensor) and bool(output.isfinite().all())
@@ -106,16 +109,55 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
 
 def _check_mean(loss: OfMean, value: Loss, output: Any, batch: Batch) -> None:
     """Raise if the loss of every sample twice is twice the loss: a sum, where a mean stays as it is."""
-    if not isinstance(output, Tensor) or output.shape[:1] != batch[-1].shape[:1]:
+    size = len(batch[-1])
+    if not has_samples(output, size):
         return
-    twice = tuple(torch.cat([column, column]) for column in batch)
+    twice = torch.arange(size).repeat(2)
     with torch.no_grad():
-        mean, mean_twice = (
-            value.sum / value.count,
-            _value(loss, torch.cat([output, output]), twice).sum / len(twice[-1]),
-        )
+        mean = value.sum / size
+        mean_twice = _value(loss, rows_of(output, twice), rows_of(batch, twice)).sum / (2 * size)
     if mean != 0 and torch.isclose(mean_twice, 2 * mean, rtol=1e-4):
         raise BadInput(
-            "the loss must be the mean over the examples; found that it doubles when every example comes twice, so it "
-            'is their sum. Use reduction="mean", or give a LossFunction that returns sum and count.'
+            "the loss must be the mean over the samples; found that it doubles when every sample comes twice, so it is "
+            'their sum. Use reduction="mean", or give a LossFunction that returns sum and count.'
         )
+
+
+def notes_on_loss(loss: LossFunction, output: Any, seen: Seen) -> tuple[str, ...]:
+    """Return what to know about a loss that can be used: that it is no mean over samples, say."""
+    outputs, batch = _varied(output, seen)
+    if is_additive(loss, outputs, batch) is not False:
+        return ()
+    return (
+        f"the loss is not a mean over samples: on {len(batch[-1])} {seen.part} samples at once it differs from the "
+        "mean over parts of them. Micro-batches would change its gradient, and the validation loss depends on the "
+        "batch size.",
+    )
+
+
+def _varied(output: Any, seen: Seen) -> tuple[Any, Batch]:
+    """Return more outputs and targets than the few samples that went through the model.
+
+    The outputs are random convex mixtures of those of the model, so that probabilities stay probabilities; the targets
+    are those of samples spread over the data, since equal ones show no difference between parts. A loss that also
+    reads inputs gets the samples that went through the model.
+    """
+    size = len(seen.batch[-1])
+    if len(seen.targets) < 2 or not has_samples(output, size):
+        return output, seen.batch
+    rows = torch.linspace(0, len(seen.targets) - 1, _ROWS).long()
+    by_value = seen.targets.flatten(1).double().sum(1).argsort() if seen.targets.ndim > 1 else seen.targets.argsort()
+    chosen = by_value[rows][torch.randperm(_ROWS)]
+    shares = torch.rand(_ROWS, size)
+    shares /= shares.sum(1, keepdim=True)
+    picked = torch.randint(size, (_ROWS,))
+
+    def mixed(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or not leaf.ndim:
+            return leaf
+        if not leaf.is_floating_point():
+            return leaf[picked]
+        return torch.tensordot(shares.to(leaf.dtype), leaf.detach(), dims=1)
+
+    inputs = tuple(column[picked] for column in seen.batch[:-1])
+    return tree_map(mixed, output), (*inputs, seen.targets[chosen])

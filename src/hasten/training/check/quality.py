@@ -8,7 +8,8 @@ from torch import Tensor
 from hasten.base.errors import BadInput
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
-from hasten.training.metrics import Quality, class_dimension
+from hasten.training.loss import class_dimension
+from hasten.training.metrics import OVER_CLASSES, Quality
 from hasten.training.task import Task
 
 _RANGE = {
@@ -21,45 +22,70 @@ _RANGE = {
     "rmse": (0.0, math.inf),
     "r2": (-math.inf, 1.0),
 }
-_OF_CLASSES = ("accuracy", "f1", "auroc")
+_IN_PERCENT = ("accuracy", "f1", "auroc")
+_JUDGED = 16
 
 
 def check_target(task: Task, quality: Quality) -> None:
-    """Raise if the metric does not say which direction is good, or cannot reach the target.
+    """Raise if the metric cannot reach the target.
 
     Raises:
         BadInput: names the metric and the range of its values.
     """
-    if callable(task.metric) and task.metric().higher_is_better is None:
-        raise BadInput(
-            f"the metric {quality.name} must say whether higher is better; its class has higher_is_better = None. "
-            "Set it to True or False in a subclass."
-        )
     target = task.stop.target
     if target is None:
         return
     low, high = _RANGE.get(quality.name, (-math.inf, math.inf))
     if not math.isfinite(target) or not low <= target <= high:
-        percent = quality.name in _OF_CLASSES and 1 < target <= 100
+        percent = quality.name in _IN_PERCENT and 1 < target <= 100
         hint = f" Per cent? Then write {target / 100:g}." if percent else ""
         raise BadInput(f"the target of {quality.name} must be from {low:g} to {high:g}; found {target:g}.{hint}")
 
 
-def check_metric(quality: Quality, output: Any, seen: Seen) -> None:
-    """Raise if the metric cannot judge the model's output against the target.
+def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | None) -> None:
+    """Raise if the metric cannot judge the model's output against the target, or cannot be computed.
+
+    Args:
+        quality: of the task.
+        output: the model's for the first samples.
+        seen: what was seen of the data.
+        class_dim: of the task's loss.
 
     Raises:
         BadInput: names the metric and both shapes.
     """
     target = seen.batch[-1]
     must = f"the metric {quality.name!r} must be able to judge output {described(output)} by target {described(target)}"
-    scores = isinstance(output, Tensor) and output.ndim > 1 and output.shape[class_dimension(output, target)] > 1
-    if quality.name in _OF_CLASSES and (not scores or target.is_floating_point()):
-        raise BadInput(
-            f"{must}; it is over classes, so it needs a score for each class and whole labels. Choose another, or give "
-            "a function that builds a torchmetrics metric, for example BinaryAccuracy."
+    if quality.name in OVER_CLASSES:
+        scores = (
+            isinstance(output, Tensor)
+            and output.ndim > 1
+            and output.shape[class_dimension(output, target, class_dim)] > 1
         )
+        if scores and target.is_floating_point() and target.shape == output.shape:
+            raise BadInput(
+                f"{must}; it needs one label per sample, and these {seen.part} targets are class probabilities (soft "
+                'labels) or numbers. Use metric="loss", or judge by hard labels: give them in the validation data, or '
+                "pass a function (output, target) -> value as metric."
+            )
+        if not scores or target.is_floating_point():
+            raise BadInput(
+                f"{must}; it is over classes, so it needs a score for each class and whole labels. Choose another, or "
+                "give a function that builds a torchmetrics metric, for example BinaryAccuracy."
+            )
+    judged = output.detach() if isinstance(output, Tensor) else output
     try:
-        quality.add(output.detach() if isinstance(output, Tensor) else output, target)
+        # As many samples as an evaluation has, up to some: a metric may need several.
+        for _ in range(max(1, min(seen.size, _JUDGED) // len(target))):
+            quality.add(judged, target)
+        quality.value(0.0)
     except Exception as error:
-        raise failure(must, error) from error
+        few = f" The {seen.part} data have {seen.size} sample{'s' * (seen.size > 1)}." if seen.size < _JUDGED else ""
+        raise failure(must, error, f"Choose another metric, or give more data.{few}") from error
+    if quality.name == "auroc" and seen.part == "validation" and len(seen.ids) == seen.size:
+        labels = seen.targets.unique()
+        if len(labels) < 2:
+            raise BadInput(
+                f"auroc is not defined where all labels are the same; every label of the validation data is "
+                f"{int(labels[0])}. Choose another metric, or add samples of other classes."
+            )

@@ -1,42 +1,89 @@
-"""Check of the optimizer: that it can be built, and holds parameters of the model."""
+"""Checks of the optimizer and the schedule: built, one step made, saved and loaded."""
 
-from torch import nn, optim
+import inspect
+import io
+from collections.abc import Callable
+from typing import Any
 
-from hasten.base.errors import BadInput
+import torch
+from torch import Tensor, nn, optim
+from torch.utils._pytree import tree_map
+
+from hasten.base.errors import BadInput, HastenError
 from hasten.training.check.failure import failure
-from hasten.training.optimizers import make_optimizer
-from hasten.training.task import Task, Update
+from hasten.training.optimizers import build_optimizer
+from hasten.training.replayed_schedule import replayed_schedule
+from hasten.training.task import Task
 
 
-def check_optimizer(task: Task, model: nn.Module) -> None:
-    """Raise if the task's optimizer cannot be built for the model.
+def check_optimizer(task: Task, model: nn.Module) -> optim.Optimizer:
+    """Return the task's optimizer, built for the model.
 
     Raises:
-        BadInput: if the name is unknown, an option is wrong, or a factory returns something else or an optimizer of
-            another model.
+        BadInput: if the name is unknown, an option is wrong, its step needs a closure, a factory returns something else
+            or an optimizer of another model, or the schedule cannot be used.
     """
-    optimizer = _built(task.update, model)
-    if not isinstance(optimizer, optim.Optimizer):
-        raise BadInput(
-            f"Update.optimizer must be a function (model) -> torch.optim.Optimizer; it returned "
-            f"{type(optimizer).__name__}."
-        )
+    optimizer = _built(lambda: build_optimizer(task.update, model), task)
     ours = {id(parameter) for parameter in model.parameters()}
     if not any(id(parameter) in ours for group in optimizer.param_groups for parameter in group["params"]):
         raise BadInput(
             "Update.optimizer must use the parameters of the model that it is given; found none of them in the "
             "optimizer. Use the function's argument, not a model from outside."
         )
+    if (closure := inspect.signature(optimizer.step).parameters.get("closure")) and closure.default is closure.empty:
+        raise BadInput(
+            f"{type(optimizer).__name__}.step needs a closure that evaluates the loss again, but a training step "
+            "evaluates it once. Choose an optimizer that works with one gradient per step."
+        )
+    replayed_schedule(task.update.schedule, optimizer)
+    return optimizer
 
 
-def _built(update: Update, model: nn.Module) -> object:
-    if callable(update.optimizer):
-        try:
-            return update.optimizer(model)
-        except Exception as error:
-            raise failure("Update.optimizer must return an optimizer", error) from error
-    assert update.lr is not None, "Update refuses a named optimizer without a rate"
+def _built(build: Callable[[], optim.Optimizer], task: Task) -> optim.Optimizer:
     try:
-        return make_optimizer(update.optimizer, model, lr=update.lr, options=update.options)
-    except ValueError as error:
-        raise failure(f"the optimizer {update.optimizer!r} must be able to use its options", error) from error
+        return build()
+    except HastenError:
+        raise
+    except Exception as error:
+        named = isinstance(task.update.optimizer, str)
+        must = f"the optimizer {task.update.optimizer!r} must be able to use its options"
+        raise failure(must if named else "Update.optimizer must return an optimizer", error) from error
+
+
+def check_step(optimizer: optim.Optimizer) -> None:
+    """Raise if the optimizer cannot make a step with the gradients that are there, or its state cannot be saved.
+
+    Changes the model.
+
+    Raises:
+        BadInput: names the optimizer and what failed.
+    """
+    name = type(optimizer).__name__
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    sparse = any(parameter.grad is not None and parameter.grad.is_sparse for parameter in parameters)
+    try:
+        optimizer.step()
+    except Exception as error:
+        advice = (
+            "The model has sparse gradients (an embedding with sparse=True): set sparse=False, or use an optimizer "
+            'that takes them, such as "sgd" or "adagrad".'
+            if sparse
+            else "Choose another optimizer."
+        )
+        raise failure(f"the optimizer {name} must be able to update this model", error, advice) from error
+    content = io.BytesIO()
+    try:
+        torch.save(tree_map(_emptied, optimizer.state_dict()), content)
+        content.seek(0)
+        torch.load(content, weights_only=True)
+    except Exception as error:
+        raise failure(
+            f"the state of the optimizer {name} must be tensors and plain values, so that a checkpoint can be loaded",
+            error,
+            "Choose another optimizer.",
+        ) from error
+
+
+def _emptied(value: Any) -> Any:
+    """Return a tensor without its numbers: what kind of object it is decides whether it loads."""
+    return torch.empty(0, dtype=value.dtype) if type(value) is Tensor else value
