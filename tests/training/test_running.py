@@ -129,3 +129,25 @@ def test_a_signal_from_outside_ends_after_the_step_and_saves(tmp_path: Path, num
     process.stdout.close()
     assert rest.rstrip().endswith(f"signal {status}")
     assert (tmp_path / CHECKPOINT).exists()
+
+
+def test_surgeries_are_undone_last_first() -> None:
+    """Each wraps the model once more; undone in another order, the innermost would be taken for the outermost."""
+    order: list[str] = []
+
+    def surgery(name: str) -> Surgery:
+        def change(model: torch.nn.Module) -> torch.nn.Module:
+            order.append(f"change {name}")
+            return torch.nn.Sequential(model)
+
+        def undo(model: torch.nn.Module) -> torch.nn.Module:
+            order.append(f"undo {name}")
+            return model[0]  # type: ignore[index]
+
+        return Surgery(change, undo)
+
+    plain = baseline(mlp_task(stop=Stop(steps=1)))
+    changed = Recipe(**{**vars(plain), "model": (surgery("a"), surgery("b"), surgery("c"))})
+    trained = run_training(changed, EMPTY, show=lambda event: None)
+    assert order == ["change a", "change b", "change c", "undo c", "undo b", "undo a"]
+    mlp_task().model().load_state_dict(trained.model.state_dict())

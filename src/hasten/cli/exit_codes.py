@@ -2,26 +2,51 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import click
 import typer
+from click.core import ParameterSource
 
 from hasten.base.records.run import RunResult, StopReason
 from hasten.cli.failing import FAILED
 
 if TYPE_CHECKING:
     from hasten.report.terminal import Screen
-    from hasten.training.task import Task
 
 
-def leave_if_interrupted(signal_number: int | None, folder: Path, task: "Task", screen: "Screen") -> None:
+def leave_if_interrupted(signal_number: int | None, folder: Path, screen: "Screen") -> None:
     """If there was a signal, print the command that resumes and exit with 128 + its number (130, 143)."""
     if signal_number is None:
         return
-    again = f"hasten train {task.command} --resume {shlex.quote(str(folder))}"
     screen.say(f"interrupted; checkpoint saved in {folder}")
-    screen.next(again)
+    screen.next(resume_command(click.get_current_context(), folder))
     raise typer.Exit(128 + signal_number)
+
+
+def resume_command(context: click.Context, folder: Path) -> str:
+    """Return the command that resumes a run: `hasten train` with all that was typed and means something to it.
+
+    Args:
+        context: of the command that trained, `train` or `run`.
+        folder: of the run.
+    """
+    assert context.parent is not None, "a command is called by the group"
+    train = cast(click.Group, context.parent.command).commands["train"]
+    words = ["hasten", "train"]
+    for parameter in train.params:
+        name, value = parameter.name, context.params.get(parameter.name or "")
+        typed = name and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if name in ("resume", "runs") or value is None:
+            continue
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif typed and isinstance(value, bool):
+            words += parameter.opts[-1:] if value else parameter.secondary_opts[-1:]
+        elif typed:
+            values = cast(list[object], list(value)) if isinstance(value, list | tuple) else [value]
+            words += [word for one in values for word in (parameter.opts[-1], str(one))]
+    return shlex.join([*words, "--resume", str(folder)])
 
 
 def leave_if_diverged(result: RunResult) -> None:

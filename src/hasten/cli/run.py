@@ -61,7 +61,7 @@ def run(
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
         if job.evidence is None:
-            leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
+            leave_if_interrupted(job.interrupted_by, job.folder, screen)
             return
         if job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the complete pairs")

@@ -36,7 +36,7 @@ def train(
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)
-        leave_if_interrupted(trained.interrupted_by, folder, chosen, screen)
+        leave_if_interrupted(trained.interrupted_by, folder, screen)
         screen.say(f"run folder: {folder}")
         screen.next(
             f"hasten run {chosen.command}" if plan is None else f"hasten profile {chosen.command} --plan {plan}"
