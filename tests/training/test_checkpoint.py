@@ -146,12 +146,16 @@ DIFFERENT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "value a loss closes over": ({"loss": weighted(1.0)}, {"loss": weighted(2.0)}, "loss: "),
     "metric": ({}, {"metric": "f1"}, "metric: 'accuracy' in the checkpoint, 'f1' now"),
     "schedule": ({}, {"update": Update(optimizer="adam", lr=1e-2, schedule=Schedule(name="cosine"))}, "schedule: "),
-    "learning rate": ({}, {"update": Update(optimizer="adam", lr=1e-3)}, "optimizer options: "),
+    "learning rate": (
+        {},
+        {"update": Update(optimizer="adam", lr=1e-3)},
+        r"learning rate: \[0.01\] in the checkpoint, \[0.001\] now",
+    ),
     "weight decay": ({"update": adam()}, {"update": adam(weight_decay=0.5)}, "optimizer options: .*weight_decay=0.5"),
     "betas": ({"update": adam()}, {"update": adam(betas=(0.8, 0.99))}, "optimizer options: "),
     "optimizer": ({}, {"update": Update(optimizer="adamw", lr=1e-2)}, "optimizer: Adam in the checkpoint, AdamW now"),
     "augmentation": ({}, {"augment": (noised,)}, "augmentation: "),
-    "batch transforms": ({}, {"prepare": (turned,)}, "batch transforms: "),
+    "batch transforms": ({}, {"batch_transforms": (turned,)}, "batch transforms: "),
     "activation": ({"model": net(nn.GELU())}, {"model": net(nn.GELU(approximate="tanh"))}, "layers: 1: GELU"),
     "functional activation": (
         {"model": lambda: Doubled(2.0)},

@@ -150,7 +150,7 @@ def _verify(path: Path, file: BinaryIO) -> None:
     """Compare the checksum at the end of the file with that of its content."""
     left = file.seek(0, os.SEEK_END) - _FOOTER
     if left < 0:
-        raise Damaged(f"{path} is damaged or not a checkpoint of hasten: it is only {left + _FOOTER} bytes long.")
+        raise Damaged(f"{path} is damaged or not a checkpoint of hasten: it has only {left + _FOOTER} bytes.")
     file.seek(left)
     footer = file.read(_FOOTER)
     if not footer.endswith(MARK):

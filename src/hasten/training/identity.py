@@ -42,6 +42,7 @@ def identity(run: Session, plan: Plan) -> dict[str, Any]:
         "loss": _object(task.loss),
         "metric": _object(task.metric),
         "optimizer": type(run.optimizer).__name__,
+        "learning rate": str([float(rate) for rate in run.base_lrs]),
         "optimizer options": [described(options) for options in run.options],
         "schedule": _object(task.update.schedule),
         "techniques": ", ".join(f"{one.technique}{dict(one.knobs) or ''}" for one in plan.choices) or "none",
