@@ -13,7 +13,6 @@ from typing import Any
 
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
-
 from hasten.tuning.ratios import of_few
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,6 @@
 from typing import Any
 
 from benchmarks.recording import RESULTS, recorded
-
 from hasten.base.units import nbytes, seconds
 
 TASKS = ("fashion-mnist", "shakespeare", "imdb", "housing")
@@ -22,7 +21,7 @@ Written by `python -m benchmarks.quote` from the results of `benchmarks/techniqu
 - **speed**: time per sample of the plain training over that with the technique, 95 % interval, n pairs of blocks timed
   in turn. Above 1 is faster. The interval holds whenever the comparison stopped; with few pairs it has no end.
 - **memory**: tensor memory of a step at its peak over the plain step's. Compiled code cannot be watched.
-- **guarantee**: what the technique promises, and whether the numerical gate found it kept. TRAJECTORY and MODEL change the
+- **guarantee**: what the technique promises, and whether it passed its numerical gate. TRAJECTORY and MODEL change the
   training on purpose: their proof is the loss.
 - **loss**: validation loss at the end of a short training over the plain one's, from the same seeds, with Student's t
   interval over the seeds. Below 1 is better. A short training says little about a long one.

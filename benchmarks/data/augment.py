@@ -9,12 +9,12 @@ import argparse
 from collections.abc import Callable, Iterator
 
 import torch
-from benchmarks.peers import unavailable
-from benchmarks.recording import record
-from benchmarks.rounds import Way, rates, table
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks.peers import unavailable
+from benchmarks.recording import record
+from benchmarks.rounds import Way, rates, table
 from hasten.data.augmentation.color import Brightness, Contrast, Hue, Saturation
 from hasten.data.augmentation.draws import Augment, Draws, augmented
 from hasten.data.augmentation.images import Erase, Flip, PadCrop, RandomResizedCrop

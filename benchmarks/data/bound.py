@@ -14,11 +14,11 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from benchmarks.recording import record
-from benchmarks.rounds import Way, rates, table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks.recording import record
+from benchmarks.rounds import Way, rates, table
 from hasten import Data, Stop, Task, Update
 from hasten.data.augmentation.images import Flip, PadCrop
 from hasten.data.augmentation.normalize import Normalize, channel_statistics

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
 from benchmarks.data.peer_loaders import installed
 from benchmarks.recording import record
 from benchmarks.rounds import Way, rates, table
-from torch.utils.data import DataLoader, Dataset, TensorDataset
-
 from hasten.data.datasets import Windows
 from hasten.data.loading.loaders import Fetched, gathered
 from hasten.data.loading.order import shuffled

@@ -14,12 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from benchmarks.peers import unavailable
-from benchmarks.recording import record
-from benchmarks.rounds import Way, rates, table
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.peers import unavailable
+from benchmarks.recording import record
+from benchmarks.rounds import Way, rates, table
 from hasten.data.augmentation.draws import Augment, Draws, augmented
 from hasten.data.augmentation.images import Flip, RandomResizedCrop
 from hasten.data.augmentation.normalize import Normalize

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, TensorDataset, default_collate
+
 from benchmarks.data.integrity_stores import smooth_picture
 from benchmarks.data.slow_data import (
     BATCH,
@@ -31,9 +34,6 @@ from benchmarks.data.slow_data import (
 )
 from benchmarks.profiling.faults import Reading, spin, wide
 from benchmarks.profiling.workloads import convolutional, features, task, with_loader
-from torch import Tensor, nn
-from torch.utils.data import Dataset, TensorDataset, default_collate
-
 from hasten import Data
 from hasten.data.loading.loaders import Loader, gathered, per_sample
 from hasten.data.loading.order import sequential
@@ -154,7 +154,7 @@ PLANTED: tuple[Case, ...] = (
     Case("spins for every sample", lambda: reading(partial(spin, 3e-5)), "input: computing", plain, "spin"),
     Case("a slow augmentation", lambda: changed(augment=(Noise(6),)), "input: Noise", plain, "Noise"),
     Case("a mild augmentation", lambda: changed(augment=(Noise(2),)), "input: Noise", plain, "Noise"),
-    Case("prepares row by row", lambda: changed(batch_transforms=(row_by_row,)), "input: row_by_row", plain, "row_by_row"),
+    Case("works row by row", lambda: changed(batch_transforms=(row_by_row,)), "input: row_by_row", plain, "row_by_row"),
     Case("tiny samples, 1 worker", lambda: tiny(usual(num_workers=1), partial(on_eight, 128)), "input: workers",
          lambda: tiny(gathered, partial(on_eight, 128))),
     Case("tiny samples, 2 workers", lambda: tiny(usual(num_workers=2), partial(on_eight, 64)), "input: workers",

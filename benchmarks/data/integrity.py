@@ -31,11 +31,11 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from torch.utils.data import TensorDataset
+
 from benchmarks.data.bound import model
 from benchmarks.data.integrity_stores import Kind, epoch, kinds, packed
 from benchmarks.recording import ratio, record, told
-from torch.utils.data import TensorDataset
-
 from hasten import Data, Task, Update
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.normalize import Normalize

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import TensorDataset
+
 from benchmarks.peers import unavailable
 from benchmarks.rounds import Way
-from torch.utils.data import TensorDataset
 
 Peer = Callable[[np.ndarray, np.ndarray, Path, int], Way]
 SHARD_BYTES = 2**26

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.profiling.faults import spin
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks.profiling.faults import spin
 from hasten.data.augmentation.draws import Draws
 from hasten.data.datasets import Batch
 from hasten.data.loading.loaders import Fetch, Fetched, Loader

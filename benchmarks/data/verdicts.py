@@ -14,10 +14,10 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import torch
+
 from benchmarks.data.input_faults import HEALTHY, PLANTED, Case
 from benchmarks.recording import ratio, record, told
 from benchmarks.rounds import Way, rates
-
 from hasten.base.records.finding import Finding
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine

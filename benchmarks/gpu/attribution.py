@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.gpu.parts import device, options, wait, write
-from benchmarks.profiling.workloads import features, task, with_loader
 from torch import Tensor, nn, optim
 
+from benchmarks.gpu.parts import device, options, wait, write
+from benchmarks.profiling.workloads import features, task, with_loader
 from hasten.base.device import Device
 from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import anatomy

@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.gpu.parts import device, options, wait, write
-
 from hasten import Stop, Task
 from hasten.base.errors import Refused
 from hasten.machine import facts, measure

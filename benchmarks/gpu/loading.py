@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.gpu import cifar10
 from benchmarks.gpu.parts import device, options, wait, write
-
 from hasten.base.errors import Refused
 from hasten.machine import facts
 from hasten.measurement.statistics import ratio_interval

@@ -1,10 +1,10 @@
 """Is a step's peak memory predicted, and where does its time go? The profile of three models on the GPU."""
 
+from torch import nn
+
 from benchmarks.gpu import cifar10
 from benchmarks.gpu.parts import device, options, write
 from benchmarks.profiling.workloads import Transformer, features, task, tokens
-from torch import nn
-
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine import facts
 from hasten.profiling.profile import profile_in_depth

@@ -1,7 +1,7 @@
 """What hasten is for: time to a stated validation accuracy, plain PyTorch against the tuned plan.
 
 The baseline is the task as people write it: float32, torch's `DataLoader`, the plain optimizer. hasten tunes twice,
-with and without a technique that changes the path of training (TRAJECTORY: one_cycle). The three sides are then trained on
+with and without a technique that changes the trajectory (one_cycle). The three sides are then trained on
 the same seeds, in turn, in random order. Tuning is reported apart. Where whole trainings are too long to tune with,
 `--cycle` adds one_cycle of that length to the plan: it is then judged by the trainings of this benchmark.
 
@@ -15,7 +15,6 @@ import random
 from pathlib import Path
 
 from benchmarks.recording import ratio, record, told
-
 from hasten import Choice, Plan
 from hasten.api import tune
 from hasten.base.records.run import RunResult

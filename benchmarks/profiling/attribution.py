@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.profiling.workloads import features, task, with_loader
-from benchmarks.recording import record
 from numpy.typing import NDArray
 from torch import Tensor, nn, optim
 
+from benchmarks.profiling.workloads import features, task, with_loader
+from benchmarks.recording import record
 from hasten import Data
 from hasten.data.loading.loaders import gathered
 from hasten.measurement.clock import Marks, step_times_ns

@@ -17,11 +17,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from benchmarks.profiling.workloads import Block, Transformer, convolutional, features, task, tokens, with_loader
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset
 
+from benchmarks.profiling.workloads import Block, Transformer, convolutional, features, task, tokens, with_loader
 from hasten import Data, Stop, Update
 from hasten.data.loading.loaders import gathered, per_sample
 from hasten.profiling.probes.thread_sweep import threads_set

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from benchmarks.profiling.workloads import Block
-from benchmarks.recording import record
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from benchmarks.profiling.workloads import Block
+from benchmarks.recording import record
 from hasten.machine import facts
 from hasten.measurement.flops import complexity_of
 from hasten.measurement.resident import rss_peak

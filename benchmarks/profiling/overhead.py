@@ -13,9 +13,9 @@ from time import perf_counter
 
 import numpy as np
 import torch
+
 from benchmarks.profiling.workloads import Workload, workloads
 from benchmarks.recording import ratio, record, told
-
 from hasten.measurement.clock import Marks
 from hasten.profiling.step_variance import collector_watched
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules

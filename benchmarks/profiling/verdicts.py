@@ -9,9 +9,9 @@ told from) is told first; a healthy training passes where nothing is told that i
 import argparse
 
 import torch
+
 from benchmarks.profiling.faults import HEALTHY, PLANTED, Case, accepted
 from benchmarks.recording import record
-
 from hasten.base.records.machine import Machine
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine import facts, measure

@@ -28,7 +28,6 @@ from benchmarks.techniques.case_tasks import (
     wide_layers,
     wide_rows,
 )
-
 from hasten import Task
 from hasten.base.stages import FREE
 from hasten.machine import facts

@@ -12,9 +12,9 @@ import random
 from time import perf_counter
 
 import torch
+
 from benchmarks.recording import ratio, record, told
 from benchmarks.techniques.gpt_ways import gpt_task, parameters, size_options
-
 from hasten.machine import facts
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.applying import apply_all, make

@@ -11,10 +11,10 @@ import argparse
 from dataclasses import replace
 from statistics import mean, stdev
 
-from benchmarks.recording import record
-from benchmarks.techniques.gpt_ways import WAYS, gpt_task, parameters, size_options, ways
 from torch import nn
 
+from benchmarks.recording import record
+from benchmarks.techniques.gpt_ways import WAYS, gpt_task, parameters, size_options, ways
 from hasten import Plan
 from hasten.base.records.run import RunResult
 from hasten.techniques.forward.int8.linear import Int8Linear

@@ -4,7 +4,7 @@ Also said: the share of the machine's measured peak (of the format that the prod
 counting the model's own FLOPs once, as the plain way makes them. Every way has a process of its own, which waits while
 the others have their turns: what one does to its heap must not help the next one.
 
-    python -m benchmarks.techniques.gpt_throughput --data FILE [--rounds 7] [--layers 6 --width 384 --batch 16 --length 256]
+    python -m benchmarks.techniques.gpt_throughput --data FILE [--rounds 7] [--layers 6 --width 384]
 """
 
 import argparse
@@ -19,7 +19,6 @@ from time import perf_counter
 
 from benchmarks.recording import ratio, record, told
 from benchmarks.techniques.gpt_ways import WAYS, gpt_task, parameters, size_options, ways
-
 from hasten.machine import measure
 from hasten.profiling.work import count_work
 from hasten.training.session import build

@@ -5,7 +5,7 @@ in random order within a round; the ratios are paired within a round. int8 takes
 autocast, and quantizes its weight in every pass, as it does once a step in training. `errors` are relative to float32.
 
     python -m benchmarks.techniques.int8_linear [--rounds 15]
-    python -m benchmarks.techniques.int8_linear --cpu-time    # one thread, by its processor time: for a machine that is shared
+    python -m benchmarks.techniques.int8_linear --cpu-time    # one thread, by CPU time: for a shared machine
     CXX=none python -m benchmarks.techniques.int8_linear      # without a C++ compiler
 """
 
@@ -18,9 +18,9 @@ from time import perf_counter, thread_time
 from typing import Any
 
 import torch
-from benchmarks.recording import ratio, record, told
 from torch import Tensor, nn
 
+from benchmarks.recording import ratio, record, told
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings
 from hasten.techniques.forward.int8.quantize import KERNELS
 from hasten.techniques.forward.int8.support import unsupported

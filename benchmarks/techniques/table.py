@@ -2,7 +2,7 @@
 
 Speed is the paired comparison that tuning makes, per sample, with its interval; it ends as soon as it is certain.
 EXACT, ROUNDING and PRECISION techniques owe their numerical gate whether they are faster or not. What changes the
-training on purpose (TRAJECTORY, MODEL) is trained beside the plain way on a part of the data, for the task's own number of
+training (TRAJECTORY, MODEL) is trained beside the plain way on a part of the data, for the task's own number of
 epochs, from the same seeds: the ratio of the validation losses, paired by seed, has Student's t interval.
 
 The results are written after every row, so that nothing that one technique does loses the others.
@@ -21,7 +21,6 @@ from pathlib import Path
 
 from benchmarks.recording import record, told
 from benchmarks.training.short_trainings import VALID_SAMPLES, change, cut, last_losses
-
 from hasten.base.errors import Refused
 from hasten.base.stages import FREE
 from hasten.machine import facts

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from benchmarks.recording import record
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
+from benchmarks.recording import record
 from hasten import Data, Stop, Task, Update
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make

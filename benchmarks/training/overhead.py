@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
-from benchmarks.recording import ratio, record, told
 from rich.console import Console
 from sklearn.datasets import make_classification
 from torch import nn
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.regression import MeanSquaredError
 
+from benchmarks.recording import ratio, record, told
 from hasten import Data, Plan, Stop, Task, Update
 from hasten.base.seeds import derive
 from hasten.report.terminal import Screen

@@ -17,7 +17,6 @@ from time import perf_counter
 from benchmarks.recording import ratio, record, told
 from benchmarks.training.overhead import mlp
 from benchmarks.training.peer_trainers import installed
-
 from hasten import Choice, Plan
 from hasten.machine import facts
 from hasten.techniques.applying import apply_plan

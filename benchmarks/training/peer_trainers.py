@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from benchmarks.peers import unavailable
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.peers import unavailable
 
 Train = Callable[[], object]
 BATCH_SIZE, EPOCHS, RATE = 32, 4, 1e-3

@@ -85,7 +85,7 @@ def test_bare_tokens_are_read_and_checked(tmp_path):
 
 
 def test_an_npz_bomb_is_one_message(tmp_path, monkeypatch):
-    monkeypatch.setattr("hasten.data.decompression.ALWAYS_BYTES", 1 << 20)
+    monkeypatch.setattr("hasten.data.sources.decompression.ALWAYS_BYTES", 1 << 20)
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(1 << 22), b=np.zeros(1 << 22))
     with pytest.raises(BadInput, match=r"x.npz decompresses to more than .*, so it was not read"):
         read_arrays(tmp_path / "x.npz")

@@ -255,7 +255,7 @@ def test_a_sparse_file_in_a_tar_is_refused(tmp_path):
     ("name", "opener"), [("x.tar.gz", gzip.open), ("x.tar.xz", lzma.open), ("x.tar.bz2", bz2.open)]
 )
 def test_a_tar_bomb_is_refused_while_little_of_it_is_decompressed(tmp_path, monkeypatch, name, opener, kind):
-    monkeypatch.setattr("hasten.data.decompression.ALWAYS_BYTES", 1 << 20)
+    monkeypatch.setattr("hasten.data.sources.decompression.ALWAYS_BYTES", 1 << 20)
     entry = tarfile.TarInfo("zeros.txt")
     entry.type, entry.size = kind, 1 << 26
     with opener(tmp_path / name, "wb") as file:
@@ -268,7 +268,7 @@ def test_a_tar_bomb_is_refused_while_little_of_it_is_decompressed(tmp_path, monk
 
 
 def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("hasten.data.decompression.ALWAYS_BYTES", 1 << 20)
+    monkeypatch.setattr("hasten.data.sources.decompression.ALWAYS_BYTES", 1 << 20)
     files = {f"a/{number}.txt": bytes(1 << 20) for number in range(8)}
     (tmp_path / "x.zip").write_bytes(zip_bytes(files, compression=zipfile.ZIP_DEFLATED))
     with pytest.raises(BadInput, match=r"x.zip decompresses to more than .*, so it was not read"):

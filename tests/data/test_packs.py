@@ -149,7 +149,7 @@ def test_a_cached_store_follows_its_source(tmp_path):
     (tmp_path / "x.txt").write_text("one")
 
     def store():
-        return open_store(cached(pack_characters(tmp_path / "x.txt"), tmp_path / "cache"))
+        return cached(pack_characters(tmp_path / "x.txt"), tmp_path / "cache")
 
     first = store()
     before = (first.folder / "manifest.json").stat().st_mtime_ns

@@ -15,11 +15,12 @@ from torch.utils.data import Dataset
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Batch
 from hasten.data.packing.pack_images import pack_images
-from hasten.data.sources.class_folders import ClassFolders, find_class_folders
-from hasten.data.sources.on_error import OnBad, left_out_notes
-from hasten.data.sources.pictures import IMAGE_SUFFIXES, decode_all
+from hasten.data.sources.on_error import OnBad, left_out_notes, other_files_notes
+from hasten.data.sources.pictures import ImageSource, decode_all
+from hasten.data.sources.source import find_images
+from hasten.data.sources.stored import StoredImages, splits_of
 from hasten.data.store.pack import cached
-from hasten.data.store.reader import Store, StoreSamples, open_store
+from hasten.data.store.reader import Store, StoreSamples
 from hasten.machine import cache_folder
 from hasten.tasks.splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update
@@ -87,8 +88,10 @@ def task(
     (of everything, where there are no parts), each class with its share, is for validation. A test part is not used.
 
     Args:
-        data: a folder with one folder per class, a tar archive of such, or a folder of such archives; JPEG and PNG.
-        size: the side in pixels of the squares to scale to; that of the first image, at most 64, where None.
+        data: a folder with one folder per class, an archive of such, a folder of such archives, or a store that `hasten
+            pack` made of one of those.
+        size: the side in pixels of the squares to scale to; where None, that of the first image, at most 64, or the
+            images as they are packed.
         batch_size: images per update.
         lr: learning rate of AdamW.
         target: validation accuracy at which training ends; None to make all epochs.
@@ -99,17 +102,12 @@ def task(
     Raises:
         BadInput: if there are no classes, or the cache cannot be written; under "raise", also what `on_bad` names.
     """
-    folders = find_class_folders(data, IMAGE_SUFFIXES, on_bad=on_bad)
-    side = size or _side(folders, on_bad)
-    if side < SMALLEST:
-        raise BadInput(f"{data} must have images of at least {SMALLEST} x {SMALLEST} pixels; found {side} x {side}.")
-    packing = pack_images(folders, size=side, on_bad=on_bad)
-    store = open_store(cached(packing, cache_folder() / "stores"))
+    images = find_images(data, on_bad=on_bad)
+    store = _store(images, size, on_bad)
     labels = store.take("label", torch.arange(len(store))).numpy()
-    splits = {name: store.split(name).numpy() for name in store.splits}
-    train, valid = map(torch.from_numpy, learning_parts(splits, labels, VALID_SHARE))
+    train, valid = map(torch.from_numpy, learning_parts(splits_of(store), labels, VALID_SHARE))
     mean, std = _statistics(store, train)
-    classes = len(folders.classes)
+    classes = len(images.classes)
     return Task(
         name="images",
         data=Data(
@@ -121,15 +119,42 @@ def task(
         update=Update(optimizer="adamw", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
-        notes=left_out_notes(data, store.manifest.skipped),
+        notes=(
+            *left_out_notes(data, store.manifest.skipped),
+            *other_files_notes(data, images.ignored),
+            *images.remarks,
+        ),
     )
 
 
-def _side(folders: ClassFolders, on_bad: OnBad) -> int:
+def _store(images: ImageSource, size: int | None, on_bad: OnBad) -> Store:
+    """Return the images as pixels of one size: as they are packed, or from the cache."""
+    if isinstance(images, StoredImages) and _are_fit(images.shape, size):
+        return images.store
+    side = size or _side(images, on_bad)
+    _check_side(images, side)
+    return cached(pack_images(images, size=side, on_bad=on_bad), cache_folder() / "stores")
+
+
+def _are_fit(shape: tuple[int, ...] | None, size: int | None) -> bool:
+    """Return whether packed images can be used as they are: colors, of the size that was asked for, if any was."""
+    if shape is None or shape[2] != 3 or min(shape[:2]) < SMALLEST:
+        return False
+    return size is None or shape[:2] == (size, size)
+
+
+def _check_side(images: ImageSource, side: int) -> None:
+    if side < SMALLEST:
+        raise BadInput(
+            f"{images.source} must have images of at least {SMALLEST} x {SMALLEST} pixels; found {side} x {side}."
+        )
+
+
+def _side(images: ImageSource, on_bad: OnBad) -> int:
     """Return the shorter side of the first image, but not more than what a small CNN is quick on."""
-    for _, image in decode_all(folders, on_bad=on_bad, skipped=[]):
+    for _, image in decode_all(images, on_bad=on_bad, skipped=[]):
         return min(*image.shape[:2], LARGEST)
-    raise BadInput(f"{folders.source} must hold at least one image that can be decoded; found none.")
+    raise BadInput(f"{images.source} must hold at least one image that can be decoded; found none.")
 
 
 def _statistics(store: Store, ids: Tensor) -> tuple[Tensor, Tensor]:

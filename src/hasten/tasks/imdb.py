@@ -17,7 +17,7 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.data.sources.on_error import OnBad, left_out_notes
-from hasten.data.sources.texts import read_text_folders
+from hasten.data.sources.source import read_texts
 from hasten.tasks.splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -64,7 +64,8 @@ def task(
     untouched. The words are those of the training reviews alone.
 
     Args:
-        data: a folder or tar archives of `train/pos/*.txt`, `train/neg/*.txt`; other classes serve as well.
+        data: a folder or archives of `train/pos/*.txt`, `train/neg/*.txt`, or a store packed from them; other classes
+            serve as well.
         words: how many of the most frequent words of the training reviews are told apart.
         batch_size: reviews per update.
         lr: learning rate of Adam.
@@ -75,7 +76,7 @@ def task(
     Raises:
         BadInput: if the source has no class folders of .txt files, or, under "raise", one is not UTF-8.
     """
-    texts = read_text_folders(data, on_bad=on_bad)
+    texts = read_texts(data, on_bad=on_bad)
     train, valid = learning_parts(texts.splits, texts.labels, VALID_SHARE)
     split_texts = [find_words(text) for text in texts.texts]
     known = fit_words((split_texts[i] for i in train.tolist()), words)
@@ -90,7 +91,7 @@ def task(
         update=Update(optimizer="adam", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
-        notes=left_out_notes(data, texts.skipped),
+        notes=(*left_out_notes(data, texts.skipped), *texts.remarks),
     )
 
 

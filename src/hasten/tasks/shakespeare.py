@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Windows
 from hasten.data.sources.characters import encode, fit_characters
-from hasten.data.sources.content import read_text
+from hasten.data.sources.source import read_prose
 from hasten.training.schedule import Schedule
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -122,7 +122,7 @@ def task(
     """Return the task: predict each next character; the last tenth of the text is for validation.
 
     Args:
-        data: a text file in UTF-8, compressed or not.
+        data: a text file in UTF-8, compressed or not, or a store packed from one.
         size: of the model; its `length` is also that of the windows.
         batch_size: windows per update.
         lr: learning rate of AdamW at its highest.
@@ -132,7 +132,7 @@ def task(
     Raises:
         BadInput: if the file cannot be read or is too short for one window in either part.
     """
-    text = read_text(data)
+    text = read_prose(data)
     tokens = torch.from_numpy(encode(text, vocabulary := fit_characters(text)))
     cut = len(tokens) - int(VALID_SHARE * len(tokens))
     train, valid = Windows(tokens[:cut], size.length), Windows(tokens[cut:], size.length)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from hasten.data.parts import Part, part_of
+from hasten.data.sources.parts import Part, part_of
 from hasten.data.split import stratified
 
 Ids = NDArray[np.int64]

@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.data.sources.on_error import OnBad, left_out_notes
+from hasten.data.sources.stored import is_store, read_stored_table
 from hasten.data.split import by_fraction, stratified
 from hasten.data.tables.parquet import read_parquet
 from hasten.data.tables.preprocess import Prepared, fit, transform
@@ -55,8 +56,8 @@ def task(
 
     A column of text, or of at most 20 distinct whole numbers, is a class: cross-entropy and accuracy, each class with
     its share in both parts. Any other is a number: squared error of the standardized column, and R2. The other columns
-    are prepared as `hasten.data.tables.preprocess` does, by the training rows alone. A value of a category that is rare or absent
-    in them is taken as "other", and noted.
+    are preprocessed with statistics of the training rows (`hasten.data.tables.preprocess`). A rare or unseen category
+    is taken as "other", and noted.
 
     Args:
         data: the table: CSV or TSV, compressed or not, or Parquet; or a folder with one file to learn from and perhaps
@@ -116,7 +117,7 @@ def part_files(data: Path) -> PartFiles:
     Raises:
         BadInput: if a folder does not hold one file to learn from and at most one to validate on.
     """
-    if not data.is_dir():
+    if not data.is_dir() or is_store(data):
         return PartFiles(data)
     tables = sorted(path for path in data.iterdir() if _PART_SUFFIXES & {ending.lower() for ending in path.suffixes})
     found = {
@@ -158,6 +159,11 @@ def _unknown_notes(path: Path, prepared: Prepared) -> tuple[str, ...]:
 
 
 def _read(path: Path, column: str | int, on_bad: OnBad) -> Table:
+    if is_store(path):
+        table = read_stored_table(path)
+        if column not in (table.target_name, -1):
+            raise BadInput(f"{path} was packed to predict {table.target_name!r}; found {column!r}. Pack it again.")
+        return table
     if ".parquet" in path.suffixes:
         return read_parquet(path, column, on_bad=on_bad)
     return read_table(path, column, on_bad=on_bad)

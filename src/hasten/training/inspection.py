@@ -36,3 +36,13 @@ def copy_of(model: nn.Module) -> nn.Module:
     """
     computed = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
     return deepcopy(model, {id(value): value.detach().clone() for value in computed if not value.is_leaf})
+
+
+def silence_dropout(model: nn.Module) -> nn.Module:
+    """Turn every dropout layer of a model off, in place; attention and recurrent layers hold its rate as a number."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):  # the base of every dropout layer of torch
+            module.p = 0.0
+        if isinstance(getattr(module, "dropout", None), float):
+            setattr(module, "dropout", 0.0)  # noqa: B010  (a plain attribute, which nn.Module's types do not know)
+    return model

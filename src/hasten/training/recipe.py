@@ -49,8 +49,7 @@ class Input:
     `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
 
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
-    own; `batch_transforms` on all; `curriculum` then on those that are trained on, with the share of the run that is done, from
-    0 to 1. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
+    own; `batch_transforms` on all; `curriculum` then on training batches, with the fraction of the run that is done. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
     """
 
     batch_size: int

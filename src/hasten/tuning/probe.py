@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
 from hasten.data.datasets import Batch
+from hasten.training.inspection import silence_dropout
 from hasten.training.loop import step
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
@@ -155,16 +156,7 @@ def without_dropout(recipe: Recipe) -> Recipe:
 
     Two ways to compute the same thing may draw their masks in different order; that is no error of either.
     """
-    return recipe.with_surgery(_silence)
-
-
-def _silence(model: nn.Module) -> nn.Module:
-    for module in model.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd):  # the base of every dropout layer of torch
-            module.p = 0.0
-        if isinstance(getattr(module, "dropout", None), float):  # attention and recurrent layers keep it so
-            setattr(module, "dropout", 0.0)  # noqa: B010  (a plain attribute, which nn.Module's types do not know)
-    return model
+    return recipe.with_surgery(silence_dropout)
 
 
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:

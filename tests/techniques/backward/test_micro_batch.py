@@ -1,15 +1,20 @@
 """Micro-batches and delayed updates against the whole batch."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+from hasten import Task
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
 
-from tiny_tasks import cnn_task, mlp_task, regression_task
+from tiny_tasks import block_task, cnn_task, mlp_task, padded_task, regression_task
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 7])
@@ -25,9 +30,62 @@ def test_gives_the_gradient_of_the_whole_batch(size: int, clip: str | None) -> N
             torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=2e-4)
 
 
-def test_refuses_batch_norm_by_its_name() -> None:
-    reason = make("micro_batch").refuse(baseline(cnn_task()), facts())
-    assert reason == "the layer '1' normalizes over the batch, and would see only a part of it"
+def contrastive(output: Tensor, target: Tensor) -> Tensor:
+    """InfoNCE: each sample against all others of its batch."""
+    unit = nn.functional.normalize(output)
+    return nn.functional.cross_entropy(unit @ unit.T / 0.1, torch.arange(len(unit)))
+
+
+def summed(output: Tensor, target: Tensor) -> Tensor:
+    """A sum in the place of a mean."""
+    return nn.functional.cross_entropy(output, target, reduction="sum")
+
+
+class BatchMean(nn.Module):
+    """Subtracts the mean of the batch; no class of torch's norms."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
+
+
+def with_norm(norm: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(5, 8), norm, nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"loss": contrastive}, "the gradient of"),
+        ({"loss": summed}, "the gradient of"),
+        ({"model": lambda: with_norm(BatchMean())}, "the gradient of"),
+        ({"model": lambda: with_norm(nn.BatchNorm1d(8))}, "the buffer '1.running_mean'"),
+        ({"model": lambda: with_norm(nn.BatchNorm1d(8, track_running_stats=False))}, "the gradient of"),
+        (
+            {"model": lambda: nn.Sequential(spectral_norm(nn.Linear(5, 8)), nn.Linear(8, 2))},
+            "buffer '0.parametrizations.weight.0._u'",
+        ),
+    ],
+    ids=["contrastive", "sum", "own norm", "batch norm", "batch norm without statistics", "spectral"],
+)
+def test_what_looks_at_the_whole_batch_is_refused_whatever_its_class(changes: dict[str, Any], what: str) -> None:
+    reason = make("micro_batch").refuse(baseline(mlp_task(**changes)), facts())
+    assert reason is not None
+    assert what in reason
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        mlp_task(dropout=0.5),
+        block_task(dropout=0.3),
+        padded_task(),
+        mlp_task(loss=nn.CrossEntropyLoss(weight=torch.tensor([1.0, 20.0]))),
+        mlp_task(model=lambda: with_norm(nn.GroupNorm(2, 8))),
+    ],
+    ids=["dropout", "blocks", "ignored labels", "weighted mean", "group norm"],
+)
+def test_what_treats_each_sample_by_itself_is_not_refused(task: Task) -> None:
+    assert make("micro_batch").refuse(baseline(task), facts()) is None
 
 
 def test_refuses_parts_as_large_as_the_batch() -> None:

@@ -1,6 +1,7 @@
 """Looking at labeled images."""
 
 import hashlib
+import io
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,37 +9,39 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput
 from hasten.base.records.inspection import ColumnSummary, Inspection, Picture
 from hasten.data.inspect.summary import class_counts, class_problems, repetitions, shape_counts, source_bytes
-from hasten.data.sources.archive import read_members
-from hasten.data.sources.class_folders import ClassFolders
-from hasten.data.sources.pictures import decode_image
+from hasten.data.sources.optional import require
+from hasten.data.sources.pictures import ImageSource, contents, decoded
 
 _EXAMINED = 2000
 _PICTURES = 12
 _PICTURE_BYTES = 64 << 10
+_SHOWN_AS_THEY_ARE = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"GIF8": "image/gif"}
 _COLORS = ("red", "green", "blue")
 
 
-def inspect_images(folders: ClassFolders) -> Inspection:
+def inspect_images(folders: ImageSource) -> Inspection:
     """Return the summary of labeled images.
 
     All bytes are read, and compared by a hash; at most 2,000 images, evenly spread, are decoded for sizes and colors.
     """
-    decoded = set(np.unique(np.linspace(0, len(folders) - 1, _EXAMINED).astype(int)).tolist())
+    examined = set(np.unique(np.linspace(0, len(folders) - 1, _EXAMINED).astype(int)).tolist())
     shown = _to_show(folders)
     keys: list[bytes] = [b""] * len(folders)
     shapes: list[tuple[int, ...]] = []
     histogram = np.zeros((3, 256), np.int64)
     pictures: list[Picture] = []
     broken: list[str] = []
-    for place, content in read_members(folders.members):
+    for place, content in contents(folders):
         keys[place] = hashlib.blake2b(content, digest_size=16).digest()
-        if place in shown and len(content) <= _PICTURE_BYTES:
-            pictures.append(_picture(folders, place, content))
-        if place in decoded:
+        if place in examined or place in shown:
             try:
-                pixels = decode_image(content, str(folders.members[place]))
+                pixels = decoded(folders, place, content)
             except BadInput as error:
                 broken.append(str(error))
+                continue
+            if place in shown and len(content) <= _PICTURE_BYTES:
+                pictures.append(_picture(folders, place, content, pixels))
+            if place not in examined:
                 continue
             shapes.append((pixels.shape[1], pixels.shape[0]))
             for color in range(3):
@@ -48,7 +51,7 @@ def inspect_images(folders: ClassFolders) -> Inspection:
         source=str(folders.source),
         kind="images",
         num_samples=len(folders),
-        examined=len(decoded),
+        examined=len(examined),
         nbytes=source_bytes(folders.source),
         duplicates=duplicates,
         classes=class_counts(folders.labels, folders.classes),
@@ -58,11 +61,12 @@ def inspect_images(folders: ClassFolders) -> Inspection:
         pictures=tuple(pictures),
         problems=(
             *folders.skipped,
+            *folders.remarks,
             *(
                 f"{count} files end in {suffix or 'nothing'} and are left out."
                 for suffix, count in folders.ignored.items()
             ),
-            *([f"{len(broken)} of {len(decoded)} images cannot be decoded. {broken[0]}"] if broken else []),
+            *([f"{len(broken)} of {len(examined)} images cannot be decoded. {broken[0]}"] if broken else []),
             *([f"The images have {len(set(shapes))} sizes."] if len(set(shapes)) > 1 else []),
             *class_problems(folders.labels, folders.classes, folders.splits),
             *repeated,
@@ -70,16 +74,22 @@ def inspect_images(folders: ClassFolders) -> Inspection:
     )
 
 
-def _to_show(folders: ClassFolders) -> set[int]:
+def _to_show(folders: ImageSource) -> set[int]:
     """Return the first images of each class, as evenly as there is room for."""
     per_class = -(-_PICTURES // len(folders.classes))
     places = [np.flatnonzero(folders.labels == code)[:per_class] for code in range(len(folders.classes))]
     return set(np.concatenate(places)[:_PICTURES].tolist())
 
 
-def _picture(folders: ClassFolders, place: int, content: bytes) -> Picture:
-    media_type = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-    return Picture(label=folders.classes[int(folders.labels[place])], media_type=media_type, content=content)
+def _picture(folders: ImageSource, place: int, content: bytes, pixels: NDArray[np.uint8]) -> Picture:
+    """Return an image as a browser can show it: its file, or its pixels as PNG where that is of another kind."""
+    label = folders.classes[int(folders.labels[place])]
+    for start, media_type in _SHOWN_AS_THEY_ARE.items():
+        if content.startswith(start):
+            return Picture(label=label, media_type=media_type, content=content)
+    buffer = io.BytesIO()
+    require("PIL.Image", package="pillow", what="images").fromarray(pixels).save(buffer, "PNG")
+    return Picture(label=label, media_type="image/png", content=buffer.getvalue())
 
 
 def _color(name: str, counts: NDArray[np.int64]) -> ColumnSummary:

@@ -9,6 +9,7 @@ from hasten.data.inspect.summary import class_counts, class_problems, number_sum
 from hasten.data.inspect.table import inspect_table
 from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.source import Arrays, Prose, Source
+from hasten.data.sources.stored import StoredImages
 from hasten.data.sources.texts import Texts
 from hasten.data.tables.table import Table
 
@@ -19,7 +20,7 @@ _SHOWN_CHARACTERS = 200
 def inspect(source: Source) -> Inspection:
     """Return the summary of a source; of images, sizes and colors come from at most 2,000, evenly spread."""
     match source:
-        case ClassFolders():
+        case ClassFolders() | StoredImages():
             return inspect_images(source)
         case Table():
             return inspect_table(source)
@@ -49,6 +50,7 @@ def _texts(source: Texts) -> Inspection:
         rows=tuple((source.classes[int(source.labels[i])], source.texts[i][:_SHOWN_CHARACTERS]) for i in first),
         problems=(
             *source.skipped,
+            *source.remarks,
             *([f"{empty} texts are empty."] if empty else []),
             *class_problems(source.labels, source.classes, source.splits),
             *repeated,

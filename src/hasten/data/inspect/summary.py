@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hasten.base.records.inspection import ColumnSummary
 from hasten.base.units import percent
-from hasten.data.folder import contents_of
+from hasten.data.sources.folder import contents_of
 
 _TOP = 5
 _IMBALANCE = 5

@@ -22,7 +22,7 @@ from hasten.data.packing.materialize import (
 from hasten.data.store.fingerprint import SourceFingerprint
 from hasten.data.store.manifest import MANIFEST, Layout, way_out
 from hasten.data.store.pack import Chunk, Packing, cached, store_name
-from hasten.data.store.reader import Store, StoreSamples, open_store
+from hasten.data.store.reader import Store, StoreSamples
 from hasten.data.store.writer import ColumnSchema
 
 _CHUNK_BYTES = 4 << 20
@@ -73,7 +73,7 @@ def packed(dataset: Dataset[Any], batch_size: int, *, fingerprint: str, cache: P
     def fetch(ids: Tensor) -> Iterator[Fetched]:
         if not opened:
             packing = pack_dataset(samples, fingerprint)
-            store = open_store(cached(packing, cache))
+            store = cached(packing, cache)
             check_same(samples, store)
             names = tuple(column.name for column in packing.columns)
             opened.append(gathered(StoreSamples(store, names), batch_size))

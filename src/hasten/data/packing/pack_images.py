@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
-from hasten.data.sources.archive import read_members
-from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.on_error import OnBad, leave_out
-from hasten.data.sources.pictures import Channels, decode_image
+from hasten.data.sources.pictures import Channels, ImageSource, contents, decoded
+from hasten.data.sources.stored import StoredImages
 from hasten.data.store.fingerprint import hash_values
 from hasten.data.store.manifest import Layout
 from hasten.data.store.pack import LABEL, Chunk, Packing, split_codes, split_columns, split_details
@@ -34,7 +33,7 @@ class _Choice:
 
 
 def pack_images(
-    folders: ClassFolders,
+    folders: ImageSource,
     *,
     form: ImageForm = "pixels",
     size: int | None = None,
@@ -60,6 +59,10 @@ def pack_images(
     if form == "encoded":
         if size is not None:
             raise BadInput(f"encoded images keep the size they have; found the size {size}. Pack them as pixels.")
+        if isinstance(folders, StoredImages) and folders.shape is not None:
+            raise BadInput(
+                f"{folders.source} holds pixels, not files of images. Pack its source with --encoded instead."
+            )
         image = ColumnSchema(name="image", layout=Layout.VARIABLE, dtype="|u1")
         columns = (image, ColumnSchema(name="size", layout=Layout.FIXED, dtype="<i4", shape=(2,)))
     else:
@@ -77,23 +80,28 @@ def pack_images(
             "size": size,
             "channels": channels,
             "on_bad": on_bad,
-            "content": hash_values([member.name for member in folders.members], folders.labels.tolist()),
+            "content": _named(folders),
         },
         classes=folders.classes,
         details=split_details(folders.splits),
     )
 
 
-def _chunks(folders: ClassFolders, choice: _Choice, position: int) -> Iterator[Chunk]:
+def _named(folders: ImageSource) -> str:
+    """Return a hash of which images these are; that of their bytes is the source's."""
+    names = [] if isinstance(folders, StoredImages) else [member.name for member in folders.members]
+    return hash_values(names, folders.labels.tolist())
+
+
+def _chunks(folders: ImageSource, choice: _Choice, position: int) -> Iterator[Chunk]:
     splits = split_codes(len(folders), folders.splits)
     skipped = list(folders.skipped) if position == 0 else []
     good: list[int] = []
     images: list[NDArray[np.uint8]] = []
     sizes: list[tuple[int, ...]] = []
-    for place, content in read_members(folders.members[position:]):
-        done = position + place
+    for done, content in contents(folders, position):
         try:
-            pixels = decode_image(content, str(folders.members[done]), channels=choice.channels, size=choice.size)
+            pixels = decoded(folders, done, content, channels=choice.channels, size=choice.size)
         except BadInput as error:
             leave_out(error, choice.on_bad, skipped)
         else:
@@ -112,19 +120,19 @@ def _chunks(folders: ClassFolders, choice: _Choice, position: int) -> Iterator[C
             good, images, sizes, skipped = [], [], [], []
 
 
-def _first_shape(folders: ClassFolders, channels: Channels, on_bad: OnBad) -> tuple[int, ...]:
-    for place, content in read_members(folders.members):
+def _first_shape(folders: ImageSource, channels: Channels, on_bad: OnBad) -> tuple[int, ...]:
+    for place, content in contents(folders):
         try:
-            return decode_image(content, str(folders.members[place]), channels=channels).shape
+            return decoded(folders, place, content, channels=channels).shape
         except BadInput as error:
             leave_out(error, on_bad, [])
     raise BadInput(f"{folders.source} must hold at least one image that can be decoded; found none.")
 
 
-def _fitting(pixels: NDArray[np.uint8], choice: _Choice, folders: ClassFolders, place: int) -> NDArray[np.uint8]:
+def _fitting(pixels: NDArray[np.uint8], choice: _Choice, folders: ImageSource, place: int) -> NDArray[np.uint8]:
     if pixels.shape != choice.shape:
         raise BadInput(
-            f"{folders.members[place]}: images packed as pixels must have one size; found "
+            f"{folders.name_of(place)}: images packed as pixels must have one size; found "
             f"{pixels.shape[1]} x {pixels.shape[0]} where the first has {choice.shape[1]} x {choice.shape[0]}. "
             "Give a size to scale them to, or pack them encoded."
         )

@@ -42,7 +42,7 @@ def pack_texts(texts: Texts) -> Packing:
     )
 
 
-def pack_characters(path: Path, vocabulary: CharacterVocabulary | None = None) -> Packing:
+def pack_characters(path: Path, vocabulary: CharacterVocabulary | None = None, *, text: str | None = None) -> Packing:
     """Return a text file as one stream of character tokens, ready to be packed.
 
     The stream is called "tokens", and `vocabulary` among the details holds the characters in the order of their tokens.
@@ -50,11 +50,12 @@ def pack_characters(path: Path, vocabulary: CharacterVocabulary | None = None) -
     Args:
         path: a UTF-8 text file, compressed or not.
         vocabulary: its characters; made from the file where None.
+        text: what the path holds, if that is known already.
 
     Raises:
         BadInput: if the file cannot be read or, while packing, holds a character that is not in the vocabulary.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     known = vocabulary or fit_characters(text)
     return Packing(
         kind="tokens",

@@ -6,6 +6,7 @@ from hasten.data.packing.pack_texts import pack_characters, pack_texts
 from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.on_error import OnBad
 from hasten.data.sources.source import Arrays, Prose, Source
+from hasten.data.sources.stored import StoredImages
 from hasten.data.sources.texts import Texts
 from hasten.data.store.pack import Packing
 from hasten.data.tables.table import Table
@@ -23,13 +24,13 @@ def packing_of(
         on_bad: whether an image that cannot be decoded is an error or left out.
     """
     match source:
-        case ClassFolders():
+        case ClassFolders() | StoredImages():
             return pack_images(source, form=form, size=size, on_bad=on_bad)
         case Texts():
             return pack_texts(source)
         case Table():
             return pack_table(source)
         case Prose():
-            return pack_characters(source.source)
+            return pack_characters(source.source, text=source.text)
         case Arrays():
             return pack_arrays(source.arrays, source=source.source)

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
-from hasten.data.folder import Obstacle, contents_of, hidden
-from hasten.data.tar_zip import ARCHIVE_DAMAGE, ARCHIVE_SUFFIXES, Entry, is_archive, list_archive, read_archive
+from hasten.data.sources.folder import Obstacle, contents_of, hidden
+from hasten.data.sources.tar_zip import ARCHIVE_DAMAGE, ARCHIVE_SUFFIXES, Entry, is_archive, list_archive, read_archive
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
-from hasten.data.decompression import fits_in_memory, largest, too_large
 from hasten.data.sources.content import read_bytes
+from hasten.data.sources.decompression import fits_in_memory, largest, too_large
 from hasten.data.sources.idx import read_idx
 
 
@@ -21,7 +21,7 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         BadInput: if the file is missing, cut off or too long, holds Python objects, or is of another kind.
     """
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         return read_idx(path)
     try:
         with path.open("rb") as file:

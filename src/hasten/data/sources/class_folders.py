@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
-from hasten.data.parts import are_parts, part_of, says_only_part
 from hasten.data.sources.archive import Listing, Member, list_members, suffix_counts
 from hasten.data.sources.on_error import OnBad, leave_out
+from hasten.data.sources.parts import are_parts, part_of, says_only_part
 
 Parents = tuple[str, ...]
 """The folders that a file is in, outermost first."""
@@ -43,6 +43,10 @@ class ClassFolders:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def name_of(self, place: int) -> str:
+        """Return what to call one file in a message."""
+        return str(self.members[place])
 
 
 def find_class_folders(

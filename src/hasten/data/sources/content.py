@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hasten.base.errors import BadInput
-from hasten.data.decompression import DAMAGE, compression_of, read_decompressed
+from hasten.data.sources.decompression import DAMAGE, compression_of, read_decompressed
 
 _SUFFIXES = (".gz", ".xz", ".bz2")
 

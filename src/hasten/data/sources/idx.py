@@ -17,6 +17,11 @@ from hasten.data.sources.content import read_bytes
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
+def is_idx(content: bytes) -> bool:
+    """Return whether the first four bytes of a file are those of an IDX file."""
+    return len(content) >= 4 and content[:2] == b"\0\0" and content[2] in _DTYPES and content[3] > 0
+
+
 def read_idx(path: Path) -> NDArray[Any]:
     """Return the array that an IDX file holds, compressed or not.
 
@@ -41,7 +46,7 @@ def read_idx(path: Path) -> NDArray[Any]:
 
 
 def _header(path: Path, content: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _DTYPES or content[3] == 0:
+    if not is_idx(content):
         known = ", ".join(f"{code:02x}" for code in _DTYPES)
         raise BadInput(
             f"{path} must be an IDX file, which starts with 00 00, a type ({known}) and a number of dimensions; "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,14 @@ from hasten.data.sources.class_folders import ClassFolders
 from hasten.data.sources.on_error import OnBad, leave_out
 from hasten.data.sources.optional import require
 from hasten.data.sources.png import png_damage
+from hasten.data.sources.stored import StoredImages
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 )
 Channels = Literal[1, 3]
+ImageSource: TypeAlias = ClassFolders | StoredImages
+"""Labeled images: the files of class folders, or a packed store of them."""
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 """All that Pillow raises for a damaged file."""
 _JPEG = b"\xff\xd8"
@@ -69,34 +72,45 @@ def decode_image(content: bytes, where: str, *, channels: Channels = 3, size: in
     """
     pil = require("PIL.Image", package="pillow", what="images")
     pixels = _quick_jpeg(content, pil) if channels == 3 else None
-    if pixels is None:
-        pixels = _by_pillow(content, where, channels, pil)
-    if size is None:
-        return pixels
-    picture = _square(pil.fromarray(pixels[:, :, 0] if channels == 1 else pixels), size, pil)
-    return np.array(picture, np.uint8).reshape(size, size, channels)
+    return _fitted(_by_pillow(content, where, channels, pil) if pixels is None else pixels, channels, size)
+
+
+def contents(images: ImageSource, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield (place, bytes) of each image from `start` on, in the order in which they are stored; see `decoded`."""
+    if isinstance(images, StoredImages):
+        return ((place, images.content(place)) for place in range(start, len(images)))
+    return ((start + place, content) for place, content in read_members(images.members[start:]))
+
+
+def decoded(
+    images: ImageSource, place: int, content: bytes, *, channels: Channels = 3, size: int | None = None
+) -> NDArray[np.uint8]:
+    """Return one image of a source from what `contents` gave for it; see `decode_image`."""
+    if not isinstance(images, StoredImages) or images.shape is None:
+        return decode_image(content, images.name_of(place), channels=channels, size=size)
+    return _fitted(np.frombuffer(content, np.uint8).reshape(images.shape), channels, size)
 
 
 def decode_all(
-    folders: ClassFolders,
+    images: ImageSource,
     *,
     channels: Channels = 3,
     size: int | None = None,
     on_bad: OnBad = "raise",
     skipped: list[str],
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield (place among the files, image) for each image, in the order in which the files are stored.
+    """Yield (place, image) for each image of a source, in the order in which they are stored.
 
     Args:
-        folders: the files.
+        images: the source.
         channels: as in `decode_image`.
         size: as in `decode_image`.
         on_bad: whether an image that cannot be decoded is an error or left out.
         skipped: under "skip", the message of each image left out is appended.
     """
-    for place, content in read_members(folders.members):
+    for place, content in contents(images):
         try:
-            yield place, decode_image(content, str(folders.members[place]), channels=channels, size=size)
+            yield place, decoded(images, place, content, channels=channels, size=size)
         except BadInput as error:
             leave_out(error, on_bad, skipped)
 
@@ -192,6 +206,19 @@ def _quick_jpeg(content: bytes, pil: Any) -> NDArray[np.uint8] | None:
             return _turned(pixels, _orientation(image))
     except ValueError:
         return None  # of another kind or damaged: Pillow reads it, or says what is wrong with it
+
+
+def _fitted(pixels: NDArray[np.uint8], channels: Channels, size: int | None) -> NDArray[np.uint8]:
+    """Return pixels with so many channels, and as a square of this side if one is given."""
+    if size is None and pixels.shape[2] == channels:
+        return pixels
+    pil = require("PIL.Image", package="pillow", what="images")
+    picture = pil.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert(
+        "L" if channels == 1 else "RGB"
+    )
+    if size is not None:
+        picture = _square(picture, size, pil)
+    return np.array(picture, np.uint8).reshape(picture.height, picture.width, channels)
 
 
 def _square(picture: Any, size: int, pil: Any) -> Any:

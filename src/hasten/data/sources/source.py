@@ -1,4 +1,4 @@
-"""What a path holds, found out from its content: images, texts, a table, tokens or arrays."""
+"""What a path holds, found out from its content: images, texts, a table, tokens, arrays, or a packed store of those."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,26 +6,42 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from hasten.data.sources.archive import list_members, suffix_counts
+from hasten.base.errors import BadInput
+from hasten.base.printable import printable_name
+from hasten.data.sources.archive import Listing, list_members
 from hasten.data.sources.arrays import read_array, read_arrays
 from hasten.data.sources.class_folders import ClassFolders, find_class_folders
-from hasten.data.sources.content import read_bytes, read_text
+from hasten.data.sources.content import read_text
+from hasten.data.sources.decompression import DAMAGE, decompressed
+from hasten.data.sources.file_kinds import kind_of, wanted_suffixes
+from hasten.data.sources.idx import is_idx
 from hasten.data.sources.on_error import OnBad
-from hasten.data.sources.pictures import IMAGE_SUFFIXES
+from hasten.data.sources.pictures import ImageSource
+from hasten.data.sources.stored import (
+    StoredImages,
+    is_store,
+    read_stored_arrays,
+    read_stored_images,
+    read_stored_table,
+    read_stored_text,
+    read_stored_texts,
+)
+from hasten.data.sources.tar_zip import is_archive
 from hasten.data.sources.texts import Texts, read_text_folders, texts_of
+from hasten.data.store.manifest import read_manifest
 from hasten.data.tables.delimited import MISSING, read_columns
 from hasten.data.tables.parquet import read_parquet
 from hasten.data.tables.table import Table, table_of
-from hasten.data.tar_zip import is_archive
 
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
+_ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
 _LONG_TEXT_CHARACTERS = 30
 _MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Arrays of a file, by name."""
+    """Arrays of a file, of the files in a folder, or of a store, by name."""
 
     source: Path
     arrays: dict[str, NDArray[Any]]
@@ -39,33 +55,36 @@ class Prose:
     text: str
 
 
-Source: TypeAlias = ClassFolders | Texts | Table | Arrays | Prose
+Source: TypeAlias = ClassFolders | StoredImages | Texts | Table | Arrays | Prose
 
 
 def read_source(path: Path, *, target: str | int | None = None, on_bad: OnBad = "raise") -> Source:
     """Read a source of any kind.
 
-    A folder or archive holds images or texts, whichever are more. A file is known by its ending and its first bytes;
-    a table whose columns beside the target are mostly long and different texts is one of texts.
+    A folder or archive holds images or texts, whichever are more, or arrays in .npy, .npz and IDX files. A file is
+    known by its ending and its first bytes; a table whose columns beside the target are mostly long and different texts
+    is one of texts. A packed store is what it was packed from.
 
     Args:
-        path: a file, a folder, or an archive.
+        path: a file, a folder, an archive, or a packed store.
         target: for a table: the name or the place of the column to predict; the last one where None.
         on_bad: whether a sample that cannot be used is an error or left out.
 
     Raises:
         BadInput: as the reader of that kind, or if no kind fits.
     """
+    if is_store(path):
+        return _read_store(path)
     if path.is_dir() or is_archive(path):
         return _read_folders(path, on_bad)
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{printable_name(path)} is not a regular file, folder or archive. Pass one.")
     suffixes = {suffix.lower() for suffix in path.suffixes}
     goal = -1 if target is None else target
     if ".parquet" in suffixes:
         return read_parquet(path, goal, on_bad=on_bad)
-    if ".npz" in suffixes:
-        return Arrays(path, read_arrays(path))
-    if ".npy" in suffixes or read_bytes(path)[:2] == b"\0\0":
-        return Arrays(path, {path.name.split(".")[0]: read_array(path)})
+    if suffixes & _ARRAY_SUFFIXES or _is_idx(path):
+        return Arrays(path, _read_arrays(path))
     if target is not None or suffixes & _TABLE_SUFFIXES:
         columns = read_columns(path, on_bad=on_bad)
         place = columns.find(goal)
@@ -75,13 +94,98 @@ def read_source(path: Path, *, target: str | int | None = None, on_bad: OnBad = 
     return Prose(path, read_text(path))
 
 
-def _read_folders(path: Path, on_bad: OnBad) -> ClassFolders | Texts:
+def find_images(path: Path, *, on_bad: OnBad = "raise") -> ImageSource:
+    """Find the labeled images of class folders or of a packed store.
+
+    Raises:
+        BadInput: as `find_class_folders` and `read_stored_images`.
+    """
+    if is_store(path):
+        return read_stored_images(path)
     listing = list_members(path)
-    counts = suffix_counts(listing.files)
-    images = sum(counts.get(suffix, 0) for suffix in IMAGE_SUFFIXES)
-    if counts.get(".txt", 0) > images:
-        return read_text_folders(path, on_bad=on_bad, listing=listing)
-    return find_class_folders(path, IMAGE_SUFFIXES, on_bad=on_bad, listing=listing)
+    return find_class_folders(path, wanted_suffixes(listing, "images"), on_bad=on_bad, listing=listing)
+
+
+def read_texts(path: Path, *, on_bad: OnBad = "raise") -> Texts:
+    """Read the labeled texts of class folders or of a packed store.
+
+    Raises:
+        BadInput: as `read_text_folders` and `read_stored_texts`.
+    """
+    if is_store(path):
+        return read_stored_texts(path)
+    listing = list_members(path)
+    return read_text_folders(path, wanted_suffixes(listing, "texts"), on_bad=on_bad, listing=listing)
+
+
+def read_prose(path: Path) -> str:
+    """Return the text of a file, or of a packed store of its characters.
+
+    Raises:
+        BadInput: as `read_text` and `read_stored_text`.
+    """
+    return read_stored_text(path) if is_store(path) else read_text(path)
+
+
+def _read_store(path: Path) -> Source:
+    manifest = read_manifest(path)
+    if manifest.kind == "images":
+        return read_stored_images(path)
+    if manifest.kind == "texts":
+        return read_stored_texts(path)
+    if manifest.kind == "table" and "preprocessing" not in manifest.details:
+        return read_stored_table(path)
+    if manifest.kind == "tokens" and "vocabulary" in manifest.details:
+        return Prose(path, read_stored_text(path))
+    return Arrays(path, read_stored_arrays(path))
+
+
+def _read_folders(path: Path, on_bad: OnBad) -> ClassFolders | Texts | Arrays:
+    listing = list_members(path)
+    if path.is_dir() and not listing.folders and (arrays := _arrays_in(path, listing)):
+        return Arrays(path, arrays)
+    suffixes = wanted_suffixes(listing, kind := kind_of(listing))
+    if kind == "texts":
+        return read_text_folders(path, suffixes, on_bad=on_bad, listing=listing)
+    return find_class_folders(path, suffixes, on_bad=on_bad, listing=listing)
+
+
+def _arrays_in(folder: Path, listing: Listing) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the files in a folder without subfolders, if it holds some or else tables.
+
+    Raises:
+        BadInput: if there are tables and no arrays: names them.
+    """
+    files = [folder / member.name for member in listing.files if member.root == folder]
+    arrays: dict[str, NDArray[Any]] = {}
+    for file in files:
+        if _ARRAY_SUFFIXES & {suffix.lower() for suffix in file.suffixes} or _is_idx(file):
+            own = _read_arrays(file)
+            arrays |= own if len(own) == 1 else {f"{file.name.split('.')[0]}.{name}": own[name] for name in own}
+    tables = [file.name for file in files if _is_table(file)]
+    if tables and not arrays:
+        raise BadInput(
+            f"{printable_name(folder)} is a folder of tables: {', '.join(map(printable_name, tables[:5]))}. Pass one."
+        )
+    return arrays
+
+
+def _is_table(file: Path) -> bool:
+    return bool((_TABLE_SUFFIXES | {".parquet"}) & {suffix.lower() for suffix in file.suffixes})
+
+
+def _is_idx(file: Path) -> bool:
+    try:
+        with decompressed(file) as stream:
+            return is_idx(stream.read(4))
+    except (*DAMAGE, OSError):
+        return False  # whoever reads the file says what is wrong with it
+
+
+def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    if file.suffix.lower() == ".npz":
+        return read_arrays(file)
+    return {file.name.split(".")[0]: read_array(file)}
 
 
 def _holds_texts(fields: list[str]) -> bool:

@@ -1,6 +1,6 @@
 """Labeled texts: one file per text in class folders, or one row per text in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Texts:
         classes: the names of the classes, sorted.
         splits: the ids of each split that the source has folders for; empty if it has none.
         skipped: what was left out, one message each.
+        remarks: what to know about how the folders were understood, one sentence each.
     """
 
     source: Path
@@ -34,23 +35,31 @@ class Texts:
     classes: tuple[str, ...]
     splits: dict[str, NDArray[np.int64]]
     skipped: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
-def read_text_folders(path: Path, *, on_bad: OnBad = "raise", listing: Listing | None = None) -> Texts:
-    """Read one text per .txt file, one folder per class, from a folder or from tar archives.
+def read_text_folders(
+    path: Path,
+    suffixes: Collection[str] | None = frozenset({".txt"}),
+    *,
+    on_bad: OnBad = "raise",
+    listing: Listing | None = None,
+) -> Texts:
+    """Read one text per file, one folder per class, from a folder or from archives.
 
     Args:
-        path: a folder, a tar archive, or a folder of tar archives.
+        path: a folder, an archive, or a folder of archives.
+        suffixes: the endings of the files that count; every file where None.
         on_bad: whether a file that cannot be used and a class without files are errors or left out.
         listing: what the source holds, if that is known already.
 
     Raises:
         BadInput: as `find_class_folders`, and if a file is not UTF-8 (names the file and the byte offset).
     """
-    folders = find_class_folders(path, {".txt"}, on_bad=on_bad, listing=listing)
+    folders = find_class_folders(path, suffixes, on_bad=on_bad, listing=listing)
     texts: list[str | None] = [None] * len(folders)
     skipped = list(folders.skipped)
     for place, content in read_members(folders.members):
@@ -67,6 +76,7 @@ def read_text_folders(path: Path, *, on_bad: OnBad = "raise", listing: Listing |
         classes=folders.classes,
         splits={name: new_place[ids[good[ids]]] for name, ids in folders.splits.items()},
         skipped=tuple(skipped),
+        remarks=folders.remarks,
     )
 
 

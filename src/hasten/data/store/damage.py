@@ -7,6 +7,10 @@ from hasten.base.records.record import Record
 from hasten.data.store.manifest import way_out
 
 
+class DamagedStore(BadInput):
+    """A store that is not as it was written."""
+
+
 class Damage(Record, frozen=True):
     """A part of a file that is not as it was written."""
 
@@ -19,12 +23,12 @@ class Damage(Record, frozen=True):
     found: str
 
 
-def damage_error(folder: Path, damage: Damage) -> BadInput:
+def damage_error(folder: Path, damage: Damage) -> DamagedStore:
     """Return the error that names the damage and the way out."""
     start, end = damage.byte_range
     block = "" if damage.block is None else f", block {damage.block}"
     what, (first, stop) = ("rows", damage.rows) if damage.samples is None else ("samples", damage.samples)
-    return BadInput(
+    return DamagedStore(
         f"{folder / damage.file}{block}, bytes {start} to {end - 1} ({what} {first} to {stop - 1}): expected "
         f"{damage.expected}; found {damage.found}, so the file is damaged. "
         f"hasten verify {folder} lists all damage. {way_out(folder)}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
 from hasten.base.records.record import Record
-from hasten.data.folder import contents_of
+from hasten.data.sources.folder import contents_of
 
 _CHUNK_BYTES = 1 << 20
 _HEX_DIGITS = 32

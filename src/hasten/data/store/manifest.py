@@ -144,7 +144,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def way_out(folder: Path) -> str:
     """Return what to do about a store that cannot be used."""
-    return f"Pack it again: hasten pack SOURCE {folder} --replace."
+    return f"Pack it again: hasten pack SOURCE {folder} --replace. (A store in hasten's cache: run the command again.)"
 
 
 class _Versioned(msgspec.Struct):

@@ -1,5 +1,6 @@
 """Packing: from a source to a store, once; the same call again finds it done, or goes on where it stopped."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
+from hasten.data.store.damage import DamagedStore
 from hasten.data.store.fingerprint import SourceFingerprint, fingerprint_source, hash_values, source_changed
 from hasten.data.store.manifest import (
     BLOCK_BYTES,
@@ -21,9 +23,11 @@ from hasten.data.store.manifest import (
     way_out,
 )
 from hasten.data.store.ownership import refuse_foreign, store_files
+from hasten.data.store.reader import Store, open_store
 from hasten.data.store.verify import verify
 from hasten.data.store.writer import ColumnSchema, Rows, StoreWriter
 
+_log = logging.getLogger(__name__)
 Ids = NDArray[np.int64]
 LABEL = ColumnSchema(name="label", layout=Layout.FIXED, dtype="<i8")
 """The column that holds the place of each sample's class among the classes."""
@@ -143,18 +147,31 @@ def split_codes(num_items: int, splits: Mapping[str, Ids]) -> dict[str, NDArray[
     return {SPLITS: codes} if splits else {}
 
 
-def cached(packing: Packing, cache: Path, *, progress: Progress | None = None) -> Path:
-    """Return the store of a source in a folder of stores; it is packed if it is not there or no longer up to date.
+def cached(packing: Packing, cache: Path, *, progress: Progress | None = None) -> Store:
+    """Return the store of a source in a folder of stores, every byte of it checked.
 
-    The name of the store depends on the path of the source and the options: a source that changes replaces its store.
+    It is packed if it is not there, no longer up to date, or damaged. Its name depends on the path of the source and
+    the options: a source that changes replaces its store.
 
     Raises:
         BadInput: as `pack`.
     """
-    store = cache / store_name(packing)
-    manifest = _manifest(store)
-    if manifest is None or manifest.fingerprint != _key(packing, _fingerprint(packing, store)):
-        pack(packing, store, replace=True, progress=progress)
+    folder = cache / store_name(packing)
+    try:
+        if (store := _up_to_date(packing, folder)) is not None:
+            return store
+    except DamagedStore:
+        _log.warning("the cached store %s is damaged; packing it again", folder)
+    pack(packing, folder, replace=True, progress=progress)
+    return open_store(folder)
+
+
+def _up_to_date(packing: Packing, folder: Path) -> Store | None:
+    manifest = _manifest(folder)
+    if manifest is None or manifest.fingerprint != _key(packing, _fingerprint(packing, folder)):
+        return None
+    store = open_store(folder)
+    store.check()
     return store
 
 

@@ -15,7 +15,7 @@ from hasten.base.errors import BadInput, unknown_name
 from hasten.data.datasets import Batch
 from hasten.data.loading.gather import rows
 from hasten.data.store.blocks import CheckedArray, RowsToSamples, no_sample, own_sample, through_offsets
-from hasten.data.store.damage import damage_error
+from hasten.data.store.damage import DamagedStore, damage_error
 from hasten.data.store.fingerprint import source_changed
 from hasten.data.store.manifest import SPLITS, Layout, Manifest, StoredArray, StoredColumn, read_manifest, way_out
 from hasten.data.store.verify import Verification
@@ -102,6 +102,15 @@ class Store:
         """Return a column that belongs to no single sample: tokens."""
         return self._array(name, Layout.STREAM)
 
+    def check(self) -> None:
+        """Compare every block that was not read yet with its checksum.
+
+        Raises:
+            DamagedStore: names the first damaged block.
+        """
+        for array in self._arrays.values():
+            array.span(0, len(array))
+
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of the splits that the source gave; empty if it gave none."""
@@ -134,9 +143,9 @@ class Store:
         offsets = array.span(0, len(array))
         whole = len(offsets) == len(self) + 1 and offsets[0] == 0 and offsets[-1] == column.array.shape[0]
         if not whole or (np.diff(offsets) < 0).any():
-            raise BadInput(
-                f"{self.folder / stored.file} must rise from 0 to {column.array.shape[0]} in {len(self) + 1} steps; "
-                f"found another course. {way_out(self.folder)}"
+            raise DamagedStore(
+                f"{self.folder / stored.file}: offsets are corrupt, not increasing from 0 to {column.array.shape[0]} "
+                f"in {len(self) + 1} steps. {way_out(self.folder)}"
             )
         return offsets
 

@@ -2,7 +2,7 @@
 
 What it does
     Each repeated block keeps only its input; the backward pass runs the block's forward pass once more to get what it
-    needs. `activation_checkpointing_selective` keeps the results of matrix products, convolutions and attention as well and
+    needs. `activation_checkpointing_selective` also keeps the results of matmuls, convolutions and attention and
     recomputes only what is cheap: activations, norms, dropout.
 
 Why it helps
@@ -17,8 +17,8 @@ Numerics
     The same operations on the same numbers, random numbers included: bit for bit.
 
 Known problems
-    A block with batch normalization would count its statistics twice, and is refused. Blocks that write to global
-    state do so twice.
+    A block that changes with every forward pass (running statistics, spectral norm, counters, a cache) would change
+    twice, and random numbers that torch does not draw (numpy's) would be others: tried on four samples, and refused.
 
 Source
     Chen et al., 2016, arXiv:1604.06174; selective: Korthikanti et al., 2022, arXiv:2205.05198, through
@@ -31,13 +31,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import AroundBlock, Forward, repeated_blocks, unwrap_forward, wrap_forward
+from hasten.techniques.dry_run import error_text, layer_of
+from hasten.techniques.example_pass import first_difference, passes
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
@@ -84,15 +85,30 @@ def wrap_blocks(model: nn.Module, around: AroundBlock) -> nn.Module:
     return model
 
 
-def why_not(recipe: Recipe) -> str | None:
-    """Return why the model's blocks cannot be recomputed, or None."""
-    blocks = repeated_blocks(example_model(recipe))
-    if not blocks:
+def why_not(recipe: Recipe, around: AroundBlock) -> str | None:
+    """Return why the model's blocks cannot be recomputed with the same bits, or None; tries it on four samples.
+
+    Two passes with and without recomputation must agree in the loss, every gradient, every buffer, the counters and
+    generators that layers hold, and the global generators. What a class is called decides nothing.
+    """
+    if not repeated_blocks(example_model(recipe)):
         return "the model has no list or sequence of blocks to recompute one by one"
-    for name, block in blocks.items():
-        if any(isinstance(module, _BatchNorm) and module.track_running_stats for module in block.modules()):
-            return f"the block {name!r} has a batch normalization, whose statistics would count each batch twice"
-    return None
+    expected = passes(example_model(recipe), recipe)
+    try:
+        found = passes(wrap_blocks(example_model(recipe), around), recipe)
+    except Exception as error:  # noqa: BLE001  (the model is the person's: anything may be raised)
+        layer = layer_of(error)
+        where = f" in the layer {layer!r}" if layer else ""
+        return f"recomputing the blocks failed{where} on four samples: {error_text(error)}"
+    different = first_difference(expected, found)
+    if different is None:
+        return None
+    if first_difference(expected, passes(example_model(recipe), recipe)) is not None:
+        return f"the model does not repeat itself bit for bit on four samples ({different} differs between two runs)"
+    return (
+        f"recomputing the blocks changes {different} on four samples: something in them (statistics, a counter, "
+        "random numbers that torch does not draw) is not the same when it runs a second time"
+    )
 
 
 def with_blocks(recipe: Recipe, around: AroundBlock) -> Recipe:
@@ -111,13 +127,13 @@ class ActivationCheckpointing:
         idea="recompute each block's activations in the backward pass, to save memory",
         source="Chen et al., 2016, arXiv:1604.06174",
         treats=("near_memory_limit",),
-        needs=("a model with a list or sequence of blocks, without batch normalization in them",),
+        needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
         conflicts=("activation_checkpointing_selective",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse models without blocks, and blocks with batch normalization."""
-        return why_not(recipe)
+        """Refuse models without blocks, and blocks that are not the same when they run a second time."""
+        return why_not(recipe, recomputed)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Checkpoint the blocks."""
@@ -135,12 +151,12 @@ class ActivationCheckpointingSelective:
         idea="keep the results of products and attention, recompute what is cheap, to save memory",
         source="Korthikanti et al., 2022, arXiv:2205.05198",
         treats=("near_memory_limit",),
-        needs=("a model with a list or sequence of blocks, without batch normalization in them",),
+        needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse models without blocks, and blocks with batch normalization."""
-        return why_not(recipe)
+        """Refuse models without blocks, and blocks that are not the same when they run a second time."""
+        return why_not(recipe, recomputed_selectively)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Checkpoint the blocks with a policy."""

@@ -15,8 +15,8 @@ Numerics
 
 Known problems
     More recomputation does not always mean a lower peak: what the backward pass of a recomputed block needs at once can
-    exceed what keeping it would. The measured peak decides, not the number of blocks. A block with batch normalization
-    would count its statistics twice, and is refused.
+    exceed what keeping it would. The measured peak decides, not the number of blocks. Blocks that are not the same
+    when they run a second time are refused, as by `activation_checkpointing`.
 
 Source
     Chen et al., 2016, arXiv:1604.06174; the choice by measured peaks in place of a model of memory (as in
@@ -122,7 +122,7 @@ class ActivationCheckpointingBudget:
         idea="recompute as few blocks as a memory budget asks for, by measured peaks",
         source="Chen et al., 2016, arXiv:1604.06174",
         treats=("near_memory_limit",),
-        needs=("a model with a list or sequence of blocks, without batch normalization in them",),
+        needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
         conflicts=(
             "activation_checkpointing",
             "activation_checkpointing_selective",
@@ -134,8 +134,8 @@ class ActivationCheckpointingBudget:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse models without blocks, blocks with batch normalization, and budgets that no number of blocks meets."""
-        reason = why_not(recipe)
+        """Refuse as `activation_checkpointing` does, and budgets that no number of blocks meets."""
+        reason = why_not(recipe, recomputed)
         if reason is not None:
             return reason
         count, least = choose(example_model(recipe), recipe=recipe, budget=self.budget)

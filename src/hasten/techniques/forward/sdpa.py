@@ -34,21 +34,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
-from hasten.base.seeds import preserved, seed_all
+from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import unwrap_forward
+from hasten.techniques.example_pass import far_off, passes
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
 from hasten.techniques.forward.attention.tracing import lead_to_kernel, outcomes, recognized
 from hasten.training.inspection import copy_of, example_batch, example_model
 from hasten.training.recipe import Recipe
-
-AGREES, LEAST = 1e-3, 1e-5
-"""How far a gradient may be off on two samples: so much of its own size, and so much of all gradients together."""
 
 
 @dataclass(frozen=True)
@@ -89,22 +86,15 @@ def why_not_by_hand(ended: dict[str, list[str | None]]) -> str:
 def _why_different(model: nn.Module, names: tuple[str, ...], recipe: Recipe) -> str | None:
     """Return how a model differs once attention in these modules is fused, or None if it agrees."""
     expected = _gradients(copy_of(model), recipe)
-    found = _gradients(lead_to_kernel(copy_of(model), names), recipe)
-    size = torch.stack([slope.norm() for slope in expected.values()]).norm()
-    for name, slope in expected.items():
-        error = (found[name] - slope).norm()
-        if not error <= AGREES * slope.norm() + LEAST * size:
-            share = float(error / slope.norm())
-            return f"on two samples, the gradient of {name!r} is off by {share:.1e} of its size with fused attention"
-    return None
+    off = far_off(expected, _gradients(lead_to_kernel(copy_of(model), names), recipe))
+    if off is None:
+        return None
+    return f"on two samples, the gradient of {off[0]!r} is off by {off[1]:.1e} of its size with fused attention"
 
 
 def _gradients(model: nn.Module, recipe: Recipe) -> dict[str, Tensor]:
     """Return parameter -> gradient of the loss of two samples, from the task's seed."""
-    batch = example_batch(recipe)
-    seed_all(recipe.task.seed)
-    recipe.forward.loss(recipe.forward.predict(model, batch), batch).sum.backward()
-    return {name: one.grad.to_dense() for name, one in model.named_parameters() if one.grad is not None}
+    return passes(model, recipe, samples=2, count=1, seed=recipe.task.seed)[0].gradients
 
 
 def fuse(model: nn.Module, *, recipe: Recipe) -> nn.Module:

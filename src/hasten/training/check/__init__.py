@@ -21,8 +21,8 @@ from hasten.training.task import Task, quality_of
 def check(task: Task) -> tuple[str, ...]:
     """Raise an error if the task cannot be trained; return what to know about it, one sentence each.
 
-    Data sets that can be gathered (see `hasten.data.loading.gather`) are read for up to half a second each, from end to end
-    where that suffices; of others, some samples are. Neither the global random generators nor any model that the
+    Data sets that can be gathered (`hasten.data.loading.gather`) are read for up to half a second each, completely where
+    that suffices; of others, some samples are. Neither the global random generators nor any model that the
     person holds are changed.
 
     Raises:

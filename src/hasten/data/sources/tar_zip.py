@@ -17,8 +17,8 @@ from typing import Self
 
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
-from hasten.data.decompression import DAMAGE, decompressed, largest, too_large
-from hasten.data.folder import hidden
+from hasten.data.sources.decompression import DAMAGE, decompressed, largest, too_large
+from hasten.data.sources.folder import hidden
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
 ARCHIVE_SUFFIXES = (*TAR_SUFFIXES, ".zip")
