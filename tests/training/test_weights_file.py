@@ -54,7 +54,9 @@ class Extra(nn.Module):
 
 
 def mixed() -> nn.Module:
-    return nn.Sequential(nn.Linear(2, 3).bfloat16(), nn.BatchNorm1d(3), nn.Linear(0, 2), nn.Embedding(1, 4).half())
+    return nn.Sequential(
+        nn.Linear(2, 3).bfloat16(), nn.BatchNorm1d(3), nn.ParameterList([torch.zeros(0, 2)]), nn.Embedding(1, 4).half()
+    )
 
 
 @pytest.mark.parametrize("make", [Expanded, Cut, Transposed, mixed])

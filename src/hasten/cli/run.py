@@ -35,6 +35,7 @@ EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow traj
 
 
 def run(
+    ctx: typer.Context,
     task: TaskName = "digits",
     data: DataPath = None,
     column: TableColumn = None,
@@ -61,7 +62,7 @@ def run(
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
         if job.evidence is None:
-            leave_if_interrupted(job.interrupted_by, job.folder, screen)
+            leave_if_interrupted(job.interrupted_by, job.folder, ctx, screen)
             return
         if job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the complete pairs")

@@ -42,7 +42,7 @@ def make_run_folder(runs: Path, task: str, now: datetime) -> Path:
                 raise _unwritable(folder, error) from error
             continue
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise _unwritable(runs, error) from error
         return folder
     raise BadInput(f"{runs} already has 100 folders named {stem}-N. Choose another folder with --runs DIR.")
 

@@ -27,7 +27,10 @@ def save_weights(model: nn.Module, path: Path) -> tuple[str, ...]:
         BadInput: if it cannot be written; the existing file is unchanged.
     """
     state = model.state_dict()
-    tensors, aliases = _stored_once({name: value for name, value in state.items() if isinstance(value, Tensor)})
+    try:
+        tensors, aliases = _stored_once({name: value for name, value in state.items() if isinstance(value, Tensor)})
+    except (RuntimeError, NotImplementedError) as error:  # a sparse tensor, one without memory
+        raise _unstorable(path, error) from error
     checksum = hashlib.sha256()
 
     def write(file: object) -> None:
@@ -37,7 +40,7 @@ def save_weights(model: nn.Module, path: Path) -> tuple[str, ...]:
         except SafetensorError as error:
             raise OSError(str(error)) from error
         except (ValueError, KeyError, RuntimeError) as error:
-            raise BadInput(f"cannot store the weights as safetensors in {path}: {error}.") from error
+            raise _unstorable(path, error) from error
         with name.open("rb") as written:
             for piece in iter(lambda: written.read(2**22), b""):
                 checksum.update(piece)
@@ -66,3 +69,8 @@ def _stored_once(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str,
         memory.add(storage)
         tensors[name] = value
     return tensors, aliases
+
+
+def _unstorable(path: Path, error: Exception) -> BadInput:
+    reason = str(error).split("\n", 1)[0].rstrip(".")
+    return BadInput(f"cannot store the weights as safetensors in {path}: {reason}. The checkpoint beside it has them.")
