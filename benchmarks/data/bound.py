@@ -22,7 +22,7 @@ from benchmarks.rounds import Way, rates, table
 from hasten import Data, Stop, Task, Update
 from hasten.data.augmentation.images import Flip, PadCrop
 from hasten.data.augmentation.normalize import Normalize, channel_statistics
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.sources.class_folders import find_class_folders
 from hasten.data.sources.pictures import IMAGE_SUFFIXES, read_pictures
 from hasten.machine import facts

@@ -39,7 +39,7 @@ from benchmarks.recording import ratio, record, told
 from hasten import Data, Task, Update
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.normalize import Normalize
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.loading.loaders import gathered
 from hasten.data.loading.order import shuffled
 from hasten.data.packing.pack_arrays import pack_arrays

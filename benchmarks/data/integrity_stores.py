@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.loading.loaders import gathered
 from hasten.data.loading.order import shuffled
 from hasten.data.packing.pack_arrays import pack_table

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from benchmarks.profiling.faults import spin
 from hasten.data.augmentation.draws import Draws
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.loading.loaders import Fetch, Fetched, Loader
 
 SAMPLES, WIDTH, BATCH = 4096, 256, 128

@@ -17,6 +17,7 @@ from hasten.machine import facts, load_cached
 from hasten.pipeline.examining import examine
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
+from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan
@@ -70,34 +71,45 @@ def train(
     task: Task,
     plan: Plan | Path | None = None,
     *,
+    accept: Iterable[str] = (),
     runs: Path | None = RUNS,
     resume: Path | None = None,
     show: Show = silent,
 ) -> Trained:
-    """Train a task, with a plan or plainly, and return the result and the plain model.
+    """Train a task, with or without a plan, and return the result and the plain model.
+
+    A plan is checked by the numerical gates of its techniques once before it trains, in seconds; where that would take
+    longer, it is not, and the record `PlanCheck` that is shown says so.
 
     Args:
         task: what to train.
         plan: which techniques to use; a path is read. None with `resume` means: the plan of that run.
+        accept: names of techniques of the plan that are used although they break their guarantee.
         runs: where the run's folder is made; None to keep nothing.
         resume: the folder of a run to go on from.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task, the plan or the checkpoint cannot be used.
-        Refused: if a technique of the plan cannot help here.
+        Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
     check(task)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
     chosen = read_plan(plan) if isinstance(plan, Path) else plan or Plan(task=task.name)
     machine = facts()
-    recipe = apply_plan(chosen, _baseline(task, machine), machine)
+    plain = _baseline(task, machine)
+    recipe = apply_plan(chosen, plain, machine)
+    checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
     folder = resume
     if folder is None and runs is not None:
         folder = make_run_folder(runs, task.name, datetime.now())
         write_plan(chosen, folder / PLAN)
         save(machine, folder / MACHINE)
+    if checked is not None:
+        show(checked)
+        if folder is not None:
+            save(checked, folder / PLAN_CHECK)
     return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None)
 
 

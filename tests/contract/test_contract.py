@@ -17,7 +17,7 @@ from hasten import Task
 from hasten.base.errors import Refused
 from hasten.base.records.card import Card
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.diagnosis.registry import RULES
 from hasten.techniques import registry
 from hasten.techniques.applying import apply_all, conflict, make

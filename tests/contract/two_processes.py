@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.techniques.applying import make
 from hasten.training.loop import step
 from hasten.training.recipe import Recipe, baseline

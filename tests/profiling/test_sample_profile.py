@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.profiling.loader_alone import loader_alone
 from hasten.profiling.sample_profile import change_times, sample_reading
 from hasten.training.recipe import baseline

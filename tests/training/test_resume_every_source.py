@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from hasten import Data, Stop, Task
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.loading.decode import in_threads
 from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import gathered, per_sample

@@ -1,28 +1,19 @@
 """Data sets that are more than a list of tensors."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-Batch: TypeAlias = tuple[Tensor, ...]
-"""What one step sees: the model's inputs, then the target; samples along the first dimension of each."""
-
-
-def changed_in_turn(batch: Batch, changes: Iterable[Callable[[Batch], Batch]]) -> Batch:
-    """Return the batch after one change after the other."""
-    for change in changes:
-        batch = change(batch)
-    return batch
+from hasten.data.batch import Batch, batch_of
 
 
 def next_tokens(windows: Tensor) -> Batch:
     """Return windows of T + 1 tokens, (batch, T + 1), as inputs and targets, (batch, T) int64 each."""
     # Each part is widened as it is copied: one pass less than widening the whole first.
-    return windows[:, :-1].to(torch.int64).contiguous(), windows[:, 1:].to(torch.int64).contiguous()
+    return batch_of((windows[:, :-1].to(torch.int64).contiguous(), windows[:, 1:].to(torch.int64).contiguous()))
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from itertools import islice
 
 import torch
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.training.loop import step
 from hasten.training.session import Session
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from hasten.base.records.profile import Growth
-from hasten.data.datasets import Batch, Windows
+from hasten.data.batch import Batch, first_input, map_tensors, size_of, with_first_input
+from hasten.data.datasets import Windows
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.statistics import growth_exponent
 from hasten.profiling.best_effort import attempted
@@ -48,8 +49,8 @@ def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growt
     batch = one_batch(run)
     found = _grown("batch size", _batch_sizes(batch), lambda size: resized(batch, size), run, budget_s / 2, remarks)
     if isinstance(run.recipe.task.data.train, Windows):
-        length = batch[0].shape[1]
-        cut: Callable[[int], Batch] = lambda size: tuple(column[:, :size].contiguous() for column in batch)  # noqa: E731
+        length = first_input(batch).shape[1]
+        cut: Callable[[int], Batch] = lambda size: map_tensors(batch, lambda one: one[:, :size].contiguous())  # noqa: E731
         found += _grown("sequence length", _lengths(length), cut, run, budget_s / 2, remarks)
     if (side := image_side(batch)) is not None:
         if takes_size(run, _scaled(batch, _image_sides(side)[0])):
@@ -62,7 +63,7 @@ def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growt
 
 def image_side(batch: Batch) -> int | None:
     """Return the width of the images in a batch (samples, channels, height, width), or None if it holds none."""
-    images = batch[0]
+    images = first_input(batch)
     is_image = images.ndim == 4 and images.is_floating_point() and min(images.shape[2:]) >= _SMALLEST_SIDE
     return images.shape[3] if is_image else None
 
@@ -78,7 +79,7 @@ def takes_size(run: Session, batch: Batch) -> bool:
 
 
 def _batch_sizes(batch: Batch) -> list[int]:
-    size = len(batch[-1])
+    size = size_of(batch)
     return sorted({max(2, size // 4), max(2, size // 2), max(2, size), 2 * size, 4 * size})
 
 
@@ -88,9 +89,9 @@ def _image_sides(side: int) -> list[int]:
 
 def _scaled(batch: Batch, side: int) -> Batch:
     """Return a batch with its images scaled so that they are `side` pixels wide."""
-    images = batch[0]
+    images = first_input(batch)
     height = round(images.shape[2] * side / images.shape[3])
-    return (nn.functional.interpolate(images, size=(height, side)), *batch[1:])
+    return with_first_input(batch, nn.functional.interpolate(images, size=(height, side)))
 
 
 def _lengths(length: int) -> list[int]:

@@ -8,6 +8,7 @@ from time import perf_counter
 import psutil
 
 from hasten.base.records.signals import Loading
+from hasten.data.batch import tensors_of
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.profiling.machine_load import process_cpu_s
 from hasten.profiling.sample_profile import change_times, sample_reading
@@ -27,7 +28,7 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
     reading = sample_reading(run.recipe.task.data.train, run.samples, budget_s=budget_s / 2)
     fetched, pinned = run.fetched(), None
     for ids, batch in islice(fetched, _FIRST):
-        pinned = all(column.is_pinned() for column in batch) if not run.recipe.device.is_host else None
+        pinned = all(tensor.is_pinned() for tensor in tensors_of(batch)) if not run.recipe.device.is_host else None
         run.advance(len(ids), 0.0)
     workers = _workers()
     cpu_s, disk, work = process_cpu_s(), _read_bytes(), _work_s(workers)

@@ -12,7 +12,7 @@ from scipy import stats
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.resident import rss_peak
 from hasten.measurement.tensors import tensors_in
@@ -47,7 +47,7 @@ def memory_account(
     """
     growth = growth_per_step(run)  # before anything large: memory that was freed is filled first
     batch = one_batch(run)
-    size = len(batch[-1])
+    size = size_of(batch)
     small = peak_model(run, batch, _sizes(size))
     measured = _peak(run, batch)
     allocator = allocator_use(lambda: step(run, batch), run.recipe.device)

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.device import Device
 from hasten.base.records.signals import Operator, product_kind
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.machine.precision import product_format
 from hasten.measurement.attribution import ModuleScopes
 from hasten.measurement.tensors import tensors_in

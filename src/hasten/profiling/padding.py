@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, inputs_of
 
 _SHORTEST = 4
 _RUN = 2  # one token at the end may be anything; two alike are padding
@@ -19,7 +19,7 @@ def padding_share(batches: Iterable[Batch]) -> float | None:
     """
     padded = tokens = 0
     for batch in batches:
-        for column in batch[:-1]:
+        for column in inputs_of(batch):
             if column.ndim == 2 and column.shape[1] >= _SHORTEST and _is_integer(column):
                 padded += _padding(column)
                 tokens += column.numel()

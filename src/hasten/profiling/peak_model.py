@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hasten.base.device import Device
 from hasten.base.records.profile import PartMemory
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of
 from hasten.measurement.collector import collector_off
 from hasten.measurement.memory import LiveStorages
 from hasten.profiling.stepping import resized
@@ -76,7 +76,7 @@ def watched_step(run: Session, batch: Batch) -> Watched:
     """Make one step and return the course of its memory."""
     with collector_off(), _Course(run.recipe.device) as course:
         step(run, batch, course.mark)
-    return Watched(len(batch[-1]), course.resident_bytes, tuple(course.changes), tuple(course.marks))
+    return Watched(size_of(batch), course.resident_bytes, tuple(course.changes), tuple(course.marks))
 
 
 def over_step(watched: Watched) -> tuple[PartMemory, ...]:

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from hasten.data.augmentation.draws import Draws, augmented
+from hasten.data.batch import to_device
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.profiling.best_effort import Reason, or_reason
 from hasten.training.session import Session
@@ -73,7 +74,7 @@ def change_times(run: Session) -> dict[str, float]:
     if not (ours.augment or ours.batch_transforms):
         return {}
     ids, raw = next(iter(run.train_fetch(torch.arange(min(ours.batch_size, run.samples)))))
-    batch, found = tuple(column.to(run.recipe.parallel.device) for column in raw), dict[str, float]()
+    batch, found = to_device(raw, run.recipe.device.name), dict[str, float]()
     draws = Draws(run.seed, run.position.epoch, ids)
     changes = [
         *((_name(one), lambda batch, one=one: augmented(batch, (one,), draws)) for one in ours.augment),

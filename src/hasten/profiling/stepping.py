@@ -7,7 +7,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor, nn
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, concatenate, map_tensors, select, size_of
 from hasten.training.loop import Mark, train, unmarked
 from hasten.training.session import Session
 from hasten.training.task import Stop
@@ -66,11 +66,11 @@ def weights_kept(run: Session) -> Generator[None]:
 
 def resized(batch: Batch, size: int) -> Batch:
     """Return a batch of `size` samples in memory of its own: the first ones, or all again and again."""
-    have = len(batch[-1])
+    have = size_of(batch)
     if size <= have:
-        return tuple(column[:size].clone() for column in batch)
+        return map_tensors(select(batch, slice(size)), torch.clone)
     times = -(-size // have)
-    return tuple(torch.cat([column] * times)[:size] for column in batch)
+    return select(concatenate([batch] * times), slice(size))
 
 
 def nbytes_of(tensors: Iterable[Tensor]) -> int:

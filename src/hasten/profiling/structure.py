@@ -10,7 +10,7 @@ from torch import optim
 
 from hasten.base.device import Device
 from hasten.base.records.signals import Habit, Operator, Structure, product_kind
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.profiling.antipatterns import bias_before_norm, double_precision, loop_indexing
 from hasten.profiling.device_queue import queue_empty_share, sync_points
 from hasten.profiling.padding import padding_share

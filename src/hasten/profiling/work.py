@@ -6,7 +6,7 @@ from hasten.base.device import Device
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import LayerBound, Roofline
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.machine.bandwidth import last_level_cache_bytes
 from hasten.measurement.flops import complexity_of
 from hasten.profiling.stepping import weights_kept

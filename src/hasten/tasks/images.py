@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.packing.pack_images import pack_images
 from hasten.data.sources.on_error import OnBad, left_out_notes, other_files_notes
 from hasten.data.sources.pictures import ImageSource, decode_all

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.seeds import preserved, seed_all
+from hasten.data.batch import split_batch
 from hasten.techniques.forward.functional import in_functional
 from hasten.training.inspection import example_batch
-from hasten.training.recipe import Recipe, split
+from hasten.training.recipe import Recipe
 
 AGREES, LEAST = 1e-3, 1e-5
 """How far a tensor may be off: a fraction of its own norm, plus a fraction of the norm of all tensors."""
@@ -57,7 +58,7 @@ def passes(
         for _ in range(count):
             model.zero_grad()
             total = torch.zeros(())
-            for part in split(batch, size):
+            for part in split_batch(batch, size):
                 loss = recipe.forward.loss(recipe.forward.predict(model, part), part).sum
                 loss.backward(torch.full_like(loss, 1 / terms))
                 total = total + loss.detach()

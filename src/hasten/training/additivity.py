@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of
 from hasten.training.loss import LossFunction
 
 TOLERANCE = 1e-3
@@ -33,7 +33,7 @@ def is_additive(loss: LossFunction, output: Any, batch: Batch) -> bool | None:
         None if it cannot be said: fewer than two samples, an output without a sample dimension, or a loss that is not
         finite for the whole batch.
     """
-    size = len(batch[-1])
+    size = size_of(batch)
     if size < 2 or not has_samples(output, size):
         return None
     with torch.no_grad():
@@ -45,7 +45,7 @@ def is_additive(loss: LossFunction, output: Any, batch: Batch) -> bool | None:
 
 def _agrees(loss: LossFunction, output: Any, batch: Batch, total: Tensor, count: float, part: int) -> bool:
     summed, counted = 0.0, 0.0
-    for start in range(0, len(batch[-1]), part):
+    for start in range(0, size_of(batch), part):
         rows = slice(start, start + part)
         try:
             one = loss(rows_of(output, rows), rows_of(batch, rows))

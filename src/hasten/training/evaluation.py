@@ -6,6 +6,7 @@ import torch
 
 from hasten.base.records.run import Evaluation, Progress
 from hasten.base.units import finite
+from hasten.data.batch import target_of
 from hasten.training.final_weights import final_weights
 from hasten.training.loss import Loss, totals
 from hasten.training.session import Session
@@ -68,6 +69,6 @@ def _validation_loss(run: Session) -> float:
             output = run.predict(batch)
             loss = run.loss(output, batch)
             total, count = total + float(loss.sum), count + float(loss.count)
-            run.quality.add(output, batch[-1])
+            run.quality.add(output, target_of(batch))
     run.model.train()
     return total / count if count else math.nan

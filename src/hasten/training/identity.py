@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from hasten.base.records.plan import Plan
+from hasten.data.batch import nbytes_of, tensors_of
 from hasten.data.loading.gather import take, why_not
 from hasten.training.description import described, described_layer
 from hasten.training.session import Session
@@ -112,11 +113,11 @@ def _data(dataset: Dataset[Any]) -> str:
     if why_not(dataset) is not None:
         return f"{samples} samples, {_object(dataset)}"
     first = take(dataset, torch.zeros(min(samples, 1), dtype=torch.int64))
-    several = samples * sum(column.nbytes for column in first) > _ALL_OF_BYTES
+    several = samples * nbytes_of(first) > _ALL_OF_BYTES
     # whole numbers all the way: float32 cannot tell samples apart above 2^24
     ids = torch.arange(_SAMPLES) * (samples - 1) // (_SAMPLES - 1) if several else torch.arange(samples)
     digest = hashlib.sha256()
-    for column in take(dataset, ids):
+    for column in tensors_of(take(dataset, ids)):
         digest.update(f"{column.dtype} {tuple(column.shape)} ".encode())
         digest.update(column.contiguous().flatten().view(torch.uint8).numpy().data)
     return f"{samples} samples, {digest.hexdigest()[:12]}"

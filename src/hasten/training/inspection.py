@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hasten.base.seeds import preserved, seed_all
-from hasten.data.datasets import Batch, changed_in_turn
+from hasten.data.batch import Batch, changed_in_turn, to_device
 from hasten.training.recipe import Recipe
 
 
@@ -25,7 +25,7 @@ def example_batch(recipe: Recipe, samples: int = 2) -> Batch:
     size = min(samples, len(recipe.task.data.train))  # type: ignore[arg-type]
     with preserved():
         _, batch = next(recipe.input.loader(recipe.task.data.train, size)(torch.arange(size)))
-    return changed_in_turn(tuple(column.to("cpu") for column in batch), recipe.input.batch_transforms)
+    return changed_in_turn(to_device(batch, "cpu"), recipe.input.batch_transforms)
 
 
 def copy_of(model: nn.Module) -> nn.Module:

@@ -11,10 +11,9 @@ from typing import TypeAlias
 from torch import Tensor
 
 from hasten.base.records.run import Event, Finished, StopReason
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, split_batch
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
-from hasten.training.recipe import split
 from hasten.training.session import Session
 from hasten.training.stopping import LIMITS, converged, limit_reached, non_finite
 
@@ -49,7 +48,7 @@ def step(run: Session, batch: Batch, mark: Mark = unmarked) -> Loss:
 
     A batch in which no term counts makes no update. (Where only the device knows the count, its gradient is zero.)
     """
-    parts = split(batch, run.recipe.backward.micro_batch)
+    parts = split_batch(batch, run.recipe.backward.micro_batch)
     # The forward pass of a single part tells the count; several parts need that of the whole before the first backward.
     count = run.recipe.forward.loss.count(batch) if len(parts) > 1 else None
     summed = None

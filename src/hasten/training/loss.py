@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of, target_of
 
 Count: TypeAlias = float | Tensor
 """What a mean divides by. A scalar tensor where only the device knows it, so that nothing waits for an accelerator."""
@@ -103,17 +103,17 @@ class ClassLoss(ABC):
             object.__setattr__(self, "weight", _plain_weights(self.weight))
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        return Loss(self._reduced(output, batch[-1], "sum"), self.count(batch))
+        return Loss(self._reduced(output, target_of(batch), "sum"), self.count(batch))
 
     def terms(self, output: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each label, class weight included: (batch, ...), 0 where ignored."""
-        target = batch[-1]
+        target = target_of(batch)
         shape = target.shape if not target.is_floating_point() else (len(target), -1)
         return self._reduced(output, target, "none").reshape(shape)
 
     def count(self, batch: Batch) -> Count:
         """Return the number of labels that are not ignored, or the sum of their class weights."""
-        target = batch[-1]
+        target = target_of(batch)
         if target.is_floating_point():  # class probabilities: torch divides by their number, whatever the weights
             return target.numel() // target.shape[(self.class_dim or 1) if target.ndim > 2 else -1]
         if self.weight is not None:
@@ -181,7 +181,7 @@ class SquaredError:
     """Squared difference of output and target, which must have one shape; one term per number."""
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        target = batch[-1]
+        target = target_of(batch)
         if output.shape != target.shape:
             raise BadInput(
                 f"mse needs output and target of one shape; found {tuple(output.shape)} from the model and "
@@ -192,7 +192,7 @@ class SquaredError:
 
     def count(self, batch: Batch) -> int:
         """Return the number of target values."""
-        return batch[-1].numel()
+        return target_of(batch).numel()
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,11 @@ class OfMean:
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
         count = self.count(batch)
-        return Loss(self.mean(output, batch[-1]) * count, count)
+        return Loss(self.mean(output, target_of(batch)) * count, count)
 
     def count(self, batch: Batch) -> int:
         """Return the number of samples."""
-        return len(batch[-1])
+        return size_of(batch)
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": CrossEntropy(), "mse": SquaredError()}

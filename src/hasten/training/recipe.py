@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeAlias
 
-from torch import Tensor, nn
+from torch import nn
 
 from hasten.base.device import Device
 from hasten.data.augmentation.draws import Augment
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, inputs_of
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
 from hasten.training.contexts import ContextFactory
@@ -49,7 +49,8 @@ class Input:
     `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
 
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
-    own; `batch_transforms` on all; `curriculum` then on training batches, with the fraction of the run that is done. Up to `ahead` training batches are made before the step wants them, by a thread: all but the curriculum.
+    own; `batch_transforms` on all; `curriculum` then on those that are trained on, with the share of the run that is
+    done, from 0 to 1. A thread makes up to `ahead` training batches before the step needs them, without the curriculum.
     """
 
     batch_size: int
@@ -164,7 +165,7 @@ class Recipe:
 
 def call_model(model: nn.Module, batch: Batch) -> Any:
     """Return the model's output for a batch: every tensor but the last is an input."""
-    return model(*batch[:-1])
+    return model(*inputs_of(batch))
 
 
 def baseline(task: Task, *, device: str = "cpu") -> Recipe:
@@ -183,11 +184,3 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         update=task.update,
         parallel=Parallel(device=device),
     )
-
-
-def split(batch: Batch, size: int | None) -> tuple[Batch, ...]:
-    """Return the batch in parts of at most `size` samples, or whole if it has no more than that."""
-    if size is None or len(batch[-1]) <= size:
-        return (batch,)
-    columns: list[tuple[Tensor, ...]] = [column.split(size) for column in batch]
-    return tuple(zip(*columns, strict=True))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hasten.data.batch import tensors_of
 from hasten.training.loop import step
 from hasten.training.session import Session
 
@@ -40,7 +41,7 @@ def _replay(run: Session) -> _Replay:
         fetched = run.fetched()
         ids, samples = next(fetched)
         batch = run.training_batch(ids, samples)
-        inputs = [column.clone() for column in batch]
+        inputs = [column.clone() for column in tensors_of(batch)]
         run.set_learning_rate()
         loss = step(run, batch).sum
         fetched.close()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from torch import Tensor, nn, optim
 from hasten.base.errors import BadInput
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.datasets import Batch, changed_in_turn
+from hasten.data.batch import Batch, changed_in_turn, to_device
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.loading.loaders import Fetch, Fetched, per_sample, whole
 from hasten.data.loading.order import sequential
@@ -146,8 +146,8 @@ class Session:
         )
 
     def _moved(self, batch: Batch) -> Batch:
-        device = self.recipe.parallel.device
-        return batch if self.recipe.device.is_host else tuple(column.to(device, non_blocking=True) for column in batch)
+        device = self.recipe.device
+        return batch if device.is_host else to_device(batch, device.name, non_blocking=True)
 
     def progress(self) -> float:
         """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""

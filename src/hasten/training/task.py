@@ -12,7 +12,7 @@ from torchmetrics import Metric
 
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Augment
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
 from hasten.training.metrics import MetricFactory, MetricFunction, Quality
 from hasten.training.schedule import Schedule, as_schedule

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, map_tensors
 from hasten.training.recipe import Recipe
 
 
@@ -22,7 +22,7 @@ def to_single(model: nn.Module) -> nn.Module:
 
 def batch_to_double(batch: Batch) -> Batch:
     """Return the batch with its floating-point columns in float64."""
-    return tuple(column.double() if column.is_floating_point() else column for column in batch)
+    return map_tensors(batch, lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
 
 @contextmanager

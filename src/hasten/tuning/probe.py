@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hasten.base.errors import HastenError
 from hasten.base.seeds import derive, seed_all
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.training.inspection import silence_dropout
 from hasten.training.loop import step
 from hasten.training.position import Position
@@ -112,7 +112,7 @@ def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum) / loss.count
+    return float(loss.sum) / float(loss.count)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -185,4 +185,4 @@ def _caught(
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum) / loss.count, gradients
+    return float(loss.sum) / float(loss.count), gradients

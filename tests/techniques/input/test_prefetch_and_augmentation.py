@@ -16,7 +16,7 @@ from hasten.data.augmentation.draws import Augment, Draws
 from hasten.data.augmentation.images import Flip, PadCrop
 from hasten.data.augmentation.mixing import MixUp
 from hasten.data.augmentation.normalize import Normalize
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.training.check import check

@@ -43,6 +43,14 @@ class Gate(Record, frozen=True):
     detail: str
 
 
+class PlanCheck(Record, frozen=True):
+    """What the gates said about a plan before it trained; `gate` is None where none was asked, and `text` says why."""
+
+    identity: str  # hash of plan and task
+    text: str
+    gate: Gate | None = None
+
+
 class Trial(Record, frozen=True):
     """One technique against the recipe without it. `speedup` above 1 is faster.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from hasten.base.errors import BadInput
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.augmentation.draws import Augment, Draws
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, with_first_input
 
 Transform = Callable[[Tensor], Tensor]
 """One image in, (channels, height, width), and one out. All out of one batch must have one shape."""
@@ -35,7 +35,7 @@ class Torchvision:
     uses_global_generators: ClassVar[bool] = True
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        return _one_by_one(self.transform, batch[0], draws), *batch[1:]
+        return with_first_input(batch, _one_by_one(self.transform, first_input(batch), draws))
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Kornia:
     uses_global_generators: ClassVar[bool] = True
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images = batch[0]
+        images = first_input(batch)
         stored = images.dtype == torch.uint8
         numbers = images.float() / 255 if stored else images
         out = _one_by_one(lambda image: self.transform(image[None])[0], numbers, draws)
-        return (out * 255).round().clamp(0, 255).to(torch.uint8) if stored else out, *batch[1:]
+        return with_first_input(batch, (out * 255).round().clamp(0, 255).to(torch.uint8) if stored else out)
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class ChannelsLast:
         return getattr(self.change, "uses_global_generators", False)
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images, *others = self.change((batch[0].permute(0, 3, 1, 2), *batch[1:]), draws)
-        return images.permute(0, 2, 3, 1).contiguous(), *others
+        changed = self.change(with_first_input(batch, first_input(batch).permute(0, 3, 1, 2)), draws)
+        return with_first_input(changed, first_input(changed).permute(0, 2, 3, 1).contiguous())
 
 
 def _one_by_one(transform: Transform, images: Tensor, draws: Draws) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Draws
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, with_first_input
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114  # ITU-R BT.601, as in Pillow and torchvision
 
@@ -78,13 +78,13 @@ def _stored(values: Tensor) -> Tensor:
 
 
 def _changed(batch: Batch, change: Callable[[Tensor, Tensor], Tensor], numbers: Tensor) -> Batch:
-    images = batch[0]
+    images = first_input(batch)
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise BadInput(
             "colors are changed in uint8 images, (batch, height, width, 3); found "
             f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}. Change colors before normalizing."
         )
-    return change(images, numbers), *batch[1:]
+    return with_first_input(batch, change(images, numbers))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hasten.data.augmentation.draws import Augment, Draws
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, with_first_input
 from hasten.data.loading.reused_memory import ReusedMemory
 from hasten.data.loading.side_by_side import side_by_side
 
@@ -121,7 +121,7 @@ class Flip:
     probability: float = 0.5
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        return flip(batch[0], draws.chosen("flip", self.probability)), *batch[1:]
+        return with_first_input(batch, flip(first_input(batch), draws.chosen("flip", self.probability)))
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class PadCrop:
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
         tops, lefts = (draws.integers(name, 2 * self.padding + 1) for name in ("top", "left"))
-        return crop(batch[0], tops, lefts, padding=self.padding), *batch[1:]
+        return with_first_input(batch, crop(first_input(batch), tops, lefts, padding=self.padding))
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,10 @@ class Erase:
     value: float = 0.0
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images = batch[0]
+        images = first_input(batch)
         boxes = random_boxes(draws, images.shape[1], images.shape[2], scale=self.scale, ratio=self.ratio)
         boxes = boxes * draws.chosen("erase", self.probability)[:, None]  # an empty box where not chosen
-        return erase(images, boxes, value=self.value), *batch[1:]
+        return with_first_input(batch, erase(images, boxes, value=self.value))
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,9 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images = batch[0]
+        images = first_input(batch)
         boxes = random_boxes(draws, images.shape[1], images.shape[2], scale=self.scale, ratio=self.ratio)
-        return resize(images, boxes, size=self.size), *batch[1:]
+        return with_first_input(batch, resize(images, boxes, size=self.size))
 
 
 @dataclass(frozen=True)
@@ -179,5 +179,5 @@ class ChannelsFirst:
     change: Augment
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images, *others = self.change((batch[0].permute(0, 2, 3, 1), *batch[1:]), draws)
-        return images.permute(0, 3, 1, 2), *others
+        changed = self.change(with_first_input(batch, first_input(batch).permute(0, 2, 3, 1)), draws)
+        return with_first_input(changed, first_input(changed).permute(0, 3, 1, 2))

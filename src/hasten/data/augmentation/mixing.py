@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Draws
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, map_inputs, target_of, with_first_input, with_target
 
 
 def mixed_targets(targets: Tensor, shares: Tensor, classes: int | None) -> Tensor:
@@ -65,8 +65,8 @@ class MixUp:
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
         shares = beta(draws, self.alpha)
-        inputs = (blended(column, shares) for column in batch[:-1])
-        return *inputs, mixed_targets(batch[-1], shares, self.classes)
+        mixed = map_inputs(batch, lambda tensor: blended(tensor, shares))
+        return with_target(mixed, mixed_targets(target_of(batch), shares, self.classes))
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,15 @@ class CutMix:
     alpha: float = 1.0
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images = batch[0]
+        images = first_input(batch)
         height, width = images.shape[1:3]
         boxes = cut_boxes(draws, height, width, self.alpha)
         out = images.clone()
         for place, (top, bottom, left, right) in enumerate(boxes.tolist()):
             out[place, top:bottom, left:right] = images[place - 1, top:bottom, left:right]
         pasted = (boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])
-        return out, *batch[1:-1], mixed_targets(batch[-1], 1 - pasted / (height * width), self.classes)
+        targets = mixed_targets(target_of(batch), 1 - pasted / (height * width), self.classes)
+        return with_target(with_first_input(batch, out), targets)
 
 
 def cut_boxes(draws: Draws, height: int, width: int, alpha: float) -> Tensor:

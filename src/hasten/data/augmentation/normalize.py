@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, with_first_input
 from hasten.data.loading.reused_memory import ReusedMemory
 from hasten.data.loading.side_by_side import side_by_side
 
@@ -35,7 +35,7 @@ class Normalize:
             raise BadInput(f"mean and std must be as many, and std above 0; found {self.mean} and {self.std}.")
 
     def __call__(self, batch: Batch) -> Batch:
-        images = batch[0]
+        images = first_input(batch)
         size, height, width, channels = images.shape
         if channels != len(self.mean):
             raise BadInput(f"images must have {len(self.mean)} channels, the last dimension; found {images.shape}.")
@@ -53,7 +53,7 @@ class Normalize:
             side_by_side(normalize, rows.split(portion), out.split(portion), threads=torch.get_num_threads())
         else:
             out = rows.float().mul_(scale).add_(shift)
-        return out.view(size, height, width, channels).permute(0, 3, 1, 2), *batch[1:]
+        return with_first_input(batch, out.view(size, height, width, channels).permute(0, 3, 1, 2))
 
     @cached_property
     def _affine(self) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from hasten.data.augmentation.draws import Draws
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, with_first_input
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class MaskTokens:
     probability: float = 0.1
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        tokens = batch[0]
+        tokens = first_input(batch)
         hidden = draws.uniform("mask", tokens.shape[1]) < self.probability
-        return tokens.masked_fill(hidden.to(tokens.device), self.mask), *batch[1:]
+        return with_first_input(batch, tokens.masked_fill(hidden.to(tokens.device), self.mask))
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class DropTokens:
     probability: float = 0.1
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        tokens = batch[0]
+        tokens = first_input(batch)
         dropped = draws.uniform("drop", tokens.shape[1]) < self.probability
         order = dropped.to(torch.uint8).argsort(dim=1, stable=True)
         kept = torch.arange(tokens.shape[1]) < (~dropped).sum(1, keepdim=True)
         moved = tokens.gather(1, order.to(tokens.device))
-        return moved.masked_fill(~kept.to(tokens.device), self.padding), *batch[1:]
+        return with_first_input(batch, moved.masked_fill(~kept.to(tokens.device), self.padding))
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class AddNoise:
     deviation: float = 0.1
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        rows = batch[0]
+        rows = first_input(batch)
         noise = draws.normal("noise", rows[0].numel()).view(rows.shape)
-        return rows + self.deviation * noise.to(rows.device, rows.dtype), *batch[1:]
+        return with_first_input(batch, rows + self.deviation * noise.to(rows.device, rows.dtype))
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,6 @@ class MaskFeatures:
     value: float = 0.0
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        rows = batch[0]
+        rows = first_input(batch)
         hidden = draws.uniform("mask", rows[0].numel()).view(rows.shape) < self.probability
-        return rows.masked_fill(hidden.to(rows.device), self.value), *batch[1:]
+        return with_first_input(batch, rows.masked_fill(hidden.to(rows.device), self.value))

@@ -16,7 +16,7 @@ from hasten.data.augmentation.draws import Draws
 from hasten.data.augmentation.geometry import Row, slant_down_matrix, slant_right_matrix, turn_matrix, warp
 from hasten.data.augmentation.images import crop
 from hasten.data.augmentation.levels import equalize, sharpen, stretch
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, with_first_input
 
 LEVELS = 31
 _LARGEST_FACTOR = 0.99
@@ -89,7 +89,7 @@ class TrivialAugment:
     """Do one random change to each uint8 image, (batch, height, width, 3)."""
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
-        images, which = batch[0], draws.integers("change", len(CHANGES))
+        images, which = first_input(batch), draws.integers("change", len(CHANGES))
         strengths = draws.integers("level", LEVELS) / (LEVELS - 1)
         strengths = torch.where(draws.chosen("sign", 0.5), strengths, -strengths)
         out = images.clone()
@@ -98,4 +98,4 @@ class TrivialAugment:
             there = ids.to(images.device)
             if place and len(ids):
                 out.index_copy_(0, there, change(images.index_select(0, there), strengths[ids]))
-        return out, *batch[1:]
+        return with_first_input(batch, out)

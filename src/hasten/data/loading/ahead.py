@@ -7,7 +7,7 @@ from typing import TypeAlias
 import torch
 
 from hasten.base.device import Device
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, pinned, tensors_of
 from hasten.data.loading.loaders import Fetched
 from hasten.data.loading.prefetch import prefetched
 
@@ -42,8 +42,7 @@ def _on_own_stream(fetched: Iterator[Fetched], make: Make, device: Device) -> Ge
     # Copies from pinned memory run beside the computation only on another stream than the computation's.
     with device.own_stream():
         for ids, batch in fetched:
-            pinned = tuple(column.pin_memory() if column.is_cpu else column for column in batch)
-            made = ids, make((ids, pinned))
+            made = ids, make((ids, pinned(batch)))
             event = device.event()
             event.record()
             yield made, event
@@ -54,6 +53,6 @@ def _after_the_copy(copied: Generator[_Copied]) -> Generator[Fetched]:
         for (ids, batch), event in copied:
             current = torch.accelerator.current_stream()
             current.wait_event(event)
-            for column in batch:
-                column.record_stream(current)  # the allocator must not give the memory away while the step reads it
+            for tensor in tensors_of(batch):
+                tensor.record_stream(current)  # the allocator must not give the memory away while the step reads it
             yield ids, batch

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 
-from hasten.data.datasets import Batch, Takeable
+from hasten.data.batch import Batch, batch_of
+from hasten.data.datasets import Takeable
 from hasten.data.loading.reused_memory import ReusedMemory
 
 _memory = ReusedMemory()
@@ -48,7 +49,7 @@ def taking(dataset: Dataset[Any]) -> Take:
         return dataset.take
     if _is_plain(dataset):
         columns = dataset.tensors
-        return lambda ids: tuple(rows(column, ids) for column in columns)
+        return lambda ids: batch_of(rows(column, ids) for column in columns)
     if isinstance(dataset, Subset):
         inner, places = taking(dataset.dataset), torch.as_tensor(dataset.indices)
         return lambda ids: inner(places[ids])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, batch_of, nbytes_of, split_batch, tensors_of
 from hasten.data.loading.gather import taking
 
 Fetched: TypeAlias = tuple[Tensor, Batch]
@@ -32,7 +32,7 @@ def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
         # depend on how data are loaded.
         generator = torch.Generator().manual_seed(0)
         loader = DataLoader(dataset, batch_size, sampler=ids.tolist(), generator=generator)
-        return zip(ids.split(batch_size), map(tuple, loader), strict=True)
+        return zip(ids.split(batch_size), map(batch_of, loader), strict=True)
 
     return fetch
 
@@ -53,18 +53,16 @@ def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:
             if at_once == 1:
                 yield run, take(run)
                 continue
-            # `split` would let a change of one batch in place count as one of the others, which autograd forbids.
-            columns = (torch.unsafe_split(column, batch_size) for column in take(run))
-            yield from zip(run.split(batch_size), zip(*columns, strict=True), strict=True)
+            yield from zip(run.split(batch_size), split_batch(take(run), batch_size, unsafe=True), strict=True)
 
     return fetch
 
 
 def _batches_at_once(batch: Batch) -> int:
     """Return how many batches like this one are gathered together."""
-    if any(column.nbytes % _ALIGNMENT for column in batch):
+    if any(tensor.nbytes % _ALIGNMENT for tensor in tensors_of(batch)):
         return 1  # the next batch would start elsewhere than new memory does, and kernels may round differently there
-    return max(1, RUN_BYTES // sum(column.nbytes for column in batch))
+    return max(1, RUN_BYTES // nbytes_of(batch))
 
 
 def whole(dataset: Dataset[Any], batch_size: int) -> Fetch:

@@ -1,6 +1,7 @@
 """A data set kept whole in the device's memory, each batch gathered there."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hasten.base.device import Device
+from hasten.data.batch import concatenate, map_tensors, to_device
+from hasten.data.batch import nbytes_of as batch_bytes
 from hasten.data.loading.gather import take
 from hasten.data.loading.loaders import Fetch, Fetched
 
@@ -17,7 +20,7 @@ _PORTION_BYTES = 64 << 20
 def nbytes_of(dataset: Dataset[Any]) -> int:
     """Return the bytes that all samples of a data set that can be gathered take, as it hands them out."""
     sample = take(dataset, torch.zeros(1, dtype=torch.int64))
-    return len(dataset) * sum(column.nbytes for column in sample)  # type: ignore[arg-type]
+    return len(dataset) * batch_bytes(sample)  # type: ignore[arg-type]
 
 
 def fits(dataset: Dataset[Any], *, device: str, share: float) -> bool:
@@ -35,13 +38,13 @@ def resident(dataset: Dataset[Any], batch_size: int, *, device: str) -> Fetch:
     """
     size = len(dataset)  # type: ignore[arg-type]
     portion = max(1, _PORTION_BYTES * size // max(1, nbytes_of(dataset)))
-    parts = [tuple(column.to(device) for column in take(dataset, ids)) for ids in torch.arange(size).split(portion)]
-    columns = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+    parts = [to_device(take(dataset, ids), device) for ids in torch.arange(size).split(portion)]
+    stored = concatenate(parts)
 
     def fetch(ids: Tensor) -> Iterator[Fetched]:
         there = ids.to(device)
         return (
-            (own, tuple(torch.index_select(column, 0, place) for column in columns))
+            (own, map_tensors(stored, partial(torch.index_select, dim=0, index=place)))
             for own, place in zip(ids.split(batch_size), there.split(batch_size), strict=True)
         )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from hasten.base.device import Device
+from hasten.data.batch import tensors_of, to_device
 from hasten.data.loading.choose import Choice, fastest
 from hasten.data.loading.decode import AHEAD, in_process, in_threads
 from hasten.data.loading.gather import why_not
@@ -107,11 +108,11 @@ def timed(dataset: Dataset[Any], batch_size: int, ways: Mapping[str, Loader], *,
 def _delivered(fetch: Fetch, ids: Tensor, *, device: str) -> Iterator[Fetched]:
     """Yield what is fetched once it is on the device."""
     for own, batch in fetch(ids):
-        there = tuple(column.to(device) for column in batch)
+        there = to_device(batch, device)
         Device(device).synchronize()
         yield own, there
 
 
 def _form(dataset: Dataset[Any]) -> tuple[object, ...]:
-    sample = default_collate([dataset[0]])
-    return tuple((column.dtype, tuple(column.shape)) for column in sample)
+    sample = tensors_of(tuple(default_collate([dataset[0]])))
+    return tuple((tensor.dtype, tuple(tensor.shape)) for tensor in sample)

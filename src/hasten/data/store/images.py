@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.data.sources.pictures import decode_image
 from hasten.data.store.reader import Store
 

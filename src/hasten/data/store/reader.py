@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, map_tensors
 from hasten.data.loading.gather import rows
 from hasten.data.store.blocks import CheckedArray, RowsToSamples, no_sample, own_sample, through_offsets
 from hasten.data.store.damage import DamagedStore, damage_error
@@ -202,7 +202,7 @@ class StoreSamples(Dataset[Batch]):
         return len(self.store) if self.ids is None else len(self.ids)
 
     def __getitem__(self, index: int) -> Batch:
-        return tuple(column[0] for column in self.take(torch.tensor([index])))
+        return map_tensors(self.take(torch.tensor([index])), lambda column: column[0])
 
     def take(self, ids: Tensor) -> Batch:
         """Return the samples of `ids` as one batch, by one gather per column."""

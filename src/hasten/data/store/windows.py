@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hasten.data.datasets import Batch, next_tokens
+from hasten.data.batch import Batch
+from hasten.data.datasets import next_tokens
 from hasten.data.store.blocks import CheckedArray
 
 

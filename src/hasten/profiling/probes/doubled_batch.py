@@ -2,6 +2,7 @@
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
+from hasten.data.batch import size_of
 from hasten.profiling.probes.running import Measured, steps_on_one, timed
 from hasten.profiling.stepping import one_batch, resized, weights_kept
 from hasten.training.session import Session
@@ -10,7 +11,7 @@ from hasten.training.session import Session
 def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Measured | None:
     """Return how many times cheaper a sample is in a batch twice as large; None where that would not fit."""
     batch = one_batch(run)
-    size = len(batch[-1])
+    size = size_of(batch)
     if profile.memory is not None and profile.memory.largest_batch < 2 * size < run.samples:
         return None
     single, double = steps_on_one(run, batch), steps_on_one(run, resized(batch, 2 * size))

@@ -13,7 +13,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.probe import Probe
 from hasten.base.records.profile import Profile
 from hasten.base.units import seconds
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch
 from hasten.measurement.paired import LEAST_BLOCK_S, Block, timed_pairs
 from hasten.measurement.statistics import ratio_interval, trimmed_mean
 from hasten.profiling.best_effort import Reason, or_reason

@@ -16,7 +16,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
-from hasten.base.records.trial import Trial, Tuning, Verdict
+from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
@@ -65,6 +65,7 @@ class Screen:
             Comparison: lambda record: self.print(comparison_view(record)),
             Activity: self._activity,
             Note: lambda record: self.say(f"note: {record.text}"),
+            PlanCheck: lambda record: self.print(indented(quiet(record.text))),
             Started: self._started,
             Progress: self._moved,
             Evaluation: self._moved,

@@ -35,11 +35,12 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
+from hasten.data.batch import split_batch
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.backward.activation_checkpointing import recomputed, why_not
 from hasten.techniques.blocks import repeated_blocks, unwrap_forward, wrap_forward
 from hasten.training.inspection import copy_of, example_batch, example_model
-from hasten.training.recipe import Function, Recipe, split
+from hasten.training.recipe import Function, Recipe
 
 TRIED = 8
 """Numbers of recomputed blocks, beside none, whose peak is measured."""
@@ -66,7 +67,7 @@ def peak_of(model: nn.Module, recipe: Recipe) -> int:
 
     Activations have the same bytes on every device, but for scratch memory inside of operations.
     """
-    batch = split(example_batch(recipe, recipe.input.batch_size), recipe.backward.micro_batch)[0]
+    batch = split_batch(example_batch(recipe, recipe.input.batch_size), recipe.backward.micro_batch)[0]
     predict, loss = _wrapped(recipe.forward.predict, recipe), _wrapped(recipe.forward.loss, recipe)
 
     def run() -> None:

@@ -39,6 +39,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
+from hasten.data.batch import tensors_of
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
 from hasten.techniques.blocks import unwrap_forward
@@ -115,7 +116,9 @@ def with_packed(function: Function, packs: Callable[[], Pack]) -> Function:
         if not isinstance(args[0], nn.Module) or not torch.is_grad_enabled():
             return function(*args)
         (model, batch), pack = args, packs()
-        there = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers(), *batch)}
+        there = {
+            one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers(), *tensors_of(batch))
+        }
 
         def keep(tensor: Tensor) -> Tensor | Unpack:
             if tensor.numel() < SMALLEST or tensor.untyped_storage().data_ptr() in there:

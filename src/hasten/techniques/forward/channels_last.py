@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, map_tensors
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
@@ -48,7 +48,7 @@ def to_contiguous(model: nn.Module) -> nn.Module:
 
 def batch_to_channels_last(batch: Batch) -> Batch:
     """Return the batch with its 4-dimensional columns in channels-last layout."""
-    return tuple(column if column.ndim != 4 or is_channels_last(column) else _laid_out(column) for column in batch)
+    return map_tensors(batch, lambda one: one if one.ndim != 4 or is_channels_last(one) else _laid_out(one))
 
 
 def is_channels_last(images: Tensor) -> bool:

@@ -38,7 +38,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, target_of
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.training.inspection import example_model
 from hasten.training.loss import Count, CrossEntropy, Loss
@@ -124,7 +124,7 @@ class FusedCrossEntropy:
     def __call__(self, output: Any, batch: Batch) -> Loss:
         if not isinstance(output, Unscored):
             return self.plain(output, batch)
-        total = chunked_cross_entropy(output, batch[-1], ignore_index=self.plain.ignored, chunk=self.chunk)
+        total = chunked_cross_entropy(output, target_of(batch), ignore_index=self.plain.ignored, chunk=self.chunk)
         return Loss(total, self.count(batch))
 
     def count(self, batch: Batch) -> Count:

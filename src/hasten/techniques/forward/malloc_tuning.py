@@ -41,6 +41,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
+from hasten.data.batch import size_of
 from hasten.measurement.resident import give_free_memory_back
 from hasten.measurement.saved import each_saved_storage
 from hasten.training.inspection import example_batch, example_model
@@ -110,7 +111,7 @@ class MallocTuning:
 def largest_block(recipe: Recipe) -> int:
     """Return the bytes of the largest gradient or saved activation of a step, the latter scaled up from two samples."""
     model, batch = example_model(recipe), example_batch(recipe)
-    scale, largest = recipe.input.batch_size / len(batch[0]), max(map(_bytes, model.parameters()), default=0)
+    scale, largest = recipe.input.batch_size / size_of(batch), max(map(_bytes, model.parameters()), default=0)
     kept: list[int] = []
     with preserved(), each_saved_storage(lambda storage: kept.append(storage.nbytes()), exclude=model.parameters()):
         recipe.forward.predict(model, batch)

@@ -40,7 +40,7 @@ from hasten.data.augmentation.images import ChannelsFirst, Erase, Flip, PadCrop
 from hasten.data.augmentation.mixing import MixUp
 from hasten.data.augmentation.rows import AddNoise
 from hasten.data.augmentation.trivial import TrivialAugment
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, target_of
 from hasten.data.loading.loaders import per_sample, whole
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
@@ -82,7 +82,7 @@ def changes(kind: Kind, images: Tensor, classes: int | None) -> tuple[Augment, .
 
 def _classes(recipe: Recipe, batch: Batch) -> int | None:
     """Return how many classes a model tells apart whose target is one class per sample; None for other targets."""
-    if batch[-1].is_floating_point():
+    if target_of(batch).is_floating_point():
         return None
     for prepare in recipe.input.batch_transforms:
         batch = prepare(batch)
@@ -114,7 +114,7 @@ class Augmentation:
         if recipe.input.loader is whole:
             return "a full batch is built only once and the same in every epoch"
         batch = _first(recipe)
-        samples, target = batch[0], batch[-1]
+        samples, target = first_input(batch), target_of(batch)
         shape = tuple(samples.shape[1:])
         if self.kind in ("mixup", "noise") and not samples.is_floating_point():
             return f"{self.kind} is for numbers with a fraction; the samples are {str(samples.dtype)[6:]}"
@@ -134,5 +134,5 @@ class Augmentation:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the changes."""
         batch = _first(recipe)
-        made = changes(self.kind, batch[0], _classes(recipe, batch) if self.kind == "mixup" else None)
+        made = changes(self.kind, first_input(batch), _classes(recipe, batch) if self.kind == "mixup" else None)
         return recipe.with_input(augment=(*recipe.input.augment, *made))

@@ -31,7 +31,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import changed_in_turn
+from hasten.data.batch import changed_in_turn, inputs_of
 from hasten.data.loading.loaders import per_sample
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
 from hasten.training.inspection import example_model
@@ -64,7 +64,7 @@ class ChannelsLastDelivery:
             size = min(_LOOK, len(recipe.task.data.train))  # type: ignore[arg-type]
             _, batch = next(iter(per_sample(recipe.task.data.train, size)(torch.arange(size))))
             batch = changed_in_turn(batch, recipe.input.batch_transforms)
-        images = [column for column in batch[:-1] if column.ndim == 4]
+        images = [column for column in inputs_of(batch) if column.ndim == 4]
         if not images:
             return "the batches have no images: (batch, channels, height, width)"
         if all(map(is_channels_last, images)):

@@ -36,7 +36,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, map_tensors, target_of
 from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
@@ -59,9 +59,9 @@ def shortened(batch: Batch, progress: float, *, first: float, until: float) -> B
 
     Sequences are columns of the same length in their second dimension as the target.
     """
-    full = batch[-1].shape[1]
+    full = target_of(batch).shape[1]
     length = size_at(progress, full=full, first=first, until=until, multiple=8 if full >= 32 else 1)
-    return tuple(column[:, :length] if column.ndim > 1 and column.shape[1] == full else column for column in batch)
+    return map_tensors(batch, lambda one: one[:, :length] if one.ndim > 1 and one.shape[1] == full else one)
 
 
 def shrunk(batch: Batch, progress: float, *, first: float, until: float) -> Batch:
@@ -76,7 +76,7 @@ def shrunk(batch: Batch, progress: float, *, first: float, until: float) -> Batc
             return image
         return F.interpolate(image, sides, mode="bilinear", align_corners=False, antialias=True)
 
-    return tuple(smaller(column) if column.ndim == 4 and column.is_floating_point() else column for column in batch)
+    return map_tensors(batch, lambda one: smaller(one) if one.ndim == 4 and one.is_floating_point() else one)
 
 
 def why_not(recipe: Recipe, cut: Callable[[Batch, float], Batch]) -> str | None:

@@ -39,7 +39,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import derive
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, size_of, target_of
 from hasten.training.inspection import example_batch
 from hasten.training.loss import Count, CrossEntropy, Loss, LossFunction, SquaredError
 from hasten.training.recipe import Recipe
@@ -58,9 +58,9 @@ def losses_of_samples(loss: LossFunction, output: Tensor, batch: Batch) -> Tenso
         batch: its last tensor is the target, (samples, ...).
     """
     if isinstance(loss, SquaredError):
-        return F.mse_loss(output, batch[-1], reduction="none").flatten(1).sum(1)
+        return F.mse_loss(output, target_of(batch), reduction="none").flatten(1).sum(1)
     assert isinstance(loss, CrossEntropy), "refused otherwise"
-    return loss.terms(output, batch).reshape(len(batch[-1]), -1).sum(1)
+    return loss.terms(output, batch).reshape(size_of(batch), -1).sum(1)
 
 
 class Scores:
@@ -134,7 +134,7 @@ class _Weighed:
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
         if not torch.is_grad_enabled():
             return self.loss(output, batch)
-        known, ids = self.known, self.known.taken(len(batch[-1]))
+        known, ids = self.known, self.known.taken(size_of(batch))
         each = losses_of_samples(self.loss, output, batch)
         known.scores = known.scores.to(each.device)
         known.scores[ids.to(each.device)] = each.detach().to(known.scores.dtype)

@@ -35,7 +35,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
-from hasten.data.datasets import Batch, changed_in_turn
+from hasten.data.batch import Batch, changed_in_turn, first_input, select, target_of
 from hasten.data.loading.gather import take, why_not
 from hasten.data.loading.order import bucketed, shuffled
 from hasten.techniques.input.own_order import order_is_taken
@@ -94,13 +94,13 @@ class LengthBucketing:
         if reason := why_not(data):
             return f"their lengths would take a pass over all samples: {reason}"
         batch = take(data, torch.arange(min(_PORTION, len(data))))  # type: ignore[arg-type]
-        tokens = batch[0]
-        if tokens.ndim != 2 or tokens.is_floating_point() or batch[-1].ndim != 1:
+        tokens = first_input(batch)
+        if tokens.ndim != 2 or tokens.is_floating_point() or target_of(batch).ndim != 1:
             return "the data are no texts with one target each: (samples, length) whole numbers and (samples,) targets"
         lengths = lengths_of(tokens, self.padding)
         if (reason := least_padding(lengths, tokens.shape[1], self.padding)) is not None:
             return reason
-        return _changed_by_cutting(recipe, tuple(column[lengths.argsort()[:_TRIED]] for column in batch), self.padding)
+        return _changed_by_cutting(recipe, select(batch, lengths.argsort()[:_TRIED]), self.padding)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the order in place and cut padding off every batch."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.units import percent
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, first_input, map_tensors
 
 LEAST_PADDING = 0.1
 """Share of all tokens below which there is too little to win."""
@@ -26,6 +26,6 @@ def least_padding(lengths: Tensor, length: int, padding: int) -> str | None:
 
 def cut_padding(batch: Batch, *, padding: int) -> Batch:
     """Return the batch as long as its longest text, at least 1; columns of the tokens' shape are cut alike."""
-    tokens = batch[0]
+    tokens = first_input(batch)
     longest = max(1, int(lengths_of(tokens, padding).max()))
-    return tuple(column[:, :longest] if column.shape[:2] == tokens.shape else column for column in batch)
+    return map_tensors(batch, lambda one: one[:, :longest] if one.shape[:2] == tokens.shape else one)

@@ -33,7 +33,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, map_inputs, target_of, tensors_of, with_target
 from hasten.data.loading.loaders import per_sample
 from hasten.techniques.input.padding import LEAST_PADDING, lengths_of
 from hasten.training.loss import CrossEntropy
@@ -69,12 +69,11 @@ class Packed:
     ignored: int
 
     def __call__(self, batch: Batch, progress: float) -> Batch:
-        targets = batch[-1]
+        targets = target_of(batch)
         lengths = lengths_of(targets, self.ignored).tolist()
         rows = rows_for(lengths, targets.shape[1])
-        return *(self._laid(column, rows, lengths, self.padding) for column in batch[:-1]), self._laid(
-            targets, rows, lengths, self.ignored
-        )
+        packed = map_inputs(batch, lambda column: self._laid(column, rows, lengths, self.padding))
+        return with_target(packed, self._laid(targets, rows, lengths, self.ignored))
 
     def _laid(self, column: Tensor, rows: list[list[int]], lengths: list[int], filling: int) -> Tensor:
         out = column.new_full((len(rows), *column.shape[1:]), filling)
@@ -108,8 +107,8 @@ class SequencePacking:
             return "the loss has no target that it ignores, so padding would count: CrossEntropy(ignore_index=...)"
         size = min(_LOOK, len(recipe.task.data.train))  # type: ignore[arg-type]
         _, batch = next(iter(per_sample(recipe.task.data.train, size)(torch.arange(size))))
-        targets = batch[-1]
-        if targets.ndim != 2 or any(column.shape != targets.shape for column in batch):
+        targets = target_of(batch)
+        if targets.ndim != 2 or any(tensor.shape != targets.shape for tensor in tensors_of(batch)):
             return "the data are no texts with a target for each token: (samples, length) inputs and targets"
         if not (targets == loss.ignore_index).any():
             return f"the data have no target that it ignores: the loss ignores {loss.ignore_index}"

@@ -37,6 +37,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
+from hasten.data.batch import first_input
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.techniques.model.replacing import shared_parameters
 from hasten.training.inspection import copy_of, example_batch, example_model
@@ -97,7 +98,7 @@ def fed_layer(model: nn.Module, recipe: Recipe) -> str | None:
     batch = example_batch(recipe)
 
     def note(layer: nn.Module, given: tuple[Any, ...], output: Any, *, name: str) -> None:
-        if given and given[0] is batch[0]:
+        if given and given[0] is first_input(batch):
             found.append(name)
 
     for name, layer in model.named_modules():

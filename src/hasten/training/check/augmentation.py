@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.datasets import Batch, changed_in_turn
+from hasten.data.batch import Batch, changed_in_turn, inputs_of, size_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import LossFunction
@@ -38,10 +38,10 @@ def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: S
     """
     if not task.augment:
         return
-    ids = torch.arange(len(seen.batch[-1]))
+    ids = torch.arange(size_of(seen.batch))
     try:
         batch = changed_in_turn(augmented(seen.batch, task.augment, Draws(task.seed, 0, ids)), task.batch_transforms)
-        loss(model(*batch[:-1]), batch)
+        loss(model(*inputs_of(batch)), batch)
     except Exception as error:
         raise failure(
             f"the training data after Task.augment must be prepared and learned from as without it; the samples are "

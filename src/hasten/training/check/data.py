@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, default_collate
 
 from hasten.base.errors import BadInput
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, nbytes_of, select, stack, target_of, tensors_of
 from hasten.data.loading.gather import take, why_not
 from hasten.training.check.failure import failure
 
@@ -55,9 +55,7 @@ def look(dataset: Dataset[Any], part: str) -> Seen:
     first = _read(dataset, torch.arange(min(TRIAL, size)), part)
     gathers = why_not(dataset) is None
     if gathers:
-        portions = _spread(
-            torch.arange(size), max(1, _CHUNK_BYTES // max(1, sum(column[0].nbytes for column in first)))
-        )
+        portions = _spread(torch.arange(size), max(1, _CHUNK_BYTES // max(1, nbytes_of(select(first, slice(1))))))
     else:
         portions = _spread(torch.arange(0, size, -(-size // _SINGLE)), 8)
     ids: list[Tensor] = []
@@ -67,7 +65,7 @@ def look(dataset: Dataset[Any], part: str) -> Seen:
         batch = take(dataset, some) if gathers else _read(dataset, some, part)
         _check_finite(batch, some, part)
         ids.append(some)
-        targets.append(batch[-1])
+        targets.append(target_of(batch))
         if perf_counter() > end:
             break
     return Seen(part=part, batch=first, size=size, ids=torch.cat(ids), targets=torch.cat(targets))
@@ -109,7 +107,7 @@ def _read(dataset: Dataset[Any], ids: Tensor, part: str) -> Batch:
                 f"all samples of the {part} data must have the same shapes, since they are stacked to a batch; found "
                 f"{_listed(first)} in sample {ids[0]} and {_listed(shapes)} in sample {index}. Crop or pad them."
             )
-    return tuple(torch.stack(column) for column in zip(*samples, strict=True))
+    return stack(samples)
 
 
 def _tensors(sample: object, index: int, part: str) -> tuple[Tensor, ...]:
@@ -130,7 +128,8 @@ def _tensors(sample: object, index: int, part: str) -> tuple[Tensor, ...]:
 
 
 def _check_finite(batch: Batch, ids: Tensor, part: str) -> None:
-    for column, values in enumerate(batch):
+    tensors = list(tensors_of(batch))
+    for column, values in enumerate(tensors):
         # A finite sum means finite terms, and is ten times faster to compute than a mask.
         if not values.is_floating_point() or bool(values.sum().isfinite()):
             continue
@@ -141,7 +140,7 @@ def _check_finite(batch: Batch, ids: Tensor, part: str) -> None:
         where = f", feature {feature[0] if len(feature) == 1 else tuple(feature)}" if feature else ""
         raise BadInput(
             f"the {part} data must be finite; found {values[tuple(wrong[0])].item()} in sample {ids[sample]}, "
-            f"{_column(column, len(batch))}{where}; {len(wrong)} such values in {len(ids)} samples. "
+            f"{_column(column, len(tensors))}{where}; {len(wrong)} such values in {len(ids)} samples. "
             "Fill or remove what is missing."
         )
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
+from hasten.data.batch import target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described
 from hasten.training.loss import ClassLoss, CrossEntropy, LossFunction, NegativeLogLikelihood, class_dimension
@@ -22,7 +23,7 @@ def check_labels(loss: LossFunction, output: Any, seen: Seen) -> None:
     """
     if not isinstance(loss, ClassLoss):
         return
-    name, target = _NAMES.get(type(loss), type(loss).__name__), seen.batch[-1]
+    name, target = _NAMES.get(type(loss), type(loss).__name__), target_of(seen.batch)
     if not isinstance(output, Tensor):
         raise BadInput(f"{name} needs one tensor of class scores from the model; found {described(output)}.")
     if isinstance(loss, CrossEntropy) and target.is_floating_point() and target.shape == output.shape:
@@ -64,13 +65,13 @@ def _out_of_range(labels: Tensor, wrong: Tensor, classes: int, seen: Seen) -> Ba
 
 
 def _check_probabilities(output: Tensor, loss: CrossEntropy, seen: Seen) -> None:
-    dim = class_dimension(output, seen.batch[-1], loss.class_dim)
+    dim = class_dimension(output, target_of(seen.batch), loss.class_dim)
     sums = seen.targets.double().sum(dim)
     if bool((seen.targets >= 0).all()) and bool(torch.isclose(sums, torch.ones_like(sums), atol=1e-3).all()):
         return
     raise BadInput(
-        f"the {seen.part} targets, {described(seen.batch[-1])}, have the shape of the model's scores, so cross_entropy "
-        f"takes them as class probabilities (soft labels); these must be at least 0 and sum to 1 in dimension {dim}, "
+        f"the {seen.part} targets, {described(target_of(seen.batch))}, have the shape of the model's scores, so "
+        f"cross_entropy takes them as class probabilities (soft labels); these must be at least 0 and sum to 1 in dimension {dim}, "
         f"but the sums are {float(sums.min()):g} to {float(sums.max()):g}. Normalize them, or use another loss, for "
         "example torch.nn.BCEWithLogitsLoss() for several labels per sample."
     )

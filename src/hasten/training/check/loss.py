@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from hasten.base.errors import BadInput
-from hasten.data.datasets import Batch
+from hasten.data.batch import Batch, select, size_of, target_of, with_target
 from hasten.training.additivity import has_samples, is_additive, rows_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
@@ -65,7 +65,7 @@ def check_gradient(value: Loss, model: nn.Module) -> None:
 
 
 def _value(loss: LossFunction, output: Any, batch: Batch) -> Loss:
-    shapes = f"output {described(output)}, target {described(batch[-1])}"
+    shapes = f"output {described(output)}, target {described(target_of(batch))}"
     try:
         value = loss(output, batch)
     except BadInput:
@@ -89,7 +89,7 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
     Such a loss does not change when the targets go to other samples, which one over matching pairs does. It is tried
     on random numbers from 0 to 1, which most losses can take.
     """
-    target = seen.batch[-1]
+    target = target_of(seen.batch)
     if not isinstance(output, Tensor) or not (output.is_floating_point() and target.is_floating_point()):
         return
     if output.shape == target.shape or output.numel() != target.numel():
@@ -109,7 +109,7 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
 
 def _check_mean(loss: OfMean, value: Loss, output: Any, batch: Batch) -> None:
     """Raise if the loss of every sample twice is twice the loss: a sum, where a mean stays as it is."""
-    size = len(batch[-1])
+    size = size_of(batch)
     if not has_samples(output, size):
         return
     twice = torch.arange(size).repeat(2)
@@ -129,7 +129,7 @@ def notes_on_loss(loss: LossFunction, output: Any, seen: Seen) -> tuple[str, ...
     if is_additive(loss, outputs, batch) is not False:
         return ()
     return (
-        f"the loss is not a mean over samples: on {len(batch[-1])} {seen.part} samples at once it differs from the "
+        f"the loss is not a mean over samples: on {size_of(batch)} {seen.part} samples at once it differs from the "
         "mean over parts of them. Micro-batches would change its gradient, and the validation loss depends on the "
         "batch size.",
     )
@@ -142,7 +142,7 @@ def _varied(output: Any, seen: Seen) -> tuple[Any, Batch]:
     are those of samples spread over the data, since equal ones show no difference between parts. A loss that also
     reads inputs gets the samples that went through the model.
     """
-    size = len(seen.batch[-1])
+    size = size_of(seen.batch)
     if len(seen.targets) < 2 or not has_samples(output, size):
         return output, seen.batch
     rows = torch.linspace(0, len(seen.targets) - 1, _ROWS).long()
@@ -159,5 +159,4 @@ def _varied(output: Any, seen: Seen) -> tuple[Any, Batch]:
             return leaf[picked]
         return torch.tensordot(shares.to(leaf.dtype), leaf.detach(), dims=1)
 
-    inputs = tuple(column[picked] for column in seen.batch[:-1])
-    return tree_map(mixed, output), (*inputs, seen.targets[chosen])
+    return tree_map(mixed, output), with_target(select(seen.batch, picked), seen.targets[chosen])

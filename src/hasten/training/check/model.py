@@ -7,6 +7,7 @@ from torch.nn.parameter import is_lazy
 
 from hasten.base.errors import BadInput
 from hasten.base.seeds import seed_all
+from hasten.data.batch import inputs_of, select, size_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.task import Task
@@ -73,7 +74,7 @@ def trial_output(model: nn.Module, seen: Seen) -> Any:
         for handle in (module.register_forward_pre_hook(enter), module.register_forward_hook(leave))
     ]
     try:
-        return model(*seen.batch[:-1])
+        return model(*inputs_of(seen.batch))
     except Exception as error:
         raise _does_not_fit(error, model, inside, seen) from error
     finally:
@@ -82,13 +83,13 @@ def trial_output(model: nn.Module, seen: Seen) -> Any:
 
 
 def _does_not_fit(error: Exception, model: nn.Module, inside: list[tuple[str, nn.Module, Any]], seen: Seen) -> BadInput:
-    name, layer, inputs = inside[-1] if inside else ("", model, seen.batch[:-1])
+    name, layer, inputs = inside[-1] if inside else ("", model, inputs_of(seen.batch))
     shown = type(layer).__name__ if any(layer.children()) else repr(layer)
     what = f"the layer {name!r}, {shown}," if name else f"the model, {shown},"
-    hint = "Convert the data with .float(). " if any(_is_double(value) for value in seen.batch[:-1]) else ""
+    hint = "Convert the data with .float(). " if any(_is_double(value) for value in inputs_of(seen.batch)) else ""
     return failure(
-        f"the model must take the data; {what} failed on {described(inputs)}, where the batch of {len(seen.batch[-1])} "
-        f"samples of the {seen.part} data has the inputs {described(seen.batch[:-1])}",
+        f"the model must take the data; {what} failed on {described(inputs)}, where the batch of {size_of(seen.batch)} "
+        f"samples of the {seen.part} data has the inputs {described(inputs_of(seen.batch))}",
         error,
         f"{hint}Change that layer, or the shape of the data.",
     )
@@ -107,7 +108,7 @@ def check_last_batch(task: Task, model: nn.Module, seen: Seen) -> None:
         return
     model.train()
     try:
-        model(*(column[:1] for column in seen.batch[:-1]))
+        model(*inputs_of(select(seen.batch, slice(1))))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

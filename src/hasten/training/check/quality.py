@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from hasten.base.errors import BadInput
+from hasten.data.batch import target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import class_dimension
@@ -54,7 +55,7 @@ def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | Non
     Raises:
         BadInput: names the metric and both shapes.
     """
-    target = seen.batch[-1]
+    target = target_of(seen.batch)
     must = f"the metric {quality.name!r} must be able to judge output {described(output)} by target {described(target)}"
     if quality.name in OVER_CLASSES:
         scores = (
