@@ -169,7 +169,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "a data set with numpy's generator": lambda: noisy(lambda: np.random.default_rng(5)),
     "a data set with Python's generator": lambda: noisy(lambda: random.Random(5)),
     "a data set with an object that saves itself": lambda: noisy(Stateful),
-    "a counter in the optimizer": lambda: mlp_task(update=Update(optimizer=Decaying, lr=None)),
+    "a counter in the optimizer": lambda: mlp_task(update=Update(optimizer=lambda model: Decaying(model), lr=None)),
 }
 
 
