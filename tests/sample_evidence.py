@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
+from hasten.base.records.ablation import Ablation
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.finding import Diagnosis, Finding, Severity
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.plan import Choice, Plan
-from hasten.base.records.probe import Probe
 from hasten.base.records.profile import (
     Growth,
     LayerBound,
@@ -163,10 +163,10 @@ def make_deep_profile() -> Profile:
         ),
         memory=account,
         growth=(Growth("time", "batch size", (16, 32, 64), (1e-3, 1.9e-3, 3.7e-3), interval(0.95, 0.05, 3), 1.0),),
-        probes=(
-            Probe(name="skipped_update", removes="the update", ratio=interval(0.99, 0.01)),
-            Probe(name="cached_batch", removes="the wait for data", ratio=interval(1.75, 0.05)),
-            Probe(name="doubled_batch", removes="doubled", ratio=None, failed="out of memory"),
+        ablations=(
+            Ablation(name="skipped_update", removes="the update", ratio=interval(0.99, 0.01)),
+            Ablation(name="cached_batch", removes="the wait for data", ratio=interval(1.75, 0.05)),
+            Ablation(name="doubled_batch", removes="doubled", ratio=None, failed="out of memory"),
         ),
         diagnosis=Diagnosis(verdict=plain.verdict, findings=(finding,)),
         remarks=("the distance is not known",),
@@ -271,7 +271,7 @@ def make_evidence(**changes: Any) -> Evidence:
             name="digits",
             train_samples=1437,
             valid_samples=360,
-            sample_shape="1x8x8 -> 1",
+            sample_shape="1x8x8 -> 10 classes",
             parameters=26_122,
             batch_size=64,
             optimizer="adamw",

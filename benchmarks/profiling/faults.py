@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 from benchmarks.profiling.workloads import Block, Transformer, convolutional, features, task, tokens, with_loader
 from hasten import Data, Stop, Update
 from hasten.data.loading.loaders import gathered, per_sample
-from hasten.profiling.probes.thread_sweep import threads_set
+from hasten.profiling.ablations.thread_sweep import threads_set
 from hasten.techniques.forward.bf16 import Bf16
 from hasten.training.recipe import Recipe, baseline
 

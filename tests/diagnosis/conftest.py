@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from hasten.base.records.ablation import Ablation
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine, Peak
-from hasten.base.records.probe import Probe
 from hasten.base.records.profile import MemoryAccount, Profile, Roofline
 from hasten.base.records.signals import Loading, MachineLoad, StepSpread, Structure
 
-from diagnosis_records import GB, operator, parts, probe
+from diagnosis_records import GB, ablation, operator, parts
 
 Plant = Callable[..., Profile]
 
@@ -105,13 +105,13 @@ def healthy() -> Profile:
             queue_empty_share=None,
         ),
         load=MachineLoad(foreign_share=0.01, waited_share=0.01, clock_share=0.99),
-        probes=(
-            probe("cached_batch", 1.01),
-            probe("doubled_batch", 1.04),
-            probe("skipped_update", 1.05),
-            probe("thread_sweep", 1.0, detail="2 threads"),
-            probe("no_logging", 1.0),
-            probe("padded_products", 1.01, detail="1000 x 1000"),
+        ablations=(
+            ablation("cached_batch", 1.01),
+            ablation("doubled_batch", 1.04),
+            ablation("skipped_update", 1.05),
+            ablation("thread_sweep", 1.0, detail="2 threads"),
+            ablation("no_logging", 1.0),
+            ablation("padded_products", 1.01, detail="1000 x 1000"),
         ),
     )
 
@@ -124,11 +124,11 @@ def plant(healthy: Profile) -> Plant:
         values = {
             name: msgspec.structs.replace(getattr(healthy, name), **value) if isinstance(value, dict) else value
             for name, value in changes.items()
-            if name != "probe"
+            if name != "ablation"
         }
-        if "probe" in changes:
-            new: Probe = changes["probe"]
-            values["probes"] = (*(one for one in healthy.probes if one.name != new.name), new)
+        if "ablation" in changes:
+            new: Ablation = changes["ablation"]
+            values["ablations"] = (*(one for one in healthy.ablations if one.name != new.name), new)
         return msgspec.structs.replace(healthy, **values)
 
     return planted

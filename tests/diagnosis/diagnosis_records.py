@@ -1,7 +1,7 @@
 """Pieces of profiles for the tests of rules."""
 
+from hasten.base.records.ablation import Ablation
 from hasten.base.records.interval import Interval
-from hasten.base.records.probe import Probe
 from hasten.base.records.profile import PartTime
 from hasten.base.records.signals import Operator
 
@@ -25,8 +25,8 @@ def ratio(value: float, *, width: float = 0.02) -> Interval:
     return Interval(value=value, low=value * (1 - width / 2), high=value * (1 + width / 2), n=20)
 
 
-def probe(name: str, value: float, *, detail: str = "", width: float = 0.02) -> Probe:
-    return Probe(name=name, removes=name, ratio=ratio(value, width=width), step_s=0.1, detail=detail)
+def ablation(name: str, value: float, *, detail: str = "", width: float = 0.02) -> Ablation:
+    return Ablation(name=name, removes=name, ratio=ratio(value, width=width), step_s=0.1, detail=detail)
 
 
 def parts(**seconds: float) -> tuple[PartTime, ...]:

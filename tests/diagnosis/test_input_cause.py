@@ -13,7 +13,7 @@ from hasten.diagnosis.diagnose import diagnose
 from hasten.diagnosis.input_cause import input_cause
 from hasten.diagnosis.registry import RULES
 
-from diagnosis_records import parts, probe
+from diagnosis_records import ablation, parts
 
 Plant = Callable[..., Profile]
 
@@ -26,7 +26,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"sample_s": 9e-4, "batch_s": 6e-2, "sample_waits": 0.1, "hot": "ImagingDecoder.decode"},
         "900 µs a sample in ImagingDecoder.decode",
     ),
-    "input: collating": ({"sample_s": 1e-5, "batch_s": 2.064e-2}, "20.0 ms to put samples together"),
+    "input: collating": ({"sample_s": 1e-5, "batch_s": 2.064e-2}, "20.0 ms to collate"),
     "input: fetching": ({"sample_s": 1e-5, "batch_s": 1e-4}, "100 µs to fetch a batch"),
     "input: Blur": ({"change_s": {"Flip": 1e-3, "Blur": 2e-2}}, "20.0 ms a batch in Blur"),
     "input: workers": (
@@ -39,7 +39,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("where", sorted(CASES))
 def test_the_largest_part_is_the_cause(where: str, plant: Plant, machine: Machine) -> None:
     loading, words = CASES[where]
-    sick = plant(loading=loading, parts=parts(input=0.05), probe=probe("cached_batch", 1.5))
+    sick = plant(loading=loading, parts=parts(input=0.05), ablation=ablation("cached_batch", 1.5))
     cause = input_cause(sick)
     assert cause is not None
     assert (cause.where, cause.words) == (where, words)
@@ -64,35 +64,37 @@ def test_changes_made_ahead_are_no_part_of_fetching(plant: Plant) -> None:
 
 
 def test_the_verdict_speaks_against_the_constant_batch_bound(plant: Plant, machine: Machine) -> None:
-    sick = plant(parts=parts(input=0.05), probe=probe("cached_batch", 1.5), loading=None)
+    sick = plant(parts=parts(input=0.05), ablation=ablation("cached_batch", 1.5), loading=None)
     found = RULES["input_bound"](sick, machine)
     assert isinstance(found, Finding)
     assert found.bound == pytest.approx(1.515)
-    assert found.sentence == "Data costs 34 % (bound 970, now 640 samples/s)."
+    assert found.sentence == "Data loading costs 34 % (640 samples/s, 970 without)."
 
 
 def test_slow_changes_on_the_cpu_cost_data_and_not_a_copy(plant: Plant, machine: Machine) -> None:
-    sick = plant(parts=parts(transfer=0.05), probe=probe("cached_batch", 1.5), loading={"change_s": {"Blur": 0.05}})
+    sick = plant(
+        parts=parts(transfer=0.05), ablation=ablation("cached_batch", 1.5), loading={"change_s": {"Blur": 0.05}}
+    )
     found = diagnose(sick, machine).findings
     assert [one.symptom for one in found] == ["input_bound"]
     assert RULES["input_bound"](msgspec.structs.replace(sick, device="cuda"), machine) is None
 
 
 def test_a_loader_that_works_ahead_is_judged_by_the_real_loop(plant: Plant, machine: Machine) -> None:
-    """The probe found its queue full: steps of 0.07 s instead of 0.098."""
-    seen = msgspec.structs.replace(probe("cached_batch", 1.0), step_s=0.07)
+    """The ablation found its queue full: steps of 0.07 s instead of 0.098."""
+    seen = msgspec.structs.replace(ablation("cached_batch", 1.0), step_s=0.07)
     for loading in ({"workers": 2}, {"ahead": True}):
-        found = RULES["input_bound"](plant(parts=parts(input=0.05), probe=seen, loading=loading), machine)
+        found = RULES["input_bound"](plant(parts=parts(input=0.05), ablation=seen, loading=loading), machine)
         assert isinstance(found, Finding)
         assert found.bound == pytest.approx(1.4)
-    assert RULES["input_bound"](plant(parts=parts(input=0.05), probe=seen), machine) is None
+    assert RULES["input_bound"](plant(parts=parts(input=0.05), ablation=seen), machine) is None
 
 
 def test_spreading_work_over_workers_gains_only_what_the_cores_allow(plant: Plant, machine: Machine) -> None:
     """A step of 98 ms waits for a worker that computes 98 ms a batch; the step itself needs 49 ms."""
     loading = {"workers": 4, "worker_skew": 4.0, "batch_s": 0.098, "cpu_share": 1.0, "sample_s": 1.5e-3}
-    steps = msgspec.structs.replace(probe("cached_batch", 2.0), step_s=0.098)
-    sick = plant(parts=parts(input=0.05), probe=steps, loading=loading)
+    steps = msgspec.structs.replace(ablation("cached_batch", 2.0), step_s=0.098)
+    sick = plant(parts=parts(input=0.05), ablation=steps, loading=loading)
     on_four, on_two = (RULES["worker_skew"](sick, msgspec.structs.replace(machine, cores=cores)) for cores in (4, 2))
     assert isinstance(on_four, Finding)
     assert isinstance(on_two, Finding)

@@ -14,13 +14,13 @@ from hasten.base.records.signals import Habit
 from hasten.diagnosis.diagnose import diagnose
 from hasten.diagnosis.registry import RULES
 
-from diagnosis_records import GB, operator, parts, probe
+from diagnosis_records import GB, ablation, operator, parts
 
 Plant = Callable[..., Profile]
 
 
 def slow_input(healthy: Profile) -> dict[str, Any]:
-    return {"parts": parts(input=0.05), "probe": probe("cached_batch", 1.5)}
+    return {"parts": parts(input=0.05), "ablation": ablation("cached_batch", 1.5)}
 
 
 FAULTS: dict[str, Callable[[Profile], dict[str, Any]]] = {
@@ -33,23 +33,23 @@ FAULTS: dict[str, Callable[[Profile], dict[str, Any]]] = {
         "parts": parts(transfer=0.03),
         "loading": {"pinned": False},
     },
-    "host_bound": lambda healthy: {"probe": probe("doubled_batch", 1.7)},
+    "host_bound": lambda healthy: {"ablation": ablation("doubled_batch", 1.7)},
     "small_kernels": lambda healthy: {"operators": (operator("aten.add", 0.04, calls=5000),)},
     "sync_points": lambda healthy: {"device": "cuda", "structure": {"sync_points": 4.0}},
     "low_compute_efficiency": lambda healthy: {"roofline": {"achieved": 0.2}},
     "precision_unused": lambda healthy: {"operators": (operator("aten.mm", 0.08),)},
     "misaligned_shapes": lambda healthy: {
         "operators": (operator("aten.mm", 0.01, form="bfloat16", shapes=((1021, 64), (64, 1021))),),
-        "probe": probe("padded_products", 1.2, detail="1021 x 1021"),
+        "ablation": ablation("padded_products", 1.2, detail="1021 x 1021"),
     },
     "attention_unfused": lambda healthy: {
         "operators": (operator("aten.bmm", 0.03), operator("aten._softmax", 0.02)),
-        "probe": probe("fused_attention", 1.3),
+        "ablation": ablation("fused_attention", 1.3),
     },
     "optimizer_heavy": lambda healthy: {
         "parts": parts(update=0.05),
         "structure": {"fused_update": False},
-        "probe": probe("skipped_update", 1.5),
+        "ablation": ablation("skipped_update", 1.5),
     },
     "backward_anomaly": lambda healthy: {"parts": parts(backward=0.2)},
     "needless_checkpointing": lambda healthy: {
@@ -63,12 +63,12 @@ FAULTS: dict[str, Callable[[Profile], dict[str, Any]]] = {
     "eval_ckpt_overhead": lambda healthy: {"parts": parts(evaluation=0.04)},
     "cold_start": lambda healthy: {"first_step_s": 90.0, "planned_steps": 1000},
     "thermal_or_contention": lambda healthy: {"load": {"foreign_share": 0.5, "waited_share": 1.0}},
-    "thread_oversubscription": lambda healthy: {"probe": probe("thread_sweep", 1.3, detail="2 threads")},
+    "thread_oversubscription": lambda healthy: {"ablation": ablation("thread_sweep", 1.3, detail="2 threads")},
     "static_anti_patterns": lambda healthy: {
         "structure": {"habits": (Habit(name="loop_indexing", where="forward", seconds=0.02),)},
     },
     "near_memory_limit": lambda healthy: {"memory": {"measured_peak": 14 * GB}},
-    "memory_headroom": lambda healthy: {"probe": probe("doubled_batch", 1.15)},
+    "memory_headroom": lambda healthy: {"ablation": ablation("doubled_batch", 1.15)},
     "memory_fragmentation": lambda healthy: {"device": "cuda", "memory": {"reserved": 10 * GB}},
     "memory_leak": lambda healthy: {
         "memory": {"growth_per_step": Interval(value=1e6, low=9e5, high=1.1e6, n=30)},
@@ -87,7 +87,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "io_bound": {"loading": None},
     "worker_skew": {"loading": None},
     "h2d_bound": {"device": "cpu"},
-    "host_bound": {"probes": ()},
+    "host_bound": {"ablations": ()},
     "small_kernels": {"operators": None},
     "sync_points": {"structure": None},
     "low_compute_efficiency": {"roofline": None},
@@ -99,7 +99,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "padding_waste": {"structure": {"padding_share": None}},
     "step_outliers": {"spread": None},
     "thermal_or_contention": {"load": None},
-    "thread_oversubscription": {"probes": ()},
+    "thread_oversubscription": {"ablations": ()},
     "static_anti_patterns": {"structure": None},
     "near_memory_limit": {"memory": None},
     "memory_headroom": {"memory": None},
@@ -157,7 +157,7 @@ def test_a_healthy_profile_gets_no_finding_and_a_plain_verdict(healthy: Profile,
 def test_what_a_finding_explains_comes_after_it(healthy: Profile, plant: Plant, machine: Machine) -> None:
     sick = plant(
         roofline={"achieved": 0.01},  # seems to cost more than its cause
-        probe=probe("doubled_batch", 1.6),
+        ablation=ablation("doubled_batch", 1.6),
     )
     symptoms = [one.symptom for one in diagnose(sick, machine).findings]
     assert symptoms.index("host_bound") == 0
@@ -166,28 +166,28 @@ def test_what_a_finding_explains_comes_after_it(healthy: Profile, plant: Plant, 
 
 def test_where_threads_wait_for_cores_their_neighbors_are_told_first(plant: Plant, machine: Machine) -> None:
     busy = {"foreign_share": 0.5, "waited_share": 0.6 * machine.threads}
-    sick = plant(load=busy, probe=probe("doubled_batch", 1.9))
+    sick = plant(load=busy, ablation=ablation("doubled_batch", 1.9))
     symptoms = [one.symptom for one in diagnose(sick, machine).findings]
     assert symptoms[0] == "thermal_or_contention"
     assert "host_bound" in symptoms
 
 
 def test_what_ends_the_training_comes_before_what_slows_it(healthy: Profile, plant: Plant, machine: Machine) -> None:
-    sick = plant(**FAULTS["memory_leak"](healthy), parts=parts(input=0.5), probes=(probe("cached_batch", 3.0),))
+    sick = plant(**FAULTS["memory_leak"](healthy), parts=parts(input=0.5), ablations=(ablation("cached_batch", 3.0),))
     symptoms = [one.symptom for one in diagnose(sick, machine).findings]
     assert symptoms[:2] == ["memory_leak", "input_bound"]
 
 
-def test_a_wait_that_no_probe_can_gain_is_not_told(healthy: Profile, plant: Plant, machine: Machine) -> None:
-    waiting = plant(parts=parts(input=0.05), probe=probe("cached_batch", 1.0))
+def test_a_wait_that_no_ablation_can_gain_is_not_told(healthy: Profile, plant: Plant, machine: Machine) -> None:
+    waiting = plant(parts=parts(input=0.05), ablation=ablation("cached_batch", 1.0))
     assert RULES["input_bound"](waiting, machine) is None
 
 
-def test_a_probe_too_wide_to_tell_leaves_the_share_of_the_time(
+def test_a_ablation_too_wide_to_tell_leaves_the_share_of_the_time(
     healthy: Profile, plant: Plant, machine: Machine
 ) -> None:
-    wide = msgspec.structs.replace(probe("cached_batch", 1.5), ratio=Interval(value=1.5, low=0.8, high=4.0, n=3))
-    found = RULES["input_bound"](plant(parts=parts(input=0.05), probe=wide), machine)
+    wide = msgspec.structs.replace(ablation("cached_batch", 1.5), ratio=Interval(value=1.5, low=0.8, high=4.0, n=3))
+    found = RULES["input_bound"](plant(parts=parts(input=0.05), ablation=wide), machine)
     assert isinstance(found, Finding)
     assert found.bound_from == "share of the time"
     assert found.bound == pytest.approx(1 / (1 - 0.05 / 0.098))
@@ -198,7 +198,7 @@ def test_severity_follows_the_share_that_could_be_saved(
     share: float, expected: str, healthy: Profile, plant: Plant, machine: Machine
 ) -> None:
     others = sum(part.seconds for part in healthy.parts if part.name != "input")
-    sick = plant(parts=parts(input=others * share / (1 - share)), probes=())
+    sick = plant(parts=parts(input=others * share / (1 - share)), ablations=())
     found = RULES["input_bound"](sick, machine)
     assert isinstance(found, Finding)
     assert found.severity is Severity(expected)
@@ -207,7 +207,7 @@ def test_severity_follows_the_share_that_could_be_saved(
 def test_gpu_rules_judge_a_gpu(healthy: Profile, plant: Plant, machine: Machine) -> None:
     found = RULES["host_bound"](plant(device="cuda", structure={"queue_empty_share": 0.9}), machine)
     assert isinstance(found, Finding)
-    assert "runs out of work in 90 %" in found.sentence
+    assert "queue is empty after 90 %" in found.sentence
     silent = plant(device="cuda", structure={"queue_empty_share": 0.1, "sync_points": 0.0})
     assert RULES["host_bound"](silent, machine) is None
     assert RULES["sync_points"](silent, machine) is None

@@ -29,7 +29,7 @@ def test_a_profile_is_judged_by_every_rule(tmp_path: Path) -> None:
     assert found.verdict == said.verdict
     assert found.plan == ("sdpa",)
     assert found.growth
-    assert found.probes
+    assert found.ablations
     assert (tmp_path / "trace.json").exists()
     save(found, tmp_path / "profile.json")
     assert load(Profile, tmp_path / "profile.json") == found

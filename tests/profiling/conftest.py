@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from hasten.profiling.probes.thread_sweep import threads_set
+from hasten.profiling.ablations.thread_sweep import threads_set
 from hasten.training.task import Data, Stop, Task, Update
 
 MakeTask = Callable[..., Task]

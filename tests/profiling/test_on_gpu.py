@@ -38,7 +38,7 @@ def test_reading_the_loss_in_the_step_is_counted_as_a_stop(make_task: MakeTask) 
         float(loss)
         return loss
 
-    found = profile_in_depth(baseline(make_task(loss=asking), device="cuda"), facts(), budget_s=2.0, probes=())
+    found = profile_in_depth(baseline(make_task(loss=asking), device="cuda"), facts(), budget_s=2.0, ablations=())
     assert found.structure is not None
     assert found.structure.sync_points is not None
     assert found.structure.sync_points >= 1

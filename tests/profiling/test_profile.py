@@ -164,7 +164,7 @@ def test_a_profile_in_depth_has_everything_and_names_the_planted_delay(make_task
     assert found.loading is not None
     assert found.load is not None
     assert {(one.cost, one.over) for one in found.growth} == {("time", "batch size"), ("memory", "batch size")}
-    names = {one.name for one in found.probes}
+    names = {one.name for one in found.ablations}
     assert {"cached_batch", "doubled_batch", "skipped_update", "no_logging"} <= names
     said = diagnose(found, facts(), rules={name: RULES[name] for name in RULES if name != "thermal_or_contention"})
     assert said.findings[0].symptom == "input_bound"

@@ -1,7 +1,7 @@
 import runpy
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from hasten.base.errors import BadInput
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine.facts import facts
-from hasten.profiling.watch import watch
+from hasten.profiling.watch import Watch, watch
 from hasten.profiling.watch_lightning import lightning_watch
 from hasten.profiling.watch_transformers import transformers_watch
 
@@ -192,3 +192,74 @@ def test_a_missing_trainer_is_named(package: str, make: Any, monkeypatch: pytest
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(BadInput, match=f"[Ii]nstall {package}"):
         make()
+
+
+def mlp(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, outputs))
+
+
+def train_gan(watched: Watch, generator: nn.Module, critic: nn.Module, optimizers: Sequence[optim.Optimizer]) -> None:
+    of_generator, of_critic = optimizers
+    for real in watched.batches([torch.randn(64, 16)] * 10):
+        fake = generator(torch.randn(64, 16))
+        of_critic.zero_grad()
+        (critic(fake.detach()).mean() - critic(real).mean()).backward()
+        of_critic.step()
+        of_generator.zero_grad()
+        (-critic(fake).mean()).backward()
+        of_generator.step()
+
+
+def test_a_gan_is_told_apart_where_all_models_are_given() -> None:
+    generator, critic = mlp(16, 16), mlp(16, 1)
+    optimizers = [optim.Adam(model.parameters()) for model in (generator, critic)]
+    with watch([generator, critic], optimizers) as watched:
+        train_gan(watched, generator, critic, optimizers)
+    found = watched.profile()
+    assert not any("not watched" in remark or "followed no call" in remark for remark in found.remarks)
+    assert found.share("forward") > 0.05
+    assert found.share("update") > 0.05
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_a_gan_of_which_one_half_is_given_says_what_is_missing(given: int) -> None:
+    models = mlp(16, 16), mlp(16, 1)
+    optimizers = [optim.Adam(model.parameters()) for model in models]
+    with watch(models[given], optimizers[given]) as watched:
+        train_gan(watched, *models, optimizers)
+    found = watched.profile()
+    assert any("1 optimizer stepped that is not watched" in remark for remark in found.remarks)
+    assert any("10 of 20 backward passes" in remark for remark in found.remarks) == (given == 0)
+    assert "Incomplete" in found.verdict
+
+
+def test_what_an_optimizer_with_a_closure_does_is_its_update() -> None:
+    model = mlp(16, 1)
+    optimizer = optim.LBFGS(model.parameters(), max_iter=5)
+    batch = torch.randn(64, 16), torch.randn(64, 1)
+    with watch(model, optimizer) as watched:
+        for inputs, targets in watched.batches([batch] * 10):
+
+            def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(inputs), targets)
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+    found = watched.profile()
+    assert found.share("other") < 0.1
+    assert found.share("update") > 0.3
+    assert found.share("forward") > 0.01
+
+
+def test_two_losses_of_two_calls_are_no_reason_for_a_remark() -> None:
+    model = mlp(16, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, optimizer) as watched:
+        for inputs in watched.batches([torch.randn(64, 16)] * 10):
+            first, second = model(inputs).mean(), model(-inputs).mean()
+            first.backward()
+            second.backward()
+            optimizer.step()
+    assert not any("backward passes followed" in remark for remark in watched.profile().remarks)

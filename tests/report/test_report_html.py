@@ -182,6 +182,15 @@ def test_the_report_is_made_again_from_the_saved_evidence_alone(tmp_path: Path) 
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(evidence)
 
 
+def test_evidence_of_hasten_0_1_is_read(tmp_path: Path) -> None:
+    save(make_evidence(), tmp_path / "evidence.json")
+    text = (tmp_path / "evidence.json").read_text()
+    old = text.replace('"trajectory"', '"path"').replace('"slower"', '"hurts"').replace('"not applicable"', '"refused"')
+    assert old != text
+    (tmp_path / "old.json").write_text(old)
+    assert load(Evidence, tmp_path / "old.json") == make_evidence()
+
+
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot write"):

@@ -24,6 +24,11 @@ class Guarantee(StrEnum):
     TRAJECTORY = "trajectory"  # another way to the same objective: optimizer, schedule, batch size, clipping
     MODEL = "model"  # another model or other data: judged by the task's own metric
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Guarantee | None":
+        """Read the name of hasten 0.1 in plans and evidence files."""
+        return cls.TRAJECTORY if value == "path" else None
+
 
 STAGES: tuple[Stage, ...] = tuple(Stage)
 FREE: frozenset[Guarantee] = frozenset({Guarantee.EXACT, Guarantee.ROUNDING, Guarantee.PRECISION})

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from hasten.base.errors import BadInput
-from hasten.base.records.evidence import Evidence, Reported
-from hasten.base.records.record import load
+from hasten.base.records.evidence import Reported
 from hasten.cli.run import next_after
 
 EXAMPLES = ("hasten report runs/digits-20260101-120000",)
@@ -18,13 +17,14 @@ REPORT = "report.html"
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished `hasten run`.")]) -> None:
     """Write the HTML report of a run again, from its evidence."""
+    from hasten.report.evidence_file import read_evidence
     from hasten.report.html import write_html
     from hasten.report.terminal import Screen
 
     if not (run / EVIDENCE).is_file():
         found = f"no such folder: {run}" if not run.is_dir() else f"no {EVIDENCE} in {run}"
         raise BadInput(f"{found}. Pass the folder of a finished `hasten run`.")
-    evidence = load(Evidence, run / EVIDENCE)
+    evidence = read_evidence(run / EVIDENCE)
     write_html(evidence, run / REPORT)
     with Screen() as screen:
         screen.show(evidence)

@@ -1,6 +1,6 @@
-"""S12: the backward pass costs more than it should.
+"""S12: the backward pass takes longer than its operations explain.
 
-Signal: time of the backward pass over that of forward and loss, beside what the roofline bounds of both say.
+Signal: time of the backward pass over that of forward and loss, against the ratio of their counted work.
 Threshold: above 2.7, and twice what is expected. (In bfloat16 torch's attention on CPUs takes 1.5 to 1.7 times that.)
 Source: gpuprof (2.7). Its lower threshold (1.2) fires on frozen layers, where a short backward pass is right; we
 compare with the counted work instead.
@@ -17,7 +17,7 @@ _USUAL = 2.0
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where backward is out of proportion."""
+    """Fire where backward takes much longer than counted."""
     complexity = profile.complexity
     if complexity is None:
         return Abstained(symptom="backward_anomaly", reason="operations were not counted")
@@ -34,13 +34,13 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="backward_anomaly",
         severity=severity(excess),
-        sentence=f"Backward takes {ratio:.1f} times as long as forward; its operations explain {expected:.1f}.",
+        sentence=f"Backward takes {ratio:.1f}x the time of forward; its operations explain {expected:.1f}x.",
         value=ratio,
         threshold=max(_RATIO, _BEYOND * expected),
         bound=speedup(excess),
         bound_from="counted operations",
         where="backward",
-        advice="look for hooks, own backward functions, scatter operations or anomaly detection",
+        advice="look for hooks, custom autograd functions, scatter operations or anomaly detection",
         check=recheck(profile),
-        explains=("low_compute_efficiency", "host_bound"),  # what the batch does not make longer may be its too
+        explains=("low_compute_efficiency", "host_bound"),  # its fixed cost may be part of it
     )

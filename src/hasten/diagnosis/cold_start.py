@@ -1,8 +1,7 @@
-"""S18: starting up takes long.
+"""S18: start-up takes long.
 
-Signal: building and the first step, beside a usual step and the planned training.
-Threshold: the first step takes more than 10 usual ones, and starting more than a tenth of the planned training or a
-minute.
+Signal: time to build and to make the first step, against a usual step and the planned training.
+Threshold: the first step takes more than 10 usual ones, and start-up 10 % of the planned training or a minute.
 Source: SageMaker Debugger's MaxInitializationTime; gpuprof (10 times).
 """
 
@@ -18,7 +17,7 @@ _LONG_S = 60.0
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the start weighs on the whole training."""
+    """Fire where start-up is a large part of the training."""
     step_s = profile.step_s.value
     start_s = profile.build_s + profile.first_step_s - step_s
     planned_s = profile.planned_steps * step_s if profile.planned_steps else None
@@ -31,12 +30,12 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="cold_start",
         severity=severity(share if share is not None else 0.0),
-        sentence=f"Starting takes {seconds(start_s)}{part}.",
+        sentence=f"Start-up takes {seconds(start_s)}{part}.",
         value=profile.first_step_s / step_s,
         threshold=_TIMES,
         bound=speedup(share) if share is not None else None,
         bound_from="share of the time" if share is not None else "",
         where="first step",
-        advice="keep the compiler's cache, or do not compile for so short a training",
+        advice="keep the compile cache (TORCHINDUCTOR_CACHE_DIR), or do not compile so short a training",
         check=recheck(profile),
     )

@@ -1,4 +1,4 @@
-"""S17: much of the day is not training.
+"""S17: evaluation and checkpoints take much of the time.
 
 Signal: evaluation and checkpoints, each timed once and spread over the steps between two of them.
 Threshold: 10 % of the wall time.
@@ -15,16 +15,16 @@ _SHARE = 0.10
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where judging and saving take their time."""
+    """Fire where evaluation or checkpoints take long."""
     share = profile.share("evaluation", "checkpoint")
     if share < _SHARE:
         return None
     evaluation = profile.share("evaluation") >= share / 2
-    what = f"evaluation ({seconds(profile.evaluation_s)})" if evaluation else "saving"
+    what = f"evaluation ({seconds(profile.evaluation_s)})" if evaluation else "checkpoints"
     return Finding(
         symptom="eval_ckpt_overhead",
         severity=severity(share),
-        sentence=f"{percent(share)} of the time is not training but mostly {what}.",
+        sentence=f"{percent(share)} of wall time is not training, mostly {what}.",
         value=share,
         threshold=_SHARE,
         bound=speedup(share),

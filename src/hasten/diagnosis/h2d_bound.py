@@ -1,6 +1,6 @@
-"""S3: copying batches to the device takes its time.
+"""S3: copying batches to the device takes long.
 
-Signal: time from the batch being there until it is on the device, as a share of the wall time.
+Signal: time from when a batch is ready until it is on the device, as a share of wall time.
 Threshold: 5 %. Abstains on the CPU, where nothing is copied.
 Source: TraceML; gpuprof.
 """
@@ -13,9 +13,9 @@ from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the copy to the device is exposed."""
+    """Fire where copies to the device are not hidden behind computation."""
     if profile.on_host:
-        return Abstained(symptom="h2d_bound", reason="the run is on the CPU: nothing is copied to a device")
+        return Abstained(symptom="h2d_bound", reason="the run is on the CPU: no copies to a device")
     share = profile.share("transfer")
     if share < MATTERS:
         return None
@@ -23,13 +23,13 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="h2d_bound",
         severity=severity(share),
-        sentence=f"Copying batches to the device costs {percent(share)} of the time"
-        f"{', from memory that is not pinned' if pageable else ''}.",
+        sentence=f"Copying batches to the device takes {percent(share)} of step time"
+        f"{' (memory is not pinned)' if pageable else ''}.",
         value=share,
         threshold=MATTERS,
         bound=speedup(share),
         bound_from="share of the time",
         where="transfer",
-        advice="pin the batches and copy them while the step before is computed",
+        advice="pin memory and copy the next batch during the current step",
         check=recheck(profile),
     )

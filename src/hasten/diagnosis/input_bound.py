@@ -1,9 +1,8 @@
 """S1: the model waits for data.
 
-Signal: the time from asking for a batch until the step has it, as a share of the wall time; on the CPU with all that
-changes the batch, which nothing else could do meanwhile. It is told against the bound: the same steps on one batch
-that is there already.
-Threshold: 5 %; the cached-batch probe must agree that this can be gained.
+Signal: the time from asking for a batch until the step has it, as a share of wall time; on the CPU including
+augmentation and preprocessing, which run in the same process. The bound comes from the same steps on one cached batch.
+Threshold: 5 %; the ablation cached_batch must confirm that this can be gained.
 Source: TensorBoard plugin of the PyTorch profiler (5 %), XProf (5 and 20 %), TraceML (10 and 20 %).
 """
 
@@ -14,11 +13,11 @@ from hasten.base.units import count, percent
 from hasten.diagnosis.input_cause import input_cause
 from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
 
-_ADVICE = "load in the background, keep decoded data in memory, or make reading a sample cheaper"
+_ADVICE = "load in the background, cache decoded data in memory, or make reading a sample cheaper"
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the cost of data is worth removing."""
+    """Fire where data loading slows the step down."""
     share = profile.share(*data_parts(profile))
     bound, source = data_gain(profile)
     recoverable = 1 - 1 / bound
@@ -30,7 +29,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="input_bound",
         severity=severity(recoverable),
-        sentence=f"Data costs {percent(recoverable)} (bound {free}, now {now} samples/s){because}.",
+        sentence=f"Data loading costs {percent(recoverable)} ({now} samples/s, {free} without){because}.",
         value=share,
         threshold=MATTERS,
         bound=bound,
@@ -43,25 +42,25 @@ def find(profile: Profile, machine: Machine) -> Outcome:
 
 
 def data_parts(profile: Profile) -> tuple[str, ...]:
-    """Return the parts of the step that go to data; on a GPU the transfer has a rule of its own."""
+    """Return the parts of the step that are data loading; on a GPU the transfer has its own rule."""
     return ("input", "transfer") if profile.on_host else ("input",)
 
 
 def data_gain(profile: Profile) -> tuple[float, str]:
-    """Return at most how many times faster the step could be if data were there, and where that is known from.
+    """Return how many times faster the step could be at most without data loading, and the source of that bound.
 
-    The share of the step is known from many steps, the probe's ratio from few: it sets the limits in which the share
-    counts. A loader that works ahead hides its work in the share, and fills its queue while the probe trains on its one
-    batch: there the steps of the real loop are compared with those on that batch.
+    The share of the step comes from many steps, the ablation's ratio from few, so the share is used within the interval
+    of the ratio. A loader that works ahead hides its work in the share, and refills its queue during the ablation: then
+    steps of the real loop are compared with those on the cached batch.
     """
-    probe, loading = profile.probe("cached_batch"), profile.loading
+    ablation, loading = profile.ablation("cached_batch"), profile.loading
     by_share = speedup(profile.seconds(*data_parts(profile)) / profile.step_s.value)
-    if probe is None or probe.ratio is None:
+    if ablation is None or ablation.ratio is None:
         return by_share, "share of the time"
     if loading is not None and (loading.ahead or loading.workers > 0):
-        return max(profile.step_s.value * probe.ratio.value / probe.step_s, 1.0), probe.name
-    bound = max(min(max(by_share, probe.ratio.low), probe.ratio.high), 1.0)
-    return bound, "share of the time" if bound == by_share else probe.name
+        return max(profile.step_s.value * ablation.ratio.value / ablation.step_s, 1.0), ablation.name
+    bound = max(min(max(by_share, ablation.ratio.low), ablation.ratio.high), 1.0)
+    return bound, "share of the time" if bound == by_share else ablation.name
 
 
 def _rate(samples_per_s: float) -> str:

@@ -1,4 +1,4 @@
-"""What makes data dear: the largest part of what a batch costs before the model sees it."""
+"""Why data loading is slow: the most expensive part of making a batch."""
 
 import math
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from hasten.base.records.signals import Loading
 from hasten.base.units import seconds
 
 _ONE_BY_ONE = 3.0
-"""Samples read alone may take so many times as long as their batch, and it still counts as read sample by sample."""
+"""Single samples may take this many times as long as their batch, which then still counts as read one by one."""
 _HANDED_OVER = 1.25
-"""Workers that take so many times as long as one process would are what is dear."""
+"""Workers that take this many times as long as one process are the cause themselves."""
 _WAITS = 0.5
 
 
 @dataclass(frozen=True)
 class Cause:
-    """The cause in a few words with its number, where it is, and what helps."""
+    """The cause with its number, where it is, and what helps."""
 
     where: str
     words: str
@@ -24,7 +24,7 @@ class Cause:
 
 
 def input_cause(profile: Profile) -> Cause | None:
-    """Return what most of the making of a batch is spent on, or None if the loader was not run alone."""
+    """Return what takes most of the time of making a batch, or None if the loader was not run alone."""
     loading = profile.loading
     if loading is None:
         return None
@@ -46,10 +46,12 @@ def input_cause(profile: Profile) -> Cause | None:
     if largest == "reading":
         return _reading(loading)
     if largest == "fetching":
-        return Cause("input: fetching", f"{seconds(fetch_s)} to fetch a batch", "keep the data in memory or packed")
+        return Cause(
+            "input: fetching", f"{seconds(fetch_s)} to fetch a batch", "keep the data in memory or in a packed store"
+        )
     if largest == "collating":
-        words = f"{seconds(collate_s)} to put samples together"
-        return Cause("input: collating", words, "keep samples as tensors of one shape, and gather a batch at once")
+        words = f"{seconds(collate_s)} to collate"
+        return Cause("input: collating", words, "keep samples as tensors of one shape and gather the batch at once")
     return _changing(loading)
 
 
@@ -57,18 +59,20 @@ def _reading(loading: Loading) -> Cause:
     sample = f"{seconds(loading.sample_s)} a sample"
     if loading.sample_waits is not None and loading.sample_waits > _WAITS:
         words = f"{sample} waiting for disk or network"
-        return Cause("input: waiting", words, "read larger pieces, keep the data in memory, or load in the background")
-    advice = "do this once and keep its result (a packed store), make it cheaper, or do it in the background"
+        return Cause("input: waiting", words, "read larger blocks, keep the data in memory, or load in the background")
+    advice = "do this once and keep the result (packed store), make it cheaper, or do it in the background"
     return Cause("input: computing", f"{sample} in {loading.hot}", advice)
 
 
 def _handing_over(loading: Loading, alone_s: float) -> Cause:
     workers = f"{loading.workers} worker{'s' * (loading.workers > 1)}"
     words = f"{seconds(loading.batch_s)} a batch from {workers}, {seconds(alone_s)} without"
-    return Cause("input: workers", words, "load without worker processes: handing batches over costs more than reading")
+    return Cause(
+        "input: workers", words, "load without workers: passing batches between processes costs more than reading"
+    )
 
 
 def _changing(loading: Loading) -> Cause:
     name = max(loading.change_s, key=lambda name: loading.change_s[name])
     words = f"{seconds(loading.change_s[name])} a batch in {name}"
-    return Cause(f"input: {name}", words, "make it cheaper, do it once ahead of training, or do it in the background")
+    return Cause(f"input: {name}", words, "make it cheaper, do it once before training, or do it in the background")

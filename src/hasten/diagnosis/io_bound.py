@@ -1,7 +1,7 @@
 """S2b: the loader waits for the disk or the network.
 
 Signal: the model waits for data, and the loader run alone leaves its cores idle.
-Threshold: busy less than half of the time.
+Threshold: idle more than half of the time.
 Source: SageMaker Debugger's IOBottleneck; gpuprof (idle CPU beside a starved GPU).
 """
 
@@ -18,7 +18,7 @@ _IDLE = 0.5
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the wait for input is itself spent waiting."""
+    """Fire where the loader itself mostly waits."""
     if profile.loading is None:
         return Abstained(symptom="io_bound", reason="the loader was not run alone")
     waiting = input_bound.find(profile, machine)
@@ -31,6 +31,6 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         sentence=f"The loader waits for disk, network or locks {percent(idle)} of its time.",
         value=idle,
         threshold=_IDLE,
-        advice="read larger pieces, keep the data in memory, or load with more processes",
+        advice="read larger blocks, keep the data in memory, or use more workers",
         explains=(),
     )

@@ -1,7 +1,7 @@
-"""S2a: the loader is short of processor time.
+"""S2a: the loader is CPU-bound.
 
 Signal: the model waits for data, and the loader run alone keeps its cores busy.
-Threshold: 80 % of the processes that load.
+Threshold: 80 % of the time of its processes.
 Source: gpuprof and SageMaker Debugger (CPU above 80 to 90 %).
 """
 
@@ -18,7 +18,7 @@ _BUSY = 0.8
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the wait for input is spent computing."""
+    """Fire where the loader mostly computes."""
     if profile.loading is None:
         return Abstained(symptom="loader_cpu_bound", reason="the loader was not run alone")
     waiting = input_bound.find(profile, machine)
@@ -29,9 +29,9 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return msgspec.structs.replace(
         waiting,
         symptom="loader_cpu_bound",
-        sentence=f"The loader computes {percent(min(busy, 1))} of its time: {seconds(loading.sample_s)} a sample.",
+        sentence=f"The loader is busy {percent(min(busy, 1))} of its time: {seconds(loading.sample_s)} a sample.",
         value=busy,
         threshold=_BUSY,
-        advice="use cheaper transforms, prepare the data once, or load with more processes",
+        advice="use cheaper transforms, preprocess once, or use more workers",
         explains=(),
     )

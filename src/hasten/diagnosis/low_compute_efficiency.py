@@ -1,10 +1,10 @@
-"""S7: the device is busy but slow.
+"""S7: low compute efficiency: the device is busy but far below its peak.
 
 Signal: the roofline bound of forward and backward pass over the time that they take.
-Threshold: 30 % of the bound from this machine's own measured peaks, where computing is at least half of the time. It is
-never critical: no remedy reaches the machine's limit, and a finding that names what to mend comes before this one.
+Threshold: 30 % of the bound from the measured peaks of this machine, where computing is at least half of the time.
+Never critical: no fix reaches the limit of the machine, and a finding with a concrete cause comes first.
 Source: gpuprof (MFU below 30 %); ml-engineering's maximum achievable matmul FLOPS. We take the bound of each layer, so
-that layers bound by memory are not blamed for few FLOPS.
+that memory-bound layers are not blamed for low FLOP/s.
 """
 
 from hasten.base.records.finding import Abstained, Finding, Severity
@@ -18,9 +18,9 @@ _COMPUTING = 0.5
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the computing parts dominate and stay far below what the machine can do."""
+    """Fire where computing dominates and is far below the roofline."""
     if profile.roofline is None:
-        return Abstained(symptom="low_compute_efficiency", reason="the machine's peaks or the operations are not known")
+        return Abstained(symptom="low_compute_efficiency", reason="peaks or operations are not known")
     computing, achieved = profile.share(*COMPUTE), profile.roofline.achieved
     if computing < _COMPUTING or achieved >= _ACHIEVED:
         return None
@@ -28,7 +28,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="low_compute_efficiency",
         severity=Severity.WARNING,
-        sentence=f"Forward and backward reach {percent(achieved)} of the speed that this machine allows.",
+        sentence=f"Forward and backward reach {percent(achieved)} of the roofline of this machine.",
         value=achieved,
         threshold=_ACHIEVED,
         bound=speedup(recoverable),

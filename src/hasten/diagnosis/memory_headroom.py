@@ -1,7 +1,7 @@
-"""M2: memory lies idle that larger batches could use.
+"""M2: a larger batch size would fit and be faster per sample.
 
-Signal: peak over what is available, and what the doubled-batch probe gains.
-Threshold: below 50 %, and samples at least 10 % cheaper in a batch twice as large.
+Signal: peak over available memory, and the ratio of the ablation doubled_batch.
+Threshold: below 50 %, and samples at least 10 % cheaper at twice the batch size.
 Source: SageMaker Debugger's BatchSize; DLProf.
 """
 
@@ -16,24 +16,24 @@ _GAIN = 1.1
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where a larger batch would fit and pay."""
-    memory, probe = profile.memory, profile.probe("doubled_batch")
-    if memory is None or probe is None or probe.ratio is None:
-        return Abstained(symptom="memory_headroom", reason="memory or the probe doubled_batch is missing")
+    """Fire where a larger batch size would fit and be faster per sample."""
+    memory, ablation = profile.memory, profile.ablation("doubled_batch")
+    if memory is None or ablation is None or ablation.ratio is None:
+        return Abstained(symptom="memory_headroom", reason="memory or ablation doubled_batch was not measured")
     filled = memory.measured_peak / memory.available
-    if filled >= _HALF or probe.ratio.low < _GAIN or memory.largest_batch < 2 * profile.batch_size:
+    if filled >= _HALF or ablation.ratio.low < _GAIN or memory.largest_batch < 2 * profile.batch_size:
         return None
-    recoverable = profile.share(*COMPUTE) * (1 - 1 / probe.ratio.value)
+    recoverable = profile.share(*COMPUTE) * (1 - 1 / ablation.ratio.value)
     return Finding(
         symptom="memory_headroom",
         severity=severity(recoverable),
-        sentence=f"{percent(1 - filled)} of memory is idle; samples are {probe.ratio.value:.2f} times cheaper in a "
-        "batch twice as large.",
+        sentence=f"{percent(1 - filled)} of memory is free; doubling the batch size costs "
+        f"{1 / ablation.ratio.value:.2f}x per sample.",
         value=filled,
         threshold=_HALF,
         bound=speedup(recoverable),
-        bound_from=probe.name,
+        bound_from=ablation.name,
         where="memory",
-        advice="try a larger batch, with its learning rate",
+        advice="try a larger batch size, with its learning rate",
         check=recheck(profile),
     )

@@ -1,8 +1,8 @@
 """M4: memory grows with every step.
 
 Signal: slope of the memory in use after each step (Theil-Sen, with its interval).
-Threshold: surely above zero, and in the planned training more than 100 MB; critical from 1 GB, or where it is more than
-there is.
+Threshold: lower end of the interval above zero and more than 100 MB over the planned training; critical from 1 GB, or
+where it exceeds the available memory.
 Source: TraceML (100 MB, 1 GB); SageMaker Debugger's GPUMemoryIncrease.
 """
 
@@ -17,10 +17,10 @@ _UNPLANNED_STEPS = 10_000
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where something is kept that should be let go."""
+    """Fire where memory leaks."""
     memory = profile.memory
     if memory is None or memory.growth_per_step is None:
-        return Abstained(symptom="memory_leak", reason="memory was not followed over the steps")
+        return Abstained(symptom="memory_leak", reason="memory over steps was not measured")
     slope = memory.growth_per_step
     steps = profile.planned_steps or _UNPLANNED_STEPS
     if slope.low <= 0 or slope.low * steps < _BYTES:
@@ -30,12 +30,12 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         symptom="memory_leak",
         severity=Severity.CRITICAL if full or slope.low * steps >= _MANY_BYTES else Severity.WARNING,
         sentence=f"Memory grows by {nbytes(slope.value)} every step"
-        f"{'; it will not last for the training' if full else ''}.",
+        f"{': the training will run out of memory' if full else ''}.",
         value=slope.value,
         threshold=_BYTES / steps,
         bound=None,
         where="memory",
-        advice="keep numbers, not tensors with their graph: loss.item() or loss.detach()",
+        advice="store loss.item() or loss.detach(), not tensors with their graph",
         check=recheck(profile),
-        explains=("memory_headroom", "host_bound"),  # what is free is needed for what is kept; new pages take time
+        explains=("memory_headroom", "host_bound"),  # the leak uses the free memory, and new pages take time
     )

@@ -1,7 +1,6 @@
-"""S9: sizes that do not fit the hardware's tiles.
+"""S9: matmul sizes that do not fit the tiles of the hardware.
 
-Signal: matrix products with a dimension that is no multiple of 8 (the probe padded_products times them beside the same
-products padded).
+Signal: matmuls with a dimension that is not a multiple of 8 (the ablation padded_products times the same ones padded).
 Threshold: padding must make the step at least 5 % faster.
 Source: TorchTidy; ml-engineering.
 """
@@ -13,25 +12,25 @@ from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where padding would pay."""
+    """Fire where padded sizes would be faster."""
     if profile.operators is None:
-        return Abstained(symptom="misaligned_shapes", reason="the operators of the step were not timed")
+        return Abstained(symptom="misaligned_shapes", reason="operators were not timed")
     if not any(one.misaligned for one in profile.operators):
         return None
-    probe = profile.probe("padded_products")
-    if probe is None or probe.ratio is None:
-        return Abstained(symptom="misaligned_shapes", reason="the probe padded_products was not run")
-    if 1 - 1 / probe.ratio.low < MATTERS:
+    ablation = profile.ablation("padded_products")
+    if ablation is None or ablation.ratio is None:
+        return Abstained(symptom="misaligned_shapes", reason="ablation padded_products was not run")
+    if 1 - 1 / ablation.ratio.low < MATTERS:
         return None
     return Finding(
         symptom="misaligned_shapes",
-        severity=severity(1 - 1 / probe.ratio.value),
-        sentence=f"Products of {probe.detail} do not fit the tiles of the hardware.",
-        value=probe.ratio.value,
+        severity=severity(1 - 1 / ablation.ratio.value),
+        sentence=f"Matmuls of {ablation.detail} are misaligned: no multiples of 8.",
+        value=ablation.ratio.value,
         threshold=1 / (1 - MATTERS),
-        bound=probe.ratio.high,
-        bound_from=probe.name,
-        where=probe.detail,
-        advice="make layer widths and the vocabulary multiples of 8, better of 64",
+        bound=ablation.ratio.high,
+        bound_from=ablation.name,
+        where=ablation.detail,
+        advice="make layer widths and vocabulary size multiples of 8, better 64",
         check=recheck(profile),
     )

@@ -1,7 +1,7 @@
-"""S13: time is paid for memory that is not needed.
+"""S13: activation checkpointing although memory is free.
 
 Signal: operators that run again inside the backward pass, while the peak leaves memory free.
-Threshold: 5 % of the time, and a peak below 70 % of what is available.
+Threshold: 5 % of the time, and a peak below 70 % of available memory.
 Source: SageMaker Debugger (p95 of memory below 70 %).
 """
 
@@ -15,9 +15,9 @@ _ROOM = 0.7
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where activations are computed twice although they would fit."""
+    """Fire where activations are recomputed although they would fit."""
     if profile.operators is None or profile.memory is None:
-        return Abstained(symptom="needless_checkpointing", reason="operators or memory were not looked at")
+        return Abstained(symptom="needless_checkpointing", reason="operators or memory were not measured")
     again_s = sum(one.seconds for one in profile.operators if one.phase == "recomputation")
     share = again_s / sum(part.seconds for part in profile.parts)
     filled = profile.memory.measured_peak / profile.memory.available
@@ -26,13 +26,13 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="needless_checkpointing",
         severity=severity(share),
-        sentence=f"{percent(share)} of the time recomputes activations; memory is only {percent(filled)} full.",
+        sentence=f"Recomputing activations takes {percent(share)} of step time; memory is only {percent(filled)} full.",
         value=share,
         threshold=MATTERS,
         bound=speedup(share),
         bound_from="share of the time",
         where="backward",
-        advice="switch activation checkpointing off, or keep it for the largest layers only",
+        advice="disable activation checkpointing, or use it for the largest layers only",
         check=recheck(profile),
         explains=("backward_anomaly", "low_compute_efficiency"),
     )

@@ -1,7 +1,7 @@
-"""S11: the update of the weights itself is slow.
+"""S11: the optimizer step is slow.
 
-Signal: time of the optimizer's step and of clearing gradients, as a share of the wall time.
-Threshold: 10 %, and the probe skipped_update must agree that half of that can be gained.
+Signal: time of the optimizer step and of clearing gradients, as a share of wall time.
+Threshold: 10 %, and the ablation skipped_update must confirm that half of that can be gained.
 Source: TorchTidy (single-tensor optimizer); TraceML.
 """
 
@@ -15,7 +15,7 @@ _HEAVY = 0.10
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the update takes its time."""
+    """Fire where the optimizer step takes long."""
     share = profile.share("update")
     bound, source = gain(profile, "skipped_update", share)
     recoverable = 1 - 1 / bound
@@ -25,13 +25,13 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="optimizer_heavy",
         severity=severity(recoverable),
-        sentence=f"The update of the weights takes {percent(share)} of the time"
-        f"{', one parameter after another' if single else ''}.",
+        sentence=f"The optimizer step takes {percent(share)} of step time"
+        f"{' (not fused: one call per parameter)' if single else ''}.",
         value=share,
         threshold=_HEAVY,
         bound=bound,
         bound_from=source,
         where="update",
-        advice="fuse the optimizer, or update less often with larger batches",
+        advice="use a fused optimizer, or fewer updates with a larger batch size",
         check=recheck(profile),
     )

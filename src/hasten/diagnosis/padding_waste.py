@@ -1,6 +1,6 @@
-"""S14: work on padding.
+"""S14: compute spent on padding.
 
-Signal: share of tokens that only fill sequences up to the longest of their batch.
+Signal: share of padding tokens.
 Threshold: 20 %.
 Source: SageMaker Debugger's NLPSequenceRatio (50 %).
 """
@@ -18,19 +18,19 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where much of each batch is padding."""
     share = profile.structure.padding_share if profile.structure is not None else None
     if share is None:
-        return Abstained(symptom="padding_waste", reason="the data are not seen to be padded sequences of tokens")
+        return Abstained(symptom="padding_waste", reason="the data is not padded token sequences")
     if share < _WASTE:
         return None
     recoverable = share * profile.share(*COMPUTE)
     return Finding(
         symptom="padding_waste",
         severity=severity(recoverable),
-        sentence=f"{percent(share)} of the tokens are padding, and computed for nothing.",
+        sentence=f"{percent(share)} of tokens are padding.",
         value=share,
         threshold=_WASTE,
         bound=speedup(recoverable),
         bound_from="share of the tokens",
         where="input",
-        advice="batch sequences of like length, or pack them",
+        advice="bucket sequences by length, or pack them",
         check=recheck(profile),
     )

@@ -1,4 +1,4 @@
-"""S8: a faster number format lies idle.
+"""S8: a faster number format is not used.
 
 Signal: share of step time in matmuls and convolutions of float32 operands, while this machine multiplies faster in a
 narrower format. What counts is the format that they are multiplied in: cuDNN convolutions use TF32 by default.

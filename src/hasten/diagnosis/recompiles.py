@@ -1,6 +1,6 @@
-"""S15: the compiler keeps starting over.
+"""S15: torch.compile keeps recompiling.
 
-Signal: graphs compiled after warming up.
+Signal: graphs compiled after warm-up.
 Threshold: one per 100 steps.
 Source: XProf (retracing); gpuprof.
 """
@@ -14,7 +14,7 @@ _PER_STEP = 0.01
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where graphs are compiled while the run should be warm; silent where nothing is compiled."""
+    """Fire where graphs are compiled after warm-up; silent where nothing is compiled."""
     count = profile.structure.recompilations if profile.structure is not None else None
     if not count or count / profile.steps < _PER_STEP:
         return None
@@ -22,13 +22,13 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="recompiles",
         severity=severity(lost),
-        sentence=f"The compiler started over {count} times in {profile.steps} steps after warming up.",
+        sentence=f"torch.compile recompiled {count} times in {profile.steps} steps after warm-up.",
         value=count / profile.steps,
         threshold=_PER_STEP,
         bound=speedup(lost),
         bound_from="share of the time",
         where="forward and backward",
-        advice="keep shapes constant: drop the last partial batch, or bucket the lengths",
+        advice="keep shapes constant: drop the last partial batch, bucket lengths, or mark dimensions as dynamic",
         check=recheck(profile),
         explains=("step_outliers", "host_bound"),
     )

@@ -1,7 +1,7 @@
-"""S5: too many tiny operations.
+"""S5: too many small operators.
 
-Signal: how long single operators run, and how much of the computing time none of them runs.
-Threshold: most calls are shorter than 10 microseconds, and between operators at least 10 % of the wall time is lost.
+Signal: duration of single operators, and the computing time in which none of them runs.
+Threshold: most calls are shorter than 10 microseconds, and at least 10 % of wall time is between operators.
 Source: HTA (kernels shorter than their launch).
 """
 
@@ -17,9 +17,9 @@ _LOST = 0.10
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where the time between operators matters."""
+    """Fire where much time is between operators."""
     if profile.operators is None:
-        return Abstained(symptom="small_kernels", reason="the operators of the step were not timed")
+        return Abstained(symptom="small_kernels", reason="operators were not timed")
     calls = sum(one.calls for one in profile.operators)
     if not calls:
         return None
@@ -33,7 +33,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         symptom="small_kernels",
         severity=severity(lost),
         sentence=f"{calls:.0f} operator calls a step, {percent(short)} under 10 µs; "
-        f"{percent(lost)} of the time passes between them.",
+        f"{percent(lost)} of step time is between them.",
         value=lost,
         threshold=_LOST,
         bound=speedup(lost),

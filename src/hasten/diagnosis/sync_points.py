@@ -1,4 +1,4 @@
-"""S6: the host waits for the device's numbers.
+"""S6: host-device synchronizations in the step.
 
 Signal: synchronizing calls per step (`torch.cuda.set_sync_debug_mode`).
 Threshold: more than one a step. Abstains on the CPU.
@@ -14,18 +14,18 @@ _PER_STEP = 1.0
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where every step stops to ask the device."""
+    """Fire where every step synchronizes with the GPU."""
     count = profile.structure.sync_points if profile.structure is not None else None
     if count is None:
-        return Abstained(symptom="sync_points", reason="the run is on the CPU, or its device was not watched")
+        return Abstained(symptom="sync_points", reason="the run is on the CPU, or synchronizations were not counted")
     if count <= _PER_STEP:
         return None
-    probe = profile.probe("no_logging")
-    bound = max(probe.ratio.high, 1.0) if probe is not None and probe.ratio is not None else None
+    ablation = profile.ablation("no_logging")
+    bound = max(ablation.ratio.high, 1.0) if ablation is not None and ablation.ratio is not None else None
     return Finding(
         symptom="sync_points",
         severity=severity(1 - 1 / bound if bound else 0.0),
-        sentence=f"The code stops {count:.0f} times a step to ask the device for numbers.",
+        sentence=f"The step synchronizes with the GPU {count:.0f} times.",
         value=count,
         threshold=_PER_STEP,
         bound=bound,

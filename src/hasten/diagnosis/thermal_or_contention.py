@@ -1,6 +1,6 @@
-"""S19: the machine is slow or shared, not the code.
+"""S19: the machine is busy or throttles.
 
-Signal: processor time of other processes and the processor's clock, while the steps were measured.
+Signal: CPU time of other processes and the CPU clock while steps were measured.
 Threshold: other processes use more than 10 % of all cores, or the clock fell by 15 %, or it is above 82 degrees.
 Source: gpuprof (clock and temperature); pyperf.
 """
@@ -16,26 +16,26 @@ _CLOCK = 0.85
 _HOT_C = 82.0
 _SLOWED = ("step_outliers", "thread_oversubscription", "low_compute_efficiency")
 _MISJUDGED = ("host_bound", "small_kernels", "precision_unused", "optimizer_heavy", "backward_anomaly")
-"""Where threads wait long for a core, shares and ratios of times are those of the neighbors."""
+"""Where threads wait long for a core, shares and ratios of times are unreliable."""
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where something outside the training slows it down."""
     load = profile.load
     if load is None:
-        return Abstained(symptom="thermal_or_contention", reason="the load of the machine was not observed")
+        return Abstained(symptom="thermal_or_contention", reason="the load of the machine was not measured")
     if load.foreign_share > _FOREIGN:
         waited = min(load.waited_share / max(machine.threads, 1), 0.99)
         return Finding(
             symptom="thermal_or_contention",
             severity=severity(waited),
-            sentence=f"Other processes use {percent(load.foreign_share)} of the cores: numbers from here are unsure.",
+            sentence=f"Other processes use {percent(load.foreign_share)} of the cores: these numbers are unreliable.",
             value=load.foreign_share,
             threshold=_FOREIGN,
             bound=1 / (1 - waited),
             bound_from="time that threads waited for a core",
             where="machine",
-            advice="end what else runs, and measure again",
+            advice="stop other processes and re-measure",
             check=recheck(profile),
             explains=_SLOWED + _MISJUDGED if severity(waited) is Severity.CRITICAL else _SLOWED,
         )
@@ -43,7 +43,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     hot = load.temperature_c is not None and load.temperature_c > _HOT_C
     if not slow and not hot:
         return None
-    said = f"clock fell to {percent(load.clock_share)}" if slow and load.clock_share else "machine runs hot"
+    said = f"clock fell to {percent(load.clock_share)}" if slow and load.clock_share else "machine is hot"
     return Finding(
         symptom="thermal_or_contention",
         severity=Severity.WARNING,
@@ -53,6 +53,6 @@ def find(profile: Profile, machine: Machine) -> Outcome:
         bound=1 / load.clock_share if slow and load.clock_share else None,
         bound_from="clock" if slow else "",
         where="machine",
-        advice="cool it, or raise its power limit",
+        advice="improve cooling, or raise the power limit",
         check=recheck(profile),
     )

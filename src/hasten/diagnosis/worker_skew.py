@@ -1,6 +1,6 @@
-"""S2c: one of the loader's processes does most of the work.
+"""S2c: one loader worker does most of the work.
 
-Signal: work of the busiest worker over a fair share.
+Signal: work of the busiest worker over the mean.
 Threshold: 2.5.
 Bound: the same work spread over all workers, as far as there are cores for it and for the step.
 Source: gpuprof.
@@ -19,25 +19,25 @@ _SKEW = 2.5
 
 
 def find(profile: Profile, machine: Machine) -> Outcome:
-    """Fire where workers are unequally busy and the model waits for them."""
+    """Fire where the load of workers is uneven and the model waits for them."""
     loading = profile.loading
     if loading is None:
         return Abstained(symptom="worker_skew", reason="the loader was not run alone")
     if loading.workers < 2:
         return None
     if loading.worker_skew is None:
-        return Abstained(symptom="worker_skew", reason="the work of single workers is not known")
+        return Abstained(symptom="worker_skew", reason="the work of single workers was not measured")
     waiting = input_bound.find(profile, machine)
     if not isinstance(waiting, Finding) or loading.worker_skew <= _SKEW:
         return None
     return msgspec.structs.replace(
         waiting,
         symptom="worker_skew",
-        sentence=f"One loading process does {loading.worker_skew:.1f} times its fair share.",
+        sentence=f"One loader worker does {loading.worker_skew:.1f}x the mean work.",
         bound=_bound(profile, loading, waiting.bound or 1.0, machine),
         value=loading.worker_skew,
         threshold=_SKEW,
-        advice="shuffle the data, so that dear samples are spread over the workers",
+        advice="shuffle the data so that expensive samples are spread over workers",
         where="input: one worker",
         explains=("input_bound", "loader_cpu_bound", "io_bound", "step_outliers"),
     )

@@ -14,6 +14,8 @@ from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.seeds import preserved
+from hasten.profiling.ablations.registry import ABLATIONS
+from hasten.profiling.ablations.running import Kind, run_ablation
 from hasten.profiling.anatomy import anatomy, warm
 from hasten.profiling.best_effort import attempted
 from hasten.profiling.chrome_trace import write_trace
@@ -22,8 +24,6 @@ from hasten.profiling.loader_alone import loader_alone
 from hasten.profiling.memory import memory_account, step_peak_bytes
 from hasten.profiling.operators import operator_times
 from hasten.profiling.parts import first_verdict, part_times, time_between
-from hasten.profiling.probes.registry import PROBES
-from hasten.profiling.probes.running import Kind, run_probe
 from hasten.profiling.stepping import batches_in_turn, one_batch
 from hasten.profiling.structure import product_formats, structure_of
 from hasten.profiling.timed import TimedSteps, timed_steps
@@ -94,11 +94,11 @@ def profile_in_depth(
     budget_s: float = DEPTH_BUDGET_S,
     timeout_s: float = TIMEOUT_S,
     trace: Path | None = None,
-    probes: Sequence[Kind] = PROBES,
+    ablations: Sequence[Kind] = ABLATIONS,
 ) -> Profile:
-    """Return a profile with everything: also how costs grow, and by probes what could be gained.
+    """Return a full profile: also how costs grow, and by ablations what could be gained.
 
-    A third of the budget times the steps; another measures growth, the last is shared by the probes. The arguments are
+    A third of the budget times the steps, a third measures growth, and the ablations share the last. The arguments are
     those of `profile`.
     """
     begin = perf_counter()
@@ -108,10 +108,10 @@ def profile_in_depth(
             subject.limit.restart("measuring growth")
             grown = growths(subject.run, budget_s=budget_s / 3, remarks=subject.remarks)
             found = msgspec.structs.replace(found, growth=grown)
-        for kind in probes:
-            subject.limit.restart(f"the probe {kind.name}")
-            probe = run_probe(kind, subject.run, found, machine, budget_s=budget_s / 3 / len(probes))
-            found = msgspec.structs.replace(found, probes=(*found.probes, *([probe] if probe else [])))
+        for kind in ablations:
+            subject.limit.restart(f"the ablation {kind.name}")
+            ablation = run_ablation(kind, subject.run, found, machine, budget_s=budget_s / 3 / len(ablations))
+            found = msgspec.structs.replace(found, ablations=(*found.ablations, *([ablation] if ablation else [])))
     return msgspec.structs.replace(
         found, plan=tuple(plan), remarks=tuple(subject.remarks), spent_s=perf_counter() - begin
     )

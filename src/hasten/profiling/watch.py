@@ -22,11 +22,13 @@ import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn, optim
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils._pytree import tree_leaves
 
 from hasten.base.device import Device
 from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
+from hasten.base.units import percent
 from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import Times, anatomy, warm
 from hasten.profiling.communication import collectives_marked, exposed_s, log_every_step
@@ -51,17 +53,25 @@ BETWEEN = len(PARTS)
 """What is nobody's, but does not end the step; told as "other"."""
 
 _FEWEST_STEPS = 4
+_MUCH = 0.25
 
 
-def watch(model: nn.Module, optimizer: optim.Optimizer | None = None, *, name: str = "loop") -> "Watch":
+def watch(
+    model: nn.Module | Sequence[nn.Module],
+    optimizer: optim.Optimizer | Sequence[optim.Optimizer] | None = None,
+    *,
+    name: str = "loop",
+) -> "Watch":
     """Return what times the parts of a hand-written training loop, for a `with` statement around the loop.
 
     Args:
-        model: whose calls are the forward pass; what comes between its return and `backward()` is the loss.
-        optimizer: whose `step()` is the update; what comes between `backward()` and it is gradient work.
+        model: whose calls are the forward pass; what comes between its return and `backward()` is the loss. Pass all
+            models where there are several, as in a GAN.
+        optimizer: whose `step()` is the update; what comes between `backward()` and it is gradient work. Pass all of
+            them where there are several.
         name: of the profile.
     """
-    return Watch([model], optimizer, name=name)
+    return Watch([model] if isinstance(model, nn.Module) else model, optimizer, name=name)
 
 
 class Watch:
@@ -71,18 +81,27 @@ class Watch:
     gradients accumulate over several. What collectives of `torch.distributed` take, and what `DistributedDataParallel`
     waits for other processes, is "communication". From the arrival of a batch to the call of the model is "transfer" on
     a GPU and "other" on a CPU. A call of the model in evaluation mode is "evaluation". Where the model itself returns
-    the loss, "loss" is empty.
+    the loss, "loss" is empty. Where the optimizer calls a closure (LBFGS), what it does between its calls is "update".
+
+    What runs outside the models and optimizers given is not told apart; `profile()` says so in its remarks.
 
     Args:
         modules: whichever of them is called, the call is the forward pass.
-        optimizer: whose step is the update.
+        optimizer: whose step is the update; one, several, or None.
         name: of the profile.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], optimizer: optim.Optimizer | None, *, name: str) -> None:
+    def __init__(
+        self,
+        modules: Sequence[nn.Module],
+        optimizer: optim.Optimizer | Sequence[optim.Optimizer] | None,
+        *,
+        name: str,
+    ) -> None:
         self.name = name
         self._modules = modules
-        self._optimizer = optimizer
+        given = [optimizer] if isinstance(optimizer, optim.Optimizer) else optimizer
+        self._optimizers = tuple(given or ())
         first = next((parameter for module in modules for parameter in module.parameters()), None)
         if first is None:
             raise BadInput("a model to watch must have parameters; found none.")
@@ -92,6 +111,11 @@ class Watch:
         self._inside = 0  # calls of modules that have not returned
         self._backward = False  # whether a backward pass is under way
         self._gradients = False  # whether there are some that no update has used
+        self._outputs = False  # whether a forward pass has ended since the last backward pass
+        self._calls = 0  # of models in training mode in this step, less the backward passes
+        self._backwards = 0
+        self._unknown_backwards = 0  # that followed no forward pass of the models
+        self._unknown_optimizers: set[int] = set()  # ids of optimizers that stepped and were not given
         self.samples: list[int] = []
         self._undo = ExitStack()
         self._began = perf_counter()
@@ -100,9 +124,11 @@ class Watch:
         for module in self._modules:
             self._undo.callback(module.register_forward_pre_hook(self._before_forward).remove)
             self._undo.callback(module.register_forward_hook(self._after_forward, always_call=True).remove)
-        if self._optimizer is not None:
-            self._undo.callback(self._optimizer.register_step_pre_hook(self._before_update).remove)
-            self._undo.callback(self._optimizer.register_step_post_hook(self._after_update).remove)
+        for optimizer in self._optimizers:
+            self._undo.callback(optimizer.register_step_pre_hook(self._before_update).remove)
+            self._undo.callback(optimizer.register_step_post_hook(self._after_update).remove)
+        if self._optimizers:
+            self._undo.callback(register_optimizer_step_pre_hook(self._note_unknown).remove)
         self._undo.callback(self._watch_backward())
         self._undo.enter_context(collectives_marked(lambda part: self.mark(part), self._current))
         for module in self._modules:
@@ -124,6 +150,7 @@ class Watch:
         for batch in loader:
             mark(INPUT)
             self.saw(batch)
+            self._outputs, self._calls = False, 0
             yield batch
             mark(OTHER)
 
@@ -153,6 +180,8 @@ class Watch:
         named["communication"] += waited_s
         parts = shared_out(named)
         batch_size = round(float(np.median(self.samples))) if self.samples else 0
+        remarks = self._remarks({part.name: part.share for part in parts})
+        verdict = first_verdict(found.step_s.value, parts)
         return Profile(
             task=self.name,
             plan=(),
@@ -162,13 +191,34 @@ class Watch:
             parts=parts,
             parameters=sum(one.numel() for one in set(chain(*(module.parameters() for module in self._modules)))),
             peak_bytes=self._peak_bytes(),
-            verdict=first_verdict(found.step_s.value, parts),
+            verdict=f"{verdict} Incomplete: {remarks[0]}" if remarks else verdict,
             batch_size=batch_size,
             device=self._device.kind,
             first_step_s=float(steps[0].sum()),
             spread=step_spread(warm(steps).sum(axis=1), collector_s=0.0),
             spent_s=perf_counter() - self._began,
+            remarks=tuple(remarks),
         )
+
+    def _remarks(self, shares: dict[str, float]) -> list[str]:
+        """Return what could not be told apart, and what to pass so that it can."""
+        remarks: list[str] = []
+        if self._unknown_optimizers:
+            more = len(self._unknown_optimizers)
+            remarks.append(
+                f"{more} optimizer{'s' * (more > 1)} stepped that {'are' if more > 1 else 'is'} not watched. Pass all: "
+                "hasten.watch([model, ...], [optimizer, ...])."
+            )
+        if self._unknown_backwards:
+            remarks.append(
+                f"{self._unknown_backwards} of {self._backwards} backward passes followed no call of a watched model: "
+                "the forward pass is in loss or other. Pass all models: hasten.watch([model, ...], [optimizer, ...])."
+            )
+        if shares["other"] > _MUCH:
+            remarks.append(
+                f"{percent(shares['other'])} of step time is outside the watched models, optimizers and backward()."
+            )
+        return remarks
 
     def _evaluations_s(self) -> float:
         """Return the seconds of all evaluations: also of the last one, which comes after the end of the last step."""
@@ -177,12 +227,20 @@ class Watch:
 
     def _before_forward(self, module: nn.Module, inputs: object) -> None:
         self._inside += 1
-        if self._inside == 1:
+        if self._inside > 1:
+            return
+        if self._updates:
+            self.mark(UPDATE)
+        elif self._outputs and module.training:
+            self.mark(LOSS)
+        else:
             self.mark(TRANSFER if not self._device.is_host and module.training else BETWEEN)
 
     def _after_forward(self, module: nn.Module, inputs: object, output: object) -> None:
         self._inside -= 1
         if self._inside == 0:
+            self._outputs = self._outputs or module.training
+            self._calls += module.training
             self.mark(FORWARD if module.training else EVALUATION)
 
     def _before_update(self, optimizer: optim.Optimizer, args: object, kwargs: object) -> None:
@@ -199,13 +257,19 @@ class Watch:
         self._gradients = False
         self.mark(UPDATE)
 
+    def _note_unknown(self, optimizer: optim.Optimizer, args: object, kwargs: object) -> None:
+        if not self._updates and optimizer not in self._optimizers:
+            self._unknown_optimizers.add(id(optimizer))
+
     def _watch_backward(self) -> Callable[[], None]:
         """Mark the two ends of every `backward()`; torch has no hook for them. Return what undoes it."""
         plain: Callable[..., Any] = torch.autograd.backward
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             self.mark(LOSS)
-            self._backward = True
+            self._backwards += 1
+            self._unknown_backwards += not self._calls
+            self._backward, self._outputs, self._calls = True, False, max(self._calls - 1, 0)
             try:
                 return plain(*args, **kwargs)
             finally:

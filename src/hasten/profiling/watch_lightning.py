@@ -39,8 +39,7 @@ def lightning_watch(*, name: str = "lightning") -> Any:
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             parts = [child for child in pl_module.children() if any(True for _ in child.parameters())]
-            optimizer = trainer.optimizers[0] if trainer.optimizers else None
-            self.watched = Watch([pl_module, *parts], optimizer, name=name).__enter__()
+            self.watched = Watch([pl_module, *parts], trainer.optimizers, name=name).__enter__()
             self.undo = _waiting_marked(trainer.profiler, self.watched)
 
         def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:

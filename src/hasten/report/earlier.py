@@ -7,8 +7,8 @@ from typing import NamedTuple
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.machine import Machine
-from hasten.base.records.record import load
 from hasten.base.records.trial import Trial, Verdict
+from hasten.report.evidence_file import read_evidence
 
 EVIDENCE = "evidence.json"
 
@@ -39,7 +39,7 @@ def evidence_in(runs: Path, machine: Machine) -> Found:
     found, remarks, others = list[tuple[str, Evidence]](), list[str](), 0
     for path in sorted(runs.glob(f"*/{EVIDENCE}")):
         try:
-            evidence = load(Evidence, path)
+            evidence = read_evidence(path)
         except BadInput as error:
             remarks.append(f"not used: {error}")
             continue

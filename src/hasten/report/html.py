@@ -105,7 +105,7 @@ def _inside(profile: Profile) -> dict[str, Any]:
         ),
         (
             memory_figure(profile),
-            "Memory: a bar is the peak during a part of the step, its black line the memory in use when the part ends; "
+            "Memory: a bar is the peak during a part of the step, the line across it the memory when the part ends; "
             "the dashed line is weights and optimizer state.",
         ),
     ]

@@ -63,8 +63,8 @@ def diverged(runs: Sequence[RunResult]) -> int:
 def time_ratio(baseline: RunResult, plan: RunResult) -> float | None:
     """Return the baseline's time over the plan's: to the target, or in all where there is none; None if missed."""
     if plan.target is None:
-        return baseline.elapsed_s / plan.elapsed_s
-    if baseline.time_to_target_s is None or plan.time_to_target_s is None:
+        return baseline.elapsed_s / plan.elapsed_s if plan.elapsed_s else None
+    if not baseline.time_to_target_s or not plan.time_to_target_s:
         return None
     return baseline.time_to_target_s / plan.time_to_target_s
 
@@ -99,7 +99,7 @@ def _diverged(evidence: Evidence) -> Judgment:
 def _measured(speedup: Interval, where: str) -> tuple[str, Tone]:
     if not is_known(speedup):
         n = plural(speedup.n, "seed")
-        return f"Inconclusive{where}: interval too wide to report, n = {n}.", Tone.UNKNOWN
+        return f"Inconclusive: the speed-up{where} has an interval too wide to report, n = {n}.", Tone.UNKNOWN
     finding = faster(speedup, "seed", where=where)
     if speedup.low > 1:
         return f"{finding}.", Tone.BETTER

@@ -25,7 +25,7 @@ class Finding(Record, frozen=True):
     value: float  # the number that the rule looked at
     threshold: float  # from which on it fires
     bound: float | None  # at most so many times faster if this were mended; None where speed is not the point
-    bound_from: str = ""  # where the bound comes from: the name of a probe, or "share of the time"
+    bound_from: str = ""  # where the bound comes from: the name of an ablation, or "share of the time"
     where: str = ""  # layer, operator, part
     advice: str = ""  # what to do where no technique does it
     check: str = ""  # the command that checks it again

@@ -3,13 +3,13 @@
 from hasten.base.records.record import Record
 
 
-class Activity(Record, frozen=True):
-    """Something that takes a while begins: "measuring the machine", "trying bf16 beside channels_last"."""
+class Note(Record, frozen=True):
+    """What a person should know: "the loss is not a mean over samples", "the newest checkpoint is damaged"."""
 
     text: str
 
 
-class Note(Record, frozen=True):
-    """Something that a person should know about a run: what was found damaged, what differs from before."""
+class Activity(Record, frozen=True):
+    """Something that takes a while begins: "measuring the machine", "trying bf16 beside channels_last"."""
 
     text: str

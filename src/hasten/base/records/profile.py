@@ -1,9 +1,11 @@
 """Where the time and the memory of a step go."""
 
+from msgspec import field
+
+from hasten.base.records.ablation import Ablation
 from hasten.base.records.complexity import Complexity
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.interval import Interval
-from hasten.base.records.probe import Probe
 from hasten.base.records.record import Record
 from hasten.base.records.signals import Loading, MachineLoad, Operator, StepSpread, Structure
 
@@ -132,7 +134,7 @@ class Profile(Record, frozen=True):
     operators: tuple[Operator, ...] | None = None
     structure: Structure | None = None
     load: MachineLoad | None = None
-    probes: tuple[Probe, ...] = ()
+    ablations: tuple[Ablation, ...] = field(default=(), name="probes")  # named so in files of hasten 0.1
     diagnosis: Diagnosis | None = None
     command: str = ""  # what names the task on the command line; empty where nothing does
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
@@ -155,6 +157,8 @@ class Profile(Record, frozen=True):
         """Return the wall time per step of the named parts together."""
         return sum(part.seconds for part in self.parts if part.name in names)
 
-    def probe(self, name: str) -> Probe | None:
-        """Return the probe of that name, or None if it was not run or failed."""
-        return next((probe for probe in self.probes if probe.name == name and probe.ratio is not None), None)
+    def ablation(self, name: str) -> Ablation | None:
+        """Return the ablation of that name, or None if it was not run or failed."""
+        return next(
+            (ablation for ablation in self.ablations if ablation.name == name and ablation.ratio is not None), None
+        )

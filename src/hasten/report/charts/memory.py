@@ -30,7 +30,7 @@ def memory_bars(parts: Sequence[PartBytes], *, resident_bytes: int, width: float
         width: of the drawing.
         height: of the drawing.
     """
-    largest = max(part.peak_bytes for part in parts)
+    largest = max(1, *(part.peak_bytes for part in parts))
     unit = max(1 << power for power in (0, 10, 20, 30) if 1 << power <= max(largest, 1))
     y = Scale(0.0, largest * 1.06, height - _BOTTOM, _TOP)
     room = (width - _LEFT - _RIGHT) / len(parts)

@@ -50,7 +50,7 @@ def roofline_plot(
     return drawing(
         *_grid(x, y),
         element("polyline", points=path, fill="none", class_="roof"),
-        text(count(peak_flops, "FLOP/s"), x=x.end, y=y.place(peak_flops) - 5, class_="tick", anchor="end"),
+        _limit_name(count(peak_flops, "FLOP/s"), x, y, ridge=ridge, peak_flops=peak_flops),
         *_layers(sorted(points, key=lambda point: -point.share), x, y),
         text("FLOP/s", x=0.0, y=13.0, class_="axis-name strong"),
         text("FLOP per byte", x=width - _RIGHT, y=height - 6, class_="axis-name", anchor="end"),
@@ -58,6 +58,14 @@ def roofline_plot(
         height=height,
         label="speed of each layer over its operations per byte, under the limits of the machine",
     )
+
+
+def _limit_name(words: str, x: Scale, y: Scale, *, ridge: float, peak_flops: float) -> str:
+    """Return the rate of the flat roof: beside its left end, where no layer can be, or above that end."""
+    free_until = x.place(ridge) - 8
+    if free_until - x.start > _LETTER * len(words):
+        return text(words, x=free_until, y=y.place(peak_flops) + 4, class_="tick", anchor="end")
+    return text(words, x=x.place(ridge) + 2, y=y.place(peak_flops) - 6, class_="tick")
 
 
 def _grid(x: Scale, y: Scale) -> list[str]:

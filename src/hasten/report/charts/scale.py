@@ -1,4 +1,4 @@
-"""From values to places on an axis, and the round values that an axis is labeled with."""
+"""From values to positions on an axis, and the round values of its ticks."""
 
 import math
 from collections.abc import Iterable
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from hasten.base.units import digits3
 
+_SMALLEST = 1e-30  # what is smaller is drawn as 0
+_RESOLVED = 1e-9  # values that differ by a smaller share are drawn as equal
 _FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
 
 
@@ -21,6 +23,7 @@ class Scale:
 
     def place(self, value: float) -> float:
         """Return where a value is drawn; values outside the axis are drawn at its ends."""
+        value = min(max(value, self.low), self.high)
         low, high, value = (math.log(v) if self.log else v for v in (self.low, self.high, value))
         share = (value - low) / (high - low)
         return self.start + (self.end - self.start) * min(max(share, 0.0), 1.0)
@@ -53,20 +56,22 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 def padded(values: Iterable[float], share: float = 0.06) -> tuple[float, float]:
     """Return an interval that holds all the values, with some room at both ends."""
     low, high = _ends(values)
-    room = share * (high - low) or abs(high) * share or 1.0
-    return low - room, high + room
+    span, size = high - low, max(abs(low), abs(high))
+    room = share * (span if span > _RESOLVED * size else size)
+    return (low - room, high + room) if room > _SMALLEST else (low - 1.0, high + 1.0)
 
 
 def log_padded(values: Iterable[float], share: float = 0.06) -> tuple[float, float]:
-    """Return the same for a logarithmic axis; the values are above 0."""
-    low, high = padded((math.log(value) for value in values), share)
-    return math.exp(low), math.exp(high)
+    """Return the same for a logarithmic axis; values too small for one are left out."""
+    shown = [math.log(value) for value in values if value > _SMALLEST] or [0.0]
+    low, high = padded(shown, share)
+    return math.exp(max(low, -600.0)), math.exp(min(high, 600.0))
 
 
 def spans_decades(values: Iterable[float], ratio: float = 30.0) -> bool:
     """Return whether the values are all above 0 and differ by more than `ratio`: better on a logarithmic axis."""
     low, high = _ends(values)
-    return low > 0 and high / low > ratio
+    return low > _SMALLEST and high / low > ratio
 
 
 def tick_words(value: float) -> str:

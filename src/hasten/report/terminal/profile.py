@@ -19,7 +19,7 @@ _NOTHING = 1.005
 def profile_view(profile: Profile, *, width: int) -> RenderableType:
     """Return the whole profile, in `width` columns."""
     parts = [anatomy_view(profile, width=width)]
-    if profile.probes and (rows := layer_rows(profile, most=_LAYERS)):  # of a profile in depth
+    if profile.ablations and (rows := layer_rows(profile, most=_LAYERS)):  # of a profile in depth
         shown = [place for place, head in enumerate(HEADS) if width >= _FOR_ALL_COLUMNS or head not in _LEFT_OUT]
         cells = [HEADS, *(row.cells for row in rows)]
         table = [tuple(_cell(line[place], place, head=line is HEADS) for place in shown) for line in cells]
@@ -45,16 +45,18 @@ def _cell(words: str, place: int, *, head: bool) -> Text:
 
 def _gains(profile: Profile) -> list[tuple[Text, Text, Text]]:
     """Return what each experiment removed and the largest gain that allows, the largest first."""
-    measured = [(probe, probe.ratio) for probe in profile.probes if probe.ratio is not None]
+    measured = [(ablation, ablation.ratio) for ablation in profile.ablations if ablation.ratio is not None]
     rows = [
         (
-            Text(probe.removes),
+            Text(ablation.removes),
             Text(f"at most {times(ratio.high)}") if ratio.high > _NOTHING else quiet("none"),
-            quiet("; ".join(filter(None, (f"{times(ratio.value)} {bounds(ratio)}, n = {ratio.n}", probe.detail)))),
+            quiet("; ".join(filter(None, (f"{times(ratio.value)} {bounds(ratio)}, n = {ratio.n}", ablation.detail)))),
         )
-        for probe, ratio in sorted(measured, key=lambda pair: -pair[1].value)
+        for ablation, ratio in sorted(measured, key=lambda pair: -pair[1].value)
     ]
     failed = [
-        (Text(probe.removes), quiet("not measured"), quiet(probe.failed)) for probe in profile.probes if probe.failed
+        (Text(ablation.removes), quiet("not measured"), quiet(ablation.failed))
+        for ablation in profile.ablations
+        if ablation.failed
     ]
     return rows + failed

@@ -64,7 +64,7 @@ class Screen:
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
             Activity: self._activity,
-            Note: lambda record: self.say(f"note: {record.text}"),
+            Note: lambda note: self.say(f"note: {note.text}"),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
             Started: self._started,
             Progress: self._moved,

@@ -1,6 +1,6 @@
-"""Every probe."""
+"""Every ablation."""
 
-from hasten.profiling.probes import (
+from hasten.profiling.ablations import (
     cached_batch,
     doubled_batch,
     fused_attention,
@@ -9,9 +9,9 @@ from hasten.profiling.probes import (
     skipped_update,
     thread_sweep,
 )
-from hasten.profiling.probes.running import Kind
+from hasten.profiling.ablations.running import Kind
 
-PROBES: tuple[Kind, ...] = (
+ABLATIONS: tuple[Kind, ...] = (
     Kind("cached_batch", "the wait for data", cached_batch.measure),
     Kind("doubled_batch", "what a step costs whatever its size", doubled_batch.measure),
     Kind("skipped_update", "the update", skipped_update.measure),

@@ -2,7 +2,7 @@
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.profiling.probes.running import Measured, steps_on, timed
+from hasten.profiling.ablations.running import Measured, steps_on, timed
 from hasten.profiling.stepping import batches_in_turn, weights_kept
 from hasten.training.session import Session
 

@@ -1,4 +1,4 @@
-"""Running a probe: two sides timed in turn, within a budget, and never at the cost of the run."""
+"""Running an ablation: two sides timed in turn, within a budget, and never at the cost of the run."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import Protocol
 
 from hasten.base.errors import HastenError
+from hasten.base.records.ablation import Ablation
 from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
-from hasten.base.records.probe import Probe
 from hasten.base.records.profile import Profile
 from hasten.base.units import seconds
 from hasten.data.batch import Batch
@@ -26,7 +26,7 @@ _OVER_BUDGET = 4.0
 
 
 class Measure(Protocol):
-    """Measures one probe, or returns None where it does not apply."""
+    """Measures one ablation, or returns None where it does not apply."""
 
     def __call__(self, run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> "Measured | None":
         """Return what was measured."""
@@ -44,7 +44,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Kind:
-    """One probe.
+    """One ablation.
 
     Args:
         name: as in the record.
@@ -57,8 +57,8 @@ class Kind:
     measure: Measure
 
 
-def run_probe(kind: Kind, run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Probe | None:
-    """Return what a probe says, or None where it does not apply; where it fails, the probe says why.
+def run_ablation(kind: Kind, run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Ablation | None:
+    """Return what an ablation says, or None where it does not apply; where it fails, the ablation says why.
 
     Running out of memory is such a failure; it leaves the session usable.
     """
@@ -70,8 +70,8 @@ def run_probe(kind: Kind, run: Session, profile: Profile, machine: Machine, *, b
         return None
     if isinstance(found, Reason):
         run.optimizer.zero_grad()
-        return Probe(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=found.text)
-    return Probe(
+        return Ablation(name=kind.name, removes=kind.removes, ratio=None, spent_s=spent_s, failed=found.text)
+    return Ablation(
         name=kind.name,
         removes=kind.removes,
         ratio=found.ratio,

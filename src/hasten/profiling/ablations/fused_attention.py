@@ -10,8 +10,8 @@ from hasten.base.device import Device
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.records.signals import Operator
-from hasten.profiling.probes.running import Measured, timed
-from hasten.profiling.probes.saving import step_without
+from hasten.profiling.ablations.running import Measured, timed
+from hasten.profiling.ablations.saving import step_without
 from hasten.training.session import Session
 
 _PARTS = frozenset({"aten.bmm", "aten._softmax", "aten._softmax_backward_data"})

@@ -4,7 +4,7 @@ from itertools import islice
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.profiling.probes.running import Measured, timed, wait
+from hasten.profiling.ablations.running import Measured, timed, wait
 from hasten.profiling.stepping import batches_in_turn, loop_steps
 from hasten.training.loop import step
 from hasten.training.session import Session

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import Dataset
 
+from hasten.base.records.ablation import Ablation
 from hasten.base.records.interval import Interval
-from hasten.base.records.probe import Probe
 from hasten.base.records.profile import PartTime, Profile
 from hasten.base.records.record import to_json
 from hasten.machine.facts import facts
-from hasten.profiling.operators import operator_times
-from hasten.profiling.probes import (
+from hasten.profiling.ablations import (
     cached_batch,
     doubled_batch,
     fused_attention,
@@ -24,9 +23,10 @@ from hasten.profiling.probes import (
     skipped_update,
     thread_sweep,
 )
-from hasten.profiling.probes.running import Kind, Measure, run_probe
-from hasten.profiling.probes.saving import step_without
-from hasten.profiling.probes.thread_sweep import can_put_back, threads_set
+from hasten.profiling.ablations.running import Kind, Measure, run_ablation
+from hasten.profiling.ablations.saving import step_without
+from hasten.profiling.ablations.thread_sweep import can_put_back, threads_set
+from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn, one_batch, set_aside_stop_rules
 from hasten.training.loop import step
 from hasten.training.recipe import baseline
@@ -67,10 +67,10 @@ class SlowUpdate(optim.SGD):
         return super().step(closure)
 
 
-def probed(task: Task, measure: Measure, *, step_s: float = WAIT_S, budget_s: float = 0.4) -> Probe:
+def ablationd(task: Task, measure: Measure, *, step_s: float = WAIT_S, budget_s: float = 0.4) -> Ablation:
     run = build(baseline(task))
     set_aside_stop_rules(run)
-    found = run_probe(Kind("a probe", "a suspect", measure), run, profile_of(step_s), facts(), budget_s=budget_s)
+    found = run_ablation(Kind("an ablation", "a suspect", measure), run, profile_of(step_s), facts(), budget_s=budget_s)
     assert found is not None
     return found
 
@@ -89,7 +89,7 @@ def profile_of(step_s: float) -> Profile:
     )
 
 
-def ratio(found: Probe) -> Interval:
+def ratio(found: Ablation) -> Interval:
     assert found.ratio is not None, found.failed
     return found.ratio
 
@@ -97,29 +97,29 @@ def ratio(found: Probe) -> Interval:
 def test_a_cached_batch_shows_what_waiting_for_data_costs(make_task: MakeTask) -> None:
     task = make_task()
     slow = make_task(data=Data(train=SlowData(task.data.train), valid=task.data.valid))
-    found = probed(slow, cached_batch.measure)
+    found = ablationd(slow, cached_batch.measure)
     assert ratio(found).value > 1.5
     assert found.step_s > WAIT_S
-    assert found.sentence == f"At most {ratio(found).high:.2f}x as fast without a suspect."
+    assert found.sentence == f"Removing a suspect gives at most {ratio(found).high:.2f}x."
 
 
 def test_a_doubled_batch_shows_what_a_step_costs_whatever_its_size(make_task: MakeTask) -> None:
-    found = ratio(probed(make_task(model=SlowForward), doubled_batch.measure))
+    found = ratio(ablationd(make_task(model=SlowForward), doubled_batch.measure))
     assert 1.3 < found.value < 3  # two steps wait twice, the doubled one once; the machine may be busy
 
 
 def test_a_skipped_update_shows_what_the_optimizer_costs(make_task: MakeTask) -> None:
     task = make_task(update=Update(optimizer=lambda model: SlowUpdate(model.parameters(), lr=0.1), lr=None))
-    assert ratio(probed(task, skipped_update.measure)).value > 1.5
+    assert ratio(ablationd(task, skipped_update.measure)).value > 1.5
 
 
 def test_the_loops_own_bookkeeping_costs_next_to_nothing(make_task: MakeTask) -> None:
-    assert ratio(probed(make_task(model=SlowForward), no_logging.measure)).low < 1.15  # the machine may be busy
+    assert ratio(ablationd(make_task(model=SlowForward), no_logging.measure)).low < 1.15  # the machine may be busy
 
 
 def test_a_thread_sweep_leaves_torch_as_it_was(make_task: MakeTask) -> None:
     before = torch.get_num_threads()
-    found = run_probe(
+    found = run_ablation(
         Kind("threads", "threads", thread_sweep.measure),
         build(baseline(make_task())),
         profile_of(1e-3),
@@ -142,7 +142,7 @@ def test_the_number_of_threads_is_put_back_and_so_is_mkls_freedom() -> None:
     assert library.mkl_serv_get_dynamic() == before
 
 
-def test_running_out_of_memory_is_what_the_probe_says_and_the_session_lives_on(make_task: MakeTask) -> None:
+def test_running_out_of_memory_is_what_the_ablation_says_and_the_session_lives_on(make_task: MakeTask) -> None:
     class Limited(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -155,17 +155,17 @@ def test_running_out_of_memory_is_what_the_probe_says_and_the_session_lives_on(m
 
     run = build(baseline(make_task(model=Limited)))
     kind = Kind("doubled_batch", "a step's fixed costs", doubled_batch.measure)
-    found = run_probe(kind, run, profile_of(1e-3), facts(), budget_s=0.2)
+    found = run_ablation(kind, run, profile_of(1e-3), facts(), budget_s=0.2)
     assert found is not None
     assert found.ratio is None
     assert found.failed == "out of memory"
-    assert msgspec.json.decode(to_json(found), type=Probe) == found
+    assert msgspec.json.decode(to_json(found), type=Ablation) == found
     assert found.sentence == "doubled_batch could not be measured: out of memory"
     step(run, one_batch(run))
 
 
-def test_a_step_too_long_for_the_budget_is_not_probed(make_task: MakeTask) -> None:
-    found = probed(make_task(model=SlowForward), cached_batch.measure, budget_s=1e-3)
+def test_a_step_too_long_for_the_budget_is_not_ablationd(make_task: MakeTask) -> None:
+    found = ablationd(make_task(model=SlowForward), cached_batch.measure, budget_s=1e-3)
     assert found.ratio is None
     assert "three pairs would take" in found.failed
 

@@ -14,7 +14,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.machine.threads import thread_counts
 from hasten.measurement.paired import Block
-from hasten.profiling.probes.running import Measured, steps_on_one, timed
+from hasten.profiling.ablations.running import Measured, steps_on_one, timed
 from hasten.profiling.stepping import one_batch
 from hasten.training.session import Session
 

@@ -2,7 +2,7 @@
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.profiling.probes.running import Measured, steps_on, steps_on_one, timed
+from hasten.profiling.ablations.running import Measured, steps_on, steps_on_one, timed
 from hasten.profiling.stepping import batches_in_turn, one_batch
 from hasten.training.session import Session
 

@@ -3,7 +3,7 @@
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.data.batch import size_of
-from hasten.profiling.probes.running import Measured, steps_on_one, timed
+from hasten.profiling.ablations.running import Measured, steps_on_one, timed
 from hasten.profiling.stepping import one_batch, resized, weights_kept
 from hasten.training.session import Session
 

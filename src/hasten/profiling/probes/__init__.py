@@ -1,1 +1,0 @@
-"""The step with one suspect removed: each probe gives an upper bound on what any remedy for it can gain."""

@@ -1,0 +1,42 @@
+"""Reading the evidence of a run back from its file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hasten.base.errors import BadInput
+from hasten.base.records.evidence import Evidence
+from hasten.base.records.record import load
+
+_LARGEST = 1e30
+"""No time, rate, size or loss that can be drawn is larger."""
+_POSITIVE = frozenset({"rate", "peak_flops", "peak_bandwidth", "samples_per_s"})
+_NOT_NEGATIVE = frozenset({"elapsed_s", "time_to_target_s", "measured_s", "seconds", "share", "low", "n", "peak_bytes"})
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Return the evidence in a file.
+
+    Raises:
+        BadInput: if the file is missing, is no evidence, or holds a number that no measurement gives.
+    """
+    evidence = load(Evidence, path)
+    for place, value in _numbers(msgspec.to_builtins(evidence), ""):
+        name = place.rpartition(".")[2]
+        if abs(value) > _LARGEST or (name in _POSITIVE and value <= 0) or (name in _NOT_NEGATIVE and value < 0):
+            raise BadInput(f"{path}: impossible number at {place.lstrip('.')}. Run `hasten run` again.")
+    return evidence
+
+
+def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    """Yield every number with its place: "machine.peaks[3].rate"."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, f"{place}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _numbers(inner, f"{place}[{index}]")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield place, value
