@@ -151,7 +151,7 @@ def test_rows_with_faults_are_left_out_of_a_training_and_counted(table: Path, tm
 
 def test_skipping_is_for_tasks_that_read_files_of_samples() -> None:
     message = refused("train", "digits", "--skip-bad")
-    assert "--skip-bad is for the tasks images, imdb, table; found it for 'digits'. Leave it out." in message
+    assert "--skip-bad is for the tasks images, imdb, table; the task is 'digits'. Leave it out." in message
 
 
 def test_a_row_with_too_many_fields(table: Path, tmp_path: Path) -> None:
@@ -198,7 +198,10 @@ def test_a_class_and_a_category_unknown_in_training(table: Path, tmp_path: Path)
     assert "'green'" in message
     known = invoke("train", "table", "--data", parts, "--epochs", "1", "--runs", tmp_path / "runs")
     assert known.exit_code == 0, "a category that training never had is taken as other"
-    assert f"hasten: note: {parts / 'valid.csv'}: 1 rows hold a value in column 'color' that is rare" in known.stderr
+    assert (
+        f"hasten: note: {parts / 'valid.csv'}: column 'color' has a value that is rare or absent in training in 1 row"
+        in known.stderr
+    )
 
 
 @pytest.mark.parametrize(("name", "words"), [("t.csv", ("train", "table", "--data")), ("t.txt", ("inspect",))])

@@ -39,7 +39,7 @@ class FakeApi(SimpleNamespace):
         if self.error is not None:
             raise self.error
 
-    def load_task(self, spec: str, *, data: Path | None, column: str | int | None, skip_bad: bool) -> object:
+    def load_task(self, spec: str, *, data: Path | None, **options: object) -> object:
         self._note("load_task", spec, data)
         return mlp_task(command=spec)
 

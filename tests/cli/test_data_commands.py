@@ -83,7 +83,7 @@ def test_a_table_is_inspected_with_its_target_as_chosen(table: Path) -> None:
     assert "table: 41 samples" in shown
     assert re.search(r"size +number +1 missing +0.5 to 39.5", shown)
     assert re.search(r"color +category +2 values: red \(21\), blue \(20\)", shown)
-    assert "! Column 'size' is missing in 1 rows." in shown
+    assert "! Column 'size' is missing in 1 row." in shown
     assert re.search(r"red +20 +.*━", shown) is None, "the target is the last column, no class"
     for words in (("--column", "color"), ("--target", "1"), ("--column", "-2")):
         assert re.search(r"Classes +2; .*1.05 times", invoke("inspect", table, *words).output)

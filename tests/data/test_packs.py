@@ -19,7 +19,7 @@ from hasten.data.store.pack import cached, pack
 from hasten.data.store.reader import open_store
 from hasten.data.store.verify import verify
 from hasten.data.tables.preprocess import fit, transform
-from hasten.data.tables.table import read_table
+from hasten.data.tables.table import TableOptions, read_table
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
@@ -165,7 +165,7 @@ def test_a_cached_store_follows_its_source(tmp_path):
 def test_a_table_is_packed_as_it_is_or_prepared(tmp_path):
     (tmp_path / "x.csv").write_text("size,color,y\n1,red,a\n3,blue,b\n?,red,a\n")
     table = read_table(tmp_path / "x.csv", "y")
-    preprocessing = fit(table, np.array([0, 1]), unknown="other")
+    preprocessing = fit(table, np.array([0, 1]))
     pack(pack_table(table), tmp_path / "raw")
     pack(pack_table(table, preprocessing), tmp_path / "prepared")
     raw, prepared = open_store(tmp_path / "raw"), open_store(tmp_path / "prepared")
@@ -181,7 +181,7 @@ def test_other_options_of_reading_are_another_store(tmp_path):
     pack(pack_table(read_table(tmp_path / "x.csv", "y")), tmp_path / "s")
     pack(pack_table(read_table(tmp_path / "x.csv", "y")), tmp_path / "s")
     with pytest.raises(BadInput, match="found the options"):
-        pack(pack_table(read_table(tmp_path / "x.csv", "y", text=["zip"])), tmp_path / "s")
+        pack(pack_table(read_table(tmp_path / "x.csv", "y", TableOptions(text=("zip",)))), tmp_path / "s")
 
 
 def test_arrays_must_be_of_one_length(tmp_path):

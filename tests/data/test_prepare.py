@@ -1,14 +1,15 @@
-import msgspec
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.base.records.record import load, save
-from hasten.data.split import by_fraction
-from hasten.data.tables.preprocess import Preprocessing, feature_names, fit, restore_target, transform
-from hasten.data.tables.table import read_table, rename_classes
+from hasten.data.split import held_out
+from hasten.data.tables.preprocess import feature_names, fit, restore_target, state, transform
+from hasten.data.tables.table import Table, TableOptions, read_table, rename_classes
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def read(tmp_path):
     def read_it(text, name="file.csv", **options):
         path = tmp_path / name
         path.write_text(text)
-        return read_table(path, -1, **options)
+        return read_table(path, -1, TableOptions(**options))
 
     return read_it
 
@@ -26,23 +27,17 @@ ROWS = "size,color,y\n1,red,a\n3,blue,b\n?,red,a\n100,?,b\n"
 
 def test_statistics_come_from_the_training_rows_alone(read):
     table = read(ROWS)
-    prepared = fit(table, np.array([0, 1, 2]))
-    size, color = prepared.numbers[0], prepared.categories[0]
-    assert (size.median, size.mean, size.missing) == (2, 2, True)
-    assert size.std == pytest.approx(np.std([1, 3, 2]))
-    assert (color.values, color.missing, color.other) == (("blue", "red"), False, False)
+    learned = state(fit(table, np.array([0, 1, 2])))
+    assert (learned["medians"], learned["means"]) == ([2], [2])
+    assert learned["stds"] == pytest.approx([np.std([1, 3, 2])])
+    assert learned["features"] == ("size", "size missing", "color_blue", "color_red")
+    assert json.loads(json.dumps(learned))["medians"] == [2], "it can be saved as JSON"
 
 
 def test_the_matrix_is_what_its_names_say(read):
     table = read(ROWS)
     preprocessing = fit(table, np.arange(4))
-    assert feature_names(preprocessing) == (
-        "size",
-        "size missing",
-        "color=blue",
-        "color=red",
-        "color missing",
-    )
+    assert feature_names(preprocessing) == ("size", "size missing", "color_blue", "color_red", "color_None")
     prepared = transform(preprocessing, table)
     values = np.array([1, 3, 3, 100])  # the median of 1, 3, 100 in place of the missing one
     np.testing.assert_allclose(prepared.features[:, 0], (values - values.mean()) / values.std(), rtol=1e-6)
@@ -50,28 +45,25 @@ def test_the_matrix_is_what_its_names_say(read):
     assert (prepared.target.tolist(), prepared.unknown) == ([0, 1, 0, 1], {})
 
 
-def test_an_unknown_category_is_named_or_counted(read):
+def test_a_category_unknown_in_training_is_counted(read):
     train, test = read(ROWS), read("size,color,y\n1,red,a\n2,green,b\n3,pink,a\n", "other.csv")
-    with pytest.raises(
-        BadInput, match=r"other.csv, row 2, column 'color': .*one of the 2 of .*found 'green', and 2 such"
-    ):
-        transform(fit(train, np.arange(4)), test)
-    prepared = transform(fit(train, np.arange(4), unknown="other"), test)
+    prepared = transform(fit(train, np.arange(4)), test)
     assert prepared.unknown == {"color": 2}
-    assert prepared.features[:, -1].tolist() == [0, 1, 1]
+    assert prepared.features[:, 2:].tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
 
 
 def test_a_missing_category_that_training_never_lacked_is_unknown(read):
     table = read(ROWS)
-    with pytest.raises(BadInput, match=r"row 4, column 'color': .*found a missing value"):
-        transform(fit(table, np.array([0, 1, 2])), table)
+    assert transform(fit(table, np.array([0, 1, 2])), table).unknown == {"color": 1}
 
 
 def test_rare_categories_share_a_column(read):
-    table = read("c,y\n" + "".join(f"{name},0\n" for name in "aaabbcde"), kind="class")
+    table = read("c,y\n" + "".join(f"{name},0\n" for name in "aaabbcde"), target_kind="classes")
     preprocessing = fit(table, np.arange(8), max_values=2)
-    assert feature_names(preprocessing) == ("c=a", "c=b", "c other")
-    assert transform(preprocessing, table).unknown == {"c": 3}
+    assert feature_names(preprocessing) == ("c_a", "c_b", "c_infrequent_sklearn")
+    prepared = transform(preprocessing, table)
+    assert prepared.unknown == {"c": 3}
+    assert prepared.features.sum(1).tolist() == [1] * 8
 
 
 def test_a_regression_target_is_standardized_and_comes_back(read):
@@ -96,34 +88,14 @@ def test_a_lacking_column_is_named(read):
         transform(preprocessing, read("weight,color,y\n1,red,a\n", "other.csv"))
 
 
-def test_a_column_without_any_value_is_named(read):
-    with pytest.raises(BadInput, match="column 'size': a column of numbers must have a value in some training row"):
-        fit(read(ROWS), np.array([2]))
+def test_a_column_without_a_value_in_the_training_rows_is_constant(read):
+    features = transform(fit(read(ROWS), np.array([2])), read(ROWS)).features
+    assert np.isfinite(features).all()
     with pytest.raises(BadInput, match="at least one training row"):
         fit(read(ROWS), np.array([], np.int64))
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6, width=32)), min_size=1, max_size=30))
-def test_prepared_numbers_are_finite_with_mean_0_and_deviation_1(column):
-    if all(np.isnan(column)):
-        return
-    table = read_table_of(np.array(column, np.float32))
-    features = transform(fit(table, np.arange(len(column))), table).features
-    assert np.isfinite(features).all()
-    assert abs(features[:, 0].astype(np.float64).mean()) < 1e-3
-    assert (
-        features[:, 0].std() == pytest.approx(1, abs=1e-2)
-        or np.ptp(np.nan_to_num(column)) < 1
-        or features[:, 0].std() == 0
-    )
-
-
-def read_table_of(values):
-    from pathlib import Path
-
-    from hasten.data.tables.table import Table
-
+def table_of(values):
     return Table(
         source=Path("memory"),
         numbers=values[:, None],
@@ -131,24 +103,35 @@ def read_table_of(values):
         codes=np.empty((len(values), 0), np.int32),
         code_names=(),
         categories=(),
-        target=np.zeros(len(values), np.float32),
+        target=np.zeros(len(values)),
         target_name="y",
         classes=(),
     )
 
 
-def test_preprocessing_goes_to_a_file_and_back(read, tmp_path):
-    preprocessing = fit(read(ROWS), np.arange(4), unknown="other")
-    save(preprocessing, tmp_path / "preprocessing.json")
-    assert load(Preprocessing, tmp_path / "preprocessing.json") == preprocessing
-    assert isinstance(preprocessing, msgspec.Struct)
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.one_of(st.just(float("nan")), st.integers(-1000, 1000)), min_size=1, max_size=30),
+    st.sampled_from([0, 1.7e9, -3e12]),
+)
+def test_prepared_numbers_have_mean_0_and_deviation_1_wherever_they_lie(column, offset):
+    values = np.array(column, np.float64)
+    if np.isnan(values).all():
+        return
+    near = transform(fit(table_of(values), np.arange(len(values))), table_of(values)).features
+    table = table_of(values + offset)
+    far = transform(fit(table, np.arange(len(values))), table).features
+    assert np.isfinite(far).all()
+    np.testing.assert_allclose(far, near, atol=2e-3)
+    assert abs(far[:, 0].astype(np.float64).mean()) < 1e-3
+    assert far[:, 0].std() == pytest.approx(1, abs=1e-2) or far[:, 0].std() == 0
 
 
 def test_housing_is_prepared(shared_data):
     table = read_table(shared_data / "california_housing" / "housing.csv.gz", "median_house_value")
-    train, _ = by_fraction(len(table), (0.8, 0.2), seed=0)
+    train, _ = held_out(len(table), 0.2, seed=0)
     prepared = transform(fit(table, train), table)
-    assert prepared.features.shape == (20640, 14)
+    assert prepared.features.shape in ((20640, 13), (20640, 14)), "ISLAND is in 5 rows, so training may lack it"
     assert np.isfinite(prepared.features).all()
     assert int(prepared.features[:, 8].sum()) == 207
     assert abs(prepared.target[train].mean()) < 1e-4

@@ -35,7 +35,7 @@ def npy():
 )
 def test_the_kind_of_a_file_is_found_out(tmp_path, name, content, target, kind):
     (tmp_path / name).write_bytes(content)
-    source = read_source(tmp_path / name, target=target)
+    source = read_source(tmp_path / name, column=target)
     assert isinstance(source, kind)
     assert source.source == tmp_path / name
 
@@ -67,8 +67,8 @@ def test_npz_and_parquet_are_known_by_their_names(tmp_path):
     table = read_source(tmp_path / "x.parquet")
     assert isinstance(table, Table)
     assert (table.target_name, table.classes) == ("y", ("a", "b"))
-    with pytest.raises(BadInput, match="has 2 columns; found 5"):
-        read_source(tmp_path / "x.parquet", target=5)
+    with pytest.raises(BadInput, match="has 2 columns; found the column index 5"):
+        read_source(tmp_path / "x.parquet", column=5)
 
 
 def test_nothing_there_is_said(tmp_path):

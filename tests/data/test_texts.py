@@ -42,7 +42,7 @@ def test_a_row_is_a_text(tmp_path):
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        ("text,y\na b,1\nc d,\n", {}, r"row 2 \(line 3\), column 'y': a target must be present"),
+        ("text,y\na b,1\nc d,\n", {}, r"row 2 \(line 3\), column 'y': a class must be present"),
         ("text,y\na b,1\n", {"columns": ["txt"]}, r"unknown column 'txt'. Did you mean text"),
         ("y\n1\n2\n", {}, "a column of text beside the target; found y"),
     ],

@@ -39,16 +39,20 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
+    return write_reviews(tmp_path / "reviews", 40)
+
+
+def write_reviews(folder: Path, training: int) -> Path:
     random = np.random.default_rng(0)
-    for split, number in (("train", 40), ("test", 10)):
+    for split, number in (("train", training), ("test", 10)):
         for place in range(number):
             kind = ("neg", "pos")[place % 2]
-            path = tmp_path / "reviews" / split / kind / f"{place}_1.txt"
+            path = folder / split / kind / f"{place}_1.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             filling = [f"w{word}" for word in random.integers(0, 30, 12)]
             opinion = {"neg": "awful", "pos": "Great"}[kind]
             path.write_text(" ".join([*filling, opinion, f"only{split}"]) + "<br />It's")
-    return tmp_path / "reviews"
+    return folder
 
 
 def write_table(path: Path, rows: int = 200) -> Path:
@@ -158,8 +162,8 @@ def test_a_review_that_is_not_text_is_told_or_left_out(reviews: Path) -> None:
     assert "1 left out; the first: " in task.notes[0]
 
 
-def test_opinions_are_told_apart(reviews: Path) -> None:
-    task = imdb.task(data=reviews, batch_size=8, lr=0.03, target=None, epochs=10)
+def test_opinions_are_told_apart(tmp_path: Path) -> None:
+    task = imdb.task(data=write_reviews(tmp_path / "many", 200), batch_size=8, lr=0.03, target=None, epochs=10)
     check(task)
     assert task.name == "imdb"
     assert best(task) == 1.0
@@ -174,7 +178,7 @@ def test_a_number_and_a_class_of_a_table_are_learned(tmp_path: Path) -> None:
     for column in ("kind", 2, -2):
         task = tables.task(data=path, column=column, batch_size=16, epochs=8)
         assert (task.loss, task.metric, len(task.data.valid)) == ("cross_entropy", "accuracy", 40)
-        assert len(task.data.train[0][0]) == 5, "size, price, red, blue, other"
+        assert len(task.data.train[0][0]) == 4, "size, price, red, blue"
     check(task)
     assert best(task) > 0.9
 
@@ -217,15 +221,23 @@ def test_columns_that_are_not_there_or_alone_and_classes_too_rare_are_told(tmp_p
     with pytest.raises(BadInput, match="must have a column beside 'y' to predict it from"):
         tables.task(data=tmp_path / "one.csv")
     path.write_text(path.read_text() + "1.0,red,odd,2.0\n")
-    with pytest.raises(BadInput, match="at least 2 samples in class odd; found 1"):
-        tables.task(data=path, column="kind")
+    task = tables.task(data=path, column="kind")
+    assert any("classes with one row are in training only: 'odd'" in note for note in task.notes)
+    assert len(task.data.train) + len(task.data.valid) == 201
+    names = "y,x\n" + "".join(f"name{i},{i}\n" for i in range(9))
+    (tmp_path / "names.csv").write_text(names)
+    with pytest.raises(BadInput, match="'y' has another class in every row. Choose another --column"):
+        tables.task(data=tmp_path / "names.csv", column="y")
+    (tmp_path / "same.csv").write_text("x,y\n" + "1,5\n" * 9)
+    with pytest.raises(BadInput, match="'y' has one value in every row"):
+        tables.task(data=tmp_path / "same.csv")
 
 
 def test_only_the_task_table_takes_a_column(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv")
     assert load_task("table", data=path, column="kind").metric == "accuracy"
     for spec in ("housing", "mine.py"):
-        with pytest.raises(BadInput, match=f"--column is for the task table; found --column kind for '{spec}'"):
+        with pytest.raises(BadInput, match=f"--column kind is for the task table; the task is '{spec}'"):
             load_task(spec, data=path, column="kind")
 
 

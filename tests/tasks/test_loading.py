@@ -48,7 +48,7 @@ def test_a_task_knows_the_words_that_name_it_on_the_command_line(tmp_path: Path)
     assert load_task(f"{file}:task").command == f"'{file}:task'"
     table = tmp_path / "houses.csv"
     table.write_text("a,b\n" + "".join(f"{row},{row % 7}\n" for row in range(60)))
-    named = load_task("table", data=table, column="b", skip_bad=True)
+    named = load_task("table", data=table, column="b", on_bad="skip")
     assert named.command == f"table --data {table} --column b --skip-bad"
 
 

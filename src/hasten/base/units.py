@@ -34,6 +34,11 @@ def count(value: float, unit: str = "") -> str:
     return f"{digits3(value) if value != int(value) else int(value)} {unit}".rstrip()
 
 
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 row", "3,000 rows"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def nbytes(value: float) -> str:
     """Return a size in binary units: `nbytes(3 << 20) == "3.00 MiB"`."""
     for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):

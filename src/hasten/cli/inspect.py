@@ -8,16 +8,17 @@ import typer
 
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
-from hasten.cli.options import AsJson, column_of
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, command_for, policy
+from hasten.cli.options import AsJson
+from hasten.cli.sources import DataOptions, SourcePath, command_for, takes_data_options
 
 EXAMPLES = ("hasten inspect photos.tar.gz", "hasten inspect houses.csv --column price --html houses.html")
 
 
+@takes_data_options("--column", "--target")
 def inspect(
     source: SourcePath,
-    column: ColumnName = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write an HTML page with sample images or rows.")
     ] = None,
@@ -33,7 +34,7 @@ def inspect(
     with Screen() as screen:
         if not as_json:
             screen.show(Activity(text=f"reading {source}"))
-        found = inspect_source(read_source(source, target=column_of(column), on_bad=policy(skip_bad=skip_bad)))
+        found = inspect_source(read_source(source, **options))
         if html is not None:
             write_inspection(found, html)
         if as_json:
@@ -42,4 +43,4 @@ def inspect(
             screen.print(inspection_view(found))
             if html is not None:
                 screen.say(f"page with samples: {html}")
-            screen.next(command_for(found.kind, source, column, skip_bad=skip_bad))
+            screen.next(command_for(found.kind, source, options))

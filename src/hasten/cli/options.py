@@ -1,12 +1,14 @@
 """The arguments and options that commands share, and their values."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from hasten.base.errors import unknown_name
+from hasten.base.printable import printable
 from hasten.base.stages import Guarantee
 
 if TYPE_CHECKING:
@@ -18,12 +20,6 @@ TaskName: TypeAlias = Annotated[
 ]
 DataPath: TypeAlias = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="File or folder with the task's data.")
-]
-TableColumn: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--column", metavar="COLUMN", help="Target column, by name or index (-1 is the last); task `table` only."
-    ),
 ]
 PlanPath: TypeAlias = Annotated[
     Path | None, typer.Option("--plan", metavar="FILE", help="Use the techniques of this plan file.")
@@ -54,8 +50,7 @@ def chosen_task(
     name: str,
     *,
     data: Path | None,
-    column: str | None = None,
-    skip_bad: bool = False,
+    options: Mapping[str, Any],
     target: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -67,22 +62,15 @@ def chosen_task(
     """
     from hasten.tasks.loading import load_task
 
-    task = load_task(name, data=data, column=column_of(column), skip_bad=skip_bad)
+    task = load_task(name, data=data, **options)
     for note in task.notes:
-        typer.echo(f"hasten: note: {note}", err=True)
+        typer.echo(printable(f"hasten: note: {note}"), err=True)
     stop = task.stop
     if target is not None:
         stop = replace(stop, target=target)
     if epochs is not None:
         stop = replace(stop, epochs=epochs)
     return replace(task, stop=stop, seed=task.seed if seed is None else seed)
-
-
-def column_of(text: str | None) -> str | int | None:
-    """Return a column by name, or by index where the text is an integer."""
-    if text is None:
-        return None
-    return int(text) if text.removeprefix("-").isdecimal() else text
 
 
 def guarantees(text: str) -> tuple[Guarantee, ...]:

@@ -7,8 +7,7 @@ import typer
 
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Activity
-from hasten.cli.options import column_of
-from hasten.cli.sources import ColumnName, SkipBad, SourcePath, StorePath, policy
+from hasten.cli.sources import DataOptions, SourcePath, StorePath, takes_data_options
 
 if TYPE_CHECKING:
     from hasten.data.store.manifest import Manifest
@@ -16,17 +15,18 @@ if TYPE_CHECKING:
 EXAMPLES = ("hasten pack photos.tar.gz photos.store --size 128", "hasten pack houses.csv houses.store --column price")
 
 
+@takes_data_options("--column", "--target")
 def pack(
     source: SourcePath,
     destination: StorePath,
-    column: ColumnName = None,
     size: Annotated[
         int | None, typer.Option("--size", metavar="PIXELS", help="Images: resize to squares of this side.")
     ] = None,
     encoded: Annotated[
         bool, typer.Option("--encoded", help="Images: store the encoded files instead of pixels.")
     ] = False,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a damaged store, or one of another source or other options.")
     ] = False,
@@ -43,10 +43,10 @@ def pack(
 
     if size is not None and size < 1:
         raise BadInput(f"--size must be at least 1 pixel; found {size}.")
-    on_bad = policy(skip_bad=skip_bad)
     with Screen() as screen:
         screen.show(Activity(text=f"reading {source}"))
-        read = read_source(source, target=column_of(column), on_bad=on_bad)
+        read = read_source(source, **options)
+        on_bad = options.get("on_bad", "raise")
         packing = packing_of(read, form="encoded" if encoded else "pixels", size=size, on_bad=on_bad)
     done: list[int] = []
     try:

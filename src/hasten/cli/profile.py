@@ -9,8 +9,8 @@ import typer
 from hasten.base.records.notices import Activity
 from hasten.base.records.record import to_json
 from hasten.base.units import parse_duration
-from hasten.cli.options import AsJson, DataPath, PlanPath, TableColumn, TaskName, chosen_task
-from hasten.cli.sources import SkipBad
+from hasten.cli.options import AsJson, DataPath, PlanPath, TaskName, chosen_task
+from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = (
     "hasten profile my_task.py",
@@ -19,11 +19,12 @@ EXAMPLES = (
 )
 
 
+@takes_data_options("--column")
 def profile(
     task: TaskName,
     data: DataPath = None,
-    column: TableColumn = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     plan: PlanPath = None,
     trace: Annotated[
         Path | None,
@@ -41,7 +42,7 @@ def profile(
     from hasten import api
     from hasten.report.terminal import Screen
 
-    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
+    chosen = chosen_task(task, data=data, options=options)
     if as_json:
         found = api.profile(chosen, plan, timeout_s=timeout_s, trace=trace)
         sys.stdout.write(to_json(found).decode())

@@ -17,13 +17,12 @@ from hasten.cli.options import (
     Runs,
     Seed,
     ShowAll,
-    TableColumn,
     Target,
     TaskName,
     chosen_task,
     guarantees,
 )
-from hasten.cli.sources import SkipBad
+from hasten.cli.sources import DataOptions, takes_data_options
 from hasten.report.trials import need_permission
 
 if TYPE_CHECKING:
@@ -34,11 +33,12 @@ PLAN = "plan.toml"
 EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow trajectory")
 
 
+@takes_data_options("--column")
 def run(
     task: TaskName = "digits",
     data: DataPath = None,
-    column: TableColumn = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     budget: Budget = None,
     allow: Allow = "",
     seeds: Annotated[
@@ -56,7 +56,7 @@ def run(
     from hasten.report.terminal import Screen
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
         job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
-from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, TableColumn, Target, TaskName, chosen_task
-from hasten.cli.sources import SkipBad
+from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, Target, TaskName, chosen_task
+from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = ("hasten train digits --plan plan.toml", "hasten train digits --resume runs/digits-20260101-120000")
 
 
+@takes_data_options("--column")
 def train(
     task: TaskName,
     plan: PlanPath = None,
@@ -19,8 +20,8 @@ def train(
         Path | None, typer.Option("--resume", metavar="RUN", help="Resume from the checkpoint in this run folder.")
     ] = None,
     data: DataPath = None,
-    column: TableColumn = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     target: Target = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -30,7 +31,7 @@ def train(
     from hasten import api
     from hasten.report.terminal import Screen
 
-    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad, target=target, epochs=epochs, seed=seed)
+    chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         trained = api.train(chosen, plan, runs=runs, resume=resume, show=screen.show)
         screen.show(trained.result)

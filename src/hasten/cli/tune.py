@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Allow, Budget, DataPath, ShowAll, TableColumn, TaskName, chosen_task, guarantees
-from hasten.cli.sources import SkipBad
+from hasten.cli.options import Allow, Budget, DataPath, ShowAll, TaskName, chosen_task, guarantees
+from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
 
 
+@takes_data_options("--column")
 def tune(
     task: TaskName,
     budget: Budget = None,
@@ -22,8 +23,8 @@ def tune(
         typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file instead of printing it."),
     ] = None,
     data: DataPath = None,
-    column: TableColumn = None,
-    skip_bad: SkipBad = False,
+    *,
+    options: DataOptions,
     show_all: ShowAll = False,
 ) -> None:
     """Measure techniques in paired experiments and write a plan of those that are faster."""
@@ -32,7 +33,7 @@ def tune(
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
-    chosen = chosen_task(task, data=data, column=column, skip_bad=skip_bad)
+    chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from hasten.base.records.machine import Machine, Peak
+from hasten.base.units import plural
 from hasten.machine.comparison import BySize, by_size, is_clear, pairs, rate_text, short, size_text
 
 _TECHNIQUES = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8_linear", "tf32": "tf32", "float8": "fp8"}
@@ -101,7 +102,7 @@ def _layouts(machine: Machine) -> Iterator[str]:
             clear = sorted((pair for pair in both if is_clear(*pair)), key=lambda pair: pair[0].rate / pair[1].rate)
             if clear:
                 ends = "-".join(dict.fromkeys((_ratio(*clear[0]), _ratio(*clear[-1]))))
-                told = f"{short(form)} {ends}x ({len(clear)} of {_plural(len(both), 'size')})"
+                told = f"{short(form)} {ends}x ({len(clear)} of {plural(len(both), 'size')})"
                 (faster if clear[-1][0].rate > clear[-1][1].rate else slower).append(told)
         where = "GPU: " if device == "cuda" else ""
         if faster:
@@ -132,13 +133,13 @@ def _is_odd_twin(odd: tuple[int, ...], even: tuple[int, ...]) -> bool:
 
 def _threads(machine: Machine) -> Iterator[str]:
     if machine.threads != machine.cores:
-        threads, cores = _plural(machine.threads, "thread"), _plural(machine.cores, "core")
+        threads, cores = plural(machine.threads, "thread"), plural(machine.cores, "core")
         yield f"torch uses {threads}; this process may use {cores}"
     rates = by_size(machine, "threads", "float32")
     now, best = rates.get((machine.threads,)), max(rates.values(), key=lambda peak: peak.rate, default=None)
     if now is not None and best is not None and best.rate > now.rate and is_clear(best, now):
         yield (
-            f"matmul with {_plural(best.size[0], 'thread')} is {_ratio(best, now)}x faster than with "
+            f"matmul with {plural(best.size[0], 'thread')} is {_ratio(best, now)}x faster than with "
             f"{now.size[0]}: call `torch.set_num_threads({best.size[0]})`"
         )
     one, all_cores = rates.get((1,)), rates.get((machine.cores,))
@@ -171,10 +172,6 @@ def _unsteady(machine: Machine) -> Iterator[str]:
     unsteady = sum(not peak.stable for peak in machine.peaks)
     if unsteady:
         yield f"{unsteady} of {len(machine.peaks)} rates are too noisy to report; re-measure on an idle machine"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _ratio(over: Peak, under: Peak) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hasten.base.printable import printable
 from hasten.base.records.inspection import ColumnSummary, Inspection
 from hasten.base.units import nbytes
 from hasten.report.wording import whole
@@ -42,6 +43,7 @@ def range_words(column: ColumnSummary) -> str:
 
 def cut(text: str) -> str:
     """Return the text, shortened where it is long."""
+    text = printable(text)
     return text if len(text) <= FIELD_CHARACTERS else f"{text[: FIELD_CHARACTERS - 3]}..."
 
 

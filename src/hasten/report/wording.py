@@ -6,7 +6,7 @@ from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Knob
 from hasten.base.records.run import TaskFacts
-from hasten.base.units import count, digits3, nbytes
+from hasten.base.units import count, digits3, nbytes, plural
 
 _SHARES = frozenset({"accuracy"})
 _TOO_WIDE = 10.0
@@ -92,11 +92,6 @@ def joined(names: Sequence[str], *, none: str = "none") -> str:
     if len(names) < 2:
         return names[0] if names else none
     return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Return "1 seed", "3 seeds"."""
-    return f"{whole(number)} {noun}" if number == 1 else f"{whole(number)} {noun}s"
 
 
 def machine_line(machine: Machine) -> str:

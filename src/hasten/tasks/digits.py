@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from hasten.data.split import stratified
+from hasten.data.split import held_out_by_class
 from hasten.training.task import Data, Stop, Task, Update
 
 VALID_SHARE = 0.25  # 447 images: one of them is 0.2 % of accuracy
@@ -47,7 +47,7 @@ def task(*, batch_size: int = 64, lr: float = 2e-4, target: float | None = 0.98,
     from sklearn.datasets import load_digits  # a second of import that other tasks need not pay
 
     images, labels = load_digits(return_X_y=True)
-    train, valid = stratified(labels, (1 - VALID_SHARE, VALID_SHARE), seed=0)
+    train, valid = held_out_by_class(labels, VALID_SHARE, seed=0)
     x = torch.from_numpy(images).float().reshape(-1, 1, 8, 8)
     x = (x - x[train].mean()) / x[train].std()
     y = torch.from_numpy(labels).long()

@@ -10,7 +10,7 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.data.sources.idx import read_idx
-from hasten.data.split import stratified
+from hasten.data.split import held_out_by_class
 from hasten.data.tables.labels import check_labels
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -67,7 +67,7 @@ def task(
     """
     images, labels = _arrays(data)
     images, labels = images[:max_samples], labels[:max_samples]
-    train, valid = stratified(labels, (1 - VALID_SHARE, VALID_SHARE), seed=0)
+    train, valid = held_out_by_class(labels, VALID_SHARE, seed=0)
     x = torch.from_numpy(images).float().unsqueeze(1)
     x = (x - x[train].mean()) / x[train].std()
     y = torch.from_numpy(labels).long()

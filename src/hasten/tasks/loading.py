@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,38 +16,44 @@ _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
 DEFAULT_FUNCTION = "task"
 
 
-def load_task(spec: str, *, data: Path | None = None, column: str | int | None = None, skip_bad: bool = False) -> Task:
+def load_task(spec: str, *, data: Path | None = None, **options: Any) -> Task:
     """Return the task that `spec` names.
 
     Args:
         spec: the name of a built-in task, or the path of a Python file, `file.py` or `file.py:function`.
         data: where the task's data are, for a task that needs some.
-        column: the column of a table to predict, by name or place, for a task that takes one.
-        skip_bad: whether to leave out what is bad in the data, for a task that can.
+        options: how to read the data, for a built-in task that takes such options (see `BuiltIn.options`).
 
     Raises:
-        BadInput: if there is no such task, `data` or `column` is lacking or not needed, or the file does not give a
-            task; the message names the file and the line.
+        BadInput: if there is no such task, `data` is lacking or not needed, an option is not for this task, or the
+            file does not return a task; the message names the file and the line.
     """
-    if skip_bad:
-        _require_one_of([name for name, entry in TASKS.items() if entry.takes_policy], spec, "--skip-bad", "it")
-    if column is not None:
-        takers = [name for name, entry in TASKS.items() if entry.takes_column]
-        _require_one_of(takers, spec, "--column", f"--column {column}")
+    for name, value in options.items():
+        takers = [task for task, entry in TASKS.items() if name in entry.options]
+        if spec not in takers:
+            shown = shlex.join(option_words({name: value}))
+            tasks = f"task{'s' * (len(takers) > 1)} {', '.join(takers)}"
+            raise BadInput(f"{shown} is for the {tasks}; the task is {spec!r}. Leave it out.")
     if match := _FILE.fullmatch(spec):
         task = task_from_file(Path(match["path"]).expanduser(), match["function"] or DEFAULT_FUNCTION, data=data)
     else:
-        options: dict[str, Any] = {} if column is None else {"column": column}
-        task = _built_in(spec, data, options | ({"on_bad": "skip"} if skip_bad else {}))
+        task = _built_in(spec, data, options)
     where = [] if data is None else ["--data", str(data)]
-    which = [] if column is None else ["--column", str(column)]
-    return replace(task, command=shlex.join([spec, *where, *which, *(["--skip-bad"] if skip_bad else [])]))
+    return replace(task, command=shlex.join([spec, *where, *option_words(options)]))
 
 
-def _require_one_of(takers: list[str], spec: str, option: str, found: str) -> None:
-    if spec not in takers:
-        tasks = f"task{'s' * (len(takers) > 1)} {', '.join(takers)}"
-        raise BadInput(f"{option} is for the {tasks}; found {found} for {spec!r}. Leave it out.")
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """Return options of a data source as they are typed."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name == "on_bad":
+            words += ["--skip-bad"] if value == "skip" else []
+        elif isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            words += [word for one in (value if isinstance(value, list) else [value]) for word in (flag, str(one))]
+    return words
 
 
 def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hasten.data.tables.table import Reading
 from hasten.tasks import digits, fashion_mnist, housing, images, imdb, linear, shakespeare, tables
 from hasten.training.task import Task
 
@@ -12,18 +13,20 @@ class BuiltIn:
     """A task on board.
 
     Args:
-        build: returns the task; takes `data`, a path, where `data` is set, and `column` where `takes_column` is.
+        build: returns the task; takes `data`, a path, where `data` is set, and each of `options` by its name.
         idea: one line.
         data: what the path given with `--data` must be, or None where no data are needed.
-        takes_column: whether `--column` may name the column to predict.
-        takes_policy: whether what is bad in the data may be left out; it then takes `on_bad`.
+        options: the options of the command line that say how to read its data.
     """
 
     build: Callable[..., Task]
     idea: str
     data: str | None = None
-    takes_column: bool = False
-    takes_policy: bool = False
+    options: frozenset[str] = frozenset()
+
+
+FILES = frozenset({"on_bad"})
+TABLE = frozenset({"column", *Reading.__annotations__})
 
 
 TASKS: dict[str, BuiltIn] = {
@@ -48,19 +51,18 @@ TASKS: dict[str, BuiltIn] = {
         images.task,
         "your own images in class folders; a CNN of three layers",
         "a folder with one folder of JPEG or PNG files per class, or tar archives of such",
-        takes_policy=True,
+        options=FILES,
     ),
     "imdb": BuiltIn(
         imdb.task,
         "film reviews, or your own texts in class folders; a bag of words",
         "a folder or tar archives of train/pos/*.txt and train/neg/*.txt",
-        takes_policy=True,
+        options=FILES,
     ),
     "table": BuiltIn(
         tables.task,
         "your own table: a class or a number from its other columns; an MLP",
         "a CSV, TSV or Parquet file, or a folder with a train file; --column names what to predict, or the last one is",
-        takes_column=True,
-        takes_policy=True,
+        options=TABLE,
     ),
 }

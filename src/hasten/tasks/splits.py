@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.data.sources.parts import Part, part_of
-from hasten.data.split import stratified
+from hasten.data.split import held_out_by_class
 
 Ids = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ def learning_parts(splits: Mapping[str, Ids], labels: Ids, valid_share: float) -
     if train is not None and valid is not None:
         return train, valid
     ids = np.arange(len(labels)) if train is None else train
-    first, second = stratified(labels[ids], (1 - valid_share, valid_share), seed=0)
+    first, second = held_out_by_class(labels[ids], valid_share, seed=0)
     return ids[first], ids[second]
 
 

@@ -1,8 +1,9 @@
 """Any table with a column to predict: a class or a number, by an MLP."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -11,12 +12,13 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
-from hasten.data.sources.on_error import OnBad, left_out_notes
+from hasten.base.units import plural
+from hasten.data.sources.on_error import left_out_notes
 from hasten.data.sources.stored import is_store, read_stored_table
-from hasten.data.split import by_fraction, stratified
-from hasten.data.tables.parquet import read_parquet
+from hasten.data.split import held_out, held_out_by_class
+from hasten.data.tables.leakage import leaks
 from hasten.data.tables.preprocess import Prepared, fit, transform
-from hasten.data.tables.table import Table, read_table
+from hasten.data.tables.table import DETECTED, Reading, Table, TableOptions, read_table, table_options
 from hasten.training.task import Data, Stop, Task, Update
 
 VALID_SHARE = 0.2
@@ -48,42 +50,53 @@ def task(
     lr: float = 1e-3,
     target: float | None = None,
     epochs: int = 20,
-    on_bad: OnBad = "raise",
+    **reading: Unpack[Reading],
 ) -> Task:
     """Return the task: predict one column of a table from the others, with a fifth of the rows for validation.
 
-    A file for validation that is given beside that to learn from is used instead.
+    If the folder has a file for validation, that file is used instead.
 
-    A column of text, or of at most 20 distinct whole numbers, is a class: cross-entropy and accuracy, each class with
-    its share in both parts. Any other is a number: squared error of the standardized column, and R2. The other columns
-    are preprocessed with statistics of the training rows (`hasten.data.tables.preprocess`). A rare or unseen category
-    is taken as "other", and noted.
+    For classes, cross-entropy and accuracy; each class has the same share of both parts, and one with a single row is
+    in training only. For a number, squared error of the standardized column, and R2. `hasten.data.tables.preprocess`
+    prepares the other columns, from the training rows alone. The notes of the task say how the target and ambiguous
+    columns were read, and which columns give the target away.
 
     Args:
-        data: the table: CSV or TSV, compressed or not, or Parquet; or a folder with one file to learn from and perhaps
-            one to validate on and one for testing, told by their names (see `part_files`).
-        column: what to predict, by name or place; the last one where None.
+        data: the table: CSV or TSV, compressed or not, or Parquet; or a folder with one file for training and perhaps
+            one for validation and one for testing, recognized by their names (see `part_files`).
+        column: what to predict, by name or index; the last one if None.
         batch_size: rows per update.
         lr: learning rate of AdamW.
-        target: accuracy or R2 on the validation rows at which training ends; None to make all epochs.
+        target: accuracy or R2 on the validation rows at which training ends; None to train for all epochs.
         epochs: passes over the training rows at most.
-        on_bad: whether a row that cannot be read, or lacks its target, is an error or left out and noted.
+        reading: `target_kind` ("classes" or "number"; detected otherwise), `drop` and `text` (columns to leave out, and
+            to take as categories), `delimiter`, `header`, `decimal`, `missing` and `on_bad`; see `table_options`.
 
     Raises:
         BadInput: if the file cannot be read or lacks the column; the message names file, row and column.
     """
     files = part_files(data)
-    table = _read(files.train, -1 if column is None else column, on_bad)
+    options = table_options(**reading)
+    table = _read(files.train, -1 if column is None else column, options)
+    if not table.number_names and not table.code_names:
+        raise BadInput(f"{data} must have a column beside {table.target_name!r} to predict it from; found none.")
+    if len(np.unique(table.target)) < 2:
+        raise BadInput(f"{files.train}: the target {table.target_name!r} has one value in every row. Choose another.")
     train, valid = _parts(table) if files.valid is None else (np.arange(len(table)), None)
-    how = fit(table, train, unknown="other")
+    how = fit(table, train)
     prepared = transform(how, table)
     features, outputs = prepared.features.shape[1], len(table.classes) or 1
-    if not features:
-        raise BadInput(f"{data} must have a column beside {table.target_name!r} to predict it from; found none.")
-    notes = left_out_notes(files.train, table.skipped)
+    notes = [
+        *filter(None, [table.decision]),
+        *table.notes,
+        *left_out_notes(files.train, table.skipped),
+        *leaks(table),
+        *_single_notes(table, files),
+    ]
     checked = prepared
     if files.valid is not None:
-        other = _read(files.valid, table.target_name, on_bad)
+        kind = "classes" if table.classes else "number"
+        other = read_table(files.valid, table.target_name, replace(options, target_kind=kind))
         checked = transform(how, other)
         notes += left_out_notes(files.valid, other.skipped)
     notes += _unknown_notes(files.valid or files.train, checked)
@@ -96,7 +109,7 @@ def task(
         update=Update(optimizer="adamw", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -143,27 +156,42 @@ def _dataset(prepared: Prepared, rows: NDArray[np.int64] | None) -> TensorDatase
     return TensorDataset(x, y) if rows is None else TensorDataset(x[rows], y[rows])
 
 
-def _parts(table: Table) -> tuple[NDArray[np.int64], ...]:
-    shares = (1 - VALID_SHARE, VALID_SHARE)
+def _parts(table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if not table.classes:
-        return by_fraction(len(table), shares, seed=0)
-    names = np.array(table.classes)  # so that a class with too few rows is told by its name
-    return stratified(names[table.target.astype(np.int64)], shares, seed=0)
+        return held_out(len(table), VALID_SHARE, seed=0)
+    codes = table.target.astype(np.int64)
+    single = np.flatnonzero(np.bincount(codes)[codes] == 1)
+    rows = np.setdiff1d(np.arange(len(table)), single)
+    if not len(rows):
+        raise BadInput(
+            f"{table.source}: the target {table.target_name!r} has another class in every row. "
+            "Choose another --column, or pass --target-kind number if it holds numbers."
+        )
+    train, valid = held_out_by_class(codes[rows], VALID_SHARE, seed=0)
+    return np.sort(np.concatenate([rows[train], single])), rows[valid]
+
+
+def _single_notes(table: Table, files: PartFiles) -> tuple[str, ...]:
+    counts = np.bincount(table.target.astype(np.int64)) if table.classes and files.valid is None else np.empty(0)
+    single = [table.classes[code] for code in np.flatnonzero(counts == 1).tolist()]
+    listed = ", ".join(map(repr, single[:5])) + ", ..." * (len(single) > 5)
+    return (f"{table.source}: classes with one row are in training only: {listed}",) if single else ()
 
 
 def _unknown_notes(path: Path, prepared: Prepared) -> tuple[str, ...]:
     return tuple(
-        f"{path}: {count} rows hold a value in column {name!r} that is rare or absent in training; it is taken as other"
-        for name, count in prepared.unknown.items()
+        f"{path}: column {name!r} has a value that is rare or absent in training in {plural(number, 'row')}"
+        for name, number in prepared.unknown.items()
     )
 
 
-def _read(path: Path, column: str | int, on_bad: OnBad) -> Table:
-    if is_store(path):
-        table = read_stored_table(path)
-        if column not in (table.target_name, -1):
-            raise BadInput(f"{path} was packed to predict {table.target_name!r}; found {column!r}. Pack it again.")
-        return table
-    if ".parquet" in path.suffixes:
-        return read_parquet(path, column, on_bad=on_bad)
-    return read_table(path, column, on_bad=on_bad)
+def _read(path: Path, column: str | int, options: TableOptions) -> Table:
+    if not is_store(path):
+        return read_table(path, column, options)
+    table = read_stored_table(path)
+    if column not in (table.target_name, -1) or options != DETECTED:
+        raise BadInput(
+            f"{path} was packed to predict {table.target_name!r}; another --column and the options of its source take "
+            "effect when it is packed. Pack it again."
+        )
+    return table

@@ -1,11 +1,12 @@
-"""Looking at a table."""
+"""What a table holds."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.records.inspection import ColumnSummary, Inspection
-from hasten.base.units import percent
+from hasten.base.units import percent, plural
 from hasten.data.inspect.summary import category_summary, class_counts, class_problems, number_summary, source_bytes
+from hasten.data.tables.leakage import leaks
 from hasten.data.tables.table import Table
 
 _EXAMPLES = 8
@@ -41,6 +42,8 @@ def inspect_table(table: Table) -> Inspection:
         rows=tuple(_row(table, place) for place in range(min(_EXAMPLES, len(table)))),
         problems=(
             *table.skipped,
+            *table.notes,
+            *leaks(table),
             *(sentence for column in (*numbers, *categories) for sentence in _column_problems(column, len(table))),
             *_target_problems(table),
             *_repetition_problems(len(table), distinct_rows, _distinct(features)),
@@ -53,11 +56,13 @@ def _column_problems(column: ColumnSummary, num_rows: int) -> list[str]:
     if column.missing > _MOSTLY_MISSING * num_rows:
         problems.append(f"Column {column.name!r} is missing in {percent(column.missing / num_rows)} of the rows.")
     elif column.missing:
-        problems.append(f"Column {column.name!r} is missing in {column.missing} rows.")
+        problems.append(f"Column {column.name!r} is missing in {plural(column.missing, 'row')}.")
     if column.distinct is not None and column.distinct <= 1:
-        problems.append(f"Column {column.name!r} has one value only, so it tells nothing.")
+        problems.append(f"Column {column.name!r} has the same value in every row.")
     if column.kind == "category" and (column.distinct or 0) > _IDENTIFIER_SHARE * num_rows:
-        problems.append(f"Column {column.name!r} has another value in nearly every row: a name or a text, not a kind.")
+        problems.append(
+            f"Column {column.name!r} has a different value in nearly every row: an identifier or text, not a category."
+        )
     return problems
 
 
@@ -68,20 +73,21 @@ def _target_problems(table: Table) -> list[str]:
     capped = int((table.target == highest).sum())
     if capped <= _CAPPED_SHARE * len(table) or len(np.unique(table.target)) < 100:
         return []
-    return [f"{capped} rows share the highest value of {table.target_name!r}, {highest:g}: it seems to be capped."]
+    return [f"{plural(capped, 'row')} share the highest value of {table.target_name!r}, {highest:g}: probably capped."]
 
 
 def _repetition_problems(num_rows: int, distinct_rows: int, distinct_features: int) -> list[str]:
     problems: list[str] = []
     if distinct_rows < num_rows:
-        share = percent(1 - distinct_rows / num_rows)
-        problems.append(f"{num_rows - distinct_rows} rows ({share}) equal an earlier one.")
+        repeated, share = plural(num_rows - distinct_rows, "row"), percent(1 - distinct_rows / num_rows)
+        problems.append(f"Duplicates: {repeated} ({share}) equal to an earlier one.")
     if distinct_features < distinct_rows:
-        problems.append(f"{distinct_rows - distinct_features} rows have the columns of another row and another target.")
+        contradicting = plural(distinct_rows - distinct_features, "row")
+        problems.append(f"Contradictions: {contradicting} equal to another one in all columns but the target.")
     return problems
 
 
-def _as_bytes(matrix: NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.uint8]:
+def _as_bytes(matrix: NDArray[np.float64] | NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.uint8]:
     width = matrix.shape[1] * matrix.itemsize
     return np.ascontiguousarray(matrix).view(np.uint8).reshape(len(matrix), width)
 

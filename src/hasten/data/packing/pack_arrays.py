@@ -13,7 +13,7 @@ from hasten.data.store.fingerprint import fingerprint_arrays
 from hasten.data.store.manifest import Layout
 from hasten.data.store.pack import Chunk, Packing
 from hasten.data.store.writer import ColumnSchema
-from hasten.data.tables.preprocess import Preprocessing, feature_names, transform
+from hasten.data.tables.preprocess import Preprocessing, feature_names, state, transform
 from hasten.data.tables.table import Table
 
 _CHUNK_BYTES = 4 << 20
@@ -50,7 +50,7 @@ def pack_table(table: Table, preprocessing: Preprocessing | None = None) -> Pack
         }
         return _packing("table", table.source, arrays, classes=table.classes, details=details, skipped=table.skipped)
     prepared = transform(preprocessing, table)
-    text = msgspec.json.encode(preprocessing).decode()
+    text = msgspec.json.encode(state(preprocessing)).decode()
     return _packing(
         "table",
         table.source,

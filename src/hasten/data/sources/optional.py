@@ -20,4 +20,15 @@ def require(module: str, *, package: str, what: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise BadInput(f"{what} need {package}; it is not installed. Install it: pip install {package}.") from error
+        raise BadInput(
+            f"{what} need {package}, which is not installed. Install it: pip install 'hasten[data]'."
+        ) from error
+
+
+def arrow(part: str = "") -> Any:
+    """Return pyarrow, or the part of it with this name.
+
+    Raises:
+        BadInput: if it is not installed.
+    """
+    return require(f"pyarrow.{part}" if part else "pyarrow", package="pyarrow", what="tables (CSV, Parquet)")

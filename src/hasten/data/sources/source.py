@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 from numpy.typing import NDArray
 
@@ -29,9 +29,7 @@ from hasten.data.sources.stored import (
 from hasten.data.sources.tar_zip import is_archive
 from hasten.data.sources.texts import Texts, read_text_folders, texts_of
 from hasten.data.store.manifest import read_manifest
-from hasten.data.tables.delimited import MISSING, read_columns
-from hasten.data.tables.parquet import read_parquet
-from hasten.data.tables.table import Table, table_of
+from hasten.data.tables.table import DETECTED, Reading, Table, columns_of, read_table, table_of, table_options
 
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
 _ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
@@ -58,7 +56,7 @@ class Prose:
 Source: TypeAlias = ClassFolders | StoredImages | Texts | Table | Arrays | Prose
 
 
-def read_source(path: Path, *, target: str | int | None = None, on_bad: OnBad = "raise") -> Source:
+def read_source(path: Path, *, column: str | int | None = None, **reading: Unpack[Reading]) -> Source:
     """Read a source of any kind.
 
     A folder or archive holds images or texts, whichever are more, or arrays in .npy, .npz and IDX files. A file is
@@ -67,30 +65,35 @@ def read_source(path: Path, *, target: str | int | None = None, on_bad: OnBad = 
 
     Args:
         path: a file, a folder, an archive, or a packed store.
-        target: for a table: the name or the place of the column to predict; the last one where None.
-        on_bad: whether a sample that cannot be used is an error or left out.
+        column: of a table: the name or the index of the column to predict; the last one if None.
+        reading: `on_bad`, whether a sample that cannot be used is an error or skipped, and the options of a table, see
+            `table_options`.
 
     Raises:
         BadInput: as the reader of that kind, or if no kind fits.
     """
+    options = table_options(**reading)
+    on_bad = options.on_bad
     if is_store(path):
+        if column is not None or options != DETECTED:
+            raise BadInput(f"{path} is a packed store; options of its source take effect when it is packed. Omit them.")
         return _read_store(path)
     if path.is_dir() or is_archive(path):
         return _read_folders(path, on_bad)
     if path.exists() and not path.is_file():
         raise BadInput(f"{printable_name(path)} is not a regular file, folder or archive. Pass one.")
     suffixes = {suffix.lower() for suffix in path.suffixes}
-    goal = -1 if target is None else target
+    goal = -1 if column is None else column
     if ".parquet" in suffixes:
-        return read_parquet(path, goal, on_bad=on_bad)
+        return read_table(path, goal, options)
     if suffixes & _ARRAY_SUFFIXES or _is_idx(path):
         return Arrays(path, _read_arrays(path))
-    if target is not None or suffixes & _TABLE_SUFFIXES:
-        columns = read_columns(path, on_bad=on_bad)
-        place = columns.find(goal)
-        as_texts = any(_holds_texts(fields) for at, fields in enumerate(columns.fields) if at != place)
-        read = texts_of if as_texts else table_of
-        return read(columns, goal, missing=MISSING, on_bad=on_bad)
+    if column is not None or suffixes & _TABLE_SUFFIXES:
+        columns = columns_of(path, options)
+        others = [name for name in columns.names if name != columns.find(goal)]
+        if any(_holds_texts(columns.texts(name)) for name in others):
+            return texts_of(columns, goal, missing=options.dialect.missing, on_bad=on_bad)
+        return table_of(columns, goal, options)
     return Prose(path, read_text(path))
 
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput, unknown_name
 from hasten.data.sources.archive import Listing, read_members
 from hasten.data.sources.class_folders import find_class_folders
-from hasten.data.sources.content import decode_utf8
+from hasten.data.sources.content import decode_text
 from hasten.data.sources.on_error import OnBad, leave_out
-from hasten.data.tables.delimited import INFERRED, Columns, Dialect, read_columns
+from hasten.data.tables.columns import Columns
+from hasten.data.tables.delimited import INFERRED, Dialect, read_columns
+from hasten.data.tables.fields import categorize, text_column
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def read_text_folders(
     skipped = list(folders.skipped)
     for place, content in read_members(folders.members):
         try:
-            texts[place] = decode_utf8(content, str(folders.members[place]))
+            texts[place] = decode_text(content, str(folders.members[place]))
         except BadInput as error:
             leave_out(error, on_bad, skipped)
     good = np.array([text is not None for text in texts])
@@ -117,17 +119,23 @@ def texts_of(
     for name in columns:
         if name not in table.names:
             raise unknown_name("column", name, table.names)
-    chosen = [place for place, name in enumerate(table.names) if place != goal and (not columns or name in columns)]
+    chosen = [name for name in table.names if name != goal and (not columns or name in columns)]
     if not chosen:
         raise BadInput(f"{table.path} must have a column of text beside the target; found {', '.join(table.names)}.")
-    table = table.without(table.lacking(goal, missing), on_bad)
-    classes = sorted(set(table.fields[goal]))
-    code_of = {name: code for code, name in enumerate(classes)}
+    marks = {mark.lower() for mark in missing}
+    labels = categorize(text_column(table.data[goal].cast("string"), marks))
+    lacking = [
+        (row, f"{table.location(row, goal)}: a class must be present. Remove the row, or pass --skip-bad.")
+        for row in np.flatnonzero(labels.codes < 0).tolist()
+    ]
+    if lacking:
+        table = table.without(lacking, on_bad)
+        labels = categorize(text_column(table.data[goal].cast("string"), marks))
     return Texts(
         source=table.path,
-        texts=tuple("\n".join(parts) for parts in zip(*(table.fields[place] for place in chosen), strict=True)),
-        labels=np.array([code_of[name] for name in table.fields[goal]], np.int64),
-        classes=tuple(classes),
+        texts=tuple("\n".join(parts) for parts in zip(*(table.texts(name) for name in chosen), strict=True)),
+        labels=labels.codes.astype(np.int64),
+        classes=labels.names,
         splits={},
         skipped=table.skipped,
     )

@@ -1,20 +1,96 @@
-"""Tables: a delimited text file as one matrix of numbers, one of category codes, and a target."""
+"""Tables: the columns of a file as one matrix of numbers, one of category codes, and a target."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput, unknown_name
+from hasten.base.units import plural
 from hasten.data.sources.on_error import OnBad
-from hasten.data.tables.delimited import INFERRED, Columns, Dialect, read_columns
-from hasten.data.tables.fields import Categories, Column, Numbers, categorize, faults, parse
+from hasten.data.tables.columns import Columns
+from hasten.data.tables.delimited import INFERRED, MISSING, Dialect, read_columns
+from hasten.data.tables.fields import Categories, Column, Numbers, Parsed, decimal_hint, faults, parse
+from hasten.data.tables.notation import DecimalMark
+from hasten.data.tables.parquet import read_parquet_columns
 
-TargetKind = Literal["number", "class"]
+TargetKind = Literal["number", "classes"]
 MAX_WHOLE_CLASSES = 20
+_LIKELY_CLASSES = 200
+_WRITTEN_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """How to read a table; the defaults detect everything.
+
+    Args:
+        dialect: how a text file is written; of a Parquet file, only `missing` and `decimal` count, for columns of text.
+        target_kind: whether the target is a number or a class. If None, it is a class if it is text or has at most 20
+            distinct values, all whole.
+        text: columns to take as categories although they hold numbers (a postal code).
+        drop: columns to leave out.
+        on_bad: whether a row with a fault is an error or skipped.
+    """
+
+    dialect: Dialect = INFERRED
+    target_kind: TargetKind | None = None
+    text: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    on_bad: OnBad = "raise"
+
+
+DETECTED = TableOptions()
+"""Everything detected, and the first fault is an error."""
+
+
+class Reading(TypedDict, total=False):
+    """The options of a table as a person writes them; see `TableOptions`."""
+
+    delimiter: str | None
+    header: bool | None
+    decimal: DecimalMark | None
+    missing: str | Sequence[str]
+    target_kind: TargetKind | None
+    text: str | Sequence[str]
+    drop: str | Sequence[str]
+    on_bad: OnBad
+
+
+def table_options(**given: Unpack[Reading]) -> TableOptions:
+    """Return the options that a person gave; `missing` adds to what is taken as missing anyway.
+
+    A delimiter may be written as "tab", "\\t" or "space".
+
+    Raises:
+        BadInput: if a value is not one of those that are known.
+    """
+    for name, known in (("target_kind", get_args(TargetKind)), ("decimal", get_args(DecimalMark))):
+        if given.get(name) not in (None, *known):
+            raise unknown_name(name.replace("_", " "), str(given.get(name)), known)
+    delimiter = given.get("delimiter")
+    delimiter = _WRITTEN_DELIMITERS.get(delimiter, delimiter) if delimiter else None
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise BadInput(f"a delimiter must be one character that is no quote and no line end; found {delimiter!r}.")
+    return TableOptions(
+        dialect=Dialect(
+            delimiter=delimiter,
+            header=given.get("header"),
+            decimal=given.get("decimal"),
+            missing=MISSING | {*_listed(given.get("missing", ()))},
+        ),
+        target_kind=given.get("target_kind"),
+        text=_listed(given.get("text", ())),
+        drop=_listed(given.get("drop", ())),
+        on_bad=given.get("on_bad", "raise"),
+    )
+
+
+def _listed(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,103 +101,112 @@ class Table:
 
     Args:
         source: the file it was read from.
-        numbers: (n, d) float32; NaN where missing.
+        numbers: (n, d) float64; NaN where missing. float32 could not tell seconds of Unix time apart.
         number_names: the d names.
-        codes: (n, c) int32, places in `categories`; -1 where missing.
+        codes: (n, c) int32, indices into `categories`; -1 where missing.
         code_names: the c names.
         categories: the distinct values of each of the c columns, sorted.
-        target: (n,) float32 for regression, int64 places in `classes` for classification.
+        target: (n,) float64 for regression, int64 indices into `classes` for classification.
         target_name: the name of the target column.
         classes: the distinct values of the target, in their order; empty for regression.
-        skipped: the message of each row that was left out.
+        skipped: the message of each row that was skipped.
+        decision: why the target is a number or classes, in one sentence; empty if it was asked for.
+        notes: what else was decided while reading, one sentence each.
     """
 
     source: Path
-    numbers: NDArray[np.float32]
+    numbers: NDArray[np.float64]
     number_names: tuple[str, ...]
     codes: NDArray[np.int32]
     code_names: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
-    target: NDArray[np.float32] | NDArray[np.int64]
+    target: NDArray[np.float64] | NDArray[np.int64]
     target_name: str
     classes: tuple[str, ...]
     skipped: tuple[str, ...] = ()
+    decision: str = ""
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.target)
 
 
-def read_table(
-    path: Path,
-    target: str | int,
-    *,
-    dialect: Dialect = INFERRED,
-    kind: TargetKind | None = None,
-    text: Collection[str] = (),
-    drop: Collection[str] = (),
-    on_bad: OnBad = "raise",
-) -> Table:
-    """Read a table from CSV or TSV, compressed or not.
-
-    A column whose present fields are all numbers is numeric, all ISO dates a date, anything else categorical.
+def read_table(path: Path, target: str | int, options: TableOptions = DETECTED) -> Table:
+    """Read a table from CSV or TSV, compressed or not, or from Parquet.
 
     Args:
         path: the file.
-        target: the name or the place of the column to predict; -1 is the last one.
-        dialect: how the file is written.
-        kind: whether the target is a number or a class. Found out where None: a class if it is text or has at most
-            20 distinct values, all whole.
-        text: columns of numbers that are names in truth (a postal code), to be taken as categories.
-        drop: columns to leave out.
-        on_bad: whether a row with a fault is an error or left out.
+        target: the name or the index of the column to predict; -1 is the last one.
+        options: how to read it.
 
     Raises:
-        BadInput: as `read_columns`; if a column does not exist; under "raise", if a target is missing, a number is not
-            finite, or text stands in a column of numbers (names the row and the column).
+        BadInput: as `columns_of` and `table_of`.
     """
-    columns = read_columns(path, dialect, on_bad=on_bad)
-    return table_of(columns, target, missing=dialect.missing, kind=kind, text=text, drop=drop, on_bad=on_bad)
+    return table_of(columns_of(path, options), target, options)
 
 
-def table_of(
-    columns: Columns,
-    target: str | int,
-    *,
-    missing: frozenset[str],
-    kind: TargetKind | None = None,
-    text: Collection[str] = (),
-    drop: Collection[str] = (),
-    on_bad: OnBad = "raise",
-) -> Table:
-    """Return the table that columns of text hold; see `read_table`."""
+def columns_of(path: Path, options: TableOptions = DETECTED) -> Columns:
+    """Return the columns of a table file, known by its ending.
+
+    Raises:
+        BadInput: as `read_columns` and `read_parquet_columns`.
+    """
+    if ".parquet" in {suffix.lower() for suffix in path.suffixes}:
+        return read_parquet_columns(path)
+    return read_columns(path, options.dialect, on_bad=options.on_bad)
+
+
+def table_of(columns: Columns, target: str | int, options: TableOptions = DETECTED) -> Table:
+    """Return the table that columns hold; see `read_table`.
+
+    Empty rows, empty columns and an unnamed column that counts the rows are left out.
+
+    Raises:
+        BadInput: if a column does not exist or has a type that a table cannot hold, no row is left, or, under "raise",
+            a target is missing or a field does not fit its column (names the row and the column).
+    """
     goal = columns.find(target)
-    for name in (*text, *drop):
-        if name not in columns.names:
-            raise unknown_name("column", name, columns.names)
-    columns = columns.without(columns.lacking(goal, missing), on_bad)
-    places = {name: place for place, name in enumerate(columns.names) if place != goal and name not in drop}
-    if on_bad == "skip":
-        numeric = [place for name, place in places.items() if name not in text] + [goal] * (kind != "class")
-        found_faults = [fault for place in numeric for fault in faults(columns, place, missing)]
-        columns = columns.without(found_faults, on_bad)
-    parsed: dict[str, Column] = {
-        name: categorize(columns.fields[place], missing) if name in text else parse(columns, place, missing)
-        for name, place in places.items()
-    }
-    fields = columns.fields[goal]
-    found = categorize(fields, missing) if kind == "class" else parse(columns, goal, missing)
-    if kind is None and isinstance(found, Numbers) and few_whole(found.values):
-        found = categorize(fields, missing)
-    if kind == "number" and isinstance(found, Categories):
-        raise BadInput(
-            f"{columns.path}, column {columns.names[goal]!r}: the target must be a number; found "
-            f"{len(found.names)} texts, the first {found.names[0]!r}. Choose another column, or predict a class."
-        )
-    table = assemble(columns.path, parsed, target_name=columns.names[goal], target=found)
-    return replace(table, skipped=columns.skipped)
+    text, drop = columns.find_all(options.text), columns.find_all(options.drop)
+    if goal in drop:
+        raise BadInput(f"{columns.path}: column {goal!r} is the target, so it cannot be dropped.")
+    names = [name for name in columns.names if name not in drop]
+    missing = {mark.lower() for mark in options.dialect.missing}
+    decimal, hint = options.dialect.decimal, decimal_hint(columns, names, missing)
+
+    def parsed_columns() -> dict[str, Parsed]:
+        as_text = {*text, *([goal] if options.target_kind == "classes" else [])}
+        return {
+            name: parse(columns, name, missing=missing, decimal=decimal, hint=hint, as_text=name in as_text)
+            for name in names
+        }
+
+    parsed = parsed_columns()
+    notes = list(columns.notes)
+    filled = ~np.all([one.missing() for one in parsed.values()], axis=0)
+    if filled.any() and not filled.all():
+        notes.append(f"{columns.path}: {plural(int(np.sum(~filled)), 'empty row')} left out")
+        columns = columns.where(filled)
+        parsed = parsed_columns()
+    found_faults = [
+        *_lacking(columns, goal, parsed[goal]),
+        *(fault for name, one in parsed.items() for fault in faults(columns, name, one)),
+    ]
+    if found_faults:
+        columns = columns.without(found_faults, options.on_bad)
+        parsed = parsed_columns()
+    useless = _useless(columns, parsed, goal)
+    found, decision = _target(columns, goal, parsed[goal], missing, options.target_kind)
+    table = assemble(
+        columns.path,
+        {name: one.column for name, one in parsed.items() if name != goal and name not in useless},
+        target_name=goal,
+        target=found,
+    )
+    notes += [note for one in parsed.values() for note in one.notes]
+    return replace(table, skipped=columns.skipped, notes=(*notes, *useless.values()), decision=decision)
 
 
-def assemble(source: Path, columns: dict[str, Column], *, target_name: str, target: Column) -> Table:
+def assemble(source: Path, columns: Mapping[str, Column], *, target_name: str, target: Column) -> Table:
     """Return the table made of these columns, all of one length.
 
     Args:
@@ -136,7 +221,7 @@ def assemble(source: Path, columns: dict[str, Column], *, target_name: str, targ
     codes = [column.codes for column in categories.values()]
     return Table(
         source=source,
-        numbers=np.stack(list(numbers.values()), axis=1) if numbers else np.empty((rows, 0), np.float32),
+        numbers=np.stack(list(numbers.values()), axis=1) if numbers else np.empty((rows, 0)),
         number_names=tuple(numbers),
         codes=np.stack(codes, axis=1) if codes else np.empty((rows, 0), np.int32),
         code_names=tuple(categories),
@@ -159,7 +244,64 @@ def rename_classes(table: Table, names: dict[str, str]) -> Table:
     return replace(table, classes=tuple(names.get(name, name) for name in table.classes))
 
 
-def few_whole(values: NDArray[np.float32]) -> bool:
-    """Return whether numbers are so few and so plain that they are likely to be names of classes."""
-    distinct = np.unique(values)
-    return len(distinct) <= MAX_WHOLE_CLASSES and bool((distinct == np.round(distinct)).all())
+def _lacking(columns: Columns, goal: str, parsed: Parsed) -> list[tuple[int, str]]:
+    """Return each row in which the target is missing, with the message that says so."""
+    rows = np.flatnonzero(parsed.missing()).tolist()
+    texts = columns.texts(goal) if rows else []
+    advice = "Remove the row, or skip such rows with --skip-bad."
+    return [
+        (row, f"{columns.location(row, goal)}: a target must be present; found {texts[row]!r}. {advice}")
+        for row in rows
+    ]
+
+
+def _useless(columns: Columns, parsed: Mapping[str, Parsed], goal: str) -> dict[str, str]:
+    """Return the columns that tell nothing about a row, with a note each: empty ones, and an unnamed row number."""
+    notes: dict[str, str] = {}
+    for place, name in enumerate(columns.names):
+        if name == goal or name not in parsed:
+            continue
+        one = parsed[name].column
+        if parsed[name].missing().all():
+            notes[name] = f"{columns.path}: column {name!r} is empty and left out"
+        elif isinstance(one, Numbers) and _unnamed(columns.names, place) and _counts_rows(one.values, columns.rows):
+            notes[name] = f"{columns.path}: column {name!r} has no name and counts the rows, so it is left out"
+    return notes
+
+
+def _unnamed(names: tuple[str, ...], place: int) -> bool:
+    """Return whether a column has no name where others have one; pandas writes its index so, also as "Unnamed: 0"."""
+    if names[place] in ("Unnamed: 0", "__index_level_0__"):
+        return True
+    return names[place] == f"column {place + 1}" and any(not name.startswith("column ") for name in names)
+
+
+def _counts_rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> bool:
+    """Return whether values are the numbers of their rows, from 0 or from 1."""
+    return len(rows) > 2 and any(bool((values == rows - start).all()) for start in (0, 1))
+
+
+def _target(
+    columns: Columns, goal: str, parsed: Parsed, missing: Collection[str], kind: TargetKind | None
+) -> tuple[Column, str]:
+    """Return the target as numbers or classes, and how that was decided."""
+    found, where = parsed.column, f"{columns.path}: the target {goal!r}"
+    if isinstance(found, Categories):
+        if kind == "number":
+            raise BadInput(
+                f"{columns.path}, column {goal!r}: the target must be a number; found {len(found.names)} texts, the "
+                f"first {found.names[0]!r}. Choose another --column, or pass --target-kind classes."
+            )
+        return found, "" if kind else f"{where} is text, taken as {len(found.names):,} classes"
+    distinct = np.unique(found.values)
+    whole = bool((distinct == np.round(distinct)).all())
+    if kind is None and whole and len(distinct) <= MAX_WHOLE_CLASSES:
+        classes = parse(columns, goal, missing=missing, as_text=True).column
+        why = f"{where} has {plural(len(distinct), 'distinct value')}, all whole numbers, taken as classes"
+        return classes, f"{why}. If they are counts or grades, pass --target-kind number"
+    if kind:
+        return found, ""
+    if not whole:
+        return found, f"{where} is taken as a number, since its values are not all whole"
+    advice = "" if len(distinct) > _LIKELY_CLASSES else ". If they are classes, pass --target-kind classes"
+    return found, f"{where} is taken as a number, since it has {len(distinct):,} distinct whole values{advice}"

@@ -2,16 +2,28 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from hasten.base.printable import printable
 
 _NARROWEST = 20
 _USUAL_WIDTH = 80
 
 
 class Output(Console):
-    """A console on standard output; when its reader has gone (`| head`), the rest is dropped and the work goes on."""
+    """A console on standard output; when its reader has gone (`| head`), the rest is dropped and the work goes on.
+
+    Control characters in what it prints are escaped, so that text from data cannot drive the terminal.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a renderable; those that rich itself makes to control the terminal stay."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Drop what is printed from now on: a training that nobody watches is still saved."""
