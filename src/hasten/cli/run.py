@@ -1,5 +1,6 @@
 """`hasten run`: measure, tune, train, compare, report."""
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,7 @@ from hasten.cli.options import (
     guarantees,
 )
 from hasten.cli.sources import DataOptions, takes_data_options
-from hasten.report.trials import need_permission
+from hasten.report.trials import need_permission, out_of_budget
 
 if TYPE_CHECKING:
     from hasten.base.records.evidence import Evidence
@@ -79,6 +80,9 @@ def next_after(evidence: "Evidence", folder: Path) -> str:
     task = evidence.profile.command or evidence.task.name
     if evidence.plan.choices and judge(evidence).tone is not Tone.WORSE:
         return f"hasten train {task} --plan {shlex.quote(str(folder / PLAN))}"
+    if out_of_budget(evidence.tuning.trials):
+        minutes = math.ceil(4 * evidence.tuning.budget_s / 60)
+        return f"hasten run {task} --budget {minutes}m"
     needed = need_permission(evidence.tuning.trials)
     if needed:
         return f"hasten run {task} --allow {next(iter(needed))}"
