@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
-from hasten.base.records.notices import Activity
+from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
@@ -61,7 +61,7 @@ def run(
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
     options = Options(budget=budget, allow=FREE | {Guarantee(one) for one in allow}, seeds=seeds)
-    check(task)
+    _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
     return run_job(_baseline(task, machine), machine, folder=folder, options=options, show=show)
@@ -93,7 +93,7 @@ def train(
         BadInput: if the task, the plan or the checkpoint cannot be used.
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
-    check(task)
+    _check(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
     chosen = read_plan(plan) if isinstance(plan, Path) else plan or Plan(task=task.name)
@@ -133,7 +133,7 @@ def profile(
     Raises:
         BadInput: if the task or the plan cannot be used, or a step hangs.
     """
-    check(task)
+    _check(task, show)
     show(machine := load_cached(quick=True))
     recipe, names = _baseline(task, machine), tuple[str, ...]()
     if plan is not None:
@@ -164,7 +164,7 @@ def tune(
     Raises:
         BadInput: if the task cannot be trained, or a name is unknown.
     """
-    check(task)
+    _check(task, show)
     options = Options(
         budget=budget,
         allow=FREE | {Guarantee(one) for one in allow},
@@ -188,3 +188,9 @@ def _plan_of_run(folder: Path, task: Task) -> Plan:
             "Nothing was changed. Resume with that task, or start anew without --resume."
         )
     return plan
+
+
+def _check(task: Task, show: Show) -> None:
+    """Raise an error if the task cannot be trained, and show what to know about it."""
+    for note in check(task):
+        show(Note(text=note))

@@ -1,27 +1,29 @@
 """A task and its recipe described for people."""
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hasten.base.records.run import TaskFacts
-from hasten.base.seeds import preserved
+from hasten.base.seeds import preserved, seed_all
 from hasten.training.inspection import example_batch, example_model
-from hasten.training.recipe import Recipe
-from hasten.training.task import quality_of
+from hasten.training.loss import ClassLoss, class_dimension, loss_function
+from hasten.training.recipe import Recipe, baseline, call_model
+from hasten.training.task import Task, quality_of
 
 
 def task_facts(recipe: Recipe) -> TaskFacts:
-    """Return what is going to be trained; builds the model once to count its parameters."""
+    """Return what is going to be trained; builds the model, and runs it once where the targets are classes."""
     task, update = recipe.task, recipe.update
-    model = example_model(recipe)
     return TaskFacts(
         name=task.name,
         train_samples=len(task.data.train),  # type: ignore[arg-type]
         valid_samples=len(task.data.valid),  # type: ignore[arg-type]
-        sample_shape=_sample(recipe, model),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        sample_shape=" -> ".join([*map(_shape, task.data.train[0][:-1]), _target(task)]),
+        parameters=sum(parameter.numel() for parameter in example_model(recipe).parameters()),
         batch_size=recipe.input.batch_size,
-        optimizer=update.optimizer if isinstance(update.optimizer, str) else "the task's own",
+        optimizer=update.optimizer if isinstance(update.optimizer, str) else _name(update.optimizer),
         learning_rate=update.lr,
         schedule=update.schedule.name,
         epochs=task.stop.epochs,
@@ -31,20 +33,23 @@ def task_facts(recipe: Recipe) -> TaskFacts:
     )
 
 
-def _sample(recipe: Recipe, model: nn.Module) -> str:
-    """Return the shapes of inputs and target: "1x28x28 -> 10 classes", "8 -> 1"."""
-    *inputs, target = recipe.task.data.train[0]
-    classes = _classes(recipe, model, target)
-    return " -> ".join((*map(_shape, inputs), f"{classes} classes" if classes else _shape(target)))
-
-
-def _classes(recipe: Recipe, model: nn.Module, target: object) -> int:
-    """Return the number of outputs for a target that is one class index, as cross-entropy takes it; else 0."""
-    if recipe.task.loss != "cross_entropy" or not isinstance(target, Tensor | int) or torch.as_tensor(target).ndim:
-        return 0
+def _target(task: Task) -> str:
+    """Return the shape of a target; of labels, the number of classes that the model tells apart."""
+    loss, target = loss_function(task.loss), task.data.train[0][-1]
+    if not isinstance(loss, ClassLoss) or (isinstance(target, Tensor) and target.is_floating_point()):
+        return _shape(target)
+    batch = example_batch(baseline(task))
     with preserved(), torch.no_grad():
-        output = recipe.forward.predict(model.eval(), example_batch(recipe))
-    return output.shape[1] if isinstance(output, Tensor) and output.ndim == 2 else 0
+        seed_all(task.seed)
+        output = call_model(task.model().eval(), batch)
+    classes = f"{output.shape[class_dimension(output, batch[-1], loss.class_dim)]} classes"
+    return f"{_shape(target)} of {classes}" if isinstance(target, Tensor) and target.ndim else classes
+
+
+def _name(optimizer: Any) -> str:
+    """Return the name of a class; a function is the task's own."""
+    kind = getattr(optimizer, "func", optimizer)
+    return kind.__name__ if isinstance(kind, type) else "the task's own"
 
 
 def _shape(value: object) -> str:

@@ -13,7 +13,7 @@ from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
-from hasten.base.records.notices import Activity
+from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
@@ -65,6 +65,7 @@ class Screen:
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
             Activity: self._activity,
+            Note: lambda note: self.say(f"note: {note.text}"),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
             Started: self._started,
             Progress: self._moved,
