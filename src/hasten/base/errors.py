@@ -48,6 +48,10 @@ class Interrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+class HastenWarning(UserWarning):
+    """Something that was done otherwise than asked and is worth knowing; the command line prints it as a note."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """Return the error for a name that is not known, with the nearest known ones.
 
