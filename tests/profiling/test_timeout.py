@@ -14,7 +14,7 @@ def test_what_takes_too_long_is_named() -> None:
             limit.restart("the second part")
             time.sleep(5)
 
-    with pytest.raises(BadInput, match=r"the second part must end within 50\.0 ms"):
+    with pytest.raises(BadInput, match=r"the second part did not finish within 50\.0 ms"):
         work()
 
 

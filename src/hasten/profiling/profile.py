@@ -1,4 +1,4 @@
-"""The profile of a recipe: run its real loop for a while, and say where the time and the memory of a step go."""
+"""The profile of a recipe: run its real loop for a while and measure where time and memory go."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -123,9 +123,7 @@ def _subject(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Su
         begin = perf_counter()
         run = build(recipe)
         if not run.parameters:
-            raise BadInput(
-                f"the model of {recipe.task.name!r} must have parameters to train; found none with requires_grad."
-            )
+            raise BadInput(f"the model of {recipe.task.name!r} has no parameters with requires_grad: nothing to train.")
         with run.contexts:
             yield Subject(run, recipe, machine, limit, perf_counter() - begin)
 
