@@ -41,9 +41,9 @@ def warm(times: Times) -> Times:
 def anatomy(times: Times) -> Anatomy:
     """Return the typical step of a run.
 
-    Consecutive steps make up to 30 blocks, so that waits every few steps are averaged within each. Typical are the middle
-    60 % of the blocks: a burst of load from elsewhere affects a block, not the anatomy. The parts are means over the same
-    blocks as the trimmed mean of the step, so they sum to it.
+    Consecutive steps make up to 30 blocks, so that waits every few steps are averaged within each. Typical are the
+    middle 60 % of the blocks: a burst of load from elsewhere affects a block, not the anatomy. The parts are means over
+    the same blocks as the trimmed mean of the step, so they sum to it.
 
     Args:
         times: (steps, parts) seconds, warm.
