@@ -97,7 +97,7 @@ def test_the_error_of_a_task_that_fails_in_its_first_step_is_its_own(make_task: 
 
 
 def test_a_model_without_parameters_is_refused(make_task: MakeTask) -> None:
-    with pytest.raises(BadInput, match="no parameters with requires_grad"):
+    with pytest.raises(BadInput, match="must have parameters to train"):
         profile(baseline(make_task(model=nn.Flatten)), facts(), budget_s=0.2)
 
 

@@ -59,5 +59,5 @@ def test_an_alarm_that_is_lost_in_a_callback_comes_again(monkeypatch: pytest.Mon
             del lingering
             time.sleep(5)
 
-    with pytest.raises(BadInput, match="the work must end"):
+    with pytest.raises(BadInput, match="the work did not finish"):
         work()

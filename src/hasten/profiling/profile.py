@@ -9,7 +9,6 @@ from time import perf_counter
 
 import msgspec
 
-from hasten.base.errors import BadInput
 from hasten.base.records.complexity import Complexity
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount, Profile, Roofline
@@ -122,8 +121,6 @@ def _subject(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Su
     with preserved(), time_limit(timeout_s, f"building {recipe.task.name!r}") as limit:
         begin = perf_counter()
         run = build(recipe)
-        if not run.parameters:
-            raise BadInput(f"the model of {recipe.task.name!r} has no parameters with requires_grad: nothing to train.")
         with run.contexts:
             yield Subject(run, recipe, machine, limit, perf_counter() - begin)
 
