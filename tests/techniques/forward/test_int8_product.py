@@ -168,7 +168,7 @@ def test_each_piece_of_the_gradient_has_a_dither_of_its_own() -> None:
     weight = torch.randn(48, 40, generator=generator)
     given = inputs.repeat(2, 1).requires_grad_(), weight.requires_grad_()
     out = int8(*given, None, seed=5, rows_at_most=64)
-    of_inputs, of_weight = torch.autograd.grad(out, given, piece.repeat(2, 1))
+    of_inputs, _ = torch.autograd.grad(out, given, piece.repeat(2, 1))
     assert not torch.equal(of_inputs[:64], of_inputs[64:])
     exact = piece @ weight.detach()
     alone, mean = ((of_inputs[:64] - exact).norm(), ((of_inputs[:64] + of_inputs[64:]) / 2 - exact).norm())
