@@ -465,6 +465,20 @@ def test_a_metric_object_and_its_class_are_accepted() -> None:
         check(mlp_task(metric=MulticlassAccuracy))
 
 
+def test_a_loss_module_follows_the_batch_to_its_device() -> None:
+    class Weighted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("weight", torch.ones(3))
+
+        def forward(self, output: Tensor, target: Tensor) -> Tensor:
+            return (output * self.weight).mean()
+
+    loss = loss_function(Weighted())
+    on_meta = loss(torch.ones(2, 3, device="meta"), (torch.ones(2, device="meta"),))
+    assert on_meta.sum.device.type == "meta"
+
+
 # what is told of a task
 
 
