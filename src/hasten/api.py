@@ -14,7 +14,7 @@ from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.machine import facts, load_cached
-from hasten.pipeline.examining import examine
+from hasten.pipeline.examining import examine, judged
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
@@ -40,6 +40,7 @@ def run(
     *,
     budget: str | None = None,
     allow: Iterable[Guarantee | str] = (),
+    accept: Iterable[str] = (),
     seeds: int | None = None,
     runs: Path = RUNS,
     show: Show = silent,
@@ -50,6 +51,7 @@ def run(
         task: what to train.
         budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s, at most 10 minutes.
         allow: guarantees beyond the free ones that tuning may use: "trajectory", "model".
+        accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         runs: where the run's folder is made.
         show: called with every record as it is known.
@@ -60,7 +62,9 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = Options(budget=budget, allow=FREE | {Guarantee(one) for one in allow}, seeds=seeds)
+    options = Options(
+        budget=budget, allow=FREE | {Guarantee(one) for one in allow}, accept=frozenset(accept), seeds=seeds
+    )
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -150,6 +154,7 @@ def tune(
     budget: str | None = None,
     allow: Iterable[Guarantee | str] = (),
     only: Iterable[str] | None = None,
+    accept: Iterable[str] = (),
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -159,6 +164,7 @@ def tune(
         budget: see `run`.
         allow: see `run`.
         only: names of the techniques to try; None for all.
+        accept: see `run`.
         show: called with every record as it is known.
 
     Raises:
@@ -169,10 +175,11 @@ def tune(
         budget=budget,
         allow=FREE | {Guarantee(one) for one in allow},
         only=None if only is None else frozenset(only),
+        accept=frozenset(accept),
     )
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine)
-    show(anatomy := profile_recipe(recipe, machine))
+    show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
 
 
