@@ -297,7 +297,8 @@ def _target(
     whole = bool((distinct == np.round(distinct)).all())
     if kind is None and whole and len(distinct) <= MAX_WHOLE_CLASSES:
         classes = parse(columns, goal, missing=missing, as_text=True).column
-        why = f"{where} has {plural(len(distinct), 'distinct value')}, all whole numbers, taken as classes"
+        names = classes.names if isinstance(classes, Categories) else ()
+        why = f"{where} has {plural(len(names), 'distinct value')}, all whole numbers, taken as classes"
         return classes, f"{why}. If they are counts or grades, pass --target-kind number"
     if kind:
         return found, ""
