@@ -68,7 +68,7 @@ def read_columns(path: Path, dialect: Dialect = INFERRED, *, on_bad: OnBad = "ra
     """
     arrow()  # if it is missing, say so before anything else
     text = read_text(path)
-    if binary := re.search("[\0-\x08]", text[: 1 << 16]):
+    if binary := re.search("[\0-\x06]", text[: 1 << 16]):
         raise BadInput(
             f"{path} must be text; found the control character {binary[0]!r} at character {binary.start()}. "
             "Export the table as CSV or Parquet: workbooks and archives cannot be read."

@@ -277,8 +277,9 @@ def _unnamed(names: tuple[str, ...], place: int) -> bool:
 
 
 def _counts_rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> bool:
-    """Return whether values are the numbers of their rows, from 0 or from 1."""
-    return len(rows) > 2 and any(bool((values == rows - start).all()) for start in (0, 1))
+    """Return whether values are the numbers of their rows, from 0 or from 1, with or without those left out."""
+    kept = np.arange(1, len(rows) + 1)
+    return len(rows) > 2 and any(bool((values == number - start).all()) for number in (rows, kept) for start in (0, 1))
 
 
 def _target(
