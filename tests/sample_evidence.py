@@ -271,7 +271,7 @@ def make_evidence(**changes: Any) -> Evidence:
             name="digits",
             train_samples=1437,
             valid_samples=360,
-            sample_shape="1x8x8 -> 1",
+            sample_shape="1x8x8 -> 10 classes",
             parameters=26_122,
             batch_size=64,
             optimizer="adamw",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
-from hasten.base.records.notices import Activity
+from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
@@ -14,7 +14,7 @@ from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.machine import facts, load_cached
-from hasten.pipeline.examining import examine
+from hasten.pipeline.examining import examine, judged
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
@@ -40,6 +40,7 @@ def run(
     *,
     budget: str | None = None,
     allow: Iterable[Guarantee | str] = (),
+    accept: Iterable[str] = (),
     seeds: int | None = None,
     runs: Path = RUNS,
     show: Show = silent,
@@ -50,6 +51,7 @@ def run(
         task: what to train.
         budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s, at most 10 minutes.
         allow: guarantees beyond the free ones that tuning may use: "trajectory", "model".
+        accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         runs: where the run's folder is made.
         show: called with every record as it is known.
@@ -60,8 +62,10 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = Options(budget=budget, allow=FREE | {Guarantee(one) for one in allow}, seeds=seeds)
-    check(task)
+    options = Options(
+        budget=budget, allow=FREE | {Guarantee(one) for one in allow}, accept=frozenset(accept), seeds=seeds
+    )
+    _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
     return run_job(_baseline(task, machine), machine, folder=folder, options=options, show=show)
@@ -93,7 +97,7 @@ def train(
         BadInput: if the task, the plan or the checkpoint cannot be used.
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
-    check(task)
+    _check(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
     chosen = read_plan(plan) if isinstance(plan, Path) else plan or Plan(task=task.name)
@@ -133,7 +137,7 @@ def profile(
     Raises:
         BadInput: if the task or the plan cannot be used, or a step hangs.
     """
-    check(task)
+    _check(task, show)
     show(machine := load_cached(quick=True))
     recipe, names = _baseline(task, machine), tuple[str, ...]()
     if plan is not None:
@@ -150,6 +154,7 @@ def tune(
     budget: str | None = None,
     allow: Iterable[Guarantee | str] = (),
     only: Iterable[str] | None = None,
+    accept: Iterable[str] = (),
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -159,20 +164,22 @@ def tune(
         budget: see `run`.
         allow: see `run`.
         only: names of the techniques to try; None for all.
+        accept: see `run`.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task cannot be trained, or a name is unknown.
     """
-    check(task)
+    _check(task, show)
     options = Options(
         budget=budget,
         allow=FREE | {Guarantee(one) for one in allow},
         only=None if only is None else frozenset(only),
+        accept=frozenset(accept),
     )
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine)
-    show(anatomy := profile_recipe(recipe, machine))
+    show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
 
 
@@ -188,3 +195,9 @@ def _plan_of_run(folder: Path, task: Task) -> Plan:
             "Nothing was changed. Resume with that task, or start anew without --resume."
         )
     return plan
+
+
+def _check(task: Task, show: Show) -> None:
+    """Raise an error if the task cannot be trained, and show what to know about it."""
+    for note in check(task):
+        show(Note(text=note))

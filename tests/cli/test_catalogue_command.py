@@ -13,7 +13,7 @@ from hasten.base.records.record import save
 from hasten.cli.main import app
 from hasten.machine import facts
 from hasten.report.wording import ratio
-from hasten.techniques.registry import OWN
+from hasten.techniques.registry import own_techniques
 
 from sample_evidence import make_evidence
 
@@ -21,7 +21,7 @@ from sample_evidence import make_evidence
 def test_the_catalog_lists_every_technique_under_its_stage() -> None:
     output = CliRunner().invoke(app, ["techniques"]).output
     lines = output.splitlines()
-    for kind in OWN:
+    for kind in own_techniques():
         line = next(number for number, words in enumerate(lines) if words.strip().startswith(f"{kind.card.name} "))
         assert kind.card.guarantee in lines[line]
         headings = [words for words in lines[:line] if words and not words.startswith(" ")]
@@ -53,7 +53,7 @@ def test_what_each_technique_gave_here_is_told_and_which_were_never_tried(tmp_pa
     evidence = make_evidence()
     output = told("--runs", str(tmp_path))
     for trial in evidence.tuning.trials:
-        if trial.speedup is not None and trial.technique in {kind.card.name for kind in OWN}:
+        if trial.speedup is not None and trial.technique in {kind.card.name for kind in own_techniques()}:
             numbers = ratio(trial.speedup, "pair")
             assert f"{trial.technique} {evidence.task.name} {trial.verdict.value} {numbers}" in output
     never = output.split("Never tried here: ")[1]

@@ -128,7 +128,13 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
     (task,), options = api.called("run")
     assert (task.stop.target, task.stop.epochs, task.seed) == (0.9, 7, 11)
     assert options.pop("show")
-    assert options == {"budget": "5%", "allow": (Guarantee.TRAJECTORY, Guarantee.MODEL), "seeds": 3, "runs": tmp_path}
+    assert options == {
+        "budget": "5%",
+        "allow": (Guarantee.TRAJECTORY, Guarantee.MODEL),
+        "accept": (),
+        "seeds": 3,
+        "runs": tmp_path,
+    }
 
 
 def test_run_without_options_changes_nothing_about_the_task(invoke: Invoke, api: FakeApi) -> None:

@@ -19,7 +19,6 @@ from hasten.base.records.card import Card
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch
 from hasten.diagnosis.registry import RULES
-from hasten.techniques import registry
 from hasten.techniques.applying import apply_all, conflict, make
 from hasten.techniques.registry import techniques
 from hasten.training.loop import step
@@ -213,6 +212,8 @@ def test_every_pair_makes_steps_or_says_that_it_does_not_go_together(first: str,
 class Point:
     """An entry point of another package, as importlib.metadata gives it."""
 
+    name, value, dist = "foreign", "foreign:Foreign", None
+
     def load(self) -> type:
         return Foreign
 
@@ -235,10 +236,12 @@ class Foreign:
 
 @pytest.fixture
 def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()] if group == "hasten.techniques" else [])
-    techniques.cache_clear()
+    found = {"hasten.techniques": [Point()]}
+    monkeypatch.setattr("hasten.base.registry.entry_points", lambda group: found.get(group, []))
+    techniques().reload()
     yield
-    techniques.cache_clear()
+    monkeypatch.undo()
+    techniques().reload()
 
 
 @pytest.mark.usefixtures("foreign")

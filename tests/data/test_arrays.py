@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from hasten.base.errors import BadInput
 from hasten.data.sources.arrays import read_array, read_arrays, read_tokens
+from hasten.data.sources.source import Arrays, read_source
 
 
 def npy(array):
@@ -102,3 +103,20 @@ def test_a_header_that_claims_more_than_memory_is_one_message(tmp_path, shape):
         archive.writestr("a.npy", header.getvalue() + bytes(64))
     with pytest.raises(BadInput, match="x.npz must be a whole .npz file; found in its entry a.npy"):
         read_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (3, 0)])
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_an_array_without_values_is_one_message(tmp_path, shape, ending):
+    file = tmp_path / f"empty{ending}"
+    save = np.save if ending == ".npy" else np.savez
+    save(file, np.zeros(shape))
+    with pytest.raises(BadInput, match=r"the array has no values, shape \(.*\)\. Pass a file with samples"):
+        read_source(file)
+
+
+def test_a_single_number_is_one_sample(tmp_path):
+    np.save(tmp_path / "one.npy", np.float64(3))
+    source = read_source(tmp_path / "one.npy")
+    assert isinstance(source, Arrays)
+    assert source.arrays["one"].tolist() == [3.0]

@@ -1,6 +1,7 @@
 import ctypes
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,19 @@ def test_courses_of_different_length_leave_the_peaks() -> None:
     model = PeakModel(Watched(1, 100, (10,)), Watched(2, 100, (10, 10)))
     assert not model.exact
     assert model.peak_bytes(3) == 130
+
+
+def test_frozen_parameters_have_no_gradients_in_the_account(make_task: MakeTask) -> None:
+    task = make_task()
+
+    def model() -> nn.Module:
+        made = task.model()
+        next(iter(made.parameters())).requires_grad_(False)
+        return made
+
+    found = memory_account(warm(replace(task, model=model)), facts(), activation_bytes=0, step_s=1e-3, budget_s=0.1)
+    assert found.parameters - found.gradients == 4 * 16 * 32
+    assert found.predicted_peak == pytest.approx(found.measured_peak, rel=0.01)
 
 
 def test_the_account_of_a_step(make_task: MakeTask) -> None:

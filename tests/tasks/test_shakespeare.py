@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hasten.base.errors import BadInput
+from hasten.data.datasets import Windows
 from hasten.tasks.shakespeare import GPT, Size, task
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
@@ -85,3 +86,16 @@ def test_it_learns_a_line_that_repeats(text: Path) -> None:
     *_, last, _ = train(build(baseline(task(data=text, size=TINY, epochs=20, batch_size=8, lr=1e-2))))
     assert last.valid_loss < 1.0
     assert last.metric == last.valid_loss
+
+
+@pytest.mark.parametrize("characters", [0, 1, 9, 65, 89])
+def test_a_text_of_any_length_that_is_too_short_is_one_message(tmp_path: Path, characters: int) -> None:
+    file = tmp_path / "short.txt"
+    file.write_text("abcdefghij"[: characters % 10] + "abcdefghij" * (characters // 10))
+    with pytest.raises(BadInput, match=rf"must hold at least 90 characters.*window of 8; found {characters}\."):
+        task(data=file, size=Size(length=8))
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 2, 3, 4])
+def test_windows_of_a_short_stream_have_a_length(tokens: int) -> None:
+    assert len(Windows(torch.zeros(tokens, dtype=torch.int64), 2)) == max(0, tokens - 1) // 2

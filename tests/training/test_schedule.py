@@ -5,13 +5,19 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
-from hasten import Schedule
+from hasten import Schedule, Stop
 from hasten.base.errors import BadInput
+from hasten.base.records.run import Evaluation, StopReason
+from hasten.training.recipe import baseline
 from hasten.training.schedule import factor_of, plateau_of
+from hasten.training.session import build
+from hasten.training.stopping import converged
+
+from tiny_tasks import mlp_task
 
 
 def torch_rates(make, total: int) -> list[float]:
@@ -67,6 +73,37 @@ def test_plateau_equals_torch() -> None:
         twin.step(loss)
         mine.see(loss)
         assert mine.scale == pytest.approx(optimizer.param_groups[0]["lr"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    losses=st.lists(st.integers(50, 150).map(lambda value: value / 100), min_size=1, max_size=30),
+    factor=st.sampled_from([0.1, 0.5]),
+    patience=st.integers(0, 3),
+    threshold=st.sampled_from([1e-4, 0.05, 0.3]),
+)
+@example(losses=[1.0, 0.72], factor=0.5, patience=0, threshold=0.3)  # between the old loss and the new as the measure
+def test_plateau_equals_torch_with_any_threshold(
+    losses: list[float], factor: float, patience: int, threshold: float
+) -> None:
+    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    twin = lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience, threshold=threshold, eps=0.0)
+    mine = plateau_of(Schedule("plateau", options={"factor": factor, "patience": patience, "threshold": threshold}))
+    for loss in losses:
+        twin.step(loss)
+        mine.see(loss)
+        assert mine.scale == pytest.approx(optimizer.param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "flat"),
+    [(1.0, 0.9, True), (1.0, 0.89, False), (0.9, 1.0, False), (1.0, 1.1, True), (-1.0, -1.1, True), (1.0, None, False)],
+)
+def test_stop_at_a_plateau_is_relative_to_the_earlier_loss(before: float, now: float | None, flat: bool) -> None:
+    run = build(baseline(mlp_task(stop=Stop(epochs=9, plateau=0.1000001))))
+    for loss, reason in ((before, None), (now, StopReason.PLATEAU if flat else None)):
+        evaluation = Evaluation(step=1, epoch=1, elapsed_s=1.0, train_loss=loss, valid_loss=1.0, metric=0.5, best=True)
+        assert converged(run, evaluation) is reason
 
 
 def test_fixed_costs_nothing() -> None:

@@ -20,6 +20,7 @@ from hasten.base.records.run import Evaluation, Progress
 from hasten.training.additivity import is_additive
 from hasten.training.check import check
 from hasten.training.evaluation import evaluate
+from hasten.training.facts import task_facts
 from hasten.training.loop import step, train
 from hasten.training.loss import NegativeLogLikelihood, OfMean, loss_function
 from hasten.training.metrics import Quality
@@ -27,7 +28,7 @@ from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
 from hasten.training.task import quality_of
 
-from tiny_tasks import mlp_task
+from tiny_tasks import block_task, mlp_task, regression_task
 
 
 def classification(loss: Any, *, labels: Tensor | None = None, layers: Callable[[], nn.Module] | None = None) -> Task:
@@ -462,3 +463,33 @@ def test_a_metric_object_and_its_class_are_accepted() -> None:
         assert evaluate(build(baseline(task))).metric == evaluate(build(baseline(mlp_task()))).metric
     with pytest.raises(BadInput, match="Task.metric, MulticlassAccuracy, failed: ValueError"):
         check(mlp_task(metric=MulticlassAccuracy))
+
+
+def test_a_loss_module_follows_the_batch_to_its_device() -> None:
+    class Weighted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("weight", torch.ones(3))
+
+        def forward(self, output: Tensor, target: Tensor) -> Tensor:
+            return (output * self.weight).mean()
+
+    loss = loss_function(Weighted())
+    on_meta = loss(torch.ones(2, 3, device="meta"), (torch.ones(2, device="meta"),))
+    assert on_meta.sum.device.type == "meta"
+
+
+# what is told of a task
+
+
+@pytest.mark.parametrize(
+    ("task", "shape"),
+    [
+        (mlp_task(), "5 -> 2 classes"),
+        (block_task(), "7 -> 7 of 11 classes"),
+        (regression_task(), "4 -> 1"),
+        (mlp_task(loss=nn.CrossEntropyLoss()), "5 -> 2 classes"),
+    ],
+)
+def test_a_task_is_described_by_the_number_of_its_classes(task: Task, shape: str) -> None:
+    assert task_facts(baseline(task)).sample_shape == shape

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.loading.loaders import gathered
+from hasten.techniques.applying import make
 from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
 from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, Surgery, baseline
@@ -23,6 +25,7 @@ from hasten.tuning.probe import NoReference, batches_from, gradients_of, observe
 from hasten.tuning.rounding import states_of
 
 from planted import around, small_task
+from tiny_tasks import mlp_task
 
 EXACT, ROUNDING, PRECISION = Guarantee.EXACT, Guarantee.ROUNDING, Guarantee.PRECISION
 
@@ -273,3 +276,43 @@ def test_a_surgery_that_breaks_the_parameters_is_seen() -> None:
     # the state of the baseline is put into the candidate, so only what it computes from there on counts
     assert judged(lambda recipe: replace(recipe, model=(Surgery(shrink),)), ROUNDING).passed
     assert not judged(lambda recipe: replace(recipe, model=(Surgery(shrink),)), EXACT).passed
+
+
+WEIGHTS = torch.tensor([1.0, 20.0])
+
+
+class Costs(nn.Module):
+    """Expected cost of a prediction, from a matrix that is a plain attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.costs = torch.tensor([[0.0, 3.0], [1.0, 0.0]])
+
+    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (output.softmax(-1) @ self.costs.T).gather(1, target[:, None]).mean()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(weight=WEIGHTS),
+        partial(nn.functional.cross_entropy, weight=WEIGHTS),
+        lambda output, target: nn.functional.cross_entropy(output, target, weight=WEIGHTS),
+        nn.MultiMarginLoss(weight=WEIGHTS),
+        Costs(),
+    ],
+    ids=["module", "partial", "closure", "another torch loss", "own module"],
+)
+def test_losses_with_tensors_of_their_own_have_a_float64_reference(loss: Any) -> None:
+    recipe = baseline(mlp_task(loss=loss))
+    passed = judge(make("fused_optimizer").apply(recipe), Guarantee.ROUNDING, Reference(recipe))
+    assert passed.passed, passed.detail
+    run = build(in_float64(recipe))
+    with run.contexts:
+        batch = next(run.batches())[1]
+        exact = run.loss(run.predict(batch), batch).sum
+    single = build(recipe)
+    batch = next(single.batches())[1]
+    near = single.loss(single.predict(batch), batch).sum
+    assert exact.dtype == torch.float64
+    assert exact.item() == pytest.approx(near.item(), rel=1e-5)

@@ -33,6 +33,10 @@ class GuaranteeBroken(HastenError):  # noqa: N818
     """A technique changed more than its card allows."""
 
 
+class HastenWarning(UserWarning):
+    """Something that was done otherwise than asked and is worth knowing; the command line prints it as a note."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """Return the error for a name that is not known, with the nearest known ones.
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -9,9 +10,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from hasten.base.errors import HastenWarning
 from hasten.cli import inspect, machine, pack, profile, report, run, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
 
+_python_shows = warnings.showwarning
 _NARROWEST = 20  # columns
 
 
@@ -79,7 +82,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    warnings.showwarning = _show_warning
     app()
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *args: Any, **options: Any) -> None:
+    """Print hasten's own warnings as notes, and the others as Python does."""
+    if issubclass(category, HastenWarning):
+        typer.echo(f"hasten: note: {message}", err=True)
+    else:
+        _python_shows(message, category, *args, **options)
 
 
 if __name__ == "__main__":

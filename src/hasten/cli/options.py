@@ -32,6 +32,12 @@ Allow: TypeAlias = Annotated[
     str,
     typer.Option("--allow", metavar="trajectory,model", help="Guarantees beyond the free ones that tuning may use."),
 ]
+Accept: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--accept", metavar="NAME,...", help="Keep these techniques if they are faster, even without numerical proof."
+    ),
+]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Stop when the metric reaches this value.")
 ]
@@ -73,13 +79,18 @@ def chosen_task(
     return replace(task, stop=stop, seed=task.seed if seed is None else seed)
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list such as "bf16,sdpa"."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def guarantees(text: str) -> tuple[Guarantee, ...]:
     """Return the guarantees that a list such as "trajectory,model" names.
 
     Raises:
         BadInput: if one of them is unknown.
     """
-    names = [word.strip() for word in text.split(",") if word.strip()]
+    names = names_in(text)
     for name in names:
         if name not in set(Guarantee):
             raise unknown_name("guarantee", name, [one.value for one in Guarantee])

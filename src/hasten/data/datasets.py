@@ -40,7 +40,7 @@ class Windows(Dataset[Batch]):
     length: int
 
     def __len__(self) -> int:
-        return (len(self.tokens) - 1) // self.length
+        return max(0, len(self.tokens) - 1) // self.length
 
     def __getitem__(self, index: int) -> Batch:
         start = index * self.length

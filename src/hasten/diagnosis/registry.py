@@ -1,65 +1,64 @@
-"""Every rule, in the order in which causes come before what follows from them."""
+"""The rules by symptom, in the order in which causes come before what follows from them.
 
-from hasten.diagnosis import (
-    attention_unfused,
-    backward_anomaly,
-    cold_start,
-    eval_ckpt_overhead,
-    h2d_bound,
-    host_bound,
-    input_bound,
-    io_bound,
-    loader_cpu_bound,
-    low_compute_efficiency,
-    memory_fragmentation,
-    memory_headroom,
-    memory_hog,
-    memory_leak,
-    misaligned_shapes,
-    near_memory_limit,
-    needless_checkpointing,
-    optimizer_heavy,
-    padding_waste,
-    precision_unused,
-    recompiles,
-    small_kernels,
-    static_anti_patterns,
-    step_outliers,
-    sync_points,
-    thermal_or_contention,
-    thread_oversubscription,
-    worker_skew,
-)
+Other packages add rules by the entry point group `hasten.rules`: the name is the symptom, the value its function.
+"""
+
+from typing import Any
+
+from hasten.base.registry import Registry
 from hasten.diagnosis.rule import Rule
 
-RULES: dict[str, Rule] = {
-    "thermal_or_contention": thermal_or_contention.find,
-    "input_bound": input_bound.find,
-    "loader_cpu_bound": loader_cpu_bound.find,
-    "io_bound": io_bound.find,
-    "worker_skew": worker_skew.find,
-    "h2d_bound": h2d_bound.find,
-    "thread_oversubscription": thread_oversubscription.find,
-    "host_bound": host_bound.find,
-    "small_kernels": small_kernels.find,
-    "sync_points": sync_points.find,
-    "recompiles": recompiles.find,
-    "low_compute_efficiency": low_compute_efficiency.find,
-    "precision_unused": precision_unused.find,
-    "misaligned_shapes": misaligned_shapes.find,
-    "attention_unfused": attention_unfused.find,
-    "optimizer_heavy": optimizer_heavy.find,
-    "needless_checkpointing": needless_checkpointing.find,
-    "backward_anomaly": backward_anomaly.find,
-    "padding_waste": padding_waste.find,
-    "step_outliers": step_outliers.find,
-    "eval_ckpt_overhead": eval_ckpt_overhead.find,
-    "cold_start": cold_start.find,
-    "static_anti_patterns": static_anti_patterns.find,
-    "near_memory_limit": near_memory_limit.find,
-    "memory_headroom": memory_headroom.find,
-    "memory_fragmentation": memory_fragmentation.find,
-    "memory_leak": memory_leak.find,
-    "memory_hog": memory_hog.find,
-}
-"""Symptom -> its rule. Techniques name these under `treats`."""
+SYMPTOMS = (
+    "thermal_or_contention",
+    "input_bound",
+    "loader_cpu_bound",
+    "io_bound",
+    "worker_skew",
+    "h2d_bound",
+    "thread_oversubscription",
+    "host_bound",
+    "small_kernels",
+    "sync_points",
+    "recompiles",
+    "low_compute_efficiency",
+    "precision_unused",
+    "misaligned_shapes",
+    "attention_unfused",
+    "optimizer_heavy",
+    "needless_checkpointing",
+    "backward_anomaly",
+    "padding_waste",
+    "step_outliers",
+    "eval_ckpt_overhead",
+    "cold_start",
+    "static_anti_patterns",
+    "near_memory_limit",
+    "memory_headroom",
+    "memory_fragmentation",
+    "memory_leak",
+    "memory_hog",
+)
+
+
+def _adapt(name: str, offered: Any) -> Rule:
+    if not callable(offered):
+        raise TypeError("a rule must be a function of a profile and a machine")
+    return offered
+
+
+RULES: Registry[Rule] = Registry(
+    "rule",
+    group="hasten.rules",
+    built_in={name: f"hasten.diagnosis.{name}:find" for name in SYMPTOMS},
+    adapt=_adapt,
+)
+"""Symptom -> its rule. Techniques name the symptoms under `treats`."""
+
+
+def register(symptom: str, rule: Rule) -> Rule:
+    """Make a rule of one's own known in this process.
+
+    Raises:
+        BadInput: if the symptom has another rule.
+    """
+    return RULES.register(symptom, rule)

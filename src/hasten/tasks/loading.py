@@ -65,7 +65,7 @@ def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:
     if entry.data is None:
         if data is not None:
             raise BadInput(f"the task {name!r} brings its own data; found --data {data}. Leave it out.")
-        return entry.build()
+        return entry.make()
     if data is None:
         raise BadInput(f"the task {name!r} needs --data, {entry.data}; found none given.")
-    return entry.build(data=data, **options)
+    return entry.make(data=data, **options)

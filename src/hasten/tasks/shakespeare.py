@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput
+from hasten.base.printable import printable_name
 from hasten.data.datasets import Windows
 from hasten.data.sources.characters import encode, fit_characters
 from hasten.data.sources.source import read_prose
+from hasten.training.loss import CrossEntropy
 from hasten.training.schedule import Schedule
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -133,20 +135,21 @@ def task(
         BadInput: if the file cannot be read or is too short for one window in either part.
     """
     text = read_prose(data)
+    needed = math.ceil((size.length + 1) / VALID_SHARE)
+    if int(VALID_SHARE * len(text)) <= size.length:
+        raise BadInput(
+            f"{printable_name(data)} must hold at least {needed} characters, so that its last tenth holds a window of "
+            f"{size.length}; found {len(text)}. Pass a longer text."
+        )
     tokens = torch.from_numpy(encode(text, vocabulary := fit_characters(text)))
     cut = len(tokens) - int(VALID_SHARE * len(tokens))
     train, valid = Windows(tokens[:cut], size.length), Windows(tokens[cut:], size.length)
-    if not len(valid):
-        raise BadInput(
-            f"{data} must hold at least {math.ceil((size.length + 1) / VALID_SHARE)} characters, so that its last "
-            f"tenth holds a window of {size.length}; found {len(tokens)}. Give a longer text or a smaller length."
-        )
     steps = epochs * -(-len(train) // batch_size)
     return Task(
         name="shakespeare",
         data=Data(train=train, valid=valid),
         model=lambda: GPT(len(vocabulary), size),
-        loss="cross_entropy",
+        loss=CrossEntropy(ignore_index=None, class_dim=-1),
         metric="loss",
         update=Update(
             optimizer="adamw",

@@ -18,7 +18,7 @@ from hasten.base.errors import BadInput
 from hasten.base.files import write_text
 from hasten.base.stages import STAGES, Guarantee, Stage
 from hasten.techniques.applying import knob_types
-from hasten.techniques.registry import OWN
+from hasten.techniques.registry import own_techniques
 from hasten.training.technique import Technique
 
 HEADINGS = ("What it does", "Why it helps", "When it hurts", "Numerics", "Known problems", "Source")
@@ -116,8 +116,9 @@ def by_stage(kinds: Sequence[type[Technique]]) -> dict[Stage, list[type[Techniqu
     return {stage: members for stage, members in found.items() if members}
 
 
-def pages(kinds: Sequence[type[Technique]] = OWN) -> dict[str, str]:
+def pages(kinds: Sequence[type[Technique]] | None = None) -> dict[str, str]:
     """Return file name -> text of the whole catalog."""
+    kinds = own_techniques() if kinds is None else kinds
     return {"index.md": index(kinds), **{f"{kind.card.name}.md": page(kind) for kind in kinds}}
 
 

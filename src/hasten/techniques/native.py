@@ -1,9 +1,17 @@
-"""C++ of a technique, built for this processor when it is first needed, and kept in the user's cache folder."""
+"""C++ of a technique, compiled for this processor when it is first needed, and kept in the user's cache folder.
+
+Not by `torch.utils.cpp_extension`: its `load` needs ninja, which torch does not install. These kernels are plain
+functions on addresses, need no header of torch, and build in two seconds.
+
+A library is code that will run, so its file is loaded only from a folder that belongs to the user and that nobody else
+can write, and only if its bytes have the digest in its name: a truncated file would end the process with SIGBUS.
+"""
 
 import ctypes
 import hashlib
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,7 +23,8 @@ from typing import cast
 
 import torch
 
-from hasten.base.errors import Refused
+from hasten.base.errors import BadInput, Refused
+from hasten.base.files import write_atomically
 from hasten.machine import facts
 from hasten.machine.cache import cache_folder
 from hasten.machine.facts import compiler_path
@@ -80,17 +89,15 @@ def library(source: Source, number: torch.dtype) -> ctypes.CDLL | None:
     ]
     here = facts()
     made_of = source.path.read_bytes(), HEADER.read_bytes(), os.stat(compiler).st_mtime_ns
-    key = hashlib.sha256(repr((command, made_of, here.cpu, here.isa)).encode())
-    path = cache_folder() / f"{name}-{NUMBER[number]}-{key.hexdigest()[:16]}.so"
+    key = hashlib.sha256(repr((command, made_of, here.cpu, here.isa)).encode()).hexdigest()[:16]
     try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _build(command, path)
-        return ctypes.CDLL(str(path))
-    except OSError as error:
+        folder = _own_folder(cache_folder() / "kernels")
+        stem = f"{name}-{NUMBER[number]}-{key}"
+        return ctypes.CDLL(str(_intact(folder, stem) or _built(command, folder, stem)))
+    except (OSError, RuntimeError, BadInput) as error:  # RuntimeError: the user has no home folder
         raise Refused(
-            f"the compiled kernels of {name} must be kept in {path.parent} and loaded from there; that failed: "
-            f"{error}. Set XDG_CACHE_HOME to a folder that can be written, or delete {path.name} if it is damaged."
+            f"the compiled kernels of {name} cannot be kept or loaded: {error}. "
+            "Set XDG_CACHE_HOME to a folder of your own that can be written."
         ) from error
 
 
@@ -100,17 +107,49 @@ def forget() -> None:
     library.cache_clear()
 
 
-def _build(command: list[str], path: Path) -> None:
-    """Compile to `path`; nobody ever sees half a file there."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / path.name
+def _own_folder(folder: Path) -> Path:
+    """Make the folder if it is missing, and return it if it is the user's alone.
+
+    Raises:
+        Refused: if it belongs to somebody else, is a link, or can be written by others.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise Refused(
+            f"compiled kernels are loaded only from a folder that you own and nobody else can write; {folder} is not "
+            f"one (owner {found.st_uid}, mode {stat.filemode(found.st_mode)}). Remove it, or set XDG_CACHE_HOME."
+        )
+    return folder
+
+
+def _intact(folder: Path, stem: str) -> Path | None:
+    """Return the kept library whose bytes have the digest in its name, or None; damaged ones are removed."""
+    for path in folder.glob(f"{stem}-*.so"):
+        if path.name == _name(stem, path.read_bytes()):
+            return path
+        path.unlink()
+    return None
+
+
+def _built(command: list[str], folder: Path, stem: str) -> Path:
+    """Compile, keep the library, whole or not at all, also through a loss of power, and return its path."""
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / "made.so"
         done = subprocess.run([*command, "-o", str(made)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise Refused(
-                f"{command[0]} must be able to compile the kernels of hasten; it ended with {done.returncode}: "
+                f"{command[0]} cannot compile the kernels of hasten; it ended with {done.returncode}: "
                 f"{done.stderr.strip()[-400:]}. Set CXX to a C++ compiler that has OpenMP."
             )
-        made.replace(path)
+        content = made.read_bytes()
+    path = folder / _name(stem, content)
+    write_atomically(path, lambda file: file.write(content))
+    return path
+
+
+def _name(stem: str, content: bytes) -> str:
+    return f"{stem}-{hashlib.sha256(content).hexdigest()[:32]}.so"
 
 
 def _openmp() -> list[str]:

@@ -1,144 +1,109 @@
-"""Every technique, one line each; techniques of other packages come in by the entry point group `hasten.techniques`."""
+"""The techniques by name: one line each, and those of other packages by the entry point group `hasten.techniques`."""
 
-from functools import cache
-from importlib.metadata import entry_points
+from typing import Any
 
 from hasten.base.errors import unknown_name
-from hasten.techniques.backward.activation_checkpointing import (
-    ActivationCheckpointing,
-    ActivationCheckpointingSelective,
-)
-from hasten.techniques.backward.activation_checkpointing_budget import ActivationCheckpointingBudget
-from hasten.techniques.backward.micro_batch import MicroBatch
-from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
-from hasten.techniques.backward.saved_tensors import Int8Saved, LosslessSaved
-from hasten.techniques.forward.bf16 import Bf16
-from hasten.techniques.forward.channels_last import ChannelsLast
-from hasten.techniques.forward.compile import Compile
-from hasten.techniques.forward.compile_regions import CompileRegions
-from hasten.techniques.forward.cpu_flash_attention import CpuFlashAttention
-from hasten.techniques.forward.cpu_runtime import CpuRuntime
-from hasten.techniques.forward.cuda_graphs import CudaGraphs
-from hasten.techniques.forward.fp8 import Fp8
-from hasten.techniques.forward.fp16 import Fp16
-from hasten.techniques.forward.fused_linear_cross_entropy import FusedLinearCrossEntropy
-from hasten.techniques.forward.int8_linear import Int8Training
-from hasten.techniques.forward.malloc_tuning import MallocTuning
-from hasten.techniques.forward.math_attention import MathAttention
-from hasten.techniques.forward.onednn_fp32 import OneDnnFp32
-from hasten.techniques.forward.sdpa import Sdpa
-from hasten.techniques.forward.tf32 import Tf32
-from hasten.techniques.gradient.centralize import Centralize
-from hasten.techniques.gradient.clip import ClipAdaptive, ClipNorm, ClipValue
-from hasten.techniques.gradient.nonfinite_guard import NonfiniteGuard
-from hasten.techniques.input.augmentation import Augmentation
-from hasten.techniques.input.batch_size import BatchSize
-from hasten.techniques.input.batched_gather import BatchedGather
-from hasten.techniques.input.block_shuffle import BlockShuffle
-from hasten.techniques.input.channels_last_delivery import ChannelsLastDelivery
-from hasten.techniques.input.curriculum import ProgressiveLength, ProgressiveResolution
-from hasten.techniques.input.fastest_loader import FastestLoader
-from hasten.techniques.input.infobatch import InfoBatch
-from hasten.techniques.input.length_bucketing import LengthBucketing
-from hasten.techniques.input.loader_threads import LoaderProcess, LoaderThreads
-from hasten.techniques.input.packed_store import PackedStore
-from hasten.techniques.input.prefetch import Prefetch
-from hasten.techniques.input.resident import Resident
-from hasten.techniques.input.sequence_packing import SequencePacking
-from hasten.techniques.model.depthwise_separable import DepthwiseSeparable
-from hasten.techniques.model.freezing import Freezing
-from hasten.techniques.model.light_activations import LightActivations
-from hasten.techniques.model.low_rank_linear import LowRank
-from hasten.techniques.model.magnitude_pruning import MagnitudePruning
-from hasten.techniques.model.semi_structured import SemiStructured
-from hasten.techniques.model.sparse_embedding import SparseEmbedding
-from hasten.techniques.model.sparse_input import SparseInput
-from hasten.techniques.update.averaging import Ema, Swa
-from hasten.techniques.update.delayed_update import DelayedUpdate
-from hasten.techniques.update.fused_optimizer import FusedOptimizer
-from hasten.techniques.update.low_precision_state import Bf16State, Int8State
-from hasten.techniques.update.one_cycle import OneCycle
-from hasten.techniques.update.optimizers import MuonHybrid, OptimizerChoice, Prodigy, ScheduleFree, Soap
-from hasten.techniques.update.schedule import FallingRate
+from hasten.base.records.card import Card
+from hasten.base.registry import Registry
 from hasten.training.technique import Technique
 
-OWN: tuple[type[Technique], ...] = (
-    BatchedGather,
-    Resident,
-    FastestLoader,
-    LoaderThreads,
-    LoaderProcess,
-    PackedStore,
-    Prefetch,
-    ChannelsLastDelivery,
-    BlockShuffle,
-    LengthBucketing,
-    SequencePacking,
-    Augmentation,
-    BatchSize,
-    InfoBatch,
-    ProgressiveLength,
-    ProgressiveResolution,
-    LightActivations,
-    LowRank,
-    DepthwiseSeparable,
-    Freezing,
-    MagnitudePruning,
-    SemiStructured,
-    SparseEmbedding,
-    SparseInput,
-    OneDnnFp32,
-    ChannelsLast,
-    Bf16,
-    Compile,
-    CpuRuntime,
-    MallocTuning,
-    Tf32,
-    Fp16,
-    Fp8,
-    CompileRegions,
-    CudaGraphs,
-    FusedLinearCrossEntropy,
-    Int8Training,
-    Sdpa,
-    CpuFlashAttention,
-    MathAttention,
-    MicroBatch,
-    ActivationCheckpointing,
-    ActivationCheckpointingSelective,
-    ActivationCheckpointingBudget,
-    OptimizerInBackward,
-    LosslessSaved,
-    Int8Saved,
-    ClipNorm,
-    ClipValue,
-    ClipAdaptive,
-    Centralize,
-    NonfiniteGuard,
-    FusedOptimizer,
-    Bf16State,
-    Int8State,
-    OneCycle,
-    DelayedUpdate,
-    Ema,
-    Swa,
-    FallingRate,
-    OptimizerChoice,
-    MuonHybrid,
-    ScheduleFree,
-    Prodigy,
-    Soap,
+BUILT_IN = {
+    "batched_gather": "input.batched_gather:BatchedGather",
+    "resident": "input.resident:Resident",
+    "fastest_loader": "input.fastest_loader:FastestLoader",
+    "loader_threads": "input.loader_threads:LoaderThreads",
+    "loader_process": "input.loader_threads:LoaderProcess",
+    "loader_workers": "input.loader_threads:LoaderWorkers",
+    "packed_store": "input.packed_store:PackedStore",
+    "prefetch": "input.prefetch:Prefetch",
+    "channels_last_delivery": "input.channels_last_delivery:ChannelsLastDelivery",
+    "block_shuffle": "input.block_shuffle:BlockShuffle",
+    "length_bucketing": "input.length_bucketing:LengthBucketing",
+    "sequence_packing": "input.sequence_packing:SequencePacking",
+    "augmentation": "input.augmentation:Augmentation",
+    "batch_size": "input.batch_size:BatchSize",
+    "infobatch": "input.infobatch:InfoBatch",
+    "progressive_length": "input.curriculum:ProgressiveLength",
+    "progressive_resolution": "input.curriculum:ProgressiveResolution",
+    "light_activations": "model.light_activations:LightActivations",
+    "low_rank_linear": "model.low_rank_linear:LowRank",
+    "depthwise_separable": "model.depthwise_separable:DepthwiseSeparable",
+    "freezing": "model.freezing:Freezing",
+    "magnitude_pruning": "model.magnitude_pruning:MagnitudePruning",
+    "semi_structured": "model.semi_structured:SemiStructured",
+    "sparse_embedding": "model.sparse_embedding:SparseEmbedding",
+    "sparse_input": "model.sparse_input:SparseInput",
+    "onednn_fp32": "forward.onednn_fp32:OneDnnFp32",
+    "channels_last": "forward.channels_last:ChannelsLast",
+    "bf16": "forward.bf16:Bf16",
+    "compile": "forward.compile:Compile",
+    "cpu_runtime": "forward.cpu_runtime:CpuRuntime",
+    "malloc_tuning": "forward.malloc_tuning:MallocTuning",
+    "tf32": "forward.tf32:Tf32",
+    "fp16": "forward.fp16:Fp16",
+    "fp8": "forward.fp8:Fp8",
+    "compile_regions": "forward.compile_regions:CompileRegions",
+    "cuda_graphs": "forward.cuda_graphs:CudaGraphs",
+    "fused_linear_cross_entropy": "forward.fused_linear_cross_entropy:FusedLinearCrossEntropy",
+    "int8_linear": "forward.int8_linear:Int8Training",
+    "sdpa": "forward.sdpa:Sdpa",
+    "cpu_flash_attention": "forward.cpu_flash_attention:CpuFlashAttention",
+    "math_attention": "forward.math_attention:MathAttention",
+    "micro_batch": "backward.micro_batch:MicroBatch",
+    "activation_checkpointing": "backward.activation_checkpointing:ActivationCheckpointing",
+    "activation_checkpointing_selective": "backward.activation_checkpointing:ActivationCheckpointingSelective",
+    "activation_checkpointing_budget": "backward.activation_checkpointing_budget:ActivationCheckpointingBudget",
+    "optimizer_in_backward": "backward.optimizer_in_backward:OptimizerInBackward",
+    "lossless_saved": "backward.saved_tensors:LosslessSaved",
+    "int8_saved": "backward.saved_tensors:Int8Saved",
+    "clip_norm": "gradient.clip:ClipNorm",
+    "clip_value": "gradient.clip:ClipValue",
+    "clip_adaptive": "gradient.clip:ClipAdaptive",
+    "centralize": "gradient.centralize:Centralize",
+    "nonfinite_guard": "gradient.nonfinite_guard:NonfiniteGuard",
+    "fused_optimizer": "update.fused_optimizer:FusedOptimizer",
+    "bf16_state": "update.low_precision_state:Bf16State",
+    "int8_state": "update.low_precision_state:Int8State",
+    "one_cycle": "update.one_cycle:OneCycle",
+    "delayed_update": "update.delayed_update:DelayedUpdate",
+    "ema": "update.averaging:Ema",
+    "swa": "update.averaging:Swa",
+    "schedule": "update.schedule:FallingRate",
+    "optimizer_choice": "update.optimizers:OptimizerChoice",
+    "muon_hybrid": "update.optimizers:MuonHybrid",
+    "schedule_free": "update.optimizers:ScheduleFree",
+    "prodigy": "update.optimizers:Prodigy",
+    "soap": "update.optimizers:Soap",
+}
+"""Name -> "module:class", the module relative to this package."""
+
+
+def _adapt(name: str, offered: Any) -> type[Technique]:
+    if not isinstance(offered, type) or not isinstance(getattr(offered, "card", None), Card):
+        raise TypeError("it must be a class with a `card`")
+    for method in ("refuse", "apply"):
+        if not callable(getattr(offered, method, None)):
+            raise TypeError(f"it lacks the method `{method}`")
+    return offered
+
+
+_TECHNIQUES: Registry[type[Technique]] = Registry(
+    "technique",
+    group="hasten.techniques",
+    built_in={name: f"hasten.techniques.{place}" for name, place in BUILT_IN.items()},
+    adapt=_adapt,
+    name_of=lambda kind: kind.card.name,
 )
 
 
-@cache
-def techniques() -> dict[str, type[Technique]]:
+def techniques() -> Registry[type[Technique]]:
     """Return name -> technique, hasten's own first, then those that installed packages offer."""
-    found = {kind.card.name: kind for kind in OWN}
-    for point in entry_points(group="hasten.techniques"):
-        kind = point.load()
-        found.setdefault(kind.card.name, kind)
-    return found
+    return _TECHNIQUES
+
+
+def own_techniques() -> list[type[Technique]]:
+    """Return hasten's own techniques, in their order."""
+    return [_TECHNIQUES[name] for name in BUILT_IN]
 
 
 def technique(name: str) -> type[Technique]:
@@ -150,3 +115,13 @@ def technique(name: str) -> type[Technique]:
     if name not in techniques():
         raise unknown_name("technique", name, techniques())
     return techniques()[name]
+
+
+def register(kind: type[Technique]) -> type[Technique]:
+    """Make a technique of one's own known in this process, by the name on its card. May be used as a decorator.
+
+    Raises:
+        BadInput: if another technique has the name, or the class lacks a card, `refuse` or `apply`.
+    """
+    card = getattr(kind, "card", None)
+    return techniques().register(card.name if isinstance(card, Card) else kind.__name__, kind)

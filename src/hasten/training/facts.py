@@ -1,24 +1,29 @@
 """A task and its recipe described for people."""
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from hasten.base.records.run import TaskFacts
-from hasten.training.inspection import example_model
-from hasten.training.recipe import Recipe
-from hasten.training.task import quality_of
+from hasten.base.seeds import preserved, seed_all
+from hasten.training.inspection import example_batch, example_model
+from hasten.training.loss import ClassLoss, class_dimension, loss_function
+from hasten.training.recipe import Recipe, baseline, call_model
+from hasten.training.task import Task, quality_of
 
 
 def task_facts(recipe: Recipe) -> TaskFacts:
-    """Return what is going to be trained; builds the model once to count its parameters."""
+    """Return what is going to be trained; builds the model, and runs it once where the targets are classes."""
     task, update = recipe.task, recipe.update
     return TaskFacts(
         name=task.name,
         train_samples=len(task.data.train),  # type: ignore[arg-type]
         valid_samples=len(task.data.valid),  # type: ignore[arg-type]
-        sample_shape=" -> ".join(map(_shape, task.data.train[0])),
+        sample_shape=" -> ".join([*map(_shape, task.data.train[0][:-1]), _target(task)]),
         parameters=sum(parameter.numel() for parameter in example_model(recipe).parameters()),
         batch_size=recipe.input.batch_size,
-        optimizer=update.optimizer if isinstance(update.optimizer, str) else "the task's own",
+        optimizer=update.optimizer if isinstance(update.optimizer, str) else _name(update.optimizer),
         learning_rate=update.lr,
         schedule=update.schedule.name,
         epochs=task.stop.epochs,
@@ -26,6 +31,25 @@ def task_facts(recipe: Recipe) -> TaskFacts:
         metric=quality_of(task).name,
         target=task.stop.target,
     )
+
+
+def _target(task: Task) -> str:
+    """Return the shape of a target; of labels, the number of classes that the model tells apart."""
+    loss, target = loss_function(task.loss), task.data.train[0][-1]
+    if not isinstance(loss, ClassLoss) or (isinstance(target, Tensor) and target.is_floating_point()):
+        return _shape(target)
+    batch = example_batch(baseline(task))
+    with preserved(), torch.no_grad():
+        seed_all(task.seed)
+        output = call_model(task.model().eval(), batch)
+    classes = f"{output.shape[class_dimension(output, batch[-1], loss.class_dim)]} classes"
+    return f"{_shape(target)} of {classes}" if isinstance(target, Tensor) and target.ndim else classes
+
+
+def _name(optimizer: Any) -> str:
+    """Return the name of a class; a function is the task's own."""
+    kind = getattr(optimizer, "func", optimizer)
+    return kind.__name__ if isinstance(kind, type) else "the task's own"
 
 
 def _shape(value: object) -> str:

@@ -1,6 +1,7 @@
 """The loss as a sum and a count, so that the parts of a batch add up to the whole."""
 
 import functools
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.data.batch import Batch, size_of, target_of
+from hasten.data.batch import Batch, size_of, target_of, tensors_of
 
 Count: TypeAlias = float | Tensor
 """What a mean divides by. A scalar tensor where only the device knows it, so that nothing waits for an accelerator."""
@@ -207,11 +208,21 @@ class OfMean:
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
         count = self.count(batch)
+        if isinstance(self.mean, nn.Module):
+            _follow(self.mean, batch)
         return Loss(self.mean(output, target_of(batch)) * count, count)
 
     def count(self, batch: Batch) -> int:
         """Return the number of samples."""
         return size_of(batch)
+
+
+def _follow(module: nn.Module, batch: Batch) -> None:
+    """Move a loss module's tensors to where the batch is, if they are not there."""
+    held = next(itertools.chain(module.buffers(), module.parameters()), None)
+    device = next(tensors_of(batch)).device
+    if held is not None and held.device != device:
+        module.to(device)
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": CrossEntropy(), "mse": SquaredError()}

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn, optim
 
 from hasten.base.errors import BadInput
-from hasten.base.seeds import random_state, seed_all, set_random_state
+from hasten.base.seeds import derive, random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, changed_in_turn, to_device
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.loading.loaders import Fetch, Fetched, per_sample, whole
+from hasten.data.loading.loaders import Fetch, Fetched, of_epoch, whole
 from hasten.data.loading.order import sequential
 from hasten.training.contexts import Contexts
 from hasten.training.loss import Count, Loss
@@ -22,7 +22,7 @@ from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
 from hasten.training.optimizers import build_optimizer
 from hasten.training.position import Position, StopState
-from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper
+from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper, sample_loader
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
@@ -79,7 +79,7 @@ class Session:
                 ids = full_batch
             else:
                 ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.position.epoch))
-            fetched = self.train_fetch(ids)
+            fetched = of_epoch(self.train_fetch, derive(self.seed, "samples", self.position.epoch))(ids)
             if self.recipe.input.ahead:
                 make = partial(self._made, epoch=self.position.epoch)
                 fetched = made_ahead(fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device)
@@ -286,7 +286,7 @@ def _valid_fetch(recipe: Recipe) -> Fetch:
     if loader is whole:
         if size is None:
             return whole(task.data.valid, len(task.data.valid))  # type: ignore[arg-type]
-        loader = per_sample
+        loader = sample_loader(task)
     return loader(task.data.valid, size or recipe.backward.micro_batch or recipe.input.batch_size)
 
 

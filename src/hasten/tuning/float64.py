@@ -1,13 +1,17 @@
 """The same recipe in float64: what the baseline would compute if it did not round."""
 
+import functools
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from hasten.data.batch import Batch, map_tensors
-from hasten.training.recipe import Recipe
+from hasten.training.recipe import Function, Recipe
 
 
 def to_double(model: nn.Module) -> nn.Module:
@@ -36,10 +40,46 @@ def double_by_default() -> Generator[None]:
         torch.set_default_dtype(before)
 
 
+def with_own_tensors(function: Function) -> Function:
+    """Return a loss, (output, batch) -> Loss, that takes an output in float64 beside float32 tensors of its own.
+
+    Class weights or a matrix of costs, held as attributes, in a closure or a partial, are converted as they are used,
+    which is exact. The forward pass is returned as it is: what it rounds to float32 would spoil the reference.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: Any) -> Any:
+        if isinstance(args[0], nn.Module):
+            return function(*args)
+        with _Promoting():
+            return function(*args)
+
+    return wrapped
+
+
+class _Promoting(TorchFunctionMode):
+    """Call an operation that refuses float64 beside float32 once more, all in float64."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options = kwargs or {}
+        try:
+            return func(*args, **options)
+        except (RuntimeError, ValueError):
+            kinds = {leaf.dtype for leaf in tree_leaves((args, options)) if isinstance(leaf, Tensor)}
+            if not {torch.float32, torch.float64} <= kinds:
+                raise
+            args, options = tree_map(_doubled, (args, options))
+            return func(*args, **options)
+
+
+def _doubled(value: Any) -> Any:
+    return value.double() if isinstance(value, Tensor) and value.dtype is torch.float32 else value
+
+
 def in_float64(recipe: Recipe) -> Recipe:
     """Return the recipe computed in float64 from the same float32 initialization and data.
 
     Meant for a baseline: a technique that asks for another number format would still get it.
     """
     recipe = recipe.with_batch_transform(batch_to_double).with_surgery(to_double, undo=to_single)
-    return recipe.with_context(double_by_default)
+    return recipe.with_context(double_by_default).wrap(with_own_tensors)

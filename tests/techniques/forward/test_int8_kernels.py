@@ -132,11 +132,64 @@ def _fresh() -> Iterator[None]:
 def test_it_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     native.library(quantize.KERNELS, torch.float32)
-    (kept,) = (tmp_path / "hasten").iterdir()
+    (kept,) = (tmp_path / "hasten" / "kernels").iterdir()
     made = kept.stat().st_mtime_ns
     native.forget()
     native.library(quantize.KERNELS, torch.float32)
-    assert [path.stat().st_mtime_ns for path in (tmp_path / "hasten").iterdir()] == [made]
+    assert [path.stat().st_mtime_ns for path in kept.parent.iterdir()] == [made]
+
+
+@needs_compiler
+@pytest.mark.usefixtures("_fresh")
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_library_is_built_again_and_never_loaded(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.library(quantize.KERNELS, torch.float32)
+    (kept,) = (tmp_path / "hasten" / "kernels").iterdir()
+    whole = kept.read_bytes()
+    middle = len(whole) // 2
+    content = {"truncated": whole[:middle], "flipped": whole[:middle] + b"\xff" + whole[middle + 1 :], "empty": b""}
+    damaged = tmp_path / "damaged"  # a file of its own, since this process has the whole one mapped
+    damaged.write_bytes(content[damage])
+    damaged.replace(kept)
+    native.forget()
+    loaded: list[bytes] = []
+    monkeypatch.setattr(native.ctypes, "CDLL", lambda path: loaded.append(Path(path).read_bytes()))
+    native.library(quantize.KERNELS, torch.float32)
+    (again,) = kept.parent.iterdir()
+    assert loaded == [again.read_bytes()]
+    assert len(loaded[0]) == len(whole)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("_fresh")
+def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "hasten" / "kernels"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    with pytest.raises(Refused, match="nobody else can write"):
+        native.library(quantize.KERNELS, torch.float32)
+    folder.chmod(0o700)
+    monkeypatch.setattr(native.os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(Refused, match="that you own"):
+        native.library(quantize.KERNELS, torch.float32)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("_fresh")
+def test_a_library_is_flushed_to_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done: list[str] = []
+    flush, rename = os.fsync, Path.replace
+    monkeypatch.setattr("os.fsync", lambda file: (done.append("fsync"), flush(file))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("rename"), rename(self, target))[1])
+    native.library(quantize.KERNELS, torch.float32)
+    assert done == ["fsync", "rename", "fsync"]
 
 
 @pytest.mark.usefixtures("_fresh")
@@ -148,7 +201,7 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match=r"ended with 4: no such option. Set CXX"):
         native.library(quantize.KERNELS, torch.float32)
-    assert os.listdir(tmp_path / "hasten") == []
+    assert os.listdir(tmp_path / "hasten" / "kernels") == []
 
 
 @needs_compiler
@@ -156,5 +209,5 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hasten").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(Refused, match="must be kept in .* Set XDG_CACHE_HOME"):
+    with pytest.raises(Refused, match="cannot be kept or loaded: .* Set XDG_CACHE_HOME"):
         native.library(quantize.KERNELS, torch.float32)

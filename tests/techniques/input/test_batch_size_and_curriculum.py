@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from hasten import Stop
+from hasten import Stop, Update
+from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.input.curriculum import shortened, shrunk, size_at
@@ -23,6 +24,30 @@ def test_a_larger_batch_makes_fewer_updates_on_the_same_samples() -> None:
     assert recipe.update.lr == pytest.approx(3e-2)
     refusal = make("batch_size", {"factor": 8}).refuse(baseline(mlp_task()), facts())
     assert refusal == "8 times 8 samples are more than the 50 that there are"
+
+
+@settings(max_examples=25, deadline=None)
+@given(factor=st.integers(2, 6), power=st.sampled_from([None, 0.0, 0.25, 1.0]), every=st.integers(1, 9))
+def test_a_larger_batch_scales_the_rate_and_is_judged_after_as_many_samples(
+    factor: int, power: float | None, every: int
+) -> None:
+    task = mlp_task(stop=Stop(steps=30, evaluate_every=every), samples=400)
+    knobs = {"factor": factor} | ({} if power is None else {"lr_power": power})
+    larger = make("batch_size", knobs).apply(baseline(task))
+    assert larger.update.lr == pytest.approx(1e-2 * factor ** (0.5 if power is None else power))
+    assert larger.task.stop.steps == -(-30 // factor)
+    assert larger.task.stop.evaluate_every == -(-every // factor)
+    run = build(larger)
+    judged = [event.step for event in train(run) if isinstance(event, Evaluation)]
+    due = [step for step in range(1, run.position.step + 1) if step % -(-every // factor) == 0]
+    assert judged == sorted({*due, run.position.step})
+
+
+def test_a_larger_batch_leaves_the_rates_of_a_factory_alone() -> None:
+    task = mlp_task(update=Update(optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.3)))
+    recipe = make("batch_size", {"factor": 4}).apply(baseline(task))
+    assert recipe.update.lr is None
+    assert build(recipe).base_lrs == [0.3]
 
 
 @settings(max_examples=50, deadline=None)

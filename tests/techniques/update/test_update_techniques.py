@@ -11,6 +11,7 @@ from hasten.techniques.applying import make
 from hasten.techniques.update.fused_optimizer import FUSED
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
+from hasten.training.schedule import factor_of
 from hasten.training.session import build, total_steps
 
 from tiny_tasks import mlp_task
@@ -47,6 +48,19 @@ def test_one_cycle_rises_falls_and_is_shorter() -> None:
     assert max(rates) == pytest.approx(4e-2, rel=0.02)
     assert rates[-1] < 1e-6
     assert rates.index(max(rates)) < 0.4 * len(rates)
+
+
+@pytest.mark.parametrize(
+    ("stop", "updates"),
+    [(Stop(steps=40), 12), (Stop(steps=2), 1), (Stop(epochs=1), 7), (Stop(epochs=10, steps=30), 9)],
+)
+def test_one_cycle_shortens_runs_in_steps_as_well(stop: Stop, updates: int) -> None:
+    recipe = make("one_cycle", {"share": 0.3}).apply(baseline(mlp_task(stop=stop)))
+    run, rates = build(recipe), []
+    list(train(run, lambda part: rates.append(run.optimizer.param_groups[0]["lr"])))
+    assert run.position.step == updates
+    cycle = factor_of(Schedule("one_cycle", options={"peak": 3.0}), updates)
+    assert rates[-1] == pytest.approx(1e-2 * cycle(updates - 1))
 
 
 def test_one_cycle_refuses_schedules_and_open_ends() -> None:

@@ -3,6 +3,12 @@
 from hasten.base.records.record import Record
 
 
+class Note(Record, frozen=True):
+    """What a person should know before a result: "the loss is not a mean over samples"."""
+
+    text: str
+
+
 class Activity(Record, frozen=True):
     """Something that takes a while begins: "measuring the machine", "trying bf16 beside channels_last"."""
 

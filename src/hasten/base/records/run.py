@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from hasten.base.records.record import Record
+from hasten.base.units import as_good_as
 
 
 class StopReason(StrEnum):
@@ -105,3 +106,12 @@ class RunResult(Record, frozen=True):
     samples_per_s: float
     evaluations: tuple[Evaluation, ...]
     folder: str | None = None
+
+    def reaching(self, level: float) -> Evaluation | None:
+        """Return the first evaluation at which the metric was as good as `level`, None if there was none."""
+        good = (
+            one
+            for one in self.evaluations
+            if one.metric is not None and as_good_as(one.metric, level, higher_is_better=self.higher_is_better)
+        )
+        return next(good, None)

@@ -186,9 +186,21 @@ def _is_idx(file: Path) -> bool:
 
 
 def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    if file.suffix.lower() == ".npz":
-        return read_arrays(file)
-    return {file.name.split(".")[0]: read_array(file)}
+    """Return the arrays of a file, each with samples along its first dimension.
+
+    Raises:
+        BadInput: as `read_arrays` and `read_array`, and if an array has no samples.
+    """
+    npz = file.suffix.lower() == ".npz"
+    arrays = read_arrays(file) if npz else {file.name.split(".")[0]: read_array(file)}
+    for name, array in arrays.items():
+        if not array.size:
+            where = f", entry {printable_name(Path(name))}" if npz else ""
+            raise BadInput(
+                f"{printable_name(file)}{where}: the array has no values, shape {array.shape}. Pass a file with "
+                "samples along the first dimension."
+            )
+    return {name: array.reshape(1) if array.ndim == 0 else array for name, array in arrays.items()}
 
 
 def _holds_texts(fields: list[str]) -> bool:
