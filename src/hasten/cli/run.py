@@ -38,6 +38,7 @@ EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow traj
 
 @takes_data_options("--column")
 def run(
+    ctx: typer.Context,
     task: TaskName = "digits",
     data: DataPath = None,
     *,
@@ -67,7 +68,7 @@ def run(
             chosen, budget=budget, allow=allowed, accept=names_in(accept), seeds=seeds, runs=runs, show=screen.show
         )
         if job.evidence is None:
-            leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
+            leave_if_interrupted(job.interrupted_by, job.folder, ctx, screen)
             return
         if job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the complete pairs")
