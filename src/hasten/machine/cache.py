@@ -43,17 +43,17 @@ def load_cached(*, quick: bool = False, folder: Path | None = None) -> Machine:
             try:
                 return _with_remarks(_read(path, now), said)
             except BadInput as error:
-                said.append(f"a kept measurement was not used: {error}")
+                said.append(f"cached measurement not used: {error}")
                 _log.warning("%s", said[-1])
     machine = measure(quick=quick, disk_folder=folder)
     if is_steady(machine):
         try:
             store_cached(machine, quick=quick, folder=folder)
         except BadInput as error:
-            said.append(f"this measurement was not kept: {error}")
+            said.append(f"measurement not cached: {error}")
             _log.warning("%s", said[-1])
     else:
-        said.append("this measurement was not kept, since most of it was unsteady: the next call measures again")
+        said.append("not cached: most rates are too noisy; the next call measures again")
     return _with_remarks(machine, said)
 
 
