@@ -1,4 +1,4 @@
-"""All that a training spends its time on, per step: the step's own parts, and what it does between steps."""
+"""Time of a training per step: the parts of the step, and evaluation and checkpoints between steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from hasten.base.records.plan import Plan
 from hasten.base.records.profile import PartTime
 from hasten.base.units import percent, seconds
 from hasten.profiling.anatomy import Anatomy
 from hasten.training.checkpoint import save_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.marks import PARTS
-from hasten.training.running import CHECKPOINT_EVERY_S
+from hasten.training.saving import CHECKPOINT_EVERY_S
 from hasten.training.session import Session, steps_per_epoch
 from hasten.training.task import Stop
 
@@ -42,8 +41,8 @@ def time_between(run: Session, stop: Stop) -> Between:
     if evaluation_s < _SHORT_S:
         evaluation_s = _duration_s(partial(evaluate, run))  # the first one has built its metric, too
     with TemporaryDirectory() as folder:
-        plan, path = Plan(task=run.recipe.task.name), Path(folder) / "checkpoint.pt"
-        checkpoint_s = _duration_s(partial(save_checkpoint, run, plan, path))
+        path = Path(folder) / "checkpoint.pt"
+        checkpoint_s = _duration_s(partial(save_checkpoint, run, {}, path))
     return Between(evaluation_s, stop.evaluate_every or steps_per_epoch(run.recipe), checkpoint_s)
 
 
@@ -65,13 +64,13 @@ def shared_out(seconds_of: dict[str, float]) -> tuple[PartTime, ...]:
 
 
 def first_verdict(step_s: float, parts: Sequence[PartTime]) -> str:
-    """Return one sentence that says where most of the time goes, and how much of it is spent waiting for data."""
+    """Return one sentence with the largest part of the step and the share of waiting for data."""
     largest = max(parts, key=lambda part: part.share)
     waiting = next(part for part in parts if part.name == "input")
-    sentence = f"A step takes {seconds(step_s)}; {percent(largest.share)} of the time goes to {largest.name}"
+    sentence = f"A step takes {seconds(step_s)}; {percent(largest.share)} of it is {largest.name}"
     if largest is waiting:
         return f"{sentence}: the model waits for data."
-    return f"{sentence}, {percent(waiting.share)} to waiting for data."
+    return f"{sentence}, {percent(waiting.share)} waiting for data."
 
 
 def _duration_s(work: Callable[[], object]) -> float:

@@ -14,7 +14,7 @@ from hasten.training.loss import Loss
 from hasten.training.marks import EVALUATION, INPUT, OTHER, TRANSFER, Mark, unmarked
 from hasten.training.observers import Observer, due, observed
 from hasten.training.session import Session
-from hasten.training.stopping import ENDS_WITH_EVALUATION, already_reached, converged, first_non_finite, limit_reached
+from hasten.training.stopping import LIMITS, converged, limit_reached, non_finite
 
 REPORT_EVERY_S = 0.5
 
@@ -28,9 +28,12 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
     position, done = run.position, list[Loss]()
     started = perf_counter() - position.elapsed_s
     report_at = position.elapsed_s + REPORT_EVERY_S
-    reason, detail = limit_reached(run) or already_reached(run), ""
+    reason, detail = converged(run) or limit_reached(run), ""
 
     with run.contexts:
+        if run.stop_state.evaluation_pending and (reason is None or reason in LIMITS):  # interrupted before it was made
+            yield evaluate(run)
+            reason = converged(run) or reason
         for ids, fetched in run.fetched() if reason is None else ():
             mark(INPUT)
             batch = run.training_batch(ids, fetched)
@@ -44,15 +47,16 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                 if (record := one.report(position.step)) is not None:
                     yield Observed(step=position.step, record=record)
             reason = limit_reached(run)
-            evaluation_due = run.evaluation_due()
-            if reason or evaluation_due or position.elapsed_s >= report_at:
+            if run.evaluation_due() or reason in LIMITS:
+                run.stop_state.evaluation_pending = True
+            if reason or run.stop_state.evaluation_pending or position.elapsed_s >= report_at:
                 yield (progress := report(run, done))
-                if (broke_at := first_non_finite(progress)) is not None:
-                    reason, detail = StopReason.NON_FINITE, f"the loss of step {broke_at} was not finite"
+                if detail := non_finite(run, progress):
+                    reason = StopReason.NON_FINITE
                 report_at = position.elapsed_s + REPORT_EVERY_S
-            if reason in ENDS_WITH_EVALUATION or (evaluation_due and reason is None):
-                yield (evaluation := evaluate(run))
-                reason = converged(run, evaluation) or reason
+            if run.stop_state.evaluation_pending and (reason is None or reason in LIMITS):
+                yield evaluate(run)
+                reason = converged(run) or reason
                 mark(EVALUATION)
             mark(OTHER)
             if reason:

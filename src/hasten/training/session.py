@@ -20,6 +20,7 @@ from hasten.training.contexts import Contexts
 from hasten.training.loss import Count, Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
+from hasten.training.object_state import ObjectState, Tensors
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
 from hasten.training.recipe import Function, Recipe, Wrapper, sample_loader
@@ -27,7 +28,7 @@ from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedul
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
 from hasten.training.step import Step, closure_update, one_update
-from hasten.training.task import quality_of
+from hasten.training.task import Task, quality_of
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 
 
@@ -58,6 +59,7 @@ class Session:
     plateau: Plateau | None
     scale: LossScale | None = None
     sampling: Sampling | None = None
+    objects: ObjectState = field(default_factory=lambda: ObjectState({}))  # what else of the person's own has a state
     position: Position = field(default_factory=Position)
     stop_state: StopState = field(default_factory=StopState)
     on_gradients: Callable[[Parameters], None] | None = None  # looks at them in the step under way, see `observers`
@@ -211,13 +213,14 @@ class Session:
             "sampling": self.sampling.state() if self.sampling else None,
             "gradient": [one.state for one in self.gradient],
             "post_step": [one.state for one in self.post_step],
+            "objects": self.objects.state(),
             "random": random_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from a state of a session with the same recipe."""
+        """Continue from a state of a session with the same recipe; the state itself is copied and stays as it is."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which would train on the tensors it is given
         self.position = Position(**state["position"])
         self.stop_state = StopState(**state["stop_state"])
         if self.plateau is not None and state["plateau"] is not None:
@@ -225,10 +228,11 @@ class Session:
         if self.scale is not None:
             self.scale = LossScale(**state["scale"])
         if self.sampling is not None and state["sampling"] is not None:
-            self.sampling.load_state(state["sampling"])
+            self.sampling.load_state(deepcopy(state["sampling"]))
         for name, attached in (("gradient", self.gradient), ("post_step", self.post_step)):
             for one, saved in zip(attached, state[name], strict=True):
                 one.load_state(saved, self.recipe.parallel.device)
+        self.objects.load_state(state["objects"])
         set_random_state(state["random"])
 
 
@@ -293,6 +297,22 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         plateau=plateau_of(schedule),
         scale=scale,
         sampling=sampling,
+        objects=_objects(task, model, optimizer),
+    )
+
+
+def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> ObjectState:
+    """Return the state of what the person wrote, as far as no `state_dict` has it."""
+    return ObjectState(
+        {
+            "model": (model, Tensors.UNREGISTERED),
+            "loss": (task.loss, Tensors.ALL),
+            "optimizer": (optimizer, Tensors.NONE),
+            "training data": (task.data.train, Tensors.NONE),
+            "validation data": (task.data.valid, Tensors.NONE),
+            "augment": (task.augment, Tensors.NONE),
+            "batch transforms": (task.batch_transforms, Tensors.NONE),
+        }
     )
 
 
