@@ -118,9 +118,8 @@ def test_an_unknown_command_or_option_is_a_usage_error(invoke: Invoke) -> None:
 
 
 def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: FakeApi, tmp_path: Path) -> None:
-    words = (
-        "run mine.py --data d --budget 5% --allow trajectory,model --seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
-    )
+    words = "run mine.py --data d --budget 5% --only bf16,ema --exclude ema --allow trajectory,model "
+        "--seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
     result = invoke(*words.split(), str(tmp_path))
     assert result.exit_code == 0
     assert "2.30x faster [2.10, 2.50]" in result.output
@@ -128,7 +127,9 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
     (task,), options = api.called("run")
     assert (task.stop.target, task.stop.epochs, task.seed) == (0.9, 7, 11)
     assert options.pop("show")
-    assert options == {"budget": "5%", "allow": (Guarantee.TRAJECTORY, Guarantee.MODEL), "seeds": 3, "runs": tmp_path}
+    techniques = {"only": ("bf16", "ema"), "exclude": ("ema",)}
+    allowed = (Guarantee.TRAJECTORY, Guarantee.MODEL)
+    assert options == {"budget": "5%", "allow": allowed, "seeds": 3, "runs": tmp_path, **techniques}
 
 
 def test_run_without_options_changes_nothing_about_the_task(invoke: Invoke, api: FakeApi) -> None:

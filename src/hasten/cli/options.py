@@ -32,6 +32,10 @@ Allow: TypeAlias = Annotated[
     str,
     typer.Option("--allow", metavar="trajectory,model", help="Guarantees beyond the free ones that tuning may use."),
 ]
+Only: TypeAlias = Annotated[
+    str, typer.Option("--only", metavar="NAME,NAME", help="Try these techniques and no others.")
+]
+Exclude: TypeAlias = Annotated[str, typer.Option("--exclude", metavar="NAME,NAME", help="Do not try these techniques.")]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Stop when the metric reaches this value.")
 ]
@@ -73,14 +77,21 @@ def chosen_task(
     return replace(task, stop=stop, seed=task.seed if seed is None else seed)
 
 
+def names_of(text: str) -> tuple[str, ...]:
+    """Return the names in a list such as "bf16,compile"."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def guarantees(text: str) -> tuple[Guarantee, ...]:
     """Return the guarantees that a list such as "trajectory,model" names.
 
     Raises:
         BadInput: if one of them is unknown.
     """
-    names = [word.strip() for word in text.split(",") if word.strip()]
+    names = names_of(text)
     for name in names:
-        if name not in set(Guarantee):
+        if name not in {*Guarantee, "path"}:  # what "trajectory" was called before
             raise unknown_name("guarantee", name, [one.value for one in Guarantee])
+    if "path" in names:
+        typer.echo('hasten: note: the guarantee "path" is now called "trajectory"', err=True)
     return tuple(map(Guarantee, names))

@@ -14,6 +14,8 @@ from hasten.cli.options import (
     Budget,
     DataPath,
     Epochs,
+    Exclude,
+    Only,
     Runs,
     Seed,
     ShowAll,
@@ -21,6 +23,7 @@ from hasten.cli.options import (
     TaskName,
     chosen_task,
     guarantees,
+    names_of,
 )
 from hasten.cli.sources import DataOptions, takes_data_options
 from hasten.report.trials import need_permission
@@ -41,6 +44,8 @@ def run(
     options: DataOptions,
     budget: Budget = None,
     allow: Allow = "",
+    only: Only = "",
+    exclude: Exclude = "",
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as fit in 25 s."),
@@ -59,7 +64,16 @@ def run(
     chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
-        job = api.run(chosen, budget=budget, allow=allowed, seeds=seeds, runs=runs, show=screen.show)
+        job = api.run(
+            chosen,
+            budget=budget,
+            allow=allowed,
+            only=names_of(only) or None,
+            exclude=names_of(exclude),
+            seeds=seeds,
+            runs=runs,
+            show=screen.show,
+        )
         if job.evidence is None:
             leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
             return

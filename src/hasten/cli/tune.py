@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Allow, Budget, DataPath, ShowAll, TaskName, chosen_task, guarantees
+from hasten.cli.options import (
+    Allow,
+    Budget,
+    DataPath,
+    Exclude,
+    Only,
+    ShowAll,
+    TaskName,
+    chosen_task,
+    guarantees,
+    names_of,
+)
 from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
@@ -18,6 +29,8 @@ def tune(
     task: TaskName,
     budget: Budget = None,
     allow: Allow = "",
+    only: Only = "",
+    exclude: Exclude = "",
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file instead of printing it."),
@@ -36,7 +49,14 @@ def tune(
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
-        tuning = api.tune(chosen, budget=budget, allow=allowed, show=screen.show)
+        tuning = api.tune(
+            chosen,
+            budget=budget,
+            allow=allowed,
+            only=names_of(only) or None,
+            exclude=names_of(exclude),
+            show=screen.show,
+        )
         if out is None:
             screen.say(f"\n{plan_text(tuning.plan)}")
             screen.next(f"hasten tune {chosen.command} -o plan.toml")

@@ -50,15 +50,16 @@ def compare(
     pairs: list[Pair] = []
     seed, with_plan = first.seed, first
     while True:
-        sides = [(recipe, plain)] if with_plan else [(planned, plan), (recipe, plain)][:: 1 if len(pairs) % 2 else -1]
-        results = {with_plan.plan: with_plan} if with_plan else {}
-        for side, what in sides:
+        both = ((planned, plan, True), (recipe, plain, False))
+        sides = both[1:] if with_plan else both[:: 1 if len(pairs) % 2 else -1]
+        results = {True: with_plan} if with_plan else dict[bool, RunResult]()
+        for side, what, is_plan in sides:
             trained = run_training(side, what, show=show, seed=seed)
             show(trained.result)
             if trained.interrupted_by is not None:
                 return Compared(pairs, trained.interrupted_by)
-            results[what.names] = trained.result
-        pairs.append((results[plan.names], results[plain.names]))
+            results[is_plan] = trained.result
+        pairs.append((results[True], results[False]))
         spent_s, pair_s = perf_counter() - started, sum(result.elapsed_s for result in pairs[-1])
         if len(pairs) >= (seeds or MOST_SEEDS) or (seeds is None and spent_s + pair_s > COMPARISON_S):
             return Compared(pairs)

@@ -25,6 +25,7 @@ from hasten.training.facts import task_facts
 from hasten.training.recipe import Recipe
 from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
 from hasten.training.running import Show, run_training
+from hasten.training.technique import Technique
 from hasten.tuning.tune import tune
 
 
@@ -36,12 +37,14 @@ class Options:
         budget: of tuning; see `hasten.pipeline.budget.tuning_budget_s`.
         allow: guarantees that tuning may use.
         only: techniques that tuning tries; None for all.
+        exclude: names of techniques that tuning does not try.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
     """
 
     budget: str | None = None
     allow: frozenset[Guarantee] = FREE
-    only: frozenset[str] | None = None
+    only: tuple[Technique, ...] | None = None
+    exclude: frozenset[str] = frozenset()
     seeds: int | None = None
 
     def __post_init__(self) -> None:
@@ -109,7 +112,15 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
     budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
     show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
     shares = stage_shares(anatomy)
-    for last in tune(recipe, machine, budget_s=budget_s, allow=options.allow, only=options.only, shares=shares):
+    for last in tune(
+        recipe,
+        machine,
+        budget_s=budget_s,
+        allow=options.allow,
+        only=options.only,
+        exclude=options.exclude,
+        shares=shares,
+    ):
         show(last)
     assert isinstance(last, Tuning), "tuning ends with its record"
     return last

@@ -91,7 +91,7 @@ def plain_model(run: Session) -> nn.Module:
 def _started(run: Session, plan: Plan) -> Started:
     return Started(
         task=run.recipe.task.name,
-        plan=plan.names,
+        plan=plan.labels,
         seed=run.seed,
         step=run.position.step,
         total_steps=total_steps(run.recipe),
@@ -110,7 +110,7 @@ def _result(run: Session, plan: Plan, events: list[Event], folder: Path | None) 
         metric_name=run.quality.name,
         higher_is_better=run.quality.higher_is_better,
         target=run.recipe.task.stop.target,
-        plan=plan.names,
+        plan=plan.labels,
         seed=run.seed,
         reason=finished.reason,
         steps=finished.step,

@@ -1,6 +1,6 @@
 """Tuning: try techniques in paired experiments and return the plan that they prove."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hasten.base.errors import BadInput
 from hasten.base.records.comparison import NoiseFloor
@@ -42,7 +42,8 @@ def tune(
     *,
     budget_s: float,
     allow: frozenset[Guarantee] = FREE,
-    only: Collection[str] | None = None,
+    only: Iterable[Technique | str] | None = None,
+    exclude: Collection[str] = (),
     shares: Mapping[Stage, float] | None = None,
 ) -> Iterator[Trial | Tuning]:
     """Yield every trial as it is known; the last item is the whole tuning with its plan.
@@ -55,7 +56,8 @@ def tune(
         budget_s: seconds that tuning may take. What is not reached is reported as not proven. No experiment is begun
             that would pass 1.5 times the budget.
         allow: guarantees that a technique may give to be tried.
-        only: names of the techniques to try; None for all.
+        only: the techniques to try, by name or with their knobs; None for all.
+        exclude: names of techniques not to try.
         shares: of the step's time, by stage, where known. A technique whose stage takes less than `LEAST_SHARE` is not
             tried: it could gain no more, even if it made its stage free.
 
@@ -64,9 +66,12 @@ def tune(
     """
     if not budget_s > 0:
         raise BadInput(f"the budget of tuning must be above 0 s; found {budget_s}.")
-    kinds = techniques() if only is None else {name: technique(name) for name in only}
+    for name in exclude:
+        technique(name)
+    chosen = [make(one) if isinstance(one, str) else one for one in (techniques() if only is None else only)]
+    chosen = [one for one in chosen if one.card.name not in exclude]
     lab = open_laboratory(recipe, machine, budget_s)
-    return _apart(_experiments(lab, [make(name) for name in kinds], allow, shares or {}))
+    return _apart(_experiments(lab, chosen, allow, shares or {}))
 
 
 def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
