@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
-from hasten.tuning.ratios import of_few
+from hasten.measurement.statistics import few_ratios
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -106,7 +106,7 @@ def quality(result: dict[str, Any]) -> list[str]:
     after = f"{result['parameters'] / 1e6:.1f} M parameters after {result['steps']} steps on Shakespeare"
     rows: list[str] = []
     for row in result["rows"]:
-        found = of_few([1 + change for change in row["relative_changes"]])
+        found = few_ratios([1 + change for change in row["relative_changes"]])
         over = f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}], n = {found.n}"
         rows.append(f"| validation loss of a GPT of {after} over fp32's | {over} | {', '.join(row['techniques'])} |")
     return rows

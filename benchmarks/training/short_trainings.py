@@ -9,12 +9,12 @@ from torch.utils.data import TensorDataset
 from hasten.base.records.interval import Interval
 from hasten.base.records.run import Evaluation
 from hasten.data.loading.gather import take
+from hasten.measurement.statistics import few_ratios
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.training.session import build, total_steps
 from hasten.training.task import Data, Task
-from hasten.tuning import clock
-from hasten.tuning.ratios import of_few
+from hasten.tuning.budget import now_s
 
 VALID_SAMPLES = 1024
 FEWEST_SEEDS = 2
@@ -50,16 +50,16 @@ def last_losses(recipe: Recipe, *, seeds: int, limit_s: float) -> list[float]:
     Beyond two, no training is begun that would end after the time limit. One that takes ten times its share of the
     time is given up, and those after it are not begun.
     """
-    began, losses = clock.now_s(), list[float]()
+    began, losses = now_s(), list[float]()
     for seed in range(seeds):
-        started = clock.now_s()
+        started = now_s()
         if len(losses) >= FEWEST_SEEDS and (started - began) * (1 + 1 / len(losses)) > limit_s:
             break
         last = math.nan
         for event in train(build(recipe, seed=seed)):
             if isinstance(event, Evaluation):
                 last = math.inf if event.valid_loss is None else event.valid_loss
-            if clock.now_s() - started > LONGEST * limit_s / seeds:
+            if now_s() - started > LONGEST * limit_s / seeds:
                 return losses
         losses.append(last)
     return losses
@@ -75,4 +75,4 @@ def change(mine: list[float], plain: list[float]) -> Interval | None:
         return None
     if not all(map(math.isfinite, ratios)):
         return Interval(value=math.inf, low=math.inf, high=math.inf, n=len(ratios))
-    return of_few(ratios)
+    return few_ratios(ratios)

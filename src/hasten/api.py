@@ -15,7 +15,7 @@ from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.machine import facts, load_cached
-from hasten.pipeline.examining import examine
+from hasten.pipeline.examining import examine, judged
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
@@ -48,6 +48,7 @@ def run(
     allow: Iterable[Guarantee | str] = (),
     only: Iterable[Chosen] | None = None,
     exclude: Iterable[str] = (),
+    accept: Iterable[str] = (),
     seeds: int | None = None,
     runs: Path = RUNS,
     show: Show = silent,
@@ -61,6 +62,7 @@ def run(
         only: the techniques to try: names, classes, or instances with knobs set; None for all. A class that hasten
             does not know is registered for this process.
         exclude: names of techniques not to try.
+        accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         runs: where the run's folder is made.
         show: called with every record as it is known.
@@ -71,7 +73,7 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = _options(budget, allow, only, exclude, seeds)
+    options = _options(budget, allow, only, exclude, accept, seeds)
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -163,6 +165,7 @@ def tune(
     allow: Iterable[Guarantee | str] = (),
     only: Iterable[Chosen] | None = None,
     exclude: Iterable[str] = (),
+    accept: Iterable[str] = (),
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -173,16 +176,17 @@ def tune(
         allow: see `run`.
         only: see `run`.
         exclude: see `run`.
+        accept: see `run`.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task cannot be trained, or a name is unknown.
     """
     _check(task, show)
-    options = _options(budget, allow, only, exclude)
+    options = _options(budget, allow, only, exclude, accept)
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine)
-    show(anatomy := profile_recipe(recipe, machine))
+    show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
 
 
@@ -215,14 +219,15 @@ def _options(
     allow: Iterable[Guarantee | str],
     only: Iterable[Chosen] | None,
     exclude: Iterable[str],
+    accept: Iterable[str],
     seeds: int | None = None,
 ) -> Options:
-    chosen = None if only is None else tuple(chosen_technique(one) for one in only)
     return Options(
         budget=budget,
         allow=FREE | {Guarantee(one) for one in allow},
-        only=chosen,
+        only=None if only is None else tuple(chosen_technique(one) for one in only),
         exclude=frozenset(technique(current_name(name)).card.name for name in exclude),
+        accept=frozenset(accept),
         seeds=seeds,
     )
 

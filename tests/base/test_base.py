@@ -1,6 +1,7 @@
 """Units, seeds, files and errors."""
 
 import math
+import os
 import random
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from hasten.base import units
 from hasten.base.errors import BadInput, unknown_name
-from hasten.base.files import write_atomically, write_text
+from hasten.base.files import remove_leftovers, write_atomically, write_text
 from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.record import load, save, to_json
@@ -111,7 +112,7 @@ def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="must be writable; found: File exists"):
+    with pytest.raises(BadInput, match="cannot write .*: File exists"):
         write_text(tmp_path / "file" / "below", "x")
 
 
@@ -138,3 +139,35 @@ def test_unknown_names_come_with_the_nearest() -> None:
     error = unknown_name("task", "digit", ["digits", "linear"])
     assert str(error) == "unknown task 'digit'. Did you mean digits? Known: digits, linear."
     assert str(unknown_name("task", "zzz", [])) == "unknown task 'zzz'. Known: none."
+
+
+def test_content_is_on_disk_before_its_name_and_the_name_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        order.append("folder" if found.st_ino == tmp_path.stat().st_ino else f"{found.st_size} bytes")
+        real_fsync(descriptor)
+
+    def replace(path: Path, target: Path) -> Path:
+        order.append("rename")
+        return real_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_text(tmp_path / "file", "12345")
+    assert order == ["5 bytes", "rename", "folder"]
+
+
+def test_leftovers_of_a_file_are_deleted_and_nothing_else(tmp_path: Path) -> None:
+    gone = [".a.pt.x1y2.tmp", ".a.pt._.tmp"]
+    kept = ["a.pt", ".b.pt.x1.tmp", ".a.pt.tmp", "a.pt.x1.tmp", ".a.pt.x1.tmp.more"]
+    for name in (*gone, *kept):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".a.pt.link.tmp").symlink_to(tmp_path / "a.pt")
+    remove_leftovers(tmp_path / "a.pt")
+    remove_leftovers(tmp_path / "none" / "a.pt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, ".a.pt.link.tmp"])

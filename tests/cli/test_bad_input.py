@@ -1,6 +1,7 @@
 """Bad input through the command line, with real tasks and real files: one message, code 2, nothing lost."""
 
 import gzip
+import re
 import resource
 import shutil
 import struct
@@ -150,8 +151,8 @@ def test_numbers_out_of_range_are_told(place: Path) -> None:
 
 def test_a_run_folder_that_cannot_be_made_is_told(place: Path) -> None:
     (place / "file").write_text("not a folder")
-    assert "must be writable; found: Not a directory" in refused(place, "train", "mine.py", "--runs", "file")
-    assert "must be writable; found: Not a directory" in refused(place, "run", "mine.py", "--runs", "file")
+    assert re.search(r"cannot write .*: Not a directory", refused(place, "train", "mine.py", "--runs", "file"))
+    assert re.search(r"cannot write .*: Not a directory", refused(place, "run", "mine.py", "--runs", "file"))
 
 
 @pytest.mark.parametrize("room", [200, 2000])
@@ -161,7 +162,7 @@ def test_a_full_disk_is_told_and_older_runs_stay(place: Path, room: int) -> None
     with nearly_full(room):
         ended = CliRunner().invoke(app, ["train", "mine.py"])
     assert ended.exit_code == 2
-    assert "must be writable; found: File too large" in one_message(ended.stderr)
+    assert re.search(r"cannot write .*: File too large", one_message(ended.stderr))
     assert contents(place).items() >= before.items()
     assert not list(place.rglob("*.tmp"))
 
@@ -174,7 +175,7 @@ def test_a_full_disk_while_a_run_goes_on_leaves_its_checkpoint(place: Path, room
     with nearly_full(room):
         ended = CliRunner().invoke(app, ["train", "mine.py", "--resume", str(run), "--epochs", "4"])
     assert ended.exit_code == 2
-    assert "must be writable; found: File too large" in one_message(ended.stderr)
+    assert re.search(r"cannot write .*: File too large", one_message(ended.stderr))
     assert contents(run / "checkpoints") == before
     again = CliRunner().invoke(app, ["train", "mine.py", "--resume", str(run), "--epochs", "4"])
     assert again.exit_code == 0, "with room it goes on"
@@ -205,7 +206,7 @@ def test_resuming_another_training_is_told_with_what_differs(
 
 
 def test_resuming_with_another_seed_is_told(place: Path) -> None:
-    assert "seed: 0 there, 3 here" in refused(
+    assert "seed: 0 in the checkpoint, 3 now" in refused(
         place, "train", "mine.py", "--resume", str(only_run(place)), "--seed", "3"
     )
 
@@ -219,7 +220,8 @@ def test_a_damaged_checkpoint_is_told_and_left(place: Path, damage: str) -> None
     else:
         changed = {"cut": content[:-500], "flipped": b"\0" + content[1:], "foreign": b"not a checkpoint"}
         checkpoint.write_bytes(changed[damage])
-    assert "last.pt must be a" in refused(place, "train", "mine.py", "--resume", str(only_run(place)))
+    message = refused(place, "train", "mine.py", "--resume", str(only_run(place)))
+    assert ("no checkpoint at" if damage == "gone" else "last.pt is damaged") in message
 
 
 def test_a_folder_that_is_no_run_cannot_be_resumed(place: Path) -> None:

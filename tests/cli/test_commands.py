@@ -1,6 +1,7 @@
 """Every command with the verbs behind it replaced: what is handed on, what is printed, how it ends."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typer.testing import CliRunner, Result
 import hasten
 import hasten.machine
 import hasten.tasks.loading
-from hasten.base.errors import BadInput, HastenError, Refused, Unstable
+from hasten.base.errors import BadInput, HastenError, Interrupted, Refused, Unstable
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import save
 from hasten.base.records.run import Finished, Progress, Started, StopReason
@@ -118,8 +119,9 @@ def test_an_unknown_command_or_option_is_a_usage_error(invoke: Invoke) -> None:
 
 
 def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: FakeApi, tmp_path: Path) -> None:
-    words = "run mine.py --data d --budget 5% --only bf16,ema --exclude ema --allow trajectory,model "
-        "--seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
+    words = (
+        "run mine.py --data d --budget 5% --allow trajectory,model --seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
+    )
     result = invoke(*words.split(), str(tmp_path))
     assert result.exit_code == 0
     assert "2.30x faster [2.10, 2.50]" in result.output
@@ -127,9 +129,15 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
     (task,), options = api.called("run")
     assert (task.stop.target, task.stop.epochs, task.seed) == (0.9, 7, 11)
     assert options.pop("show")
-    techniques = {"only": ("bf16", "ema"), "exclude": ("ema",)}
-    allowed = (Guarantee.TRAJECTORY, Guarantee.MODEL)
-    assert options == {"budget": "5%", "allow": allowed, "seeds": 3, "runs": tmp_path, **techniques}
+    assert options == {
+        "budget": "5%",
+        "allow": (Guarantee.TRAJECTORY, Guarantee.MODEL),
+        "only": None,
+        "exclude": (),
+        "accept": (),
+        "seeds": 3,
+        "runs": tmp_path,
+    }
 
 
 def test_run_without_options_changes_nothing_about_the_task(invoke: Invoke, api: FakeApi) -> None:
@@ -295,3 +303,52 @@ def test_machine_measures_or_remembers_and_prints_json(invoke: Invoke, monkeypat
     printed = invoke("machine", "--refresh", "--json")
     assert msgspec.json.decode(printed.stdout, type=Machine) == make_machine()
     assert called == [("load_cached", True), ("load_cached", False), ("measure", False), ("store_cached", False)]
+
+
+TYPED = (
+    "mine.py:f",
+    "--seed",
+    "7",
+    "--epochs",
+    "1",
+    "--target",
+    "0.5",
+    "--data",
+    "my data",
+    "--skip-bad",
+    "--runs",
+    "r",
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "further"),
+    [("train", ("--plan", "p.toml")), ("train", ("--resume", "runs/old")), ("run", ("--budget", "2m", "--seeds", "3"))],
+)
+def test_the_command_that_resumes_is_the_one_that_was_typed(
+    invoke: Invoke, api: FakeApi, command: str, further: tuple[str, ...]
+) -> None:
+    api.interrupted_by, api.evidence = 2, None
+    shown = invoke(command, *TYPED, *further).output
+    again = next(line for line in shown.splitlines() if "--resume" in line)
+    words = shlex.split(again[again.index("hasten train") :])
+    folder = "runs/x" if command == "run" else "runs/a b"
+    assert words[:3] == ["hasten", "train", "mine.py:f"]
+    assert words[-2:] == ["--resume", folder]
+    typed = ["--data", "my data", "--skip-bad", "--target", "0.5", "--epochs", "1", "--seed", "7"]
+    assert sorted(words[3:-2]) == sorted([*typed, *(further if "--plan" in further else ())])
+
+
+def test_exit_in_the_code_of_a_task_is_an_error(invoke: Invoke, api: FakeApi) -> None:
+    api.error = SystemExit(0)
+    result = invoke("profile", "digits")
+    assert result.exit_code == 1
+    assert "code of the task called sys.exit(0) at" in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_a_run_that_is_ended_at_once_says_what_is_saved(invoke: Invoke, api: FakeApi, number: int, code: int) -> None:
+    api.error = Interrupted(number, "The checkpoint of step 3 is saved in runs/x.")
+    result = invoke("train", "digits")
+    assert result.exit_code == code
+    assert "interrupted at once. The checkpoint of step 3 is saved in runs/x." in result.stderr

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset, TensorDataset
 
 from hasten.data.loading.choose import fastest
-from hasten.data.loading.decode import in_process, in_threads
+from hasten.data.loading.decode import in_threads
 from hasten.data.loading.loaders import Fetch, per_sample
 from hasten.data.loading.tiers import GATHER, OWN, PROCESS, THREADS, FastestTier, tiers
+from hasten.data.loading.workers import Workers
 
 
 class Squares(Dataset[Any]):
@@ -79,12 +80,12 @@ def test_threads_hand_out_what_the_plain_loader_does(
 @pytest.mark.parametrize("dataset", [Squares(), Together()])
 def test_another_process_hands_out_what_the_plain_loader_does(dataset: Squares) -> None:
     state = torch.get_rng_state()
-    same(in_process(dataset, 4, threads=2), per_sample(dataset, 4), torch.randperm(23, generator=torch.Generator()))
+    same(Workers(1, 2)(dataset, 4), per_sample(dataset, 4), torch.randperm(23, generator=torch.Generator()))
     assert torch.equal(state, torch.get_rng_state())
     nothing_left()
 
 
-@pytest.mark.parametrize("way", [in_threads, in_process])
+@pytest.mark.parametrize("way", [in_threads, lambda dataset, size, threads: Workers(1, threads)(dataset, size)])
 def test_leaving_early_leaves_no_thread_and_no_process(way: Any) -> None:
     for number, _ in enumerate(way(Squares(500), 4, threads=2)(torch.arange(500))):
         if number == 2:
@@ -92,7 +93,7 @@ def test_leaving_early_leaves_no_thread_and_no_process(way: Any) -> None:
     nothing_left()
 
 
-@pytest.mark.parametrize("way", [in_threads, in_process])
+@pytest.mark.parametrize("way", [in_threads, lambda dataset, size, threads: Workers(1, threads)(dataset, size)])
 def test_a_sample_that_fails_is_told_with_its_own_error(way: Any) -> None:
     fetched = way(Squares(broken=9), 4, threads=2)(torch.arange(23))
     with pytest.raises(ValueError, match="sample 9 does not decode"):
@@ -115,8 +116,8 @@ KILLED = """
 import os, signal, sys, torch, psutil
 sys.path.insert(0, sys.argv[1])
 from test_tiers import Squares
-from hasten.data.loading.decode import in_process
-for number, _ in enumerate(in_process(Squares(100_000), 4, threads=2)(torch.arange(100_000))):
+from hasten.data.loading.workers import Workers
+for number, _ in enumerate(Workers(1, 2)(Squares(100_000), 4)(torch.arange(100_000))):
     if number == 3:
         print(*[child.pid for child in psutil.Process().children()], flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -177,7 +178,7 @@ def test_what_another_process_made_ahead_is_not_timed() -> None:
             yield torch.arange(1), ()
 
     def rate(ahead: dict[str, int]) -> float:
-        process = in_process(Squares(10_000, wait_s=0.02), 1, threads=1)
+        process = Workers(1)(Squares(10_000, wait_s=0.02), 1)
         ways = {"process": lambda: process(torch.arange(10_000)), "steady": steady}
         return fastest(ways, budget_s=0.1, ahead=ahead).samples_per_s["process"]
 

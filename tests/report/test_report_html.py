@@ -193,7 +193,7 @@ def test_evidence_of_hasten_0_1_is_read(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="must be writable"):
+    with pytest.raises(BadInput, match="cannot write"):
         write_html(make_evidence(), tmp_path / "file" / "report.html")
 
 

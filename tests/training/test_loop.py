@@ -8,10 +8,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from hasten import Data, Stop
+from hasten import Data, Schedule, Stop, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
 from hasten.data.loading.order import shuffled
+from hasten.training import loop
 from hasten.training.loop import PARTS, train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
@@ -165,3 +166,41 @@ def test_a_vetoed_update_changes_no_parameter() -> None:
     before = [parameter.detach().clone() for parameter in run.parameters]
     list(train(run))
     assert all(torch.equal(old, new) for old, new in zip(before, run.parameters, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [6, 7, 20, 64])
+def test_validation_is_the_mean_over_all_its_terms(batch_size: int) -> None:
+    """20 samples in batches of 6 leave a last one of 2, which is easy: it counts as 2 samples, and it counts."""
+    generator = torch.Generator().manual_seed(5)
+    x, y = torch.randn(20, 5, generator=generator), torch.randint(0, 2, (20,), generator=generator)
+    x[18:] = 30.0 * (2 * y[18:, None] - 1)
+    data = Data(train=mlp_task().data.train, valid=TensorDataset(x, y))
+    task = mlp_task(data=data, valid_batch_size=batch_size, stop=Stop(steps=4))
+    run = build(baseline(task))
+    (evaluation,) = [event for event in train(run) if isinstance(event, Evaluation)]
+    with torch.no_grad():
+        output = run.model.eval()(x)
+    assert evaluation.valid_loss == pytest.approx(float(F.cross_entropy(output, y)), rel=1e-5)
+    assert evaluation.metric == pytest.approx(float((output.argmax(1) == y).float().mean()))
+
+
+def test_the_evaluation_is_applied_before_it_is_yielded() -> None:
+    schedule = Schedule(name="plateau", options={"factor": 0.5, "patience": 0, "threshold": 0.9})
+    run = build(baseline(mlp_task(update=Update(optimizer="adam", lr=1e-2, schedule=schedule))))
+    for number, event in enumerate(event for event in train(run) if isinstance(event, Evaluation)):
+        state = run.stop_state
+        assert not state.evaluation_pending
+        assert (state.train_loss, state.loss_sum, state.loss_count) == (event.train_loss, 0.0, 0.0)
+        if event.best:
+            assert (state.best, state.best_step) == (event.metric, event.step)
+        assert run.plateau is not None
+        assert run.plateau.scale == 0.5**number
+
+
+def test_the_training_loss_does_not_depend_on_how_often_it_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for every_s in (0.0, 1e9):
+        monkeypatch.setattr(loop, "REPORT_EVERY_S", every_s)
+        events = list(train(build(baseline(mlp_task(samples=500)))))
+        found.append([event.train_loss for event in events if isinstance(event, Evaluation)])
+    assert found[0] == found[1]

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from planted import EVERY, TIME
 def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for kind in EVERY:
         monkeypatch.setitem(techniques(), kind.card.name, kind)
-    monkeypatch.setattr("hasten.tuning.clock.now_ns", TIME.now_ns)
+    monkeypatch.setattr("hasten.tuning.budget.read_clock", TIME.now_ns)
+    monkeypatch.setattr("hasten.tuning.budget.alarm", nullcontext)
     TIME.restart()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the models are tiny; more threads only wait for each other

@@ -140,7 +140,7 @@ def test_twice_the_samples_in_nearly_twice_the_time_are_faster() -> None:
     faster = compared(lab, (), (DoubleBatch(),), budget_s=20.0)
     assert faster.verdict is Verdict.FASTER
     assert faster.ratio.value == pytest.approx(1 / 0.95, rel=0.01)
-    assert messages.faster(faster, ()).endswith("a step, of 20 -> 40 samples")
+    assert messages.faster(faster, ()).endswith("a step, 20 -> 40 samples a step")
     planned_saving_s = planned_s(lab.recipe, faster.step_time_a_s) * (1 - 1 / faster.ratio.value)
     assert not_earned_back(faster, 0.9 * planned_saving_s, lab.recipe) is None
     assert not_earned_back(faster, 1.1 * planned_saving_s, lab.recipe) is not None

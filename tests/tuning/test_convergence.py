@@ -10,13 +10,13 @@ from hasten.base.records.card import Card
 from hasten.base.records.interval import Interval
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
+from hasten.measurement.statistics import few_ratios, product_of_ratios
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import total_steps
 from hasten.training.task import Stop, Update
 from hasten.tuning.convergence import FEWEST_SEEDS
 from hasten.tuning.learning_curve import Course, run_course, shortened
-from hasten.tuning.ratios import of_few, product
 from hasten.tuning.tune import tune
 
 from planted import MACHINE, TIME, Planted, card, small_task
@@ -130,7 +130,7 @@ def test_a_shortened_recipe_has_its_share_of_the_steps_and_no_target() -> None:
 
 
 def test_few_ratios_have_students_interval() -> None:
-    found = of_few([1.0, 2.0, 4.0])
+    found = few_ratios([1.0, 2.0, 4.0])
     assert found.value == pytest.approx(2.0)
     half = 4.302652729911275 * math.log(2) / math.sqrt(3)  # t of 2 degrees of freedom; the logs spread by ln 2
     assert math.log(found.high / found.value) == pytest.approx(half)
@@ -141,7 +141,7 @@ def test_few_ratios_have_students_interval() -> None:
 def test_ratios_multiply_with_their_uncertainty() -> None:
     first = Interval(value=2.0, low=1.8, high=2.2, n=9)
     second = Interval(value=1.5, low=1.2, high=1.9, n=3)
-    both = product(first, second)
+    both = product_of_ratios(first, second)
     assert both.value == pytest.approx(3.0)
     assert 1.8 * 1.2 < both.low < 3.0 * 1.2 / 1.5
     assert 3.0 * 1.9 / 1.5 < both.high < 2.2 * 1.9

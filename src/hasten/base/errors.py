@@ -4,7 +4,10 @@
     ├── BadInput         the caller gave something unusable; the command line exits with 2
     ├── Refused          a technique cannot help here, and says why
     ├── Unstable         the machine is too noisy for a number; none is printed
-    └── GuaranteeBroken  a technique did not keep the guarantee on its card
+    ├── GuaranteeBroken  a technique did not keep the guarantee on its card
+    └── TrainingFailed   the person's model, loss or data set raised an error while training
+
+`Interrupted` is a KeyboardInterrupt and no error: a person ended the run at once.
 
 A message says what must hold, what was found, where, and what to do about it.
 """
@@ -31,6 +34,18 @@ class Unstable(HastenError):  # noqa: N818
 
 class GuaranteeBroken(HastenError):  # noqa: N818
     """A technique changed more than its card allows."""
+
+
+class TrainingFailed(HastenError):  # noqa: N818
+    """Code of the task raised an error in the middle of a training."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A second signal ended a run at once; the text says what is saved."""
+
+    def __init__(self, signal_number: int, saved: str) -> None:
+        super().__init__(f"interrupted at once. {saved}")
+        self.signal_number = signal_number
 
 
 class HastenWarning(UserWarning):

@@ -1,6 +1,7 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or absent, also after a crash or a loss of power."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,19 @@ from typing import BinaryIO
 from hasten.base.errors import BadInput
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name, flush it to the disk, and rename it into place.
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], *, before_rename: Callable[[], object] | None = None
+) -> None:
+    """Write a file under a temporary name, flush it to disk, and rename it into place.
 
-    Whoever reads `path` sees the old content or the new one, never a part; a failure leaves the old file.
+    A reader of `path` sees the old content or the new one, never a part of it; on failure the old file stays. Its mode
+    follows the umask.
 
     Args:
-        path: the file to make or replace; its folder is made if missing.
-        write: called once with the open temporary file, whose `name` is its path.
+        path: the file to create or replace; its folder is created if missing.
+        write: called once with the open temporary file, whose `name` is its path. It may also replace the file of that
+            name, as safetensors does.
+        before_rename: called when the new content is on disk and the old file is still in place.
 
     Raises:
         BadInput: if the folder cannot be written or the disk is full.
@@ -31,10 +37,10 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = Path(file.name)
     try:
         with file:
-            os.fchmod(file.fileno(), 0o666 & ~_umask())  # a temporary file is made for its owner alone
             write(file)  # type: ignore[arg-type]  (a named temporary file is a binary file)
-            file.flush()
-            os.fsync(file.fileno())
+        _sync_file(temporary, mode=0o666 & ~_umask())  # by name: `write` may have replaced the file that was opened
+        if before_rename is not None:
+            before_rename()
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -45,19 +51,26 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically; see `write_atomically`."""
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def remove_leftovers(path: Path) -> None:
+    """Delete the temporary files of `path` that killed processes left; nothing may be writing `path` meanwhile.
+
+    Those of safetensors, which writes beside the file that it is to write, are among them.
+    """
+    leftover = re.compile(
+        rf"\.{re.escape(path.name)}\.\w+\.tmp" + (r"|\.tmp\w{6}" if path.suffix == ".safetensors" else "")
+    )
+    for file in path.parent.iterdir() if path.parent.is_dir() else ():
+        if leftover.fullmatch(file.name) and file.is_file() and not file.is_symlink():
+            file.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, so that a rename in it outlives a loss of power."""
+    """Flush the names in a folder to disk, so that a rename in it survives a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -65,8 +78,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _sync_file(path: Path, *, mode: int) -> None:
+    """Set the mode of a file and flush its content to disk."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def _unwritable(path: Path, error: OSError) -> BadInput:
     return BadInput(
-        f"{path} must be writable; found: {error.strerror or error}. "
-        "Nothing that existed was changed. Free some space or choose another folder."
+        f"cannot write {path}: {error.strerror or error}. Existing files are unchanged. "
+        "Free some space or choose another folder."
     )

@@ -65,6 +65,14 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _DURATION_SECONDS[match[2]]
 
 
+def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:
+    """Return whether a metric is at the target or beyond; a NaN is not.
+
+    Metrics are float32, in which 0.9 may be stored as 0.8999999: a difference of 1e-6 of the target counts as none.
+    """
+    return math.isclose(value, target, rel_tol=1e-6) or (value > target if higher_is_better else value < target)
+
+
 def finite(value: float) -> float | None:
     """Return the number, or None where it is NaN or infinite: records go to JSON, which has no such numbers."""
     return value if math.isfinite(value) else None

@@ -1,6 +1,9 @@
 """How a command fails: one message on standard error, and an exit code for scripts."""
 
 import functools
+import os
+import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -8,8 +11,9 @@ from typing import ParamSpec
 
 import typer
 
-from hasten.base.errors import BadInput, HastenError, Refused
+from hasten.base.errors import BadInput, HastenError, Interrupted, Refused
 from hasten.base.printable import printable
+from hasten.base.user_code import location_of
 
 INTERRUPTED = 130  # as in a shell: 128 + SIGINT
 FAILED = 1
@@ -34,6 +38,9 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
             command(*args, **kwargs)
         except typer.Exit:
             raise
+        except Interrupted as error:
+            _tell(str(error))
+            _exit(128 + error.signal_number)
         except KeyboardInterrupt:
             _tell("interrupted.")
             raise typer.Exit(INTERRUPTED) from None
@@ -44,6 +51,9 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
         except HastenError as error:
             _tell(f"error: {error}")
             raise typer.Exit(BAD_INPUT if isinstance(error, BadInput | Refused) else FAILED) from error
+        except SystemExit as error:  # hasten itself raises `typer.Exit`
+            _tell(f"error: code of the task called sys.exit({error.code!r}) at {location_of(error)}.")
+            raise typer.Exit(FAILED) from error
         except Exception as error:
             hint = "" if show_traceback.get() else " Run with --debug for the traceback."
             words = str(error).rstrip(".") or "no message"
@@ -51,6 +61,16 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
             raise typer.Exit(FAILED) from error
 
     return wrapped
+
+
+def _exit(code: int) -> None:
+    """Exit, also where a thread of a data loader hangs, for which Python would wait without end."""
+    main = threading.main_thread()
+    if any(thread is not main and not thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 def _tell(message: str) -> None:

@@ -32,10 +32,14 @@ Allow: TypeAlias = Annotated[
     str,
     typer.Option("--allow", metavar="trajectory,model", help="Guarantees beyond the free ones that tuning may use."),
 ]
-Only: TypeAlias = Annotated[
-    str, typer.Option("--only", metavar="NAME,NAME", help="Try these techniques and no others.")
+Only: TypeAlias = Annotated[str, typer.Option("--only", metavar="NAME,...", help="Try these techniques and no others.")]
+Exclude: TypeAlias = Annotated[str, typer.Option("--exclude", metavar="NAME,...", help="Do not try these techniques.")]
+Accept: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--accept", metavar="NAME,...", help="Keep these techniques if they are faster, even without numerical proof."
+    ),
 ]
-Exclude: TypeAlias = Annotated[str, typer.Option("--exclude", metavar="NAME,NAME", help="Do not try these techniques.")]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Stop when the metric reaches this value.")
 ]
@@ -77,8 +81,8 @@ def chosen_task(
     return replace(task, stop=stop, seed=task.seed if seed is None else seed)
 
 
-def names_of(text: str) -> tuple[str, ...]:
-    """Return the names in a list such as "bf16,compile"."""
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list such as "bf16,sdpa"."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
@@ -88,7 +92,7 @@ def guarantees(text: str) -> tuple[Guarantee, ...]:
     Raises:
         BadInput: if one of them is unknown.
     """
-    names = names_of(text)
+    names = names_in(text)
     for name in names:
         if name not in {*Guarantee, "path"}:  # what "trajectory" was called before
             raise unknown_name("guarantee", name, [one.value for one in Guarantee])

@@ -1,5 +1,6 @@
 """`hasten run`: measure, tune, train, compare, report."""
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from hasten.base.records.notices import Activity
 from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import (
     RUNS,
+    Accept,
     Allow,
     Budget,
     DataPath,
@@ -23,10 +25,10 @@ from hasten.cli.options import (
     TaskName,
     chosen_task,
     guarantees,
-    names_of,
+    names_in,
 )
 from hasten.cli.sources import DataOptions, takes_data_options
-from hasten.report.trials import need_permission
+from hasten.report.trials import need_permission, out_of_budget
 
 if TYPE_CHECKING:
     from hasten.base.records.evidence import Evidence
@@ -38,6 +40,7 @@ EXAMPLES = ("hasten run digits", "hasten run my_task.py --budget 5% --allow traj
 
 @takes_data_options("--column")
 def run(
+    ctx: typer.Context,
     task: TaskName = "digits",
     data: DataPath = None,
     *,
@@ -46,6 +49,7 @@ def run(
     allow: Allow = "",
     only: Only = "",
     exclude: Exclude = "",
+    accept: Accept = "",
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as fit in 25 s."),
@@ -68,14 +72,15 @@ def run(
             chosen,
             budget=budget,
             allow=allowed,
-            only=names_of(only) or None,
-            exclude=names_of(exclude),
+            only=names_in(only) or None,
+            exclude=names_in(exclude),
+            accept=names_in(accept),
             seeds=seeds,
             runs=runs,
             show=screen.show,
         )
         if job.evidence is None:
-            leave_if_interrupted(job.interrupted_by, job.folder, chosen, screen)
+            leave_if_interrupted(job.interrupted_by, job.folder, ctx, screen)
             return
         if job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the complete pairs")
@@ -93,6 +98,9 @@ def next_after(evidence: "Evidence", folder: Path) -> str:
     task = evidence.profile.command or evidence.task.name
     if evidence.plan.choices and judge(evidence).tone is not Tone.WORSE:
         return f"hasten train {task} --plan {shlex.quote(str(folder / PLAN))}"
+    if out_of_budget(evidence.tuning.trials):
+        minutes = math.ceil(4 * evidence.tuning.budget_s / 60)
+        return f"hasten run {task} --budget {minutes}m"
     needed = need_permission(evidence.tuning.trials)
     if needed:
         return f"hasten run {task} --allow {next(iter(needed))}"

@@ -14,6 +14,7 @@ EXAMPLES = ("hasten train digits --plan plan.toml", "hasten train digits --resum
 
 @takes_data_options("--column")
 def train(
+    ctx: typer.Context,
     task: TaskName,
     plan: PlanPath = None,
     resume: Annotated[
@@ -37,7 +38,7 @@ def train(
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)
-        leave_if_interrupted(trained.interrupted_by, folder, chosen, screen)
+        leave_if_interrupted(trained.interrupted_by, folder, ctx, screen)
         screen.say(f"run folder: {folder}")
         screen.next(
             f"hasten run {chosen.command}" if plan is None else f"hasten profile {chosen.command} --plan {plan}"

@@ -8,6 +8,7 @@ import typer
 
 from hasten.base.records.notices import Activity
 from hasten.cli.options import (
+    Accept,
     Allow,
     Budget,
     DataPath,
@@ -17,7 +18,7 @@ from hasten.cli.options import (
     TaskName,
     chosen_task,
     guarantees,
-    names_of,
+    names_in,
 )
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -31,6 +32,7 @@ def tune(
     allow: Allow = "",
     only: Only = "",
     exclude: Exclude = "",
+    accept: Accept = "",
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file instead of printing it."),
@@ -53,8 +55,9 @@ def tune(
             chosen,
             budget=budget,
             allow=allowed,
-            only=names_of(only) or None,
-            exclude=names_of(exclude),
+            only=names_in(only) or None,
+            exclude=names_in(exclude),
+            accept=names_in(accept),
             show=screen.show,
         )
         if out is None:

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +13,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.comparison import Comparison, NoiseFloor, Verdict
 from hasten.base.records.interval import Interval
 from hasten.measurement.collector import collector_off
-from hasten.measurement.confidence_sequence import ConfidenceSequence
+from hasten.measurement.confidence_sequence import FEWEST_READINGS, ConfidenceSequence
 from hasten.measurement.statistics import ratio_interval, robust_sigma, trimmed_mean
 
 Block = Callable[[int], None]
@@ -39,8 +38,7 @@ _HALF_WIDTH = 1.96 * 1.25
 """Of a 95 % interval of the median, in standard errors of a normal mean. A wild pair does not widen it, as it does not
 weigh in the comparisons either."""
 _MOST_STEPS = 10**7
-_SIGMA_GUESS = 0.02
-_NOISE_PAIRS = (8, 30)  # at least, at most
+_NOISE_PAIRS = (FEWEST_READINGS, 30)  # at least, at most
 
 
 def compare(
@@ -49,7 +47,6 @@ def compare(
     *,
     budget_s: float,
     delta: float = LEAST_DELTA,
-    sigma: float = _SIGMA_GUESS,
     samples_per_step: Work = (1.0, 1.0),
     seed: int = 0,
     clock: Clock = time.perf_counter_ns,
@@ -59,16 +56,15 @@ def compare(
     Blocks of a and b run in pairs, each pair in an order drawn by a fair coin, so that drift and what the first leaves
     behind for the second hit both alike. A pair gives d = ln(t_a / t_b), with the times of a sample. After each pair
     the confidence sequence of d is looked at, and the comparison stops when the verdict is certain or the next pair
-    would pass the budget. With probability 95 % the interval holds whenever that is: a against itself is called faster
-    or slower in at most 5 % of comparisons. No pair is discarded, for a choice made after seeing the times can favor a
-    side; a wild pair counts as three standard deviations.
+    would pass the budget. With probability 95 % the interval holds the median ratio whenever that is: a against itself
+    is called faster or slower in at most 5 % of comparisons. No pair is discarded, for a choice made after seeing the
+    times can favor a side.
 
     Args:
         a: the baseline.
         b: the candidate. An error that a block raises is passed on.
         budget_s: seconds for the pairs; warm-up (compilation included) comes on top. At least one pair is always run.
         delta: effects smaller than this share count as no difference; take it from `noise_floor`.
-        sigma: a guess of the standard deviation of d, as from `noise_floor`; it affects only how soon one stops.
         samples_per_step: of a and b, where they differ: a step that takes longer but does more may be the faster one.
         seed: of the order within pairs; the global generators are not used.
         clock: what the time is read from.
@@ -77,34 +73,39 @@ def compare(
         BadInput: if `delta`, `budget_s` or a number of samples is not positive, or a block takes no time.
     """
     work_a, work_b = samples_per_step
-    _require_positive(budget_s=budget_s, delta=delta, sigma=sigma, samples_per_step=min(samples_per_step))
-    margin = math.log1p(delta)
-
-    def certain_or_over(pairs: int, bounds: Bounds, after_next_s: float) -> bool:
-        return _verdict(bounds, margin) is not Verdict.UNCLEAR or after_next_s > budget_s
-
-    found = _measure(a, b, sigma=sigma, work=samples_per_step, seed=seed, clock=clock, enough=certain_or_over)
-    low, high = found.bounds
-    center = min(max(trimmed_mean(found.log_ratios), low), high)
+    _require_positive(budget_s=budget_s, delta=delta, samples_per_step=min(samples_per_step))
+    steps, warmup_s = _warmed_up(a, b, clock)
+    margin, more = math.log1p(delta), math.log(work_b / work_a)
+    sequence, found = ConfidenceSequence(), _Pairs(clock)
+    verdict = Verdict.UNCLEAR
+    for t_a, t_b in timed_pairs(a, b, steps=steps, seed=seed, clock=clock):
+        found.add(t_a, t_b, more)
+        sequence.add(found.log_ratios[-1])
+        verdict = _verdict(sequence.bounds(), margin)
+        if verdict is not Verdict.UNCLEAR or found.after_next_s() > budget_s:
+            break
+    low, high = sequence.bounds()
     return Comparison(
-        ratio=Interval(value=math.exp(center), low=math.exp(low), high=math.exp(high), n=len(found.times)),
-        verdict=_verdict(found.bounds, margin),
+        ratio=Interval(
+            value=math.exp(np.median(found.log_ratios)), low=math.exp(low), high=math.exp(high), n=len(found.times)
+        ),
+        verdict=verdict,
         delta=delta,
         pairs=len(found.times),
-        steps_per_block=found.steps,
-        step_time_a_s=trimmed_mean([t_a for t_a, _ in found.times]) / found.steps,
-        step_time_b_s=trimmed_mean([t_b for _, t_b in found.times]) / found.steps,
+        steps_per_block=steps,
+        step_time_a_s=trimmed_mean([t_a for t_a, _ in found.times]) / steps,
+        step_time_b_s=trimmed_mean([t_b for _, t_b in found.times]) / steps,
         samples_per_step_a=work_a,
         samples_per_step_b=work_b,
-        warmup_s=found.warmup_s,
-        spent_s=found.spent_s,
+        warmup_s=warmup_s,
+        spent_s=warmup_s + found.spent_s(),
     )
 
 
 def noise_floor(
     a: Block, a2: Block, *, budget_s: float, seed: int = 0, clock: Clock = time.perf_counter_ns
 ) -> NoiseFloor:
-    """Return how small an effect can be told here, by timing the same code against itself.
+    """Return how small an effect can be detected here, by timing the same code against itself.
 
     Runs at least 8 and at most 30 pairs, fewer than 30 where the budget ends first. If a difference is found where
     there is none (the confidence sequence excludes a ratio of 1), the machine is unstable and nothing should be judged
@@ -119,14 +120,15 @@ def noise_floor(
     """
     _require_positive(budget_s=budget_s)
     least, most = _NOISE_PAIRS
-
-    def full_or_over(pairs: int, bounds: Bounds, after_next_s: float) -> bool:
-        return pairs >= most or (pairs >= least and after_next_s > budget_s)
-
-    found = _measure(a, a2, sigma=_SIGMA_GUESS, seed=seed, clock=clock, enough=full_or_over)
-    ratio = ratio_interval(found.log_ratios)
-    sigma = robust_sigma(found.log_ratios)
-    low, high = found.bounds
+    steps, warmup_s = _warmed_up(a, a2, clock)
+    sequence, found = ConfidenceSequence(), _Pairs(clock)
+    for t_a, t_a2 in timed_pairs(a, a2, steps=steps, seed=seed, clock=clock):
+        found.add(t_a, t_a2)
+        sequence.add(found.log_ratios[-1])
+        if len(found.times) >= most or (len(found.times) >= least and found.after_next_s() > budget_s):
+            break
+    ratio, sigma = ratio_interval(found.log_ratios), robust_sigma(found.log_ratios)
+    low, high = sequence.bounds()
     stable = low <= 0 <= high
     return NoiseFloor(
         ratio=ratio,
@@ -136,49 +138,31 @@ def noise_floor(
         stable=stable,
         remark="" if stable else f"the same code timed against itself differs by a factor of {ratio}",
         pairs=len(found.times),
-        steps_per_block=found.steps,
-        spent_s=found.spent_s,
+        steps_per_block=steps,
+        spent_s=warmup_s + found.spent_s(),
     )
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """The pairs of one comparison, and the bounds of the center of their log-ratios."""
+class _Pairs:
+    """The times of the pairs so far, their log-ratios, and the time since the first one began."""
 
-    times: list[tuple[float, float]]
-    log_ratios: list[float]
-    bounds: Bounds
-    steps: int
-    warmup_s: float
-    spent_s: float
+    def __init__(self, clock: Clock) -> None:
+        self.times: list[tuple[float, float]] = []
+        self.log_ratios: list[float] = []
+        self._clock, self._begin = clock, clock()
 
+    def add(self, t_a: float, t_b: float, more: float = 0.0) -> None:
+        """Note one pair; `more` is the logarithm of the samples of a step of b over those of a."""
+        self.times.append((t_a, t_b))
+        self.log_ratios.append(math.log(t_a / t_b) + more)
 
-def _measure(
-    a: Block,
-    b: Block,
-    *,
-    sigma: float,
-    work: Work = (1.0, 1.0),
-    seed: int,
-    clock: Clock,
-    enough: Callable[[int, Bounds, float], bool],
-) -> _Measured:
-    """Time pairs until `enough(pairs, bounds, seconds after one more pair)`."""
-    begin, more = clock(), math.log(work[1] / work[0])
-    steps = _steps_per_block((a, b), clock)
-    warm = clock()
-    sequence = ConfidenceSequence(sigma=sigma)
-    times: list[tuple[float, float]] = []
-    log_ratios: list[float] = []
-    bounds = sequence.bounds()
-    for t_a, t_b in timed_pairs(a, b, steps=steps, seed=seed, clock=clock):
-        times.append((t_a, t_b))
-        log_ratios.append(math.log(t_a / t_b) + more)
-        sequence.add(log_ratios[-1])
-        bounds = sequence.bounds()
-        if enough(len(times), bounds, (clock() - warm) * 1e-9 * (1 + 1 / len(times))):
-            break
-    return _Measured(times, log_ratios, bounds, steps, (warm - begin) * 1e-9, (clock() - begin) * 1e-9)
+    def spent_s(self) -> float:
+        """Return the seconds since the beginning."""
+        return (self._clock() - self._begin) * 1e-9
+
+    def after_next_s(self) -> float:
+        """Return what `spent_s` will be after one more pair."""
+        return self.spent_s() * (1 + 1 / len(self.times))
 
 
 def timed_pairs(
@@ -212,10 +196,10 @@ def _block_time_s(block: Block, steps: int, clock: Clock) -> float:
         return max(clock() - begin, 1) * 1e-9
 
 
-def _steps_per_block(sides: tuple[Block, ...], clock: Clock) -> int:
-    """Warm both sides up and return how many steps the faster one needs to fill a block."""
-    steps = LEAST_STEPS
-    for side in sides:
+def _warmed_up(a: Block, b: Block, clock: Clock) -> tuple[int, float]:
+    """Warm both sides up; return how many steps the faster one needs to fill a block, and the seconds it took."""
+    begin, steps = clock(), LEAST_STEPS
+    for side in (a, b):
         side(LEAST_STEPS)
         while (block_s := _block_time_s(side, steps, clock)) < LEAST_BLOCK_S:
             steps = max(steps + 1, math.ceil(1.05 * steps * LEAST_BLOCK_S / block_s))
@@ -224,7 +208,7 @@ def _steps_per_block(sides: tuple[Block, ...], clock: Clock) -> int:
                     f"a block must take time: {steps:.0e} steps would not fill {LEAST_BLOCK_S} s. "
                     "Check that the callable runs the steps it is asked for."
                 )
-    return steps
+    return steps, (clock() - begin) * 1e-9
 
 
 def _verdict(bounds: Bounds, margin: float) -> Verdict:

@@ -55,6 +55,27 @@ def ratio_interval(log_ratios: ArrayLike, *, level: float = 0.95) -> Interval:
     return Interval(value=math.exp(logs.value), low=math.exp(logs.low), high=math.exp(logs.high), n=logs.n, level=level)
 
 
+def few_ratios(ratios: Sequence[float], *, level: float = 0.95) -> Interval:
+    """Return the geometric mean of at least two ratios with Student's t interval of their logarithms.
+
+    For whole trainings, of which there are 3 to 10: a trimmed mean would throw away two of five, and a pair of
+    trainings is never a mere disturbance, as a wild reading of a clock is.
+    """
+    logs = np.log(_positive(ratios, "ratios", least=2))
+    center, count = float(logs.mean()), len(logs)
+    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(logs.std(ddof=1)) / math.sqrt(count)
+    low, high = math.exp(center - half), math.exp(center + half)
+    return Interval(value=math.exp(center), low=low, high=high, n=count, level=level)
+
+
+def product_of_ratios(first: Interval, second: Interval) -> Interval:
+    """Return the interval of the product of two independent ratios; errors add up in quadrature, as logarithms."""
+    value = first.value * second.value
+    below = math.hypot(math.log(first.value / first.low), math.log(second.value / second.low))
+    above = math.hypot(math.log(first.high / first.value), math.log(second.high / second.value))
+    return Interval(value=value, low=value * math.exp(-below), high=value * math.exp(above), n=min(first.n, second.n))
+
+
 def trimmed_mean(values: ArrayLike) -> float:
     """Return the mean of the middle 60 % of at least one finite number."""
     sample = np.sort(_finite(values, "values", least=1))

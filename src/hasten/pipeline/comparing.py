@@ -1,12 +1,13 @@
 """Baseline against plan: whole trainings, paired by seed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Plan
-from hasten.base.records.run import RunResult
+from hasten.base.records.run import RunResult, StopReason
 from hasten.base.seeds import derive
 from hasten.measurement.statistics import ratio_interval
 from hasten.training.recipe import Recipe
@@ -43,38 +44,78 @@ def compare(
         show: called with every event and result.
 
     Returns:
-        The whole pairs; an interruption ends the comparison early.
+        The whole pairs. An interruption ends the comparison early, and so does a training that diverges: more of them
+        could not make the plan faster.
     """
     started = perf_counter()
-    plain = Plan(task=plan.task)
+    sides = {"plan": (planned, plan), "baseline": (recipe, Plan(task=plan.task))}
     pairs: list[Pair] = []
-    seed, with_plan = first.seed, first
+    seed, results = first.seed, {"plan": first}
     while True:
-        both = ((planned, plan, True), (recipe, plain, False))
-        sides = both[1:] if with_plan else both[:: 1 if len(pairs) % 2 else -1]
-        results = {True: with_plan} if with_plan else dict[bool, RunResult]()
-        for side, what, is_plan in sides:
-            trained = run_training(side, what, show=show, seed=seed)
+        order = ("plan", "baseline") if len(pairs) % 2 == 0 else ("baseline", "plan")
+        for side in order:
+            if side in results:
+                continue
+            trained = run_training(*sides[side], show=show, seed=seed)
             show(trained.result)
             if trained.interrupted_by is not None:
                 return Compared(pairs, trained.interrupted_by)
-            results[is_plan] = trained.result
-        pairs.append((results[True], results[False]))
+            results[side] = trained.result
+        pairs.append((results["plan"], results["baseline"]))
         spent_s, pair_s = perf_counter() - started, sum(result.elapsed_s for result in pairs[-1])
-        if len(pairs) >= (seeds or MOST_SEEDS) or (seeds is None and spent_s + pair_s > COMPARISON_S):
+        enough = len(pairs) >= (seeds or MOST_SEEDS) or (seeds is None and spent_s + pair_s > COMPARISON_S)
+        if enough or any(map(_diverged, pairs[-1])):
             return Compared(pairs)
-        seed, with_plan = derive(recipe.task.seed, "comparison", len(pairs)) % 10_000, None
+        seed, results = derive(recipe.task.seed, "comparison", len(pairs)) % 10_000, {}
 
 
-def paired_speedup(pairs: list[Pair]) -> Interval | None:
-    """Return baseline time over plan time, typical over the pairs, or None where fewer than two pairs tell.
+def equal_quality(pairs: Sequence[Pair]) -> float | None:
+    """Return the metric to which times are compared: the target, or the best that every run reached if one missed it.
 
-    Where the task has a target, the times are those to the target, and only pairs in which both reached it count.
+    None where the task has no target, or a run has no finite metric.
     """
-    ratios: list[float] = []
-    for with_plan, without in pairs:
-        if with_plan.target is None:
-            ratios.append(math.log(without.elapsed_s / with_plan.elapsed_s))
-        elif with_plan.time_to_target_s is not None and without.time_to_target_s is not None:
-            ratios.append(math.log(without.time_to_target_s / with_plan.time_to_target_s))
-    return ratio_interval(ratios) if len(ratios) > 1 else None
+    runs = [run for pair in pairs for run in pair]
+    target = runs[0].target
+    if target is None or all(run.time_to_target_s is not None for run in runs):
+        return target
+    best = [run.best_metric for run in runs]
+    reached = [metric for metric in best if metric is not None and math.isfinite(metric)]
+    if len(reached) < len(runs):
+        return None
+    return min(reached) if runs[0].higher_is_better else max(reached)
+
+
+def paired_speedup(pairs: Sequence[Pair]) -> Interval | None:
+    """Return baseline time over plan time to equal quality, typical over the pairs; None where that is not known.
+
+    A plan is never faster if it missed the target on a seed on which the baseline reached it, or if a run diverged. One
+    pair is too few for an interval.
+    """
+    if len(pairs) < 2 or any(_diverged(run) for pair in pairs for run in pair):
+        return None
+    if any(_missed(with_plan) and not _missed(without) for with_plan, without in pairs):
+        return None
+    level = equal_quality(pairs)
+    times = [(_time_s(with_plan, level), _time_s(without, level)) for with_plan, without in pairs]
+    ratios = [math.log(plain_s / plan_s) for plan_s, plain_s in times if plan_s is not None and plain_s is not None]
+    return ratio_interval(ratios) if len(ratios) == len(pairs) else None
+
+
+def _time_s(run: RunResult, level: float | None) -> float | None:
+    """Return the seconds until a run was as good as `level`; of all of it where the task has no target."""
+    if run.target is None:
+        return run.elapsed_s
+    if level is None:
+        return None
+    if level == run.target:
+        return run.time_to_target_s
+    evaluation = run.reaching(level)
+    return evaluation.elapsed_s if evaluation is not None else None
+
+
+def _missed(run: RunResult) -> bool:
+    return run.target is not None and run.time_to_target_s is None
+
+
+def _diverged(run: RunResult) -> bool:
+    return run.reason is StopReason.NON_FINITE

@@ -15,7 +15,7 @@ from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.base.units import seconds
 from hasten.pipeline.budget import planned_s, tuning_budget_s
-from hasten.pipeline.comparing import Compared, compare, paired_speedup
+from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_speedup
 from hasten.pipeline.examining import judged
 from hasten.profiling.profile import profile
 from hasten.report.html import write_html
@@ -26,7 +26,8 @@ from hasten.training.recipe import Recipe
 from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
 from hasten.training.running import Show, run_training
 from hasten.training.technique import Technique
-from hasten.tuning.tune import tune
+from hasten.tuning.context import Hints
+from hasten.tuning.tune import check_accepted, tune
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Options:
         allow: guarantees that tuning may use.
         only: techniques that tuning tries; None for all.
         exclude: names of techniques that tuning does not try.
+        accept: techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
     """
 
@@ -45,10 +47,12 @@ class Options:
     allow: frozenset[Guarantee] = FREE
     only: tuple[Technique, ...] | None = None
     exclude: frozenset[str] = frozenset()
+    accept: frozenset[str] = frozenset()
     seeds: int | None = None
 
     def __post_init__(self) -> None:
         tuning_budget_s(self.budget, planned=1.0)  # what cannot be read is told before anything is measured
+        check_accepted(self.accept)
         if self.seeds is not None and self.seeds < 1:
             raise BadInput(f"the comparison needs at least 1 seed; found {self.seeds}.")
 
@@ -98,6 +102,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         plan_runs=tuple(with_plan for with_plan, _ in pairs),
         baseline_runs=tuple(without for _, without in pairs),
         speedup=paired_speedup(pairs),
+        level=equal_quality(pairs),
     )
     save(evidence, folder / EVIDENCE)
     show(evidence)
@@ -111,25 +116,40 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
     last = None
     budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
     show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
-    shares = stage_shares(anatomy)
-    for last in tune(
+    trials = tune(
         recipe,
         machine,
         budget_s=budget_s,
         allow=options.allow,
         only=options.only,
         exclude=options.exclude,
-        shares=shares,
-    ):
+        accept=options.accept,
+        hints=hints_of(anatomy),
+    )
+    for last in trials:
         show(last)
     assert isinstance(last, Tuning), "tuning ends with its record"
     return last
 
 
-def stage_shares(anatomy: Profile) -> dict[Stage, float]:
-    """Return the share of a step's time of the stages that a profile tells apart from all others."""
-    share = {part.name: part.share for part in anatomy.parts}
-    return {
-        Stage.INPUT: share["input"] + share["transfer"],
-        Stage.UPDATE: share["update"],
-    }
+UNSURE = "thermal_or_contention"
+"""The symptom by which a diagnosis says that other work on the machine makes its times unsure."""
+
+
+def hints_of(anatomy: Profile) -> Hints:
+    """Return what a diagnosed profile lets tuning expect.
+
+    The gain of a technique is the largest bound of the findings that name it. The times of stages are those that a
+    profile separates from all others, and none where the diagnosis calls its own times unsure.
+    """
+    findings = anatomy.diagnosis.findings if anatomy.diagnosis is not None else ()
+    gains: dict[str, float] = {}
+    for finding in findings:
+        for name in finding.techniques:
+            gains[name] = max(gains.get(name, 1.0), finding.bound or 1.0)
+    unsure = anatomy.diagnosis is None or any(finding.symptom == UNSURE for finding in findings)
+    stage_s = {} if unsure else {
+        Stage.INPUT: anatomy.seconds("input", "transfer"),
+        Stage.UPDATE: anatomy.seconds("update"),
+    }  # fmt: skip
+    return Hints(gains=gains, stage_s=stage_s, step_s=anatomy.step_s.value)

@@ -7,14 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from hasten.base.records.plan import Plan
 from hasten.base.records.profile import PartTime
 from hasten.base.units import percent, seconds
 from hasten.profiling.anatomy import Anatomy
 from hasten.training.checkpoint import save_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.loop import PARTS
-from hasten.training.running import CHECKPOINT_EVERY_S
+from hasten.training.saving import CHECKPOINT_EVERY_S
 from hasten.training.session import Session, steps_per_epoch
 from hasten.training.task import Stop
 
@@ -42,8 +41,8 @@ def time_between(run: Session, stop: Stop) -> Between:
     if evaluation_s < _SHORT_S:
         evaluation_s = _duration_s(partial(evaluate, run))  # the first one has built its metric, too
     with TemporaryDirectory() as folder:
-        plan, path = Plan(task=run.recipe.task.name), Path(folder) / "checkpoint.pt"
-        checkpoint_s = _duration_s(partial(save_checkpoint, run, plan, path))
+        path = Path(folder) / "checkpoint.pt"
+        checkpoint_s = _duration_s(partial(save_checkpoint, run, {}, path))
     return Between(evaluation_s, stop.evaluate_every or steps_per_epoch(run.recipe), checkpoint_s)
 
 

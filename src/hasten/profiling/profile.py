@@ -3,7 +3,6 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -11,8 +10,9 @@ from time import perf_counter
 import msgspec
 
 from hasten.base.errors import BadInput
+from hasten.base.records.complexity import Complexity
 from hasten.base.records.machine import Machine
-from hasten.base.records.profile import Profile
+from hasten.base.records.profile import MemoryAccount, Profile, Roofline
 from hasten.base.seeds import preserved
 from hasten.profiling.ablations.registry import ABLATIONS
 from hasten.profiling.ablations.running import Kind, run_ablation
@@ -167,49 +167,68 @@ def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path |
 
 
 def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profile:
-    """Add what the rules of diagnosis look at; a part that cannot be measured is left out, with a remark."""
+    """Add the signals of the diagnosis rules; what cannot be measured is left out, with a remark."""
     run, remarks, limit = subject.run, subject.remarks, subject.limit
     batch = one_batch(run)
+    watched = complexity = None
     limit.restart("a step with its operators watched")
-    watched = complexity = memory = bound = None
     if timed.compiled:
-        remarks.append("operators, operations and memory by kind are not looked at: torch.compile has replaced them")
+        remarks.append("operators, FLOPs and memory by kind are not measured: the model is compiled")
     else:
         three = list(islice(batches_in_turn(run), 3))
         watched = attempted("operators", lambda: operator_times(run, three), remarks)
         complexity = attempted("operations", lambda: count_work(run, batch), remarks)
     operators = watched.operators if watched is not None else None
+    layer_s = watched.layer_s if watched is not None else {}
     structure = attempted(
         "structure", lambda: structure_of(run, operators, recompilations=timed.recompilations), remarks
     )
-    if complexity is not None and structure is not None:
-        bound = roofline(
-            complexity,
-            subject.machine,
-            number_formats=product_formats(operators or ()) | {"": structure.number_format},
-            measured_s=basic.seconds("forward", "loss", "backward"),
-            device=basic.device,
-            layer_s=watched.layer_s if watched is not None else None,
-        )
-        if bound is None:
-            remarks.append(
-                "the distance from the machine's limit is not known: its peaks are not, or were too unsteady"
-            )
     limit.restart("measuring memory")
-    if complexity is not None:
-        account = partial(memory_account, run, subject.machine, activation_bytes=complexity.activation_bytes)
-        account = partial(account, step_s=basic.step_s.value, budget_s=_LARGEST_STEP_S)
-        memory = attempted("memory", account, remarks)
+    memory = _memory(basic, subject, complexity)
+    peak_bytes = step_peak_bytes(run, batch, compiled=timed.compiled)
     limit.restart("the loader alone")
-    return msgspec.structs.replace(
+    loading = attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks)
+    found = msgspec.structs.replace(
         basic,
-        peak_bytes=step_peak_bytes(run, batch, compiled=timed.compiled),
+        peak_bytes=peak_bytes,
         operators=operators,
         complexity=complexity,
         structure=structure,
-        layer_s=watched.layer_s if watched is not None else {},
-        roofline=bound,
+        layer_s=layer_s,
         memory=memory,
-        loading=attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks),
-        remarks=tuple(remarks),
+        loading=loading,
     )
+    bound = _roofline(found, subject)
+    return msgspec.structs.replace(found, roofline=bound, remarks=tuple(remarks))
+
+
+def _memory(basic: Profile, subject: Subject, complexity: Complexity | None) -> MemoryAccount | None:
+    if complexity is None:
+        return None
+
+    def measure() -> MemoryAccount:
+        return memory_account(
+            subject.run,
+            subject.machine,
+            activation_bytes=complexity.activation_bytes,
+            step_s=basic.step_s.value,
+            budget_s=_LARGEST_STEP_S,
+        )
+
+    return attempted("memory", measure, subject.remarks)
+
+
+def _roofline(found: Profile, subject: Subject) -> Roofline | None:
+    if found.complexity is None or found.structure is None:
+        return None
+    bound = roofline(
+        found.complexity,
+        subject.machine,
+        number_formats=product_formats(found.operators or ()) | {"": found.structure.number_format},
+        measured_s=found.seconds("forward", "loss", "backward"),
+        device=found.device,
+        layer_s=found.layer_s or None,
+    )
+    if bound is None:
+        subject.remarks.append("no roofline: peaks of this machine are missing or too noisy (hasten machine --refresh)")
+    return bound

@@ -43,37 +43,22 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
 
     Args:
         run: fresh; the stop rules of its task are set aside.
-        steps: at most so many; None for as many as the budget allows.
+        steps: the most to make; None for as many as the budget allows.
         budget_s: seconds, but at least four steps are made.
-        limit: restarted with every sign of life.
+        limit: restarted with every event.
 
     Raises:
-        BadInput: if `steps` is below four, or the loss is not finite before so many are made.
+        BadInput: if `steps` is below four, or the loss is not finite before the fourth.
     """
     if steps is not None and steps < _FEWEST_STEPS:
         raise BadInput(f"a profile needs at least {_FEWEST_STEPS} steps; found {steps}.")
     most = steps or NEVER
     set_aside_stop_rules(run, evaluate_every=most)
-    graphs, remark = [compiled_graphs()], ""
-    due: Callable[[], str] = lambda: f"step {run.position.step + 1}"  # noqa: E731
-    limit.restart(due)
+    graphs_before = compiled_graphs()
     with collector_watched() as collector, load_observed() as observed:
         clock = marks_of(run.recipe.device)
-        begin = perf_counter()
-        with loop_marked(clock.mark) as mark, closing(train(run, mark)) as events:
-            for event in events:
-                done = run.position.step
-                limit.restart(due)
-                if len(graphs) == 1 and done >= _WARM_STEPS:
-                    graphs.append(compiled_graphs())
-                if isinstance(event, Finished):
-                    remark = event.detail
-                    if done < _FEWEST_STEPS:
-                        raise BadInput(f"a profile needs at least {_FEWEST_STEPS} steps; found that {remark}.")
-                if (perf_counter() - begin >= budget_s and done >= _FEWEST_STEPS) or done >= most:
-                    clock.mark(OTHER)  # the loop says what has happened before it marks the end of the step
-                    break
-    graphs.append(compiled_graphs())
+        ended = _run_loop(run, clock, most=most, budget_s=budget_s, limit=limit)
+    graphs = compiled_graphs()
     times = step_times_ns(clock, parts=len(PARTS), last=OTHER).astype(np.float64) * 1e-9
     measured = warm(times).sum(axis=1)
     return TimedSteps(
@@ -81,7 +66,36 @@ def timed_steps(run: Session, *, steps: int | None, budget_s: float, limit: Time
         clock=clock,
         load=observed.load,
         spread=step_spread(measured, collector_s=min(collector.seconds, float(measured.sum()))),
-        compiled=graphs[-1] > graphs[0],
-        recompilations=graphs[-1] - graphs[1] if graphs[-1] > graphs[0] else None,
-        remark=remark,
+        compiled=graphs > graphs_before,
+        recompilations=graphs - (ended.warm_graphs or 0) if graphs > graphs_before else None,
+        remark=ended.remark,
     )
+
+
+@dataclass
+class _Ended:
+    """How the loop ended: graphs compiled until it was warm, and why it stopped early, if it did."""
+
+    warm_graphs: int | None = None
+    remark: str = ""
+
+
+def _run_loop(run: Session, clock: StepClock, *, most: int, budget_s: float, limit: TimeLimit) -> _Ended:
+    """Run the loop for `budget_s` seconds and at least four steps, or until `most` steps are made."""
+    ended, begin = _Ended(), perf_counter()
+    due: Callable[[], str] = lambda: f"step {run.position.step + 1}"  # noqa: E731
+    limit.restart(due)
+    with loop_marked(clock.mark) as mark, closing(train(run, mark)) as events:
+        for event in events:
+            limit.restart(due)
+            done = run.position.step
+            if ended.warm_graphs is None and done >= _WARM_STEPS:
+                ended.warm_graphs = compiled_graphs()
+            if isinstance(event, Finished):
+                ended.remark = event.detail
+                if done < _FEWEST_STEPS:
+                    raise BadInput(f"a profile needs at least {_FEWEST_STEPS} steps; found that {event.detail}.")
+            if done >= most or (done >= _FEWEST_STEPS and perf_counter() - begin >= budget_s):
+                clock.mark(OTHER)  # the loop yields before it marks the end of the step
+                break
+    return ended

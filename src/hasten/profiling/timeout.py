@@ -35,7 +35,7 @@ class TimeLimit:
 
 
 @contextmanager
-def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
+def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseException] = TimedOut) -> Generator[TimeLimit]:
     """Interrupt the body with an error when `limit_s` seconds pass without a `restart`.
 
     The alarm reaches Python code, and what waits in the kernel; an endless loop inside one operator sees it only when
@@ -45,6 +45,7 @@ def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
     Args:
         limit_s: seconds, positive.
         what: what is waited for first, as in "building the model".
+        error: makes the error that is raised from its message.
 
     Raises:
         TimedOut: when the time is up.
@@ -60,7 +61,7 @@ def time_limit(limit_s: float, what: str) -> Generator[TimeLimit]:
 
     def give_up(number: int, frame: FrameType | None) -> None:
         what = limit.what if isinstance(limit.what, str) else limit.what()
-        raise TimedOut(
+        raise error(
             f"{what} must end within {seconds(limit_s)}; it has not. "
             "If it is only slow, allow more with --timeout; else look for what it waits for."
         )

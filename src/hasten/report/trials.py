@@ -36,6 +36,11 @@ def not_applicable(trials: Iterable[Trial]) -> list[Trial]:
     return [trial for name, trial in refused.items() if name not in tried]
 
 
+def out_of_budget(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials that were not measured because the budget was used up."""
+    return [trial for trial in trials if trial.verdict is Verdict.INCONCLUSIVE and trial.speedup is None]
+
+
 def not_allowed(trials: tuple[Trial, ...]) -> list[str]:
     """Return one sentence per guarantee that was not allowed, naming the techniques that need it."""
     return [f"Not tried without --allow {kind}: {', '.join(names)}." for kind, names in need_permission(trials).items()]

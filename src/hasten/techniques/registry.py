@@ -13,6 +13,7 @@ BUILT_IN = {
     "fastest_loader": "input.fastest_loader:FastestLoader",
     "loader_threads": "input.loader_threads:LoaderThreads",
     "loader_process": "input.loader_threads:LoaderProcess",
+    "loader_workers": "input.loader_threads:LoaderWorkers",
     "packed_store": "input.packed_store:PackedStore",
     "prefetch": "input.prefetch:Prefetch",
     "channels_last_delivery": "input.channels_last_delivery:ChannelsLastDelivery",

@@ -1,129 +1,131 @@
-"""Checkpoints: whole or not there, loaded as plain data, and refused by a run that they do not belong to."""
+"""Checkpoints of a run: the newest in two generations, and resuming from the newest one that is whole."""
 
-import hashlib
-import itertools
-import pickle
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_model
-from torch import nn
-from torch.utils.data import Dataset
+from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.base.files import write_atomically
 from hasten.base.records.plan import Plan
-from hasten.data.batch import tensors_of
-from hasten.data.loading.gather import take, why_not
+from hasten.training.checkpoint_file import Damaged, read_checkpoint, write_checkpoint
+from hasten.training.identity import differences, environment, identity, stop_rules
 from hasten.training.session import Session
 
-SCHEMA = 1
-_COMPARED_SAMPLES = 64
+SCHEMA = 2
 
 
-def save_checkpoint(run: Session, plan: Plan, path: Path) -> None:
-    """Write everything that the next step of the run depends on, atomically."""
-    content = {"schema": SCHEMA, "identity": identity(run, plan), "state": run.state()}
+@dataclass(frozen=True)
+class Best:
+    """The weights of the best evaluation so far: the model's `state_dict` on the CPU, with averages in place."""
 
-    def write(file: Any) -> None:
-        try:
-            torch.save(content, file)
-        except RuntimeError as error:
-            # torch ends its archive although the disk is full, and tells only that this failed, too.
-            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
-
-    write_atomically(path, write)
+    step: int
+    weights: dict[str, Tensor]
 
 
-def load_checkpoint(run: Session, plan: Plan, path: Path) -> None:
-    """Let the run go on from a checkpoint, as if it had never stopped.
+@dataclass(frozen=True)
+class Loaded:
+    """What a checkpoint holds beside the state of the session, and what there is to say about resuming from it."""
 
-    Raises:
-        BadInput: if the file is missing, damaged, of another schema, or of another training; the message says what
-            differs. The run is then as it was.
-    """
-    content = _read(path)
-    if content.get("schema") != SCHEMA:
-        raise BadInput(f"{path} must be a checkpoint of schema {SCHEMA}; found {content.get('schema')!r}.")
-    saved, current = content["identity"], identity(run, plan)
-    different = [key for key in current if saved.get(key) != current[key]]
-    if different:
-        details = "; ".join(_difference(key, saved.get(key), current[key]) for key in different)
-        raise BadInput(
-            f"{path} must belong to the training that goes on; different are {details}. "
-            "Nothing was changed. Resume with the same task, plan and seed, or start anew."
-        )
-    run.load_state(content["state"])
+    state: dict[str, Any]
+    best: Best | None
+    notes: tuple[str, ...]
 
 
-def identity(run: Session, plan: Plan) -> dict[str, Any]:
-    """Return what must be the same for a run to go on from another's checkpoint.
-
-    Data that can be gathered are compared by a hash of 64 samples, evenly spread; others by their number alone, since
-    reading them may cost much or draw random numbers.
-    """
-    task, recipe = run.recipe.task, run.recipe
+def header(run: Session, plan: Plan) -> dict[str, Any]:
+    """Return what a checkpoint says of its training; call it before the first step."""
     return {
-        "task": task.name,
-        "seed": run.seed,
-        "training samples": run.samples,
-        "training data": _hash_of(task.data.train, run.samples),
-        "batch size": recipe.input.batch_size,
-        "learning rate": recipe.update.lr,
-        "optimizer": type(run.optimizer).__name__,
-        "techniques": ", ".join(f"{one.technique}{dict(one.knobs) or ''}" for one in plan.choices) or "none",
-        "layers": [type(module).__name__ for module in run.model.modules()],
-        "parameters": [f"{name} {list(value.shape)}" for name, value in run.model.named_parameters()],
+        "schema": SCHEMA,
+        "identity": identity(run, plan),
+        "stop": stop_rules(run),
+        "environment": environment(run),
     }
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a plain model's weights as safetensors, atomically; tied weights are stored once."""
+def save_checkpoint(
+    run: Session, head: dict[str, Any], path: Path, *, best: Best | None = None, keep_previous: bool = True
+) -> None:
+    """Write everything that the next step depends on; the checkpoint that is there stays as the one before.
 
-    def write(file: Any) -> None:
-        try:
-            save_model(model, file.name)
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    Args:
+        run: a whole session, as it is between two events.
+        head: its `header`.
+        path: the newest checkpoint.
+        best: the best weights so far.
+        keep_previous: whether the checkpoint that is there stays, as `previous.pt`.
 
-    write_atomically(path, write)
-
-
-def _hash_of(dataset: Dataset[Any], samples: int) -> str | None:
-    """Return a hash of some samples, or None if they cannot be gathered."""
-    if why_not(dataset) is not None:
-        return None
-    digest = hashlib.sha256()
-    for column in tensors_of(take(dataset, torch.linspace(0, samples - 1, _COMPARED_SAMPLES).long())):
-        digest.update(f"{column.dtype} {tuple(column.shape)} ".encode())
-        digest.update(column.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:12]
+    Raises:
+        BadInput: if it cannot be written, or part of the state is no plain data and could not be read back.
+    """
+    kept = None if best is None else {"step": best.step, "weights": best.weights}
+    write_checkpoint(
+        path, {**head, "state": run.state(), "best": kept}, previous=previous(path) if keep_previous else None
+    )
 
 
-def _difference(what: str, saved: Any, current: Any) -> str:
-    """Return both values; of lists, the first place where they differ."""
-    if not (isinstance(saved, list) and isinstance(current, list)):
-        return f"{what}: {saved!r} there, {current!r} here"
-    pairs = itertools.zip_longest(saved, current, fillvalue="none")
-    position, (there, here) = next((position, pair) for position, pair in enumerate(pairs) if pair[0] != pair[1])
-    return f"{what}, number {position + 1}: {there} there, {here} here"
+def load_checkpoint(run: Session, head: dict[str, Any], path: Path) -> Loaded:
+    """Put the run into the state of the newest checkpoint that is whole.
 
+    A damaged newest one is renamed to `damaged.pt`, so that it does not take the position of the whole one before it.
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise BadInput(f"{path} must be a checkpoint; found no such file.") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        # What torch says of content that it does not read fills a paragraph and advises to load it without safeguards.
-        plain = isinstance(error, pickle.UnpicklingError)
-        reason = "it holds more than tensors and plain values" if plain else str(error).split("\n", 1)[0]
+    Args:
+        run: a fresh session.
+        head: its `header`.
+        path: the newest checkpoint; the one before it lies beside it.
+
+    Raises:
+        BadInput: if there is none, all are damaged, or it belongs to another training: the message says what differs.
+            The run is then as it was.
+    """
+    content, notes = _newest(path)
+    if content.get("schema") != SCHEMA:
+        raise BadInput(f"{path} is a checkpoint of schema {content.get('schema')!r}; this version reads {SCHEMA}.")
+    same_python = content["environment"]["python"] == head["environment"]["python"]
+    if different := differences(content["identity"], head["identity"], code=same_python):
         raise BadInput(
-            f"{path} must be a whole checkpoint of hasten; found a damaged or foreign file ({reason}). "
-            "Start the training anew, or resume from another run."
-        ) from error
-    if not isinstance(content, dict) or "state" not in content:
-        raise BadInput(f"{path} must be a checkpoint of hasten; found {type(content).__name__} without a state.")
-    return content
+            f"{path} belongs to another training. Different: {'; '.join(different)}. "
+            "Nothing was changed. Resume with the same task, plan and options, or start anew without --resume."
+        )
+    if changed := differences(content["stop"], head["stop"]):
+        notes.append(f"stop rules changed: {'; '.join(changed)}. A schedule that spans the run follows its new length.")
+    if changed := differences(content["environment"], head["environment"]):
+        notes.append(f"other surroundings: {'; '.join(changed)}. Rounding may differ from an uninterrupted run.")
+    run.load_state(content["state"])
+    best = content["best"] and Best(content["best"]["step"], content["best"]["weights"])
+    return Loaded(content["state"], best, tuple(notes))
+
+
+def previous(path: Path) -> Path:
+    """Return where the checkpoint before the newest one is."""
+    return path.with_name(f"previous{path.suffix}")
+
+
+def _newest(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Read the newest checkpoint that is whole, and say which one if it is not the last that was written."""
+    before = previous(path)
+    try:
+        return read_checkpoint(path), []
+    except Damaged as error:
+        content = _read_instead(before, error)
+        aside = path.with_name(f"damaged{path.suffix}")
+        path.replace(aside)
+        return content, [
+            f"{error} It was renamed to {aside.name}. Resuming from the one before it, {_step(content, before)}."
+        ]
+    except BadInput as error:
+        if path.exists() or not before.exists():
+            raise
+        content = _read_instead(before, error)
+        return content, [f"{path} is missing. Resuming from the one before it, {_step(content, before)}."]
+
+
+def _read_instead(path: Path, error: BadInput) -> dict[str, Any]:
+    try:
+        return read_checkpoint(path)
+    except BadInput as second:
+        other = "there is no older one" if not path.exists() else f"so is the older one, {path}"
+        raise BadInput(f"{error} {other[0].upper()}{other[1:]}. Start the training anew.") from second
+
+
+def _step(content: dict[str, Any], path: Path) -> str:
+    return f"{path.name} of step {content['state']['position']['step']}"

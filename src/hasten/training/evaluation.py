@@ -1,4 +1,4 @@
-"""What a run says between steps: its training losses, and how good the model is on the validation data."""
+"""What a run reports between steps: its training losses, and the quality of the model on the validation data."""
 
 import math
 
@@ -18,8 +18,9 @@ def report(run: Session, done: list[Loss]) -> Progress:
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
     sums, counts = totals(done)
-    run.stop_state.loss_sum += sum(sums)
-    run.stop_state.loss_count += sum(counts)
+    for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
+        run.stop_state.loss_sum += total
+        run.stop_state.loss_count += count
     samples = run.position.epoch * run.samples + run.position.offset
     done.clear()
     return Progress(
@@ -32,7 +33,35 @@ def report(run: Session, done: list[Loss]) -> Progress:
 
 
 def evaluate(run: Session) -> Evaluation:
-    """Judge the model on the validation data, in evaluation mode and without gradients."""
+    """Evaluate the model on the validation data and update what the stop rules and the schedule remember.
+
+    The session is whole when this returns: what the next step depends on includes this evaluation.
+    """
+    valid_loss = _validation_loss(run)
+    stop_state, metric = run.stop_state, run.quality.value(valid_loss)
+    best = run.quality.is_better(metric, stop_state.best)
+    train_loss = finite(stop_state.loss_sum / stop_state.loss_count) if stop_state.loss_count else None
+    stop_state.train_loss_before, stop_state.train_loss = stop_state.train_loss, train_loss
+    stop_state.loss_sum, stop_state.loss_count = 0.0, 0
+    stop_state.waited = 0 if best else stop_state.waited + 1
+    if best:
+        stop_state.best, stop_state.best_step = metric, run.position.step
+    stop_state.evaluation_pending = False
+    if run.plateau is not None:
+        run.plateau.see(valid_loss)
+    return Evaluation(
+        step=run.position.step,
+        epoch=run.position.epoch,
+        elapsed_s=run.position.elapsed_s,
+        train_loss=train_loss,
+        valid_loss=finite(valid_loss),
+        metric=finite(metric),
+        best=best,
+    )
+
+
+def _validation_loss(run: Session) -> float:
+    """Return the mean loss per term over all validation batches, and add them to the run's metric."""
     total, count = 0.0, 0.0
     run.model.eval()
     with torch.no_grad(), final_weights(run.optimizer):
@@ -42,18 +71,4 @@ def evaluate(run: Session) -> Evaluation:
             total, count = total + float(loss.sum), count + float(loss.count)
             run.quality.add(output, target_of(batch))
     run.model.train()
-    stop_state, valid_loss = run.stop_state, total / count if count else math.nan
-    metric = run.quality.value(valid_loss)
-    best = run.quality.is_better(metric, stop_state.best)
-    evaluation = Evaluation(
-        step=run.position.step,
-        epoch=run.position.epoch,
-        elapsed_s=run.position.elapsed_s,
-        train_loss=finite(stop_state.loss_sum / stop_state.loss_count) if stop_state.loss_count else None,
-        valid_loss=finite(valid_loss),
-        metric=finite(metric),
-        best=best,
-    )
-    if run.plateau is not None:
-        run.plateau.see(valid_loss)
-    return evaluation
+    return total / count if count else math.nan

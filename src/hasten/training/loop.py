@@ -15,7 +15,7 @@ from hasten.data.batch import Batch, split_batch
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
 from hasten.training.session import Session
-from hasten.training.stopping import ENDS_WITH_EVALUATION, already_reached, converged, first_non_finite, limit_reached
+from hasten.training.stopping import LIMITS, converged, limit_reached, non_finite
 
 PARTS = (
     "input",
@@ -84,9 +84,12 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
     position, done = run.position, list[Loss]()
     started = perf_counter() - position.elapsed_s
     report_at = position.elapsed_s + REPORT_EVERY_S
-    reason, detail = limit_reached(run) or already_reached(run), ""
+    reason, detail = converged(run) or limit_reached(run), ""
 
     with run.contexts:
+        if run.stop_state.evaluation_pending and (reason is None or reason in LIMITS):  # interrupted before it was made
+            yield evaluate(run)
+            reason = converged(run) or reason
         for ids, fetched in run.fetched() if reason is None else ():
             mark(INPUT)
             batch = run.training_batch(ids, fetched)
@@ -95,15 +98,16 @@ def train(run: Session, mark: Mark = unmarked) -> Generator[Event]:
             done.append(step(run, batch, mark))
             run.advance(len(ids), perf_counter() - started)
             reason = limit_reached(run)
-            due = run.evaluation_due()
-            if reason or due or position.elapsed_s >= report_at:
+            if run.evaluation_due() or reason in LIMITS:
+                run.stop_state.evaluation_pending = True
+            if reason or run.stop_state.evaluation_pending or position.elapsed_s >= report_at:
                 yield (progress := report(run, done))
-                if (broke_at := first_non_finite(progress)) is not None:
-                    reason, detail = StopReason.NON_FINITE, f"the loss of step {broke_at} was not finite"
+                if detail := non_finite(run, progress):
+                    reason = StopReason.NON_FINITE
                 report_at = position.elapsed_s + REPORT_EVERY_S
-            if reason in ENDS_WITH_EVALUATION or (due and reason is None):
-                yield (evaluation := evaluate(run))
-                reason = converged(run, evaluation) or reason
+            if run.stop_state.evaluation_pending and (reason is None or reason in LIMITS):
+                yield evaluate(run)
+                reason = converged(run) or reason
                 mark(EVALUATION)
             mark(OTHER)
             if reason:

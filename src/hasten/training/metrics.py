@@ -11,6 +11,7 @@ from torchmetrics import Metric, classification, regression, text
 from torchmetrics.functional.classification import multiclass_auroc
 
 from hasten.base.errors import BadInput, unknown_name
+from hasten.base.units import as_good_as
 from hasten.training.loss import LossFunction, class_dimension
 
 MetricFactory: TypeAlias = Callable[[], Metric]
@@ -153,14 +154,6 @@ class Quality:
         if self._ignored is not None and self._ignored >= 0:
             kept &= labels != self._ignored
         return (scores, labels) if bool(kept.all()) else (scores[kept], labels[kept])
-
-
-def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:
-    """Return whether a metric is at the target or beyond; a NaN is not.
-
-    Metrics are float32, in which 0.9 may come as 0.8999999: a difference of 1e-6 of the target counts as none.
-    """
-    return math.isclose(value, target, rel_tol=1e-6) or (value > target if higher_is_better else value < target)
 
 
 def _made(metric: Metric | MetricFactory | MetricFunction) -> Metric:

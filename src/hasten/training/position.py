@@ -18,7 +18,10 @@ class StopState:
     """What the stop rules remember from one evaluation to the next."""
 
     best: float = float("nan")
-    waited: int = 0
+    best_step: int | None = None
+    waited: int = 0  # evaluations since the best one
     loss_sum: float = 0.0  # of the training loss since the last evaluation
     loss_count: float = 0
     train_loss: float | None = None  # mean at the last evaluation
+    train_loss_before: float | None = None  # mean at the evaluation before that
+    evaluation_pending: bool = False  # the step just made is to be evaluated

@@ -12,6 +12,7 @@ from hasten.data.augmentation.draws import Augment
 from hasten.data.batch import Batch, inputs_of
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
+from hasten.data.loading.workers import Workers
 from hasten.training.contexts import ContextFactory
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
@@ -168,6 +169,11 @@ def call_model(model: nn.Module, batch: Batch) -> Any:
     return model(*inputs_of(batch))
 
 
+def sample_loader(task: Task) -> Loader:
+    """Return the loader that reads sample by sample with as many workers as the task has."""
+    return Workers(task.data.workers) if task.data.workers else per_sample
+
+
 def baseline(task: Task, *, device: str = "cpu") -> Recipe:
     """Return the recipe that trains `task` as plain PyTorch does, with no technique."""
     size = len(task.data.train)  # type: ignore[arg-type]  (map-style data sets have a length; `check` says so)
@@ -176,7 +182,7 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         task=task,
         input=Input(
             batch_size=size if task.batch_size is None or full else task.batch_size,
-            loader=whole if full else per_sample,
+            loader=whole if full else sample_loader(task),
             augment=task.augment,
             batch_transforms=task.batch_transforms,
         ),

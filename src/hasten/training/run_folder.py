@@ -1,17 +1,24 @@
 """The folder of one run: `runs/<task>-<time>/` with its plan, metrics, checkpoints and evidence."""
 
-from collections.abc import Iterator
+import fcntl
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from hasten.base.errors import BadInput
-from hasten.base.files import write_atomically
-from hasten.base.records.run import Event
+from hasten.base.files import remove_leftovers, write_atomically
+from hasten.base.records.run import Evaluation, Event, Finished
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
+NON_FINITE = Path("checkpoints") / "non_finite.pt"
+"""The state of a run that diverged, for a look at it; nothing resumes from it."""
 WEIGHTS = Path("checkpoints") / "model.safetensors"
+BEST_WEIGHTS = Path("checkpoints") / "best.safetensors"
+"""The weights of the best evaluation, where the run ends with others."""
+LOCK = Path(".lock")
 METRICS = Path("metrics.jsonl")
 PLAN = Path("plan.toml")
 MACHINE = Path("machine.json")
@@ -20,10 +27,10 @@ REPORT = Path("report.html")
 
 
 def make_run_folder(runs: Path, task: str, now: datetime) -> Path:
-    """Make a new folder `runs/<task>-<time>` and return it; an existing one is never reused.
+    """Create a new folder `runs/<task>-<time>` and return it; an existing one is never reused.
 
     Raises:
-        BadInput: if it cannot be made or written.
+        BadInput: if it cannot be created.
     """
     stem = f"{task}-{now:%Y%m%d-%H%M%S}"
     for attempt in range(100):
@@ -35,9 +42,9 @@ def make_run_folder(runs: Path, task: str, now: datetime) -> Path:
                 raise _unwritable(folder, error) from error
             continue
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise _unwritable(runs, error) from error
         return folder
-    raise BadInput(f"{runs} must have room for a folder {stem}; found a hundred of that name already.")
+    raise BadInput(f"{runs} already has 100 folders named {stem}-N. Choose another folder with --runs DIR.")
 
 
 def append_event(folder: Path, event: Event) -> None:
@@ -53,34 +60,81 @@ def append_event(folder: Path, event: Event) -> None:
         raise _unwritable(folder / METRICS, error) from error
 
 
-def read_events(folder: Path) -> Iterator[Event]:
-    """Yield the events of a run; a last line that was cut off in the middle is left out."""
-    path = folder / METRICS
-    if not path.exists():
-        return
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-        if not line.endswith(b"\n"):
-            return
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Hold the run folder for this process alone; the operating system lets go of it however the process ends.
+
+    Raises:
+        BadInput: if another process trains in it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    with file:
         try:
-            yield msgspec.json.decode(line, type=Event)
-        except msgspec.DecodeError as error:
-            raise BadInput(f"{path}, line {number}: must be an event of a run; found: {error}.") from error
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadInput(
+                f"{folder} is in use: another process is training in it. Wait for it to end, or stop it first."
+            ) from error
+        except OSError as error:
+            raise BadInput(
+                f"cannot lock {folder}: {error.strerror}. Choose a file system with locks (--runs DIR)."
+            ) from error
+        yield
 
 
-def forget_after(folder: Path, step: int) -> None:
-    """Drop the events past `step`, which a run that goes on from a checkpoint will make again.
+def clean_up(folder: Path) -> None:
+    """Delete the temporary files of saves that were killed; the caller holds the lock."""
+    for file in (CHECKPOINT, NON_FINITE, WEIGHTS, BEST_WEIGHTS, METRICS, PLAN, MACHINE, EVIDENCE, REPORT):
+        remove_leftovers(folder / file)
+
+
+def read_events(folder: Path) -> tuple[list[Event], list[str]]:
+    """Return the events of a run, and what is wrong with each line that is none; such lines are left out.
+
+    A last line without its end was cut off while it was written, and is left out without a word.
+    """
+    path, events, damaged = folder / METRICS, list[Event](), list[str]()
+    content = path.read_bytes() if path.exists() else b""
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            events.append(msgspec.json.decode(line, type=Event))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            damaged.append(f"{path}, line {number} is not an event of a run ({error}); it was dropped.")
+    return events, damaged
+
+
+def keep_until(folder: Path, step: int, *, evaluation_pending: bool) -> tuple[list[Event], list[str]]:
+    """Drop the events that a run which resumes from a checkpoint of `step` will make again, and return the others.
+
+    Args:
+        folder: of the run.
+        step: of the checkpoint.
+        evaluation_pending: whether the evaluation of that step is still to be made.
+
+    Returns:
+        The events that stay, and what was wrong with lines that are dropped because they are damaged.
 
     Raises:
         BadInput: if they cannot be written; the old ones are then still there.
     """
-    path = folder / METRICS
-    kept = [event for event in read_events(folder) if event.step <= step]
+
+    def stays(event: Event) -> bool:
+        again = evaluation_pending and isinstance(event, Evaluation | Finished)
+        return event.step < step or (event.step == step and not again)
+
+    events, damaged = read_events(folder)
+    kept = [event for event in events if stays(event)]
     lines = b"".join(msgspec.json.encode(event) + b"\n" for event in kept)
-    write_atomically(path, lambda file: file.write(lines))
+    write_atomically(folder / METRICS, lambda file: file.write(lines))
+    return kept, damaged
 
 
 def _unwritable(path: Path, error: OSError) -> BadInput:
     return BadInput(
-        f"the run folder {path} must be writable; found: {error.strerror}. "
-        "Free some space or choose another position with --runs DIR. Existing runs are untouched."
+        f"cannot write the run folder {path}: {error.strerror}. Existing runs are unchanged. "
+        "Free some space or choose another folder with --runs DIR."
     )

@@ -1,30 +1,36 @@
-"""One training from its first step to its result: the loop, with what is shown and what is kept."""
+"""One training from its first step to its result: the loop, with what is shown and what is saved."""
 
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
+from hasten.base.errors import HastenError, TrainingFailed
+from hasten.base.records.notices import Activity
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Event, Finished, RunResult, Started, StopReason
+from hasten.base.seeds import preserved
 from hasten.base.units import finite
-from hasten.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from hasten.base.user_code import location_of, message_of, sample_of
+from hasten.training.checkpoint import Best, Loaded
 from hasten.training.final_weights import put_final_weights
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
-from hasten.training.run_folder import CHECKPOINT, WEIGHTS, append_event, forget_after, read_events
+from hasten.training.replay import difference_between_replays
+from hasten.training.run_folder import locked
+from hasten.training.saving import Saving, Show
 from hasten.training.session import Session, build, total_steps
 from hasten.training.signals import ends_cleanly
+from hasten.training.stopping import LIMITS, converged, limit_reached
 
-CHECKPOINT_EVERY_S = 60.0
-
-Show = Callable[[object], None]
+__all__ = ["Show", "Trained", "plain_model", "run_training"]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that has ended: what it says of itself, and the plain model."""
+    """A training that has ended: its result, and the plain model."""
 
     result: RunResult
     model: nn.Module
@@ -41,51 +47,138 @@ def run_training(
         plan: what the recipe came from, for the record.
         show: called with every event.
         folder: where metrics and checkpoints go; None to keep nothing.
-        resume: go on from the folder's checkpoint.
+        resume: continue from the folder's newest whole checkpoint.
         seed: in place of the task's.
 
     Raises:
-        BadInput: if the folder cannot be written or its checkpoint is of another training.
+        BadInput: if the folder cannot be written or is in use, or its checkpoint is of another training.
+        TrainingFailed: if the task's code raises an error; the message has file, line, step and sample.
+        Interrupted: if a second signal ends the run at once.
     """
-    run = build(recipe, seed=seed)
-    events: list[Event] = []
-    if folder is not None and resume:
-        load_checkpoint(run, plan, folder / CHECKPOINT)
-        forget_after(folder, run.position.step)
-        events.extend(read_events(folder))
-    saved_at_s = run.position.elapsed_s
-
-    def keep(event: Event) -> None:
-        events.append(event)
-        if folder is not None:
-            append_event(folder, event)
-        show(event)
-
-    with ends_cleanly(run):
-        keep(_started(run, plan))
-        for event in train(run):
-            keep(event)
-            if folder is not None and run.position.elapsed_s - saved_at_s > CHECKPOINT_EVERY_S:
-                save_checkpoint(run, plan, folder / CHECKPOINT)
-                saved_at_s = run.position.elapsed_s
-        if folder is not None:
-            save_checkpoint(run, plan, folder / CHECKPOINT)
-    model = plain_model(run)
-    if folder is not None:
-        save_weights(model, folder / WEIGHTS)
-    return Trained(result=_result(run, plan, events, folder), model=model, interrupted_by=run.interrupted_by)
+    with locked(folder) if folder is not None else nullcontext():
+        run = build(recipe, seed=seed)
+        saving = Saving(run, plan, folder, show)
+        with ends_cleanly(run, saving.saved):
+            if resume and folder is not None:
+                loaded = saving.resume()
+                if (reason := _ended(run)) is not None:
+                    saving.note(_ended_text(run, reason))
+                    saving.stop_recording()
+                else:
+                    _check_replay(run, loaded, saving, show)
+            saving.keep(_started(run, plan))
+            finished = _trained(run, saving)
+            saving.save(diverged=finished.reason is StopReason.NON_FINITE)
+        return _ending(run, plan, saving, finished, folder)
 
 
-def plain_model(run: Session) -> nn.Module:
+def _trained(run: Session, saving: Saving) -> Finished:
+    """Make the training's steps, keep its events, and return the last one."""
+    events = train(run)
+    while True:
+        with _located(run, saving):
+            event = next(events)
+        saving.keep(event)
+        if isinstance(event, Finished):
+            return event
+
+
+def _ending(run: Session, plan: Plan, saving: Saving, finished: Finished, folder: Path | None) -> Trained:
+    """Return the result and the model with the weights to end with, which are saved."""
+    best, diverged = saving.best, finished.reason is StopReason.NON_FINITE
+    returned = best if diverged or finished.reason is StopReason.PATIENCE else None
+    step = finished.step if returned is None else returned.step
+    model = plain_model(run, returned)
+    if diverged:
+        kept = (
+            "no weights are saved"
+            if best is None
+            else f"those of the best evaluation (step {step}) are returned and saved"
+        )
+        saving.note(f"training diverged; {kept}.")
+    if returned is not None or not diverged:
+        other = best if best is not None and best.step != step else None
+        saving.save_weights(model, other and _fresh_model(run, other))
+    return Trained(
+        result=_result(run, plan, saving.events, finished, folder, weights_step=step),
+        model=model,
+        interrupted_by=run.interrupted_by,
+    )
+
+
+def plain_model(run: Session, best: Best | None = None) -> nn.Module:
     """Return the trained model with every surgery undone, last first: a module that knows nothing of hasten.
 
-    It holds the weights to end with (`hasten.training.final_weights`); the run cannot go on after this.
+    It holds the weights to end with (`hasten.training.final_weights`), or those of `best`; the run cannot continue
+    after this.
     """
     put_final_weights(run.optimizer)
-    model = run.model
-    for surgery in reversed(run.recipe.model):
+    if best is not None:
+        run.model.load_state_dict(best.weights)
+    return _undone(run.model, run.recipe)
+
+
+def _fresh_model(run: Session, best: Best) -> nn.Module:
+    """Return another plain model with the best weights, beside the one of the run."""
+    with preserved():
+        model = run.recipe.task.model()
+        for surgery in run.recipe.model:
+            model = surgery.change(model)
+    model.load_state_dict(best.weights)
+    return _undone(model, run.recipe)
+
+
+def _undone(model: nn.Module, recipe: Recipe) -> nn.Module:
+    for surgery in reversed(recipe.model):
         model = surgery.undo(model)
     return model
+
+
+@contextmanager
+def _located(run: Session, saving: Saving) -> Generator[None]:
+    """Turn an error of the person's code into one that says in which line, step and sample it was raised."""
+    try:
+        yield
+    except HastenError:
+        raise
+    except (Exception, SystemExit) as error:
+        what = f"the code called sys.exit({error.code!r})" if isinstance(error, SystemExit) else message_of(error)
+        pending, step = run.stop_state.evaluation_pending, run.position.step
+        when = f"evaluating after step {step}" if pending else f"step {step + 1}"
+        where = f", raised at {found}" if (found := location_of(error)) else ""
+        sample = "" if (index := sample_of(error)) is None else f", sample {index} of the {_part(pending)} data"
+        raise TrainingFailed(f"training failed at {when}: {what}{where}{sample}. {saving.saved()}") from error
+
+
+def _part(pending: bool) -> str:
+    return "validation" if pending else "training"
+
+
+def _ended(run: Session) -> StopReason | None:
+    """Return the rule by which a run that was just loaded has ended before, if it has."""
+    reason = converged(run) or limit_reached(run)
+    return None if reason in LIMITS and run.stop_state.evaluation_pending else reason
+
+
+def _ended_text(run: Session, reason: StopReason) -> str:
+    return (
+        f"this run has already ended, after step {run.position.step}: {reason.value}. Nothing is trained. "
+        "To train on, resume with a later stop (for example more epochs)."
+    )
+
+
+def _check_replay(run: Session, loaded: Loaded, saving: Saving, show: Show) -> None:
+    """Say so if two steps from the loaded state differ: the resumed run then cannot equal an uninterrupted one."""
+    show(Activity(text="repeating a step to check that the run resumes exactly"))
+    with _located(run, saving):
+        what = difference_between_replays(run, loaded.state)
+    if what is not None:
+        saving.note(
+            "the resumed run will differ from an uninterrupted one: repeated from the same state, a step gave "
+            f"{what}. It depends on something that no checkpoint holds (a global variable, a file), or a kernel is not "
+            "deterministic. Keep such state in an attribute or a buffer, or give its object `state_dict` and "
+            "`load_state_dict`."
+        )
 
 
 def _started(run: Session, plan: Plan) -> Started:
@@ -100,9 +193,10 @@ def _started(run: Session, plan: Plan) -> Started:
     )
 
 
-def _result(run: Session, plan: Plan, events: list[Event], folder: Path | None) -> RunResult:
+def _result(
+    run: Session, plan: Plan, events: list[Event], finished: Finished, folder: Path | None, *, weights_step: int
+) -> RunResult:
     evaluations = tuple(event for event in events if isinstance(event, Evaluation))
-    finished = next(event for event in reversed(events) if isinstance(event, Finished))
     last = evaluations[-1] if evaluations else None
     samples = run.position.epoch * run.samples + run.position.offset
     return RunResult(
@@ -122,4 +216,6 @@ def _result(run: Session, plan: Plan, events: list[Event], folder: Path | None) 
         samples_per_s=samples / max(finished.elapsed_s, 1e-9),
         evaluations=evaluations,
         folder=str(folder) if folder else None,
+        best_step=run.stop_state.best_step,
+        weights_step=weights_step,
     )

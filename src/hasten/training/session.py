@@ -10,23 +10,24 @@ import torch
 from torch import Tensor, nn, optim
 
 from hasten.base.errors import BadInput
-from hasten.base.seeds import random_state, seed_all, set_random_state
+from hasten.base.seeds import derive, random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, changed_in_turn, to_device
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.loading.loaders import Fetch, Fetched, per_sample, whole
+from hasten.data.loading.loaders import Fetch, Fetched, of_epoch, whole
 from hasten.data.loading.order import sequential
 from hasten.training.contexts import Contexts
 from hasten.training.loss import Count, Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
+from hasten.training.object_state import ObjectState, Tensors
 from hasten.training.optimizers import build_optimizer
 from hasten.training.position import Position, StopState
-from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper
+from hasten.training.recipe import Function, GradientStep, Recipe, Wrapper, sample_loader
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
-from hasten.training.task import quality_of
+from hasten.training.task import Task, quality_of
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Session:
     plateau: Plateau | None
     scale: LossScale | None = None
     sampling: Sampling | None = None
+    objects: ObjectState = field(default_factory=lambda: ObjectState({}))  # what else of the person's own has a state
     position: Position = field(default_factory=Position)
     stop_state: StopState = field(default_factory=StopState)
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
@@ -79,7 +81,7 @@ class Session:
                 ids = full_batch
             else:
                 ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.position.epoch))
-            fetched = self.train_fetch(ids)
+            fetched = of_epoch(self.train_fetch, derive(self.seed, "samples", self.position.epoch))(ids)
             if self.recipe.input.ahead:
                 make = partial(self._made, epoch=self.position.epoch)
                 fetched = made_ahead(fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device)
@@ -199,13 +201,14 @@ class Session:
             "plateau": asdict(self.plateau) if self.plateau else None,
             "scale": asdict(self.scale) if self.scale else None,
             "sampling": self.sampling.state() if self.sampling else None,
+            "objects": self.objects.state(),
             "random": random_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from a state of a session with the same recipe."""
+        """Continue from a state of a session with the same recipe; the state itself is copied and stays as it is."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which would train on the tensors it is given
         self.position = Position(**state["position"])
         self.stop_state = StopState(**state["stop_state"])
         if self.plateau is not None and state["plateau"] is not None:
@@ -213,7 +216,8 @@ class Session:
         if self.scale is not None:  # in place, for its `unscale` is a gradient step
             self.scale.__dict__.update(state["scale"])
         if self.sampling is not None and state["sampling"] is not None:
-            self.sampling.load_state(state["sampling"])
+            self.sampling.load_state(deepcopy(state["sampling"]))
+        self.objects.load_state(state["objects"])
         set_random_state(state["random"])
 
 
@@ -274,10 +278,26 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         plateau=plateau_of(schedule),
         scale=scale,
         sampling=sampling,
+        objects=_objects(task, model, optimizer),
     )
     for change in recipe.update.post_step:
         optimizer.register_step_post_hook(lambda made, *_, change=change: change(made, run.progress()))
     return run
+
+
+def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> ObjectState:
+    """Return the state of what the person wrote, as far as no `state_dict` has it."""
+    return ObjectState(
+        {
+            "model": (model, Tensors.UNREGISTERED),
+            "loss": (task.loss, Tensors.ALL),
+            "optimizer": (optimizer, Tensors.NONE),
+            "training data": (task.data.train, Tensors.NONE),
+            "validation data": (task.data.valid, Tensors.NONE),
+            "augment": (task.augment, Tensors.NONE),
+            "batch transforms": (task.batch_transforms, Tensors.NONE),
+        }
+    )
 
 
 def _valid_fetch(recipe: Recipe) -> Fetch:
@@ -286,7 +306,7 @@ def _valid_fetch(recipe: Recipe) -> Fetch:
     if loader is whole:
         if size is None:
             return whole(task.data.valid, len(task.data.valid))  # type: ignore[arg-type]
-        loader = per_sample
+        loader = sample_loader(task)
     return loader(task.data.valid, size or recipe.backward.micro_batch or recipe.input.batch_size)
 
 

@@ -1,10 +1,15 @@
-"""The stop rules: when training has converged, or may not go on."""
+"""The stop rules: when training has converged, has used its budget, or has diverged."""
 
-from hasten.base.records.run import Evaluation, Progress, StopReason
+import math
+
+from torch import nn
+from torch.nn.utils import get_total_norm
+
+from hasten.base.records.run import Progress, StopReason
 from hasten.training.session import Session
 
-ENDS_WITH_EVALUATION = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME})
-"""Reasons after which the model is judged once more, so that the last state has a metric."""
+LIMITS = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME})
+"""Reasons that end a run with an evaluation, so that its last state has a metric."""
 
 
 def limit_reached(run: Session) -> StopReason | None:
@@ -21,30 +26,35 @@ def limit_reached(run: Session) -> StopReason | None:
     return None
 
 
-def already_reached(run: Session) -> StopReason | None:
-    """Return `TARGET` if the run, resumed from a checkpoint, had reached its target before."""
-    return StopReason.TARGET if run.quality.reaches(run.stop_state.best, run.recipe.task.stop.target) else None
+def non_finite(run: Session, progress: Progress) -> str:
+    """Return what is NaN or infinite after the reported steps, or an empty string if nothing is.
+
+    The losses are always checked; the parameters, which takes a pass over them, only before an evaluation.
+    """
+    if None in progress.losses:
+        step = progress.step - len(progress.losses) + progress.losses.index(None) + 1
+        return f"the loss of step {step} is not finite"
+    if run.stop_state.evaluation_pending and (name := non_finite_parameter(run.model)) is not None:
+        return f"the parameter {name} is not finite after step {progress.step}"
+    return ""
 
 
-def first_non_finite(progress: Progress) -> int | None:
-    """Return the step whose loss was the first to be NaN or infinite, if any was."""
-    if None not in progress.losses:
+def non_finite_parameter(model: nn.Module) -> str | None:
+    """Return the name of the first trained parameter that has a NaN or infinite value, if any has."""
+    trained = {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
+    if not trained or bool(get_total_norm(trained.values(), math.inf).isfinite()):
         return None
-    return progress.step - len(progress.losses) + progress.losses.index(None) + 1
+    return next((name for name, value in trained.items() if not bool(value.isfinite().all())), None)
 
 
-def converged(run: Session, evaluation: Evaluation) -> StopReason | None:
-    """Take one evaluation into account and return the rule that it makes true, if any."""
+def converged(run: Session) -> StopReason | None:
+    """Return the rule that the evaluations so far make true, if any."""
     stop, stop_state = run.recipe.task.stop, run.stop_state
-    flat = stop.plateau is not None and _is_flat(stop_state.train_loss, evaluation.train_loss, stop.plateau)
-    stop_state.train_loss, stop_state.loss_sum, stop_state.loss_count = evaluation.train_loss, 0.0, 0
-    stop_state.waited = 0 if evaluation.best else stop_state.waited + 1
-    if evaluation.best and evaluation.metric is not None:
-        stop_state.best = evaluation.metric
-    if evaluation.metric is not None and run.quality.reaches(evaluation.metric, stop.target):
+    if run.quality.reaches(stop_state.best, stop.target):
         return StopReason.TARGET
     if stop.patience is not None and stop_state.waited >= stop.patience:
         return StopReason.PATIENCE
+    flat = stop.plateau is not None and _is_flat(stop_state.train_loss_before, stop_state.train_loss, stop.plateau)
     return StopReason.PLATEAU if flat else None
 
 

@@ -32,10 +32,22 @@ def is_optimizer_class(optimizer: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Training and validation data: map-style torch data sets whose samples are tuples, the target last."""
+    """Training and validation data: map-style torch data sets whose samples are tuples, the target last.
+
+    Args:
+        train: to learn from.
+        valid: to validate on.
+        workers: processes that read samples in the training as it is today: `num_workers` of torch's `DataLoader`.
+            Batches do not depend on it: the random numbers that a sample draws come from (seed, epoch, batch).
+    """
 
     train: Dataset[Any]
     valid: Dataset[Any]
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
+            raise BadInput(f"Data.workers must be a whole number of processes, 0 or more; found {self.workers!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from hasten.training.loop import step
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import build, steps_per_epoch, total_steps
-from hasten.tuning import clock
+from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.probe import endless, put, state_of
 
 WARM_STEPS = 2
@@ -61,16 +61,17 @@ class Bench:
 
     def __call__(self, steps: int) -> None:
         run, batches = self.run, self._batches
-        begin = clock.now_s()
+        begin = now_s()
         with run.contexts:
             for _ in range(steps):
+                check_time()
                 if run.recipe.input.curriculum:
                     self._move_on()
                 batch = next(batches)
                 run.set_learning_rate()
                 step(run, batch)
         run.recipe.device.synchronize()
-        run.position.elapsed_s += clock.now_s() - begin
+        run.position.elapsed_s += now_s() - begin
 
     @property
     def samples_per_step(self) -> float:
@@ -101,9 +102,9 @@ class Bench:
 
     def _visit(self) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""
-        begin = clock.now_s()
+        begin = now_s()
         for batch_number in (0, max(0, steps_per_epoch(self.run.recipe) - 1)):
             self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
             self._batches = endless(self.run)
             self(WARM_STEPS)
-        return clock.now_s() - begin
+        return now_s() - begin

@@ -1,9 +1,70 @@
-"""The time that tuning may take, and how it is shared out."""
+"""The time that tuning may take: its clock, its budget, and the deadline that stops whatever runs."""
 
+import math
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from hasten.tuning import clock
+from hasten.profiling.timeout import time_limit
 from hasten.tuning.tolerances import HARD_STOP
+
+read_clock = time.perf_counter_ns
+"""The clock that this room reads; in one place, so that a test can put another one there."""
+
+
+def now_ns() -> int:
+    """Return nanoseconds since some moment; never runs backwards."""
+    return read_clock()
+
+
+def now_s() -> float:
+    """Return seconds since some moment; never runs backwards."""
+    return now_ns() * 1e-9
+
+
+class OutOfTime(BaseException):
+    """The deadline has passed.
+
+    No `Exception`: it has to get through code of models, compilers and data sets that catches those.
+    """
+
+
+_deadline_s: ContextVar[float] = ContextVar("deadline_s", default=math.inf)
+
+
+def check_time() -> None:
+    """Raise `OutOfTime` if the deadline has passed; called before each step that is made."""
+    if now_s() > _deadline_s.get():
+        raise OutOfTime
+
+
+@contextmanager
+def ends_by(moment_s: float) -> Generator[None]:
+    """Raise `OutOfTime` in the body once the clock shows `moment_s`; an earlier deadline around it stays in force.
+
+    Between steps `check_time` raises it. In the main thread an alarm does too, which also reaches building a model,
+    warming up and compiling; a single operator still runs to its end.
+    """
+    deadline_s = min(moment_s, _deadline_s.get())
+    token = _deadline_s.set(deadline_s)
+    try:
+        check_time()
+        if math.isinf(deadline_s):
+            yield
+        else:
+            with alarm(max(deadline_s - now_s(), 1e-3)):
+                yield
+    finally:
+        _deadline_s.reset(token)
+
+
+@contextmanager
+def alarm(after_s: float) -> Generator[None]:
+    """Raise `OutOfTime` in the body after so many seconds, wherever it is."""
+    with time_limit(after_s, "tuning", error=OutOfTime):
+        yield
 
 
 @dataclass(frozen=True)
@@ -11,12 +72,17 @@ class Budget:
     """Seconds that may be spent from now on."""
 
     total_s: float
-    started: float = field(default_factory=lambda: clock.now_s())
+    started_s: float = field(default_factory=now_s)
 
     @property
     def spent_s(self) -> float:
         """Seconds since the start."""
-        return clock.now_s() - self.started
+        return now_s() - self.started_s
+
+    @property
+    def hard_stop_s(self) -> float:
+        """The moment at which everything must have ended."""
+        return self.started_s + HARD_STOP * self.total_s
 
     def left_s(self, share: float = 1.0) -> float:
         """Return the seconds left until that share of the budget is spent; negative beyond."""

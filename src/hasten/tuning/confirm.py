@@ -6,8 +6,8 @@ from hasten.base.records.interval import Interval
 from hasten.base.seeds import derive
 from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, timed_pairs
 from hasten.measurement.statistics import ratio_interval
-from hasten.tuning import clock
 from hasten.tuning.bench import Bench
+from hasten.tuning.budget import now_ns, now_s
 from hasten.tuning.context import Laboratory, Plan, recipe_with
 
 FEWEST_PAIRS, MOST_PAIRS = 8, 40
@@ -24,10 +24,10 @@ def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
     steps = max(LEAST_STEPS, math.ceil(LEAST_BLOCK_S / min(plain.step_s, planned.step_s)))
     more = math.log(planned.samples_per_step / plain.samples_per_step)
     logs: list[float] = []
-    began = clock.now_s()
-    for plain_s, planned_s in timed_pairs(plain, planned, steps=steps, seed=seed, clock=clock.now_ns):
+    began = now_s()
+    for plain_s, planned_s in timed_pairs(plain, planned, steps=steps, seed=seed, clock=now_ns):
         logs.append(math.log(plain_s / planned_s) + more)
-        pair_s = (clock.now_s() - began) / len(logs)
+        pair_s = (now_s() - began) / len(logs)
         if len(logs) >= FEWEST_PAIRS and (len(logs) >= MOST_PAIRS or lab.budget.left_s(share) < pair_s):
             break
     return ratio_interval(logs)

@@ -1,7 +1,7 @@
 """Techniques that change the path or the model: judged by whole trainings, in time to equal quality."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -11,13 +11,13 @@ from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Knob
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
+from hasten.measurement.statistics import few_ratios
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.budget import Budget
+from hasten.tuning.budget import Budget, OutOfTime, ends_by
 from hasten.tuning.context import Laboratory, Plan
 from hasten.tuning.experiment import blank, names, told
-from hasten.tuning.ratios import of_few
 from hasten.tuning.run_cache import Trainings, affordable
 from hasten.tuning.selection import Kept
 
@@ -43,36 +43,59 @@ Promising = dict[Technique, float]
 def follow(lab: Laboratory, chosen: Sequence[Technique], plan: Kept) -> Iterator[Trial]:
     """Try techniques that change the path or the model on top of `plan`; keep those that arrive sooner.
 
-    Everybody is looked at on one seed first, which is cheap, for who is slower is given up at the baseline's time. Who
-    was faster is compared on further seeds, the fastest first, each beside those that were kept before.
+    Each is first tried on one seed, which is cheap, since what is slower is given up at the baseline's time. What was
+    faster is compared on further seeds, the fastest first, each beside those that were kept before.
 
     Args:
         lab: where the trainings are made; the rest of its budget is used.
         chosen: what is tried.
         plan: what is kept already; those that help are added.
     """
-    began_s, base = lab.budget.spent_s, tuple(plan)
-    trainings = affordable(lab, base, limit_s=lab.budget.left_s() / TRAININGS)
+    base = tuple(plan)
+    trainings = _affordable(lab, base)
     if trainings is None:
         for one in chosen:
             yield blank(one, Verdict.INCONCLUSIVE, "budget: trainings with and without it would take longer", base)
         return
-    until_s = began_s + FIRST_SEED_SHARE * (lab.budget.total_s - began_s)
     promising: Promising = {}
-    for one in sorted(chosen, key=lambda one: "slow_convergence" not in one.card.treats):
+    yield from _first_looks(trainings, chosen, base, promising)
+    for one in sorted(promising, key=lambda one: promising[one], reverse=True):
+        base = tuple(plan)
+        trial = _stopped_in_time(
+            lab, one, base, lambda one=one, base=base: _over_seeds(trainings, one, base, promising[one])
+        )
+        if trial.verdict is Verdict.KEPT:
+            plan[one] = trial
+        yield trial
+
+
+def _affordable(lab: Laboratory, base: Plan) -> Trainings | None:
+    try:
+        with ends_by(lab.budget.hard_stop_s):
+            return affordable(lab, base, limit_s=lab.budget.left_s() / TRAININGS)
+    except OutOfTime:
+        return None
+
+
+def _stopped_in_time(lab: Laboratory, one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
+    return told(one, base, make, until_s=lab.budget.hard_stop_s)
+
+
+def _first_looks(
+    trainings: Trainings, chosen: Sequence[Technique], base: Plan, promising: Promising
+) -> Iterator[Trial]:
+    """Try each technique on the first seed, the likeliest first; note those that arrived sooner in `promising`."""
+    lab = trainings.lab
+    until_s = lab.budget.spent_s + FIRST_SEED_SHARE * lab.budget.left_s()
+    likeliest_first = sorted(chosen, key=lambda one: (-lab.hints.gain(one), "slow_convergence" not in one.card.treats))
+    for one in likeliest_first:
         why = conflict([other.card for other in (*base, one)])
         if why is not None:
             yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which is kept", base)
         elif lab.budget.spent_s > until_s:
-            yield blank(one, Verdict.INCONCLUSIVE, "budget: used up before this one", base)
+            yield blank(one, Verdict.INCONCLUSIVE, "not measured: budget used up by likelier ones", base)
         elif (trial := _first_look(trainings, one, base, promising)) is not None:
             yield trial
-    ordered = sorted(promising, key=lambda one: promising[one], reverse=True)
-    for one in ordered:
-        trial = told(one, tuple(plan), lambda one=one: _over_seeds(trainings, one, tuple(plan), promising[one]))
-        if trial.verdict is Verdict.KEPT:
-            plan[one] = trial
-        yield trial
 
 
 def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Promising) -> Trial | None:
@@ -84,7 +107,7 @@ def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Pro
         best, ratio, why = _best_variant(trainings, one, base)
         return blank(best, Verdict.INCONCLUSIVE, why, base)
 
-    trial = told(one, base, make)
+    trial = _stopped_in_time(trainings.lab, one, base, make)
     if ratio > 1:
         promising[best] = ratio
         return None
@@ -121,9 +144,8 @@ def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float
     """Compare with and without on as many seeds as the budget holds; a seed that chose the knobs does not count."""
     why = one.refuse(trainings.recipe, trainings.lab.machine) or conflict([other.card for other in (*base, one)])
     if why is not None:
-        return blank(
-            one, Verdict.NOT_APPLICABLE, f"{promise:.2f}x on the first seed, but {why}, which gains more", base
-        )
+        why = f"{promise:.2f}x on the first seed, but {why}, which gains more"
+        return blank(one, Verdict.NOT_APPLICABLE, why, base)
     plain = trainings.course(base, 0)
     pair_s = plain.elapsed_s * (1 + 1 / promise)
     count = _affordable_seeds(trainings.lab.budget, pair_s)
@@ -132,8 +154,14 @@ def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float
         why = f"budget: {promise:.2f}x on the first seed{trainings.note}, but {need}"
         return blank(one, Verdict.INCONCLUSIVE, why, base)
     numbers = _trained(trainings, base, (*base, one), count, give_up_s=GIVE_UP_LATER * plain.elapsed_s)
+    return _judged(trainings, one, base, numbers)
+
+
+def _judged(trainings: Trainings, one: Technique, base: Plan, numbers: Sequence[int]) -> Trial:
+    """Return the verdict of the trainings with and without on the seeds of those numbers; a miss is never faster."""
     target = trainings.target(base, numbers)
-    assert target is not None, "the first seed had one"
+    if target is None:
+        return blank(one, Verdict.INCONCLUSIVE, "the plain trainings have no finite metric to compare with", base)
     times = [trainings.course((*base, one), number).time_to(target) for number in numbers]
     reached = [time_s for time_s in times if time_s is not None]
     if len(reached) < len(times):
@@ -142,7 +170,7 @@ def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float
         return blank(one, Verdict.SLOWER, why, base)
     courses = [trainings.course(base, number) for number in numbers]
     plain_times = [course.time_to(target) or course.elapsed_s for course in courses]
-    ratio = of_few([plain_s / time_s for plain_s, time_s in zip(plain_times, reached, strict=True)])
+    ratio = few_ratios([plain_s / time_s for plain_s, time_s in zip(plain_times, reached, strict=True)])
     return _verdict(one, base, ratio, f"to {target:.4g} on {len(numbers)} seeds{trainings.note}")
 
 
@@ -179,5 +207,5 @@ def _verdict(one: Technique, base: Plan, ratio: Interval, what: str) -> Trial:
     elif ratio.high < 1:
         trial = blank(one, Verdict.SLOWER, text, base)
     else:
-        trial = blank(one, Verdict.INCONCLUSIVE, f"{text}: not clear of the spread between seeds", base)
+        trial = blank(one, Verdict.INCONCLUSIVE, f"{text}: within the spread between seeds", base)
     return msgspec.structs.replace(trial, speedup=ratio)

@@ -9,16 +9,18 @@ from hasten.base.records.comparison import Comparison
 from hasten.base.records.comparison import Verdict as Speed
 from hasten.base.records.trial import Gate, Trial, Verdict
 from hasten.base.units import seconds
+from hasten.measurement.confidence_sequence import FEWEST_READINGS
 from hasten.techniques.applying import conflict, knobs_of
 from hasten.training.technique import Technique
-from hasten.tuning import clock, messages
+from hasten.tuning import messages
 from hasten.tuning.break_even import EXPECTED_SETUP_S, cannot_pay, not_earned_back
+from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.context import (
-    FEWEST_PAIRS,
     Laboratory,
     Plan,
     bench_of,
     compared,
+    confirmation_s,
     least_cost_s,
     recipe_with,
 )
@@ -27,6 +29,10 @@ from hasten.tuning.probe import NoReference
 
 MEMORY = "near_memory_limit"
 LONGEST_MESSAGE = 300
+OVERRUN = 3.0
+"""Times its time that an experiment may take, with building, warming up and its gate, before it is stopped..."""
+OVERRUN_OF_ALL = 0.25
+"""... but at least this share of the whole budget."""
 
 
 def blank(one: Technique, verdict: Verdict, reason: str, base: Plan = ()) -> Trial:
@@ -49,7 +55,8 @@ def names(plan: Plan) -> tuple[str, ...]:
 def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, company: Plan = ()) -> Trial:
     """Measure what a technique, with its company, adds to a plan, and prove its guarantee if it is faster.
 
-    Whatever the technique raises is told in the trial: a broken technique must not end the tuning.
+    What the technique raises is reported in the trial: a broken technique must not end the tuning. An experiment that
+    takes far longer than its budget is stopped, in time to measure the plan so far afresh.
 
     Args:
         lab: where the experiment is made.
@@ -58,25 +65,42 @@ def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, 
         budget_s: seconds for all of it.
         company: techniques that come with it.
     """
-    return told(one, base, lambda: _against(lab, one, base, budget_s=budget_s, company=company))
+    plan = (*base, *company, one)
+    guarantee = owed(member.card.guarantee for member in plan)
+    gate_s = steps_of(guarantee) * lab.step_s if guarantee is not None else 0.0
+    setup_s = 2 * EXPECTED_SETUP_S.get(one.card.name, 0.0)
+    limit_s = max(OVERRUN * budget_s, OVERRUN_OF_ALL * lab.budget.total_s) + setup_s + 2 * gate_s
+    until_s = min(now_s() + limit_s, lab.budget.hard_stop_s - confirmation_s(lab, plan))
+    return told(one, base, lambda: _against(lab, one, base, budget_s=budget_s, company=company), until_s=until_s)
 
 
-def told(one: Technique, base: Plan, make: Callable[[], Trial]) -> Trial:
-    """Return the trial that `make` returns, or one that tells what it raised; with the seconds it took."""
-    began = clock.now_s()
+def told(one: Technique, base: Plan, make: Callable[[], Trial], *, until_s: float) -> Trial:
+    """Return the trial that `make` returns, or one with what it raised; with the seconds it took.
+
+    Args:
+        one: what is tried.
+        base: what both sides have.
+        make: does it.
+        until_s: the moment at which it is stopped.
+    """
+    began = now_s()
     try:
-        trial = make()
+        with ends_by(until_s):
+            trial = make()
+    except OutOfTime:
+        why = f"budget: stopped after {seconds(now_s() - began)}, before there was a result"
+        trial = blank(one, Verdict.INCONCLUSIVE, why, base)
     except Refused as error:
         trial = blank(one, Verdict.NOT_APPLICABLE, str(error), base)
     except NoReference as error:
         trial = blank(one, Verdict.INCONCLUSIVE, str(error), base)
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         trial = blank(one, Verdict.FAILED, error_text(error), base)
-    return msgspec.structs.replace(trial, spent_s=clock.now_s() - began)
+    return msgspec.structs.replace(trial, spent_s=now_s() - began)
 
 
 def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, company: Plan) -> Trial:
-    began = clock.now_s()
+    began = now_s()
     plan = (*base, *company, one)
     why = conflict([other.card for other in plan]) or one.refuse(recipe_with(lab, plan[:-1]), lab.machine)
     why = why or cannot_pay(one.card.name, lab.recipe, lab.step_s)
@@ -86,8 +110,8 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
     if not lab.budget.holds(least_s):
         return blank(one, Verdict.INCONCLUSIVE, f"budget: it needs about {seconds(least_s)}", base)
     bench = bench_of(lab, plan)
-    setup_s = max(0.0, bench.setup_s - bench_of(lab, base).setup_s)
-    left_s = max(budget_s - (clock.now_s() - began), FEWEST_PAIRS * lab.pair_s)
+    setup_s = lab.setup_s[one] = max(0.0, bench.setup_s - bench_of(lab, base).setup_s)
+    left_s = max(budget_s - (now_s() - began), FEWEST_READINGS * lab.pair_s)
     found = compared(lab, base, plan, budget_s=left_s)
     trial = msgspec.structs.replace(
         judged(one, base, found, company),
@@ -104,6 +128,9 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
 
 def judged(one: Technique, base: Plan, found: Comparison, company: Plan = ()) -> Trial:
     """Return the trial that a comparison of `base` with all three together amounts to, by its speed alone."""
+    if found.pairs < FEWEST_READINGS:
+        why = f"not measured: the budget ended after {found.pairs} of at least {FEWEST_READINGS} pairs"
+        return blank(one, Verdict.INCONCLUSIVE, messages.together(names(company)) + why, base)
     verdict, sentence = _by_speed(found)
     trial = blank(one, verdict, messages.together(names(company)) + sentence(found, names(base)), base)
     return msgspec.structs.replace(trial, speedup=found.ratio)
@@ -120,7 +147,26 @@ def _by_speed(found: Comparison) -> tuple[Verdict, Callable[[Comparison, tuple[s
 
 
 def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
-    """Return the trial of a faster plan with its gate: kept if the plan keeps its guarantee."""
+    """Return the trial of a faster plan with its gate: kept if the plan keeps its guarantee.
+
+    Techniques that were accepted are kept without that proof; the rest of the plan is proven without them.
+    """
+    accepted = tuple(one for one in plan if one.card.name in lab.accept)
+    checked = _gated(lab, plan, trial)
+    if checked.verdict is Verdict.KEPT or not accepted:
+        return checked
+    rest = tuple(one for one in plan if one not in accepted)
+    alone = _gated(lab, rest, trial) if rest and frozenset(rest) not in lab.proven else trial
+    if alone.verdict is not Verdict.KEPT:
+        return alone
+    lab.proven.add(frozenset(plan))
+    if trial.technique not in names(accepted):
+        return alone
+    why = f"{trial.reason}; accepted without proof: {checked.gate.detail if checked.gate else checked.reason}"
+    return msgspec.structs.replace(trial, reason=why, gate=checked.gate, accepted=True)
+
+
+def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     guarantee = owed(one.card.guarantee for one in plan)
     assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
     cost_s = steps_of(guarantee) * lab.step_s

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from hasten.base.records.run import Evaluation
+from hasten.base.records.run import Evaluation, Finished, StopReason
+from hasten.base.units import as_good_as
 from hasten.training.loop import train
-from hasten.training.metrics import as_good_as
 from hasten.training.recipe import Recipe
 from hasten.training.session import build, total_steps
-from hasten.tuning import clock
+from hasten.tuning.budget import check_time, now_s
 
 EVALUATIONS = 10
 """In a training that is cut short: enough to see when it reached what."""
@@ -15,16 +15,21 @@ EVALUATIONS = 10
 
 @dataclass(frozen=True)
 class Course:
-    """When a training had which metric. `ended` is false where it was given up at its time limit."""
+    """When a training had which metric.
+
+    `ended` is false where it was given up at its time limit. A training whose loss became infinite or NaN has reached
+    nothing: its earlier metrics belong to a model that nobody gets.
+    """
 
     points: tuple[tuple[float, float], ...]  # (seconds, metric) at each evaluation, in order
     higher_is_better: bool
     elapsed_s: float
     ended: bool
+    finite: bool = True
 
     def time_to(self, target: float) -> float | None:
         """Return the seconds until the metric was as good as `target`, or None if it never was."""
-        for seconds, metric in self.points:
+        for seconds, metric in self.points if self.finite else ():
             if as_good_as(metric, target, higher_is_better=self.higher_is_better):
                 return seconds
         return None
@@ -44,17 +49,20 @@ def run_course(recipe: Recipe, *, seed: int, limit_s: float) -> Course:
         limit_s: seconds after which it is given up.
     """
     run = build(recipe, seed=seed)
-    begin, points, ended = clock.now_s(), list[tuple[float, float]](), True
+    begin, points, ended, finite = now_s(), list[tuple[float, float]](), True, True
     events = train(run)
     for event in events:
-        elapsed_s = clock.now_s() - begin
+        check_time()
+        elapsed_s = now_s() - begin
         if isinstance(event, Evaluation) and event.metric is not None:
             points.append((elapsed_s, event.metric))
+        if isinstance(event, Finished):
+            finite = event.reason is not StopReason.NON_FINITE
         if elapsed_s > limit_s:
             events.close()
             ended = False
             break
-    return Course(tuple(points), run.quality.higher_is_better, clock.now_s() - begin, ended)
+    return Course(tuple(points), run.quality.higher_is_better, now_s() - begin, ended, finite)
 
 
 def shortened(recipe: Recipe, share: float) -> Recipe:

@@ -4,18 +4,19 @@ from hasten.base.records.comparison import Comparison
 from hasten.base.records.interval import Interval
 from hasten.base.units import percent, seconds
 
-WORTHLESS = 10
+TOO_WIDE = 10
+"""An interval whose ends differ by more than this factor is not reported."""
 
 
 def ratio(interval: Interval) -> str:
-    """Return `1.43x [1.40, 1.46]`, or without the interval where it is too wide to be worth its digits."""
-    if interval.low * WORTHLESS < interval.high:
-        return f"{interval.value:.2f}x [not known to a factor of {WORTHLESS}]"
+    """Return `1.43x [1.40, 1.46]`, or say that the interval is too wide to report."""
+    if interval.low * TOO_WIDE < interval.high:
+        return f"{interval.value:.2f}x [interval too wide to report]"
     return f"{interval.value:.2f}x [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def together(company: tuple[str, ...]) -> str:
-    """Say what came with the technique, at the beginning of a sentence; nothing if nothing did."""
+    """Say what was tried together with the technique, at the beginning of a sentence; nothing if nothing was."""
     return f"together with {', '.join(company)}: " if company else ""
 
 
@@ -26,23 +27,19 @@ def faster(found: Comparison, base: tuple[str, ...]) -> str:
 
 def slower(found: Comparison, base: tuple[str, ...]) -> str:
     """Say that it is slower."""
-    return f"{ratio(found.ratio)} as fast{beside(base)}, which is slower: {_steps(found)}"
+    return f"{ratio(found.ratio)} as fast{beside(base)}, slower: {_steps(found)}"
 
 
 def no_difference(found: Comparison, base: tuple[str, ...]) -> str:
     """Say that there is no gain beyond what counts as a difference."""
-    return f"{ratio(found.ratio)}{beside(base)}: no gain of {percent(found.delta)}, the least that counts here"
+    return f"{ratio(found.ratio)}{beside(base)}: no gain above the {percent(found.delta)} detection threshold"
 
 
 def unclear(found: Comparison, base: tuple[str, ...]) -> str:
     """Say that the answer is not certain, and why no more was done."""
-    if found.ratio.value < 1:
-        return (
-            f"{ratio(found.ratio)}{beside(base)}: not clear of the noise after {found.pairs} pairs, and looks no faster"
-        )
     return (
-        f"{ratio(found.ratio)}{beside(base)}: the budget ended after {found.pairs} pairs, before it was clear of the "
-        f"noise (least difference {percent(found.delta)})"
+        f"{ratio(found.ratio)}{beside(base)}: inconclusive after {found.pairs} pairs: budget used up "
+        f"(detection threshold {percent(found.delta)})"
     )
 
 
@@ -55,4 +52,4 @@ def _steps(found: Comparison) -> str:
     times = f"{seconds(found.step_time_a_s)} -> {seconds(found.step_time_b_s)} a step"
     if found.samples_per_step_a == found.samples_per_step_b:
         return times
-    return f"{times}, of {found.samples_per_step_a:.0f} -> {found.samples_per_step_b:.0f} samples"
+    return f"{times}, {found.samples_per_step_a:.0f} -> {found.samples_per_step_b:.0f} samples a step"

@@ -13,9 +13,11 @@ from hasten.base.seeds import derive, seed_all
 from hasten.data.batch import Batch
 from hasten.training.inspection import silence_dropout
 from hasten.training.loop import step
+from hasten.training.loss import Loss
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
+from hasten.tuning.budget import check_time
 
 
 class NoReference(HastenError):  # noqa: N818
@@ -108,11 +110,12 @@ def endless(run: Session) -> Iterator[Batch]:
 
 def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     """Make one step as the loop does and return its mean loss."""
+    check_time()
     seed_all(derive(seed, "probe"))
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
-    return float(loss.sum) / float(loss.count)
+    return _mean(loss)
 
 
 def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
@@ -159,6 +162,12 @@ def without_dropout(recipe: Recipe) -> Recipe:
     return recipe.with_surgery(silence_dropout)
 
 
+def _mean(loss: Loss) -> float:
+    """Return the mean loss, 0 where no term counts."""
+    count = float(loss.count)
+    return float(loss.sum) / count if count else 0.0
+
+
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [(name, value) for name, value in model.state_dict().items() if value.is_floating_point()]
 
@@ -167,6 +176,7 @@ def _caught(
     run: Session, batch: Batch, *, seed: int | None, then: Callable[[dict[str, Tensor]], bool]
 ) -> tuple[float, dict[str, Tensor]]:
     """Run the loop's own step with one more gradient step at the end: it copies, and `then` says whether to update."""
+    check_time()
     gradients: dict[str, Tensor] = {}
 
     def catch(parameters: Sequence[nn.Parameter]) -> bool:
@@ -185,4 +195,4 @@ def _caught(
             loss = step(run, batch)
     finally:
         run.gradient = own
-    return float(loss.sum) / float(loss.count), gradients
+    return _mean(loss), gradients

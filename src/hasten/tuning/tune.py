@@ -1,6 +1,7 @@
 """Tuning: try techniques in paired experiments and return the plan that they prove."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from hasten.base.errors import BadInput
 from hasten.base.records.comparison import NoiseFloor
@@ -8,27 +9,26 @@ from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.trial import Trial, Tuning, Verdict
-from hasten.base.stages import FREE, Guarantee, Stage
+from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import percent, seconds
+from hasten.measurement.statistics import product_of_ratios
 from hasten.techniques.applying import in_order, knobs_of, make
 from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.break_even import EXPECTED_SETUP_S
+from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.confirm import confirmed
-from hasten.tuning.context import Laboratory, least_cost_s, measured_noise, open_laboratory
+from hasten.tuning.context import Hints, Laboratory, least_cost_s, measured_noise, open_laboratory
 from hasten.tuning.convergence import follow
-from hasten.tuning.experiment import blank, error_text, names
-from hasten.tuning.ratios import product
-from hasten.tuning.screening import screen
-from hasten.tuning.selection import Kept, add_costly, grow, prune
+from hasten.tuning.experiment import blank, error_text, names, told
+from hasten.tuning.selection import Kept, select
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 
-SCREENING_SHARE, GROWING_SHARE, PRUNING_SHARE = 0.55, 0.75, 0.85
-"""Of the budget, counted from its start: when each phase must be over. The rest is for the last measurement."""
 FREE_SHARE = 0.4
 """Of the budget, for all techniques that gates can prove, where others are tried after them by whole trainings."""
+REFUSAL_SHARE = 0.25
+"""Of the budget: to ask one technique whether it applies may take a measurement, and is stopped after this."""
 
 LEAST_SHARE = 0.02
 """Of a step's time: a stage that takes less has nothing to give that could be told from noise."""
@@ -44,7 +44,8 @@ def tune(
     allow: frozenset[Guarantee] = FREE,
     only: Iterable[Technique | str] | None = None,
     exclude: Collection[str] = (),
-    shares: Mapping[Stage, float] | None = None,
+    accept: Collection[str] = (),
+    hints: Hints | None = None,
 ) -> Iterator[Trial | Tuning]:
     """Yield every trial as it is known; the last item is the whole tuning with its plan.
 
@@ -53,16 +54,17 @@ def tune(
     Args:
         recipe: the baseline, with no technique.
         machine: what it runs on.
-        budget_s: seconds that tuning may take. What is not reached is reported as not proven. No experiment is begun
-            that would pass 1.5 times the budget.
+        budget_s: seconds that tuning may take. What is not reached is reported as inconclusive. Everything ends
+            within 1.5 times the budget.
         allow: guarantees that a technique may give to be tried.
         only: the techniques to try, by name or with their knobs; None for all.
         exclude: names of techniques not to try.
-        shares: of the step's time, by stage, where known. A technique whose stage takes less than `LEAST_SHARE` is not
-            tried: it could gain no more, even if it made its stage free.
+        accept: names of techniques that are kept if they are faster, although their guarantee is not proven. They
+            must have one that a gate could prove.
+        hints: what a profile lets one expect, if there is one.
 
     Raises:
-        BadInput: if the budget is not positive or a name is unknown.
+        BadInput: if the budget is not positive, a name is unknown, or one in `accept` has no gate.
     """
     if not budget_s > 0:
         raise BadInput(f"the budget of tuning must be above 0 s; found {budget_s}.")
@@ -70,8 +72,20 @@ def tune(
         technique(name)
     chosen = [make(one) if isinstance(one, str) else one for one in (techniques() if only is None else only)]
     chosen = [one for one in chosen if one.card.name not in exclude]
-    lab = open_laboratory(recipe, machine, budget_s)
-    return _apart(_experiments(lab, chosen, allow, shares or {}))
+    check_accepted(accept)
+    lab = open_laboratory(recipe, machine, budget_s, hints=hints, accept=accept)
+    return _apart(_experiments(lab, chosen, allow))
+
+
+def check_accepted(names: Collection[str]) -> None:
+    """Raise `BadInput` unless each is the name of a technique with a guarantee that a gate could prove."""
+    for name in names:
+        guarantee = technique(name).card.guarantee
+        if guarantee not in FREE:
+            raise BadInput(
+                f"{name} cannot be accepted without proof: it changes the training trajectory or the model, which "
+                f"whole trainings judge. Pass --allow {guarantee} to have it judged."
+            )
 
 
 def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
@@ -87,85 +101,108 @@ def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
         forget_compiled()
 
 
-def _experiments(
-    lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee], shares: Mapping[Stage, float]
-) -> Iterator[Trial | Tuning]:
-    trials: list[Trial] = []
-    open_ones: list[Technique] = []
+def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee]) -> Iterator[Trial | Tuning]:
+    """Rule out, try what gates can prove, measure that plan afresh, then judge the rest by whole trainings."""
+    found, free, paths = _Found(), list[Technique](), list[Technique]()
     for one in chosen:
-        trial = _excluded(lab, one, allow) or _bounded(one, shares)
-        if trial is None:
-            open_ones.append(one)
+        trial = _ruled_out(lab, one, allow)
+        if trial is not None:
+            yield found.add(trial)
         else:
-            trials.append(trial)
-            yield trial
-    plan: Kept = {}
-    free = [one for one in open_ones if one.card.guarantee in FREE]
-    paths = [one for one in open_ones if one.card.guarantee not in FREE]
-    noise, speedup, remarks = None, None, list[str]()
+            (free if one.card.guarantee in FREE else paths).append(one)
     if free:
-        noise = measured_noise(lab)
-        remarks += _about_noise(lab, noise)
-        for trial in _free_trials(lab, free, plan, share=FREE_SHARE if paths else 1.0):
-            trials.append(trial)
-            yield trial
-        speedup, remark = _confirmed(lab, plan, share=FREE_SHARE if paths else 1.0)
-        unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in trials)
-        remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
-        for one in list(plan) if speedup is None else ():
-            trials.append(blank(one, Verdict.INCONCLUSIVE, remark))
-            del plan[one]
-            yield trials[-1]
-    for trial in follow(lab, paths, plan) if paths else ():
-        trials.append(trial)
-        yield trial
-        if trial.verdict is Verdict.KEPT and trial.speedup is not None:
-            speedup = trial.speedup if speedup is None else product(speedup, trial.speedup)
-            remarks.append(f"{trial.technique} was judged by time to quality: {messages.ratio(trial.speedup)}.")
-    yield _tuning(lab, trials, plan, noise=noise.ratio if noise else None, speedup=speedup, remark=" ".join(remarks))
+        yield from map(found.add, _proven_by_gates(lab, free, found, share=FREE_SHARE if paths else 1.0))
+    if paths:
+        yield from map(found.add, follow(lab, paths, found.plan))
+        _count_paths(found)
+    yield _tuning(lab, found)
+
+
+@dataclass
+class _Found:
+    """What tuning has found so far."""
+
+    trials: list[Trial] = field(default_factory=list[Trial])
+    plan: Kept = field(default_factory=Kept)
+    noise: Interval | None = None
+    speedup: Interval | None = None
+    remarks: list[str] = field(default_factory=list[str])
+
+    def add(self, trial: Trial) -> Trial:
+        """Note a trial and return it."""
+        self.trials.append(trial)
+        return trial
+
+
+def _ruled_out(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> Trial | None:
+    """Return the trial of a technique that need not be measured, or None."""
+    card = one.card
+    if card.guarantee not in allow:
+        why = f"changes more than rounding; pass --allow {card.guarantee} to try it"
+        return blank(one, Verdict.NOT_ALLOWED, why)
+    if card.treats and set(card.treats) <= NOT_ABOUT_TIME and card.guarantee in FREE:
+        why = "does not save time, so it was not measured; a plan may still use it"
+        return blank(one, Verdict.NOT_APPLICABLE, why)
+
+    def ask() -> Trial:
+        why = one.refuse(lab.recipe, lab.machine)
+        return blank(one, Verdict.NOT_APPLICABLE if why is not None else Verdict.INCONCLUSIVE, why or "")
+
+    until_s = min(now_s() + REFUSAL_SHARE * lab.budget.total_s, lab.budget.hard_stop_s)
+    trial = told(one, (), ask, until_s=until_s)
+    return trial if trial.reason else None
+
+
+def _too_little_time(lab: Laboratory, one: Technique) -> str | None:
+    """Return why the technique's stage costs too little to be worth an experiment, or None."""
+    stage = one.card.saves_in or one.card.stage
+    share = lab.hints.share(stage, lab.step_s)
+    if share is None or share >= LEAST_SHARE or one.card.guarantee not in FREE:
+        return None
+    return f"{stage} takes {percent(share)} of a step: at most {1 / (1 - share):.2f}x could be gained"
+
+
+def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, share: float) -> Iterator[Trial]:
+    """Try techniques that gates can prove, then measure the plan of those that help afresh; it is empty if it fails."""
+    noise = measured_noise(lab)
+    found.noise = noise.ratio if noise is not None else None
+    found.remarks += _about_noise(lab, noise)
+    likeliest_first = list[Technique]()
+    for one in sorted(free, key=lab.hints.gain, reverse=True):
+        why = _too_little_time(lab, one)
+        if why is not None:
+            yield blank(one, Verdict.NOT_APPLICABLE, why)
+        else:
+            likeliest_first.append(one)
+    yield from select(lab, likeliest_first, found.plan, share=share)
+    found.speedup, remark = _confirmed(lab, found.plan, share=share)
+    unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
+    found.remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
+    for one in list(found.plan) if found.speedup is None else ():
+        del found.plan[one]
+        yield blank(one, Verdict.INCONCLUSIVE, remark)
 
 
 def _about_noise(lab: Laboratory, noise: NoiseFloor | None) -> list[str]:
     if noise is None:
-        return [f"The budget is too small for one comparison, which takes {seconds(least_cost_s(lab))}."]
+        cost = f", which takes {seconds(least_cost_s(lab))}" if lab.pair_s else ""
+        return [f"The budget is too short for one comparison{cost}."]
     if not noise.stable:
         return [f"This machine is not steady: {noise.remark}; only larger differences count."]
     return []
 
 
-def _free_trials(lab: Laboratory, free: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
-    """Try techniques that gates can prove; those that help together go into `plan`."""
-    cheap = [one for one in free if one.card.name not in EXPECTED_SETUP_S]
-    survivors: Kept = {}
-    yield from screen(lab, cheap, survivors, share=SCREENING_SHARE * share)
-    yield from grow(lab, survivors, cheap, plan, share=GROWING_SHARE * share)
-    yield from add_costly(lab, [one for one in free if one not in cheap], plan, share=GROWING_SHARE * share)
-    yield from prune(lab, plan, share=PRUNING_SHARE * share)
+def _latest(trials: Iterable[Trial]) -> Iterable[Trial]:
+    return {trial.technique: trial for trial in trials}.values()
 
 
-def _excluded(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> Trial | None:
-    """Return the trial of a technique that need not be measured, or None."""
-    if one.card.guarantee not in allow:
-        return blank(one, Verdict.NOT_ALLOWED, f"it changes more than rounding: allow {one.card.guarantee} to try it")
-    if one.card.treats and set(one.card.treats) <= NOT_ABOUT_TIME and one.card.guarantee in FREE:
-        return blank(
-            one, Verdict.NOT_APPLICABLE, "it saves memory or protects, but no time; a plan may name it all the same"
-        )
-    try:
-        why = one.refuse(lab.recipe, lab.machine)
-    except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
-        return blank(one, Verdict.FAILED, error_text(error))
-    return blank(one, Verdict.NOT_APPLICABLE, why) if why is not None else None
-
-
-def _bounded(one: Technique, shares: Mapping[Stage, float]) -> Trial | None:
-    """Return the trial of a technique whose stage costs too little to be worth an experiment, or None."""
-    stage = one.card.saves_in or one.card.stage
-    share = shares.get(stage)
-    if share is None or share >= LEAST_SHARE or one.card.guarantee not in FREE:
-        return None
-    reason = f"{stage} takes {percent(share)} of a step: it could gain {1 / (1 - share):.2f}x at the most"
-    return blank(one, Verdict.NOT_APPLICABLE, reason)
+def _count_paths(found: _Found) -> None:
+    """Multiply the speed-up by what the techniques that trainings judged have gained."""
+    for trial in found.trials:
+        if trial.verdict is Verdict.KEPT and trial.guarantee not in FREE and trial.speedup is not None:
+            gain = trial.speedup
+            found.speedup = gain if found.speedup is None else product_of_ratios(found.speedup, gain)
+            found.remarks.append(f"{trial.technique} was judged by time to quality: {messages.ratio(gain)}.")
 
 
 def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
@@ -174,34 +211,36 @@ def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval |
         return None, "No technique was proven to make training faster here."
     what = ", ".join(names(tuple(plan)))
     try:
-        speedup = confirmed(lab, tuple(plan), share=share)
+        with ends_by(lab.budget.hard_stop_s):
+            speedup = confirmed(lab, tuple(plan), share=share)
+    except OutOfTime:
+        return None, f"{what}: dropped, since the budget ended before the plan could be measured afresh."
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
-        return None, f"Measured afresh, {what} failed, so the plan does without: {error_text(error)}."
+        return None, f"{what}: dropped, since it failed when measured afresh: {error_text(error)}."
     if speedup.low > 1:
         return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
-    return None, f"Measured afresh, {what} came to {messages.ratio(speedup)}: not faster, so the plan does without."
+    return None, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
 
 
-def _tuning(
-    lab: Laboratory,
-    trials: list[Trial],
-    plan: Kept,
-    *,
-    noise: Interval | None,
-    speedup: Interval | None,
-    remark: str,
-) -> Tuning:
-    choices = tuple(
-        Choice(technique=one.card.name, knobs=knobs_of(one), gain=plan[one].speedup) for one in in_order(plan)
-    )
+def _tuning(lab: Laboratory, found: _Found) -> Tuning:
     return Tuning(
         task=lab.recipe.task.name,
         budget_s=lab.budget.total_s,
         spent_s=lab.budget.spent_s,
-        noise=noise,
+        noise=found.noise,
         smallest_difference=lab.smallest,
-        trials=tuple(trials),
-        plan=Plan(task=lab.recipe.task.name, choices=choices, machine=lab.machine.cpu),
-        speedup=speedup,
-        remark=remark,
+        trials=tuple(found.trials),
+        plan=Plan(
+            task=lab.recipe.task.name,
+            choices=tuple(_choice(one, found.plan[one]) for one in in_order(found.plan)),
+            machine=lab.machine.cpu,
+        ),
+        speedup=found.speedup,
+        remark=" ".join(found.remarks),
     )
+
+
+def _choice(one: Technique, trial: Trial) -> Choice:
+    detail = f": {trial.gate.detail}" if trial.gate is not None else ""
+    note = f"accepted without proof{detail}" if trial.accepted else ""
+    return Choice(technique=one.card.name, knobs=knobs_of(one), gain=trial.speedup, note=note)

@@ -13,7 +13,7 @@ from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.input.infobatch import Scores, losses_of_samples
-from hasten.training.checkpoint import load_checkpoint, save_checkpoint
+from hasten.training.checkpoint import header, load_checkpoint, save_checkpoint
 from hasten.training.loop import step, train
 from hasten.training.loss import CrossEntropy, SquaredError
 from hasten.training.recipe import Recipe, baseline
@@ -130,10 +130,10 @@ def test_goes_on_from_the_middle_of_an_epoch_bit_for_bit(tmp_path: Path) -> None
     run = build(recipe())
     steps(run, 16)
     assert run.position.offset > 0
-    save_checkpoint(run, plan, file)
+    save_checkpoint(run, header(run, plan), file)
     expected = steps(run, 20)
     other = build(recipe())
-    load_checkpoint(other, plan, file)
+    load_checkpoint(other, header(other, plan), file)
     assert steps(other, 20) == expected
 
 

@@ -21,7 +21,7 @@ from hasten.tuning.tune import tune
 
 from tiny_tasks import mlp_task
 
-NAMES = ("fastest_loader", "loader_threads", "loader_process", "packed_store")
+NAMES = ("fastest_loader", "loader_threads", "loader_process", "loader_workers", "packed_store")
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +57,23 @@ def test_every_loader_trains_the_same_model_bit_for_bit(names: tuple[str, ...]) 
     assert all(torch.equal(plain, other) for plain, other in zip(*trained, strict=True))
 
 
+@pytest.mark.parametrize("names", [("loader_process",), ("loader_workers",), ("loader_workers", "prefetch")])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_random_samples_are_the_same_in_every_process(names: tuple[str, ...], workers: int) -> None:
+    task = decoded_task(random=True)
+    recipe = baseline(replace(task, data=replace(task.data, workers=workers)))
+    trained: list[list[torch.Tensor]] = []
+    for one in (
+        baseline(task),
+        recipe,
+        apply_all([make(name, {"workers": 1} if name == "loader_workers" else {}) for name in names], recipe, facts()),
+    ):
+        run = build(one)
+        list(train(run))
+        trained.append([parameter.detach() for parameter in run.parameters])
+    assert all(torch.equal(first, other) for others in trained for first, other in zip(trained[0], others, strict=True))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_passes_the_gate_of_exactness(name: str) -> None:
     recipe = baseline(decoded_task())
@@ -80,9 +97,9 @@ def test_refusals_name_a_fact(name: str) -> None:
     assert reason(decoded_task()) == ""
     assert "can be gathered" in reason(mlp_task())
     assert "full batch is built only once" in reason(replace(decoded_task(), batch_size=None))
-    assert {"packed_store": "differs when it is read again"}.get(name, "global random generators") in reason(
-        decoded_task(random=True)
-    )
+    reasons = {"packed_store": "differs when it is read again", "loader_threads": "in an order of chance"}
+    assert reasons.get(name, "") in reason(decoded_task(random=True))
+    assert bool(reason(decoded_task(random=True))) == (name in reasons)
 
 
 def test_packing_that_cannot_pay_is_refused_until_the_store_is_there() -> None:

@@ -13,8 +13,10 @@ class Evidence(Record, frozen=True):
     """The machine, the step, the experiments, and the trainings with and without the plan.
 
     `plan_runs` and `baseline_runs` hold the same seeds in the same order. `speedup` is the time of the baseline over
-    the time of the plan, to the target where the task has one, paired over the seeds in which both reached it; None
-    where fewer than two pairs did.
+    the time of the plan, paired over the seeds, to equal quality: to `level`, which is the task's target where every
+    run reached it, else the best metric that every run reached; through the whole training where the task has no
+    target. It is None with fewer than two pairs, where the plan missed a target that the baseline reached on the same
+    seed, and where a run diverged.
     """
 
     hasten: str  # version
@@ -28,6 +30,7 @@ class Evidence(Record, frozen=True):
     plan_runs: tuple[RunResult, ...]
     baseline_runs: tuple[RunResult, ...]
     speedup: Interval | None
+    level: float | None = None
     remarks: tuple[str, ...] = ()
 
 

@@ -1,10 +1,10 @@
-"""What is told on the way and is no measurement."""
+"""What is reported on the way and is no measurement."""
 
 from hasten.base.records.record import Record
 
 
 class Note(Record, frozen=True):
-    """What a person should know before a result: "the loss is not a mean over samples"."""
+    """What a person should know: "the loss is not a mean over samples", "the newest checkpoint is damaged"."""
 
     text: str
 

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from hasten.base.records.record import Record
+from hasten.base.units import as_good_as
 
 
 class StopReason(StrEnum):
@@ -87,7 +88,11 @@ Event = Started | Progress | Evaluation | Finished
 
 
 class RunResult(Record, frozen=True):
-    """One training from start to end: what was trained, how long it took, what came out."""
+    """One training from start to end: what was trained, how long it took, what came out.
+
+    `best_metric` is that of the evaluation after step `best_step`, `final_metric` that of the last evaluation.
+    `weights_step` is the step whose weights were returned: the best one's where the run ended by patience or diverged.
+    """
 
     task: str
     metric_name: str
@@ -105,3 +110,14 @@ class RunResult(Record, frozen=True):
     samples_per_s: float
     evaluations: tuple[Evaluation, ...]
     folder: str | None = None
+    best_step: int | None = None
+    weights_step: int | None = None
+
+    def reaching(self, level: float) -> Evaluation | None:
+        """Return the first evaluation at which the metric was as good as `level`, None if there was none."""
+        good = (
+            one
+            for one in self.evaluations
+            if one.metric is not None and as_good_as(one.metric, level, higher_is_better=self.higher_is_better)
+        )
+        return next(good, None)

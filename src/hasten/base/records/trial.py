@@ -67,6 +67,7 @@ class Trial(Record, frozen=True):
     gate: Gate | None = None
     setup_s: float = 0.0
     peak_bytes: int | None = None
+    accepted: bool = False  # kept on request, although its guarantee is not proven
     spent_s: float = 0.0
 
 

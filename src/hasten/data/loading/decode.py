@@ -1,24 +1,17 @@
-"""The samples of a batch made by several threads, in this process or in one other.
+"""The samples of a batch made by several threads: decoding an image or a file releases Python's lock."""
 
-Decoding an image or a file releases Python's lock, so threads decode side by side. A data set that computes in Python
-holds the lock: there one process beside this one, with threads in it, takes the work off the step.
-"""
-
-import warnings
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Dataset, default_collate
 
+from hasten.data.batch import batch_of
 from hasten.data.loading.alone import compute_alone
 from hasten.data.loading.loaders import Fetch, Fetched
 
-AHEAD = 2
-"""Batches that the other process makes before they are asked for."""
 _PORTIONS = 4  # per thread and batch, since samples take differently long
 
 
@@ -34,60 +27,9 @@ def in_threads(dataset: Dataset[Any], batch_size: int, *, threads: int) -> Fetch
     def fetch(ids: Tensor) -> Iterator[Fetched]:
         with _pool(threads) as pool:
             for part in ids.split(batch_size):
-                yield part, tuple(default_collate(_read(dataset, part.tolist(), pool, threads)))
+                yield part, batch_of(default_collate(read_in_threads(dataset, part.tolist(), pool, threads)))
 
     return fetch
-
-
-def in_process(dataset: Dataset[Any], batch_size: int, *, threads: int) -> Fetch:
-    """Fetch in one other process with so many threads; batches come through shared memory, two made ahead.
-
-    The process belongs to one pass: it ends with the pass, when the pass is left, or with this process, however that
-    ends (torch's `DataLoader` sees to it).
-
-    Args:
-        dataset: as for `in_threads`; it goes to the other process.
-        batch_size: samples in a batch.
-        threads: of the other process.
-    """
-
-    def fetch(ids: Tensor) -> Iterator[Fetched]:
-        loader: DataLoader[Any] = DataLoader(
-            _Together(dataset, threads),
-            batch_size,
-            sampler=ids.tolist(),
-            num_workers=1,
-            prefetch_factor=AHEAD,
-            generator=torch.Generator().manual_seed(0),  # else it draws a seed from the global one
-        )
-        with warnings.catch_warnings():
-            # The forked process calls into no thread of this one: it has its own pool and one thread of torch's.
-            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            running = iter(loader)
-        try:
-            yield from zip(ids.split(batch_size), map(tuple, running), strict=True)
-        finally:
-            # Private, but an error's traceback may keep the iterator, and with it the process, alive for long.
-            running._shutdown_workers()  # type: ignore[attr-defined]
-
-    return fetch
-
-
-class _Together(Dataset[Any]):
-    """A data set whose batches are read by threads; `DataLoader` asks for a whole batch at once."""
-
-    def __init__(self, dataset: Dataset[Any], threads: int) -> None:
-        self.dataset = dataset
-        self.threads = threads
-        self.pool: ThreadPoolExecutor | None = None
-
-    def __len__(self) -> int:
-        return len(self.dataset)  # type: ignore[arg-type]
-
-    def __getitems__(self, indices: list[int]) -> list[Any]:
-        if self.pool is None:  # in the other process, which ends with its threads
-            self.pool = ThreadPoolExecutor(self.threads, initializer=compute_alone)
-        return _read(self.dataset, indices, self.pool, self.threads)
 
 
 @contextmanager
@@ -100,7 +42,8 @@ def _pool(threads: int) -> Generator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(dataset: Dataset[Any], indices: list[int], pool: ThreadPoolExecutor, threads: int) -> list[Any]:
+def read_in_threads(dataset: Dataset[Any], indices: list[int], pool: ThreadPoolExecutor, threads: int) -> list[Any]:
+    """Return the samples of `indices` in their order, read by the threads of a pool."""
     size = max(1, -(-len(indices) // (_PORTIONS * threads)))
     portions = (indices[start : start + size] for start in range(0, len(indices), size))
     return [sample for samples in pool.map(lambda portion: _samples(dataset, portion), portions) for sample in samples]

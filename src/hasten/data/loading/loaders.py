@@ -1,14 +1,17 @@
 """From sample ids to batches. A fetch is a function: the ids of (the rest of) an epoch in, its batches out."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from hasten.base.seeds import derive
 from hasten.data.batch import Batch, batch_of, nbytes_of, split_batch, tensors_of
 from hasten.data.loading.gather import taking
+from hasten.data.loading.sample_randomness import drawn_from, generators_of, seeded
 
 Fetched: TypeAlias = tuple[Tensor, Batch]
 """The ids that a batch was made of, (samples,) int64, and the batch. A packed batch has fewer rows than samples."""
@@ -24,17 +27,53 @@ RUN_BYTES = 2**20
 _ALIGNMENT = 64  # bytes, of the memory of new tensors
 
 
-def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
-    """Fetch as people write it: torch's `DataLoader`, one Python call per sample, in this process."""
+@runtime_checkable
+class RandomFetch(Protocol):
+    """A fetch whose samples may draw random numbers."""
 
-    def fetch(ids: Tensor) -> Iterator[Fetched]:
+    def of_epoch(self, seed: int) -> Fetch:
+        """Return the fetch of an epoch whose random numbers come from `seed`."""
+        ...
+
+
+def of_epoch(fetch: Fetch, seed: int) -> Fetch:
+    """Return a fetch for one epoch; what its samples draw, if anything, comes from `seed` alone."""
+    return fetch.of_epoch(seed) if isinstance(fetch, RandomFetch) else fetch
+
+
+@dataclass(frozen=True)
+class PerSample:
+    """Fetch by torch's `DataLoader`, one Python call per sample, in this process; see `sample_randomness`."""
+
+    dataset: Dataset[Any]
+    batch_size: int
+    seed: int = 0
+
+    def of_epoch(self, seed: int) -> "PerSample":
+        """Return the fetch of an epoch whose random numbers come from `seed`."""
+        return replace(self, seed=seed)
+
+    def __call__(self, ids: Tensor) -> Iterator[Fetched]:
         # An own generator: the DataLoader would otherwise draw a seed from the global one, and dropout would
         # depend on how data are loaded.
         generator = torch.Generator().manual_seed(0)
-        loader = DataLoader(dataset, batch_size, sampler=ids.tolist(), generator=generator)
-        return zip(ids.split(batch_size), map(batch_of, loader), strict=True)
+        loader = DataLoader(self.dataset, self.batch_size, sampler=ids.tolist(), generator=generator)
+        fetched = zip(ids.split(self.batch_size), map(batch_of, loader), strict=True)
+        numbers = drawn_from(self.dataset)
+        return self._seeded(ids, fetched, numbers) if numbers else fetched
 
-    return fetch
+    def _seeded(self, ids: Tensor, fetched: Iterator[Fetched], numbers: tuple[int, ...]) -> Iterator[Fetched]:
+        all_of_them = generators_of(self.dataset)
+        generators = tuple((number, all_of_them[number]) for number in numbers)
+        for first in ids[:: self.batch_size].tolist():
+            with seeded(generators, derive(self.seed, first)):
+                batch = next(fetched)
+            yield batch
+
+
+def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
+    """Fetch as people write it: torch's `DataLoader` without workers."""
+    return PerSample(dataset, batch_size)
 
 
 def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:

@@ -1,7 +1,7 @@
 """Every way in which a data set can be fetched, and the one that is the fastest here."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -13,10 +13,12 @@ from torch.utils.data import Dataset, default_collate
 from hasten.base.device import Device
 from hasten.data.batch import tensors_of, to_device
 from hasten.data.loading.choose import Choice, fastest
-from hasten.data.loading.decode import AHEAD, in_process, in_threads
+from hasten.data.loading.decode import in_threads
 from hasten.data.loading.gather import why_not
-from hasten.data.loading.loaders import Fetch, Fetched, Loader, gathered, per_sample
+from hasten.data.loading.loaders import Fetch, Fetched, Loader, gathered, of_epoch, per_sample
 from hasten.data.loading.resident import fits, resident
+from hasten.data.loading.sample_randomness import drawn_from
+from hasten.data.loading.workers import AHEAD, Workers
 
 BUDGET_S = 0.4
 _PROBE_BATCHES = 500
@@ -40,8 +42,9 @@ def tiers(dataset: Dataset[Any], *, device: str, threads: int, share: float) -> 
         found[GATHER] = gathered
         if not Device(device).is_host and fits(dataset, device=device, share=share):
             found[RESIDENT] = partial(resident, device=device)
-    found[THREADS] = partial(in_threads, threads=threads)
-    found[PROCESS] = partial(in_process, threads=threads)
+    if not drawn_from(dataset):  # threads would draw from one generator in an order of chance
+        found[THREADS] = partial(in_threads, threads=threads)
+    found[PROCESS] = Workers(1, threads)
     return found
 
 
@@ -54,6 +57,10 @@ class Picked:
 
     def __call__(self, ids: Tensor) -> Iterator[Fetched]:
         return self.fetch(ids)
+
+    def of_epoch(self, seed: int) -> "Picked":
+        """Return the fetch of an epoch whose random numbers come from `seed`."""
+        return replace(self, fetch=of_epoch(self.fetch, seed))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from hasten.report.terminal.task import task_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
 from hasten.report.terminal.trials import trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
+from hasten.report.trials import out_of_budget
 
 
 class Screen:
@@ -119,8 +120,8 @@ class Screen:
 
     def _trial(self, trial: Trial) -> None:
         self._section("trials", "Techniques", "95 % confidence interval in brackets")
-        folded = {Verdict.NOT_ALLOWED} if self._all_trials else {Verdict.NOT_ALLOWED, Verdict.NOT_APPLICABLE}
-        if trial.verdict not in folded:  # the tuning counts the others
+        counted_later = trial.verdict is Verdict.NOT_APPLICABLE or bool(out_of_budget([trial]))
+        if trial.verdict is not Verdict.NOT_ALLOWED and (self._all_trials or not counted_later):
             self.print(trial_view(trial))
 
     def _started(self, started: Started) -> None:

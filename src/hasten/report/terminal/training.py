@@ -62,21 +62,29 @@ class TrainingLine:
 
 
 def result_view(result: RunResult) -> RenderableType:
-    """Return one line on a training that has ended: its best metric, and the last one where it is not finite."""
+    """Return one line on a training that has ended: its best metric, and the last one where it is another."""
     good = result.reason in _WELL
-    metric = f"{metric_name(result.metric_name)} {best_metric(result)}"
-    if result.best_metric is not None and result.final_metric is None:
-        metric = f"best {metric}, last not finite"
     return indented(
         Text.assemble(
             (f"{side(result.plan):<8}", "bold" if result.plan else ""),
             (f"  seed {result.seed:<4}", "dim"),
-            f"  {metric}",
+            f"  {_metric(result)}",
             f"  {seconds(result.elapsed_s)}",
             (f"  {whole(result.steps)} steps", "dim"),
             (f"  {result.reason.value}", "dim" if good else "red"),
         )
     )
+
+
+def _metric(result: RunResult) -> str:
+    """Return the metric of the best evaluation; what the last one was, or that the best weights are returned."""
+    metric = f"{metric_name(result.metric_name)} {best_metric(result)}"
+    if result.best_metric is None or result.best_metric == result.final_metric:
+        return metric
+    if result.best_step is not None and result.weights_step == result.best_step:
+        return f"{metric} with the weights of step {whole(result.best_step)}"
+    last = "not finite" if result.final_metric is None else metric_value(result.metric_name, result.final_metric)
+    return f"best {metric}, last {last}"
 
 
 def best_metric(result: RunResult) -> str:

@@ -7,7 +7,7 @@ from rich.text import Text
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.units import percent, seconds
 from hasten.report.terminal.layout import indented, quiet
-from hasten.report.trials import beside, finding, need_permission, not_allowed, not_applicable
+from hasten.report.trials import beside, finding, need_permission, not_allowed, not_applicable, out_of_budget
 from hasten.report.wording import faster, joined, knobs, ratio
 
 STYLES = {
@@ -46,6 +46,9 @@ def tuning_view(tuning: Tuning, *, all_trials: bool = False) -> RenderableType:
     lines: list[RenderableType] = []
     if not all_trials and (folded := len(not_applicable(tuning.trials))):
         lines.append(quiet(f"{folded} not applicable (reasons: --all, or the report of a run)"))
+    if not all_trials and (unmeasured := out_of_budget(tuning.trials)):
+        names = ", ".join(trial.technique for trial in unmeasured)
+        lines.insert(0, Text(f"{len(unmeasured)} inconclusive, budget used up: {names}", style="yellow"))
     if all_trials:
         lines += [quiet(sentence) for sentence in not_allowed(tuning.trials)]
     else:

@@ -28,7 +28,8 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.gather import why_not
-from hasten.data.loading.loaders import gathered, per_sample
+from hasten.data.loading.loaders import gathered
+from hasten.techniques.input.sample_loading import no_own_loader
 from hasten.training.recipe import Recipe
 
 
@@ -48,8 +49,8 @@ class BatchedGather:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
-        if recipe.input.loader is not per_sample:
-            return "the batches do not come from the per-sample loader (a full batch is built only once)"
+        if reason := no_own_loader(recipe):
+            return reason
         data = recipe.task.data
         return why_not(data.train) or why_not(data.valid)
 

@@ -31,10 +31,9 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.gather import why_not
-from hasten.data.loading.loaders import per_sample
 from hasten.data.loading.tiers import FastestTier
 from hasten.machine.facts import usable_cores
-from hasten.techniques.input.global_draws import REASON, fetching_draws
+from hasten.techniques.input.sample_loading import cannot_be_seeded, no_own_loader
 from hasten.training.recipe import Recipe
 
 
@@ -51,16 +50,23 @@ class FastestLoader:
         idea="time every way of fetching when the run starts, and use the fastest",
         source="after tf.data's AUTOTUNE (Murray et al., 2021, arXiv:2101.12127)",
         treats=("input_bound",),
-        conflicts=("batched_gather", "resident", "loader_threads", "loader_process", "packed_store"),
+        conflicts=(
+            "batched_gather",
+            "resident",
+            "loader_threads",
+            "loader_process",
+            "loader_workers",
+            "packed_store",
+        ),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse recipes with another loader, what a gather serves, and samples that depend on the order of reading."""
-        if recipe.input.loader is not per_sample:
-            return "the batches do not come from the per-sample loader (a full batch is built only once)"
+        if reason := no_own_loader(recipe):
+            return reason
         if recipe.device.is_host and why_not(recipe.task.data.train) is None:
             return "the samples can be gathered from memory, and no other way comes near that: use batched_gather"
-        return REASON if fetching_draws(recipe) else None
+        return cannot_be_seeded(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader that picks in place of the per-sample one."""

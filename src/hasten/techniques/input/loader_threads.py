@@ -1,27 +1,30 @@
-"""Read the samples of a batch with several threads, or in a process beside the training.
+"""Read the samples of a batch with several threads, or in processes beside the training.
 
 What it does
     `loader_threads` reads the samples of each batch with `threads` threads (0: the physical cores). `loader_process`
-    does so in one other process, which hands batches over through shared memory, two of them made ahead.
+    does so in one other process, which passes batches through shared memory, two of them made ahead. `loader_workers`
+    is torch's `DataLoader` with `workers` processes (0: the physical cores), each of which makes two batches ahead.
 
 Why it helps
-    Decoding images and reading files release Python's lock, so threads work side by side. What computes in Python holds
+    Decoding images and reading files release Python's lock, so threads work in parallel. What computes in Python holds
     the lock: another process has a lock of its own, and the step no longer waits for it.
 
 When it hurts
-    Threads and processes take cores from the step. Small samples cost more to hand between threads or processes than to
+    Threads and processes take cores from the step. Small samples cost more to pass between threads or processes than to
     make: there one gather is 20 to 40 times faster than any of this.
 
 Numerics
-    The same samples in the same order: every batch is equal bit for bit.
+    The same samples in the same order: every batch is equal bit for bit. Where samples draw random numbers, those come
+    from (seed, epoch, batch), whoever makes the batch: torch's, numpy's and Python's global generators and those that
+    the data set holds are seeded before each batch.
 
 Known problems
-    The process starts anew with every epoch, and everything that the data set holds goes to it. It is one with threads
-    and not several: each further one costs memory and cores and gains little.
+    The processes start anew with every epoch, and everything that the data set holds goes to them; each further one
+    costs memory and cores. Samples whose randomness no seed controls are refused; threads refuse all random samples.
 
 Source
-    SPDL (Meta, 2024), whose own case study found threads beside the step to halve its rate and threads in one other
-    process to mend that; torch.utils.data.DataLoader.
+    SPDL (Meta, 2024), whose own case study found that threads in one other process do not slow the step as threads
+    beside it do; torch.utils.data.DataLoader.
 """
 
 from dataclasses import dataclass
@@ -33,26 +36,23 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.loading.decode import in_process, in_threads
+from hasten.data.loading.decode import in_threads
 from hasten.data.loading.gather import why_not
-from hasten.data.loading.loaders import Loader, per_sample
+from hasten.data.loading.workers import Workers
 from hasten.machine.facts import usable_cores
-from hasten.techniques.input.global_draws import REASON, fetching_draws
+from hasten.techniques.input.sample_loading import RANDOM, cannot_be_seeded, no_own_loader, samples_are_random
 from hasten.training.recipe import Recipe
 
 Threads = Annotated[int, Meta(ge=0, le=256, description="threads that read samples; 0 for the physical cores")]
+Processes = Annotated[int, Meta(ge=0, le=256, description="processes that read samples; 0 for the physical cores")]
 
 
 def _refused(recipe: Recipe) -> str | None:
-    if recipe.input.loader is not per_sample:
-        return "the batches do not come from the per-sample loader (a full batch is built only once)"
+    if reason := no_own_loader(recipe):
+        return reason
     if why_not(recipe.task.data.train) is None:
-        return "the samples can be gathered, which costs less than to hand them from one thread to another"
-    return REASON if fetching_draws(recipe) else None
-
-
-def _loading(recipe: Recipe, loader: Loader) -> Recipe:
-    return recipe.with_input(loader=loader)
+        return "the samples can be gathered, which costs less than to pass them from one thread to another"
+    return cannot_be_seeded(recipe)
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,17 @@ class LoaderThreads:
         idea="read the samples of a batch with several threads",
         source="SPDL (Meta, 2024)",
         treats=("input_bound",),
-        needs=("samples that do not depend on the order of reading",),
-        conflicts=("batched_gather", "resident", "loader_process", "packed_store"),
+        needs=("samples that draw no random numbers",),
+        conflicts=("batched_gather", "resident", "loader_process", "loader_workers", "packed_store"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse recipes with another loader, and samples that depend on the order of reading."""
-        return _refused(recipe)
+        """Refuse recipes with another loader, samples that can be gathered, and random ones."""
+        return _refused(recipe) or (RANDOM if samples_are_random(recipe) else None)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with threads in place of the per-sample one."""
-        return _loading(recipe, partial(in_threads, threads=self.threads or usable_cores()))
+        return recipe.with_input(loader=partial(in_threads, threads=self.threads or usable_cores()))
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,45 @@ class LoaderProcess:
         idea="make the batches in one other process with several threads",
         source="SPDL (Meta, 2024); torch.utils.data.DataLoader",
         treats=("input_bound",),
-        needs=("samples that do not depend on the order of reading",),
-        conflicts=("batched_gather", "resident", "packed_store"),
+        needs=("samples that are the same when they are read again from the same random seeds",),
+        conflicts=("batched_gather", "resident", "loader_workers", "packed_store"),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse recipes with another loader, and samples that depend on the order of reading."""
+        """Refuse recipes with another loader, samples that can be gathered, and those that no seed controls."""
         return _refused(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with a process in place of the per-sample one."""
-        return _loading(recipe, partial(in_process, threads=self.threads or usable_cores()))
+        return recipe.with_input(loader=Workers(1, self.threads or usable_cores()))
+
+
+@dataclass(frozen=True)
+class LoaderWorkers:
+    """Make the batches in several processes."""
+
+    workers: Processes = 0
+
+    card: ClassVar[Card] = Card(
+        name="loader_workers",
+        stage=Stage.INPUT,
+        guarantee=Guarantee.EXACT,
+        idea="make the batches in several processes, also those of random samples",
+        source="torch.utils.data.DataLoader",
+        treats=("input_bound",),
+        needs=("samples that are the same when they are read again from the same random seeds",),
+        conflicts=("batched_gather", "resident", "packed_store"),
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse recipes with as many workers, samples that can be gathered, and those that no seed controls."""
+        if recipe.input.loader == self._loader():
+            return f"the batches are made by {self._loader().workers} workers already"
+        return _refused(recipe)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Put the loader with workers in place of the task's own."""
+        return recipe.with_input(loader=self._loader())
+
+    def _loader(self) -> Workers:
+        return Workers(self.workers or usable_cores())

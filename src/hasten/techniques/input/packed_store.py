@@ -39,11 +39,12 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import seconds
 from hasten.data.loading.gather import why_not
-from hasten.data.loading.loaders import Fetch, per_sample
+from hasten.data.loading.loaders import Fetch
 from hasten.data.packing.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
 from hasten.data.packing.materialize import check_repeatable, some_places
 from hasten.data.packing.pack_dataset import is_packed, packed
 from hasten.machine import cache_folder
+from hasten.techniques.input.sample_loading import no_own_loader
 from hasten.training.recipe import Recipe
 from hasten.training.session import steps_per_epoch, total_steps
 
@@ -80,8 +81,8 @@ class PackedStore:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse what is in memory already, changes from read to read, cannot be told apart, or takes too long."""
-        if recipe.input.loader is not per_sample:
-            return "the batches do not come from the per-sample loader (a full batch is built only once)"
+        if reason := no_own_loader(recipe):
+            return reason
         data = recipe.task.data
         if why_not(data.train) is None and why_not(data.valid) is None:
             return "the samples can be gathered from where they are"

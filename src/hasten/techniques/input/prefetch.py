@@ -30,7 +30,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.loaders import whole
-from hasten.techniques.input.global_draws import REASON, draws_from_global_generators
+from hasten.techniques.input.sample_loading import GLOBAL, draws_from_global_generators
 from hasten.training.recipe import Recipe
 
 
@@ -47,7 +47,15 @@ class Prefetch:
         idea="make the next batches in a thread while the step computes",
         source="Murray et al., 2021, arXiv:2101.12127",
         treats=("input_bound", "h2d_bound"),
-        after=("batched_gather", "resident", "fastest_loader", "loader_threads", "loader_process", "packed_store"),
+        after=(
+            "batched_gather",
+            "resident",
+            "fastest_loader",
+            "loader_threads",
+            "loader_process",
+            "loader_workers",
+            "packed_store",
+        ),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -55,7 +63,7 @@ class Prefetch:
         if recipe.input.loader is whole:
             return "a full batch is built only once"
         if draws_from_global_generators(recipe):
-            return REASON
+            return GLOBAL
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

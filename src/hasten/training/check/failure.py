@@ -1,20 +1,9 @@
 """An error in a person's own code as one message."""
 
-import sysconfig
-import traceback
-from pathlib import Path
-
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-
-_NOT_THEIRS = (
-    str(Path(__file__).resolve().parents[2]),  # hasten itself
-    sysconfig.get_paths()["purelib"],
-    sysconfig.get_paths()["platlib"],
-    sysconfig.get_paths()["stdlib"],
-    "<frozen",  # the import machinery
-)
+from hasten.base.user_code import user_location
 
 
 def failure(must: str, error: Exception, advice: str = "") -> BadInput:
@@ -25,14 +14,10 @@ def failure(must: str, error: Exception, advice: str = "") -> BadInput:
         error: what was raised.
         advice: what to do; a sentence.
     """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
-    position = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    location = user_location(error)
+    position = f" ({location})" if location else ""
     found = str(error).strip().split("\n")[0].rstrip(".")
     return BadInput(f"{must}; found {type(error).__name__}: {found}{position}. {advice}".rstrip())
-
-
-def _is_theirs(file: str) -> bool:
-    return not file.startswith(_NOT_THEIRS)
 
 
 def described(value: object) -> str:

@@ -1,0 +1,107 @@
+"""Batches made in worker processes, as by torch's `DataLoader`."""
+
+import signal
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from hasten.base.seeds import derive
+from hasten.data.batch import batch_of
+from hasten.data.loading.alone import compute_alone
+from hasten.data.loading.decode import read_in_threads
+from hasten.data.loading.loaders import Fetched
+from hasten.data.loading.sample_randomness import drawn_from, generators_of, seed_generators
+
+AHEAD = 2
+"""Batches that each worker makes before they are asked for, as in torch."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """A loader with so many worker processes, each with so many threads.
+
+    The samples of a data set that draws random numbers are read by one thread, and depend on (seed, epoch, batch)
+    alone: they are those of any other number of workers, none included; see `sample_randomness`.
+    """
+
+    workers: int
+    threads: int = 1
+
+    def __call__(self, dataset: Dataset[Any], batch_size: int) -> "WorkerFetch":
+        return WorkerFetch(dataset, batch_size, self)
+
+
+@dataclass(frozen=True)
+class WorkerFetch:
+    """Fetch with worker processes; batches come through shared memory, two made ahead by each.
+
+    The processes belong to one pass: they end with it, when it is left, or with this process, however that ends
+    (torch's `DataLoader` sees to it).
+    """
+
+    dataset: Dataset[Any]
+    batch_size: int
+    how: Workers
+    seed: int = 0
+
+    def of_epoch(self, seed: int) -> "WorkerFetch":
+        """Return the fetch of an epoch whose random numbers come from `seed`."""
+        return replace(self, seed=seed)
+
+    def __call__(self, ids: Tensor) -> Iterator[Fetched]:
+        is_random = bool(drawn_from(self.dataset))
+        loader: DataLoader[Any] = DataLoader(
+            _Batches(self.dataset, self.seed if is_random else None, self.how.threads),
+            self.batch_size,
+            sampler=ids.tolist(),
+            num_workers=self.how.workers,
+            prefetch_factor=AHEAD,
+            worker_init_fn=_ignore_interrupts,
+            generator=torch.Generator().manual_seed(0),  # else it draws a seed from the global one
+        )
+        with warnings.catch_warnings():
+            # The forked process calls into no thread of this one: it has its own pool and one thread of torch's.
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            running = iter(loader)
+        try:
+            yield from zip(ids.split(self.batch_size), map(batch_of, running), strict=True)
+        finally:
+            # Private, but an error's traceback may keep the iterator, and with it the process, alive for long.
+            running._shutdown_workers()  # type: ignore[attr-defined]
+
+
+class _Batches(Dataset[Any]):
+    """A data set whose batches are read as a whole; `DataLoader` asks for all samples of one at once."""
+
+    def __init__(self, dataset: Dataset[Any], seed: int | None, threads: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+        self.threads = threads
+        self.pool: ThreadPoolExecutor | None = None
+        self.generators: tuple[tuple[int, Any], ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        if self.seed is not None:
+            if self.generators is None:
+                self.generators = tuple(enumerate(generators_of(self.dataset)))
+            seed_generators(self.generators, derive(self.seed, indices[0]))
+        if self.seed is not None or self.threads == 1:
+            together = getattr(self.dataset, "__getitems__", None)
+            return [self.dataset[index] for index in indices] if together is None else together(indices)
+        if self.pool is None:  # in the worker, which ends with its threads
+            self.pool = ThreadPoolExecutor(self.threads, initializer=compute_alone)
+        return read_in_threads(self.dataset, indices, self.pool, self.threads)
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to every process, to the training: it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,136 @@
+"""What one training leaves behind: its events, its best weights and, in a run folder, its checkpoints."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from hasten.base.records.notices import Note
+from hasten.base.records.plan import Plan
+from hasten.base.records.run import Evaluation, Event
+from hasten.training.checkpoint import Best, Loaded, header, load_checkpoint, save_checkpoint
+from hasten.training.checkpoint_file import checked
+from hasten.training.final_weights import final_weights
+from hasten.training.run_folder import (
+    BEST_WEIGHTS,
+    CHECKPOINT,
+    NON_FINITE,
+    WEIGHTS,
+    append_event,
+    clean_up,
+    keep_until,
+)
+from hasten.training.session import Session
+from hasten.training.stopping import non_finite_parameter
+from hasten.training.weights_file import save_weights
+
+CHECKPOINT_EVERY_S = 60.0
+
+Show = Callable[[object], None]
+
+
+class Saving:
+    """Keeps and shows the events of a training, and saves it.
+
+    Args:
+        run: a fresh session.
+        plan: what its recipe came from.
+        folder: of the run; None to keep only the events and, where the run may end by patience, the best weights.
+        show: called with every event and note.
+    """
+
+    def __init__(self, run: Session, plan: Plan, folder: Path | None, show: Show) -> None:
+        self.events: list[Event] = []
+        self.best: Best | None = None
+        self._run, self._folder, self._show = run, folder, show
+        self._head: dict[str, Any] = {} if folder is None else header(run, plan)
+        self._keeps_best = folder is not None or run.recipe.task.stop.patience is not None
+        self._saved_step: int | None = None
+        self._saved_at_s = 0.0
+        self._records = True
+        self._checked = False
+
+    def resume(self) -> Loaded:
+        """Continue from the newest whole checkpoint of the folder, and show what there is to say about it.
+
+        Raises:
+            BadInput: if there is none, or it belongs to another training.
+        """
+        assert self._folder is not None, "a training without a folder has no checkpoint"
+        run = self._run
+        loaded = load_checkpoint(run, self._head, self._folder / CHECKPOINT)
+        clean_up(self._folder)
+        pending = run.stop_state.evaluation_pending
+        self.events, damaged = keep_until(self._folder, run.position.step, evaluation_pending=pending)
+        self.best = loaded.best
+        self._saved_step, self._saved_at_s = run.position.step, run.position.elapsed_s
+        for note in (*loaded.notes, *damaged):
+            self.note(note)
+        return loaded
+
+    def keep(self, event: Event) -> None:
+        """Keep and show an event, and save a checkpoint where one is due. The session is whole."""
+        self.events.append(event)
+        if self._folder is not None and self._records:
+            append_event(self._folder, event)
+        if isinstance(event, Evaluation) and event.best and self._keeps_best:
+            self.best = Best(event.step, _final_weights(self._run))
+        try:
+            self._show(event)
+        except BaseException:
+            self.save()  # whoever reads the output has gone: what was trained is kept
+            raise
+        if self._folder is None or not self._records:
+            return
+        if not self._checked and self._run.position.step > 0:
+            checked(self._run.state())
+            self._checked = True
+        if self._run.position.elapsed_s - self._saved_at_s > CHECKPOINT_EVERY_S:
+            self.save()
+
+    def save(self, *, diverged: bool = False) -> None:
+        """Save a checkpoint; a state that is not finite is kept apart and replaces no good one."""
+        run = self._run
+        if self._folder is None or not self._records:
+            return
+        if diverged or non_finite_parameter(run.model) is not None:
+            save_checkpoint(run, self._head, self._folder / NON_FINITE, best=self.best, keep_previous=False)
+            return
+        save_checkpoint(run, self._head, self._folder / CHECKPOINT, best=self.best)
+        self._saved_step, self._saved_at_s = run.position.step, run.position.elapsed_s
+
+    def save_weights(self, model: nn.Module, best: nn.Module | None) -> None:
+        """Save the weights of the plain model, and those of the best evaluation where they are others."""
+        if self._folder is None:
+            return
+        for one, path in ((model, WEIGHTS), (best, BEST_WEIGHTS)):
+            if one is not None and (left_out := save_weights(one, self._folder / path)):
+                self.note(f"{path.name} has tensors only; left out: {', '.join(left_out)}.")
+
+    def stop_recording(self) -> None:
+        """Write no more events and checkpoints: the run has ended before."""
+        self._records = False
+
+    def note(self, text: str) -> None:
+        """Show a note."""
+        self._show(Note(text=text))
+
+    def saved(self) -> str:
+        """Say in one sentence what is saved so far."""
+        if self._folder is None:
+            return "Nothing is saved: the run has no folder."
+        if self._saved_step is None:
+            return f"No checkpoint is saved yet in {self._folder}."
+        return f"The checkpoint of step {self._saved_step} is saved in {self._folder}."
+
+
+def _final_weights(run: Session) -> dict[str, Any]:
+    """Return a copy on the CPU of the weights that the run is evaluated with."""
+    with final_weights(run.optimizer):
+        state = run.model.state_dict()
+        return {
+            name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else deepcopy(value)
+            for name, value in state.items()
+        }
