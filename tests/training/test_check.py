@@ -278,6 +278,28 @@ def test_what_is_no_trainable_model_is_told(model: Callable[[], Any], match: str
     refused(task(model=model), match)
 
 
+def layers() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "match"),
+    [
+        (lambda: torch.compile(layers(), backend="eager"), r"compiled by torch\.compile\. Return the module itself"),
+        (lambda: torch.jit.script(layers()), "returned a TorchScript module.*Return the Python module"),
+        (lambda: torch.jit.trace(layers(), torch.zeros(2, 4)), "returned a TorchScript module"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_and_scripted_models_are_one_message(model: Callable[[], Any], match: str) -> None:
+    refused(task(model=model), match)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scripted_layer_inside_a_model_passes() -> None:
+    check(task(model=lambda: nn.Sequential(torch.jit.script(layers()), nn.Identity())))
+
+
 def test_a_last_batch_of_one_sample_with_batch_norm_is_told() -> None:
     model = lambda: nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))  # noqa: E731
     refused(

@@ -72,8 +72,8 @@ def _check_probabilities(output: Tensor, loss: CrossEntropy, seen: Seen) -> None
     raise BadInput(
         f"the {seen.part} targets, {described(target_of(seen.batch))}, have the shape of the model's scores, so "
         "cross_entropy takes them as class probabilities (soft labels); these must be at least 0 and sum to 1 in "
-        f"dimension {dim}, but the sums are {float(sums.min()):g} to {float(sums.max()):g}. Normalize them, or use another "
-        "loss, for example torch.nn.BCEWithLogitsLoss() for several labels per sample."
+        f"dimension {dim}, but the sums are {float(sums.min()):g} to {float(sums.max()):g}. Normalize them, or use "
+        "another loss, for example torch.nn.BCEWithLogitsLoss() for several labels per sample."
     )
 
 

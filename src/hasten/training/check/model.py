@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -50,6 +51,18 @@ def _built(task: Task) -> nn.Module:
     if not isinstance(model, nn.Module):
         found = type(model).__name__
         raise BadInput(f"Task.model must be a function that returns a torch.nn.Module; it returned {found}.")
+    if isinstance(
+        getattr(model, "_orig_mod", None), nn.Module
+    ):  # torch._dynamo, which knows the class, is slow to import
+        raise BadInput(
+            "Task.model returned a module compiled by torch.compile. Return the module itself: hasten measures whether "
+            "compiling pays (technique `compile`), and weights are saved under the plain module's names."
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise BadInput(
+            f"Task.model returned a TorchScript module ({type(model).__name__}), whose layers cannot be looked at or "
+            "changed. Return the Python module that it was made from."
+        )
     return model
 
 
@@ -71,6 +84,7 @@ def trial_output(model: nn.Module, seen: Seen) -> Any:
     handles = [
         handle
         for module in names
+        if not isinstance(module, torch.jit.ScriptModule)  # takes no hooks
         for handle in (module.register_forward_pre_hook(enter), module.register_forward_hook(leave))
     ]
     try:
