@@ -98,7 +98,7 @@ def test_a_store_of_another_version(store: Path) -> None:
 
 def test_a_store_whose_source_changed(store: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.ones((5, 3)), y=np.arange(5))
-    assert "changed: 1 files of" in " ".join(invoke("verify", store).output.split())
+    assert "changed: 1 file of" in " ".join(invoke("verify", store).output.split())
     message = refused("pack", tmp_path / "a.npz", store)
     assert "must be free or hold this source with these options; found what" in message
     assert "--replace" in message
@@ -212,6 +212,42 @@ def test_wrong_encoding(tmp_path: Path, name: str, words: tuple[str, ...]) -> No
     message = refused(*words, path)
     assert f"{path} must be UTF-8 text; found the byte 0xfc at byte offset {offset} (line 32)" in message
     assert "iconv" in message
+
+
+def test_advice_about_a_table_can_be_typed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("zip,x,y\n" + "".join(f"{i},{i % 7}.5,{i % 3}\n" for i in range(40)) + "unset,1,2\n7,l0,1\n")
+    words = ("inspect", path, "--json")
+    message = refused(*words)
+    assert "column 'zip': expected a number, as in 41 of 42 rows; found 'unset'" in message
+    assert "--missing unset" in message
+    assert "--text zip" in message
+    assert "found 'l0'" in refused(*words, "--text", "zip")
+    assert "found 'l0'" in refused(*words, "--missing", "unset")
+    for way in (("--drop", "x"), ("--text", "x"), ("--skip-bad",), ("--missing", "l0")):
+        assert invoke(*words, "--text", "zip", *way).exit_code == 0
+    assert "must have 1 fields" not in invoke(*words, "--delimiter", ";").output
+    assert "unknown target kind" in refused(*words, "--target-kind", "letters")
+
+
+def test_escape_sequences_in_names_and_classes_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    kinds = ("re\x1b[31md", "b\u202elue")
+    rows = "".join(f"{i}.5,{kinds[i % 2]}\n" for i in range(40))
+    path.write_text("si\x1b]0;x\x07ze,ki\x9bnd\n" + rows)
+    for words in (("inspect", path), ("train", "table", "--data", path, "--epochs", "1", "--runs", tmp_path / "r")):
+        ended = invoke(*words)
+        assert ended.exit_code == 0, ended.output
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & {*ended.output, *ended.stderr}
+    message = refused("inspect", path, "--column", "no\x1b[1m")
+    assert "\\x1b]0;x" in message
+    assert "\x1b" not in message
+
+
+def test_a_bomb_is_refused_with_one_message(tmp_path: Path) -> None:
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"1,2,3\n" * (60 << 20), 1))
+    message = refused("train", "table", "--data", tmp_path / "bomb.csv.gz")
+    assert "decompresses to more than" in message
 
 
 def test_an_archive_whose_paths_leave_the_folder(tmp_path: Path) -> None:

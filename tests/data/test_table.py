@@ -3,7 +3,7 @@ import pytest
 
 from hasten.base.errors import BadInput
 from hasten.data.tables.delimited import Dialect
-from hasten.data.tables.table import TableOptions, read_table, rename_classes
+from hasten.data.tables.table import TableOptions, read_table, rename_classes, table_options
 
 
 @pytest.fixture
@@ -108,6 +108,128 @@ def test_classes_can_be_renamed(read):
     assert table.classes == ("kitten", "dog")
     with pytest.raises(BadInput, match="unknown class 'cow'"):
         rename_classes(table, {"cow": "x"})
+
+
+def test_seconds_of_unix_time_and_iso_times_keep_their_digits(read):
+    seconds = 1_700_000_001 + np.arange(5)
+    rows = "".join(f"{one},{np.datetime64(int(one), 's')}Z,{one}.5\n" for one in seconds)
+    table = read("unix,iso,y\n" + rows)
+    assert table.numbers[:, 0].tolist() == seconds.tolist()
+    assert table.target.tolist() == (seconds + 0.5).tolist()
+    np.testing.assert_allclose(table.numbers[:, 1] * 86_400, seconds, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        ("x;y\n1,5;a\n1.234,25;b\n-3;a\n", [1.5, 1234.25, -3]),
+        ('x,y\n"1,234",a\n"-12,345.5",b\n7,a\n', [1234, -12345.5, 7]),
+        ("x,y\n1 234,a\n-2 345.5,b\n7,a\n", [1234, -2345.5, 7]),
+        ("x,y\n\u22121.5,a\nNone,b\n2,a\n", [-1.5, np.nan, 2]),
+        ("x,y\n-,a\nn/a,b\n2,a\n", [np.nan, np.nan, 2]),
+        ('x,y\n$5,a\n"$1,200",b\n7,a\n', [5, 1200, 7]),
+        ("x,y\n5%,a\n6.5 %,b\n7%,a\n", [5, 6.5, 7]),
+        (" x , y \n 1.5 , a\n 2 ,b\n 3,a \n", [1.5, 2, 3]),
+    ],
+)
+def test_numbers_are_read_in_the_notation_of_their_file(read, content, values):
+    table = read(content)
+    np.testing.assert_array_equal(table.numbers[:, 0], values)
+    assert table.classes == ("a", "b")
+
+
+def test_an_ambiguous_mark_is_decided_by_the_file_and_reported(read):
+    for text, delimiter, value in (('"1,234"', ",", 1234), ("1,234", ";", 1.234)):
+        table = read(f"x{delimiter}y\n{text}{delimiter}a\n{text.replace('1', '5')}{delimiter}b\n")
+        assert table.numbers[0, 0] == value
+        assert "pass --decimal" in table.notes[-1]
+    table = read('x,z,y\n"1,234","1,5",a\n"5,678","2,25",b\n')
+    assert table.numbers[0].tolist() == [1.234, 1.5], "another column shows the decimal comma"
+    told = read('x,y\n"1,234",a\n"5,678",b\n', dialect=Dialect(decimal=","))
+    assert (told.numbers[0, 0], told.notes) == (1.234, ())
+
+
+def test_units_that_do_not_agree_are_categories(read):
+    assert read("x,y\n5%,a\n0.05,b\n").code_names == ("x",)
+    assert read("x,y\n\u20ac5,a\n$5,b\n").code_names == ("x",)
+
+
+def test_spellings_of_one_class_are_one(read):
+    assert read("x,y\n1,yes\n2,yes \n3,no\n").classes == ("no", "yes")
+    assert read("x,y\n1,Yes\n2,yes\n3,NO\n").classes == ("no", "yes")
+    table = read("x,y\n1,1\n2,1.0\n3,+1\n4,2\n")
+    assert (table.classes, table.target.tolist()) == (("1", "2"), [0, 0, 0, 1])
+    assert read("x,y\n1,0.5\n2,0.50\n3,1\n", target_kind="classes").classes == ("0.5", "1")
+    assert read("x,y\n1,A\n2,a\n3,b\n").classes == ("A", "a", "b"), "case may tell names apart"
+
+
+def test_a_class_may_be_called_none_and_whole_numbers_keep_their_digits(read):
+    assert read("x,y\n1,none\n2,mild\n3,none\n").classes == ("mild", "none")
+    big = read("y,x\n9007199254740993,1\n9007199254740992,2\n", 0)
+    assert big.classes == ("9007199254740992", "9007199254740993")
+
+
+def test_codes_with_leading_zeros_are_categories_and_reported(read):
+    table = read("zip,y\n01234,1.5\n99999,2.5\n")
+    assert table.categories == (("01234", "99999"),)
+    assert "leading zeros (01234)" in table.notes[0]
+    assert read("n,y\n" + "".join(f"{i:03},{i}.5\n" for i in range(300))).number_names == ("n",), "too many values"
+
+
+def test_how_the_target_was_decided_is_reported(read):
+    letters = "x,y\n" + "".join(f"{i},{i % 26}\n" for i in range(260))
+    table = read(letters)
+    assert table.classes == ()
+    assert "taken as a number, since it has 26 distinct whole values" in table.decision
+    assert table.decision.endswith("If they are classes, pass --target-kind classes")
+    assert len(read(letters, target_kind="classes").classes) == 26
+    counts = read("x,y\n1,0\n2,3\n3,1\n")
+    assert counts.decision.endswith("taken as classes. If they are counts or grades, pass --target-kind number")
+    assert "is text, taken as 2 classes" in read("x,y\n1,a\n2,b\n").decision
+    assert "not all whole" in read("x,y\n1,0.5\n2,1\n").decision
+
+
+def test_empty_rows_and_columns_and_an_unnamed_index_are_left_out(read):
+    table = read(",a,b,y\n0,5,,1.5\n1,6,,2.5\n,,,\n2,7,,3.5\n")
+    assert (table.number_names, table.code_names, len(table)) == (("a",), (), 3)
+    assert [note.split(": ", 1)[1] for note in table.notes] == [
+        "1 empty row left out",
+        "column 'column 1' has no name and counts the rows, so it is left out",
+        "column 'b' is empty and left out",
+    ]
+    assert read("1,1.5\n2,2.5\n3,3.5\n").number_names == ("column 1",), "no column has a name here"
+
+
+def test_a_date_whose_order_is_ambiguous_is_reported(read):
+    table = read("d,y\n01/02/2024,1.5\n03/04/2024,2.5\n")
+    assert table.numbers[0, 0] == 19724
+    assert "'01/02/2024' is read as %m/%d/%Y, though %d/%m/%Y fits all dates, too" in table.notes[0]
+    assert read("d,y\n01/02/2024,1.5\n13/04/2024,2.5\n").notes == ()
+
+
+def test_columns_are_named_by_name_or_index_and_in_lists(read):
+    text = 'a,"b,c",2019,y\n1,2,3,4.5\n4,5,6,7.5\n'
+    assert read(text, drop=("a,1",)).number_names == ("2019",)
+    assert read(text, drop=("b,c", "2019")).number_names == ("a",)
+    assert read(text, "2019").target_name == "2019"
+    with pytest.raises(BadInput, match="column 'y' is the target"):
+        read(text, drop=("y",))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"target_kind": "class"}, "unknown target kind 'class'. Did you mean classes"),
+        ({"decimal": ";"}, "unknown decimal ';'"),
+        ({"delimiter": "ab"}, "must be one character"),
+        ({"delimiter": '"'}, "must be one character"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(given, message):
+    with pytest.raises(BadInput, match=message):
+        table_options(**given)
+    assert table_options(delimiter="tab").dialect.delimiter == "\t"
+    assert table_options() == TableOptions()
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,38 @@ def test_only_the_task_table_takes_a_column(tmp_path: Path) -> None:
             load_task(spec, data=path, column="kind")
 
 
+def test_options_of_a_table_reach_the_task_and_its_command(tmp_path: Path) -> None:
+    path = tmp_path / "sum.csv"
+    random = np.random.default_rng(0)
+    a, b, c = random.integers(0, 500, (3, 300))
+    path.write_text("a,b,c,y\n" + "".join(f"{i},{j},{k},{i + j}\n" for i, j, k in zip(a, b, c, strict=True)))
+    task = tables.task(data=path)
+    assert any("weighted sum of 'a' and 'b'" in note and note.endswith("--drop a,b") for note in task.notes)
+    task = load_task("table", data=path, drop=["a,b"], header=True, target_kind="number", missing=["-9"])
+    assert len(task.data.train[0][0]) == 1
+    assert not any("weighted sum" in note for note in task.notes)
+    options = "--drop a,b --header --target-kind number --missing -9"
+    assert task.command == f"table --data {path} {options}"
+
+
+@pytest.mark.parametrize("form", ["unix.csv", "iso.csv", "unix.parquet", "times.parquet"])
+def test_a_time_is_a_feature_as_good_as_a_standardized_number(tmp_path: Path, form: str) -> None:
+    random = np.random.default_rng(0)
+    seconds = np.sort(random.integers(1_699_000_000, 1_700_000_000, 1500))
+    y = np.sin((seconds - 1.6995e9) / 8e4)
+    if form.endswith("parquet"):
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        times = pa.array(seconds).cast(pa.timestamp("s")) if form.startswith("times") else pa.array(seconds)
+        pytest.importorskip("pyarrow.parquet").write_table(pa.table({"t": times, "y": y}), tmp_path / form)
+    else:
+        texts = seconds if form == "unix.csv" else seconds.astype("datetime64[s]")
+        (tmp_path / form).write_text("t,y\n" + "".join(f"{t},{v}\n" for t, v in zip(texts, y, strict=True)))
+    features, _ = tables.task(data=tmp_path / form).data.train.tensors
+    assert len(features) == 1200
+    assert len(features[:, 0].unique()) >= 1190, "float32 of the seconds themselves would make 1 time of 64"
+    assert (features.std().item(), features.mean().item()) == pytest.approx((1, 0), abs=1e-2)
+
+
 @pytest.mark.slow
 def test_the_real_tables_are_learned(shared_data: Path) -> None:
     adult = tables.task(data=shared_data / "adult", epochs=3)  # adult.test.gz is left alone

@@ -18,12 +18,13 @@ from hasten.data.sources.content import read_text
 from hasten.data.sources.on_error import OnBad, leave_out
 from hasten.data.sources.optional import arrow
 from hasten.data.tables.columns import Columns
-from hasten.data.tables.header import aligned, find_header, is_header, looks_numeric
-from hasten.data.tables.notation import DecimalMark
+from hasten.data.tables.header import aligned, find_header, is_header
+from hasten.data.tables.notation import DecimalMark, numeral
 
 MISSING: frozenset[str] = frozenset({"", "?", "NA", "N/A", "#N/A", "<NA>", "nan", "null"})
 _DELIMITERS = (",", "\t", ";", "|", " ")
 _SAMPLE_ROWS = 100
+_HEAD = 1 << 20  # characters, for what needs only the first rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,12 @@ def read_columns(path: Path, dialect: Dialect = INFERRED, *, on_bad: OnBad = "ra
     """
     arrow()  # if it is missing, say so before anything else
     text = read_text(path)
-    delimiter = dialect.delimiter or _guess_delimiter(path, text, dialect)
+    if binary := re.search("[\0-\x06]", text[: 1 << 16]):
+        raise BadInput(
+            f"{path} must be text; found the control character {binary[0]!r} at character {binary.start()}. "
+            "Export the table as CSV or Parquet: workbooks and archives cannot be read."
+        )
+    delimiter = dialect.delimiter or _guess_delimiter(path, text[:_HEAD], dialect)
     rows = partial(_rows, path, text, delimiter, dialect)
     first = list(itertools.islice(rows(), _SAMPLE_ROWS))
     if not first:
@@ -224,7 +230,7 @@ def _guess_delimiter(path: Path, text: str, dialect: Dialect) -> str:
         if width < 2:
             continue
         fields = [field for row in rows for field in row if field]
-        numeric = sum(looks_numeric([field]) for field in fields) / max(1, len(fields))
+        numeric = sum(numeral(field) is not None for field in fields) / max(1, len(fields))
         score = (count / len(rows), numeric, width)
         if score > best_score and not (delimiter == " " and best_score[0] > 0.5):
             best, best_score = delimiter, score

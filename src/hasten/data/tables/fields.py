@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,7 +148,7 @@ def text_column(column: Any, missing: Collection[str]) -> TextColumn:
         return TextColumn(np.empty(0, np.int32), ())
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     texts = [(value or "").strip() for value in encoded.dictionary.cast("string").to_pylist()]
-    used = np.unique(codes[codes >= 0]).tolist()
+    used = np.flatnonzero(np.bincount(codes[codes >= 0])).tolist()
     index: dict[str, int] = {}
     new_code = np.full(len(texts) + 1, -1, np.int32)  # the last place is that of the code -1
     for code in used:
@@ -160,9 +160,12 @@ def text_column(column: Any, missing: Collection[str]) -> TextColumn:
 def categorize(text: TextColumn) -> Categories:
     """Return a column of text as categories: numbers in order of size, else in alphabetical order.
 
-    Spellings of one whole number ("1", "1.0", "+1") are one category, and of any number where all are numbers.
+    Spellings of one whole number ("1", "1.0", "+1") are one category, of any number where all are numbers, and of true
+    and false ("Yes", "yes") where there are no other words.
     """
     names = [canonical(one) for one in text.texts]
+    if {name.lower() for name in names} in _BOOLEANS:
+        names = [name.lower() for name in names]
     plain = _plain_numbers(names)
     if plain is not None and not any(map(_LEADING_ZERO.match, names)):
         first: dict[float, str] = {}
@@ -179,7 +182,7 @@ def categorize(text: TextColumn) -> Categories:
     return Categories(codes[text.codes], tuple(ordered))
 
 
-def decimal_hint(columns: Columns, names: Sequence[str], missing: Collection[str]) -> DecimalMark | None:
+def decimal_hint(columns: Columns, names: Sequence[str], missing: Set[str]) -> DecimalMark | None:
     """Return the decimal mark that the unambiguous numbers of a file use, or else the one that its delimiter suggests.
 
     Args:
@@ -191,8 +194,9 @@ def decimal_hint(columns: Columns, names: Sequence[str], missing: Collection[str
     for name in names:
         if not is_text(columns.data[name]):
             continue
-        text = text_column(columns.data[name], missing)
-        written = [numeral(one) for one in text.texts[:_SAMPLE]]
+        texts = [(one or "").strip() for one in columns.data[name].unique().cast("string")[:_SAMPLE].to_pylist()]
+        present = [one for one in texts if one.lower() not in missing | MISSING_NUMBERS]
+        written = [numeral(one) for one in present]
         if written and sum(one is not None for one in written) >= _TYPED_SHARE * len(written):
             cast = decimal_votes(one.digits for one in written if one is not None)
             if cast["."] != cast[","]:
@@ -202,6 +206,7 @@ def decimal_hint(columns: Columns, names: Sequence[str], missing: Collection[str
     return "," if votes[","] > votes["."] else "."
 
 
+_BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"on", "off"})
 _FINITE = "a number must be finite and fit float32"
 _LEADING_ZERO = re.compile(r"0\d+")
 _SAMPLE = 1000

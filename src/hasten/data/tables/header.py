@@ -55,7 +55,10 @@ def find_header(
         raise BadInput(f"{path} has {width} columns; found {len(given)} names for them: {', '.join(given)}.")
     chosen, notes = distinct_names(path, given or (names if found and names else [""] * width))
     if not found and not given and wanted is None:
-        notes = (f"{path}: the first row does not look like column names, so it is data. Else pass --header", *notes)
+        notes = (
+            f"{path}: the first row is data, since it does not look like column names; pass --header if it is",
+            *notes,
+        )
     return Header(chosen, bool(found), notes)
 
 
@@ -84,10 +87,11 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]], missing: Coll
     if not body:
         return False
     below = [[row[place] for row in body if row[place].lower() not in missing] for place in range(len(first))]
-    inner = [name for place, name in enumerate(first) if below[place] and 0 < place < len(first) - 1]
-    if any(name.lower() in missing for name in inner):
+    ends = (0, len(first) - 1)
+    lacking = [place for place, name in enumerate(first) if below[place] and name.lower() in missing]
+    if any(first[place] or place not in ends for place in lacking):
         return False
-    labels = [place for place, name in enumerate(first) if name and looks_numeric([name])]
+    labels = [place for place, name in enumerate(first) if numeral(name)]
     texts = [place for place, name in enumerate(first) if name.lower() not in missing and place not in labels]
     if labels and not _are_labels([first[place] for place in labels], [below[place] for place in labels], len(texts)):
         return False

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,10 @@ _ISO_MONTH = re.compile(r"\d{4}-\d{2}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 _DATES = (
     *("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y"),
-    *("%b %d, %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y"),
+    *("%b %d, %Y", "%b %d %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y"),
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_LIKELY = re.compile(r"\d[-/.:]\d|\d.?[a-zA-Z]{3}|[a-zA-Z]{3}.?\d")
 _SAMPLE = 100
 _EARLIEST = 1000  # "%Y" also accepts two digits
 
@@ -67,8 +68,10 @@ def numeral(text: str) -> Numeral | None:
 def decimal_votes(digits: Iterable[str]) -> dict[DecimalMark, int]:
     """Return how many numbers can only be read with a decimal point, and how many only with a decimal comma.
 
-    "1,234" and "1.234" count for neither: the mark may separate thousands.
+    "1,234" and "1.234" count for neither: the mark may separate thousands. Where nothing else decides, it does if the
+    numbers without a mark are all below 1000, and separates decimals if one of them is not.
     """
+    digits = list(digits)
     votes: dict[DecimalMark, int] = {".": 0, ",": 0}
     for one in digits:
         commas, points = one.count(","), one.count(".")
@@ -80,6 +83,11 @@ def decimal_votes(digits: Iterable[str]) -> dict[DecimalMark, int]:
             head, _, tail = one.partition("," if commas else ".")
             if len(tail) != 3 or not 1 <= len(head.lstrip("0")) <= 3:
                 votes["," if commas else "."] += 1
+    plain = [one for one in digits if "," not in one and "." not in one]
+    marks = {mark for one in digits for mark in one if mark in ",."}
+    if votes["."] == votes[","] and plain and len(marks) == 1:
+        thousands = all(len(one) <= 3 for one in plain)
+        votes["." if ("," in marks) == thousands else ","] += 1
     return votes
 
 
@@ -114,7 +122,7 @@ def moments(texts: Sequence[str]) -> Moments | None:
     times of day; of several forms that fit, the one that fits most texts, and month before day where both fit all.
     """
     sample = texts[:_SAMPLE]
-    if not any(any(char.isdigit() for char in text) for text in sample):
+    if not any(map(_LIKELY.search, sample)):
         return None
     likely = [form for form in _FORMS if np.isfinite(read_moments(sample, form)).any()]
     candidates = [Moments(read_moments(texts, form), form) for form in likely]
@@ -131,10 +139,13 @@ def read_moments(texts: Sequence[str], form: str) -> NDArray[np.float64]:
     """Return dates or times that are written in one form as days, NaN where they are not."""
     if form in _PARSERS:
         return np.array([_PARSERS[form](text) for text in texts])
-    compute: Any = arrow("compute")
-    parsed = compute.strptime(arrow().array(texts, "string"), format=form, unit="s", error_is_null=True)
-    seconds = compute.if_else(compute.greater_equal(compute.year(parsed), _EARLIEST), parsed, None)
-    return compute.cast(compute.cast(seconds, "int64"), "float64").to_numpy(zero_copy_only=False) / _DAY_S
+    compute, array = arrow("compute"), arrow().array(texts, "string")
+    found = arrow().nulls(len(texts), arrow().timestamp("s"))
+    for clock in _TIMES:
+        parsed = compute.strptime(array, format=form + clock, unit="s", error_is_null=True)
+        later = compute.greater_equal(compute.year(parsed), _EARLIEST)
+        found = compute.coalesce(found, compute.if_else(later, parsed, None))
+    return compute.cast(compute.cast(found, "int64"), "float64").to_numpy(zero_copy_only=False) / _DAY_S
 
 
 def fits_all(texts: Sequence[str], form: str) -> bool:
@@ -166,4 +177,4 @@ def _clock(text: str) -> float:
 
 
 _PARSERS = {"ISO 8601": _iso, "time of day": _clock}
-_FORMS = (*_PARSERS, *(date + time for date in _DATES for time in _TIMES))
+_FORMS = (*_PARSERS, *_DATES)

@@ -277,8 +277,9 @@ def _unnamed(names: tuple[str, ...], place: int) -> bool:
 
 
 def _counts_rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> bool:
-    """Return whether values are the numbers of their rows, from 0 or from 1."""
-    return len(rows) > 2 and any(bool((values == rows - start).all()) for start in (0, 1))
+    """Return whether values are the numbers of their rows, from 0 or from 1, with or without those left out."""
+    kept = np.arange(1, len(rows) + 1)
+    return len(rows) > 2 and any(bool((values == number - start).all()) for number in (rows, kept) for start in (0, 1))
 
 
 def _target(
@@ -297,7 +298,8 @@ def _target(
     whole = bool((distinct == np.round(distinct)).all())
     if kind is None and whole and len(distinct) <= MAX_WHOLE_CLASSES:
         classes = parse(columns, goal, missing=missing, as_text=True).column
-        why = f"{where} has {plural(len(distinct), 'distinct value')}, all whole numbers, taken as classes"
+        names = classes.names if isinstance(classes, Categories) else ()
+        why = f"{where} has {plural(len(names), 'distinct value')}, all whole numbers, taken as classes"
         return classes, f"{why}. If they are counts or grades, pass --target-kind number"
     if kind:
         return found, ""
