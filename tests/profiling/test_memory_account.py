@@ -133,7 +133,7 @@ def test_running_out_of_memory_is_told_and_survived(make_task: MakeTask) -> None
     run = warm(make_task(model=Limited))
     found = memory_account(run, facts(), activation_bytes=0, step_s=1e-3, budget_s=1.0)
     assert found.verified_batch == 0
-    assert "should have fitted and did not" in found.remark
+    assert "was predicted to fit and ran out of memory" in found.remark
     step(run, one_batch(run))
 
 
@@ -150,6 +150,13 @@ def test_a_step_that_keeps_nothing_does_not_grow(make_task: MakeTask) -> None:
     slope = memory.growth_per_step(warm(make_task()))
     assert slope is not None
     assert slope.low < 1024
+
+
+def test_the_slope_leaves_out_the_warm_up_that_fills_caches() -> None:
+    filling = [10**6 * step for step in range(10)] + [10**7] * 20
+    slope = slope_of(filling)
+    assert slope is not None
+    assert (slope.low, slope.value, slope.high) == (0.0, 0.0, 0.0)
 
 
 def test_the_slope_of_noise_contains_nothing() -> None:
