@@ -103,7 +103,7 @@ def test_an_inspection_can_be_had_as_a_page_with_its_pictures(images: Path, tmp_
     assert [label for _, label in pictures].count("a") == 5
     first = base64.b64decode(pictures[0][0])
     assert first in {path.read_bytes() for path in images.glob("*/*.png")}
-    assert "The images have 10 sizes." in page
+    assert "10 images have 10 sizes." in page
     assert invoke("inspect", images, "--html", tmp_path / "page.html" / "below").exit_code == 2
 
 
@@ -111,7 +111,7 @@ def test_images_of_several_sizes_are_inspected_and_packed_to_one(images: Path, t
     shown = invoke("inspect", images).output
     assert "images: 10 samples" in shown
     assert "all of one size" in shown
-    assert "! The images have 10 sizes." in shown
+    assert "! 10 images have 10 sizes." in shown
     refused = invoke("pack", images, tmp_path / "s")
     assert refused.exit_code == 2
     assert "Give a size to scale them to" in refused.stderr

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.base.records.inspection import ColumnSummary, Inspection, Picture
+from hasten.base.units import plural
 from hasten.data.inspect.summary import class_counts, class_problems, repetitions, shape_counts, source_bytes
 from hasten.data.sources.optional import require
 from hasten.data.sources.pictures import ImageSource, contents, decoded
@@ -47,6 +48,8 @@ def inspect_images(folders: ImageSource) -> Inspection:
             for color in range(3):
                 histogram[color] += np.bincount(pixels[:, :, color].reshape(-1), minlength=256)
     duplicates, repeated = repetitions(keys, folders.splits)
+    partly = len(examined) < len(folders)
+    looked_at = f"{'a sample of ' if partly else ''}{plural(len(examined), 'image')}"
     return Inspection(
         source=str(folders.source),
         kind="images",
@@ -63,11 +66,15 @@ def inspect_images(folders: ImageSource) -> Inspection:
             *folders.skipped,
             *folders.remarks,
             *(
-                f"{count} files end in {suffix or 'nothing'} and are left out."
+                f"{plural(count, 'file')} skipped for the ending {suffix or '(none)'}."
                 for suffix, count in folders.ignored.items()
             ),
-            *([f"{len(broken)} of {len(examined)} images cannot be decoded. {broken[0]}"] if broken else []),
-            *([f"The images have {len(set(shapes))} sizes."] if len(set(shapes)) > 1 else []),
+            *([f"{len(broken)} of {looked_at} cannot be decoded. {broken[0]}"] if broken else []),
+            *(
+                [f"{looked_at.capitalize()} {'has' if partly else 'have'} {len(set(shapes))} sizes."]
+                if len(set(shapes)) > 1
+                else []
+            ),
             *class_problems(folders.labels, folders.classes, folders.splits),
             *repeated,
         ),
