@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo test test-all lint mutants docs clean
 
 demo: .venv/installed
 	$(BIN)/hasten run digits
@@ -18,6 +18,9 @@ lint: .venv/developed
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+mutants: .venv/developed
+	$(BIN)/python -m benchmarks.mutants
 
 docs: .venv/developed
 	$(BIN)/python -m hasten.techniques.documentation docs/techniques

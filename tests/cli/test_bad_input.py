@@ -56,7 +56,7 @@ def test_an_unknown_task_is_told_with_the_nearest(place: Path) -> None:
 
 
 def test_a_task_file_that_is_not_there_is_told_with_its_neighbors(place: Path) -> None:
-    assert "found none at mien.py. Python files in that folder: mine.py" in refused(place, "train", "mien.py")
+    assert "no such file: mien.py. Python files in that folder: mine.py" in refused(place, "train", "mien.py")
 
 
 def test_an_unknown_technique_is_told_with_the_nearest(place: Path) -> None:

@@ -103,7 +103,7 @@ def test_an_inspection_can_be_had_as_a_page_with_its_pictures(images: Path, tmp_
     assert [label for _, label in pictures].count("a") == 5
     first = base64.b64decode(pictures[0][0])
     assert first in {path.read_bytes() for path in images.glob("*/*.png")}
-    assert "10 images have 10 sizes." in page
+    assert "The images have 10 sizes." in page
     assert invoke("inspect", images, "--html", tmp_path / "page.html" / "below").exit_code == 2
 
 
@@ -111,7 +111,7 @@ def test_images_of_several_sizes_are_inspected_and_packed_to_one(images: Path, t
     shown = invoke("inspect", images).output
     assert "images: 10 samples" in shown
     assert "all of one size" in shown
-    assert "! 10 images have 10 sizes." in shown
+    assert "! The images have 10 sizes." in shown
     refused = invoke("pack", images, tmp_path / "s")
     assert refused.exit_code == 2
     assert "Give a size to scale them to" in refused.stderr
@@ -194,7 +194,7 @@ def test_a_sound_store_is_verified_and_its_source_looked_at(arrays: Path, tmp_pa
         "next: hasten run digits",
     ]
     np.savez(arrays, x=np.zeros((5, 3)))
-    assert re.search(r"source: .*a\.npz, changed: 1 files of \d+ bytes", invoke("verify", store).output)
+    assert re.search(r"source: .*a\.npz, changed: 1 file of \d+ bytes", invoke("verify", store).output)
 
 
 @pytest.mark.parametrize("place", [-1, -700, 5])

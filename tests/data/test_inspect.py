@@ -69,10 +69,10 @@ def test_texts_are_summed_up(tmp_path):
     assert found.columns[0].high == 4
     assert sorted(found.rows) == [("a", "same"), ("b", "x")]
     assert found.problems == (
-        "1 texts are empty.",
-        "The split test has no sample of b (1 classes).",
-        "1 samples (25 %) equal an earlier one.",
-        "1 distinct samples are in both test and train.",
+        "Empty: 1 text.",
+        "The split test has no sample of b (1 of 2 classes).",
+        "Repeated: 1 sample (25 %).",
+        "In both test and train: 1 distinct sample.",
     )
 
 
@@ -91,8 +91,8 @@ def test_arrays_are_summed_up(tmp_path):
     assert found.shapes == (("x: 2 x float32", 4), ("y: int64", 3))
     assert found.problems == (
         "The arrays differ in length: x 4, y 3.",
-        "x: 1 rows hold values that are not finite, the first is row 2.",
-        "x: 1 samples (25 %) equal an earlier one.",
+        "x: 1 row with values that are not finite, first row 2.",
+        "x: Repeated: 1 sample (25 %).",
     )
 
 
@@ -115,10 +115,10 @@ def test_images_are_summed_up(tmp_path):
     assert red.std == pytest.approx(np.sqrt(red.mean * (1 - red.mean)))
     assert [picture.label for picture in found.pictures] == ["a", "a", "a", "b"]
     assert found.pictures[0].media_type == "image/png"
-    assert "1 of 5 images cannot be decoded" in " ".join(found.problems)
+    assert "Cannot be decoded: 1 of 5 images" in " ".join(found.problems)
     assert "b/2.png" in " ".join(found.problems)
-    assert "1 file skipped for the ending .md." in found.problems
-    assert "5 images have 2 sizes." in found.problems
+    assert "Not read: 1 .md file." in found.problems
+    assert "The images have 2 sizes." in found.problems
     assert msgspec.json.decode(msgspec.json.encode(found), type=Inspection) == found
 
 
@@ -129,7 +129,7 @@ def test_images_are_summed_up(tmp_path):
         pytest.param(
             "protein_casp/CASP.csv.gz", 1711, "1711 rows (3.7 %) equal an earlier one.", marks=pytest.mark.slow
         ),
-        ("trashnet_150", 3, "3 samples (0.1 %) equal an earlier one."),
+        ("trashnet_150", 3, "Repeated: 3 samples (0.1 %)."),
     ],
 )
 def test_what_is_known_of_real_data_is_found(shared_data, path, duplicates, problem):
@@ -152,5 +152,5 @@ def test_counts_of_a_sample_are_named_as_such(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         pillow.new("RGB", (4 + place, 4)).save(path)
     found = inspect(read_source(tmp_path))
-    assert "A sample of 4 images has 4 sizes." in found.problems
+    assert "In a sample of 4, the images have 4 sizes." in found.problems
     assert named_counts(found)[0][0] == "sizes in a sample of 4"

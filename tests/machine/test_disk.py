@@ -49,7 +49,7 @@ def test_system_that_cannot_drop_a_file(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delattr(os, "posix_fadvise", raising=False)
     peak, note = measure_disk(tmp_path, file_bytes=MIB, budget_s=1.0)
     assert peak is None
-    assert "cannot be told" in note
+    assert "cannot drop a file" in note
 
 
 @needs_fadvise

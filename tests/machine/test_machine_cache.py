@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.records.machine import Gpu, Machine, Peak
 from hasten.machine import cache
-from hasten.machine.cache import cache_file, cache_folder, load_cached, machine_key, store_cached
+from hasten.machine.cache import cache_file, load_cached, machine_key, store_cached
 from hasten.machine.facts import facts
 
 PEAK = Peak(kind="gemm", format="float32", backend="mkl", size=(8, 8, 8), rate=1.25e9, spread=0.01, stable=True)
@@ -77,7 +78,7 @@ def test_a_damaged_file_is_measured_again(
         machine = load_cached(folder=tmp_path)
     assert counted == [False]
     assert machine.peaks[0].rate == 1.0
-    assert machine.remarks[-1].startswith("a kept measurement was not used")
+    assert machine.remarks[-1].startswith("cached measurement not used")
     assert path.name in machine.remarks[-1]
     assert "not used" in caplog.text
     assert load_cached(folder=tmp_path).peaks == machine.peaks
@@ -89,7 +90,7 @@ def test_a_damaged_full_one_leaves_the_quick_one(counted: list[bool], tmp_path: 
     store_cached(_measured(rate=7.0), quick=True, folder=tmp_path)
     machine = load_cached(quick=True, folder=tmp_path)
     assert machine.peaks[0].rate == 7.0
-    assert machine.remarks[-1].startswith("a kept measurement was not used")
+    assert machine.remarks[-1].startswith("cached measurement not used")
     assert counted == []
 
 
@@ -104,11 +105,7 @@ def test_an_unsteady_measurement_is_not_kept(monkeypatch: pytest.MonkeyPatch, tm
     shaky = msgspec.structs.replace(PEAK, stable=False)
     machine = msgspec.structs.replace(_measured(), peaks=(PEAK, shaky, shaky))
     monkeypatch.setattr(cache, "measure", lambda **_: machine)
-    assert (
-        load_cached(folder=tmp_path)
-        .remarks[-1]
-        .startswith("this measurement was not kept, since most of it was unsteady")
-    )
+    assert load_cached(folder=tmp_path).remarks[-1].startswith("not cached: most rates are too noisy")
     assert list(tmp_path.iterdir()) == []
     assert not cache.is_steady(facts())
 
@@ -117,7 +114,7 @@ def test_a_folder_that_cannot_be_written_is_told(counted: list[bool], tmp_path: 
     (tmp_path / "file").write_text("")
     machine = load_cached(folder=tmp_path / "file")
     assert machine.peaks[0].rate == 1.0
-    assert machine.remarks[-1].startswith("this measurement was not kept")
+    assert machine.remarks[-1].startswith("measurement not cached")
 
 
 @pytest.mark.parametrize("field", OTHERS)

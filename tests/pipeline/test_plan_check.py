@@ -11,7 +11,7 @@ from torch import nn
 
 import hasten
 from hasten import Choice, Plan, Stop
-from hasten.base.errors import Refused
+from hasten.base.errors import BadInput, Refused
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import PlanCheck
@@ -129,6 +129,11 @@ def test_a_baseline_that_cannot_be_compared_with_is_said(monkeypatch: pytest.Mon
     said = check_plan(plan_of("fused_optimizer"), baseline(mlp_task(model=lambda: Insists(5, 2))), facts())
     assert said is not None
     assert said.text.startswith("plan not checked (fused_optimizer): the model cannot be computed in float64")
+
+
+def test_a_name_to_accept_that_the_plan_does_not_use_is_an_error() -> None:
+    with pytest.raises(BadInput, match="--accept bf16: the plan does not use it; it uses fused_optimizer"):
+        check_plan(plan_of("fused_optimizer"), baseline(mlp_task()), facts(), accept=["bf16"])
 
 
 def test_a_check_leaves_no_trace() -> None:

@@ -97,4 +97,4 @@ def test_a_model_that_takes_one_size_of_images_only_is_told(make_task: MakeTask)
     task = make_task(data=pictures(16), model=model, batch_size=16)
     found = growths(build(baseline(task)), budget_s=4.0, remarks=remarks)
     assert {one.over for one in found} == {"batch size"}
-    assert remarks == ["growth over image size is not known: the model takes images of 16 pixels only"]
+    assert remarks == ["growth over image size is not measured: the model takes only images of 16 pixels"]

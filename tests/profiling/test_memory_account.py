@@ -133,7 +133,7 @@ def test_running_out_of_memory_is_told_and_survived(make_task: MakeTask) -> None
     run = warm(make_task(model=Limited))
     found = memory_account(run, facts(), activation_bytes=0, step_s=1e-3, budget_s=1.0)
     assert found.verified_batch == 0
-    assert "should have fitted and did not" in found.remark
+    assert "was predicted to fit and ran out of memory" in found.remark
     step(run, one_batch(run))
 
 

@@ -116,7 +116,7 @@ def test_a_step_that_never_ends_is_given_up(make_task: MakeTask) -> None:
     task = make_task()
     stuck = make_task(data=Data(train=Slow(task.data.train, 60.0), valid=task.data.valid))
     begin = time.perf_counter()
-    with pytest.raises(BadInput, match=r"step 1 must end within 300 ms"):
+    with pytest.raises(BadInput, match=r"step 1 did not finish within 300 ms"):
         profile(baseline(stuck), facts(), timeout_s=0.3)
     assert time.perf_counter() - begin < 5
 
@@ -131,7 +131,7 @@ def test_the_step_that_never_ends_is_named(make_task: MakeTask) -> None:
                 time.sleep(60.0)
             return super().forward(inputs)
 
-    with pytest.raises(BadInput, match=r"step 4 must end within 500 ms"):
+    with pytest.raises(BadInput, match=r"step 4 did not finish within 500 ms"):
         profile(baseline(make_task(model=lambda: Sticking(16, 4))), facts(), timeout_s=0.5)
 
 

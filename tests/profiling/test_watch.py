@@ -167,7 +167,7 @@ def test_a_loop_that_takes_its_batches_elsewhere_is_told() -> None:
 
 
 def test_a_model_without_parameters_cannot_be_watched() -> None:
-    with pytest.raises(BadInput, match="must have parameters"):
+    with pytest.raises(BadInput, match="has no parameters"):
         watch(nn.Flatten())
 
 

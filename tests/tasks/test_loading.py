@@ -68,7 +68,7 @@ def test_random_data_are_the_same_each_time_and_the_generator_is_left_alone(tmp_
 
 def test_a_missing_file_is_told_with_the_python_files_beside_it(tmp_path: Path) -> None:
     write(tmp_path, OWN)
-    with pytest.raises(BadInput, match=r"found none at .*mine\.py\. Python files in that folder: own\.py\."):
+    with pytest.raises(BadInput, match=r"no such file: .*mine\.py\. Python files in that folder: own\.py\."):
         load_task(str(tmp_path / "mine.py"))
 
 

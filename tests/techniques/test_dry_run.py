@@ -15,6 +15,7 @@ import hasten
 from hasten import Choice, Data, Plan, Stop, Task, Update
 from hasten.base.errors import Refused
 from hasten.base.records.card import Card
+from hasten.base.records.trial import Verdict
 from hasten.base.seeds import random_state
 from hasten.base.stages import Guarantee, Stage
 from hasten.machine import facts
@@ -208,3 +209,11 @@ def test_a_weight_norm_hinders_no_technique_that_copies_the_model(name: str) -> 
         hasten.train(task, plan_of(task, name), runs=None)
     else:
         assert why is None or "deepcopy" not in why
+
+
+def test_tuning_names_the_layer_too() -> None:
+    task = cnn_task(model=lambda: Inner(Viewed()))
+    (trial,) = hasten.tune(task, budget="5s", only=["channels_last"]).trials
+    assert trial.verdict is Verdict.NOT_APPLICABLE
+    assert "channels_last cannot be used" in trial.reason
+    assert "in the layer 'inside.0': RuntimeError: view size is not compatible" in trial.reason

@@ -1,6 +1,7 @@
 """Techniques that change the path are judged by the time to equal quality."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -15,11 +16,13 @@ from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import total_steps
 from hasten.training.task import Stop, Update
-from hasten.tuning.convergence import FEWEST_SEEDS
+from hasten.tuning.context import Laboratory, open_laboratory
+from hasten.tuning.convergence import FEWEST_SEEDS, _judged
 from hasten.tuning.learning_curve import Course, run_course, shortened
+from hasten.tuning.run_cache import Trainings
 from hasten.tuning.tune import tune
 
-from planted import MACHINE, TIME, Planted, card, small_task
+from planted import MACHINE, TIME, AnotherPath, Planted, card, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -146,3 +149,39 @@ def test_ratios_multiply_with_their_uncertainty() -> None:
     assert 1.8 * 1.2 < both.low < 3.0 * 1.2 / 1.5
     assert 3.0 * 1.9 / 1.5 < both.high < 2.2 * 1.9
     assert both.n == 3
+
+
+def curves(lab: Laboratory, plain: Sequence[float], other: Sequence[float], *, late: int | None = None) -> Trainings:
+    """Trainings whose metric rises to the given ends; `late` is the seed on which the candidate never gets there."""
+    cache = Trainings(lab, lab.recipe)
+    for number in range(len(plain)):
+        for plan, ends, pace in (((), plain, 2.0), ((PATH,), other, 1.0)):
+            end = 0.1 if plan and number == late else ends[number]
+            points = ((0.5 * pace, end / 2), (pace, end))
+            cache.done[(frozenset(plan), number)] = Course(points, True, pace, True)
+    return cache
+
+
+PATH = AnotherPath()
+
+
+def test_a_seed_that_misses_the_target_is_never_left_out() -> None:
+    lab = open_laboratory(baseline(small_task(**SLOW_RATE)), MACHINE, budget_s=1000.0)
+    ends = [0.95] * 4
+    kept = _judged(curves(lab, ends, ends), PATH, (), range(4))
+    assert kept.verdict is Verdict.KEPT or kept.speedup is not None
+    missed = _judged(curves(lab, ends, ends, late=2), PATH, (), range(4))
+    assert missed.verdict is Verdict.SLOWER
+    assert "1 of 4 trainings missed" in missed.reason
+
+
+def test_without_a_target_the_worst_end_of_the_baseline_is_equal_quality() -> None:
+    lab = open_laboratory(baseline(small_task(stop=Stop(epochs=4))), MACHINE, budget_s=1000.0)
+    cache = curves(lab, [0.8, 0.6, 0.7], [0.65, 0.65, 0.65])
+    assert cache.target((), range(3)) == 0.6
+    assert _judged(cache, PATH, (), range(3)).verdict is not Verdict.SLOWER
+
+
+def test_a_training_that_diverges_has_reached_nothing() -> None:
+    diverged = Course(points=((1.0, 0.99),), higher_is_better=True, elapsed_s=1.0, ended=True, finite=False)
+    assert diverged.time_to(0.5) is None

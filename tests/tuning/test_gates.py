@@ -20,7 +20,7 @@ from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.session import build
 from hasten.tuning.float64 import in_float64
 from hasten.tuning.gates import Reference, judge, owed
-from hasten.tuning.precision import layer_errors
+from hasten.tuning.precision import LayerError, _bias, _of_layer, _of_model, layer_errors
 from hasten.tuning.probe import NoReference, batches_from, gradients_of, observe, put, state_of
 from hasten.tuning.rounding import states_of
 
@@ -190,6 +190,63 @@ def test_precision_stops_bias_noise_and_nan(change: Callable[[Tensor], object], 
     gate = judged(with_gradient(change), PRECISION)
     assert not gate.passed
     assert what in gate.detail
+
+
+def only_the_head(recipe: Recipe) -> Recipe:
+    """Trains nothing but the last layer, as a candidate does that loses the graph before it."""
+
+    def freeze(parameters: Any) -> bool:
+        for parameter in parameters:
+            if parameter.shape[0] != 3:
+                parameter.grad = None
+        return True
+
+    return recipe.with_gradient(lambda: freeze)
+
+
+@pytest.mark.parametrize("guarantee", [EXACT, ROUNDING, PRECISION])
+def test_a_missing_gradient_fails_every_gate(guarantee: Guarantee) -> None:
+    gate = judged(only_the_head, guarantee)
+    assert not gate.passed
+    assert "0." in gate.detail, "it names a parameter of the layer that gets none"
+
+
+def noise_of(share: float) -> Callable[[Tensor], object]:
+    return lambda gradient: gradient.add_(
+        share * gradient.norm() / gradient.numel() ** 0.5 * torch.randn_like(gradient)
+    )
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.02, True), (1.0, False)])
+def test_precision_allows_noise_of_a_few_percent_and_not_of_the_size_of_the_gradient(
+    share: float, passes: bool
+) -> None:
+    assert judged(with_gradient(noise_of(share)), PRECISION).passed is passes
+
+
+def test_the_bounds_of_precision_are_the_documented_ones() -> None:
+    """Errors planted just within and just beyond each bound, by the formulas of the published thresholds."""
+
+    def layer(**changes: float) -> LayerError:
+        fields = {"gradient": 0.0, "noise": 1.0, "error": 0.0, "bias": 0.0} | changes
+        return LayerError(name="l", batches=16, **fields)
+
+    for judge_one, field, bound in (
+        (lambda one: _of_model([one]), "error", 0.1),
+        (lambda one: _of_layer(one, [one]), "error", 0.2),
+        (lambda one: _bias(one, [one]), "bias", 0.1 / 4),
+    ):
+        for factor, passes in ((0.98, True), (1.02, False)):
+            measured, allowed, _ = judge_one(layer(**{field: factor * bound}))
+            assert (measured <= allowed) is passes, (field, bound, factor)
+    by_chance = layer(error=0.15, bias=0.98 * 2 * 0.15 / 4)
+    assert _bias(by_chance, [by_chance])[0] <= 1.0
+    beyond = layer(error=0.15, bias=1.02 * 2 * 0.15 / 4)
+    assert _bias(beyond, [beyond])[0] > 1.0
+    strong = math.sqrt(10.0**2 + 1.0 / 16)  # a mean gradient of 10 and what noise adds to it
+    for factor, passes in ((0.98, True), (1.02, False)):
+        relative = layer(gradient=strong, bias=factor * 0.05 * 10.0)
+        assert (_bias(relative, [relative])[0] <= 1.0) is passes
 
 
 def test_precision_stops_a_nan_in_a_single_layer() -> None:

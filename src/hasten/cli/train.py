@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
-from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, Target, TaskName, chosen_task
+from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, Target, TaskName, chosen_task, names_in
 from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = ("hasten train digits --plan plan.toml", "hasten train digits --resume runs/digits-20260101-120000")
@@ -17,6 +17,10 @@ def train(
     ctx: typer.Context,
     task: TaskName,
     plan: PlanPath = None,
+    accept: Annotated[
+        str,
+        typer.Option("--accept", metavar="NAME,...", help="Use these techniques of the plan without numerical proof."),
+    ] = "",
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Resume from the checkpoint in this run folder.")
     ] = None,
@@ -34,7 +38,7 @@ def train(
 
     chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
-        trained = api.train(chosen, plan, runs=runs, resume=resume, show=screen.show)
+        trained = api.train(chosen, plan, accept=names_in(accept), runs=runs, resume=resume, show=screen.show)
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)

@@ -1,4 +1,4 @@
-"""How fast main memory is read and written."""
+"""Memory bandwidth."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager

@@ -2,12 +2,12 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Record, load, save, to_json
@@ -43,17 +43,17 @@ def load_cached(*, quick: bool = False, folder: Path | None = None) -> Machine:
             try:
                 return _with_remarks(_read(path, now), said)
             except BadInput as error:
-                said.append(f"a kept measurement was not used: {error}")
+                said.append(f"cached measurement not used: {error}")
                 _log.warning("%s", said[-1])
     machine = measure(quick=quick, disk_folder=folder)
     if is_steady(machine):
         try:
             store_cached(machine, quick=quick, folder=folder)
         except BadInput as error:
-            said.append(f"this measurement was not kept: {error}")
+            said.append(f"measurement not cached: {error}")
             _log.warning("%s", said[-1])
     else:
-        said.append("this measurement was not kept, since most of it was unsteady: the next call measures again")
+        said.append("not cached: most rates are too noisy; the next call measures again")
     return _with_remarks(machine, said)
 
 
@@ -71,11 +71,6 @@ def store_cached(machine: Machine, *, quick: bool = False, folder: Path | None =
 def is_steady(machine: Machine) -> bool:
     """Return whether at least half of the measured peaks are stable, so that keeping them serves the next caller."""
     return 2 * sum(peak.stable for peak in machine.peaks) >= len(machine.peaks) > 0
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder for hasten: in `$XDG_CACHE_HOME`, or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hasten"
 
 
 def cache_file(machine: Machine, effort: str, folder: Path) -> Path:

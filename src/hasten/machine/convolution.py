@@ -1,4 +1,4 @@
-"""How fast two-dimensional convolutions run, per number format and layout of the tensors."""
+"""Peak rates of two-dimensional convolutions, per number format and memory layout."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager

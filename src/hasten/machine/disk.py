@@ -1,4 +1,4 @@
-"""How fast a file that is not held in memory is read."""
+"""Disk read rate, without the page cache."""
 
 import os
 import shutil
@@ -32,22 +32,22 @@ def measure_disk(folder: Path, *, file_bytes: int, budget_s: float) -> tuple[Pea
         file_bytes: size of the file; less is written if that takes more than half of the budget.
         budget_s: seconds for it all.
     """
-    untold = "disk reading was not measured: "
+    failed = "disk not measured: "
     if not hasattr(os, "posix_fadvise"):
-        return None, untold + "this system cannot be told to drop a file from memory"
+        return None, failed + "this system cannot drop a file from the page cache"
     started = time.perf_counter()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free_bytes = shutil.disk_usage(folder).free
         if free_bytes < _ROOM * file_bytes:
-            return None, f"{untold}only {nbytes(free_bytes)} are free in {folder}"
+            return None, f"{failed}only {nbytes(free_bytes)} free in {folder}"
         if _is_in_memory(folder):
-            return None, f"{untold}{folder} is held in memory"
+            return None, f"{failed}{folder} is in memory (tmpfs)"
         with _file_on_disk(folder, file_bytes, _WRITING_SHARE * budget_s) as (descriptor, written_bytes):
             peaks, _ = run_benchmarks([_benchmark(descriptor, written_bytes)], deadline=started + budget_s)
     except OSError as error:
-        return None, f"{untold}{folder} cannot be used ({error.strerror})"
-    return (peaks[0], "") if peaks else (None, f"{untold}writing a file took more than {budget_s:.1f} s")
+        return None, f"{failed}{folder} cannot be used ({error.strerror})"
+    return (peaks[0], "") if peaks else (None, f"{failed}writing a file took more than {budget_s:.1f} s")
 
 
 def _benchmark(descriptor: int, file_bytes: int) -> Benchmark:

@@ -1,4 +1,4 @@
-"""What can be read about this machine without measuring: processor, instruction sets, memory, compiler, versions."""
+"""Facts about this machine that need no measurement: CPU, instruction sets, memory, compiler, versions."""
 
 import os
 import platform

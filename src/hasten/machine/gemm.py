@@ -1,4 +1,4 @@
-"""How fast matrices are multiplied, per number format and back end, from small and odd sizes to large ones."""
+"""Peak rates of matmuls, per number format and back end, from small and odd sizes to large ones."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What only a GPU has: copies to and from it, and the time to launch a kernel."""
+"""GPU only: copies to and from the device, and kernel launches."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager

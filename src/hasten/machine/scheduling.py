@@ -1,4 +1,4 @@
-"""How long the threads of this process stood ready without getting a core: the mark of a disturbed reading."""
+"""How long the threads of this process waited for a core: the sign of a disturbed reading."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How the rate of a matrix product grows with the number of threads."""
+"""Matmul rate for each number of threads."""
 
 import json
 import subprocess
@@ -38,9 +38,9 @@ def measure_threads(counts: Sequence[int], *, budget_s: float) -> tuple[list[Pea
         done = subprocess.run(command, capture_output=True, timeout=budget_s + _START_S, check=True)
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return [], f"numbers of threads were not compared: the process that did it failed ({''.join(reason)})"
+        return [], f"thread counts not compared: the process that did it failed ({''.join(reason)})"
     except subprocess.TimeoutExpired:
-        return [], f"numbers of threads were not compared: not done after {budget_s + _START_S:.0f} s"
+        return [], f"thread counts not compared: not done after {budget_s + _START_S:.0f} s"
     return msgspec.json.decode(done.stdout, type=list[Peak]), ""
 
 

@@ -49,8 +49,12 @@ def check_plan(
         folder: of a run that is resumed: a check of the same plan and task there is not made again.
 
     Raises:
+        BadInput: if a name to accept is not in the plan.
         Refused: if a technique breaks its guarantee; names it and what differs.
     """
+    for name in accept:
+        if name not in plan.names:
+            raise BadInput(f"--accept {name}: the plan does not use it; it uses {', '.join(plan.names) or 'none'}.")
     if not plan.choices:
         return None
     identity = _identity(plan, recipe)

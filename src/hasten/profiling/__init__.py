@@ -1,1 +1,1 @@
-"""Floor 3: from a recipe to its profile."""
+"""Floor 3: profile a recipe."""

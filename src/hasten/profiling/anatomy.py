@@ -41,9 +41,9 @@ def warm(times: Times) -> Times:
 def anatomy(times: Times) -> Anatomy:
     """Return the typical step of a run.
 
-    Consecutive steps make up to 30 blocks, so that waits that come every few steps are averaged within each. Typical
-    are the middle 60 % of the blocks: a burst of foreign load spoils a block, not the anatomy. The parts are means over
-    the very blocks that the trimmed mean of the step is made of, and so sum to it.
+    Consecutive steps make up to 30 blocks, so that waits every few steps are averaged within each. Typical are the
+    middle 60 % of the blocks: a burst of load from elsewhere affects a block, not the anatomy. The parts are means over
+    the same blocks as the trimmed mean of the step, so they sum to it.
 
     Args:
         times: (steps, parts) seconds, warm.
@@ -52,7 +52,7 @@ def anatomy(times: Times) -> Anatomy:
         BadInput: if there are fewer than 2 steps.
     """
     if len(times) < 2:
-        raise BadInput(f"an anatomy needs at least 2 steps after warming up; found {len(times)}. Allow more time.")
+        raise BadInput(f"an anatomy needs at least 2 steps after warm-up; found {len(times)}. Allow more time.")
     size = -(-len(times) // _BLOCKS)
     whole = len(times) // size
     blocks = times[: whole * size].reshape(whole, size, -1).mean(axis=1)

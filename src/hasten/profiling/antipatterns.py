@@ -1,4 +1,4 @@
-"""Known slow habits, found in the modules and in the operators of a step, each with what it costs at most."""
+"""Known anti-patterns in the modules and operators of a step, each with the most that it costs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise

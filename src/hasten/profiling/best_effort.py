@@ -1,4 +1,4 @@
-"""Parts of a profile that may fail without taking the rest with them."""
+"""Parts of a profile that may fail while the rest goes on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Reason:
 def or_reason(measure: Callable[[], Result]) -> Result | Reason:
     """Return what `measure` gives, or the reason why it failed.
 
-    It is for what the training itself does not need: models may hold operators that cannot be watched, or need more
-    memory while they are. A time limit is passed on.
+    Use it for what the training does not need: some operators cannot be watched, or need more memory when they are.
+    A time limit is passed on.
     """
     try:
         return measure()
@@ -51,7 +51,7 @@ def or_reason(measure: Callable[[], Result]) -> Result | Reason:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory did not suffice: Python's, the device's, or the CPU allocator's."""
+    """Return whether an error means out of memory: Python's, the device's, or the CPU allocator's."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""What processes that train together spend on talking to each other, told apart from the parts they do it in."""
+"""Time in collectives of `torch.distributed`, separated from the parts of the step that call them."""
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager

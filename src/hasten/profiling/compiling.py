@@ -1,4 +1,4 @@
-"""Whether torch.compile is at work, and how often it has started over."""
+"""Whether torch.compile is used, and how often it has recompiled."""
 
 import sys
 

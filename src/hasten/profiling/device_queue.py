@@ -1,4 +1,4 @@
-"""How the host and a GPU wait for each other; nobody asks on a CPU, where one does everything."""
+"""How host and GPU wait for each other: empty queues and synchronizations."""
 
 import warnings
 from collections.abc import Generator, Iterable
@@ -16,7 +16,7 @@ _WATCHED = 3
 
 
 def queue_empty_share(run: Session, batches: Iterable[Batch]) -> float | None:
-    """Return the share of steps at whose end the device has already done all that the host gave it; None on a CPU."""
+    """Return the share of steps at whose end the queue of the device is empty; None on a CPU."""
     if run.recipe.device.is_host:
         return None
     empty = 0

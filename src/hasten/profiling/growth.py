@@ -1,4 +1,4 @@
-"""How the cost of a step grows with its batch, the length of its sequences or its images, in fact and by counting."""
+"""How the cost of a step grows with batch size, sequence length or image size: measured, and counted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growt
             sides = _image_sides(side)
             found += _grown("image size", sides, lambda size: _scaled(batch, size), run, budget_s / 2, remarks)
         else:
-            remarks.append(f"growth over image size is not known: the model takes images of {side} pixels only")
+            remarks.append(f"growth over image size is not measured: the model takes only images of {side} pixels")
     return found
 
 

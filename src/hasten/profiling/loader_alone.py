@@ -1,4 +1,4 @@
-"""The loader run alone: what a batch costs when nothing waits for it, and what that time is spent on."""
+"""The loader run alone: the time of a batch, and what it is spent on."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,7 +19,7 @@ _FIRST = 2  # batches that start workers and fill their queues
 
 
 def loader_alone(run: Session, *, budget_s: float) -> Loading:
-    """Read single samples and whole batches for a while, without training on them.
+    """Read single samples and whole batches for a while, without training.
 
     Args:
         run: a session; its place moves on.

@@ -1,4 +1,4 @@
-"""What else the machine does while steps are measured."""
+"""Load of the machine by other processes while steps are measured."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

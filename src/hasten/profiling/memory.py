@@ -1,4 +1,4 @@
-"""Where the memory of a step goes, how much a larger batch would need, and whether it grows."""
+"""Memory of a step: its parts, its peak at larger batch sizes, and whether it grows."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -33,7 +33,7 @@ _TREND_S, _LONG_TREND_S = 2.0, 8.0
 def memory_account(
     run: Session, machine: Machine, *, activation_bytes: int, step_s: float, budget_s: float
 ) -> MemoryAccount:
-    """Return where the memory of a step goes.
+    """Return the memory account of a step.
 
     Steps on a quarter and on half of the batch predict its peak before it is measured; half and whole then predict the
     largest one that fits into 90 % of what is free. The largest that fits and that the budget allows is tried.
@@ -58,7 +58,7 @@ def memory_account(
     tried = max(size, min(largest, floor(size * budget_s / step_s)))
     verified, remark = _verified(run, batch, tried) if tried > size else (measured, "")
     if not model.exact:
-        remark = f"{remark} the allocations depend on the batch size: the prediction is rough".strip()
+        remark = f"{remark} allocations depend on the batch size: the prediction is rough".strip()
     parameters, held = nbytes_of(run.model.parameters()), _held(run)
     return MemoryAccount(
         parameters=parameters,
@@ -92,7 +92,7 @@ def available_bytes(run: Session, machine: Machine) -> int:
 
 
 def growth_per_step(run: Session) -> Interval | None:
-    """Return the bytes that stay behind after a step: the Theil-Sen slope over some steps, with its interval.
+    """Return the growth of memory per step in bytes: the Theil-Sen slope over some steps, with its interval.
 
     On the CPU it is the resident memory of the process that is followed.
     """
@@ -150,7 +150,7 @@ def _verified(run: Session, batch: Batch, size: int) -> tuple[int | None, str]:
         if not out_of_memory(error):
             raise
         run.optimizer.zero_grad()
-        return None, f"a batch of {size} should have fitted and did not: {error}"
+        return None, f"a batch size of {size} was predicted to fit and ran out of memory: {error}"
 
 
 def _held_bytes(run: Session) -> int:

@@ -1,4 +1,4 @@
-"""Every operator call of a step, timed: what, on which shapes, in which phase, how long."""
+"""Time of every operator call of a step, with its shapes and phase."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def operator_times(run: Session, batches: Sequence[Batch]) -> TimedOperators:
     """Time every operator call of some steps.
 
     Each call is timed from the moment it is dispatched below autograd until it returns; on a GPU, from the device's
-    reaching it until it is done. What passes between calls (Python, autograd, dispatch) is nobody's. Calls of the same
+    reaching it until it is done. Time between calls (Python, autograd, dispatch) is not attributed. Calls of the same
     operator on the same shapes are one row; rows beyond the hundredth lose their shapes and are joined.
 
     Args:

@@ -1,4 +1,4 @@
-"""How much of the batches is padding."""
+"""Share of padding in the batches."""
 
 from collections.abc import Iterable
 

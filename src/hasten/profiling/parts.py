@@ -1,4 +1,4 @@
-"""All that a training spends its time on, per step: the step's own parts, and what it does between steps."""
+"""Time of a training per step: the parts of the step, and evaluation and checkpoints between steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,13 +64,13 @@ def shared_out(seconds_of: dict[str, float]) -> tuple[PartTime, ...]:
 
 
 def first_verdict(step_s: float, parts: Sequence[PartTime]) -> str:
-    """Return one sentence that says where most of the time goes, and how much of it is spent waiting for data."""
+    """Return one sentence with the largest part of the step and the share of waiting for data."""
     largest = max(parts, key=lambda part: part.share)
     waiting = next(part for part in parts if part.name == "input")
-    sentence = f"A step takes {seconds(step_s)}; {percent(largest.share)} of the time goes to {largest.name}"
+    sentence = f"A step takes {seconds(step_s)}; {percent(largest.share)} of it is {largest.name}"
     if largest is waiting:
         return f"{sentence}: the model waits for data."
-    return f"{sentence}, {percent(waiting.share)} to waiting for data."
+    return f"{sentence}, {percent(waiting.share)} waiting for data."
 
 
 def _duration_s(work: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""The peak memory of a step at any batch size, from two small steps: nothing large is tried to know what it needs."""
+"""Predict the peak memory of a step at any batch size from two small steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

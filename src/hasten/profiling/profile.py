@@ -1,4 +1,4 @@
-"""The profile of a recipe: run its real loop for a while, and say where the time and the memory of a step go."""
+"""The profile of a recipe: run its real loop for a while and measure where time and memory go."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,6 @@ from time import perf_counter
 
 import msgspec
 
-from hasten.base.errors import BadInput
 from hasten.base.records.complexity import Complexity
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount, Profile, Roofline
@@ -122,10 +121,6 @@ def _subject(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Su
     with preserved(), time_limit(timeout_s, f"building {recipe.task.name!r}") as limit:
         begin = perf_counter()
         run = build(recipe)
-        if not run.parameters:
-            raise BadInput(
-                f"the model of {recipe.task.name!r} must have parameters to train; found none with requires_grad."
-            )
         with run.contexts:
             yield Subject(run, recipe, machine, limit, perf_counter() - begin)
 

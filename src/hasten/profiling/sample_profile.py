@@ -1,4 +1,4 @@
-"""What making a batch is spent on when nothing else runs: reading its samples, putting them together, changing them."""
+"""Time of making a batch: reading samples, collating, augmentation."""
 
 import cProfile
 import re

@@ -1,4 +1,4 @@
-"""How single steps differ: outliers, how regularly they come, and what the garbage collector has to do with them."""
+"""Variance of single steps: outliers, their period, and the share of the garbage collector."""
 
 import gc
 from collections.abc import Generator

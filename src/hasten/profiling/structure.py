@@ -1,4 +1,4 @@
-"""What the step is made of, as far as rules ask."""
+"""Structure of a step: number formats, fused optimizer, padding, synchronizations, anti-patterns."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

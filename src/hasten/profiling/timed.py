@@ -1,4 +1,4 @@
-"""The real loop, run for a while with marks: the time of each part of each step, and what went on meanwhile."""
+"""Run the real loop for a while: the time of each part of each step, and the load of the machine meanwhile."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""An end to what never ends."""
+"""Time limits for measurements that may hang."""
 
 import signal
 import threading
@@ -52,7 +52,7 @@ def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseExceptio
         BadInput: if `limit_s` is not positive.
     """
     if not limit_s > 0:
-        raise BadInput(f"a timeout must be above 0 seconds; found {limit_s}.")
+        raise BadInput(f"--timeout must be above 0 seconds; found {limit_s}.")
     counts = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
     limit = TimeLimit(limit_s, what, counts)
     if not counts:
@@ -62,8 +62,8 @@ def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseExceptio
     def give_up(number: int, frame: FrameType | None) -> None:
         what = limit.what if isinstance(limit.what, str) else limit.what()
         raise error(
-            f"{what} must end within {seconds(limit_s)}; it has not. "
-            "If it is only slow, allow more with --timeout; else look for what it waits for."
+            f"{what} did not finish within {seconds(limit_s)}. If it is only slow, raise --timeout; "
+            "else look for what it waits for."
         )
 
     before, began = signal.signal(signal.SIGALRM, give_up), monotonic()

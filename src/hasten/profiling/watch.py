@@ -1,4 +1,4 @@
-"""The anatomy of a loop that hasten did not write.
+"""Watch: the anatomy of your own training loop.
 
     with hasten.watch(model, optimizer) as watched:
         for inputs, targets in watched.batches(loader):
@@ -8,7 +8,7 @@
             optimizer.step()
     print(watched.profile().verdict)
 
-Nothing in the loop changes but where its batches come from.
+Only the source of batches changes in the loop.
 """
 
 import sys
@@ -50,7 +50,7 @@ from hasten.training.loop import (
 AnyBatch = TypeVar("AnyBatch")
 
 BETWEEN = len(PARTS)
-"""What is nobody's, but does not end the step; told as "other"."""
+"""Time in no part that does not end the step; reported as "other"."""
 
 _FEWEST_STEPS = 4
 _MUCH = 0.25
@@ -83,7 +83,7 @@ class Watch:
     a GPU and "other" on a CPU. A call of the model in evaluation mode is "evaluation". Where the model itself returns
     the loss, "loss" is empty. Where the optimizer calls a closure (LBFGS), what it does between its calls is "update".
 
-    What runs outside the models and optimizers given is not told apart; `profile()` says so in its remarks.
+    What runs outside the models and optimizers given is not attributed; `profile()` says so in its remarks.
 
     Args:
         modules: whichever of them is called, the call is the forward pass.
@@ -104,7 +104,7 @@ class Watch:
         self._optimizers = tuple(given or ())
         first = next((parameter for module in modules for parameter in module.parameters()), None)
         if first is None:
-            raise BadInput("a model to watch must have parameters; found none.")
+            raise BadInput("the model to watch has no parameters.")
         self._device = Device(str(first.device))
         self._clock = marks_of(self._device)
         self._updates = 0  # steps of the optimizer that have not returned
@@ -201,7 +201,7 @@ class Watch:
         )
 
     def _remarks(self, shares: dict[str, float]) -> list[str]:
-        """Return what could not be told apart, and what to pass so that it can."""
+        """Return what could not be attributed, and what to pass instead."""
         remarks: list[str] = []
         if self._unknown_optimizers:
             more = len(self._unknown_optimizers)

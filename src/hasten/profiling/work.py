@@ -1,4 +1,4 @@
-"""What a step costs by counting, and the fastest that this machine could do it: the roofline."""
+"""Counted work of a step, and the roofline: the minimum time on this machine."""
 
 from collections.abc import Mapping
 

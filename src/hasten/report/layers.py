@@ -1,4 +1,4 @@
-"""The layers of a model as rows: what each costs by counting, what it took, and how near it came to the limit."""
+"""The layers of a model as table rows: counted cost, measured time, and share of the roofline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -47,9 +47,7 @@ def task_from_file(path: Path, function: str, *, data: Path | None = None) -> Ta
 def _module(path: Path) -> ModuleType:
     if not path.is_file():
         others = ", ".join(sorted(file.name for file in path.parent.glob("*.py")))
-        raise BadInput(
-            f"the task file must exist; found none at {path}. Python files in that folder: {others or 'none'}."
-        )
+        raise BadInput(f"no such file: {path}. Python files in that folder: {others or 'none'}.")
     path = path.resolve()
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_hasten"
     module = ModuleType(name)

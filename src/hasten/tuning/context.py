@@ -4,12 +4,14 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from hasten.base.errors import HastenError
 from hasten.base.records.comparison import Comparison, NoiseFloor
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Stage
 from hasten.measurement.confidence_sequence import FEWEST_READINGS
 from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, compare, noise_floor
-from hasten.techniques.applying import apply_all
+from hasten.techniques.applying import apply_all, apply_each
+from hasten.techniques.dry_run import dry_run
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning.bench import Bench
@@ -88,10 +90,20 @@ def recipe_with(lab: Laboratory, plan: Plan) -> Recipe:
 
 
 def bench_of(lab: Laboratory, plan: Plan) -> Bench:
-    """Return the bench of a plan, built at the first call; the few that were used last are kept."""
+    """Return the bench of a plan, built at the first call; the few that were used last are kept.
+
+    Raises:
+        Refused: if the first step with the plan fails; names the technique and the layer.
+    """
     key = frozenset(plan)
     if key not in lab.benches:
-        lab.benches[key] = Bench(recipe_with(lab, plan))
+        try:
+            lab.benches[key] = Bench(recipe_with(lab, plan))
+        except HastenError:
+            raise
+        except Exception:
+            dry_run(list(apply_each(plan, lab.recipe, lab.machine)), lab.recipe)
+            raise  # the first step alone did not fail
     lab.benches.move_to_end(key)
     while len(lab.benches) > KEPT_BENCHES:
         lab.benches.popitem(last=False)

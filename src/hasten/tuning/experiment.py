@@ -29,9 +29,9 @@ from hasten.tuning.probe import NoReference
 
 MEMORY = "near_memory_limit"
 LONGEST_MESSAGE = 300
-OVERRUN = 3.0
+OVERRUN = 1.5
 """Times its time that an experiment may take, with building, warming up and its gate, before it is stopped..."""
-OVERRUN_OF_ALL = 0.25
+OVERRUN_OF_ALL = 0.15
 """... but at least this share of the whole budget."""
 
 

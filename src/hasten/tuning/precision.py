@@ -1,13 +1,14 @@
 """The gate of PRECISION: the gradient's error drowns in the minibatch noise, has no bias, and does no harm."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hasten.base.errors import HastenError
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.base.units import percent
@@ -16,9 +17,11 @@ from hasten.training.session import Session, build
 from hasten.tuning.probe import NoReference, State, batches_from, endless, gradients_of, make_step, put, without_dropout
 from hasten.tuning.tolerances import (
     BIAS_FACTOR,
+    BIAS_OF_GRADIENT,
     BRANCH_LAG,
     BRANCH_MARGIN,
     BRANCH_STEPS,
+    HUGE,
     LEAST_LAYER,
     LEAST_LOSS,
     NOISE_SHARE,
@@ -50,7 +53,10 @@ def precision_gate(candidate: Recipe, recipe: Recipe, state: State) -> Gate:
     plain, other = build(without_dropout(recipe)), build(without_dropout(candidate))
     if other.scale is not None:
         _losses(other, state, SETTLING_STEPS)  # a loss scale starts too large and comes down by itself
-    layers = layer_errors(plain, other, state)
+    try:
+        layers = layer_errors(plain, other, state)
+    except OtherGradients as error:
+        return Gate(guarantee=Guarantee.PRECISION, passed=False, measured=HUGE, bound=0, detail=str(error))
     if recipe.input.batch_size >= plain.samples:
         found = [_worst([_of_itself(layer, layers) for layer in layers])]
     else:
@@ -77,9 +83,24 @@ def layer_errors(plain: Session, other: Session, state: State) -> list[LayerErro
     for number, (batch, other_batch) in enumerate(zip(*streams, strict=True)):
         _, exact = gradients_of(plain, batch, seed=number)
         _, rough = gradients_of(other, other_batch, seed=number)
-        for name in (name for name in exact if name in rough):
+        if exact.keys() != rough.keys():
+            raise OtherGradients(_difference(exact, rough))
+        for name in exact:
             sums.setdefault(name.rpartition(".")[0], Sums()).add(name, exact[name], rough[name])
     return [one.summary(name or "the model") for name, one in sums.items()]
+
+
+class OtherGradients(HastenError):  # noqa: N818
+    """The candidate gives gradients to other parameters than the baseline does."""
+
+
+def _difference(exact: Mapping[str, Tensor], rough: Mapping[str, Tensor]) -> str:
+    missing, added = sorted(exact.keys() - rough.keys()), sorted(rough.keys() - exact.keys())
+    if missing and not rough:
+        raise NoReference("no gradient reaches the update, so none can be compared")
+    if missing:
+        return f"{len(missing)} of {len(exact)} parameters get no gradient, first {missing[0]}"
+    return f"{len(added)} parameters get a gradient that the baseline does not give them, first {added[0]}"
 
 
 class Sums:
@@ -141,13 +162,16 @@ def _of_itself(layer: LayerError, layers: list[LayerError]) -> Measured:
 
 
 def _bias(layer: LayerError, layers: list[LayerError]) -> Measured:
-    """Judge the mean error over K batches against chance, or against the noise that the mean gradient itself has.
+    """Judge the mean error over K batches against chance, the noise of the mean gradient, and that gradient itself.
 
-    At one state the rounding of the weights is the same for every batch, so some of the error always remains; where it
-    is far below the noise even of the mean of K batches it cannot steer.
+    At one state the rounding of the weights is the same for every batch, so some of the error always remains: the
+    gradient is that of weights a rounding away. It does no harm far below the noise even of the mean of K batches, nor
+    as a small share of the mean gradient: descent with such a bias ends where the exact one does, slower by that share.
     """
     root = math.sqrt(layer.batches)
-    allowed = max(BIAS_FACTOR * layer.error, NOISE_SHARE * _noise(layer, layers)) / root
+    signal = math.sqrt(max(0.0, layer.gradient**2 - layer.noise**2 / layer.batches))  # without what noise adds to it
+    by_chance = max(BIAS_FACTOR * layer.error, NOISE_SHARE * _noise(layer, layers)) / root
+    allowed = max(by_chance, BIAS_OF_GRADIENT * signal)
     share = layer.bias / allowed if allowed > 0 else 0.0
     text = f"the error of {layer.name} averages out to {percent(share)} of what an unbiased one may leave"
     return share, 1.0, text

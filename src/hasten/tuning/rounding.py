@@ -110,10 +110,11 @@ def _errors(runs: tuple[Session, Session, Session], state: State) -> dict[str, E
         plain, exact, other = (dict(_tensors(one)) for one in seen)
         if not all(value.isfinite().all() for value in plain.values()):
             raise NoReference("the plain training is not finite, so no error against it can be told")
-        for name in (name for name in exact if name in other):
+        updates_inside = not seen[-1].gradients  # of the backward pass: judged by its loss and its update alone
+        for name in (name for name in exact if name in other or not updates_inside):
             errors = found.setdefault(name, Errors(exact[name].numel()))
             errors.baseline += _squares(plain[name], exact[name])
-            errors.candidate += _squares(other[name], exact[name])
+            errors.candidate += _squares(other[name], exact[name]) if name in other else math.inf  # it is missing
             errors.size += float(exact[name].square().sum())
     return found
 

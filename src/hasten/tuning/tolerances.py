@@ -27,6 +27,9 @@ NOISE_SHARE = 0.1
 NOISE_SHARE_OF_A_LAYER = 0.2
 BIAS_FACTOR = 2.0
 """Of rms / sqrt(K), the size that the mean of K independent errors would have."""
+BIAS_OF_GRADIENT = 0.05
+"""Of the mean gradient of the layer: a bias b with |b| <= m |gradient| leaves the limit of gradient descent unchanged
+and slows it by the factor 1 - m (Ajalloeian and Stich, 2020, arXiv:2008.00051)."""
 LEAST_LAYER = 1e-3
 """Of the noise of all layers: what a layer's noise counts as at least, where its exact gradient is zero."""
 RELATIVE_ERROR = 0.02

@@ -159,3 +159,17 @@ def test_flop_counters_count_what_nn_linear_counts(frozen: str) -> None:
             out.backward(torch.ones_like(out))
         counts.append(counter.get_total_flops())
     assert counts[0] == counts[1] > 0
+
+
+def test_each_piece_of_the_gradient_has_a_dither_of_its_own() -> None:
+    """Two pieces with the same numbers: with one dither their errors would be equal and add up in the weights."""
+    generator = torch.Generator().manual_seed(0)
+    piece, inputs = torch.randn(64, 48, generator=generator), torch.randn(64, 40, generator=generator)
+    weight = torch.randn(48, 40, generator=generator)
+    given = inputs.repeat(2, 1).requires_grad_(), weight.requires_grad_()
+    out = int8(*given, None, seed=5, rows_at_most=64)
+    of_inputs, _ = torch.autograd.grad(out, given, piece.repeat(2, 1))
+    assert not torch.equal(of_inputs[:64], of_inputs[64:])
+    exact = piece @ weight.detach()
+    alone, mean = ((of_inputs[:64] - exact).norm(), ((of_inputs[:64] + of_inputs[64:]) / 2 - exact).norm())
+    assert mean < 0.85 * alone  # independent errors: 0.71 on average; equal ones: 1

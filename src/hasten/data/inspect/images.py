@@ -48,8 +48,8 @@ def inspect_images(folders: ImageSource) -> Inspection:
             for color in range(3):
                 histogram[color] += np.bincount(pixels[:, :, color].reshape(-1), minlength=256)
     duplicates, repeated = repetitions(keys, folders.splits)
-    partly = len(examined) < len(folders)
-    looked_at = f"{'a sample of ' if partly else ''}{plural(len(examined), 'image')}"
+    sample = "a sample of " if len(examined) < len(folders) else ""
+    images = f"In {sample}{len(examined):,}, the images" if sample else "The images"
     return Inspection(
         source=str(folders.source),
         kind="images",
@@ -66,15 +66,15 @@ def inspect_images(folders: ImageSource) -> Inspection:
             *folders.skipped,
             *folders.remarks,
             *(
-                f"{plural(count, 'file')} skipped for the ending {suffix or '(none)'}."
+                f"Not read: {plural(count, f'{suffix} file' if suffix else 'file without an ending')}."
                 for suffix, count in folders.ignored.items()
             ),
-            *([f"{len(broken)} of {looked_at} cannot be decoded. {broken[0]}"] if broken else []),
             *(
-                [f"{looked_at.capitalize()} {'has' if partly else 'have'} {len(set(shapes))} sizes."]
-                if len(set(shapes)) > 1
+                [f"Cannot be decoded: {len(broken):,} of {sample}{plural(len(examined), 'image')}. {broken[0]}"]
+                if broken
                 else []
             ),
+            *([f"{images} have {len(set(shapes))} sizes."] if len(set(shapes)) > 1 else []),
             *class_problems(folders.labels, folders.classes, folders.splits),
             *repeated,
         ),

@@ -1,1 +1,1 @@
-"""The step with one suspect removed: each ablation gives an upper bound on what any remedy for it can gain."""
+"""Ablations: the step without one of its parts, an upper bound on what optimizing that part can gain."""

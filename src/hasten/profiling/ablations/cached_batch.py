@@ -1,4 +1,4 @@
-"""What if data were free: real steps against steps on one batch that is there already."""
+"""Without data loading: real steps against steps on one cached batch."""
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile

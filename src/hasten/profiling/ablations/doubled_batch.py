@@ -1,4 +1,4 @@
-"""What if a step cost nothing but its samples: two steps against one of twice the batch, without updates."""
+"""Without fixed overhead: two steps against one with twice the batch size, both without updates."""
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile

@@ -1,4 +1,4 @@
-"""What if attention were one kernel: softmax between two batched products, beside the fused kernel on their shapes."""
+"""With fused attention: softmax between two batched matmuls against the fused kernel on the same shapes."""
 
 from collections.abc import Callable, Iterable
 
@@ -18,7 +18,7 @@ _PARTS = frozenset({"aten.bmm", "aten._softmax", "aten._softmax_backward_data"})
 
 
 def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Measured | None:
-    """Return how many times faster the step would be with fused attention; None where no attention is spelled out."""
+    """Return how many times faster the step would be with fused attention; None where no unfused attention is found."""
     operators = profile.operators or ()
     product = _score_product(operators)
     if product is None:
@@ -46,7 +46,7 @@ def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float
 
 
 def _score_product(operators: Iterable[Operator]) -> Operator | None:
-    """Return the dearest batched product whose output has the shape of a softmax: queries times keys."""
+    """Return the slowest batched product whose output has the shape of a softmax: queries times keys."""
     softmax = {one.shapes[0][-2:] for one in operators if one.name == "aten._softmax" and one.shapes}
     scores = [
         one

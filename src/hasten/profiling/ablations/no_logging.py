@@ -1,4 +1,4 @@
-"""What if nothing were told: the loop with its reports against the bare steps."""
+"""Without reports: the loop with its events against bare steps."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""What if matrix products had sides that fit the hardware: the dearest misaligned ones, beside the same ones padded."""
+"""With aligned sizes: the slowest misaligned matmuls against the same ones padded."""
 
 from functools import partial
 
@@ -20,16 +20,16 @@ _SHARE = 0.02
 def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Measured | None:
     """Return how many times faster the step would be with padded products; None where all fit, or none matters."""
     total_s = sum(part.seconds for part in profile.parts)
-    dear = [
+    slowest = [
         one
         for one in profile.operators or ()
         if one.misaligned and one.seconds >= _SHARE * total_s and _sides(one) is not None
     ][:_PRODUCTS]
-    if not dear:
+    if not slowest:
         return None
-    found = [_padded(one, run.recipe.parallel.device, budget_s / len(dear)) for one in dear]
-    shares = [one.seconds / total_s for one in dear]
-    sides = _sides(dear[0])
+    found = [_padded(one, run.recipe.parallel.device, budget_s / len(slowest)) for one in slowest]
+    shares = [one.seconds / total_s for one in slowest]
+    sides = _sides(slowest[0])
     return Measured(
         ratio=step_without(shares, [one.ratio for one in found]),
         step_s=profile.step_s.value,

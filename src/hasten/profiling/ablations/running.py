@@ -1,4 +1,4 @@
-"""Running an ablation: two sides timed in turn, within a budget, and never at the cost of the run."""
+"""Run an ablation: two sides timed in turn, within a budget; a failure leaves the run usable."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """How many times faster the step is without the suspect."""
+    """How many times faster the step is without the part."""
 
     ratio: Interval
     step_s: float
@@ -48,7 +48,7 @@ class Kind:
 
     Args:
         name: as in the record.
-        removes: the suspect, in plain words.
+        removes: the part, as text.
         measure: does it.
     """
 
@@ -82,13 +82,13 @@ def run_ablation(kind: Kind, run: Session, profile: Profile, machine: Machine, *
 
 
 def timed(usual: Block, without: Block, *, step_s: float, budget_s: float, detail: str = "") -> Measured:
-    """Time a usual step and one without the suspect in turn, and return the ratio of their times.
+    """Time a usual step and one without the part in turn, and return the ratio of their times.
 
     The number of pairs follows from the clock alone, never from what they show, so that the interval holds.
 
     Args:
         usual: runs so many usual steps.
-        without: runs as many without the suspect.
+        without: runs as many without the part.
         step_s: a usual step, roughly.
         budget_s: seconds; at least three pairs are timed.
         detail: for the record.

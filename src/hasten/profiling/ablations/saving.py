@@ -1,4 +1,4 @@
-"""From pieces of a step measured alone to the whole step."""
+"""Speed-up of the whole step from speed-ups of its pieces."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What if the update were free: real steps against steps that compute gradients and never use them."""
+"""Without the optimizer step: real steps against steps that only compute gradients."""
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile

@@ -1,4 +1,4 @@
-"""What if torch used another number of threads: steps with each, against steps with the number that is set."""
+"""With another number of threads: steps with each, against steps with the current number."""
 
 import ctypes
 import sys
