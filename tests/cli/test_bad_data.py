@@ -98,7 +98,7 @@ def test_a_store_of_another_version(store: Path) -> None:
 
 def test_a_store_whose_source_changed(store: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.ones((5, 3)), y=np.arange(5))
-    assert "changed: 1 files of" in " ".join(invoke("verify", store).output.split())
+    assert "changed: 1 file of" in " ".join(invoke("verify", store).output.split())
     message = refused("pack", tmp_path / "a.npz", store)
     assert "must be free or hold this source with these options; found what" in message
     assert "--replace" in message

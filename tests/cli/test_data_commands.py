@@ -194,7 +194,7 @@ def test_a_sound_store_is_verified_and_its_source_looked_at(arrays: Path, tmp_pa
         "next: hasten run digits",
     ]
     np.savez(arrays, x=np.zeros((5, 3)))
-    assert re.search(r"source: .*a\.npz, changed: 1 files of \d+ bytes", invoke("verify", store).output)
+    assert re.search(r"source: .*a\.npz, changed: 1 file of \d+ bytes", invoke("verify", store).output)
 
 
 @pytest.mark.parametrize("place", [-1, -700, 5])

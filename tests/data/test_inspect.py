@@ -68,10 +68,10 @@ def test_texts_are_summed_up(tmp_path):
     assert found.columns[0].high == 4
     assert sorted(found.rows) == [("a", "same"), ("b", "x")]
     assert found.problems == (
-        "1 texts are empty.",
-        "The split test has no sample of b (1 classes).",
-        "1 samples (25 %) equal an earlier one.",
-        "1 distinct samples are in both test and train.",
+        "Empty: 1 text.",
+        "The split test has no sample of b (1 of 2 classes).",
+        "Repeated: 1 sample (25 %).",
+        "In both test and train: 1 distinct sample.",
     )
 
 
@@ -90,8 +90,8 @@ def test_arrays_are_summed_up(tmp_path):
     assert found.shapes == (("x: 2 x float32", 4), ("y: int64", 3))
     assert found.problems == (
         "The arrays differ in length: x 4, y 3.",
-        "x: 1 rows hold values that are not finite, the first is row 2.",
-        "x: 1 samples (25 %) equal an earlier one.",
+        "x: 1 row with values that are not finite, first row 2.",
+        "x: Repeated: 1 sample (25 %).",
     )
 
 
@@ -114,9 +114,9 @@ def test_images_are_summed_up(tmp_path):
     assert red.std == pytest.approx(np.sqrt(red.mean * (1 - red.mean)))
     assert [picture.label for picture in found.pictures] == ["a", "a", "a", "b"]
     assert found.pictures[0].media_type == "image/png"
-    assert "1 of 5 images cannot be decoded" in " ".join(found.problems)
+    assert "Cannot be decoded: 1 of 5 images" in " ".join(found.problems)
     assert "b/2.png" in " ".join(found.problems)
-    assert "1 files end in .md and are left out." in found.problems
+    assert "Not read: 1 .md file." in found.problems
     assert "The images have 2 sizes." in found.problems
     assert msgspec.json.decode(msgspec.json.encode(found), type=Inspection) == found
 
@@ -128,7 +128,7 @@ def test_images_are_summed_up(tmp_path):
         pytest.param(
             "protein_casp/CASP.csv.gz", 1711, "1711 rows (3.7 %) equal an earlier one.", marks=pytest.mark.slow
         ),
-        ("trashnet_150", 3, "3 samples (0.1 %) equal an earlier one."),
+        ("trashnet_150", 3, "Repeated: 3 samples (0.1 %)."),
     ],
 )
 def test_what_is_known_of_real_data_is_found(shared_data, path, duplicates, problem):

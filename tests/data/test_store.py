@@ -312,7 +312,7 @@ def test_a_store_whose_source_changed_is_refused(folder, source):
     os.utime(source)  # touched, not changed
     open_store(folder, source=source)
     source.write_bytes(b"what it WAS made from")
-    with pytest.raises(BadInput, match=r"as it is now; found 1 files of 21 bytes, where 1 of 20 bytes were packed"):
+    with pytest.raises(BadInput, match=r"as it is now; found 1 file of 21 bytes, packed were 1 of 20 bytes"):
         open_store(folder, source=source)
     source.write_bytes(b"what it is mAde from")
     with pytest.raises(BadInput, match=r"found other bytes in files of the same sizes. Pack it again"):
@@ -472,7 +472,7 @@ def test_two_processes_cannot_pack_the_same_store(tmp_path, source):
 
 def test_a_source_that_changes_while_it_is_packed_is_refused(tmp_path, source):
     packing = packing_of(column_values(), source)
-    with pytest.raises(BadInput, match="must not change while it is packed; found 1 files of 3 bytes"):
+    with pytest.raises(BadInput, match="must not change while it is packed; found 1 file of 3 bytes"):
         pack(packing, tmp_path / "s", progress=lambda done, total: source.write_bytes(b"new") and None)
     assert not (tmp_path / "s").exists()
 

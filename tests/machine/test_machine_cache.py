@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.records.machine import Gpu, Machine, Peak
 from hasten.machine import cache
-from hasten.machine.cache import cache_file, cache_folder, load_cached, machine_key, store_cached
+from hasten.machine.cache import cache_file, load_cached, machine_key, store_cached
 from hasten.machine.facts import facts
 
 PEAK = Peak(kind="gemm", format="float32", backend="mkl", size=(8, 8, 8), rate=1.25e9, spread=0.01, stable=True)

@@ -1,6 +1,5 @@
 """`hasten verify`: check a store against its checksums."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hasten.base.errors import BadInput
@@ -15,7 +14,7 @@ EXAMPLES = ("hasten verify photos.store",)
 def verify(destination: StorePath) -> None:
     """Check every byte of a store against its checksums, and whether its source has changed."""
     from hasten.base.units import nbytes
-    from hasten.data.store.fingerprint import source_changed
+    from hasten.data.store.fingerprint import path_of, source_changed
     from hasten.data.store.manifest import read_manifest, way_out
     from hasten.data.store.verify import verify as verify_store
     from hasten.report.terminal import Screen
@@ -34,7 +33,7 @@ def verify(destination: StorePath) -> None:
         manifest = read_manifest(destination)
         source = manifest.source
         if source.num_files:
-            change = source_changed(Path(source.path), source)
+            change = source_changed(path_of(source), source)
             screen.say(f"source: {source.path}, {f'changed: {change}' if change else 'unchanged'}")
         screen.next(command_for(manifest.kind, destination))
 

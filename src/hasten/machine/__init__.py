@@ -8,8 +8,8 @@
 A peak that was not steady is marked (`stable=False`): `Machine.peak()` passes it over and no remark builds on it.
 """
 
-from hasten.machine.cache import cache_folder, load_cached, store_cached
+from hasten.machine.cache import load_cached, store_cached
 from hasten.machine.facts import facts
 from hasten.machine.measurement import measure
 
-__all__ = ["cache_folder", "facts", "load_cached", "measure", "store_cached"]
+__all__ = ["facts", "load_cached", "measure", "store_cached"]

@@ -2,12 +2,12 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Record, load, save, to_json
@@ -71,11 +71,6 @@ def store_cached(machine: Machine, *, quick: bool = False, folder: Path | None =
 def is_steady(machine: Machine) -> bool:
     """Return whether at least half of the measured peaks are stable, so that keeping them serves the next caller."""
     return 2 * sum(peak.stable for peak in machine.peaks) >= len(machine.peaks) > 0
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder for hasten: in `$XDG_CACHE_HOME`, or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hasten"
 
 
 def cache_file(machine: Machine, effort: str, folder: Path) -> Path:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.data.batch import Batch
 from hasten.data.packing.pack_images import pack_images
@@ -21,7 +22,6 @@ from hasten.data.sources.source import find_images
 from hasten.data.sources.stored import StoredImages, splits_of
 from hasten.data.store.pack import cached
 from hasten.data.store.reader import Store, StoreSamples
-from hasten.machine import cache_folder
 from hasten.tasks.splits import learning_parts
 from hasten.training.task import Data, Stop, Task, Update
 

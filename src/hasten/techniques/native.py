@@ -23,10 +23,10 @@ from typing import cast
 
 import torch
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput, Refused
 from hasten.base.files import write_atomically
 from hasten.machine import facts
-from hasten.machine.cache import cache_folder
 from hasten.machine.facts import compiler_path
 
 HEADER = Path(__file__).with_name("numbers.h")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.base.records.inspection import ColumnSummary, Inspection, Picture
+from hasten.base.units import plural
 from hasten.data.inspect.summary import class_counts, class_problems, repetitions, shape_counts, source_bytes
 from hasten.data.sources.optional import require
 from hasten.data.sources.pictures import ImageSource, contents, decoded
@@ -63,10 +64,14 @@ def inspect_images(folders: ImageSource) -> Inspection:
             *folders.skipped,
             *folders.remarks,
             *(
-                f"{count} files end in {suffix or 'nothing'} and are left out."
+                f"Not read: {plural(count, f'{suffix} file' if suffix else 'file without an ending')}."
                 for suffix, count in folders.ignored.items()
             ),
-            *([f"{len(broken)} of {len(examined)} images cannot be decoded. {broken[0]}"] if broken else []),
+            *(
+                [f"Cannot be decoded: {len(broken):,} of {plural(len(examined), 'image')}. {broken[0]}"]
+                if broken
+                else []
+            ),
             *([f"The images have {len(set(shapes))} sizes."] if len(set(shapes)) > 1 else []),
             *class_problems(folders.labels, folders.classes, folders.splits),
             *repeated,

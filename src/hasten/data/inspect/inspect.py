@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.records.inspection import ColumnSummary, Inspection
+from hasten.base.units import plural
 from hasten.data.inspect.images import inspect_images
 from hasten.data.inspect.summary import class_counts, class_problems, number_summary, repetitions, source_bytes
 from hasten.data.inspect.table import inspect_table
@@ -51,7 +52,7 @@ def _texts(source: Texts) -> Inspection:
         problems=(
             *source.skipped,
             *source.remarks,
-            *([f"{empty} texts are empty."] if empty else []),
+            *([f"Empty: {plural(empty, 'text')}."] if empty else []),
             *class_problems(source.labels, source.classes, source.splits),
             *repeated,
         ),
@@ -115,5 +116,7 @@ def _non_finite(name: str, array: NDArray[np.generic]) -> list[str]:
         return []
     rows = np.flatnonzero(~np.isfinite(array.astype(np.float64)).reshape(len(array), -1).all(axis=1))
     return (
-        [f"{name}: {len(rows)} rows hold values that are not finite, the first is row {rows[0]}."] if len(rows) else []
+        [f"{name}: {plural(len(rows), 'row')} with values that are not finite, first row {rows[0]}."]
+        if len(rows)
+        else []
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.records.inspection import ColumnSummary
-from hasten.base.units import percent
+from hasten.base.units import percent, plural
 from hasten.data.sources.folder import contents_of
 
 _TOP = 5
@@ -62,13 +62,16 @@ def class_problems(
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] > _IMBALANCE * counts[least]:
         problems.append(
-            f"Classes are out of balance: {classes[most]} has {counts[most]} samples, {classes[least]} {counts[least]}."
+            f"Classes are imbalanced: {classes[most]} has {plural(int(counts[most]), 'sample')}, "
+            f"{classes[least]} {counts[least]}."
         )
     for split, ids in splits.items():
         lacking = np.flatnonzero(np.bincount(labels[ids], minlength=len(classes)) == 0)
         absent = [classes[code] for code in lacking.tolist()]
         if absent:
-            problems.append(f"The split {split} has no sample of {', '.join(absent[:5])} ({len(absent)} classes).")
+            problems.append(
+                f"The split {split} has no sample of {', '.join(absent[:5])} ({len(absent)} of {len(classes)} classes)."
+            )
     return problems
 
 
@@ -82,14 +85,14 @@ def repetitions(keys: Sequence[Hashable], splits: Mapping[str, NDArray[np.int64]
     duplicates = len(keys) - len(set(keys))
     problems: list[str] = []
     if duplicates:
-        problems.append(f"{duplicates} samples ({percent(duplicates / len(keys))}) equal an earlier one.")
+        problems.append(f"Repeated: {plural(duplicates, 'sample')} ({percent(duplicates / len(keys))}).")
     distinct = {name: {keys[place] for place in ids.tolist()} for name, ids in splits.items()}
     names = list(distinct)
     for place, first in enumerate(names):
         for second in names[place + 1 :]:
             shared = len(distinct[first] & distinct[second])
             if shared:
-                problems.append(f"{shared} distinct samples are in both {first} and {second}.")
+                problems.append(f"In both {first} and {second}: {plural(shared, 'distinct sample')}.")
     return duplicates, problems
 
 

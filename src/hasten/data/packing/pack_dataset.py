@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hasten.base.errors import BadInput
+from hasten.base.units import plural
 from hasten.data.loading.loaders import Fetch, Fetched, gathered
 from hasten.data.packing.materialize import (
     MapStyle,
@@ -89,7 +90,9 @@ def check_same(dataset: MapStyle, store: Store) -> None:
         BadInput: names the sample and the field that differ.
     """
     if len(store) != len(dataset):
-        raise BadInput(f"{store.folder} must hold {len(dataset)} samples; found {len(store)}. {way_out(store.folder)}")
+        raise BadInput(
+            f"{store.folder} must hold {plural(len(dataset), 'sample')}; found {len(store)}. {way_out(store.folder)}"
+        )
     for index in some_places(len(store)):
         sample = fields_of(dataset, index)
         stored = {name: store.take(name, torch.tensor([index]))[0].numpy() for name in sample}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
+from hasten.base.units import plural
 from hasten.data.sources.archive import Listing, Member, list_members, suffix_counts
 from hasten.data.sources.on_error import OnBad, leave_out
 from hasten.data.sources.parts import are_parts, part_of, says_only_part
@@ -175,7 +176,9 @@ def _check_outside(path: Path, files: Sequence[Member], level: int, on_bad: OnBa
     outside = [member.name for member in files if len(PurePosixPath(member.name).parts) - 1 <= level]
     test = [name for name in outside if level and part_of(PurePosixPath(name).parts[level - 1]) == "test"]
     if test:
-        skipped.append(f"test part without class folders: {len(test)} files, the first {printable_name(test[0])}.")
+        skipped.append(
+            f"test part without class folders: {plural(len(test), 'file')}, the first {printable_name(test[0])}."
+        )
     if len(outside) > len(test):
         first = next(name for name in outside if name not in test)
         error = BadInput(

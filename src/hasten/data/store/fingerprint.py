@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
 from hasten.base.records.record import Record
+from hasten.base.units import plural
 from hasten.data.sources.folder import contents_of
 
 _CHUNK_BYTES = 1 << 20
@@ -83,7 +84,9 @@ def source_changed(path: Path, packed: SourceFingerprint) -> str | None:
         return f"it cannot be read: {error.strerror}"
     nbytes = sum(stat.st_size for stat in files.values())
     if (len(files), nbytes) != (packed.num_files, packed.nbytes):
-        return f"{len(files)} files of {nbytes} bytes, where {packed.num_files} of {packed.nbytes} bytes were packed"
+        return (
+            f"{plural(len(files), 'file')} of {nbytes} bytes, packed were {packed.num_files} of {packed.nbytes} bytes"
+        )
     return "other bytes in files of the same sizes"
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hasten.base.errors import BadInput
 from hasten.base.files import sync_folder
 from hasten.base.records.record import Record, load, save
+from hasten.base.units import plural
 from hasten.data.store.array_file import NOTHING_WRITTEN, ArrayFile, FileProgress
 from hasten.data.store.fingerprint import SourceFingerprint
 from hasten.data.store.manifest import (
@@ -291,9 +292,9 @@ class StoreWriter:
 
     def _unwritable(self, error: OSError) -> BadInput:
         return BadInput(
-            f"{self.destination} must be writable; found after {self.num_samples} samples: {error.strerror or error}. "
-            f"What was noted as done is kept in {self.folder}. Free some space and run the same command again; it goes "
-            "on from there."
+            f"{self.destination} must be writable; found after {plural(self.num_samples, 'sample')}: "
+            f"{error.strerror or error}. What was noted as done is kept in {self.folder}. Free some space and run the "
+            "same command again; it continues from there."
         )
 
 

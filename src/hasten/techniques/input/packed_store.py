@@ -33,6 +33,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 from torch.utils.data import Dataset
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
@@ -43,7 +44,6 @@ from hasten.data.loading.loaders import Fetch
 from hasten.data.packing.dataset_fingerprint import dataset_fingerprint, why_no_fingerprint
 from hasten.data.packing.materialize import check_repeatable, some_places
 from hasten.data.packing.pack_dataset import is_packed, packed
-from hasten.machine import cache_folder
 from hasten.techniques.input.sample_loading import no_own_loader
 from hasten.training.recipe import Recipe
 from hasten.training.session import steps_per_epoch, total_steps
