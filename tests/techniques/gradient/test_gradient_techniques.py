@@ -50,7 +50,7 @@ def test_the_guard_leaves_out_updates_counts_them_and_gives_up() -> None:
         parameter.grad = torch.tensor([1.0, bad])
         assert guard([parameter, nn.Parameter(torch.ones(1))]) is usable
     assert (guard.skipped, guard.in_a_row) == (2, 1)
-    with pytest.raises(BadInput, match=r"none in 2 steps in a row \(3 in all\)"):
+    with pytest.raises(BadInput, match=r"not finite in 2 steps in a row \(3 in all\)"):
         guard([parameter])
 
 
