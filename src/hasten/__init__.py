@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten.api import profile, run, train, tune
+    from hasten.api import load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
@@ -22,6 +22,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "run": "hasten.api",
+    "load_plan": "hasten.api",
+    "save_plan": "hasten.api",
     "train": "hasten.api",
     "profile": "hasten.api",
     "tune": "hasten.api",
@@ -50,8 +52,10 @@ __all__ = [
     "Task",
     "Update",
     "lightning_watch",
+    "load_plan",
     "profile",
     "run",
+    "save_plan",
     "train",
     "transformers_watch",
     "tune",

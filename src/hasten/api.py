@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
@@ -20,15 +21,20 @@ from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
-from hasten.techniques.applying import apply_plan
+from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
+from hasten.techniques.old_names import current_name
 from hasten.techniques.plan_file import read_plan, write_plan
+from hasten.techniques.registry import technique
 from hasten.training.check import check
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.task import Task
+from hasten.training.technique import Technique
 
 RUNS = Path("runs")
+Chosen: TypeAlias = Technique | type[Technique] | str
+"""A technique by its name, its class, or an instance with its knobs set."""
 
 
 def silent(record: object) -> None:
@@ -40,6 +46,8 @@ def run(
     *,
     budget: str | None = None,
     allow: Iterable[Guarantee | str] = (),
+    only: Iterable[Chosen] | None = None,
+    exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
     seeds: int | None = None,
     runs: Path = RUNS,
@@ -51,6 +59,9 @@ def run(
         task: what to train.
         budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s, at most 10 minutes.
         allow: guarantees beyond the free ones that tuning may use: "trajectory", "model".
+        only: the techniques to try: names, classes, or instances with knobs set; None for all. A class that hasten
+            does not know is registered for this process.
+        exclude: names of techniques not to try.
         accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         runs: where the run's folder is made.
@@ -62,9 +73,7 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = Options(
-        budget=budget, allow=FREE | {Guarantee(one) for one in allow}, accept=frozenset(accept), seeds=seeds
-    )
+    options = _options(budget, allow, only, exclude, accept, seeds)
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -73,7 +82,7 @@ def run(
 
 def train(
     task: Task,
-    plan: Plan | Path | None = None,
+    plan: Plan | Path | Iterable[Chosen] | None = None,
     *,
     accept: Iterable[str] = (),
     runs: Path | None = RUNS,
@@ -87,7 +96,8 @@ def train(
 
     Args:
         task: what to train.
-        plan: which techniques to use; a path is read. None with `resume` means: the plan of that run.
+        plan: which techniques to use: a plan, its file, or techniques as in `only` of `run`. None with `resume` means
+            the plan of that run.
         accept: names of techniques of the plan that are used although they break their guarantee.
         runs: where the run's folder is made; None to keep nothing.
         resume: the folder of a run to go on from.
@@ -100,7 +110,7 @@ def train(
     _check(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
-    chosen = read_plan(plan) if isinstance(plan, Path) else plan or Plan(task=task.name)
+    chosen = _plan(plan, task)
     machine = facts()
     plain = _baseline(task, machine)
     recipe = apply_plan(chosen, plain, machine)
@@ -119,7 +129,7 @@ def train(
 
 def profile(
     task: Task,
-    plan: Plan | Path | None = None,
+    plan: Plan | Path | Iterable[Chosen] | None = None,
     *,
     timeout_s: float = TIMEOUT_S,
     trace: Path | None = None,
@@ -129,7 +139,7 @@ def profile(
 
     Args:
         task: whose step is looked at.
-        plan: which techniques to use; a path is read.
+        plan: see `train`.
         timeout_s: seconds after which a step, or an evaluation, counts as hanging.
         trace: where to write the timed steps as a Chrome trace.
         show: called with every record as it is known.
@@ -141,7 +151,7 @@ def profile(
     show(machine := load_cached(quick=True))
     recipe, names = _baseline(task, machine), tuple[str, ...]()
     if plan is not None:
-        chosen = read_plan(plan) if isinstance(plan, Path) else plan
+        chosen = _plan(plan, task)
         recipe, names = apply_plan(chosen, recipe, machine), chosen.names
     show(Activity(text=f"profiling the step, about {seconds(DEPTH_BUDGET_S)}"))
     show(found := examine(recipe, machine, plan=names, timeout_s=timeout_s, trace=trace))
@@ -153,7 +163,8 @@ def tune(
     *,
     budget: str | None = None,
     allow: Iterable[Guarantee | str] = (),
-    only: Iterable[str] | None = None,
+    only: Iterable[Chosen] | None = None,
+    exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
     show: Show = silent,
 ) -> Tuning:
@@ -163,7 +174,8 @@ def tune(
         task: what to tune.
         budget: see `run`.
         allow: see `run`.
-        only: names of the techniques to try; None for all.
+        only: see `run`.
+        exclude: see `run`.
         accept: see `run`.
         show: called with every record as it is known.
 
@@ -171,16 +183,53 @@ def tune(
         BadInput: if the task cannot be trained, or a name is unknown.
     """
     _check(task, show)
-    options = Options(
-        budget=budget,
-        allow=FREE | {Guarantee(one) for one in allow},
-        only=None if only is None else frozenset(only),
-        accept=frozenset(accept),
-    )
+    options = _options(budget, allow, only, exclude, accept)
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
+
+
+def load_plan(path: Path | str) -> Plan:
+    """Return the plan of a TOML file; old names of techniques are read with a warning.
+
+    Raises:
+        BadInput: if the file cannot be read or names an unknown technique or knob; with the line.
+    """
+    return read_plan(Path(path))
+
+
+def save_plan(plan: Plan, path: Path | str) -> None:
+    """Write a plan as a TOML file, atomically."""
+    write_plan(plan, Path(path))
+
+
+def _plan(plan: Plan | Path | Iterable[Chosen] | None, task: Task) -> Plan:
+    if isinstance(plan, Plan):
+        return plan
+    if isinstance(plan, Path):
+        return read_plan(plan)
+    if isinstance(plan, str):
+        raise BadInput(f"a plan must be a Plan, a Path or a list of techniques; found the text {plan!r}.")
+    return plan_of(task.name, plan or ())
+
+
+def _options(
+    budget: str | None,
+    allow: Iterable[Guarantee | str],
+    only: Iterable[Chosen] | None,
+    exclude: Iterable[str],
+    accept: Iterable[str],
+    seeds: int | None = None,
+) -> Options:
+    return Options(
+        budget=budget,
+        allow=FREE | {Guarantee(one) for one in allow},
+        only=None if only is None else tuple(chosen_technique(one) for one in only),
+        exclude=frozenset(technique(current_name(name)).card.name for name in exclude),
+        accept=frozenset(accept),
+        seeds=seeds,
+    )
 
 
 def _baseline(task: Task, machine: Machine) -> Recipe:

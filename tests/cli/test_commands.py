@@ -132,6 +132,8 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
     assert options == {
         "budget": "5%",
         "allow": (Guarantee.TRAJECTORY, Guarantee.MODEL),
+        "only": None,
+        "exclude": (),
         "accept": (),
         "seeds": 3,
         "runs": tmp_path,

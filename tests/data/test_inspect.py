@@ -9,6 +9,7 @@ from hasten.base.records.inspection import Inspection
 from hasten.base.records.record import load, save
 from hasten.data.inspect.inspect import inspect
 from hasten.data.sources.source import Arrays, read_source
+from hasten.report.inspection_words import named_counts
 
 
 @pytest.fixture
@@ -141,3 +142,15 @@ def test_what_is_known_of_real_data_is_found(shared_data, path, duplicates, prob
 def test_reviews_that_are_in_both_splits_are_found(shared_data):
     found = inspect(read_source(shared_data / "imdb"))
     assert "123 distinct samples are in both test and train." in found.problems
+
+
+def test_counts_of_a_sample_are_named_as_such(tmp_path, monkeypatch):
+    pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    monkeypatch.setattr("hasten.data.inspect.images._EXAMINED", 4)
+    for place in range(12):
+        path = tmp_path / "ab"[place % 2] / f"{place}.png"
+        path.parent.mkdir(exist_ok=True)
+        pillow.new("RGB", (4 + place, 4)).save(path)
+    found = inspect(read_source(tmp_path))
+    assert "In a sample of 4, the images have 4 sizes." in found.problems
+    assert named_counts(found)[0][0] == "sizes in a sample of 4"

@@ -255,3 +255,12 @@ def test_retries_of_the_allocator_are_named(plant: Plant, machine: Machine) -> N
     found = RULES["near_memory_limit"](plant(device="cuda", memory={"retries": 2}), machine)
     assert isinstance(found, Finding)
     assert "retry" in found.sentence
+
+
+@pytest.mark.parametrize(("low", "fires"), [(9e5, True), (-1e3, False), (0.0, False)])
+def test_a_leak_fires_only_on_a_slope_that_is_surely_above_zero(
+    plant: Plant, machine: Machine, low: float, fires: bool
+) -> None:
+    slope = Interval(value=1e6, low=low, high=2e6, n=30)
+    found = RULES["memory_leak"](plant(memory={"growth_per_step": slope}), machine)
+    assert isinstance(found, Finding) is fires

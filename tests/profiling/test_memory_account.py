@@ -152,6 +152,13 @@ def test_a_step_that_keeps_nothing_does_not_grow(make_task: MakeTask) -> None:
     assert slope.low < 1024
 
 
+def test_the_slope_leaves_out_the_warm_up_that_fills_caches() -> None:
+    filling = [10**6 * step for step in range(10)] + [10**7] * 20
+    slope = slope_of(filling)
+    assert slope is not None
+    assert (slope.low, slope.value, slope.high) == (0.0, 0.0, 0.0)
+
+
 def test_the_slope_of_noise_contains_nothing() -> None:
     noise = (1e9 + np.random.default_rng(0).normal(0, 1e4, 60)).astype(int).tolist()
     slope = slope_of(noise)

@@ -147,3 +147,16 @@ def test_the_ratio_of_one_pair() -> None:
     assert time_ratio(make_run(0, (), pace=3.0, reaches=False), plan) is None
     free = msgspec.structs.replace(plan, target=None, time_to_target_s=None)
     assert time_ratio(baseline, free) == pytest.approx(3.0)
+
+
+def test_a_target_that_runs_missed_is_replaced_by_what_all_reached_and_equal_steps_are_said() -> None:
+    evidence = make_evidence(speedup=speedup(1.2, 1.1, 1.3, n=3))
+    missed = {
+        "plan_runs": tuple(make_run(seed, CHOSEN, pace=1, reaches=False) for seed in (1, 2, 3)),
+        "baseline_runs": tuple(make_run(seed, (), pace=2, reaches=False) for seed in (1, 2, 3)),
+    }
+    best = min(run.best_metric for runs in missed.values() for run in runs)
+    judgment = judge(msgspec.structs.replace(evidence, level=best, **missed))
+    assert f"to accuracy {100 * best:.4g} %" in judgment.sentence
+    assert any("Not every run reached accuracy 97 %" in detail for detail in judgment.details)
+    assert any("the same number of steps" in detail for detail in judgment.details)

@@ -11,7 +11,7 @@ from torch.optim import SGD, lr_scheduler
 
 from hasten import Schedule, Stop
 from hasten.base.errors import BadInput
-from hasten.base.records.run import Evaluation, StopReason
+from hasten.base.records.run import StopReason
 from hasten.training.recipe import baseline
 from hasten.training.schedule import factor_of, plateau_of
 from hasten.training.session import build
@@ -101,9 +101,10 @@ def test_plateau_equals_torch_with_any_threshold(
 )
 def test_stop_at_a_plateau_is_relative_to_the_earlier_loss(before: float, now: float | None, flat: bool) -> None:
     run = build(baseline(mlp_task(stop=Stop(epochs=9, plateau=0.1000001))))
-    for loss, reason in ((before, None), (now, StopReason.PLATEAU if flat else None)):
-        evaluation = Evaluation(step=1, epoch=1, elapsed_s=1.0, train_loss=loss, valid_loss=1.0, metric=0.5, best=True)
-        assert converged(run, evaluation) is reason
+    run.stop_state.train_loss = before
+    assert converged(run) is None
+    run.stop_state.train_loss_before, run.stop_state.train_loss = before, now
+    assert converged(run) is (StopReason.PLATEAU if flat else None)
 
 
 def test_fixed_costs_nothing() -> None:

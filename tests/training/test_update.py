@@ -16,7 +16,7 @@ from torch.optim import lr_scheduler
 from hasten import Plan, Schedule, Stop, Update
 from hasten.base.errors import BadInput
 from hasten.training.check import check
-from hasten.training.checkpoint import load_checkpoint, save_checkpoint
+from hasten.training.checkpoint import SCHEMA, load_checkpoint, save_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.loop import train
 from hasten.training.optimizers import NOT_OFFERED, TORCH, known_optimizers
@@ -25,6 +25,9 @@ from hasten.training.session import Session, build
 from hasten.training.step import step
 
 from tiny_tasks import block_task, mlp_task
+
+HEAD = {"schema": SCHEMA, "identity": {}, "stop": {}, "environment": {"python": ""}}
+"""What a checkpoint says of its training; these tests are about the state alone."""
 
 
 def built(update: Update, **changes: Any) -> Session:
@@ -94,8 +97,8 @@ def test_a_rate_that_is_none_is_refused(lr: float) -> None:
 def test_numbers_of_numpy_load_from_a_checkpoint(update: Update, tmp_path: Path) -> None:
     run = built(update)
     list(train(run))
-    save_checkpoint(run, Plan(task="tiny"), tmp_path / "last.pt")
-    load_checkpoint(built(update), Plan(task="tiny"), tmp_path / "last.pt")
+    save_checkpoint(run, HEAD, tmp_path / "last.pt")
+    load_checkpoint(built(update), HEAD, tmp_path / "last.pt")
 
 
 # optimizers by name
@@ -118,9 +121,9 @@ def one_step_saved_and_loaded(name: str, folder: Path) -> None:
     assert not all(map(torch.equal, before, build(baseline(task)).parameters)), "it moves nothing"
     assert math.isfinite(evaluate(run).valid_loss or math.nan)
     assert all(map(torch.allclose, before, run.parameters)), "judging moves parameters"
-    save_checkpoint(run, Plan(task="tiny"), folder / name)
+    save_checkpoint(run, HEAD, folder / name)
     again = build(baseline(task))
-    load_checkpoint(again, Plan(task="tiny"), folder / name)
+    load_checkpoint(again, HEAD, folder / name)
     for one in (run, again):
         torch.manual_seed(0)
         step(one, batches[9])
@@ -259,9 +262,9 @@ def test_a_torch_scheduler_moves_as_in_a_loop_of_ones_own_also_after_a_resume(ma
     for step_ in range(9):
         if step_ == 5:
             run.position.step = step_
-            save_checkpoint(run, Plan(task="tiny"), tmp_path / "last.pt")
+            save_checkpoint(run, HEAD, tmp_path / "last.pt")
             run = build(baseline(task))
-            load_checkpoint(run, Plan(task="tiny"), tmp_path / "last.pt")
+            load_checkpoint(run, HEAD, tmp_path / "last.pt")
         run.position.step = step_
         run.set_learning_rate()
         seen.append([(group["lr"], group["momentum"]) for group in run.optimizer.param_groups])

@@ -32,6 +32,8 @@ Allow: TypeAlias = Annotated[
     str,
     typer.Option("--allow", metavar="trajectory,model", help="Guarantees beyond the free ones that tuning may use."),
 ]
+Only: TypeAlias = Annotated[str, typer.Option("--only", metavar="NAME,...", help="Try these techniques and no others.")]
+Exclude: TypeAlias = Annotated[str, typer.Option("--exclude", metavar="NAME,...", help="Do not try these techniques.")]
 Accept: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -92,6 +94,8 @@ def guarantees(text: str) -> tuple[Guarantee, ...]:
     """
     names = names_in(text)
     for name in names:
-        if name not in set(Guarantee):
+        if name not in {*Guarantee, "path"}:  # what "trajectory" was called before
             raise unknown_name("guarantee", name, [one.value for one in Guarantee])
+    if "path" in names:
+        typer.echo('hasten: note: the guarantee "path" is now called "trajectory"', err=True)
     return tuple(map(Guarantee, names))

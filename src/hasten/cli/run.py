@@ -16,6 +16,8 @@ from hasten.cli.options import (
     Budget,
     DataPath,
     Epochs,
+    Exclude,
+    Only,
     Runs,
     Seed,
     ShowAll,
@@ -45,6 +47,8 @@ def run(
     options: DataOptions,
     budget: Budget = None,
     allow: Allow = "",
+    only: Only = "",
+    exclude: Exclude = "",
     accept: Accept = "",
     seeds: Annotated[
         int | None,
@@ -65,7 +69,15 @@ def run(
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
         job = api.run(
-            chosen, budget=budget, allow=allowed, accept=names_in(accept), seeds=seeds, runs=runs, show=screen.show
+            chosen,
+            budget=budget,
+            allow=allowed,
+            only=names_in(only) or None,
+            exclude=names_in(exclude),
+            accept=names_in(accept),
+            seeds=seeds,
+            runs=runs,
+            show=screen.show,
         )
         if job.evidence is None:
             leave_if_interrupted(job.interrupted_by, job.folder, ctx, screen)

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.cli.options import Accept, Allow, Budget, DataPath, ShowAll, TaskName, chosen_task, guarantees, names_in
+from hasten.cli.options import (
+    Accept,
+    Allow,
+    Budget,
+    DataPath,
+    Exclude,
+    Only,
+    ShowAll,
+    TaskName,
+    chosen_task,
+    guarantees,
+    names_in,
+)
 from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
@@ -18,6 +30,8 @@ def tune(
     task: TaskName,
     budget: Budget = None,
     allow: Allow = "",
+    only: Only = "",
+    exclude: Exclude = "",
     accept: Accept = "",
     out: Annotated[
         Path | None,
@@ -37,7 +51,15 @@ def tune(
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
         screen.show(Activity(text="measuring the machine"))
-        tuning = api.tune(chosen, budget=budget, allow=allowed, accept=names_in(accept), show=screen.show)
+        tuning = api.tune(
+            chosen,
+            budget=budget,
+            allow=allowed,
+            only=names_in(only) or None,
+            exclude=names_in(exclude),
+            accept=names_in(accept),
+            show=screen.show,
+        )
         if out is None:
             screen.say(f"\n{plan_text(tuning.plan)}")
             screen.next(f"hasten tune {chosen.command} -o plan.toml")

@@ -40,7 +40,7 @@ SYMPTOMS = (
 )
 
 
-def _adapt(name: str, offered: Any) -> Rule:
+def _adapt(name: str, offered: Any) -> Any:
     if not callable(offered):
         raise TypeError("a rule must be a function of a profile and a machine")
     return offered

@@ -25,6 +25,7 @@ from hasten.training.facts import task_facts
 from hasten.training.recipe import Recipe
 from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
 from hasten.training.running import Show, run_training
+from hasten.training.technique import Technique
 from hasten.tuning.context import Hints
 from hasten.tuning.tune import check_accepted, tune
 
@@ -37,13 +38,15 @@ class Options:
         budget: of tuning; see `hasten.pipeline.budget.tuning_budget_s`.
         allow: guarantees that tuning may use.
         only: techniques that tuning tries; None for all.
+        exclude: names of techniques that tuning does not try.
         accept: techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
     """
 
     budget: str | None = None
     allow: frozenset[Guarantee] = FREE
-    only: frozenset[str] | None = None
+    only: tuple[Technique, ...] | None = None
+    exclude: frozenset[str] = frozenset()
     accept: frozenset[str] = frozenset()
     seeds: int | None = None
 
@@ -119,6 +122,7 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
         budget_s=budget_s,
         allow=options.allow,
         only=options.only,
+        exclude=options.exclude,
         accept=options.accept,
         hints=hints_of(anatomy),
     )

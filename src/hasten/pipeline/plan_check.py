@@ -121,8 +121,7 @@ def _step_s(recipe: Recipe) -> float:
         for number, (_, batch) in enumerate(run.batches()):
             began = perf_counter()
             step(run, batch)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+            recipe.device.synchronize()
             taken = perf_counter() - began
             if number == 1:
                 break

@@ -18,7 +18,9 @@ def head_line(inspection: Inspection) -> str:
 
 def named_counts(inspection: Inspection) -> list[tuple[str, str]]:
     """Return the splits and the sizes of samples with their counts, those that there are."""
-    parts = (("splits", inspection.splits), ("sizes", inspection.shapes))
+    partly = inspection.examined < inspection.num_samples
+    sizes = f"sizes in a sample of {whole(inspection.examined)}" if partly else "sizes"
+    parts = (("splits", inspection.splits), (sizes, inspection.shapes))
     return [(name, ", ".join(f"{key} ({whole(number)})" for key, number in pairs)) for name, pairs in parts if pairs]
 
 

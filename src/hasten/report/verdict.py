@@ -46,11 +46,10 @@ def judge(evidence: Evidence) -> Judgment:
     if evidence.plan_runs[0].target is not None and plan < baseline:
         return _missed_target(evidence)
     if evidence.speedup is not None:
-        sentence, tone = _measured(evidence.speedup, _where(evidence.plan_runs[0]))
+        sentence, tone = _measured(evidence.speedup, _where(evidence))
         return Judgment(sentence, tone, (*_conditions(evidence, evidence.speedup), *_throughput(evidence)))
-    ratios = [ratio for ratio in map(time_ratio, evidence.baseline_runs, evidence.plan_runs) if ratio is not None]
-    if ratios:
-        sentence = f"Inconclusive: one pair of trainings{_where(evidence.plan_runs[0])}; a verdict needs at least two."
+    if len(evidence.plan_runs) == 1 and time_ratio(evidence.baseline_runs[0], evidence.plan_runs[0]) is not None:
+        sentence = f"Inconclusive: one pair of trainings{_where(evidence)}; a verdict needs at least two."
         return Judgment(sentence, Tone.UNKNOWN, ("Compare more seeds with --seeds 3.", *_throughput(evidence)))
     return _missed_target(evidence)
 
@@ -130,8 +129,31 @@ def reached(runs: Sequence[RunResult]) -> int:
     return sum(run.time_to_target_s is not None for run in runs)
 
 
-def _where(run: RunResult) -> str:
-    return f" to {goal(run.metric_name, run.target)}" if run.target is not None else " over the whole training"
+def _where(evidence: Evidence) -> str:
+    run = evidence.plan_runs[0]
+    if run.target is None:
+        return " over the whole training"
+    return f" to {goal(run.metric_name, run.target if evidence.level is None else evidence.level)}"
+
+
+def _level_reached(evidence: Evidence) -> list[str]:
+    """Say at which quality times are compared where a run missed the target, and whether both took equal steps."""
+    first, compared_at = evidence.plan_runs[0], evidence.level
+    if compared_at is None or first.target is None:
+        return []
+    said: list[str] = []
+    if compared_at != first.target:
+        best = goal(first.metric_name, compared_at)
+        said.append(
+            f"Not every run reached {goal(first.metric_name, first.target)}: compared at {best}, which all did."
+        )
+    reaching = [
+        (plan.reaching(compared_at), plain.reaching(compared_at))
+        for plan, plain in zip(evidence.plan_runs, evidence.baseline_runs, strict=True)
+    ]
+    if all(plan is not None and plain is not None and plan.step == plain.step for plan, plain in reaching):
+        said.append("Both sides took the same number of steps to it in every pair: only the time of a step differs.")
+    return said
 
 
 def _conditions(evidence: Evidence, speedup: Interval) -> tuple[str, ...]:
@@ -139,6 +161,8 @@ def _conditions(evidence: Evidence, speedup: Interval) -> tuple[str, ...]:
     pairs = len(evidence.plan_runs)
     if evidence.plan_runs[0].target is None:
         details.append("The task has no target: this compares times, not times to equal quality.")
+    elif evidence.level is not None:
+        details += _level_reached(evidence)
     elif speedup.n < pairs:
         missed = f"the plan missed it {plural(pairs - reached(evidence.plan_runs), 'time')}"
         details.append(

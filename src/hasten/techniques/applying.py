@@ -9,12 +9,16 @@ import msgspec
 from hasten.base.errors import BadInput, HastenError, Refused, unknown_name
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
-from hasten.base.records.plan import Knob, Plan
+from hasten.base.records.plan import Choice, Knob, Plan
 from hasten.base.stages import STAGES
 from hasten.techniques.dry_run import dry_run, error_text, layer_of
-from hasten.techniques.registry import technique
+from hasten.techniques.old_names import current_name
+from hasten.techniques.registry import register, technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
+
+LARGEST = 2**31 - 1
+"""Size of the largest number that a knob may be: what torch's settings take, and more than any of them can mean."""
 
 
 def knob_names(kind: type[Technique]) -> tuple[str, ...]:
@@ -28,10 +32,12 @@ def make(name: str, knobs: dict[str, Knob] | None = None) -> Technique:
     Raises:
         BadInput: if the technique or a knob is unknown, or a value is out of its range.
     """
-    kind = technique(name)
-    for knob in knobs or {}:
+    kind = technique(current_name(name))
+    for knob, value in (knobs or {}).items():
         if knob not in knob_names(kind):
             raise unknown_name(f"knob of {name!r}", knob, knob_names(kind))
+        if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
+            raise BadInput(f"the knob {knob!r} of {name!r} must be a number of at most {LARGEST}; found {value}.")
     try:
         return msgspec.convert(knobs or {}, kind)
     except msgspec.ValidationError as error:
@@ -93,8 +99,43 @@ def apply_each(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) ->
         why = why_refused(one, recipe, machine)
         if why is not None:
             raise Refused(f"{one.card.name} cannot be used on {recipe.task.name!r}: {why}. Leave it out of the plan.")
-        recipe = one.apply(recipe)
+        recipe = _applied(one, recipe)
         yield one, recipe
+
+
+def _applied(one: Technique, recipe: Recipe) -> Recipe:
+    try:
+        return one.apply(recipe)
+    except HastenError:
+        raise
+    except Exception as error:
+        why = f"applying it with {knobs_of(one) or 'its default knobs'} failed: {error_text(error)}"
+        raise Refused(
+            f"{one.card.name} cannot be used on {recipe.task.name!r}: {why}. Leave it out of the plan."
+        ) from error
+
+
+def chosen_technique(item: Technique | type[Technique] | str) -> Technique:
+    """Return the technique that an item of a list means: a name, a class, or an instance with its knobs.
+
+    A class that hasten does not know yet is registered for this process.
+
+    Raises:
+        BadInput: if the name is unknown, or another technique has the name of the class.
+    """
+    if isinstance(item, str):
+        return make(item)
+    kind = item if isinstance(item, type) else type(item)
+    card = getattr(kind, "card", None)
+    if not isinstance(card, Card) or techniques().get(card.name) is not kind:
+        register(kind)
+    return kind() if isinstance(item, type) else item
+
+
+def plan_of(task: str, chosen: Iterable[Technique | type[Technique] | str]) -> Plan:
+    """Return the plan with these techniques and their knobs; see `chosen_technique`."""
+    made = [chosen_technique(item) for item in chosen]
+    return Plan(task=task, choices=tuple(Choice(technique=one.card.name, knobs=knobs_of(one)) for one in made))
 
 
 def why_refused(one: Technique, recipe: Recipe, machine: Machine) -> str | None:

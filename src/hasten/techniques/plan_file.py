@@ -8,6 +8,7 @@ from hasten.base.errors import BadInput, HastenError
 from hasten.base.files import write_text
 from hasten.base.records.plan import Choice, Plan
 from hasten.techniques.applying import make
+from hasten.techniques.old_names import current_name
 from hasten.techniques.plan_text import plan_text
 
 
@@ -34,10 +35,14 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(task, str):
         raise BadInput(f'{path} must name its task with a line `task = "NAME"`; found {task!r}.')
     choices: list[Choice] = []
-    for name, knobs in content.items():
+    for written, knobs in content.items():
         if not isinstance(knobs, dict):
-            raise BadInput(f"{path}, line {_line(text, name)}: {name!r} must be a table [{name}]; found {knobs!r}.")
-        _check(path, text, name, knobs)
+            line = _line(text, written)
+            raise BadInput(f"{path}, line {line}: {written!r} must be a table [{written}]; found {knobs!r}.")
+        name = current_name(written)
+        if name in [choice.technique for choice in choices]:
+            raise BadInput(f"{path}, line {_line(text, f'[{written}]')}: {name!r} is listed more than once.")
+        _check(path, text, written, knobs)
         choices.append(Choice(technique=name, knobs=knobs))
     return Plan(task=task, choices=tuple(choices))
 

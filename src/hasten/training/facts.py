@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hasten.base.records.run import TaskFacts
 from hasten.base.seeds import preserved, seed_all
+from hasten.data.batch import target_of
 from hasten.training.inspection import example_batch, example_model
 from hasten.training.loss import ClassLoss, class_dimension, loss_function
 from hasten.training.recipe import Recipe, baseline, call_model
@@ -42,7 +43,7 @@ def _target(task: Task) -> str:
     with preserved(), torch.no_grad():
         seed_all(task.seed)
         output = call_model(task.model().eval(), batch)
-    classes = f"{output.shape[class_dimension(output, batch[-1], loss.class_dim)]} classes"
+    classes = f"{output.shape[class_dimension(output, target_of(batch), loss.class_dim)]} classes"
     return f"{_shape(target)} of {classes}" if isinstance(target, Tensor) and target.ndim else classes
 
 

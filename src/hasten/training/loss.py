@@ -123,7 +123,7 @@ class ClassLoss(ABC):
             return (weight[target.where(kept, 0)] * kept).sum()
         if self.ignore_index is None:
             return target.numel()
-        if target.device.type != "cpu" or torch.compiler.is_compiling():
+        if not target.is_cpu or torch.compiler.is_compiling():
             return (target != self.ignore_index).sum()
         # Most batches have no negative label, and finding the smallest takes half the time of counting.
         if self.ignore_index < 0 and target.numel() and int(target.min()) >= 0:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from hasten.data.batch import tensors_of
-from hasten.training.step import step
 from hasten.training.session import Session
+from hasten.training.step import step
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def _check_replay(run: Session, loaded: Loaded, saving: Saving, show: Show) -> N
 def _started(run: Session, plan: Plan) -> Started:
     return Started(
         task=run.recipe.task.name,
-        plan=plan.names,
+        plan=plan.labels,
         seed=run.seed,
         step=run.position.step,
         total_steps=total_steps(run.recipe),
@@ -204,7 +204,7 @@ def _result(
         metric_name=run.quality.name,
         higher_is_better=run.quality.higher_is_better,
         target=run.recipe.task.stop.target,
-        plan=plan.names,
+        plan=plan.labels,
         seed=run.seed,
         reason=finished.reason,
         steps=finished.step,

@@ -42,7 +42,8 @@ def tune(
     *,
     budget_s: float,
     allow: frozenset[Guarantee] = FREE,
-    only: Collection[str] | None = None,
+    only: Iterable[Technique | str] | None = None,
+    exclude: Collection[str] = (),
     accept: Collection[str] = (),
     hints: Hints | None = None,
 ) -> Iterator[Trial | Tuning]:
@@ -56,7 +57,8 @@ def tune(
         budget_s: seconds that tuning may take. What is not reached is reported as inconclusive. Everything ends
             within 1.5 times the budget.
         allow: guarantees that a technique may give to be tried.
-        only: names of the techniques to try; None for all.
+        only: the techniques to try, by name or with their knobs; None for all.
+        exclude: names of techniques not to try.
         accept: names of techniques that are kept if they are faster, although their guarantee is not proven. They
             must have one that a gate could prove.
         hints: what a profile lets one expect, if there is one.
@@ -66,10 +68,13 @@ def tune(
     """
     if not budget_s > 0:
         raise BadInput(f"the budget of tuning must be above 0 s; found {budget_s}.")
-    kinds = techniques() if only is None else {name: technique(name) for name in only}
+    for name in exclude:
+        technique(name)
+    chosen = [make(one) if isinstance(one, str) else one for one in (techniques() if only is None else only)]
+    chosen = [one for one in chosen if one.card.name not in exclude]
     check_accepted(accept)
     lab = open_laboratory(recipe, machine, budget_s, hints=hints, accept=accept)
-    return _apart(_experiments(lab, [make(name) for name in kinds], allow))
+    return _apart(_experiments(lab, chosen, allow))
 
 
 def check_accepted(names: Collection[str]) -> None:

@@ -123,7 +123,7 @@ def test_images_of_one_channel_are_laid_out_by_their_strides_too() -> None:
     data = TensorDataset(images, torch.arange(12) % 3)
     task = mlp_task(data=Data(train=data, valid=data), model=lambda: nn.Sequential(nn.Conv2d(1, 3, 7), nn.Flatten()))
     one = make("channels_last_delivery")
-    assert "`channels_last`, with the weights" in (one.refuse(baseline(task), facts()) or "")
+    assert "where `channels_last` gains as much" in (one.refuse(baseline(task), facts()) or "")
 
 
 def test_delivery_is_tried_where_the_input_costs_nothing_for_it_saves_in_the_forward_pass() -> None:

@@ -188,9 +188,11 @@ def test_refuses_runs_that_it_cannot_shorten() -> None:
 
     assert "too short" in reason(mlp_task(stop=Stop(epochs=3)))
     assert "3.4 epochs is too short" in reason(mlp_task(stop=Stop(steps=24)))
-    assert "ends after some seconds" in reason(mlp_task(stop=Stop(seconds=30)))
+    assert "ends by time only" in reason(mlp_task(stop=Stop(seconds=30)))
     assert "full-batch" in reason(mlp_task(batch_size=None, stop=Stop(epochs=8)))
-    assert "no cross-entropy but OfMean" in reason(mlp_task(loss=lambda o, t: torch.nn.functional.cross_entropy(o, t)))
+    assert "needs cross-entropy; found OfMean" in reason(
+        mlp_task(loss=lambda o, t: torch.nn.functional.cross_entropy(o, t))
+    )
     assert make("infobatch").refuse(baseline(regression_task()), facts()) is None
     chosen = recipe()
     assert "already" in str(make("infobatch").refuse(chosen, facts()))

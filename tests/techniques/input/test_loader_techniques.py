@@ -106,7 +106,7 @@ def test_packing_that_cannot_pay_is_refused_until_the_store_is_there() -> None:
     short = replace(decoded_task(wait_s=0.001), stop=Stop(epochs=1))
     long = decoded_task(wait_s=0.001)
     refuse = make("packed_store").refuse
-    assert "reads every sample once at the most" in (refuse(baseline(short), facts()) or "")
+    assert "reads each sample at most once" in (refuse(baseline(short), facts()) or "")
     why = make("packed_store", {"longest_s": 0.01}).refuse(baseline(long), facts()) or ""
     assert "packing would take about" in why
     list(train(build(make("packed_store").apply(baseline(long)))))

@@ -130,7 +130,7 @@ def test_refusals_name_the_reason() -> None:
     assert refuse(baseline(picture_task()), machine) is None
     assert "built only once" in (refuse(baseline(picture_task(batch_size=None)), machine) or "")
     assert "global random generators" in (refuse(baseline(picture_task(Random())), machine) or "")
-    assert "lives on cpu" in (make("resident").refuse(baseline(picture_task()), machine) or "")
+    assert "is on cpu" in (make("resident").refuse(baseline(picture_task()), machine) or "")
     assert torch.equal(state, torch.get_rng_state())
 
 

@@ -102,8 +102,8 @@ class Counting(nn.Module):
 @pytest.mark.parametrize(
     ("name", "task", "reason"),
     [
-        ("length_bucketing", mlp_task(), "no texts with one target each"),
-        ("length_bucketing", padded_task(), "no texts with one target each"),
+        ("length_bucketing", mlp_task(), "not texts with one target each"),
+        ("length_bucketing", padded_task(), "not texts with one target each"),
         ("length_bucketing", replace(padded_classes_task(), batch_size=None), "a full batch has no order"),
         ("length_bucketing", replace(padded_classes_task(), model=Counting), "padding is not nothing to the model"),
         ("sequence_packing", block_task(), "no target that it ignores: the loss ignores -100"),

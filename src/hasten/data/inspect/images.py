@@ -48,6 +48,8 @@ def inspect_images(folders: ImageSource) -> Inspection:
             for color in range(3):
                 histogram[color] += np.bincount(pixels[:, :, color].reshape(-1), minlength=256)
     duplicates, repeated = repetitions(keys, folders.splits)
+    sample = "a sample of " if len(examined) < len(folders) else ""
+    images = f"In {sample}{len(examined):,}, the images" if sample else "The images"
     return Inspection(
         source=str(folders.source),
         kind="images",
@@ -68,11 +70,11 @@ def inspect_images(folders: ImageSource) -> Inspection:
                 for suffix, count in folders.ignored.items()
             ),
             *(
-                [f"Cannot be decoded: {len(broken):,} of {plural(len(examined), 'image')}. {broken[0]}"]
+                [f"Cannot be decoded: {len(broken):,} of {sample}{plural(len(examined), 'image')}. {broken[0]}"]
                 if broken
                 else []
             ),
-            *([f"The images have {len(set(shapes))} sizes."] if len(set(shapes)) > 1 else []),
+            *([f"{images} have {len(set(shapes))} sizes."] if len(set(shapes)) > 1 else []),
             *class_problems(folders.labels, folders.classes, folders.splits),
             *repeated,
         ),

@@ -120,7 +120,7 @@ class ActivationCheckpointingBudget:
         name="activation_checkpointing_budget",
         stage=Stage.BACKWARD,
         guarantee=Guarantee.EXACT,
-        idea="recompute as few blocks as a memory budget asks for, by measured peaks",
+        idea="checkpoint as few blocks as a memory budget requires, by measured peaks",
         source="Chen et al., 2016, arXiv:1604.06174",
         treats=("near_memory_limit",),
         needs=("a model with a list or sequence of blocks that compute the same when they run twice",),

@@ -70,7 +70,7 @@ def why_not_in_parts(recipe: Recipe) -> str | None:
             torch.equal(value, other)
             or (value.is_floating_point() and torch.allclose(value, other, rtol=1e-5, atol=1e-7))
         ):
-            return f"the buffer {name!r} is another after {samples} samples in parts: the layer sees the whole batch"
+            return f"the buffer {name!r} differs after {samples} samples in parts: its layer depends on the whole batch"
     off = far_off(whole.gradients, parts.gradients)
     if off is not None:
         return (
@@ -90,7 +90,7 @@ class MicroBatch:
         name="micro_batch",
         stage=Stage.BACKWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="accumulate the gradient of a batch over smaller parts, to save memory",
+        idea="micro-batches: accumulate the gradient of a batch over smaller parts to save memory",
         source="Ott et al., 2018, arXiv:1806.00187",
         treats=("near_memory_limit",),
         needs=("a model and a loss that treat each sample by itself (no batch norm, no contrastive loss)",),

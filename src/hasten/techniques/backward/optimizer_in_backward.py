@@ -63,7 +63,7 @@ class OptimizerInBackward:
         name="optimizer_in_backward",
         stage=Stage.BACKWARD,
         guarantee=Guarantee.EXACT,
-        idea="update each parameter as soon as its gradient is there, and let go of the gradient",
+        idea="optimizer in backward: update each parameter when its gradient is ready, then free it",
         source="Lv et al., 2023, arXiv:2306.09782",
         treats=("near_memory_limit", "optimizer_heavy"),
         needs=("one of torch's own optimizers, by name", "no accumulation, no clipping"),
@@ -88,7 +88,7 @@ class OptimizerInBackward:
         if not isinstance(update.optimizer, str) or update.optimizer.lower() not in TORCH:
             return "only torch's own optimizers, by name, are known to treat each parameter by itself"
         if recipe.gradient or recipe.backward.micro_batch is not None or recipe.backward.loss_scale is not None:
-            return "the recipe does something with all gradients before it updates"
+            return "the recipe uses all gradients together before the update (clipping, accumulation, loss scaling)"
         if update.post_step:
             return "the recipe does something after each update of all parameters"
         return None

@@ -43,7 +43,7 @@ class Bf16:
         name="bf16",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="compute products in bfloat16, keep parameters and updates in float32",
+        idea="bfloat16 mixed precision: matmuls in bfloat16, parameters and updates in float32",
         source="Kalamkar et al., 2019, arXiv:1905.12322",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("bfloat16 instructions: AVX512-BF16 or AMX on a CPU, compute capability 8.0 on a GPU",),

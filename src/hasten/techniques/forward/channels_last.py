@@ -74,7 +74,7 @@ class ChannelsLast:
         name="channels_last",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="keep images with their channels innermost, as convolution kernels want them",
+        idea="channels-last memory layout, which convolution kernels prefer",
         source="PyTorch tutorial 'Channels Last Memory Format' (2020)",
         treats=("low_compute_efficiency",),
         needs=("a model with 2-dimensional convolutions",),

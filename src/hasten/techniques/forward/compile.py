@@ -57,7 +57,7 @@ class Compile:
         name="compile",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="compile forward, loss and backward into fused kernels",
+        idea="torch.compile: forward, loss and backward as fused kernels",
         source="Ansel et al., 2024, doi:10.1145/3620665.3640366",
         treats=("small_kernels", "host_bound", "low_compute_efficiency"),
         needs=("a C++ compiler on a CPU", "a run long enough to earn the compilation back"),
@@ -69,7 +69,7 @@ class Compile:
             return "compiling for a CPU needs a C++ compiler (g++ or clang++), and none was found"
         steps = total_steps(recipe)
         if steps is not None and steps < SHORTEST_RUN_STEPS:
-            return f"the run makes at most {steps} updates, too few to earn a compilation back"
+            return f"the run makes at most {steps} updates, too few for a compilation to pay off"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

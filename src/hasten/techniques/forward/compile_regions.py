@@ -69,7 +69,7 @@ class CompileRegions:
         name="compile_regions",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="compile the repeated block once, instead of the whole model",
+        idea="torch.compile the repeated block once instead of the whole model",
         source="PyTorch recipe on regional compilation (2024)",
         treats=("small_kernels", "host_bound", "low_compute_efficiency", "cold_start"),
         needs=("a C++ compiler on a CPU", "a model with a repeated block"),
@@ -82,7 +82,7 @@ class CompileRegions:
             return "compiling for a CPU needs a C++ compiler (g++ or clang++), and none was found"
         steps = total_steps(recipe)
         if steps is not None and steps < SHORTEST_RUN_STEPS:
-            return f"the run makes at most {steps} updates, too few to earn a compilation back"
+            return f"the run makes at most {steps} updates, too few for a compilation to pay off"
         kinds = [type(block) for block in repeated_blocks(example_model(recipe)).values()]
         if len(kinds) == len(set(kinds)):
             return "the model has no block that repeats; compile does the whole of it"

@@ -46,7 +46,7 @@ class CpuFlashAttention:
         name="cpu_flash_attention",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="compute attention in bfloat16 by a fused kernel of our own, one head at a time",
+        idea="fused attention in bfloat16 on CPUs with AVX512-BF16, one head at a time",
         source="Dao et al., 2022, arXiv:2205.14135; Dao, 2023, arXiv:2307.08691",
         treats=("precision_unused", "low_compute_efficiency", "backward_anomaly"),
         needs=(

@@ -72,7 +72,7 @@ class CpuRuntime:
         name="cpu_runtime",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="as many threads as physical cores, and numbers too small to be normal count as zero",
+        idea="one thread per physical core, and denormal numbers flushed to zero",
         source="torch.set_num_threads, torch.set_flush_denormal; onnxruntime pull request 5391 (2020)",
         treats=("thread_oversubscription", "low_compute_efficiency"),
         needs=("a run on the CPU",),
@@ -81,7 +81,7 @@ class CpuRuntime:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs."""
         if not recipe.device.is_host:
-            return f"the run is on {recipe.device}, and this is about the CPU"
+            return f"the run is on {recipe.device}, but this technique is for CPUs"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -62,7 +62,7 @@ class CudaGraphs:
         name="cuda_graphs",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="record the GPU's work of a forward and backward pass once, and replay it with one call",
+        idea="CUDA graphs: record the kernels of forward and backward once, replay them with one call",
         source="Nguyen et al., 2021, pytorch.org/blog/accelerating-pytorch-with-cuda-graphs",
         treats=("small_kernels", "host_bound"),
         needs=("a CUDA device", "a run long enough to earn the compilation back"),
@@ -83,7 +83,7 @@ class CudaGraphs:
             return f"CUDA graphs need a CUDA device; the run is on {recipe.device}"
         steps = total_steps(recipe)
         if steps is not None and steps < SHORTEST_RUN_STEPS:
-            return f"the run makes at most {steps} updates, too few to earn a compilation back"
+            return f"the run makes at most {steps} updates, too few for a compilation to pay off"
         if recipe.input.curriculum:
             return "the shape of the batches changes during the run, and each shape would be recorded anew"
         return None

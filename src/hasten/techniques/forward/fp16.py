@@ -46,7 +46,7 @@ class Fp16:
         name="fp16",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="compute products in float16, with the loss scaled so that small gradients survive",
+        idea="float16 mixed precision with loss scaling",
         source="Micikevicius et al., 2018, arXiv:1710.03740",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("float16 arithmetic: AVX512-FP16 or AMX-FP16 on a CPU, compute capability 7.0 on a GPU",),

@@ -99,7 +99,7 @@ class Fp8:
         name="fp8",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="multiply the matrices of large linear layers in 8-bit floating point",
+        idea="matmuls of large linear layers in 8-bit floating point (FP8)",
         source="Micikevicius et al., 2022, arXiv:2209.05433",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("a GPU of compute capability 8.9 or later", "torchao", "wide linear layers"),

@@ -66,7 +66,7 @@ class Int8Training:
         name="int8_linear",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="compute the three products of wide linear layers in int8",
+        idea="the three matmuls of wide linear layers in int8",
         source="Dettmers et al., 2022, arXiv:2208.07339; Xi et al., 2024, arXiv:2403.12422",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("a CPU with AVX512-VNNI", "linear layers of a few hundred features"),
@@ -75,7 +75,7 @@ class Int8Training:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse GPUs, CPUs without int8 instructions, and models without a layer that qualifies."""
         if not recipe.device.is_host:
-            return f"the run is on {recipe.device}, and this is about the CPU"
+            return f"the run is on {recipe.device}, but this technique is for CPUs"
         reason = unsupported()
         if reason is not None:
             return reason

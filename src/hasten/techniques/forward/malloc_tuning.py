@@ -81,7 +81,7 @@ class MallocTuning:
         name="malloc_tuning",
         stage=Stage.FORWARD,
         guarantee=Guarantee.EXACT,
-        idea="let the C library keep the memory that a step frees, and hand it out again in the next",
+        idea="let malloc keep the memory that a step frees and reuse it in the next step",
         source="mallopt(3); PyTorch performance tuning guide (on allocators)",
         treats=("low_compute_efficiency",),
         needs=("a run on the CPU", "Linux with glibc and its own malloc"),

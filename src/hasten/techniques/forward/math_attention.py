@@ -51,7 +51,7 @@ class MathAttention:
         name="math_attention",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="compute attention by batched products, and leave out what a causal mask hides",
+        idea="attention as batched matmuls that skip what a causal mask hides",
         source="Vaswani et al., 2017, arXiv:1706.03762; Dao, 2023, arXiv:2307.08691",
         treats=("low_compute_efficiency", "backward_anomaly"),
         needs=("a run on the CPU", "a model that calls F.scaled_dot_product_attention"),

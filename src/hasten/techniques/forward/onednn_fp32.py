@@ -55,7 +55,7 @@ class OneDnnFp32:
         name="onednn_fp32",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="let oneDNN compute float32 matrix products where it beats MKL",
+        idea="float32 matmuls by oneDNN where it beats MKL",
         source="pytorch pull request 116015 (2024)",
         treats=("low_compute_efficiency",),
         needs=("an x86 CPU with AVX-512 that is not Intel's", "float32 matrix products"),
@@ -64,13 +64,13 @@ class OneDnnFp32:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse where torch has no oneDNN, where its guard needs AVX-512, and on GPUs."""
         if not recipe.device.is_host:
-            return f"the run is on {recipe.device}, and this is about CPU products"
+            return f"the run is on {recipe.device}, but this technique is for CPU matmuls"
         if not torch.backends.mkldnn.is_available():
             return "this build of torch has no oneDNN"
         if "avx512" not in machine.isa:
             return f"torch sends float32 products to oneDNN only with AVX-512; this CPU has {', '.join(machine.isa)}"
         if "amx_bf16" in machine.isa:
-            return "this CPU has AMX, where the switch means bfloat16 products: that is the technique bf16"
+            return "this CPU has AMX, where the switch means bfloat16 products: use the technique bf16"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -118,7 +118,7 @@ class Sdpa:
         name="sdpa",
         stage=Stage.FORWARD,
         guarantee=Guarantee.ROUNDING,
-        idea="let attention take torch's fused kernel, also where it is written by hand",
+        idea="use torch's fused attention (SDPA), also for attention written by hand",
         source="Dao et al., 2022, arXiv:2205.14135",
         treats=("attention_unfused", "near_memory_limit"),
         needs=("attention written by hand, or nn.MultiheadAttention whose weights the model does not use",),

@@ -53,7 +53,7 @@ class Tf32:
         name="tf32",
         stage=Stage.FORWARD,
         guarantee=Guarantee.PRECISION,
-        idea="compute float32 products on a GPU in TensorFloat-32",
+        idea="TensorFloat-32 (TF32) for float32 matmuls on a GPU",
         source="NVIDIA, 2020, A100 whitepaper",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("a GPU of compute capability 8.0",),

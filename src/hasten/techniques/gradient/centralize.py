@@ -53,7 +53,7 @@ class Centralize:
         name="centralize",
         stage=Stage.GRADIENT,
         guarantee=Guarantee.TRAJECTORY,
-        idea="take the mean out of the gradient of each output unit",
+        idea="gradient centralization: subtract each output unit's mean gradient",
         source="Yong et al., 2020, arXiv:2004.01461",
         treats=("slow_convergence",),
         conflicts=("optimizer_in_backward",),

@@ -9,7 +9,7 @@ Why it helps
 
 When it hurts
     It costs a pass over all gradients and, on a GPU, a wait for its result in every step. If updates are left out
-    often, the cause has to be mended: this hides it.
+    often, fix the cause: this hides it.
 
 Numerics
     None while gradients are finite. A left-out update leaves weights and moments as they were.
@@ -32,7 +32,6 @@ from hasten.base.errors import BadInput
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.gradient.rows import gradients
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters, State, StepInfo
 
@@ -53,7 +52,9 @@ class Guard:
         Raises:
             BadInput: if more than `limit` updates in a row were vetoed.
         """
-        if nn.utils.get_total_norm(gradients(parameters)).isfinite():
+        found = [one.grad for one in parameters.values() if one.grad is not None]
+        values = [one._values() if one.is_sparse else one for one in found]  # not coalesced: that would change bits
+        if nn.utils.get_total_norm(values).isfinite():
             state["in_a_row"] = 0
             return True
         state["skipped"] += 1
@@ -76,7 +77,7 @@ class NonfiniteGuard:
         name="nonfinite_guard",
         stage=Stage.GRADIENT,
         guarantee=Guarantee.EXACT,
-        idea="leave an update out when a gradient is NaN or infinite",
+        idea="skip the update when a gradient is NaN or infinite",
         source="Micikevicius et al., 2018, arXiv:1710.03740",
         treats=("exploding_gradient",),
         conflicts=("optimizer_in_backward",),

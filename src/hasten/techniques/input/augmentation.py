@@ -101,7 +101,7 @@ class Augmentation:
         name="augmentation",
         stage=Stage.INPUT,
         guarantee=Guarantee.TRAJECTORY,
-        idea="train on changed copies of the samples: shifted, mirrored, mixed, or with noise",
+        idea="data augmentation: shift, mirror, mix samples, or add noise",
         source="Shorten and Khoshgoftaar, 2019, doi:10.1186/s40537-019-0197-0",
         treats=("slow_convergence",),
         conflicts=("infobatch",),

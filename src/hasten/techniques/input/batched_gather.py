@@ -41,7 +41,7 @@ class BatchedGather:
         name="batched_gather",
         stage=Stage.INPUT,
         guarantee=Guarantee.EXACT,
-        idea="fetch each batch by one gather instead of one Python call per sample",
+        idea="fetch each batch with one gather instead of one Python call per sample",
         source="pytorch pull request 84068 (2022); pytorch issue 106704",
         treats=("input_bound",),
         needs=("a data set whose samples can be gathered: tensors, or one with `take(ids)`",),

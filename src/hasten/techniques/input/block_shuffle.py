@@ -50,7 +50,7 @@ class BlockShuffle:
         name="block_shuffle",
         stage=Stage.INPUT,
         guarantee=Guarantee.TRAJECTORY,
-        idea="read neighboring samples together where the data do not fit in memory",
+        idea="shuffle in blocks: read neighboring samples together when the data does not fit in memory",
         source="Leclerc et al., 2023, arXiv:2306.12517",
         treats=("io_bound",),
         needs=("data larger than the memory",),

@@ -48,7 +48,7 @@ class ChannelsLastDelivery:
         name="channels_last_delivery",
         stage=Stage.INPUT,
         guarantee=Guarantee.PRECISION,
-        idea="hand images over with their channels innermost, and leave the model as it is",
+        idea="deliver images in channels-last layout; the model stays as it is",
         source="PyTorch tutorial 'Channels Last Memory Format' (2020)",
         treats=("low_compute_efficiency",),
         needs=("images", "a model with 2-dimensional convolutions"),
@@ -70,7 +70,7 @@ class ChannelsLastDelivery:
         if all(map(is_channels_last, images)):
             return "the batches come in that layout already"
         if all(column.shape[1] == 1 for column in images):
-            return "the images have one channel: `channels_last`, with the weights, gains as much and is tried anyway"
+            return "the images have one channel, where `channels_last` gains as much"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

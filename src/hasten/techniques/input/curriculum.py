@@ -82,7 +82,7 @@ def shrunk(batch: Batch, progress: float, *, first: float, until: float) -> Batc
 def why_not(recipe: Recipe, cut: Callable[[Batch, float], Batch]) -> str | None:
     """Return why the model does not take the smallest input, or None; runs it once on one sample."""
     if total_steps(recipe) is None and recipe.task.stop.seconds is None:
-        return "the run has no length to grow over"
+        return "needs a run with a known length (epochs, steps or seconds)"
     sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.task.data.train[0])
     for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)

@@ -47,7 +47,7 @@ class FastestLoader:
         name="fastest_loader",
         stage=Stage.INPUT,
         guarantee=Guarantee.EXACT,
-        idea="time every way of fetching when the run starts, and use the fastest",
+        idea="time every loader when the run starts and use the fastest",
         source="after tf.data's AUTOTUNE (Murray et al., 2021, arXiv:2101.12127)",
         treats=("input_bound",),
         conflicts=(
@@ -65,7 +65,7 @@ class FastestLoader:
         if reason := no_own_loader(recipe):
             return reason
         if recipe.device.is_host and why_not(recipe.task.data.train) is None:
-            return "the samples can be gathered from memory, and no other way comes near that: use batched_gather"
+            return "the samples can be gathered from memory, where batched_gather is fastest"
         return cannot_be_seeded(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -159,7 +159,7 @@ class InfoBatch:
         name="infobatch",
         stage=Stage.INPUT,
         guarantee=Guarantee.MODEL,
-        idea="pass over some of the samples that the model has learned, and count the others of them more",
+        idea="skip some well-learned samples and weight the remaining ones more",
         source="Qin et al., 2023, arXiv:2303.04947",
         treats=("slow_convergence",),
         needs=("cross-entropy or squared error", "a run of several epochs, in batches"),
@@ -170,19 +170,19 @@ class InfoBatch:
         """Refuse other losses, full-batch descent, short runs, runs that end by the clock, and packed batches."""
         loss = recipe.forward.loss
         if not isinstance(loss, CrossEntropy | SquaredError):
-            return f"what each sample adds to the loss is not known: it is no cross-entropy but {type(loss).__name__}"
+            return f"the loss of each sample is unknown: needs cross-entropy; found {type(loss).__name__}"
         per_epoch = steps_per_epoch(recipe)
         if per_epoch == 1:
             return "every update uses all samples (full-batch descent)"
         steps = total_steps(recipe)
         if steps is None:
-            return "the run ends after some seconds, so nobody knows when its last part begins"
+            return "needs a number of epochs or steps; the run ends by time only"
         if steps < LEAST_EPOCHS * per_epoch:
             return f"a run of {steps / per_epoch:.1f} epochs is too short: the first and the last use all samples"
         if recipe.input.sampling is not None:
-            return "the recipe chooses its samples already"
+            return "another technique selects the samples already"
         if len(example_batch(recipe)[-1]) != 2:
-            return "a batch has not one row for each of its samples"
+            return "batches need one row per sample"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -79,7 +79,7 @@ class LengthBucketing:
         name="length_bucketing",
         stage=Stage.INPUT,
         guarantee=Guarantee.TRAJECTORY,
-        idea="put texts of similar length into one batch and cut off their padding",
+        idea="batch texts of similar length and trim their padding",
         source="Khomenko et al., 2016, arXiv:1708.05604",
         treats=("padding_waste",),
         needs=("padded texts with one target each", "a model that passes over padding"),
@@ -96,7 +96,7 @@ class LengthBucketing:
         batch = take(data, torch.arange(min(_PORTION, len(data))))  # type: ignore[arg-type]
         tokens = first_input(batch)
         if tokens.ndim != 2 or tokens.is_floating_point() or target_of(batch).ndim != 1:
-            return "the data are no texts with one target each: (samples, length) whole numbers and (samples,) targets"
+            return "the data is not texts with one target each: (samples, length) whole numbers and (samples,) targets"
         lengths = lengths_of(tokens, self.padding)
         if (reason := least_padding(lengths, tokens.shape[1], self.padding)) is not None:
             return reason

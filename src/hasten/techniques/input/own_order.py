@@ -10,5 +10,5 @@ def order_is_taken(recipe: Recipe) -> str | None:
     if recipe.input.loader is whole:
         return "a full batch has no order"
     if recipe.input.order is not shuffled:
-        return "the samples come in an order of another technique already"
+        return "another technique sets the order of samples already"
     return None

@@ -72,7 +72,7 @@ class PackedStore:
         name="packed_store",
         stage=Stage.INPUT,
         guarantee=Guarantee.EXACT,
-        idea="compute every sample once, keep it on the disk, and gather batches from there",
+        idea="cache preprocessed samples on disk and gather batches from there",
         source="tf.data's snapshot (RFC 193, 2020); Leclerc et al., 2023, arXiv:2306.12517",
         treats=("input_bound", "io_bound", "loader_cpu_bound"),
         needs=("samples that are always the same", "room on the disk"),
@@ -99,7 +99,7 @@ class PackedStore:
         packing_s = sum(_packing_s(dataset) for dataset in (recipe.task.data.train, recipe.task.data.valid))
         steps = total_steps(recipe)
         if packing_s and steps is not None and steps <= steps_per_epoch(recipe):
-            return "the training reads every sample once at the most, and packing does that too"
+            return "the training reads each sample at most once, so packing cannot pay off"
         if packing_s > self.longest_s:
             return f"packing would take about {seconds(packing_s)}, more than the {seconds(self.longest_s)} allowed"
         return None

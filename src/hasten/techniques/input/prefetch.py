@@ -44,7 +44,7 @@ class Prefetch:
         name="prefetch",
         stage=Stage.INPUT,
         guarantee=Guarantee.EXACT,
-        idea="make the next batches in a thread while the step computes",
+        idea="prefetch: prepare the next batches in a thread during the step",
         source="Murray et al., 2021, arXiv:2101.12127",
         treats=("input_bound", "h2d_bound"),
         after=(

@@ -45,7 +45,7 @@ class Resident:
         name="resident",
         stage=Stage.INPUT,
         guarantee=Guarantee.EXACT,
-        idea="keep the whole data set in the memory of the GPU",
+        idea="keep the whole data set in GPU memory",
         source="Jordan, 2024, arXiv:2404.00498",
         treats=("input_bound", "h2d_bound"),
         needs=("a GPU", "a data set whose samples can be gathered: tensors, or one with `take(ids)`"),
@@ -56,7 +56,7 @@ class Resident:
         """Refuse the CPU, data that cannot be gathered, and data that do not fit."""
         device = recipe.device
         if device.is_host:
-            return f"the run lives on {device}, whose memory the data are in already"
+            return f"the run is on {device}, the data is already in its memory"
         if recipe.input.loader is whole:
             return "a full batch is built only once"
         data = recipe.task.data

@@ -93,7 +93,7 @@ class SequencePacking:
         name="sequence_packing",
         stage=Stage.INPUT,
         guarantee=Guarantee.TRAJECTORY,
-        idea="lay short texts one behind the other into rows instead of padding each",
+        idea="sequence packing: concatenate short texts into rows instead of padding each",
         source="Krell et al., 2021, arXiv:2107.02027",
         treats=("padding_waste",),
         needs=("padded texts with a target for each token", "a loss that ignores padding"),
@@ -104,12 +104,12 @@ class SequencePacking:
         """Refuse a loss that counts padding, data that are no padded texts, and texts that fill their rows."""
         loss = recipe.forward.loss
         if not isinstance(loss, CrossEntropy) or loss.ignore_index is None:
-            return "the loss has no target that it ignores, so padding would count: CrossEntropy(ignore_index=...)"
+            return "the loss ignores no target, so padding would count: CrossEntropy(ignore_index=...)"
         size = min(_LOOK, len(recipe.task.data.train))  # type: ignore[arg-type]
         _, batch = next(iter(per_sample(recipe.task.data.train, size)(torch.arange(size))))
         targets = target_of(batch)
         if targets.ndim != 2 or any(tensor.shape != targets.shape for tensor in tensors_of(batch)):
-            return "the data are no texts with a target for each token: (samples, length) inputs and targets"
+            return "the data is not texts with a target for each token: (samples, length) inputs and targets"
         if not (targets == loss.ignore_index).any():
             return f"the data have no target that it ignores: the loss ignores {loss.ignore_index}"
         share = 1 - float(lengths_of(targets, loss.ignore_index).double().mean()) / targets.shape[1]

@@ -135,7 +135,7 @@ class DepthwiseSeparable:
         name="depthwise_separable",
         stage=Stage.MODEL,
         guarantee=Guarantee.MODEL,
-        idea="split convolutions into one per channel and one across channels",
+        idea="depthwise-separable convolutions: one per channel, then a 1x1 across channels",
         source="Chollet, 2017, arXiv:1610.02357; Guo et al., 2018, arXiv:1802.00939",
         treats=("low_compute_efficiency",),
         needs=("2-dimensional convolutions beyond the first",),

@@ -79,7 +79,7 @@ class Freezing:
         model = example_model(recipe)
         found = len(parameter_layers(model))
         if self.layers >= found:
-            return f"of {found} layers with parameters none would be left to train"
+            return f"of {found} layers with parameters none would remain trainable"
         freeze(model, self.layers)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return "no parameter would be left to train: the later layers share those of the first"

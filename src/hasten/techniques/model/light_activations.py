@@ -79,7 +79,7 @@ class LightActivations:
         name="light_activations",
         stage=Stage.MODEL,
         guarantee=Guarantee.MODEL,
-        idea="put a cheap activation in place of an expensive one",
+        idea="replace expensive activation functions with cheap ones",
         source="Nair and Hinton, 2010; Howard et al., 2019, arXiv:1905.02244; So et al., 2021, arXiv:2109.08668",
         treats=("small_kernels", "low_compute_efficiency"),
         needs=("activations that are modules",),

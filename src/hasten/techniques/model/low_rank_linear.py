@@ -110,7 +110,7 @@ class LowRank:
         name="low_rank_linear",
         stage=Stage.MODEL,
         guarantee=Guarantee.MODEL,
-        idea="factor wide linear layers into two narrow ones",
+        idea="low-rank factorization: replace a wide linear layer with two narrow ones",
         source="Denil et al., 2013, arXiv:1306.0543; Khodak et al., 2021, arXiv:2105.01029",
         treats=("low_compute_efficiency", "optimizer_heavy", "near_memory_limit"),
         needs=("linear layers between the first and the last",),

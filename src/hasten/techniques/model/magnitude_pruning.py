@@ -94,7 +94,7 @@ class MagnitudePruning:
         name="magnitude_pruning",
         stage=Stage.MODEL,
         guarantee=Guarantee.MODEL,
-        idea="set the smallest weights to zero, more and more of them",
+        idea="magnitude pruning: set a growing fraction of the smallest weights to zero",
         source="Zhu and Gupta, 2017, arXiv:1710.01878",
         needs=("a run with a length",),
         conflicts=("schedule_free", "optimizer_in_backward"),
@@ -103,7 +103,7 @@ class MagnitudePruning:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse runs without a length and models without matrices."""
         if total_steps(recipe) is None and recipe.task.stop.seconds is None:
-            return "the run has no length to prune over"
+            return "needs a run with a known length (epochs, steps or seconds)"
         if all(parameter.ndim < 2 for parameter in example_model(recipe).parameters()):
             return "the model has no weight matrix"
         return None

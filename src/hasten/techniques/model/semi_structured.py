@@ -87,7 +87,7 @@ class SemiStructured:
         name="semi_structured",
         stage=Stage.MODEL,
         guarantee=Guarantee.MODEL,
-        idea="set two of every four weights to zero, as sparse tensor cores want them",
+        idea="2:4 semi-structured sparsity: two of every four weights are zero",
         source="Mishra et al., 2021, arXiv:2104.08378",
         needs=("a run with a length", "a GPU of compute capability 8.0 or later, to use the zeros"),
         conflicts=("schedule_free", "optimizer_in_backward", "magnitude_pruning"),
@@ -96,9 +96,9 @@ class SemiStructured:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse where no GPU can use the zeros, runs without a length, and models without a fitting layer."""
         if machine.gpu is None or machine.gpu.capability < OLDEST:
-            return "only GPUs of compute capability 8.0 or later multiply such matrices faster, and none is here"
+            return "only GPUs of compute capability 8.0 or later multiply such matrices faster, found none"
         if total_steps(recipe) is None and recipe.task.stop.seconds is None:
-            return "the run has no length to choose the moment by"
+            return "needs a run with a known length (epochs, steps or seconds)"
         if not _shapes(example_model(recipe)):
             return f"no linear layer but the last has inputs and outputs in multiples of {MULTIPLE}"
         return None

@@ -73,7 +73,7 @@ class SparseEmbedding:
         name="sparse_embedding",
         stage=Stage.MODEL,
         guarantee=Guarantee.ROUNDING,
-        idea="compute gradients only of the embedding rows that the batch looked up",
+        idea="sparse embedding gradients: only for the rows that the batch looked up",
         source="torch.nn.Embedding(sparse=True); Duchi et al., 2011",
         treats=("optimizer_heavy", "memory_hog"),
         needs=("gradient descent or Adagrad without weight decay", "an embedding whose weights nobody shares"),

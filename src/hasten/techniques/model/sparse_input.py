@@ -120,7 +120,7 @@ class SparseInput:
         name="sparse_input",
         stage=Stage.MODEL,
         guarantee=Guarantee.ROUNDING,
-        idea="multiply a wide first layer only by the inputs that are not zero",
+        idea="skip zero inputs in a wide first layer (sparse matmul)",
         source="torch.nn.functional.embedding_bag with per_sample_weights (2019)",
         treats=("low_compute_efficiency",),
         needs=("data of nearly only zeros that go into a wide linear layer",),
@@ -135,7 +135,7 @@ class SparseInput:
             return f"no linear layer has {self.least_inputs} inputs or more"
         name = fed_layer(model, recipe)
         if name is None:
-            return "the data do not go straight into one linear layer"
+            return "the input does not go directly into one linear layer"
         layer = model.get_submodule(name)
         if not isinstance(layer, nn.Linear) or layer.in_features < self.least_inputs:
             return f"the layer {name!r}, into which the data go, has fewer than {self.least_inputs} inputs"

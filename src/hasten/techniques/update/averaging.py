@@ -105,7 +105,7 @@ class Ema:
         name="ema",
         stage=Stage.UPDATE,
         guarantee=Guarantee.TRAJECTORY,
-        idea="judge and keep a moving average of the weights",
+        idea="exponential moving average (EMA) of the weights for validation and the result",
         source="Polyak and Juditsky, 1992, doi:10.1137/0330046",
         treats=("noise_dominated", "slow_convergence"),
         conflicts=("swa", "schedule_free", "optimizer_in_backward"),
@@ -130,7 +130,7 @@ class Swa:
         name="swa",
         stage=Stage.UPDATE,
         guarantee=Guarantee.TRAJECTORY,
-        idea="judge and keep the mean of the weights over the last part of the run",
+        idea="stochastic weight averaging (SWA): mean of the weights over the last part of the run",
         source="Izmailov et al., 2018, arXiv:1803.05407",
         treats=("noise_dominated",),
         needs=("a run with a length", "no batch normalization"),
@@ -140,7 +140,7 @@ class Swa:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse runs without a length, and batch normalization."""
         if total_steps(recipe) is None and recipe.task.stop.seconds is None:
-            return "the run has no length, of which the last part could be averaged"
+            return "needs a run with a known length (epochs, steps or seconds)"
         for name, module in example_model(recipe).named_modules():
             if isinstance(module, _BatchNorm):
                 return f"the statistics of the layer {name!r} would not fit the averaged weights"

@@ -42,7 +42,7 @@ class DelayedUpdate:
         name="delayed_update",
         stage=Stage.UPDATE,
         guarantee=Guarantee.TRAJECTORY,
-        idea="update once for several batches",
+        idea="one optimizer step for several batches (gradient accumulation)",
         source="Ott et al., 2018, arXiv:1806.00187",
         treats=("optimizer_heavy", "noise_dominated"),
         conflicts=("micro_batch",),

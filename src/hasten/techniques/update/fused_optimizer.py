@@ -39,7 +39,7 @@ class FusedOptimizer:
         name="fused_optimizer",
         stage=Stage.UPDATE,
         guarantee=Guarantee.ROUNDING,
-        idea="update all parameters in one kernel",
+        idea="fused optimizer: update all parameters in one kernel",
         source="pytorch pull requests 123074 and 124905 (2024)",
         treats=("optimizer_heavy", "small_kernels"),
         needs=("SGD, Adagrad, Adam or AdamW, by name",),

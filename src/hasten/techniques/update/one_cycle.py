@@ -44,7 +44,7 @@ class OneCycle:
         name="one_cycle",
         stage=Stage.UPDATE,
         guarantee=Guarantee.TRAJECTORY,
-        idea="one rise and fall of the learning rate, over fewer epochs",
+        idea="one-cycle learning-rate schedule over fewer epochs",
         source="Smith and Topin, 2018, arXiv:1708.07120",
         treats=("slow_convergence",),
         needs=("a task whose length is given in epochs or steps",),
@@ -56,7 +56,7 @@ class OneCycle:
             return f"the task has a schedule of its own ({recipe.update.schedule.name})"
         stop = recipe.task.stop
         if stop.epochs is None and stop.steps is None:
-            return "a cycle needs a length, and the task ends only by time"
+            return "needs a number of epochs or steps; the task ends only by time"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -48,7 +48,7 @@ class FallingRate:
         name="schedule",
         stage=Stage.UPDATE,
         guarantee=Guarantee.TRAJECTORY,
-        idea="let the learning rate fall to zero over the run, after a short rise",
+        idea="learning-rate warm-up, then decay to zero over the run",
         source="Loshchilov and Hutter, 2017, arXiv:1608.03983; Bergsma et al., 2025, arXiv:2502.15938",
         treats=("noise_dominated", "slow_convergence"),
         needs=("a task whose length is given in epochs or steps",),
@@ -60,7 +60,7 @@ class FallingRate:
         if recipe.update.schedule != CONSTANT:
             return f"the task has a schedule of its own ({recipe.update.schedule.name})"
         if total_steps(recipe) is None:
-            return "the rate falls over a length, and the task ends only by time"
+            return "needs a number of epochs or steps; the task ends only by time"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
