@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import Refused
 from hasten.machine import facts
 from hasten.techniques import native
@@ -207,7 +208,21 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
 @needs_compiler
 @pytest.mark.usefixtures("_fresh")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "hasten").write_text("a file where the folder should be")
+    (tmp_path / "hasten").mkdir()
+    (tmp_path / "hasten" / "kernels").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match="cannot be kept or loaded: .* Set XDG_CACHE_HOME"):
         native.library(quantize.KERNELS, torch.float32)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("_fresh")
+def test_without_a_cache_folder_kernels_are_kept_for_this_run_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "hasten").write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert native.library(quantize.KERNELS, torch.float32) is not None
+    assert len(list((cache_folder() / "kernels").glob("*.so"))) == 1
+    assert f"no cache: {tmp_path / 'hasten'} cannot be written" in caplog.text
+    assert "Set XDG_CACHE_HOME to a folder that can be written" in caplog.text
