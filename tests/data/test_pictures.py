@@ -99,7 +99,7 @@ def test_images_of_several_sizes_need_a_size(folder):
 
 def test_without_pillow_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(BadInput, match=r"images need pillow; it is not installed. Install it: pip install pillow"):
+    with pytest.raises(BadInput, match=r"images need pillow, which is not installed.*pip install 'hasten\[data\]'"):
         decode_image(encoded(picture()), "x")
 
 
