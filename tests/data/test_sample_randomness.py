@@ -123,6 +123,21 @@ def test_reading_leaves_every_generator_as_it_was(name: str) -> None:
     assert own is None or own == held[3].bit_generator.state
 
 
+def test_finding_the_generators_changes_nothing_in_the_data_set() -> None:
+    class Counting(Noisy):
+        reads = 0
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            self.reads += 1
+            return super().__getitem__(index)
+
+    dataset = Counting(random.random)
+    dataset.reads = 3
+    assert drawn_from(dataset) == (2,)
+    assert seeding_controls(dataset)
+    assert dataset.reads == 3
+
+
 def test_epochs_and_seeds_draw_other_numbers() -> None:
     dataset, ids = DRAWS["torch"](), torch.arange(8)
     found = [next(iter(of_epoch(loader(dataset, 8), seed)(ids)))[1][0] for loader in (per_sample, Workers(1))

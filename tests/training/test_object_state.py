@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from hasten import Data, Plan, Stop, Task, Update
+from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.records.notices import Note
 from hasten.training.loop import train
-from hasten.training.object_state import ObjectState, Tensors
 from hasten.training.recipe import baseline
 from hasten.training.replay import difference_between_replays
 from hasten.training.running import run_training
@@ -115,6 +115,16 @@ class Noisy(Dataset[Any]):
         return self.transform(self.x[index]), self.y[index]
 
 
+drawn = np.random.default_rng(0)
+
+
+class Drawing(Noisy):
+    """Noise from a generator of the module: no attribute holds it, but each batch seeds it."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.x[index] + drawn.random(), self.y[index]
+
+
 class Transform:
     def __init__(self, generator: Any) -> None:
         self.generator, self.calls = generator, 0
@@ -143,6 +153,13 @@ class Stateful:
         self._calls = state["calls"]
 
 
+class Global:
+    """Draws from the global generators of torch, numpy and Python."""
+
+    def random(self) -> float:
+        return float(torch.rand(())) + np.random.rand() + random.random()
+
+
 class Decaying(torch.optim.SGD):
     """An optimizer that counts outside its state."""
 
@@ -169,6 +186,10 @@ TASKS: dict[str, Callable[[], Task]] = {
     "a data set with numpy's generator": lambda: noisy(lambda: np.random.default_rng(5)),
     "a data set with Python's generator": lambda: noisy(lambda: random.Random(5)),
     "a data set with an object that saves itself": lambda: noisy(Stateful),
+    "a data set with the module's generator": lambda: mlp_task(
+        data=Data(train=Drawing(None), valid=mlp_task().data.valid)
+    ),
+    "a data set with the global generators": lambda: noisy(Global),
     "a counter in the optimizer": lambda: mlp_task(update=Update(optimizer=lambda model: Decaying(model), lr=None)),
 }
 
@@ -213,6 +234,10 @@ def test_options_that_do_not_change_are_no_state() -> None:
     assert run.objects.state() == {"model.calls": 3}
 
 
+def test_a_system_generator_has_no_state() -> None:
+    assert ObjectState({"data": (Noisy(random.SystemRandom()), Tensors.NONE)}).state() == {}
+
+
 def test_an_object_without_end_is_walked_once() -> None:
     class Node:
         def __init__(self) -> None:
@@ -235,19 +260,20 @@ def with_global(output: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(output, target) / (1 + 0.1 * calls)
 
 
-drawn = np.random.default_rng(0)
+class Counted(Noisy):
+    """Samples that depend on a global variable."""
 
-
-class Drawing(Noisy):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.x[index] + drawn.random(), self.y[index]
+        global calls
+        calls += 1
+        return self.x[index] + 0.01 * calls, self.y[index]
 
 
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
         ({"loss": with_global}, "the model or the loss"),
-        ({"data": Data(train=Drawing(None), valid=mlp_task().data.valid)}, "the data set or its augmentation"),
+        ({"data": Data(train=Counted(None), valid=mlp_task().data.valid)}, "the data set or its augmentation"),
     ],
 )
 def test_what_cannot_be_saved_is_found_by_repeating_a_step(tmp_path, changes: dict[str, Any], what: str) -> None:

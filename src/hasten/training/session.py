@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from hasten.base.errors import BadInput
+from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import derive, random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, changed_in_turn, to_device
@@ -20,7 +21,6 @@ from hasten.training.contexts import Contexts
 from hasten.training.loss import Count, Loss
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
-from hasten.training.object_state import ObjectState, Tensors
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
 from hasten.training.recipe import Function, Recipe, Wrapper, sample_loader

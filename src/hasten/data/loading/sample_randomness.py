@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import derive
 from hasten.data.loading.gather import why_not
 
@@ -93,8 +94,20 @@ def seed_generators(generators: Sequence[tuple[int, Any]], seed: int) -> None:
 def seeding_controls(dataset: Dataset[Any]) -> bool:
     """Return whether a sample is the same when it is read twice from the same seeds."""
     generators = tuple(enumerate(generators_of(dataset)))
-    once, again = (_read(dataset, generators) for _ in range(2))
+    with _restored(dataset):
+        once, again = (_read(dataset, generators) for _ in range(2))
     return once == again
+
+
+@contextmanager
+def _restored(dataset: Dataset[Any]) -> Generator[None]:
+    """Undo what the body changes in a data set, such as a count of its reads, which a checkpoint would lack."""
+    objects = ObjectState({"data": (dataset, Tensors.NONE)})
+    before = objects.state()
+    try:
+        yield
+    finally:
+        objects.load_state(before)
 
 
 def _read(dataset: Dataset[Any], generators: Sequence[tuple[int, Any]]) -> bytes:
@@ -109,7 +122,7 @@ def _plain(part: Any) -> Any:
 def _drawn_from(dataset: Dataset[Any]) -> tuple[int, ...]:
     generators = tuple(enumerate(generators_of(dataset)))
     size = len(dataset)  # type: ignore[arg-type]
-    with seeded(generators, 0):
+    with _restored(dataset), seeded(generators, 0):
         before = [_frozen(generator) for _, generator in generators]
         try:
             for place in np.unique(np.linspace(0, size - 1, _TRIAL).astype(int)).tolist():

@@ -140,6 +140,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _is_stateful(value: object) -> bool:
+    if isinstance(value, random.SystemRandom):
+        return False
     if isinstance(value, torch.Generator | np.random.Generator | np.random.RandomState | random.Random):
         return True
     own = not isinstance(value, nn.Module | optim.Optimizer | type)
