@@ -1,4 +1,4 @@
-"""The loop stays lean: its calls per step beside those of the shortest hand-written loop. Counts do not depend on load."""
+"""The loop stays lean: its calls per step beside those of the shortest hand-written loop. Load does not change counts."""
 
 import sys
 from collections.abc import Callable
