@@ -1,4 +1,4 @@
-"""The loop stays lean: its calls per step beside those of the shortest hand-written loop. Load does not change counts."""
+"""The loop stays lean: its calls per step beside those of the shortest hand-written loop. Counts ignore load."""
 
 import sys
 from collections.abc import Callable
