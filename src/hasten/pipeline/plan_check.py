@@ -17,7 +17,6 @@ from hasten.base.records.trial import Gate, PlanCheck
 from hasten.base.stages import FREE
 from hasten.base.units import seconds
 from hasten.techniques.applying import apply_all, make
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.training.step import step
@@ -131,7 +130,7 @@ def _step_s(recipe: Recipe) -> float:
 def _identity(plan: Plan, recipe: Recipe) -> str:
     """Return a hash of what the gates depend on."""
     shapes = [
-        f"{name} {tuple(value.shape)} {value.dtype}" for name, value in example_model(recipe).state_dict().items()
+        f"{name} {tuple(value.shape)} {value.dtype}" for name, value in recipe.subject.model().state_dict().items()
     ]
     facts = (
         recipe.task.name,

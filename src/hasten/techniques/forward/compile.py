@@ -32,7 +32,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.training.recipe import Function, Recipe
-from hasten.training.session import total_steps
 
 SHORTEST_RUN_STEPS = 500
 """Below this many updates no compilation has been seen to pay: at 10 ms saved a step it would save 5 s."""
@@ -67,7 +66,7 @@ class Compile:
         """Refuse without a compiler, and where the run is too short to earn the compilation back."""
         if recipe.device.is_host and machine.compiler is None:
             return "compiling for a CPU needs a C++ compiler (g++ or clang++), and none was found"
-        steps = total_steps(recipe)
+        steps = recipe.subject.planned_steps
         if steps is not None and steps < SHORTEST_RUN_STEPS:
             return f"the run makes at most {steps} updates, too few for a compilation to pay off"
         return None

@@ -38,7 +38,6 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.int8.convert import convert, revert
 from hasten.techniques.forward.int8.layers import MIN_FEATURES, choose
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE, unsupported
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 
@@ -80,7 +79,7 @@ class Int8Training:
         if reason is not None:
             return reason
         try:
-            choose(example_model(recipe), min_features=self.min_features)
+            choose(recipe.subject.model(), min_features=self.min_features)
         except Refused as refusal:
             return str(refusal).rstrip(".")
         return None

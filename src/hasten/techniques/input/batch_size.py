@@ -51,8 +51,8 @@ class BatchSize:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse batches that would hold the whole training set."""
-        size, samples = recipe.input.batch_size, len(recipe.task.data.train)  # type: ignore[arg-type]
-        if size * self.factor > samples:
+        size, samples = recipe.input.batch_size, recipe.subject.train_samples
+        if samples is not None and size * self.factor > samples:
             return f"{self.factor} times {size} samples are more than the {samples} that there are"
         return None
 

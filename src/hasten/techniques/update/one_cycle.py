@@ -54,8 +54,7 @@ class OneCycle:
         """Refuse tasks with a schedule of their own or without a length."""
         if recipe.update.schedule != Schedule():
             return f"the task has a schedule of its own ({recipe.update.schedule.name})"
-        stop = recipe.task.stop
-        if stop.epochs is None and stop.steps is None:
+        if recipe.subject.planned_steps is None:
             return "needs a number of epochs or steps; the task ends only by time"
         return None
 
