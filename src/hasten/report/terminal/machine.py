@@ -5,6 +5,7 @@ from rich.text import Text
 
 from hasten.base.records.machine import Machine
 from hasten.base.units import seconds
+from hasten.report.machine_advice import advice_lines
 from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.terminal.layout import grid, quiet, section
 from hasten.report.wording import machine_line, plural
@@ -22,9 +23,10 @@ def machine_view(machine: Machine, *, kinds: frozenset[str] | None = MAIN_KINDS)
     if rows:
         cells = [(Text(row.kind), Text(row.how), _rate(row.rate), quiet(row.spread), quiet(row.size)) for row in rows]
         content.append(grid(cells, right=frozenset({2, 3})))
-    shown = machine.remarks if kinds is None else machine.remarks[:_REMARKS]
+    remarks = (*advice_lines(machine), *machine.remarks)
+    shown = remarks if kinds is None else remarks[:_REMARKS]
     content += [Text(f"! {remark}", style="yellow") for remark in shown]
-    if (folded := len(machine.remarks) - len(shown)) > 0:
+    if (folded := len(remarks) - len(shown)) > 0:
         content.append(quiet(f"{plural(folded, 'more remark')}: hasten machine"))
     note = f"peaks measured in {seconds(machine.measured_s)}" if machine.peaks else "peaks not measured"
     return section("Machine", *content, note=note)
