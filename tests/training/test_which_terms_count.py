@@ -225,7 +225,7 @@ def in_order(samples: int, *, seed: int, epoch: int) -> Tensor:
 
 @pytest.mark.parametrize("size", [2, None])
 def test_a_step_without_a_label_keeps_every_parameter(size: int | None) -> None:
-    recipe = baseline(classification("cross_entropy"))
+    recipe = baseline(classification("cross_entropy", labels=with_ignored(0.2)))
     recipe = replace(recipe, update=Update(optimizer="adamw", lr=0.1))
     run = build(replace(recipe, backward=replace(recipe.backward, micro_batch=size)))
     step(run, (torch.randn(4, 6), torch.arange(4)))

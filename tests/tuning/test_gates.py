@@ -197,12 +197,12 @@ def only_the_head(recipe: Recipe) -> Recipe:
     """Trains nothing but the last layer, as a candidate does that loses the graph before it."""
 
     def freeze(parameters: Any) -> bool:
-        for parameter in parameters:
+        for parameter in parameters.values():
             if parameter.shape[0] != 3:
                 parameter.grad = None
         return True
 
-    return recipe.with_gradient(lambda: freeze)
+    return recipe.with_gradient(freeze)
 
 
 @pytest.mark.parametrize("guarantee", [EXACT, ROUNDING, PRECISION])

@@ -5,7 +5,6 @@ runs it decides, between two steps, what to show and what to keep.
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import nullcontext
 from time import perf_counter
 
 from hasten.base.records.run import Event, Finished, Observed, StopReason
@@ -39,8 +38,11 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
             batch = run.training_batch(ids, fetched)
             mark(TRANSFER)
             run.set_learning_rate()
-            looking = due(observers, position.step + 1) if observers else ()
-            with observed(run, looking) if looking else nullcontext():
+            if observers and (looking := due(observers, position.step + 1)):
+                with observed(run, looking):
+                    done.append(run.step(run, batch, mark))
+            else:
+                looking = ()
                 done.append(run.step(run, batch, mark))
             run.advance(len(ids), perf_counter() - started)
             for one in looking:

@@ -2,28 +2,29 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
+from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.base.seeds import derive, random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.batch import Batch, changed_in_turn, to_device
+from hasten.data.batch import Batch, batch_of, changed_in_turn, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.loading.loaders import Fetch, Fetched, of_epoch, whole
+from hasten.data.loading.loaders import Fetch, Fetched, RandomFetch, gathered, of_epoch, whole
 from hasten.data.loading.order import sequential
 from hasten.training.contexts import Contexts
-from hasten.training.loss import Count, Loss
+from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import Quality
 from hasten.training.object_state import ObjectState, Tensors
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
-from hasten.training.recipe import Function, Recipe, Wrapper, sample_loader
+from hasten.training.recipe import Function, Input, Recipe, Wrapper, sample_loader
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
@@ -57,6 +58,7 @@ class Session:
     factor: RateFactor | None
     replayed: ReplayedSchedule | None
     plateau: Plateau | None
+    untouched: bool  # training batches are used as they are fetched
     scale: LossScale | None = None
     sampling: Sampling | None = None
     objects: ObjectState = field(default_factory=lambda: ObjectState({}))  # what else of the person's own has a state
@@ -82,12 +84,16 @@ class Session:
             BadInput: if the loader hands out fewer samples than the data set has.
         """
         full_batch = sequential(self.samples) if self.recipe.input.loader is whole else None
+        draws = isinstance(self.train_fetch, RandomFetch)  # asked once: it costs microseconds
         while True:
             if full_batch is not None:
                 ids = full_batch
             else:
                 ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.position.epoch))
-            fetched = of_epoch(self.train_fetch, derive(self.seed, "samples", self.position.epoch))(ids)
+            fetch = self.train_fetch
+            if draws:
+                fetch = of_epoch(fetch, derive(self.seed, "samples", self.position.epoch))
+            fetched = fetch(ids)
             if self.recipe.input.ahead:
                 make = partial(self._made, epoch=self.position.epoch)
                 fetched = made_ahead(fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device)
@@ -135,6 +141,8 @@ class Session:
 
     def training_batch(self, ids: Tensor, batch: Batch) -> Batch:
         """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
+        if self.untouched:
+            return batch
         if self.sampling is not None:
             self.sampling.expect(ids)
         if not self.recipe.input.ahead:
@@ -269,7 +277,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
     samples = len(task.data.train)  # type: ignore[arg-type]
     sampling = recipe.input.sampling(samples) if recipe.input.sampling else None
-    loss = forward.loss if sampling is None else sampling.weighed(forward.loss)
+    loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -295,6 +303,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         factor=factor_of(schedule, total_steps(recipe), task.stop.seconds) if replayed is None else None,
         replayed=replayed,
         plateau=plateau_of(schedule),
+        untouched=recipe.device.is_host and sampling is None and not changes_batches(recipe.input),
         scale=scale,
         sampling=sampling,
         objects=_objects(task, model, optimizer),
@@ -314,6 +323,27 @@ def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> Object
             "batch transforms": (task.batch_transforms, Tensors.NONE),
         }
     )
+
+
+def changes_batches(ours: Input) -> bool:
+    """Return whether training batches are changed after they are fetched."""
+    return bool(ours.augment or ours.batch_transforms or ours.curriculum)
+
+
+def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
+    """Return the loss, which need not look for ignored labels in each batch where the data are known to have none."""
+    if not isinstance(loss, ClassLoss) or loss.ignore_index is None or loss.weight is not None:
+        return loss
+    task, ours = recipe.task, recipe.input
+    if changes_batches(ours) or ours.loader not in (whole, gathered, sample_loader(task)):
+        return loss
+    for dataset in (task.data.train, task.data.valid):
+        if not isinstance(dataset, TensorDataset) or not len(dataset):
+            return loss
+        target = target_of(batch_of(dataset.tensors))
+        if target.is_floating_point() or int(target.min()) < 0 or bool((target == loss.ignore_index).any()):
+            return loss
+    return replace(loss, ignore_index=None)
 
 
 def _valid_fetch(recipe: Recipe) -> Fetch:

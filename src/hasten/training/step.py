@@ -56,8 +56,8 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
 def transform_gradients(run: "Session", loss: Loss) -> bool:
     """Unscale the gradients, show them to the observers, apply the transforms; return whether to update."""
     usable = isinstance(loss.count, Tensor) or bool(loss.count)
-    if not usable:
-        return False
+    if not usable or not (run.gradient or run.scale or run.on_gradients):
+        return usable
     if run.scale is not None:
         usable = run.scale.unscale(run.parameters)
     if run.on_gradients is not None:
@@ -71,10 +71,9 @@ def transform_gradients(run: "Session", loss: Loss) -> bool:
 
 def finish_update(run: "Session") -> None:
     """Run what follows an update."""
-    if run.post_step:
-        info = run.step_info()
-        for one in run.post_step:
-            one.transform.update(run.named_parameters, one.state, info)
+    info = run.step_info()
+    for one in run.post_step:
+        one.transform.update(run.named_parameters, one.state, info)
 
 
 def one_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
@@ -84,7 +83,8 @@ def one_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
     mark(GRADIENT)
     if usable:
         run.optimizer.step()
-        finish_update(run)
+        if run.post_step:
+            finish_update(run)
     run.optimizer.zero_grad()
     mark(UPDATE)
     return loss

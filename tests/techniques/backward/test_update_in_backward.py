@@ -58,7 +58,7 @@ def test_gradients_are_gone_after_the_backward_pass_and_a_run_resumes() -> None:
 def test_refuses_what_needs_all_gradients_at_once() -> None:
     technique, machine = make("optimizer_in_backward"), facts()
     clipped = make("clip_norm").apply(baseline(mlp_task()))
-    assert "all gradients before it updates" in technique.refuse(clipped, machine)
+    assert "all gradients together before the update" in technique.refuse(clipped, machine)
     other = Update(optimizer="lion", lr=1e-3)
     assert "only torch's own optimizers" in technique.refuse(baseline(mlp_task(update=other)), machine)
     averaged = make("ema").apply(baseline(mlp_task()))

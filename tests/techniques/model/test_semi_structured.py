@@ -11,6 +11,7 @@ from hasten.techniques.model.semi_structured import two_of_four
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.transforms import Parameters, State, StepInfo
 
 from tiny_tasks import mlp_task
 
@@ -37,10 +38,18 @@ def test_weights_are_in_the_pattern_from_its_beginning_on() -> None:
     recipe = baseline(mlp_task(model=layers))
     technique = make("semi_structured", {"begin": 0.5})
     assert technique.refuse(recipe, with_gpu((8, 0))) is None
-    run = build(technique.apply(recipe))
-    weight = run.model[2].weight
     zeros: list[bool] = []
-    run.optimizer.register_step_post_hook(lambda *_: zeros.append(bool((weight.view(-1, 4) == 0).sum(1).eq(2).all())))
+
+    class Look:
+        """Runs after the masks are applied."""
+
+        def init(self, parameters: Parameters) -> State:
+            return {}
+
+        def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
+            zeros.append(bool((parameters["2.weight"].view(-1, 4) == 0).sum(1).eq(2).all()))
+
+    run = build(technique.apply(recipe).with_post_step(Look()))
     list(train(run))
     half = len(zeros) // 2
     assert not any(zeros[: half - 1])

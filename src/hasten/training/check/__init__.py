@@ -6,6 +6,8 @@ where that is cheap. The process is left as it was found.
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from hasten.base.seeds import preserved, seed_all
 from hasten.training.check.augmentation import check_augmentation, prepared
 from hasten.training.check.data import look
@@ -15,6 +17,7 @@ from hasten.training.check.model import check_last_batch, fresh_model, trial_out
 from hasten.training.check.quality import check_metric, check_target
 from hasten.training.check.update import check_optimizer, check_step
 from hasten.training.loss import loss_function
+from hasten.training.recipe import call_model
 from hasten.training.task import Task, quality_of
 
 
@@ -48,5 +51,12 @@ def check(task: Task) -> tuple[str, ...]:
                 check_gradient(value, model)
         check_last_batch(task, model, train)
         check_augmentation(task, model, loss, read[0])
-        check_step(optimizer)
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            found = loss(call_model(model, train.batch), train.batch)
+            (mean := found.sum / found.count).backward()
+            return mean
+
+        check_step(optimizer, closure)
     return notes

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 
 from hasten.base.errors import BadInput, HastenError
 from hasten.training.check.failure import failure
-from hasten.training.optimizers import build_optimizer
+from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.replayed_schedule import replayed_schedule
 from hasten.training.task import Task
 
@@ -44,10 +44,10 @@ def _built(build: Callable[[], optim.Optimizer], task: Task) -> optim.Optimizer:
         raise failure(must if named else "Update.optimizer must return an optimizer", error) from error
 
 
-def check_step(optimizer: optim.Optimizer) -> None:
+def check_step(optimizer: optim.Optimizer, closure: Callable[[], Tensor]) -> None:
     """Raise if the optimizer cannot make a step with the gradients that are there, or its state cannot be saved.
 
-    Changes the model.
+    Changes the model. `closure` evaluates the mean loss and its gradients, for optimizers that ask for it.
 
     Raises:
         BadInput: names the optimizer and what failed.
@@ -56,7 +56,10 @@ def check_step(optimizer: optim.Optimizer) -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     sparse = any(parameter.grad is not None and parameter.grad.is_sparse for parameter in parameters)
     try:
-        optimizer.step()
+        if needs_closure(optimizer):
+            optimizer.step(closure)  # type: ignore[arg-type]  (torch types a closure as one that returns a float)
+        else:
+            optimizer.step()
     except Exception as error:
         advice = (
             "The model has sparse gradients (an embedding with sparse=True): set sparse=False, or use an optimizer "
