@@ -5,7 +5,6 @@ from rich.text import Text
 
 from hasten.base.records.machine import Machine
 from hasten.base.units import seconds
-from hasten.report.machine_advice import advice_lines
 from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.terminal.layout import grid, quiet, section
 from hasten.report.wording import machine_line, plural
@@ -15,6 +14,8 @@ _REMARKS = 3
 
 def machine_view(machine: Machine, *, kinds: frozenset[str] | None = MAIN_KINDS) -> RenderableType:
     """Return the machine's facts, its measured peaks of these kinds, and advice; all of it where `kinds` is None."""
+    from hasten.report.machine_advice import advice_lines  # the cards need torch, which reading a report must not load
+
     content: list[RenderableType] = [
         Text(machine_line(machine)),
         quiet(f"{' '.join(machine.isa)}; torch {machine.torch}, Python {machine.python}, {machine.platform}"),
