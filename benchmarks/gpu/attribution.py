@@ -22,6 +22,7 @@ from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
 from hasten.training.marks import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
+from hasten.training.transforms import Stateless
 
 DELAYS = (0.05, 0.20)
 PLACES = ("transfer", "forward", "loss", "backward", "gradient", "update")
@@ -143,7 +144,7 @@ def planted(part: str, delay: Delay, *, width: int, batch: int) -> Recipe:
         plain,
         input=replace(plain.input, batch_transforms=(prepare,)),
         forward=replace(plain.forward, wrappers=(around_loss,)),
-        gradient=(lambda: gradient_step,),
+        gradient=(Stateless(gradient_step),),
         update=replace(plain.update, optimizer=optimizer, options={}),
     )
 

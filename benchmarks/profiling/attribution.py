@@ -34,6 +34,7 @@ from hasten.training.marks import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 from hasten.training.task import Stop
+from hasten.training.transforms import Stateless
 
 DELAYS = (0.02, 0.05, 0.10, 0.20)
 STRETCH = 10
@@ -147,7 +148,7 @@ def planted(part: str, delay: Delay) -> Recipe:
         plain,
         input=replace(plain.input, loader=slow_loader, batch_transforms=(prepare,)),
         forward=replace(plain.forward, wrappers=(around_loss,)),
-        gradient=(lambda: gradient_step,),
+        gradient=(Stateless(gradient_step),),
         update=replace(plain.update, optimizer=optimizer, options={}),
     )
 
