@@ -19,7 +19,6 @@ from hasten.base.errors import Refused
 from hasten.base.records.card import Card
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch
-from hasten.diagnosis.registry import RULES
 from hasten.techniques.applying import apply_all, conflict, make
 from hasten.techniques.registry import techniques
 from hasten.training.description import described, described_layer
@@ -43,8 +42,6 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 NAMES = sorted(techniques())
 COMPILED = {"compile", "compile_regions"}
 """What takes a compiler many seconds: with others, only in the slow battery."""
-GRADIENT_SYMPTOMS = {"exploding_gradient", "noise_dominated", "slow_convergence"}
-"""Symptoms of the training's health, whose rules look at whole runs."""
 
 
 def usable(name: str) -> Recipe | None:
@@ -123,7 +120,6 @@ def combined(pair: list[Technique], task: Task) -> Recipe | None:
 def test_the_card_names_what_exists(name: str) -> None:
     card = techniques()[name].card
     assert set(card.conflicts) | set(card.after) <= set(NAMES)
-    assert set(card.treats) <= RULES.keys() | GRADIENT_SYMPTOMS
     assert name not in card.conflicts
     assert all(reason.strip() for reason in card.exceptions.values())
     assert card.idea

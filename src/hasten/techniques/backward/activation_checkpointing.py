@@ -128,6 +128,7 @@ class ActivationCheckpointing:
         treats=("near_memory_limit",),
         needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
         conflicts=("activation_checkpointing_selective",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -151,6 +152,7 @@ class ActivationCheckpointingSelective:
         source="Korthikanti et al., 2022, arXiv:2205.05198",
         treats=("near_memory_limit",),
         needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

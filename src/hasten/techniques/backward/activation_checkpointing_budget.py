@@ -132,6 +132,7 @@ class ActivationCheckpointingBudget:
             "cuda_graphs",
         ),
         after=("micro_batch",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -94,6 +94,7 @@ class MicroBatch:
         source="Ott et al., 2018, arXiv:1806.00187",
         treats=("near_memory_limit",),
         needs=("a model and a loss that treat each sample by itself (no batch norm, no contrastive loss)",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -149,6 +149,7 @@ class LosslessSaved:
         treats=("near_memory_limit", "memory_hog"),
         needs=("dropout, max pooling, a ReLU whose result nobody else keeps, or tensors that are kept twice",),
         conflicts=("compile", "compile_regions", "int8_saved"),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -217,6 +218,7 @@ class Int8Saved:
         source="Chen et al., 2021, arXiv:2104.14129",
         treats=("near_memory_limit", "memory_hog"),
         conflicts=("compile", "compile_regions"),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -77,6 +77,7 @@ class ChannelsLast:
         source="PyTorch tutorial 'Channels Last Memory Format' (2020)",
         treats=("low_compute_efficiency",),
         needs=("a model with 2-dimensional convolutions",),
+        exploits=("channels_last convolution",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -72,6 +72,7 @@ class CompileRegions:
         treats=("small_kernels", "host_bound", "low_compute_efficiency", "cold_start"),
         needs=("a C++ compiler on a CPU", "a model with a repeated block"),
         conflicts=("compile",),
+        setup_s=20.0,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

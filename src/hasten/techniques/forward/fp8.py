@@ -104,6 +104,7 @@ class Fp8:
         needs=("a GPU of compute capability 8.9 or later", "torchao", "wide linear layers"),
         conflicts=("int8_linear", "low_rank_linear", "sparse_input"),
         after=("bf16",),
+        exploits=("float8 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -69,6 +69,7 @@ class Int8Training:
         source="Dettmers et al., 2022, arXiv:2208.07339; Xi et al., 2024, arXiv:2403.12422",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("a CPU with AVX512-VNNI", "linear layers of a few hundred features"),
+        exploits=("int8 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

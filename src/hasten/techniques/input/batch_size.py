@@ -47,6 +47,7 @@ class BatchSize:
         idea="larger batches, fewer updates",
         source="Goyal et al., 2017, arXiv:1706.02677; McCandlish et al., 2018, arXiv:1812.06162",
         treats=("small_kernels", "host_bound", "memory_headroom", "noise_dominated"),
+        search=({"factor": 2}, {"factor": 4}),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

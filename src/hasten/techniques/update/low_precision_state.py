@@ -94,6 +94,7 @@ class Bf16State:
         needs=("Adam, AdamW or momentum, by name",),
         conflicts=("int8_state", "optimizer_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
         after=("optimizer_choice",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -121,6 +122,7 @@ class Int8State:
         needs=("Adam, AdamW or momentum, by name",),
         conflicts=("int8_linear", "optimizer_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
         after=("optimizer_choice",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -48,6 +48,7 @@ class OneCycle:
         source="Smith and Topin, 2018, arXiv:1708.07120",
         treats=("slow_convergence",),
         needs=("a task whose length is given in epochs or steps",),
+        search=({"share": 0.25}, {"share": 0.5}, {"share": 1.0}),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
