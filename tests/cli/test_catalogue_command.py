@@ -22,7 +22,7 @@ def test_the_catalog_lists_every_technique_under_its_stage() -> None:
     output = CliRunner().invoke(app, ["techniques"]).output
     lines = output.splitlines()
     for kind in own_techniques():
-        line = next(number for number, words in enumerate(lines) if words.strip().startswith(f"{kind.card.name} "))
+        line = next(number for number, words in enumerate(lines) if words.startswith(f"  {kind.card.name} "))
         assert kind.card.guarantee in lines[line]
         headings = [words for words in lines[:line] if words and not words.startswith(" ")]
         assert headings[-1].strip() == kind.card.stage

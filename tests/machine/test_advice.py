@@ -1,15 +1,13 @@
 """Remarks say what a hand-made machine shows, and nothing that its readings do not bear."""
 
-import re
-from pathlib import Path
-
+import msgspec
 import pytest
 
 from hasten.base.records.machine import Gpu, Machine, Peak
-from hasten.machine import advice as remarks_module
-from hasten.machine.advice import remarks
+from hasten.machine.advice import FEATURES
 from hasten.machine.comparison import is_clear, is_launch_bound, rate_text
-from hasten.techniques.registry import techniques
+from hasten.report.machine_advice import advice_lines as remarks
+from hasten.techniques.registry import register, techniques
 
 LARGE, SMALL = (1024, 1024, 1024), (32, 128, 128)
 ZEN = ("avx2", "avx512", "avx512_bf16", "avx512_vnni")
@@ -53,7 +51,7 @@ def test_onednn_slower_at_small_sizes() -> None:
         _gemm("float32", "mkl", 100e9, SMALL),
         _gemm("float32", "onednn", 60e9, SMALL),
     )
-    gain, loss = _told(machine, "onednn_fp32")
+    gain, loss = _told(machine, "oneDNN")
     assert "2.00x faster" in gain
     assert "0.60x at 32x128x128" in loss
 
@@ -70,7 +68,7 @@ def test_small_differences_are_not_told() -> None:
 
 
 def test_onednn_that_rounds_is_told() -> None:
-    (sentence,) = _told(_machine(_gemm("bf32", "onednn", 900e9)), "onednn_fp32")
+    (sentence,) = _told(_machine(_gemm("bf32", "onednn", 900e9)), "oneDNN")
     assert "changes precision" in sentence
 
 
@@ -210,8 +208,18 @@ def test_rates_have_their_units() -> None:
     assert rate_text(_gemm("float32", "", 5e10, kind="memory")) == "50.0 GB/s"
 
 
-def test_every_technique_that_is_named_is_there() -> None:
-    source = Path(remarks_module.__file__ or "").read_text()
-    named = {*re.findall(r"try `(\w+)`", source), *remarks_module._TECHNIQUES.values()}
-    assert len(named) >= 6
-    assert named <= set(techniques())
+def test_each_feature_has_a_technique_and_each_technique_a_feature_that_exists() -> None:
+    assert {feature for kind in techniques().values() for feature in kind.card.exploits} == set(FEATURES)
+
+
+def test_a_technique_of_another_package_is_named_by_what_it_exploits() -> None:
+    class Other(techniques()["bf16"]):
+        card = msgspec.structs.replace(techniques()["bf16"].card, name="other")
+
+    register(Other)
+    try:
+        machine = _machine(_gemm("float32", "mkl", 100e9), _gemm("bfloat16", "onednn", 300e9))
+        (sentence,) = _told(machine, "faster")
+        assert sentence.endswith(": try `bf16` or `other`")
+    finally:
+        del techniques()["other"]

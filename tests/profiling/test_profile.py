@@ -193,7 +193,7 @@ def test_a_loss_that_is_not_finite_ends_the_profile_with_its_step(make_task: Mak
         time.sleep(0.3)
         return output.mean() * float("nan")
 
-    with pytest.raises(BadInput, match=r"at least 4 steps; found that the loss of step 1 was not finite"):
+    with pytest.raises(BadInput, match=r"at least 4 steps; found that the loss of step 1 is not finite"):
         profile(baseline(make_task(loss=broken)), facts(), budget_s=2.0)
 
 

@@ -18,6 +18,20 @@ def test_what_takes_too_long_is_named() -> None:
         work()
 
 
+def test_code_that_ignores_errors_does_not_keep_the_alarm() -> None:
+    def work() -> None:
+        with time_limit(0.05, "the work"):
+            try:
+                time.sleep(2)
+            except Exception:  # noqa: BLE001  (as a data set does that skips what it cannot read)
+                time.sleep(2)
+
+    begin = time.perf_counter()
+    with pytest.raises(BadInput, match="the work did not finish"):
+        work()
+    assert time.perf_counter() - begin < 1
+
+
 def test_a_restart_gives_the_whole_time_again() -> None:
     with time_limit(0.2, "a") as limit:
         for name in "bcd":

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from hasten.techniques.blocks import Forward, repeated_blocks, unwrap_forward, wrap_forward
-from hasten.training.inspection import example_model
 from hasten.training.recipe import baseline
 
 from tiny_tasks import block_task, cnn_task, mlp_task
@@ -21,9 +20,9 @@ def negated(block: nn.Module, forward: Forward) -> Forward:
 
 
 def test_blocks_are_members_of_lists_that_have_layers_inside() -> None:
-    assert list(repeated_blocks(example_model(baseline(block_task())))) == ["1.0", "1.1", "1.2"]
-    assert repeated_blocks(example_model(baseline(mlp_task()))) == {}
-    assert repeated_blocks(example_model(baseline(cnn_task()))) == {}
+    assert list(repeated_blocks(baseline(block_task()).subject.model())) == ["1.0", "1.1", "1.2"]
+    assert repeated_blocks(baseline(mlp_task()).subject.model()) == {}
+    assert repeated_blocks(baseline(cnn_task()).subject.model()) == {}
 
 
 def test_wrapping_changes_the_result_and_unwrapping_takes_it_back() -> None:

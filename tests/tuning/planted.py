@@ -132,7 +132,7 @@ class Nothing(Planted):
 
 @dataclass(frozen=True)
 class Protects(Nothing):
-    card: ClassVar[Card] = card("protects", treats=("exploding_gradient",))
+    card: ClassVar[Card] = card("protects", saves_time=False)
 
 
 def _awake(model: nn.Module) -> nn.Module:

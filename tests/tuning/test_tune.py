@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,13 +19,12 @@ from hasten.training.recipe import baseline
 from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.task import Stop
-from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.context import Hints
 from hasten.tuning.exact import fingerprint
 from hasten.tuning.tolerances import HARD_STOP
 from hasten.tuning.tune import tune
 
-from planted import MACHINE, TIME, small_task
+from planted import MACHINE, TIME, Costly, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -167,7 +167,7 @@ def test_a_stage_whose_share_is_not_sure_rules_nothing_out(unsure: Hints) -> Non
 def test_what_costs_more_once_than_the_training_takes_is_refused_before_it_is_paid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(EXPECTED_SETUP_S, "costly", 5.0)
+    monkeypatch.setattr(Costly, "card", msgspec.structs.replace(Costly.card, setup_s=5.0))
     found, tuning = run(["costly"], budget_s=60.0, pause=True, stop=Stop(steps=100))
     assert found["costly"].verdict is Verdict.NOT_APPLICABLE
     assert "5.00 s or more once, and the whole training takes only 5.0" in found["costly"].reason
@@ -183,7 +183,7 @@ def test_what_costs_more_once_than_it_saves_is_not_kept() -> None:
 
 
 def test_what_costs_much_once_is_tried_last_and_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXPECTED_SETUP_S, "costly", 5.0)
+    monkeypatch.setattr(Costly, "card", msgspec.structs.replace(Costly.card, setup_s=5.0))
     found, tuning = run(["costly", "half_the_work"], budget_s=90.0, pause=True)
     assert found["half_the_work"].verdict is Verdict.KEPT
     assert [trial.base for trial in tuning.trials if trial.technique == "costly"] == [("half_the_work",)]

@@ -14,7 +14,7 @@ from hasten.base.records.record import Record, load, save, to_json
 from hasten.machine.facts import facts
 from hasten.machine.measurement import measure
 
-_SCHEMA = 3  # raise it when what is measured, or how, changes
+_SCHEMA = 4  # raise it when what is measured, or how, changes
 _log = logging.getLogger(__name__)
 
 

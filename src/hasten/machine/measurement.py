@@ -11,7 +11,6 @@ import psutil
 import torch
 
 from hasten.base.records.machine import Machine, Peak
-from hasten.machine.advice import remarks
 from hasten.machine.bandwidth import last_level_cache_bytes, memory_benchmarks
 from hasten.machine.benchmark import Benchmark, by_turns, run_benchmarks
 from hasten.machine.convolution import ConvSize, conv_benchmarks
@@ -107,7 +106,9 @@ FULL = Effort(
 
 
 def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
-    """Measure this machine and return its facts, peaks and remarks; nothing is kept (see `load_cached`).
+    """Measure this machine and return its facts and peaks; nothing is kept (see `load_cached`).
+
+    Its remarks say what could not be measured.
 
     Takes at most 30 s, or 5 s if `quick`, which means fewer and smaller sizes; less where nothing else runs. Flags,
     threads and random generators of the process are left as they were found; while it runs, other threads of the
@@ -132,7 +133,7 @@ def measure(*, quick: bool = False, disk_folder: Path | None = None) -> Machine:
         measured_s=time.perf_counter() - started,
     )
     said = (*notes, _not_measured(skipped), disk_note, threads_note)
-    return msgspec.structs.replace(measured, remarks=(*remarks(measured), *filter(None, said)))
+    return msgspec.structs.replace(measured, remarks=tuple(filter(None, said)))
 
 
 def _rates(machine: Machine, effort: Effort) -> tuple[list[Peak], list[Benchmark], list[str]]:

@@ -17,12 +17,10 @@ from hasten.base.records.trial import Gate, PlanCheck
 from hasten.base.stages import FREE
 from hasten.base.units import seconds
 from hasten.techniques.applying import apply_all, make
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.technique import Technique
-from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.gates import Reference, judge, owed, steps_of
 from hasten.tuning.probe import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
@@ -90,7 +88,7 @@ def _judged(chosen: Sequence[Technique], recipe: Recipe, machine: Machine) -> tu
         candidate = apply_all(chosen, recipe, machine)
     except (BadInput, Refused) as error:
         return None, f"without the others {error}"
-    setup_s = 2 * sum(EXPECTED_SETUP_S.get(one.card.name, 0.0) for one in chosen)
+    setup_s = 2 * sum(one.card.setup_s for one in chosen)
     expected_s = steps_of(guarantee) * _step_s(recipe) + setup_s
     if expected_s > LONGEST_S:
         return None, f"it would take about {seconds(expected_s)}, more than {seconds(LONGEST_S)}"
@@ -131,7 +129,7 @@ def _step_s(recipe: Recipe) -> float:
 def _identity(plan: Plan, recipe: Recipe) -> str:
     """Return a hash of what the gates depend on."""
     shapes = [
-        f"{name} {tuple(value.shape)} {value.dtype}" for name, value in example_model(recipe).state_dict().items()
+        f"{name} {tuple(value.shape)} {value.dtype}" for name, value in recipe.subject.model().state_dict().items()
     ]
     facts = (
         recipe.task.name,

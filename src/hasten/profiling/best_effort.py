@@ -8,7 +8,6 @@ import torch
 
 from hasten.base.device import initialized
 from hasten.base.errors import HastenError
-from hasten.profiling.timeout import TimedOut
 
 Result = TypeVar("Result")
 
@@ -35,12 +34,10 @@ def or_reason(measure: Callable[[], Result]) -> Result | Reason:
     """Return what `measure` gives, or the reason why it failed.
 
     Use it for what the training does not need: some operators cannot be watched, or need more memory when they are.
-    A time limit is passed on.
+    `TimeIsUp` of a time limit around it passes through.
     """
     try:
         return measure()
-    except TimedOut:
-        raise
     except _MAY_HAPPEN as error:
         if out_of_memory(error):
             if (device := initialized()) is not None:

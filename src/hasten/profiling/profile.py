@@ -41,7 +41,7 @@ _LARGEST_STEP_S = 2.0
 
 
 @dataclass(frozen=True)
-class Subject:
+class Profiled:
     """What is being profiled."""
 
     run: Session
@@ -80,8 +80,8 @@ def profile(
         BadInput: if the model has nothing to train, or a step hangs. An error of the task's own is passed on.
     """
     begin = perf_counter()
-    with _subject(recipe, machine, timeout_s) as subject:
-        found = _look(subject, steps=steps, budget_s=budget_s, trace=trace)
+    with _profiled(recipe, machine, timeout_s) as profiled:
+        found = _look(profiled, steps=steps, budget_s=budget_s, trace=trace)
     return msgspec.structs.replace(found, plan=tuple(plan), spent_s=perf_counter() - begin)
 
 
@@ -101,35 +101,35 @@ def profile_in_depth(
     those of `profile`.
     """
     begin = perf_counter()
-    with _subject(recipe, machine, timeout_s) as subject:
-        found = _look(subject, steps=None, budget_s=budget_s / 3, trace=trace)
+    with _profiled(recipe, machine, timeout_s) as profiled:
+        found = _look(profiled, steps=None, budget_s=budget_s / 3, trace=trace)
         if found.operators is not None:
-            subject.limit.restart("measuring growth")
-            grown = growths(subject.run, budget_s=budget_s / 3, remarks=subject.remarks)
+            profiled.limit.restart("measuring growth")
+            grown = growths(profiled.run, budget_s=budget_s / 3, remarks=profiled.remarks)
             found = msgspec.structs.replace(found, growth=grown)
         for kind in ablations:
-            subject.limit.restart(f"the ablation {kind.name}")
-            ablation = run_ablation(kind, subject.run, found, machine, budget_s=budget_s / 3 / len(ablations))
+            profiled.limit.restart(f"the ablation {kind.name}")
+            ablation = run_ablation(kind, profiled.run, found, machine, budget_s=budget_s / 3 / len(ablations))
             found = msgspec.structs.replace(found, ablations=(*found.ablations, *([ablation] if ablation else [])))
     return msgspec.structs.replace(
-        found, plan=tuple(plan), remarks=tuple(subject.remarks), spent_s=perf_counter() - begin
+        found, plan=tuple(plan), remarks=tuple(profiled.remarks), spent_s=perf_counter() - begin
     )
 
 
 @contextmanager
-def _subject(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Subject]:
+def _profiled(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Profiled]:
     with preserved(), time_limit(timeout_s, f"building {recipe.task.name!r}") as limit:
         begin = perf_counter()
         run = build(recipe)
         with run.contexts:
-            yield Subject(run, recipe, machine, limit, perf_counter() - begin)
+            yield Profiled(run, recipe, machine, limit, perf_counter() - begin)
 
 
-def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path | None) -> Profile:
-    run, recipe, limit = subject.run, subject.recipe, subject.limit
+def _look(profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path | None) -> Profile:
+    run, recipe, limit = profiled.run, profiled.recipe, profiled.limit
     timed = timed_steps(run, steps=steps, budget_s=budget_s, limit=limit)
     if timed.remark:
-        subject.remarks.append(timed.remark)
+        profiled.remarks.append(timed.remark)
     if trace is not None:
         write_trace(timed.clock, PARTS, trace, name=recipe.task.name)
     found = anatomy(warm(timed.times))
@@ -150,7 +150,7 @@ def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path |
         batch_size=recipe.input.batch_size,
         device=recipe.parallel.device,
         planned_steps=total_steps(recipe),
-        build_s=subject.build_s,
+        build_s=profiled.build_s,
         first_step_s=float(timed.times[0].sum()),
         evaluation_s=between.evaluation_s,
         steps_per_evaluation=between.steps_per_evaluation,
@@ -158,12 +158,12 @@ def _look(subject: Subject, *, steps: int | None, budget_s: float, trace: Path |
         spread=timed.spread,
         load=timed.load,
     )
-    return _with_signals(basic, subject, timed)
+    return _with_signals(basic, profiled, timed)
 
 
-def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profile:
+def _with_signals(basic: Profile, profiled: Profiled, timed: TimedSteps) -> Profile:
     """Add the signals of the diagnosis rules; what cannot be measured is left out, with a remark."""
-    run, remarks, limit = subject.run, subject.remarks, subject.limit
+    run, remarks, limit = profiled.run, profiled.remarks, profiled.limit
     batch = one_batch(run)
     watched = complexity = None
     limit.restart("a step with its operators watched")
@@ -179,7 +179,7 @@ def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profil
         "structure", lambda: structure_of(run, operators, recompilations=timed.recompilations), remarks
     )
     limit.restart("measuring memory")
-    memory = _memory(basic, subject, complexity)
+    memory = _memory(basic, profiled, complexity)
     peak_bytes = step_peak_bytes(run, batch, compiled=timed.compiled)
     limit.restart("the loader alone")
     loading = attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks)
@@ -193,37 +193,39 @@ def _with_signals(basic: Profile, subject: Subject, timed: TimedSteps) -> Profil
         memory=memory,
         loading=loading,
     )
-    bound = _roofline(found, subject)
+    bound = _roofline(found, profiled)
     return msgspec.structs.replace(found, roofline=bound, remarks=tuple(remarks))
 
 
-def _memory(basic: Profile, subject: Subject, complexity: Complexity | None) -> MemoryAccount | None:
+def _memory(basic: Profile, profiled: Profiled, complexity: Complexity | None) -> MemoryAccount | None:
     if complexity is None:
         return None
 
     def measure() -> MemoryAccount:
         return memory_account(
-            subject.run,
-            subject.machine,
+            profiled.run,
+            profiled.machine,
             activation_bytes=complexity.activation_bytes,
             step_s=basic.step_s.value,
             budget_s=_LARGEST_STEP_S,
         )
 
-    return attempted("memory", measure, subject.remarks)
+    return attempted("memory", measure, profiled.remarks)
 
 
-def _roofline(found: Profile, subject: Subject) -> Roofline | None:
+def _roofline(found: Profile, profiled: Profiled) -> Roofline | None:
     if found.complexity is None or found.structure is None:
         return None
     bound = roofline(
         found.complexity,
-        subject.machine,
+        profiled.machine,
         number_formats=product_formats(found.operators or ()) | {"": found.structure.number_format},
         measured_s=found.seconds("forward", "loss", "backward"),
         device=found.device,
         layer_s=found.layer_s or None,
     )
     if bound is None:
-        subject.remarks.append("no roofline: peaks of this machine are missing or too noisy (hasten machine --refresh)")
+        profiled.remarks.append(
+            "no roofline: peaks of this machine are missing or too noisy (hasten machine --refresh)"
+        )
     return bound

@@ -15,6 +15,10 @@ _AGAIN_S = 5.0
 """An alarm that finds Python in a callback whose errors are ignored (garbage collection) is lost; another follows."""
 
 
+class TimeIsUp(BaseException):
+    """Raised in the body of `time_limit`; not an Exception, so that no handler of errors in a task's code keeps it."""
+
+
 class TimedOut(BadInput):
     """What was waited for did not end in time."""
 
@@ -35,7 +39,7 @@ class TimeLimit:
 
 
 @contextmanager
-def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseException] = TimedOut) -> Generator[TimeLimit]:
+def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseException] = TimeIsUp) -> Generator[TimeLimit]:
     """Interrupt the body with an error when `limit_s` seconds pass without a `restart`.
 
     The alarm reaches Python code, and what waits in the kernel; an endless loop inside one operator sees it only when
@@ -45,7 +49,7 @@ def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseExceptio
     Args:
         limit_s: seconds, positive.
         what: what is waited for first, as in "building the model".
-        error: makes the error that is raised from its message.
+        error: makes what the body raises from the message; `TimeIsUp` leaves the limit as `TimedOut`.
 
     Raises:
         TimedOut: when the time is up.
@@ -70,6 +74,8 @@ def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseExceptio
     left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
     try:
         yield limit
+    except TimeIsUp as up:
+        raise TimedOut(str(up)) from up
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)

@@ -98,7 +98,9 @@ def apply_each(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) ->
     for one in ordered:
         why = why_refused(one, recipe, machine)
         if why is not None:
-            raise Refused(f"{one.card.name} cannot be used on {recipe.task.name!r}: {why}. Leave it out of the plan.")
+            raise Refused(
+                f"{one.card.name} cannot be used on {recipe.subject.name!r}: {why}. Leave it out of the plan."
+            )
         recipe = _applied(one, recipe)
         yield one, recipe
 
@@ -111,7 +113,7 @@ def _applied(one: Technique, recipe: Recipe) -> Recipe:
     except Exception as error:
         why = f"applying it with {knobs_of(one) or 'its default knobs'} failed: {error_text(error)}"
         raise Refused(
-            f"{one.card.name} cannot be used on {recipe.task.name!r}: {why}. Leave it out of the plan."
+            f"{one.card.name} cannot be used on {recipe.subject.name!r}: {why}. Leave it out of the plan."
         ) from error
 
 
@@ -164,9 +166,9 @@ def apply_plan(plan: Plan, recipe: Recipe, machine: Machine) -> Recipe:
         BadInput: if the plan is for another task, or two of its techniques conflict.
         Refused: if a technique cannot be used here; names it and, where the dry run failed, the layer.
     """
-    if plan.task != recipe.task.name:
+    if plan.task != recipe.subject.name:
         raise BadInput(
-            f"the plan is for the task {plan.task!r}, not for {recipe.task.name!r}. "
+            f"the plan is for the task {plan.task!r}, not for {recipe.subject.name!r}. "
             "Tune this task, or change the line `task = ` if the plan is meant for it."
         )
     chosen = [make(choice.technique, choice.knobs) for choice in plan.choices]

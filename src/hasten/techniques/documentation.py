@@ -7,7 +7,7 @@ writes the pages; the command line shows the same text.
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -16,7 +16,9 @@ from msgspec import Meta
 
 from hasten.base.errors import BadInput
 from hasten.base.files import write_text
+from hasten.base.records.plan import Knob
 from hasten.base.stages import STAGES, Guarantee, Stage
+from hasten.base.units import seconds
 from hasten.techniques.applying import knob_types
 from hasten.techniques.registry import own_techniques
 from hasten.training.technique import Technique
@@ -86,6 +88,10 @@ def page(kind: type[Technique]) -> str:
         _fact("cannot be combined with", card.conflicts),
         _fact("applied after", card.after),
         _fact("tried together with", card.best_with),
+        _fact("makes use of", card.exploits),
+        "" if card.saves_time else "- **saves time**: no; it is not benchmarked when tuning",
+        f"- **costs once**: about {seconds(card.setup_s)} or more" if card.setup_s else "",
+        _fact("knobs that tuning tries", [_setting(knobs) for knobs in card.search if knobs], "; "),
         *(f"- **exception**: {check}: {reason}" for check, reason in card.exceptions.items()),
     ]
     parts = [f"# {card.name}", f"{_sentence(card.idea)}", "\n".join(filter(None, facts)), _knobs(kind)]
@@ -157,6 +163,10 @@ def _knobs(kind: type[Technique]) -> str:
 
 def _fact(name: str, values: Sequence[str], between: str = ", ") -> str:
     return f"- **{name}**: {between.join(values)}" if values else ""
+
+
+def _setting(knobs: Mapping[str, Knob]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in knobs.items())
 
 
 def _sentence(words: str) -> str:

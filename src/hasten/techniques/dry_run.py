@@ -35,7 +35,9 @@ def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None
         return
     before = why_it_fails(recipe)
     if before is not None:
-        raise Refused(f"{recipe.task.name!r} cannot be trained, with or without the plan: a dry run failed {before}.")
+        raise Refused(
+            f"{recipe.subject.name!r} cannot be trained, with or without the plan: a dry run failed {before}."
+        )
     culprit = applied[-1][0]
     for one, changed in applied[:-1]:
         earlier = why_it_fails(changed)
@@ -43,7 +45,7 @@ def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None
             culprit, why = one, earlier
             break
     raise Refused(
-        f"{culprit.card.name} cannot be used on {recipe.task.name!r}: a dry run of one step failed {why}. "
+        f"{culprit.card.name} cannot be used on {recipe.subject.name!r}: a dry run of one step failed {why}. "
         "Leave it out of the plan."
     )
 

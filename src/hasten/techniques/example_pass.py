@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.batch import split_batch
 from hasten.techniques.forward.functional import in_functional
-from hasten.training.inspection import example_batch
 from hasten.training.recipe import Recipe
 
 AGREES, LEAST = 1e-3, 1e-5
@@ -49,7 +48,7 @@ def passes(
         size: samples in each part of a batch, whose gradients accumulate; None for the whole batch at once.
         seed: of the global generators, before the first pass.
     """
-    batch, found = example_batch(recipe, samples), list[Pass]()
+    batch, found = recipe.subject.batch(samples), list[Pass]()
     terms = float(recipe.forward.loss.count(batch))
     model.train()
     with preserved():

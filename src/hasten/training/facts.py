@@ -8,7 +8,6 @@ from torch import Tensor
 from hasten.base.records.run import TaskFacts
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.batch import target_of
-from hasten.training.inspection import example_batch, example_model
 from hasten.training.loss import ClassLoss, class_dimension, loss_function
 from hasten.training.recipe import Recipe, baseline, call_model
 from hasten.training.task import Task, quality_of
@@ -22,7 +21,7 @@ def task_facts(recipe: Recipe) -> TaskFacts:
         train_samples=len(task.data.train),  # type: ignore[arg-type]
         valid_samples=len(task.data.valid),  # type: ignore[arg-type]
         sample_shape=" -> ".join([*map(_shape, task.data.train[0][:-1]), _target(task)]),
-        parameters=sum(parameter.numel() for parameter in example_model(recipe).parameters()),
+        parameters=sum(parameter.numel() for parameter in recipe.subject.model().parameters()),
         batch_size=recipe.input.batch_size,
         optimizer=update.optimizer if isinstance(update.optimizer, str) else _name(update.optimizer),
         learning_rate=update.lr,
@@ -39,7 +38,7 @@ def _target(task: Task) -> str:
     loss, target = loss_function(task.loss), task.data.train[0][-1]
     if not isinstance(loss, ClassLoss) or (isinstance(target, Tensor) and target.is_floating_point()):
         return _shape(target)
-    batch = example_batch(baseline(task))
+    batch = baseline(task).subject.batch()
     with preserved(), torch.no_grad():
         seed_all(task.seed)
         output = call_model(task.model().eval(), batch)

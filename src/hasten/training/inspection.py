@@ -1,31 +1,8 @@
-"""A look at what a recipe would build, without leaving a trace."""
+"""Copies of a model to look at, and dropout turned off."""
 
 from copy import deepcopy
 
-import torch
 from torch import Tensor, nn
-
-from hasten.base.seeds import preserved, seed_all
-from hasten.data.batch import Batch, changed_in_turn, to_device
-from hasten.training.recipe import Recipe
-
-
-def example_model(recipe: Recipe) -> nn.Module:
-    """Return the recipe's model as the run would start with it, on the CPU; the global generators stay untouched."""
-    with preserved():
-        seed_all(recipe.task.seed)
-        model = recipe.task.model()
-        for surgery in recipe.model:
-            model = surgery.change(model)
-    return model
-
-
-def example_batch(recipe: Recipe, samples: int = 2) -> Batch:
-    """Return the first training samples as the recipe's loader hands them out, prepared, on the CPU."""
-    size = min(samples, len(recipe.task.data.train))  # type: ignore[arg-type]
-    with preserved():
-        _, batch = next(recipe.input.loader(recipe.task.data.train, size)(torch.arange(size)))
-    return changed_in_turn(to_device(batch, "cpu"), recipe.input.batch_transforms)
 
 
 def copy_of(model: nn.Module) -> nn.Module:

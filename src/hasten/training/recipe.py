@@ -1,6 +1,6 @@
 """How one run is built, stage by stage: plain values and functions, and nothing is built until the run starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeAlias
@@ -8,8 +8,9 @@ from typing import Any, Self, TypeAlias
 from torch import nn
 
 from hasten.base.device import Device
+from hasten.base.seeds import seed_all
 from hasten.data.augmentation.draws import Augment
-from hasten.data.batch import Batch, inputs_of
+from hasten.data.batch import Batch, changed_in_turn, inputs_of, to_device
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.workers import Workers
@@ -17,6 +18,7 @@ from hasten.training.contexts import ContextFactory
 from hasten.training.loss import LossFunction, loss_function
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
+from hasten.training.subject import Examples, Subject, first_samples, planned_steps, steps_per_epoch
 from hasten.training.task import Task, Update
 from hasten.training.transforms import GradientTransform, Parameters, PostStep, Stateless
 
@@ -104,7 +106,8 @@ class Recipe:
     """How one run is built; the fields stand in the order in which data flow through a step.
 
     `step(session, batch, mark) -> Loss` is the strategy of a whole step; None for the one that the optimizer needs: one
-    update by the gradient of one batch, or a closure for an optimizer that evaluates the loss several times.
+    update by the gradient of one batch, or a closure for an optimizer that evaluates the loss several times. `examples`
+    holds what `subject` has built; a recipe made of another by `replace` shares it.
     """
 
     task: Task
@@ -116,6 +119,45 @@ class Recipe:
     update: Update
     parallel: Parallel = field(default_factory=Parallel)
     step: Step | None = None
+    examples: Examples = field(default_factory=Examples, repr=False, compare=False)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What is trained, for refusals and techniques; its example model and batch are built when asked for."""
+        task, loader, prepare = self.task, self.input.loader, self.input.batch_transforms
+        train, stop, batch_size = task.data.train, task.stop, self.input.batch_size
+        per_epoch = steps_per_epoch(_length(train), batch_size)
+
+        def build() -> nn.Module:
+            seed_all(task.seed)
+            model = task.model()
+            for surgery in self.model:
+                model = surgery.change(model)
+            return model
+
+        def load(samples: int) -> Batch:
+            return changed_in_turn(to_device(first_samples(train, loader, samples), "cpu"), prepare)
+
+        return Subject(
+            name=task.name,
+            seed=task.seed,
+            loss=self.forward.loss,
+            train=train,
+            valid=task.data.valid,
+            train_samples=_length(train),
+            valid_samples=_length(task.data.valid),
+            batch_size=batch_size,
+            full_batch=task.batch_size is None,
+            device=self.device,
+            planned_steps=planned_steps(stop.steps, stop.epochs, per_epoch),
+            seconds=stop.seconds,
+            reader=sample_loader(task),
+            build=build,
+            model_parts=(task.model, *self.model),
+            load=load,
+            batch_parts=(train, loader, *prepare),
+            examples=self.examples,
+        )
 
     @cached_property
     def device(self) -> Device:
@@ -175,6 +217,10 @@ class Recipe:
 def call_model(model: nn.Module, batch: Batch) -> Any:
     """Return the model's output for a batch: every tensor but the last is an input."""
     return model(*inputs_of(batch))
+
+
+def _length(dataset: object) -> int | None:
+    return len(dataset) if isinstance(dataset, Sized) else None
 
 
 def sample_loader(task: Task) -> Loader:

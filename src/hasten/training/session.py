@@ -251,9 +251,7 @@ def steps_per_epoch(recipe: Recipe) -> int:
 
 def total_steps(recipe: Recipe) -> int | None:
     """Return how many updates the stop rules allow at most, or None where only time ends the run."""
-    stop = recipe.task.stop
-    limits = [stop.steps, stop.epochs * steps_per_epoch(recipe) if stop.epochs else None]
-    return min((limit for limit in limits if limit is not None), default=None)
+    return recipe.subject.planned_steps
 
 
 def build(recipe: Recipe, *, seed: int | None = None) -> Session:

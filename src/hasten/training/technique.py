@@ -16,7 +16,7 @@ class Technique(Protocol):
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Return why this cannot help here, naming a fact of the machine or the model; None where it may.
 
-        Cheap, and leaves no trace: it may build the model to look at it, but must not train it.
+        Cheap, and leaves no trace: ask `recipe.subject` for facts, the example model and batches; never train them.
         """
         ...
 

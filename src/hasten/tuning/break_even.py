@@ -2,15 +2,12 @@
 
 import math
 
+from hasten.base.records.card import Card
 from hasten.base.records.comparison import Comparison
 from hasten.base.units import seconds
 from hasten.training.recipe import Recipe
 from hasten.training.session import total_steps
 
-EXPECTED_SETUP_S = {"compile": 20.0, "compile_regions": 20.0, "math_attention": 20.0}
-"""Technique -> seconds that its first steps may well take: 38 s were measured for a CNN of three layers on two cores,
-whose last batch of an epoch is compiled anew. These are tried last, in their order: attention by products pays beside
-a compilation, which it makes anew."""
 BEST_SAVING = 0.5
 """Share of the training that such a technique is taken to save at best, before it is measured."""
 
@@ -21,12 +18,12 @@ def planned_s(recipe: Recipe, step_s: float) -> float:
     return min(math.inf if steps is None else steps * step_s, math.inf if limit_s is None else limit_s)
 
 
-def cannot_pay(name: str, recipe: Recipe, step_s: float) -> str | None:
+def cannot_pay(card: Card, recipe: Recipe, step_s: float) -> str | None:
     """Return why the technique's setup cannot be earned back, before it is paid; None where it may be."""
-    expected_s, whole_s = EXPECTED_SETUP_S.get(name, 0.0), planned_s(recipe, step_s)
-    if expected_s > BEST_SAVING * whole_s:
+    whole_s = planned_s(recipe, step_s)
+    if card.setup_s > BEST_SAVING * whole_s:
         return (
-            f"it costs about {seconds(expected_s)} or more once, and the whole training takes only {seconds(whole_s)}"
+            f"it costs about {seconds(card.setup_s)} or more once, and the whole training takes only {seconds(whole_s)}"
         )
     return None
 

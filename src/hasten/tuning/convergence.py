@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from hasten.base.records.interval import Interval
-from hasten.base.records.plan import Knob
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
 from hasten.measurement.statistics import few_ratios
@@ -21,11 +20,6 @@ from hasten.tuning.experiment import blank, names, told
 from hasten.tuning.run_cache import Trainings, affordable
 from hasten.tuning.selection import Kept
 
-LADDERS: dict[str, tuple[dict[str, Knob], ...]] = {
-    "one_cycle": ({"share": 0.25}, {"share": 0.5}, {"share": 1.0}),
-    "batch_size": ({"factor": 2}, {"factor": 4}),
-}
-"""Technique -> knobs that are tried on the first seed, of which the best goes on to the others."""
 FEWEST_SEEDS, MOST_SEEDS = 3, 10
 GIVE_UP = 1.1
 """Times the baseline's time to the quality after which a candidate is given up on the first seed."""
@@ -99,7 +93,7 @@ def _first_looks(
 
 
 def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Promising) -> Trial | None:
-    """Try every knob of the ladder on the first seed; return the trial if it ends there, else note its promise."""
+    """Try the knobs of `card.search` on the first seed; return the trial if it ends there, else note its promise."""
     best, ratio = one, 0.0
 
     def make() -> Trial:
@@ -121,7 +115,7 @@ def _best_variant(trainings: Trainings, one: Technique, base: Plan) -> tuple[Tec
         return one, 0.0, "the plain training has no finite metric to compare with"
     plain_s = plain.time_to(target) or plain.elapsed_s
     times: dict[Technique, float] = {}
-    for knobs in LADDERS.get(one.card.name, ({},)):
+    for knobs in one.card.search:
         variant = replace(one, **knobs)  # type: ignore[type-var]  (every technique is a dataclass)
         course = trainings.course((*base, variant), 0, limit_s=GIVE_UP * plain_s)
         times[variant] = course.time_to(target) or math.inf
@@ -197,7 +191,7 @@ def _trained(trainings: Trainings, base: Plan, plan: Plan, count: int, *, give_u
 
 
 def _verdict(one: Technique, base: Plan, ratio: Interval, what: str) -> Trial:
-    tried = sorted({name for knobs in LADDERS.get(one.card.name, ()) for name in knobs})
+    tried = sorted({name for knobs in one.card.search for name in knobs})
     setting = ", ".join(f"{name} {getattr(one, name)}" for name in tried)
     text = (
         f"{messages.ratio(ratio)} as fast {what}{messages.beside(names(base))}{f', with {setting}' if setting else ''}"

@@ -13,7 +13,7 @@ from hasten.measurement.confidence_sequence import FEWEST_READINGS
 from hasten.techniques.applying import conflict, knobs_of
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.break_even import EXPECTED_SETUP_S, cannot_pay, not_earned_back
+from hasten.tuning.break_even import cannot_pay, not_earned_back
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.context import (
     Laboratory,
@@ -68,7 +68,7 @@ def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, 
     plan = (*base, *company, one)
     guarantee = owed(member.card.guarantee for member in plan)
     gate_s = steps_of(guarantee) * lab.step_s if guarantee is not None else 0.0
-    setup_s = 2 * EXPECTED_SETUP_S.get(one.card.name, 0.0)
+    setup_s = 2 * one.card.setup_s
     limit_s = max(OVERRUN * budget_s, OVERRUN_OF_ALL * lab.budget.total_s) + setup_s + 2 * gate_s
     until_s = min(now_s() + limit_s, lab.budget.hard_stop_s - confirmation_s(lab, plan))
     return told(one, base, lambda: _against(lab, one, base, budget_s=budget_s, company=company), until_s=until_s)
@@ -103,10 +103,10 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
     began = now_s()
     plan = (*base, *company, one)
     why = conflict([other.card for other in plan]) or one.refuse(recipe_with(lab, plan[:-1]), lab.machine)
-    why = why or cannot_pay(one.card.name, lab.recipe, lab.step_s)
+    why = why or cannot_pay(one.card, lab.recipe, lab.step_s)
     if why is not None:
         return blank(one, Verdict.NOT_APPLICABLE, why, base)
-    least_s = least_cost_s(lab) + EXPECTED_SETUP_S.get(one.card.name, 0.0)
+    least_s = least_cost_s(lab) + one.card.setup_s
     if not lab.budget.holds(least_s):
         return blank(one, Verdict.INCONCLUSIVE, f"budget: it needs about {seconds(least_s)}", base)
     bench = bench_of(lab, plan)

@@ -10,7 +10,7 @@ from hasten.base.units import seconds
 from hasten.techniques.applying import conflict
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.break_even import EXPECTED_SETUP_S, cannot_pay
+from hasten.tuning.break_even import cannot_pay
 from hasten.tuning.budget import now_s
 from hasten.tuning.context import Laboratory, Plan, compared, confirmation_s, least_cost_s
 from hasten.tuning.experiment import OVERRUN, blank, experiment, judged, names, proven, told
@@ -34,7 +34,7 @@ def select(lab: Laboratory, free: list[Technique], plan: Kept, *, share: float) 
         plan: empty; filled.
         share: of the budget, counted from its start, that may be used. What measuring the plan afresh takes is left.
     """
-    cheap = [one for one in free if one.card.name not in EXPECTED_SETUP_S]
+    cheap = [one for one in free if not one.card.setup_s]
     survivors: Kept = {}
     unclear: Kept = {}
     yield from _screen(lab, cheap, survivors, unclear, share=share)
@@ -116,12 +116,12 @@ def _add_costly(lab: Laboratory, costly: list[Technique], plan: Kept, *, share: 
     """Try techniques that cost much once beside the plan only: alone they would cost it twice."""
     for one in costly:
         base, left_s = tuple(plan), lab.budget.left_s(share) - confirmation_s(lab, plan)
-        setup_s = EXPECTED_SETUP_S[one.card.name]
+        setup_s = one.card.setup_s
         why = conflict([other.card for other in (*base, one)])
         if why is not None:
             yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which is kept", base)
             continue
-        if left_s < setup_s + least_cost_s(lab) and cannot_pay(one.card.name, lab.recipe, lab.step_s) is None:
+        if left_s < setup_s + least_cost_s(lab) and cannot_pay(one.card, lab.recipe, lab.step_s) is None:
             yield blank(one, Verdict.INCONCLUSIVE, f"budget: it takes {seconds(setup_s)} or more once", base)
             continue
         trial = experiment(lab, one, base, budget_s=left_s)

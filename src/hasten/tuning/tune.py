@@ -32,8 +32,6 @@ REFUSAL_SHARE = 0.25
 
 LEAST_SHARE = 0.02
 """Of a step's time: a stage that takes less has nothing to give that could be told from noise."""
-NOT_ABOUT_TIME = frozenset({"near_memory_limit", "memory_hog", "exploding_gradient"})
-"""Symptoms whose remedies cost time rather than save it: no experiment about speed is spent on those."""
 
 
 def tune(
@@ -140,7 +138,7 @@ def _ruled_out(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> 
     if card.guarantee not in allow:
         why = f"changes more than rounding; pass --allow {card.guarantee} to try it"
         return blank(one, Verdict.NOT_ALLOWED, why)
-    if card.treats and set(card.treats) <= NOT_ABOUT_TIME and card.guarantee in FREE:
+    if not card.saves_time:
         why = "does not save time, so it was not measured; a plan may still use it"
         return blank(one, Verdict.NOT_APPLICABLE, why)
 

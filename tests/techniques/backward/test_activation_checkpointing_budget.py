@@ -17,7 +17,6 @@ from hasten.techniques.backward.activation_checkpointing_budget import (
     within_budget,
 )
 from hasten.techniques.blocks import repeated_blocks
-from hasten.training.inspection import example_model
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
@@ -47,10 +46,11 @@ def recomputed_blocks(model: nn.Module) -> int:
 
 def test_the_fewest_blocks_within_the_budget_are_recomputed() -> None:
     recipe = baseline(task())
-    peaks = [peak_of(recompute_some(example_model(recipe), count), recipe) for count in range(6)]
+    peaks = [peak_of(recompute_some(recipe.subject.fresh_model(), count), recipe) for count in range(6)]
     assert peaks[5] < 0.5 * peaks[0]
     found = [
-        recomputed_blocks(within_budget(example_model(recipe), recipe=recipe, budget=share)) for share in (0.9, 0.6)
+        recomputed_blocks(within_budget(recipe.subject.fresh_model(), recipe=recipe, budget=share))
+        for share in (0.9, 0.6)
     ]
     for count, share in zip(found, (0.9, 0.6), strict=True):
         assert peaks[count] <= share * peaks[0]

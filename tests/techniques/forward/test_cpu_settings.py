@@ -36,7 +36,7 @@ def test_cpu_runtime_sets_threads_and_denormals_and_puts_them_back() -> None:
 def test_settings_of_other_hardware_are_refused() -> None:
     on_cpu, on_gpu = baseline(mlp_task()), baseline(mlp_task(), device="cuda")
     old = msgspec.structs.replace(facts(), gpu=Gpu(name="Old", capability=(6, 1), memory_bytes=1))
-    assert "about the CPU" in make("cpu_runtime").refuse(on_gpu, old)
+    assert "on cuda, but this technique is for CPUs" in make("cpu_runtime").refuse(on_gpu, old)
     assert "has no TF32" in make("tf32").refuse(on_cpu, old)
     assert "Old has no TF32 units" in make("tf32").refuse(on_gpu, old)
     assert "Old has no float16 units" in make("fp16").refuse(on_gpu, old)

@@ -32,7 +32,7 @@ def on_gpu(task: Task) -> Recipe:
 
 def test_cuda_graphs_refuse_cpus_short_runs_and_changing_shapes() -> None:
     technique, machine = make("cuda_graphs"), with_gpu((8, 0))
-    assert "the run is on 'cpu'" in str(technique.refuse(baseline(mlp_task(stop=LONG)), machine))
+    assert "the run is on cpu" in str(technique.refuse(baseline(mlp_task(stop=LONG)), machine))
     assert "too few" in str(technique.refuse(on_gpu(mlp_task()), machine))
     growing = make("progressive_length").apply(on_gpu(block_task(stop=LONG)))
     assert "shape of the batches changes" in str(technique.refuse(growing, machine))
@@ -87,7 +87,7 @@ def wide() -> nn.Module:
 
 def test_float8_refuses_what_cannot_multiply_it(monkeypatch: pytest.MonkeyPatch) -> None:
     technique, task = make("fp8", {"least": 32}), mlp_task(model=wide)
-    assert "the run is on 'cpu'" in str(technique.refuse(baseline(task), with_gpu((9, 0))))
+    assert "the run is on cpu" in str(technique.refuse(baseline(task), with_gpu((9, 0))))
     assert "8.0; float8 products came with 8.9" in str(technique.refuse(on_gpu(task), with_gpu((8, 0))))
     monkeypatch.setattr(fp8.importlib.util, "find_spec", lambda name: None)
     assert "pip install torchao" in str(technique.refuse(on_gpu(task), with_gpu((9, 0))))

@@ -38,7 +38,7 @@ def test_wide_layers_train_in_int8_and_become_plain_again() -> None:
 
 def test_refuses_gpus_and_models_without_wide_layers() -> None:
     technique = make("int8_linear")
-    assert "about the CPU" in technique.refuse(baseline(mlp_task(), device="cuda"), facts())
+    assert "on cuda, but this technique is for CPUs" in technique.refuse(baseline(mlp_task(), device="cuda"), facts())
     reason = technique.refuse(baseline(mlp_task()), facts())
     assert reason is not None
     assert "int8" in reason or "VNNI" in reason

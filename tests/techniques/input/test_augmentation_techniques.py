@@ -19,6 +19,7 @@ from hasten.techniques.forward.channels_last import batch_to_channels_last
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.tuning.context import Hints
 from hasten.tuning.tune import tune
 
 from tiny_tasks import block_task, cnn_task, mlp_task
@@ -128,8 +129,9 @@ def test_images_of_one_channel_are_laid_out_by_their_strides_too() -> None:
 
 def test_delivery_is_tried_where_the_input_costs_nothing_for_it_saves_in_the_forward_pass() -> None:
     recipe, name = baseline(cnn_task(stop=Stop(steps=4000))), "channels_last_delivery"
-    small_input = {Stage.INPUT: 0.001, Stage.FORWARD: 0.5}
-    *_, tuning = tune(recipe, facts(), budget_s=0.1, only=[name], shares=small_input)
+    in_forward = Hints(stage_s={Stage.INPUT: 1e-9, Stage.FORWARD: 5e-7}, step_s=1e-6)  # no real step is shorter
+    *_, tuning = tune(recipe, facts(), budget_s=0.1, only=[name], hints=in_forward)
     assert tuning.trials[0].verdict is not Verdict.NOT_APPLICABLE
-    *_, tuning = tune(recipe, facts(), budget_s=0.1, only=[name], shares={Stage.INPUT: 0.5, Stage.FORWARD: 0.001})
-    assert tuning.trials[0].reason == "forward takes 0.1 % of a step: it could gain 1.00x at the most"
+    in_input = Hints(stage_s={Stage.INPUT: 5e-7, Stage.FORWARD: 1e-9}, step_s=1e-6)
+    *_, tuning = tune(recipe, facts(), budget_s=0.1, only=[name], hints=in_input)
+    assert tuning.trials[0].reason == "forward takes 0.1 % of a step: at most 1.00x could be gained"

@@ -86,7 +86,7 @@ def test_refuses_with_the_fact_that_stands_against_it() -> None:
 
     assert "1024 inputs or more" in reason(mlp_task())
     assert "of the data are not zero" in reason(word_task(share=0.2))
-    assert "do not go straight" in reason(word_task(model=Late))
+    assert "does not go directly into one linear layer" in reason(word_task(model=Late))
 
     def tied() -> nn.Module:
         model = nn.Sequential(nn.Linear(1200, 1200), nn.Linear(1200, 1200), nn.Linear(1200, 2))

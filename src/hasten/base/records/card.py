@@ -1,5 +1,6 @@
 """What a technique says of itself, as data: everything that order, choice and documentation need."""
 
+from hasten.base.records.plan import Knob
 from hasten.base.records.record import Record
 from hasten.base.stages import Guarantee, Stage
 
@@ -20,6 +21,12 @@ class Card(Record, frozen=True):
         best_with: names of techniques without which it gains little. Tuning tries it together with them, also where
             they gain nothing without it.
         saves_in: the stage whose time it saves, where that is another one than the stage where it acts.
+        exploits: features of a machine, named as in `hasten.machine.advice.FEATURES`, that it makes use of. Where one
+            was measured to be faster, the machine's advice is to try this technique.
+        saves_time: False for what saves memory or protects a training: no experiment about speed is spent on it.
+        setup_s: seconds that its first steps may take once, as a compilation does. Such techniques are tried last,
+            beside the plan so far, and only where the training is long enough to earn that back.
+        search: knobs that tuning by whole trainings tries on the first seed; the best go on to the other seeds.
         exceptions: name of a contract check that it does not pass -> the reason why that is right.
     """
 
@@ -34,4 +41,8 @@ class Card(Record, frozen=True):
     after: tuple[str, ...] = ()
     best_with: tuple[str, ...] = ()
     saves_in: Stage | None = None
+    exploits: tuple[str, ...] = ()
+    saves_time: bool = True
+    setup_s: float = 0.0
+    search: tuple[dict[str, Knob], ...] = ({},)
     exceptions: dict[str, str] = {}

@@ -49,7 +49,7 @@ class Machine(Record, frozen=True):
     python: str
     torch: str
     peaks: tuple[Peak, ...] = ()
-    remarks: tuple[str, ...] = ()  # what stands out, in plain words
+    remarks: tuple[str, ...] = ()  # what could not be measured, and why
     measured_s: float = 0.0  # how long measuring took
 
     def peak(

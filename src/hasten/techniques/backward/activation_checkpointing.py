@@ -39,7 +39,6 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import AroundBlock, Forward, repeated_blocks, unwrap_forward, wrap_forward
 from hasten.techniques.dry_run import error_text, layer_of
 from hasten.techniques.example_pass import first_difference, passes
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 EXPENSIVE = frozenset(
@@ -91,11 +90,11 @@ def why_not(recipe: Recipe, around: AroundBlock) -> str | None:
     Two passes with and without recomputation must agree in the loss, every gradient, every buffer, the counters and
     generators that layers hold, and the global generators. What a class is called decides nothing.
     """
-    if not repeated_blocks(example_model(recipe)):
+    if not repeated_blocks(recipe.subject.model()):
         return "the model has no list or sequence of blocks to recompute one by one"
-    expected = passes(example_model(recipe), recipe)
+    expected = passes(recipe.subject.fresh_model(), recipe)
     try:
-        found = passes(wrap_blocks(example_model(recipe), around), recipe)
+        found = passes(wrap_blocks(recipe.subject.fresh_model(), around), recipe)
     except Exception as error:  # noqa: BLE001  (the model is the person's: anything may be raised)
         layer = layer_of(error)
         where = f" in the layer {layer!r}" if layer else ""
@@ -103,7 +102,7 @@ def why_not(recipe: Recipe, around: AroundBlock) -> str | None:
     different = first_difference(expected, found)
     if different is None:
         return None
-    if first_difference(expected, passes(example_model(recipe), recipe)) is not None:
+    if first_difference(expected, passes(recipe.subject.fresh_model(), recipe)) is not None:
         return f"the model does not repeat itself bit for bit on four samples ({different} differs between two runs)"
     return (
         f"recomputing the blocks changes {different} on four samples: something in them (statistics, a counter, "
@@ -129,6 +128,7 @@ class ActivationCheckpointing:
         treats=("near_memory_limit",),
         needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
         conflicts=("activation_checkpointing_selective",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -152,6 +152,7 @@ class ActivationCheckpointingSelective:
         source="Korthikanti et al., 2022, arXiv:2205.05198",
         treats=("near_memory_limit",),
         needs=("a model with a list or sequence of blocks that compute the same when they run twice",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

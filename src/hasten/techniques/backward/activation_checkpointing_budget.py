@@ -39,7 +39,7 @@ from hasten.data.batch import split_batch
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.backward.activation_checkpointing import recomputed, why_not
 from hasten.techniques.blocks import repeated_blocks, unwrap_forward, wrap_forward
-from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.inspection import copy_of
 from hasten.training.recipe import Function, Recipe
 
 TRIED = 8
@@ -67,7 +67,7 @@ def peak_of(model: nn.Module, recipe: Recipe) -> int:
 
     Activations have the same bytes on every device, but for scratch memory inside of operations.
     """
-    batch = split_batch(example_batch(recipe, recipe.input.batch_size), recipe.backward.micro_batch)[0]
+    batch = split_batch(recipe.subject.batch(recipe.input.batch_size), recipe.backward.micro_batch)[0]
     predict, loss = _wrapped(recipe.forward.predict, recipe), _wrapped(recipe.forward.loss, recipe)
 
     def run() -> None:
@@ -132,6 +132,7 @@ class ActivationCheckpointingBudget:
             "cuda_graphs",
         ),
         after=("micro_batch",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -139,7 +140,7 @@ class ActivationCheckpointingBudget:
         reason = why_not(recipe, recomputed)
         if reason is not None:
             return reason
-        count, least = choose(example_model(recipe), recipe=recipe, budget=self.budget)
+        count, least = choose(recipe.subject.model(), recipe=recipe, budget=self.budget)
         if count is None:
             return f"recomputing blocks takes the peak to {least:.0%} of the plain one at best, above {self.budget:.0%}"
         return None

@@ -34,7 +34,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.dry_run import error_text, layer_of
 from hasten.techniques.example_pass import Pass, dropout_off, far_off, passes
-from hasten.training.inspection import example_model, silence_dropout
+from hasten.training.inspection import silence_dropout
 from hasten.training.recipe import Recipe
 
 SAMPLES, PART = 8, 3
@@ -51,7 +51,7 @@ def why_not_in_parts(recipe: Recipe) -> str | None:
     part = min(PART, samples - 1)
 
     def tried(size: int | None, seed: int = 0) -> Pass:
-        model = silence_dropout(example_model(recipe))
+        model = silence_dropout(recipe.subject.fresh_model())
         return passes(model, recipe, samples=samples, count=1, size=size, seed=seed)[0]
 
     with dropout_off():
@@ -94,6 +94,7 @@ class MicroBatch:
         source="Ott et al., 2018, arXiv:1806.00187",
         treats=("near_memory_limit",),
         needs=("a model and a loss that treat each sample by itself (no batch norm, no contrastive loss)",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

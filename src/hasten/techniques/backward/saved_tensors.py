@@ -43,7 +43,7 @@ from hasten.data.batch import tensors_of
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
 from hasten.techniques.blocks import unwrap_forward
-from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.inspection import copy_of
 from hasten.training.recipe import Function, Recipe
 
 Unpack: TypeAlias = Callable[[], Tensor]
@@ -149,12 +149,13 @@ class LosslessSaved:
         treats=("near_memory_limit", "memory_hog"),
         needs=("dropout, max pooling, a ReLU whose result nobody else keeps, or tensors that are kept twice",),
         conflicts=("compile", "compile_regions", "int8_saved"),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models that save no masks or indices, no signs, and nothing twice."""
         dropout, pooling = nn.modules.dropout._DropoutNd, nn.modules.pooling._MaxPoolNd  # bases of torch's layers
-        model = example_model(recipe)
+        model = recipe.subject.fresh_model()
         for module in model.modules():
             if isinstance(module, pooling) or (isinstance(module, dropout) and module.p > 0):
                 return None
@@ -170,7 +171,7 @@ class LosslessSaved:
 
 def signs_alone(model: nn.Module, recipe: Recipe) -> list[str]:
     """Return the ReLU layers of a model whose result nobody else keeps; the model is tried with two samples."""
-    batch = example_batch(recipe)
+    batch = recipe.subject.batch()
     with preserved():
         return lone_relus(model, lambda: recipe.forward.predict(model, batch))
 
@@ -189,7 +190,7 @@ def keeps_twice(model: nn.Module, recipe: Recipe) -> bool:
         return pack
 
     with preserved():
-        with_packed(recipe.forward.predict, packs)(model, example_batch(recipe))
+        with_packed(recipe.forward.predict, packs)(model, recipe.subject.batch())
     return bool(found)
 
 
@@ -217,6 +218,7 @@ class Int8Saved:
         source="Chen et al., 2021, arXiv:2104.14129",
         treats=("near_memory_limit", "memory_hog"),
         conflicts=("compile", "compile_regions"),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

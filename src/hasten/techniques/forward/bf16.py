@@ -48,6 +48,7 @@ class Bf16:
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("bfloat16 instructions: AVX512-BF16 or AMX on a CPU, compute capability 8.0 on a GPU",),
         after=("compile",),
+        exploits=("bfloat16 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -32,7 +32,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, map_tensors
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 
@@ -78,11 +77,12 @@ class ChannelsLast:
         source="PyTorch tutorial 'Channels Last Memory Format' (2020)",
         treats=("low_compute_efficiency",),
         needs=("a model with 2-dimensional convolutions",),
+        exploits=("channels_last convolution",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without 2-dimensional convolutions."""
-        if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in example_model(recipe).modules()):
+        if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in recipe.subject.model().modules()):
             return "the model has no 2-dimensional convolution"
         return None
 

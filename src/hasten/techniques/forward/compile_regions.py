@@ -31,9 +31,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, repeated_blocks, unwrap_forward, wrap_forward
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 
 SHORTEST_RUN_STEPS = 200
 """Below this many updates no compilation of a block has been seen to pay."""
@@ -74,16 +72,17 @@ class CompileRegions:
         treats=("small_kernels", "host_bound", "low_compute_efficiency", "cold_start"),
         needs=("a C++ compiler on a CPU", "a model with a repeated block"),
         conflicts=("compile",),
+        setup_s=20.0,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse without a compiler, without repeated blocks, and where the run is too short."""
         if recipe.device.is_host and machine.compiler is None:
             return "compiling for a CPU needs a C++ compiler (g++ or clang++), and none was found"
-        steps = total_steps(recipe)
+        steps = recipe.subject.planned_steps
         if steps is not None and steps < SHORTEST_RUN_STEPS:
             return f"the run makes at most {steps} updates, too few for a compilation to pay off"
-        kinds = [type(block) for block in repeated_blocks(example_model(recipe)).values()]
+        kinds = [type(block) for block in repeated_blocks(recipe.subject.model()).values()]
         if len(kinds) == len(set(kinds)):
             return "the model has no block that repeats; compile does the whole of it"
         return None

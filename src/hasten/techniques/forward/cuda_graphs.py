@@ -37,7 +37,6 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.compile import SHORTEST_RUN_STEPS
 from hasten.training.recipe import Function, Recipe
-from hasten.training.session import total_steps
 
 
 def recorded(function: Function) -> Function:
@@ -81,7 +80,7 @@ class CudaGraphs:
         """Refuse CPUs, short runs, and inputs whose shape changes."""
         if not recipe.device.is_cuda:
             return f"CUDA graphs need a CUDA device; the run is on {recipe.device}"
-        steps = total_steps(recipe)
+        steps = recipe.subject.planned_steps
         if steps is not None and steps < SHORTEST_RUN_STEPS:
             return f"the run makes at most {steps} updates, too few for a compilation to pay off"
         if recipe.input.curriculum:

@@ -52,6 +52,7 @@ class Fp16:
         needs=("float16 arithmetic: AVX512-FP16 or AMX-FP16 on a CPU, compute capability 7.0 on a GPU",),
         conflicts=("bf16", "optimizer_in_backward"),
         after=("compile",),
+        exploits=("float16 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -36,7 +36,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 OLDEST = (8, 9)
@@ -105,6 +104,7 @@ class Fp8:
         needs=("a GPU of compute capability 8.9 or later", "torchao", "wide linear layers"),
         conflicts=("int8_linear", "low_rank_linear", "sparse_input"),
         after=("bf16",),
+        exploits=("float8 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -116,7 +116,7 @@ class Fp8:
             return f"{machine.gpu.name} has compute capability {number}; float8 products came with 8.9"
         if importlib.util.find_spec("torchao") is None:
             return "float8 training needs torchao, which is not installed; install it with `pip install torchao`"
-        if not wide_layers(example_model(recipe), self.least):
+        if not wide_layers(recipe.subject.model(), self.least):
             return f"no linear layer but the last has {self.least} inputs and outputs, in multiples of {MULTIPLE}"
         return None
 

@@ -40,7 +40,6 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, target_of
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
-from hasten.training.inspection import example_model
 from hasten.training.loss import Count, CrossEntropy, Loss
 from hasten.training.recipe import Recipe
 
@@ -157,7 +156,7 @@ def hand_on(model: nn.Module) -> nn.Module:
 
 def why_not_last(recipe: Recipe) -> str | None:
     """Return why the output of the model is not that of its last linear layer, or None; runs it on one sample."""
-    model = example_model(recipe).eval()
+    model = recipe.subject.fresh_model().eval()
     layer = last_linear(model)
     if layer is None:
         return "the model has no linear layer"
@@ -169,7 +168,7 @@ def why_not_last(recipe: Recipe) -> str | None:
         made.append(output)
 
     layer.register_forward_hook(note)
-    sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.task.data.train[0])
+    sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.subject.train_data()[0])
     for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)
     with preserved(), torch.no_grad():
@@ -195,13 +194,15 @@ class FusedLinearCrossEntropy:
         source="Wijmans et al., 2024, arXiv:2411.09009; Hsu et al., 2024, arXiv:2410.10989",
         treats=("near_memory_limit", "memory_hog"),
         needs=("cross-entropy as the loss, of many classes", "a linear layer that makes the output"),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse other losses, few classes, and outputs that are not just a linear layer's."""
-        if not isinstance(recipe.forward.loss, CrossEntropy):
-            return f"the loss is not cross-entropy but {type(recipe.forward.loss).__name__}"
-        if recipe.forward.loss.weight is not None or recipe.forward.loss.label_smoothing:
+        loss = recipe.subject.loss
+        if not isinstance(loss, CrossEntropy):
+            return f"the loss is not cross-entropy but {type(loss).__name__}"
+        if loss.weight is not None or loss.label_smoothing:
             return "the cross-entropy has class weights or label smoothing"
         return why_not_last(recipe)
 

@@ -38,7 +38,6 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.int8.convert import convert, revert
 from hasten.techniques.forward.int8.layers import MIN_FEATURES, choose
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE, unsupported
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 
@@ -70,6 +69,7 @@ class Int8Training:
         source="Dettmers et al., 2022, arXiv:2208.07339; Xi et al., 2024, arXiv:2403.12422",
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("a CPU with AVX512-VNNI", "linear layers of a few hundred features"),
+        exploits=("int8 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -80,7 +80,7 @@ class Int8Training:
         if reason is not None:
             return reason
         try:
-            choose(example_model(recipe), min_features=self.min_features)
+            choose(recipe.subject.model(), min_features=self.min_features)
         except Refused as refusal:
             return str(refusal).rstrip(".")
         return None

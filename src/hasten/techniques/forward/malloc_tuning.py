@@ -44,7 +44,6 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import size_of
 from hasten.measurement.resident import give_free_memory_back
 from hasten.measurement.saved import each_saved_storage
-from hasten.training.inspection import example_batch, example_model
 from hasten.training.recipe import Recipe
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
@@ -110,7 +109,7 @@ class MallocTuning:
 
 def largest_block(recipe: Recipe) -> int:
     """Return the bytes of the largest gradient or saved activation of a step, the latter scaled up from two samples."""
-    model, batch = example_model(recipe), example_batch(recipe)
+    model, batch = recipe.subject.fresh_model(), recipe.subject.batch()
     scale, largest = recipe.input.batch_size / size_of(batch), max(map(_bytes, model.parameters()), default=0)
     kept: list[int] = []
     with preserved(), each_saved_storage(lambda storage: kept.append(storage.nbytes()), exclude=model.parameters()):

@@ -56,6 +56,7 @@ class MathAttention:
         treats=("low_compute_efficiency", "backward_anomaly"),
         needs=("a run on the CPU", "a model that calls F.scaled_dot_product_attention"),
         conflicts=("sdpa", "cpu_flash_attention"),
+        setup_s=20.0,  # it makes a compilation of the model anew
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -59,6 +59,7 @@ class OneDnnFp32:
         source="pytorch pull request 116015 (2024)",
         treats=("low_compute_efficiency",),
         needs=("an x86 CPU with AVX-512 that is not Intel's", "float32 matrix products"),
+        exploits=("oneDNN matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -44,7 +44,7 @@ from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.example_pass import far_off, passes
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
 from hasten.techniques.forward.attention.tracing import lead_to_kernel, outcomes, recognized
-from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.inspection import copy_of
 from hasten.training.recipe import Recipe
 
 
@@ -58,7 +58,7 @@ class Found:
 
 def look(model: nn.Module, recipe: Recipe) -> tuple[Found, str]:
     """Return what can be done for a model, and why not more; the model and the global generators stay untouched."""
-    batch = example_batch(recipe)
+    batch = recipe.subject.batch()
     with preserved():
         tried = copy_of(model)
         multihead = why_not_multihead(tried, lambda: recipe.forward.predict(tried, batch))
@@ -94,7 +94,7 @@ def _why_different(model: nn.Module, names: tuple[str, ...], recipe: Recipe) -> 
 
 def _gradients(model: nn.Module, recipe: Recipe) -> dict[str, Tensor]:
     """Return parameter -> gradient of the loss of two samples, from the task's seed."""
-    return passes(model, recipe, samples=2, count=1, seed=recipe.task.seed)[0].gradients
+    return passes(model, recipe, samples=2, count=1, seed=recipe.subject.seed)[0].gradients
 
 
 def fuse(model: nn.Module, *, recipe: Recipe) -> nn.Module:
@@ -126,7 +126,7 @@ class Sdpa:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without such attention, and those that use the attention weights."""
-        found, why = look(example_model(recipe), recipe)
+        found, why = look(recipe.subject.fresh_model(), recipe)
         return None if found.by_hand or found.weights_unused else why
 
     def apply(self, recipe: Recipe) -> Recipe:

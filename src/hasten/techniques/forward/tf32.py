@@ -58,6 +58,7 @@ class Tf32:
         treats=("precision_unused", "low_compute_efficiency"),
         needs=("a GPU of compute capability 8.0",),
         conflicts=("onednn_fp32",),
+        exploits=("tf32 matmul",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

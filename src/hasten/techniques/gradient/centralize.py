@@ -31,7 +31,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.gradient.rows import gradients
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters
 
@@ -61,7 +60,7 @@ class Centralize:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without a weight matrix that has more than one input."""
-        shapes = [parameter.shape for parameter in example_model(recipe).parameters() if parameter.ndim > 1]
+        shapes = [parameter.shape for parameter in recipe.subject.model().parameters() if parameter.ndim > 1]
         if all(shape[1:].numel() == 1 for shape in shapes):
             return "the model has no weight with several inputs to take a mean over"
         return None

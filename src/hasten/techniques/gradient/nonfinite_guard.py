@@ -81,6 +81,7 @@ class NonfiniteGuard:
         source="Micikevicius et al., 2018, arXiv:1710.03740",
         treats=("exploding_gradient",),
         conflicts=("optimizer_in_backward",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

@@ -41,20 +41,13 @@ from hasten.data.augmentation.mixing import MixUp
 from hasten.data.augmentation.rows import AddNoise
 from hasten.data.augmentation.trivial import TrivialAugment
 from hasten.data.batch import Batch, first_input, target_of
-from hasten.data.loading.loaders import per_sample, whole
-from hasten.training.inspection import example_model
+from hasten.data.loading.loaders import whole
 from hasten.training.recipe import Recipe
 
 Kind = Literal["shift_flip", "shift", "erase", "trivial", "mixup", "noise"]
 _LOOK = 2  # samples
 _SMALLEST = 4  # pixels each way
 _SHIFT = 8  # the side of an image over the most that it is shifted
-
-
-def _first(recipe: Recipe) -> Batch:
-    size = min(_LOOK, len(recipe.task.data.train))  # type: ignore[arg-type]
-    with preserved():
-        return next(iter(per_sample(recipe.task.data.train, size)(torch.arange(size))))[1]
 
 
 def _channels_last(images: Tensor) -> bool:
@@ -86,7 +79,7 @@ def _classes(recipe: Recipe, batch: Batch) -> int | None:
         return None
     for prepare in recipe.input.batch_transforms:
         batch = prepare(batch)
-    model = example_model(recipe).eval()
+    model = recipe.subject.fresh_model().eval()
     with preserved(), torch.no_grad():
         return int(recipe.forward.predict(model, batch).shape[1])
 
@@ -113,7 +106,7 @@ class Augmentation:
             return "the task augments its samples already"
         if recipe.input.loader is whole:
             return "a full batch is built only once and the same in every epoch"
-        batch = _first(recipe)
+        batch = recipe.subject.raw_batch(_LOOK)
         samples, target = first_input(batch), target_of(batch)
         shape = tuple(samples.shape[1:])
         if self.kind in ("mixup", "noise") and not samples.is_floating_point():
@@ -133,6 +126,6 @@ class Augmentation:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the changes."""
-        batch = _first(recipe)
+        batch = recipe.subject.raw_batch(_LOOK)
         made = changes(self.kind, first_input(batch), _classes(recipe, batch) if self.kind == "mixup" else None)
         return recipe.with_input(augment=(*recipe.input.augment, *made))

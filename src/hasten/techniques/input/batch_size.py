@@ -47,12 +47,13 @@ class BatchSize:
         idea="larger batches, fewer updates",
         source="Goyal et al., 2017, arXiv:1706.02677; McCandlish et al., 2018, arXiv:1812.06162",
         treats=("small_kernels", "host_bound", "memory_headroom", "noise_dominated"),
+        search=({"factor": 2}, {"factor": 4}),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse batches that would hold the whole training set."""
-        size, samples = recipe.input.batch_size, len(recipe.task.data.train)  # type: ignore[arg-type]
-        if size * self.factor > samples:
+        size, samples = recipe.input.batch_size, recipe.subject.train_samples
+        if samples is not None and size * self.factor > samples:
             return f"{self.factor} times {size} samples are more than the {samples} that there are"
         return None
 

@@ -51,8 +51,7 @@ class BatchedGather:
         """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
         if reason := no_own_loader(recipe):
             return reason
-        data = recipe.task.data
-        return why_not(data.train) or why_not(data.valid)
+        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data())
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""

@@ -60,7 +60,7 @@ class BlockShuffle:
         """Refuse data that are in memory or fit there, full batches, and recipes with another order."""
         if (reason := order_is_taken(recipe)) is not None:
             return reason
-        data = recipe.task.data.train
+        data = recipe.subject.train_data()
         if isinstance(data, TensorDataset):
             return "the samples are in memory already"
         sample = default_collate([data[0]])

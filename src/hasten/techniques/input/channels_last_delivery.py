@@ -24,7 +24,6 @@ Source
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import nn
 
 from hasten.base.records.card import Card
@@ -32,9 +31,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import changed_in_turn, inputs_of
-from hasten.data.loading.loaders import per_sample
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
@@ -58,12 +55,10 @@ class ChannelsLastDelivery:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without 2-dimensional convolutions, and batches without images or in that layout already."""
-        if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in example_model(recipe).modules()):
+        if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in recipe.subject.model().modules()):
             return "the model has no 2-dimensional convolution"
         with preserved():
-            size = min(_LOOK, len(recipe.task.data.train))  # type: ignore[arg-type]
-            _, batch = next(iter(per_sample(recipe.task.data.train, size)(torch.arange(size))))
-            batch = changed_in_turn(batch, recipe.input.batch_transforms)
+            batch = changed_in_turn(recipe.subject.raw_batch(_LOOK), recipe.input.batch_transforms)
         images = [column for column in inputs_of(batch) if column.ndim == 4]
         if not images:
             return "the batches have no images: (batch, channels, height, width)"

@@ -37,9 +37,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, map_tensors, target_of
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 
 LEVELS = 4
 """Sizes that a growing input goes through: each is a new shape to the compiler and to kernel caches."""
@@ -81,12 +79,12 @@ def shrunk(batch: Batch, progress: float, *, first: float, until: float) -> Batc
 
 def why_not(recipe: Recipe, cut: Callable[[Batch, float], Batch]) -> str | None:
     """Return why the model does not take the smallest input, or None; runs it once on one sample."""
-    if total_steps(recipe) is None and recipe.task.stop.seconds is None:
+    if not recipe.subject.has_length:
         return "needs a run with a known length (epochs, steps or seconds)"
-    sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.task.data.train[0])
+    sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.subject.train_data()[0])
     for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)
-    model: nn.Module = example_model(recipe).eval()
+    model: nn.Module = recipe.subject.fresh_model().eval()
     with preserved(), torch.no_grad():
         small = cut(sample, 0.0)
         try:
@@ -115,7 +113,7 @@ class ProgressiveLength:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data without sequences, and models that need the full length."""
-        inputs, target = recipe.task.data.train[0][0], torch.as_tensor(recipe.task.data.train[0][-1])
+        inputs, target = recipe.subject.train_data()[0][0], torch.as_tensor(recipe.subject.train_data()[0][-1])
         shape = torch.as_tensor(inputs).shape
         if target.ndim < 1 or not shape or shape[0] != target.shape[0] or len(target) < 4:
             return "the data have no sequences with a target for each position"
@@ -146,7 +144,7 @@ class ProgressiveResolution:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data without images, and models that need the full size."""
-        image = torch.as_tensor(recipe.task.data.train[0][0])
+        image = torch.as_tensor(recipe.subject.train_data()[0][0])
         if image.ndim != 3 or not image.is_floating_point():
             return "the data have no images (channels, height, width) of floating-point numbers"
         return why_not(recipe, partial(shrunk, first=self.first, until=self.until))

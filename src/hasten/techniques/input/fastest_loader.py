@@ -64,7 +64,7 @@ class FastestLoader:
         """Refuse recipes with another loader, what a gather serves, and samples that depend on the order of reading."""
         if reason := no_own_loader(recipe):
             return reason
-        if recipe.device.is_host and why_not(recipe.task.data.train) is None:
+        if recipe.device.is_host and why_not(recipe.subject.train_data()) is None:
             return "the samples can be gathered from memory, where batched_gather is fastest"
         return cannot_be_seeded(recipe)
 

@@ -40,10 +40,8 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import derive
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, size_of, target_of
-from hasten.training.inspection import example_batch
 from hasten.training.loss import Count, CrossEntropy, Loss, LossFunction, SquaredError
 from hasten.training.recipe import Recipe
-from hasten.training.session import steps_per_epoch, total_steps
 
 LEAST_EPOCHS = 4
 """With fewer, the epochs that can leave something out are fewer than those that cannot."""
@@ -168,20 +166,20 @@ class InfoBatch:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse other losses, full-batch descent, short runs, runs that end by the clock, and packed batches."""
-        loss = recipe.forward.loss
+        loss = recipe.subject.loss
         if not isinstance(loss, CrossEntropy | SquaredError):
             return f"the loss of each sample is unknown: needs cross-entropy; found {type(loss).__name__}"
-        per_epoch = steps_per_epoch(recipe)
+        per_epoch = recipe.subject.steps_per_epoch
         if per_epoch == 1:
             return "every update uses all samples (full-batch descent)"
-        steps = total_steps(recipe)
-        if steps is None:
+        steps = recipe.subject.planned_steps
+        if steps is None or per_epoch is None:
             return "needs a number of epochs or steps; the run ends by time only"
         if steps < LEAST_EPOCHS * per_epoch:
             return f"a run of {steps / per_epoch:.1f} epochs is too short: the first and the last use all samples"
         if recipe.input.sampling is not None:
             return "another technique selects the samples already"
-        if len(example_batch(recipe)[-1]) != 2:
+        if len(recipe.subject.batch()[-1]) != 2:
             return "batches need one row per sample"
         return None
 

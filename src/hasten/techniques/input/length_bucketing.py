@@ -40,7 +40,6 @@ from hasten.data.loading.gather import take, why_not
 from hasten.data.loading.order import bucketed, shuffled
 from hasten.techniques.input.own_order import order_is_taken
 from hasten.techniques.input.padding import cut_padding, least_padding, lengths_of
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 _PORTION = 4096  # samples
@@ -90,7 +89,7 @@ class LengthBucketing:
         """Refuse data that are no padded texts, have little padding, or a model to which padding is not nothing."""
         if (reason := order_is_taken(recipe)) is not None:
             return reason
-        data = recipe.task.data.train
+        data = recipe.subject.train_data()
         if reason := why_not(data):
             return f"their lengths would take a pass over all samples: {reason}"
         batch = take(data, torch.arange(min(_PORTION, len(data))))  # type: ignore[arg-type]
@@ -104,7 +103,7 @@ class LengthBucketing:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the order in place and cut padding off every batch."""
-        order = Buckets(recipe.task.data.train, self.padding, recipe.input.batch_size, self.batches)
+        order = Buckets(recipe.subject.train_data(), self.padding, recipe.input.batch_size, self.batches)
         cut = partial(cut_padding, padding=self.padding)
         return recipe.with_input(order=order).with_batch_transform(cut)
 
@@ -112,7 +111,7 @@ class LengthBucketing:
 def _changed_by_cutting(recipe: Recipe, batch: Batch, padding: int) -> str | None:
     """Return why the shortest texts are not the same to the model without their padding, or None if they are."""
     batch = changed_in_turn(batch, recipe.input.batch_transforms)
-    model = example_model(recipe).eval()
+    model = recipe.subject.fresh_model().eval()
     with preserved(), torch.no_grad():
         long = recipe.forward.predict(model, batch)
         try:

@@ -50,7 +50,7 @@ Processes = Annotated[int, Meta(ge=0, le=256, description="processes that read s
 def _refused(recipe: Recipe) -> str | None:
     if reason := no_own_loader(recipe):
         return reason
-    if why_not(recipe.task.data.train) is None:
+    if why_not(recipe.subject.train_data()) is None:
         return "the samples can be gathered, which costs less than to pass them from one thread to another"
     return cannot_be_seeded(recipe)
 

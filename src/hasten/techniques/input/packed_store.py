@@ -46,7 +46,6 @@ from hasten.data.packing.materialize import check_repeatable, some_places
 from hasten.data.packing.pack_dataset import is_packed, packed
 from hasten.techniques.input.sample_loading import no_own_loader
 from hasten.training.recipe import Recipe
-from hasten.training.session import steps_per_epoch, total_steps
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,10 @@ class PackedStore:
         """Refuse what is in memory already, changes from read to read, cannot be told apart, or takes too long."""
         if reason := no_own_loader(recipe):
             return reason
-        data = recipe.task.data
-        if why_not(data.train) is None and why_not(data.valid) is None:
+        datasets = recipe.subject.train_data(), recipe.subject.valid_data()
+        if all(why_not(dataset) is None for dataset in datasets):
             return "the samples can be gathered from where they are"
-        for dataset in (data.train, data.valid):
+        for dataset in datasets:
             if reason := _cannot_be_packed(dataset):
                 return reason
         return self._too_long(recipe)
@@ -96,9 +95,9 @@ class PackedStore:
         return recipe.with_input(loader=FromStore(cache_folder() / "stores"))
 
     def _too_long(self, recipe: Recipe) -> str | None:
-        packing_s = sum(_packing_s(dataset) for dataset in (recipe.task.data.train, recipe.task.data.valid))
-        steps = total_steps(recipe)
-        if packing_s and steps is not None and steps <= steps_per_epoch(recipe):
+        packing_s = sum(_packing_s(dataset) for dataset in (recipe.subject.train_data(), recipe.subject.valid_data()))
+        steps, per_epoch = recipe.subject.planned_steps, recipe.subject.steps_per_epoch
+        if packing_s and steps is not None and per_epoch is not None and steps <= per_epoch:
             return "the training reads each sample at most once, so packing cannot pay off"
         if packing_s > self.longest_s:
             return f"packing would take about {seconds(packing_s)}, more than the {seconds(self.longest_s)} allowed"

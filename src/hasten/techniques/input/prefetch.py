@@ -56,6 +56,7 @@ class Prefetch:
             "loader_workers",
             "packed_store",
         ),
+        exploits=("pinned memory",),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

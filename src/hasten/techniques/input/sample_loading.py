@@ -6,7 +6,7 @@ from hasten.base.seeds import preserved, seed_all
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.loading.loaders import per_sample
 from hasten.data.loading.sample_randomness import drawn_from, seeding_controls
-from hasten.training.recipe import Recipe, sample_loader
+from hasten.training.recipe import Recipe
 
 _TRIAL = 2  # samples
 RANDOM = "the samples draw random numbers, which threads would draw in an order of chance: use loader_workers"
@@ -15,19 +15,19 @@ GLOBAL = "the batches draw from the global random generators, as dropout does: t
 
 def no_own_loader(recipe: Recipe) -> str | None:
     """Return why there is no loader of the task's own to replace, or None if there is one."""
-    if recipe.input.loader == sample_loader(recipe.task):
+    if recipe.input.loader == recipe.subject.reader:
         return None
     return "the batches do not come from the per-sample loader (a full batch is built only once)"
 
 
 def samples_are_random(recipe: Recipe) -> bool:
     """Return whether the training or validation samples draw random numbers."""
-    return bool(drawn_from(recipe.task.data.train) or drawn_from(recipe.task.data.valid))
+    return bool(drawn_from(recipe.subject.train_data()) or drawn_from(recipe.subject.valid_data()))
 
 
 def cannot_be_seeded(recipe: Recipe) -> str | None:
     """Return why samples cannot be read in another process and stay what they are, or None."""
-    for dataset in (recipe.task.data.train, recipe.task.data.valid):
+    for dataset in (recipe.subject.train_data(), recipe.subject.valid_data()):
         if not seeding_controls(dataset):
             return f"a sample of the {type(dataset).__name__} differs when it is read again from the same random seeds"
     return None
@@ -41,7 +41,7 @@ def draws_from_global_generators(recipe: Recipe) -> bool:
         return True  # it puts them back afterwards, which others would notice meanwhile
     with preserved():
         seed_all(0)
-        ids, batch = next(iter(per_sample(recipe.task.data.train, _TRIAL)(torch.arange(_TRIAL))))
+        ids, batch = next(iter(per_sample(recipe.subject.train_data(), _TRIAL)(torch.arange(_TRIAL))))
         before = torch.get_rng_state()
         batch = augmented(batch, recipe.input.augment, Draws(0, 0, ids))
         for prepare in recipe.input.batch_transforms:

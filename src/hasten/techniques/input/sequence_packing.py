@@ -34,7 +34,6 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
 from hasten.data.batch import Batch, map_inputs, target_of, tensors_of, with_target
-from hasten.data.loading.loaders import per_sample
 from hasten.techniques.input.padding import LEAST_PADDING, lengths_of
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import Recipe
@@ -102,11 +101,10 @@ class SequencePacking:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse a loss that counts padding, data that are no padded texts, and texts that fill their rows."""
-        loss = recipe.forward.loss
+        loss = recipe.subject.loss
         if not isinstance(loss, CrossEntropy) or loss.ignore_index is None:
             return "the loss ignores no target, so padding would count: CrossEntropy(ignore_index=...)"
-        size = min(_LOOK, len(recipe.task.data.train))  # type: ignore[arg-type]
-        _, batch = next(iter(per_sample(recipe.task.data.train, size)(torch.arange(size))))
+        batch = recipe.subject.raw_batch(_LOOK)
         targets = target_of(batch)
         if targets.ndim != 2 or any(tensor.shape != targets.shape for tensor in tensors_of(batch)):
             return "the data is not texts with a target for each token: (samples, length) inputs and targets"

@@ -34,7 +34,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 LEAST_CHANNELS = 4
@@ -143,7 +142,7 @@ class DepthwiseSeparable:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without a convolution that can be split."""
-        if not separable(example_model(recipe)):
+        if not separable(recipe.subject.model()):
             return "the model has no dense 2-dimensional convolution beyond the first"
         return None
 

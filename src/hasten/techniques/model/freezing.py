@@ -32,7 +32,6 @@ from torch import nn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 
@@ -76,14 +75,14 @@ class Freezing:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse to freeze everything, and what the task has frozen itself."""
-        model = example_model(recipe)
+        model = recipe.subject.fresh_model()
         found = len(parameter_layers(model))
         if self.layers >= found:
             return f"of {found} layers with parameters none would remain trainable"
         freeze(model, self.layers)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             return "no parameter would be left to train: the later layers share those of the first"
-        if any(not parameter.requires_grad for parameter in example_model(recipe).parameters()):
+        if any(not parameter.requires_grad for parameter in recipe.subject.model().parameters()):
             return "the task has frozen parameters itself"
         return None
 

@@ -35,7 +35,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 EXPENSIVE = (nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Sigmoid, nn.Tanh)
@@ -87,7 +86,7 @@ class LightActivations:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without an expensive activation module."""
-        if not expensive_activations(example_model(recipe)):
+        if not expensive_activations(recipe.subject.model()):
             return "the model has no expensive activation as a module before its output"
         return None
 

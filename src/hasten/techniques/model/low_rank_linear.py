@@ -35,7 +35,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 
@@ -118,7 +117,7 @@ class LowRank:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without a linear layer that gets smaller."""
-        if not chosen_layers(example_model(recipe), self.share):
+        if not chosen_layers(recipe.subject.model(), self.share):
             return "the model has no linear layer between its first and its last that would get smaller"
         return None
 

@@ -32,9 +32,7 @@ from torch import Tensor
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 from hasten.training.transforms import Parameters, State, StepInfo
 
 LEVELS = 20
@@ -102,9 +100,9 @@ class MagnitudePruning:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse runs without a length and models without matrices."""
-        if total_steps(recipe) is None and recipe.task.stop.seconds is None:
+        if not recipe.subject.has_length:
             return "needs a run with a known length (epochs, steps or seconds)"
-        if all(parameter.ndim < 2 for parameter in example_model(recipe).parameters()):
+        if all(parameter.ndim < 2 for parameter in recipe.subject.model().parameters()):
             return "the model has no weight matrix"
         return None
 

@@ -33,9 +33,7 @@ from torch import Tensor, nn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 from hasten.training.transforms import Parameters, State, StepInfo
 
 OLDEST = (8, 0)
@@ -97,15 +95,15 @@ class SemiStructured:
         """Refuse where no GPU can use the zeros, runs without a length, and models without a fitting layer."""
         if machine.gpu is None or machine.gpu.capability < OLDEST:
             return "only GPUs of compute capability 8.0 or later multiply such matrices faster, found none"
-        if total_steps(recipe) is None and recipe.task.stop.seconds is None:
+        if not recipe.subject.has_length:
             return "needs a run with a known length (epochs, steps or seconds)"
-        if not _shapes(example_model(recipe)):
+        if not _shapes(recipe.subject.model()):
             return f"no linear layer but the last has inputs and outputs in multiples of {MULTIPLE}"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Hold the masks after each update."""
-        return recipe.with_post_step(HoldMasks(shapes=_shapes(example_model(recipe)), begin=self.begin))
+        return recipe.with_post_step(HoldMasks(shapes=_shapes(recipe.subject.model()), begin=self.begin))
 
 
 def _shapes(model: nn.Module) -> frozenset[torch.Size]:

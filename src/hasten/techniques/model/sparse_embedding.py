@@ -33,7 +33,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import shared_parameters
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 
 TAKES_SPARSE = frozenset({"sgd", "adagrad"})
@@ -87,7 +86,7 @@ class SparseEmbedding:
             return f"only {' and '.join(sorted(TAKES_SPARSE))} leave rows without gradient alone"
         if update.options.get("weight_decay") or update.options.get("momentum") or update.options.get("fused"):
             return "weight decay, momentum and fused kernels need the whole gradient"
-        if not _embeddings(example_model(recipe)):
+        if not _embeddings(recipe.subject.model()):
             return "the model has no embedding with weights of its own"
         return None
 

@@ -40,7 +40,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import first_input
 from hasten.techniques.blocks import Forward, unwrap_forward, wrap_forward
 from hasten.techniques.model.replacing import shared_parameters
-from hasten.training.inspection import copy_of, example_batch, example_model
+from hasten.training.inspection import copy_of
 from hasten.training.recipe import Recipe
 
 LOOKED_AT = 64
@@ -95,7 +95,7 @@ def take_zeros_in(model: nn.Module) -> nn.Module:
 def fed_layer(model: nn.Module, recipe: Recipe) -> str | None:
     """Return the name of the linear layer that the data go into as they are, or None; leaves hooks in the model."""
     found: list[str] = []
-    batch = example_batch(recipe)
+    batch = recipe.subject.batch()
 
     def note(layer: nn.Module, given: tuple[Any, ...], output: Any, *, name: str) -> None:
         if given and given[0] is first_input(batch):
@@ -130,7 +130,7 @@ class SparseInput:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without such a layer, and data with more than a few numbers that are not zero."""
-        model = example_model(recipe)
+        model = recipe.subject.fresh_model()
         if not any(isinstance(one, nn.Linear) and one.in_features >= self.least_inputs for one in model.modules()):
             return f"no linear layer has {self.least_inputs} inputs or more"
         name = fed_layer(model, recipe)
@@ -141,7 +141,7 @@ class SparseInput:
             return f"the layer {name!r}, into which the data go, has fewer than {self.least_inputs} inputs"
         if id(layer.weight) in shared_parameters(model):
             return f"the weight of {name!r} is used in several places"
-        share = float((example_batch(recipe, LOOKED_AT)[0] != 0).float().mean())
+        share = float((recipe.subject.batch(LOOKED_AT)[0] != 0).float().mean())
         return f"{share:.1%} of the data are not zero, more than {self.most:.1%}" if share > self.most else None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -37,9 +37,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 from hasten.training.transforms import Parameters, State, StepInfo
 
 
@@ -139,9 +137,9 @@ class Swa:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse runs without a length, and batch normalization."""
-        if total_steps(recipe) is None and recipe.task.stop.seconds is None:
+        if not recipe.subject.has_length:
             return "needs a run with a known length (epochs, steps or seconds)"
-        for name, module in example_model(recipe).named_modules():
+        for name, module in recipe.subject.model().named_modules():
             if isinstance(module, _BatchNorm):
                 return f"the statistics of the layer {name!r} would not fit the averaged weights"
         return None

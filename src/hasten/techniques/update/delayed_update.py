@@ -50,7 +50,7 @@ class DelayedUpdate:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse full batches, which have no successor in the epoch."""
-        if recipe.task.batch_size is None:
+        if recipe.subject.full_batch:
             return "the batch is the whole training set already"
         return None
 

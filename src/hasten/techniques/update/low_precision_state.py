@@ -38,7 +38,6 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.update.optimizers import ALL
 from hasten.techniques.update.small_state import KINDS, with_small_state
 from hasten.techniques.update.state_formats import Bf16Rounded, DynamicBlocks, Format
-from hasten.training.inspection import example_model
 from hasten.training.optimizers import TORCH
 from hasten.training.recipe import Recipe
 
@@ -57,7 +56,7 @@ def why_not(recipe: Recipe, smallest: int) -> str | None:
     options = {**TORCH[name][1], **update.options}
     if name in ("sgd", "momentum", "nesterov") and not options.get("momentum"):
         return "plain SGD keeps no state"
-    largest = max((one.numel() for one in example_model(recipe).parameters() if one.requires_grad), default=0)
+    largest = max((one.numel() for one in recipe.subject.model().parameters() if one.requires_grad), default=0)
     if largest < smallest:
         return f"the largest parameter has {largest} numbers, and states below {smallest} stay in float32"
     return None
@@ -95,6 +94,7 @@ class Bf16State:
         needs=("Adam, AdamW or momentum, by name",),
         conflicts=("int8_state", "optimizer_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
         after=("optimizer_choice",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -122,6 +122,7 @@ class Int8State:
         needs=("Adam, AdamW or momentum, by name",),
         conflicts=("int8_linear", "optimizer_in_backward", "sparse_embedding", "fused_optimizer", *OTHERS),
         after=("optimizer_choice",),
+        saves_time=False,
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:

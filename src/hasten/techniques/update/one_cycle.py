@@ -48,14 +48,14 @@ class OneCycle:
         source="Smith and Topin, 2018, arXiv:1708.07120",
         treats=("slow_convergence",),
         needs=("a task whose length is given in epochs or steps",),
+        search=({"share": 0.25}, {"share": 0.5}, {"share": 1.0}),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse tasks with a schedule of their own or without a length."""
         if recipe.update.schedule != Schedule():
             return f"the task has a schedule of its own ({recipe.update.schedule.name})"
-        stop = recipe.task.stop
-        if stop.epochs is None and stop.steps is None:
+        if recipe.subject.planned_steps is None:
             return "needs a number of epochs or steps; the task ends only by time"
         return None
 

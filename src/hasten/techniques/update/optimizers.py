@@ -38,7 +38,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.training.inspection import example_model
 from hasten.training.recipe import Recipe
 from hasten.training.schedule import Schedule
 from hasten.training.task import OptimizerFactory
@@ -136,7 +135,7 @@ class MuonHybrid:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without hidden matrices."""
-        if not hidden_matrices(example_model(recipe))[0]:
+        if not hidden_matrices(recipe.subject.model())[0]:
             return "the model has no weight matrix between its first and its last layer"
         return None
 
@@ -166,7 +165,7 @@ class ScheduleFree:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse batch normalization, whose statistics would not be those of the weights that are judged."""
-        for name, module in example_model(recipe).named_modules():
+        for name, module in recipe.subject.model().named_modules():
             if isinstance(module, _BatchNorm):
                 return f"the statistics of the layer {name!r} would not fit the averaged weights"
         return None
@@ -223,7 +222,7 @@ class Soap:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse models without a matrix."""
-        if all(parameter.ndim < 2 for parameter in example_model(recipe).parameters()):
+        if all(parameter.ndim < 2 for parameter in recipe.subject.model().parameters()):
             return "the model has no weight matrix to precondition"
         return None
 

@@ -31,7 +31,6 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.training.recipe import Recipe
 from hasten.training.schedule import Schedule
-from hasten.training.session import total_steps
 
 CONSTANT = Schedule()
 
@@ -59,12 +58,12 @@ class FallingRate:
         """Refuse tasks with a schedule of their own or without a length."""
         if recipe.update.schedule != CONSTANT:
             return f"the task has a schedule of its own ({recipe.update.schedule.name})"
-        if total_steps(recipe) is None:
+        if recipe.subject.planned_steps is None:
             return "needs a number of epochs or steps; the task ends only by time"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the schedule in place of the constant rate."""
-        rise = round(self.warmup * (total_steps(recipe) or 0))
+        rise = round(self.warmup * (recipe.subject.planned_steps or 0))
         falling = Schedule(name=self.shape, warmup=rise, options={"final": self.final})
         return recipe.with_update(schedule=falling)

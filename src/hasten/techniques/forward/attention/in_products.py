@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from hasten.base.seeds import preserved
 from hasten.techniques.forward.functional import in_functional
-from hasten.training.inspection import example_batch, example_model
 from hasten.training.recipe import Recipe
 
 Attention = Callable[..., Tensor]
@@ -110,7 +109,7 @@ def calls_of(run: Callable[[], Any], why_not: Callable[[Call], str | None]) -> l
 
 def why_all_stay(recipe: Recipe, why_not: Callable[[Call], str | None]) -> str | None:
     """Return why no call of the kernel that the recipe's model makes can be served, or None if one can."""
-    model, batch = example_model(recipe), example_batch(recipe)
+    model, batch = recipe.subject.fresh_model(), recipe.subject.batch()
     with preserved():
         whys = calls_of(lambda: recipe.forward.predict(model, batch), why_not)
     if not whys:
