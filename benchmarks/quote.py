@@ -29,7 +29,8 @@ def interval(value: dict[str, Any]) -> str:
 
 def machine(result: dict[str, Any]) -> str:
     """Return what a result was measured on."""
-    return f"{result['cpu']}, {result['cores']} cores, torch {result['torch']}, {result['made_at'][:10]}"
+    what = f"{result['cpu']}, {result['cores']} cores" if "cpu" in result else result["device"]
+    return f"{what}, torch {result['torch']}, {result['made_at'][:10]}"
 
 
 def pipeline(result: dict[str, Any]) -> list[str]:
@@ -62,6 +63,19 @@ def peers(result: dict[str, Any]) -> list[str]:
     return [
         f"| time of a training of a tiny perceptron over the usual loop's, hasten with a plan "
         f"| {interval(result['rows']['hasten, planned'])} | beside it: {said} |"
+    ]
+
+
+def gpu(result: dict[str, Any]) -> list[str]:
+    """Return rows of a GPT-2 sized model on a GPU: bf16 alone, and the fastest way."""
+    record = result["parts"]["gpt"]["record"]
+    ways = {row["way"]: row for row in record["rows"]}
+    fastest = max(ways.values(), key=lambda row: row["tokens_per_s"])
+    return [
+        f"| tokens a second of a GPT-2 sized model on one {result['device']}, batch 16 x 1024, over fp32's "
+        f"| {interval(row['ratio'])} | {', '.join(row['techniques'])}; {row['tokens_per_s'] / 1000:.0f} k tokens/s, "
+        f"{row['mfu']:.0%} of the measured peak; torch {record['torch']} |"
+        for row in (ways["bf16"], fastest)
     ]
 
 
@@ -133,6 +147,7 @@ SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
     ("overhead_peers", peers),
     ("int8_linear", int8),
     ("gpt_throughput", throughput),
+    ("gpu/2026-11-26_h200", gpu),
     ("gpt_quality", quality),
     ("gpt_memory", memory),
     ("data_fetch", fetch),

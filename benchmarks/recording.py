@@ -13,6 +13,7 @@ import hasten
 from hasten.base.records.interval import Interval
 from hasten.machine import facts
 from hasten.measurement.statistics import ratio_interval
+from hasten.techniques.old_names import old_names
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -40,8 +41,11 @@ def record(name: str, content: dict[str, Any]) -> Path:
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """Return what `results/<name>.json` holds."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
+    """Return what `results/<name>.json` holds, with the names that techniques have now."""
+    text = (RESULTS / f"{name}.json").read_text()
+    for old, new in old_names().items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    return json.loads(text)
 
 
 def ratio(log_ratios: list[float]) -> Interval:
