@@ -200,6 +200,6 @@ def test_where_only_time_ends_the_training_the_saving_is_a_share_of_it() -> None
 
 def test_what_can_never_pay_is_known_before_it_is_paid() -> None:
     short = baseline(small_task(stop=Stop(steps=100)))
-    assert cannot_pay("compile", short, 0.01) is not None
-    assert cannot_pay("compile", short, 1.0) is None
-    assert cannot_pay("fused_optimizer", short, 0.01) is None
+    assert cannot_pay(make("compile").card, short, 0.01) is not None
+    assert cannot_pay(make("compile").card, short, 1.0) is None
+    assert cannot_pay(make("fused_optimizer").card, short, 0.01) is None
