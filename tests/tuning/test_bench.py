@@ -11,6 +11,7 @@ import torch
 
 from hasten.base.records.comparison import Comparison, Verdict
 from hasten.base.records.interval import Interval
+from hasten.techniques.applying import make
 from hasten.techniques.input.infobatch import Scores
 from hasten.training.loss import LossFunction
 from hasten.training.recipe import baseline
