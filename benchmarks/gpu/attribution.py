@@ -188,7 +188,7 @@ def recovered(part: str, share: float, *, steps: int, width: int, batch: int) ->
 def main() -> None:
     """Plant every delay in every part; print and record what is found."""
     given = options(__doc__).parse_args()
-    size = {"steps": 40, "width": 64, "batch": 64} if given.smoke else {"steps": 400, "width": 4096, "batch": 4096}
+    size = {"steps": 40, "width": 64, "batch": 64} if given.smoke else {"steps": 240, "width": 4096, "batch": 4096}
     found = []
     for part in PLACES:
         for share in DELAYS:

@@ -77,6 +77,13 @@ def test_courses_of_different_length_leave_the_peaks() -> None:
     assert model.peak_bytes(3) == 130
 
 
+@pytest.mark.parametrize("second", [(20,), (20, 0)])
+def test_what_the_step_leaves_alone_is_in_the_peak(second: tuple[int, ...]) -> None:
+    first = Watched(1, 100, (10,), unwatched_bytes=1000)
+    model = PeakModel(first, Watched(2, 100, second, unwatched_bytes=1002))
+    assert model.peak_bytes(5) == 100 + 50 + 1008
+
+
 def test_frozen_parameters_have_no_gradients_in_the_account(make_task: MakeTask) -> None:
     task = make_task()
 

@@ -35,7 +35,7 @@ def test_a_profile_on_a_gpu_sees_the_queue_and_the_copies(make_task: MakeTask) -
 def test_reading_the_loss_in_the_step_is_counted_as_a_stop(make_task: MakeTask) -> None:
     def asking(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         loss = torch.nn.functional.cross_entropy(output, target)
-        float(loss)
+        float(loss.detach())
         return loss
 
     found = profile_in_depth(baseline(make_task(loss=asking), device="cuda"), facts(), budget_s=2.0, ablations=())

@@ -83,8 +83,9 @@ class Device:
         return torch.accelerator.max_memory_reserved(self.name)
 
     def reset_peaks(self) -> None:
-        """Start to count peaks from what an accelerator holds now."""
-        torch.accelerator.reset_peak_memory_stats(self.name)
+        """Start to count peaks from what an accelerator holds now; nothing is counted on the CPU."""
+        if not self.is_host:
+            torch.accelerator.reset_peak_memory_stats(self.name)
 
     def allocation_retries(self) -> int:
         """Return how often the cache of an accelerator had to be emptied before memory could be had."""

@@ -24,13 +24,16 @@ Value = TypeVar("Value", float, NDArray[np.float64])
 class Watched:
     """One step with its memory watched: what was there before, and by how much the memory in use changed, in order.
 
-    `marks` has the parts of the step as they ended, each with the number of changes until then.
+    `marks` has the parts of the step as they ended, each with the number of changes until then. `unwatched_bytes` is
+    what an accelerator had in use at the peak beside the tensors that operators touched: workspaces of cuBLAS and
+    cuDNN, rounding to whole blocks, tensors that the step leaves alone.
     """
 
     size: int
     resident_bytes: int
     changes: tuple[int, ...]
     marks: tuple[tuple[int, int], ...] = ()
+    unwatched_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class PeakModel:
         if not self.exact:
             return round(self._at(size, float(_peak(self.first)), float(_peak(self.second))))
         changes = self._at(size, _array(self.first.changes), _array(self.second.changes))
-        resident = self._at(size, float(self.first.resident_bytes), float(self.second.resident_bytes))
+        resident = self._at(size, float(_resident(self.first)), float(_resident(self.second)))
         return round(resident + max(float(changes.cumsum().max(initial=0.0)), 0.0))
 
     def largest(self, available_bytes: float, *, most: int) -> int:
@@ -75,14 +78,23 @@ class PeakModel:
 
 def watched_step(run: Session, batch: Batch) -> Watched:
     """Make one step and return the course of its memory."""
-    with collector_off(), _Course(run.recipe.device) as course:
+    device = run.recipe.device
+    with collector_off(), _Course(device) as course:
+        device.reset_peaks()
         step(run, batch, course.mark)
-    return Watched(size_of(batch), course.resident_bytes, tuple(course.changes), tuple(course.marks))
+    watched_peak = course.resident_bytes + course.peak_bytes
+    return Watched(
+        size_of(batch),
+        course.resident_bytes,
+        tuple(course.changes),
+        tuple(course.marks),
+        unwatched_bytes=0 if device.is_host else max(device.peak_allocated_bytes() - watched_peak, 0),
+    )
 
 
 def over_step(watched: Watched) -> tuple[PartMemory, ...]:
     """Return what each part of the step had in use; a part that comes several times (accumulation) is one row."""
-    in_use = watched.resident_bytes + np.cumsum([0, *watched.changes])
+    in_use = _resident(watched) + np.cumsum([0, *watched.changes])
     rows: dict[int, tuple[int, int]] = {}
     first = 0
     for part, end in watched.marks:
@@ -114,8 +126,12 @@ class _Course(LiveStorages):
         self.changes.append(change_bytes)
 
 
+def _resident(watched: Watched) -> int:
+    return watched.resident_bytes + watched.unwatched_bytes
+
+
 def _peak(watched: Watched) -> int:
-    return watched.resident_bytes + max(int(_array(watched.changes).cumsum().max(initial=0.0)), 0)
+    return _resident(watched) + max(int(_array(watched.changes).cumsum().max(initial=0.0)), 0)
 
 
 def _array(changes: Sequence[int]) -> NDArray[np.float64]:

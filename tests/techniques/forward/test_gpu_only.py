@@ -62,6 +62,8 @@ def test_only_the_forward_pass_of_training_is_recorded(monkeypatch: pytest.Monke
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")
+@pytest.mark.filterwarnings("ignore:The CUDA Graph is empty")  # torch warms its graphs up with an empty one
 def test_recorded_training_agrees_on_a_gpu() -> None:
     from hasten.training.step import step
 
