@@ -3,9 +3,9 @@
     python -m benchmarks.mutants [--room tuning] [--sample 40] [--seed 0] [--seconds 540] [--survivors] [--list]
 
 Each mutant changes one operator, constant, condition or statement of one file of `ROOMS` in a copy of the package. The
-tests of that room which run the changed line run on the copy, the quickest first; a mutant is killed if one of them
-fails, fails again, and passes without the bug. A bug in what runs at import is tried on all tests of the room. Those
-that change no behavior are named in `equivalent.txt` with the reason, and are not sampled.
+tests of that room which run the changed line run with it, the quickest first; a mutant is killed if one of them fails
+and would not fail without. A bug in what runs at import is tried on all tests of the room. Those that change no
+behavior are named in `equivalent.txt` with the reason, and are not sampled.
 
 `results/mutants.json` holds every mutant that was run, whatever the room and seed; `--survivors` runs those again that
 no test killed. The share killed at first sight is what a sample says of the tests as they were; survivors that a new
@@ -18,13 +18,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
 
 from benchmarks.mutants.planting import PACKAGE, Mutant, mutants_of
-from benchmarks.mutants.testing import Coverage, Server, coverage_of, killer
+from benchmarks.mutants.testing import Room, Server, coverage_of, tests_of_room
 from benchmarks.recording import RESULTS, record, recorded
 
 ROOMS = ("training", "measurement", "tuning", "data/store", "base")
@@ -63,18 +64,22 @@ def main() -> None:
 
 
 def _run(chosen: Sequence[Mutant], seed: int, seconds: float) -> None:
-    began, coverage = time.monotonic(), dict[str, Coverage]()
-    with tempfile.TemporaryDirectory() as folder, Server() as server:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, Server() as cold:
         package = Path(shutil.copytree(PACKAGE.parent, Path(folder) / "src"))
-        for mutant in chosen:
-            if mutant.room not in coverage:
-                coverage[mutant.room] = coverage_of(mutant.room, server)
-            if time.monotonic() - began > seconds:
-                break
-            known = coverage[mutant.room]
-            by = killer(mutant, known.tests_of(mutant), known, package, server)
-            print(f"{'SURVIVED' if by is None else 'killed  '} {mutant.name}{f' by {by}' if by else ''}", flush=True)
-            _keep(mutant, seed, by)
+        for room, mutants in groupby(sorted(chosen, key=lambda one: one.room), key=lambda one: one.room):
+            coverage = coverage_of(room, cold)
+            with Server(tests_of_room(room)) as warm:
+                tried_in = Room(coverage, warm, cold, package)
+                for mutant in mutants:
+                    if time.monotonic() - began > seconds:
+                        return
+                    by = tried_in.killer(mutant)
+                    print(
+                        f"{'SURVIVED' if by is None else 'killed  '} {mutant.name}{f' by {by}' if by else ''}",
+                        flush=True,
+                    )
+                    _keep(mutant, seed, by)
 
 
 def _known() -> Outcomes:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -15,6 +16,7 @@ from typing import Self
 import msgspec
 from coverage import CoverageData
 
+from benchmarks.mutants import NOT_PATCHED
 from benchmarks.mutants.planting import PACKAGE, ROOT, Mutant, planted
 
 CACHE = ROOT / ".mutants"
@@ -23,16 +25,22 @@ CPU_FACTOR, LEAST_CPU_S = 10.0, 60.0
 """Times the processor time of the tests without the bug; a loop without end takes more, a busy machine does not."""
 LONGEST_FILE_S = 1200.0
 """Processor time of the tests of one file while lines are noted."""
+QUICK_START = ("-p", "no:xdist", "-p", "no:cov")
+_CLOCKS = re.compile(r"perf_counter|monotonic|time\.time|sleep|timeit|\.wait\(|timeout")
 WALL_FACTOR, LEAST_WALL_S = 20.0, 60.0
 """The same of one test by the wall clock, for those that wait without end."""
 
 
 class Server:
-    """Runs pytest in forks of one process; see `forking`."""
+    """Runs pytest in forks of one process; see `forking`.
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "benchmarks.mutants.forking"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    Args:
+        tests: are imported before the forks, with the package.
+    """
+
+    def __init__(self, tests: Sequence[Path] = ()) -> None:
+        command = [sys.executable, "-m", "benchmarks.mutants.forking", str(PACKAGE.parent), *map(str, tests)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PACKAGE.parent)}
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -43,8 +51,21 @@ class Server:
     def __exit__(self, *error: object) -> None:
         self._process.communicate()
 
-    def pytest(self, options: Sequence[str], report: Path, source: Path, *, cpu_s: float, **variables: str) -> int:
-        """Run pytest on the package in `source`, write its `report` and return its exit code, negative for a signal."""
+    def pytest(
+        self,
+        options: Sequence[str],
+        report: Path,
+        source: Path,
+        *,
+        cpu_s: float,
+        patch: dict[str, str] | None = None,
+        **variables: str,
+    ) -> int:
+        """Run pytest on the package in `source`, or in the process with a `patch`, and write its `report`.
+
+        Returns:
+            Its exit code, negative for a signal.
+        """
         fixed = ["-q", "--no-header", "-p", "no:cacheprovider", "--randomly-seed=0", "--randomly-dont-reorganize"]
         environment = {
             "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1",
@@ -52,7 +73,7 @@ class Server:
         }  # fmt: skip
         call = {
             "options": [*fixed, f"--junitxml={report}", *options], "environment": environment, "source": str(source),
-            "cpu_s": int(cpu_s),
+            "cpu_s": int(cpu_s), "patch": patch or {},
         }  # fmt: skip
         assert self._process.stdin is not None, "it was opened with pipes"
         assert self._process.stdout is not None, "it was opened with pipes"
@@ -73,14 +94,16 @@ class Coverage:
     lines: dict[str, dict[int, list[str]]] = field(default_factory=dict[str, dict[int, list[str]]])
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that run the lines of a mutant, the quickest first.
+        """Return the tests that run the lines of a mutant, the quickest first, then others that it may show in.
 
-        What runs at import may show in any test: those that run other lines of the file come first, then all others.
+        What runs at import may show in any test; what a function returned may have been kept, so tests that run other
+        lines of the file come last.
         """
         by_line = self.lines.get(mutant.file, {})
-        near = {test for line in mutant.lines or by_line for test in by_line.get(line, ())}
-        far = () if mutant.lines else self.seconds.keys() - near
-        return [test for group in (near, far) for test in sorted(group, key=lambda one: (self.seconds[one], one))]
+        near = {test for line in mutant.lines for test in by_line.get(line, ())}
+        file = {test for tests in by_line.values() for test in tests} - near
+        far = () if mutant.lines else self.seconds.keys() - near - file
+        return [test for group in (near, file, far) for test in sorted(group, key=lambda one: (self.seconds[one], one))]
 
 
 def tests_of_room(room: str) -> list[Path]:
@@ -131,49 +154,73 @@ def _coverage_of(tests: Path, room: str, server: Server, key: str) -> Coverage:
     return found
 
 
-def killer(mutant: Mutant, tests: Sequence[str], known: Coverage, package: Path, server: Server) -> str | None:
-    """Return the test that fails with the bug in a copy of the package, None if all pass.
+@dataclass
+class Room:
+    """What the mutants of a room are tried with.
 
-    A test that fails is run again, with the bug and without: on a busy machine tests of time fail by themselves.
-
-    Args:
-        mutant: the bug.
-        tests: which to run, in this order.
-        known: how long they take.
-        package: the folder of the copy.
-        server: runs them.
+    Attributes:
+        coverage: which tests run which lines.
+        warm: has imported the package and the tests of the room.
+        cold: has imported neither.
+        package: the folder of a copy of the package.
     """
-    target = package / "hasten" / mutant.file
-    whole, bug = target.read_text(), planted(mutant)
-    left = list(tests)
-    while left:
-        target.write_text(bug)
-        failed = _first_failure(left, known, package, server)
-        if failed is None or failed == "":
-            target.write_text(whole)
-            return failed if failed is None else "processor time"
-        again = _first_failure([failed], known, package, server)
-        target.write_text(whole)
-        if again is not None and _first_failure([failed], known, package, server) is None:
-            return failed
-        print(f"        {failed} fails by itself now and then: not counted", flush=True)
-        left.remove(failed)
-    return None
 
+    coverage: Coverage
+    warm: Server
+    cold: Server
+    package: Path
 
-def _first_failure(tests: Sequence[str], known: Coverage, package: Path, server: Server) -> str | None:
-    """Return the first test that fails, "" where they took too much processor time, None where all pass."""
-    report = package / "report.xml"
-    report.unlink(missing_ok=True)
-    seconds = [known.seconds[one] for one in tests]
-    wall_s = max(LEAST_WALL_S, WALL_FACTOR * max(seconds))
-    cpu_s = max(LEAST_CPU_S, CPU_FACTOR * sum(seconds))
-    code = server.pytest([*tests, "-x", f"--timeout={wall_s:.0f}"], report, package, cpu_s=cpu_s)
-    if code == 0:
+    def killer(self, mutant: Mutant) -> str | None:
+        """Return the test that fails with the bug, None if all pass.
+
+        A bug in a function is put into the functions that are imported already. If no test fails, and for a bug in what
+        runs at import, the module is imported anew, with the bug in its file. A failure of a test that looks at a clock
+        counts if it fails again, and passes without the bug: on a busy machine such tests fail by themselves.
+        """
+        text, left = planted(mutant), self.coverage.tests_of(mutant)
+        module = "hasten." + mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        patches = [{module: text}, None] if mutant.lines else [None]
+        for patch in patches:
+            while left:
+                failed = self._first_failure(left, mutant, text, patch)
+                if failed is None:
+                    break
+                if not failed or not _looks_at_a_clock(failed):
+                    return failed or "processor time"
+                again = self._first_failure([failed], mutant, text, patch)
+                if again is not None and self._first_failure([failed], mutant, None, None) is None:
+                    return failed
+                print(f"        {failed} fails by itself now and then: not counted", flush=True)
+                left.remove(failed)
         return None
-    if not report.exists():
-        return "" if code < 0 else tests[0]
-    return next((name for name, _, passed in _results(report) if not passed and name in tests), tests[0])
+
+    def _first_failure(
+        self, tests: Sequence[str], mutant: Mutant, bug: str | None, patch: dict[str, str] | None
+    ) -> str | None:
+        """Return the first test that fails, "" where they took too much processor time, None where all pass."""
+        report, target = self.package / "report.xml", self.package / "hasten" / mutant.file
+        report.unlink(missing_ok=True)
+        seconds = [self.coverage.seconds[one] for one in tests]
+        options = [*tests, "-x", f"--timeout={max(LEAST_WALL_S, WALL_FACTOR * max(seconds)):.0f}", *QUICK_START]
+        cpu_s = max(LEAST_CPU_S, CPU_FACTOR * sum(seconds))
+        if patch is not None:
+            code = self.warm.pytest(options, report, self.package, cpu_s=cpu_s, patch=patch)
+            if code == NOT_PATCHED:
+                return None
+        else:
+            whole = target.read_text()
+            target.write_text(bug or whole)
+            code = self.cold.pytest(options, report, self.package, cpu_s=cpu_s)
+            target.write_text(whole)
+        if code == 0:
+            return None
+        if not report.exists():
+            return "" if code < 0 else tests[0]
+        return next((name for name, _, passed in _results(report) if not passed and name in tests), tests[0])
+
+
+def _looks_at_a_clock(test: str) -> bool:
+    return bool(_CLOCKS.search((ROOT / test.partition("::")[0]).read_text()))
 
 
 def _results(report: Path) -> Iterator[tuple[str, float, bool]]:
