@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
@@ -124,10 +124,11 @@ def trees(samples: int) -> st.SearchStrategy[Any]:
     )
 
 
+few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 sized_trees = st.integers(2, 9).flatmap(lambda samples: st.tuples(st.just(samples), trees(samples)))
 
 
-@settings(max_examples=30)
+@few
 @given(sized_trees, st.integers(1, 12), st.booleans())
 def test_splitting_and_joining_gives_the_batch_back(case: tuple[int, Any], size: int, unsafe: bool):
     samples, batch = case
@@ -137,7 +138,7 @@ def test_splitting_and_joining_gives_the_batch_back(case: tuple[int, Any], size:
     assert same(concatenate(parts), batch)
 
 
-@settings(max_examples=30)
+@few
 @given(sized_trees)
 def test_samples_selected_one_by_one_join_to_the_batch(case: tuple[int, Any]):
     samples, batch = case
@@ -147,7 +148,7 @@ def test_samples_selected_one_by_one_join_to_the_batch(case: tuple[int, Any]):
     assert same(select(batch, slice(0, 1)), single[0])
 
 
-@settings(max_examples=30)
+@few
 @given(sized_trees)
 def test_maps_keep_the_form_and_what_is_no_tensor(case: tuple[int, Any]):
     _, batch = case
