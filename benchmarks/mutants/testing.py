@@ -23,8 +23,8 @@ CACHE = ROOT / ".mutants"
 """Which lines each test file runs, kept until the file or the room's code changes."""
 CPU_FACTOR, LEAST_CPU_S = 10.0, 60.0
 """Times the processor time of the tests without the bug; a loop without end takes more, a busy machine does not."""
-LONGEST_FILE_S = 1200.0
-"""Processor time of the tests of one file while lines are noted."""
+LONGEST_FILE_S = 60.0
+"""Processor time of the tests of one file while lines are noted; a file that takes more is not used."""
 QUICK_START = ("-p", "no:xdist", "-p", "no:cov")
 _CLOCKS = re.compile(r"perf_counter|monotonic|time\.time|sleep|timeit|\.wait\(|timeout")
 MOST_TEST_S = 60.0
@@ -146,6 +146,10 @@ def _coverage_of(tests: Path, room: str, server: Server, key: str) -> Coverage:
     data, report = kept.with_suffix(".coverage"), kept.with_suffix(".xml")
     options = [f"--cov={PACKAGE / room}", "--cov-context=test", "--cov-report=", "--cov-branch"]
     server.pytest([str(tests), *options], report, PACKAGE.parent, cpu_s=LONGEST_FILE_S, COVERAGE_FILE=str(data))
+    if not report.exists():
+        print(f"{tests.relative_to(ROOT)} takes more than {LONGEST_FILE_S:g} s: it is not used", flush=True)
+        kept.write_bytes(msgspec.json.encode(Coverage()))
+        return Coverage()
     found = Coverage(seconds={name: seconds for name, seconds, passed in _results(report) if passed})
     measured = CoverageData(str(data))
     measured.read()

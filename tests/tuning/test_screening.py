@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from hasten.base.records.comparison import Comparison
+from hasten.base.records.comparison import Verdict as Speed
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.stages import Guarantee, Stage
@@ -94,3 +96,24 @@ def test_a_training_lasts_until_the_first_of_its_limits(stop: Stop, whole_s: flo
     assert planned_s(recipe, 2.0) == pytest.approx(whole_s)
     for setup_s, told in ((0.49 * whole_s, False), (0.51 * whole_s, True)):
         assert (cannot_pay(card("costly", Guarantee.EXACT, setup_s=setup_s), recipe, 2.0) is not None) is told
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "verdict", "kept"),
+    [
+        (1.05, 0.99, Speed.UNCLEAR, True),  # nothing speaks against it
+        (1.015, 1.012, Speed.FASTER, True),
+        (1.015, 0.99, Speed.UNCLEAR, False),
+        (0.9, 0.89, Speed.SLOWER, False),
+    ],
+)
+def test_what_is_left_out_once_must_add_something_or_not_be_clear(
+    value: float, low: float, verdict: Speed, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Comparison(
+        ratio=Interval(value=value, low=low, high=1.2, n=20), verdict=verdict, delta=0.02, pairs=20, steps_per_block=3,
+        step_time_a_s=1.0, step_time_b_s=1.0, warmup_s=0.0, spent_s=1.0,
+    )  # fmt: skip
+    monkeypatch.setattr(selection, "compared", lambda *args, **options: found)
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
+    assert (selection._left_out(lab, FOUR[0], (), 1.0).verdict is Verdict.KEPT) is kept
