@@ -46,7 +46,7 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                         done.append(run.step(run, batch, mark))
                 else:
                     done.append(run.step(run, batch, mark))
-                run.advance(len(ids), perf_counter() - started)
+                run.advance(ids.numel(), perf_counter() - started)
                 for one in looking:
                     if (record := one.report(position.step)) is not None:
                         yield Observed(step=position.step, record=record)

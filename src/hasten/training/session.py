@@ -33,7 +33,6 @@ from hasten.training.recipe import (
     Wrapper,
     epoch_samples,
     sample_loader,
-    steps_per_epoch,
     training_of,
     validation_of,
 )
@@ -109,7 +108,7 @@ class Session:
                 if self.recipe.input.ahead:
                     make = partial(self._made, epoch=self.position.epoch)
                     fetched = made_ahead(
-                        fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device
+                        iter(fetched), make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device
                     )
                 yield from fetched
                 if self.position.offset == 0:
@@ -149,10 +148,12 @@ class Session:
             position.offset += num_samples
         else:
             position.offset = position_after(self._used_positions, position.offset, num_samples, end=self.samples)
-        if position.offset >= self.samples:
-            self._end_epoch()
+        if position.offset >= self.samples:  # as `_end_epoch`: a call less in each step of a full batch
+            position.samples += position.offset
+            position.epoch, position.offset = position.epoch + 1, 0
 
     def _end_epoch(self) -> None:
+        """Note that an epoch of a stream has ended."""
         position = self.position
         position.samples += position.offset
         position.epoch, position.offset, position.epoch_batch = position.epoch + 1, 0, 0
@@ -198,7 +199,7 @@ class Session:
 
     def progress(self) -> float:
         """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""
-        total, seconds = total_steps(self.recipe), self.recipe.task.stop.seconds
+        total, seconds = self.recipe.subject.planned_steps, self.recipe.task.stop.seconds
         if total is not None:
             return min(1.0, self.scheduled_step() / total)
         return min(1.0, self.position.elapsed_s / seconds) if seconds else 0.0
@@ -207,9 +208,9 @@ class Session:
         """Return how many updates the run would have made so far if its sampling passed over nothing."""
         if self.sampling is None:
             return self.position.step
-        per_epoch = steps_per_epoch(self.recipe)
-        assert per_epoch is not None, "samples are passed over by their ids, and an epoch of them has a length"
-        return self.position.epoch * per_epoch + self.position.offset // self.recipe.input.batch_size
+        per_epoch, batch_size = self.recipe.subject.steps_per_epoch, self.recipe.input.batch_size
+        assert per_epoch is not None, "a sampling needs training data with a length"
+        return self.position.epoch * per_epoch + self.position.offset // batch_size
 
     def step_info(self) -> StepInfo:
         """Return where the run stands, for transforms of gradients and parameters."""
@@ -281,11 +282,6 @@ class Session:
         set_random_state(state["random"])
 
 
-def total_steps(recipe: Recipe) -> int | None:
-    """Return how many updates the stop rules allow at most, or None where only time ends the run."""
-    return recipe.subject.planned_steps
-
-
 def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     """Build the model, the optimizer and the data of a recipe. Seeds the global generators.
 
@@ -333,7 +329,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         validation=_validation(recipe),
         base_lrs=[group["lr"] for group in optimizer.param_groups],
         options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
-        factor=factor_of(schedule, total_steps(recipe), task.stop.seconds) if replayed is None else None,
+        factor=factor_of(schedule, recipe.subject.planned_steps, task.stop.seconds) if replayed is None else None,
         replayed=replayed,
         plateau=plateau_of(schedule),
         untouched=recipe.device.is_host and sampling is None and not changes_batches(recipe.input),

@@ -1,6 +1,6 @@
 """Where a session's batches come from: samples by their ids, or a stream of batches; and how either resumes."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -35,13 +35,13 @@ class ByIds:
     def __init__(self, fetch: Fetch, ours: Input, samples: int, *, seed: int) -> None:
         self._fetch, self._order, self._samples, self._seed = fetch, ours.order, samples, seed
         self._draws = isinstance(fetch, RandomFetch)  # asked once: it costs microseconds
-        self._all = sequential(samples) if ours.loader is whole else None
+        self._one = list(fetch(sequential(samples))) if ours.loader is whole else None  # the batch of every epoch
         self._drawn: Drawn | None = None
 
-    def epoch(self, position: Position, rest: Callable[[Tensor], Tensor]) -> Iterator[Fetched]:
+    def epoch(self, position: Position, rest: Callable[[Tensor], Tensor]) -> Iterable[Fetched]:
         """Return the batches of the epoch from a position on; `rest` picks from its order what is still to be used."""
-        if self._all is not None:
-            return self._fetch(self._all)
+        if self._one is not None:
+            return self._one
         if isinstance(self._order, GivenOrder):
             if position.offset == 0 or self._drawn is None:
                 self._drawn = self._order.draw(self._drawn)
