@@ -153,7 +153,7 @@ class Recipe:
             loss=self.forward.loss,
             train=None if isinstance(train, Stream) else train.dataset,
             valid=None if by_ids is None else by_ids.dataset,
-            no_ids=train.reason if isinstance(train, Stream) else "",
+            stream=train if isinstance(train, Stream) else None,
             collate=default_collate if isinstance(train, Stream) else train.collate,
             given=None if isinstance(train, Stream) else train.given,
             train_samples=epoch_samples(self),
@@ -261,7 +261,7 @@ def steps_per_epoch(recipe: Recipe) -> int | None:
     """Return how many updates an epoch makes, or None where only iterating tells."""
     train = training_of(recipe.task)
     if isinstance(train, Stream):
-        return recipe.task.data.steps_per_epoch or train.batches
+        return train.steps or train.batches
     samples = epoch_samples(recipe)
     return None if samples is None else -(-samples // recipe.input.batch_size)
 

@@ -384,10 +384,10 @@ def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
 def _source(recipe: Recipe, train: Given, fetch: Fetch | None, *, seed: int) -> Source:
     task, samples = recipe.task, epoch_samples(recipe)
     if isinstance(train, Stream):
-        return FromStream(train, task.data.steps_per_epoch, task.name)
+        return FromStream(train, task.name)
     assert fetch is not None, "samples that are read by their ids have a fetch"
     assert samples is not None, "samples that are read by their ids have a number"
-    return ByIds(fetch, recipe.input, samples, seed=seed)
+    return ByIds(fetch, recipe.input, samples, len(train), seed=seed)
 
 
 def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:

@@ -29,11 +29,13 @@ class ByIds:
         fetch: reads batches.
         ours: how the recipe reads.
         samples: of an epoch.
+        available: those that its order draws from, before the last batch is dropped.
         seed: of the run.
     """
 
-    def __init__(self, fetch: Fetch, ours: Input, samples: int, *, seed: int) -> None:
-        self._fetch, self._order, self._samples, self._seed = fetch, ours.order, samples, seed
+    def __init__(self, fetch: Fetch, ours: Input, samples: int, available: int, *, seed: int) -> None:
+        self._fetch, self._order, self._seed = fetch, ours.order, seed
+        self._samples, self._available = samples, available
         self._draws = isinstance(fetch, RandomFetch)  # asked once: it costs microseconds
         self._one = list(fetch(sequential(samples))) if ours.loader is whole else None  # the batch of every epoch
         self._drawn: Drawn | None = None
@@ -51,7 +53,7 @@ class ByIds:
                 whole_epoch = len(drawn.ids) == len(ids) + position.offset
                 return self._fetch.epoch(*((drawn, position.offset) if whole_epoch else (replace(drawn, ids=ids), 0)))
         else:
-            ids = rest(self._order(self._samples, seed=self._seed, epoch=position.epoch))
+            ids = rest(self._order(self._available, seed=self._seed, epoch=position.epoch)[: self._samples])
         if self._draws:
             return of_epoch(self._fetch, derive(self._seed, "samples", position.epoch))(ids)
         return self._fetch(ids)
@@ -78,12 +80,11 @@ class FromStream:
 
     Args:
         stream: the training data.
-        steps: updates of an epoch; None where an epoch is a pass.
         name: of the task, for messages.
     """
 
-    def __init__(self, stream: Stream, steps: int | None, name: str) -> None:
-        self._stream, self._steps, self._name = stream, steps, name
+    def __init__(self, stream: Stream, name: str) -> None:
+        self._stream, self._steps, self._name = stream, stream.steps, name
         self._opened = stream.opened()
         self._objects = ObjectState({"training data": (stream.source, Tensors.NONE)})
         self._begin: dict[str, Any] | None = None

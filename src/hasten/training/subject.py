@@ -14,6 +14,7 @@ from hasten.base.seeds import preserved
 from hasten.data.batch import Batch, map_tensors
 from hasten.data.loading.loaders import Collated, Loader
 from hasten.data.loading.sample_randomness import Collate
+from hasten.data.loading.streams import Stream, first_of_stream
 from hasten.training.loss import LossFunction
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Subject:
         loss: as the recipe computes it.
         train: the data set that is trained on.
         valid: the data set that is validated on, read in its own order.
-        no_ids: why the training samples cannot be read by their ids; empty where they can.
+        stream: the training data where they come as batches, whose samples cannot be read by their ids.
         collate: makes a batch of its samples.
         given: the person's own `DataLoader`, where the training data are one.
         train_samples: samples of an epoch.
@@ -84,7 +85,7 @@ class Subject:
     loss: LossFunction | None = None
     train: Dataset[Any] | None = None
     valid: Dataset[Any] | None = None
-    no_ids: str = ""
+    stream: Stream | None = None
     collate: Collate = default_collate
     given: DataLoader[Any] | None = None
     train_samples: int | None = None
@@ -120,8 +121,8 @@ class Subject:
         Raises:
             Refused: if they are unknown, or cannot be read by their ids.
         """
-        if self.no_ids:
-            raise Refused(f"{self.no_ids}, so samples cannot be read by their ids.")
+        if self.stream is not None:
+            raise Refused(f"{self.stream.reason}, so samples cannot be read by their ids.")
         return self._known(self.train, "training data")
 
     def valid_data(self) -> Dataset[Any]:
@@ -179,6 +180,8 @@ class Subject:
         Raises:
             Refused: if the training data are unknown.
         """
+        if (stream := self.stream) is not None:
+            return self._loaded((stream.source,), samples, lambda size: first_of_stream(stream, size))
         data = self.train_data()
         loader = Collated(self.collate)
         return self._loaded((data, self.collate), samples, lambda size: first_samples(data, loader, size))

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from torch import nn, optim
@@ -103,9 +103,11 @@ class Data:
     def training(self, batch_size: int | None) -> Given:
         """Return how the training data are read today; an `IterableDataset` is cut into batches of `batch_size`."""
         given = self._understood("train", batch_size)
-        if self.steps_per_epoch is not None and isinstance(given, Samples):
-            return Stream(self.train, f"an epoch is {self.steps_per_epoch} steps, not a pass over the samples")
-        return given
+        if self.steps_per_epoch is None:
+            return given
+        if isinstance(given, Samples):
+            given = Stream(self.train, f"an epoch is {self.steps_per_epoch} steps, not a pass over the samples")
+        return replace(given, steps=self.steps_per_epoch)
 
     def validation(self, batch_size: int | None) -> Given | None:
         """Return how the validation data are read, or None if there are none."""

@@ -93,8 +93,10 @@ class GivenOrder:
 
     @property
     def shuffles(self) -> bool:
-        """Whether the order is a plain random one or that of the data set, not one with a meaning."""
+        """Whether each sample is used once in a random order, or in that of the data set."""
         sampler = self.loader.sampler
+        if self.loader.drop_last or len(sampler) != len(self.loader.dataset):  # type: ignore[arg-type]
+            return False
         return type(sampler) is SequentialSampler or (type(sampler) is RandomSampler and not sampler.replacement)
 
     def __call__(self, num_samples: int, *, seed: int, epoch: int) -> Tensor:

@@ -25,10 +25,12 @@ class Stream:
     Args:
         source: a `DataLoader`, another iterable that can be iterated many times, or a function that returns one.
         reason: why its samples cannot be read by their ids.
+        steps: updates of an epoch; None where an epoch is a pass.
     """
 
     source: DataLoader[Any] | Iterable[Batch] | Callable[[], Iterable[Batch]]
     reason: str
+    steps: int | None = None
 
     @property
     def batches(self) -> int | None:
@@ -71,9 +73,12 @@ class Stream:
 
     def draws_globally(self) -> bool:
         """Return whether iterating in this process draws from the global generators after the first batch."""
-        if getattr(self.source, "num_workers", 0):
+        source: Any = self.source
+        read_elsewhere = getattr(source, "num_workers", 0) > 0
+        if read_elsewhere and (isinstance(source.dataset, IterableDataset) or source.batch_sampler is None):
             return False
-        with preserved(), restored(self.source), closing(self.opened().batches()) as batches:
+        made = Stream(source.batch_sampler, self.reason) if read_elsewhere else self
+        with preserved(), restored(source), closing(made.opened().batches()) as batches:
             for _ in islice(batches, 1):
                 pass
             before = random_state()
