@@ -10,7 +10,7 @@ from hasten.data.batch import target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import class_dimension
-from hasten.training.metrics import OVER_CLASSES, Quality
+from hasten.training.metrics import OVER_CLASSES, NamedQuality, Quality
 from hasten.training.task import Task
 
 _RANGE = {
@@ -27,7 +27,7 @@ _IN_PERCENT = ("accuracy", "f1", "auroc")
 _JUDGED = 16
 
 
-def check_target(task: Task, quality: Quality) -> None:
+def check_target(task: Task, quality: Quality | NamedQuality) -> None:
     """Raise if the metric cannot reach the target.
 
     Raises:
