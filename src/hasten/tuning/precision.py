@@ -66,7 +66,7 @@ def precision_gate(candidate: Recipe, recipe: Recipe, state: State) -> Gate:
         layers = layer_errors(plain, other, state)
     except OtherGradients as error:
         return Gate(guarantee=Guarantee.PRECISION, passed=False, measured=HUGE, bound=0, detail=str(error))
-    if recipe.input.batch_size >= plain.samples:
+    if plain.samples is not None and recipe.input.batch_size >= plain.samples:
         found = [_worst([_of_itself(layer, layers) for layer in layers])]
     else:
         found = [

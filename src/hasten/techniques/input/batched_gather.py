@@ -27,9 +27,8 @@ from typing import ClassVar
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import gathered
-from hasten.techniques.input.sample_loading import no_own_loader
+from hasten.techniques.input.sample_loading import cannot_gather, no_own_loader
 from hasten.training.recipe import Recipe
 
 
@@ -51,7 +50,7 @@ class BatchedGather:
         """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
         if reason := no_own_loader(recipe):
             return reason
-        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data())
+        return cannot_gather(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""

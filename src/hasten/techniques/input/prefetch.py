@@ -63,6 +63,9 @@ class Prefetch:
         """Refuse a full batch, and data that draw from the generators that the model draws from."""
         if recipe.input.loader is whole:
             return "a full batch is built only once"
+        stream = recipe.subject.stream
+        if stream is not None and (stream.steps is not None or stream.has_state):
+            return "reading ahead would move the position of a stream past the batches that steps have used"
         if draws_from_global_generators(recipe):
             return GLOBAL
         return None
