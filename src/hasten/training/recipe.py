@@ -18,6 +18,7 @@ from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.streams import Stream, first_of_stream
 from hasten.training.additivity import find_counting
 from hasten.training.contexts import ContextFactory
+from hasten.training.lazy import initialize_lazy
 from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
 from hasten.training.sampling import Sampling
@@ -140,6 +141,7 @@ class Recipe:
         def build() -> nn.Module:
             seed_all(task.seed)
             model = task.model()
+            initialize_lazy(model, self.forward.predict, lambda: load(2))
             for surgery in self.model:
                 model = surgery.change(model)
             return model
