@@ -10,7 +10,7 @@ from hasten.data.batch import Batch, has_target, select, size_of, target_of, uns
 from hasten.training.additivity import has_samples, rows_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
-from hasten.training.loss import Loss, LossFunction, OfMean
+from hasten.training.loss import Loss, LossFunction, OfMean, OfReturned
 
 _ROWS = 8
 
@@ -27,7 +27,11 @@ def check_loss(loss: LossFunction, output: Any, seen: Seen) -> Loss:
     value = _value(loss, output, seen.batch)
     if isinstance(loss, OfMean):
         _check_mean(loss, value, output, seen.batch)
-    elif (before := loss.count(seen.batch)) is not None and float(value.count) != float(before):
+    elif (
+        not isinstance(loss, OfReturned)  # which says its count only afterwards
+        and (before := loss.count(seen.batch)) is not None
+        and float(value.count) != float(before)
+    ):
         raise BadInput(
             "a loss must count the same terms before and after the forward pass; found "
             f"{float(before):g} from its count(batch) and {float(value.count):g} in the Loss that it "
