@@ -16,14 +16,15 @@ def plan_text(plan: Plan) -> str:
         document.add(tomlkit.comment("No technique helped: this is the plain training."))
     for choice in plan.choices:
         table = tomlkit.table()
-        table.comment(_gain(choice))
+        table.comment(measured(choice))
         for knob, value in choice.knobs.items():
             table.add(knob, value)
         document.add(choice.technique, table)
     return tomlkit.dumps(document)
 
 
-def _gain(choice: Choice) -> str:
+def measured(choice: Choice) -> str:
+    """Return in one line what a technique of a plan was measured to gain."""
     if choice.gain is None:
         return choice.note or "not measured"
     gain = choice.gain
