@@ -4,6 +4,8 @@ import tomlkit
 
 from hasten.base.records.plan import Choice, Plan
 
+NOT_MEASURED = "not measured"
+
 
 def plan_text(plan: Plan) -> str:
     """Return the plan as TOML: one table per technique, its measured gain as a comment."""
@@ -26,7 +28,7 @@ def plan_text(plan: Plan) -> str:
 def measured(choice: Choice) -> str:
     """Return in one line what a technique of a plan was measured to gain."""
     if choice.gain is None:
-        return choice.note or "not measured"
+        return choice.note or NOT_MEASURED
     gain = choice.gain
     text = f"{gain.value:.2f}x as fast with it, 95 % interval [{gain.low:.2f}, {gain.high:.2f}], n = {gain.n} pairs"
     return f"{text}; {choice.note}" if choice.note else text

@@ -21,6 +21,7 @@ class Source:
     Args:
         at: where the comment of the technique stands if it has no lines: its whole effect is on the values that the
             script is written from (batch size, learning rate, options of the optimizer, schedule).
+        options: keyword arguments that the optimizer has gained, where that is all that changes.
         imports: import statements that the lines need.
         copies: functions and classes of hasten that the lines call; they are copied with all that they use.
         definitions: functions and classes at the top of the script.
@@ -42,6 +43,7 @@ class Source:
     """
 
     at: Place | None = None
+    options: str = ""
     imports: tuple[str, ...] = ()
     copies: tuple[Any, ...] = ()
     definitions: str = ""

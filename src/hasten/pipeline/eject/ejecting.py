@@ -20,15 +20,15 @@ from hasten.pipeline.eject.quality import metric_of
 from hasten.pipeline.eject.samples import samples_of, write_samples
 from hasten.pipeline.eject.script import Block, Parts, script
 from hasten.pipeline.eject.updating import updating_of
-from hasten.techniques.applying import apply_each, apply_plan, make
-from hasten.techniques.plan_text import measured
+from hasten.techniques.applying import apply_plan, in_order, make
+from hasten.techniques.plan_text import NOT_MEASURED, measured
 from hasten.techniques.source import Ejectable, Source
 from hasten.training.optimizers import build_optimizer
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.task import Task, quality_of
 from hasten.training.technique import Technique
 
-LEFT_OUT = "it has no form outside of hasten"
+NO_SOURCE = "it has no form outside of hasten"
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,25 @@ class Ejected:
 
     Args:
         text: of the script.
+        parts: what it was written from.
         left_out: techniques of the plan that it lacks.
-        packages: what it imports beside torch.
-        saves: whether it reads samples that must be saved beside it.
         task: that it trains.
     """
 
     text: str
+    parts: Parts
     left_out: tuple[LeftOut, ...]
-    notes: tuple[str, ...]
-    saves: bool
     task: Task
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell who asked for the script: what it lacks and what that costs, and files beside it."""
+        return (*self.left_out_notes, *filter(None, [self.parts.samples.note]))
+
+    @property
+    def left_out_notes(self) -> tuple[str, ...]:
+        """What the script lacks of the plan, and what that costs."""
+        return tuple(f"left out: {one.technique}: {one.reason}; {one.gain}" for one in self.left_out)
 
     def write(self, path: Path, *, force: bool = False) -> Path | None:
         """Write the script, and the samples that it reads if there are any; return the file of the samples.
@@ -64,7 +72,7 @@ class Ejected:
         Raises:
             BadInput: if the file exists and `force` is False, or cannot be written.
         """
-        data = path.with_suffix(".data.pt") if self.saves else None
+        data = path.with_suffix(".data.pt") if self.parts.samples.saved else None
         for file in filter(None, (path, data)):
             if file.exists() and not force:
                 raise BadInput(f"{file} exists. Pass another -o FILE, or --force to replace it.")
@@ -88,43 +96,41 @@ def eject(task: Task, plan: Plan, machine: Machine) -> Ejected:
         Refused: if a part of the task cannot be written as source, or a technique cannot be used here.
     """
     plain = baseline(task, device="cuda" if machine.gpu is not None else "cpu")
-    kept, left_out = _sorted_out(plan)
-    kept, blocks, refused = _blocks(kept, plain, machine)
-    recipe = apply_plan(kept, plain, machine)
-    return _written(task, plan, recipe, blocks, (*left_out, *refused))
+    apply_plan(_ejectable(plan), plain, machine)
+    return write_out(task, plan, plain)
 
 
-def _sorted_out(plan: Plan) -> tuple[Plan, list[LeftOut]]:
-    """Return the plan of the techniques that have a source, and the others."""
-    others = [one for one in plan.choices if not isinstance(make(one.technique, one.knobs), Ejectable)]
-    left_out = [LeftOut(one.technique, LEFT_OUT, measured(one)) for one in others]
-    return (plan.exclude(*(one.technique for one in others)) if others else plan), left_out
-
-
-def _blocks(plan: Plan, plain: Recipe, machine: Machine) -> tuple[Plan, list[Block], list[LeftOut]]:
-    """Return the lines of each technique, and those that refuse to be written for this model."""
+def write_out(task: Task, plan: Plan, plain: Recipe) -> Ejected:
+    """Return the script of a plan that is known to fit a task; otherwise as `eject`."""
     choices = {one.technique: one for one in plan.choices}
-    chosen: list[Technique] = [make(one.technique, one.knobs) for one in plan.choices]
-    blocks, refused, before = list[Block](), list[LeftOut](), plain
-    for one, after in apply_each(chosen, plain, machine):
+    left_out = [
+        LeftOut(name, NO_SOURCE, measured(choices[name])) for name in plan.names if not _has_source(choices[name])
+    ]
+    blocks, recipe = list[Block](), plain
+    for one in in_order(make(choice.technique, choice.knobs) for choice in _ejectable(plan).choices):
         choice = choices[one.card.name]
-        assert isinstance(one, Ejectable), "the others were sorted out"
+        assert isinstance(one, Ejectable), "the others are left out"
         try:
-            source = one.source(before)
+            source = one.source(recipe)
         except Refused as error:
-            refused.append(LeftOut(one.card.name, str(error), measured(choice)))
+            left_out.append(LeftOut(one.card.name, str(error), measured(choice)))
             continue
-        blocks.append(Block(_comment(one, choice, plan.machine), source))
-        before = after
-    if not refused:
-        return plan, blocks, []
-    rest = plan.exclude(*(one.technique for one in refused))
-    kept, blocks, more = _blocks(rest, plain, machine)
-    return kept, blocks, [*refused, *more]
+        blocks.append(Block(one.card.name, _comment(one, choice, plan.machine), source))
+        recipe = one.apply(recipe)
+    return _written(task, plan, recipe, blocks, tuple(left_out))
+
+
+def _has_source(choice: Choice) -> bool:
+    return isinstance(make(choice.technique, choice.knobs), Ejectable)
+
+
+def _ejectable(plan: Plan) -> Plan:
+    """Return the plan with the techniques that say their source."""
+    return plan.only(*(one.technique for one in plan.choices if _has_source(one)))
 
 
 def _comment(one: Technique, choice: Choice, machine: str) -> str:
-    gain = f"{measured(choice)}{f', on {machine}' if machine and choice.gain is not None else ''}"
+    gain = f"{measured(choice)}{f', on {machine}' if machine and measured(choice) != NOT_MEASURED else ''}"
     idea = one.card.idea.rpartition(": ")[2]
     return f"{choice.label} ({one.card.guarantee.value}): {idea}. {gain[:1].upper()}{gain[1:]}."
 
@@ -147,7 +153,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     full = ours.loader is whole
     packages = tuple(filter(None, (metric.package, updating.package)))
     evaluation = Source(evaluation="evaluation_mode(optimizer)", definitions=_MODES, imports=_MODES_IMPORTS)
-    extra = [Block("", evaluation)] if updating.modes else []
+    extra = [Block("", "", evaluation)] if updating.modes else []
     parts = Parts(
         title=f"Train {task.name} in plain PyTorch.",
         notes=_notes(task, plan, left_out, samples.note, packages),
@@ -173,7 +179,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         blocks=[*blocks, *extra],
         copier=copier,
     )  # fmt: skip
-    return Ejected(script(parts), left_out, (*filter(None, [samples.note]),), samples.saved, task)
+    return Ejected(script(parts), parts, left_out, task)
 
 
 _MODES_IMPORTS = ("from collections.abc import Generator", "from contextlib import contextmanager")

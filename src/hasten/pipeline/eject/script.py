@@ -25,8 +25,9 @@ _TENSORS = "tuple(column[ids] for column in data.tensors)"
 
 @dataclass(frozen=True)
 class Block:
-    """A technique in the script: its comment and its lines."""
+    """A technique in the script: its name, its comment and its lines."""
 
+    name: str
     comment: str
     source: Source
 

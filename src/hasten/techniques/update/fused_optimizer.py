@@ -64,4 +64,4 @@ class FusedOptimizer:
 
     def source(self, recipe: Recipe) -> Source:
         """Return no lines: the script's optimizer has fused=True."""
-        return Source(at="optimizer")
+        return Source(at="optimizer", options="fused=True")
