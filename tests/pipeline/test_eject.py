@@ -30,6 +30,7 @@ RUNNER = """
 import json, os, runpy, sys
 sys.modules["hasten"] = None  # an import of it raises ImportError
 import torch
+torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()  # imports torch's compiler, once for all
 for folder in sys.argv[1:]:
     child = os.fork()
     if child == 0:  # settings of one script must not reach the next
