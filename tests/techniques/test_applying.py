@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hasten import Choice, Plan
 from hasten.base.errors import BadInput, Refused
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.stages import STAGES
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, apply_plan, in_order, knobs_of, make

@@ -22,7 +22,7 @@ from hasten.training.transforms import Stateless
 from hasten.tuning.float64 import in_float64
 from hasten.tuning.gates import Reference, judge, owed
 from hasten.tuning.precision import LayerError, _bias, _of_layer, _of_model, layer_errors
-from hasten.tuning.probe import NoReference, batches_from, gradients_of, observe, put, state_of
+from hasten.tuning.reference_step import NoReference, batches_from, gradients_of, observe, put, state_of
 from hasten.tuning.rounding import states_of
 
 from planted import around, small_task

@@ -22,7 +22,7 @@ from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.tuning.gates import Reference, judge, owed, steps_of
-from hasten.tuning.probe import NoReference
+from hasten.tuning.reference_step import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 
 LONGEST_S = 20.0

@@ -25,7 +25,7 @@ from hasten.tuning.context import (
     recipe_with,
 )
 from hasten.tuning.gates import judge, owed, steps_of
-from hasten.tuning.probe import NoReference
+from hasten.tuning.reference_step import NoReference
 
 MEMORY = "near_memory_limit"
 LONGEST_MESSAGE = 300

@@ -8,7 +8,7 @@ from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe
 from hasten.tuning.exact import Fingerprints, exact_gate, trace
 from hasten.tuning.precision import precision_gate
-from hasten.tuning.probe import State
+from hasten.tuning.reference_step import State
 from hasten.tuning.rounding import rounding_gate, states_of
 from hasten.tuning.tolerances import BRANCH_STEPS, EXACT_STEPS, PRECISION_BATCHES, ROUNDING_BATCHES
 

@@ -14,7 +14,16 @@ from hasten.base.stages import Guarantee
 from hasten.base.units import percent
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
-from hasten.tuning.probe import NoReference, State, batches_from, endless, gradients_of, make_step, put, without_dropout
+from hasten.tuning.reference_step import (
+    NoReference,
+    State,
+    batches_from,
+    endless,
+    gradients_of,
+    make_step,
+    put,
+    without_dropout,
+)
 from hasten.tuning.tolerances import (
     BIAS_FACTOR,
     BIAS_OF_GRADIENT,

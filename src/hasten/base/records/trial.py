@@ -2,9 +2,8 @@
 
 from enum import StrEnum
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Knob, Plan
-from hasten.base.records.record import Record
+from hasten.base.records.record import Interval, Record
 from hasten.base.stages import Guarantee
 
 
