@@ -29,7 +29,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import gathered
-from hasten.techniques.input.sample_loading import no_own_loader
+from hasten.techniques.input.sample_loading import changes_its_data, no_own_loader
 from hasten.training.recipe import Recipe
 
 
@@ -51,7 +51,7 @@ class BatchedGather:
         """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
         if reason := no_own_loader(recipe):
             return reason
-        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data())
+        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data()) or changes_its_data(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""

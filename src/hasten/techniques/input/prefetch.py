@@ -30,7 +30,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.loaders import whole
-from hasten.techniques.input.sample_loading import GLOBAL, draws_from_global_generators
+from hasten.techniques.input.sample_loading import cannot_be_made_ahead
 from hasten.training.recipe import Recipe
 
 
@@ -60,12 +60,10 @@ class Prefetch:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse a full batch, and data that draw from the generators that the model draws from."""
+        """Refuse a full batch, and batches whose making moves a generator or other state that a checkpoint holds."""
         if recipe.input.loader is whole:
             return "a full batch is built only once"
-        if draws_from_global_generators(recipe):
-            return GLOBAL
-        return None
+        return cannot_be_made_ahead(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Let the session make batches ahead."""
