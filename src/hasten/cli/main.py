@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hasten.base.errors import HastenWarning
-from hasten.cli import inspect, machine, pack, profile, report, run, script, techniques, train, tune, verify
+from hasten.cli import eject, inspect, machine, pack, profile, report, run, script, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
 
 _python_shows = warnings.showwarning
@@ -70,6 +70,7 @@ _add(report.report, report.EXAMPLES, _UNDERSTAND)
 _add(tune.tune, tune.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)
 _add(train.train, train.EXAMPLES, _TRAIN)
+_add(eject.eject, eject.EXAMPLES, _LEAVE)
 _add(inspect.inspect, inspect.EXAMPLES, _DATA)
 _add(pack.pack, pack.EXAMPLES, _DATA)
 _add(verify.verify, verify.EXAMPLES, _DATA)
