@@ -52,7 +52,7 @@ class BatchedGather:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
+        """Refuse other loaders, and data sets that read one sample at a time or change when they are read."""
         if reason := no_own_loader(recipe):
             return reason
         return cannot_gather(recipe) or changes_its_data(recipe)
