@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hasten.api import load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
+    from hasten.loops.apply import apply
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "apply": "hasten.loops.apply",
     "run": "hasten.api",
     "load_plan": "hasten.api",
     "save_plan": "hasten.api",
@@ -51,6 +53,7 @@ __all__ = [
     "Stop",
     "Task",
     "Update",
+    "apply",
     "lightning_watch",
     "load_plan",
     "profile",

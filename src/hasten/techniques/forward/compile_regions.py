@@ -31,6 +31,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, repeated_blocks, unwrap_forward, wrap_forward
+from hasten.training.effects import Seen, compiled_code
 from hasten.training.recipe import Recipe
 
 SHORTEST_RUN_STEPS = 200
@@ -90,3 +91,7 @@ class CompileRegions:
     def apply(self, recipe: Recipe) -> Recipe:
         """Compile the blocks of the model."""
         return recipe.with_surgery(compile_blocks, undo=uncompile_blocks)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect compiled code."""
+        return compiled_code(seen)

@@ -33,6 +33,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.training.effects import Seen, products_in
 from hasten.training.recipe import Recipe
 
 
@@ -77,3 +78,7 @@ class OneDnnFp32:
     def apply(self, recipe: Recipe) -> Recipe:
         """ContextFactory the setting on for the run."""
         return recipe.with_context(medium_matmul_precision)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect float32 products, which the setting sends to oneDNN."""
+        return products_in(seen, "float32")

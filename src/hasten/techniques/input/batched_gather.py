@@ -51,7 +51,7 @@ class BatchedGather:
         """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
         if reason := no_own_loader(recipe):
             return reason
-        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data())
+        return next(filter(None, map(why_not, recipe.subject.datasets())), None)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""
