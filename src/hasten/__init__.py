@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from hasten.api import load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
     from hasten.loops.apply import apply
+    from hasten.loops.apply_lightning import lightning_apply
+    from hasten.loops.apply_transformers import transformers_apply
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
@@ -23,6 +25,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "apply": "hasten.loops.apply",
+    "lightning_apply": "hasten.loops.apply_lightning",
+    "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
     "load_plan": "hasten.api",
     "save_plan": "hasten.api",
@@ -54,12 +58,14 @@ __all__ = [
     "Task",
     "Update",
     "apply",
+    "lightning_apply",
     "lightning_watch",
     "load_plan",
     "profile",
     "run",
     "save_plan",
     "train",
+    "transformers_apply",
     "transformers_watch",
     "tune",
     "watch",

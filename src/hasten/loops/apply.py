@@ -11,8 +11,9 @@ Nothing here knows a technique: the plan changes a recipe, and each stage of tha
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Any, Self
 
 from torch import nn, optim
@@ -22,7 +23,7 @@ from hasten.base.device import Device
 from hasten.base.errors import BadInput, HastenWarning, Refused
 from hasten.base.records.effect import Line, Outcome, Report
 from hasten.base.seeds import preserved
-from hasten.data.batch import Batch
+from hasten.data.batch import Batch, changed_in_turn
 from hasten.loops.batches import Batches, changes_input
 from hasten.loops.calls import around_function, around_module
 from hasten.loops.given import Given, check_optimizer, recipe_of
@@ -34,7 +35,7 @@ from hasten.machine import facts
 from hasten.training.effects import has_check, why_without_effect
 from hasten.training.final_weights import final_weights
 from hasten.training.loss import LossFunction
-from hasten.training.recipe import Recipe
+from hasten.training.recipe import BatchTransform, Function, Recipe
 from hasten.training.schedule import RateFactor, factor_of
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 
@@ -60,7 +61,7 @@ def apply(
         plan: a plan, the path of its file, or techniques (names, classes, instances).
         model: whose call is the forward pass.
         optimizer: over all trainable parameters of the model.
-        loader: an iterable of batches.
+        loader: an iterable of batches; without it, what a plan does to batches is done to the arguments of the model.
         loss: called as `loss(output, target)`; leave it out where the model computes its loss.
         scheduler: a torch scheduler over the optimizer.
         wrap: (model) -> `DistributedDataParallel` or FSDP2 around it; done before compilation.
@@ -80,9 +81,7 @@ def apply(
             "hasten.apply needs a torch.nn.Module as model= and a torch.optim.Optimizer as optimizer=; "
             f"found {type(model).__name__} and {type(optimizer).__name__}."
         )
-    chosen = techniques_of(plan)
-    check_optimizer(model, optimizer)
-    first = next(iter(model.parameters()))
+    first = next(model.parameters(), None)
     given = Given(
         model=model,
         optimizer=optimizer,
@@ -91,17 +90,39 @@ def apply(
         scheduler=scheduler,
         example=example,
         steps=steps,
-        device=device or str(first.device),
+        device=device or str(first.device if first is not None else "cpu"),
         name=name,
     )
+    return applied(plan, given, strict=strict, wrap=wrap, move=device is not None)
+
+
+def applied(
+    plan: PlanOf,
+    given: Given,
+    *,
+    strict: bool,
+    wrap: Callable[[nn.Module], nn.Module] | None = None,
+    move: bool = False,
+) -> "Applied":
+    """Return the objects of a loop with a plan applied; see `apply`.
+
+    Args:
+        plan: see `apply`.
+        given: the objects.
+        strict: see `apply`.
+        wrap: see `apply`.
+        move: whether batches are moved to the device.
+    """
+    chosen = techniques_of(plan)
+    check_optimizer(given.model, given.optimizer)
     plain = recipe_of(given)
     done = planned(chosen, given, plain, facts())
     missing = [f"{line.technique} {line.outcome}: {line.detail}" for line in (*done.refused, *done.todo)]
     if missing and strict:
-        raise Refused(f"the plan cannot be applied completely to {name!r}: " + "; ".join(missing) + ".")
+        raise Refused(f"the plan cannot be applied completely to {given.name!r}: " + "; ".join(missing) + ".")
     if missing:
-        warnings.warn("hasten.apply: " + "; ".join(missing), HastenWarning, stacklevel=2)
-    return Applied(given, plain, done, order=tuple(one.card.name for one in chosen), wrap=wrap, move=device is not None)
+        warnings.warn("hasten.apply: " + "; ".join(missing), HastenWarning, stacklevel=3)
+    return Applied(given, plain, done, order=tuple(one.card.name for one in chosen), wrap=wrap, move=move)
 
 
 class Applied:
@@ -165,7 +186,7 @@ class Applied:
                 undo.callback(setattr, self, "loader", given.loader)
             self._hook_update(recipe, undo)
             if any(map(has_check, self._done.used)):
-                self._watch = StepWatch(self.model, self.optimizer)
+                self._watch = StepWatch(self.model, self.optimizer, called=given.method == "forward")
                 undo.callback(self._watch.close)
             self._undo = undo.pop_all()
         return self
@@ -226,7 +247,7 @@ class Applied:
         for surgery in recipe.model:
             self._inner = surgery.change(self._inner)
             undo.callback(take_back, surgery.undo)
-        first = next(iter(self._inner.parameters()))
+        first = next(self._inner.parameters())
         if Device(str(first.device)).name != recipe.device.name:
             undo.callback(self._inner.to, first.device)
             self._inner.to(recipe.parallel.device)
@@ -271,8 +292,11 @@ class Applied:
     def _wrap_calls(self, recipe: Recipe, undo: ExitStack) -> None:
         """Put the wrappers of the recipe around the calls of the model and of the loss."""
         forward, loss = recipe.forward, self._given.loss
-        if forward.wrappers:
-            undo.callback(around_module(self.model, forward.wrappers))
+        wrappers = forward.wrappers
+        if self._given.loader is None and recipe.input.batch_transforms:
+            wrappers = (*wrappers, partial(_transformed, transforms=recipe.input.batch_transforms))
+        if wrappers:
+            undo.callback(around_module(self.model, wrappers, method=self._given.method))
         if loss is None:
             return
         if forward.loss is not self._plain.forward.loss:
@@ -323,6 +347,22 @@ class Applied:
 def _set_rates(optimizer: optim.Optimizer, rates: list[Any]) -> None:
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
+
+
+def _transformed(function: Function, transforms: Sequence[BatchTransform]) -> Function:
+    """Return a call of a model whose arguments are changed first, as a batch of the loop would be."""
+
+    def changed(model: Any, given: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:
+        args, options = given
+        return function(
+            model,
+            (
+                changed_in_turn(args, transforms) if args else args,
+                changed_in_turn(options, transforms) if options else options,
+            ),
+        )
+
+    return changed
 
 
 def _mean_of(loss: LossFunction) -> Callable[[Any, Any], Any]:

@@ -22,10 +22,15 @@ def reads_samples(recipe: Recipe, plain: Recipe) -> bool:
     return ours.loader != theirs.loader or ours.order is not theirs.order or bool(ours.augment)
 
 
+def changes_source(recipe: Recipe, plain: Recipe) -> bool:
+    """Return whether a recipe changes where batches come from, or changes them by where the run stands."""
+    ours, theirs = recipe.input, plain.input
+    return reads_samples(recipe, plain) or bool(ours.curriculum or ours.ahead) or ours.sampling is not theirs.sampling
+
+
 def changes_input(recipe: Recipe, plain: Recipe) -> bool:
     """Return whether batches are fetched or changed otherwise than by the loader of the loop."""
-    ours = recipe.input
-    return bool(reads_samples(recipe, plain) or ours.batch_transforms or ours.curriculum or ours.ahead)
+    return changes_source(recipe, plain) or bool(recipe.input.batch_transforms)
 
 
 class Batches:

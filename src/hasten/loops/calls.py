@@ -9,20 +9,20 @@ from torch import nn
 from hasten.training.recipe import Function, Wrapper
 
 
-def around_module(module: nn.Module, wrappers: Sequence[Wrapper]) -> Callable[[], None]:
-    """Put wrappers around the forward pass of a module, in place, the first one innermost; return what undoes it.
+def around_module(module: nn.Module, wrappers: Sequence[Wrapper], *, method: str = "forward") -> Callable[[], None]:
+    """Put wrappers around a method of a module, in place, the first one innermost; return what undoes it.
 
     The module gets a subclass of its class with the same name: `isinstance` holds, parameters keep their names, hooks
     run as before, and a copy or a pickle of it is one of the plain class.
     """
-    kind, own = type(module), vars(module).pop("forward", None)
-    plain: Function = kind.forward if own is None else (lambda self, *args, **options: own(*args, **options))
-    module.__class__ = _subclass(kind, through(plain, wrappers))
+    kind, own = type(module), vars(module).pop(method, None)
+    plain: Function = getattr(kind, method) if own is None else (lambda self, *args, **options: own(*args, **options))
+    module.__class__ = _subclass(kind, method, through(plain, wrappers))
 
     def undo() -> None:
         module.__class__ = kind
         if own is not None:
-            vars(module)["forward"] = own
+            vars(module)[method] = own
 
     return undo
 
@@ -54,14 +54,15 @@ def through(function: Function, wrappers: Sequence[Wrapper]) -> Function:
     return called
 
 
-def _subclass(kind: type[nn.Module], called: Function) -> type[nn.Module]:
-    def forward(self: nn.Module, *args: Any, **options: Any) -> Any:
+def _subclass(kind: type[nn.Module], method: str, called: Function) -> type[nn.Module]:
+    @functools.wraps(getattr(kind, method))
+    def call(self: nn.Module, *args: Any, **options: Any) -> Any:
         return called(self, (args, options))
 
     def reduced(self: nn.Module, protocol: Any) -> Any:
         _, _, *rest = kind.__reduce_ex__(self, protocol)  # type: ignore[misc]  (a tuple for every module)
         return (object.__new__, (kind,), *rest)
 
-    made = type(kind.__name__, (kind,), {"forward": forward, "__reduce_ex__": reduced, "__module__": kind.__module__})
+    made = type(kind.__name__, (kind,), {method: call, "__reduce_ex__": reduced, "__module__": kind.__module__})
     made.__qualname__ = kind.__qualname__
     return made

@@ -1,6 +1,6 @@
 """From the objects of somebody's training loop to a recipe that techniques can refuse and change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.workers import Workers
 from hasten.loops.optimizer import built_with
 from hasten.training.inspection import copy_of
-from hasten.training.loss import loss_function
+from hasten.training.loss import Loss, loss_function
 from hasten.training.optimizers import TORCH
 from hasten.training.recipe import Forward, Input, Parallel, Recipe, call_model
 from hasten.training.subject import Subject
@@ -37,6 +37,9 @@ class Given:
         steps: updates that the loop will make; None where that is not known.
         device: to train on.
         name: of the loop, for messages.
+        method: of the model, that computes what the backward pass starts from.
+        keeps_optimizer: whether another optimizer cannot take the place of the given one.
+        copy: returns a copy of the model on its device, to be tried.
     """
 
     model: nn.Module
@@ -48,6 +51,9 @@ class Given:
     steps: int | None
     device: str
     name: str
+    method: str = "forward"
+    keeps_optimizer: bool = False
+    copy: Callable[[nn.Module], nn.Module] = copy_of
 
 
 def check_optimizer(model: nn.Module, optimizer: optim.Optimizer) -> None:
@@ -67,6 +73,10 @@ def check_optimizer(model: nn.Module, optimizer: optim.Optimizer) -> None:
     ]
     missing = [name for name, one in named.items() if one.requires_grad and id(one) not in held]
     kind = type(optimizer).__name__
+    if not any(one.requires_grad for one in named.values()):
+        raise BadInput(
+            f"the model {type(model).__name__} must have parameters to train; found none with requires_grad."
+        )
     if foreign:
         raise BadInput(
             f"the optimizer {kind} holds {len(foreign)} tensors that the model does not have: {_few(foreign)}. "
@@ -96,7 +106,7 @@ def recipe_of(given: Given) -> Recipe:
         train_samples=None if data is None else len(data.dataset),  # type: ignore[arg-type]
         planned_steps=given.steps,
         reader=reader,
-        build=lambda: copy_of(given.model).cpu().train(),
+        build=lambda: given.copy(given.model).cpu().train(),
         model_parts=(given.model,),
         load=_load(data, given.example),
         batch_parts=(given.loader, given.example),
@@ -104,7 +114,7 @@ def recipe_of(given: Given) -> Recipe:
     return Recipe(
         given=subject,
         input=Input(batch_size=batch_size or 0, order=_order(data), loader=reader or _no_reader),
-        forward=Forward(predict=call_whole if subject.loss is None else call_model, loss=subject.loss or _no_loss),
+        forward=Forward(predict=call_whole if subject.loss is None else call_model, loss=subject.loss or LossOfModel()),
         update=update_of(given.optimizer, given.scheduler),
         parallel=Parallel(device=str(device)),
     )
@@ -178,17 +188,26 @@ def _no_reader(dataset: Any, batch_size: int) -> Any:
     raise BadInput("the samples of this loop are not known: its loader is not torch's DataLoader over a data set.")
 
 
-class _NoLoss:
-    """The loss of a loop whose model computes it."""
+class LossOfModel:
+    """The loss that a model returns: its output, or the field `loss` or first part of that; a mean over samples."""
 
-    def __call__(self, output: Any, batch: Batch) -> Any:
-        raise BadInput("the loss of this loop is computed by its model: pass loss= to let techniques use it.")
+    def __call__(self, output: Any, batch: Batch) -> Loss:
+        found = output
+        if isinstance(output, Mapping):
+            found = output.get("loss")
+        elif not isinstance(output, Tensor):
+            found = getattr(output, "loss", output[0] if isinstance(output, tuple) else None)
+        if not isinstance(found, Tensor) or found.ndim:
+            raise BadInput(
+                f"the model must return its loss as a scalar tensor, as `.loss` or ['loss']; found "
+                f"{type(output).__name__}. Pass loss= if the loop computes the loss itself."
+            )
+        count = self.count(batch)
+        return Loss(found * count, count)
 
     def count(self, batch: Batch) -> int:
+        """Return the number of samples."""
         return size_of(batch)
-
-
-_no_loss = _NoLoss()
 
 
 def _few(names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """What a technique changes that only the owner of a loop can change, as the lines to add to the loop."""
 
 from hasten.data.loading.sample_randomness import drawn_from
-from hasten.loops.batches import changes_input, reads_samples
+from hasten.loops.batches import changes_source, reads_samples
 from hasten.loops.given import Given
 from hasten.loops.optimizer import differing_groups
 from hasten.training.recipe import Recipe
@@ -18,10 +18,12 @@ def impossible(given: Given, before: Recipe, after: Recipe) -> str | None:
         return "it replaces the call of the model, which only `hasten.train` makes"
     if after.forward.loss is not before.forward.loss and given.loss is None:
         return "it computes the loss itself: pass the loss function as `loss=`"
-    if changes_input(after, before) and given.loader is None:
-        return "it changes the batches: pass the loader as `loader=` and iterate over `fast.loader`"
+    if given.loader is None and changes_source(after, before):
+        return "it changes how batches are made, and the loop gave no `loader=`"
     if reads_samples(after, before) and drawn_from(after.subject.train_data()):
         return "the samples draw random numbers, which would be others than those that the loader of the loop draws"
+    if replaces_optimizer(after, before) and given.keeps_optimizer:
+        return "it needs another optimizer, and the trainer keeps its own"
     if replaces_optimizer(after, before) and (reason := differing_groups(given.optimizer)) is not None:
         return reason
     if after.update.schedule != before.update.schedule and given.scheduler is not None:

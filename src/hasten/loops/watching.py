@@ -17,11 +17,17 @@ class StepWatch:
 
     It changes no result. Its hooks are gone after that step. Where another profiler is running, the step after it is
     recorded.
+
+    Args:
+        model: of the loop.
+        optimizer: of the loop.
+        called: whether the loop calls the model itself; otherwise the step begins where the one before it ends.
     """
 
-    def __init__(self, model: nn.Module, optimizer: optim.Optimizer) -> None:
+    def __init__(self, model: nn.Module, optimizer: optim.Optimizer, *, called: bool = True) -> None:
         self.seen: Seen | None = None
         self._updates = 0
+        self._called = called
         self._recording: Recording | None = None
         self._hooks: list[Any] = [
             model.register_forward_pre_hook(self._before_forward),
@@ -38,8 +44,11 @@ class StepWatch:
             self._recording = None
 
     def _before_forward(self, module: nn.Module, args: Any) -> None:
-        ready = self._updates >= BEFORE and self._recording is None and self.seen is None
-        if ready and module.training and torch.is_grad_enabled() and Recording.possible():
+        if self._called and module.training and torch.is_grad_enabled():
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._updates >= BEFORE and self._recording is None and self.seen is None and Recording.possible():
             self._recording = Recording()
             self._recording.start()
 
@@ -50,3 +59,5 @@ class StepWatch:
             seen.calls = self._recording.stop()
             self._recording, self.seen = None, seen
             self.close()
+        elif not self._called:
+            self._begin()
