@@ -30,7 +30,7 @@ PRODUCTS = frozenset(
     }
 )
 """Operators that multiply matrices, as the profiler names them; the wrappers that call them are left out."""
-_COMPILED = ("Torch-Compiled Region", "CompiledFunctionBackward", "## Call CompiledFxGraph")
+_COMPILED = ("CompiledFunction", "## Call CompiledFxGraph")  # a "compiled region" also holds calls that it left alone
 _FORMATS = {"float": "float32", "double": "float64", "c10::BFloat16": "bfloat16", "c10::Half": "float16"}
 _QUIET = "99"
 
