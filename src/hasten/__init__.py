@@ -1,7 +1,7 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`run`, `train`, `profile`, `tune`); the nouns that they take are `Task` and what it is made
-of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first
+The verbs are functions (`run`, `train`, `profile`, `tune`, `eject`); the nouns that they take are `Task` and what it is
+made of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first
 used, so that `import hasten` costs nothing.
 """
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten.api import load_plan, profile, run, save_plan, train, tune
+    from hasten.api import eject, eject_diff, load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
     from hasten.loops.apply import apply
     from hasten.loops.apply_lightning import lightning_apply
@@ -28,6 +28,8 @@ _HOMES = {
     "lightning_apply": "hasten.loops.apply_lightning",
     "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
+    "eject": "hasten.api",
+    "eject_diff": "hasten.api",
     "load_plan": "hasten.api",
     "save_plan": "hasten.api",
     "train": "hasten.api",
@@ -58,6 +60,8 @@ __all__ = [
     "Task",
     "Update",
     "apply",
+    "eject",
+    "eject_diff",
     "lightning_apply",
     "lightning_watch",
     "load_plan",

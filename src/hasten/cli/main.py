@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hasten.base.errors import HastenWarning
-from hasten.cli import inspect, machine, pack, profile, report, run, techniques, train, tune, verify
+from hasten.cli import eject, inspect, machine, pack, profile, report, run, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
 
 _python_shows = warnings.showwarning
@@ -45,6 +45,7 @@ _add(run.run, run.EXAMPLES)
 _add(train.train, train.EXAMPLES)
 _add(profile.profile, profile.EXAMPLES)
 _add(tune.tune, tune.EXAMPLES)
+_add(eject.eject, eject.EXAMPLES)
 _add(techniques.techniques, techniques.EXAMPLES)
 _add(inspect.inspect, inspect.EXAMPLES)
 _add(pack.pack, pack.EXAMPLES)

@@ -32,6 +32,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, map_tensors
+from hasten.techniques.source import Source
 from hasten.training.effects import Seen, kept_channels_last
 from hasten.training.recipe import Recipe
 
@@ -94,3 +95,12 @@ class ChannelsLast:
     def effect(self, seen: Seen) -> str | None:
         """Expect convolutions beyond the first to get their input in that layout."""
         return kept_channels_last(seen)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the new layout of the model and of each batch."""
+        return Source(
+            copies=(to_channels_last, to_contiguous, batch_to_channels_last),
+            model="model = to_channels_last(model)",
+            prepare="batch = batch_to_channels_last(batch)",
+            undo="to_contiguous(model)",
+        )

@@ -31,6 +31,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.effects import Seen, compiled_code
 from hasten.training.recipe import Function, Recipe
 
@@ -80,3 +81,7 @@ class Compile:
     def effect(self, seen: Seen) -> str | None:
         """Expect compiled code."""
         return compiled_code(seen)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the compiled forward pass; validation calls the model itself."""
+        return Source(forward="torch.compile(model)")

@@ -33,6 +33,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.effects import Seen, products_in
 from hasten.training.recipe import Recipe
 
@@ -82,3 +83,7 @@ class OneDnnFp32:
     def effect(self, seen: Seen) -> str | None:
         """Expect float32 products, which the setting sends to oneDNN."""
         return products_in(seen, "float32")
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the setting of the process."""
+        return Source(settings='torch.set_float32_matmul_precision("medium")')

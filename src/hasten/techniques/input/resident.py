@@ -32,6 +32,7 @@ from hasten.base.units import nbytes as in_bytes
 from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.resident import nbytes_of, resident
+from hasten.techniques.input.sample_loading import changes_its_data
 from hasten.training.recipe import Recipe
 
 
@@ -60,7 +61,7 @@ class Resident:
         if recipe.input.loader is whole:
             return "a full batch is built only once"
         datasets = recipe.subject.datasets()
-        if reason := next(filter(None, map(why_not, datasets)), None):
+        if reason := next(filter(None, map(why_not, datasets)), None) or changes_its_data(recipe):
             return reason
         needed, free = sum(map(nbytes_of, datasets)), device.free_bytes()
         if needed > self.share * free:
