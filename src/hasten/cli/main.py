@@ -5,14 +5,17 @@ import sys
 import warnings
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from hasten.base.errors import HastenWarning
+from hasten.base.printable import printable
 from hasten.cli import eject, inspect, machine, pack, profile, report, run, script, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
+from hasten.cli.here import suggestions
 
 _python_shows = warnings.showwarning
 _NARROWEST = 20  # columns
@@ -95,7 +98,15 @@ def options(
     """Make gradient training in PyTorch faster, and prove it on your model and your machine."""
     show_traceback.set(debug)
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+        found = list(suggestions(Path.cwd()))
+        if not found:
+            typer.echo(ctx.get_help())
+            return
+        width = max(len(command) for command, _ in found)
+        typer.echo("In this folder:")
+        for command, what in found:
+            typer.echo(printable(f"  {command:{width}}  # {what}"))
+        typer.echo("All commands: hasten --help")
 
 
 def main() -> None:
