@@ -46,6 +46,7 @@ from hasten.techniques.input.sample_loading import (
     no_own_loader,
     samples_are_random,
 )
+from hasten.training.effects import Seen, running_workers
 from hasten.training.recipe import Recipe
 
 Threads = Annotated[int, Meta(ge=0, le=256, description="threads that read samples; 0 for the physical cores")]
@@ -113,6 +114,10 @@ class LoaderProcess:
         """Put the loader with a process in place of the per-sample one."""
         return recipe.with_input(loader=Workers(1, self.threads or usable_cores(), recipe.subject.collate))
 
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the process to run."""
+        return running_workers(seen)
+
 
 @dataclass(frozen=True)
 class LoaderWorkers:
@@ -141,6 +146,10 @@ class LoaderWorkers:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with workers in place of the task's own."""
         return recipe.with_input(loader=self._loader(recipe))
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the processes to run."""
+        return running_workers(seen)
 
     def _loader(self, recipe: Recipe) -> Workers:
         return Workers(self.workers or usable_cores(), collate=recipe.subject.collate)
