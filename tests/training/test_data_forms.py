@@ -1,8 +1,7 @@
 """Whatever the data are, 50 steps equal the hand-written loop bit for bit, and a resumed run equals an unbroken one."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,20 @@ import torch
 from torch import nn, optim
 from torch.nn import functional as F
 from torch.utils.data import (
-    BatchSampler,
     DataLoader,
     Dataset,
     IterableDataset,
     RandomSampler,
-    SequentialSampler,
     TensorDataset,
     WeightedRandomSampler,
     get_worker_info,
 )
 
 from hasten import Data, Stop, Task, Update
-from hasten.base.errors import BadInput, HastenError
-from hasten.base.records.plan import Plan
-from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
-from hasten.training.check import check
+from hasten.base.records.run import Progress
 from hasten.training.checkpoint import load_checkpoint, save_checkpoint
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.running import run_training
 from hasten.training.session import Session, build
 
 SAMPLES, STEPS = 50, 50

@@ -166,7 +166,7 @@ class Quality(Direction):
     ) -> None:
         if isinstance(metric, str) and metric not in METRICS:
             raise unknown_name("metric", metric, METRICS)
-        self._metric = None if isinstance(metric, str) else _made(metric)
+        self._metric = None if isinstance(metric, str) else made_metric(metric)
         self.name = metric if isinstance(metric, str) else _name(metric, self._metric)
         self._ignored: int | None = getattr(loss, "ignore_index", None)
         self._class_dim: int | None = getattr(loss, "class_dim", None)
@@ -223,7 +223,7 @@ class Quality(Direction):
         return (scores, labels) if bool(kept.all()) else (scores[kept], labels[kept])
 
 
-def _made(metric: Metric | MetricFactory | MetricFunction) -> Metric:
+def made_metric(metric: Metric | MetricFactory | MetricFunction) -> Metric:
     """Return a metric object of one's own: a copy of the one given, a fresh one, or one around a plain function."""
     if isinstance(metric, Metric):
         return metric.clone()

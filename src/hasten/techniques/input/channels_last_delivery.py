@@ -32,6 +32,8 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import changed_in_turn, tensors_of
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
+from hasten.techniques.source import Source
+from hasten.training.effects import Seen, kept_channels_last
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
@@ -71,3 +73,11 @@ class ChannelsLastDelivery:
     def apply(self, recipe: Recipe) -> Recipe:
         """Lay the batches out."""
         return recipe.with_batch_transform(batch_to_channels_last)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect convolutions beyond the first to get their input in that layout."""
+        return kept_channels_last(seen)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the new layout of each batch."""
+        return Source(copies=(batch_to_channels_last,), prepare="batch = batch_to_channels_last(batch)")

@@ -37,6 +37,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, first_input, has_target, map_tensors, target_of
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 LEVELS = 4
@@ -131,6 +132,11 @@ class ProgressiveLength:
         cut = partial(shortened, first=self.first, until=self.until)
         return recipe.with_curriculum(cut)
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return the smaller training batches."""
+        line = f"batch = shortened(batch, progress, first={self.first!r}, until={self.until!r})"
+        return Source(copies=(shortened,), curriculum=line)
+
 
 @dataclass(frozen=True)
 class ProgressiveResolution:
@@ -160,3 +166,8 @@ class ProgressiveResolution:
         """Shrink the training batches."""
         cut = partial(shrunk, first=self.first, until=self.until)
         return recipe.with_curriculum(cut)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the smaller training batches."""
+        line = f"batch = shrunk(batch, progress, first={self.first!r}, until={self.until!r})"
+        return Source(copies=(shrunk,), curriculum=line)

@@ -31,7 +31,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import nbytes as in_bytes
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.resident import nbytes_of, resident
-from hasten.techniques.input.sample_loading import cannot_gather
+from hasten.techniques.input.sample_loading import cannot_gather, changes_its_data
 from hasten.training.recipe import Recipe
 
 
@@ -61,7 +61,7 @@ class Resident:
             return "a full batch is built only once"
         if (stream := recipe.subject.stream) is not None:
             return f"{stream.reason}, so samples cannot be read by their ids"
-        if reason := cannot_gather(recipe):
+        if reason := cannot_gather(recipe) or changes_its_data(recipe):
             return reason
         needed, free = sum(map(nbytes_of, recipe.subject.datasets())), device.free_bytes()
         if needed > self.share * free:

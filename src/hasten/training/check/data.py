@@ -13,11 +13,13 @@ from torch.utils.data import Dataset, default_collate
 from hasten.base.errors import BadInput
 from hasten.data.batch import Batch, has_target, nbytes_of, select, stack, target_of, tensors_of
 from hasten.data.loading.gather import take, why_not
-from hasten.data.loading.given import Given, Samples
+from hasten.data.loading.given import Given, Samples, is_by_number
 from hasten.data.loading.loaders import collated
+from hasten.data.loading.sample_randomness import changed_by_reading
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
 from hasten.data.tree import is_record
 from hasten.training.check.failure import failure
+from hasten.training.task import Data
 
 TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
 _LOOK_S = 0.5
@@ -92,6 +94,17 @@ def _first_batch(stream: Stream, part: str) -> Seen:
     _check_finite(batch, ids, part)
     targets = target_of(batch) if has_target(batch) else torch.empty(0)
     return Seen(part=part, batch=batch, size=None, ids=ids, targets=targets)
+
+
+def notes_on_workers(data: Data) -> tuple[str, ...]:
+    """Return what to know of training data that are read by worker processes and that reading changes."""
+    if not data.workers or not is_by_number(data.train) or not (changed := changed_by_reading(data.train)):
+        return ()
+    return (
+        f"reading samples changes {', '.join(changed)}. Each of the {data.workers} workers changes a copy, which no "
+        "checkpoint holds: a run resumed within an epoch may see other samples than an uninterrupted one. "
+        "For an exact resume, use Data(workers=0).",
+    )
 
 
 def _spread(ids: Tensor, size: int) -> Iterator[Tensor]:
