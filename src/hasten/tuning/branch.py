@@ -24,8 +24,8 @@ from hasten.tuning.tolerances import (
     BRANCH_STEPS,
     ERROR_SHARE,
     LEAST_LOSS,
-    SHORTFALL,
-    SHORTFALL_OF_A_LAYER,
+    DISPLACEMENT_ERROR,
+    DISPLACEMENT_ERROR_OF_A_LAYER,
     TWINS,
     bounded,
 )
@@ -82,18 +82,18 @@ def _add_noise(parameters: Parameters, generator: torch.Generator) -> bool:
 
 
 def harm(one: Branch, baseline: Branch, twins: Callable[[], list[Branch]]) -> list[Measured]:
-    """Return how much worse a branch ends, and how far its layers fall short, beside what each may be.
+    """Return how much worse a branch ends, and how far off its layers end, beside what each may be.
 
     Args:
         one: the candidate's.
         baseline: on the same batches.
         twins: trains further branches of the baseline; called only if the candidate's is not as good without them.
     """
-    found = [_end(one, baseline, []), _shortfall(one, baseline, [])]
+    found = [_end(one, baseline, []), _displacement(one, baseline, [])]
     if all(measured <= bound for measured, bound, _ in found):
         return found
     others = twins()
-    return [_end(one, baseline, others), _shortfall(one, baseline, others)]
+    return [_end(one, baseline, others), _displacement(one, baseline, others)]
 
 
 def _end(one: Branch, baseline: Branch, twins: list[Branch]) -> Measured:
@@ -128,23 +128,24 @@ def _largest_by_chance(values: list[float]) -> float:
     return float(np.mean(values)) + factor * float(np.std(values, ddof=1))
 
 
-def _shortfall(one: Branch, baseline: Branch, twins: list[Branch]) -> Measured:
+def _displacement(one: Branch, baseline: Branch, twins: list[Branch]) -> Measured:
     """Judge how far the model and each layer moved in the direction in which the baseline moved them."""
-    mine, others = _shortfalls(one, baseline), [_shortfalls(other, baseline) for other in twins]
+    mine, others = _ways(one, baseline), [_ways(other, baseline) for other in twins]
     found: list[Measured] = []
-    for name, short in mine.items():
-        bound = max(SHORTFALL_OF_A_LAYER if name else SHORTFALL, _largest_by_chance([other[name] for other in others]))
-        text = f"{name or 'the model'} moves {percent(1 - short)} of the way that the baseline moves it"
-        found.append((short, bound, f"in {len(baseline.losses)} steps {text}"))
+    for name, way in mine.items():
+        bound = DISPLACEMENT_ERROR_OF_A_LAYER if name else DISPLACEMENT_ERROR
+        bound = max(bound, _largest_by_chance([abs(1 - other[name]) for other in others]))
+        text = f"in {len(baseline.losses)} steps {name or 'the model'} moves {percent(way)} of the way of the baseline"
+        found.append((abs(1 - way), bound, text))
     return max(found, key=lambda one: bounded(one[0]) / one[1])
 
 
-def _shortfalls(one: Branch, baseline: Branch) -> dict[str, float]:
-    """Return name of a layer, "" for the model -> 1 minus how far it moved, in units of the baseline's way."""
+def _ways(one: Branch, baseline: Branch) -> dict[str, float]:
+    """Return name of a layer, "" for the model -> how far it moved along the baseline's way, 1 for as far."""
     along, length = dict[str, float](), dict[str, float]()
     for parameter, way in baseline.moved.items():
         product = float((one.moved[parameter] * way).sum()) if parameter in one.moved else 0.0
         for name in {"", parameter.rpartition(".")[0]}:
             along[name] = along.get(name, 0.0) + product
             length[name] = length.get(name, 0.0) + float(way.square().sum())
-    return {name: 1 - along[name] / length[name] if length[name] > 0 else 0.0 for name in along}
+    return {name: along[name] / length[name] if length[name] > 0 else 1.0 for name in along}
