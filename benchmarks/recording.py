@@ -10,7 +10,7 @@ import msgspec
 import torch
 
 import hasten
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.machine import facts
 from hasten.measurement.statistics import ratio_interval
 from hasten.techniques.old_names import old_names

@@ -5,11 +5,9 @@ from typing import Any
 
 import msgspec
 
-from hasten.base.records.ablation import Ablation
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.finding import Diagnosis, Finding, Severity
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.profile import (
@@ -21,7 +19,9 @@ from hasten.base.records.profile import (
     Profile,
     Roofline,
 )
+from hasten.base.records.record import Interval
 from hasten.base.records.run import Evaluation, RunResult, StopReason, TaskFacts
+from hasten.base.records.signals import Ablation
 from hasten.base.records.trial import Gate, Trial, Tuning, Verdict
 from hasten.base.stages import Guarantee
 from hasten.techniques.plan_text import plan_text

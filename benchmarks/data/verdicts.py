@@ -19,9 +19,9 @@ from benchmarks.data.input_faults import HEALTHY, PLANTED, Case
 from benchmarks.recording import ratio, record, told
 from benchmarks.rounds import Way, rates
 from hasten.base.records.finding import Finding
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
+from hasten.base.records.record import Interval
 from hasten.machine import facts
 from hasten.pipeline.examining import examine
 from hasten.training.recipe import Recipe

@@ -33,7 +33,7 @@ from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.budget import Budget
 from hasten.tuning.context import Laboratory, bench_of, compared, measured_noise, open_laboratory, recipe_with
 from hasten.tuning.gates import judge
-from hasten.tuning.probe import NoReference
+from hasten.tuning.reference_step import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 
 Row = dict[str, object]

@@ -6,13 +6,13 @@ from dataclasses import replace
 import torch
 from torch.utils.data import TensorDataset
 
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.records.run import Evaluation
 from hasten.data.loading.gather import take
 from hasten.measurement.statistics import few_ratios
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
-from hasten.training.session import build, total_steps
+from hasten.training.session import build
 from hasten.training.task import Data, Task
 from hasten.tuning.budget import now_s
 
@@ -29,7 +29,7 @@ def cut(recipe: Recipe, *, steps: int) -> Recipe:
 
     The samples are drawn once, in whole batches; the validation data are cut to 1,024 and looked at once, at the end.
     """
-    task, whole = recipe.task, total_steps(recipe)
+    task, whole = recipe.task, recipe.subject.planned_steps
     assert whole is not None, "the tasks of the table have epochs"
     size, samples = recipe.input.batch_size, len(task.data.train)  # type: ignore[arg-type]
     batches = max(2, round(min(1.0, steps / whole) * samples / size))

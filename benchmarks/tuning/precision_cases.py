@@ -21,7 +21,7 @@ from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 from hasten.training.transforms import Parameters, State, StepInfo
-from hasten.tuning.probe import batches_from, gradients_of
+from hasten.tuning.reference_step import batches_from, gradients_of
 
 Change = Callable[[Recipe], Recipe]
 COSINE = Schedule(name="cosine", warmup=10, options={"final": 0.05})

@@ -24,7 +24,7 @@ from benchmarks.tuning.precision_cases import FORMATS, FURTHER, TRAININGS, chang
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.precision import precision_gate
-from hasten.tuning.probe import State, endless, make_step, state_of
+from hasten.tuning.reference_step import State, endless, make_step, state_of
 
 SEEDS = range(3)
 STATES = (20, 50)

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from hasten.base import units
 from hasten.base.errors import BadInput, unknown_name
 from hasten.base.files import remove_leftovers, write_atomically, write_text
-from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Choice, Plan
-from hasten.base.records.record import load, save, to_json
+from hasten.base.records.record import Interval, load, save, to_json
 from hasten.base.seeds import derive, preserved, random_state, seed_all, set_random_state
 
 

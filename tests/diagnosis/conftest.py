@@ -6,12 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hasten.base.records.ablation import Ablation
 from hasten.base.records.complexity import Complexity, LayerCost
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.profile import MemoryAccount, Profile, Roofline
-from hasten.base.records.signals import Loading, MachineLoad, StepSpread, Structure
+from hasten.base.records.record import Interval
+from hasten.base.records.signals import Ablation, Loading, MachineLoad, StepSpread, Structure
 
 from diagnosis_records import GB, ablation, operator, parts
 

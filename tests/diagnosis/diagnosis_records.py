@@ -1,9 +1,8 @@
 """Pieces of profiles for the tests of rules."""
 
-from hasten.base.records.ablation import Ablation
-from hasten.base.records.interval import Interval
 from hasten.base.records.profile import PartTime
-from hasten.base.records.signals import Operator
+from hasten.base.records.record import Interval
+from hasten.base.records.signals import Ablation, Operator
 
 GB = 10**9
 SHARES = {

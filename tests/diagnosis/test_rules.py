@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from hasten.base.records.finding import Abstained, Finding, Severity
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
+from hasten.base.records.record import Interval
 from hasten.base.records.signals import Habit
 from hasten.diagnosis.diagnose import diagnose
 from hasten.diagnosis.registry import RULES

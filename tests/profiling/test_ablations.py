@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import Dataset
 
-from hasten.base.records.ablation import Ablation
-from hasten.base.records.interval import Interval
 from hasten.base.records.profile import PartTime, Profile
-from hasten.base.records.record import to_json
+from hasten.base.records.record import Interval, to_json
+from hasten.base.records.signals import Ablation
 from hasten.machine.facts import facts
 from hasten.profiling.ablations import (
     cached_batch,

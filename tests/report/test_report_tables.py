@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.profile import Growth, MemoryAccount, Roofline
+from hasten.base.records.record import Interval
 from hasten.base.records.run import TaskFacts
 from hasten.report.depths import profile_sentences
 from hasten.report.peaks import MAIN_KINDS, peak_rows

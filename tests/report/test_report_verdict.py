@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Plan
+from hasten.base.records.record import Interval
 from hasten.base.records.run import StopReason
 from hasten.base.records.trial import Verdict
 from hasten.report.verdict import Tone, judge, time_ratio

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hasten import Choice, Plan
 from hasten.base.errors import BadInput, Refused
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.stages import STAGES
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, apply_plan, in_order, knobs_of, make
@@ -36,7 +36,7 @@ def test_conflicts_and_doubles_are_named() -> None:
     recipe, machine = baseline(mlp_task()), facts()
     with pytest.raises(BadInput, match="delayed_update cannot be combined with micro_batch"):
         apply_all([make("delayed_update"), make("micro_batch")], recipe, machine)
-    with pytest.raises(BadInput, match="clip_norm is there twice"):
+    with pytest.raises(BadInput, match="clip_norm is listed more than once"):
         apply_all([make("clip_norm"), make("clip_norm", {"max_norm": 3.0})], recipe, machine)
 
 

@@ -252,6 +252,27 @@ def test_validation_data_that_do_not_fit_are_told_as_such() -> None:
     refused(task(valid=TensorDataset(torch.randn(9, 5), torch.zeros(9).long())), r"samples of the validation data .*5")
 
 
+class Counting(Dataset[Any]):
+    """Samples that depend on how many were read before."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        self.calls += 1
+        return torch.full((4,), float(self.calls)), torch.tensor(index % 3)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_that_change_their_data_set_in_worker_processes_are_noted(workers: int) -> None:
+    notes = check(dataclasses.replace(task(), data=Data(train=Counting(), valid=classes(), workers=workers)))
+    assert len(notes) == (workers > 0)
+    assert all("reading samples changes training data.calls" in note and "workers=0" in note for note in notes)
+
+
 def test_the_wrong_number_of_inputs_is_told_with_the_model() -> None:
     data = TensorDataset(torch.randn(9, 4), torch.randn(9, 4), torch.zeros(9).long())
     refused(task(data), r"failed on .*has the inputs \(2, 4\) float32 and \(2, 4\) float32; found TypeError")

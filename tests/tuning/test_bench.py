@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hasten.base.records.comparison import Comparison, Verdict
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.techniques.applying import make
 from hasten.techniques.input.infobatch import Scores
 from hasten.training.loss import LossFunction

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 import pytest
 
 from hasten.base.records.card import Card
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
 from hasten.measurement.statistics import few_ratios, product_of_ratios
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import total_steps
 from hasten.training.task import Stop, Update
 from hasten.tuning.context import Laboratory, open_laboratory
 from hasten.tuning.convergence import FEWEST_SEEDS, _judged
@@ -125,8 +124,8 @@ def test_a_course_is_given_up_at_its_limit() -> None:
 def test_a_shortened_recipe_has_its_share_of_the_steps_and_no_target() -> None:
     recipe = baseline(small_task(stop=Stop(epochs=50, target=0.5)))
     short = shortened(recipe, 0.2)
-    assert total_steps(recipe) == 350
-    assert total_steps(short) == 70
+    assert recipe.subject.planned_steps == 350
+    assert short.subject.planned_steps == 70
     assert short.task.stop.target is None
     timed = shortened(baseline(small_task(stop=Stop(seconds=100.0))), 0.2)
     assert timed.task.stop.seconds == pytest.approx(20.0)

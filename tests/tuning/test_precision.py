@@ -23,7 +23,7 @@ from hasten.training.session import build
 from hasten.tuning.branch import Branch, branch, harm, twins
 from hasten.tuning.gates import Reference, judge
 from hasten.tuning.precision import GradientError, compare_gradients, gradient_checks
-from hasten.tuning.probe import NoReference, state_of
+from hasten.tuning.reference_step import NoReference, state_of
 from hasten.tuning.tolerances import BRANCH_STEPS, ERROR_OF_A_LAYER, ERROR_SHARE, PROGRESS_LOST
 
 from planted import small_task

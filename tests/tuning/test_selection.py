@@ -7,7 +7,7 @@ import pytest
 
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.comparison import Verdict as Speed
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.training.recipe import baseline
 from hasten.tuning import selection

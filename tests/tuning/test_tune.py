@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hasten.base.errors import BadInput
-from hasten.base.records.interval import Interval
-from hasten.base.records.record import to_json
+from hasten.base.records.record import Interval, to_json
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.seeds import random_state
 from hasten.base.stages import FREE, Guarantee, Stage

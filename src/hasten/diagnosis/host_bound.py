@@ -7,9 +7,9 @@ Source: tuning playbook (double the batch); HTA (host wait); XProf (kernel launc
 """
 
 from hasten.base.records.finding import Abstained, Finding
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
+from hasten.base.records.record import Interval
 from hasten.base.units import percent
 from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
 

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.device import Device
 from hasten.base.errors import BadInput
-from hasten.base.records.memory import MemoryPeak
+from hasten.base.records.profile import MemoryPeak
 from hasten.measurement.collector import collector_off
 from hasten.measurement.tensors import storage_key, storages_in
 

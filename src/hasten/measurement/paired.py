@@ -11,7 +11,7 @@ import numpy as np
 
 from hasten.base.errors import BadInput
 from hasten.base.records.comparison import Comparison, NoiseFloor, Verdict
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.measurement.collector import collector_off
 from hasten.measurement.confidence_sequence import FEWEST_READINGS, ConfidenceSequence
 from hasten.measurement.statistics import ratio_interval, robust_sigma, trimmed_mean

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from hasten.base.records.memory import MemoryPeak
+from hasten.base.records.profile import MemoryPeak
 
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from hasten.base.errors import BadInput
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 
 TRIMMED_SHARE = 0.2
 """Share of the sorted sample that the trimmed mean leaves out at either end."""

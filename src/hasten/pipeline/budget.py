@@ -6,7 +6,6 @@ from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
 from hasten.base.units import parse_duration
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 
 DEFAULT_SHARE = 0.05
 SHORTEST_S = 30.0
@@ -15,7 +14,7 @@ LONGEST_S = 600.0
 
 def planned_s(recipe: Recipe, anatomy: Profile) -> float:
     """Return how long the task's training would take if no target ended it early; infinite where nothing bounds it."""
-    steps, limit = total_steps(recipe), recipe.task.stop.seconds
+    steps, limit = recipe.subject.planned_steps, recipe.task.stop.seconds
     by_steps = anatomy.step_s.value * steps if steps is not None else math.inf
     return min(by_steps, limit if limit is not None else math.inf)
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Plan
+from hasten.base.records.record import Interval
 from hasten.base.records.run import RunResult, StopReason
 from hasten.base.seeds import derive
 from hasten.measurement.statistics import ratio_interval

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hasten.base.errors import BadInput
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.measurement.statistics import TRIMMED_SHARE, interval_of
 
 Times = NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 import psutil
 from scipy import stats
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount
+from hasten.base.records.record import Interval
 from hasten.data.batch import Batch, size_of
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.resident import rss_peak

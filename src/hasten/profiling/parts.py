@@ -14,7 +14,7 @@ from hasten.training.checkpoint import save_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.marks import PARTS
 from hasten.training.saving import CHECKPOINT_EVERY_S
-from hasten.training.session import Session, steps_per_epoch
+from hasten.training.session import Session
 from hasten.training.task import Stop
 
 _SHORT_S = 1.0
@@ -43,7 +43,9 @@ def time_between(run: Session, stop: Stop) -> Between:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         checkpoint_s = _duration_s(partial(save_checkpoint, run, {}, path))
-    return Between(evaluation_s, stop.evaluate_every or steps_per_epoch(run.recipe), checkpoint_s)
+    steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch
+    assert steps is not None, "a task evaluates every so many steps, or after each epoch of known length"
+    return Between(evaluation_s, steps, checkpoint_s)
 
 
 def part_times(found: Anatomy, between: Between) -> tuple[PartTime, ...]:

@@ -30,7 +30,7 @@ from hasten.profiling.timeout import TimeLimit, time_limit
 from hasten.profiling.work import count_work, roofline
 from hasten.training.marks import PARTS
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build, total_steps
+from hasten.training.session import Session, build
 
 BUDGET_S = 10.0
 DEPTH_BUDGET_S = 30.0
@@ -149,7 +149,7 @@ def _look(profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path
         verdict=first_verdict(found.step_s.value, parts),
         batch_size=recipe.input.batch_size,
         device=recipe.parallel.device,
-        planned_steps=total_steps(recipe),
+        planned_steps=recipe.subject.planned_steps,
         build_s=profiled.build_s,
         first_step_s=float(timed.times[0].sum()),
         evaluation_s=between.evaluation_s,

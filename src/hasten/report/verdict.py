@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hasten.base.records.evidence import Evidence
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.records.run import RunResult, StopReason
 from hasten.base.records.trial import Verdict
 from hasten.report.wording import faster, goal, is_known, level, plural

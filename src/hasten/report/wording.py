@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Knob
+from hasten.base.records.record import Interval
 from hasten.base.records.run import TaskFacts
 from hasten.base.units import count, digits3, nbytes, plural
 

@@ -8,7 +8,7 @@ from hasten.base.records.run import Evaluation, Progress
 from hasten.base.units import finite
 from hasten.data.batch import target_of
 from hasten.training.final_weights import final_weights
-from hasten.training.loss import Loss, totals
+from hasten.training.loss import Loss, as_numbers, totals
 from hasten.training.session import Session
 
 
@@ -18,6 +18,8 @@ def report(run: Session, done: list[Loss]) -> Progress:
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
     sums, counts = totals(done)
+    means = as_numbers([loss.average() for loss in done])
+    parts = _parts(done)
     for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
         run.stop_state.loss_sum += total
         run.stop_state.loss_count += count
@@ -27,8 +29,9 @@ def report(run: Session, done: list[Loss]) -> Progress:
         step=run.position.step,
         epoch=run.position.epoch,
         elapsed_s=run.position.elapsed_s,
-        losses=tuple(finite(total / count) if count else 0.0 for total, count in zip(sums, counts, strict=True)),
+        losses=tuple(finite(mean) if count else 0.0 for mean, count in zip(means, counts, strict=True)),
         samples_per_s=samples / run.position.elapsed_s,
+        parts=parts,
     )
 
 
@@ -37,7 +40,7 @@ def evaluate(run: Session) -> Evaluation:
 
     The session is whole when this returns: what the next step depends on includes this evaluation.
     """
-    valid_loss = _validation_loss(run)
+    valid_loss, parts = _validation_loss(run)
     stop_state, metric = run.stop_state, run.quality.value(valid_loss)
     best = run.quality.is_better(metric, stop_state.best)
     train_loss = finite(stop_state.loss_sum / stop_state.loss_count) if stop_state.loss_count else None
@@ -57,18 +60,35 @@ def evaluate(run: Session) -> Evaluation:
         valid_loss=finite(valid_loss),
         metric=finite(metric),
         best=best,
+        parts=parts,
     )
 
 
-def _validation_loss(run: Session) -> float:
-    """Return the mean loss per term over all validation batches, and add them to the run's metric."""
-    total, count = 0.0, 0.0
+def _parts(done: list[Loss]) -> dict[str, tuple[float | None, ...]]:
+    """Return the named terms of several losses: name -> the value in each step; a step without it has None."""
+    names = dict.fromkeys(name for loss in done for name in loss.parts or {})
+    found: dict[str, tuple[float | None, ...]] = {}
+    for name in names:
+        terms = [(loss.parts or {}).get(name) for loss in done]
+        numbers = iter(as_numbers([term for term in terms if term is not None]))
+        found[name] = tuple(None if term is None else finite(next(numbers)) for term in terms)
+    return found
+
+
+def _validation_loss(run: Session) -> tuple[float, dict[str, float | None]]:
+    """Return the mean loss over all validation batches and its named terms; add the batches to the run's metric."""
+    total, count, parts = 0.0, 0.0, dict[str, float]()
     run.model.eval()
     with torch.no_grad(), final_weights(run):
         for batch in run.validation_batches():
             output = run.predict(batch)
             loss = run.loss(output, batch)
             total, count = total + float(loss.sum), count + float(loss.count)
-            run.quality.add(output, target_of(batch))
+            for name, term in (loss.parts or {}).items():
+                parts[name] = parts.get(name, 0.0) + float(term) * float(loss.count)
+            if run.quality.compares:
+                run.quality.add(output, target_of(batch))
     run.model.train()
-    return total / count if count else math.nan
+    if not count:
+        return math.nan, {}
+    return total / count, {name: finite(term / count) for name, term in parts.items()}

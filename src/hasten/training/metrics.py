@@ -12,10 +12,12 @@ from torchmetrics.functional.classification import multiclass_auroc
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.base.units import as_good_as
+from hasten.data.batch import size_of
 from hasten.training.loss import LossFunction, class_dimension
+from hasten.training.output import compared
 
 MetricFactory: TypeAlias = Callable[[], Metric]
-MetricFunction: TypeAlias = Callable[[Any, Tensor], float | Tensor]
+MetricFunction: TypeAlias = Callable[[Any, Any], float | Tensor]
 """(output, target) of one batch -> value; averaged over the samples."""
 
 
@@ -66,10 +68,11 @@ class MeanOfBatches(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("samples", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, output: Any, target: Tensor) -> None:
+    def update(self, output: Any, target: Any) -> None:
         """Add the value of one batch, weighted by its samples."""
-        self.total += torch.as_tensor(self.function(output, target), dtype=torch.float64) * len(target)
-        self.samples += len(target)
+        size = size_of((output, target))
+        self.total += torch.as_tensor(self.function(output, target), dtype=torch.float64) * size
+        self.samples += size
 
     def compute(self) -> Tensor:
         """Return the mean over the samples."""
@@ -101,16 +104,23 @@ class Quality:
     ) -> None:
         if isinstance(metric, str) and metric not in METRICS:
             raise unknown_name("metric", metric, METRICS)
-        self._metric = None if isinstance(metric, str) else _made(metric)
+        self._metric = None if isinstance(metric, str) else made_metric(metric)
         self.name = metric if isinstance(metric, str) else _name(metric, self._metric)
         self._ignored: int | None = getattr(loss, "ignore_index", None)
         self._class_dim: int | None = getattr(loss, "class_dim", None)
         self.higher_is_better = _direction(self.name, self._metric, higher_is_better)
 
-    def add(self, output: Any, target: Tensor) -> None:
-        """Take one batch of outputs and targets into account."""
-        if self.name == "loss":
+    @property
+    def compares(self) -> bool:
+        """Whether it looks at outputs and targets; the validation loss itself does not."""
+        return self.name != "loss"
+
+    def add(self, output: Any, target: Any) -> None:
+        """Take one batch of outputs and targets into account; a plain function gets the whole output."""
+        if not self.compares:
             return
+        if not isinstance(self._metric, MeanOfBatches):
+            output = compared(output)
         if self.name in OVER_CLASSES:
             dim = class_dimension(output, target, self._class_dim)
             classes = output.shape[dim]
@@ -129,7 +139,7 @@ class Quality:
 
     def value(self, valid_loss: float) -> float:
         """Return the metric over what was added, and start anew; NaN where nothing counted."""
-        if self.name == "loss":
+        if not self.compares:
             return valid_loss
         if self._metric is None or not self._metric.update_called:
             return math.nan
@@ -156,7 +166,7 @@ class Quality:
         return (scores, labels) if bool(kept.all()) else (scores[kept], labels[kept])
 
 
-def _made(metric: Metric | MetricFactory | MetricFunction) -> Metric:
+def made_metric(metric: Metric | MetricFactory | MetricFunction) -> Metric:
     """Return a metric object of one's own: a copy of the one given, a fresh one, or one around a plain function."""
     if isinstance(metric, Metric):
         return metric.clone()

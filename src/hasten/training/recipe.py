@@ -10,12 +10,13 @@ from torch import nn
 from hasten.base.device import Device
 from hasten.base.seeds import seed_all
 from hasten.data.augmentation.draws import Augment
-from hasten.data.batch import Batch, changed_in_turn, inputs_of, to_device
+from hasten.data.batch import Batch, arguments_of, changed_in_turn, to_device
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.workers import Workers
 from hasten.training.contexts import ContextFactory
-from hasten.training.loss import LossFunction, loss_function
+from hasten.training.loss import LossFunction, OfReturned, loss_function
+from hasten.training.output import itself, own_loss
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps, steps_per_epoch
@@ -215,8 +216,24 @@ class Recipe:
 
 
 def call_model(model: nn.Module, batch: Batch) -> Any:
-    """Return the model's output for a batch: every tensor but the last is an input."""
-    return model(*inputs_of(batch))
+    """Return the model's output: called with the elements of a tuple or the fields of a mapping, without the target."""
+    args, named = arguments_of(batch)
+    return model(*args, **named)
+
+
+def call_with_all(model: nn.Module, batch: Batch) -> Any:
+    """Return the output of a model that takes the target, too, and computes its loss."""
+    args, named = arguments_of(batch, whole=True)
+    return model(*args, **named)
+
+
+def forward_of(task: Task) -> Forward:
+    """Return how a task computes output and loss."""
+    if task.objective is not None:
+        return Forward(predict=task.objective, loss=OfReturned(itself))
+    if task.loss == "model":
+        return Forward(predict=task.predict or call_with_all, loss=OfReturned(own_loss))
+    return Forward(predict=task.predict or call_model, loss=loss_function(task.loss))
 
 
 def _length(dataset: object) -> int | None:
@@ -240,7 +257,7 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
             augment=task.augment,
             batch_transforms=task.batch_transforms,
         ),
-        forward=Forward(predict=call_model, loss=loss_function(task.loss)),
+        forward=forward_of(task),
         update=task.update,
         parallel=Parallel(device=device),
     )

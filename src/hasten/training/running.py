@@ -21,7 +21,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
 from hasten.training.run_folder import locked
 from hasten.training.saving import Saving, Show
-from hasten.training.session import Session, build, total_steps
+from hasten.training.session import Session, build
 from hasten.training.signals import ends_cleanly
 from hasten.training.stopping import LIMITS, converged, limit_reached
 
@@ -187,7 +187,7 @@ def _started(run: Session, plan: Plan) -> Started:
         plan=plan.labels,
         seed=run.seed,
         step=run.position.step,
-        total_steps=total_steps(run.recipe),
+        total_steps=run.recipe.subject.planned_steps,
         metric_name=run.quality.name,
         target=run.recipe.task.stop.target,
     )

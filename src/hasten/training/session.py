@@ -165,7 +165,7 @@ class Session:
 
     def progress(self) -> float:
         """Return the share of the run that is done, from 0 to 1; a run without a length counts its seconds."""
-        total, seconds = total_steps(self.recipe), self.recipe.task.stop.seconds
+        total, seconds = self.recipe.subject.planned_steps, self.recipe.task.stop.seconds
         if total is not None:
             return min(1.0, self.scheduled_step() / total)
         return min(1.0, self.position.elapsed_s / seconds) if seconds else 0.0
@@ -174,7 +174,9 @@ class Session:
         """Return how many updates the run would have made so far if its sampling passed over nothing."""
         if self.sampling is None:
             return self.position.step
-        return self.position.epoch * steps_per_epoch(self.recipe) + self.position.offset // self.recipe.input.batch_size
+        per_epoch, batch_size = self.recipe.subject.steps_per_epoch, self.recipe.input.batch_size
+        assert per_epoch is not None, "a sampling needs training data with a length"
+        return self.position.epoch * per_epoch + self.position.offset // batch_size
 
     def step_info(self) -> StepInfo:
         """Return where the run stands, for transforms of gradients and parameters."""
@@ -244,16 +246,6 @@ class Session:
         set_random_state(state["random"])
 
 
-def steps_per_epoch(recipe: Recipe) -> int:
-    """Return how many updates one pass over the training data makes."""
-    return -(-len(recipe.task.data.train) // recipe.input.batch_size)  # type: ignore[arg-type]
-
-
-def total_steps(recipe: Recipe) -> int | None:
-    """Return how many updates the stop rules allow at most, or None where only time ends the run."""
-    return recipe.subject.planned_steps
-
-
 def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     """Build the model, the optimizer and the data of a recipe. Seeds the global generators.
 
@@ -298,7 +290,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         valid_fetch=_valid_fetch(recipe),
         base_lrs=[group["lr"] for group in optimizer.param_groups],
         options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
-        factor=factor_of(schedule, total_steps(recipe), task.stop.seconds) if replayed is None else None,
+        factor=factor_of(schedule, recipe.subject.planned_steps, task.stop.seconds) if replayed is None else None,
         replayed=replayed,
         plateau=plateau_of(schedule),
         untouched=recipe.device.is_host and sampling is None and not changes_batches(recipe.input),

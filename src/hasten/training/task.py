@@ -22,6 +22,10 @@ DEFAULT_LR = 1e-3
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
 OptimizerClass: TypeAlias = Callable[..., optim.Optimizer]
 ModelFactory: TypeAlias = Callable[[], nn.Module]
+Predict: TypeAlias = Callable[[nn.Module, Batch], Any]
+"""(model, batch) -> output."""
+Objective: TypeAlias = Callable[[nn.Module, Batch], Any]
+"""(model, batch) -> loss, (mean, count), dict of named terms, or `Loss`."""
 
 
 def is_optimizer_class(optimizer: object) -> bool:
@@ -125,10 +129,16 @@ class Task:
         name: short and without spaces; names the run folder.
         data: training and validation data.
         model: builds a fresh model; called after seeding, once per experiment.
-        loss: "cross_entropy", "mse", a callable (output, target) -> mean over the samples, or a `LossFunction`.
+        loss: "cross_entropy", "mse", a callable (output, target) -> mean over the samples, a `LossFunction`, or
+            "model": the model is called with the whole batch and returns its loss (`.loss`, ["loss"], the first of a
+            tuple, or a scalar tensor).
+        predict: (model, batch) -> output, where the model is not called with the batch's elements or fields but for the
+            target.
+        objective: (model, batch) -> loss, in place of `loss` and `predict`: a scalar tensor, (mean, count), a dict of
+            named terms whose sum is minimized, or a `Loss`.
         metric: what quality means: a name (see `hasten.training.metrics`), a torchmetrics metric or a function that
             builds one, or a function (output, target) -> value, averaged over the samples; "loss" for the validation
-            loss itself.
+            loss itself. None: accuracy, or the loss where `objective` or the model computes it.
         higher_is_better: direction of a metric that does not say it itself, as a plain function.
         update: optimizer, learning rate and schedule.
         batch_size: samples per update; None for all of them (plain gradient descent).
@@ -145,7 +155,9 @@ class Task:
     data: Data
     model: ModelFactory
     loss: str | LossFunction | MeanLoss = "cross_entropy"
-    metric: str | Metric | MetricFactory | MetricFunction = "accuracy"
+    predict: Predict | None = None
+    objective: Objective | None = None
+    metric: str | Metric | MetricFactory | MetricFunction | None = None  # never None once the Task is made
     higher_is_better: bool | None = None
     update: Update = field(default_factory=Update)
     batch_size: int | None = 64
@@ -160,6 +172,14 @@ class Task:
     def __post_init__(self) -> None:
         if not self.name or any(letter in self.name for letter in " /\\"):
             raise BadInput(f"a task's name must be one word without slashes; found {self.name!r}.")
+        if self.objective is not None and (self.predict is not None or self.loss != "cross_entropy"):
+            other = "predict" if self.predict is not None else "loss"
+            raise BadInput(
+                f"Task.objective computes output and loss itself; found Task.{other} beside it. Leave one out."
+            )
+        if self.metric is None:
+            own = self.objective is not None or self.loss == "model"
+            object.__setattr__(self, "metric", "loss" if own else "accuracy")
         if self.batch_size is not None and self.batch_size < 1:
             raise BadInput(f"batch_size must be at least 1, or None for full-batch descent; found {self.batch_size}.")
         if self.valid_batch_size is not None and self.valid_batch_size < 1:
@@ -174,4 +194,6 @@ def quality_of(task: Task) -> Quality:
     Raises:
         BadInput: if the metric or the loss cannot be used.
     """
-    return Quality(task.metric, loss_function(task.loss), higher_is_better=task.higher_is_better)
+    assert task.metric is not None, "set when the task is made"
+    loss = None if task.objective is not None or task.loss == "model" else loss_function(task.loss)
+    return Quality(task.metric, loss, higher_is_better=task.higher_is_better)

@@ -7,10 +7,10 @@ from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
-from hasten.training.session import build, steps_per_epoch, total_steps
+from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
-from hasten.tuning.probe import endless, put, state_of
+from hasten.tuning.reference_step import endless, put, state_of
 
 WARM_STEPS = 2
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -44,7 +44,9 @@ class Bench:
         self._moves = 0
         self._batches = endless(self.run)
         if self.run.sampling is not None:
-            self(steps_per_epoch(recipe))
+            per_epoch = recipe.subject.steps_per_epoch
+            assert per_epoch is not None, "a sampling needs training data with a length"
+            self(per_epoch)
             self.rewind()
         first_s = self._visit()
         again_s = self._visit()
@@ -97,13 +99,14 @@ class Bench:
         """Go to another share of the run; the batches come on in their order."""
         stop, share = self.run.recipe.task.stop, self._moves * GOLDEN % 1
         self._moves += 1
-        self.run.position.step = int(share * (total_steps(self.run.recipe) or 0))
+        self.run.position.step = int(share * (self.run.recipe.subject.planned_steps or 0))
         self.run.position.elapsed_s = share * (stop.seconds or 0.0)
 
     def _visit(self) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""
         begin = now_s()
-        for batch_number in (0, max(0, steps_per_epoch(self.run.recipe) - 1)):
+        per_epoch = self.run.recipe.subject.steps_per_epoch or 1
+        for batch_number in (0, per_epoch - 1):
             self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
             self._batches = endless(self.run)
             self(WARM_STEPS)

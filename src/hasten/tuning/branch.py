@@ -17,15 +17,15 @@ from torch import Tensor
 from hasten.base.units import percent
 from hasten.training.session import Session
 from hasten.training.transforms import Attached, Parameters, Stateless
-from hasten.tuning.probe import State, endless, make_step, put
+from hasten.tuning.reference_step import State, endless, make_step, put
 from hasten.tuning.tolerances import (
     BRANCH_LAG,
     BRANCH_MARGIN,
     BRANCH_STEPS,
-    ERROR_SHARE,
-    LEAST_LOSS,
     DISPLACEMENT_ERROR,
     DISPLACEMENT_ERROR_OF_A_LAYER,
+    ERROR_SHARE,
+    LEAST_LOSS,
     TWINS,
     bounded,
 )

@@ -6,7 +6,6 @@ from hasten.base.records.card import Card
 from hasten.base.records.comparison import Comparison
 from hasten.base.units import seconds
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 
 BEST_SAVING = 0.5
 """Share of the training that such a technique is taken to save at best, before it is measured."""
@@ -14,7 +13,7 @@ BEST_SAVING = 0.5
 
 def planned_s(recipe: Recipe, step_s: float) -> float:
     """Return the seconds that the whole training takes at so many seconds a step; infinite where nothing limits it."""
-    steps, limit_s = total_steps(recipe), recipe.task.stop.seconds
+    steps, limit_s = recipe.subject.planned_steps, recipe.task.stop.seconds
     return min(math.inf if steps is None else steps * step_s, math.inf if limit_s is None else limit_s)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.seeds import derive
 from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, timed_pairs
 from hasten.measurement.statistics import ratio_interval

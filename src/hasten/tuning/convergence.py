@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
 from hasten.measurement.statistics import few_ratios

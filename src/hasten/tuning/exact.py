@@ -9,7 +9,7 @@ from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
-from hasten.tuning.probe import NoReference, endless, observe
+from hasten.tuning.reference_step import NoReference, endless, observe
 from hasten.tuning.state import deterministic
 from hasten.tuning.tolerances import EXACT_STEPS
 

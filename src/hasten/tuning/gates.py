@@ -1,4 +1,4 @@
-"""Which proof a recipe owes, and the proof itself."""
+"""The numerical gates: whether a candidate recipe keeps its guarantee, compared with the baseline."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -8,7 +8,7 @@ from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe
 from hasten.tuning.exact import Fingerprints, exact_gate, trace
 from hasten.tuning.precision import precision_gate
-from hasten.tuning.probe import State
+from hasten.tuning.reference_step import State
 from hasten.tuning.rounding import rounding_gate, states_of
 from hasten.tuning.tolerances import BRANCH_STEPS, EXACT_STEPS, PRECISION_BATCHES, ROUNDING_BATCHES
 
@@ -36,7 +36,7 @@ class Reference:
         return states_of(self.recipe)
 
 
-def owed(guarantees: Iterable[Guarantee]) -> Guarantee | None:
+def loosest(guarantees: Iterable[Guarantee]) -> Guarantee | None:
     """Return the guarantee that techniques together can give: the loosest; None where no gate can prove it.
 
     TRAJECTORY and MODEL change the result on purpose; whole trainings judge them (`hasten.tuning.convergence`).

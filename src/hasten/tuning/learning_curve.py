@@ -6,7 +6,7 @@ from hasten.base.records.run import Evaluation, Finished, StopReason
 from hasten.base.units import as_good_as
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
-from hasten.training.session import build, total_steps
+from hasten.training.session import build
 from hasten.tuning.budget import check_time, now_s
 
 EVALUATIONS = 10
@@ -70,7 +70,7 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
 
     Schedules that depend on the length see the short one, so that they still come to their end.
     """
-    steps = total_steps(recipe)
+    steps = recipe.subject.planned_steps
     if steps is None:
         limit_s = recipe.task.stop.seconds
         assert limit_s is not None, "a task has steps, epochs or seconds"

@@ -1,7 +1,7 @@
 """What tuning says about a comparison: plain sentences with numbers."""
 
 from hasten.base.records.comparison import Comparison
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.base.units import percent, seconds
 
 TOO_WIDE = 10

@@ -18,7 +18,7 @@ from hasten.base.units import percent
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.branch import Branch, Measured, branch, harm, moved_since, twins
-from hasten.tuning.probe import (
+from hasten.tuning.reference_step import (
     NoReference,
     State,
     endless,

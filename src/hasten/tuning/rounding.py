@@ -12,7 +12,7 @@ from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.float64 import in_float64
-from hasten.tuning.probe import (
+from hasten.tuning.reference_step import (
     NoReference,
     Observation,
     State,

@@ -8,7 +8,6 @@ from hasten.base.seeds import derive
 from hasten.base.units import percent
 from hasten.techniques.applying import apply_all
 from hasten.training.recipe import Recipe
-from hasten.training.session import total_steps
 from hasten.training.technique import Technique
 from hasten.tuning.break_even import planned_s
 from hasten.tuning.context import Laboratory, Plan, bench_of
@@ -66,7 +65,7 @@ def affordable(lab: Laboratory, base: Plan, *, limit_s: float) -> Trainings | No
     if whole.course(base, 0, limit_s=limit_s).ended:
         return whole
     share = SHARE_OF_THE_LIMIT * limit_s / planned_s(lab.recipe, bench_of(lab, base).step_s)
-    steps = total_steps(lab.recipe)
+    steps = lab.recipe.subject.planned_steps
     if steps is not None and share * steps < SHORTEST_BRANCH_STEPS:
         return None
     share = min(share, 1.0)

@@ -37,9 +37,8 @@ BRANCH_STEPS = 48
 TWINS = 3
 """Further branches of the baseline, where the candidate's is worse: the fewest with a useful standard deviation."""
 DISPLACEMENT_ERROR = 0.2
-"""Of the way that the baseline moves all weights in a branch: how much of it may be missing or too much. Measured for bfloat16
-autocast in stable trainings: at most 0.05 over the model and 0.2 in a layer (benchmarks/results/precision_gate.json).
-"""
+"""Of the way that the baseline moves all weights in a branch: how much of it may be missing or too much. Measured for
+bfloat16 autocast: at most 0.05 over the model and 0.2 in a layer, except where small differences grow fast."""
 DISPLACEMENT_ERROR_OF_A_LAYER = 0.5
 BRANCH_MARGIN = 0.1
 """Of the batch-to-batch standard deviation of the loss: how much worse the branch may end."""

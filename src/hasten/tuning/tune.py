@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from hasten.base.errors import BadInput
 from hasten.base.records.comparison import NoiseFloor
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
+from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import percent, seconds

@@ -65,7 +65,7 @@ def test_settings_may_be_given_for_each_layer() -> None:
     assert done.converted == ("up",)
     assert done.skipped["down"] == "its inputs have outliers"
     assert model.up.settings is own
-    with pytest.raises(Refused, match="up: it was not probed; down: it was not probed"):
+    with pytest.raises(Refused, match="up: its sensitivity was not measured; down: its sensitivity was not measured"):
         convert(nn.ModuleDict({"up": nn.Linear(64, 64), "down": nn.Linear(64, 64)}), min_features=64, settings={})
 
 

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hasten.techniques.forward.int8 import product
 from hasten.techniques.forward.int8.autograd import Int8Product
-from hasten.techniques.forward.int8.probe import rounding
 from hasten.techniques.forward.int8.quantize import scale_of
 from hasten.techniques.forward.int8.running import pieces
+from hasten.techniques.forward.int8.sensitivity import rounding
 
 size = st.integers(32, 110)
 

@@ -13,14 +13,14 @@ from hasten.techniques.applying import make
 from hasten.techniques.input.curriculum import shortened, shrunk, size_at
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build, total_steps
+from hasten.training.session import build
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 
 
 def test_a_larger_batch_makes_fewer_updates_on_the_same_samples() -> None:
     recipe = make("batch_size", {"factor": 3, "lr_power": 1.0}).apply(baseline(mlp_task(stop=Stop(steps=10))))
-    assert (recipe.input.batch_size, total_steps(recipe)) == (24, 4)
+    assert (recipe.input.batch_size, recipe.subject.planned_steps) == (24, 4)
     assert recipe.update.lr == pytest.approx(3e-2)
     refusal = make("batch_size", {"factor": 8}).refuse(baseline(mlp_task()), facts())
     assert refusal == "8 times 8 samples are more than the 50 that there are"

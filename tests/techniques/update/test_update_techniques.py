@@ -12,7 +12,7 @@ from hasten.techniques.update.fused_optimizer import FUSED
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.schedule import factor_of
-from hasten.training.session import build, total_steps
+from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 
@@ -42,7 +42,7 @@ def test_fused_refuses_what_has_no_kernel() -> None:
 def test_one_cycle_rises_falls_and_is_shorter() -> None:
     task = mlp_task(stop=Stop(epochs=10))
     recipe = make("one_cycle", {"peak": 4.0, "share": 0.3}).apply(baseline(task))
-    assert total_steps(recipe) == 21
+    assert recipe.subject.planned_steps == 21
     run, rates = build(recipe), []
     list(train(run, lambda mark: rates.append(run.optimizer.param_groups[0]["lr"])))
     assert max(rates) == pytest.approx(4e-2, rel=0.02)

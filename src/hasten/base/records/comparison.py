@@ -2,8 +2,7 @@
 
 from enum import StrEnum
 
-from hasten.base.records.interval import Interval
-from hasten.base.records.record import Record
+from hasten.base.records.record import Interval, Record
 
 
 class Verdict(StrEnum):

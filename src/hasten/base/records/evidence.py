@@ -1,10 +1,9 @@
 """Everything that one main job found: what its report is made of."""
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
-from hasten.base.records.record import Record
+from hasten.base.records.record import Interval, Record
 from hasten.base.records.run import RunResult, TaskFacts
 from hasten.base.records.trial import Tuning
 

@@ -3,8 +3,7 @@
 from msgspec import structs
 
 from hasten.base.errors import unknown_name
-from hasten.base.records.interval import Interval
-from hasten.base.records.record import Record
+from hasten.base.records.record import Interval, Record
 
 Knob = bool | int | float | str
 

@@ -2,12 +2,10 @@
 
 from msgspec import field
 
-from hasten.base.records.ablation import Ablation
 from hasten.base.records.complexity import Complexity
 from hasten.base.records.finding import Diagnosis
-from hasten.base.records.interval import Interval
-from hasten.base.records.record import Record
-from hasten.base.records.signals import Loading, MachineLoad, Operator, StepSpread, Structure
+from hasten.base.records.record import Interval, Record
+from hasten.base.records.signals import Ablation, Loading, MachineLoad, Operator, StepSpread, Structure
 
 
 class PartTime(Record, frozen=True):
@@ -59,6 +57,19 @@ class Growth(Record, frozen=True):
     costs: tuple[float, ...]  # seconds or bytes of one step
     exponent: Interval
     theory: float  # the exponent of what was counted: operations, or bytes kept
+
+
+class MemoryPeak(Record, frozen=True):
+    """The most tensor memory that was in use at one moment, and what it was made of.
+
+    `by_origin` splits `peak_bytes` by where the memory was born: "resident" (there before), "forward", "backward"
+    (recomputation included) and "no_grad" (the update, mostly). It is empty where the device counts for itself.
+    """
+
+    peak_bytes: int
+    resident_bytes: int  # there before the callable ran, and used by it
+    by_origin: dict[str, int]
+    device: str
 
 
 class PartMemory(Record, frozen=True):

@@ -1,4 +1,4 @@
-"""The base of every record, and its way to a JSON file and back."""
+"""The base of every record and its way to a JSON file and back; the interval that most records hold."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,19 @@ AnyRecord = TypeVar("AnyRecord", bound="Record")
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A frozen, typed value that rooms exchange."""
+
+
+class Interval(Record, frozen=True):
+    """An estimate with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
 def to_json(record: Record) -> bytes:

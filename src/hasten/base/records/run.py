@@ -53,7 +53,7 @@ class Started(Record, frozen=True, tag="started"):
 class Progress(Record, frozen=True, tag="progress"):
     """Some steps have been done. `losses` are the mean losses of the steps up to and including `step`, in order.
 
-    A loss that is not finite is None, here and in `Evaluation`.
+    A loss that is not finite is None, here and in `Evaluation`. `parts` has the named terms of a loss that has them.
     """
 
     step: int
@@ -61,6 +61,7 @@ class Progress(Record, frozen=True, tag="progress"):
     elapsed_s: float
     losses: tuple[float | None, ...]
     samples_per_s: float
+    parts: dict[str, tuple[float | None, ...]] = {}
 
 
 class Evaluation(Record, frozen=True, tag="evaluation"):
@@ -73,6 +74,7 @@ class Evaluation(Record, frozen=True, tag="evaluation"):
     valid_loss: float | None
     metric: float | None
     best: bool
+    parts: dict[str, float | None] = {}
 
 
 class Finished(Record, frozen=True, tag="finished"):

@@ -1,6 +1,6 @@
 """What a profile observes beside the anatomy of the step: the signals that the rules of diagnosis look at."""
 
-from hasten.base.records.record import Record
+from hasten.base.records.record import Interval, Record
 
 
 class StepSpread(Record, frozen=True):
@@ -18,7 +18,7 @@ class Loading(Record, frozen=True):
     """The loader run alone, with nothing to wait for it."""
 
     sample_s: float  # to read one sample
-    batch_s: float  # to hand out one batch
+    batch_s: float  # to yield one batch
     cpu_share: float  # of that time, how much a core of this process or of its workers was busy; above 1 for several
     read_bytes_per_s: float | None  # from the disk, where the system tells
     workers: int  # processes that load
@@ -113,3 +113,28 @@ class Structure(Record, frozen=True):
     sync_points: float | None  # times per step that the host waits for the device; None on the CPU
     queue_empty_share: float | None  # steps at whose end the device had run out of work; None on the CPU
     habits: tuple[Habit, ...] = ()
+
+
+class Ablation(Record, frozen=True):
+    """The step timed against itself with one part removed.
+
+    `ratio` is how many times faster the step without the part is, an upper bound on what any fix can gain; its interval
+    holds at whatever moment the measurement stopped. None where the ablation failed; `failed` then says why.
+    """
+
+    name: str
+    removes: str  # the part, as text: "the wait for data"
+    ratio: Interval | None
+    step_s: float = 0.0  # a usual step, as this ablation timed it
+    spent_s: float = 0.0
+    detail: str = ""  # what else was found: the best number of threads
+    failed: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Return the bound as a sentence."""
+        if self.ratio is None:
+            return f"{self.name} could not be measured: {self.failed}"
+        if self.ratio.high <= 1.005:
+            return f"Removing {self.removes} gains nothing."
+        return f"Removing {self.removes} gives at most {self.ratio.high:.2f}x."

@@ -2,9 +2,8 @@
 
 from enum import StrEnum
 
-from hasten.base.records.interval import Interval
 from hasten.base.records.plan import Knob, Plan
-from hasten.base.records.record import Record
+from hasten.base.records.record import Interval, Record
 from hasten.base.stages import Guarantee
 
 
@@ -34,7 +33,7 @@ class Verdict(StrEnum):
 
 
 class Gate(Record, frozen=True):
-    """The numerical proof that a technique owes: `measured` must be at most `bound`."""
+    """The numerical check of a guarantee: `measured` must be at most `bound`."""
 
     guarantee: Guarantee
     passed: bool

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import derive
-from hasten.data.loading.gather import why_not
+from hasten.data.loading.gather import take, why_not
 
 _GLOBAL: tuple[Any, ...] = (torch.default_generator, np.random, random)
 """The modules of numpy and Python have the methods of a generator for the global one."""
@@ -97,6 +97,26 @@ def seeding_controls(dataset: Dataset[Any]) -> bool:
     with _restored(dataset):
         once, again = (_read(dataset, generators) for _ in range(2))
     return once == again
+
+
+def changed_by_reading(dataset: Dataset[Any]) -> tuple[str, ...]:
+    """Return which parts of the state of a data set change whenever samples are read: "training data.calls".
+
+    Generators that are seeded for each batch do not count. The data set is left as it was found.
+    """
+    generators = tuple(enumerate(generators_of(dataset)))
+    gathers = why_not(dataset) is None
+    ids = torch.arange(min(_TRIAL, len(dataset)))  # type: ignore[arg-type]
+
+    def read() -> None:
+        if gathers:
+            take(dataset, ids)
+            return
+        with seeded(generators, 0):
+            for index in ids.tolist():
+                dataset[index]
+
+    return ObjectState({"training data": (dataset, Tensors.NONE)}).changed_by(read)
 
 
 @contextmanager

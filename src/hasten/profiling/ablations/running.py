@@ -8,10 +8,10 @@ from time import perf_counter
 from typing import Protocol
 
 from hasten.base.errors import HastenError
-from hasten.base.records.ablation import Ablation
-from hasten.base.records.interval import Interval
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
+from hasten.base.records.record import Interval
+from hasten.base.records.signals import Ablation
 from hasten.base.units import seconds
 from hasten.data.batch import Batch
 from hasten.measurement.paired import LEAST_BLOCK_S, Block, timed_pairs

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 
 
 def step_without(shares: Sequence[float], ratios: Sequence[Interval]) -> Interval:

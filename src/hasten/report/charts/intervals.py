@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hasten.base.records.interval import Interval
+from hasten.base.records.record import Interval
 from hasten.report.charts.scale import Scale, log_padded, tick_words
 from hasten.report.charts.svg import drawing, element, line, text, title
 

@@ -12,7 +12,7 @@ from hasten.base.errors import BadInput
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.blocks import Forward, wrap_forward
 
-PROBED = 64
+COMPARED_FIRST = 64
 """Elements, evenly spread, that must be equal before two tensors are compared whole."""
 BITS_OF_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Bytes of an element -> integers of its bits: signs of zeros, and what is not a number, count as well."""
@@ -98,7 +98,7 @@ class Known:
         if bits is None or not tensor.is_contiguous():
             return None
         codes = tensor.view(-1).view(bits)
-        few = codes[:: max(1, codes.numel() // PROBED)]
+        few = codes[:: max(1, codes.numel() // COMPARED_FIRST)]
         kind = (tensor.shape, tensor.dtype, tensor.device, tuple(few.tolist()))
         one = self._kept.setdefault(kind, tensor)
         elsewhere = one.data_ptr() != tensor.data_ptr()

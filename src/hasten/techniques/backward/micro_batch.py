@@ -34,6 +34,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.dry_run import error_text, layer_of
 from hasten.techniques.example_pass import Pass, dropout_off, far_off, passes
+from hasten.techniques.source import Source
 from hasten.training.inspection import silence_dropout
 from hasten.training.recipe import Recipe
 
@@ -109,3 +110,7 @@ class MicroBatch:
 
     def _size(self, recipe: Recipe) -> int:
         return self.size or max(1, recipe.input.batch_size // 4)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script computes the batch in parts."""
+        return Source(at="parts")

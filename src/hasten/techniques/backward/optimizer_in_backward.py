@@ -15,7 +15,7 @@ Numerics
 
 Known problems
     Nothing can look at all gradients together: no clipping by norm, no accumulation, no veto. A step that is made to
-    look at gradients only (a probe) updates all the same.
+    only read gradients updates all the same.
 
 Source
     Lv et al., 2023, arXiv:2306.09782 (LOMO), with any optimizer; torch.Tensor.register_post_accumulate_grad_hook.

@@ -32,6 +32,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.autocast import Autocast
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -64,3 +65,7 @@ class Bf16:
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in autocast."""
         return recipe.wrap(Autocast(recipe.parallel.device, torch.bfloat16))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return autocast around the forward pass and the loss."""
+        return Source(context="torch.autocast(DEVICE, dtype=torch.bfloat16)")

@@ -31,6 +31,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Function, Recipe
 
 SHORTEST_RUN_STEPS = 500
@@ -75,3 +76,7 @@ class Compile:
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in torch.compile."""
         return recipe.wrap(compiled)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the compiled forward pass; validation calls the model itself."""
+        return Source(forward="torch.compile(model)")

@@ -33,6 +33,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -77,3 +78,7 @@ class OneDnnFp32:
     def apply(self, recipe: Recipe) -> Recipe:
         """ContextFactory the setting on for the run."""
         return recipe.with_context(medium_matmul_precision)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the setting of the process."""
+        return Source(settings='torch.set_float32_matmul_precision("medium")')

@@ -29,6 +29,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -72,3 +73,8 @@ class Tf32:
     def apply(self, recipe: Recipe) -> Recipe:
         """ContextFactory the setting on for the run."""
         return recipe.with_context(tensor_float)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the settings of the process."""
+        lines = ('torch.set_float32_matmul_precision("high")', "torch.backends.cudnn.allow_tf32 = True")
+        return Source(settings="\n".join(lines))

@@ -32,6 +32,7 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import changed_in_turn, inputs_of
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
@@ -71,3 +72,7 @@ class ChannelsLastDelivery:
     def apply(self, recipe: Recipe) -> Recipe:
         """Lay the batches out."""
         return recipe.with_batch_transform(batch_to_channels_last)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the new layout of each batch."""
+        return Source(copies=(batch_to_channels_last,), prepare="batch = batch_to_channels_last(batch)")

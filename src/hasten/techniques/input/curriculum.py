@@ -37,6 +37,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, map_tensors, target_of
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 LEVELS = 4
@@ -124,6 +125,11 @@ class ProgressiveLength:
         cut = partial(shortened, first=self.first, until=self.until)
         return recipe.with_curriculum(cut)
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return the smaller training batches."""
+        line = f"batch = shortened(batch, progress, first={self.first!r}, until={self.until!r})"
+        return Source(copies=(shortened,), curriculum=line)
+
 
 @dataclass(frozen=True)
 class ProgressiveResolution:
@@ -153,3 +159,8 @@ class ProgressiveResolution:
         """Shrink the training batches."""
         cut = partial(shrunk, first=self.first, until=self.until)
         return recipe.with_curriculum(cut)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the smaller training batches."""
+        line = f"batch = shrunk(batch, progress, first={self.first!r}, until={self.until!r})"
+        return Source(copies=(shrunk,), curriculum=line)

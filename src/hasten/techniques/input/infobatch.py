@@ -27,7 +27,7 @@ Source
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from msgspec import Meta
@@ -143,7 +143,7 @@ class _Weighed:
         return Loss(summed - summed.detach() + shown, self.count(batch))
 
     def count(self, batch: Batch) -> Count:
-        return self.loss.count(batch)
+        return cast(Count, self.loss.count(batch))  # of a loss over classes or numbers, which knows it
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class InfoBatch:
             return f"a run of {steps / per_epoch:.1f} epochs is too short: the first and the last use all samples"
         if recipe.input.sampling is not None:
             return "another technique selects the samples already"
-        if len(recipe.subject.batch()[-1]) != 2:
+        if size_of(recipe.subject.batch()) != 2:
             return "batches need one row per sample"
         return None
 

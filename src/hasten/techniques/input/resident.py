@@ -32,6 +32,7 @@ from hasten.base.units import nbytes as in_bytes
 from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.resident import nbytes_of, resident
+from hasten.techniques.input.sample_loading import changes_its_data
 from hasten.training.recipe import Recipe
 
 
@@ -60,7 +61,7 @@ class Resident:
         if recipe.input.loader is whole:
             return "a full batch is built only once"
         train, valid = recipe.subject.train_data(), recipe.subject.valid_data()
-        if reason := why_not(train) or why_not(valid):
+        if reason := why_not(train) or why_not(valid) or changes_its_data(recipe):
             return reason
         needed, free = nbytes_of(train) + nbytes_of(valid), device.free_bytes()
         if needed > self.share * free:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hasten.base.seeds import preserved, seed_all
 from hasten.training.check.augmentation import check_augmentation, prepared
-from hasten.training.check.data import look
+from hasten.training.check.data import look, notes_on_workers
 from hasten.training.check.labels import check_labels
 from hasten.training.check.loss import check_gradient, check_loss, notes_on_loss
 from hasten.training.check.model import check_last_batch, fresh_model, trial_output
@@ -59,4 +59,4 @@ def check(task: Task) -> tuple[str, ...]:
             return mean
 
         check_step(optimizer, closure)
-    return notes
+    return (*notes, *notes_on_workers(task.data))

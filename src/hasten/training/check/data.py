@@ -13,7 +13,9 @@ from torch.utils.data import Dataset, IterableDataset, default_collate
 from hasten.base.errors import BadInput
 from hasten.data.batch import Batch, nbytes_of, select, stack, target_of, tensors_of
 from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.sample_randomness import changed_by_reading
 from hasten.training.check.failure import failure
+from hasten.training.task import Data
 
 TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
 _LOOK_S = 0.5
@@ -69,6 +71,17 @@ def look(dataset: Dataset[Any], part: str) -> Seen:
         if perf_counter() > end:
             break
     return Seen(part=part, batch=first, size=size, ids=torch.cat(ids), targets=torch.cat(targets))
+
+
+def notes_on_workers(data: Data) -> tuple[str, ...]:
+    """Return what to know of training data that are read by worker processes and that reading changes."""
+    if not data.workers or not (changed := changed_by_reading(data.train)):
+        return ()
+    return (
+        f"reading samples changes {', '.join(changed)}. Each of the {data.workers} workers changes a copy, which no "
+        "checkpoint holds: a run resumed within an epoch may see other samples than an uninterrupted one. "
+        "For an exact resume, use Data(workers=0).",
+    )
 
 
 def _spread(ids: Tensor, size: int) -> Iterator[Tensor]:

@@ -28,10 +28,10 @@ def check_loss(loss: LossFunction, output: Any, seen: Seen) -> Loss:
     value = _value(loss, output, seen.batch)
     if isinstance(loss, OfMean):
         _check_mean(loss, value, output, seen.batch)
-    elif float(value.count) != float(loss.count(seen.batch)):
+    elif (before := loss.count(seen.batch)) is not None and float(value.count) != float(before):
         raise BadInput(
             "a loss must count the same terms before and after the forward pass; found "
-            f"{float(loss.count(seen.batch)):g} from its count(batch) and {float(value.count):g} in the Loss that it "
+            f"{float(before):g} from its count(batch) and {float(value.count):g} in the Loss that it "
             "returned."
         )
     if value.count and not bool(value.sum.isfinite()):
@@ -97,8 +97,8 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
     outputs = torch.rand(_ROWS, *output.shape[1:], dtype=output.dtype)
     targets = torch.rand(_ROWS, *target.shape[1:], dtype=target.dtype)
     with torch.no_grad():
-        straight = _value(loss, outputs, (targets,)).sum
-        crossed = _value(loss, outputs, (targets.roll(1, 0),)).sum
+        straight = _value(loss, outputs, (outputs, targets)).sum
+        crossed = _value(loss, outputs, (outputs, targets.roll(1, 0))).sum
     if torch.isclose(straight, crossed, rtol=1e-4):
         raise BadInput(
             f"the loss must compare each output with its own target; found the model's output {tuple(output.shape)} "

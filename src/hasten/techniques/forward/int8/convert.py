@@ -34,7 +34,7 @@ def convert(
 
     Args:
         model: changed in place; `revert` takes it back.
-        settings: of every layer; or of each by name, or why it is skipped, as `probe.ladder` returns them.
+        settings: of every layer; or of each by name, or why it is skipped, as `sensitivity.remedies` returns them.
         min_features: smallest harmonic mean of a layer's input and output features.
         skip: full names, or last parts of names, of layers to leave alone.
 
@@ -47,7 +47,9 @@ def convert(
     choice = choose(model, min_features=min_features, skip=skip)
     skipped, wanted = dict(choice.skipped), dict[str, Int8Settings]()
     for name in choice.chosen:
-        of_layer = settings if isinstance(settings, Int8Settings) else settings.get(name, "it was not probed")
+        of_layer = (
+            settings if isinstance(settings, Int8Settings) else settings.get(name, "its sensitivity was not measured")
+        )
         if isinstance(of_layer, Int8Settings):
             wanted[name] = of_layer
         else:

@@ -10,7 +10,7 @@ from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
 from hasten.training.step import step
 from hasten.tuning.gates import Reference, judge
-from hasten.tuning.probe import observe, put, state_of
+from hasten.tuning.reference_step import observe, put, state_of
 
 from tiny_tasks import block_task
 

@@ -1,4 +1,4 @@
-"""What a probe says of a layer, and which remedy it leads to."""
+"""How sensitive a layer is to int8, and which remedy that leads to."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hasten.base.errors import BadInput
 from hasten.techniques.forward.int8.linear import Int8Linear, Int8Settings
-from hasten.techniques.forward.int8.probe import Rounding, ladder, probe, probe_layer, remedy
+from hasten.techniques.forward.int8.sensitivity import Rounding, remedies, remedy, sensitivities, sensitivity_of
 
 K, N, M = 96, 64, 512
 
@@ -41,7 +41,7 @@ def errors(inputs: Tensor, weight: Tensor, grad: Tensor, chosen: Int8Settings) -
 def test_predicted_errors_are_those_that_a_layer_makes(seed: int, spread: float) -> None:
     inputs, weight, grad = draw(seed)
     grad = grad * torch.exp(spread * torch.randn(M, 1))
-    found = probe_layer(inputs, weight, grad)
+    found = sensitivity_of(inputs, weight, grad)
     made = errors(inputs, weight, grad, Int8Settings())
     for predicted, real in zip(
         (found.output_error, found.grad_input_error, found.grad_weight_error), made[:3], strict=True
@@ -51,13 +51,13 @@ def test_predicted_errors_are_those_that_a_layer_makes(seed: int, spread: float)
 
 def test_ordinary_values_need_no_remedy() -> None:
     plain = Int8Settings(least_work=77)
-    assert remedy(probe_layer(*draw()), plain) == plain
+    assert remedy(sensitivity_of(*draw()), plain) == plain
 
 
 def test_loud_channels_are_smoothed_and_the_error_falls() -> None:
     inputs, weight, grad = draw()
     inputs[:, :3] *= 60
-    chosen = remedy(probe_layer(inputs, weight, grad), Int8Settings())
+    chosen = remedy(sensitivity_of(inputs, weight, grad), Int8Settings())
     assert isinstance(chosen, Int8Settings)
     assert chosen.smooth is not None
     before, after = errors(inputs, weight, grad, Int8Settings()), errors(inputs, weight, grad, chosen)
@@ -68,13 +68,13 @@ def test_loud_channels_are_smoothed_and_the_error_falls() -> None:
 def test_a_silent_channel_is_not_made_loud() -> None:
     inputs, weight, grad = draw()
     inputs[:, 5] = 0
-    assert probe_layer(inputs, weight, grad).smooth.min() >= 0.5
+    assert sensitivity_of(inputs, weight, grad).smooth.min() >= 0.5
 
 
 def test_outliers_that_smoothing_cannot_reach_leave_the_layer_alone() -> None:
     inputs, weight, grad = draw()
     inputs[torch.arange(M), torch.arange(M) % K] *= 200  # one in each token, in another channel each time
-    why = remedy(probe_layer(inputs, weight, grad), Int8Settings())
+    why = remedy(sensitivity_of(inputs, weight, grad), Int8Settings())
     assert isinstance(why, str)
     assert why.startswith("its inputs have outliers: of what is not zero, int8 rounds")
 
@@ -84,7 +84,7 @@ def test_few_tokens_with_large_gradients_shorten_the_sums() -> None:
     inputs, weight = torch.randn(2048, K, generator=generator), torch.randn(N, K, generator=generator)
     grad = torch.randn(2048, N, generator=generator)
     grad[::600] *= 40
-    found = probe_layer(inputs, weight, grad)
+    found = sensitivity_of(inputs, weight, grad)
     chosen = remedy(found, Int8Settings())
     assert found.by_short_column.noise < 0.05 < found.by_column.noise
     assert isinstance(chosen, Int8Settings)
@@ -94,28 +94,28 @@ def test_few_tokens_with_large_gradients_shorten_the_sums() -> None:
 def test_gradients_that_mostly_round_to_zero_are_dithered() -> None:
     inputs, weight, grad = draw()
     grad = grad.sign() * torch.where(torch.rand(M, N) < 0.5, 1.0, 0.003)
-    chosen = remedy(probe_layer(inputs, weight, grad), Int8Settings())
+    chosen = remedy(sensitivity_of(inputs, weight, grad), Int8Settings())
     assert isinstance(chosen, Int8Settings)
     assert chosen.dither
 
 
 def test_gradients_with_outliers_leave_the_layer_alone() -> None:
-    found = probe_layer(*draw())
+    found = sensitivity_of(*draw())
     for worse in (replace(found, by_row=Rounding(0.06, 0.1)), replace(found, by_short_column=Rounding(0.06, 0.1))):
         why = remedy(worse, Int8Settings())
         assert isinstance(why, str)
         assert why.startswith("its gradients have outliers: int8 rounds them with a relative error of 6.0%")
 
 
-def test_a_probe_watches_plain_and_int8_layers_and_leaves_no_hook() -> None:
+def test_sensitivity_covers_plain_and_int8_layers_and_leaves_no_hook() -> None:
     model = nn.Sequential(nn.Linear(K, N), nn.ReLU(), Int8Linear(N, N), nn.Linear(N, 2))
     frozen = nn.Linear(3, 3)
     model.add_module("unused", nn.Identity())
     inputs = torch.randn(3000, K)
-    found = probe(model, lambda: model(inputs).square().mean().backward())
+    found = sensitivities(model, lambda: model(inputs).square().mean().backward())
     assert list(found) == ["0", "2", "3"]
     assert all(1500 <= one.tokens <= 2048 for one in found.values())
     assert all(not layer._forward_hooks for layer in model.modules())
-    assert set(ladder(found)) == {"0", "2", "3"}
-    with pytest.raises(BadInput, match="must send a gradient through a linear layer; none came by"):
-        probe(frozen, lambda: None)
+    assert set(remedies(found)) == {"0", "2", "3"}
+    with pytest.raises(BadInput, match="no gradient reached a linear layer"):
+        sensitivities(frozen, lambda: None)

@@ -1,8 +1,8 @@
-"""What int8 would cost each linear layer in accuracy, and the mildest remedy.
+"""How sensitive each linear layer is to int8, and the mildest remedy that suffices.
 
-A probe looks at one batch: for a sample of tokens it rounds what a layer multiplies as int8 would, and compares. For
-values whose rounding errors are unrelated, the relative error of a product is that of its two factors, added in
-squares. The remedies, mildest first: nothing; smoothing of the input channels; shorter sums over tokens and random
+One batch is measured: a sample of the tokens that a layer multiplies is rounded as int8 would, and compared. Where
+rounding errors are uncorrelated, the squared relative error of a product is the sum of those of its two factors.
+The remedies, mildest first: nothing; smoothing of the input channels; shorter sums over tokens and stochastic
 rounding for the gradients; leave the layer as it is.
 
 Sources: smoothing after Xiao et al. 2022, arXiv:2211.10438 (equation 4, strength 0.5); the limits are ours.
@@ -49,7 +49,7 @@ class Rounding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerProbe:
+class Sensitivity:
     """What rounding to int8 does to what one layer multiplies, in one batch.
 
     Args:
@@ -92,8 +92,8 @@ class LayerProbe:
         return hypot(self.by_column.noise, self.inputs.noise)
 
 
-def probe(model: nn.Module, run: Callable[[], object]) -> dict[str, LayerProbe]:
-    """Return, by name, what int8 would cost each linear layer that `run` passes forward and backward through.
+def sensitivities(model: nn.Module, run: Callable[[], object]) -> dict[str, Sensitivity]:
+    """Return, by name, the sensitivity of each linear layer that `run` passes forward and backward through.
 
     Args:
         model: its layers may be plain or int8; it is watched, not changed.
@@ -102,7 +102,7 @@ def probe(model: nn.Module, run: Callable[[], object]) -> dict[str, LayerProbe]:
     Raises:
         BadInput: if no gradient went through any linear layer.
     """
-    found = dict[str, LayerProbe]()
+    found = dict[str, Sensitivity]()
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
         def forward(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
@@ -111,7 +111,7 @@ def probe(model: nn.Module, run: Callable[[], object]) -> dict[str, LayerProbe]:
             if output.requires_grad:
 
                 def backward(grad: Tensor) -> None:
-                    found[name] = probe_layer(inputs, weight, sampled(grad))
+                    found[name] = sensitivity_of(inputs, weight, sampled(grad))
 
                 output.register_hook(backward)
 
@@ -126,7 +126,7 @@ def probe(model: nn.Module, run: Callable[[], object]) -> dict[str, LayerProbe]:
             handle.remove()
     if not found:
         raise BadInput(
-            "the pass that is probed must send a gradient through a linear layer; none came by. "
+            "no gradient reached a linear layer in the pass that was measured. "
             "Call backward on a loss of this model, in training mode and outside torch.no_grad()."
         )
     return {name: found[name] for name in layers if name in found}
@@ -160,14 +160,14 @@ def smoothing(inputs: Tensor, weight: Tensor) -> Tensor:
     return (ratio / ratio.median().clamp_min(1e-12)).clamp_min(SMALLEST_SMOOTHING)
 
 
-def probe_layer(inputs: Tensor, weight: Tensor, grad: Tensor) -> LayerProbe:
+def sensitivity_of(inputs: Tensor, weight: Tensor, grad: Tensor) -> Sensitivity:
     """Return what int8 would cost a layer with inputs (M, K), weight (N, K) and output gradient (M, N), all float32."""
     smooth, longest = smoothing(inputs, weight), Int8Settings().rows_at_most
     by_row = grad * scale_of(weight.abs().amax(1))
     by_column = grad * scale_of(inputs.abs().amax(1, keepdim=True))
     bias = (rounded(by_column, 0, longest) - by_column).mean(0).norm()
     standard_error = by_column.std(0).norm() / len(grad) ** 0.5
-    return LayerProbe(
+    return Sensitivity(
         tokens=len(inputs),
         inputs=rounding(inputs, 1),
         weight=rounding(weight, 1),
@@ -181,15 +181,15 @@ def probe_layer(inputs: Tensor, weight: Tensor, grad: Tensor) -> LayerProbe:
     )
 
 
-def ladder(
-    probes: Mapping[str, LayerProbe],
+def remedies(
+    found: Mapping[str, Sensitivity],
     settings: Int8Settings = Int8Settings(),  # noqa: B008  (frozen)
 ) -> dict[str, Int8Settings | str]:
     """Return, for each layer, the settings with the mildest remedy that suffices, or why none does; for `convert`."""
-    return {name: remedy(found, settings) for name, found in probes.items()}
+    return {name: remedy(one, settings) for name, one in found.items()}
 
 
-def remedy(found: LayerProbe, settings: Int8Settings) -> Int8Settings | str:
+def remedy(found: Sensitivity, settings: Int8Settings) -> Int8Settings | str:
     """Return `settings` with the mildest remedy that suffices for one layer, or why none does."""
     if not _faithful(found.inputs):
         if not (_faithful(found.smoothed_inputs) and _faithful(found.smoothed_weight)):

@@ -124,7 +124,7 @@ def endless(run: Session) -> Iterator[Batch]:
 def make_step(run: Session, batch: Batch, *, seed: int) -> float:
     """Make one step as the loop does and return its mean loss."""
     check_time()
-    seed_all(derive(seed, "probe"))
+    seed_all(derive(seed, "reference step"))
     run.set_learning_rate()
     with run.contexts:
         loss = step(run, batch)
@@ -208,7 +208,7 @@ def _caught(
         return then(gradients)
 
     if seed is not None:
-        seed_all(derive(seed, "probe"))
+        seed_all(derive(seed, "reference step"))
     run.set_learning_rate()
     own = run.gradient
     run.gradient = (*own, Attached(Stateless(catch)))
