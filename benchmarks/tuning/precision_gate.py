@@ -102,13 +102,13 @@ def ask(data: Path, names: list[str], kept: Path, version: str) -> None:
 def joined(rows: list[Row]) -> list[Row]:
     """Return a row for each case: the losses' differences to the baseline, what they say, and the gates' answers."""
     losses: dict[tuple[str, str], dict[int, float]] = {}
-    answers: dict[tuple[str, str], dict[str, list[bool]]] = {}
+    answers: dict[tuple[str, str], dict[str, dict[int, bool]]] = {}
     for row in rows:
         key = row["training"], row["case"]
         if "loss" in row:
             losses.setdefault(key, {})[row["seed"]] = row["loss"]
         else:
-            answers.setdefault(key, {}).setdefault(row["version"], []).append(row["passed"])
+            answers.setdefault(key, {}).setdefault(row["version"], {})[row["steps"]] = row["passed"]
     found: list[Row] = []
     for (name, case), asked in answers.items():
         plain, mine = losses.get((name, "baseline"), {}), losses.get((name, case), {})
@@ -127,7 +127,7 @@ def harm_of(apart: list[float], loss: float) -> str:
 
 
 def rates(cases: list[Row], version: str) -> dict[str, str]:
-    """Return how often a version of the gate refuses formats and layouts, what is harmless else, and what harms."""
+    """Return how often a version of the gate refuses, by group of cases, over the states that all versions judged."""
     formats = [row for row in cases if row["case"] in FORMATS]
     others = [row for row in cases if row["case"] not in FORMATS]
     groups = {
@@ -138,7 +138,11 @@ def rates(cases: list[Row], version: str) -> dict[str, str]:
     }
     found = {}
     for what, group in groups.items():
-        answers = [passed for row in group for passed in row["passed"].get(version, [])]
+        answers = [
+            row["passed"][version][steps]
+            for row in group
+            for steps in row["passed"].get("before", {}).keys() & row["passed"].get("after", {}).keys()
+        ]
         found[what] = f"{answers.count(False)} of {len(answers)}"
     return found
 
