@@ -244,7 +244,9 @@ FORMS = [
         "dict, and logits against labels",
         language,
         Transformer,
-        lambda m, b: F.cross_entropy(m(b["input_ids"], b["attention_mask"]).logits.mT, b["labels"]),
+        lambda m, b: F.cross_entropy(
+            m(b["input_ids"], b["attention_mask"]).logits.flatten(0, 1), b["labels"].flatten()
+        ),
         {"loss": CrossEntropy(class_dim=-1), "metric": "accuracy"},
     ),
     Form(
