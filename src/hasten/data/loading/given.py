@@ -47,7 +47,7 @@ Given: TypeAlias = Samples | Stream
 
 def is_by_number(data: object) -> bool:
     """Return whether samples are read by number: a map-style data set, also one without a length."""
-    if isinstance(data, DataLoader | IterableDataset):
+    if isinstance(data, DataLoader | IterableDataset | type):  # a class is a function that makes an iterable
         return False
     return isinstance(data, Dataset) or (hasattr(data, "__getitem__") and hasattr(data, "__len__"))
 
