@@ -69,7 +69,7 @@ def peers(result: dict[str, Any]) -> list[str]:
 def gpu(result: dict[str, Any]) -> list[str]:
     """Return rows of a GPT-2 sized model on a GPU: bf16 alone, and the fastest way."""
     record = result["parts"]["gpt"]["record"]
-    ways = {row["way"]: row for row in record["rows"]}
+    ways = {row["way"]: row for row in record["rows"] if row["ratio"]}
     fastest = max(ways.values(), key=lambda row: row["tokens_per_s"])
     return [
         f"| tokens a second of a GPT-2 sized model on one {result['device']}, batch 16 x 1024, over fp32's "

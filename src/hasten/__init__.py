@@ -1,7 +1,7 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`run`, `train`, `profile`, `tune`); the nouns that they take are `Task` and what it is made
-of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first
+The verbs are functions (`run`, `train`, `profile`, `tune`, `eject`); the nouns that they take are `Task` and what it is
+made of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first
 used, so that `import hasten` costs nothing.
 """
 
@@ -9,8 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten.api import load_plan, profile, run, save_plan, train, tune
+    from hasten.api import eject, eject_diff, load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
+    from hasten.loops.apply import apply
+    from hasten.loops.apply_lightning import lightning_apply
+    from hasten.loops.apply_transformers import transformers_apply
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
@@ -21,7 +24,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "apply": "hasten.loops.apply",
+    "lightning_apply": "hasten.loops.apply_lightning",
+    "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
+    "eject": "hasten.api",
+    "eject_diff": "hasten.api",
     "load_plan": "hasten.api",
     "save_plan": "hasten.api",
     "train": "hasten.api",
@@ -51,12 +59,17 @@ __all__ = [
     "Stop",
     "Task",
     "Update",
+    "apply",
+    "eject",
+    "eject_diff",
+    "lightning_apply",
     "lightning_watch",
     "load_plan",
     "profile",
     "run",
     "save_plan",
     "train",
+    "transformers_apply",
     "transformers_watch",
     "tune",
     "watch",

@@ -15,6 +15,10 @@ from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.machine import facts, load_cached
+from hasten.pipeline.eject.difference import difference
+from hasten.pipeline.eject.ejecting import Ejected
+from hasten.pipeline.eject.ejecting import eject as write_script
+from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
@@ -26,7 +30,7 @@ from hasten.techniques.old_names import current_name
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check
-from hasten.training.recipe import Recipe, baseline
+from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.task import Task
@@ -120,11 +124,56 @@ def train(
         folder = make_run_folder(runs, task.name, datetime.now())
         write_plan(chosen, folder / PLAN)
         save(machine, folder / MACHINE)
+        keep_script(plain, chosen, folder, show)
     if checked is not None:
         show(checked)
         if folder is not None:
             save(checked, folder / PLAN_CHECK)
     return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None)
+
+
+def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:
+    """Write a task with its plan as one plain PyTorch script that needs no hasten.
+
+    The script trains with the same losses, bit for bit where the plan is exact. Techniques that have no form outside of
+    hasten are left out and named. Where the samples take much of hasten's code to read, they are saved beside the
+    script.
+
+    Args:
+        task: what the script trains.
+        plan: see `train`; None for the plain training.
+        out: the file of the script.
+        force: replace a file that exists.
+
+    Returns:
+        The script, what it lacks, and what that costs.
+
+    Raises:
+        BadInput: if the plan cannot be used, or `out` exists and `force` is False.
+        Refused: if a technique cannot be used here, or a part of the task cannot be written as source.
+    """
+    ejected = write_script(task, _plan(plan, task), facts())
+    ejected.write(out, force=force)
+    return ejected
+
+
+def eject_diff(
+    task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, script: Path
+) -> tuple[str, tuple[str, ...]]:
+    """Return what a plan changes in a training script of one's own, as a unified diff, and what it cannot change there.
+
+    Args:
+        task: the same training, as a task.
+        plan: see `train`.
+        script: with one optimizer of `torch.optim`, one backward pass and one step.
+
+    Raises:
+        BadInput: if the plan or the script cannot be read.
+        Refused: if the script is not that simple; with the reason.
+    """
+    ejected = write_script(task, _plan(plan, task), facts())
+    text, rest = difference(script, ejected.parts)
+    return text, (*(f"not in the diff: {one}" for one in rest), *ejected.left_out_notes)
 
 
 def profile(
@@ -233,7 +282,7 @@ def _options(
 
 
 def _baseline(task: Task, machine: Machine) -> Recipe:
-    return baseline(task, device="cuda" if machine.gpu is not None else "cpu")
+    return counted(baseline(task, device="cuda" if machine.gpu is not None else "cpu"))
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:

@@ -32,7 +32,7 @@ def test_run_leaves_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     names = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
     assert names == {
         "machine.json", "plan.toml", "metrics.jsonl", "evidence.json", "report.html",
-        "checkpoints/last.pt", "checkpoints/model.safetensors",
+        "checkpoints/last.pt", "checkpoints/model.safetensors", "checkpoints/model.safetensors.sha256", ".lock",
     }  # fmt: skip
     evidence = load(Evidence, job.folder / "evidence.json")
     assert evidence == job.evidence

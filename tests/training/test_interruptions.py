@@ -255,6 +255,17 @@ def test_a_run_that_diverges_before_its_first_evaluation_saves_no_weights(tmp_pa
     assert "no weights are saved" in notes[0]
     assert not (tmp_path / WEIGHTS).exists()
     assert not (tmp_path / CHECKPOINT).exists()
+    with pytest.raises(BadInput, match=r"diverged after step 7 \(the loss of step 4 is not finite\), before its first"):
+        resumed(breaking(3), tmp_path)
+
+
+def test_a_diverged_run_that_resumes_says_where_it_diverged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(saving, "CHECKPOINT_EVERY_S", -1.0)
+    run_training(baseline(breaking(10)), EMPTY, show=silent, folder=tmp_path)
+    again, notes = resumed(breaking(10), tmp_path)
+    assert again.result.reason is StopReason.NON_FINITE
+    assert "this run diverged after step 14 (the loss of step 11 is not finite)" in notes[0]
+    assert "checkpoint of step 7" in notes[0]
 
 
 # Signals

@@ -25,7 +25,7 @@ def test_cross_entropy_over_its_count_is_torchs_mean(shape: list[int], classes: 
     if ignored and target.numel() > 1:
         target.flatten()[-1] = classes - 1
     ignore = classes - 1 if ignored else None
-    loss = CrossEntropy(ignore_index=ignore, class_dim=-1)(output, (target,))
+    loss = CrossEntropy(ignore_index=ignore, class_dim=-1)(output, (output, target))
     flat = output.flatten(0, -2)
     expected = F.cross_entropy(flat, target.flatten(), ignore_index=-100 if ignore is None else ignore)
     if loss.count:
@@ -34,19 +34,19 @@ def test_cross_entropy_over_its_count_is_torchs_mean(shape: list[int], classes: 
 
 def test_cross_entropy_takes_torchs_own_layout() -> None:
     output, target = torch.randn(2, 5, 7, 3), torch.randint(5, (2, 7, 3))
-    loss = CrossEntropy()(output, (target,))
+    loss = CrossEntropy()(output, (output, target))
     torch.testing.assert_close(loss.sum / loss.count, F.cross_entropy(output, target))
 
 
 def test_squared_error_refuses_to_broadcast() -> None:
     with pytest.raises(BadInput, match=r"found \(4, 1\) from the model and \(4,\) in the data"):
-        SquaredError()(torch.zeros(4, 1), (torch.zeros(4),))
+        SquaredError()(torch.zeros(4, 1), (None, torch.zeros(4)))
 
 
 def test_any_callable_is_a_loss_over_examples() -> None:
     loss = loss_function(F.l1_loss)
     output, target = torch.randn(6, 2), torch.randn(6, 2)
-    result = loss(output, (target,))
+    result = loss(output, (output, target))
     assert result.count == 6
     torch.testing.assert_close(result.sum / result.count, F.l1_loss(output, target))
 

@@ -121,10 +121,10 @@ def test_sum_over_count_is_torchs_mean(
         scores.flatten(0, 1), y.flatten(), weight, ignore_index=-100 if ignored is None else ignored, **options
     )
     shown = {"flat": (scores.flatten(0, 1), y.flatten()), "last": (scores, y), "torch": (scores.mT, y)}[layout]
-    made = loss(shown[0], (shown[1],))
+    made = loss(shown[0], shown)
     torch.testing.assert_close(made.sum / made.count, expected)
-    assert float(made.count) == float(loss.count((shown[1],)))
-    terms = loss.terms(shown[0], (shown[1],))
+    assert float(made.count) == float(loss.count(shown))
+    terms = loss.terms(shown[0], shown)
     assert terms.shape == shown[1].shape
     torch.testing.assert_close(terms.sum(), made.sum)
 
@@ -191,7 +191,7 @@ def test_a_loss_without_a_hash_is_accepted() -> None:
 def test_class_weights_keep_their_precision_beside_bfloat16_scores() -> None:
     weight = torch.tensor([1.0, 1.0009765625])
     scores, y = torch.zeros(2, 2, dtype=torch.bfloat16), torch.tensor([0, 1])
-    made = CrossEntropy(weight=weight)(scores, (y,))
+    made = CrossEntropy(weight=weight)(scores, (scores, y))
     assert float(made.sum) == pytest.approx(math.log(2) * 2.0009765625, rel=1e-6)
 
 
@@ -272,10 +272,10 @@ def test_ambiguous_layouts_are_asked_about_and_torchs_own_loss_is_not() -> None:
     with pytest.raises(
         BadInput, match=r"ambiguous class dimension: output \(4, 6, 6\).*class_dim=1\) or .*class_dim=-1"
     ):
-        CrossEntropy()(scores, (y,))
+        CrossEntropy()(scores, (scores, y))
     with pytest.raises(BadInput, match="ambiguous class dimension"):
         Quality("accuracy", CrossEntropy()).add(scores, y)
-    torchs, last = CrossEntropy(class_dim=1)(scores, (y,)), CrossEntropy(class_dim=-1)(scores, (y,))
+    torchs, last = CrossEntropy(class_dim=1)(scores, (scores, y)), CrossEntropy(class_dim=-1)(scores, (scores, y))
     torch.testing.assert_close(torchs.sum / torchs.count, F.cross_entropy(scores, y))
     torch.testing.assert_close(last.sum / last.count, F.cross_entropy(scores.mT, y))
     for loss, guess in ((nn.CrossEntropyLoss(), scores.argmax(1)), (CrossEntropy(class_dim=-1), scores.argmax(-1))):
@@ -413,7 +413,8 @@ def test_check_says_where_a_loss_is_no_mean_over_samples(loss: Any, additive: bo
     assert bool(notes) is not additive
     assert additive or "the loss is not a mean over samples" in notes[0]
     torch.manual_seed(2)
-    assert is_additive(loss_function(loss), torch.randn(8, 2), (torch.arange(8) % 2,)) is additive
+    output = torch.randn(8, 2)
+    assert is_additive(loss_function(loss), output, (output, torch.arange(8) % 2)) is additive
 
 
 @pytest.mark.parametrize(
@@ -421,7 +422,7 @@ def test_check_says_where_a_loss_is_no_mean_over_samples(loss: Any, additive: bo
     [(torch.randn(1, 2), 1, F.cross_entropy), (torch.tensor(1.0), 4, lambda o, t: o)],
 )
 def test_whether_a_loss_is_additive_may_be_unknown(output: Tensor, size: int, loss: Any) -> None:
-    assert is_additive(OfMean(loss), output, (torch.zeros(size, dtype=torch.int64),)) is None
+    assert is_additive(OfMean(loss), output, (output, torch.zeros(size, dtype=torch.int64))) is None
 
 
 # metrics of one's own
@@ -476,7 +477,7 @@ def test_a_loss_module_follows_the_batch_to_its_device() -> None:
             return (output * self.weight).mean()
 
     loss = loss_function(Weighted())
-    on_meta = loss(torch.ones(2, 3, device="meta"), (torch.ones(2, device="meta"),))
+    on_meta = loss(torch.ones(2, 3, device="meta"), (None, torch.ones(2, device="meta")))
     assert on_meta.sum.device.type == "meta"
 
 

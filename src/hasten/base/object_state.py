@@ -69,6 +69,21 @@ class ObjectState:
             elif path in self._before and not _same(self._before[path], value):
                 replace(deepcopy(self._before[path]))
 
+    def changed_by(self, action: Callable[[], object]) -> tuple[str, ...]:
+        """Return the paths of the state that an action changes whenever it runs, and undo the changes.
+
+        The action runs twice: what only its first run changes, such as a file that it opens or a cache, does not count.
+        """
+        start = self.state()
+        try:
+            action()
+            before = self.state()
+            action()
+            after = self.state()
+        finally:
+            self.load_state(start)
+        return tuple(path for path in {**before, **after} if not equal_states(before.get(path), after.get(path)))
+
     def _slots(self) -> Iterator[tuple[str, Slot]]:
         seen: set[int] = set()
         for name, (root, tensors) in self._objects.items():
@@ -150,6 +165,16 @@ def _is_stateful(value: object) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)  # repr: a NaN is the same as itself
+
+
+def equal_states(one: Any, other: Any) -> bool:
+    """Return whether two values of a state are equal, tensors bit for bit."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        mine, theirs = cast(Mapping[Any, Any], one), cast(Mapping[Any, Any], other)
+        return mine.keys() == theirs.keys() and all(equal_states(mine[key], theirs[key]) for key in mine)
+    return _same(one, other)
 
 
 def _encoded(value: Any) -> Any:

@@ -16,6 +16,7 @@ from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.base.units import seconds
 from hasten.pipeline.budget import planned_s, tuning_budget_s
 from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_speedup
+from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import judged
 from hasten.profiling.profile import profile
 from hasten.report.html import write_html
@@ -78,6 +79,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     tuning = run_tuning(recipe, machine, anatomy, options, show=show)
     plan = tuning.plan
     write_plan(plan, folder / PLAN)
+    keep_script(recipe, plan, folder, show)
     planned = apply_plan(plan, recipe, machine)
     trained = run_training(planned, plan, folder=folder, show=show)
     show(trained.result)

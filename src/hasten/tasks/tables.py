@@ -75,31 +75,15 @@ def task(
     Raises:
         BadInput: if the file cannot be read or lacks the column; the message names file, row and column.
     """
-    files = part_files(data)
-    options = table_options(**reading)
+    files, options = part_files(data), table_options(**reading)
     table = _read(files.train, -1 if column is None else column, options)
-    if not table.number_names and not table.code_names:
-        raise BadInput(f"{data} must have a column beside {table.target_name!r} to predict it from; found none.")
-    if len(np.unique(table.target)) < 2:
-        raise BadInput(f"{files.train}: the target {table.target_name!r} has one value in every row. Choose another.")
+    _check_predictable(table)
     train, valid = _parts(table) if files.valid is None else (np.arange(len(table)), None)
     how = fit(table, train)
     prepared = transform(how, table)
+    other = None if files.valid is None else _validation_table(files.valid, table, options)
+    checked = prepared if other is None else transform(how, other)
     features, outputs = prepared.features.shape[1], len(table.classes) or 1
-    notes = [
-        *filter(None, [table.decision]),
-        *table.notes,
-        *left_out_notes(files.train, table.skipped),
-        *leaks(table),
-        *_single_notes(table, files),
-    ]
-    checked = prepared
-    if files.valid is not None:
-        kind = "classes" if table.classes else "number"
-        other = read_table(files.valid, table.target_name, replace(options, target_kind=kind))
-        checked = transform(how, other)
-        notes += left_out_notes(files.valid, other.skipped)
-    notes += _unknown_notes(files.valid or files.train, checked)
     return Task(
         name="table",
         data=Data(train=_dataset(prepared, train), valid=_dataset(checked, valid)),
@@ -109,8 +93,32 @@ def task(
         update=Update(optimizer="adamw", lr=lr),
         batch_size=batch_size,
         stop=Stop(epochs=epochs, target=target),
-        notes=tuple(notes),
+        notes=_notes(table, other, checked),
     )
+
+
+def _check_predictable(table: Table) -> None:
+    """Raise BadInput unless there is something to predict, and something to predict it from."""
+    if not table.number_names and not table.code_names:
+        raise BadInput(
+            f"{table.source} must have a column beside {table.target_name!r} to predict it from; found none."
+        )
+    if len(np.unique(table.target)) < 2:
+        raise BadInput(f"{table.source}: the target {table.target_name!r} has one value in every row. Choose another.")
+
+
+def _validation_table(path: Path, table: Table, options: TableOptions) -> Table:
+    """Return the table of the validation file, with the target read as in training."""
+    kind = "classes" if table.classes else "number"
+    return read_table(path, table.target_name, replace(options, target_kind=kind))
+
+
+def _notes(table: Table, other: Table | None, checked: Prepared) -> tuple[str, ...]:
+    """Return what a person should know of a table, of the one to validate on, and of its prepared rows."""
+    found = [*filter(None, [table.decision]), *table.notes, *left_out_notes(table.source, table.skipped), *leaks(table)]
+    if other is None:
+        return (*found, *_single_notes(table), *_unknown_notes(table.source, checked))
+    return (*found, *left_out_notes(other.source, other.skipped), *_unknown_notes(other.source, checked))
 
 
 @dataclass(frozen=True)
@@ -124,8 +132,8 @@ class PartFiles:
 def part_files(data: Path) -> PartFiles:
     """Return which file of a folder is for what, by a word in its name; a file is all there is.
 
-    "train" or "data" is to learn from, "valid", "val" or "dev" to validate on, "test" is left alone: whoever tunes
-    until a number is good enough needs others to believe it on.
+    "train" or "data" is to learn from, "valid", "val" or "dev" to validate on. "test" is not read: tuning must not see
+    the data of the final test.
 
     Raises:
         BadInput: if a folder does not hold one file to learn from and at most one to validate on.
@@ -171,8 +179,8 @@ def _parts(table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.sort(np.concatenate([rows[train], single])), rows[valid]
 
 
-def _single_notes(table: Table, files: PartFiles) -> tuple[str, ...]:
-    counts = np.bincount(table.target.astype(np.int64)) if table.classes and files.valid is None else np.empty(0)
+def _single_notes(table: Table) -> tuple[str, ...]:
+    counts = np.bincount(table.target.astype(np.int64)) if table.classes else np.empty(0)
     single = [table.classes[code] for code in np.flatnonzero(counts == 1).tolist()]
     listed = ", ".join(map(repr, single[:5])) + ", ..." * (len(single) > 5)
     return (f"{table.source}: classes with one row are in training only: {listed}",) if single else ()

@@ -67,7 +67,7 @@ def conflict(cards: Sequence[Card]) -> str | None:
             if other in names:
                 return f"{card.name} cannot be combined with {other}"
     doubled = {name for name in names if names.count(name) > 1}
-    return f"{', '.join(sorted(doubled))} is there twice" if doubled else None
+    return f"{', '.join(sorted(doubled))} is listed more than once" if doubled else None
 
 
 def in_order(chosen: Iterable[Technique]) -> list[Technique]:
@@ -78,7 +78,7 @@ def in_order(chosen: Iterable[Technique]) -> list[Technique]:
         waiting = {one.card.name for one in remaining}
         ready = next((one for one in remaining if not waiting & set(one.card.after)), None)
         if ready is None:
-            raise BadInput(f"the order of {', '.join(sorted(waiting))} goes in a circle; mend `after` on their cards.")
+            raise BadInput(f"cyclic `after` dependency between the cards of {', '.join(sorted(waiting))}.")
         ordered.append(ready)
         remaining.remove(ready)
     return ordered
@@ -141,11 +141,15 @@ def plan_of(task: str, chosen: Iterable[Technique | type[Technique] | str]) -> P
 
 
 def why_refused(one: Technique, recipe: Recipe, machine: Machine) -> str | None:
-    """Return why a technique refuses a recipe, or None. What it raises when it tries the model is a reason, too."""
+    """Return why a technique refuses a recipe, or None.
+
+    A batch of a form that it cannot use, a fact that nobody knows, and what it raises when it tries the model are
+    reasons, too.
+    """
     try:
         return one.refuse(recipe, machine)
-    except HastenError:
-        raise
+    except HastenError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001  (it runs the person's model)
         layer = layer_of(error)
         where = f" in the layer {layer!r}" if layer else ""

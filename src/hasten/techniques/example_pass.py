@@ -49,19 +49,19 @@ def passes(
         seed: of the global generators, before the first pass.
     """
     batch, found = recipe.subject.batch(samples), list[Pass]()
-    terms = float(recipe.forward.loss.count(batch))
+    terms = recipe.forward.loss.count(batch)
     model.train()
     with preserved():
         _move(model)
         seed_all(seed)
         for _ in range(count):
             model.zero_grad()
-            total = torch.zeros(())
+            total, counted = torch.zeros(()), 0.0
             for part in split_batch(batch, size):
-                loss = recipe.forward.loss(recipe.forward.predict(model, part), part).sum
-                loss.backward(torch.full_like(loss, 1 / terms))
-                total = total + loss.detach()
-            found.append(_left_behind(model, total))
+                loss = recipe.forward.loss(recipe.forward.predict(model, part), part)
+                loss.sum.backward(torch.full_like(loss.sum, 1.0 if terms is None else 1 / float(terms)))
+                total, counted = total + loss.sum.detach(), counted + float(loss.count)
+            found.append(_left_behind(model, total, 1.0 if terms is not None else counted))
     return found
 
 
@@ -124,8 +124,8 @@ def _move(model: nn.Module) -> None:
             parameter.add_((0.1 * parameter.square().mean().sqrt() + 1e-3) * torch.randn_like(parameter))
 
 
-def _left_behind(model: nn.Module, loss: Tensor) -> Pass:
-    gradients = {name: one.grad.to_dense().clone() for name, one in model.named_parameters() if one.grad is not None}
+def _left_behind(model: nn.Module, loss: Tensor, count: float) -> Pass:
+    gradients = {name: one.grad.to_dense() / count for name, one in model.named_parameters() if one.grad is not None}
     buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
     return Pass(loss, gradients, buffers, {**dict(_own_values(model)), **_generators()})
 

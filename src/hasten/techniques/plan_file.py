@@ -1,5 +1,6 @@
 """Plans as TOML files that a person can read and edit, with the measured gain beside each line."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hasten.base.files import write_text
 from hasten.base.records.plan import Choice, Plan
 from hasten.techniques.applying import make
 from hasten.techniques.old_names import current_name
-from hasten.techniques.plan_text import plan_text
+from hasten.techniques.plan_text import NOT_MEASURED, plan_text
 
 
 def write_plan(plan: Plan, path: Path) -> None:
@@ -18,7 +19,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """Return the plan that a TOML file holds. Its comments are for people; they are not read back.
+    """Return the plan that a TOML file holds, with what it says of each gain as the technique's note.
 
     Raises:
         BadInput: if the file is missing, is not TOML, or names an unknown technique or knob; with the line.
@@ -43,8 +44,15 @@ def read_plan(path: Path) -> Plan:
         if name in [choice.technique for choice in choices]:
             raise BadInput(f"{path}, line {_line(text, f'[{written}]')}: {name!r} is listed more than once.")
         _check(path, text, written, knobs)
-        choices.append(Choice(technique=name, knobs=knobs))
-    return Plan(task=task, choices=tuple(choices))
+        choices.append(Choice(technique=name, knobs=knobs, note=_said(text, written)))
+    machine = re.search(r"^# Measured on (.*)\.$", text, re.MULTILINE)
+    return Plan(task=task, choices=tuple(choices), machine=machine[1] if machine else "")
+
+
+def _said(text: str, name: str) -> str:
+    """Return the comment behind the head of a technique's table; empty where nothing was measured."""
+    found = re.search(rf"^\[{re.escape(name)}\][ \t]*#[ \t]*(.*\S)[ \t]*$", text, re.MULTILINE)
+    return "" if found is None or found[1] == NOT_MEASURED else found[1]
 
 
 def _check(path: Path, text: str, name: str, knobs: dict[str, Any]) -> None:

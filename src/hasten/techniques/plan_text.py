@@ -4,6 +4,8 @@ import tomlkit
 
 from hasten.base.records.plan import Choice, Plan
 
+NOT_MEASURED = "not measured"
+
 
 def plan_text(plan: Plan) -> str:
     """Return the plan as TOML: one table per technique, its measured gain as a comment."""
@@ -16,16 +18,17 @@ def plan_text(plan: Plan) -> str:
         document.add(tomlkit.comment("No technique helped: this is the plain training."))
     for choice in plan.choices:
         table = tomlkit.table()
-        table.comment(_gain(choice))
+        table.comment(measured(choice))
         for knob, value in choice.knobs.items():
             table.add(knob, value)
         document.add(choice.technique, table)
     return tomlkit.dumps(document)
 
 
-def _gain(choice: Choice) -> str:
+def measured(choice: Choice) -> str:
+    """Return in one line what a technique of a plan was measured to gain."""
     if choice.gain is None:
-        return choice.note or "not measured"
+        return choice.note or NOT_MEASURED
     gain = choice.gain
     text = f"{gain.value:.2f}x as fast with it, 95 % interval [{gain.low:.2f}, {gain.high:.2f}], n = {gain.n} pairs"
     return f"{text}; {choice.note}" if choice.note else text

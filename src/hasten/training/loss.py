@@ -2,9 +2,10 @@
 
 import functools
 import itertools
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
@@ -12,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput, unknown_name
-from hasten.data.batch import Batch, size_of, target_of, tensors_of
-
-Count: TypeAlias = float | Tensor
-"""What a mean divides by. A scalar tensor where only the device knows it, so that nothing waits for an accelerator."""
+from hasten.data.batch import Batch, target_of, tensors_of
+from hasten.training.counting import SAMPLES, Count, Counting
+from hasten.training.output import compared, is_of_torch
 
 _NO_LABEL = torch.iinfo(torch.int64).min
 
@@ -27,29 +27,50 @@ class Loss:
     Args:
         sum: scalar tensor, the sum of the terms.
         count: what the mean divides by: the number of terms, or the sum of their weights. 0 where no term counts.
+        mean: scalar tensor, where the mean was computed as such: a step on a whole batch starts from it, since
+            sum / count rounds differently.
+        parts: named terms of the mean, each a detached scalar, which are recorded one by one.
     """
 
     sum: Tensor
     count: Count
+    mean: Tensor | None = None
+    parts: Mapping[str, Tensor] | None = None
+
+    @classmethod
+    def of_mean(cls, mean: Tensor, count: Count, parts: Mapping[str, Tensor] | None = None) -> "Loss":
+        """Return the loss of a mean over `count` terms."""
+        return cls(mean * count, count, mean, parts)
+
+    def average(self) -> Tensor:
+        """Return the mean; NaN where no term counts."""
+        return self.sum / self.count if self.mean is None else self.mean
+
+    def detached(self) -> "Loss":
+        """Return the loss without its graph."""
+        mean = None if self.mean is None else self.mean.detach()
+        return Loss(self.sum.detach(), self.count, mean, self.parts)
 
 
 @runtime_checkable
 class LossFunction(Protocol):
     """Output and batch in, `Loss` out; `count` is known without the output, before the first backward pass.
 
+    A loss that knows its count only afterwards returns None from `count`.
+
     A loss that ignores a label names it in an attribute `ignore_index`; metrics over classes then ignore it, too.
     """
 
     def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        """Return the summed loss of the batch, whose last tensor is the target."""
+        """Return the loss of the batch (`hasten.data.batch` says what its target is)."""
         ...
 
-    def count(self, batch: Batch) -> Count:
+    def count(self, batch: Batch) -> Count | None:
         """Return what the mean over this batch divides by."""
         ...
 
 
-MeanLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+MeanLoss: TypeAlias = Callable[[Any, Any], Tensor]
 """(output, target) -> scalar mean over the samples: how people write a loss."""
 
 
@@ -103,12 +124,15 @@ class ClassLoss(ABC):
         if self.weight is not None:
             object.__setattr__(self, "weight", _plain_weights(self.weight))
 
-    def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        return Loss(self._reduced(output, target_of(batch), "sum"), self.count(batch))
+    def __call__(self, output: Any, batch: Batch) -> Loss:
+        scores, target, count = compared(output), target_of(batch), self.count(batch)
+        if self._rounds_as_mean(target) and count:
+            return Loss.of_mean(self._reduced(scores, target, "mean"), count)
+        return Loss(self._reduced(scores, target, "sum"), count)
 
-    def terms(self, output: Tensor, batch: Batch) -> Tensor:
+    def terms(self, output: Any, batch: Batch) -> Tensor:
         """Return the loss of each label, class weight included: (batch, ...), 0 where ignored."""
-        target = target_of(batch)
+        output, target = compared(output), target_of(batch)
         shape = target.shape if not target.is_floating_point() else (len(target), -1)
         return self._reduced(output, target, "none").reshape(shape)
 
@@ -134,6 +158,10 @@ class ClassLoss(ABC):
     def ignored(self) -> int:
         """Return the label to ignore as torch takes it: one that no data have, where none is."""
         return _NO_LABEL if self.ignore_index is None else self.ignore_index
+
+    def _rounds_as_mean(self, target: Tensor) -> bool:
+        """Return whether torch's mean has other bits than its sum divided by the count; asked on the host only."""
+        return target.is_cpu and not torch.compiler.is_compiling() and self.weight is not None
 
     def _reduced(self, output: Tensor, target: Tensor, reduction: str) -> Tensor:
         dim = class_dimension(output, target, self.class_dim)
@@ -161,6 +189,10 @@ class CrossEntropy(ClassLoss):
 
     label_smoothing: float = 0.0
 
+    def _rounds_as_mean(self, target: Tensor) -> bool:
+        several_terms = bool(self.label_smoothing) or self.weight is not None or target.is_floating_point()
+        return several_terms and target.is_cpu and not torch.compiler.is_compiling()
+
     def _torch_loss(self, output: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
         smoothing = self.label_smoothing
         ignored = -100 if target.is_floating_point() else self.ignored
@@ -181,8 +213,8 @@ class NegativeLogLikelihood(ClassLoss):
 class SquaredError:
     """Squared difference of output and target, which must have one shape; one term per number."""
 
-    def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        target = target_of(batch)
+    def __call__(self, output: Any, batch: Batch) -> Loss:
+        output, target = compared(output), target_of(batch)
         if output.shape != target.shape:
             raise BadInput(
                 f"mse needs output and target of one shape; found {tuple(output.shape)} from the model and "
@@ -198,23 +230,75 @@ class SquaredError:
 
 @dataclass(frozen=True)
 class OfMean:
-    """Any `(output, target) -> mean` as a `LossFunction`; one term per sample.
+    """Any `(output, target) -> mean` as a `LossFunction`.
 
-    Parts of a batch add up to the whole only if the function is a mean over samples; see
-    `hasten.training.additivity`.
+    Args:
+        mean: a function of one's own takes what the model returned; one of torch's takes its scores (`compared`).
+        counting: what the mean is taken over, as `hasten.training.additivity` finds it; None: nobody looked, and it is
+            taken for the samples.
     """
 
     mean: MeanLoss
+    counting: Counting | None = None
 
-    def __call__(self, output: Tensor, batch: Batch) -> Loss:
-        count = self.count(batch)
+    def __call__(self, output: Any, batch: Batch) -> Loss:
         if isinstance(self.mean, nn.Module):
             _follow(self.mean, batch)
-        return Loss(self.mean(output, target_of(batch)) * count, count)
+        made = self.mean(compared(output) if is_of_torch(self.mean) else output, target_of(batch))
+        return Loss.of_mean(made, self._count(batch))
 
-    def count(self, batch: Batch) -> int:
-        """Return the number of samples."""
-        return size_of(batch)
+    def count(self, batch: Batch) -> Count | None:
+        """Return what the mean is taken over: the number of samples, or of labels that count."""
+        return self._count(batch)
+
+    def _count(self, batch: Batch) -> Count:
+        count = (self.counting or SAMPLES).of(batch)
+        assert count is not None, "a function of (output, target) returns no count"
+        return count
+
+
+def with_counting(loss: LossFunction, counting: Counting) -> LossFunction:
+    """Return a loss of unknown divisor with what was found about it; another loss as it is."""
+    return replace(loss, counting=counting) if isinstance(loss, OfMean | OfReturned) else loss
+
+
+@dataclass(frozen=True)
+class OfReturned:
+    """The loss among what the model or an objective returned, as a `LossFunction`.
+
+    Args:
+        read: return the mean, (mean, count), a mapping of named terms whose sum is the mean, or a `Loss`.
+        counting: see `OfMean`.
+    """
+
+    read: Callable[[Any], Any]
+    counting: Counting | None = None
+
+    def __call__(self, output: Any, batch: Batch) -> Loss:
+        found = self.read(output)
+        if isinstance(found, Loss):
+            return found
+        if isinstance(found, Mapping):
+            terms = cast(Mapping[str, Tensor], found)
+            mean = functools.reduce(operator.add, terms.values())
+            return Loss.of_mean(mean, self._count(batch), {name: term.detach() for name, term in terms.items()})
+        if isinstance(found, tuple):
+            mean, count = found
+            return Loss.of_mean(mean, count)
+        return Loss.of_mean(found, self._count(batch))
+
+    def count(self, batch: Batch) -> Count | None:
+        """Return what the mean is taken over, None if only the objective says it."""
+        return (self.counting or SAMPLES).of(batch)
+
+    def _count(self, batch: Batch) -> Count:
+        count = (self.counting or SAMPLES).of(batch)
+        if count is None:
+            raise BadInput(
+                "an objective must return the same form in every step; found a loss without a count, after "
+                "one with a count at the start."
+            )
+        return count
 
 
 def _follow(module: nn.Module, batch: Batch) -> None:
@@ -254,13 +338,28 @@ def loss_function(loss: "str | LossFunction | MeanLoss") -> LossFunction:
     return _from_torch(loss) or OfMean(loss)
 
 
+def joined(losses: Sequence[Loss], count: Count) -> Loss:
+    """Return the detached losses of the parts of a batch as that of the whole, whose mean divides by `count`."""
+    parts: dict[str, Tensor] = {}
+    for loss in losses:
+        for name, term in (loss.parts or {}).items():
+            share = term * (loss.count / count)
+            parts[name] = parts[name] + share if name in parts else share
+    return Loss(functools.reduce(operator.add, (loss.sum for loss in losses)), count, parts=parts or None)
+
+
 def totals(losses: Sequence[Loss]) -> tuple[list[float], list[float]]:
     """Return the sums and the counts of several losses as numbers; waits for the device once or twice."""
-    sums = torch.stack([loss.sum for loss in losses]).double().tolist()
+    sums = as_numbers([loss.sum for loss in losses])
     counts = [loss.count for loss in losses]
     if any(isinstance(count, Tensor) for count in counts):
         counts = torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
     return sums, cast(list[float], counts)
+
+
+def as_numbers(values: Sequence[Tensor]) -> list[float]:
+    """Return scalar tensors as numbers; waits for the device once."""
+    return torch.stack(list(values)).double().tolist()
 
 
 def _from_torch(loss: MeanLoss) -> ClassLoss | None:

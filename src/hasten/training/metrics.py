@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -12,10 +12,12 @@ from torchmetrics.functional.classification import multiclass_auroc
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.base.units import as_good_as
+from hasten.data.batch import size_of
 from hasten.training.loss import LossFunction, class_dimension
+from hasten.training.output import compared
 
 MetricFactory: TypeAlias = Callable[[], Metric]
-MetricFunction: TypeAlias = Callable[[Any, Tensor], float | Tensor]
+MetricFunction: TypeAlias = Callable[[Any, Any], float | Tensor]
 """(output, target) of one batch -> value; averaged over the samples."""
 
 
@@ -66,17 +68,80 @@ class MeanOfBatches(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("samples", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, output: Any, target: Tensor) -> None:
+    def update(self, output: Any, target: Any) -> None:
         """Add the value of one batch, weighted by its samples."""
-        self.total += torch.as_tensor(self.function(output, target), dtype=torch.float64) * len(target)
-        self.samples += len(target)
+        size = size_of((output, target))
+        self.total += torch.as_tensor(self.function(output, target), dtype=torch.float64) * size
+        self.samples += size
 
     def compute(self) -> Tensor:
         """Return the mean over the samples."""
         return self.total / self.samples
 
 
-class Quality:
+class Direction:
+    """Which of two values is the better one."""
+
+    higher_is_better: bool
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Return whether `value` beats `best`; a NaN never does, and anything else beats a NaN."""
+        if math.isnan(value) or math.isnan(best):
+            return not math.isnan(value)
+        return value > best if self.higher_is_better else value < best
+
+    def reaches(self, value: float, target: float | None) -> bool:
+        """Return whether `value` is as good as `target`; False where there is no target."""
+        return target is not None and as_good_as(value, target, higher_is_better=self.higher_is_better)
+
+
+class NamedQuality(Direction):
+    """One of the values that `Task.validate` returns.
+
+    Args:
+        metric: its name.
+        higher_is_better: its direction; None for the names in `METRICS`, which have one.
+
+    Raises:
+        BadInput: if the metric is no name, or its direction is unknown or contradicted.
+    """
+
+    def __init__(self, metric: object, *, higher_is_better: bool | None = None) -> None:
+        if not isinstance(metric, str):
+            raise BadInput(
+                "with Task.validate, Task.metric must be the name of one of the values that it returns; found "
+                f"{_name(metric, None)}."
+            )
+        self.name = metric
+        known = metric in METRICS
+        if not known and higher_is_better is None:
+            raise BadInput(
+                f"the metric {metric!r} of Task.validate must say whether higher is better. "
+                "Pass Task(higher_is_better=True) or Task(higher_is_better=False)."
+            )
+        self.higher_is_better = _direction(metric, None, higher_is_better) if known else bool(higher_is_better)
+
+    def of(self, values: object) -> dict[str, float]:
+        """Return what `Task.validate` returned as numbers.
+
+        Raises:
+            BadInput: if it is no mapping from names to numbers, or lacks the metric.
+        """
+        if not isinstance(values, Mapping):
+            raise BadInput(f"Task.validate must return {{name: value}}; found {type(values).__name__}.")
+        try:
+            found = {str(name): float(value) for name, value in values.items()}
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise BadInput(f"the values of Task.validate must be numbers; found {error}.") from error
+        if self.name not in found:
+            raise BadInput(
+                f"Task.validate must return the metric {self.name!r}; found {', '.join(found) or 'nothing'}. "
+                "Set Task.metric to one of these names."
+            )
+        return found
+
+
+class Quality(Direction):
     """The task's metric over one evaluation: `add` every batch, then `value`.
 
     A named metric over classes is built at the first batch, since only the model's output tells how many there are.
@@ -101,16 +166,28 @@ class Quality:
     ) -> None:
         if isinstance(metric, str) and metric not in METRICS:
             raise unknown_name("metric", metric, METRICS)
-        self._metric = None if isinstance(metric, str) else _made(metric)
+        self._metric = None if isinstance(metric, str) else made_metric(metric)
         self.name = metric if isinstance(metric, str) else _name(metric, self._metric)
         self._ignored: int | None = getattr(loss, "ignore_index", None)
         self._class_dim: int | None = getattr(loss, "class_dim", None)
         self.higher_is_better = _direction(self.name, self._metric, higher_is_better)
 
-    def add(self, output: Any, target: Tensor) -> None:
-        """Take one batch of outputs and targets into account."""
-        if self.name == "loss":
+    @property
+    def compares(self) -> bool:
+        """Whether it looks at outputs and targets; the validation loss itself does not."""
+        return self.name != "loss"
+
+    @property
+    def takes_scores(self) -> bool:
+        """Whether it takes what a loss compares, and not, as a plain function, whatever the model returned."""
+        return not isinstance(self._metric, MeanOfBatches)
+
+    def add(self, output: Any, target: Any) -> None:
+        """Take one batch of outputs and targets into account; a plain function gets the whole output."""
+        if not self.compares:
             return
+        if self.takes_scores:
+            output = compared(output)
         if self.name in OVER_CLASSES:
             dim = class_dimension(output, target, self._class_dim)
             classes = output.shape[dim]
@@ -129,23 +206,13 @@ class Quality:
 
     def value(self, valid_loss: float) -> float:
         """Return the metric over what was added, and start anew; NaN where nothing counted."""
-        if self.name == "loss":
+        if not self.compares:
             return valid_loss
         if self._metric is None or not self._metric.update_called:
             return math.nan
         value = float(self._metric.compute())
         self._metric.reset()
         return value
-
-    def is_better(self, value: float, best: float) -> bool:
-        """Return whether `value` beats `best`; a NaN never does, and anything else beats a NaN."""
-        if math.isnan(value) or math.isnan(best):
-            return not math.isnan(value)
-        return value > best if self.higher_is_better else value < best
-
-    def reaches(self, value: float, target: float | None) -> bool:
-        """Return whether `value` is as good as `target`; False where there is no target."""
-        return target is not None and as_good_as(value, target, higher_is_better=self.higher_is_better)
 
     def _labeled(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return the scores, (n, classes), and the labels, (n,), of what counts."""
@@ -156,7 +223,7 @@ class Quality:
         return (scores, labels) if bool(kept.all()) else (scores[kept], labels[kept])
 
 
-def _made(metric: Metric | MetricFactory | MetricFunction) -> Metric:
+def made_metric(metric: Metric | MetricFactory | MetricFunction) -> Metric:
     """Return a metric object of one's own: a copy of the one given, a fresh one, or one around a plain function."""
     if isinstance(metric, Metric):
         return metric.clone()

@@ -21,6 +21,8 @@ BEST_WEIGHTS = Path("checkpoints") / "best.safetensors"
 LOCK = Path(".lock")
 METRICS = Path("metrics.jsonl")
 PLAN = Path("plan.toml")
+SCRIPT = Path("train.py")
+"""The run as a plain PyTorch script."""
 MACHINE = Path("machine.json")
 EVIDENCE = Path("evidence.json")
 REPORT = Path("report.html")
@@ -88,7 +90,7 @@ def locked(folder: Path) -> Generator[None]:
 
 def clean_up(folder: Path) -> None:
     """Delete the temporary files of saves that were killed; the caller holds the lock."""
-    for file in (CHECKPOINT, NON_FINITE, WEIGHTS, BEST_WEIGHTS, METRICS, PLAN, MACHINE, EVIDENCE, REPORT):
+    for file in (CHECKPOINT, NON_FINITE, WEIGHTS, BEST_WEIGHTS, METRICS, PLAN, SCRIPT, MACHINE, EVIDENCE, REPORT):
         remove_leftovers(folder / file)
 
 

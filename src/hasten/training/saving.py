@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hasten.base.errors import BadInput
 from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
-from hasten.base.records.run import Evaluation, Event
+from hasten.base.records.run import Evaluation, Event, Finished, StopReason
 from hasten.training.checkpoint import Best, Loaded, header, load_checkpoint, save_checkpoint
 from hasten.training.checkpoint_file import checked
 from hasten.training.final_weights import final_weights
@@ -21,12 +22,14 @@ from hasten.training.run_folder import (
     append_event,
     clean_up,
     keep_until,
+    read_events,
 )
 from hasten.training.session import Session
 from hasten.training.stopping import non_finite_parameter
 from hasten.training.weights_file import save_weights
 
 CHECKPOINT_EVERY_S = 60.0
+_AFTER_DIVERGENCE = "To avoid that, start a new run with a lower learning rate or with gradient clipping."
 
 Show = Callable[[object], None]
 
@@ -60,12 +63,18 @@ class Saving:
         """
         assert self._folder is not None, "a training without a folder has no checkpoint"
         run = self._run
+        diverged = _divergence(self._folder)
+        if diverged and not (self._folder / CHECKPOINT).exists():
+            raise BadInput(f"{self._folder}: this run {diverged}, before its first checkpoint. {_AFTER_DIVERGENCE}")
         loaded = load_checkpoint(run, self._head, self._folder / CHECKPOINT)
         clean_up(self._folder)
         pending = run.stop_state.evaluation_pending
         self.events, damaged = keep_until(self._folder, run.position.step, evaluation_pending=pending)
         self.best = loaded.best
         self._saved_step, self._saved_at_s = run.position.step, run.position.elapsed_s
+        if diverged:
+            again = f"Repeating it from the checkpoint of step {run.position.step}; the same steps will diverge again."
+            self.note(f"this run {diverged}. {again} {_AFTER_DIVERGENCE}")
         for note in (*loaded.notes, *damaged):
             self.note(note)
         return loaded
@@ -80,7 +89,7 @@ class Saving:
         try:
             self._show(event)
         except BaseException:
-            self.save()  # whoever reads the output has gone: what was trained is kept
+            self.save()  # the reader of the output has gone: keep what was trained
             raise
         if self._folder is None or not self._records:
             return
@@ -124,6 +133,14 @@ class Saving:
         if self._saved_step is None:
             return f"No checkpoint is saved yet in {self._folder}."
         return f"The checkpoint of step {self._saved_step} is saved in {self._folder}."
+
+
+def _divergence(folder: Path) -> str | None:
+    """Return where and how the run of a folder diverged, if that is how it ended."""
+    ends = [event for event in read_events(folder)[0] if isinstance(event, Finished)]
+    if not ends or ends[-1].reason is not StopReason.NON_FINITE:
+        return None
+    return f"diverged after step {ends[-1].step} ({ends[-1].detail})"
 
 
 def _final_weights(run: Session) -> dict[str, Any]:

@@ -4,14 +4,15 @@ A recipe may replace the whole (`Recipe.step`) or its first half (`Backward.forw
 the same signature: pipeline schedules, sharpness-aware minimization, recorded graphs, several optimizers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hasten.data.batch import Batch, size_of, split_batch
-from hasten.training.loss import Loss
+from hasten.training.counting import Count
+from hasten.training.loss import Loss, joined
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
 
 if TYPE_CHECKING:
@@ -36,21 +37,33 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
         loss = run.loss(output, batch)
         mark(LOSS)
         if isinstance(loss.count, Tensor) or loss.count:
-            loss.sum.backward(run.grad_seed(loss.count, loss.sum.dtype))
+            if loss.mean is None:
+                loss.sum.backward(run.grad_seed(loss.count, loss.sum.dtype))
+            else:
+                loss.mean.backward(run.grad_seed(1, loss.mean.dtype))
         mark(BACKWARD)
-        return Loss(loss.sum.detach(), loss.count)
-    count, summed = run.recipe.forward.loss.count(batch), None
+        return loss.detached()
+    count, done = run.recipe.forward.loss.count(batch), list[Loss]()
+    start = size_of(batch) if count is None else count  # rescaled below where only the forward passes tell the count
     for part in split_batch(batch, micro_batch):
         output = run.predict(part)
         mark(FORWARD)
-        loss = run.loss(output, part).sum
+        loss = run.loss(output, part)
         mark(LOSS)
-        if isinstance(count, Tensor) or count:
-            loss.backward(run.grad_seed(count, loss.dtype))
+        if isinstance(start, Tensor) or start:
+            loss.sum.backward(run.grad_seed(start, loss.sum.dtype))
         mark(BACKWARD)
-        summed = loss.detach() if summed is None else summed + loss.detach()
-    assert summed is not None, "a batch has at least one part"
-    return Loss(summed, count)
+        done.append(loss.detached())
+    if count is None:
+        count = sum(loss.count for loss in done)
+        _rescale(run.parameters, start / count)
+    return joined(done, count)
+
+
+def _rescale(parameters: Sequence[nn.Parameter], factor: Count) -> None:
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad.mul_(factor)
 
 
 def transform_gradients(run: "Session", loss: Loss) -> bool:
@@ -108,7 +121,7 @@ def closure_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
         if not first:
             first.append(loss)
             mark(GRADIENT)
-        return loss.sum / loss.count if usable else torch.zeros_like(loss.sum)
+        return loss.average() if usable else torch.zeros_like(loss.sum)
 
     run.optimizer.step(closure)  # type: ignore[arg-type]  (torch types a closure as one that returns a float)
     finish_update(run)

@@ -152,10 +152,10 @@ def test_losses_of_samples_add_up_to_the_loss() -> None:
         (SquaredError(), draw(6, 2, 3), draw(6, 2, 3)),
         (SquaredError(), draw(6, 1), draw(6, 1)),
     ):
-        each = losses_of_samples(loss, output, (target,))
+        each = losses_of_samples(loss, output, (output, target))
         assert each.shape == (6,)
         for place in range(6):
-            alone = loss(output[place : place + 1], (target[place : place + 1],)).sum
+            alone = loss(output[place : place + 1], (output, target[place : place + 1])).sum
             torch.testing.assert_close(each[place], alone)
 
 

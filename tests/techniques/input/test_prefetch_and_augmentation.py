@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from itertools import islice
 from time import perf_counter, sleep
+from typing import Any
 
 import pytest
 import torch
@@ -132,6 +133,100 @@ def test_refusals_name_the_reason() -> None:
     assert "global random generators" in (refuse(baseline(picture_task(Random())), machine) or "")
     assert "is on cpu" in (make("resident").refuse(baseline(picture_task()), machine) or "")
     assert torch.equal(state, torch.get_rng_state())
+
+
+class Noise:
+    """A batch transform with a generator of its own."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __call__(self, batch: Batch) -> Batch:
+        return batch[0] + torch.rand((), generator=self.generator), batch[1]
+
+
+class Taken(torch.utils.data.Dataset[Any]):
+    """Samples that can be gathered, with a generator of their own."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __len__(self) -> int:
+        return 50
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        return tuple(column[0] for column in self.take(torch.tensor([index])))
+
+    def take(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return ids[:, None] + torch.rand(len(ids), 5, generator=self.generator), ids % 2
+
+
+class Counting(torch.utils.data.Dataset[Any]):
+    """Samples that depend on how many were read before."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __len__(self) -> int:
+        return 50
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        self.calls += 1
+        return torch.full((5,), float(self.calls)), torch.tensor(index % 2)
+
+
+class Lazy(Counting):
+    """Samples that are kept, in a file that is opened by the first one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened, self.kept = False, dict[int, float]()
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        self.opened = True
+        return torch.full((5,), self.kept.setdefault(index, float(index))), torch.tensor(index % 2)
+
+
+def test_what_making_a_batch_changes_is_not_made_ahead_of_a_checkpoint() -> None:
+    def refused(task: Task, *names: str) -> str:
+        recipe = baseline(task)
+        for name in names[:-1]:
+            recipe = make(name).apply(recipe)
+        return make(names[-1]).refuse(recipe, facts()) or ""
+
+    def task_of(train: torch.utils.data.Dataset[Any], **changes: Any) -> Task:
+        return mlp_task(data=Data(train=train, valid=mlp_task().data.valid), **changes)
+
+    noise = Noise()
+    state = noise.generator.get_state()
+    assert "making a batch changes batch transforms.0.generator" in refused(
+        mlp_task(batch_transforms=(noise,)), "prefetch"
+    )
+    assert torch.equal(noise.generator.get_state(), state)
+    counting = Counting()
+    assert "making a batch changes training data.calls" in refused(task_of(counting), "prefetch")
+    assert counting.calls == 0
+    assert "training data.generator" in refused(task_of(Taken()), "batched_gather", "prefetch")
+    assert "reading samples changes training data.generator" in refused(task_of(Taken()), "batched_gather")
+    for name in ("loader_workers", "loader_process", "loader_threads", "fastest_loader"):
+        assert "reading samples changes training data.calls" in refused(task_of(Counting()), name)
+        assert refused(task_of(Lazy()), name) == ""
+    assert refused(task_of(Lazy()), "prefetch") == ""
+
+
+def test_random_samples_are_not_read_in_a_thread_whichever_loader_reads_them() -> None:
+    task = mlp_task(data=Data(train=Random(), valid=mlp_task().data.valid))
+    recipe = make("fastest_loader").apply(baseline(task))
+    assert "the samples draw random numbers" in (make("prefetch").refuse(recipe, facts()) or "")
+    workers = make("loader_workers", {"workers": 1}).apply(baseline(task))
+    assert make("prefetch").refuse(workers, facts()) is None
+
+
+class Random(Counting):
+    """Samples with noise from the global generator."""
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        return torch.randn(5), torch.tensor(index % 2)
 
 
 def test_mixed_targets_count_samples_in_the_loss() -> None:

@@ -24,8 +24,8 @@ class TaskFacts(Record, frozen=True):
     """What is going to be trained."""
 
     name: str
-    train_samples: int
-    valid_samples: int
+    train_samples: int | None
+    valid_samples: int | None
     sample_shape: str
     parameters: int
     batch_size: int
@@ -53,7 +53,7 @@ class Started(Record, frozen=True, tag="started"):
 class Progress(Record, frozen=True, tag="progress"):
     """Some steps have been done. `losses` are the mean losses of the steps up to and including `step`, in order.
 
-    A loss that is not finite is None, here and in `Evaluation`.
+    A loss that is not finite is None, here and in `Evaluation`. `parts` has the named terms of a loss that has them.
     """
 
     step: int
@@ -61,10 +61,11 @@ class Progress(Record, frozen=True, tag="progress"):
     elapsed_s: float
     losses: tuple[float | None, ...]
     samples_per_s: float
+    parts: dict[str, tuple[float | None, ...]] = {}
 
 
 class Evaluation(Record, frozen=True, tag="evaluation"):
-    """The model was judged on the validation data after `step` updates."""
+    """The model was judged on the validation data after `step` updates; `values` are those of `Task.validate`."""
 
     step: int
     epoch: int
@@ -73,6 +74,8 @@ class Evaluation(Record, frozen=True, tag="evaluation"):
     valid_loss: float | None
     metric: float | None
     best: bool
+    values: dict[str, float | None] = {}
+    parts: dict[str, float | None] = {}
 
 
 class Finished(Record, frozen=True, tag="finished"):

@@ -1,9 +1,9 @@
 """Tables: the columns of a file as one matrix of numbers, one of category codes, and a target."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import Literal, TypeAlias, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,44 +166,81 @@ def table_of(columns: Columns, target: str | int, options: TableOptions = DETECT
             a target is missing or a field does not fit its column (names the row and the column).
     """
     goal = columns.find(target)
-    text, drop = columns.find_all(options.text), columns.find_all(options.drop)
-    if goal in drop:
-        raise BadInput(f"{columns.path}: column {goal!r} is the target, so it cannot be dropped.")
-    names = [name for name in columns.names if name not in drop]
-    missing = {mark.lower() for mark in options.dialect.missing}
-    decimal, hint = options.dialect.decimal, decimal_hint(columns, names, missing)
-
-    def parsed_columns() -> dict[str, Parsed]:
-        as_text = {*text, *([goal] if options.target_kind == "classes" else [])}
-        return {
-            name: parse(columns, name, missing=missing, decimal=decimal, hint=hint, as_text=name in as_text)
-            for name in names
-        }
-
-    parsed = parsed_columns()
-    notes = list(columns.notes)
-    filled = ~np.all([one.missing() for one in parsed.values()], axis=0)
-    if filled.any() and not filled.all():
-        notes.append(f"{columns.path}: {plural(int(np.sum(~filled)), 'empty row')} left out")
-        columns = columns.where(filled)
-        parsed = parsed_columns()
-    found_faults = [
-        *_lacking(columns, goal, parsed[goal]),
-        *(fault for name, one in parsed.items() for fault in faults(columns, name, one)),
-    ]
-    if found_faults:
-        columns = columns.without(found_faults, options.on_bad)
-        parsed = parsed_columns()
+    parse_all = _parser(columns, goal, options)
+    columns, parsed, empty_note = _without_empty_rows(columns, parse_all(columns), parse_all)
+    columns, parsed = _without_faults(columns, parsed, parse_all, goal, options.on_bad)
     useless = _useless(columns, parsed, goal)
-    found, decision = _target(columns, goal, parsed[goal], missing, options.target_kind)
+    found, decision = _target(columns, goal, parsed[goal], options)
     table = assemble(
         columns.path,
         {name: one.column for name, one in parsed.items() if name != goal and name not in useless},
         target_name=goal,
         target=found,
     )
-    notes += [note for one in parsed.values() for note in one.notes]
-    return replace(table, skipped=columns.skipped, notes=(*notes, *useless.values()), decision=decision)
+    parse_notes = [note for one in parsed.values() for note in one.notes]
+    notes = (*columns.notes, *empty_note, *parse_notes, *useless.values())
+    return replace(table, skipped=columns.skipped, notes=notes, decision=decision)
+
+
+_ParseAll: TypeAlias = Callable[[Columns], dict[str, Parsed]]
+"""Columns in -> each column that is kept, parsed, by name."""
+
+
+def _parser(columns: Columns, goal: str, options: TableOptions) -> _ParseAll:
+    """Return the function that parses columns, with the notation of numbers that all rows together suggest.
+
+    Raises:
+        BadInput: if a column that is named in the options does not exist, or the target is dropped.
+    """
+    text, drop = columns.find_all(options.text), columns.find_all(options.drop)
+    if goal in drop:
+        raise BadInput(f"{columns.path}: column {goal!r} is the target, so it cannot be dropped.")
+    names = [name for name in columns.names if name not in drop]
+    as_text = {*text, *([goal] if options.target_kind == "classes" else [])}
+    missing = _missing_marks(options)
+    hint = decimal_hint(columns, names, missing)
+
+    def parse_all(some: Columns) -> dict[str, Parsed]:
+        decimal = options.dialect.decimal
+        return {
+            name: parse(some, name, missing=missing, decimal=decimal, hint=hint, as_text=name in as_text)
+            for name in names
+        }
+
+    return parse_all
+
+
+def _missing_marks(options: TableOptions) -> set[str]:
+    return {mark.lower() for mark in options.dialect.missing}
+
+
+def _without_empty_rows(
+    columns: Columns, parsed: dict[str, Parsed], parse_all: _ParseAll
+) -> tuple[Columns, dict[str, Parsed], tuple[str, ...]]:
+    """Return the columns without empty rows, unless all are, and a note that says how many there were."""
+    filled = ~np.all([one.missing() for one in parsed.values()], axis=0)
+    if filled.all() or not filled.any():
+        return columns, parsed, ()
+    kept = columns.where(filled)
+    return kept, parse_all(kept), (f"{columns.path}: {plural(int(np.sum(~filled)), 'empty row')} left out",)
+
+
+def _without_faults(
+    columns: Columns, parsed: dict[str, Parsed], parse_all: _ParseAll, goal: str, on_bad: OnBad
+) -> tuple[Columns, dict[str, Parsed]]:
+    """Return the columns without rows that lack the target or have a field that does not fit its column.
+
+    Raises:
+        BadInput: if there is such a row and `on_bad` is "raise", or no row is left.
+    """
+    found = [
+        *_lacking(columns, goal, parsed[goal]),
+        *(fault for name, one in parsed.items() for fault in faults(columns, name, one)),
+    ]
+    if not found:
+        return columns, parsed
+    kept = columns.without(found, on_bad)
+    return kept, parse_all(kept)
 
 
 def assemble(source: Path, columns: Mapping[str, Column], *, target_name: str, target: Column) -> Table:
@@ -282,10 +319,9 @@ def _counts_rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> bool:
     return len(rows) > 2 and any(bool((values == number - start).all()) for number in (rows, kept) for start in (0, 1))
 
 
-def _target(
-    columns: Columns, goal: str, parsed: Parsed, missing: Collection[str], kind: TargetKind | None
-) -> tuple[Column, str]:
+def _target(columns: Columns, goal: str, parsed: Parsed, options: TableOptions) -> tuple[Column, str]:
     """Return the target as numbers or classes, and how that was decided."""
+    kind = options.target_kind
     found, where = parsed.column, f"{columns.path}: the target {goal!r}"
     if isinstance(found, Categories):
         if kind == "number":
@@ -297,7 +333,7 @@ def _target(
     distinct = np.unique(found.values)
     whole = bool((distinct == np.round(distinct)).all())
     if kind is None and whole and len(distinct) <= MAX_WHOLE_CLASSES:
-        classes = parse(columns, goal, missing=missing, as_text=True).column
+        classes = parse(columns, goal, missing=_missing_marks(options), as_text=True).column
         names = classes.names if isinstance(classes, Categories) else ()
         why = f"{where} has {plural(len(names), 'distinct value')}, all whole numbers, taken as classes"
         return classes, f"{why}. If they are counts or grades, pass --target-kind number"

@@ -25,7 +25,7 @@ Source
     torch.utils.checkpoint (use_reentrant=False).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -39,6 +39,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import AroundBlock, Forward, repeated_blocks, unwrap_forward, wrap_forward
 from hasten.techniques.dry_run import error_text, layer_of
 from hasten.techniques.example_pass import first_difference, passes
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 EXPENSIVE = frozenset(
@@ -115,6 +116,18 @@ def with_blocks(recipe: Recipe, around: AroundBlock) -> Recipe:
     return recipe.with_surgery(partial(wrap_blocks, around=around), undo=partial(unwrap_forward, around=around))
 
 
+def _source(recipe: Recipe, options: str) -> Source:
+    """Return the lines by which each block is recomputed in the backward pass."""
+    names = ", ".join(f'"{name}"' for name in repeated_blocks(recipe.subject.model()))
+    lines = (
+        f"for name in ({names},):",
+        "    block = model.get_submodule(name)",
+        f"    block.forward = partial(checkpoint, block.forward, {options})",
+    )
+    imports = ("from functools import partial", "from torch.utils.checkpoint import checkpoint")
+    return Source(imports=imports, model="\n".join(lines))
+
+
 @dataclass(frozen=True)
 class ActivationCheckpointing:
     """Recompute the activations of each block in the backward pass."""
@@ -139,6 +152,10 @@ class ActivationCheckpointing:
         """Checkpoint the blocks."""
         return with_blocks(recipe, recomputed)
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return the new forward pass of each block."""
+        return _source(recipe, "use_reentrant=False")
+
 
 @dataclass(frozen=True)
 class ActivationCheckpointingSelective:
@@ -162,3 +179,10 @@ class ActivationCheckpointingSelective:
     def apply(self, recipe: Recipe) -> Recipe:
         """Checkpoint the blocks with a policy."""
         return with_blocks(recipe, recomputed_selectively)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the new forward pass of each block."""
+        source = _source(recipe, "use_reentrant=False, context_fn=contexts")
+        lines = f"contexts = partial(create_selective_checkpoint_contexts, keep_expensive)\n{source.model}"
+        needed = "from torch.utils.checkpoint import create_selective_checkpoint_contexts"
+        return replace(source, copies=(keep_expensive,), imports=(*source.imports, needed), model=lines)

@@ -43,6 +43,7 @@ from hasten.data.batch import tensors_of
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
 from hasten.techniques.blocks import unwrap_forward
+from hasten.techniques.source import Source
 from hasten.training.inspection import copy_of
 from hasten.training.recipe import Function, Recipe
 
@@ -204,6 +205,18 @@ def whole_relus(model: nn.Module) -> nn.Module:
     return unwrap_forward(model, in_bits)
 
 
+_PACKED = '''def packed(model: nn.Module, batch: tuple[Tensor, ...]) -> saved_tensors_hooks:
+    """Let what the forward pass saves be rounded to int8, but for small tensors, weights and the batch."""
+    there = {{one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers(), *batch)}}
+
+    def keep(tensor: Tensor) -> Any:
+        if tensor.numel() < {smallest} or tensor.untyped_storage().data_ptr() in there:
+            return tensor
+        return pack_int8(tensor.detach()) or tensor
+
+    return saved_tensors_hooks(keep, lambda kept: kept if isinstance(kept, Tensor) else kept())'''
+
+
 @dataclass(frozen=True)
 class Int8Saved:
     """Keep activations in int8 for the backward pass."""
@@ -232,3 +245,12 @@ class Int8Saved:
             return pack_int8(tensor) if tensor.numel() >= self.smallest else None
 
         return with_hooks(recipe, lambda: pack)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the hooks that round what the forward pass saves."""
+        return Source(
+            imports=("from torch.autograd.graph import saved_tensors_hooks",),
+            copies=(pack_int8,),
+            definitions=_PACKED.format(smallest=self.smallest),
+            context="packed(model, batch)",
+        )

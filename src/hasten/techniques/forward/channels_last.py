@@ -13,7 +13,7 @@ When it hurts
 Numerics
     The same mathematics, summed in another order. On a CPU torch's batch norm sums this layout term by term instead of
     in pieces: the gradient of a convolution before it can be off by 1e-4 of its size, ten times the baseline's own
-    error. That is more than rounding, so it promises, and has to prove, what a narrower number format does.
+    error. That is more than rounding, so its guarantee is that of a narrower number format.
 
 Known problems
     The layout is a property of strides: shapes and `state_dict` stay the same.
@@ -32,6 +32,8 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, map_tensors
+from hasten.techniques.source import Source
+from hasten.training.effects import Seen, kept_channels_last
 from hasten.training.recipe import Recipe
 
 
@@ -89,3 +91,16 @@ class ChannelsLast:
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the model before training and each batch on delivery."""
         return recipe.with_batch_transform(batch_to_channels_last).with_surgery(to_channels_last, undo=to_contiguous)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect convolutions beyond the first to get their input in that layout."""
+        return kept_channels_last(seen)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the new layout of the model and of each batch."""
+        return Source(
+            copies=(to_channels_last, to_contiguous, batch_to_channels_last),
+            model="model = to_channels_last(model)",
+            prepare="batch = batch_to_channels_last(batch)",
+            undo="to_contiguous(model)",
+        )

@@ -37,6 +37,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.machine.facts import usable_cores
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 SMALLEST_NORMAL = 2.0**-126
@@ -88,3 +89,9 @@ class CpuRuntime:
         """ContextFactory the settings on for the run."""
         switch = partial(runtime, threads=self.threads, flush_denormals=self.flush_denormals)
         return recipe.with_context(switch)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the settings of the process."""
+        lines = [f"torch.set_num_threads({self.threads or usable_cores()})"]
+        lines += ["torch.set_flush_denormal(True)"] if self.flush_denormals else []
+        return Source(settings="\n".join(lines))

@@ -44,12 +44,14 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import size_of
 from hasten.measurement.resident import give_free_memory_back
 from hasten.measurement.saved import each_saved_storage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 KEPT = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1, M_TOP_PAD: 64 * 2**20}
 USUAL = {M_MMAP_MAX: 65536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 64 * 2**20, M_TOP_PAD: 128 * 2**10}
 """Where glibc's own adaptation ends in a process that frees large blocks; the number of blocks is its default."""
+_NAMES = {M_MMAP_MAX: "M_MMAP_MAX", M_TRIM_THRESHOLD: "M_TRIM_THRESHOLD", M_TOP_PAD: "M_TOP_PAD"}
 FROM_HEAP = 128 * 2**10
 """Bytes up to which glibc takes a block from its heap in any case."""
 
@@ -105,6 +107,11 @@ class MallocTuning:
     def apply(self, recipe: Recipe) -> Recipe:
         """Keep the heap for the run."""
         return recipe.with_context(kept_heap)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the settings of the C library."""
+        calls = [f"mallopt({parameter}, {value})  # {_NAMES[parameter]}" for parameter, value in KEPT.items()]
+        return Source(imports=("import ctypes",), settings="\n".join(["mallopt = ctypes.CDLL(None).mallopt", *calls]))
 
 
 def largest_block(recipe: Recipe) -> int:

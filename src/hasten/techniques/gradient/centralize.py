@@ -31,6 +31,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.gradient.rows import gradients
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters
 
@@ -68,3 +69,7 @@ class Centralize:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the centralization to the gradient stage."""
         return recipe.with_gradient(centralize)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the centralization."""
+        return Source(copies=(centralize,), gradient="centralize(parameters)")

@@ -34,6 +34,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.gradient.rows import gradients, with_rows
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters
 
@@ -100,6 +101,10 @@ class ClipNorm:
         """Add the clipping to the gradient stage."""
         return recipe.with_gradient(partial(clip_by_norm, max_norm=self.max_norm))
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return torch's own clipping."""
+        return Source(gradient=f"nn.utils.clip_grad_norm_(model.parameters(), {self.max_norm!r})")
+
 
 @dataclass(frozen=True)
 class ClipValue:
@@ -125,6 +130,10 @@ class ClipValue:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the clipping to the gradient stage."""
         return recipe.with_gradient(partial(clip_by_value, limit=self.limit))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return torch's own clipping."""
+        return Source(gradient=f"nn.utils.clip_grad_value_(model.parameters(), {self.limit!r})")
 
 
 @dataclass(frozen=True)
@@ -152,3 +161,8 @@ class ClipAdaptive:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the clipping to the gradient stage."""
         return recipe.with_gradient(partial(clip_adaptively, share=self.share, smallest=self.smallest))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the clipping."""
+        line = f"clip_adaptively(parameters, share={self.share!r}, smallest={self.smallest!r})"
+        return Source(copies=(clip_adaptively,), gradient=line)

@@ -32,6 +32,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters, State, StepInfo
 
@@ -91,3 +92,14 @@ class NonfiniteGuard:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the look at the gradients to the gradient stage."""
         return recipe.with_gradient(Guard(self.limit))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the look at the gradients."""
+        lines = (
+            "gradients = [one.grad for one in model.parameters() if one.grad is not None]",
+            "not_finite = not nn.utils.get_total_norm(gradients).isfinite()",
+            "in_a_row = in_a_row + 1 if not_finite else 0",
+            f"if in_a_row > {self.limit}:",
+            '    raise RuntimeError(f"gradients were not finite in {in_a_row} steps in a row, up to step {step}.")',
+        )
+        return Source(setup="in_a_row = 0", gradient="\n".join(lines), skip="not_finite")

@@ -30,6 +30,7 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -66,3 +67,7 @@ class BatchSize:
         )
         larger = fewer.with_input(batch_size=recipe.input.batch_size * self.factor)
         return larger.with_update(lr=lr * self.factor**self.lr_power if lr is not None else None)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the larger batch."""
+        return Source(at="batch")

@@ -24,12 +24,16 @@ Source
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch.utils.data import Subset
+
+from hasten.base.errors import Refused
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.loading.gather import why_not
+from hasten.data.datasets import Takeable
 from hasten.data.loading.loaders import gathered
-from hasten.techniques.input.sample_loading import no_own_loader
+from hasten.techniques.input.sample_loading import cannot_gather, changes_its_data, no_own_loader
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -48,11 +52,20 @@ class BatchedGather:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
+        """Refuse other loaders, and data sets that read one sample at a time or change when they are read."""
         if reason := no_own_loader(recipe):
             return reason
-        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data())
+        return cannot_gather(recipe) or changes_its_data(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""
         return recipe.with_input(loader=gathered)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the gather of a batch."""
+        data = recipe.subject.train_data()
+        if isinstance(data, Subset):
+            raise Refused("the samples are a Subset of another data set")
+        return Source(
+            fetch="data.take(ids)" if isinstance(data, Takeable) else "tuple(column[ids] for column in data.tensors)"
+        )

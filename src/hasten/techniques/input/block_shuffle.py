@@ -36,6 +36,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import nbytes
 from hasten.data.loading.order import block_shuffled
 from hasten.techniques.input.own_order import order_is_taken
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -73,3 +74,8 @@ class BlockShuffle:
         """Put the order of blocks in place of the random one."""
         order = partial(block_shuffled, block=self.block, blocks=self.blocks)
         return recipe.with_input(order=order)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the order of blocks."""
+        order = f"block_shuffled(samples, seed=SEED, epoch=epoch, block={self.block}, blocks={self.blocks})"
+        return Source(copies=(block_shuffled,), order=order)

@@ -27,7 +27,7 @@ Source
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from msgspec import Meta
@@ -40,6 +40,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import derive
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, size_of, target_of
+from hasten.techniques.input.own_order import samples_are_chosen
 from hasten.training.loss import Count, CrossEntropy, Loss, LossFunction, SquaredError
 from hasten.training.recipe import Recipe
 
@@ -143,7 +144,7 @@ class _Weighed:
         return Loss(summed - summed.detach() + shown, self.count(batch))
 
     def count(self, batch: Batch) -> Count:
-        return self.loss.count(batch)
+        return cast(Count, self.loss.count(batch))  # of a loss over classes or numbers, which knows it
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,8 @@ class InfoBatch:
         loss = recipe.subject.loss
         if not isinstance(loss, CrossEntropy | SquaredError):
             return f"the loss of each sample is unknown: needs cross-entropy; found {type(loss).__name__}"
+        if (reason := samples_are_chosen(recipe)) is not None:
+            return reason
         per_epoch = recipe.subject.steps_per_epoch
         if per_epoch == 1:
             return "every update uses all samples (full-batch descent)"
@@ -179,7 +182,7 @@ class InfoBatch:
             return f"a run of {steps / per_epoch:.1f} epochs is too short: the first and the last use all samples"
         if recipe.input.sampling is not None:
             return "another technique selects the samples already"
-        if len(recipe.subject.batch()[-1]) != 2:
+        if size_of(recipe.subject.batch()) != 2:
             return "batches need one row per sample"
         return None
 

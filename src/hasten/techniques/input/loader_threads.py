@@ -1,26 +1,25 @@
 """Read the samples of a batch with several threads, or in processes beside the training.
 
 What it does
-    `loader_threads` reads the samples of each batch with `threads` threads (0: the physical cores). `loader_process`
-    does so in one other process, which passes batches through shared memory, two of them made ahead. `loader_workers`
-    is torch's `DataLoader` with `workers` processes (0: the physical cores), each of which makes two batches ahead.
+    `loader_threads` reads each batch with `threads` threads (0: the physical cores). `loader_process` does so in one
+    other process, two batches ahead, through shared memory. `loader_workers` is torch's `DataLoader` with `workers`
+    processes (0: the physical cores), each two batches ahead.
 
 Why it helps
-    Decoding images and reading files release Python's lock, so threads work in parallel. What computes in Python holds
-    the lock: another process has a lock of its own, and the step no longer waits for it.
+    Decoding images and reading files release the GIL, so threads run in parallel. Python code holds the GIL: another
+    process has its own, and the step no longer waits for it.
 
 When it hurts
-    Threads and processes take cores from the step. Small samples cost more to pass between threads or processes than to
-    make: there one gather is 20 to 40 times faster than any of this.
+    Threads and processes take cores from the step. Passing a small sample costs more than making it: one gather is 20
+    to 40 times faster there.
 
 Numerics
-    The same samples in the same order: every batch is equal bit for bit. Where samples draw random numbers, those come
-    from (seed, epoch, batch), whoever makes the batch: torch's, numpy's and Python's global generators and those that
-    the data set holds are seeded before each batch.
+    The same samples in the same order: every batch is equal bit for bit. Random samples depend on (seed, epoch, batch)
+    alone: the global generators of torch, NumPy and Python and those of the data set are seeded before each batch.
 
 Known problems
-    The processes start anew with every epoch, and everything that the data set holds goes to them; each further one
-    costs memory and cores. Samples whose randomness no seed controls are refused; threads refuse all random samples.
+    The processes start anew in every epoch, each with a copy of the data set. Data sets that reading changes, and
+    samples whose randomness no seed controls, are refused; threads refuse all random samples.
 
 Source
     SPDL (Meta, 2024), whose own case study found that threads in one other process do not slow the step as threads
@@ -37,10 +36,17 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.decode import in_threads
-from hasten.data.loading.gather import why_not
+from hasten.data.loading.given_loader import GivenLoader
 from hasten.data.loading.workers import Workers
 from hasten.machine.facts import usable_cores
-from hasten.techniques.input.sample_loading import RANDOM, cannot_be_seeded, no_own_loader, samples_are_random
+from hasten.techniques.input.sample_loading import (
+    RANDOM,
+    cannot_be_seeded,
+    cannot_gather,
+    no_own_loader,
+    samples_are_random,
+)
+from hasten.training.effects import Seen, running_workers
 from hasten.training.recipe import Recipe
 
 Threads = Annotated[int, Meta(ge=0, le=256, description="threads that read samples; 0 for the physical cores")]
@@ -50,7 +56,7 @@ Processes = Annotated[int, Meta(ge=0, le=256, description="processes that read s
 def _refused(recipe: Recipe) -> str | None:
     if reason := no_own_loader(recipe):
         return reason
-    if why_not(recipe.subject.train_data()) is None:
+    if cannot_gather(recipe) is None:
         return "the samples can be gathered, which costs less than to pass them from one thread to another"
     return cannot_be_seeded(recipe)
 
@@ -78,7 +84,9 @@ class LoaderThreads:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with threads in place of the per-sample one."""
-        return recipe.with_input(loader=partial(in_threads, threads=self.threads or usable_cores()))
+        return recipe.with_input(
+            loader=partial(in_threads, threads=self.threads or usable_cores(), collate=recipe.subject.collate)
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,11 @@ class LoaderProcess:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with a process in place of the per-sample one."""
-        return recipe.with_input(loader=Workers(1, self.threads or usable_cores()))
+        return recipe.with_input(loader=Workers(1, self.threads or usable_cores(), recipe.subject.collate))
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the process to run."""
+        return running_workers(seen)
 
 
 @dataclass(frozen=True)
@@ -126,13 +138,18 @@ class LoaderWorkers:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse recipes with as many workers, samples that can be gathered, and those that no seed controls."""
-        if recipe.input.loader == self._loader():
-            return f"the batches are made by {self._loader().workers} workers already"
+        loader, own = recipe.input.loader, self._loader(recipe)
+        if loader == own or (isinstance(loader, GivenLoader) and loader.loader.num_workers == own.workers):
+            return f"the batches are made by {own.workers} workers already"
         return _refused(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with workers in place of the task's own."""
-        return recipe.with_input(loader=self._loader())
+        return recipe.with_input(loader=self._loader(recipe))
 
-    def _loader(self) -> Workers:
-        return Workers(self.workers or usable_cores())
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the processes to run."""
+        return running_workers(seen)
+
+    def _loader(self, recipe: Recipe) -> Workers:
+        return Workers(self.workers or usable_cores(), collate=recipe.subject.collate)

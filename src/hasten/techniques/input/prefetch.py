@@ -30,8 +30,28 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.loaders import whole
-from hasten.techniques.input.sample_loading import GLOBAL, draws_from_global_generators
+from hasten.techniques.input.sample_loading import cannot_be_made_ahead
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
+
+_AHEAD = '''def made_ahead(batches: Iterator[Any], depth: int) -> Iterator[Any]:
+    """Yield batches, up to `depth` of which a thread makes before they are asked for."""
+    made: queue.Queue[Any] = queue.Queue(depth)
+
+    def make() -> None:
+        try:
+            for batch in batches:
+                made.put((batch, None))
+        except Exception as error:
+            made.put((None, error))
+
+    threading.Thread(target=make, daemon=True).start()
+    while True:
+        batch, error = made.get()
+        if error is not None:
+            raise error
+        yield batch'''
+"""Training batches have no end, so the thread runs until the process ends."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +80,24 @@ class Prefetch:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse a full batch, and data that draw from the generators that the model draws from."""
+        """Refuse a full batch, and batches whose making moves a generator or other state that a checkpoint holds."""
         if recipe.input.loader is whole:
             return "a full batch is built only once"
-        if draws_from_global_generators(recipe):
-            return GLOBAL
-        return None
+        return cannot_be_made_ahead(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Let the session make batches ahead."""
         return recipe.with_input(ahead=self.depth)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the thread that makes batches ahead."""
+        return Source(
+            imports=(
+                "import queue",
+                "import threading",
+                "from collections.abc import Iterator",
+                "from typing import Any",
+            ),
+            definitions=_AHEAD,
+            batches=f"made_ahead(train_batches, {self.depth})",
+        )

@@ -34,6 +34,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 LEAST_CHANNELS = 4
@@ -149,3 +150,11 @@ class DepthwiseSeparable:
     def apply(self, recipe: Recipe) -> Recipe:
         """Split the convolutions before training and join them after it."""
         return recipe.with_surgery(partial(split_convolutions, multiplier=self.multiplier), undo=join_convolutions)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the change of the model."""
+        return Source(
+            copies=(split_convolutions, join_convolutions),
+            model=f"model = split_convolutions(model, multiplier={self.multiplier})",
+            undo="model = join_convolutions(model)",
+        )

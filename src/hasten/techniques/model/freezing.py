@@ -32,6 +32,7 @@ from torch import nn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -89,3 +90,11 @@ class Freezing:
     def apply(self, recipe: Recipe) -> Recipe:
         """Freeze the layers before training and thaw them after it."""
         return recipe.with_surgery(partial(freeze, layers=self.layers), undo=partial(thaw, layers=self.layers))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the change of the model."""
+        return Source(
+            copies=(freeze, thaw),
+            model=f"model = freeze(model, layers={self.layers})",
+            undo=f"thaw(model, layers={self.layers})",
+        )

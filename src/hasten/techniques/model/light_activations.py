@@ -35,6 +35,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 EXPENSIVE = (nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Sigmoid, nn.Tanh)
@@ -93,3 +94,7 @@ class LightActivations:
     def apply(self, recipe: Recipe) -> Recipe:
         """Replace the activations before training."""
         return recipe.with_surgery(partial(lighten, to=self.to))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the change of the model."""
+        return Source(copies=(lighten,), model=f'model = lighten(model, to="{self.to}")')

@@ -8,7 +8,7 @@ Why it helps
     rank (in + out) numbers and operations instead of in x out, forward, backward and in the optimizer.
 
 When it hurts
-    Fresh weights have no low rank: what is cut off is capacity. Two products of narrow matrices use the hardware worse
+    Fresh weights have full rank: truncation costs capacity. Two products of narrow matrices use the hardware worse
     than one of wide ones, so small layers gain nothing.
 
 Numerics
@@ -35,6 +35,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -124,3 +125,11 @@ class LowRank:
     def apply(self, recipe: Recipe) -> Recipe:
         """Factor the layers before training and multiply them out after it."""
         return recipe.with_surgery(partial(factor_linears, share=self.share), undo=multiply_out)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the change of the model."""
+        return Source(
+            copies=(factor_linears, multiply_out),
+            model=f"model = factor_linears(model, share={self.share!r})",
+            undo="model = multiply_out(model)",
+        )

@@ -32,6 +32,7 @@ from torch import Tensor
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters, State, StepInfo
 
@@ -109,3 +110,13 @@ class MagnitudePruning:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the pruning after each update."""
         return recipe.with_post_step(Prune(final=self.sparsity, begin=self.begin, end=self.end))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the masks."""
+        made = f"Prune(final={self.sparsity!r}, begin={self.begin!r}, end={self.end!r})"
+        return Source(
+            imports=("from types import SimpleNamespace",),
+            copies=(Prune,),
+            setup=f"pruning = {made}\npruned = pruning.init(parameters)",
+            update="pruning.update(parameters, pruned, SimpleNamespace(step=step - 1, progress=progress))",
+        )

@@ -14,8 +14,8 @@ Numerics
     The same update; repeated rows are summed in another order.
 
 Known problems
-    Only plain gradient descent and Adagrad: moments and weight decay would move the other rows too. Nothing that looks
-    at whole gradients (clipping, centralization) takes sparse ones.
+    Only plain gradient descent and Adagrad: moments and weight decay would update the other rows too. Transforms of
+    whole gradients (clipping, centralization) do not support sparse ones.
 
 Source
     torch.nn.Embedding(sparse=True); Duchi et al., 2011, "Adaptive Subgradient Methods", for why Adagrad suits rare
@@ -33,6 +33,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import shared_parameters
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 TAKES_SPARSE = frozenset({"sgd", "adagrad"})
@@ -93,3 +94,11 @@ class SparseEmbedding:
     def apply(self, recipe: Recipe) -> Recipe:
         """ContextFactory the embeddings before training and back after it."""
         return recipe.with_surgery(make_sparse, undo=make_dense).with_context(unchecked)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the change of the model."""
+        return Source(
+            copies=(make_sparse,),
+            settings="torch.sparse.check_sparse_tensor_invariants.disable()",
+            model="model = make_sparse(model)",
+        )

@@ -37,8 +37,23 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.transforms import Parameters, State, StepInfo
+
+_IMPORTS = ("from collections.abc import Generator", "from contextlib import contextmanager", "from typing import Any")
+_SWAPPED = '''@contextmanager
+def swapped(parameters: dict[str, nn.Parameter], averages: dict[str, Tensor]) -> Generator[None]:
+    """Let the model hold the averages for the body, and the trained weights again after it."""
+    trained = {name: parameters[name].detach().clone() for name in averages}
+    with torch.no_grad():
+        for name, average in averages.items():
+            parameters[name].copy_(average)
+    yield
+    with torch.no_grad():
+        for name, weights in trained.items():
+            parameters[name].copy_(weights)'''
+"""What an ejected script evaluates and ends with."""
 
 
 class _Average:
@@ -117,6 +132,26 @@ class Ema:
         """Add the averaging after each update."""
         return recipe.with_post_step(ExponentialAverage(self.decay))
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return the average, and what puts it into the model for each evaluation."""
+        return Source(
+            imports=(*_IMPORTS, "from torch.optim.swa_utils import get_ema_multi_avg_fn"),
+            definitions=_SWAPPED,
+            setup="averages, seen = dict[str, Tensor](), 0",
+            update="\n".join(
+                [
+                    "if averages:",
+                    f"    decay = min({self.decay!r}, (1 + seen) / (10 + seen))",
+                    "    with torch.no_grad():",
+                    "        get_ema_multi_avg_fn(decay)(list(averages.values()), list(parameters.values()), seen)",
+                    "else:",
+                    "    averages = {name: one.detach().clone() for name, one in parameters.items()}",
+                    "seen += 1",
+                ]
+            ),
+            evaluation="swapped(parameters, averages)",
+        )
+
 
 @dataclass(frozen=True)
 class Swa:
@@ -147,3 +182,23 @@ class Swa:
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the averaging after each update."""
         return recipe.with_post_step(EqualAverage(self.start))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the average, and what puts it into the model for each evaluation."""
+        return Source(
+            imports=(*_IMPORTS, "from torch.optim.swa_utils import get_swa_multi_avg_fn"),
+            definitions=_SWAPPED,
+            setup="averages, seen = dict[str, Tensor](), 0",
+            update="\n".join(
+                [
+                    f"if progress >= {self.start!r}:",
+                    "    if averages:",
+                    "        with torch.no_grad():",
+                    "            get_swa_multi_avg_fn()(list(averages.values()), list(parameters.values()), seen)",
+                    "    else:",
+                    "        averages = {name: one.detach().clone() for name, one in parameters.items()}",
+                    "    seen += 1",
+                ]
+            ),
+            evaluation="swapped(parameters, averages)",
+        )

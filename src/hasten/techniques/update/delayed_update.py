@@ -28,6 +28,7 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 
@@ -60,3 +61,7 @@ class DelayedUpdate:
         rate = recipe.update.lr * self.lr_scale if recipe.update.lr is not None else None
         larger = recipe.with_input(batch_size=recipe.input.batch_size * self.batches)
         return larger.with_backward(micro_batch=small).with_update(lr=rate)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the larger batch, computed in parts."""
+        return Source(at="parts")

@@ -29,6 +29,7 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.schedule import Schedule
 
@@ -68,3 +69,7 @@ class OneCycle:
         )
         cycle = Schedule(name="one_cycle", options={"peak": self.peak})
         return shorter.with_update(schedule=cycle)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the schedule and the shorter run."""
+        return Source(at="schedule")

@@ -17,7 +17,7 @@ Numerics
     Another path to the same objective.
 
 Known problems
-    Schedule-free and batch normalization: running statistics belong to other weights than those that are judged.
+    Schedule-free and batch normalization: running statistics belong to other weights than those that are evaluated.
     Prodigy needs some hundred updates to find its rate. Weight decay of the task's optimizer is not carried over.
 
 Source
@@ -38,6 +38,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.schedule import Schedule
 from hasten.training.task import OptimizerFactory
@@ -113,6 +114,10 @@ class OptimizerChoice:
         """Put the optimizer in place of the task's."""
         return replaced(recipe, self.name, lr=self.lr, options={})
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the optimizer."""
+        return Source(at="optimizer")
+
 
 @dataclass(frozen=True)
 class MuonHybrid:
@@ -143,6 +148,10 @@ class MuonHybrid:
         """Put Muon with AdamW in place of the task's optimizer."""
         factory = partial(muon, lr=self.lr, adamw_lr=self.adamw_lr, weight_decay=self.weight_decay)
         return replaced(recipe, factory, lr=None, options={})
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the optimizer."""
+        return Source(at="optimizer")
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,10 @@ class ScheduleFree:
         recipe = replaced(recipe, "schedulefreeadamw", lr=self.lr, options={"warmup_steps": self.warmup})
         return recipe.with_update(schedule=Schedule())
 
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the optimizer."""
+        return Source(at="optimizer")
+
 
 @dataclass(frozen=True)
 class Prodigy:
@@ -200,6 +213,10 @@ class Prodigy:
         """Put the optimizer in place of the task's, at the rate of one that its authors ask for."""
         options = {"d_coef": self.growth, "bias_correction": True, "safeguard_warmup": True}
         return replaced(recipe, "prodigy", lr=1.0, options=options)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the optimizer."""
+        return Source(at="optimizer")
 
 
 @dataclass(frozen=True)
@@ -229,3 +246,7 @@ class Soap:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the optimizer in place of the task's."""
         return replaced(recipe, "soap", lr=self.lr, options={"precondition_frequency": self.every})
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the optimizer."""
+        return Source(at="optimizer")

@@ -29,6 +29,7 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 from hasten.training.schedule import Schedule
 
@@ -67,3 +68,7 @@ class FallingRate:
         rise = round(self.warmup * (recipe.subject.planned_steps or 0))
         falling = Schedule(name=self.shape, warmup=rise, options={"final": self.final})
         return recipe.with_update(schedule=falling)
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return no lines: the script has the schedule."""
+        return Source(at="schedule")

@@ -16,8 +16,8 @@ from hasten.techniques.forward.attention.products import PRODUCTS, Product, prod
 class Scores(Tensor):
     """Scores that know how they are computed; shape, number format and device are those that they will have.
 
-    What attention does with scores is noted down (`chain`); the product with the values is then fused attention.
-    Anything else computes what was written, once, and goes on with plain tensors.
+    What attention does with scores is recorded (`chain`); the product with the values is then fused attention.
+    Anything else computes the scores as written, once, and continues with plain tensors.
     """
 
     chain: Chain
@@ -25,7 +25,7 @@ class Scores(Tensor):
 
     @staticmethod
     def __new__(cls: type["Scores"], chain: Chain) -> "Scores":
-        # A documented door for tensor subclasses in spite of its underscore; a test pins it.
+        # Documented for tensor subclasses in spite of its underscore; a test pins it.
         made: Any = Tensor._make_wrapper_subclass(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
             cls, chain.shape, dtype=chain.dtype, device=chain.query.device
         )
@@ -36,14 +36,14 @@ class Scores(Tensor):
     def __torch_function__(
         cls, func: Function, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Note the call down, or compute the scores and make it."""
+        """Record the call, or compute the scores and make it."""
         options = kwargs or {}
-        if func in LOOKS:
+        if func in METADATA:
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **options)
-        noted = noted_down(func, args, options)
-        if noted is not None:
-            return noted
+        result = recorded(func, args, options)
+        if result is not None:
+            return result
         args, options = computed(tuple(args)), {name: computed(value) for name, value in options.items()}
         return func(*args, **options)
 
@@ -51,17 +51,17 @@ class Scores(Tensor):
     def __torch_dispatch__(
         cls, func: Function, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Compute the scores for what reaches torch's kernels past its functions."""
+        """Compute the scores for a call that bypassed torch's functions."""
         return func(*computed(tuple(args)), **{name: computed(value) for name, value in (kwargs or {}).items()})
 
 
-LOOKS = frozenset(
+METADATA = frozenset(
     {
         *(getattr(Tensor, name).__get__ for name in ("shape", "dtype", "device", "ndim", "is_cuda", "layout")),
         *(Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__, Tensor.is_floating_point, torch.is_floating_point),
     }
 )
-"""What can be known of scores without computing them."""
+"""Functions whose result is known without computing the scores."""
 
 
 def computed(value: Any) -> Any:
@@ -79,7 +79,7 @@ def computed(value: Any) -> Any:
 
 
 def unchanged(chain: Chain) -> None:
-    """Refuse to compute from tensors that were changed since they were handed in.
+    """Refuse to compute from tensors that were changed in place since the call that used them.
 
     Raises:
         BadInput: if one was.
@@ -87,8 +87,8 @@ def unchanged(chain: Chain) -> None:
     for tensor, version in chain.versions:
         if tensor._version != version:
             raise BadInput(
-                f"what attention is computed from must stay as it is until its product with the values; found a tensor "
-                f"of shape {tuple(tensor.shape)} that was changed in place. Leave the technique sdpa out of the plan."
+                f"an input of attention, of shape {tuple(tensor.shape)}, was changed in place before the product with "
+                "the values. Leave the technique sdpa out of the plan."
             )
 
 
@@ -113,43 +113,45 @@ def as_now(function: Callable[[], Tensor], device: str) -> Callable[[], Tensor]:
     return run
 
 
-def noted_down(func: Function, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """Return the scores, or the result of attention, that a call leads to; None where it is not part of attention."""
-    places = [place for place, value in enumerate(args) if isinstance(value, Scores)]
-    if len(places) != 1 or any(isinstance(value, Scores) for value in options.values()):
+def recorded(func: Function, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return the scores, or the output of attention, that a call leads to; None where it is not part of attention."""
+    positions = [position for position, value in enumerate(args) if isinstance(value, Scores)]
+    if len(positions) != 1 or any(isinstance(value, Scores) for value in options.values()):
         return None
-    scores: Scores = args[places[0]]
+    scores: Scores = args[positions[0]]
     if scores.made is not None or torch.is_grad_enabled() != scores.chain.gradients:
         return None
-    call = Call(func, args, options, places[0])
     if func in PRODUCTS:
         product = product_of(func, args, options)
-        return None if product is None or product.left is not scores else mixed(scores, product)
-    absorb = ABSORBED.get(func)
-    chain = absorb(scores.chain, call) if absorb else None
-    if chain is None:
+        return None if product is None or product.left is not scores else fused(scores, product)
+    return absorbed(scores, Call(func, args, options, positions[0]))
+
+
+def absorbed(scores: Scores, call: Call) -> Scores | None:
+    """Return the scores after an operation that attention can take in, or None where it cannot."""
+    before, absorb = scores.chain, ABSORBED.get(call.function)
+    after = absorb(before, call) if absorb else None
+    if after is None:
         return None
-    before = scores.chain
     unchanged(before)
     chain = replace(
-        chain,
+        after,
         plain=as_now(lambda: call.on(before.plain()), before.query.device.type),
         versions=(*before.versions, *versions(call.others())),
     )
-    if func in IN_PLACE:
+    if call.function in IN_PLACE:
         scores.chain = replace(chain, dtype=before.dtype)
         return scores
     return Scores(chain)
 
 
-def mixed(scores: Scores, product: Product) -> Tensor | None:
+def fused(scores: Scores, product: Product) -> Tensor | None:
     """Return the product of weights and values by fused attention, or None where the kernel does not take them."""
     chain, value = scores.chain, product.right
     lead, keys = chain.shape[:-2], chain.shape[-1]
     if not chain.weights or value.shape != (*lead, keys, chain.query.shape[-1]):
         return None
-    same = autocast_state(value.device.type) == chain.autocast and chain.query.dtype == value.dtype
-    if not same:
+    if autocast_state(value.device.type) != chain.autocast or chain.query.dtype != value.dtype:
         return None
     unchanged(chain)
     chain.outcome(None)

@@ -1,0 +1,1 @@
+"""A task and its plan as one plain PyTorch script, without hasten."""

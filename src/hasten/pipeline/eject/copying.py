@@ -1,0 +1,336 @@
+"""Copy functions, classes and constants as source text, with everything of the same code base that they use.
+
+What belongs to hasten, and a person's modules that import hasten, is copied; all other modules are imported.
+"""
+
+import ast
+import builtins
+import dis
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from hasten.base.errors import Refused
+from hasten.pipeline.eject import plain
+
+_ERRORS = re.compile(r"\bBadInput\b")
+_IMPORTS_HASTEN = re.compile(r"^(?:from|import) hasten\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, order=True)
+class Import:
+    """One imported name: `import module [as alias]`, or `from module import name [as alias]`."""
+
+    module: str
+    name: str = ""
+    alias: str = ""
+
+    @property
+    def bound(self) -> str:
+        """The name that the statement binds."""
+        return self.alias or self.name or self.module.partition(".")[0]
+
+
+@dataclass
+class Module:
+    """A module as text: its lines, and the statement that binds each name at its top."""
+
+    name: str
+    lines: list[str]
+    bound: dict[str, int]
+    statements: list[ast.stmt]
+
+    def text(self, node: ast.AST) -> str:
+        """Return the lines of a statement or an expression's own characters."""
+        return source_of(self.lines, node)
+
+
+@dataclass
+class Copier:
+    """Collects what a script needs: imports, and copied definitions in an order in which each follows what it uses."""
+
+    imports: set[Import] = field(default_factory=set[Import])
+    pieces: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    _owner: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+
+    @property
+    def lines(self) -> int:
+        """How many lines of definitions were copied."""
+        return sum(piece.count("\n") + 1 for piece in self.pieces.values())
+
+    @property
+    def names(self) -> set[str]:
+        """Every name that the copied text binds."""
+        return {one.bound for one in self.imports} | self._owner.keys()
+
+    def statement(self, text: str) -> None:
+        """Note import statements."""
+        for node in ast.parse(text).body:
+            self.imports.update(_imports_of(node))
+
+    def copy(self, value: Any) -> str:
+        """Copy a function or class, or import it where its module is not hasten's; return the name to call it by.
+
+        Raises:
+            Refused: if it is not at the top of a module.
+        """
+        module, name = value.__module__, value.__qualname__
+        if "<locals>" in name:
+            raise Refused(f"{name} is defined inside another function. Move it to the top of its file")
+        self.need(module, name.partition(".")[0])
+        return name
+
+    def needs_of(self, text: str, module: str) -> None:
+        """Copy or import whatever a piece of code of a module uses from the top of that module.
+
+        Raises:
+            Refused: if something cannot be copied; with the reason.
+        """
+        needed, noted = free_names(text)
+        known = module_of(module)
+        for name in sorted(needed | noted):
+            if name in known.bound:
+                self.need(module, name)
+
+    def need(self, module: str, name: str) -> None:
+        """Copy or import one name from the top of a module."""
+        if (module, name) in plain.STAND_INS:
+            stand_in = plain.STAND_INS[module, name]
+            if stand_in != name:
+                self._place(f"{name} = {stand_in}", (module, name), needs=[(plain.__name__, stand_in)])
+                return
+            module = plain.__name__
+        if not is_copied(module):
+            self._import(Import(module, name))
+            return
+        known = module_of(module)
+        if name not in known.bound:
+            raise Refused(f"{name} is not defined at the top of {module}")
+        statement = known.statements[known.bound[name]]
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            one = next(one for one in _imports_of(statement) if one.bound == name)
+            origin = _absolute(statement, one.module, module)
+            if origin == "hasten" or (origin.startswith("hasten.") and not one.name):
+                origin, one = _public(one, module, name)
+            if is_copied(origin):
+                if one.bound != one.name:
+                    raise Refused(f"{module} imports {one.name} of {origin} as {one.bound}. Import it by its own name")
+                self.need(origin, one.name)
+            else:
+                self._import(Import(origin, one.name, one.alias))
+            return
+        self._define(module, known, statement, name)
+
+    def _define(self, module: str, known: Module, statement: ast.stmt, name: str) -> None:
+        key = (module, name)
+        if key in self.pieces:
+            return
+        text = _documented(known, statement)
+        needed, noted = free_names(text)
+        other = {one for one in noted - needed if one in known.bound and _is_type_of_hasten(known, one)}
+        if other:
+            text, needed, noted = _any_for(text, other), needed, noted - other
+            self.imports.add(Import("typing", "Any"))
+        needs = [(module, one) for one in sorted(needed | noted) if one in known.bound and one not in _own(statement)]
+        if module.startswith("hasten."):
+            text, needs = _ERRORS.sub("ValueError", text), [one for one in needs if one[1] != "BadInput"]
+        self._place(text, key, needs=needs, also=_own(statement))
+
+    def place(self, text: str, module: str, name: str) -> None:
+        """Take a definition over as it is; `needs_of` has noted what it uses.
+
+        Raises:
+            Refused: if the name is taken.
+        """
+        self._place(text, (module, name), needs=())
+
+    def _place(
+        self, text: str, key: tuple[str, str], *, needs: Iterable[tuple[str, str]], also: set[str] = frozenset()
+    ) -> None:
+        if key in self.pieces:
+            return
+        for name in {key[1], *also}:
+            owner = self._owner.setdefault(name, key)
+            if owner[0] != key[0]:
+                raise Refused(f"two definitions have the name {name}: one in {owner[0]} and one in {key[0]}")
+        self.pieces[key] = ""  # keeps its place while what it needs is copied: functions may call each other
+        for module, name in needs:
+            self.need(module, name)
+        del self.pieces[key]
+        self.pieces[key] = text
+
+    def _import(self, one: Import) -> None:
+        clash = self._owner.get(one.bound)
+        if clash is not None:
+            raise Refused(f"the name {one.bound} is imported from {one.module} and defined in {clash[0]}")
+        self.imports.add(one)
+
+
+@cache
+def module_of(name: str) -> Module:
+    """Return the text of an imported module."""
+    module = sys.modules.get(name) or import_module(name)
+    path = getattr(module, "__file__", None)
+    if path is None or not path.endswith(".py"):
+        raise Refused(f"the module {name} has no source text")
+    text = Path(path).read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    bound: dict[str, int] = {}
+    for number, statement in enumerate(tree.body):
+        for own in _own(statement):
+            bound[own] = number
+    return Module(name, text.splitlines(), bound, tree.body)
+
+
+def is_copied(module: str) -> bool:
+    """Return whether what a module defines is copied: it belongs to hasten, or it imports hasten."""
+    if module.partition(".")[0] == "hasten":
+        return True
+    loaded: ModuleType | None = sys.modules.get(module)
+    path = getattr(loaded, "__file__", None)
+    if loaded is None or path is None or not path.endswith(".py") or "site-packages" in path:
+        return False
+    if Path(path).is_relative_to(Path(ast.__file__).parent):  # Python's own library
+        return False
+    return bool(_IMPORTS_HASTEN.search(Path(path).read_text(encoding="utf-8"))) or module == "__main__"
+
+
+def free_names(text: str) -> tuple[set[str], set[str]]:
+    """Return the global names that code uses when it runs, and those that only its annotations use."""
+    tree = ast.parse(textwrap.dedent(text))
+    every = _globals(compile(tree, "<script>", "exec", dont_inherit=True)) | _quoted(tree)
+    without = ast.parse(textwrap.dedent(text))
+    for node in ast.walk(without):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+    running = _globals(compile(without, "<script>", "exec", dont_inherit=True))
+    return running, every - running
+
+
+def source_of(lines: list[str], node: Any) -> str:
+    """Return the text of a node; a statement with its decorators and what else stands on its lines."""
+    if isinstance(node, ast.stmt):
+        first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+        return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
+    text = ast.get_source_segment("\n".join(lines), node)
+    assert text is not None, "nodes of parsed text have a place"
+    return text
+
+
+def replaced(text: str, changes: Iterable[tuple[ast.AST, str]]) -> str:
+    """Return text with nodes of it replaced by other text."""
+    lines = text.split("\n")
+    places: list[tuple[int, int, int, int, str]] = []
+    for node, new in changes:
+        where: Any = node
+        places.append((where.lineno, where.col_offset, where.end_lineno, where.end_col_offset, new))
+    places.sort(reverse=True)
+    for first, start, last, end, new in places:
+        before, after = lines[first - 1].encode()[:start].decode(), lines[last - 1].encode()[end:].decode()
+        lines[first - 1 : last] = [before + new + after]
+    return "\n".join(lines)
+
+
+def renamed(text: str, name: str, other: str) -> str:
+    """Return a piece of code in which a global name, defined or used there, is another one."""
+    tree, changes = ast.parse(text), list[tuple[ast.AST, str]]()
+    if name in free_names(text)[0]:
+        changes = [(one, other) for one in ast.walk(tree) if isinstance(one, ast.Name) and one.id == name]
+    defined = re.compile(rf"^((?:async )?def|class) {re.escape(name)}\b", re.MULTILINE)
+    return defined.sub(rf"\1 {other}", replaced(text, changes))
+
+
+def _globals(code: CodeType) -> set[str]:
+    found = {
+        one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }  # fmt: skip
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _globals(constant)
+    return {name for name in found if not hasattr(builtins, name)}
+
+
+def _quoted(tree: ast.AST) -> set[str]:
+    """Return the names in annotations that are written as text."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            for one in ast.walk(annotation) if annotation is not None else ():
+                if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                    found |= set(re.findall(r"[A-Za-z_]\w*", one.value))
+    return found
+
+
+def _own(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement at the top of a module binds."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {one.bound for one in _imports_of(statement)}
+    stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return {node.id for node in stored}
+
+
+def _imports_of(statement: ast.stmt) -> Iterator[Import]:
+    if isinstance(statement, ast.Import):
+        for one in statement.names:
+            yield Import(one.name, alias=one.asname or "")
+    elif isinstance(statement, ast.ImportFrom):
+        for one in statement.names:
+            yield Import(statement.module or "", one.name, one.asname or "")
+
+
+def _absolute(statement: ast.stmt, module: str, inside: str) -> str:
+    level = statement.level if isinstance(statement, ast.ImportFrom) else 0
+    if not level:
+        return module
+    package = inside.split(".")[:-level]
+    return ".".join([*package, module] if module else package)
+
+
+def _public(one: Import, module: str, name: str) -> tuple[str, Import]:
+    """Return where a name that hasten itself offers is defined."""
+    if not one.name:
+        raise Refused(f"{module} uses {name} as a module. Write `from {one.module} import ...` instead")
+    value = getattr(import_module(one.module), one.name)
+    return value.__module__, Import(value.__module__, value.__qualname__, one.alias)
+
+
+def _documented(known: Module, statement: ast.stmt) -> str:
+    """Return a statement with the text below it that documents a constant."""
+    text = known.text(statement)
+    place = known.statements.index(statement) + 1
+    if isinstance(statement, ast.Assign | ast.AnnAssign) and place < len(known.statements):
+        below = known.statements[place]
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
+            text += "\n" + known.text(below)
+    return text
+
+
+def _is_type_of_hasten(known: Module, name: str) -> bool:
+    """Return whether a name is a class of hasten's, which an annotation can do without."""
+    statement = known.statements[known.bound[name]]
+    if isinstance(statement, ast.ClassDef):
+        return known.name.startswith("hasten.")
+    if not isinstance(statement, ast.ImportFrom) or not (statement.module or "").startswith("hasten"):
+        return False
+    return isinstance(getattr(import_module(statement.module or ""), name, None), type)
+
+
+def _any_for(text: str, names: set[str]) -> str:
+    """Return code whose annotations with one of the names are `Any`."""
+    changes: list[tuple[ast.AST, str]] = []
+    for node in ast.walk(ast.parse(text)):
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if annotation is not None and names & {n.id for n in ast.walk(annotation) if isinstance(n, ast.Name)}:
+                changes.append((annotation, "Any"))
+    return replaced(text, changes)

@@ -1,0 +1,236 @@
+"""From a task and a plan to a script: which techniques are written out, and which are left out and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import hasten
+from hasten.base.errors import BadInput, Refused
+from hasten.base.files import write_atomically, write_text
+from hasten.base.records.machine import Machine
+from hasten.base.records.plan import Choice, Plan
+from hasten.base.seeds import preserved
+from hasten.data.loading.given import is_by_number
+from hasten.data.loading.loaders import whole
+from hasten.pipeline.eject.copying import Copier
+from hasten.pipeline.eject.expression import call, expression
+from hasten.pipeline.eject.objective import objective_of
+from hasten.pipeline.eject.quality import metric_of
+from hasten.pipeline.eject.samples import samples_of, write_samples
+from hasten.pipeline.eject.script import Block, Parts, script
+from hasten.pipeline.eject.updating import updating_of
+from hasten.techniques.applying import apply_plan, in_order, make
+from hasten.techniques.plan_text import NOT_MEASURED, measured
+from hasten.techniques.source import Ejectable, Source
+from hasten.training.optimizers import build_optimizer
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.task import Task, quality_of
+from hasten.training.technique import Technique
+
+NO_SOURCE = "it has no form outside of hasten"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A technique that the script lacks, why, and what it was measured to gain."""
+
+    technique: str
+    reason: str
+    gain: str
+
+
+@dataclass(frozen=True)
+class Ejected:
+    """A script, and what to know about it.
+
+    Args:
+        text: of the script.
+        parts: what it was written from.
+        left_out: techniques of the plan that it lacks.
+        task: that it trains.
+    """
+
+    text: str
+    parts: Parts
+    left_out: tuple[LeftOut, ...]
+    task: Task
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell who asked for the script: what it lacks and what that costs, and files beside it."""
+        return (*self.left_out_notes, *filter(None, [self.parts.samples.note]))
+
+    @property
+    def left_out_notes(self) -> tuple[str, ...]:
+        """What the script lacks of the plan, and what that costs."""
+        return tuple(f"left out: {one.technique}: {one.reason}; {one.gain}" for one in self.left_out)
+
+    def write(self, path: Path, *, force: bool = False) -> Path | None:
+        """Write the script, and the samples that it reads if there are any; return the file of the samples.
+
+        Raises:
+            BadInput: if the file exists and `force` is False, or cannot be written.
+        """
+        data = path.with_suffix(".data.pt") if self.parts.samples.saved else None
+        for file in filter(None, (path, data)):
+            if file.exists() and not force:
+                raise BadInput(f"{file} exists. Pass another -o FILE, or --force to replace it.")
+        if data is not None:
+            write_atomically(data, lambda file: write_samples(self.task, Path(file.name)))
+        write_text(path, self.text)
+        return data
+
+
+def eject(task: Task, plan: Plan, machine: Machine) -> Ejected:
+    """Return a task with its plan as one plain PyTorch script.
+
+    Args:
+        task: what to train; its files are read again by the script where that takes few lines, and else its prepared
+            samples are saved beside the script.
+        plan: which techniques to use; those that have no form outside of hasten are left out and named.
+        machine: that the script is for: its device, and what techniques refuse on it.
+
+    Raises:
+        BadInput: if the plan is for another task.
+        Refused: if a part of the task cannot be written as source, or a technique cannot be used here.
+    """
+    plain = baseline(task, device="cuda" if machine.gpu is not None else "cpu")
+    apply_plan(_ejectable(plan), plain, machine)
+    return write_out(task, plan, plain)
+
+
+def write_out(task: Task, plan: Plan, plain: Recipe) -> Ejected:
+    """Return the script of a plan that is known to fit a task; otherwise as `eject`."""
+    choices = {one.technique: one for one in plan.choices}
+    left_out = [
+        LeftOut(name, NO_SOURCE, measured(choices[name])) for name in plan.names if not _has_source(choices[name])
+    ]
+    blocks, recipe = list[Block](), plain
+    for one in in_order(make(choice.technique, choice.knobs) for choice in _ejectable(plan).choices):
+        choice = choices[one.card.name]
+        assert isinstance(one, Ejectable), "the others are left out"
+        try:
+            source = one.source(recipe)
+        except Refused as error:
+            left_out.append(LeftOut(one.card.name, str(error), measured(choice)))
+            continue
+        blocks.append(Block(one.card.name, _comment(one, choice, plan.machine), source))
+        recipe = one.apply(recipe)
+    return _written(task, plan, recipe, blocks, tuple(left_out))
+
+
+def _has_source(choice: Choice) -> bool:
+    return isinstance(make(choice.technique, choice.knobs), Ejectable)
+
+
+def _ejectable(plan: Plan) -> Plan:
+    """Return the plan with the techniques that say their source."""
+    return plan.only(*(one.technique for one in plan.choices if _has_source(one)))
+
+
+def _comment(one: Technique, choice: Choice, machine: str) -> str:
+    gain = f"{measured(choice)}{f', on {machine}' if machine and measured(choice) != NOT_MEASURED else ''}"
+    idea = one.card.idea.rpartition(": ")[2]
+    return f"{choice.label} ({one.card.guarantee.value}): {idea}. {gain[:1].upper()}{gain[1:]}."
+
+
+def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
+    if not all(map(is_by_number, (task.data.train, task.data.valid))) or task.data.collate is not None:
+        raise Refused("data from a DataLoader, an iterable or a collate function of the task's own are not written out")
+    if task.validate is not None:
+        raise Refused("Task.validate is not written out")
+    ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
+    if stop.plateau is not None:
+        raise Refused("the stop rule `plateau` is not written out. Leave it out of Stop, or use `patience`")
+    if ours.augment and recipe.task.augment:
+        raise Refused("augmentation by hasten is not written out: each change depends on (seed, epoch, sample)")
+    total = recipe.subject.planned_steps
+    per_epoch = recipe.subject.steps_per_epoch
+    assert per_epoch is not None, "map-style data have a length"
+    objective = objective_of(recipe, copier)
+    with preserved():
+        model = recipe.subject.fresh_model()
+        optimizer = build_optimizer(recipe.update, model)
+    updating = updating_of(recipe.update, model, optimizer, total, copier)
+    metric = metric_of(recipe, quality_of(task), objective, _classes(recipe), copier)
+    full = ours.loader is whole
+    packages = tuple(filter(None, (metric.package, updating.package)))
+    evaluation = Source(evaluation="evaluation_mode(optimizer)", definitions=_MODES, imports=_MODES_IMPORTS)
+    extra = [Block("", "", evaluation)] if updating.modes else []
+    parts = Parts(
+        title=f"Train {task.name} in plain PyTorch.",
+        notes=_notes(task, plan, left_out, samples.note, packages),
+        device=recipe.device.name,
+        seed=task.seed,
+        batch_size=ours.batch_size,
+        valid_batch_size=_valid_batch_size(recipe, full),
+        micro_batch=recipe.backward.micro_batch,
+        full_batch=full,
+        workers=task.data.workers,
+        steps=total,
+        evaluate_every=stop.evaluate_every or per_epoch,
+        steps_per_epoch=per_epoch,
+        seconds=stop.seconds,
+        target=stop.target,
+        patience=stop.patience,
+        samples=samples,
+        model=_model(task, copier),
+        objective=objective,
+        metric=metric,
+        updating=updating,
+        prepare=[expression(one, copier) for one in task.batch_transforms],
+        blocks=[*blocks, *extra],
+        copier=copier,
+    )  # fmt: skip
+    return Ejected(script(parts), parts, left_out, task)
+
+
+_MODES_IMPORTS = ("from collections.abc import Generator", "from contextlib import contextmanager")
+_MODES = '''@contextmanager
+def evaluation_mode(optimizer: Any) -> Generator[None]:
+    """Put the weights to judge and to keep into the model for the body: this optimizer trains others."""
+    optimizer.eval()
+    yield
+    optimizer.train()'''
+
+
+def _model(task: Task, copier: Copier) -> str:
+    """Return the expression that builds the model; of a lambda, what it returns."""
+    text = expression(task.model, copier)
+    return text.removeprefix("lambda:").strip() if text.startswith("lambda:") else call(task.model, "", copier)
+
+
+def _classes(recipe: Recipe) -> int:
+    """Return how many numbers the model puts out along its last dimension."""
+    model = recipe.subject.fresh_model().eval()
+    with preserved(), torch.no_grad():
+        output = recipe.forward.predict(model, recipe.subject.batch())
+    return int(output.shape[1 if output.ndim > 1 else 0])
+
+
+def _valid_batch_size(recipe: Recipe, full: bool) -> int:
+    task, size = recipe.task, recipe.task.valid_batch_size
+    if full and size is None:
+        return len(task.data.valid)  # type: ignore[arg-type]
+    return size or recipe.backward.micro_batch or recipe.input.batch_size
+
+
+def _notes(
+    task: Task, plan: Plan, left_out: Sequence[LeftOut], samples: str, packages: Sequence[str]
+) -> list[str]:  # fmt: skip
+    used = [name for name in plan.names if name not in {one.technique for one in left_out}]
+    command = f"hasten train {task.command or task.name}" + (" --plan plan.toml" if used else "")
+    notes = [
+        f"Written by hasten {hasten.__version__} for torch {torch.__version__.partition('+')[0]}. It does what "
+        f"`{command}` does and needs no hasten.",
+    ]
+    if packages:
+        notes.append(f"It imports {' and '.join(packages)} beside torch.")
+    if samples:
+        notes.append(samples)
+    if left_out:
+        notes += ["", "Left out of the plan:"]
+        notes += [f"    {one.technique}: {one.reason}; {one.gain}." for one in left_out]
+    return notes
