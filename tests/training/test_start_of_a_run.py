@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from hasten.training.identity import _data
+from hasten.training.identity import _content
 from hasten.training.position import Position, StopState
 
 
@@ -23,12 +23,12 @@ def test_data_of_up_to_16_mib_are_compared_whole_and_larger_ones_by_1024_samples
     samples: int, all_of_them: bool
 ) -> None:
     content = torch.zeros(samples, 2**10, dtype=torch.uint8)
-    before = _data(TensorDataset(content))
+    before = _content(TensorDataset(content))
     assert before.startswith(f"{samples} samples, ")
     content[5] = 1  # is not among 1024 samples from the first to the last
-    assert (_data(TensorDataset(content)) != before) is all_of_them
+    assert (_content(TensorDataset(content)) != before) is all_of_them
     content[samples - 1] = 1
-    assert _data(TensorDataset(content)) != before
+    assert _content(TensorDataset(content)) != before
 
 
 @pytest.mark.parametrize("samples", [1, 2, 7])
@@ -37,5 +37,5 @@ def test_every_sample_of_small_data_counts(samples: int) -> None:
     for changed in range(samples + 1):
         content = torch.zeros(samples, 3)
         content[changed:] = 1
-        found.add(_data(TensorDataset(content)))
+        found.add(_content(TensorDataset(content)))
     assert len(found) == samples + 1
