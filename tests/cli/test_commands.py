@@ -97,11 +97,11 @@ def test_bare_hasten_shows_the_help_with_every_command(invoke: Invoke) -> None:
     result = invoke()
     assert result.exit_code == 0
     assert result.output == invoke("--help").output
-    for name in ("run", "train", "profile", "tune", "techniques", "machine", "report"):
+    for name in ("run", "train", "profile", "tune", "eject", "techniques", "machine", "report"):
         assert f"│ {name} " in result.output
 
 
-@pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "techniques", "machine", "report"])
+@pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "eject", "techniques", "machine", "report"])
 def test_the_help_of_every_command_has_an_example(invoke: Invoke, name: str) -> None:
     result = invoke(name, "-h")
     assert result.exit_code == 0

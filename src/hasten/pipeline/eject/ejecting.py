@@ -24,6 +24,7 @@ from hasten.techniques.applying import apply_plan, in_order, make
 from hasten.techniques.plan_text import NOT_MEASURED, measured
 from hasten.techniques.source import Ejectable, Source
 from hasten.training.optimizers import build_optimizer
+from hasten.training.output import compared
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.task import Task, quality_of
 from hasten.training.technique import Technique
@@ -202,7 +203,8 @@ def _classes(recipe: Recipe) -> int:
     model = recipe.subject.fresh_model().eval()
     with preserved(), torch.no_grad():
         output = recipe.forward.predict(model, recipe.subject.batch())
-    return int(output.shape[1 if output.ndim > 1 else 0])
+    scores = compared(output)
+    return int(scores.shape[-1]) if isinstance(scores, torch.Tensor) and scores.ndim else 0
 
 
 def _valid_batch_size(recipe: Recipe, full: bool) -> int:

@@ -50,6 +50,7 @@ def metric_of(recipe: Recipe, quality: Quality, objective: Objective, classes: i
     """
     name, higher = quality.name, quality.higher_is_better
     metric = recipe.task.metric
+    assert metric is not None, "set when the task is made"
     if metric == "loss":
         return Metric("loss", higher)
     if metric == "accuracy":
