@@ -136,7 +136,7 @@ def test_the_fastest_way_is_found_soon() -> None:
     assert choice.name == "gathered"
     assert list(choice.samples_per_s) == ["gathered", "slow"]
     assert choice.samples_per_s["slow"] < 400
-    with pytest.raises(BadInput, match="'none' hands out none"):
+    with pytest.raises(BadInput, match="'none' yields none"):
         fastest({"none": lambda: iter(())})
     with pytest.raises(BadInput, match="at least one way"):
         fastest({})

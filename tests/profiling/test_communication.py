@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from hasten.profiling.watch import watch
 from hasten.training.marks import COMMUNICATION, OTHER, PARTS
 from hasten.training.recipe import baseline
 from hasten.training.session import build
+from hasten.training.transforms import Parameters, Stateless
 
 STEPS = 24
 LATE_S = 20e-3
@@ -75,9 +75,9 @@ def hand_written(way: str) -> dict[str, float]:
     return {part.name: part.seconds for part in watched.profile().parts}
 
 
-def averaged(parameters: Sequence[nn.Parameter]) -> bool:
+def averaged(parameters: Parameters) -> bool:
     late()
-    for parameter in parameters:
+    for parameter in parameters.values():
         dist.all_reduce(parameter.grad)
     return True
 
@@ -93,7 +93,7 @@ def own_loop() -> dict[str, float]:
         batch_size=16,
         stop=Stop(epochs=9),
     )
-    run = build(replace(baseline(task), gradient=(lambda: averaged,)))
+    run = build(replace(baseline(task), gradient=(Stateless(averaged),)))
     with time_limit(60.0, "steps") as limit:
         found = timed_steps(run, steps=STEPS, budget_s=30.0, limit=limit)
     return dict(zip(PARTS, found.times[4:].mean(axis=0).tolist(), strict=True))

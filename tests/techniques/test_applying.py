@@ -36,7 +36,7 @@ def test_conflicts_and_doubles_are_named() -> None:
     recipe, machine = baseline(mlp_task()), facts()
     with pytest.raises(BadInput, match="delayed_update cannot be combined with micro_batch"):
         apply_all([make("delayed_update"), make("micro_batch")], recipe, machine)
-    with pytest.raises(BadInput, match="clip_norm is there twice"):
+    with pytest.raises(BadInput, match="clip_norm is listed more than once"):
         apply_all([make("clip_norm"), make("clip_norm", {"max_norm": 3.0})], recipe, machine)
 
 

@@ -20,7 +20,7 @@ from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.session import build
 from hasten.training.transforms import Stateless
 from hasten.tuning.float64 import in_float64
-from hasten.tuning.gates import Reference, judge, owed
+from hasten.tuning.gates import Reference, judge, loosest
 from hasten.tuning.precision import LayerError, _bias, _of_layer, _of_model, layer_errors
 from hasten.tuning.reference_step import NoReference, batches_from, gradients_of, observe, put, state_of
 from hasten.tuning.rounding import states_of
@@ -321,7 +321,7 @@ def test_a_gradient_that_is_only_looked_at_leaves_the_model_alone() -> None:
     ],
 )
 def test_together_techniques_owe_the_loosest_proof(given: list[Guarantee], what: Guarantee | None) -> None:
-    assert owed(given) is what
+    assert loosest(given) is what
 
 
 def test_a_surgery_that_breaks_the_parameters_is_seen() -> None:

@@ -16,7 +16,7 @@ class Stage(StrEnum):
 
 
 class Guarantee(StrEnum):
-    """How much a technique may change, from nothing to the model itself; each owes its own proof."""
+    """How much a technique may change, from nothing to the model itself; each has its own check."""
 
     EXACT = "exact"  # losses and gradients bit for bit equal in deterministic mode
     ROUNDING = "rounding"  # the same mathematics in another order: error against float64 as the baseline's own

@@ -5,27 +5,47 @@ import sys
 import warnings
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from hasten.base.errors import HastenWarning
-from hasten.cli import eject, inspect, machine, pack, profile, report, run, techniques, train, tune, verify
+from hasten.base.printable import printable
+from hasten.cli import eject, inspect, machine, pack, profile, report, run, script, techniques, train, tune, verify
 from hasten.cli.failing import ends_with_code, show_traceback
+from hasten.cli.here import suggestions
 
 _python_shows = warnings.showwarning
 _NARROWEST = 20  # columns
+_PROFILE_SCRIPT = "profile-script"
+"""What `hasten profile` becomes where it is given a script: a command whose further arguments are the script's."""
+
+_START, _UNDERSTAND, _FASTER = "Start", "Understand a training", "Make it faster"
+_TRAIN, _LEAVE, _DATA = "Train", "Leave", "Data"
 
 
 class Commands(TyperGroup):
-    """The commands; `--debug` is accepted anywhere on the line."""
+    """The commands; `--debug` is accepted anywhere on the line, but for what follows a script: that is the script's."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move `--debug` to the front, where it is an option of hasten and not of a command."""
-        if "--debug" in args:
-            args = ["--debug", *(arg for arg in args if arg != "--debug")]
-        return super().parse_args(ctx, args)
+        """Move `--debug` to the front, where it is an option of hasten, and tell a script from a task."""
+        place = next((place for place, arg in enumerate(args) if _is_script(arg)), len(args))
+        ours, rest = args[:place], args[place:]
+        if "--debug" in ours:
+            ours = ["--debug", *(arg for arg in ours if arg != "--debug")]
+        if rest:
+            ours = [_PROFILE_SCRIPT if arg == "profile" else arg for arg in ours]
+        return super().parse_args(ctx, [*ours, *rest])
+
+
+def _is_script(arg: str) -> bool:
+    if not arg.endswith(".py"):
+        return False
+    from hasten.profiling.script import is_script
+
+    return is_script(arg)
 
 
 app = typer.Typer(
@@ -37,21 +57,26 @@ app = typer.Typer(
 )
 
 
-def _add(command: Callable[..., None], examples: tuple[str, ...]) -> None:
-    app.command(epilog="\n\n".join(("Examples:", *examples)))(ends_with_code(command))
+def _add(command: Callable[..., None], examples: tuple[str, ...], panel: str, **options: Any) -> None:
+    app.command(epilog="\n\n".join(("Examples:", *examples)), rich_help_panel=panel, **options)(ends_with_code(command))
 
 
-_add(run.run, run.EXAMPLES)
-_add(train.train, train.EXAMPLES)
-_add(profile.profile, profile.EXAMPLES)
-_add(tune.tune, tune.EXAMPLES)
-_add(eject.eject, eject.EXAMPLES)
-_add(techniques.techniques, techniques.EXAMPLES)
-_add(inspect.inspect, inspect.EXAMPLES)
-_add(pack.pack, pack.EXAMPLES)
-_add(verify.verify, verify.EXAMPLES)
-_add(machine.machine, machine.EXAMPLES)
-_add(report.report, report.EXAMPLES)
+_SCRIPT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+"""All that follows the script is for the script."""
+
+_add(run.run, run.EXAMPLES, _START)
+_add(profile.profile, profile.EXAMPLES, _UNDERSTAND)
+_add(script.profile_script, script.EXAMPLES, _UNDERSTAND, name=_PROFILE_SCRIPT, hidden=True, context_settings=_SCRIPT)
+_add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
+_add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
+_add(report.report, report.EXAMPLES, _UNDERSTAND)
+_add(tune.tune, tune.EXAMPLES, _FASTER)
+_add(techniques.techniques, techniques.EXAMPLES, _FASTER)
+_add(train.train, train.EXAMPLES, _TRAIN)
+_add(eject.eject, eject.EXAMPLES, _LEAVE)
+_add(inspect.inspect, inspect.EXAMPLES, _DATA)
+_add(pack.pack, pack.EXAMPLES, _DATA)
+_add(verify.verify, verify.EXAMPLES, _DATA)
 
 
 def _version(wanted: bool) -> None:
@@ -73,7 +98,15 @@ def options(
     """Make gradient training in PyTorch faster, and prove it on your model and your machine."""
     show_traceback.set(debug)
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+        found = list(suggestions(Path.cwd()))
+        if not found:
+            typer.echo(ctx.get_help())
+            return
+        width = max(len(command) for command, _ in found)
+        typer.echo("In this folder:")
+        for command, what in found:
+            typer.echo(printable(f"  {command:{width}}  # {what}"))
+        typer.echo("All commands: hasten --help")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ def next_tokens(windows: Tensor) -> Batch:
 
 @runtime_checkable
 class Takeable(Protocol):
-    """A data set that can hand out many samples at once."""
+    """A data set that can return many samples at once."""
 
     def take(self, ids: Tensor) -> Batch:
         """Return the samples of `ids` ((batch,) int64) as one batch."""

@@ -20,7 +20,8 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     if share < _SHARE:
         return None
     evaluation = profile.share("evaluation") >= share / 2
-    what = f"evaluation ({seconds(profile.evaluation_s)})" if evaluation else "checkpoints"
+    once = f" ({seconds(profile.evaluation_s)})" if profile.evaluation_s else ""  # a watched loop does not tell
+    what = f"evaluation{once}" if evaluation else "checkpoints"
     return Finding(
         symptom="eval_ckpt_overhead",
         severity=severity(share),

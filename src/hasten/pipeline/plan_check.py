@@ -1,4 +1,4 @@
-"""A plan checked by the numerical gates of its techniques once before it trains, whoever wrote it."""
+"""Check a plan, also a hand-written one, by the numerical gates of its techniques once before it trains."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.technique import Technique
-from hasten.tuning.gates import Reference, judge, owed, steps_of
+from hasten.tuning.gates import Reference, judge, loosest, steps_of
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 
@@ -82,7 +82,7 @@ def check_plan(
 
 def _judged(chosen: Sequence[Technique], recipe: Recipe, machine: Machine) -> tuple[Gate | None, str]:
     """Return the gate of some techniques together, or None and why it was not asked."""
-    guarantee = owed(one.card.guarantee for one in chosen)
+    guarantee = loosest(one.card.guarantee for one in chosen)
     assert guarantee is not None, "only techniques that a gate can judge"
     try:
         candidate = apply_all(chosen, recipe, machine)

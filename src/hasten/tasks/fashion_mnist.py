@@ -52,7 +52,7 @@ def task(
 ) -> Task:
     """Return the task: 54,000 images to train on and 6,000 to validate on, all from the 60,000 training images.
 
-    The 10,000 test images stay untouched: whoever tunes until a number is good enough needs others to believe it on.
+    The 10,000 test images stay untouched: tuning must not see the data of the final test.
 
     Args:
         data: the folder with the IDX files of the training images, compressed or not.

@@ -15,8 +15,8 @@ def learning_parts(splits: Mapping[str, Ids], labels: Ids, valid_share: float) -
     """Return the ids to train on and those to validate on.
 
     Where the source has no part for validation, it is cut from the training part, each class with its share. A part for
-    testing is left alone: whoever tunes until a number is good enough needs others to believe it on. A source without
-    a part for training is taken as a whole.
+    testing is not read: tuning must not see the data of the final test. A source without a part for training is taken
+    as a whole.
 
     Args:
         splits: the ids of each part that the source gives, by name.

@@ -67,7 +67,7 @@ def conflict(cards: Sequence[Card]) -> str | None:
             if other in names:
                 return f"{card.name} cannot be combined with {other}"
     doubled = {name for name in names if names.count(name) > 1}
-    return f"{', '.join(sorted(doubled))} is there twice" if doubled else None
+    return f"{', '.join(sorted(doubled))} is listed more than once" if doubled else None
 
 
 def in_order(chosen: Iterable[Technique]) -> list[Technique]:
@@ -78,7 +78,7 @@ def in_order(chosen: Iterable[Technique]) -> list[Technique]:
         waiting = {one.card.name for one in remaining}
         ready = next((one for one in remaining if not waiting & set(one.card.after)), None)
         if ready is None:
-            raise BadInput(f"the order of {', '.join(sorted(waiting))} goes in a circle; mend `after` on their cards.")
+            raise BadInput(f"cyclic `after` dependency between the cards of {', '.join(sorted(waiting))}.")
         ordered.append(ready)
         remaining.remove(ready)
     return ordered

@@ -1,7 +1,7 @@
 """The loop: batch -> forward -> loss -> backward -> gradient -> update -> converged?
 
-It knows the stages of a step and no technique. It yields what happened as records and never prints or saves: whoever
-runs it decides, between two steps, what to show and what to keep.
+It knows the stages of a step and no technique. It yields what happened as records and never prints or saves: its
+caller decides, between two steps, what to show and what to keep.
 """
 
 from collections.abc import Generator, Sequence

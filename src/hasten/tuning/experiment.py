@@ -24,7 +24,7 @@ from hasten.tuning.context import (
     least_cost_s,
     recipe_with,
 )
-from hasten.tuning.gates import judge, owed, steps_of
+from hasten.tuning.gates import judge, loosest, steps_of
 from hasten.tuning.reference_step import NoReference
 
 MEMORY = "near_memory_limit"
@@ -66,7 +66,7 @@ def experiment(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, 
         company: techniques that come with it.
     """
     plan = (*base, *company, one)
-    guarantee = owed(member.card.guarantee for member in plan)
+    guarantee = loosest(member.card.guarantee for member in plan)
     gate_s = steps_of(guarantee) * lab.step_s if guarantee is not None else 0.0
     setup_s = 2 * one.card.setup_s
     limit_s = max(OVERRUN * budget_s, OVERRUN_OF_ALL * lab.budget.total_s) + setup_s + 2 * gate_s
@@ -167,7 +167,7 @@ def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
 
 
 def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
-    guarantee = owed(one.card.guarantee for one in plan)
+    guarantee = loosest(one.card.guarantee for one in plan)
     assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
     cost_s = steps_of(guarantee) * lab.step_s
     if not lab.budget.holds(cost_s):

@@ -1,4 +1,4 @@
-"""Which proof a recipe owes, and the proof itself."""
+"""The numerical gates: whether a candidate recipe keeps its guarantee, compared with the baseline."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -36,7 +36,7 @@ class Reference:
         return states_of(self.recipe)
 
 
-def owed(guarantees: Iterable[Guarantee]) -> Guarantee | None:
+def loosest(guarantees: Iterable[Guarantee]) -> Guarantee | None:
     """Return the guarantee that techniques together can give: the loosest; None where no gate can prove it.
 
     TRAJECTORY and MODEL change the result on purpose; whole trainings judge them (`hasten.tuning.convergence`).

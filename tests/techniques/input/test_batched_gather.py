@@ -102,7 +102,7 @@ def test_refuses_what_computes_its_samples() -> None:
     task = mlp_task(data=Data(train=Computed(), valid=Computed()))
     reason = make("batched_gather").refuse(baseline(task), facts())
     assert reason is not None
-    assert "a Computed hands out one sample at a time" in reason
+    assert "a Computed reads one sample at a time" in reason
 
 
 def test_refuses_a_full_batch() -> None:

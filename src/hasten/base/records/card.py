@@ -11,11 +11,11 @@ class Card(Record, frozen=True):
     Args:
         name: as in a plan file.
         stage: where in the step it acts; stages are the first order in which techniques are applied.
-        guarantee: how much it may change; decides which proof it owes.
+        guarantee: how much it may change; decides which numerical check it must pass.
         idea: one line for a person who has never heard of it.
         source: author, year, identifier.
         treats: names of the symptoms it is a remedy for.
-        needs: what must be there, in plain words.
+        needs: what it requires, in plain words.
         conflicts: names of techniques it cannot be combined with.
         after: names of techniques of the same stage that must be applied first.
         best_with: names of techniques without which it gains little. Tuning tries it together with them, also where

@@ -24,13 +24,13 @@ class Finding(Record, frozen=True):
     sentence: str  # plain words, at most 25, with the number
     value: float  # the number that the rule looked at
     threshold: float  # from which on it fires
-    bound: float | None  # at most so many times faster if this were mended; None where speed is not the point
+    bound: float | None  # at most so many times faster if this were fixed; None where speed is not the point
     bound_from: str = ""  # where the bound comes from: the name of an ablation, or "share of the time"
     where: str = ""  # layer, operator, part
     advice: str = ""  # what to do where no technique does it
     check: str = ""  # the command that checks it again
     explains: tuple[str, ...] = ()  # symptoms that are consequences of this one, told with it and not beside it
-    techniques: tuple[str, ...] = ()  # names to try, in order; filled in by whoever knows the catalog
+    techniques: tuple[str, ...] = ()  # names to try, in order; filled in from the catalog
 
     @property
     def recoverable(self) -> float:

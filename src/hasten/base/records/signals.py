@@ -18,7 +18,7 @@ class Loading(Record, frozen=True):
     """The loader run alone, with nothing to wait for it."""
 
     sample_s: float  # to read one sample
-    batch_s: float  # to hand out one batch
+    batch_s: float  # to yield one batch
     cpu_share: float  # of that time, how much a core of this process or of its workers was busy; above 1 for several
     read_bytes_per_s: float | None  # from the disk, where the system tells
     workers: int  # processes that load

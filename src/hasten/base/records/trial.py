@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 
 class Gate(Record, frozen=True):
-    """The numerical proof that a technique owes: `measured` must be at most `bound`."""
+    """The numerical check of a guarantee: `measured` must be at most `bound`."""
 
     guarantee: Guarantee
     passed: bool

@@ -19,7 +19,7 @@ def made_ahead(fetched: Iterator[Fetched], make: Make, *, depth: int, device: st
     """Yield ids and finished batches, up to `depth` of them made before they are asked for.
 
     Args:
-        fetched: what the loader hands out; runs in a thread.
+        fetched: batches of the loader; runs in a thread.
         make: runs in the thread too, so it must not draw from the global random generators.
         depth: batches that may be ready at once.
         device: where the batches are to be.

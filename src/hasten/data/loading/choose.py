@@ -37,7 +37,7 @@ def fastest(
             they were made while the others were timed.
 
     Raises:
-        BadInput: if there is no way, or one hands out nothing.
+        BadInput: if there is no way, or one yields nothing.
     """
     if not ways:
         raise BadInput("there must be at least one way to fetch; found none.")
@@ -70,4 +70,4 @@ def _endless(start: Callable[[], Iterator[Fetched]], name: str) -> Generator[Fet
             empty = False
             yield item
         if empty:
-            raise BadInput(f"a way to fetch must hand out at least one batch; {name!r} hands out none.")
+            raise BadInput(f"a way to fetch must yield at least one batch; {name!r} yields none.")

@@ -30,7 +30,7 @@ def why_not(dataset: Dataset[Any]) -> str | None:
     kind = type(dataset).__name__
     if isinstance(dataset, TensorDataset):
         return f"a {kind} changes samples one at a time in its own `__getitem__` (it has no `take(ids)`)"
-    return f"a {kind} hands out one sample at a time (no `take(ids)`, and not a TensorDataset)"
+    return f"a {kind} reads one sample at a time (no `take(ids)`, and not a TensorDataset)"
 
 
 def rows(column: Tensor, ids: Tensor) -> Tensor:

@@ -29,11 +29,11 @@ OWN, GATHER, RESIDENT, THREADS, PROCESS = "own data set", "gather", "resident", 
 
 
 def tiers(dataset: Dataset[Any], *, device: str, threads: int, share: float) -> dict[str, Loader]:
-    """Return the ways in which a data set can be fetched, by name; all hand out the same batches.
+    """Return the ways in which a data set can be fetched, by name; all yield the same batches.
 
     Args:
         dataset: map-style.
-        device: where the run lives.
+        device: where the run trains.
         threads: for the tiers that decode with threads.
         share: of the free memory of a GPU that the data may take.
     """
@@ -42,7 +42,7 @@ def tiers(dataset: Dataset[Any], *, device: str, threads: int, share: float) -> 
         found[GATHER] = gathered
         if not Device(device).is_host and fits(dataset, device=device, share=share):
             found[RESIDENT] = partial(resident, device=device)
-    if not drawn_from(dataset):  # threads would draw from one generator in an order of chance
+    if not drawn_from(dataset):  # threads would draw from one generator in no fixed order
         found[THREADS] = partial(in_threads, threads=threads)
     found[PROCESS] = Workers(1, threads)
     return found
@@ -70,7 +70,7 @@ class FastestTier:
     A data set of the same kind, whose samples have the same shapes (that for validation), is not timed again.
 
     Args:
-        device: where the run lives; a batch counts as fetched when it is there.
+        device: where the run trains; a batch counts as fetched when it is there.
         threads: for the tiers that decode with threads.
         share: of the free memory of a GPU that the data may take.
     """

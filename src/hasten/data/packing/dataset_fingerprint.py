@@ -2,7 +2,7 @@
 
 Either the data set says so itself, or it is found out from what it holds (numbers, arrays, paths with the sizes and
 times of the files behind them, other objects) and from the code of its class. What a function reads from its module is
-not followed, so whoever relies on a fingerprint compares some samples as well.
+not followed, so callers compare some samples as well.
 """
 
 import inspect

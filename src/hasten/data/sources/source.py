@@ -182,7 +182,7 @@ def _is_idx(file: Path) -> bool:
         with decompressed(file) as stream:
             return is_idx(stream.read(4))
     except (*DAMAGE, OSError):
-        return False  # whoever reads the file says what is wrong with it
+        return False  # the reader of the file reports what is wrong
 
 
 def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:

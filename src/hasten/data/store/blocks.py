@@ -95,7 +95,7 @@ class CheckedArray:
         self.stored = stored
         self.block_bytes = block_bytes
         with (folder / stored.file).open("rb") as file:
-            # Copy on write: whoever changes a row in place changes neither the file nor the next reader's rows.
+            # Copy on write: changing a row in place changes neither the file nor the rows of the next reader.
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         flat = np.frombuffer(self._mapped, stored.dtype, offset=HEADER_BYTES)
         self._rows: NDArray[Any] = flat.reshape(stored.shape)

@@ -13,7 +13,7 @@ When it hurts
 Numerics
     The same mathematics, summed in another order. On a CPU torch's batch norm sums this layout term by term instead of
     in pieces: the gradient of a convolution before it can be off by 1e-4 of its size, ten times the baseline's own
-    error. That is more than rounding, so it promises, and has to prove, what a narrower number format does.
+    error. That is more than rounding, so its guarantee is that of a narrower number format.
 
 Known problems
     The layout is a property of strides: shapes and `state_dict` stay the same.

@@ -1,8 +1,8 @@
 """Compute attention by batched products in place of torch's fused kernel, on a CPU.
 
 What it does
-    Calls of `F.scaled_dot_product_attention` become products, a softmax and products again, over blocks of queries.
-    Where the future is hidden, scores that nobody may see are not computed: with 4 blocks 3 of 8.
+    Computes `F.scaled_dot_product_attention` as matmul, softmax, matmul over blocks of queries. Under a causal mask,
+    fully masked blocks of scores are skipped: 3 of 8 with 4 blocks.
 
 Why it helps
     The fused kernel saves memory, and on a GPU time. In bfloat16 on a CPU it is slower than what the compiler makes of
@@ -18,9 +18,9 @@ Numerics
     fused kernel keeps in float32.
 
 Known problems
-    Calls with a mask of their own, dropout on the weights, shared keys, or more than `longest` keys are left to the
-    kernel, and so is code that holds the function under a name of its own. While the run is on, the function in
-    `torch.nn.functional` is another one for the whole process. Without gradients the kernel is used.
+    Calls with an own mask, dropout on the weights, shared keys, more than `longest` keys or no gradients use the fused
+    kernel; so does code that imported the function by name. The function in `torch.nn.functional` is replaced for the
+    whole process during the run.
 
 Source
     The forms of attention in Vaswani et al., 2017, arXiv:1706.03762; leaving out hidden blocks as in Dao, 2023,

@@ -53,7 +53,7 @@ class BatchedGather:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse data sets that hand out one sample at a time, and recipes with another loader."""
+        """Refuse other loaders, and data sets that read one sample at a time or change when they are read."""
         if reason := no_own_loader(recipe):
             return reason
         return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data()) or changes_its_data(recipe)

@@ -1,26 +1,25 @@
 """Read the samples of a batch with several threads, or in processes beside the training.
 
 What it does
-    `loader_threads` reads the samples of each batch with `threads` threads (0: the physical cores). `loader_process`
-    does so in one other process, which passes batches through shared memory, two of them made ahead. `loader_workers`
-    is torch's `DataLoader` with `workers` processes (0: the physical cores), each of which makes two batches ahead.
+    `loader_threads` reads each batch with `threads` threads (0: the physical cores). `loader_process` does so in one
+    other process, two batches ahead, through shared memory. `loader_workers` is torch's `DataLoader` with `workers`
+    processes (0: the physical cores), each two batches ahead.
 
 Why it helps
-    Decoding images and reading files release Python's lock, so threads work in parallel. What computes in Python holds
-    the lock: another process has a lock of its own, and the step no longer waits for it.
+    Decoding images and reading files release the GIL, so threads run in parallel. Python code holds the GIL: another
+    process has its own, and the step no longer waits for it.
 
 When it hurts
-    Threads and processes take cores from the step. Small samples cost more to pass between threads or processes than to
-    make: there one gather is 20 to 40 times faster than any of this.
+    Threads and processes take cores from the step. Passing a small sample costs more than making it: one gather is 20
+    to 40 times faster there.
 
 Numerics
-    The same samples in the same order: every batch is equal bit for bit. Where samples draw random numbers, those come
-    from (seed, epoch, batch), whoever makes the batch: torch's, numpy's and Python's global generators and those that
-    the data set holds are seeded before each batch.
+    The same samples in the same order: every batch is equal bit for bit. Random samples depend on (seed, epoch, batch)
+    alone: the global generators of torch, NumPy and Python and those of the data set are seeded before each batch.
 
 Known problems
-    The processes start anew with every epoch, and everything that the data set holds goes to them; each further one
-    costs memory and cores. Samples whose randomness no seed controls are refused; threads refuse all random samples.
+    The processes start anew in every epoch, each with a copy of the data set. Data sets that reading changes, and
+    samples whose randomness no seed controls, are refused; threads refuse all random samples.
 
 Source
     SPDL (Meta, 2024), whose own case study found that threads in one other process do not slow the step as threads

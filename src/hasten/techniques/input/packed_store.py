@@ -1,24 +1,24 @@
 """Compute every sample once, keep it in a checked store on the disk, and gather batches from there.
 
 What it does
-    At the first fetch the samples of the task's data sets are computed once and written to a store in the cache folder,
-    under a fingerprint of what they are made from; every batch is then a gather from it. A later run finds the store.
+    At the first fetch, writes all samples to a store in the cache folder, under a fingerprint of their source. Every
+    batch is then a gather from the store. Later runs reuse it.
 
 Why it helps
     Decoding an image takes a thousand times as long as copying its pixels. From the second epoch on, and from the first
     in the next run, only the copy is left.
 
 When it hurts
-    Packing takes as long as an epoch of reading, and the pixels more room than their JPEG. It is refused where the
-    training is over before that is earned back.
+    Packing takes as long as an epoch of reading, and pixels take more space than their JPEG. Refused where the training
+    ends before that pays off.
 
 Numerics
     The same samples in the same order: every batch is equal bit for bit.
 
 Known problems
-    The fingerprint covers what a data set holds and the code of its class, not what its functions read from elsewhere.
-    A few samples of the store are compared with the data set each time it is opened; a data set can say by a method
-    `fingerprint` what it is made from. Random transforms would be frozen: data sets that have some are refused.
+    The fingerprint covers the attributes of a data set and the code of its class, not what its functions read from
+    elsewhere; a method `fingerprint` replaces it. Opening a store compares a few samples with the data set. Data sets
+    with random transforms are refused, since the store would freeze them.
 
 Source
     tf.data's `snapshot` (RFC 193, 2020); FFCV (Leclerc et al., 2023, arXiv:2306.12517).

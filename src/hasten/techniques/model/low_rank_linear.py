@@ -8,7 +8,7 @@ Why it helps
     rank (in + out) numbers and operations instead of in x out, forward, backward and in the optimizer.
 
 When it hurts
-    Fresh weights have no low rank: what is cut off is capacity. Two products of narrow matrices use the hardware worse
+    Fresh weights have full rank: truncation costs capacity. Two products of narrow matrices use the hardware worse
     than one of wide ones, so small layers gain nothing.
 
 Numerics

@@ -14,8 +14,8 @@ Numerics
     The same update; repeated rows are summed in another order.
 
 Known problems
-    Only plain gradient descent and Adagrad: moments and weight decay would move the other rows too. Nothing that looks
-    at whole gradients (clipping, centralization) takes sparse ones.
+    Only plain gradient descent and Adagrad: moments and weight decay would update the other rows too. Transforms of
+    whole gradients (clipping, centralization) do not support sparse ones.
 
 Source
     torch.nn.Embedding(sparse=True); Duchi et al., 2011, "Adaptive Subgradient Methods", for why Adagrad suits rare

@@ -17,7 +17,7 @@ Numerics
     Another path to the same objective.
 
 Known problems
-    Schedule-free and batch normalization: running statistics belong to other weights than those that are judged.
+    Schedule-free and batch normalization: running statistics belong to other weights than those that are evaluated.
     Prodigy needs some hundred updates to find its rate. Weight decay of the task's optimizer is not carried over.
 
 Source

@@ -57,7 +57,8 @@ def _einsum(args: Sequence[Any]) -> Product | None:
 def product_order(first: str, second: str, result: str) -> tuple[list[int], list[int], list[int]] | None:
     """Return how to permute both operands and the product so that `first,second->result` is a batched product.
 
-    None where it is none: where a letter is there twice, or not exactly one is summed over, or kept of either operand.
+    None where it is none: where a letter occurs twice in one operand, or not exactly one is summed over, or kept of
+    either operand.
     """
     sets = set(first), set(second), set(result)
     if any(len(word) != len(letters) for word, letters in zip((first, second, result), sets, strict=True)):

@@ -1,0 +1,61 @@
+"""`hasten` alone: which command fits what lies in this folder."""
+
+import ast
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from hasten.profiling.script import is_script
+
+_MOST_FILES = 200
+_IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+_TABLES = {".csv", ".tsv", ".parquet"}
+
+
+def suggestions(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield a command for each thing in the folder that hasten can work with, and what that thing is.
+
+    Looks at the first 200 entries, by name, and one folder deep for images.
+    """
+    for path in islice(sorted(folder.iterdir()), _MOST_FILES):
+        name = path.name
+        if path.suffix == ".py" and path.is_file():
+            if is_script(str(path)):
+                if _trains(path):
+                    yield f"hasten profile {name}", "a training script"
+            elif _parses(path):
+                yield f"hasten run {name}", "a task"
+        elif path.suffix.lower() in _TABLES:
+            yield f"hasten inspect {name}", "a table"
+        elif path.is_dir() and (path / "manifest.json").is_file():
+            yield f"hasten verify {name}", "a packed store"
+        elif path.is_dir() and not name.startswith("."):
+            if any(path.glob("*/plan.toml")):
+                newest = max(path.glob("*/plan.toml"), key=lambda found: found.stat().st_mtime).parent
+                yield f"hasten report {newest.relative_to(folder)}", "the newest run"
+            elif any(one.suffix.lower() in _IMAGES for one in islice(path.glob("*/*"), _MOST_FILES)):
+                yield f"hasten run images --data {name}", "a folder of images, one folder a class"
+
+
+def _parses(path: Path) -> bool:
+    try:
+        ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _trains(path: Path) -> bool:
+    """Return whether a script calls `backward()`, or the `fit` or `train` of something."""
+    tree = ast.parse(path.read_bytes())
+    called = {
+        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+    }
+    trainers = {"torch", "lightning", "pytorch_lightning", "transformers", "accelerate", "fastai"}
+    return bool(imported & trainers) and bool(called & {"backward", "fit", "train", "fit_one_cycle", "fine_tune"})

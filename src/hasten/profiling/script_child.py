@@ -1,0 +1,131 @@
+"""Run a script as `python script.py` would, with its training watched; the process that `script.py` starts.
+
+    python -m hasten.profiling.script_child RESULT STEPS SECONDS SCRIPT [ARGUMENT ...]
+
+STEPS ends the script early, and SECONDS is how often a line about the steps goes to standard error; "-" for neither.
+
+torch is not imported before the script does so: what the script sets in the environment first still has its effect.
+"""
+
+import importlib.util
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hasten.profiling.script_watch import ScriptWatch
+
+_OURS = 1
+"""Frames of this file at the start of a traceback."""
+
+
+class OnImport(MetaPathFinder, Loader):
+    """Calls a function once, after a module was imported for the first time."""
+
+    def __init__(self, name: str, then: Any) -> None:
+        self._name, self._then = name, then
+        self._found: ModuleSpec | None = None
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """Find the module as Python would, and take its loader's place."""
+        if fullname != self._name or self._found is not None:
+            return None
+        sys.meta_path.remove(self)
+        self._found = importlib.util.find_spec(fullname)
+        if self._found is None or self._found.loader is None:
+            return self._found
+        self._plain, self._found.loader = self._found.loader, self
+        return self._found
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Create the module as its own loader does."""
+        return self._plain.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, with its own loader in its place again, and then the function."""
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._plain
+        self._plain.exec_module(module)
+        self._then()
+
+
+def main(result: Path, steps: int | None, tell_every_s: float | None, script: Path, arguments: Sequence[str]) -> int:
+    """Run the script, write the profile of its training if it trained, and return the exit code."""
+    watches: list[ScriptWatch] = []
+
+    def begin() -> None:
+        from hasten.profiling.script_watch import ScriptWatch
+
+        watches.append(ScriptWatch(name=script.stem, steps=steps, tell_every_s=tell_every_s).__enter__())
+
+    sys.argv = [str(script), *arguments]
+    sys.path[0] = str(script.parent.resolve())
+    sys.meta_path.insert(0, OnImport("torch", begin))
+    try:
+        return _run_as_main(script)
+    finally:
+        for one in watches:
+            one.__exit__()
+            _write(one, result)
+
+
+def _run_as_main(script: Path) -> int:
+    """Run a file as the module `__main__` and end as Python does: its own traceback, its own exit code."""
+    module = ModuleType("__main__")
+    module.__file__ = str(script)
+    module.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = module
+    try:
+        with io.open_code(str(script.resolve())) as file:
+            source = file.read()
+        exec(compile(source, str(script), "exec", dont_inherit=True), module.__dict__)
+    except SystemExit as ended:
+        return _exit_code(ended.code)
+    except BaseException as error:  # noqa: BLE001  (it ends the process, as in Python itself)
+        error.__traceback__ = _without_ours(error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def _without_ours(frames: TracebackType | None) -> TracebackType | None:
+    for _ in range(_OURS):
+        frames = frames.tb_next if frames is not None else None
+    return frames
+
+
+def _exit_code(code: object) -> int:
+    """Return the exit code of `sys.exit(code)`; anything but a number is printed, as Python does."""
+    if code is None or isinstance(code, int):
+        return int(code or 0)
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _write(watch: "ScriptWatch", result: Path) -> None:
+    """Write the profile, or the reason why there is none; a failure of ours must not become one of the script."""
+    from hasten.base.errors import BadInput
+    from hasten.base.records.record import save
+
+    try:
+        save(watch.seen(), result)
+    except BadInput as error:
+        result.with_suffix(".reason").write_text(str(error))
+        return
+    except Exception:  # noqa: BLE001  (the parent prints it; the exit code is the script's)
+        result.with_suffix(".reason").write_text(traceback.format_exc())
+        return
+
+
+if __name__ == "__main__":
+    own, limit, every, file = sys.argv[1:5]
+    with suppress(BrokenPipeError):
+        numbers = int(limit) if limit != "-" else None, float(every) if every != "-" else None
+        sys.exit(main(Path(own), *numbers, Path(file), sys.argv[5:]))

@@ -1,0 +1,224 @@
+"""A training script runs as it would without hasten, and its time is found in the right parts."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from hasten.profiling.script import ScriptRun, is_script, profile_script
+from hasten.profiling.script_watch import ScriptWatch, StopScript
+
+WAIT_S = 4e-3
+STEPS = 12
+
+TRAINING = """
+import os, sys
+os.environ["HASTEN_TEST_SETTING"] = "set before torch"
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.5), nn.Linear(16, 2))
+    optimizer = torch.optim.Adam(model.parameters(), lr=float(sys.argv[1]))
+    data = TensorDataset(torch.randn(96, 8), torch.randint(0, 2, (96,)))
+    for epoch in range(1):
+        model.train()
+        for x, y in DataLoader(data, 8, shuffle=True, num_workers=1, multiprocessing_context=sys.argv[3]):
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        model.eval()
+        with torch.no_grad():
+            model(data.tensors[0])
+    torch.save(model.state_dict(), sys.argv[2])
+    print("trained", __file__, sys.argv[1], [*model.parameters()][0].sum().item())
+"""
+
+
+def written(folder: Path, text: str, name: str = "training.py") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def plain(script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, check=False)
+
+
+def watched(
+    script: Path, *arguments: str, capfd: pytest.CaptureFixture[str], **options: Any
+) -> tuple[ScriptRun, str, str]:
+    capfd.readouterr()
+    run = profile_script(script, arguments, **options)
+    return run, *capfd.readouterr()
+
+
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_a_script_trains_as_without_and_is_profiled(
+    start: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = written(tmp_path, TRAINING)
+    alone = plain(script, "0.01", str(tmp_path / "alone.pt"), start)
+    run, output, _ = watched(script, "0.01", str(tmp_path / "watched.pt"), start, capfd=capfd)
+    assert run.exit_code == alone.returncode == 0
+    assert output == alone.stdout
+    one, other = (torch.load(tmp_path / f"{name}.pt") for name in ("alone", "watched"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert run.seen is not None
+    assert run.seen.profile.batch_size == 8
+    assert run.seen.workers == 1
+    assert run.seen.optimizer == "Adam"
+    assert all(run.seen.profile.seconds(part) > 0 for part in ("input", "forward", "backward", "update", "evaluation"))
+    assert sum(part.share for part in run.seen.profile.parts) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("raise ValueError('of its own')", 1), ("sys.exit('bye')", 1), ("sys.exit(7)", 7), ("", 0)]
+)
+def test_a_script_ends_with_its_own_words_and_exit_code(
+    ending: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = written(tmp_path, f"import sys\nprint('begun')\n{ending}\n")
+    alone = plain(script)
+    run, output, errors = watched(script, capfd=capfd)
+    assert (run.exit_code, output, errors) == (alone.returncode, alone.stdout, alone.stderr)
+    assert run.exit_code == code
+    assert run.seen is None
+    assert "before it imported torch" in run.reason
+
+
+def test_steps_end_a_script_early_and_cleanly(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = TRAINING.replace(
+        "    torch.manual_seed", "    import atexit; atexit.register(print, 'cleaned')\n    torch.manual_seed"
+    )
+    run, output, errors = watched(
+        written(tmp_path, text), "0.01", str(tmp_path / "never.pt"), "fork", capfd=capfd, steps=6, tell_every_s=1e-6
+    )
+    assert run.exit_code == 0
+    assert output == "cleaned\n"
+    assert "hasten: step 5: A step takes" in errors
+    assert not (tmp_path / "never.pt").exists()
+    assert run.seen is not None
+
+
+def test_a_task_file_is_no_script(tmp_path: Path) -> None:
+    assert is_script(str(written(tmp_path, TRAINING)))
+    for text in ("def task(): ...", "task = 3", "from elsewhere import task", "def broken(:"):
+        assert not is_script(str(written(tmp_path, text, "other.py")))
+    assert not is_script("digits")
+    assert not is_script(str(tmp_path / "missing.py"))
+
+
+class SlowSamples(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, slow: bool) -> None:
+        self.slow = slow
+
+    def __len__(self) -> int:
+        return 4 * STEPS
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if self.slow:
+            time.sleep(WAIT_S / 4)
+        return torch.ones(8), torch.tensor(0)
+
+
+class SlowBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        time.sleep(WAIT_S)
+        return gradients[0]
+
+
+def loop(slow: str, *, load: bool) -> None:
+    """A loop in which one part waits; with a DataLoader or without."""
+
+    def wait(part: str) -> None:
+        if part == slow:
+            time.sleep(WAIT_S)
+
+    model = nn.Linear(8, 2)
+    model.register_forward_hook(lambda *given: wait("forward"))
+    criterion = nn.CrossEntropyLoss()
+    criterion.register_forward_hook(lambda *given: wait("loss"))
+    optimizer = optim.Adam(model.parameters())
+    optimizer.register_step_post_hook(lambda *given: wait("update"))
+    batches = (
+        DataLoader(SlowSamples(slow == "input"), 4) if load else [(torch.ones(4, 8), torch.zeros(4).long())] * STEPS
+    )
+    for x, y in batches:
+        wait("other")
+        output = model(x)
+        loss = criterion(SlowBackward.apply(output) if slow == "backward" else output, y)
+        loss.backward()
+        wait("gradient")
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    with torch.no_grad():
+        for x, _ in DataLoader(TensorDataset(torch.ones(16, 8), torch.ones(16)), 4):
+            model(x)
+            wait("evaluation")
+
+
+@pytest.mark.parametrize("load", [True, False])
+@pytest.mark.parametrize("slow", ["forward", "loss", "backward", "gradient", "update", "other", "input"])
+def test_the_part_that_waits_is_found(slow: str, load: bool) -> None:
+    if slow == "input" and not load:
+        pytest.skip("a list is not waited for")
+    with ScriptWatch(name="loop") as watch:
+        loop(slow, load=load)
+    found = watch.profile()
+    largest = max(found.parts, key=lambda part: part.seconds if part.name not in ("evaluation", "hiccups") else 0)
+    assert largest.name == slow
+    assert largest.seconds >= 0.9 * WAIT_S
+    assert found.steps == STEPS - 1 - (not load) or found.steps >= STEPS // 2
+    if slow == "other":
+        assert "between the arrival of a batch and the call of the model" in found.remarks[0]
+
+
+def test_the_hooks_are_gone_afterwards() -> None:
+    call = nn.Module.__call__
+    with pytest.raises(StopScript), ScriptWatch(name="loop", steps=2):
+        loop("", load=True)
+    assert nn.Module.__call__ is call
+    assert torch.autograd.backward.__module__ == "torch.autograd"
+
+
+def test_a_compiled_model_gives_the_same(tmp_path: Path) -> None:
+    def trained() -> Tensor:
+        torch.manual_seed(0)
+        torch._dynamo.reset()
+        model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
+        fast = torch.compile(model, backend="aot_eager")
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        for _ in range(8):
+            fast(torch.ones(4, 8)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return torch.cat([one.detach().flatten() for one in model.parameters()])
+
+    expected = trained()
+    with ScriptWatch(name="compiled") as watch:
+        assert torch.equal(trained(), expected)
+    assert watch.profile().share("forward") > 0
+
+
+def test_environment_is_as_the_script_sets_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = "import sys\nassert 'torch' not in sys.modules\nimport os\nprint(os.getcwd(), sys.path[0], __name__)\n"
+    script = written(tmp_path, text)
+    run, output, _ = watched(script, capfd=capfd)
+    assert output.split() == [os.getcwd(), str(tmp_path), "__main__"]
+    assert run.exit_code == 0
