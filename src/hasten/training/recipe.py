@@ -20,7 +20,7 @@ from hasten.training.output import itself, own_loss
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps, steps_per_epoch
-from hasten.training.task import Task, Update
+from hasten.training.task import Task, Update, no_task
 from hasten.training.transforms import GradientTransform, Parameters, PostStep, Stateless
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
@@ -109,9 +109,13 @@ class Recipe:
     `step(session, batch, mark) -> Loss` is the strategy of a whole step; None for the one that the optimizer needs: one
     update by the gradient of one batch, or a closure for an optimizer that evaluates the loss several times. `examples`
     holds what `subject` has built; a recipe made of another by `replace` shares it.
+
+    A training loop that its owner keeps has no task: such a recipe has the facts that are known of it in `given`. It
+    cannot be built; what its stages hold is carried out on the objects of that loop (`hasten.loops`).
     """
 
-    task: Task
+    task: Task = field(default_factory=no_task)
+    given: Subject | None = None
     input: Input
     model: tuple[Surgery, ...] = ()
     forward: Forward
@@ -125,6 +129,8 @@ class Recipe:
     @cached_property
     def subject(self) -> Subject:
         """What is trained, for refusals and techniques; its example model and batch are built when asked for."""
+        if self.given is not None:
+            return self._subject_of(self.given)
         task, loader, prepare = self.task, self.input.loader, self.input.batch_transforms
         train, stop, batch_size = task.data.train, task.stop, self.input.batch_size
         per_epoch = steps_per_epoch(_length(train), batch_size)
@@ -157,6 +163,33 @@ class Recipe:
             model_parts=(task.model, *self.model),
             load=load,
             batch_parts=(train, loader, *prepare),
+            examples=self.examples,
+        )
+
+    def _subject_of(self, given: Subject) -> Subject:
+        """Return the facts of a loop as they are with what this recipe changes."""
+        prepare, build, load = self.input.batch_transforms, given.build, given.load
+
+        def changed_model() -> nn.Module:
+            assert build is not None, "only asked for where it is known"
+            model = build()
+            for surgery in self.model:
+                model = surgery.change(model)
+            return model
+
+        def prepared(samples: int) -> Batch:
+            assert load is not None, "only asked for where it is known"
+            return changed_in_turn(load(samples), prepare)
+
+        return replace(
+            given,
+            loss=self.forward.loss if given.loss is not None else None,
+            batch_size=self.input.batch_size,
+            device=self.device,
+            build=None if build is None else changed_model,
+            model_parts=(*given.model_parts, *self.model),
+            load=None if load is None else prepared,
+            batch_parts=(*given.batch_parts, *prepare),
             examples=self.examples,
         )
 

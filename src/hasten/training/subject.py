@@ -119,6 +119,15 @@ class Subject:
         """
         return self._known(self.valid, "validation data")
 
+    def datasets(self) -> tuple[Dataset[Any], ...]:
+        """Return the training data, and the validation data where they are known.
+
+        Raises:
+            Refused: if the training data are unknown.
+        """
+        train = self.train_data()
+        return (train,) if self.valid is None else (train, self.valid)
+
     def model(self) -> nn.Module:
         """Return the example model, on the CPU, to read: it is shared, so neither change it nor run it.
 

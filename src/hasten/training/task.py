@@ -4,13 +4,13 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from torch import nn, optim
 from torch.utils.data import Dataset
 from torchmetrics import Metric
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, Refused
 from hasten.data.augmentation.draws import Augment
 from hasten.data.batch import Batch
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
@@ -186,6 +186,20 @@ class Task:
             raise BadInput(
                 f"valid_batch_size must be at least 1, or None for batch_size; found {self.valid_batch_size}."
             )
+
+
+class _NoTask:
+    """Stands in a recipe without a task: reading any fact of it raises `Refused`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Refused(f"it reads `{name}` of a task, and a loop of one's own gives none. Use `hasten.train` for it")
+
+
+def no_task() -> Task:
+    """Return what stands in the place of a task in a recipe that has none."""
+    return cast(Task, _NoTask())
 
 
 def quality_of(task: Task) -> Quality:

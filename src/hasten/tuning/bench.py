@@ -5,6 +5,7 @@ from typing import Self
 
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
+from hasten.training.effects import Seen, watched
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
@@ -94,6 +95,13 @@ class Bench:
             return peak_memory(lambda: self(steps), device=self.run.recipe.parallel.device).peak_bytes
         except BadInput:
             return None
+
+    def watched_step(self) -> Seen:
+        """Return what a step really does, recorded by torch's profiler; then go back to the first step."""
+        with watched() as seen:
+            self(1)
+        self.rewind()
+        return seen
 
     def _move_on(self) -> None:
         """Go to another share of the run; the batches come on in their order."""

@@ -56,7 +56,7 @@ class BatchedGather:
         """Refuse other loaders, and data sets that read one sample at a time or change when they are read."""
         if reason := no_own_loader(recipe):
             return reason
-        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data()) or changes_its_data(recipe)
+        return next(filter(None, map(why_not, recipe.subject.datasets())), None) or changes_its_data(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""

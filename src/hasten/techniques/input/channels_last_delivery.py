@@ -33,6 +33,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import changed_in_turn, inputs_of
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, kept_channels_last
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
@@ -72,6 +73,10 @@ class ChannelsLastDelivery:
     def apply(self, recipe: Recipe) -> Recipe:
         """Lay the batches out."""
         return recipe.with_batch_transform(batch_to_channels_last)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect convolutions beyond the first to get their input in that layout."""
+        return kept_channels_last(seen)
 
     def source(self, recipe: Recipe) -> Source:
         """Return the new layout of each batch."""

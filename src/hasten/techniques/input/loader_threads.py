@@ -40,6 +40,7 @@ from hasten.data.loading.gather import why_not
 from hasten.data.loading.workers import Workers
 from hasten.machine.facts import usable_cores
 from hasten.techniques.input.sample_loading import RANDOM, cannot_be_seeded, no_own_loader, samples_are_random
+from hasten.training.effects import Seen, running_workers
 from hasten.training.recipe import Recipe
 
 Threads = Annotated[int, Meta(ge=0, le=256, description="threads that read samples; 0 for the physical cores")]
@@ -105,6 +106,10 @@ class LoaderProcess:
         """Put the loader with a process in place of the per-sample one."""
         return recipe.with_input(loader=Workers(1, self.threads or usable_cores()))
 
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the process to run."""
+        return running_workers(seen)
+
 
 @dataclass(frozen=True)
 class LoaderWorkers:
@@ -132,6 +137,10 @@ class LoaderWorkers:
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with workers in place of the task's own."""
         return recipe.with_input(loader=self._loader())
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the processes to run."""
+        return running_workers(seen)
 
     def _loader(self) -> Workers:
         return Workers(self.workers or usable_cores())

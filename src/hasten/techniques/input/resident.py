@@ -60,10 +60,10 @@ class Resident:
             return f"the run is on {device}, the data is already in its memory"
         if recipe.input.loader is whole:
             return "a full batch is built only once"
-        train, valid = recipe.subject.train_data(), recipe.subject.valid_data()
-        if reason := why_not(train) or why_not(valid) or changes_its_data(recipe):
+        datasets = recipe.subject.datasets()
+        if reason := next(filter(None, map(why_not, datasets)), None) or changes_its_data(recipe):
             return reason
-        needed, free = nbytes_of(train) + nbytes_of(valid), device.free_bytes()
+        needed, free = sum(map(nbytes_of, datasets)), device.free_bytes()
         if needed > self.share * free:
             return f"the data take {in_bytes(needed)}, more than {self.share:.0%} of the {in_bytes(free)} free"
         return None

@@ -27,14 +27,14 @@ def no_own_loader(recipe: Recipe) -> str | None:
 
 def samples_are_random(recipe: Recipe) -> bool:
     """Return whether the training or validation samples draw random numbers."""
-    return bool(drawn_from(recipe.subject.train_data()) or drawn_from(recipe.subject.valid_data()))
+    return any(drawn_from(dataset) for dataset in recipe.subject.datasets())
 
 
 def cannot_be_seeded(recipe: Recipe) -> str | None:
     """Return why samples cannot be read in another process and stay what they are, or None."""
     if reason := changes_its_data(recipe):
         return reason
-    for dataset in (recipe.subject.train_data(), recipe.subject.valid_data()):
+    for dataset in recipe.subject.datasets():
         if not seeding_controls(dataset):
             return f"a sample of the {type(dataset).__name__} differs when it is read again from the same random seeds"
     return None
