@@ -21,6 +21,7 @@ _MAIN_SLOTS: tuple[Place, ...] = (
 )  # fmt: skip
 _CALLED = {"model": "build_model", "optimizer": "build_optimizer", "scheduler": "build_scheduler"}
 """Names of functions that are variables of the script -> what they are called in it."""
+_LONGEST = 105  # characters of the line that prints
 _TENSORS = "tuple(column[ids] for column in data.tensors)"
 
 
@@ -207,6 +208,8 @@ class _Writer:
     def _loss(self) -> str:
         ours = self.parts.objective
         lines = [*ours.calling.unpack, *ours.lines]
+        if not self.scored:
+            lines = [line.replace("output = loss = ", "loss = ") for line in lines if line != "output = loss"]
         if lines[-1].startswith("loss = ") and not self.scored:
             lines[-1] = lines[-1].replace("loss = ", "return ")
         else:
@@ -283,7 +286,7 @@ class _Writer:
             lines += self._comments("schedule")
         loop = self._loop()
         inside = "\n".join([*loop, *setup])
-        if re.search(r"\bparameters\b", inside):
+        if re.search(r"(?<!\.)\bparameters\b", inside):
             named = "{name: one for name, one in model.named_parameters() if one.requires_grad}"
             lines.append(f"parameters = {named}")
         lines += setup
@@ -372,7 +375,9 @@ class _Writer:
         last += ["time.perf_counter() - started >= SECONDS"] if ours.seconds is not None else []
         ended = last[0] if len(last) == 1 else f"({' or '.join(last)})"
         shown = f", {metric.name} {{quality:.4f}}" if metric.name != "loss" else ""
-        text = f'print(f"step {{step}}: loss {{float(losses[-1]):.4f}}, validation loss {{valid_loss:.4f}}{shown}")'
+        text = f'print(f"step {{step}}: loss {{float(losses[-1]):.4f}}, valid loss {{valid_loss:.4f}}{shown}")'
+        shortened = metric.name if len(text) <= _LONGEST else "metric"
+        text = text.replace(f", {metric.name} {{quality", f", {shortened} {{quality")
         inner = self._evaluating(["valid_loss, quality = evaluate(model, valid_data)"])
         inner += [text, *([ours.updating.evaluated] if ours.updating.evaluated else [])]
         sign = ">" if metric.higher_is_better else "<"
