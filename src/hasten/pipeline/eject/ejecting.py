@@ -12,6 +12,7 @@ from hasten.base.files import write_atomically, write_text
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.seeds import preserved
+from hasten.data.loading.given import is_by_number
 from hasten.data.loading.loaders import whole
 from hasten.pipeline.eject.copying import Copier
 from hasten.pipeline.eject.expression import call, expression
@@ -137,6 +138,8 @@ def _comment(one: Technique, choice: Choice, machine: str) -> str:
 
 
 def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
+    if not all(map(is_by_number, (task.data.train, task.data.valid))):
+        raise Refused("data from a DataLoader or an iterable are not written out")
     for part in (task, task.data, task.update, task.stop):
         _check_fields(part)
     ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
@@ -187,7 +190,7 @@ def _check_fields(part: Task | Data | Update | Stop) -> None:
     Raises:
         Refused: names the field.
     """
-    for field in fields(part):
+    for field in (one for one in fields(part) if one.init):
         name = type(part).__name__
         if f"{name}.{field.name}" not in _WRITTEN and getattr(part, field.name) != field.default:
             raise Refused(f"{name}.{field.name} is not written out: it has no form outside of hasten. Leave it out")
