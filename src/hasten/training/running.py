@@ -15,6 +15,7 @@ from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.base.user_code import location_of, message_of, sample_of
 from hasten.training.checkpoint import Best, Loaded
+from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
@@ -66,6 +67,8 @@ def run_training(
                     saving.stop_recording()
                 else:
                     _check_replay(run, loaded, saving, show)
+            for text in data_notes(recipe, saved=folder is not None):
+                saving.note(text)
             saving.keep(_started(run, plan))
             finished = _trained(run, saving)
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
