@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import Objective
-from hasten.training.metrics import MeanOfBatches, Quality, made_metric
+from hasten.training.metrics import MeanOfBatches, NamedQuality, Quality, made_metric
 from hasten.training.recipe import Recipe
 
 _SUMS = {
@@ -42,7 +42,7 @@ class Metric:
     package: str = ""
 
 
-def metric_of(recipe: Recipe, quality: Quality, objective: Objective, classes: int, copier: Copier) -> Metric:
+def metric_of(recipe: Recipe, quality: Quality | NamedQuality, objective: Objective, classes: int, copier: Copier) -> Metric:
     """Return the lines of the metric of a task.
 
     Raises:
