@@ -198,7 +198,6 @@ def _result(
 ) -> RunResult:
     evaluations = tuple(event for event in events if isinstance(event, Evaluation))
     last = evaluations[-1] if evaluations else None
-    samples = run.position.epoch * run.samples + run.position.offset
     return RunResult(
         task=run.recipe.task.name,
         metric_name=run.quality.name,
@@ -213,7 +212,7 @@ def _result(
         best_metric=finite(run.stop_state.best),
         final_metric=last.metric if last else None,
         final_valid_loss=last.valid_loss if last else None,
-        samples_per_s=samples / max(finished.elapsed_s, 1e-9),
+        samples_per_s=run.position.samples_used / max(finished.elapsed_s, 1e-9),
         evaluations=evaluations,
         folder=str(folder) if folder else None,
         best_step=run.stop_state.best_step,

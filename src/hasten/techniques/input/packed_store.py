@@ -31,7 +31,7 @@ from time import perf_counter
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
@@ -82,6 +82,8 @@ class PackedStore:
         """Refuse what is in memory already, changes from read to read, cannot be told apart, or takes too long."""
         if reason := no_own_loader(recipe):
             return reason
+        if recipe.subject.collate is not default_collate:
+            return "the task's own collate function makes batches of single samples"
         datasets = recipe.subject.datasets()
         if all(why_not(dataset) is None for dataset in datasets):
             return "the samples can be gathered from where they are"

@@ -17,7 +17,8 @@ from hasten.training.check.model import check_last_batch, fresh_model, trial_out
 from hasten.training.check.quality import check_metric, check_target
 from hasten.training.check.update import check_optimizer, check_step
 from hasten.training.loss import loss_function
-from hasten.training.recipe import call_model
+from hasten.training.metrics import Quality
+from hasten.training.recipe import call_model, training_of, validation_of
 from hasten.training.task import Task, quality_of
 
 
@@ -35,17 +36,20 @@ def check(task: Task) -> tuple[str, ...]:
         seed_all(task.seed)
         quality, loss = quality_of(task), loss_function(task.loss)
         check_target(task, quality)
-        read = look(task.data.train, "training"), look(task.data.valid, "validation")
-        train, valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
+        read = [look(training_of(task), "training")]
+        if (given := validation_of(task)) is not None:
+            read.append(look(given, "validation"))
+        train, *valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
         model = fresh_model(task)
         optimizer = check_optimizer(task, model)
         model.eval()
         notes: tuple[str, ...] = ()
-        for seen in (train, valid):
+        for seen in (train, *valid):
             output = trial_output(model, seen)
             check_labels(loss, output, seen)
             value = check_loss(loss, output, seen)
-            check_metric(quality, output, seen, getattr(loss, "class_dim", None))
+            if isinstance(quality, Quality):
+                check_metric(quality, output, seen, getattr(loss, "class_dim", None))
             if seen is train:
                 notes += notes_on_loss(loss, output, seen)
                 check_gradient(value, model)

@@ -9,8 +9,10 @@ from torch.nn.parameter import is_lazy
 from hasten.base.errors import BadInput
 from hasten.base.seeds import seed_all
 from hasten.data.batch import inputs_of, select, size_of
+from hasten.data.loading.streams import Stream
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
+from hasten.training.recipe import training_of
 from hasten.training.task import Task
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -115,8 +117,12 @@ def _is_double(value: Tensor) -> bool:
 
 def check_last_batch(task: Task, model: nn.Module, seen: Seen) -> None:
     """Raise if an epoch ends with a batch of one sample that batch norm cannot take. Changes the model's statistics."""
-    batch_size = min(task.batch_size or seen.size, seen.size)
-    if seen.size % batch_size != (0 if batch_size == 1 else 1):
+    given = training_of(task)
+    if isinstance(given, Stream) or given.drop_last:
+        return
+    size = len(given)
+    batch_size = min(task.batch_size or size, size)
+    if size % batch_size != (0 if batch_size == 1 else 1):
         return
     if not any(isinstance(module, _BATCH_NORMS) for module in model.modules()):
         return
@@ -126,9 +132,9 @@ def check_last_batch(task: Task, model: nn.Module, seen: Seen) -> None:
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
-        good = next((size for size in range(batch_size + 1, seen.size) if seen.size % size != 1), seen.size)
-        advice = f"Choose another batch_size, for example {good}." if seen.size > 1 else "Add training data."
+        good = next((other for other in range(batch_size + 1, size) if size % other != 1), size)
+        advice = f"Choose another batch_size, for example {good}." if size > 1 else "Add training data."
         raise BadInput(
-            f"batch norm needs more than one value per channel; found a batch of a single sample, since {seen.size} "
+            f"batch norm needs more than one value per channel; found a batch of a single sample, since {size} "
             f"samples are cut into batches of {batch_size}. {advice}"
         ) from error

@@ -10,7 +10,7 @@ from hasten.data.batch import target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import class_dimension
-from hasten.training.metrics import OVER_CLASSES, Quality
+from hasten.training.metrics import OVER_CLASSES, NamedQuality, Quality
 from hasten.training.task import Task
 
 _RANGE = {
@@ -27,7 +27,7 @@ _IN_PERCENT = ("accuracy", "f1", "auroc")
 _JUDGED = 16
 
 
-def check_target(task: Task, quality: Quality) -> None:
+def check_target(task: Task, quality: Quality | NamedQuality) -> None:
     """Raise if the metric cannot reach the target.
 
     Raises:
@@ -75,13 +75,14 @@ def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | Non
                 "give a function that builds a torchmetrics metric, for example BinaryAccuracy."
             )
     judged = output.detach() if isinstance(output, Tensor) else output
+    size = len(seen.ids) if seen.size is None else seen.size
     try:
         # As many samples as an evaluation has, up to some: a metric may need several.
-        for _ in range(max(1, min(seen.size, _JUDGED) // len(target))):
+        for _ in range(max(1, min(size, _JUDGED) // len(target))):
             quality.add(judged, target)
         quality.value(0.0)
     except Exception as error:
-        few = f" The {seen.part} data have {seen.size} sample{'s' * (seen.size > 1)}." if seen.size < _JUDGED else ""
+        few = f" The {seen.part} data have {size} sample{'s' * (size > 1)}." if size < _JUDGED else ""
         raise failure(must, error, f"Choose another metric, or give more data.{few}") from error
     if quality.name == "auroc" and seen.part == "validation" and len(seen.ids) == seen.size:
         labels = seen.targets.unique()
