@@ -1,7 +1,6 @@
 """Whatever the data are, 50 steps equal the hand-written loop bit for bit, and a resumed run equals an unbroken one."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from torch.utils.data import (
 )
 
 from hasten import Data, Stop, Task, Update
-from hasten.base.records.run import Progress
+from hasten.base.errors import BadInput
+from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
 from hasten.training.checkpoint import load_checkpoint, save_checkpoint
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
@@ -161,10 +161,8 @@ def model() -> nn.Module:
 
 def task(data: Any, **changes: Any) -> Task:
     made = data if isinstance(data, Data) else Data(train=data, valid=ARRAYS)
-    return replace(
-        Task(name="forms", data=made, model=model, update=Update(optimizer="adam", lr=1e-2), stop=Stop(steps=STEPS)),
-        **changes,
-    )
+    given = {"update": Update(optimizer="adam", lr=1e-2), "stop": Stop(steps=STEPS)} | changes
+    return Task(name="forms", data=made, model=model, **given)
 
 
 def by_hand(loader: Any, steps: int = STEPS) -> tuple[list[float], nn.Module]:
@@ -214,3 +212,37 @@ def test_a_resumed_run_equals_an_unbroken_one(form: str, steps: int, tmp_path: P
     load_checkpoint(rest, HEAD, tmp_path / "a")
     assert trained(rest) == losses[steps:]
     assert equal(rest.model, whole.model)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Data(train=batches(), valid=ARRAYS), "must be iterable many times.*without calling it"),
+        (lambda: Data(train=3, valid=ARRAYS), "must be a map-style data set, a DataLoader"),
+        (lambda: Data(train=ARRAYS, valid=ARRAYS, steps_per_epoch=3), "steps_per_epoch has no effect"),
+        (lambda: task(Data(train=ARRAYS)), "needs validation data or its own evaluation"),
+        (lambda: task(DataLoader(ARRAYS, 8), batch_size=9), "is 9 and your DataLoader's is 8"),
+        (lambda: task(EveryOther(), batch_size=9), "no effect on training data that come as batches"),
+        (lambda: baseline(task(list)), "must give at least one batch"),
+    ],
+)
+def test_what_cannot_be_data_is_refused(make: Callable[[], Any], match: str) -> None:
+    with pytest.raises(BadInput, match=match):
+        make()
+
+
+def test_an_endless_stream_has_epochs_of_so_many_steps() -> None:
+    run = build(
+        baseline(task(Data(train=Endless(), valid=ARRAYS, steps_per_epoch=4), stop=Stop(epochs=3), batch_size=8))
+    )
+    events = list(train(run))
+    assert [event.step for event in events if isinstance(event, Evaluation)] == [4, 8, 12]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason is StopReason.EPOCHS
+
+
+def test_validate_decides_by_the_value_named_metric() -> None:
+    made = task(Data(train=EveryOther()), validate=lambda net: {"score": 2.0, "loss": 1.0}, metric="score",
+                higher_is_better=True, stop=Stop(epochs=2))  # fmt: skip
+    found = [event for event in train(build(baseline(made))) if isinstance(event, Evaluation)]
+    assert [(event.metric, event.valid_loss, event.values["score"]) for event in found] == [(2.0, 1.0, 2.0)] * 2

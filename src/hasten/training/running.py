@@ -15,7 +15,9 @@ from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.base.user_code import location_of, message_of, sample_of
 from hasten.training.checkpoint import Best, Loaded
+from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
+from hasten.training.lazy import initialize_lazy
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
@@ -66,6 +68,8 @@ def run_training(
                     saving.stop_recording()
                 else:
                     _check_replay(run, loaded, saving, show)
+            for text in data_notes(recipe, saved=folder is not None):
+                saving.note(text)
             saving.keep(_started(run, plan))
             finished = _trained(run, saving)
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
@@ -122,6 +126,7 @@ def _fresh_model(run: Session, best: Best) -> nn.Module:
     """Return another plain model with the best weights, beside the one of the run."""
     with preserved():
         model = run.recipe.task.model()
+        initialize_lazy(model, run.recipe.forward.predict, run.recipe.subject.batch)
         for surgery in run.recipe.model:
             model = surgery.change(model)
     model.load_state_dict(best.weights)

@@ -47,7 +47,7 @@ Given: TypeAlias = Samples | Stream
 
 def is_by_number(data: object) -> bool:
     """Return whether samples are read by number: a map-style data set, also one without a length."""
-    if isinstance(data, DataLoader | IterableDataset):
+    if isinstance(data, DataLoader | IterableDataset | type):  # a class is a function that makes an iterable
         return False
     return isinstance(data, Dataset) or (hasattr(data, "__getitem__") and hasattr(data, "__len__"))
 
@@ -121,13 +121,8 @@ def length_of(data: object) -> int | None:
         return None
 
 
-def what_resume_repeats(given: Given, *, epochs_end: bool) -> str | None:
-    """Return why a run that resumes cannot have the batches of an unbroken one, or None if it has them.
-
-    Args:
-        given: the training data.
-        epochs_end: whether an epoch is a pass over the data.
-    """
+def why_resume_differs(given: Given) -> str | None:
+    """Return why a run that resumes cannot have the batches of an uninterrupted one, or None if it has them."""
     if isinstance(given, Samples):
         own = given.given
         if own is not None and own.persistent_workers and draws(own):

@@ -135,7 +135,7 @@ class Opened:
 
 def is_function(source: object) -> bool:
     """Return whether the data are a function that returns an iterable, not an iterable itself."""
-    return callable(source) and not hasattr(source, "__iter__")
+    return isinstance(source, type) or (callable(source) and not hasattr(source, "__iter__"))
 
 
 def first_of_stream(stream: Stream, samples: int | None = None) -> Batch:
