@@ -42,7 +42,9 @@ class Metric:
     package: str = ""
 
 
-def metric_of(recipe: Recipe, quality: Quality | NamedQuality, objective: Objective, classes: int, copier: Copier) -> Metric:
+def metric_of(
+    recipe: Recipe, quality: Quality | NamedQuality, objective: Objective, classes: int, copier: Copier
+) -> Metric:
     """Return the lines of the metric of a task.
 
     Raises:
