@@ -8,8 +8,9 @@ from torch import Tensor
 from hasten.base.records.run import TaskFacts
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.batch import Batch, has_target, inputs_of, target_of, tensors_of
-from hasten.training.loss import ClassLoss, class_dimension, loss_function
-from hasten.training.recipe import Recipe, baseline, call_model
+from hasten.training.loss import ClassLoss, class_dimension
+from hasten.training.output import compared
+from hasten.training.recipe import Recipe, baseline
 from hasten.training.task import Task, quality_of
 
 
@@ -38,13 +39,13 @@ def task_facts(recipe: Recipe) -> TaskFacts:
 
 def _target(task: Task, raw: Batch) -> str:
     """Return the shape of a target; of labels, the number of classes that the model tells apart."""
-    loss, target = loss_function(task.loss), target_of(raw)
+    loss, target = baseline(task).forward.loss, target_of(raw)
     if not isinstance(loss, ClassLoss) or (isinstance(target, Tensor) and target.is_floating_point()):
         return _shape(target)
     batch = baseline(task).subject.batch()
     with preserved(), torch.no_grad():
         seed_all(task.seed)
-        output = call_model(task.model().eval(), batch)
+        output = compared(baseline(task).forward.predict(task.model().eval(), batch))
     classes = f"{output.shape[class_dimension(output, target_of(batch), loss.class_dim)]} classes"
     return f"{_shape(target)} of {classes}" if isinstance(target, Tensor) and target.ndim > 1 else classes
 

@@ -177,11 +177,16 @@ class Quality(Direction):
         """Whether it looks at outputs and targets; the validation loss itself does not."""
         return self.name != "loss"
 
+    @property
+    def takes_scores(self) -> bool:
+        """Whether it takes what a loss compares, and not, as a plain function, whatever the model returned."""
+        return not isinstance(self._metric, MeanOfBatches)
+
     def add(self, output: Any, target: Any) -> None:
         """Take one batch of outputs and targets into account; a plain function gets the whole output."""
         if not self.compares:
             return
-        if not isinstance(self._metric, MeanOfBatches):
+        if self.takes_scores:
             output = compared(output)
         if self.name in OVER_CLASSES:
             dim = class_dimension(output, target, self._class_dim)

@@ -16,14 +16,18 @@ from hasten.data.loading.given import Given, checked_length, in_own_order, lengt
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.streams import Stream, first_of_stream
+from hasten.training.additivity import find_counting
 from hasten.training.contexts import ContextFactory
-from hasten.training.loss import LossFunction, OfReturned, loss_function
+from hasten.training.lazy import initialize_lazy
+from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps
 from hasten.training.task import Task, Update, no_task
 from hasten.training.transforms import GradientTransform, Parameters, PostStep, Stateless
+
+_TRIED = 8  # samples
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
 Function: TypeAlias = Callable[..., Any]
@@ -143,6 +147,7 @@ class Recipe:
         def build() -> nn.Module:
             seed_all(task.seed)
             model = task.model()
+            initialize_lazy(model, self.forward.predict, lambda: load(2))
             for surgery in self.model:
                 model = surgery.change(model)
             return model
@@ -280,6 +285,18 @@ def forward_of(task: Task) -> Forward:
     if task.loss == "model":
         return Forward(predict=task.predict or call_with_all, loss=OfReturned(own_loss))
     return Forward(predict=task.predict or call_model, loss=loss_function(task.loss))
+
+
+def counted(recipe: Recipe) -> Recipe:
+    """Return the recipe with what the mean of its loss divides by, found by trying it on a few samples.
+
+    Cost: some forward passes of up to eight samples, once, and only for a loss of one's own.
+    """
+    loss = recipe.forward.loss
+    if not isinstance(loss, OfMean | OfReturned) or loss.counting is not None:
+        return recipe
+    model, batch = recipe.subject.fresh_model(), recipe.subject.batch(_TRIED)
+    return recipe.with_forward(loss=with_counting(loss, find_counting(loss, recipe.forward.predict, model, batch)))
 
 
 def training_of(task: Task) -> Given:

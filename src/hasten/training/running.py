@@ -17,6 +17,7 @@ from hasten.base.user_code import location_of, message_of, sample_of
 from hasten.training.checkpoint import Best, Loaded
 from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
+from hasten.training.lazy import initialize_lazy
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
@@ -125,6 +126,7 @@ def _fresh_model(run: Session, best: Best) -> nn.Module:
     """Return another plain model with the best weights, beside the one of the run."""
     with preserved():
         model = run.recipe.task.model()
+        initialize_lazy(model, run.recipe.forward.predict, run.recipe.subject.batch)
         for surgery in run.recipe.model:
             model = surgery.change(model)
     model.load_state_dict(best.weights)

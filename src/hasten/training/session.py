@@ -21,6 +21,7 @@ from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
 from hasten.data.loading.order import sequential
 from hasten.data.loading.streams import Stream
 from hasten.training.contexts import Contexts
+from hasten.training.lazy import initialize_lazy
 from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
@@ -293,6 +294,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     task.data.rewind()
     seed_all(seed)
     model = task.model()
+    initialize_lazy(model, recipe.forward.predict, recipe.subject.batch)
     state = random_state()
     for surgery in recipe.model:
         model = surgery.change(model)

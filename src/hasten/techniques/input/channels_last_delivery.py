@@ -30,7 +30,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.batch import changed_in_turn, inputs_of
+from hasten.data.batch import changed_in_turn, tensors_of
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
 from hasten.techniques.source import Source
 from hasten.training.effects import Seen, kept_channels_last
@@ -61,7 +61,7 @@ class ChannelsLastDelivery:
             return "the model has no 2-dimensional convolution"
         with preserved():
             batch = changed_in_turn(recipe.subject.raw_batch(_LOOK), recipe.input.batch_transforms)
-        images = [column for column in inputs_of(batch) if column.ndim == 4]
+        images = [column for column in tensors_of(batch) if column.ndim == 4]
         if not images:
             return "the batches have no images: (batch, channels, height, width)"
         if all(map(is_channels_last, images)):

@@ -1,6 +1,6 @@
 """Checks of a data set alone: its length, the form of its samples, and that their values are finite."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -14,8 +14,10 @@ from hasten.base.errors import BadInput
 from hasten.data.batch import Batch, has_target, nbytes_of, select, stack, target_of, tensors_of
 from hasten.data.loading.gather import take, why_not
 from hasten.data.loading.given import Given, Samples, is_by_number
+from hasten.data.loading.loaders import collated
 from hasten.data.loading.sample_randomness import changed_by_reading
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
+from hasten.data.tree import is_record
 from hasten.training.check.failure import failure
 from hasten.training.task import Data
 
@@ -124,7 +126,7 @@ def _length(dataset: Dataset[Any], part: str) -> int:
 def _read(given: Samples, ids: Tensor, part: str) -> Batch:
     """Return samples as one batch, reading them one by one as torch's loader does."""
     dataset = given.dataset
-    if given.collate is not default_collate:
+    if given.collate is not default_collate or not _is_row(dataset, ids, part):
         return _collated(given, ids, part)
     samples: list[tuple[Tensor, ...]] = []
     for index in ids.tolist():
@@ -142,6 +144,18 @@ def _read(given: Samples, ids: Tensor, part: str) -> Batch:
     return stack(samples)
 
 
+def _is_row(dataset: Dataset[Any], ids: Tensor, part: str) -> bool:
+    """Return whether a sample is a plain row, or meant as one: a tuple, or nothing that can be collated as it is."""
+    index = int(ids[0])
+    try:
+        sample = dataset[index]
+    except Exception as error:
+        raise failure(f"sample {index} of the {part} data must be readable", error) from error
+    if isinstance(sample, (tuple, list)):
+        return not any(isinstance(value, (Mapping, tuple, list, str)) for value in sample) and len(sample) > 1
+    return not (isinstance(sample, (Tensor, np.ndarray, Mapping)) or is_record(sample))
+
+
 def _collated(given: Samples, ids: Tensor, part: str) -> Batch:
     read: list[Any] = []
     for index in ids.tolist():
@@ -150,7 +164,7 @@ def _collated(given: Samples, ids: Tensor, part: str) -> Batch:
         except Exception as error:
             raise failure(f"sample {index} of the {part} data must be readable", error) from error
     try:
-        return given.collate(read)
+        return collated(given.collate(read))
     except Exception as error:
         must = f"the collate function must make a batch of {len(read)} samples of the {part} data"
         raise failure(must, error) from error
