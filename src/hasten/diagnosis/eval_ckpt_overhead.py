@@ -11,6 +11,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent, seconds
 from hasten.diagnosis.rule import Outcome, recheck, severity, speedup
 
+UNTREATED = "how often to evaluate is a setting of the task"
+"""Why no technique treats it."""
+
 _SHARE = 0.10
 
 

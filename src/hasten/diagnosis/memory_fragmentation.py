@@ -11,6 +11,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis.rule import Outcome, recheck
 
+UNTREATED = "a setting of the process that must be set before it starts"
+"""Why no technique treats it."""
+
 _UNUSED = 0.3
 _FILLED = 0.5  # unused reserved memory does not matter while most of the memory is free
 

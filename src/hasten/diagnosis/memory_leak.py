@@ -12,6 +12,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import nbytes
 from hasten.diagnosis.rule import Outcome, recheck
 
+UNTREATED = "in the user's own code"
+"""Why no technique treats it."""
+
 _BYTES, _MANY_BYTES = 100 * 10**6, 10**9
 _UNPLANNED_STEPS = 10_000
 

@@ -10,6 +10,9 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity
 
+UNTREATED = "the widths of the model are its owner's"
+"""Why no technique treats it."""
+
 
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where padded sizes would be faster."""

@@ -11,6 +11,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
 
+UNTREATED = "checkpointing is in the user's own model"
+"""Why no technique treats it."""
+
 _ROOM = 0.7
 
 

@@ -10,6 +10,9 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.diagnosis.rule import Outcome, recheck, severity, speedup
 
+UNTREATED = "shapes vary in the user's own data or model"
+"""Why no technique treats it."""
+
 _PER_STEP = 0.01
 
 

@@ -12,6 +12,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis.rule import COMPUTE, Outcome, recheck, severity, speedup
 
+UNTREATED = "in the user's own code"
+"""Why no technique treats it."""
+
 _SHARE = 0.01
 _EXPLAINS_FROM = 0.2
 """Share of step time from which an anti-pattern explains other findings."""

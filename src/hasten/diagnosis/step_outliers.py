@@ -11,6 +11,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
 
+UNTREATED = "many causes; the finding's advice depends on the one that was measured"
+"""Why no technique treats it."""
+
 _TIMES = 2.0
 _FEWEST = 3
 

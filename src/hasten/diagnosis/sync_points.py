@@ -10,6 +10,9 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.diagnosis.rule import Outcome, recheck, severity
 
+UNTREATED = "in the user's own code"
+"""Why no technique treats it."""
+
 _PER_STEP = 1.0
 
 

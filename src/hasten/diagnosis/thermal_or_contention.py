@@ -11,6 +11,9 @@ from hasten.base.records.profile import Profile
 from hasten.base.units import percent
 from hasten.diagnosis.rule import Outcome, recheck, severity
 
+UNTREATED = "the machine, not the training, has to change"
+"""Why no technique treats it."""
+
 _FOREIGN = 0.10
 _CLOCK = 0.85
 _HOT_C = 82.0

@@ -15,6 +15,9 @@ from hasten.base.records.signals import Loading
 from hasten.diagnosis import input_bound
 from hasten.diagnosis.rule import Outcome
 
+UNTREATED = "the order of the data is its owner's"
+"""Why no technique treats it."""
+
 _SKEW = 2.5
 
 

@@ -27,7 +27,7 @@ class Between:
     """What a training does between its steps: seconds of one evaluation, of one checkpoint, and how often."""
 
     evaluation_s: float
-    steps_per_evaluation: float
+    steps_per_evaluation: int | None  # None where a stream has no end
     checkpoint_s: float
 
 
@@ -44,7 +44,7 @@ def time_between(run: Session, stop: Stop) -> Between:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         checkpoint_s = _duration_s(partial(save_checkpoint, run, {}, path))
-    steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch or math.inf  # a stream without an end
+    steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch
     return Between(evaluation_s, steps, checkpoint_s)
 
 
@@ -52,7 +52,7 @@ def part_times(found: Anatomy, between: Between) -> tuple[PartTime, ...]:
     """Return every part of a training with its seconds per step and its share of all of them."""
     step_s = found.step_s.value
     named = dict(zip(PARTS, found.parts_s, strict=True)) | {
-        "evaluation": between.evaluation_s / between.steps_per_evaluation,
+        "evaluation": between.evaluation_s / (between.steps_per_evaluation or math.inf),
         "checkpoint": between.checkpoint_s * step_s / CHECKPOINT_EVERY_S,
         "hiccups": found.hiccups_s,
     }

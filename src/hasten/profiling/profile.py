@@ -153,7 +153,7 @@ def _look(profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path
         build_s=profiled.build_s,
         first_step_s=float(timed.times[0].sum()),
         evaluation_s=between.evaluation_s,
-        steps_per_evaluation=between.steps_per_evaluation,
+        steps_per_evaluation=between.steps_per_evaluation or 0,
         checkpoint_s=between.checkpoint_s,
         spread=timed.spread,
         load=timed.load,
