@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hasten.api import eject, eject_diff, load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
+    from hasten.loops.apply import apply
+    from hasten.loops.apply_lightning import lightning_apply
+    from hasten.loops.apply_transformers import transformers_apply
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "apply": "hasten.loops.apply",
+    "lightning_apply": "hasten.loops.apply_lightning",
+    "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
     "eject": "hasten.api",
     "eject_diff": "hasten.api",
@@ -53,14 +59,17 @@ __all__ = [
     "Stop",
     "Task",
     "Update",
+    "apply",
     "eject",
     "eject_diff",
+    "lightning_apply",
     "lightning_watch",
     "load_plan",
     "profile",
     "run",
     "save_plan",
     "train",
+    "transformers_apply",
     "transformers_watch",
     "tune",
     "watch",

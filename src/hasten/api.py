@@ -30,7 +30,7 @@ from hasten.techniques.old_names import current_name
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check
-from hasten.training.recipe import Recipe, baseline
+from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.task import Task
@@ -282,7 +282,7 @@ def _options(
 
 
 def _baseline(task: Task, machine: Machine) -> Recipe:
-    return baseline(task, device="cuda" if machine.gpu is not None else "cpu")
+    return counted(baseline(task, device="cuda" if machine.gpu is not None else "cpu"))
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:

@@ -93,12 +93,40 @@ def invoke() -> Invoke:
     return lambda *words: CliRunner().invoke(app, list(words))
 
 
-def test_bare_hasten_shows_the_help_with_every_command(invoke: Invoke) -> None:
+def test_bare_hasten_in_an_empty_folder_shows_the_help_with_every_command(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = invoke()
     assert result.exit_code == 0
     assert result.output == invoke("--help").output
-    for name in ("run", "train", "profile", "tune", "techniques", "machine", "report"):
+    for name in ("run", "train", "profile", "watch", "tune", "techniques", "machine", "report", "eject"):
         assert f"│ {name} " in result.output
+
+
+def test_bare_hasten_names_the_command_for_what_lies_here(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def task(): ...\n")
+    assert "hasten run mine.py  # a task" in invoke().output
+
+
+@pytest.mark.parametrize("command", ["profile", "watch"])
+def test_a_script_gets_its_own_arguments_and_ends_the_command(command: str, invoke: Invoke, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import sys\nsys.exit(0 if sys.argv[1:] == ['--debug', '--steps', '3'] else 9)\n")
+    result = invoke(command, str(script), "--debug", "--steps", "3")
+    assert result.exit_code == 0
+    assert "no profile: the script ended before it imported torch" in result.output
+    assert invoke(command, str(script)).exit_code == 9
+
+
+def test_watching_a_task_names_the_command_that_profiles_it(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def task(): ...\n")
+    result = invoke("watch", str(tmp_path / "mine.py"))
+    assert result.exit_code == 2
+    assert "not a training script but a task" in result.output
 
 
 @pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "techniques", "machine", "report"])

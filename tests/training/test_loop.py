@@ -135,7 +135,7 @@ def test_a_loader_that_ends_early_is_an_error() -> None:
     short = replace(recipe, input=replace(recipe.input, loader=lambda dataset, size: lambda ids: iter(())))
     run = build(short)
     run.position.offset = 8
-    with pytest.raises(BadInput, match="must hand out 50 samples"):
+    with pytest.raises(BadInput, match="must have 50 samples"):
         list(train(run))
 
 

@@ -58,6 +58,17 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
+def same_random_state(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two states of the global generators of the CPU are equal."""
+    first, second = one["numpy"], other["numpy"]
+    return (
+        torch.equal(one["torch"], other["torch"])
+        and one["python"] == other["python"]
+        and torch.equal(first["keys"], second["keys"])
+        and (first["position"], first["cached"]) == (second["position"], second["cached"])
+    )
+
+
 @contextmanager
 def preserved() -> Generator[None]:
     """Leave every global generator as it was found, also when the body fails."""

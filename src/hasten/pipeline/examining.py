@@ -12,6 +12,7 @@ from hasten.base.records.profile import Profile
 from hasten.base.stages import Guarantee
 from hasten.diagnosis.diagnose import diagnose
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S, profile_in_depth
+from hasten.techniques.applying import why_refused
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe
 
@@ -56,7 +57,7 @@ def usable_cards(recipe: Recipe, machine: Machine, *, against: Collection[str], 
         for kind in techniques().values()
         if kind.card.name not in without
         and any(symptom in against for symptom in kind.card.treats)
-        and kind().refuse(recipe, machine) is None
+        and why_refused(kind(), recipe, machine) is None
     ]
     return sorted(cards, key=lambda card: _LIGHTEST_FIRST.index(card.guarantee))
 

@@ -9,6 +9,7 @@ import psutil
 
 from hasten.base.records.signals import Loading
 from hasten.data.batch import tensors_of
+from hasten.data.loading.given import length_of
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.profiling.machine_load import process_cpu_s
 from hasten.profiling.sample_profile import change_times, sample_reading
@@ -25,7 +26,9 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
         run: a session; its place moves on.
         budget_s: seconds, roughly: what has begun is ended.
     """
-    reading = sample_reading(run.recipe.task.data.train, run.samples, budget_s=budget_s / 2)
+    dataset, per_batch = run.recipe.subject.train, run.recipe.input.batch_size
+    size = length_of(dataset)
+    reading = None if dataset is None or size is None else sample_reading(dataset, size, budget_s=budget_s / 2)
     fetched, pinned = run.fetched(), None
     for ids, batch in islice(fetched, _FIRST):
         pinned = all(tensor.is_pinned() for tensor in tensors_of(batch)) if not run.recipe.device.is_host else None
@@ -44,16 +47,16 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
     disk_after = _read_bytes()
     done = [after - before for before, after in zip(work, _work_s(workers), strict=True)]
     return Loading(
-        sample_s=reading.sample_s,
+        sample_s=spent_s / count / per_batch if reading is None else reading.sample_s,
         batch_s=spent_s / count,
         cpu_share=(process_cpu_s() - cpu_s) / with_core_s,
         read_bytes_per_s=None if disk is None or disk_after is None else (disk_after - disk) / spent_s,
         workers=len(workers),
         worker_skew=max(done) * len(done) / sum(done) if len(done) > 1 and sum(done) > 0 else None,
         pinned=pinned,
-        sample_waits=reading.waits,
-        hot=reading.hot,
-        collate_s=reading.collate_s,
+        sample_waits=None if reading is None else reading.waits,
+        hot="" if reading is None else reading.hot,
+        collate_s=None if reading is None else reading.collate_s,
         change_s=change_times(run),
         ahead=run.recipe.input.ahead > 0,
     )

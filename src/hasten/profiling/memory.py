@@ -25,6 +25,8 @@ from hasten.training.step import step
 
 _SMALLEST_BATCH = 2  # batch normalization cannot train on one sample
 _FILL = 0.9
+_UNKNOWN = 2**30
+"""Samples of an epoch whose number only its iteration tells."""
 _WATCHED_STEPS = 30
 _FOR_A_TREND = 15
 _TREND_S, _LONG_TREND_S = 2.0, 8.0
@@ -54,7 +56,7 @@ def memory_account(
     available = available_bytes(run, machine) + measured
     watched = watched_step(run, batch)
     model = PeakModel(small.second, watched) if small.second.size != size else small
-    largest = model.largest(_FILL * available, most=max(run.samples, size))
+    largest = model.largest(_FILL * available, most=max(run.samples or _UNKNOWN, size))
     tried = max(size, min(largest, floor(size * budget_s / step_s)))
     verified, remark = _verified(run, batch, tried) if tried > size else (measured, "")
     if not model.exact:

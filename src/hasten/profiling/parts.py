@@ -1,5 +1,6 @@
 """Time of a training per step: the parts of the step, and evaluation and checkpoints between steps."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,7 @@ class Between:
     """What a training does between its steps: seconds of one evaluation, of one checkpoint, and how often."""
 
     evaluation_s: float
-    steps_per_evaluation: int
+    steps_per_evaluation: float
     checkpoint_s: float
 
 
@@ -43,8 +44,7 @@ def time_between(run: Session, stop: Stop) -> Between:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         checkpoint_s = _duration_s(partial(save_checkpoint, run, {}, path))
-    steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch
-    assert steps is not None, "a task evaluates every so many steps, or after each epoch of known length"
+    steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch or math.inf  # a stream without an end
     return Between(evaluation_s, steps, checkpoint_s)
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, default_collate
 
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import to_device
+from hasten.data.loading.streams import samples_in
 from hasten.machine.scheduling import waited_for_core_s
 from hasten.profiling.best_effort import Reason, or_reason
 from hasten.training.session import Session
@@ -73,7 +74,8 @@ def change_times(run: Session) -> dict[str, float]:
     ours = run.recipe.input
     if not (ours.augment or ours.batch_transforms):
         return {}
-    ids, raw = next(iter(run.train_fetch(torch.arange(min(ours.batch_size, run.samples)))))
+    raw = run.recipe.subject.raw_batch(ours.batch_size)
+    ids = torch.arange(samples_in(raw))
     batch, found = to_device(raw, run.recipe.device.name), dict[str, float]()
     draws = Draws(run.seed, run.position.epoch, ids)
     changes = [

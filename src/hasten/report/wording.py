@@ -103,8 +103,13 @@ def machine_line(machine: Machine) -> str:
 
 def data_line(task: TaskFacts) -> str:
     """Return the size of the data and of the model, in one line."""
-    samples = f"{whole(task.train_samples)} training and {whole(task.valid_samples)} validation samples"
+    known = {"training": task.train_samples, "validation": task.valid_samples}
+    samples = f"{' and '.join(f'{_number(size)} {part}' for part, size in known.items())} samples"
     return f"{samples}, {task.sample_shape}; {count(task.parameters)} parameters"
+
+
+def _number(size: int | None) -> str:
+    return "an unknown number of" if size is None else whole(size)
 
 
 def training_line(task: TaskFacts) -> str:

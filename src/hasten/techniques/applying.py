@@ -141,11 +141,15 @@ def plan_of(task: str, chosen: Iterable[Technique | type[Technique] | str]) -> P
 
 
 def why_refused(one: Technique, recipe: Recipe, machine: Machine) -> str | None:
-    """Return why a technique refuses a recipe, or None. What it raises when it tries the model is a reason, too."""
+    """Return why a technique refuses a recipe, or None.
+
+    A batch of a form that it cannot use, a fact that nobody knows, and what it raises when it tries the model are
+    reasons, too.
+    """
     try:
         return one.refuse(recipe, machine)
-    except HastenError:
-        raise
+    except HastenError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001  (it runs the person's model)
         layer = layer_of(error)
         where = f" in the layer {layer!r}" if layer else ""

@@ -9,6 +9,7 @@ from torch import Tensor, nn, optim
 
 from hasten.base.errors import HastenError, Refused
 from hasten.base.seeds import preserved
+from hasten.training.effects import Seen, has_check, watched, without_effect
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.training.step import step
@@ -18,20 +19,26 @@ LONGEST_MESSAGE = 300
 
 
 def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None:
-    """Make the first step of the last recipe, and predict one validation batch, on a session of its own.
+    """Make the first steps of the last recipe, and predict one validation batch, on a session of its own.
 
-    The global random generators and the person's model stay as they are. It costs building the model and one step; only
-    after a failure are the recipes before it tried as well, to find the technique.
+    The global random generators and the person's model stay as they are. It costs building the model and one step, and
+    a second one where a technique says what its effect is; only after a failure are the recipes before it tried as
+    well, to find the technique.
 
     Args:
         applied: each technique, in order, with the recipe up to and including it.
         recipe: the one without any of them.
 
     Raises:
-        Refused: names the first technique with which the step fails, the layer, and what was raised.
+        Refused: names the first technique with which the step fails, the layer, and what was raised; or a technique
+            that has no effect.
     """
-    why = why_it_fails(applied[-1][1]) if applied else None
+    techniques = [one for one, _ in applied]
+    seen = Seen() if any(map(has_check, techniques)) else None
+    why = why_it_fails(applied[-1][1], seen) if applied else None
     if why is None:
+        for name, reason in without_effect(techniques, seen).items() if seen is not None else ():
+            raise Refused(f"{name} has no effect on {recipe.subject.name!r}: {reason}. Leave it out of the plan.")
         return
     before = why_it_fails(recipe)
     if before is not None:
@@ -50,14 +57,21 @@ def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None
     )
 
 
-def why_it_fails(recipe: Recipe) -> str | None:
-    """Return where and how the first step or the first validation batch of a recipe fails, or None."""
+def why_it_fails(recipe: Recipe, seen: Seen | None = None) -> str | None:
+    """Return where and how the first step or the first validation batch of a recipe fails, or None.
+
+    Args:
+        recipe: is built.
+        seen: filled with what a step after the first one does.
+    """
     run = None
     with preserved():
         try:
             run = build(recipe)
             _first_step(run)
             _first_validation(run)
+            if seen is not None:
+                _look(run, seen)
         except Exception as error:  # noqa: BLE001  (models, losses and techniques are anybody's code)
             return f"{_place(error, run)}: {error_text(error)}"
     return None
@@ -95,6 +109,17 @@ def _first_step(run: Session) -> None:
         _, batch = next(run.batches())
         run.set_learning_rate()
         step(run, batch)
+
+
+def _look(run: Session, seen: Seen) -> None:
+    """Record one more step; the loader stays open meanwhile, with its workers."""
+    run.model.train()
+    batches = run.batches()
+    with run.contexts:
+        _, batch = next(batches)
+        run.set_learning_rate()
+        with watched(seen):
+            step(run, batch)
 
 
 def _first_validation(run: Session) -> None:

@@ -4,11 +4,14 @@ import math
 
 import torch
 
+from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Progress
+from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.data.batch import target_of
 from hasten.training.final_weights import final_weights
 from hasten.training.loss import Loss, as_numbers, totals
+from hasten.training.metrics import Quality
 from hasten.training.session import Session
 
 
@@ -23,14 +26,13 @@ def report(run: Session, done: list[Loss]) -> Progress:
     for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
         run.stop_state.loss_sum += total
         run.stop_state.loss_count += count
-    samples = run.position.epoch * run.samples + run.position.offset
     done.clear()
     return Progress(
         step=run.position.step,
         epoch=run.position.epoch,
         elapsed_s=run.position.elapsed_s,
         losses=tuple(finite(mean) if count else 0.0 for mean, count in zip(means, counts, strict=True)),
-        samples_per_s=samples / run.position.elapsed_s,
+        samples_per_s=run.position.samples_used / run.position.elapsed_s,
         parts=parts,
     )
 
@@ -38,10 +40,15 @@ def report(run: Session, done: list[Loss]) -> Progress:
 def evaluate(run: Session) -> Evaluation:
     """Evaluate the model on the validation data and update what the stop rules and the schedule remember.
 
-    The session is whole when this returns: what the next step depends on includes this evaluation.
+    The session is whole when this returns: what the next step depends on includes this evaluation. The global random
+    generators stay as they are, so that training does not depend on how often it is evaluated.
+
+    Raises:
+        BadInput: if `Task.validate` does not return the metric.
     """
-    valid_loss, parts = _validation_loss(run)
-    stop_state, metric = run.stop_state, run.quality.value(valid_loss)
+    with preserved():
+        valid_loss, metric, parts, values = _judged(run)
+    stop_state = run.stop_state
     best = run.quality.is_better(metric, stop_state.best)
     train_loss = finite(stop_state.loss_sum / stop_state.loss_count) if stop_state.loss_count else None
     stop_state.train_loss_before, stop_state.train_loss = stop_state.train_loss, train_loss
@@ -51,17 +58,39 @@ def evaluate(run: Session) -> Evaluation:
         stop_state.best, stop_state.best_step = metric, run.position.step
     stop_state.evaluation_pending = False
     if run.plateau is not None:
+        if valid_loss is None:
+            raise BadInput(
+                "a schedule that follows the validation loss needs one; Task.validate returned no 'loss'. Return it "
+                "under that name, give Data(valid=...), or choose another schedule."
+            )
         run.plateau.see(valid_loss)
     return Evaluation(
         step=run.position.step,
         epoch=run.position.epoch,
         elapsed_s=run.position.elapsed_s,
         train_loss=train_loss,
-        valid_loss=finite(valid_loss),
+        valid_loss=None if valid_loss is None else finite(valid_loss),
         metric=finite(metric),
         best=best,
         parts=parts,
+        values=values,
     )
+
+
+def _judged(run: Session) -> tuple[float | None, float, dict[str, float | None], dict[str, float | None]]:
+    """Return the validation loss, the metric, the loss's named terms, and what `Task.validate` returned."""
+    valid_loss, parts = (None, {}) if run.validation is None else _validation_loss(run)
+    if isinstance(run.quality, Quality):
+        assert valid_loss is not None, "a task without its own evaluation has validation data"
+        return valid_loss, run.quality.value(valid_loss), parts, {}
+    validate = run.recipe.task.validate
+    assert validate is not None, "only an evaluation of the person's own has named values"
+    run.model.eval()
+    with torch.no_grad(), final_weights(run):
+        values = run.quality.of(validate(run.model))
+    run.model.train()
+    valid_loss = values.get("loss") if valid_loss is None else valid_loss
+    return valid_loss, values[run.quality.name], parts, {name: finite(value) for name, value in values.items()}
 
 
 def _parts(done: list[Loss]) -> dict[str, tuple[float | None, ...]]:
@@ -86,7 +115,7 @@ def _validation_loss(run: Session) -> tuple[float, dict[str, float | None]]:
             total, count = total + float(loss.sum), count + float(loss.count)
             for name, term in (loss.parts or {}).items():
                 parts[name] = parts.get(name, 0.0) + float(term) * float(loss.count)
-            if run.quality.compares:
+            if isinstance(run.quality, Quality) and run.quality.compares:
                 run.quality.add(output, target_of(batch))
     run.model.train()
     if not count:

@@ -4,30 +4,42 @@ Two kinds of update keep such weights: post-steps that average, and optimizers w
 as schedule-free ones (Defazio et al., 2024, arXiv:2405.15682).
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import optim
 
-from hasten.training.session import Session
-from hasten.training.transforms import Averaging
+from hasten.training.transforms import Attached, Averaging, Parameters, PostStep
 
 
-def put_final_weights(run: Session) -> None:
+class Updated(Protocol):
+    """What has an optimizer and post-steps: a `Session`, or a loop that its owner keeps."""
+
+    optimizer: optim.Optimizer
+    named_parameters: Parameters
+
+    @property
+    def post_step(self) -> Sequence[Attached[PostStep]]:
+        """What is done after each update."""
+        ...
+
+
+def put_final_weights(run: Updated) -> None:
     """Put the weights to end with into the model; the trained ones are kept in their place."""
     _switch(run.optimizer, "eval")
     _exchange(run)
 
 
-def put_trained_weights(run: Session) -> None:
+def put_trained_weights(run: Updated) -> None:
     """Put the weights that are trained back into the model, after `put_final_weights`."""
     _exchange(run)
     _switch(run.optimizer, "train")
 
 
 @contextmanager
-def final_weights(run: Session) -> Generator[None]:
+def final_weights(run: Updated) -> Generator[None]:
     """Let the model hold the weights to end with for the body."""
     put_final_weights(run)
     try:
@@ -42,7 +54,7 @@ def _switch(optimizer: Any, mode: str) -> None:
 
 
 @torch.no_grad()
-def _exchange(run: Session) -> None:
+def _exchange(run: Updated) -> None:
     for one in run.post_step:
         if not isinstance(one.transform, Averaging):
             continue

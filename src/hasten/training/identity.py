@@ -9,12 +9,16 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, default_collate, default_convert
 
 from hasten.base.records.plan import Plan
 from hasten.data.batch import nbytes_of, tensors_of
 from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.given import Given
+from hasten.data.loading.given_loader import draws
+from hasten.data.loading.streams import Stream
 from hasten.training.description import described, described_layer
+from hasten.training.recipe import training_of, validation_of
 from hasten.training.session import Session
 
 _ALL_OF_BYTES = 2**24
@@ -35,8 +39,10 @@ def identity(run: Session, plan: Plan) -> dict[str, Any]:
         "task": task.name,
         "seed": run.seed,
         "training samples": run.samples,
-        "training data": _data(task.data.train),
-        "validation data": _data(task.data.valid),
+        "training data": _data(training_of(task)),
+        "validation data": _data(validation_of(task)),
+        "steps per epoch": task.data.steps_per_epoch,
+        "own evaluation": _object(task.validate),
         "batch size": recipe.input.batch_size,
         "augmentation": [_object(one) for one in task.augment],
         "batch transforms": [_object(one) for one in task.batch_transforms],
@@ -107,8 +113,38 @@ def _object(value: Any) -> str:
     return text
 
 
-def _data(dataset: Dataset[Any]) -> str:
-    """Describe a data set by the number of its samples and a hash of their content."""
+def _data(given: Given | None) -> str:
+    """Describe data by how they are read, the number of samples, and a hash of their content where it can be gathered.
+
+    Batches of a stream are not read.
+    """
+    if given is None:
+        return "none"
+    if isinstance(given, Stream):
+        source = given.source
+        return f"a stream: {_loader(source) if isinstance(source, DataLoader) else _object(source)}"
+    how = f", {_loader(given.given)}" if given.given is not None else ""
+    if given.given is None and given.collate is not default_collate:
+        how = f", collated by {_object(given.collate)}"
+    return f"{_content(given.dataset)}{how}"
+
+
+def _loader(loader: DataLoader[Any]) -> str:
+    """Describe what decides the batches of a `DataLoader` beside its data set."""
+    parts: dict[str, Any] = {
+        "sampler": loader.sampler if isinstance(loader.batch_sampler, BatchSampler | None) else loader.batch_sampler,
+        "collate_fn": None if loader.collate_fn in (default_collate, default_convert) else loader.collate_fn,
+        "drop_last": loader.drop_last or None,
+    }
+    is_stream = isinstance(loader.dataset, IterableDataset)
+    if is_stream or draws(loader):  # what a worker draws depends on how many there are
+        parts["num_workers"] = loader.num_workers
+    if is_stream:
+        parts["dataset"] = loader.dataset
+    return ", ".join(f"{name} {_object(value)}" for name, value in parts.items() if value is not None)
+
+
+def _content(dataset: Dataset[Any]) -> str:
     samples = len(dataset)  # type: ignore[arg-type]
     if why_not(dataset) is not None:
         return f"{samples} samples, {_object(dataset)}"

@@ -5,6 +5,7 @@ caller decides, between two steps, what to show and what to keep.
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from time import perf_counter
 
 from hasten.base.records.run import Event, Finished, Observed, StopReason
@@ -29,29 +30,30 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
     report_at = position.elapsed_s + REPORT_EVERY_S
     reason, detail = converged(run) or limit_reached(run), ""
 
-    with run.contexts:
+    with run.contexts, closing(run.fetched(ends=True)) as batches:
         if run.stop_state.evaluation_pending and (reason is None or reason in LIMITS):  # interrupted before it was made
             yield evaluate(run)
             reason = converged(run) or reason
-        for ids, fetched in run.fetched() if reason is None else ():
+        for ids, fetched in batches if reason is None else ():
             mark(INPUT)
-            batch = run.training_batch(ids, fetched)
-            mark(TRANSFER)
-            run.set_learning_rate()
-            if observers and (looking := due(observers, position.step + 1)):
-                with observed(run, looking):
+            looking: Sequence[Observer] = ()
+            if fetched is not None:
+                batch = run.training_batch(ids, fetched)
+                mark(TRANSFER)
+                run.set_learning_rate()
+                if observers and (looking := due(observers, position.step + 1)):
+                    with observed(run, looking):
+                        done.append(run.step(run, batch, mark))
+                else:
                     done.append(run.step(run, batch, mark))
-            else:
-                looking = ()
-                done.append(run.step(run, batch, mark))
-            run.advance(len(ids), perf_counter() - started)
-            for one in looking:
-                if (record := one.report(position.step)) is not None:
-                    yield Observed(step=position.step, record=record)
+                run.advance(ids.numel(), perf_counter() - started)
+                for one in looking:
+                    if (record := one.report(position.step)) is not None:
+                        yield Observed(step=position.step, record=record)
             reason = limit_reached(run)
             if run.evaluation_due() or reason in LIMITS:
                 run.stop_state.evaluation_pending = True
-            if reason or run.stop_state.evaluation_pending or position.elapsed_s >= report_at:
+            if done and (reason or run.stop_state.evaluation_pending or position.elapsed_s >= report_at):
                 yield (progress := report(run, done))
                 if detail := non_finite(run, progress):
                     reason = StopReason.NON_FINITE

@@ -234,11 +234,12 @@ class OfMean:
 
     Args:
         mean: a function of one's own takes what the model returned; one of torch's takes its scores (`compared`).
-        counting: what the mean is taken over, as `hasten.training.additivity` finds it; samples where nobody looked.
+        counting: what the mean is taken over, as `hasten.training.additivity` finds it; None: nobody looked, and it is
+            taken for the samples.
     """
 
     mean: MeanLoss
-    counting: Counting = SAMPLES
+    counting: Counting | None = None
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
         if isinstance(self.mean, nn.Module):
@@ -251,7 +252,7 @@ class OfMean:
         return self._count(batch)
 
     def _count(self, batch: Batch) -> Count:
-        count = self.counting.of(batch)
+        count = (self.counting or SAMPLES).of(batch)
         assert count is not None, "a function of (output, target) returns no count"
         return count
 
@@ -271,7 +272,7 @@ class OfReturned:
     """
 
     read: Callable[[Any], Any]
-    counting: Counting = SAMPLES
+    counting: Counting | None = None
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
         found = self.read(output)
@@ -288,10 +289,10 @@ class OfReturned:
 
     def count(self, batch: Batch) -> Count | None:
         """Return what the mean is taken over, None if only the objective says it."""
-        return self.counting.of(batch)
+        return (self.counting or SAMPLES).of(batch)
 
     def _count(self, batch: Batch) -> Count:
-        count = self.counting.of(batch)
+        count = (self.counting or SAMPLES).of(batch)
         if count is None:
             raise BadInput(
                 "an objective must return the same form in every step; found a loss without a count, after "

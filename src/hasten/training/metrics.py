@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -79,7 +79,69 @@ class MeanOfBatches(Metric):
         return self.total / self.samples
 
 
-class Quality:
+class Direction:
+    """Which of two values is the better one."""
+
+    higher_is_better: bool
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Return whether `value` beats `best`; a NaN never does, and anything else beats a NaN."""
+        if math.isnan(value) or math.isnan(best):
+            return not math.isnan(value)
+        return value > best if self.higher_is_better else value < best
+
+    def reaches(self, value: float, target: float | None) -> bool:
+        """Return whether `value` is as good as `target`; False where there is no target."""
+        return target is not None and as_good_as(value, target, higher_is_better=self.higher_is_better)
+
+
+class NamedQuality(Direction):
+    """One of the values that `Task.validate` returns.
+
+    Args:
+        metric: its name.
+        higher_is_better: its direction; None for the names in `METRICS`, which have one.
+
+    Raises:
+        BadInput: if the metric is no name, or its direction is unknown or contradicted.
+    """
+
+    def __init__(self, metric: object, *, higher_is_better: bool | None = None) -> None:
+        if not isinstance(metric, str):
+            raise BadInput(
+                "with Task.validate, Task.metric must be the name of one of the values that it returns; found "
+                f"{_name(metric, None)}."
+            )
+        self.name = metric
+        known = metric in METRICS
+        if not known and higher_is_better is None:
+            raise BadInput(
+                f"the metric {metric!r} of Task.validate must say whether higher is better. "
+                "Pass Task(higher_is_better=True) or Task(higher_is_better=False)."
+            )
+        self.higher_is_better = _direction(metric, None, higher_is_better) if known else bool(higher_is_better)
+
+    def of(self, values: object) -> dict[str, float]:
+        """Return what `Task.validate` returned as numbers.
+
+        Raises:
+            BadInput: if it is no mapping from names to numbers, or lacks the metric.
+        """
+        if not isinstance(values, Mapping):
+            raise BadInput(f"Task.validate must return {{name: value}}; found {type(values).__name__}.")
+        try:
+            found = {str(name): float(value) for name, value in values.items()}
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise BadInput(f"the values of Task.validate must be numbers; found {error}.") from error
+        if self.name not in found:
+            raise BadInput(
+                f"Task.validate must return the metric {self.name!r}; found {', '.join(found) or 'nothing'}. "
+                "Set Task.metric to one of these names."
+            )
+        return found
+
+
+class Quality(Direction):
     """The task's metric over one evaluation: `add` every batch, then `value`.
 
     A named metric over classes is built at the first batch, since only the model's output tells how many there are.
@@ -115,11 +177,16 @@ class Quality:
         """Whether it looks at outputs and targets; the validation loss itself does not."""
         return self.name != "loss"
 
+    @property
+    def takes_scores(self) -> bool:
+        """Whether it takes what a loss compares, and not, as a plain function, whatever the model returned."""
+        return not isinstance(self._metric, MeanOfBatches)
+
     def add(self, output: Any, target: Any) -> None:
         """Take one batch of outputs and targets into account; a plain function gets the whole output."""
         if not self.compares:
             return
-        if not isinstance(self._metric, MeanOfBatches):
+        if self.takes_scores:
             output = compared(output)
         if self.name in OVER_CLASSES:
             dim = class_dimension(output, target, self._class_dim)
@@ -146,16 +213,6 @@ class Quality:
         value = float(self._metric.compute())
         self._metric.reset()
         return value
-
-    def is_better(self, value: float, best: float) -> bool:
-        """Return whether `value` beats `best`; a NaN never does, and anything else beats a NaN."""
-        if math.isnan(value) or math.isnan(best):
-            return not math.isnan(value)
-        return value > best if self.higher_is_better else value < best
-
-    def reaches(self, value: float, target: float | None) -> bool:
-        """Return whether `value` is as good as `target`; False where there is no target."""
-        return target is not None and as_good_as(value, target, higher_is_better=self.higher_is_better)
 
     def _labeled(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return the scores, (n, classes), and the labels, (n,), of what counts."""

@@ -10,7 +10,15 @@ class Position:
     step: int = 0
     epoch: int = 0
     offset: int = 0  # samples of the epoch that have been used, or passed over by the recipe's sampling
+    samples: int = 0  # the same of the epochs before
+    epoch_batch: int = 0  # batches of the epoch that have been used
+    batch: int = 0  # batches of the pass over a stream that have been used
     elapsed_s: float = 0.0
+
+    @property
+    def samples_used(self) -> int:
+        """Samples of the run that have been used, or passed over by its sampling."""
+        return self.samples + self.offset
 
 
 @dataclass

@@ -1,27 +1,33 @@
 """How one run is built, stage by stage: plain values and functions, and nothing is built until the run starts."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 from torch import nn
+from torch.utils.data import default_collate
 
 from hasten.base.device import Device
 from hasten.base.seeds import seed_all
 from hasten.data.augmentation.draws import Augment
 from hasten.data.batch import Batch, arguments_of, changed_in_turn, to_device
+from hasten.data.loading.given import Given, checked_length, in_own_order, length_of
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
-from hasten.data.loading.workers import Workers
+from hasten.data.loading.streams import Stream, first_of_stream
+from hasten.training.additivity import find_counting
 from hasten.training.contexts import ContextFactory
-from hasten.training.loss import LossFunction, OfReturned, loss_function
+from hasten.training.lazy import initialize_lazy
+from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
-from hasten.training.subject import Examples, Subject, first_samples, planned_steps, steps_per_epoch
-from hasten.training.task import Task, Update
+from hasten.training.subject import Examples, Subject, first_samples, planned_steps
+from hasten.training.task import Task, Update, no_task
 from hasten.training.transforms import GradientTransform, Parameters, PostStep, Stateless
+
+_TRIED = 8  # samples
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
 Function: TypeAlias = Callable[..., Any]
@@ -50,7 +56,9 @@ class Surgery:
 class Input:
     """Read, batch, move to the device.
 
-    `order` is that of an epoch, a function of (seed, epoch) alone; a full batch has none.
+    `order` is that of an epoch, a function of (seed, epoch) alone, or drawn as the person's `DataLoader` draws it; a
+    full batch has none. With `drop_last` an epoch leaves out a last batch that is smaller. Data that come as batches
+    have neither order nor loader: `Task.data` iterates them.
 
     Once a batch is on the device, `augment` runs on those that are trained on, with random numbers of each sample's
     own; `batch_transforms` on all; `curriculum` then on those that are trained on, with the share of the run that is
@@ -59,6 +67,7 @@ class Input:
 
     batch_size: int
     order: Order = shuffled
+    drop_last: bool = False
     loader: Loader = per_sample
     augment: tuple[Augment, ...] = ()
     batch_transforms: tuple[BatchTransform, ...] = ()
@@ -109,9 +118,13 @@ class Recipe:
     `step(session, batch, mark) -> Loss` is the strategy of a whole step; None for the one that the optimizer needs: one
     update by the gradient of one batch, or a closure for an optimizer that evaluates the loss several times. `examples`
     holds what `subject` has built; a recipe made of another by `replace` shares it.
+
+    A training loop that its owner keeps has no task: such a recipe has the facts that are known of it in `given`. It
+    cannot be built; what its stages hold is carried out on the objects of that loop (`hasten.loops`).
     """
 
-    task: Task
+    task: Task = field(default_factory=no_task)
+    given: Subject | None = None
     input: Input
     model: tuple[Surgery, ...] = ()
     forward: Forward
@@ -125,38 +138,76 @@ class Recipe:
     @cached_property
     def subject(self) -> Subject:
         """What is trained, for refusals and techniques; its example model and batch are built when asked for."""
+        if self.given is not None:
+            return self._subject_of(self.given)
         task, loader, prepare = self.task, self.input.loader, self.input.batch_transforms
-        train, stop, batch_size = task.data.train, task.stop, self.input.batch_size
-        per_epoch = steps_per_epoch(_length(train), batch_size)
+        stop, batch_size, train, valid = task.stop, self.input.batch_size, training_of(task), validation_of(task)
+        by_ids = in_own_order(valid) if valid is not None else None
 
         def build() -> nn.Module:
             seed_all(task.seed)
             model = task.model()
+            initialize_lazy(model, self.forward.predict, lambda: load(2))
             for surgery in self.model:
                 model = surgery.change(model)
             return model
 
         def load(samples: int) -> Batch:
-            return changed_in_turn(to_device(first_samples(train, loader, samples), "cpu"), prepare)
+            if isinstance(train, Stream):
+                batch = first_of_stream(train, samples)
+            else:
+                batch = first_samples(train.dataset, loader, samples)
+            return changed_in_turn(to_device(batch, "cpu"), prepare)
 
         return Subject(
             name=task.name,
             seed=task.seed,
             loss=self.forward.loss,
-            train=train,
-            valid=task.data.valid,
-            train_samples=_length(train),
-            valid_samples=_length(task.data.valid),
+            train=None if isinstance(train, Stream) else train.dataset,
+            valid=None if by_ids is None else by_ids.dataset,
+            stream=train if isinstance(train, Stream) else None,
+            collate=default_collate if isinstance(train, Stream) else train.collate,
+            given=None if isinstance(train, Stream) else train.given,
+            train_samples=epoch_samples(self),
+            valid_samples=None if by_ids is None else length_of(by_ids.dataset),
             batch_size=batch_size,
             full_batch=task.batch_size is None,
             device=self.device,
-            planned_steps=planned_steps(stop.steps, stop.epochs, per_epoch),
+            planned_steps=planned_steps(stop.steps, stop.epochs, steps_per_epoch(self)),
+            epoch_steps=steps_per_epoch(self),
             seconds=stop.seconds,
             reader=sample_loader(task),
             build=build,
             model_parts=(task.model, *self.model),
             load=load,
-            batch_parts=(train, loader, *prepare),
+            batch_parts=(task.data.train, loader, *prepare),
+            examples=self.examples,
+        )
+
+    def _subject_of(self, given: Subject) -> Subject:
+        """Return the facts of a loop as they are with what this recipe changes."""
+        prepare, build, load = self.input.batch_transforms, given.build, given.load
+
+        def changed_model() -> nn.Module:
+            assert build is not None, "only asked for where it is known"
+            model = build()
+            for surgery in self.model:
+                model = surgery.change(model)
+            return model
+
+        def prepared(samples: int) -> Batch:
+            assert load is not None, "only asked for where it is known"
+            return changed_in_turn(load(samples), prepare)
+
+        return replace(
+            given,
+            loss=self.forward.loss if given.loss is not None else None,
+            batch_size=self.input.batch_size,
+            device=self.device,
+            build=None if build is None else changed_model,
+            model_parts=(*given.model_parts, *self.model),
+            load=None if load is None else prepared,
+            batch_parts=(*given.batch_parts, *prepare),
             examples=self.examples,
         )
 
@@ -236,27 +287,73 @@ def forward_of(task: Task) -> Forward:
     return Forward(predict=task.predict or call_model, loss=loss_function(task.loss))
 
 
-def _length(dataset: object) -> int | None:
-    return len(dataset) if isinstance(dataset, Sized) else None
+def counted(recipe: Recipe) -> Recipe:
+    """Return the recipe with what the mean of its loss divides by, found by trying it on a few samples.
+
+    Cost: some forward passes of up to eight samples, once, and only for a loss of one's own.
+    """
+    loss = recipe.forward.loss
+    if not isinstance(loss, OfMean | OfReturned) or loss.counting is not None:
+        return recipe
+    model, batch = recipe.subject.fresh_model(), recipe.subject.batch(_TRIED)
+    return recipe.with_forward(loss=with_counting(loss, find_counting(loss, recipe.forward.predict, model, batch)))
 
 
-def sample_loader(task: Task) -> Loader:
-    """Return the loader that reads sample by sample with as many workers as the task has."""
-    return Workers(task.data.workers) if task.data.workers else per_sample
+def training_of(task: Task) -> Given:
+    """Return how the training data are read today."""
+    return task.data.training(task.batch_size)
+
+
+def validation_of(task: Task) -> Given | None:
+    """Return how the validation data are read; None where only `Task.validate` judges the model."""
+    return task.data.validation(task.valid_batch_size or task.batch_size)
+
+
+def sample_loader(task: Task) -> Loader | None:
+    """Return the loader that reads by ids as the training does today; None for data that come as batches."""
+    train = training_of(task)
+    return None if isinstance(train, Stream) else train.loader
+
+
+def epoch_samples(recipe: Recipe) -> int | None:
+    """Return the samples that an epoch uses, or None where only iterating tells."""
+    train = training_of(recipe.task)
+    if isinstance(train, Stream):
+        return None
+    size = recipe.input.batch_size
+    return len(train) // size * size if recipe.input.drop_last else len(train)
+
+
+def steps_per_epoch(recipe: Recipe) -> int | None:
+    """Return how many updates an epoch makes, or None where only iterating tells."""
+    train = training_of(recipe.task)
+    if isinstance(train, Stream):
+        return train.steps or train.batches
+    samples = epoch_samples(recipe)
+    return None if samples is None else -(-samples // recipe.input.batch_size)
 
 
 def baseline(task: Task, *, device: str = "cpu") -> Recipe:
-    """Return the recipe that trains `task` as plain PyTorch does, with no technique."""
-    size = len(task.data.train)  # type: ignore[arg-type]  (map-style data sets have a length; `check` says so)
-    full = task.batch_size is None or task.batch_size >= size
+    """Return the recipe that trains `task` as plain PyTorch does, with no technique.
+
+    Raises:
+        BadInput: if the training data have no length, or no batch.
+    """
+    train = training_of(task)
+    if isinstance(train, Stream):
+        given = Input(batch_size=task.data.stream_batch_size(train))
+    else:
+        samples = checked_length(train)
+        full = train.given is None and (task.batch_size is None or task.batch_size >= samples)
+        given = Input(
+            batch_size=samples if full or task.batch_size is None else int(task.batch_size),
+            loader=whole if full else train.loader,
+            order=train.order,
+            drop_last=train.drop_last,
+        )
     return Recipe(
         task=task,
-        input=Input(
-            batch_size=size if task.batch_size is None or full else task.batch_size,
-            loader=whole if full else sample_loader(task),
-            augment=task.augment,
-            batch_transforms=task.batch_transforms,
-        ),
+        input=replace(given, augment=task.augment, batch_transforms=task.batch_transforms),
         forward=forward_of(task),
         update=task.update,
         parallel=Parallel(device=device),

@@ -15,7 +15,9 @@ from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.base.user_code import location_of, message_of, sample_of
 from hasten.training.checkpoint import Best, Loaded
+from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
+from hasten.training.lazy import initialize_lazy
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
@@ -66,6 +68,8 @@ def run_training(
                     saving.stop_recording()
                 else:
                     _check_replay(run, loaded, saving, show)
+            for text in data_notes(recipe, saved=folder is not None):
+                saving.note(text)
             saving.keep(_started(run, plan))
             finished = _trained(run, saving)
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
@@ -122,6 +126,7 @@ def _fresh_model(run: Session, best: Best) -> nn.Module:
     """Return another plain model with the best weights, beside the one of the run."""
     with preserved():
         model = run.recipe.task.model()
+        initialize_lazy(model, run.recipe.forward.predict, run.recipe.subject.batch)
         for surgery in run.recipe.model:
             model = surgery.change(model)
     model.load_state_dict(best.weights)
@@ -198,7 +203,6 @@ def _result(
 ) -> RunResult:
     evaluations = tuple(event for event in events if isinstance(event, Evaluation))
     last = evaluations[-1] if evaluations else None
-    samples = run.position.epoch * run.samples + run.position.offset
     return RunResult(
         task=run.recipe.task.name,
         metric_name=run.quality.name,
@@ -213,7 +217,7 @@ def _result(
         best_metric=finite(run.stop_state.best),
         final_metric=last.metric if last else None,
         final_valid_loss=last.valid_loss if last else None,
-        samples_per_s=samples / max(finished.elapsed_s, 1e-9),
+        samples_per_s=run.position.samples_used / max(finished.elapsed_s, 1e-9),
         evaluations=evaluations,
         folder=str(folder) if folder else None,
         best_step=run.stop_state.best_step,

@@ -1,6 +1,6 @@
 """A recipe, built: the model, its optimizer and its data, ready to make the next step."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -12,25 +12,41 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState, Tensors
-from hasten.base.seeds import derive, random_state, seed_all, set_random_state
+from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, batch_of, changed_in_turn, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.loading.loaders import Fetch, Fetched, RandomFetch, gathered, of_epoch, whole
+from hasten.data.loading.given import Given, checked_length, in_own_order
+from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
 from hasten.data.loading.order import sequential
+from hasten.data.loading.streams import Stream
 from hasten.training.contexts import Contexts
+from hasten.training.lazy import initialize_lazy
 from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
-from hasten.training.metrics import Quality
+from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
-from hasten.training.recipe import Function, Input, Recipe, Wrapper, sample_loader
+from hasten.training.recipe import (
+    Function,
+    Input,
+    Recipe,
+    Wrapper,
+    epoch_samples,
+    sample_loader,
+    training_of,
+    validation_of,
+)
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
+from hasten.training.source import ByIds, FromStream, Source
 from hasten.training.step import Step, closure_update, one_update
 from hasten.training.task import Task, quality_of
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
+
+EPOCH_END: Fetched = (torch.empty(0, dtype=torch.int64), None)
+"""What `Session.fetched` yields where an epoch of a stream has ended, which only its iteration tells."""
 
 
 @dataclass
@@ -49,10 +65,11 @@ class Session:
     step: Step
     gradient: Sequence[Attached[GradientTransform]]
     post_step: Sequence[Attached[PostStep]]
-    quality: Quality
-    samples: int  # in the training data
-    train_fetch: Fetch
-    valid_fetch: Fetch
+    quality: Quality | NamedQuality
+    samples: int | None  # of an epoch; None where only iterating tells
+    source: Source
+    train_fetch: Fetch | None  # reads training samples by their ids; None for a stream
+    validation: Callable[[], Iterator[Batch]] | None  # its batches; None where `Task.validate` alone judges
     base_lrs: Sequence[float]  # learning rate of each parameter group before the schedule
     options: Sequence[Mapping[str, Any]]  # of each parameter group before the first step
     factor: RateFactor | None
@@ -75,34 +92,38 @@ class Session:
         """Yield ids and batches from the current position on, on the device and prepared; see `fetched`."""
         return ((ids, self.training_batch(ids, batch)) for ids, batch in self.fetched())
 
-    def fetched(self) -> Iterator[Fetched]:
-        """Yield ids and batches from the current position on, epoch after epoch, as the loader hands them out.
+    def fetched(self, *, ends: bool = False) -> Generator[Fetched]:
+        """Yield ids and batches from the current position on, epoch after epoch, as the loader gives them.
 
         Where batches are made ahead they are finished but for the curriculum; `training_batch` does the rest.
 
+        Args:
+            ends: yield `EPOCH_END`, too, where an epoch of a stream has ended, after it is noted in the position.
+
         Raises:
-            BadInput: if the loader hands out fewer samples than the data set has.
+            BadInput: if the loader gives fewer samples than an epoch has, or a stream no batch.
         """
-        full_batch = sequential(self.samples) if self.recipe.input.loader is whole else None
-        draws = isinstance(self.train_fetch, RandomFetch)  # asked once: it costs microseconds
-        while True:
-            if full_batch is not None:
-                ids = full_batch
-            else:
-                ids = self._sampled(self.recipe.input.order(self.samples, seed=self.seed, epoch=self.position.epoch))
-            fetch = self.train_fetch
-            if draws:
-                fetch = of_epoch(fetch, derive(self.seed, "samples", self.position.epoch))
-            fetched = fetch(ids)
-            if self.recipe.input.ahead:
-                make = partial(self._made, epoch=self.position.epoch)
-                fetched = made_ahead(fetched, make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device)
-            yield from fetched
-            if self.position.offset != 0:
-                raise BadInput(
-                    f"an epoch of {self.recipe.task.name!r} must hand out {self.samples} samples; "
-                    f"the loader ended after {self.position.offset}, in epoch {self.position.epoch}. Check its sampler."
-                )
+        try:
+            while True:
+                fetched = self.source.epoch(self.position, self._sampled)
+                if self.recipe.input.ahead:
+                    make = partial(self._made, epoch=self.position.epoch)
+                    fetched = made_ahead(
+                        iter(fetched), make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device
+                    )
+                yield from fetched
+                if self.position.offset == 0:
+                    continue
+                if self.samples is not None or self.recipe.task.data.steps_per_epoch is not None:
+                    raise BadInput(
+                        f"an epoch of {self.recipe.task.name!r} must have {self.samples} samples; the loader ended "
+                        f"after {self.position.offset}, in epoch {self.position.epoch}. Check its sampler."
+                    )
+                self._end_epoch()
+                if ends:
+                    yield EPOCH_END
+        finally:
+            self.source.close()
 
     def _sampled(self, order: Tensor) -> Tensor:
         """Return which samples of an epoch's order are still to be used."""
@@ -118,12 +139,27 @@ class Session:
         position = self.position
         position.step += 1
         position.elapsed_s = elapsed_s
+        if self.samples is None:
+            position.offset, position.batch = position.offset + num_samples, position.batch + 1
+            position.epoch_batch += 1
+            if position.epoch_batch == self.recipe.task.data.steps_per_epoch:
+                self._end_epoch()
+            return
         if self.sampling is None:
             position.offset += num_samples
         else:
             position.offset = position_after(self._used_positions, position.offset, num_samples, end=self.samples)
-        if position.offset >= self.samples:
+        if position.offset >= self.samples:  # as `_end_epoch`: a call less in each step of a full batch
+            position.samples += position.offset
             position.epoch, position.offset = position.epoch + 1, 0
+
+    def _end_epoch(self) -> None:
+        """Note that an epoch of a stream has ended."""
+        position = self.position
+        position.samples += position.offset
+        position.epoch, position.offset, position.epoch_batch = position.epoch + 1, 0, 0
+        if self.recipe.task.data.steps_per_epoch is None:  # the next epoch is another pass
+            position.batch = 0
 
     def evaluation_due(self) -> bool:
         """Return whether the step just made is one after which the model is judged."""
@@ -132,8 +168,7 @@ class Session:
 
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the validation data in their own order, on the device and prepared."""
-        size = len(self.recipe.task.data.valid)  # type: ignore[arg-type]
-        return (self.delivered(batch) for _, batch in self.valid_fetch(sequential(size)))
+        return map(self.delivered, self.validation() if self.validation is not None else ())
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
@@ -220,6 +255,7 @@ class Session:
             "stop_state": asdict(self.stop_state),
             "plateau": asdict(self.plateau) if self.plateau else None,
             "scale": asdict(self.scale) if self.scale else None,
+            "data": self.source.state(self.position),
             "sampling": self.sampling.state() if self.sampling else None,
             "gradient": [one.state for one in self.gradient],
             "post_step": [one.state for one in self.post_step],
@@ -243,6 +279,7 @@ class Session:
             for one, saved in zip(attached, state[name], strict=True):
                 one.load_state(saved, self.recipe.parallel.device)
         self.objects.load_state(state["objects"])
+        self.source.load_state(state["data"])
         set_random_state(state["random"])
 
 
@@ -254,8 +291,10 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     """
     task = recipe.task
     seed = task.seed if seed is None else seed
+    task.data.rewind()
     seed_all(seed)
     model = task.model()
+    initialize_lazy(model, recipe.forward.predict, recipe.subject.batch)
     state = random_state()
     for surgery in recipe.model:
         model = surgery.change(model)
@@ -265,8 +304,9 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     set_random_state(state)
     forward, schedule = recipe.forward, recipe.update.schedule
     scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
-    samples = len(task.data.train)  # type: ignore[arg-type]
-    sampling = recipe.input.sampling(samples) if recipe.input.sampling else None
+    train, samples = training_of(task), epoch_samples(recipe)
+    fetch = None if isinstance(train, Stream) else recipe.input.loader(train.dataset, recipe.input.batch_size)
+    sampling = recipe.input.sampling(samples) if recipe.input.sampling and samples is not None else None
     loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
@@ -286,8 +326,9 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
         samples=samples,
-        train_fetch=recipe.input.loader(task.data.train, recipe.input.batch_size),
-        valid_fetch=_valid_fetch(recipe),
+        source=_source(recipe, train, fetch, seed=seed),
+        train_fetch=fetch,
+        validation=_validation(recipe),
         base_lrs=[group["lr"] for group in optimizer.param_groups],
         options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
         factor=factor_of(schedule, recipe.subject.planned_steps, task.stop.seconds) if replayed is None else None,
@@ -325,9 +366,15 @@ def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
     if not isinstance(loss, ClassLoss) or loss.ignore_index is None or loss.weight is not None:
         return loss
     task, ours = recipe.task, recipe.input
-    if changes_batches(ours) or ours.loader not in (whole, gathered, sample_loader(task)):
+    if (
+        task.data.collate is not None
+        or changes_batches(ours)
+        or ours.loader not in (whole, gathered, sample_loader(task))
+    ):
         return loss
     for dataset in (task.data.train, task.data.valid):
+        if dataset is None:
+            continue
         if not isinstance(dataset, TensorDataset) or not len(dataset):
             return loss
         target = target_of(batch_of(dataset.tensors))
@@ -336,14 +383,46 @@ def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
     return replace(loss, ignore_index=None)
 
 
-def _valid_fetch(recipe: Recipe) -> Fetch:
-    """Return the fetch of validation batches: of the size that the person gave, or of what a training step holds."""
-    task, loader, size = recipe.task, recipe.input.loader, recipe.task.valid_batch_size
+def _source(recipe: Recipe, train: Given, fetch: Fetch | None, *, seed: int) -> Source:
+    task, samples = recipe.task, epoch_samples(recipe)
+    if isinstance(train, Stream):
+        return FromStream(train, task.name)
+    assert fetch is not None, "samples that are read by their ids have a fetch"
+    assert samples is not None, "samples that are read by their ids have a number"
+    return ByIds(fetch, recipe.input, samples, len(train), seed=seed)
+
+
+def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
+    """Return how validation batches are read: by the recipe's loader where they can, else as the person gave them.
+
+    They are of the size that the person gave, or of what a training step holds.
+    """
+    task, loader = recipe.task, recipe.input.loader
+    given = validation_of(task)
+    if given is None:
+        return None
+    by_ids = in_own_order(given)
+    if isinstance(given, Stream):
+        return given.batches_once
+    if by_ids is None:
+        assert given.given is not None, "only a DataLoader has an order of its own"
+        return Stream(given.given, "it is read in its own order").batches_once
+    size, train = task.valid_batch_size or by_ids.batch_size, training_of(task)
     if loader is whole:
         if size is None:
-            return whole(task.data.valid, len(task.data.valid))  # type: ignore[arg-type]
-        loader = sample_loader(task)
-    return loader(task.data.valid, size or recipe.backward.micro_batch or recipe.input.batch_size)
+            size = checked_length(by_ids)
+            return partial(_batches_by_id, whole(by_ids.dataset, size), size)
+        loader = by_ids.loader
+    elif isinstance(train, Stream) or loader == train.loader or by_ids.collate is not train.collate:
+        loader = by_ids.loader
+    size = size or recipe.backward.micro_batch or recipe.input.batch_size
+    samples = checked_length(by_ids)
+    samples = samples // size * size if by_ids.drop_last else samples
+    return partial(_batches_by_id, loader(by_ids.dataset, size), samples)
+
+
+def _batches_by_id(fetch: Fetch, samples: int) -> Iterator[Batch]:
+    return (batch for _, batch in fetch(sequential(samples)))
 
 
 def _wrapped(function: Function, around: Sequence[Wrapper]) -> Function:

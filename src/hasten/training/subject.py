@@ -6,13 +6,15 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from hasten.base.device import Device
 from hasten.base.errors import Refused
 from hasten.base.seeds import preserved
 from hasten.data.batch import Batch, map_tensors
-from hasten.data.loading.loaders import Loader, per_sample
+from hasten.data.loading.loaders import Collated, Loader
+from hasten.data.loading.sample_randomness import Collate
+from hasten.data.loading.streams import Stream, first_of_stream
 from hasten.training.loss import LossFunction
 
 T = TypeVar("T")
@@ -58,15 +60,19 @@ class Subject:
         seed: of initialization, data order and dropout.
         loss: as the recipe computes it.
         train: the data set that is trained on.
-        valid: the data set that is validated on.
-        train_samples: length of `train`.
+        valid: the data set that is validated on, read in its own order.
+        stream: the training data where they come as batches, whose samples cannot be read by their ids.
+        collate: makes a batch of its samples.
+        given: the person's own `DataLoader`, where the training data are one.
+        train_samples: samples of an epoch.
         valid_samples: length of `valid`.
         batch_size: samples per update.
         full_batch: whether every update uses all samples, whatever their number.
         device: that the training is on.
+        epoch_steps: updates of an epoch.
         planned_steps: updates that the stop rules allow at most; None where only time ends the run.
         seconds: wall-clock budget.
-        reader: the loader that reads sample by sample as the training does today.
+        reader: the loader that reads by ids as the training does today.
         build: build the model on the CPU, as the training starts with it.
         model_parts: the objects that the model depends on; with the same ones it is the same.
         load: load the first so many training samples as one batch on the CPU, prepared as the model takes them.
@@ -79,11 +85,15 @@ class Subject:
     loss: LossFunction | None = None
     train: Dataset[Any] | None = None
     valid: Dataset[Any] | None = None
+    stream: Stream | None = None
+    collate: Collate = default_collate
+    given: DataLoader[Any] | None = None
     train_samples: int | None = None
     valid_samples: int | None = None
     batch_size: int | None = None
     full_batch: bool = False
     device: Device = field(default_factory=Device)
+    epoch_steps: int | None = None
     planned_steps: int | None = None
     seconds: float | None = None
     reader: Loader | None = None
@@ -101,14 +111,18 @@ class Subject:
     @property
     def steps_per_epoch(self) -> int | None:
         """Updates in one pass over the training data."""
-        return steps_per_epoch(self.train_samples, self.batch_size)
+        if self.epoch_steps is not None or self.train_samples is None or self.batch_size is None:
+            return self.epoch_steps
+        return -(-self.train_samples // self.batch_size)
 
     def train_data(self) -> Dataset[Any]:
         """Return the training data.
 
         Raises:
-            Refused: if they are unknown.
+            Refused: if they are unknown, or cannot be read by their ids.
         """
+        if self.stream is not None:
+            raise Refused(f"{self.stream.reason}, so samples cannot be read by their ids.")
         return self._known(self.train, "training data")
 
     def valid_data(self) -> Dataset[Any]:
@@ -118,6 +132,14 @@ class Subject:
             Refused: if they are unknown.
         """
         return self._known(self.valid, "validation data")
+
+    def datasets(self) -> tuple[Dataset[Any], ...]:
+        """Return the data sets whose samples are read by their ids: for training, and for validation where it has.
+
+        Raises:
+            Refused: if the training data are unknown, or cannot be read by their ids.
+        """
+        return (self.train_data(),) if self.valid is None else (self.train_data(), self.valid)
 
     def model(self) -> nn.Module:
         """Return the example model, on the CPU, to read: it is shared, so neither change it nor run it.
@@ -158,8 +180,11 @@ class Subject:
         Raises:
             Refused: if the training data are unknown.
         """
+        if (stream := self.stream) is not None:
+            return self._loaded((stream.source,), samples, lambda size: first_of_stream(stream, size))
         data = self.train_data()
-        return self._loaded((data, per_sample), samples, lambda size: first_samples(data, per_sample, size))
+        loader = Collated(self.collate)
+        return self._loaded((data, self.collate), samples, lambda size: first_samples(data, loader, size))
 
     def _loaded(self, parts: tuple[object, ...], samples: int, load: Callable[[int], Batch]) -> Batch:
         size = samples if self.train_samples is None else min(samples, self.train_samples)
@@ -176,11 +201,6 @@ def first_samples(data: Dataset[Any], loader: Loader, samples: int) -> Batch:
     """Return the first samples of a data set as one batch of a loader."""
     _, batch = next(iter(loader(data, samples)(torch.arange(samples))))
     return batch
-
-
-def steps_per_epoch(samples: int | None, batch_size: int | None) -> int | None:
-    """Return how many updates one pass over the data makes, or None if a number is unknown."""
-    return None if samples is None or batch_size is None else -(-samples // batch_size)
 
 
 def planned_steps(steps: int | None, epochs: int | None, per_epoch: int | None) -> int | None:

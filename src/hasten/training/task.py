@@ -3,18 +3,22 @@
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, cast
 
 from torch import nn, optim
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, IterableDataset
 from torchmetrics import Metric
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, Refused
+from hasten.base.object_state import ObjectState, Tensors
 from hasten.data.augmentation.draws import Augment
 from hasten.data.batch import Batch
+from hasten.data.loading.given import Given, Samples, check_given, is_by_number, understood
+from hasten.data.loading.sample_randomness import Collate
+from hasten.data.loading.streams import Stream, first_of_stream, samples_in
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
-from hasten.training.metrics import MetricFactory, MetricFunction, Quality
+from hasten.training.metrics import MetricFactory, MetricFunction, NamedQuality, Quality
 from hasten.training.schedule import Schedule, as_schedule
 from hasten.training.transforms import PostStep
 
@@ -22,6 +26,7 @@ DEFAULT_LR = 1e-3
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
 OptimizerClass: TypeAlias = Callable[..., optim.Optimizer]
 ModelFactory: TypeAlias = Callable[[], nn.Module]
+Validate: TypeAlias = Callable[[nn.Module], Mapping[str, float]]
 Predict: TypeAlias = Callable[[nn.Module, Batch], Any]
 """(model, batch) -> output."""
 Objective: TypeAlias = Callable[[nn.Module, Batch], Any]
@@ -33,24 +38,111 @@ def is_optimizer_class(optimizer: object) -> bool:
     return isinstance(optimizer.func if isinstance(optimizer, functools.partial) else optimizer, type)
 
 
+class _DefaultSize(int):
+    """The batch size of a task that gives none: a `DataLoader` of its data may have another."""
+
+
+class _Found:
+    """What was found out about data, and how their generators stood at first."""
+
+    # Slots: what describes objects by their attributes must not see what happens to be known.
+    __slots__ = ("batch_size", "given", "start")
+
+    def __init__(self) -> None:
+        self.given: dict[tuple[str, int | None], Given] = {}
+        self.batch_size: int | None = None
+        self.start: tuple[ObjectState, dict[str, Any]] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Training and validation data: map-style torch data sets whose samples are tuples, the target last.
+    """Training and validation data.
+
+    Each of `train` and `valid` is one of: a map-style data set with samples of any structure; a torch `DataLoader`,
+    used as it is; an `IterableDataset` of samples; any other iterable of batches; or a function that returns an
+    iterable of batches, called for each pass. docs/tasks.md has an example of each.
 
     Args:
         train: to learn from.
-        valid: to validate on.
+        valid: to validate on; None where `Task.validate` does.
+        collate: makes a batch of a list of samples; None for torch's `default_collate`.
         workers: processes that read samples in the training as it is today: `num_workers` of torch's `DataLoader`.
             Batches do not depend on it: the random numbers that a sample draws come from (seed, epoch, batch).
+        steps_per_epoch: updates that count as an epoch, for data without an end. The iteration goes on from one epoch
+            to the next, and begins anew where the data end.
     """
 
-    train: Dataset[Any]
-    valid: Dataset[Any]
+    train: Any
+    valid: Any = None
+    collate: Collate | None = None
     workers: int = 0
+    steps_per_epoch: int | None = None
+    _found: _Found = field(default_factory=_Found, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
             raise BadInput(f"Data.workers must be a whole number of processes, 0 or more; found {self.workers!r}.")
+        if self.steps_per_epoch is not None and not self.steps_per_epoch > 0:
+            raise BadInput(f"Data.steps_per_epoch must be above 0; found {self.steps_per_epoch}.")
+        parts = {"train": self.train} | ({} if self.valid is None else {"valid": self.valid})
+        for part, data in parts.items():
+            check_given(data, part)
+        if self.steps_per_epoch is not None and is_by_number(self.train):
+            raise BadInput(
+                "Data.steps_per_epoch has no effect on a data set with a length, whose epoch is a pass over it. "
+                "Leave it out."
+            )
+        unread = [part for part, data in parts.items() if not (is_by_number(data) or isinstance(data, IterableDataset))]
+        if len(unread) == len(parts):
+            for name, value in (("collate", self.collate), ("workers", self.workers)):
+                if value:
+                    raise BadInput(
+                        f"Data.{name} has no effect on data that come as batches ({unread[0]}). Give it to the "
+                        "DataLoader that makes them."
+                    )
+        if not all(map(is_by_number, parts.values())):
+            objects = ObjectState({part: (data, Tensors.NONE) for part, data in parts.items()})
+            self._found.start = objects, objects.state()
+
+    def training(self, batch_size: int | None) -> Given:
+        """Return how the training data are read today; an `IterableDataset` is cut into batches of `batch_size`."""
+        given = self._understood("train", batch_size)
+        if self.steps_per_epoch is None:
+            return given
+        if isinstance(given, Samples):
+            given = Stream(self.train, f"an epoch is {self.steps_per_epoch} steps, not a pass over the samples")
+        return replace(given, steps=self.steps_per_epoch)
+
+    def validation(self, batch_size: int | None) -> Given | None:
+        """Return how the validation data are read, or None if there are none."""
+        return None if self.valid is None else self._understood("valid", batch_size)
+
+    def stream_batch_size(self, stream: Stream) -> int:
+        """Return the samples of a stream's first batch, which is read once.
+
+        Raises:
+            BadInput: if there is no batch.
+        """
+        if self._found.batch_size is None:
+            self._found.batch_size = samples_in(first_of_stream(stream))
+        return self._found.batch_size
+
+    def rewind(self) -> None:
+        """Put generators and counters of loaders and streams back to where they stood when this was made.
+
+        Every training of one process then begins with the same batches.
+        """
+        if self._found.start is not None:
+            objects, state = self._found.start
+            objects.load_state(state)
+
+    def _understood(self, part: str, batch_size: int | None) -> Given:
+        key, known = (part, batch_size), self._found.given
+        if key not in known:
+            known[key] = understood(
+                getattr(self, part), collate=self.collate, workers=self.workers, batch_size=batch_size
+            )
+        return known[key]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +232,11 @@ class Task:
             builds one, or a function (output, target) -> value, averaged over the samples; "loss" for the validation
             loss itself. None: accuracy, or the loss where `objective` or the model computes it.
         higher_is_better: direction of a metric that does not say it itself, as a plain function.
+        validate: a function (model) -> {name: value} in place of the metric: its value named `metric` decides. It is
+            called with the model in eval mode, without gradients; "loss" is the validation loss where it is given.
         update: optimizer, learning rate and schedule.
-        batch_size: samples per update; None for all of them (plain gradient descent).
+        batch_size: samples per update; None for all of them (plain gradient descent); left out, that of the
+            `DataLoader`, or 64.
         valid_batch_size: samples per validation batch; None for `batch_size`.
         augment: done to each training batch, in this order (see `hasten.data.augmentation`).
         batch_transforms: done to each batch after that, in training and validation: normalization.
@@ -159,8 +254,9 @@ class Task:
     objective: Objective | None = None
     metric: str | Metric | MetricFactory | MetricFunction | None = None  # never None once the Task is made
     higher_is_better: bool | None = None
+    validate: Validate | None = None
     update: Update = field(default_factory=Update)
-    batch_size: int | None = 64
+    batch_size: int | None = _DefaultSize(64)
     valid_batch_size: int | None = None
     augment: tuple[Augment, ...] = ()
     batch_transforms: tuple[Callable[[Batch], Batch], ...] = ()
@@ -172,6 +268,12 @@ class Task:
     def __post_init__(self) -> None:
         if not self.name or any(letter in self.name for letter in " /\\"):
             raise BadInput(f"a task's name must be one word without slashes; found {self.name!r}.")
+        if self.data.valid is None and self.validate is None:
+            raise BadInput(
+                "a task needs validation data or its own evaluation; found neither. Give Data(valid=...) or "
+                "Task(validate=(model) -> {name: value})."
+            )
+        self._set_batch_size()
         if self.objective is not None and (self.predict is not None or self.loss != "cross_entropy"):
             other = "predict" if self.predict is not None else "loss"
             raise BadInput(
@@ -187,13 +289,53 @@ class Task:
                 f"valid_batch_size must be at least 1, or None for batch_size; found {self.valid_batch_size}."
             )
 
+    def _set_batch_size(self) -> None:
+        """Take the batch size of a `DataLoader` where the task gives none.
 
-def quality_of(task: Task) -> Quality:
+        Raises:
+            BadInput: if the task gives another one, or one for data that come as batches.
+        """
+        given, train = not isinstance(self.batch_size, _DefaultSize), self.data.train
+        size = train.batch_size if isinstance(train, DataLoader) else None
+        if size is not None:
+            if given and self.batch_size != size:
+                raise BadInput(
+                    f"Task.batch_size is {self.batch_size} and your DataLoader's is {size}. Leave out Task.batch_size."
+                )
+            object.__setattr__(self, "batch_size", size)
+        elif given and not is_by_number(train) and not isinstance(train, IterableDataset):
+            raise BadInput(
+                f"Task.batch_size has no effect on training data that come as batches; found {self.batch_size}. "
+                "Leave it out."
+            )
+        elif given and self.batch_size is None and isinstance(train, IterableDataset):
+            raise BadInput(
+                "an IterableDataset has no full batch; found batch_size=None. Give Task.batch_size a number."
+            )
+
+
+class _NoTask:
+    """Stands in a recipe without a task: reading any fact of it raises `Refused`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Refused(f"it reads `{name}` of a task, and a loop of one's own gives none. Use `hasten.train` for it")
+
+
+def no_task() -> Task:
+    """Return what stands in the place of a task in a recipe that has none."""
+    return cast(Task, _NoTask())
+
+
+def quality_of(task: Task) -> Quality | NamedQuality:
     """Return the task's metric over one evaluation; it counts the same labels as the task's loss.
 
     Raises:
         BadInput: if the metric or the loss cannot be used.
     """
+    if task.validate is not None:
+        return NamedQuality(task.metric, higher_is_better=task.higher_is_better)
     assert task.metric is not None, "set when the task is made"
     loss = None if task.objective is not None or task.loss == "model" else loss_function(task.loss)
     return Quality(task.metric, loss, higher_is_better=task.higher_is_better)

@@ -5,6 +5,7 @@ from typing import Self
 
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
+from hasten.training.effects import Seen, watched
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
@@ -79,6 +80,8 @@ class Bench:
     def samples_per_step(self) -> float:
         """Samples of the training data that a step advances by, over an epoch; those that it passes over included."""
         run = self.run
+        if run.samples is None:
+            return run.recipe.input.batch_size
         used = run.samples if run.sampling is None else int(run.sampling.kept().sum())
         return run.samples / math.ceil(used / run.recipe.input.batch_size)
 
@@ -95,6 +98,13 @@ class Bench:
         except BadInput:
             return None
 
+    def watched_step(self) -> Seen:
+        """Return what a step really does, recorded by torch's profiler; then go back to the first step."""
+        with watched() as seen:
+            self(1)
+        self.rewind()
+        return seen
+
     def _move_on(self) -> None:
         """Go to another share of the run; the batches come on in their order."""
         stop, share = self.run.recipe.task.stop, self._moves * GOLDEN % 1
@@ -105,7 +115,8 @@ class Bench:
     def _visit(self) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""
         begin = now_s()
-        per_epoch = self.run.recipe.subject.steps_per_epoch or 1
+        known = None if self.run.samples is None else self.run.recipe.subject.steps_per_epoch
+        per_epoch = known or 1  # the end of a stream's epoch is found by iterating to it
         for batch_number in (0, per_epoch - 1):
             self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
             self._batches = endless(self.run)

@@ -11,7 +11,7 @@ from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
 from hasten.measurement.statistics import few_ratios
-from hasten.techniques.applying import conflict
+from hasten.techniques.applying import conflict, why_refused
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.budget import Budget, OutOfTime, ends_by
@@ -136,7 +136,7 @@ def _best_variant(trainings: Trainings, one: Technique, base: Plan) -> tuple[Tec
 
 def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float) -> Trial:
     """Compare with and without on as many seeds as the budget holds; a seed that chose the knobs does not count."""
-    why = one.refuse(trainings.recipe, trainings.lab.machine) or conflict([other.card for other in (*base, one)])
+    why = why_refused(one, trainings.recipe, trainings.lab.machine) or conflict([other.card for other in (*base, one)])
     if why is not None:
         why = f"{promise:.2f}x on the first seed, but {why}, which gains more"
         return blank(one, Verdict.NOT_APPLICABLE, why, base)

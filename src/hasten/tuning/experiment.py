@@ -10,7 +10,8 @@ from hasten.base.records.comparison import Verdict as Speed
 from hasten.base.records.trial import Gate, Trial, Verdict
 from hasten.base.units import seconds
 from hasten.measurement.confidence_sequence import FEWEST_READINGS
-from hasten.techniques.applying import conflict, knobs_of
+from hasten.techniques.applying import conflict, knobs_of, why_refused
+from hasten.training.effects import has_check, why_without_effect
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.break_even import cannot_pay, not_earned_back
@@ -102,7 +103,7 @@ def told(one: Technique, base: Plan, make: Callable[[], Trial], *, until_s: floa
 def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, company: Plan) -> Trial:
     began = now_s()
     plan = (*base, *company, one)
-    why = conflict([other.card for other in plan]) or one.refuse(recipe_with(lab, plan[:-1]), lab.machine)
+    why = conflict([other.card for other in plan]) or why_refused(one, recipe_with(lab, plan[:-1]), lab.machine)
     why = why or cannot_pay(one.card, lab.recipe, lab.step_s)
     if why is not None:
         return blank(one, Verdict.NOT_APPLICABLE, why, base)
@@ -110,6 +111,8 @@ def _against(lab: Laboratory, one: Technique, base: Plan, *, budget_s: float, co
     if not lab.budget.holds(least_s):
         return blank(one, Verdict.INCONCLUSIVE, f"budget: it needs about {seconds(least_s)}", base)
     bench = bench_of(lab, plan)
+    if has_check(one) and (why := why_without_effect(one, bench.watched_step())) is not None:
+        return blank(one, Verdict.NO_EFFECT, why, base)
     setup_s = lab.setup_s[one] = max(0.0, bench.setup_s - bench_of(lab, base).setup_s)
     left_s = max(budget_s - (now_s() - began), FEWEST_READINGS * lab.pair_s)
     found = compared(lab, base, plan, budget_s=left_s)

@@ -66,4 +66,4 @@ def steps_of(guarantee: Guarantee) -> int:
         return 2 * EXACT_STEPS
     if guarantee is Guarantee.ROUNDING:
         return 2 * ROUNDING_BATCHES * (1 + 1 + 3)
-    return 2 * (PRECISION_BATCHES + BRANCH_STEPS)
+    return 2 * BRANCH_STEPS + PRECISION_BATCHES

@@ -69,7 +69,7 @@ def put(run: Session, state: State) -> None:
     and post-steps, unless both sessions have the same ones.
     """
     run.model.load_state_dict(state.model)
-    reads = isinstance(run.optimizer, state.optimizer_kind) and len(state.counters) == len(run.options)
+    reads = reads_optimizer(run, state)
     kept = deepcopy(state.optimizer) if reads else {}
     counters = deepcopy(state.counters) if reads else [dict[str, Any]() for _ in run.options]
     saved = run.optimizer.state_dict()["param_groups"]
@@ -84,6 +84,11 @@ def put(run: Session, state: State) -> None:
     for number, one in enumerate(attached):
         one.state = deepcopy(state.transforms[number][1]) if same else one.transform.init(run.named_parameters)
     run.position = Position(**asdict(state.position))
+
+
+def reads_optimizer(run: Session, state: State) -> bool:
+    """Return whether the optimizer of a session can take over the optimizer's state."""
+    return isinstance(run.optimizer, state.optimizer_kind) and len(state.counters) == len(run.options)
 
 
 def _counters(run: Session) -> list[dict[str, Any]]:
@@ -133,6 +138,15 @@ def gradients_of(run: Session, batch: Batch, *, seed: int | None) -> tuple[float
         return False
 
     return _caught(run, batch, seed=seed, then=refuse)
+
+
+def step_with_gradients(run: Session, batch: Batch, *, seed: int | None) -> tuple[float, dict[str, Tensor]]:
+    """Make one step; return its mean loss and the gradients that the update used; see `observe`."""
+
+    def accept(caught: dict[str, Tensor]) -> bool:
+        return True
+
+    return _caught(run, batch, seed=seed, then=accept)
 
 
 def observe(run: Session, batch: Batch, *, seed: int | None, given: dict[str, Tensor] | None = None) -> Observation:

@@ -19,24 +19,27 @@ ROUNDING_BATCHES = 3
 TRAINED_STEPS = 20
 """Updates between the first state that a gate looks at and the second."""
 
-# PRECISION: error against the minibatch noise sqrt(tr(Sigma) / B). A share s adds s^2 to the variance of the gradient:
-# 1 % over the whole model, as if the batch were 1 % smaller, and 4 % in any one layer (module). Measured for bfloat16:
-# 0.03 over a small CNN, 0.1 in its first layer, whose gradient has gone through every other.
+# PRECISION: gradient errors along a branch of the baseline, relative to the gradient with its minibatch noise. With the
+# best learning rate, a step lowers the loss by |G|^4 / (2 (G'HG + tr(H Sigma) / B)) (McCandlish et al., 2018,
+# arXiv:1812.06162): an error of share s makes the denominator larger, and the step worse, by s^2. So 0.2 costs at most
+# 4 % more steps, whether the gradient is mostly signal or mostly noise. A layer may have 25 % more variance.
 PRECISION_BATCHES = 16
-NOISE_SHARE = 0.1
-NOISE_SHARE_OF_A_LAYER = 0.2
-BIAS_FACTOR = 2.0
-"""Of rms / sqrt(K), the size that the mean of K independent errors would have."""
-BIAS_OF_GRADIENT = 0.05
-"""Of the mean gradient of the layer: a bias b with |b| <= m |gradient| leaves the limit of gradient descent unchanged
-and slows it by the factor 1 - m (Ajalloeian and Stich, 2020, arXiv:2008.00051)."""
-LEAST_LAYER = 1e-3
-"""Of the noise of all layers: what a layer's noise counts as at least, where its exact gradient is zero."""
-RELATIVE_ERROR = 0.02
-"""Of the gradient itself, where the batches are too few to have a spread (full-batch descent)."""
+ERROR_SHARE = 0.2
+ERROR_OF_A_LAYER = 0.5
+PROGRESS_LOST = 0.05
+"""Of the mean gradient: what a mean error may add or take along it. A bias b with |b| <= m |gradient| leaves the limit
+of gradient descent unchanged and slows it by the factor 1 - m (Ajalloeian and Stich, 2020, arXiv:2008.00051)."""
+LEAST_LAYER = 1e-2
+"""Of the gradient of the model: what a layer's gradient counts as at least, where the exact one is zero."""
 SETTLING_STEPS = 12
 """Updates in which a loss scale finds its size, one halving each."""
 BRANCH_STEPS = 48
+TWINS = 3
+"""Further branches of the baseline, where the candidate's is worse: the fewest with a useful standard deviation."""
+DISPLACEMENT_ERROR = 0.2
+"""Of the way that the baseline moves all weights in a branch: how much of it may be missing or too much. Measured for
+bfloat16 autocast: at most 0.05 over the model and 0.2 in a layer, except where small differences grow fast."""
+DISPLACEMENT_ERROR_OF_A_LAYER = 0.5
 BRANCH_MARGIN = 0.1
 """Of the batch-to-batch standard deviation of the loss: how much worse the branch may end."""
 BRANCH_LAG = 0.02

@@ -12,7 +12,7 @@ from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import percent, seconds
 from hasten.measurement.statistics import product_of_ratios
-from hasten.techniques.applying import in_order, knobs_of, make
+from hasten.techniques.applying import in_order, knobs_of, make, why_refused
 from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
@@ -143,7 +143,7 @@ def _ruled_out(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> 
         return blank(one, Verdict.NOT_APPLICABLE, why)
 
     def ask() -> Trial:
-        why = one.refuse(lab.recipe, lab.machine)
+        why = why_refused(one, lab.recipe, lab.machine)
         return blank(one, Verdict.NOT_APPLICABLE if why is not None else Verdict.INCONCLUSIVE, why or "")
 
     until_s = min(now_s() + REFUSAL_SHARE * lab.budget.total_s, lab.budget.hard_stop_s)

@@ -24,8 +24,8 @@ class TaskFacts(Record, frozen=True):
     """What is going to be trained."""
 
     name: str
-    train_samples: int
-    valid_samples: int
+    train_samples: int | None
+    valid_samples: int | None
     sample_shape: str
     parameters: int
     batch_size: int
@@ -65,7 +65,7 @@ class Progress(Record, frozen=True, tag="progress"):
 
 
 class Evaluation(Record, frozen=True, tag="evaluation"):
-    """The model was judged on the validation data after `step` updates."""
+    """The model was judged on the validation data after `step` updates; `values` are those of `Task.validate`."""
 
     step: int
     epoch: int
@@ -74,6 +74,7 @@ class Evaluation(Record, frozen=True, tag="evaluation"):
     valid_loss: float | None
     metric: float | None
     best: bool
+    values: dict[str, float | None] = {}
     parts: dict[str, float | None] = {}
 
 

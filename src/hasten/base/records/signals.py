@@ -17,7 +17,7 @@ class StepSpread(Record, frozen=True):
 class Loading(Record, frozen=True):
     """The loader run alone, with nothing to wait for it."""
 
-    sample_s: float  # to read one sample
+    sample_s: float  # to read one sample; of a stream its share of a batch
     batch_s: float  # to yield one batch
     cpu_share: float  # of that time, how much a core of this process or of its workers was busy; above 1 for several
     read_bytes_per_s: float | None  # from the disk, where the system tells

@@ -12,6 +12,7 @@ class Verdict(StrEnum):
 
     KEPT = "kept"
     NO_DIFFERENCE = "no difference"  # no gain above the detection threshold, alone or beside the plan
+    NO_EFFECT = "no effect"  # it changed nothing that a step does: a cause to find, not a result
     INCONCLUSIVE = "inconclusive"  # the budget ended before the answer was clear
     SLOWER = "slower"
     NOT_APPLICABLE = "not applicable"  # refused this recipe or machine, or conflicts with the plan

@@ -8,26 +8,27 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from hasten.data.batch import batch_of
 from hasten.data.loading.alone import compute_alone
-from hasten.data.loading.loaders import Fetch, Fetched
+from hasten.data.loading.loaders import Fetch, Fetched, collated
+from hasten.data.loading.sample_randomness import Collate
 
 _PORTIONS = 4  # per thread and batch, since samples take differently long
 
 
-def in_threads(dataset: Dataset[Any], batch_size: int, *, threads: int) -> Fetch:
+def in_threads(dataset: Dataset[Any], batch_size: int, *, threads: int, collate: Collate = default_collate) -> Fetch:
     """Fetch with so many threads, each with some samples of the batch; the batches equal those of `per_sample`.
 
     Args:
         dataset: map-style; its samples must not depend on the global random generators or on the order of reading.
         batch_size: samples in a batch.
         threads: that read samples.
+        collate: makes a batch of its samples.
     """
 
     def fetch(ids: Tensor) -> Iterator[Fetched]:
         with _pool(threads) as pool:
             for part in ids.split(batch_size):
-                yield part, batch_of(default_collate(read_in_threads(dataset, part.tolist(), pool, threads)))
+                yield part, collated(collate(read_in_threads(dataset, part.tolist(), pool, threads)))
 
     return fetch
 

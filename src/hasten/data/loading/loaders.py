@@ -6,12 +6,12 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from hasten.base.seeds import derive
 from hasten.data.batch import Batch, batch_of, nbytes_of, split_batch, tensors_of
 from hasten.data.loading.gather import taking
-from hasten.data.loading.sample_randomness import drawn_from, generators_of, seeded
+from hasten.data.loading.sample_randomness import Collate, drawn_from, generators_of, seeded
 
 Fetched: TypeAlias = tuple[Tensor, Batch]
 """The ids that a batch was made of, (samples,) int64, and the batch. A packed batch has fewer rows than samples."""
@@ -47,6 +47,7 @@ class PerSample:
 
     dataset: Dataset[Any]
     batch_size: int
+    collate: Collate = default_collate
     seed: int = 0
 
     def of_epoch(self, seed: int) -> "PerSample":
@@ -57,13 +58,15 @@ class PerSample:
         # An own generator: the DataLoader would otherwise draw a seed from the global one, and dropout would
         # depend on how data are loaded.
         generator = torch.Generator().manual_seed(0)
-        loader = DataLoader(self.dataset, self.batch_size, sampler=ids.tolist(), generator=generator)
-        fetched = zip(ids.split(self.batch_size), map(batch_of, loader), strict=True)
-        numbers = drawn_from(self.dataset)
+        loader = DataLoader(
+            self.dataset, self.batch_size, sampler=ids.tolist(), generator=generator, collate_fn=self.collate
+        )
+        fetched = zip(ids.split(self.batch_size), map(collated, loader), strict=True)
+        numbers = drawn_from(self.dataset, self.collate)
         return self._seeded(ids, fetched, numbers) if numbers else fetched
 
     def _seeded(self, ids: Tensor, fetched: Iterator[Fetched], numbers: tuple[int, ...]) -> Iterator[Fetched]:
-        all_of_them = generators_of(self.dataset)
+        all_of_them = generators_of(self.dataset, self.collate)
         generators = tuple((number, all_of_them[number]) for number in numbers)
         for first in ids[:: self.batch_size].tolist():
             with seeded(generators, derive(self.seed, first)):
@@ -74,6 +77,21 @@ class PerSample:
 def per_sample(dataset: Dataset[Any], batch_size: int) -> Fetch:
     """Fetch as people write it: torch's `DataLoader` without workers."""
     return PerSample(dataset, batch_size)
+
+
+@dataclass(frozen=True)
+class Collated:
+    """The loader `per_sample` with another collate function."""
+
+    collate: Collate
+
+    def __call__(self, dataset: Dataset[Any], batch_size: int) -> Fetch:
+        return PerSample(dataset, batch_size, self.collate)
+
+
+def collated(batch: Any) -> Batch:
+    """Return what a collate function made; the list that torch's makes of tuples becomes a tuple."""
+    return batch_of(batch) if type(batch) is list else batch
 
 
 def gathered(dataset: Dataset[Any], batch_size: int) -> Fetch:

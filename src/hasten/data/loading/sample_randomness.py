@@ -1,4 +1,4 @@
-"""The random numbers that a data set draws in `__getitem__`, made a function of (seed, epoch, batch).
+"""The random numbers that reading and collating samples draws, made a function of (seed, epoch, batch).
 
 Where samples are random, every generator they may draw from is seeded before each batch and, in this process, put back
 after it. A batch is then the same in whichever process it is made, a resumed run makes the samples of an unbroken one,
@@ -9,15 +9,16 @@ that each worker, and each epoch, would otherwise start from (https://pytorch.or
 import pickle
 import random
 import weakref
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import Dataset, default_collate
 
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import derive
@@ -31,14 +32,17 @@ _LOOKED_AT = 64  # items of one container
 _MOST_LOOKED_AT = 5000  # objects in all
 _TRIAL = 4  # samples
 
-_known: dict[int, tuple[weakref.ref[Any], tuple[int, ...]]] = {}
+Collate: TypeAlias = Callable[[list[Any]], Any]
+"""The samples of a batch in -> the batch."""
+
+_known: dict[tuple[int, int], tuple[weakref.ref[Any], Collate, tuple[int, ...]]] = {}
 
 
-def generators_of(dataset: Dataset[Any]) -> tuple[Any, ...]:
-    """Return the global generators, and those that a data set, its transforms and their functions hold."""
+def generators_of(dataset: Dataset[Any], collate: Collate = default_collate) -> tuple[Any, ...]:
+    """Return the global generators, and those that a data set, its transforms and its collate function hold."""
     own: list[Any] = []
     seen: set[int] = set()
-    stack: list[Any] = [dataset]
+    stack: list[Any] = [collate, dataset]
     kept: list[Any] = []  # so that no id is used again
     while stack and len(seen) < _MOST_LOOKED_AT:
         value = stack.pop()
@@ -54,15 +58,20 @@ def generators_of(dataset: Dataset[Any]) -> tuple[Any, ...]:
     return (*_GLOBAL, *own)
 
 
-def drawn_from(dataset: Dataset[Any]) -> tuple[int, ...]:
-    """Return which of `generators_of` some samples, evenly spread, draw from; remembered while the data set lives."""
-    if why_not(dataset) is None:
+def drawn_from(dataset: Dataset[Any], collate: Collate = default_collate) -> tuple[int, ...]:
+    """Return which of `generators_of` a batch of some samples, evenly spread, draws from.
+
+    The result is remembered while the data set lives.
+    """
+    if collate is default_collate and why_not(dataset) is None:
         return ()
-    known = _known.get(id(dataset))
+    key = (id(dataset), id(collate))
+    known = _known.get(key)
     if known is not None and known[0]() is dataset:
-        return known[1]
-    found = _drawn_from(dataset)
-    _known[id(dataset)] = weakref.ref(dataset), found
+        return known[2]
+    found = _drawn_from(dataset, collate)
+    with suppress(TypeError):  # a list: cannot be referred to weakly
+        _known[key] = weakref.ref(dataset), collate, found
     return found
 
 
@@ -91,11 +100,11 @@ def seed_generators(generators: Sequence[tuple[int, Any]], seed: int) -> None:
             generator.seed(own % 2**32)
 
 
-def seeding_controls(dataset: Dataset[Any]) -> bool:
-    """Return whether a sample is the same when it is read twice from the same seeds."""
-    generators = tuple(enumerate(generators_of(dataset)))
-    with _restored(dataset):
-        once, again = (_read(dataset, generators) for _ in range(2))
+def seeding_controls(dataset: Dataset[Any], collate: Collate = default_collate) -> bool:
+    """Return whether a batch of one sample is the same when it is read twice from the same seeds."""
+    generators = tuple(enumerate(generators_of(dataset, collate)))
+    with restored(dataset, collate):
+        once, again = (_read(dataset, collate, generators) for _ in range(2))
     return once == again
 
 
@@ -120,9 +129,9 @@ def changed_by_reading(dataset: Dataset[Any]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _restored(dataset: Dataset[Any]) -> Generator[None]:
-    """Undo what the body changes in a data set, such as a count of its reads, which a checkpoint would lack."""
-    objects = ObjectState({"data": (dataset, Tensors.NONE)})
+def restored(*objects_read: object) -> Generator[None]:
+    """Undo what the body changes in data sets, such as a count of their reads, which a checkpoint would lack."""
+    objects = ObjectState({str(number): (one, Tensors.NONE) for number, one in enumerate(objects_read)})
     before = objects.state()
     try:
         yield
@@ -130,23 +139,25 @@ def _restored(dataset: Dataset[Any]) -> Generator[None]:
         objects.load_state(before)
 
 
-def _read(dataset: Dataset[Any], generators: Sequence[tuple[int, Any]]) -> bytes:
+def _read(dataset: Dataset[Any], collate: Collate, generators: Sequence[tuple[int, Any]]) -> bytes:
     with seeded(generators, 0):
-        return pickle.dumps([_plain(part) for part in torch.utils.data.default_collate([dataset[0]])])
+        return pickle.dumps([_plain(part) for part in tree_leaves(collate([dataset[0]]))])
 
 
 def _plain(part: Any) -> Any:
     return (str(part.dtype), part.tolist()) if isinstance(part, torch.Tensor) else part
 
 
-def _drawn_from(dataset: Dataset[Any]) -> tuple[int, ...]:
-    generators = tuple(enumerate(generators_of(dataset)))
+def _drawn_from(dataset: Dataset[Any], collate: Collate) -> tuple[int, ...]:
+    generators = tuple(enumerate(generators_of(dataset, collate)))
     size = len(dataset)  # type: ignore[arg-type]
-    with _restored(dataset), seeded(generators, 0):
+    with restored(dataset, collate), seeded(generators, 0):
         before = [_frozen(generator) for _, generator in generators]
         try:
-            for place in np.unique(np.linspace(0, size - 1, _TRIAL).astype(int)).tolist():
-                dataset[place]
+            places = np.unique(np.linspace(0, size - 1, _TRIAL).astype(int)).tolist()
+            samples = [dataset[place] for place in places]
+            if collate is not default_collate:
+                collate(samples)
         except Exception:  # noqa: BLE001  (raised again, with its place, when the sample is read for training)
             pass
         after = [_frozen(generator) for _, generator in generators]

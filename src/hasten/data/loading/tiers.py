@@ -15,9 +15,9 @@ from hasten.data.batch import tensors_of, to_device
 from hasten.data.loading.choose import Choice, fastest
 from hasten.data.loading.decode import in_threads
 from hasten.data.loading.gather import why_not
-from hasten.data.loading.loaders import Fetch, Fetched, Loader, gathered, of_epoch, per_sample
+from hasten.data.loading.loaders import Collated, Fetch, Fetched, Loader, collated, gathered, of_epoch
 from hasten.data.loading.resident import fits, resident
-from hasten.data.loading.sample_randomness import drawn_from
+from hasten.data.loading.sample_randomness import Collate, drawn_from
 from hasten.data.loading.workers import AHEAD, Workers
 
 BUDGET_S = 0.4
@@ -28,7 +28,9 @@ _FIRST_LOOK = 4  # samples
 OWN, GATHER, RESIDENT, THREADS, PROCESS = "own data set", "gather", "resident", "threads", "process"
 
 
-def tiers(dataset: Dataset[Any], *, device: str, threads: int, share: float) -> dict[str, Loader]:
+def tiers(
+    dataset: Dataset[Any], *, device: str, threads: int, share: float, collate: Collate = default_collate
+) -> dict[str, Loader]:
     """Return the ways in which a data set can be fetched, by name; all yield the same batches.
 
     Args:
@@ -36,15 +38,16 @@ def tiers(dataset: Dataset[Any], *, device: str, threads: int, share: float) -> 
         device: where the run trains.
         threads: for the tiers that decode with threads.
         share: of the free memory of a GPU that the data may take.
+        collate: makes a batch of its samples; only torch's own leaves the gathers.
     """
-    found: dict[str, Loader] = {OWN: per_sample}
-    if why_not(dataset) is None:
+    found: dict[str, Loader] = {OWN: Collated(collate)}
+    if collate is default_collate and why_not(dataset) is None:
         found[GATHER] = gathered
         if not Device(device).is_host and fits(dataset, device=device, share=share):
             found[RESIDENT] = partial(resident, device=device)
-    if not drawn_from(dataset):  # threads would draw from one generator in no fixed order
-        found[THREADS] = partial(in_threads, threads=threads)
-    found[PROCESS] = Workers(1, threads)
+    if not drawn_from(dataset, collate):  # threads would draw from one generator in no fixed order
+        found[THREADS] = partial(in_threads, threads=threads, collate=collate)
+    found[PROCESS] = Workers(1, threads, collate)
     return found
 
 
@@ -73,16 +76,18 @@ class FastestTier:
         device: where the run trains; a batch counts as fetched when it is there.
         threads: for the tiers that decode with threads.
         share: of the free memory of a GPU that the data may take.
+        collate: makes a batch of its samples.
     """
 
     device: str
     threads: int
     share: float
+    collate: Collate = default_collate
     _known: dict[object, Choice] = field(default_factory=dict[object, Choice], compare=False, repr=False)
 
     def __call__(self, dataset: Dataset[Any], batch_size: int) -> Picked:
-        ways = tiers(dataset, device=self.device, threads=self.threads, share=self.share)
-        kind = (type(dataset), tuple(ways), _form(dataset))
+        ways = tiers(dataset, device=self.device, threads=self.threads, share=self.share, collate=self.collate)
+        kind = (type(dataset), tuple(ways), _form(dataset, self.collate))
         if kind not in self._known:
             self._known[kind] = timed(dataset, batch_size, ways, device=self.device)
         choice = self._known[kind]
@@ -120,6 +125,6 @@ def _delivered(fetch: Fetch, ids: Tensor, *, device: str) -> Iterator[Fetched]:
         yield own, there
 
 
-def _form(dataset: Dataset[Any]) -> tuple[object, ...]:
-    sample = tensors_of(tuple(default_collate([dataset[0]])))
+def _form(dataset: Dataset[Any], collate: Collate) -> tuple[object, ...]:
+    sample = tensors_of(collated(collate([dataset[0]])))
     return tuple((tensor.dtype, tuple(tensor.shape)) for tensor in sample)

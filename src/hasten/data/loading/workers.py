@@ -2,21 +2,21 @@
 
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from hasten.base.seeds import derive
-from hasten.data.batch import batch_of
 from hasten.data.loading.alone import compute_alone
 from hasten.data.loading.decode import read_in_threads
-from hasten.data.loading.loaders import Fetched
-from hasten.data.loading.sample_randomness import drawn_from, generators_of, seed_generators
+from hasten.data.loading.loaders import Fetched, collated
+from hasten.data.loading.sample_randomness import Collate, drawn_from, generators_of, seed_generators
 
 AHEAD = 2
 """Batches that each worker makes before they are asked for, as in torch."""
@@ -32,6 +32,7 @@ class Workers:
 
     workers: int
     threads: int = 1
+    collate: Collate = default_collate
 
     def __call__(self, dataset: Dataset[Any], batch_size: int) -> "WorkerFetch":
         return WorkerFetch(dataset, batch_size, self)
@@ -55,34 +56,54 @@ class WorkerFetch:
         return replace(self, seed=seed)
 
     def __call__(self, ids: Tensor) -> Iterator[Fetched]:
-        is_random = bool(drawn_from(self.dataset))
+        is_random = bool(drawn_from(self.dataset, self.how.collate))
         loader: DataLoader[Any] = DataLoader(
-            _Batches(self.dataset, self.seed if is_random else None, self.how.threads),
+            _Batches(self.dataset, self.seed if is_random else None, self.how),
             self.batch_size,
             sampler=ids.tolist(),
             num_workers=self.how.workers,
             prefetch_factor=AHEAD,
-            worker_init_fn=_ignore_interrupts,
+            collate_fn=self.how.collate,
+            worker_init_fn=ignore_interrupts,
             generator=torch.Generator().manual_seed(0),  # else it draws a seed from the global one
         )
-        with warnings.catch_warnings():
-            # The forked process calls into no thread of this one: it has its own pool and one thread of torch's.
-            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            running = iter(loader)
-        try:
-            yield from zip(ids.split(self.batch_size), map(batch_of, running), strict=True)
-        finally:
-            # Private, but an error's traceback may keep the iterator, and with it the process, alive for long.
-            running._shutdown_workers()  # type: ignore[attr-defined]
+        with closing(batches_of(loader)) as batches:
+            yield from zip(ids.split(self.batch_size), map(collated, batches), strict=True)
+
+
+def batches_of(loader: DataLoader[Any], *, keep_workers: bool = False) -> Generator[Any]:
+    """Yield the batches of a pass; end the worker processes with it, or when it is left.
+
+    Args:
+        loader: a torch `DataLoader`.
+        keep_workers: leave persistent workers running for the next pass.
+    """
+    with warnings.catch_warnings():
+        # The forked process calls into no thread of this one: it has its own pool and one thread of torch's.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        running = iter(loader)
+    try:
+        yield from running
+    finally:
+        if not keep_workers:
+            end_workers(running)
+
+
+def end_workers(running: Any) -> None:
+    """End the worker processes of an iterator of a `DataLoader`, if it has any."""
+    # Private, but an error's traceback may keep the iterator, and with it the processes, alive for long.
+    if (end := getattr(running, "_shutdown_workers", None)) is not None:
+        end()
 
 
 class _Batches(Dataset[Any]):
     """A data set whose batches are read as a whole; `DataLoader` asks for all samples of one at once."""
 
-    def __init__(self, dataset: Dataset[Any], seed: int | None, threads: int) -> None:
+    def __init__(self, dataset: Dataset[Any], seed: int | None, how: Workers) -> None:
         self.dataset = dataset
         self.seed = seed
-        self.threads = threads
+        self.threads = how.threads
+        self.collate = how.collate
         self.pool: ThreadPoolExecutor | None = None
         self.generators: tuple[tuple[int, Any], ...] | None = None
 
@@ -92,7 +113,7 @@ class _Batches(Dataset[Any]):
     def __getitems__(self, indices: list[int]) -> list[Any]:
         if self.seed is not None:
             if self.generators is None:
-                self.generators = tuple(enumerate(generators_of(self.dataset)))
+                self.generators = tuple(enumerate(generators_of(self.dataset, self.collate)))
             seed_generators(self.generators, derive(self.seed, indices[0]))
         if self.seed is not None or self.threads == 1:
             together = getattr(self.dataset, "__getitems__", None)
@@ -102,6 +123,6 @@ class _Batches(Dataset[Any]):
         return read_in_threads(self.dataset, indices, self.pool, self.threads)
 
 
-def _ignore_interrupts(_: int) -> None:
+def ignore_interrupts(_: int) -> None:
     """Leave Ctrl-C, which a terminal sends to every process, to the training: it ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

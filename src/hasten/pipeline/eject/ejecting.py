@@ -12,6 +12,7 @@ from hasten.base.files import write_atomically, write_text
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.seeds import preserved
+from hasten.data.loading.given import is_by_number
 from hasten.data.loading.loaders import whole
 from hasten.pipeline.eject.copying import Copier
 from hasten.pipeline.eject.expression import call, expression
@@ -136,6 +137,10 @@ def _comment(one: Technique, choice: Choice, machine: str) -> str:
 
 
 def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
+    if not all(map(is_by_number, (task.data.train, task.data.valid))) or task.data.collate is not None:
+        raise Refused("data from a DataLoader, an iterable or a collate function of the task's own are not written out")
+    if task.validate is not None:
+        raise Refused("Task.validate is not written out")
     ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
     if stop.plateau is not None:
         raise Refused("the stop rule `plateau` is not written out. Leave it out of Stop, or use `patience`")

@@ -1,5 +1,7 @@
 """Without fixed overhead: two steps against one with twice the batch size, both without updates."""
 
+import math
+
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.data.batch import size_of
@@ -12,7 +14,7 @@ def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float
     """Return how many times cheaper a sample is in a batch twice as large; None where that would not fit."""
     batch = one_batch(run)
     size = size_of(batch)
-    if profile.memory is not None and profile.memory.largest_batch < 2 * size < run.samples:
+    if profile.memory is not None and profile.memory.largest_batch < 2 * size < (run.samples or math.inf):
         return None
     single, double = steps_on_one(run, batch), steps_on_one(run, resized(batch, 2 * size))
     with weights_kept(run):

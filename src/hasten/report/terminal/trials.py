@@ -13,6 +13,7 @@ from hasten.report.wording import faster, joined, knobs, ratio
 STYLES = {
     Verdict.KEPT: "green",
     Verdict.NO_DIFFERENCE: "dim",
+    Verdict.NO_EFFECT: "red",
     Verdict.INCONCLUSIVE: "yellow",
     Verdict.SLOWER: "red",
     Verdict.NOT_APPLICABLE: "dim",

@@ -32,11 +32,12 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.data.batch import unsplittable
 from hasten.techniques.dry_run import error_text, layer_of
 from hasten.techniques.example_pass import Pass, dropout_off, far_off, passes
 from hasten.techniques.source import Source
 from hasten.training.inspection import silence_dropout
-from hasten.training.recipe import Recipe
+from hasten.training.recipe import Recipe, counted
 
 SAMPLES, PART = 8, 3
 """The batch that is tried, and its parts: of unequal size, so that a wrong weight shows."""
@@ -102,11 +103,17 @@ class MicroBatch:
         """Refuse batches that cannot be split, and models and losses for which parts do not add up to the whole."""
         if self._size(recipe) >= recipe.input.batch_size:
             return f"a batch of {recipe.input.batch_size} has no parts of {self._size(recipe)}"
+        if (reason := unsplittable(recipe.subject.batch())) is not None:
+            return f"{reason}: such a batch cannot be split"
+        recipe = counted(recipe)
+        counting = getattr(recipe.forward.loss, "counting", None)
+        if counting is not None and counting.broken:
+            return counting.broken
         return why_not_in_parts(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Set the size of the parts."""
-        return recipe.with_backward(micro_batch=self._size(recipe))
+        return counted(recipe).with_backward(micro_batch=self._size(recipe))
 
     def _size(self, recipe: Recipe) -> int:
         return self.size or max(1, recipe.input.batch_size // 4)

@@ -33,6 +33,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.autocast import Autocast
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, products_in
 from hasten.training.recipe import Recipe
 
 
@@ -65,6 +66,10 @@ class Bf16:
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in autocast."""
         return recipe.wrap(Autocast(recipe.parallel.device, torch.bfloat16))
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect products in bfloat16."""
+        return products_in(seen, "bfloat16")
 
     def source(self, recipe: Recipe) -> Source:
         """Return autocast around the forward pass and the loss."""

@@ -33,6 +33,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, map_tensors
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, kept_channels_last
 from hasten.training.recipe import Recipe
 
 
@@ -90,6 +91,10 @@ class ChannelsLast:
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the model before training and each batch on delivery."""
         return recipe.with_batch_transform(batch_to_channels_last).with_surgery(to_channels_last, undo=to_contiguous)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect convolutions beyond the first to get their input in that layout."""
+        return kept_channels_last(seen)
 
     def source(self, recipe: Recipe) -> Source:
         """Return the new layout of the model and of each batch."""

@@ -32,6 +32,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, compiled_code
 from hasten.training.recipe import Function, Recipe
 
 SHORTEST_RUN_STEPS = 500
@@ -76,6 +77,10 @@ class Compile:
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in torch.compile."""
         return recipe.wrap(compiled)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect compiled code."""
+        return compiled_code(seen)
 
     def source(self, recipe: Recipe) -> Source:
         """Return the compiled forward pass; validation calls the model itself."""

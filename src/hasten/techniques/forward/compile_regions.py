@@ -32,6 +32,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import Forward, repeated_blocks, unwrap_forward, wrap_forward
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, compiled_code
 from hasten.training.recipe import Recipe
 
 SHORTEST_RUN_STEPS = 200
@@ -91,6 +92,10 @@ class CompileRegions:
     def apply(self, recipe: Recipe) -> Recipe:
         """Compile the blocks of the model."""
         return recipe.with_surgery(compile_blocks, undo=uncompile_blocks)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect compiled code."""
+        return compiled_code(seen)
 
     def source(self, recipe: Recipe) -> Source:
         """Return the compilation of each block; blocks of a kind share the code."""

@@ -33,8 +33,9 @@ from typing import ClassVar
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.forward.attention.in_kernel import by_kernel, unsupported, why_not
+from hasten.techniques.forward.attention.in_kernel import FusedAttention, by_kernel, unsupported, why_not
 from hasten.techniques.forward.attention.in_products import in_place_of_kernel, why_all_stay
+from hasten.training.effects import Seen, any_call
 from hasten.training.recipe import Recipe
 
 
@@ -67,3 +68,7 @@ class CpuFlashAttention:
         """Put the kernel in the place of torch's while the recipe runs."""
         switch = partial(in_place_of_kernel, by_kernel)
         return recipe.with_context(switch)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect a call of the kernel."""
+        return any_call(seen, "the kernel", FusedAttention.__name__)

@@ -36,6 +36,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.compile import SHORTEST_RUN_STEPS
+from hasten.training.effects import Seen, compiled_code
 from hasten.training.recipe import Function, Recipe
 
 
@@ -90,3 +91,7 @@ class CudaGraphs:
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass."""
         return recipe.wrap(recorded)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect compiled code."""
+        return compiled_code(seen)

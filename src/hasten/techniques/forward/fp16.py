@@ -33,6 +33,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.autocast import Autocast
+from hasten.training.effects import Seen, products_in
 from hasten.training.recipe import Recipe
 
 
@@ -69,3 +70,7 @@ class Fp16:
         """Wrap the forward pass and the loss in autocast, and scale the loss."""
         recipe = recipe.wrap(Autocast(recipe.parallel.device, torch.float16))
         return recipe.with_backward(loss_scale=self.loss_scale)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect products in float16."""
+        return products_in(seen, "float16")

@@ -36,6 +36,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
+from hasten.training.effects import Seen, any_call
 from hasten.training.recipe import Recipe
 
 OLDEST = (8, 9)
@@ -123,3 +124,7 @@ class Fp8:
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the wide layers before training, and take it back after it."""
         return recipe.with_surgery(partial(convert, least=self.least, scaling=self.scaling), undo=plain_layers)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect a product in 8-bit floating point."""
+        return any_call(seen, "a product in 8-bit floating point", "aten::_scaled_mm")

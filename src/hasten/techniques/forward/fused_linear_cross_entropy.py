@@ -168,15 +168,15 @@ def why_not_last(recipe: Recipe) -> str | None:
         made.append(output)
 
     layer.register_forward_hook(note)
-    sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.subject.train_data()[0])
+    sample = recipe.subject.raw_batch(1)
     for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)
     with preserved(), torch.no_grad():
         output = recipe.forward.predict(model, sample)
     if len(made) != 1 or output is not made[0]:
         return "the model's output is not just that of its last linear layer"
-    if output.shape[:-1] != sample[-1].shape:
-        return f"scores {tuple(output.shape)} and target {tuple(sample[-1].shape)} do not match row by row"
+    if output.shape[:-1] != target_of(sample).shape:
+        return f"scores {tuple(output.shape)} and target {tuple(target_of(sample).shape)} do not match row by row"
     return None
 
 

@@ -35,9 +35,11 @@ from hasten.base.errors import Refused
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.forward.int8.autograd import Int8Product
 from hasten.techniques.forward.int8.convert import convert, revert
 from hasten.techniques.forward.int8.layers import MIN_FEATURES, choose
 from hasten.techniques.forward.int8.support import SMALLEST_SIZE, unsupported
+from hasten.training.effects import Seen, any_call
 from hasten.training.recipe import Recipe
 
 
@@ -88,3 +90,7 @@ class Int8Training:
     def apply(self, recipe: Recipe) -> Recipe:
         """Convert the layers before training and back after it."""
         return recipe.with_surgery(partial(to_int8, min_features=self.min_features), undo=from_int8)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect a product in int8."""
+        return any_call(seen, "an int8 product", Int8Product.__name__)

@@ -34,6 +34,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, products_in
 from hasten.training.recipe import Recipe
 
 
@@ -78,6 +79,10 @@ class OneDnnFp32:
     def apply(self, recipe: Recipe) -> Recipe:
         """ContextFactory the setting on for the run."""
         return recipe.with_context(medium_matmul_precision)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect float32 products, which the setting sends to oneDNN."""
+        return products_in(seen, "float32")
 
     def source(self, recipe: Recipe) -> Source:
         """Return the setting of the process."""

@@ -44,8 +44,17 @@ from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.example_pass import far_off, passes
 from hasten.techniques.forward.attention.multihead import leave_weights_out, why_not_multihead, without_weights
 from hasten.techniques.forward.attention.tracing import lead_to_kernel, outcomes, recognized
+from hasten.training.effects import Seen, any_call
 from hasten.training.inspection import copy_of
 from hasten.training.recipe import Recipe
+
+FUSED_KERNELS = (
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_cudnn_attention",
+    "_scaled_dot_product_fused_attention",
+)
+"""Names of the kernels that torch chooses from; the plain computation is none of them."""
 
 
 @dataclass(frozen=True)
@@ -132,3 +141,7 @@ class Sdpa:
     def apply(self, recipe: Recipe) -> Recipe:
         """Change the layers before training, and take it back after it."""
         return recipe.with_surgery(partial(fuse, recipe=recipe), undo=unfuse)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect a call of one of torch's fused kernels of attention."""
+        return any_call(seen, "a fused kernel of attention", *FUSED_KERNELS)

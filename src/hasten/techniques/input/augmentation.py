@@ -114,7 +114,7 @@ class Augmentation:
         if self.kind == "noise":
             return None if samples.ndim == 2 else f"noise is for tables; the samples have the shape {shape}"
         if self.kind == "mixup":
-            one = target.ndim == 1 or target.is_floating_point()
+            one = isinstance(target, Tensor) and (target.ndim == 1 or target.is_floating_point())
             return None if one else "mixup needs one target for each sample"
         if samples.ndim != 4 or min(samples.shape[2], samples.shape[1 if _channels_last(samples) else 3]) < _SMALLEST:
             least = f"{_SMALLEST} x {_SMALLEST}"

@@ -31,9 +31,8 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.datasets import Takeable
-from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import gathered
-from hasten.techniques.input.sample_loading import changes_its_data, no_own_loader
+from hasten.techniques.input.sample_loading import cannot_gather, changes_its_data, no_own_loader
 from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
@@ -56,7 +55,7 @@ class BatchedGather:
         """Refuse other loaders, and data sets that read one sample at a time or change when they are read."""
         if reason := no_own_loader(recipe):
             return reason
-        return why_not(recipe.subject.train_data()) or why_not(recipe.subject.valid_data()) or changes_its_data(recipe)
+        return cannot_gather(recipe) or changes_its_data(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the gathering loader in place of the per-sample one."""

@@ -30,9 +30,10 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.batch import changed_in_turn, inputs_of
+from hasten.data.batch import changed_in_turn, tensors_of
 from hasten.techniques.forward.channels_last import batch_to_channels_last, is_channels_last
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, kept_channels_last
 from hasten.training.recipe import Recipe
 
 _LOOK = 2  # samples
@@ -60,7 +61,7 @@ class ChannelsLastDelivery:
             return "the model has no 2-dimensional convolution"
         with preserved():
             batch = changed_in_turn(recipe.subject.raw_batch(_LOOK), recipe.input.batch_transforms)
-        images = [column for column in inputs_of(batch) if column.ndim == 4]
+        images = [column for column in tensors_of(batch) if column.ndim == 4]
         if not images:
             return "the batches have no images: (batch, channels, height, width)"
         if all(map(is_channels_last, images)):
@@ -72,6 +73,10 @@ class ChannelsLastDelivery:
     def apply(self, recipe: Recipe) -> Recipe:
         """Lay the batches out."""
         return recipe.with_batch_transform(batch_to_channels_last)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect convolutions beyond the first to get their input in that layout."""
+        return kept_channels_last(seen)
 
     def source(self, recipe: Recipe) -> Source:
         """Return the new layout of each batch."""

@@ -29,14 +29,14 @@ from typing import Annotated, ClassVar
 
 import torch
 from msgspec import Meta
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.batch import Batch, map_tensors, target_of
+from hasten.data.batch import Batch, first_input, has_target, map_tensors, target_of
 from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
@@ -82,7 +82,7 @@ def why_not(recipe: Recipe, cut: Callable[[Batch, float], Batch]) -> str | None:
     """Return why the model does not take the smallest input, or None; runs it once on one sample."""
     if not recipe.subject.has_length:
         return "needs a run with a known length (epochs, steps or seconds)"
-    sample = tuple(torch.as_tensor(column).unsqueeze(0) for column in recipe.subject.train_data()[0])
+    sample = recipe.subject.raw_batch(1)
     for prepare in recipe.input.batch_transforms:
         sample = prepare(sample)
     model: nn.Module = recipe.subject.fresh_model().eval()
@@ -114,9 +114,16 @@ class ProgressiveLength:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data without sequences, and models that need the full length."""
-        inputs, target = recipe.subject.train_data()[0][0], torch.as_tensor(recipe.subject.train_data()[0][-1])
-        shape = torch.as_tensor(inputs).shape
-        if target.ndim < 1 or not shape or shape[0] != target.shape[0] or len(target) < 4:
+        batch = recipe.subject.raw_batch(1)
+        target = target_of(batch) if has_target(batch) else None
+        shape = first_input(batch).shape[1:]
+        if (
+            not isinstance(target, Tensor)
+            or target.ndim < 2
+            or not shape
+            or shape[0] != target.shape[1]
+            or shape[0] < 4
+        ):
             return "the data have no sequences with a target for each position"
         return why_not(recipe, partial(shortened, first=self.first, until=self.until))
 
@@ -150,8 +157,8 @@ class ProgressiveResolution:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse data without images, and models that need the full size."""
-        image = torch.as_tensor(recipe.subject.train_data()[0][0])
-        if image.ndim != 3 or not image.is_floating_point():
+        image = first_input(recipe.subject.raw_batch(1))
+        if image.ndim != 4 or not image.is_floating_point():
             return "the data have no images (channels, height, width) of floating-point numbers"
         return why_not(recipe, partial(shrunk, first=self.first, until=self.until))
 

@@ -30,10 +30,9 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.data.loading.gather import why_not
 from hasten.data.loading.tiers import FastestTier
 from hasten.machine.facts import usable_cores
-from hasten.techniques.input.sample_loading import cannot_be_seeded, no_own_loader
+from hasten.techniques.input.sample_loading import cannot_be_seeded, cannot_gather, no_own_loader
 from hasten.training.recipe import Recipe
 
 
@@ -64,11 +63,13 @@ class FastestLoader:
         """Refuse recipes with another loader, what a gather serves, and samples that depend on the order of reading."""
         if reason := no_own_loader(recipe):
             return reason
-        if recipe.device.is_host and why_not(recipe.subject.train_data()) is None:
+        if recipe.device.is_host and cannot_gather(recipe) is None:
             return "the samples can be gathered from memory, where batched_gather is fastest"
         return cannot_be_seeded(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader that picks in place of the per-sample one."""
-        loader = FastestTier(device=recipe.parallel.device, threads=usable_cores(), share=self.share)
+        loader = FastestTier(
+            device=recipe.parallel.device, threads=usable_cores(), share=self.share, collate=recipe.subject.collate
+        )
         return recipe.with_input(loader=loader)

@@ -40,6 +40,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.seeds import derive
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch, size_of, target_of
+from hasten.techniques.input.own_order import samples_are_chosen
 from hasten.training.loss import Count, CrossEntropy, Loss, LossFunction, SquaredError
 from hasten.training.recipe import Recipe
 
@@ -169,6 +170,8 @@ class InfoBatch:
         loss = recipe.subject.loss
         if not isinstance(loss, CrossEntropy | SquaredError):
             return f"the loss of each sample is unknown: needs cross-entropy; found {type(loss).__name__}"
+        if (reason := samples_are_chosen(recipe)) is not None:
+            return reason
         per_epoch = recipe.subject.steps_per_epoch
         if per_epoch == 1:
             return "every update uses all samples (full-batch descent)"

@@ -36,10 +36,11 @@ from hasten.base.seeds import preserved
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import percent
 from hasten.data.batch import Batch, changed_in_turn, first_input, select, target_of
-from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.gather import take
 from hasten.data.loading.order import bucketed, shuffled
 from hasten.techniques.input.own_order import order_is_taken
 from hasten.techniques.input.padding import cut_padding, least_padding, lengths_of
+from hasten.techniques.input.sample_loading import cannot_gather
 from hasten.training.recipe import Recipe
 
 _PORTION = 4096  # samples
@@ -90,7 +91,7 @@ class LengthBucketing:
         if (reason := order_is_taken(recipe)) is not None:
             return reason
         data = recipe.subject.train_data()
-        if reason := why_not(data):
+        if reason := cannot_gather(recipe):
             return f"their lengths would take a pass over all samples: {reason}"
         batch = take(data, torch.arange(min(_PORTION, len(data))))  # type: ignore[arg-type]
         tokens = first_input(batch)

@@ -36,10 +36,17 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.loading.decode import in_threads
-from hasten.data.loading.gather import why_not
+from hasten.data.loading.given_loader import GivenLoader
 from hasten.data.loading.workers import Workers
 from hasten.machine.facts import usable_cores
-from hasten.techniques.input.sample_loading import RANDOM, cannot_be_seeded, no_own_loader, samples_are_random
+from hasten.techniques.input.sample_loading import (
+    RANDOM,
+    cannot_be_seeded,
+    cannot_gather,
+    no_own_loader,
+    samples_are_random,
+)
+from hasten.training.effects import Seen, running_workers
 from hasten.training.recipe import Recipe
 
 Threads = Annotated[int, Meta(ge=0, le=256, description="threads that read samples; 0 for the physical cores")]
@@ -49,7 +56,7 @@ Processes = Annotated[int, Meta(ge=0, le=256, description="processes that read s
 def _refused(recipe: Recipe) -> str | None:
     if reason := no_own_loader(recipe):
         return reason
-    if why_not(recipe.subject.train_data()) is None:
+    if cannot_gather(recipe) is None:
         return "the samples can be gathered, which costs less than to pass them from one thread to another"
     return cannot_be_seeded(recipe)
 
@@ -77,7 +84,9 @@ class LoaderThreads:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with threads in place of the per-sample one."""
-        return recipe.with_input(loader=partial(in_threads, threads=self.threads or usable_cores()))
+        return recipe.with_input(
+            loader=partial(in_threads, threads=self.threads or usable_cores(), collate=recipe.subject.collate)
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,11 @@ class LoaderProcess:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with a process in place of the per-sample one."""
-        return recipe.with_input(loader=Workers(1, self.threads or usable_cores()))
+        return recipe.with_input(loader=Workers(1, self.threads or usable_cores(), recipe.subject.collate))
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the process to run."""
+        return running_workers(seen)
 
 
 @dataclass(frozen=True)
@@ -125,13 +138,18 @@ class LoaderWorkers:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse recipes with as many workers, samples that can be gathered, and those that no seed controls."""
-        if recipe.input.loader == self._loader():
-            return f"the batches are made by {self._loader().workers} workers already"
+        loader, own = recipe.input.loader, self._loader(recipe)
+        if loader == own or (isinstance(loader, GivenLoader) and loader.loader.num_workers == own.workers):
+            return f"the batches are made by {own.workers} workers already"
         return _refused(recipe)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with workers in place of the task's own."""
-        return recipe.with_input(loader=self._loader())
+        return recipe.with_input(loader=self._loader(recipe))
 
-    def _loader(self) -> Workers:
-        return Workers(self.workers or usable_cores())
+    def effect(self, seen: Seen) -> str | None:
+        """Expect the processes to run."""
+        return running_workers(seen)
+
+    def _loader(self, recipe: Recipe) -> Workers:
+        return Workers(self.workers or usable_cores(), collate=recipe.subject.collate)

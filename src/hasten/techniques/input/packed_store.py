@@ -31,7 +31,7 @@ from time import perf_counter
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
@@ -82,7 +82,9 @@ class PackedStore:
         """Refuse what is in memory already, changes from read to read, cannot be told apart, or takes too long."""
         if reason := no_own_loader(recipe):
             return reason
-        datasets = recipe.subject.train_data(), recipe.subject.valid_data()
+        if recipe.subject.collate is not default_collate:
+            return "the task's own collate function makes batches of single samples"
+        datasets = recipe.subject.datasets()
         if all(why_not(dataset) is None for dataset in datasets):
             return "the samples can be gathered from where they are"
         for dataset in datasets:
@@ -95,7 +97,7 @@ class PackedStore:
         return recipe.with_input(loader=FromStore(cache_folder() / "stores"))
 
     def _too_long(self, recipe: Recipe) -> str | None:
-        packing_s = sum(_packing_s(dataset) for dataset in (recipe.subject.train_data(), recipe.subject.valid_data()))
+        packing_s = sum(_packing_s(dataset) for dataset in recipe.subject.datasets())
         steps, per_epoch = recipe.subject.planned_steps, recipe.subject.steps_per_epoch
         if packing_s and steps is not None and per_epoch is not None and steps <= per_epoch:
             return "the training reads each sample at most once, so packing cannot pay off"

@@ -29,10 +29,9 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.base.units import nbytes as in_bytes
-from hasten.data.loading.gather import why_not
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.resident import nbytes_of, resident
-from hasten.techniques.input.sample_loading import changes_its_data
+from hasten.techniques.input.sample_loading import cannot_gather, changes_its_data
 from hasten.training.recipe import Recipe
 
 
@@ -60,10 +59,11 @@ class Resident:
             return f"the run is on {device}, the data is already in its memory"
         if recipe.input.loader is whole:
             return "a full batch is built only once"
-        train, valid = recipe.subject.train_data(), recipe.subject.valid_data()
-        if reason := why_not(train) or why_not(valid) or changes_its_data(recipe):
+        if (stream := recipe.subject.stream) is not None:
+            return f"{stream.reason}, so samples cannot be read by their ids"
+        if reason := cannot_gather(recipe) or changes_its_data(recipe):
             return reason
-        needed, free = nbytes_of(train) + nbytes_of(valid), device.free_bytes()
+        needed, free = sum(map(nbytes_of, recipe.subject.datasets())), device.free_bytes()
         if needed > self.share * free:
             return f"the data take {in_bytes(needed)}, more than {self.share:.0%} of the {in_bytes(free)} free"
         return None

@@ -106,7 +106,11 @@ class SequencePacking:
             return "the loss ignores no target, so padding would count: CrossEntropy(ignore_index=...)"
         batch = recipe.subject.raw_batch(_LOOK)
         targets = target_of(batch)
-        if targets.ndim != 2 or any(tensor.shape != targets.shape for tensor in tensors_of(batch)):
+        if (
+            not isinstance(targets, Tensor)
+            or targets.ndim != 2
+            or any(tensor.shape != targets.shape for tensor in tensors_of(batch))
+        ):
             return "the data is not texts with a target for each token: (samples, length) inputs and targets"
         if not (targets == loss.ignore_index).any():
             return f"the data have no target that it ignores: the loss ignores {loss.ignore_index}"

@@ -141,7 +141,7 @@ class SparseInput:
             return f"the layer {name!r}, into which the data go, has fewer than {self.least_inputs} inputs"
         if id(layer.weight) in shared_parameters(model):
             return f"the weight of {name!r} is used in several places"
-        share = float((recipe.subject.batch(LOOKED_AT)[0] != 0).float().mean())
+        share = float((first_input(recipe.subject.batch(LOOKED_AT)) != 0).float().mean())
         return f"{share:.1%} of the data are not zero, more than {self.most:.1%}" if share > self.most else None
 
     def apply(self, recipe: Recipe) -> Recipe:

@@ -27,6 +27,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.source import Source
+from hasten.training.effects import Seen, any_call
 from hasten.training.recipe import Recipe
 
 FUSED = frozenset({"sgd", "momentum", "nesterov", "adagrad", "adam", "adamw"})
@@ -61,6 +62,10 @@ class FusedOptimizer:
         """Add fused=True to the optimizer's options."""
         options = {**recipe.update.options, "fused": True}
         return recipe.with_update(options=options)
+
+    def effect(self, seen: Seen) -> str | None:
+        """Expect a call of one of torch's fused kernels."""
+        return any_call(seen, "a fused kernel of an optimizer", "aten::_fused_")
 
     def source(self, recipe: Recipe) -> Source:
         """Return no lines: the script's optimizer has fused=True."""

@@ -16,8 +16,8 @@ from hasten.training.check.loss import check_gradient, check_loss, notes_on_loss
 from hasten.training.check.model import check_last_batch, fresh_model, trial_output
 from hasten.training.check.quality import check_metric, check_target
 from hasten.training.check.update import check_optimizer, check_step
-from hasten.training.loss import loss_function
-from hasten.training.recipe import call_model
+from hasten.training.metrics import Quality
+from hasten.training.recipe import baseline, counted, forward_of, training_of, validation_of
 from hasten.training.task import Task, quality_of
 
 
@@ -33,30 +33,34 @@ def check(task: Task) -> tuple[str, ...]:
     """
     with preserved():
         seed_all(task.seed)
-        quality, loss = quality_of(task), loss_function(task.loss)
+        quality, forward = quality_of(task), forward_of(task)
+        loss = forward.loss
         check_target(task, quality)
-        read = look(task.data.train, "training"), look(task.data.valid, "validation")
-        train, valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
-        model = fresh_model(task)
+        read = [look(training_of(task), "training")]
+        if (given := validation_of(task)) is not None:
+            read.append(look(given, "validation"))
+        train, *valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
+        model = fresh_model(task, forward.predict, train)
         optimizer = check_optimizer(task, model)
         model.eval()
         notes: tuple[str, ...] = ()
-        for seen in (train, valid):
-            output = trial_output(model, seen)
+        for seen in (train, *valid):
+            output = trial_output(model, forward.predict, seen)
             check_labels(loss, output, seen)
             value = check_loss(loss, output, seen)
-            check_metric(quality, output, seen, getattr(loss, "class_dim", None))
+            if isinstance(quality, Quality) and quality.compares:
+                check_metric(quality, output, seen, getattr(loss, "class_dim", None))
             if seen is train:
-                notes += notes_on_loss(loss, output, seen)
                 check_gradient(value, model)
         check_last_batch(task, model, train)
-        check_augmentation(task, model, loss, read[0])
+        check_augmentation(task, model, forward, read[0])
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            found = loss(call_model(model, train.batch), train.batch)
-            (mean := found.sum / found.count).backward()
+            mean = loss(forward.predict(model, train.batch), train.batch).average()
+            mean.backward()
             return mean
 
         check_step(optimizer, closure)
+        notes += notes_on_loss(counted(baseline(task)).forward.loss)
     return (*notes, *notes_on_workers(task.data))

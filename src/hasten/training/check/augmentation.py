@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.batch import Batch, changed_in_turn, inputs_of, size_of
+from hasten.data.batch import Batch, changed_in_turn, size_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
-from hasten.training.loss import LossFunction
+from hasten.training.recipe import Forward
 from hasten.training.task import Task
 
 
@@ -24,13 +24,13 @@ def prepared(task: Task, seen: Seen) -> Batch:
         raise failure(must, error) from error
 
 
-def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: Seen) -> None:
+def check_augmentation(task: Task, model: nn.Module, forward: Forward, seen: Seen) -> None:
     """Raise if the first samples, augmented, cannot be prepared, or do not go through the model and the loss.
 
     Args:
         task: the task.
         model: a fresh one.
-        loss: the task's.
+        forward: the task's.
         seen: the training samples as they were read.
 
     Raises:
@@ -41,7 +41,7 @@ def check_augmentation(task: Task, model: nn.Module, loss: LossFunction, seen: S
     ids = torch.arange(size_of(seen.batch))
     try:
         batch = changed_in_turn(augmented(seen.batch, task.augment, Draws(task.seed, 0, ids)), task.batch_transforms)
-        loss(model(*inputs_of(batch)), batch)
+        forward.loss(forward.predict(model, batch), batch)
     except Exception as error:
         raise failure(
             f"the training data after Task.augment must be prepared and learned from as without it; the samples are "

@@ -1,6 +1,6 @@
 """Checks of a data set alone: its length, the form of its samples, and that their values are finite."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset, default_collate
+from torch.utils.data import Dataset, default_collate
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import Batch, nbytes_of, select, stack, target_of, tensors_of
+from hasten.data.batch import Batch, has_target, nbytes_of, select, stack, target_of, tensors_of
 from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.given import Given, Samples, is_by_number
+from hasten.data.loading.loaders import collated
 from hasten.data.loading.sample_randomness import changed_by_reading
+from hasten.data.loading.streams import Stream, first_of_stream, samples_in
+from hasten.data.tree import is_record
 from hasten.training.check.failure import failure
 from hasten.training.task import Data
 
@@ -30,32 +34,35 @@ class Seen:
     Args:
         part: "training" or "validation".
         batch: its first samples, as the model will get them.
-        size: samples in the data set.
+        size: samples in the data set; None where they come as batches.
         ids: (n,) the samples that were looked at.
         targets: their targets, samples along the first dimension.
     """
 
     part: str
     batch: Batch
-    size: int
+    size: int | None
     ids: Tensor
     targets: Tensor
 
 
-def look(dataset: Dataset[Any], part: str) -> Seen:
-    """Check a data set by itself, and return what was seen of it.
+def look(given: Given, part: str) -> Seen:
+    """Check data by themselves, and return what was seen of them. Of a stream, the first batch is read.
 
     Args:
-        dataset: of any kind.
+        given: as the task has them.
         part: what to call it: "training" or "validation".
 
     Raises:
-        BadInput: if it has no length or no samples, a sample is not a tuple of tensors, samples differ in shape, or a
-            value is not finite (names the sample, the column and the feature).
+        BadInput: if they have no length, no samples or no batch, samples cannot be collated, or a value is not finite
+            (names the sample, the column and the feature).
     """
+    if isinstance(given, Stream):
+        return _first_batch(given, part)
+    dataset = given.dataset
     size = _length(dataset, part)
-    first = _read(dataset, torch.arange(min(TRIAL, size)), part)
-    gathers = why_not(dataset) is None
+    first = _read(given, torch.arange(min(TRIAL, size)), part)
+    gathers = given.collate is default_collate and why_not(dataset) is None
     if gathers:
         portions = _spread(torch.arange(size), max(1, _CHUNK_BYTES // max(1, nbytes_of(select(first, slice(1))))))
     else:
@@ -64,18 +71,34 @@ def look(dataset: Dataset[Any], part: str) -> Seen:
     targets: list[Tensor] = []
     end = perf_counter() + _LOOK_S
     for some in portions:
-        batch = take(dataset, some) if gathers else _read(dataset, some, part)
+        batch = take(dataset, some) if gathers else _read(given, some, part)
         _check_finite(batch, some, part)
         ids.append(some)
-        targets.append(target_of(batch))
+        if has_target(batch) and isinstance(target_of(batch), Tensor):
+            targets.append(target_of(batch))
         if perf_counter() > end:
             break
-    return Seen(part=part, batch=first, size=size, ids=torch.cat(ids), targets=torch.cat(targets))
+    together = len({target.shape[1:] for target in targets}) == 1
+    found = torch.cat(targets) if together else target_of(first) if has_target(first) else torch.empty(0)
+    return Seen(part=part, batch=first, size=size, ids=torch.cat(ids) if together else ids[0], targets=found)
+
+
+def _first_batch(stream: Stream, part: str) -> Seen:
+    try:
+        batch = first_of_stream(stream)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise failure(f"the first batch of the {part} data must be readable", error) from error
+    ids = torch.arange(samples_in(batch))
+    _check_finite(batch, ids, part)
+    targets = target_of(batch) if has_target(batch) else torch.empty(0)
+    return Seen(part=part, batch=batch, size=None, ids=ids, targets=targets)
 
 
 def notes_on_workers(data: Data) -> tuple[str, ...]:
     """Return what to know of training data that are read by worker processes and that reading changes."""
-    if not data.workers or not (changed := changed_by_reading(data.train)):
+    if not data.workers or not is_by_number(data.train) or not (changed := changed_by_reading(data.train)):
         return ()
     return (
         f"reading samples changes {', '.join(changed)}. Each of the {data.workers} workers changes a copy, which no "
@@ -91,11 +114,6 @@ def _spread(ids: Tensor, size: int) -> Iterator[Tensor]:
 
 
 def _length(dataset: Dataset[Any], part: str) -> int:
-    if isinstance(dataset, IterableDataset):
-        raise BadInput(
-            f"the {part} data must be a map-style data set, with a length and samples by number; found an "
-            "IterableDataset. Read it into memory or into a file with random access first."
-        )
     try:
         size = len(dataset)  # type: ignore[arg-type]
     except (TypeError, NotImplementedError) as error:
@@ -105,8 +123,11 @@ def _length(dataset: Dataset[Any], part: str) -> int:
     return size
 
 
-def _read(dataset: Dataset[Any], ids: Tensor, part: str) -> Batch:
+def _read(given: Samples, ids: Tensor, part: str) -> Batch:
     """Return samples as one batch, reading them one by one as torch's loader does."""
+    dataset = given.dataset
+    if given.collate is not default_collate or not _is_row(dataset, ids, part):
+        return _collated(given, ids, part)
     samples: list[tuple[Tensor, ...]] = []
     for index in ids.tolist():
         try:
@@ -121,6 +142,32 @@ def _read(dataset: Dataset[Any], ids: Tensor, part: str) -> Batch:
                 f"{_listed(first)} in sample {ids[0]} and {_listed(shapes)} in sample {index}. Crop or pad them."
             )
     return stack(samples)
+
+
+def _is_row(dataset: Dataset[Any], ids: Tensor, part: str) -> bool:
+    """Return whether a sample is a plain row, or meant as one: a tuple, or nothing that can be collated as it is."""
+    index = int(ids[0])
+    try:
+        sample = dataset[index]
+    except Exception as error:
+        raise failure(f"sample {index} of the {part} data must be readable", error) from error
+    if isinstance(sample, (tuple, list)):
+        return not any(isinstance(value, (Mapping, tuple, list, str)) for value in sample) and len(sample) > 1
+    return not (isinstance(sample, (Tensor, np.ndarray, Mapping)) or is_record(sample))
+
+
+def _collated(given: Samples, ids: Tensor, part: str) -> Batch:
+    read: list[Any] = []
+    for index in ids.tolist():
+        try:
+            read.append(given.dataset[index])
+        except Exception as error:
+            raise failure(f"sample {index} of the {part} data must be readable", error) from error
+    try:
+        return collated(given.collate(read))
+    except Exception as error:
+        must = f"the collate function must make a batch of {len(read)} samples of the {part} data"
+        raise failure(must, error) from error
 
 
 def _tensors(sample: object, index: int, part: str) -> tuple[Tensor, ...]:

@@ -1,9 +1,8 @@
 """An error in a person's own code as one message."""
 
-from torch import Tensor
-
 from hasten.base.errors import BadInput
 from hasten.base.user_code import user_location
+from hasten.data.batch_text import in_line
 
 
 def failure(must: str, error: Exception, advice: str = "") -> BadInput:
@@ -21,9 +20,5 @@ def failure(must: str, error: Exception, advice: str = "") -> BadInput:
 
 
 def described(value: object) -> str:
-    """Return a tensor's shape and dtype in words, those of several tensors, or the name of another value's type."""
-    if isinstance(value, Tensor):
-        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-    if isinstance(value, (tuple, list)) and all(isinstance(part, Tensor) for part in value):
-        return " and ".join(map(described, value)) or "nothing"
-    return type(value).__name__
+    """Return a tensor's shape and dtype, a structure with those of its tensors, or the name of another type."""
+    return "nothing" if isinstance(value, (tuple, list)) and not value else in_line(value)

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import target_of
+from hasten.data.batch import kind_of, target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described
 from hasten.training.loss import ClassLoss, CrossEntropy, LossFunction, NegativeLogLikelihood, class_dimension
+from hasten.training.output import compared
 
 _NAMES: dict[type[ClassLoss], str] = {CrossEntropy: "cross_entropy", NegativeLogLikelihood: "nll_loss"}
 
@@ -24,6 +25,12 @@ def check_labels(loss: LossFunction, output: Any, seen: Seen) -> None:
     if not isinstance(loss, ClassLoss):
         return
     name, target = _NAMES.get(type(loss), type(loss).__name__), target_of(seen.batch)
+    output = compared(output)
+    if not isinstance(target, Tensor):
+        raise BadInput(
+            f"{name} needs one tensor of labels; found {kind_of(target)} as the target of the {seen.part} data. Give "
+            "Task(objective=function of (model, batch) that returns the loss), or return the labels as the target."
+        )
     if not isinstance(output, Tensor):
         raise BadInput(f"{name} needs one tensor of class scores from the model; found {described(output)}.")
     if isinstance(loss, CrossEntropy) and target.is_floating_point() and target.shape == output.shape:

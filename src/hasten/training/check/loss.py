@@ -4,14 +4,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import Batch, select, size_of, target_of, with_target
-from hasten.training.additivity import has_samples, is_additive, rows_of
+from hasten.data.batch import Batch, has_target, select, size_of, target_of, unsplittable
+from hasten.training.additivity import has_samples, rows_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
-from hasten.training.loss import Loss, LossFunction, OfMean
+from hasten.training.loss import Loss, LossFunction, OfMean, OfReturned
 
 _ROWS = 8
 
@@ -28,7 +27,11 @@ def check_loss(loss: LossFunction, output: Any, seen: Seen) -> Loss:
     value = _value(loss, output, seen.batch)
     if isinstance(loss, OfMean):
         _check_mean(loss, value, output, seen.batch)
-    elif (before := loss.count(seen.batch)) is not None and float(value.count) != float(before):
+    elif (
+        not isinstance(loss, OfReturned)  # which says its count only afterwards
+        and (before := loss.count(seen.batch)) is not None
+        and float(value.count) != float(before)
+    ):
         raise BadInput(
             "a loss must count the same terms before and after the forward pass; found "
             f"{float(before):g} from its count(batch) and {float(value.count):g} in the Loss that it "
@@ -65,7 +68,7 @@ def check_gradient(value: Loss, model: nn.Module) -> None:
 
 
 def _value(loss: LossFunction, output: Any, batch: Batch) -> Loss:
-    shapes = f"output {described(output)}, target {described(target_of(batch))}"
+    shapes = f"output {described(output)}, target {described(target_of(batch)) if has_target(batch) else 'none'}"
     try:
         value = loss(output, batch)
     except BadInput:
@@ -90,7 +93,11 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
     on random numbers from 0 to 1, which most losses can take.
     """
     target = target_of(seen.batch)
-    if not isinstance(output, Tensor) or not (output.is_floating_point() and target.is_floating_point()):
+    if (
+        not isinstance(output, Tensor)
+        or not isinstance(target, Tensor)
+        or not (output.is_floating_point() and target.is_floating_point())
+    ):
         return
     if output.shape == target.shape or output.numel() != target.numel():
         return
@@ -110,12 +117,12 @@ def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:
 def _check_mean(loss: OfMean, value: Loss, output: Any, batch: Batch) -> None:
     """Raise if the loss of every sample twice is twice the loss: a sum, where a mean stays as it is."""
     size = size_of(batch)
-    if not has_samples(output, size):
+    if not has_samples(output, size) or unsplittable(batch) is not None:
         return
     twice = torch.arange(size).repeat(2)
     with torch.no_grad():
-        mean = value.sum / size
-        mean_twice = _value(loss, rows_of(output, twice), rows_of(batch, twice)).sum / (2 * size)
+        mean = value.average()
+        mean_twice = _value(loss, rows_of(output, twice), select(batch, twice)).average()
     if mean != 0 and torch.isclose(mean_twice, 2 * mean, rtol=1e-4):
         raise BadInput(
             "the loss must be the mean over the samples; found that it doubles when every sample comes twice, so it is "
@@ -123,40 +130,12 @@ def _check_mean(loss: OfMean, value: Loss, output: Any, batch: Batch) -> None:
         )
 
 
-def notes_on_loss(loss: LossFunction, output: Any, seen: Seen) -> tuple[str, ...]:
-    """Return what to know about a loss that can be used: that it is no mean over samples, say."""
-    outputs, batch = _varied(output, seen)
-    if is_additive(loss, outputs, batch) is not False:
+def notes_on_loss(loss: LossFunction) -> tuple[str, ...]:
+    """Return what to know about a loss of one's own whose parts do not add up to the whole."""
+    counting = getattr(loss, "counting", None)
+    if counting is None or not counting.broken:
         return ()
     return (
-        f"the loss is not a mean over samples: on {size_of(batch)} {seen.part} samples at once it differs from the "
-        "mean over parts of them. Micro-batches would change its gradient, and the validation loss depends on the "
-        "batch size.",
+        f"the loss is not a mean over samples that can be computed in parts: {counting.broken}. Micro-batches are "
+        "refused, and the validation loss may depend on the batch size.",
     )
-
-
-def _varied(output: Any, seen: Seen) -> tuple[Any, Batch]:
-    """Return more outputs and targets than the few samples that went through the model.
-
-    The outputs are random convex mixtures of those of the model, so that probabilities stay probabilities; the targets
-    are those of samples spread over the data, since equal ones show no difference between parts. A loss that also
-    reads inputs gets the samples that went through the model.
-    """
-    size = size_of(seen.batch)
-    if len(seen.targets) < 2 or not has_samples(output, size):
-        return output, seen.batch
-    rows = torch.linspace(0, len(seen.targets) - 1, _ROWS).long()
-    by_value = seen.targets.flatten(1).double().sum(1).argsort() if seen.targets.ndim > 1 else seen.targets.argsort()
-    chosen = by_value[rows][torch.randperm(_ROWS)]
-    shares = torch.rand(_ROWS, size)
-    shares /= shares.sum(1, keepdim=True)
-    picked = torch.randint(size, (_ROWS,))
-
-    def mixed(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor) or not leaf.ndim:
-            return leaf
-        if not leaf.is_floating_point():
-            return leaf[picked]
-        return torch.tensordot(shares.to(leaf.dtype), leaf.detach(), dims=1)
-
-    return tree_map(mixed, output), with_target(select(seen.batch, picked), seen.targets[chosen])

@@ -1,23 +1,31 @@
 """Checks of the model: that each call builds a fresh one, that data go through it, and that its last batch does."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from hasten.base.errors import BadInput
 from hasten.base.seeds import seed_all
-from hasten.data.batch import inputs_of, select, size_of
+from hasten.data.batch import Batch, inputs_of, select, size_of, tensors_of
+from hasten.data.loading.streams import Stream
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
+from hasten.training.lazy import initialize_lazy
+from hasten.training.recipe import call_model, training_of
 from hasten.training.task import Task
 
+_HOW_TO_CALL = """Say how the model is called:
+    def predict(model, batch):
+        return model(batch[0])  # or batch["name"], whatever it takes
+    Task(..., predict=predict)
+or, where the model computes its loss, Task(..., loss="model"). Or: """
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
-def fresh_model(task: Task) -> nn.Module:
-    """Return a model that only this check holds.
+def fresh_model(task: Task, predict: Callable[[nn.Module, Batch], Any], seen: Seen) -> nn.Module:
+    """Return a model that only this check holds; the shapes of lazy layers come from the first samples.
 
     Raises:
         BadInput: if the task does not build a model with parameters, or not a fresh one each time.
@@ -30,11 +38,10 @@ def fresh_model(task: Task) -> nn.Module:
                 f"Task.model must build a fresh model at each call; found the same parameter {name!r} in two of them. "
                 "Make the layers inside the function."
             )
-        if is_lazy(parameter):
-            raise BadInput(
-                f"the model's parameters must have a shape; found the lazy parameter {name!r}. "
-                "Give the layer its input size, or send one batch through the model before returning it."
-            )
+    try:
+        initialize_lazy(model, predict, lambda: seen.batch)
+    except Exception as error:
+        raise failure("the model's lazy layers must take the data", error) from error
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise BadInput(
             f"the model must have parameters to train; found none with requires_grad in {type(model).__name__}."
@@ -66,7 +73,7 @@ def _built(task: Task) -> nn.Module:
     return model
 
 
-def trial_output(model: nn.Module, seen: Seen) -> Any:
+def trial_output(model: nn.Module, predict: Callable[[nn.Module, Batch], Any], seen: Seen) -> Any:
     """Return the model's output for the first samples.
 
     Raises:
@@ -75,8 +82,8 @@ def trial_output(model: nn.Module, seen: Seen) -> Any:
     inside: list[tuple[str, nn.Module, Any]] = []
     names = {module: name for name, module in model.named_modules()}
 
-    def enter(module: nn.Module, inputs: Any) -> None:
-        inside.append((names[module], module, inputs))
+    def enter(module: nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        inside.append((names[module], module, (*inputs, *named.values())))
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:
         inside.pop()
@@ -85,10 +92,10 @@ def trial_output(model: nn.Module, seen: Seen) -> Any:
         handle
         for module in names
         if not isinstance(module, torch.jit.ScriptModule)  # takes no hooks
-        for handle in (module.register_forward_pre_hook(enter), module.register_forward_hook(leave))
+        for handle in (module.register_forward_pre_hook(enter, with_kwargs=True), module.register_forward_hook(leave))
     ]
     try:
-        return model(*inputs_of(seen.batch))
+        return predict(model, seen.batch)
     except Exception as error:
         raise _does_not_fit(error, model, inside, seen) from error
     finally:
@@ -100,7 +107,9 @@ def _does_not_fit(error: Exception, model: nn.Module, inside: list[tuple[str, nn
     name, layer, inputs = inside[-1] if inside else ("", model, inputs_of(seen.batch))
     shown = type(layer).__name__ if any(layer.children()) else repr(layer)
     what = f"the layer {name!r}, {shown}," if name else f"the model, {shown},"
-    hint = "Convert the data with .float(). " if any(_is_double(value) for value in inputs_of(seen.batch)) else ""
+    hint = "Convert the data with .float(). " if any(map(_is_double, tensors_of(inputs_of(seen.batch)))) else ""
+    if not inside and isinstance(error, TypeError):
+        hint = _HOW_TO_CALL
     return failure(
         f"the model must take the data; {what} failed on {described(inputs)}, where the batch of {size_of(seen.batch)} "
         f"samples of the {seen.part} data has the inputs {described(inputs_of(seen.batch))}",
@@ -115,20 +124,24 @@ def _is_double(value: Tensor) -> bool:
 
 def check_last_batch(task: Task, model: nn.Module, seen: Seen) -> None:
     """Raise if an epoch ends with a batch of one sample that batch norm cannot take. Changes the model's statistics."""
-    batch_size = min(task.batch_size or seen.size, seen.size)
-    if seen.size % batch_size != (0 if batch_size == 1 else 1):
+    given = training_of(task)
+    if isinstance(given, Stream) or given.drop_last:
+        return
+    size = len(given)
+    batch_size = min(task.batch_size or size, size)
+    if size % batch_size != (0 if batch_size == 1 else 1):
         return
     if not any(isinstance(module, _BATCH_NORMS) for module in model.modules()):
         return
     model.train()
     try:
-        model(*inputs_of(select(seen.batch, slice(1))))
+        call_model(model, select(seen.batch, slice(1)))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
-        good = next((size for size in range(batch_size + 1, seen.size) if seen.size % size != 1), seen.size)
-        advice = f"Choose another batch_size, for example {good}." if seen.size > 1 else "Add training data."
+        good = next((other for other in range(batch_size + 1, size) if size % other != 1), size)
+        advice = f"Choose another batch_size, for example {good}." if size > 1 else "Add training data."
         raise BadInput(
-            f"batch norm needs more than one value per channel; found a batch of a single sample, since {seen.size} "
+            f"batch norm needs more than one value per channel; found a batch of a single sample, since {size} "
             f"samples are cut into batches of {batch_size}. {advice}"
         ) from error

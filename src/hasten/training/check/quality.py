@@ -6,11 +6,12 @@ from typing import Any
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import target_of
+from hasten.data.batch import has_target, size_of, target_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import class_dimension
-from hasten.training.metrics import OVER_CLASSES, Quality
+from hasten.training.metrics import OVER_CLASSES, NamedQuality, Quality
+from hasten.training.output import compared
 from hasten.training.task import Task
 
 _RANGE = {
@@ -27,7 +28,7 @@ _IN_PERCENT = ("accuracy", "f1", "auroc")
 _JUDGED = 16
 
 
-def check_target(task: Task, quality: Quality) -> None:
+def check_target(task: Task, quality: Quality | NamedQuality) -> None:
     """Raise if the metric cannot reach the target.
 
     Raises:
@@ -55,11 +56,19 @@ def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | Non
     Raises:
         BadInput: names the metric and both shapes.
     """
+    if not has_target(seen.batch):
+        raise BadInput(
+            f"the metric {quality.name!r} compares the model's output with a target, and the {seen.part} batches have "
+            f'none: {described(seen.batch)}. Pass metric="loss", or Task(validate=function of the model).'
+        )
     target = target_of(seen.batch)
+    if quality.takes_scores:
+        output = compared(output)
     must = f"the metric {quality.name!r} must be able to judge output {described(output)} by target {described(target)}"
     if quality.name in OVER_CLASSES:
         scores = (
             isinstance(output, Tensor)
+            and isinstance(target, Tensor)
             and output.ndim > 1
             and output.shape[class_dimension(output, target, class_dim)] > 1
         )
@@ -75,13 +84,14 @@ def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | Non
                 "give a function that builds a torchmetrics metric, for example BinaryAccuracy."
             )
     judged = output.detach() if isinstance(output, Tensor) else output
+    size = len(seen.ids) if seen.size is None else seen.size
     try:
         # As many samples as an evaluation has, up to some: a metric may need several.
-        for _ in range(max(1, min(seen.size, _JUDGED) // len(target))):
+        for _ in range(max(1, min(size, _JUDGED) // size_of(seen.batch))):
             quality.add(judged, target)
         quality.value(0.0)
     except Exception as error:
-        few = f" The {seen.part} data have {seen.size} sample{'s' * (seen.size > 1)}." if seen.size < _JUDGED else ""
+        few = f" The {seen.part} data have {size} sample{'s' * (size > 1)}." if size < _JUDGED else ""
         raise failure(must, error, f"Choose another metric, or give more data.{few}") from error
     if quality.name == "auroc" and seen.part == "validation" and len(seen.ids) == seen.size:
         labels = seen.targets.unique()
