@@ -7,7 +7,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.any_training.training import SEED, STEPS, Losses, Training, adam, many_steps, normal, plain_loop
-from hasten import Data, Stop, Task, Update
+from hasten import Data, Schedule, Stop, Task, Update
 
 SAMPLES = 96
 STOP = Stop(steps=STEPS)
@@ -104,11 +104,14 @@ def parameter_groups_and_scheduler() -> Training:
 def scheduler_per_epoch() -> Training:
     """A schedule that moves once per epoch."""
 
+    def halved(optimizer: optim.Optimizer) -> LRScheduler:
+        return StepLR(optimizer, step_size=2, gamma=0.5)
+
     def by_hand() -> tuple[Losses, nn.Module]:
         torch.manual_seed(SEED)
         net = perceptron()
         updates = optim.SGD(net.parameters(), lr=0.1)
-        rates = StepLR(updates, step_size=2, gamma=0.5)
+        rates = halved(updates)
 
         def step(batch: list[Tensor]) -> Tensor:
             x, y = batch
@@ -127,11 +130,7 @@ def scheduler_per_epoch() -> Training:
             name="scheduler-per-epoch",
             data=data_of(features(), classes()),
             model=perceptron,
-            update=Update(
-                optimizer=optim.SGD,
-                lr=0.1,
-                schedule=lambda step: 0.5 ** (step // (2 * (SAMPLES // 16))),
-            ),
+            update=Update(optimizer=optim.SGD, lr=0.1, schedule=Schedule(function=halved, per="epoch")),
             stop=STOP,
         ),
     )
