@@ -52,7 +52,7 @@ def main() -> None:
     if options.survivors:
         chosen = [one for one in every if one.name in known and known[one.name]["killed_now"] is None]
     else:
-        equivalent = {line.split(" # ")[0] for line in EQUIVALENT.read_text().splitlines()}
+        equivalent = _equivalent()
         fresh = [one for one in every if one.name not in equivalent]
         chosen = random.Random(options.seed).sample(fresh, min(options.sample, len(fresh)))
         chosen = [one for one in chosen if one.name not in known]
@@ -82,8 +82,15 @@ def _run(chosen: Sequence[Mutant], seed: int, seconds: float) -> None:
                     _keep(mutant, seed, by)
 
 
+def _equivalent() -> set[str]:
+    return {line.split(" # ")[0] for line in EQUIVALENT.read_text().splitlines()}
+
+
 def _known() -> Outcomes:
-    return recorded("mutants")["mutants"] if (RESULTS / "mutants.json").exists() else {}
+    """Return the record, without mutants that were found to be equivalent later."""
+    outcomes = recorded("mutants")["mutants"] if (RESULTS / "mutants.json").exists() else {}
+    equivalent = _equivalent()
+    return {name: one for name, one in outcomes.items() if name not in equivalent}
 
 
 def _keep(mutant: Mutant, seed: int, by: str | None) -> None:

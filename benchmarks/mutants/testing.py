@@ -23,10 +23,12 @@ CACHE = ROOT / ".mutants"
 """Which lines each test file runs, kept until the file or the room's code changes."""
 CPU_FACTOR, LEAST_CPU_S = 10.0, 60.0
 """Times the processor time of the tests without the bug; a loop without end takes more, a busy machine does not."""
-LONGEST_FILE_S = 1200.0
-"""Processor time of the tests of one file while lines are noted."""
+LONGEST_FILE_S = 60.0
+"""Processor time of the tests of one file while lines are noted; a file that takes more is not used."""
 QUICK_START = ("-p", "no:xdist", "-p", "no:cov")
 _CLOCKS = re.compile(r"perf_counter|monotonic|time\.time|sleep|timeit|\.wait\(|timeout")
+MOST_TEST_S = 60.0
+"""Seconds of tests that one mutant is tried on; what only a later one would find counts as a survivor."""
 WALL_FACTOR, LEAST_WALL_S = 20.0, 60.0
 """The same of one test by the wall clock, for those that wait without end."""
 
@@ -94,27 +96,32 @@ class Coverage:
     lines: dict[str, dict[int, list[str]]] = field(default_factory=dict[str, dict[int, list[str]]])
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that run the lines of a mutant, the quickest first, then others that it may show in.
+        """Return the tests that run the lines of a mutant, the quickest first, as many as take `MOST_TEST_S` together.
 
-        What runs at import may show in any test; what a function returned may have been kept, so tests that run other
-        lines of the file come last.
+        What runs at import may show in any test of the room; those that run other lines of the file come first.
         """
         by_line = self.lines.get(mutant.file, {})
-        near = {test for line in mutant.lines for test in by_line.get(line, ())}
-        file = {test for tests in by_line.values() for test in tests} - near
-        far = () if mutant.lines else self.seconds.keys() - near - file
-        return [test for group in (near, file, far) for test in sorted(group, key=lambda one: (self.seconds[one], one))]
+        near = {test for line in mutant.lines or by_line for test in by_line.get(line, ())}
+        far = () if mutant.lines else self.seconds.keys() - near
+        found, spent_s = list[str](), 0.0
+        for test in (one for group in (near, far) for one in sorted(group, key=lambda one: (self.seconds[one], one))):
+            spent_s += self.seconds[test]
+            if found and spent_s > MOST_TEST_S:
+                break
+            found.append(test)
+        return found
 
 
 def tests_of_room(room: str) -> list[Path]:
-    """Return the test files of a room, those that name it if it is part of one, and those named after its modules."""
+    """Return the test files of a room; of a part of one those that name it; and those named after a module of it."""
     top, dotted = room.split("/")[0], f"hasten.{room.replace('/', '.')}"
     modules = {f"test_{module.stem}" for module in (PACKAGE / room).rglob("*.py")}
-    return [
-        file
-        for file in sorted((ROOT / "tests").rglob("test_*.py"))
-        if file.stem in modules or (file.parent == ROOT / "tests" / top and (top == room or dotted in file.read_text()))
-    ]
+
+    def belongs(file: Path) -> bool:
+        of_room = file.parent == ROOT / "tests" / top
+        return (of_room and top == room) or ((of_room or file.stem in modules) and dotted in file.read_text())
+
+    return [file for file in sorted((ROOT / "tests").rglob("test_*.py")) if belongs(file)]
 
 
 def coverage_of(room: str, server: Server) -> Coverage:
@@ -139,6 +146,10 @@ def _coverage_of(tests: Path, room: str, server: Server, key: str) -> Coverage:
     data, report = kept.with_suffix(".coverage"), kept.with_suffix(".xml")
     options = [f"--cov={PACKAGE / room}", "--cov-context=test", "--cov-report=", "--cov-branch"]
     server.pytest([str(tests), *options], report, PACKAGE.parent, cpu_s=LONGEST_FILE_S, COVERAGE_FILE=str(data))
+    if not report.exists():
+        print(f"{tests.relative_to(ROOT)} takes more than {LONGEST_FILE_S:g} s: it is not used", flush=True)
+        kept.write_bytes(msgspec.json.encode(Coverage()))
+        return Coverage()
     found = Coverage(seconds={name: seconds for name, seconds, passed in _results(report) if passed})
     measured = CoverageData(str(data))
     measured.read()
@@ -173,41 +184,33 @@ class Room:
     def killer(self, mutant: Mutant) -> str | None:
         """Return the test that fails with the bug, None if all pass.
 
-        A bug in a function is put into the functions that are imported already. If no test fails, and for a bug in what
-        runs at import, the module is imported anew, with the bug in its file. A failure of a test that looks at a clock
-        counts if it fails again, and passes without the bug: on a busy machine such tests fail by themselves.
+        A bug in a function is put into the functions that are imported already. For one in what runs at import, or that
+        does not fit them, the module is imported anew. A failure of a test that looks at a clock counts if it fails
+        again, and passes without the bug: on a busy machine such tests fail by themselves.
         """
         text, left = planted(mutant), self.coverage.tests_of(mutant)
-        module = "hasten." + mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        patches = [{module: text}, None] if mutant.lines else [None]
-        for patch in patches:
-            while left:
-                failed = self._first_failure(left, mutant, text, patch)
-                if failed is None:
-                    break
-                if not failed or not _looks_at_a_clock(failed):
-                    return failed or "processor time"
-                again = self._first_failure([failed], mutant, text, patch)
-                if again is not None and self._first_failure([failed], mutant, None, None) is None:
-                    return failed
-                print(f"        {failed} fails by itself now and then: not counted", flush=True)
-                left.remove(failed)
+        while left:
+            failed = self._first_failure(left, mutant, text)
+            if failed is None or not failed or not _looks_at_a_clock(failed):
+                return "processor time" if failed == "" else failed
+            if self._first_failure([failed], mutant, text) and not self._first_failure([failed], mutant, None):
+                return failed
+            print(f"        {failed} fails by itself now and then: not counted", flush=True)
+            left.remove(failed)
         return None
 
-    def _first_failure(
-        self, tests: Sequence[str], mutant: Mutant, bug: str | None, patch: dict[str, str] | None
-    ) -> str | None:
+    def _first_failure(self, tests: Sequence[str], mutant: Mutant, bug: str | None) -> str | None:
         """Return the first test that fails, "" where they took too much processor time, None where all pass."""
         report, target = self.package / "report.xml", self.package / "hasten" / mutant.file
         report.unlink(missing_ok=True)
         seconds = [self.coverage.seconds[one] for one in tests]
         options = [*tests, "-x", f"--timeout={max(LEAST_WALL_S, WALL_FACTOR * max(seconds)):.0f}", *QUICK_START]
         cpu_s = max(LEAST_CPU_S, CPU_FACTOR * sum(seconds))
-        if patch is not None:
-            code = self.warm.pytest(options, report, self.package, cpu_s=cpu_s, patch=patch)
-            if code == NOT_PATCHED:
-                return None
-        else:
+        code = NOT_PATCHED
+        if bug is not None and mutant.lines:
+            module = "hasten." + mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            code = self.warm.pytest(options, report, self.package, cpu_s=cpu_s, patch={module: bug})
+        if code == NOT_PATCHED:
             whole = target.read_text()
             target.write_text(bug or whole)
             code = self.cold.pytest(options, report, self.package, cpu_s=cpu_s)

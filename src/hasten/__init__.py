@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hasten.loops.apply import apply
     from hasten.loops.apply_lightning import lightning_apply
     from hasten.loops.apply_transformers import transformers_apply
+    from hasten.loops.tune_loop import tune_loop
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "apply": "hasten.loops.apply",
     "lightning_apply": "hasten.loops.apply_lightning",
+    "tune_loop": "hasten.loops.tune_loop",
     "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
     "eject": "hasten.api",
@@ -72,6 +74,7 @@ __all__ = [
     "transformers_apply",
     "transformers_watch",
     "tune",
+    "tune_loop",
     "watch",
 ]
 

@@ -129,7 +129,7 @@ def test_watching_a_task_names_the_command_that_profiles_it(invoke: Invoke, tmp_
     assert "not a training script but a task" in result.output
 
 
-@pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "techniques", "machine", "report"])
+@pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "eject", "techniques", "machine", "report"])
 def test_the_help_of_every_command_has_an_example(invoke: Invoke, name: str) -> None:
     result = invoke(name, "-h")
     assert result.exit_code == 0

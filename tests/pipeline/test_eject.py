@@ -6,17 +6,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import torch
 
-from hasten import Stop, Task
+from hasten import Stop, Task, Update
+from hasten.base.errors import BadInput, Refused
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Progress
-from hasten.pipeline.eject.ejecting import Ejected, eject
+from hasten.pipeline.eject.difference import difference
+from hasten.pipeline.eject.ejecting import Ejected, eject, write_out
+from hasten.tasks.loading import load_task
 from hasten.techniques.applying import apply_plan, make, plan_of
+from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import techniques
 from hasten.techniques.source import Ejectable
 from hasten.training.recipe import baseline
@@ -127,3 +132,197 @@ def test_a_script_with_a_technique_has_the_losses_of_a_training_with_it(
         pytest.skip(f"{name} refuses every small task on this machine, or takes a compiler")
     folder, task, plan, here = ran[name]
     assert_same(folder, task, plan, here, bits=name not in {"micro_batch", "delayed_update"})
+
+
+OWN = """
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from hasten import Data, Stop, Task, Update
+
+WIDTH = 8
+
+
+class Rows(Dataset):
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, i):
+        return self.x[i], self.y[i]
+
+
+def decay(step):
+    return 0.99**step
+
+
+def task():
+    x = torch.randn(60, 4)
+    y = (x.sum(1) > 0).long()
+    share = 50
+    return Task(
+        name="mine",
+        data=Data(train=Rows(x[:share], y[:share]), valid=Rows(x[share:], y[share:])),
+        model=lambda: nn.Sequential(nn.Linear(4, WIDTH), nn.Tanh(), nn.Dropout(0.1), nn.Linear(WIDTH, 2)),
+        update=Update(optimizer=torch.optim.Adam, lr=1e-2, schedule=decay),
+        batch_size=16,
+        stop=Stop(steps=50, evaluate_every=50),
+    )
+
+
+def two_terms(model, batch):
+    output = model(batch[0])
+    return {"ce": nn.functional.cross_entropy(output, batch[1]), "size": 1e-3 * output.square().mean()}
+
+
+def of_terms():
+    import dataclasses
+
+    return dataclasses.replace(task(), objective=two_terms, metric="loss")
+"""
+
+
+def own_task(folder: Path, function: str = "task") -> Task:
+    file = folder / "my_task.py"
+    file.write_text(OWN)
+    return load_task(f"{file}:{function}")
+
+
+@pytest.mark.timeout(1000)
+def test_built_in_tasks_and_own_files_are_written_out_with_the_same_losses(tmp_path: Path) -> None:
+    here, cases = machine(), dict[str, tuple[Task, tuple[str, ...]]]()
+    cases["linear"] = replace(load_task("linear"), stop=STEPS), ()
+    cases["digits"] = replace(load_task("digits"), stop=STEPS), ("batched_gather", "prefetch", "nonfinite_guard")
+    cases["own"] = own_task(tmp_path), ("centralize",)
+    cases["terms"] = own_task(tmp_path, "of_terms"), ()
+    plans = {name: plan_of(task.name, names) for name, (task, names) in cases.items()}
+    run_scripts(*((tmp_path / name, eject(task, plans[name], here)) for name, (task, _) in cases.items()))
+    for name, (task, _) in cases.items():
+        assert_same(tmp_path / name, task, plans[name], here, bits=True)
+    assert "Rows(x[:share], y[:share])" in (tmp_path / "own" / "train.py").read_text()
+    clean(*(tmp_path / name / "train.py" for name in cases))
+
+
+def clean(*scripts: Path) -> None:
+    """Check scripts with ruff: the rules of this project that are about code, and its format."""
+    files = [str(one) for one in scripts]
+    rules = ["check", "--isolated", "--line-length", "120", "--select", "E,F,W,I,UP"]
+    for words in (rules, ["format", "--isolated", "--line-length", "120", "--check"]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *words, *files], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_tasks_with_data_are_written_out_with_the_same_losses(tmp_path: Path, shared_data: Path) -> None:
+    sources = {
+        "fashion-mnist": shared_data / "fashion_mnist",
+        "shakespeare": shared_data / "tinyshakespeare" / "input.txt",
+        "housing": shared_data / "california_housing" / "housing.csv.gz",
+        "table": shared_data / "california_housing" / "housing.csv.gz",
+        "images": shared_data / "trashnet_150",
+        "imdb": shared_data / "imdb",
+    }
+    here, plan = machine(), {name: plan_of(name, ("batched_gather",)) for name in sources}
+    tasks = {name: replace(load_task(name, data=data), stop=STEPS) for name, data in sources.items()}
+    run_scripts(*((tmp_path / name, eject(task, plan[name], here)) for name, task in tasks.items()))
+    for name, task in tasks.items():
+        assert_same(tmp_path / name, task, plan[name], here, bits=True)
+    clean(*(tmp_path / name / "train.py" for name in tasks))
+
+
+def test_comments_say_guarantee_gain_and_machine_and_what_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        '# Measured on AMD EPYC.\ntask = "mine"\n\n[centralize] # 1.10x as fast with it, n = 9 pairs\n\n'
+        "[lossless_saved] # 1.20x as fast with it\n"
+    )
+    plan = read_plan(file)
+    assert read_plan(written(plan, tmp_path / "again.toml")) == plan
+    text = write_out(task := own_task(tmp_path), plan, baseline(task)).text
+    joined = " ".join(text.split()).replace(" # ", " ")
+    assert "# centralize (trajectory): " in text
+    assert "1.10x as fast with it, n = 9 pairs, on AMD EPYC." in joined
+    assert "lossless_saved: it has no form outside of hasten; 1.20x as fast with it." in text
+
+
+def written(plan: Plan, path: Path) -> Path:
+    write_plan(plan, path)
+    return path
+
+
+def test_an_existing_file_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text("mine")
+    ejected = eject(own_task(tmp_path), plan_of("mine", ()), machine())
+    with pytest.raises(BadInput, match=r"train\.py exists\. Pass another -o FILE, or --force"):
+        ejected.write(file)
+    assert file.read_text() == "mine"
+    ejected.write(file, force=True)
+    assert "def main()" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"stop": Stop(steps=9, plateau=0.1)}, r"Stop\.plateau is not written out"),
+        ({"augment": (lambda batch, draws: batch,)}, r"Task\.augment is not written out"),
+        (
+            {"update": Update(optimizer=lambda model: torch.optim.LBFGS(model.parameters()))},
+            "the optimizer LBFGS evaluates the loss several times",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_refused_with_its_reason(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    task = replace(own_task(tmp_path), **change)
+    with pytest.raises(Refused, match=reason):
+        write_out(task, plan_of("mine", ()), baseline(task))
+
+
+SCRIPT = """import torch
+from torch import nn
+
+net = nn.Linear(4, 2)
+opt = torch.optim.Adam(net.parameters(), lr=0.01)
+for x, y in [(torch.randn(3, 4), torch.tensor([0, 1, 0]))] * 3:
+    loss = nn.functional.cross_entropy(net(x), y)
+    loss.backward()
+    opt.step()
+    opt.zero_grad()
+"""
+
+
+def difference_of(text: str, folder: Path, *names: str) -> tuple[str, list[str]]:
+    file = folder / "my_train.py"
+    file.write_text(text)
+    task = replace(own_task(folder), update=Update(optimizer="adam"))
+    return difference(file, write_out(task, plan_of("mine", names), baseline(task)).parts)
+
+
+def test_a_diff_puts_techniques_into_a_simple_script_under_its_own_names(tmp_path: Path) -> None:
+    text, rest = difference_of(SCRIPT, tmp_path, "fused_optimizer", "clip_norm", "bf16", "compile", "prefetch")
+    added = [line[1:] for line in text.splitlines() if line.startswith("+") and "#" not in line]
+    assert "opt = torch.optim.Adam(net.parameters(), lr=0.01, fused=True)" in added
+    assert "    nn.utils.clip_grad_norm_(net.parameters(), 1.0)" in added
+    assert 'with torch.autocast("cpu", dtype=torch.bfloat16):' in "".join(added)
+    assert "forward = torch.compile(net)" in added
+    assert "        loss = nn.functional.cross_entropy(forward(x), y)" in added
+    assert rest == ["prefetch: it changes batches of the loop"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("torch.optim.Adam(net.parameters(), lr=0.01)", "make()", "optimizers of torch.optim; found none"),
+        ("    loss.backward()\n", "    loss.backward()\n    loss.backward()\n", "line 8, line 9"),
+        ("net.parameters()", "[net.weight]", r"over \[net.weight\], not over model.parameters\(\)"),
+    ],
+)
+def test_a_script_that_is_not_simple_gets_no_diff_and_the_reason(
+    old: str, new: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Refused, match=reason):
+        difference_of(SCRIPT.replace(old, new), tmp_path)

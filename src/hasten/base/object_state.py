@@ -92,7 +92,7 @@ class ObjectState:
 
 def _walk(holder: object, path: str, seen: set[int], tensors: Tensors, *, depth: int) -> Iterator[tuple[str, Slot]]:
     """Yield every value of an object that can be state, with its path."""
-    if id(holder) in seen or depth > _DEEPEST:
+    if id(holder) in seen or depth > _DEEPEST or isinstance(holder, _OPAQUE):
         return
     seen.add(id(holder))
     for key, value, replace in _parts(holder, tensors):

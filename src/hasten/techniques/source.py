@@ -7,7 +7,7 @@ from hasten.training.recipe import Recipe
 
 Place = Literal[
     "batch", "order", "fetch", "batches", "settings", "model", "forward", "prepare", "curriculum", "context",
-    "parts", "gradient", "optimizer", "schedule", "update", "evaluation",
+    "parts", "setup", "gradient", "optimizer", "schedule", "update", "evaluation",
 ]  # fmt: skip
 
 

@@ -152,7 +152,7 @@ class Copier:
         self._place(text, (module, name), needs=())
 
     def _place(
-        self, text: str, key: tuple[str, str], *, needs: Iterable[tuple[str, str]], also: set[str] = frozenset()
+        self, text: str, key: tuple[str, str], *, needs: Iterable[tuple[str, str]], also: Iterable[str] = ()
     ) -> None:
         if key in self.pieces:
             return

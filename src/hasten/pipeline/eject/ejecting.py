@@ -1,7 +1,7 @@
 """From a task and a plan to a script: which techniques are written out, and which are left out and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -25,8 +25,9 @@ from hasten.techniques.applying import apply_plan, in_order, make
 from hasten.techniques.plan_text import NOT_MEASURED, measured
 from hasten.techniques.source import Ejectable, Source
 from hasten.training.optimizers import build_optimizer
+from hasten.training.output import compared
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.task import Task, quality_of
+from hasten.training.task import Data, Stop, Task, Update, quality_of
 from hasten.training.technique import Technique
 
 NO_SOURCE = "it has no form outside of hasten"
@@ -137,15 +138,11 @@ def _comment(one: Technique, choice: Choice, machine: str) -> str:
 
 
 def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
-    if not all(map(is_by_number, (task.data.train, task.data.valid))) or task.data.collate is not None:
-        raise Refused("data from a DataLoader, an iterable or a collate function of the task's own are not written out")
-    if task.validate is not None:
-        raise Refused("Task.validate is not written out")
+    if not all(map(is_by_number, (task.data.train, task.data.valid))):
+        raise Refused("data from a DataLoader or an iterable are not written out")
+    for part in (task, task.data, task.update, task.stop):
+        _check_fields(part)
     ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
-    if stop.plateau is not None:
-        raise Refused("the stop rule `plateau` is not written out. Leave it out of Stop, or use `patience`")
-    if ours.augment and recipe.task.augment:
-        raise Refused("augmentation by hasten is not written out: each change depends on (seed, epoch, sample)")
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
     assert per_epoch is not None, "map-style data have a length"
@@ -187,6 +184,28 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     return Ejected(script(parts), parts, left_out, task)
 
 
+def _check_fields(part: Task | Data | Update | Stop) -> None:
+    """Refuse what a task says and the script would lose in silence.
+
+    Raises:
+        Refused: names the field.
+    """
+    for field in (one for one in fields(part) if one.init):
+        name = type(part).__name__
+        if f"{name}.{field.name}" not in _WRITTEN and getattr(part, field.name) != field.default:
+            raise Refused(f"{name}.{field.name} is not written out: it has no form outside of hasten. Leave it out")
+
+
+_WRITTEN = frozenset(
+    {f"Task.{name}" for name in (
+        "name", "data", "model", "loss", "predict", "objective", "metric", "higher_is_better", "update", "batch_size",
+        "valid_batch_size", "batch_transforms", "stop", "seed", "notes", "command",
+    )}
+    | {f"Data.{name}" for name in ("train", "valid", "workers")}
+    | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}
+    | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "evaluate_every")}
+)  # fmt: skip
+"""Fields that the script has; a field that is added to a task is refused until it is written out."""
 _MODES_IMPORTS = ("from collections.abc import Generator", "from contextlib import contextmanager")
 _MODES = '''@contextmanager
 def evaluation_mode(optimizer: Any) -> Generator[None]:
@@ -207,7 +226,8 @@ def _classes(recipe: Recipe) -> int:
     model = recipe.subject.fresh_model().eval()
     with preserved(), torch.no_grad():
         output = recipe.forward.predict(model, recipe.subject.batch())
-    return int(output.shape[1 if output.ndim > 1 else 0])
+    scores = compared(output)
+    return int(scores.shape[-1]) if isinstance(scores, torch.Tensor) and scores.ndim else 0
 
 
 def _valid_batch_size(recipe: Recipe, full: bool) -> int:

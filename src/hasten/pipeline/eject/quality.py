@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import Objective
-from hasten.training.metrics import MeanOfBatches, Quality, made_metric
+from hasten.training.metrics import MeanOfBatches, NamedQuality, Quality, made_metric
 from hasten.training.recipe import Recipe
 
 _SUMS = {
@@ -42,7 +42,9 @@ class Metric:
     package: str = ""
 
 
-def metric_of(recipe: Recipe, quality: Quality, objective: Objective, classes: int, copier: Copier) -> Metric:
+def metric_of(
+    recipe: Recipe, quality: Quality | NamedQuality, objective: Objective, classes: int, copier: Copier
+) -> Metric:
     """Return the lines of the metric of a task.
 
     Raises:
@@ -50,6 +52,7 @@ def metric_of(recipe: Recipe, quality: Quality, objective: Objective, classes: i
     """
     name, higher = quality.name, quality.higher_is_better
     metric = recipe.task.metric
+    assert metric is not None, "set when the task is made"
     if metric == "loss":
         return Metric("loss", higher)
     if metric == "accuracy":

@@ -5,7 +5,7 @@ import inspect
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils.data import TensorDataset, default_collate
 from hasten.base.errors import Refused
 from hasten.base.units import nbytes
 from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.sample_randomness import drawn_from
 from hasten.pipeline.eject.copying import Copier, Import, module_of
 from hasten.tasks.registry import TASKS
 from hasten.training.task import Task
@@ -23,6 +24,7 @@ from hasten.training.task import Task
 MOST_LINES = 160
 """Lines of definitions above which the prepared samples are saved instead: the script is to be read."""
 MOST_BYTES = 4 * 2**30
+RANDOM = "The samples draw random numbers; hasten seeds them for each batch, so here they, and the losses, differ."
 _RANDOM = ("rand", "shuffle", "permutation", "normal", "sample", "choice")
 
 
@@ -66,7 +68,8 @@ def samples_of(task: Task) -> Samples:
     try:
         if origin is None:
             raise Refused("it is not known which function made the task")
-        return _loaded(origin)
+        made = _loaded(origin)
+        return replace(made, note=RANDOM) if drawn_from(task.data.train) else made
     except Refused as error:
         own = origin is not None and origin.module.startswith("hasten.")
         return saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
@@ -128,6 +131,8 @@ def saved_samples(task: Task, reason: str) -> Samples:
         Refused: if the samples are no tensors, or too many.
     """
     for dataset in (task.data.train, task.data.valid):
+        if drawn_from(dataset):
+            raise Refused(f"the data cannot be ejected: {reason}; and samples that draw random numbers cannot be saved")
         first = default_collate([dataset[0]])
         if not isinstance(first, list | tuple) or not all(isinstance(one, Tensor) for one in first):
             raise Refused(f"the data cannot be ejected: {reason}; and the samples are no tuples of tensors to save")

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from hasten.base.errors import Refused
 from hasten.pipeline.eject.copying import Copier, Import, free_names, renamed
 from hasten.pipeline.eject.objective import Objective
 from hasten.pipeline.eject.quality import Metric
@@ -20,6 +21,7 @@ _MAIN_SLOTS: tuple[Place, ...] = (
 )  # fmt: skip
 _CALLED = {"model": "build_model", "optimizer": "build_optimizer", "scheduler": "build_scheduler"}
 """Names of functions that are variables of the script -> what they are called in it."""
+_LONGEST = 105  # characters of the line that prints
 _TENSORS = "tuple(column[ids] for column in data.tensors)"
 
 
@@ -192,39 +194,59 @@ class _Writer:
         return f"{train}\n\n\n{valid}"
 
     def _prepared(self) -> str:
-        lines = ["batch = tuple(column.to(DEVICE) for column in batch)"]
+        moved = self.parts.objective.calling.moved
+        lines = [f"batch = {moved}"]
         lines += [f"batch = {one}(batch)" for one in self.parts.prepare]
         lines += self._lines("prepare")
         doc = '    """Return a batch on the device, as the model takes it."""'
         if len(lines) == 1:
-            lines = ["return tuple(column.to(DEVICE) for column in batch)"]
+            lines = [f"return {moved}"]
         else:
             lines.append("return batch")
-        return "\n".join(["def prepared(batch: Any) -> tuple[Tensor, ...]:", doc, *_indented(lines)])
+        return "\n".join([f"def prepared(batch: Any) -> {self.batch}:", doc, *_indented(lines)])
 
     def _loss(self) -> str:
         ours = self.parts.objective
-        lines = [ours.unpack, f"output = {ours.output}", f"return {ours.mean}, output"]
+        lines = [*ours.calling.unpack, *ours.lines]
+        if not self.scored:
+            lines = [line.replace("output = loss = ", "loss = ") for line in lines if line != "output = loss"]
+        if lines[-1].startswith("loss = ") and not self.scored:
+            lines[-1] = lines[-1].replace("loss = ", "return ")
+        else:
+            lines.append("return loss, output" if self.scored else "return loss")
         for block in reversed(self.parts.blocks):
             if block.source.context:
                 lines = [*self._comment(block, "context"), f"with {block.source.context}:", *_indented(lines)]
-        doc = '    """Return the mean loss of a batch and the output of the model."""'
-        head = "def loss_of(model: Any, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:"
-        return "\n".join([head, doc, *_indented(lines)])
+        what = "the mean loss of a batch and the output of the model" if self.scored else "the mean loss of a batch"
+        returned = "tuple[Tensor, Any]" if self.scored else "Tensor"
+        head = f"def loss_of(model: Any, batch: {self.batch}) -> {returned}:"
+        return "\n".join([head, f'    """Return {what}."""', *_indented(lines)])
+
+    @property
+    def scored(self) -> bool:
+        """Whether the metric needs the model's output."""
+        return "output" in self.parts.metric.batch
+
+    @property
+    def batch(self) -> str:
+        """The type of a batch."""
+        return "tuple[Tensor, ...]" if self.parts.objective.calling.splits else "dict[str, Tensor]"
 
     def _evaluate(self) -> str:
         ours, metric = self.parts.objective, self.parts.metric
         inner = [
-            "loss, output = loss_of(model, batch)" if "output" in metric.batch else "loss, _ = loss_of(model, batch)",
-            "target = batch[-1]",
+            "loss, output = loss_of(model, batch)" if self.scored else "loss = loss_of(model, batch)",
+            f"target = {ours.calling.target}" if ours.calling.target else "",
             f"terms = {ours.terms}",
             f"loss_sum += float(loss) * terms{' if terms else 0.0' if ours.ignores else ''}",
             "loss_terms += terms",
             *metric.batch.split("\n"),
         ]  # fmt: skip
-        if re.fullmatch(r"(target\.numel\(\)|len\(target\))", ours.terms):
+        if re.fullmatch(r"(target\.numel\(\)|len\(.*\))", ours.terms):
             inner = [line for line in inner if not line.startswith("terms =")]
             inner = [re.sub(r"\bterms\b", ours.terms, line) for line in inner]
+        if not re.search(r"\btarget\b", "\n".join(inner[2:])):
+            inner.remove(inner[1])
         lines = [
             "model.eval()",
             "loss_sum, loss_terms = 0.0, 0",
@@ -264,7 +286,7 @@ class _Writer:
             lines += self._comments("schedule")
         loop = self._loop()
         inside = "\n".join([*loop, *setup])
-        if re.search(r"\bparameters\b", inside):
+        if re.search(r"(?<!\.)\bparameters\b", inside):
             named = "{name: one for name, one in model.named_parameters() if one.requires_grad}"
             lines.append(f"parameters = {named}")
         lines += setup
@@ -324,11 +346,15 @@ class _Writer:
         called = "forward" if any(block.source.forward for block in ours.blocks) else "model"
         comments = self._comments("parts")
         if ours.micro_batch is None:
-            return [*comments, f"loss, _ = loss_of({called}, batch)", "loss.backward()"]
+            return [*comments, f"loss{', _' * self.scored} = loss_of({called}, batch)", "loss.backward()"]
+        if not ours.objective.calling.splits:
+            raise Refused("micro-batches of dicts are not written out")
         whole, part = (re.sub(r"\btarget\b", name, ours.objective.terms) for name in ("batch[-1]", "part[-1]"))
-        mean = f"loss_of({called}, part)[0] * ({part} / {whole})"
+        part = re.sub(r"\bbatch\b", "part", part)
+        loss = f"loss_of({called}, part){'[0]' * self.scored}"
+        mean = f"{loss} * ({part} / {whole})"
         if ours.objective.ignores:
-            mean = f"loss_of({called}, part)[0].nan_to_num() * ({part} / max({whole}, 1))"
+            mean = f"{loss}.nan_to_num() * ({part} / max({whole}, 1))"
         return [
             *comments,
             "loss = torch.zeros((), device=DEVICE)",
@@ -349,7 +375,9 @@ class _Writer:
         last += ["time.perf_counter() - started >= SECONDS"] if ours.seconds is not None else []
         ended = last[0] if len(last) == 1 else f"({' or '.join(last)})"
         shown = f", {metric.name} {{quality:.4f}}" if metric.name != "loss" else ""
-        text = f'print(f"step {{step}}: loss {{float(loss):.4f}}, validation loss {{valid_loss:.4f}}{shown}")'
+        text = f'print(f"step {{step}}: loss {{float(losses[-1]):.4f}}, valid loss {{valid_loss:.4f}}{shown}")'
+        shortened = metric.name if len(text) <= _LONGEST else "metric"
+        text = text.replace(f", {metric.name} {{quality", f", {shortened} {{quality")
         inner = self._evaluating(["valid_loss, quality = evaluate(model, valid_data)"])
         inner += [text, *([ours.updating.evaluated] if ours.updating.evaluated else [])]
         sign = ">" if metric.higher_is_better else "<"

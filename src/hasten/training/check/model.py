@@ -108,7 +108,7 @@ def _does_not_fit(error: Exception, model: nn.Module, inside: list[tuple[str, nn
     shown = type(layer).__name__ if any(layer.children()) else repr(layer)
     what = f"the layer {name!r}, {shown}," if name else f"the model, {shown},"
     hint = "Convert the data with .float(). " if any(map(_is_double, tensors_of(inputs_of(seen.batch)))) else ""
-    if not inside and isinstance(error, TypeError):
+    if not name and isinstance(error, TypeError):
         hint = _HOW_TO_CALL
     return failure(
         f"the model must take the data; {what} failed on {described(inputs)}, where the batch of {size_of(seen.batch)} "

@@ -1,0 +1,39 @@
+"""How many pairs the last measurement takes, and what it makes of them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hasten.training.recipe import baseline
+from hasten.tuning import confirm
+from hasten.tuning.context import open_laboratory
+
+from planted import MACHINE, TIME, DoubleBatch, Nothing, small_task
+
+pytestmark = pytest.mark.usefixtures("planted")
+
+
+@pytest.mark.parametrize(("left_s", "pairs"), [(1e6, 40), (0.0, 8), (-50.0, 8), (20.5, 20), (9.5, 9)])
+@pytest.mark.parametrize("one", [Nothing(), DoubleBatch()])
+def test_8_to_40_pairs_are_timed_while_the_budget_holds_one_more(
+    left_s: float, pairs: int, one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(*sides: Any, **options: Any) -> Iterator[tuple[float, float]]:
+        while True:
+            TIME.now += 10**9  # a pair takes 1 s
+            yield 3.0, 2.0
+
+    class Side:
+        step_s = 0.02
+
+        def __init__(self, recipe: Any, *, seed: int) -> None:
+            self.samples_per_step = recipe.input.batch_size
+
+    monkeypatch.setattr(confirm, "timed_pairs", timed)
+    monkeypatch.setattr(confirm, "Bench", Side)
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=2 * left_s)
+    found = confirm.confirmed(lab, (one,), share=0.5)
+    assert found.n == pairs
+    assert math.isclose(found.value, 1.5 * (2 if isinstance(one, DoubleBatch) else 1))

@@ -1,0 +1,55 @@
+"""How much of a training the gates look at, by what the catalog and the architecture promise."""
+
+from typing import Any
+
+import pytest
+
+from hasten.base.stages import Guarantee
+from hasten.training.recipe import Recipe, baseline
+from hasten.tuning import rounding
+from hasten.tuning.exact import exact_gate, trace
+from hasten.tuning.gates import Reference, judge, steps_of
+from hasten.tuning.rounding import states_of
+
+from planted import small_task
+
+
+def changed_in_step(number: int) -> Recipe:
+    """The baseline, but for one last bit of the gradient in one step."""
+    seen = iter(range(1, 100))
+
+    def nudge(parameters: Any) -> bool:
+        if next(seen) == number:
+            next(iter(parameters.values())).grad.mul_(1 + 1e-6)
+        return True
+
+    return baseline(small_task()).with_gradient(nudge)
+
+
+@pytest.mark.parametrize(("number", "passes"), [(1, False), (20, False), (21, True)])
+def test_exact_compares_20_steps(number: int, passes: bool) -> None:
+    recipe = baseline(small_task())
+    expected = trace(recipe)
+    assert len(expected) == 20
+    gate = exact_gate(changed_in_step(number), recipe, expected)
+    assert gate.passed is passes
+    assert passes or f"in step {number}" in gate.detail
+
+
+def test_rounding_compares_3_batches_at_the_start_and_after_20_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = baseline(small_task())
+    states = states_of(recipe)
+    assert [state.position.step for state in states] == [0, 20]
+    observed: list[int] = []
+    real = rounding.observe
+    monkeypatch.setattr(rounding, "observe", lambda *args, **more: (observed.append(1), real(*args, **more))[1])
+    reference = Reference(recipe)
+    reference.__dict__["states"] = states
+    assert judge(recipe, Guarantee.ROUNDING, reference).passed
+    assert len(observed) == 1 + 2 * 3 * 3  # float64 is tried once; 2 states, 3 batches, 3 sessions
+
+
+def test_the_time_of_a_gate_is_planned_by_its_steps() -> None:
+    assert steps_of(Guarantee.EXACT) == 2 * 20
+    assert steps_of(Guarantee.ROUNDING) == 2 * 3 * 5
+    assert steps_of(Guarantee.PRECISION) > steps_of(Guarantee.EXACT)
