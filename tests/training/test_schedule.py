@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
-from hasten import Schedule, Stop
+from hasten import Schedule, Stop, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import StopReason
 from hasten.training.recipe import baseline
@@ -118,3 +118,21 @@ def test_errors_name_what_is_known() -> None:
         Schedule(name="step", options={"gama": 1})
     with pytest.raises(BadInput, match="0 or more steps"):
         Schedule(warmup=-1)
+
+
+def test_a_schedule_per_epoch_moves_at_the_end_of_each_epoch() -> None:
+    schedule = Schedule(function=lambda optimizer: lr_scheduler.ExponentialLR(optimizer, 0.5), per="epoch")
+    task = mlp_task(samples=50, batch_size=20, update=Update(optimizer="sgd", lr=1.0, schedule=schedule))
+    run, rates = build(baseline(task)), list[float]()
+    for _ in range(8):
+        run.set_learning_rate()
+        rates.append(run.optimizer.param_groups[0]["lr"])
+        run.advance(20 if run.position.offset < 40 else 10, 0.0)
+    assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_what_moves_a_schedule_is_checked() -> None:
+    with pytest.raises(BadInput, match='must be "step" or "epoch"; found \'batch\''):
+        Schedule(function=lambda step: 1.0, per="batch")
+    with pytest.raises(BadInput, match="only a schedule made of a function can move once per epoch; found 'cosine'"):
+        Schedule("cosine", per="epoch")

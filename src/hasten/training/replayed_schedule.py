@@ -1,7 +1,7 @@
-"""A torch learning-rate scheduler as a function of the step.
+"""A torch learning-rate scheduler as a function of how often it has moved: once per update, or once per epoch.
 
 The scheduler runs on a stand-in for the optimizer, so that the run has no scheduler state to save: after a resume it is
-replayed up to the step. What it changes in the parameter groups (rate, momentum, betas) is copied to the optimizer.
+replayed up to there. What it changes in the parameter groups (rate, momentum, betas) is copied to the optimizer.
 """
 
 from collections.abc import Callable
@@ -29,28 +29,30 @@ class _StandIn(optim.Optimizer):
 
 
 class ReplayedSchedule:
-    """What a scheduler sets in each parameter group at a step; it moves once per update.
+    """What a scheduler sets in each parameter group after a number of moves.
 
     Args:
         make: (optimizer) -> scheduler.
         optimizer: before the first step; it is not changed.
+        per: what moves it, "step" or "epoch".
 
     Raises:
         TypeError: if `make` returns no scheduler.
         BadInput: if the scheduler follows the validation loss.
     """
 
-    def __init__(self, make: SchedulerFactory, optimizer: optim.Optimizer) -> None:
+    def __init__(self, make: SchedulerFactory, optimizer: optim.Optimizer, per: str = "step") -> None:
         self._make, self._defaults = make, dict(optimizer.defaults)
+        self._unit = "epoch" if per == "epoch" else "update"
         self._groups = [_options(group) for group in optimizer.param_groups]
         self._moved = {"lr"}
         self._start()
 
     def settings(self, step: int) -> list[dict[str, Any]]:
-        """Return what the scheduler changes in each group, for the update that follows `step` updates.
+        """Return what the scheduler has set in each group after `step` moves.
 
         Raises:
-            BadInput: if the scheduler ends before that step.
+            BadInput: if the scheduler ends before that.
         """
         if step < self._step:
             self._start()
@@ -60,8 +62,8 @@ class ReplayedSchedule:
                 self._scheduler.step()
             except ValueError as error:
                 raise BadInput(
-                    f"the scheduler {type(self._scheduler).__name__} fails after {self._step} updates: {error}. "
-                    "It moves once per update; give it the number of updates of the whole run."
+                    f"the scheduler {type(self._scheduler).__name__} fails after {self._step} {self._unit}s: {error}. "
+                    f"It moves once per {self._unit}; give it the number of {self._unit}s of the whole run."
                 ) from error
             self._step += 1
             self._note_moved()
@@ -105,7 +107,7 @@ def replayed_schedule(schedule: Schedule, optimizer: optim.Optimizer) -> Replaye
     else:
         return None
     try:
-        return ReplayedSchedule(function, optimizer)
+        return ReplayedSchedule(function, optimizer, schedule.per)
     except BadInput:
         raise
     except Exception as error:

@@ -33,7 +33,9 @@ class Schedule:
         warmup: steps over which the rate rises linearly from lr / warmup to lr; 0 for none.
         options: the schedule's own, for example {"gamma": 0.1, "every": 1000} for "step".
         function: (step) -> multiplier of the learning rate, as for torch's `LambdaLR`; or (optimizer) -> torch
-            scheduler, which then moves once per update, not per epoch.
+            scheduler.
+        per: what moves the function: "step" (each update) or "epoch", as in scripts that call `scheduler.step()` at the
+            end of an epoch.
     """
 
     name: str = "fixed"
@@ -41,8 +43,16 @@ class Schedule:
     warmup: int = 0
     options: dict[str, float] = field(default_factory=dict[str, float])
     function: Callable[[Any], Any] | None = None
+    per: str = "step"
 
     def __post_init__(self) -> None:
+        if self.per not in ("step", "epoch"):
+            raise BadInput(f'Schedule.per must be "step" or "epoch"; found {self.per!r}.')
+        if self.per == "epoch" and self.function is None:
+            raise BadInput(
+                f"only a schedule made of a function can move once per epoch; found {self.name!r} with per='epoch'. "
+                "Pass Schedule(function=(optimizer) -> torch scheduler, per='epoch')."
+            )
         if self.function is not None:
             if self.name not in ("fixed", CUSTOM) or self.warmup or self.options:
                 raise BadInput("a Schedule with a function takes no name, warmup or options. Put them in the function.")

@@ -234,17 +234,21 @@ class Session:
         """Put the learning rate of the coming step into the optimizer."""
         if self.replayed is not None:
             for group, settings in zip(
-                self.optimizer.param_groups, self.replayed.settings(self.scheduled_step()), strict=True
+                self.optimizer.param_groups, self.replayed.settings(self._schedule_moves()), strict=True
             ):
                 group.update(settings)
             return
         if self.factor is None and self.plateau is None:
             return
-        factor = (self.factor(self.scheduled_step(), self.position.elapsed_s) if self.factor else 1.0) * (
+        factor = (self.factor(self._schedule_moves(), self.position.elapsed_s) if self.factor else 1.0) * (
             self.plateau.scale if self.plateau else 1.0
         )
         for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = rate * factor
+
+    def _schedule_moves(self) -> int:
+        """Return how often the schedule has moved so far."""
+        return self.position.epoch if self.recipe.update.schedule.per == "epoch" else self.scheduled_step()
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and plain values (not copied)."""

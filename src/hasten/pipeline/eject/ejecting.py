@@ -150,7 +150,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     with preserved():
         model = recipe.subject.fresh_model()
         optimizer = build_optimizer(recipe.update, model)
-    updating = updating_of(recipe.update, model, optimizer, total, copier)
+    updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)
     metric = metric_of(recipe, quality_of(task), objective, _classes(recipe), copier)
     full = ours.loader is whole
     packages = tuple(filter(None, (metric.package, updating.package)))

@@ -324,7 +324,7 @@ class _Writer:
             *self._backward(),
             *self._lines("gradient"),
             *self._update(),
-            *([ours.updating.moved] if ours.updating.moved else []),
+            *(ours.updating.moved.split("\n") if ours.updating.moved else []),
             "losses.append(loss.detach())",
             *self._judged(),
         ]

@@ -43,7 +43,7 @@ class Updating:
         lr: the learning rate, where it is a constant of the script.
         definitions: functions at the top.
         scheduler: statement that binds `scheduler`; empty where the rate is constant.
-        moved: statement after each step.
+        moved: statements after each step.
         evaluated: statement after each evaluation.
         modes: whether the optimizer has other weights for evaluation.
         package: another package that it needs.
@@ -59,15 +59,18 @@ class Updating:
     package: str = ""
 
 
-def updating_of(update: Update, model: nn.Module, made: optim.Optimizer, total: int | None, copier: Copier) -> Updating:
+def updating_of(
+    update: Update, model: nn.Module, made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int
+) -> Updating:
     """Return the lines of an optimizer and its schedule.
 
     Args:
         update: of the recipe.
         model: an example, to see which parameters are trained.
         made: an example of the optimizer.
-        total: steps of the run; None if only time ends it.
         copier: of the script.
+        total: steps of the run; None if only time ends it.
+        per_epoch: steps of an epoch.
 
     Raises:
         Refused: if one of them cannot be written down.
@@ -96,6 +99,8 @@ def updating_of(update: Update, model: nn.Module, made: optim.Optimizer, total: 
         if lr is not None:
             lines += '\nfor group in optimizer.param_groups:\n    group["lr"] = LR'
     definitions, scheduler, moved, evaluated = _schedule(update.schedule, made, total, copier)
+    if update.schedule.per == "epoch":
+        moved = f"if step % {per_epoch} == 0:\n    {moved}"
     return Updating(
         lines, lr, definitions, scheduler, moved, evaluated, modes=hasattr(made, "eval"), package=package
     )  # fmt: skip
