@@ -108,7 +108,7 @@ def test_a_loader_that_ends_early_is_told(make_task: MakeTask) -> None:
         fetch = recipe.input.loader(dataset, size)
         return lambda ids: fetch(ids[: len(ids) // 2])
 
-    with pytest.raises(BadInput, match=r"must hand out 256 samples; the loader ended after 128"):
+    with pytest.raises(BadInput, match=r"must have 256 samples; the loader ended after 128"):
         profile(replace(recipe, input=replace(recipe.input, loader=half)), facts(), budget_s=0.2)
 
 

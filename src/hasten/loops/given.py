@@ -18,7 +18,7 @@ from hasten.loops.optimizer import built_with
 from hasten.training.inspection import copy_of
 from hasten.training.loss import Loss, loss_function
 from hasten.training.optimizers import TORCH
-from hasten.training.recipe import Forward, Input, Parallel, Recipe, call_model
+from hasten.training.recipe import Forward, Input, Parallel, Recipe, call_model, call_with_all
 from hasten.training.subject import Subject
 from hasten.training.task import Update
 
@@ -114,15 +114,12 @@ def recipe_of(given: Given) -> Recipe:
     return Recipe(
         given=subject,
         input=Input(batch_size=batch_size or 0, order=_order(data), loader=reader or _no_reader),
-        forward=Forward(predict=call_whole if subject.loss is None else call_model, loss=subject.loss or LossOfModel()),
+        forward=Forward(
+            predict=call_with_all if subject.loss is None else call_model, loss=subject.loss or LossOfModel()
+        ),
         update=update_of(given.optimizer, given.scheduler),
         parallel=Parallel(device=str(device)),
     )
-
-
-def call_whole(model: nn.Module, batch: Batch) -> Any:
-    """Return what a model that computes its own loss returns for a batch."""
-    return model(**batch) if isinstance(batch, Mapping) else model(*batch)
 
 
 def samples_of(loader: Iterable[Any] | None) -> "DataLoader[Any] | None":

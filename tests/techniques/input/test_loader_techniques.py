@@ -97,7 +97,7 @@ def test_refusals_name_a_fact(name: str) -> None:
     assert reason(decoded_task()) == ""
     assert "can be gathered" in reason(mlp_task())
     assert "full batch is built only once" in reason(replace(decoded_task(), batch_size=None))
-    reasons = {"packed_store": "differs when it is read again", "loader_threads": "in an order of chance"}
+    reasons = {"packed_store": "differs when it is read again", "loader_threads": "the order of the draws is not fixed"}
     assert reasons.get(name, "") in reason(decoded_task(random=True))
     assert bool(reason(decoded_task(random=True))) == (name in reasons)
 
