@@ -20,7 +20,7 @@ def padding_share(batches: Iterable[Batch]) -> float | None:
     padded = tokens = 0
     for batch in batches:
         for column in inputs_of(batch):
-            if column.ndim == 2 and column.shape[1] >= _SHORTEST and _is_integer(column):
+            if isinstance(column, Tensor) and column.ndim == 2 and column.shape[1] >= _SHORTEST and _is_integer(column):
                 padded += _padding(column)
                 tokens += column.numel()
     return padded / tokens if tokens else None
