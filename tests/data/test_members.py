@@ -81,7 +81,9 @@ def test_no_damage_to_headers_or_length_makes_files_vanish(tmp_path_factory, dat
     path = tmp_path_factory.mktemp("tar") / "x.tar"
     headers = [0, 512 + 1024, 512 + 1024 + 512]
     if data.draw(st.booleans()):
-        byte = data.draw(st.integers(0, 499).filter(lambda byte: byte != 155))  # the sum's last byte is filling
+        byte = data.draw(
+            st.integers(0, 499).filter(lambda byte: byte not in (154, 155))
+        )  # they end the checksum: filling
         place = data.draw(st.sampled_from(headers)) + byte
         damaged = bytearray(whole)
         damaged[place] ^= 1 << data.draw(st.integers(0, 7))
