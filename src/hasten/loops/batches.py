@@ -11,6 +11,7 @@ from hasten.base.seeds import derive, preserved
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, changed_in_turn, to_device
 from hasten.data.loading.ahead import made_ahead
+from hasten.data.loading.given_loader import GivenOrder
 from hasten.data.loading.loaders import Fetched, of_epoch
 from hasten.loops.given import samples_of
 from hasten.training.recipe import Recipe
@@ -98,8 +99,7 @@ class Batches:
 
 def sampled_ids(loader: "DataLoader[Any]") -> Tensor:
     """Return the sample ids of an epoch of a loader, (n,) int64, drawing the random numbers that iterating it draws."""
-    torch.empty((), dtype=torch.int64).random_(generator=loader.generator)  # the seed of the workers
-    ids = torch.tensor(list(loader.sampler), dtype=torch.int64)
+    ids = GivenOrder(loader).draw(None).ids
     assert loader.batch_size is not None, "`samples_of` returns only loaders with one"
     return ids[: len(ids) // loader.batch_size * loader.batch_size] if loader.drop_last else ids
 
