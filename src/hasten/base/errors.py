@@ -25,7 +25,16 @@ class BadInput(HastenError):  # noqa: N818  (named for what it is, as the field 
 
 
 class Refused(HastenError):  # noqa: N818
-    """A technique was asked for where it cannot help."""
+    """A technique was asked for where it cannot help.
+
+    Args:
+        message: the whole sentence.
+        reason: why, without the words around it; the message itself where there are none.
+    """
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = message if reason is None else reason
 
 
 class Unstable(HastenError):  # noqa: N818

@@ -1,6 +1,6 @@
 """From the objects of somebody's training loop to a recipe that techniques can refuse and change."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from hasten.loops.optimizer import built_with
 from hasten.training.inspection import copy_of
 from hasten.training.loss import Loss, loss_function
 from hasten.training.optimizers import TORCH
+from hasten.training.output import loss_among
 from hasten.training.recipe import Forward, Input, Parallel, Recipe, call_model, call_with_all
 from hasten.training.subject import Subject
 from hasten.training.task import Update
@@ -189,11 +190,7 @@ class LossOfModel:
     """The loss that a model returns: its output, or the field `loss` or first part of that; a mean over samples."""
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
-        found = output
-        if isinstance(output, Mapping):
-            found = output.get("loss")
-        elif not isinstance(output, Tensor):
-            found = getattr(output, "loss", output[0] if isinstance(output, tuple) else None)
+        found = loss_among(output)
         if not isinstance(found, Tensor) or found.ndim:
             raise BadInput(
                 f"the model must return its loss as a scalar tensor, as `.loss` or ['loss']; found "

@@ -57,7 +57,7 @@ def planned(chosen: Iterable[Technique], given: Given, plain: Recipe, machine: M
             changed = apply_all([one], recipe, machine)
             reason = impossible(given, recipe, changed)
         except Refused as error:
-            changed, reason = recipe, _reason(str(error))
+            changed, reason = recipe, error.reason
         if reason is not None:
             refused.append(Line(technique=one.card.name, outcome=Outcome.REFUSED, detail=reason))
             continue
@@ -67,11 +67,3 @@ def planned(chosen: Iterable[Technique], given: Given, plain: Recipe, machine: M
         used.append(one)
         recipe = changed
     return Planned(recipe, tuple(used), tuple(refused), tuple(todo))
-
-
-def _reason(message: str) -> str:
-    """Return the reason in the message of a refusal, without the words around it."""
-    return (
-        message.partition("cannot be used on ")[2].partition(": ")[2].removesuffix(". Leave it out of the plan.")
-        or message
-    )

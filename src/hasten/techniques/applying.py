@@ -98,9 +98,7 @@ def apply_each(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) ->
     for one in ordered:
         why = why_refused(one, recipe, machine)
         if why is not None:
-            raise Refused(
-                f"{one.card.name} cannot be used on {recipe.subject.name!r}: {why}. Leave it out of the plan."
-            )
+            raise _refusal(one, recipe, why)
         recipe = _applied(one, recipe)
         yield one, recipe
 
@@ -112,9 +110,12 @@ def _applied(one: Technique, recipe: Recipe) -> Recipe:
         raise
     except Exception as error:
         why = f"applying it with {knobs_of(one) or 'its default knobs'} failed: {error_text(error)}"
-        raise Refused(
-            f"{one.card.name} cannot be used on {recipe.subject.name!r}: {why}. Leave it out of the plan."
-        ) from error
+        raise _refusal(one, recipe, why) from error
+
+
+def _refusal(one: Technique, recipe: Recipe, why: str) -> Refused:
+    message = f"{one.card.name} cannot be used on {recipe.subject.name!r}: {why}. Leave it out of the plan."
+    return Refused(message, reason=why)
 
 
 def chosen_technique(item: Technique | type[Technique] | str) -> Technique:

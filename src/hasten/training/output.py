@@ -27,17 +27,22 @@ def itself(output: Any) -> Any:
     return output
 
 
+def loss_among(output: Any) -> Any:
+    """Return what a model returned as its loss: all of it, `.loss`, ["loss"] or the first of a tuple; else None."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, Mapping):
+        return output.get("loss")
+    return getattr(output, "loss", output[0] if isinstance(output, tuple) and output else None)
+
+
 def own_loss(output: Any) -> Tensor:
     """Return the loss that a model computed: a scalar tensor, `.loss`, ["loss"] or the first of a tuple.
 
     Raises:
         BadInput: if there is none.
     """
-    found = output
-    if isinstance(output, Mapping):
-        found = output.get("loss")
-    elif not isinstance(output, Tensor):
-        found = getattr(output, "loss", output[0] if isinstance(output, tuple) and output else None)
+    found = loss_among(output)
     if not isinstance(found, Tensor) or found.ndim:
         what = kind_of(output if found is None else found)
         raise BadInput(
