@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
+from hasten.data.batch_text import kind_of
 from hasten.data.tree import (
     Rebuild,
     flattened,
@@ -284,18 +285,6 @@ def changed_in_turn(batch: Batch, changes: Iterable[Callable[[Batch], Batch]]) -
     for change in changes:
         batch = change(batch)
     return batch
-
-
-def kind_of(value: object) -> str:
-    """Return what a value is in a few words: a tensor's shape and dtype, a structure's fields, or a type's name."""
-    if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-    name = type(value).__name__
-    if isinstance(value, Mapping) or is_record(value):
-        return f"a {name} with the fields {', '.join(map(repr, names_of(value))) or 'none'}"
-    if isinstance(value, (tuple, list)) and not is_opaque(value):
-        return f"a {name} of {len(value)}"
-    return f"a {name}"
 
 
 def _target_name(batch: Batch) -> Any:

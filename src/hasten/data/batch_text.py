@@ -1,11 +1,11 @@
-"""Batches in words: a short tree of shapes and dtypes."""
+"""Batches in words: shapes, dtypes and names of fields."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-from hasten.data.tree import is_opaque, is_record, names_of, opened, step_to
+from hasten.data.tree import is_opaque, is_record, names_of, opened
 
 _SHOWN = 8  # parts of a structure
 
@@ -27,13 +27,13 @@ def in_line(value: Any) -> str:
     return " and ".join(map(in_line, parts))
 
 
-def as_tree(value: Any, path: str = "batch") -> list[str]:
-    """Return one line for each leaf of a batch, `batch['labels']  (8,) int64`; a long list is one line."""
-    found = opened(value)
-    if found is None or (not isinstance(value, Mapping) and len(found[0]) > _SHOWN):
-        note = "  (moved as a whole, never split)" if is_opaque(value) else ""
-        return [f"{path}  {in_line(value)}{note}"]
-    lines: list[str] = []
-    for name, part in zip(names_of(value), found[0], strict=True):
-        lines += as_tree(part, f"{path}{step_to(value, name)}")
-    return lines or [f"{path}  an empty {type(value).__name__}"]
+def kind_of(value: object) -> str:
+    """Return what a value is in a few words: a tensor's shape and dtype, a structure's fields, or a type's name."""
+    if isinstance(value, Tensor):
+        return f"a tensor {in_line(value)}"
+    name = type(value).__name__
+    if isinstance(value, Mapping) or is_record(value):
+        return f"a {name} with the fields {', '.join(map(repr, names_of(value))) or 'none'}"
+    if isinstance(value, (tuple, list)) and not is_opaque(value):
+        return f"a {name} of {len(value)}"
+    return f"a {name}"

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import kind_of
+from hasten.data.batch_text import kind_of
 
 
 def compared(output: Any) -> Any:

@@ -10,7 +10,8 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import Refused
 from hasten.base.seeds import preserved
-from hasten.data.batch import has_target, kind_of, size_of, target_of
+from hasten.data.batch import has_target, size_of, target_of
+from hasten.data.batch_text import kind_of
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, expression
 from hasten.training.loss import ClassLoss, CrossEntropy, OfMean, OfReturned, SquaredError, class_dimension

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import kind_of, target_of
+from hasten.data.batch import target_of
+from hasten.data.batch_text import kind_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described
 from hasten.training.loss import ClassLoss, CrossEntropy, LossFunction, NegativeLogLikelihood, class_dimension
