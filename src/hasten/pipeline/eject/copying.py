@@ -249,6 +249,11 @@ def renamed(text: str, name: str, other: str) -> str:
     return defined.sub(rf"\1 {other}", replaced(text, changes))
 
 
+def indented(parts: Iterable[str]) -> list[str]:
+    """Return the lines of pieces of code, one level deeper; empty ones stay empty."""
+    return ["    " + line if line else "" for part in parts for line in part.split("\n")]
+
+
 def _globals(code: CodeType) -> set[str]:
     found = {
         one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")
@@ -317,7 +322,7 @@ def _documented(known: Module, statement: ast.stmt) -> str:
 
 
 def _is_type_of_hasten(known: Module, name: str) -> bool:
-    """Return whether a name is a class of hasten's, which an annotation can do without."""
+    """Return whether a name is a class of hasten's, which an annotation does not need."""
     statement = known.statements[known.bound[name]]
     if isinstance(statement, ast.ClassDef):
         return known.name.startswith("hasten.")

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from hasten.base.errors import Refused
 from hasten.base.units import nbytes
 from hasten.data.loading.gather import take, why_not
 from hasten.data.loading.sample_randomness import drawn_from
-from hasten.pipeline.eject.copying import Copier, Import, module_of
+from hasten.pipeline.eject.copying import Copier, Import, indented, module_of
 from hasten.tasks.registry import TASKS
 from hasten.training.task import Task
 
@@ -110,7 +111,11 @@ def _loaded(origin: Origin) -> Samples:
     result = f"return {known.text(train)}, {known.text(valid)}"
     drawn = any(word in f"{body}{result}" for word in _RANDOM)
     seed = ["torch.manual_seed(0)  # as when hasten loads the task"] if drawn and "hasten" not in origin.module else []
-    lines = [header, '    """Return the training and the validation data."""', *_indented([*seed, body, result])]
+    lines = [
+        header,
+        '    """Return the training and the validation data."""',
+        *indented(filter(None, [*seed, body, result])),
+    ]
     copier = Copier()
     copier.imports.update({Import("typing", "Any"), Import("torch.utils.data", "Dataset")})
     text = "\n".join(lines)
@@ -237,7 +242,9 @@ def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[
         annotation = f": {known.text(one.annotation)}" if one.annotation is not None else ""
         if one.arg in origin.arguments:
             name = one.arg.upper()
-            constants.append(f"{name} = Path({_quoted(str(origin.arguments[one.arg].absolute()))})")
+            constants.append(
+                f"{name} = Path({json.dumps(str(origin.arguments[one.arg].absolute()), ensure_ascii=False)})"
+            )
             shown.append(f"{one.arg}{annotation or ': Path'} = {name}")
         else:
             default = plain[one.arg].default
@@ -254,11 +261,3 @@ def _default_text(function: Any, name: str, known: Any) -> str | None:
     keyword = dict(zip([one.arg for one in arguments.kwonlyargs], arguments.kw_defaults, strict=True))
     default = {**positional, **keyword}.get(name)
     return None if default is None else known.text(default)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _indented(parts: list[str]) -> list[str]:
-    return ["    " + line if line else "" for part in parts if part for line in part.split("\n")]

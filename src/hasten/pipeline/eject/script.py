@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hasten.base.errors import Refused
-from hasten.pipeline.eject.copying import Copier, Import, free_names, renamed
+from hasten.pipeline.eject.copying import Copier, Import, free_names, indented, renamed
 from hasten.pipeline.eject.objective import Objective
 from hasten.pipeline.eject.quality import Metric
 from hasten.pipeline.eject.samples import Samples
@@ -154,7 +154,7 @@ class _Writer:
             lines = ['torch.randperm(samples, generator=torch.Generator().manual_seed(derive(SEED, "order", epoch)))']
         doc = '    """Return the ids of an epoch in its order, a function of the seed and the epoch."""'
         body = [*self._comments("order"), f"return {lines[-1]}"]
-        return "\n".join(["def epoch_order(samples: int, epoch: int) -> Tensor:", doc, *_indented(body)])
+        return "\n".join(["def epoch_order(samples: int, epoch: int) -> Tensor:", doc, *indented(body)])
 
     def _batches(self) -> str:
         ours, fetch = self.parts, [block.source.fetch for block in self.parts.blocks if block.source.fetch]
@@ -172,25 +172,25 @@ class _Writer:
             self.copier.imports.add(Import("itertools"))
             body = ["for epoch in itertools.count():"]
             if taken:
-                body += _indented([
+                body += indented([
                     "for ids in epoch_order(len(data), epoch).split(BATCH_SIZE):",
-                    *_indented([*self._comments("fetch"), f"yield {taken}"]),
+                    *indented([*self._comments("fetch"), f"yield {taken}"]),
                 ])  # fmt: skip
             else:
-                body += _indented([
+                body += indented([
                     "order = epoch_order(len(data), epoch).tolist()",
                     "# A generator of its own: the loader must not draw from the model's random numbers.",
                     f"yield from DataLoader(data, BATCH_SIZE, sampler=order, {own}{workers})",
                 ])  # fmt: skip
         doc = '    """Yield training batches without end, epoch after epoch."""'
-        train = "\n".join([f"def train_batches(data: Any) -> {from_data}:", doc, *_indented(body)])
+        train = "\n".join([f"def train_batches(data: Any) -> {from_data}:", doc, *indented(body)])
         size = "VALID_BATCH_SIZE" if ours.valid_batch_size != ours.batch_size else "BATCH_SIZE"
         if taken:
-            each = [f"for ids in torch.arange(len(data)).split({size}):", *_indented([f"yield {taken}"])]
+            each = [f"for ids in torch.arange(len(data)).split({size}):", *indented([f"yield {taken}"])]
         else:
             each = [f"yield from DataLoader(data, {size}, {own}{workers})"]
         doc = '    """Yield the validation data in their own order."""'
-        valid = "\n".join([f"def valid_batches(data: Any) -> {from_data}:", doc, *_indented(each)])
+        valid = "\n".join([f"def valid_batches(data: Any) -> {from_data}:", doc, *indented(each)])
         return f"{train}\n\n\n{valid}"
 
     def _prepared(self) -> str:
@@ -203,7 +203,7 @@ class _Writer:
             lines = [f"return {moved}"]
         else:
             lines.append("return batch")
-        return "\n".join([f"def prepared(batch: Any) -> {self.batch}:", doc, *_indented(lines)])
+        return "\n".join([f"def prepared(batch: Any) -> {self.batch}:", doc, *indented(lines)])
 
     def _loss(self) -> str:
         ours = self.parts.objective
@@ -216,11 +216,11 @@ class _Writer:
             lines.append("return loss, output" if self.scored else "return loss")
         for block in reversed(self.parts.blocks):
             if block.source.context:
-                lines = [*self._comment(block, "context"), f"with {block.source.context}:", *_indented(lines)]
+                lines = [*self._comment(block, "context"), f"with {block.source.context}:", *indented(lines)]
         what = "the mean loss of a batch and the output of the model" if self.scored else "the mean loss of a batch"
         returned = "tuple[Tensor, Any]" if self.scored else "Tensor"
         head = f"def loss_of(model: Any, batch: {self.batch}) -> {returned}:"
-        return "\n".join([head, f'    """Return {what}."""', *_indented(lines)])
+        return "\n".join([head, f'    """Return {what}."""', *indented(lines)])
 
     @property
     def scored(self) -> bool:
@@ -252,7 +252,7 @@ class _Writer:
             "loss_sum, loss_terms = 0.0, 0",
             *metric.start.split("\n"),
             "for batch in map(prepared, valid_batches(data)):",
-            *_indented([line for line in inner if line]),
+            *indented([line for line in inner if line]),
             "model.train()",
             "valid_loss = loss_sum / loss_terms",
             f"return valid_loss, {metric.value}",
@@ -261,7 +261,7 @@ class _Writer:
         if metric.name == "loss":
             doc = '    """Return the mean validation loss, which is the metric, too."""'
         head = "@torch.no_grad()\ndef evaluate(model: nn.Module, data: Any) -> tuple[float, float]:"
-        return "\n".join([head, doc, *_indented([line for line in lines if line])])
+        return "\n".join([head, doc, *indented([line for line in lines if line])])
 
     def _main(self) -> str:
         ours = self.parts
@@ -295,7 +295,7 @@ class _Writer:
         forward = self._lines("forward", form="forward = {}")
         lines += [*forward, "", *loop, *self._ending(), "return [float(loss) for loss in losses]"]
         doc = '    """Train, evaluate now and then, save the weights as final.pt, and return the loss of every step."""'
-        return "\n".join(["def main() -> list[float]:", doc, *_indented(lines)])
+        return "\n".join(["def main() -> list[float]:", doc, *indented(lines)])
 
     def _seeds(self) -> list[str]:
         text = "\n".join([*self.copier.pieces.values(), self.parts.model])
@@ -334,7 +334,7 @@ class _Writer:
         best = ["best, waited = None, 0"] if ours.patience else []
         return [
             "losses: list[Tensor] = []", *best, *timed, *comments,
-            f"for step, batch in enumerate({limited}, start=1):", *_indented(steps),
+            f"for step, batch in enumerate({limited}, start=1):", *indented(steps),
         ]  # fmt: skip
 
     def _asks(self, name: str) -> bool:
@@ -359,14 +359,14 @@ class _Writer:
             *comments,
             "loss = torch.zeros((), device=DEVICE)",
             "for part in zip(*(column.split(MICRO_BATCH) for column in batch), strict=True):",
-            *_indented([f"share = {mean}", "share.backward()", "loss += share.detach()"]),
+            *indented([f"share = {mean}", "share.backward()", "loss += share.detach()"]),
         ]
 
     def _update(self) -> list[str]:
         lines = ["optimizer.step()", *self._lines("update")]
         skips = [block.source.skip for block in self.parts.blocks if block.source.skip]
         if skips:
-            lines = [f"if not {' and not '.join(skips)}:", *_indented(lines)]
+            lines = [f"if not {' and not '.join(skips)}:", *indented(lines)]
         return [*lines, "optimizer.zero_grad()"]
 
     def _judged(self) -> list[str]:
@@ -388,15 +388,15 @@ class _Writer:
             self.copier.imports.add(Import("copy"))
             kept = self._evaluating(["weights = copy.deepcopy(model.state_dict())"])
             ended_early = ["if waited == PATIENCE:", "    model.load_state_dict(weights)", "    break"]
-            inner += [f"if best is None or quality {sign} best:", *_indented(["best, waited = quality, 0", *kept])]
-            inner += ["else:", *_indented(["waited += 1", *ended_early])]
+            inner += [f"if best is None or quality {sign} best:", *indented(["best, waited = quality, 0", *kept])]
+            inner += ["else:", *indented(["waited += 1", *ended_early])]
         done = ["if " + ended + ":", "    break"] if ours.seconds is not None else []
-        return [f"if step % EVALUATE_EVERY == 0 or {ended}:", *_indented(inner), *done]
+        return [f"if step % EVALUATE_EVERY == 0 or {ended}:", *indented(inner), *done]
 
     def _evaluating(self, lines: list[str]) -> list[str]:
         contexts = [block.source.evaluation for block in self.parts.blocks if block.source.evaluation]
         for context in contexts:
-            lines = [f"with {context}:", *_indented(lines)]
+            lines = [f"with {context}:", *indented(lines)]
         return lines
 
     def _ending(self) -> list[str]:
@@ -417,10 +417,6 @@ class _Writer:
         if block.place != place:
             return []
         return textwrap.wrap(block.comment, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
-
-
-def _indented(parts: Iterable[str]) -> list[str]:
-    return ["    " + line if line else "" for part in parts for line in part.split("\n")]
 
 
 def _called(text: str) -> str:
