@@ -330,7 +330,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
         samples=samples,
-        source=_source(recipe, train, fetch, seed=seed),
+        source=_source(recipe, train, fetch, samples, seed=seed),
         train_fetch=fetch,
         validation=_validation(recipe),
         base_lrs=[group["lr"] for group in optimizer.param_groups],
@@ -387,10 +387,9 @@ def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
     return replace(loss, ignore_index=None)
 
 
-def _source(recipe: Recipe, train: Given, fetch: Fetch | None, *, seed: int) -> Source:
-    task, samples = recipe.task, epoch_samples(recipe)
+def _source(recipe: Recipe, train: Given, fetch: Fetch | None, samples: int | None, *, seed: int) -> Source:
     if isinstance(train, Stream):
-        return FromStream(train, task.name)
+        return FromStream(train, recipe.task.name)
     assert fetch is not None, "samples that are read by their ids have a fetch"
     assert samples is not None, "samples that are read by their ids have a number"
     return ByIds(fetch, recipe.input, samples, len(train), seed=seed)
