@@ -1,4 +1,4 @@
-"""`hasten` alone names the command that fits what lies in the folder."""
+"""`hasten` alone names the command that fits what is in the folder."""
 
 from pathlib import Path
 

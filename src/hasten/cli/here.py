@@ -1,11 +1,11 @@
-"""`hasten` alone: which command fits what lies in this folder."""
+"""`hasten` alone: which command fits what is in this folder."""
 
 import ast
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hasten.profiling.script import is_script
+from hasten.profiling.script import defines_task, parsed
 
 _MOST_FILES = 200
 _IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -19,12 +19,11 @@ def suggestions(folder: Path) -> Iterator[tuple[str, str]]:
     """
     for path in islice(sorted(folder.iterdir()), _MOST_FILES):
         name = path.name
-        if path.suffix == ".py" and path.is_file():
-            if is_script(str(path)):
-                if _trains(path):
-                    yield f"hasten profile {name}", "a training script"
-            elif _parses(path):
+        if (tree := parsed(path)) is not None:
+            if defines_task(tree):
                 yield f"hasten run {name}", "a task"
+            elif _trains(tree):
+                yield f"hasten profile {name}", "a training script"
         elif path.suffix.lower() in _TABLES:
             yield f"hasten inspect {name}", "a table"
         elif path.is_dir() and (path / "manifest.json").is_file():
@@ -37,17 +36,8 @@ def suggestions(folder: Path) -> Iterator[tuple[str, str]]:
                 yield f"hasten run images --data {name}", "a folder of images, one folder a class"
 
 
-def _parses(path: Path) -> bool:
-    try:
-        ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return False
-    return True
-
-
-def _trains(path: Path) -> bool:
+def _trains(tree: ast.Module) -> bool:
     """Return whether a script calls `backward()`, or the `fit` or `train` of something."""
-    tree = ast.parse(path.read_bytes())
     called = {
         node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }

@@ -34,14 +34,23 @@ class ScriptRun:
 
 def is_script(name: str) -> bool:
     """Return whether this is a Python file that defines no `task`, so that it is run and not asked for one."""
-    path = Path(name)
+    tree = parsed(Path(name))
+    return tree is not None and not defines_task(tree)
+
+
+def parsed(path: Path) -> ast.Module | None:
+    """Return the syntax tree of a Python file; None for anything else, also for a file that is not valid Python."""
     if path.suffix != ".py" or not path.is_file():
-        return False
+        return None
     try:
-        tree = ast.parse(path.read_bytes())
+        return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return False
-    return not any("task" in _names(node) for node in tree.body)
+        return None
+
+
+def defines_task(tree: ast.Module) -> bool:
+    """Return whether a file binds the name `task` at its top."""
+    return any("task" in _names(node) for node in tree.body)
 
 
 def _names(node: ast.stmt) -> set[str]:

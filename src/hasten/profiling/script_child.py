@@ -16,14 +16,11 @@ from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hasten.profiling.script_watch import ScriptWatch
-
-_OURS = 1
-"""Frames of this file at the start of a traceback."""
 
 
 class OnImport(MetaPathFinder, Loader):
@@ -89,16 +86,11 @@ def _run_as_main(script: Path) -> int:
     except SystemExit as ended:
         return _exit_code(ended.code)
     except BaseException as error:  # noqa: BLE001  (it ends the process, as in Python itself)
-        error.__traceback__ = _without_ours(error.__traceback__)
+        frames = error.__traceback__
+        error.__traceback__ = frames.tb_next if frames is not None else None  # without this function's own
         sys.excepthook(type(error), error, error.__traceback__)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
-
-
-def _without_ours(frames: TracebackType | None) -> TracebackType | None:
-    for _ in range(_OURS):
-        frames = frames.tb_next if frames is not None else None
-    return frames
 
 
 def _exit_code(code: object) -> int:

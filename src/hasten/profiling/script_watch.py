@@ -43,7 +43,7 @@ class ScriptWatch(LoopMarks):
     forward pass after an update begins. Only the thread that starts the watch is looked at. Nothing that is computed
     changes.
 
-    A long training is looked at in windows of at most 10,000 steps; the longest one is told of.
+    A long training is profiled in windows of at most 10,000 steps; the profile is that of the longest one.
 
     Args:
         name: of the profile.
