@@ -29,6 +29,7 @@ from hasten.training.running import Trained, run_training
 
 sys.path.append(str(Path(__file__).parent.parent / "contract"))
 from contract_tasks import MACHINES, TASKS, machine
+from tiny_tasks import cnn_task
 
 STEPS = Stop(steps=50, evaluate_every=50)
 RUNNER = """
@@ -247,6 +248,12 @@ def test_comments_say_guarantee_gain_and_machine_and_what_is_left_out(tmp_path: 
     assert "# centralize (trajectory): " in text
     assert "1.10x as fast with it, n = 9 pairs, on AMD EPYC." in joined
     assert "lossless_saved: it has no form outside of hasten; 1.20x as fast with it." in text
+
+
+def test_a_script_maps_its_batches_without_the_code_for_trees() -> None:
+    text = eject(task := cnn_task(), plan_of(task.name, ["channels_last"]), machine()).text
+    assert "map_tensors" in text
+    assert "tree_flatten" not in text
 
 
 def written(plan: Plan, path: Path) -> Path:

@@ -1,17 +1,20 @@
-"""Readers of files in the few lines that a script of one's own needs; stand-ins for hasten's own when it is copied.
+"""Functions in the few lines that a script of one's own needs; stand-ins for hasten's own when it is copied.
 
-They read what hasten reads, but say little about files that are damaged.
+Readers read what hasten reads, but say little about files that are damaged; batches are what a script has: a tuple or a
+dict of tensors.
 """
 
 import bz2
 import gzip
 import lzma
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 def read_bytes(path: Path) -> bytes:
@@ -39,11 +42,19 @@ def check_labels(labels: NDArray[Any], *, num_samples: int, num_classes: int, wh
         raise ValueError(f"{where} must hold {num_samples} labels below {num_classes}.")
 
 
+def map_tensors(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a batch with a change made to every tensor."""
+    if isinstance(batch, dict):
+        return {name: change(tensor) for name, tensor in batch.items()}
+    return tuple(change(tensor) for tensor in batch)
+
+
 STAND_INS: dict[tuple[str, str], str] = {
     ("hasten.data.sources.content", "read_bytes"): "read_bytes",
     ("hasten.data.sources.content", "read_text"): "read_text",
     ("hasten.data.sources.source", "read_prose"): "read_text",
     ("hasten.data.sources.idx", "read_idx"): "read_idx",
     ("hasten.data.tables.labels", "check_labels"): "check_labels",
+    ("hasten.data.batch", "map_tensors"): "map_tensors",
 }
 """(module, name) of hasten -> name in this module."""
