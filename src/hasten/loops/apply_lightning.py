@@ -9,17 +9,18 @@ What a plan puts around forward pass and loss is put around the module's `traini
 """
 
 from copy import copy
-from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from hasten.base.errors import BadInput
+from hasten.base.optional import attribute_of
 from hasten.loops.planning import PlanOf
 from hasten.loops.trainers import InTrainer
 from hasten.training.inspection import copy_of
 
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+_MISSING = f"lightning_apply needs Lightning; found neither {' nor '.join(_PACKAGES)}. Install lightning."
 
 
 def lightning_apply(plan: PlanOf, *, strict: bool = False) -> Any:
@@ -33,7 +34,7 @@ def lightning_apply(plan: PlanOf, *, strict: bool = False) -> Any:
         BadInput: if Lightning is not installed, or the module has several optimizers.
     """
 
-    class LightningApply(InTrainer, _callback()):
+    class LightningApply(InTrainer, attribute_of(_PACKAGES, "Callback", missing=_MISSING)):
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             if len(trainer.optimizers) != 1:
                 raise BadInput(
@@ -66,12 +67,3 @@ def _without_trainer(module: nn.Module) -> nn.Module:
     alone = copy(module)
     vars(alone)["_trainer"] = None
     return copy_of(alone)
-
-
-def _callback() -> Any:
-    for package in _PACKAGES:
-        try:
-            return import_module(package).Callback
-        except ModuleNotFoundError:
-            continue
-    raise BadInput(f"lightning_apply needs Lightning; found neither {' nor '.join(_PACKAGES)}. Install lightning.")

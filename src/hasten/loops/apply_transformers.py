@@ -6,15 +6,16 @@ with transformers_apply("plan.toml") as fast:
 print(fast.report())
 """
 
-from importlib import import_module
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset
 
-from hasten.base.errors import BadInput
+from hasten.base.optional import attribute_of
 from hasten.base.seeds import preserved
 from hasten.loops.planning import PlanOf
 from hasten.loops.trainers import InTrainer
+
+_MISSING = "transformers_apply needs transformers, which is not installed. Install it: pip install transformers"
 
 
 def transformers_apply(plan: PlanOf, *, strict: bool = False) -> Any:
@@ -28,7 +29,7 @@ def transformers_apply(plan: PlanOf, *, strict: bool = False) -> Any:
         BadInput: if transformers is not installed.
     """
 
-    class TransformersApply(InTrainer, _callback()):
+    class TransformersApply(InTrainer, attribute_of(["transformers"], "TrainerCallback", missing=_MISSING)):
         def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             optimizer = given["optimizer"]
             plain = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
@@ -50,12 +51,3 @@ def _example(loader: Any) -> Any:
     collate: Any = plain.collate_fn
     with preserved():
         return collate([dataset[place] for place in range(min(2, len(dataset)))])
-
-
-def _callback() -> Any:
-    try:
-        return import_module("transformers").TrainerCallback
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            "transformers_apply needs transformers, which is not installed. Install it: pip install transformers"
-        ) from error

@@ -9,15 +9,15 @@ Lightning calls forward and backward pass from inside the optimizer's step; clip
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-from hasten.base.errors import BadInput
+from hasten.base.optional import attribute_of
 from hasten.profiling.watch import BETWEEN, Watch, Watching
 from hasten.training.marks import EVALUATION, INPUT, OTHER
 
 _FETCH = "train_dataloader_next"
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+_MISSING = f"watching Lightning needs Lightning; found neither {' nor '.join(_PACKAGES)}. Install lightning."
 
 
 def lightning_watch(*, name: str = "lightning") -> Any:
@@ -32,7 +32,7 @@ def lightning_watch(*, name: str = "lightning") -> Any:
         BadInput: if Lightning is not installed.
     """
 
-    class LightningWatch(Watching, _callback()):
+    class LightningWatch(Watching, attribute_of(_PACKAGES, "Callback", missing=_MISSING)):
         def __init__(self) -> None:
             super().__init__()
             self.undo: Callable[[], None] = lambda: None
@@ -90,12 +90,3 @@ def _waiting_marked(profiler: Any, watched: Watch) -> Callable[[], None]:
         profiler.start, profiler.stop = start, stop
 
     return undo
-
-
-def _callback() -> Any:
-    for package in _PACKAGES:
-        try:
-            return import_module(package).Callback
-        except ModuleNotFoundError:
-            continue
-    raise BadInput(f"watching Lightning needs Lightning; found neither {' nor '.join(_PACKAGES)}. Install lightning.")

@@ -8,12 +8,13 @@
 Its models return the loss themselves, so that the loss counts as forward.
 """
 
-from importlib import import_module
 from typing import Any
 
-from hasten.base.errors import BadInput
+from hasten.base.optional import attribute_of
 from hasten.profiling.watch import BETWEEN, Watch, Watching
 from hasten.training.marks import EVALUATION, INPUT, OTHER
+
+_MISSING = "watching a Trainer needs transformers; found it not installed. Install transformers."
 
 
 def transformers_watch(*, name: str = "transformers") -> Any:
@@ -26,7 +27,7 @@ def transformers_watch(*, name: str = "transformers") -> Any:
         BadInput: if transformers is not installed.
     """
 
-    class TransformersWatch(Watching, _callback()):
+    class TransformersWatch(Watching, attribute_of(["transformers"], "TrainerCallback", missing=_MISSING)):
         batch_size = 0
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
@@ -56,12 +57,3 @@ def transformers_watch(*, name: str = "transformers") -> Any:
             self.leave()
 
     return TransformersWatch()
-
-
-def _callback() -> Any:
-    try:
-        return import_module("transformers").TrainerCallback
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            "watching a Trainer needs transformers; found it not installed. Install transformers."
-        ) from error
