@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks.profiling.planting import InBackward
 from hasten.profiling.script import ScriptRun, is_script, profile_script
 from hasten.profiling.script_watch import ScriptWatch, StopScript
 
@@ -131,17 +132,6 @@ class SlowSamples(Dataset[tuple[Tensor, Tensor]]):
         return torch.ones(8), torch.tensor(0)
 
 
-class SlowBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        time.sleep(WAIT_S)
-        return gradients[0]
-
-
 def loop(slow: str, *, load: bool) -> None:
     """A loop in which one part waits; with a DataLoader or without."""
 
@@ -161,7 +151,7 @@ def loop(slow: str, *, load: bool) -> None:
     for x, y in batches:
         wait("other")
         output = model(x)
-        loss = criterion(SlowBackward.apply(output) if slow == "backward" else output, y)
+        loss = criterion(InBackward.apply(output, lambda: time.sleep(WAIT_S)) if slow == "backward" else output, y)
         loss.backward()
         wait("gradient")
         optimizer.step()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.profiling.planting import InBackward
 from hasten.base.errors import BadInput
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine.facts import facts
@@ -19,17 +20,6 @@ from hasten.profiling.watch_transformers import transformers_watch
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 WAIT_S = 3e-3
-
-
-class SlowBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        time.sleep(WAIT_S)
-        return gradients[0]
 
 
 class SlowUpdate(optim.SGD):
@@ -62,7 +52,7 @@ class Planted:
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         self.wait("loss")
         if self.slow == "backward":
-            output = SlowBackward.apply(output)
+            output = InBackward.apply(output, lambda: time.sleep(WAIT_S))
         return nn.functional.cross_entropy(output, target)
 
 
