@@ -46,7 +46,7 @@ def map_tensors(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Return a batch with a change made to every tensor."""
     if isinstance(batch, dict):
         return {name: change(tensor) for name, tensor in batch.items()}
-    return tuple(change(tensor) for tensor in batch)
+    return tuple(map(change, batch))
 
 
 STAND_INS: dict[tuple[str, str], str] = {
