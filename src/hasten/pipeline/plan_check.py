@@ -17,6 +17,7 @@ from hasten.base.records.trial import Gate, PlanCheck
 from hasten.base.stages import FREE
 from hasten.base.units import seconds
 from hasten.techniques.applying import apply_all, make
+from hasten.techniques.baseline import labels_of
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.training.step import step
@@ -135,6 +136,7 @@ def _identity(plan: Plan, recipe: Recipe) -> str:
         recipe.task.name,
         recipe.task.seed,
         recipe.input.batch_size,
+        labels_of(recipe),
         [(choice.technique, sorted(choice.knobs.items())) for choice in plan.choices],
         shapes,
         torch.__version__,
