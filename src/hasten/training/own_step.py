@@ -1,5 +1,7 @@
 """A step that the task makes itself: forward, backward and the updates, with what else belongs to a step around it."""
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -62,7 +64,7 @@ def loss_of(returned: Any, batch: Batch) -> Loss:
         parts = {str(name): _scalar(term) for name, term in named.items()}
         if not parts:
             raise _no_loss(named)
-        mean = torch.stack(list(parts.values())).sum()
+        mean = functools.reduce(operator.add, parts.values())
     else:
         mean = _scalar(returned)
     return Loss.of_mean(mean, samples_in(batch) if count is None else count, parts)

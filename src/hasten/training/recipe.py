@@ -219,7 +219,7 @@ class Recipe:
         )
 
     @property
-    def task_step(self) -> OwnStep | None:
+    def task_step(self) -> "OwnStep | None":
         """The step that the task makes itself, None for others."""
         return None if self.given is not None else self.task.step
 

@@ -272,7 +272,7 @@ class Task:
     loss: str | LossFunction | MeanLoss = "cross_entropy"
     predict: Predict | None = None
     objective: Objective | None = None
-    step: OwnStep | None = None
+    step: "OwnStep | None" = None
     metric: "str | Metric | MetricFactory | MetricFunction | None" = None  # never None once the Task is made
     higher_is_better: bool | None = None
     validate: Validate | None = None
