@@ -17,11 +17,10 @@ from hasten.base.records.trial import Gate, PlanCheck
 from hasten.base.stages import FREE
 from hasten.base.units import seconds
 from hasten.techniques.applying import apply_all, make
-from hasten.techniques.baseline import labels_of
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.training.step import step
-from hasten.training.technique import Technique
+from hasten.training.technique import Technique, labels_of
 from hasten.tuning.gates import Reference, judge, loosest, steps_of
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
@@ -136,7 +135,7 @@ def _identity(plan: Plan, recipe: Recipe) -> str:
         recipe.task.name,
         recipe.task.seed,
         recipe.input.batch_size,
-        labels_of(recipe),
+        labels_of(recipe.uses),
         [(choice.technique, sorted(choice.knobs.items())) for choice in plan.choices],
         shapes,
         torch.__version__,

@@ -15,7 +15,7 @@ from hasten.techniques.dry_run import dry_run, error_text, layer_of
 from hasten.techniques.old_names import current_name
 from hasten.techniques.registry import register, technique, techniques
 from hasten.training.recipe import Recipe
-from hasten.training.technique import Technique
+from hasten.training.technique import Technique, knobs_of
 
 LARGEST = 2**31 - 1
 """Size of the largest number that a knob may be: what torch's settings take, and more than any of them can mean."""
@@ -42,15 +42,6 @@ def make(name: str, knobs: dict[str, Knob] | None = None) -> Technique:
         return msgspec.convert(knobs or {}, kind)
     except msgspec.ValidationError as error:
         raise BadInput(f"the knobs of {name!r} must be in range; found: {error}.") from error
-
-
-def knobs_of(made: Technique) -> dict[str, Knob]:
-    """Return the knobs of a technique that differ from their defaults."""
-    return {
-        field.name: getattr(made, field.name)
-        for field in fields(made)  # type: ignore[arg-type]
-        if getattr(made, field.name) != field.default
-    }
 
 
 def knob_types(kind: type[Technique]) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
-from hasten.base.records.plan import Choice
-from hasten.techniques.applying import conflict, in_order, knobs_of, make, why_not_in_own_step, why_refused
+from hasten.techniques.applying import conflict, in_order, make, why_not_in_own_step, why_refused
 from hasten.techniques.dry_run import dry_run, error_text
 from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.task import Task
-from hasten.training.technique import Technique
+from hasten.training.technique import Technique, labels_of
 
 _LEAVE_OUT = "Leave it out of Task.uses."
 
@@ -37,7 +36,7 @@ def notes_on_uses(recipe: Recipe, machine: Machine) -> tuple[str, ...]:
     """Return what the training uses today, and of what hasten would say that it cannot help here."""
     if not recipe.uses:
         return ()
-    notes = [f"the training uses {', '.join(labels_of(recipe))} (Task.uses): part of the baseline."]
+    notes = [f"the training uses {', '.join(labels_of(recipe.uses))} (Task.uses): part of the baseline."]
     recipe_so_far = recipe.bare or recipe
     for one in recipe.uses:
         try:
@@ -48,16 +47,6 @@ def notes_on_uses(recipe: Recipe, machine: Machine) -> tuple[str, ...]:
             notes.append(f"the training uses {one.card.name} (Task.uses), which may not help here: {why}.")
         recipe_so_far = one.apply(recipe_so_far)
     return tuple(notes)
-
-
-def choices_of(recipe: Recipe) -> tuple[Choice, ...]:
-    """Return the techniques that the training uses today, as those of a plan."""
-    return tuple(Choice(technique=one.card.name, knobs=knobs_of(one)) for one in recipe.uses)
-
-
-def labels_of(recipe: Recipe) -> tuple[str, ...]:
-    """Return the techniques that the training uses today, with their knobs."""
-    return tuple(choice.label for choice in choices_of(recipe))
 
 
 def _techniques(task: Task) -> tuple[Technique, ...]:

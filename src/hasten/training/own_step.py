@@ -138,7 +138,8 @@ class _Hooks:
         self._updates += 1
         if self._updates > 1:
             return
-        self._mark(self._between)
+        if self._between != GRADIENT:
+            self._mark(self._between)
         self._look(optimizer)
         self._mark(GRADIENT)
 

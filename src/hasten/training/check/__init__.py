@@ -26,8 +26,8 @@ def check(task: Task) -> tuple[str, ...]:
     """Raise an error if the task cannot be trained; return what to know about it, one sentence each.
 
     Data sets that can be gathered (`hasten.data.loading.gather`) are read for up to half a second each,
-    completely where that suffices; of others, some samples are. A step of the task's own is made once. Neither the global random generators nor any model
-    that the person holds are changed.
+    completely where that suffices; of others, some samples are. A step of the task's own is made once. Neither the
+    global random generators nor any model that the person holds are changed.
 
     Raises:
         BadInput: says what must hold, what was found, where, and what to do.

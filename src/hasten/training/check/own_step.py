@@ -49,8 +49,8 @@ def _check_effect(run: Session, before: list[Tensor]) -> None:
     changed = any(not torch.equal(one, other) for one, other in zip(run.parameters, before, strict=True))
     if not changed and all(one.grad is None for one in run.parameters):
         raise BadInput(
-            "Task.step must update the model; found that it changes no parameter and leaves no gradient. Call backward() "
-            "on the loss, and step() of each of session.optimizers."
+            "Task.step must update the model; found that it changes no parameter and leaves no gradient. Call "
+            "backward() on the loss, and step() of each of session.optimizers."
         )
 
 
