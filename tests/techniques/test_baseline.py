@@ -85,6 +85,10 @@ def test_the_average_of_the_weights_has_the_bits_of_torchs_averaged_model() -> N
             assert torch.equal(mine, theirs)
 
 
+def first_output(scores: Tensor, y: Tensor) -> Tensor:
+    return scores[:, 0].sub(y).square().mean()
+
+
 LOSSES = {
     "cross_entropy": ("cross_entropy", F.cross_entropy),
     "own": (lambda scores, y: F.cross_entropy(scores, y), F.cross_entropy),

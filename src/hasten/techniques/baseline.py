@@ -74,7 +74,7 @@ def _applied(plain: Recipe, chosen: tuple[Technique, ...], machine: Machine) -> 
         except Exception as error:
             why = why_refused(one, plain, machine) or error_text(error)
             raise BadInput(f"Task.uses: {name} cannot be applied: {why}. {_LEAVE_OUT}") from error
-        if changed.task is not recipe.task:
+        if changed.task is not plain.task:
             raise BadInput(
                 f"Task.uses: {name} changes when the training ends. Give the task the batch size, schedule and stop "
                 "rules that it has today instead."
