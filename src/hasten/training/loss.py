@@ -340,7 +340,7 @@ def loss_function(loss: "str | LossFunction | MeanLoss") -> LossFunction:
         return loss
     if not callable(loss):
         raise BadInput(
-            f"Task.loss must be {', '.join(map(repr, LOSSES))}, \"model\", or a function (output, target) -> mean over "
+            f'Task.loss must be {", ".join(map(repr, LOSSES))}, "model", or a function (output, target) -> mean over '
             f"the samples; found {loss!r}."
         )
     return _from_torch(loss) or OfMean(loss)

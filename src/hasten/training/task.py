@@ -4,11 +4,11 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, cast
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn, optim
 from torch.utils.data import DataLoader, IterableDataset
-from torchmetrics import Metric
 
 from hasten.base.errors import BadInput, Refused
 from hasten.base.object_state import ObjectState, Tensors
@@ -18,9 +18,14 @@ from hasten.data.loading.given import Given, Samples, check_given, is_by_number,
 from hasten.data.loading.sample_randomness import Collate
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
-from hasten.training.metrics import MetricFactory, MetricFunction, NamedQuality, Quality
+from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.schedule import Schedule, as_schedule
 from hasten.training.transforms import PostStep
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
+
+    from hasten.training.metric_objects import MetricFactory, MetricFunction
 
 DEFAULT_LR = 1e-3
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
@@ -169,8 +174,8 @@ class Update:
 
     def __post_init__(self) -> None:
         if self.lr is not None:
-            if not 0 < self.lr < math.inf:
-                raise BadInput(f"the learning rate must be above 0; found {self.lr}.")
+            if not isinstance(self.lr, Real) or not 0 < self.lr < math.inf:
+                raise BadInput(f"the learning rate must be a number above 0; found {self.lr!r}.")
             object.__setattr__(self, "lr", float(self.lr))  # NumPy's numbers could not be loaded from a checkpoint
         elif isinstance(self.optimizer, str):
             object.__setattr__(self, "lr", DEFAULT_LR)
@@ -209,8 +214,8 @@ class Stop:
             raise BadInput("Stop needs `epochs`, `steps` or `seconds`; none is given.")
         for name in ("epochs", "steps", "seconds", "patience", "plateau", "evaluate_every"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise BadInput(f"Stop.{name} must be above 0; found {value}.")
+            if value is not None and (not isinstance(value, Real) or not value > 0):
+                raise BadInput(f"Stop.{name} must be above 0; found {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +257,7 @@ class Task:
     loss: str | LossFunction | MeanLoss = "cross_entropy"
     predict: Predict | None = None
     objective: Objective | None = None
-    metric: str | Metric | MetricFactory | MetricFunction | None = None  # never None once the Task is made
+    metric: "str | Metric | MetricFactory | MetricFunction | None" = None  # never None once the Task is made
     higher_is_better: bool | None = None
     validate: Validate | None = None
     update: Update = field(default_factory=Update)
@@ -266,6 +271,7 @@ class Task:
     command: str = ""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if not self.name or any(letter in self.name for letter in " /\\"):
             raise BadInput(f"a task's name must be one word without slashes; found {self.name!r}.")
         if self.data.valid is None and self.validate is None:
@@ -312,6 +318,27 @@ class Task:
             raise BadInput(
                 "an IterableDataset has no full batch; found batch_size=None. Give Task.batch_size a number."
             )
+
+
+def _check_kinds(task: Task) -> None:
+    """Raise `BadInput` if a field of a task is of another kind."""
+    for name, kind in (("name", str), ("data", Data), ("update", Update), ("stop", Stop)):
+        if not isinstance(value := getattr(task, name), kind):
+            raise BadInput(f"Task.{name} must be a {kind.__name__}; found {value!r:.100}.{_INSTEAD.get(name, '')}")
+    for name in ("model", "predict", "objective", "validate"):
+        if (value := getattr(task, name)) is not None and not callable(value):
+            raise BadInput(f"Task.{name} must be a function; found {value!r:.100}.")
+    for name in ("batch_size", "valid_batch_size", "seed"):
+        value = getattr(task, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise BadInput(f"Task.{name} must be a whole number; found {value!r:.100}.")
+
+
+_INSTEAD = {
+    "data": "\n    Task(..., data=hasten.Data(train=..., valid=...))",
+    "update": "\n    Task(..., update=hasten.Update(optimizer=..., lr=...))",
+    "stop": "\n    Task(..., stop=hasten.Stop(epochs=...))",
+}
 
 
 class _NoTask:
