@@ -12,12 +12,14 @@ from hasten.data.tree import is_opaque, names_of, opened, step_to, tensors_withi
 
 _MOST = 12  # lines
 _ROOT = "batch"
+_ALIKE = 4  # elements of a list below the root that are shown by their first one
 
 
 def leaves_to_show(batch: Batch) -> tuple[Leaf, ...]:
     """Return the leaves of a batch: `batch['x']`, `(8, 5) float32`, and whether it is of the target.
 
-    Of an opaque object the tensors that it holds are listed after it. A structure without tensors is one leaf.
+    Of an opaque object the tensors that it holds are listed after it. A structure without tensors, or a
+    list of several elements below the root, is one leaf.
     """
     return tuple(_leaves(batch, _ROOT, is_target=False, target=target_name(batch)))
 
@@ -39,6 +41,11 @@ def _leaves(value: Any, path: str, *, is_target: bool, target: Any = None) -> It
         yield Leaf(path=path, what=_what(value), target=is_target)
         for name, tensor in _held(value):
             yield Leaf(path=f"{path}.{name}", what=_what(tensor), target=is_target or name == target)
+        return
+    if path != _ROOT and type(value) in (list, tuple) and len(value) >= _ALIKE:
+        yield Leaf(
+            path=path, what=f"{type(value).__name__} of {len(value)}, first {in_line(value[0])}", target=is_target
+        )
         return
     for name, part in zip(names_of(value), found[0], strict=True):
         yield from _leaves(part, f"{path}{step_to(value, name)}", is_target=is_target or name == target)
