@@ -101,7 +101,7 @@ def test_bare_hasten_in_an_empty_folder_shows_the_help_with_every_command(
     result = invoke()
     assert result.exit_code == 0
     assert result.output == invoke("--help").output
-    for name in ("run", "train", "profile", "watch", "tune", "techniques", "machine", "report", "eject"):
+    for name in ("run", "check", "train", "profile", "watch", "tune", "techniques", "machine", "report", "eject"):
         assert f"│ {name} " in result.output
 
 
@@ -110,7 +110,7 @@ def test_bare_hasten_names_the_command_for_what_lies_here(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text("def task(): ...\n")
-    assert "hasten run mine.py  # a task" in invoke().output
+    assert "hasten check mine.py  # a task" in invoke().output
 
 
 @pytest.mark.parametrize("command", ["profile", "watch"])

@@ -62,5 +62,5 @@ def _held(value: Any) -> list[tuple[str, Tensor]]:
 def _what(value: Any) -> str:
     words = in_line(value)
     if isinstance(value, Tensor):
-        return words if value.device.type == "cpu" else f"{words} on {value.device}"
+        return words if value.is_cpu else f"{words} on {value.device}"
     return f"{words}, moved as a whole" if is_opaque(value) else words

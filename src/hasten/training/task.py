@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import numpy as np
 from torch import nn, optim
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -214,8 +215,8 @@ class Stop:
         if self.epochs is None and self.steps is None and self.seconds is None:
             raise BadInput("Stop needs `epochs`, `steps` or `seconds`; none is given.")
         for name in ("epochs", "steps", "seconds", "patience", "plateau", "evaluate_every"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, Real) or not value > 0):
+            value: Any = getattr(self, name)
+            if value is not None and (not isinstance(value, int | float | np.number) or not value > 0):
                 raise BadInput(f"Stop.{name} must be above 0; found {value!r}.")
 
 
