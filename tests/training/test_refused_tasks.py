@@ -16,7 +16,7 @@ from hasten import CrossEntropy, Data, Schedule, Stop, Task
 from hasten.base.errors import BadInput, Refused
 from hasten.training.check import check
 from hasten.training.loss import Loss, OfReturned, class_dimension, loss_function
-from hasten.training.metrics import NamedQuality, Quality, made_metric
+from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.output import compared, itself, loss_among, own_loss
 from hasten.training.subject import Subject
 from hasten.training.task import no_task, quality_of
@@ -83,7 +83,7 @@ class Streamed(IterableDataset[Any]):
         (lambda: NamedQuality("loss").of({"loss": "low"}), "must be numbers; found could not convert"),
         (lambda: NamedQuality("loss").of({"f1": 1.0}), "must return the metric 'loss'; found f1. Set Task.metric"),
         (lambda: NamedQuality("loss").of({}), "found nothing"),
-        (lambda: made_metric(lambda: 3), "returned int"),  # type: ignore[arg-type, return-value]
+        (lambda: Quality(lambda: 3), "returned int"),  # type: ignore[arg-type, return-value]
         (lambda: own_loss((torch.zeros(2), 1)), r"must return its loss, a scalar tensor.*found"),
         (lambda: own_loss({"logits": torch.zeros(2)}), "must return its loss"),
         (
