@@ -10,6 +10,7 @@ import torch
 from sklearn import metrics as sk
 from torch import Tensor
 
+from hasten.training.metric_objects import BY_NAME
 from hasten.training.metrics import METRICS, Quality
 
 SAMPLES, CLASSES = 48, 4
@@ -72,3 +73,10 @@ def test_only_errors_and_losses_should_be_small(name: str) -> None:
     assert quality.reaches(better, worse)
     assert not quality.reaches(worse, better)
     assert not quality.reaches(better, None)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_direction_of_a_name_is_that_of_its_object(name: str) -> None:
+    higher = BY_NAME[name](2).higher_is_better if name in BY_NAME else False  # "loss" has no object
+    assert Quality(name).higher_is_better is higher
+    assert set(METRICS) == {*BY_NAME, "loss"}

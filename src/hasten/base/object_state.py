@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -21,7 +21,6 @@ from torch import Tensor, nn, optim
 _DEEPEST = 12
 _MOST_ITEMS = 1000
 _OPAQUE = (type, types.ModuleType, types.BuiltinFunctionType, np.ndarray, torch.dtype, torch.device)
-_INTERNAL = frozenset(vars(nn.Module())) - {"_modules"} | frozenset(vars(optim.SGD([torch.zeros(1)])))
 _PLAIN = (bool, int, float, str, bytes, type(None))
 
 
@@ -132,8 +131,14 @@ def _parts(holder: Any, tensors: Tensors) -> Iterator[tuple[str, Any, Callable[[
     elif hasattr(holder, "__dict__"):
         attributes = vars(holder)
         for name in list(attributes):
-            if not (name in _INTERNAL and isinstance(holder, nn.Module | optim.Optimizer)):
+            if not (isinstance(holder, nn.Module | optim.Optimizer) and name in _internal()):
                 yield name, attributes[name], partial(attributes.__setitem__, name)
+
+
+@cache
+def _internal() -> frozenset[str]:
+    """Return the attributes that torch itself keeps; the first optimizer of a process imports torch's compiler."""
+    return frozenset(vars(nn.Module())) - {"_modules"} | frozenset(vars(optim.SGD([torch.zeros(1)])))
 
 
 def _nothing(value: Any) -> None:

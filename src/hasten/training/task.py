@@ -4,11 +4,10 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn, optim
 from torch.utils.data import DataLoader, IterableDataset
-from torchmetrics import Metric
 
 from hasten.base.errors import BadInput, Refused
 from hasten.base.object_state import ObjectState, Tensors
@@ -18,9 +17,14 @@ from hasten.data.loading.given import Given, Samples, check_given, is_by_number,
 from hasten.data.loading.sample_randomness import Collate
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
-from hasten.training.metrics import MetricFactory, MetricFunction, NamedQuality, Quality
+from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.schedule import Schedule, as_schedule
 from hasten.training.transforms import PostStep
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
+
+    from hasten.training.metric_objects import MetricFactory, MetricFunction
 
 DEFAULT_LR = 1e-3
 OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
@@ -252,7 +256,7 @@ class Task:
     loss: str | LossFunction | MeanLoss = "cross_entropy"
     predict: Predict | None = None
     objective: Objective | None = None
-    metric: str | Metric | MetricFactory | MetricFunction | None = None  # never None once the Task is made
+    metric: "str | Metric | MetricFactory | MetricFunction | None" = None  # never None once the Task is made
     higher_is_better: bool | None = None
     validate: Validate | None = None
     update: Update = field(default_factory=Update)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import Objective
-from hasten.training.metrics import MeanOfBatches, NamedQuality, Quality, made_metric
+from hasten.training.metric_objects import MeanOfBatches, made_metric
+from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.recipe import Recipe
 
 _SUMS = {
