@@ -111,15 +111,20 @@ def arguments_of(batch: Batch, *, whole: bool = False) -> tuple[tuple[Any, ...],
     return (batch,), {}
 
 
+def input_tensor(batch: Batch) -> Tensor | None:
+    """Return the first tensor that the model is called with; None where it is called with other things only."""
+    if type(batch) is tuple and isinstance(batch[0], Tensor):
+        return batch[0]
+    return next((leaf for part in inputs_of(batch) for _, leaf in leaves_of(part) if isinstance(leaf, Tensor)), None)
+
+
 def first_input(batch: Batch) -> Tensor:
     """Return the first tensor that the model is called with: the images, tokens or rows.
 
     Raises:
         BadInput: if there is none.
     """
-    if type(batch) is tuple and isinstance(batch[0], Tensor):
-        return batch[0]
-    found = next((leaf for part in inputs_of(batch) for _, leaf in leaves_of(part) if isinstance(leaf, Tensor)), None)
+    found = input_tensor(batch)
     if found is None:
         raise BadInput(f"the model's inputs hold no tensor; the batch is {kind_of(batch)}.")
     return found
