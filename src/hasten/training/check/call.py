@@ -13,7 +13,7 @@ from hasten.training.task import Task
 
 
 def call_text(task: Task, batch: Batch) -> str:
-    """Return what computes a task's output: `model(batch[0])`, `Task.predict(model, batch)`."""
+    """Return what computes a task's output, as Python: `model(batch)`, `Task.predict(model, batch)`."""
     if task.objective is not None:
         return "Task.objective(model, batch)"
     if task.predict is not None:
@@ -21,7 +21,7 @@ def call_text(task: Task, batch: Batch) -> str:
     whole = task.loss == "model"
     if is_opaque(batch) or not names_of(batch):
         return "model(batch)"
-    if isinstance(batch, Mapping) and not all(isinstance(name, str) for name in batch):
+    if isinstance(batch, Mapping) and not all(isinstance(name, str) for name in names_of(batch)):
         return "model(batch)"
     target = None if whole else target_name(batch)
     names = [name for name in names_of(batch) if name != target]
