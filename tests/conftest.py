@@ -5,7 +5,8 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
+
+from hasten.base.seeds import seed_all
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -27,4 +28,4 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _same_start() -> None:
-    torch.manual_seed(0)
+    seed_all(0)

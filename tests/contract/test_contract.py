@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import ClassVar
 
 import pytest
@@ -44,15 +45,22 @@ COMPILED = {"compile", "compile_regions"}
 """What takes a compiler many seconds: with others, only in the slow battery."""
 
 
-def usable(name: str) -> Recipe | None:
-    """Return the baseline of the first task that the technique does not refuse on some machine, or None."""
+@cache
+def first_usable(name: str) -> Callable[[], Task] | None:
+    """Return the first task that the technique does not refuse on some machine, or None."""
     for here, task in itertools.product(MACHINES, TASKS):
         recipe = baseline(task())
         reason = make(name).refuse(recipe, here())
         if reason is None:
-            return recipe
+            return task
         assert reason.strip(), f"{name} refuses {recipe.task.name} without a reason"
     return None
+
+
+def usable(name: str) -> Recipe | None:
+    """Return the baseline of a task that the technique does not refuse, or None where every task is refused."""
+    task = first_usable(name)
+    return baseline(task()) if task is not None else None
 
 
 def with_technique(name: str) -> tuple[Recipe, Recipe]:

@@ -66,7 +66,7 @@ class SlowUpdate(optim.SGD):
         return super().step(closure)
 
 
-def ablationd(task: Task, measure: Measure, *, step_s: float = WAIT_S, budget_s: float = 0.4) -> Ablation:
+def ablated(task: Task, measure: Measure, *, step_s: float = WAIT_S, budget_s: float = 0.4) -> Ablation:
     run = build(baseline(task))
     set_aside_stop_rules(run)
     found = run_ablation(Kind("an ablation", "a suspect", measure), run, profile_of(step_s), facts(), budget_s=budget_s)
@@ -96,24 +96,24 @@ def ratio(found: Ablation) -> Interval:
 def test_a_cached_batch_shows_what_waiting_for_data_costs(make_task: MakeTask) -> None:
     task = make_task()
     slow = make_task(data=Data(train=SlowData(task.data.train), valid=task.data.valid))
-    found = ablationd(slow, cached_batch.measure)
+    found = ablated(slow, cached_batch.measure)
     assert ratio(found).value > 1.5
     assert found.step_s > WAIT_S
     assert found.sentence == f"Removing a suspect gives at most {ratio(found).high:.2f}x."
 
 
 def test_a_doubled_batch_shows_what_a_step_costs_whatever_its_size(make_task: MakeTask) -> None:
-    found = ratio(ablationd(make_task(model=SlowForward), doubled_batch.measure))
+    found = ratio(ablated(make_task(model=SlowForward), doubled_batch.measure))
     assert 1.3 < found.value < 3  # two steps wait twice, the doubled one once; the machine may be busy
 
 
 def test_a_skipped_update_shows_what_the_optimizer_costs(make_task: MakeTask) -> None:
     task = make_task(update=Update(optimizer=lambda model: SlowUpdate(model.parameters(), lr=0.1), lr=None))
-    assert ratio(ablationd(task, skipped_update.measure)).value > 1.5
+    assert ratio(ablated(task, skipped_update.measure)).value > 1.5
 
 
 def test_the_loops_own_bookkeeping_costs_next_to_nothing(make_task: MakeTask) -> None:
-    assert ratio(ablationd(make_task(model=SlowForward), no_logging.measure)).low < 1.15  # the machine may be busy
+    assert ratio(ablated(make_task(model=SlowForward), no_logging.measure)).low < 1.15  # the machine may be busy
 
 
 def test_a_thread_sweep_leaves_torch_as_it_was(make_task: MakeTask) -> None:
@@ -163,8 +163,8 @@ def test_running_out_of_memory_is_what_the_ablation_says_and_the_session_lives_o
     step(run, one_batch(run))
 
 
-def test_a_step_too_long_for_the_budget_is_not_ablationd(make_task: MakeTask) -> None:
-    found = ablationd(make_task(model=SlowForward), cached_batch.measure, budget_s=1e-3)
+def test_a_step_too_long_for_the_budget_is_not_ablated(make_task: MakeTask) -> None:
+    found = ablated(make_task(model=SlowForward), cached_batch.measure, budget_s=1e-3)
     assert found.ratio is None
     assert "three pairs would take" in found.failed
 

@@ -95,7 +95,8 @@ def test_killed_after_any_event_the_run_ends_as_if_it_had_not_been(
 
     run_training(baseline(task), EMPTY, show=copy, folder=tmp_path / "run")
     assert len(copies) >= 12
-    for folder in copies[1:]:  # at the first event nothing is saved yet
+    stride = 1 if len(copies) < 40 else 3  # of eight events in an epoch every third is, in time, each of them
+    for folder in copies[1::stride]:  # at the first event nothing is saved yet
         assert_same(resumed(task, folder)[0], whole)
 
 

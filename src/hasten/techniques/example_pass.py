@@ -118,7 +118,7 @@ def dropout_off() -> Generator[None]:
 @torch.no_grad()
 def _move(model: nn.Module) -> None:
     """Add noise of a tenth of its size to every parameter, the same for every model of one kind."""
-    torch.manual_seed(0)
+    seed_all(0)
     for parameter in model.parameters():
         if parameter.is_floating_point():
             parameter.add_((0.1 * parameter.square().mean().sqrt() + 1e-3) * torch.randn_like(parameter))

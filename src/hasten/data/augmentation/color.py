@@ -1,6 +1,6 @@
-"""Changes of color in uint8 images, (batch, height, width, 3): brightness, contrast, saturation, hue, gray.
+"""Color transforms of uint8 images, (batch, height, width, 3): brightness, contrast, saturation, hue, gray.
 
-What is averaged over an image is averaged in whole numbers, so that no order of summing changes a bit.
+Averages over an image are sums of integers, so that the order of summation changes no bit.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def saturate(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Return the images with their hue moved round the color circle; `turns` (batch,) in whole turns."""
+    """Return the images with their hue rotated; `turns` (batch,) in whole turns."""
     colors = images.float()
     red, green, blue = colors.unbind(3)
     value, low = colors.amax(3), colors.amin(3)
@@ -119,7 +119,7 @@ class Saturation:
 
 @dataclass(frozen=True)
 class Hue:
-    """Turn the colors of each image by up to `strength` of the color circle, either way."""
+    """Rotate the hue of each image by up to `strength` of the color circle, in either direction."""
 
     strength: float = 0.1
 
@@ -129,7 +129,7 @@ class Hue:
 
 @dataclass(frozen=True)
 class Gray:
-    """Take the color out of an image with a probability."""
+    """Convert an image to gray with a probability."""
 
     probability: float = 0.1
 

@@ -1,4 +1,4 @@
-"""Random numbers without state: each a function of (seed, epoch, sample, what it is for).
+"""Stateless random numbers: each is a function of (seed, epoch, sample, use).
 
 A sample gets the same numbers whatever batch, thread or process it is made in, so a run that is resumed, with another
 batch size too, makes the same samples.

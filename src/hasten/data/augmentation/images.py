@@ -1,6 +1,6 @@
-"""Changes of place in images, (batch, height, width, channels) of any dtype: flip, crop, erase, resize.
+"""Geometric transforms of images, (batch, height, width, channels) of any dtype: flip, crop, erase, resize.
 
-Every copy is one of whole rows. `ChannelsFirst` lets the same changes work on (batch, channels, height, width).
+Whole rows are copied at a time. `ChannelsFirst` applies the same transforms to (batch, channels, height, width).
 """
 
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class PadCrop:
-    """Shift images by up to `padding` pixels each way; what comes in is zero."""
+    """Shift images by up to `padding` pixels in each direction; new pixels are zero."""
 
     padding: int = 4
 
@@ -174,7 +174,7 @@ class RandomResizedCrop:
 
 @dataclass(frozen=True)
 class ChannelsFirst:
-    """Do a change to images that are (batch, channels, height, width)."""
+    """Apply a transform to images that are (batch, channels, height, width)."""
 
     change: Augment
 

@@ -1,4 +1,4 @@
-"""Samples mixed with the one before them in the batch, and their targets with them.
+"""Mix each sample and its target with the sample before it in the batch.
 
 Each sample has its own share. Its partner depends on the batch that it is in, and so on the batch size.
 """

@@ -1,6 +1,6 @@
-"""The changes of this package once more, as plainly as they can be said: one sample, one pixel row or value at a time.
+"""Reference implementations of the transforms: one sample, and one pixel, row or value, at a time.
 
-Slow, and for checking: each gives the very bits of its batched twin from the same random numbers.
+Slow, for tests: each gives the same bits as the batched transform from the same random numbers.
 """
 
 from functools import singledispatch

@@ -1,4 +1,4 @@
-"""Changes of rows of tokens and of features: (batch, tokens) integers, (batch, features) floating point."""
+"""Transforms of rows of tokens, (batch, tokens) integers, and of features, (batch, features) floating point."""
 
 from dataclasses import dataclass
 

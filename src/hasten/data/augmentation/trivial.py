@@ -40,14 +40,14 @@ def solarize(images: Tensor, strengths: Tensor) -> Tensor:
 
 
 def shift_down(images: Tensor, strengths: Tensor) -> Tensor:
-    """Return the images shifted down, or up for strengths below 0; what comes in is black."""
+    """Return the images shifted down, or up for strengths below 0; new pixels are black."""
     padding = shift_padding(images)
     moved = padding - (strengths * padding).round().long()
     return crop(images, moved, torch.full_like(moved, padding), padding=padding)
 
 
 def shift_right(images: Tensor, strengths: Tensor) -> Tensor:
-    """Return the images shifted right, or left for strengths below 0; what comes in is black."""
+    """Return the images shifted right, or left for strengths below 0; new pixels are black."""
     padding = shift_padding(images)
     moved = padding - (strengths * padding).round().long()
     return crop(images, torch.full_like(moved, padding), moved, padding=padding)

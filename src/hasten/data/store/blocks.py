@@ -73,7 +73,7 @@ def header_damage(folder: Path, stored: StoredArray, num_samples: int | None) ->
 
 
 class CheckedArray:
-    """The rows of one file of a store, of which none is handed out before its block has been checked.
+    """The rows of one file of a store; a block is checked before any row of it is returned.
 
     Args:
         folder: the store.
@@ -158,7 +158,7 @@ class CheckedArray:
         self._num_unchecked = int(self._unchecked.sum())
 
     def _ask_for(self, block: int) -> None:
-        """Let the system read a block while those before it are checked: disk and processor work side by side."""
+        """Ask the system to read a block ahead, so that reading and checking overlap."""
         start = (HEADER_BYTES + block * self.block_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
         end = min(HEADER_BYTES + (block + 1) * self.block_bytes, len(self._mapped))
         self._mapped.madvise(mmap.MADV_WILLNEED, start, end - start)

@@ -1,4 +1,4 @@
-"""What a store says of itself: its columns, the checksum of each block, and what it was made from.
+"""The manifest of a store: its columns, the checksum of each block, and its source.
 
 A store is a folder of plain .npy files and `manifest.json`. Every byte in it is covered: the data by a CRC-32 per
 block, the header of each array by comparison with what the manifest says, the manifest by a checksum of its own.
@@ -143,7 +143,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def way_out(folder: Path) -> str:
-    """Return what to do about a store that cannot be used."""
+    """Return advice for a store that cannot be used."""
     return f"Pack it again: hasten pack SOURCE {folder} --replace. (A store in hasten's cache: run the command again.)"
 
 

@@ -1,4 +1,4 @@
-"""Packing: from a source to a store, once; the same call again finds it done, or goes on where it stopped."""
+"""Pack a source into a store, once: the same call again finds the store, or resumes an interrupted one."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,7 +183,7 @@ def store_name(packing: Packing) -> str:
 
 
 def _key(packing: Packing, source: SourceFingerprint) -> str:
-    """Return the hash of all that decides what the store holds."""
+    """Return the hash of everything that determines the content of the store."""
     options = sorted(packing.preprocessing.items())
     return hash_values(SCHEMA_VERSION, source.content, options, packing.columns, packing.classes, packing.details)
 

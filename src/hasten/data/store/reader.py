@@ -24,7 +24,7 @@ from hasten.data.store.verify import Verification
 class Store:
     """A store that is open for reading.
 
-    Nothing leaves it before the block it lies in has been compared with its checksum, once per process.
+    A block is compared with its checksum, once per process, before anything in it is returned.
 
     Args:
         folder: where it is.
@@ -78,7 +78,7 @@ class Store:
         return [array.span(int(offsets[i]), int(offsets[i + 1])) for i in self._checked_ids(ids).tolist()]
 
     def ragged(self, name: str, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rows of samples in a variable column one behind the other, by one gather.
+        """Return the rows of samples in a variable column concatenated, by one gather.
 
         Returns:
             (total rows, ...) the rows, and (batch + 1,) int64 where each sample starts and the last one ends.

@@ -1,7 +1,7 @@
 """Writing a store: chunk by chunk into a folder beside it, which becomes the store by one rename at the end.
 
-After a kill, a full disk or an error, the folder keeps what was written up to its last note of progress, and the same
-call goes on from there. It never opens as a store: its arrays have no headers and there is no manifest.
+After a kill, a full disk or an error, the folder keeps what was written up to the last saved progress, and the same
+call resumes there. It never opens as a store: its arrays have no headers and there is no manifest.
 """
 
 import fcntl

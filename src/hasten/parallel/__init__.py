@@ -1,1 +1,0 @@
-"""Floor 1: process groups and sharding; knows no recipe."""
