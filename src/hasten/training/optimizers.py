@@ -91,7 +91,7 @@ def build_optimizer(update: Update, model: nn.Module) -> optim.Optimizer:
         if optimizer is None:
             raise BadInput(
                 "Update.optimizer must be a function (model) -> torch.optim.Optimizer, or several in a tuple, list or "
-                f"dict; an optimizer class; or a name. It returned {type(made).__name__}."
+                f"dict, or an optimizer class, or a name; it returned {type(made).__name__}."
             )
         for group in optimizer.param_groups if update.lr is not None else ():
             group["lr"] = update.lr

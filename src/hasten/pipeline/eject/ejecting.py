@@ -24,7 +24,7 @@ from hasten.pipeline.eject.script import Block, Parts, script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make
 from hasten.techniques.baseline import baseline_of
-from hasten.techniques.plan_text import measured
+from hasten.techniques.plan_text import NOT_MEASURED, measured
 from hasten.techniques.source import Ejectable, Source
 from hasten.training.optimizers import build_optimizer
 from hasten.training.output import compared
@@ -140,7 +140,8 @@ def _ejectable(plan: Plan) -> Plan:
 
 
 def _comment(one: Technique, choice: Choice, machine: str) -> str:
-    gain = f"{measured(choice)}{f', on {machine}' if machine and choice.gain is not None else ''}"
+    text = measured(choice)
+    gain = f"{text}{f', on {machine}' if machine and text not in (NOT_MEASURED, USED) else ''}"
     idea = one.card.idea.rpartition(": ")[2]
     return f"{choice.label} ({one.card.guarantee.value}): {idea}. {gain[:1].upper()}{gain[1:]}."
 
