@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,9 @@ from hasten.base.errors import BadInput, Interrupted, Refused, unknown_name
 from hasten.base.object_state import ObjectState, Tensors, equal_states
 from hasten.base.optional import attribute_of
 from hasten.base.records.effect import Line, Outcome, Report
+from hasten.base.records.profile import PartTime, Profile
+from hasten.base.records.record import Interval
+from hasten.base.records.signals import Ablation
 from hasten.base.registry import Registry
 from hasten.base.seeds import random_state, same_random_state
 from hasten.base.stages import Guarantee
@@ -189,3 +193,20 @@ def test_a_tensor_that_cannot_be_changed_in_place_is_replaced() -> None:
     assert fresh.same is kept
     assert fresh.grown is not saved["loss.grown"]
     assert same is holder.same
+
+
+def test_parts_of_a_profile_add_up_by_name() -> None:
+    parts = tuple(
+        PartTime(name=name, seconds=s, share=share) for name, s, share in (("input", 1.0, 0.1), ("forward", 9.0, 0.9))
+    )
+    gain = Interval(value=1.0, low=1.0, high=1.0, n=1)
+    ablations = Ablation(name="a", removes="x", ratio=None, failed="why"), Ablation(name="b", removes="x", ratio=gain)
+    one = Profile(
+        task="t", plan=(), steps=1, step_s=gain, samples_per_s=1.0, parts=parts, parameters=0, peak_bytes=0,
+        verdict="", device="cuda:1", ablations=ablations,
+    )  # fmt: skip
+    assert (one.seconds("input"), one.seconds("input", "forward"), one.seconds("loss")) == (1.0, 10.0, 0)
+    assert (one.share("forward"), one.share("input", "forward"), one.share()) == (0.9, 1.0, 0)
+    assert (one.ablation("b"), one.ablation("a"), one.ablation("c")) == (ablations[1], None, None)
+    assert (one.device_kind, one.on_host) == ("cuda", False)
+    assert msgspec.structs.replace(one, device="cpu").on_host
