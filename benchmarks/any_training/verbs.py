@@ -1,5 +1,6 @@
 """What hasten's verbs do with a training: run to their end, refuse in one message, or break."""
 
+import re
 import traceback
 from collections.abc import Callable
 from time import perf_counter
@@ -17,6 +18,8 @@ from hasten.training.recipe import baseline
 
 PROFILE_S = 2.0
 BROKEN = frozenset({Verdict.FAILED})
+_ERROR = re.compile(r"\b[A-Z]\w*Error\b")
+"""A reason with the name of an error is one that nobody foresaw; it is recorded, and to be read."""
 
 
 def _check(training: Training) -> dict[str, Any]:
@@ -25,15 +28,17 @@ def _check(training: Training) -> dict[str, Any]:
 
 def _profile(training: Training) -> dict[str, Any]:
     found = examine(baseline(training.task()), load_cached(quick=True), budget_s=PROFILE_S)
-    return {"verdict": found.verdict}
+    failed = {one.name: one.failed for one in found.ablations if one.failed}
+    return {"verdict": found.verdict, "remarks": found.remarks, "failed": failed}
 
 
 def _tune(training: Training, budget: str) -> dict[str, Any]:
     tuning = tune(training.task(), budget=budget)
     tried = [trial for trial in tuning.trials if isinstance(trial, Trial)]
     broken = {trial.technique: trial.reason for trial in tried if trial.verdict in BROKEN}
+    errors = {trial.technique: trial.reason for trial in tried if _ERROR.search(trial.reason)}
     verdicts = {trial.technique: str(trial.verdict) for trial in tried}
-    return {"plan": tuning.plan.names, "broken": broken, "verdicts": verdicts}
+    return {"plan": tuning.plan.names, "broken": broken, "errors": errors, "verdicts": verdicts}
 
 
 def _train(training: Training) -> dict[str, Any]:

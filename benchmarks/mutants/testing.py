@@ -23,7 +23,7 @@ CACHE = ROOT / ".mutants"
 """Which lines each test file runs, kept until the file or the room's code changes."""
 CPU_FACTOR, LEAST_CPU_S = 10.0, 60.0
 """Times the processor time of the tests without the bug; a loop without end takes more, a busy machine does not."""
-LONGEST_FILE_S = 60.0
+LONGEST_FILE_S = 180.0
 """Processor time of the tests of one file while lines are noted; a file that takes more is not used."""
 QUICK_START = ("-p", "no:xdist", "-p", "no:cov")
 _CLOCKS = re.compile(r"perf_counter|monotonic|time\.time|sleep|timeit|\.wait\(|timeout")
@@ -96,15 +96,21 @@ class Coverage:
     lines: dict[str, dict[int, list[str]]] = field(default_factory=dict[str, dict[int, list[str]]])
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that run the lines of a mutant, the quickest first, as many as take `MOST_TEST_S` together.
+        """Return the tests that run the lines of a mutant, as many as take `MOST_TEST_S` together.
 
-        What runs at import may show in any test of the room; those that run other lines of the file come first.
+        Those of the test file that is named after the module come first, then the quickest. What runs at import may
+        show in any test of the room; those that run other lines of the file come first.
         """
+        own = f"test_{Path(mutant.file).stem}.py"
         by_line = self.lines.get(mutant.file, {})
         near = {test for line in mutant.lines or by_line for test in by_line.get(line, ())}
         far = () if mutant.lines else self.seconds.keys() - near
         found, spent_s = list[str](), 0.0
-        for test in (one for group in (near, far) for one in sorted(group, key=lambda one: (self.seconds[one], one))):
+        for test in (
+            one
+            for group in (near, far)
+            for one in sorted(group, key=lambda one: (f"/{own}::" not in one, self.seconds[one], one))
+        ):
             spent_s += self.seconds[test]
             if found and spent_s > MOST_TEST_S:
                 break

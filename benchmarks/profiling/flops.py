@@ -17,11 +17,12 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from benchmarks.profiling.workloads import Block
 from benchmarks.recording import record
+from hasten.data.batch import nbytes_of
 from hasten.machine import facts
 from hasten.measurement.flops import complexity_of
 from hasten.measurement.resident import rss_peak
 from hasten.profiling.memory import memory_account
-from hasten.profiling.stepping import nbytes_of, one_batch, resized
+from hasten.profiling.stepping import one_batch, resized
 from hasten.tasks.loading import load_task
 from hasten.training.recipe import baseline
 from hasten.training.session import build

@@ -17,7 +17,6 @@ from torch.utils.data import TensorDataset
 from hasten import CrossEntropy, Data, Stop, Task, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Progress
-from hasten.training.additivity import is_additive
 from hasten.training.check import check
 from hasten.training.evaluation import evaluate
 from hasten.training.facts import task_facts
@@ -412,17 +411,6 @@ def test_check_says_where_a_loss_is_no_mean_over_samples(loss: Any, additive: bo
     notes = check(mlp_task(loss=loss, metric="loss"))
     assert bool(notes) is not additive
     assert additive or "the loss is not a mean over samples" in notes[0]
-    torch.manual_seed(2)
-    output = torch.randn(8, 2)
-    assert is_additive(loss_function(loss), output, (output, torch.arange(8) % 2)) is additive
-
-
-@pytest.mark.parametrize(
-    ("output", "size", "loss"),
-    [(torch.randn(1, 2), 1, F.cross_entropy), (torch.tensor(1.0), 4, lambda o, t: o)],
-)
-def test_whether_a_loss_is_additive_may_be_unknown(output: Tensor, size: int, loss: Any) -> None:
-    assert is_additive(OfMean(loss), output, (output, torch.zeros(size, dtype=torch.int64))) is None
 
 
 # metrics of one's own

@@ -15,6 +15,8 @@ A message says what must hold, what was found, where, and what to do about it.
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_MESSAGE = 300
+
 
 class HastenError(Exception):
     """Any error that hasten raises on purpose; its message is one that a person can act on."""
@@ -59,6 +61,12 @@ class Interrupted(KeyboardInterrupt):
 
 class HastenWarning(UserWarning):
     """Something that was done otherwise than asked and is worth knowing; the command line prints it as a note."""
+
+
+def error_text(error: Exception) -> str:
+    """Return the kind of an error and the first line of its message; of hasten's own errors the message alone."""
+    first = (str(error).strip() or "no message").splitlines()[0][:_LONGEST_MESSAGE].rstrip(".")
+    return first if isinstance(error, HastenError) else f"{type(error).__name__}: {first}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInput:

@@ -18,7 +18,7 @@ _GAIN = 1.1
 def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where a larger batch size would fit and be faster per sample."""
     memory, ablation = profile.memory, profile.ablation("doubled_batch")
-    if memory is None or ablation is None or ablation.ratio is None:
+    if memory is None or memory.largest_batch is None or ablation is None or ablation.ratio is None:
         return Abstained(symptom="memory_headroom", reason="memory or ablation doubled_batch was not measured")
     filled = memory.measured_peak / memory.available
     if filled >= _HALF or ablation.ratio.low < _GAIN or memory.largest_batch < 2 * profile.batch_size:

@@ -22,7 +22,7 @@ from typing import Any, Self
 import msgspec
 from torch import Tensor, nn, optim
 
-from hasten.base.errors import BadInput, HastenWarning, Refused
+from hasten.base.errors import BadInput, HastenWarning, Refused, error_text
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.effect import Outcome
 from hasten.base.records.plan import Choice, Plan
@@ -38,7 +38,7 @@ from hasten.techniques.applying import conflict, in_order, knobs_of, make
 from hasten.techniques.registry import techniques
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.experiment import blank, error_text, judged
+from hasten.tuning.experiment import blank, judged
 from hasten.tuning.state import untouched
 
 OwnStep = Callable[[Applied, Any], Any]

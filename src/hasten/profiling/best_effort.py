@@ -2,21 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 
 from hasten.base.device import initialized
-from hasten.base.errors import HastenError
+from hasten.base.errors import HastenError, error_text
 
 Result = TypeVar("Result")
 
-_MAY_HAPPEN = (RuntimeError, NotImplementedError, TypeError, ValueError, MemoryError, HastenError)
+Errors: TypeAlias = tuple[type[Exception], ...]
+
+_MAY_HAPPEN: Errors = (RuntimeError, NotImplementedError, TypeError, ValueError, MemoryError, HastenError)
+ANY: Errors = (Exception,)
 
 
-def attempted(what: str, measure: Callable[[], Result], remarks: list[str]) -> Result | None:
+def attempted(
+    what: str, measure: Callable[[], Result], remarks: list[str], errors: Errors = _MAY_HAPPEN
+) -> Result | None:
     """Return what `measure` gives; where it fails, note why in `remarks` and return None; see `or_reason`."""
-    found = or_reason(measure)
+    found = or_reason(measure, errors)
     if isinstance(found, Reason):
         remarks.append(f"{what} could not be measured: {found.text}")
         return None
@@ -30,21 +35,24 @@ class Reason:
     text: str
 
 
-def or_reason(measure: Callable[[], Result]) -> Result | Reason:
+def or_reason(measure: Callable[[], Result], errors: Errors = _MAY_HAPPEN) -> Result | Reason:
     """Return what `measure` gives, or the reason why it failed.
 
     Use it for what the training does not need: some operators cannot be watched, or need more memory when they are.
     `TimeIsUp` of a time limit around it passes through.
+
+    Args:
+        measure: does it.
+        errors: that are a reason; `ANY` where it runs the person's model on a batch that the loader did not make.
     """
     try:
         return measure()
-    except _MAY_HAPPEN as error:
+    except errors as error:
         if out_of_memory(error):
             if (device := initialized()) is not None:
                 device.empty_cache()
             return Reason("out of memory")
-        told = str(error) if isinstance(error, HastenError) else f"{type(error).__name__}: {error}"
-        return Reason(told.splitlines()[0])
+        return Reason(error_text(error))
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from hasten.base.records.profile import Growth
-from hasten.data.batch import Batch, first_input, map_tensors, size_of, with_first_input
+from hasten.data.batch import Batch, first_input, input_tensor, map_tensors, size_of, with_first_input
 from hasten.data.datasets import Windows
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.statistics import growth_exponent
-from hasten.profiling.best_effort import attempted
+from hasten.profiling.best_effort import ANY, Reason, attempted, or_reason
 from hasten.profiling.stepping import one_batch, resized, weights_kept
 from hasten.profiling.work import count_work
 from hasten.training.session import Session
@@ -34,20 +34,22 @@ class _Point:
     kept_bytes: int  # counted: activations and inputs
 
 
-def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growth, ...]:
+def growths(run: Session, *, budget_s: float, remarks: list[str], one_size: bool = False) -> tuple[Growth, ...]:
     """Return how time and memory of forward and backward pass grow.
 
     Batch sizes go from a quarter to four times the task's; sequences of token data are cut to an eighth and up; images
     are scaled from half to twice their side, where the model takes other sizes than its own. A size whose steps would
-    take more than its share of the budget is left out, and so is one for which memory fails.
+    take more than its share of the budget is left out, and so is one for which memory or the model fails.
 
     Args:
         run: warm, not compiled; its switches must be on.
         budget_s: seconds in all, roughly.
         remarks: takes what could not be measured.
+        one_size: whether steps can be made on whole batches only.
     """
-    batch = one_batch(run)
-    found = _grown("batch size", _batch_sizes(batch), lambda size: resized(batch, size), run, budget_s / 2, remarks)
+    batch, found = one_batch(run), tuple[Growth, ...]()
+    if not one_size:
+        found = _grown("batch size", _batch_sizes(batch), lambda size: resized(batch, size), run, budget_s / 2, remarks)
     if isinstance(run.recipe.task.data.train, Windows):
         length = first_input(batch).shape[1]
         cut: Callable[[int], Batch] = lambda size: map_tensors(batch, lambda one: one[:, :size].contiguous())  # noqa: E731
@@ -63,19 +65,20 @@ def growths(run: Session, *, budget_s: float, remarks: list[str]) -> tuple[Growt
 
 def image_side(batch: Batch) -> int | None:
     """Return the width of the images in a batch (samples, channels, height, width), or None if it holds none."""
-    images = first_input(batch)
-    is_image = images.ndim == 4 and images.is_floating_point() and min(images.shape[2:]) >= _SMALLEST_SIDE
-    return images.shape[3] if is_image else None
+    images = input_tensor(batch)
+    if images is None or images.ndim != 4 or not images.is_floating_point():
+        return None
+    return images.shape[3] if min(images.shape[2:]) >= _SMALLEST_SIDE else None
 
 
 def takes_size(run: Session, batch: Batch) -> bool:
-    """Return whether the model takes a batch of images of another size than its own."""
-    try:
+    """Return whether model and loss take a batch of images of another size than its own."""
+
+    def tried() -> None:
         with torch.no_grad():
-            run.predict(batch)
-    except (RuntimeError, ValueError, IndexError):  # what layers say of shapes that they cannot take
-        return False
-    return True
+            run.loss(run.predict(batch), batch)
+
+    return not isinstance(or_reason(tried, ANY), Reason)
 
 
 def _batch_sizes(batch: Batch) -> list[int]:
@@ -112,7 +115,7 @@ def _grown(
         if points and _STEPS * points[-1].seconds * (size / points[-1].size) ** _EXPONENT > left_s:
             remarks.append(f"growth over {over} was measured up to {points[-1].size}: larger ones take too long")
             break
-        point = attempted(f"{over} {size}", lambda size=size: _point(run, batch_of(size), size), remarks)
+        point = attempted(f"{over} {size}", lambda size=size: _point(run, batch_of(size), size), remarks, ANY)
         if point is None:
             break
         points.append(point)

@@ -5,6 +5,7 @@ from itertools import islice
 from math import floor
 from time import perf_counter
 
+import msgspec
 import numpy as np
 import psutil
 from scipy import stats
@@ -12,14 +13,14 @@ from scipy import stats
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount
 from hasten.base.records.record import Interval
-from hasten.data.batch import Batch, size_of
+from hasten.data.batch import Batch, nbytes_of, size_of
 from hasten.measurement.memory import peak_memory
 from hasten.measurement.resident import rss_peak
 from hasten.measurement.tensors import tensors_in
 from hasten.profiling.allocator import allocator_use
 from hasten.profiling.best_effort import out_of_memory
-from hasten.profiling.peak_model import PeakModel, over_step, peak_model, watched_step
-from hasten.profiling.stepping import batches_in_turn, nbytes_of, one_batch, resized
+from hasten.profiling.peak_model import PeakModel, Watched, over_step, peak_model, watched_step
+from hasten.profiling.stepping import batches_in_turn, one_batch, resized
 from hasten.training.session import Session
 from hasten.training.step import step
 
@@ -33,7 +34,7 @@ _TREND_S, _LONG_TREND_S = 2.0, 8.0
 
 
 def memory_account(
-    run: Session, machine: Machine, *, activation_bytes: int, step_s: float, budget_s: float
+    run: Session, machine: Machine, *, activation_bytes: int, step_s: float, budget_s: float, one_size: bool = False
 ) -> MemoryAccount:
     """Return the memory account of a step.
 
@@ -46,40 +47,58 @@ def memory_account(
         activation_bytes: kept for the backward pass, as counted.
         step_s: a usual step.
         budget_s: seconds for the largest step to be tried.
+        one_size: whether steps can be made on whole batches only, so that nothing is predicted.
     """
     growth = growth_per_step(run)  # before anything large: memory that was freed is filled first
     batch = one_batch(run)
-    size = size_of(batch)
-    small = peak_model(run, batch, _sizes(size))
+    small = None if one_size else peak_model(run, batch, _sizes(size_of(batch)))
     measured = _peak(run, batch)
     allocator = allocator_use(lambda: step(run, batch), run.recipe.device)
     available = available_bytes(run, machine) + measured
     watched = watched_step(run, batch)
-    model = PeakModel(small.second, watched) if small.second.size != size else small
-    largest = model.largest(_FILL * available, most=max(run.samples or _UNKNOWN, size))
-    tried = max(size, min(largest, floor(size * budget_s / step_s)))
-    verified, remark = _verified(run, batch, tried) if tried > size else (measured, "")
-    if not model.exact:
-        remark = f"{remark} allocations depend on the batch size: the prediction is rough".strip()
-    parameters, held = nbytes_of(run.model.parameters()), _held(run)
-    return MemoryAccount(
+    parameters, held = nbytes_of(list(run.model.parameters())), _held(run)
+    account = MemoryAccount(
         parameters=parameters,
         gradients=nbytes_of(run.parameters),
         optimizer_state=held - parameters,
         activations=activation_bytes,
         inputs=nbytes_of(batch),
         framework=max(psutil.Process().memory_info().rss - held, 0),
-        predicted_peak=small.peak_bytes(size),
+        predicted_peak=None,
         measured_peak=measured,
         available=available,
-        largest_batch=largest,
-        verified_batch=tried if verified else 0,
-        verified_peak=verified or 0,
-        verified_predicted=model.peak_bytes(tried),
+        largest_batch=None,
         growth_per_step=growth,
         reserved=allocator.reserved if allocator is not None else None,
         retries=allocator.retries if allocator is not None else None,
         over_step=over_step(watched),
+    )
+    if small is None:
+        return account
+    return _predicted(account, run, batch, small, watched, most_more=budget_s / step_s)
+
+
+def _predicted(
+    account: MemoryAccount, run: Session, batch: Batch, small: PeakModel, watched: Watched, *, most_more: float
+) -> MemoryAccount:
+    """Return the account with the peak that small steps predicted, and the largest batch, at most so many times larger.
+
+    That one is tried.
+    """
+    size = size_of(batch)
+    model = PeakModel(small.second, watched) if small.second.size != size else small
+    largest = model.largest(_FILL * account.available, most=max(run.samples or _UNKNOWN, size))
+    tried = max(size, min(largest, floor(size * most_more)))
+    verified, remark = _verified(run, batch, tried) if tried > size else (account.measured_peak, "")
+    if not model.exact:
+        remark = f"{remark} allocations depend on the batch size: the prediction is rough".strip()
+    return msgspec.structs.replace(
+        account,
+        predicted_peak=small.peak_bytes(size),
+        largest_batch=largest,
+        verified_batch=tried if verified else 0,
+        verified_peak=verified or 0,
+        verified_predicted=model.peak_bytes(tried),
         remark=remark,
     )
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hasten.data.batch import Batch, inputs_of
+from hasten.data.tree import leaves_of
 
 _SHORTEST = 4
 _RUN = 2  # one token at the end may be anything; two alike are padding
@@ -19,7 +20,7 @@ def padding_share(batches: Iterable[Batch]) -> float | None:
     """
     padded = tokens = 0
     for batch in batches:
-        for column in inputs_of(batch):
+        for column in (leaf for part in inputs_of(batch) for _, leaf in leaves_of(part)):
             if isinstance(column, Tensor) and column.ndim == 2 and column.shape[1] >= _SHORTEST and _is_integer(column):
                 padded += _padding(column)
                 tokens += column.numel()

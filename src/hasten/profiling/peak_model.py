@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from hasten.base.device import Device
 from hasten.base.records.profile import PartMemory
-from hasten.data.batch import Batch, size_of
+from hasten.data.batch import Batch
+from hasten.data.loading.streams import samples_in
 from hasten.measurement.collector import collector_off
 from hasten.measurement.memory import LiveStorages
 from hasten.profiling.stepping import resized
@@ -84,7 +85,7 @@ def watched_step(run: Session, batch: Batch) -> Watched:
         step(run, batch, course.mark)
     watched_peak = course.resident_bytes + course.peak_bytes
     return Watched(
-        size_of(batch),
+        samples_in(batch),
         course.resident_bytes,
         tuple(course.changes),
         tuple(course.marks),

@@ -23,7 +23,7 @@ from hasten.profiling.loader_alone import loader_alone
 from hasten.profiling.memory import memory_account, step_peak_bytes
 from hasten.profiling.operators import operator_times
 from hasten.profiling.parts import first_verdict, part_times, time_between
-from hasten.profiling.stepping import batches_in_turn, one_batch
+from hasten.profiling.stepping import batches_in_turn, one_batch, why_one_size
 from hasten.profiling.structure import product_formats, structure_of
 from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
@@ -105,7 +105,8 @@ def profile_in_depth(
         found = _look(profiled, steps=None, budget_s=budget_s / 3, trace=trace)
         if found.operators is not None:
             profiled.limit.restart("measuring growth")
-            grown = growths(profiled.run, budget_s=budget_s / 3, remarks=profiled.remarks)
+            one_size = bool(found.one_size)
+            grown = growths(profiled.run, budget_s=budget_s / 3, remarks=profiled.remarks, one_size=one_size)
             found = msgspec.structs.replace(found, growth=grown)
         for kind in ablations:
             profiled.limit.restart(f"the ablation {kind.name}")
@@ -165,7 +166,7 @@ def _with_signals(basic: Profile, profiled: Profiled, timed: TimedSteps) -> Prof
     """Add the signals of the diagnosis rules; what cannot be measured is left out, with a remark."""
     run, remarks, limit = profiled.run, profiled.remarks, profiled.limit
     batch = one_batch(run)
-    watched = complexity = None
+    watched = complexity = one_size = None
     limit.restart("a step with its operators watched")
     if timed.compiled:
         remarks.append("operators, FLOPs and memory by kind are not measured: the model is compiled")
@@ -173,19 +174,22 @@ def _with_signals(basic: Profile, profiled: Profiled, timed: TimedSteps) -> Prof
         three = list(islice(batches_in_turn(run), 3))
         watched = attempted("operators", lambda: operator_times(run, three), remarks)
         complexity = attempted("operations", lambda: count_work(run, batch), remarks)
+        if (one_size := why_one_size(profiled.recipe)) is not None:
+            remarks.append(f"growth with the batch size and the largest that fits are not measured: {one_size}")
     operators = watched.operators if watched is not None else None
     layer_s = watched.layer_s if watched is not None else {}
     structure = attempted(
         "structure", lambda: structure_of(run, operators, recompilations=timed.recompilations), remarks
     )
     limit.restart("measuring memory")
-    memory = _memory(basic, profiled, complexity)
+    memory = _memory(basic, profiled, complexity, one_size=one_size is not None)
     peak_bytes = step_peak_bytes(run, batch, compiled=timed.compiled)
     limit.restart("the loader alone")
     loading = attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks)
     found = msgspec.structs.replace(
         basic,
         peak_bytes=peak_bytes,
+        one_size=one_size or "",
         operators=operators,
         complexity=complexity,
         structure=structure,
@@ -197,7 +201,9 @@ def _with_signals(basic: Profile, profiled: Profiled, timed: TimedSteps) -> Prof
     return msgspec.structs.replace(found, roofline=bound, remarks=tuple(remarks))
 
 
-def _memory(basic: Profile, profiled: Profiled, complexity: Complexity | None) -> MemoryAccount | None:
+def _memory(
+    basic: Profile, profiled: Profiled, complexity: Complexity | None, *, one_size: bool
+) -> MemoryAccount | None:
     if complexity is None:
         return None
 
@@ -208,6 +214,7 @@ def _memory(basic: Profile, profiled: Profiled, complexity: Complexity | None) -
             activation_bytes=complexity.activation_bytes,
             step_s=basic.step_s.value,
             budget_s=_LARGEST_STEP_S,
+            one_size=one_size,
         )
 
     return attempted("memory", measure, profiled.remarks)

@@ -1,21 +1,26 @@
 """Steps of a built session outside the loop: the real ones, and those that leave the weights alone."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
 import torch
-from torch import Tensor
 
-from hasten.data.batch import Batch, concatenate, map_tensors, select, size_of
+from hasten.base.errors import error_text
+from hasten.base.seeds import preserved
+from hasten.data.batch import Batch, concatenate, map_tensors, select, size_of, unsplittable
 from hasten.training.loop import train
 from hasten.training.marks import Mark, unmarked
+from hasten.training.recipe import Recipe
 from hasten.training.session import Session
 from hasten.training.task import Stop
 from hasten.training.transforms import Attached, Parameters, Stateless
 
 NEVER = 10**15
 """Steps that no training makes."""
+
+_TRIED = 32  # samples
+_SMALLEST_PART = 2  # samples; batch normalization cannot train on one
 
 
 def batches_in_turn(run: Session) -> Iterator[Batch]:
@@ -75,9 +80,23 @@ def resized(batch: Batch, size: int) -> Batch:
     return select(concatenate([batch] * times), slice(size))
 
 
-def nbytes_of(tensors: Iterable[Tensor]) -> int:
-    """Return the bytes of some tensors together."""
-    return sum(one.numel() * one.element_size() for one in tensors)
+def why_one_size(recipe: Recipe) -> str | None:
+    """Return why steps on fewer or more samples than a batch has say nothing, or None.
+
+    A batch may hold what only its own class can split, or rows that refer to each other (the edges of a graph). It is
+    tried on the CPU: an index out of range would leave a GPU unusable.
+    """
+    batch = recipe.subject.batch(min(recipe.input.batch_size, _TRIED))
+    if (reason := unsplittable(batch)) is not None:
+        return reason
+    model = recipe.subject.fresh_model()
+    try:
+        with preserved(), torch.no_grad():
+            part = resized(batch, max(_SMALLEST_PART, size_of(batch) // 4))
+            recipe.forward.loss(recipe.forward.predict(model, part), part)
+    except Exception as error:  # noqa: BLE001  (the person's model, on a batch that the loader did not make)
+        return f"the model fails on a part of a batch ({error_text(error)})"
+    return None
 
 
 def _never(parameters: Parameters) -> bool:

@@ -6,7 +6,7 @@ from hasten.base.device import Device
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import LayerBound, Roofline
-from hasten.data.batch import Batch
+from hasten.data.batch import Batch, tensors_of
 from hasten.machine.bandwidth import last_level_cache_bytes
 from hasten.measurement.flops import complexity_of
 from hasten.profiling.stepping import weights_kept
@@ -17,7 +17,7 @@ from hasten.training.step import step
 def count_work(run: Session, batch: Batch) -> Complexity:
     """Return what forward and backward pass cost on a batch, counted; the update is left out. Switches must be on."""
     with weights_kept(run):
-        return complexity_of(run.model, lambda: step(run, batch), inputs=batch)
+        return complexity_of(run.model, lambda: step(run, batch), inputs=tensors_of(batch))
 
 
 def roofline(

@@ -29,10 +29,10 @@ def _memory(account: MemoryAccount) -> str:
     }
     made_of = ", ".join(f"{name} {nbytes(size)}" for name, size in parts.items() if size)
     tried = f" ({whole(account.verified_batch)} tried)" if account.verified_batch else ""
-    return (
-        f"Peak memory {nbytes(account.measured_peak)} ({nbytes(account.predicted_peak)} predicted): "
-        f"{made_of}. Largest batch size that fits: {whole(account.largest_batch)}{tried}."
-    )
+    predicted = f" ({nbytes(account.predicted_peak)} predicted)" if account.predicted_peak is not None else ""
+    largest = f" Largest batch size that fits: {whole(account.largest_batch)}{tried}." if account.largest_batch else ""
+    remark = f" {account.remark[0].upper()}{account.remark[1:]}." if account.remark else ""
+    return f"Peak memory {nbytes(account.measured_peak)}{predicted}: {made_of}.{largest}{remark}"
 
 
 def _limit(roofline: Roofline) -> str:

@@ -6,12 +6,12 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from hasten.base.errors import BadInput, HastenError, Refused, unknown_name
+from hasten.base.errors import BadInput, HastenError, Refused, error_text, unknown_name
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Knob, Plan
 from hasten.base.stages import STAGES
-from hasten.techniques.dry_run import dry_run, error_text, layer_of
+from hasten.techniques.dry_run import dry_run, layer_of
 from hasten.techniques.old_names import current_name
 from hasten.techniques.registry import register, technique, techniques
 from hasten.training.recipe import Recipe

@@ -8,15 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from hasten.base.errors import HastenError, Refused
+from hasten.base.errors import Refused, error_text
 from hasten.base.seeds import preserved
 from hasten.training.effects import Seen, has_check, watched, without_effect
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.training.step import step
 from hasten.training.technique import Technique
-
-LONGEST_MESSAGE = 300
 
 
 def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None:
@@ -76,12 +74,6 @@ def why_it_fails(recipe: Recipe, seen: Seen | None = None) -> str | None:
         except Exception as error:  # noqa: BLE001  (models, losses and techniques are anybody's code)
             return f"{_place(error, run)}: {error_text(error)}"
     return None
-
-
-def error_text(error: Exception) -> str:
-    """Return the kind of an error and the first line of its message; of hasten's own errors the message alone."""
-    first = (str(error).strip() or "no message").splitlines()[0][:LONGEST_MESSAGE].rstrip(".")
-    return first if isinstance(error, HastenError) else f"{type(error).__name__}: {first}"
 
 
 def layer_of(error: Exception, model: nn.Module | None = None) -> str | None:

@@ -35,51 +35,11 @@ from hasten.training.counting import (
 )
 from hasten.training.loss import LossFunction, OfMean, OfReturned
 
-TOLERANCE = 1e-3
-"""Relative difference that still counts as rounding; a loss that is not additive is usually off by far more."""
 EXACTLY = 3e-5
 """Relative difference that still counts as rounding where several divisors are told apart."""
 _MOVED = 0.1
 _BROKEN = "the loss of a batch is not the mean of the losses of its parts, whatever they are weighted by"
 _DRAWS = "the loss draws random numbers, and the parts of a batch would draw others"
-
-
-def is_additive(loss: LossFunction, output: Any, batch: Batch) -> bool | None:
-    """Return whether the loss of the samples equals that of its parts, each weighted by its count.
-
-    The samples are split into halves and into single samples. Samples that are all alike prove nothing: give several,
-    with different targets.
-
-    Args:
-        loss: of the task.
-        output: the model's for the batch; samples along the first dimension of its tensors.
-        batch: at least two samples, the target last.
-
-    Returns:
-        None if it cannot be said: fewer than two samples, an output without a sample dimension, or a loss that is not
-        finite for the whole batch.
-    """
-    size = size_of(batch)
-    if size < 2 or not has_samples(output, size):
-        return None
-    with torch.no_grad():
-        whole = loss(output, batch)
-        if not bool(whole.sum.isfinite()):
-            return None
-        return all(_agrees(loss, output, batch, whole.sum, float(whole.count), part) for part in {1, -(-size // 2)})
-
-
-def _agrees(loss: LossFunction, output: Any, batch: Batch, total: Tensor, count: float, part: int) -> bool:
-    summed, counted = 0.0, 0.0
-    for start in range(0, size_of(batch), part):
-        rows = slice(start, start + part)
-        try:
-            one = loss(rows_of(output, rows), rows_of(batch, rows))
-        except (RuntimeError, ValueError, IndexError, ZeroDivisionError):
-            return False  # it needs more samples than this part has
-        summed, counted = summed + float(one.sum), counted + float(one.count)
-    scale = max(abs(float(total)), abs(summed), 1e-6 * max(count, 1.0))
-    return abs(counted - count) <= TOLERANCE * max(count, 1.0) and abs(summed - float(total)) <= TOLERANCE * scale
 
 
 def has_samples(output: Any, size: int) -> bool:

@@ -73,7 +73,9 @@ class NamedQuality(Direction):
                 f"the metric {metric!r} of Task.validate must say whether higher is better. "
                 "Pass Task(higher_is_better=True) or Task(higher_is_better=False)."
             )
-        self.higher_is_better = _direction(metric, None, higher_is_better) if known else bool(higher_is_better)
+        self.higher_is_better = (
+            _direction(metric, _HIGHER_IS_BETTER[metric], higher_is_better) if known else bool(higher_is_better)
+        )
 
     def of(self, values: object) -> dict[str, float]:
         """Return what `Task.validate` returned as numbers.

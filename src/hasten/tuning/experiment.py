@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from hasten.base.errors import Refused
+from hasten.base.errors import Refused, error_text
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.comparison import Verdict as Speed
 from hasten.base.records.trial import Gate, Trial, Verdict
@@ -29,7 +29,6 @@ from hasten.tuning.gates import judge, loosest, steps_of
 from hasten.tuning.reference_step import NoReference
 
 MEMORY = "near_memory_limit"
-LONGEST_MESSAGE = 300
 OVERRUN = 1.5
 """Times its time that an experiment may take, with building, warming up and its gate, before it is stopped..."""
 OVERRUN_OF_ALL = 0.15
@@ -191,9 +190,3 @@ def broken(trial: Trial, gate: Gate) -> Trial:
     """Return the trial of a plan that is faster but does not keep its guarantee."""
     why = f"faster ({trial.reason}), but not {gate.guarantee}: {gate.detail}"
     return msgspec.structs.replace(trial, verdict=Verdict.INACCURATE, reason=why, gate=gate)
-
-
-def error_text(error: Exception) -> str:
-    """Return the kind of an error and the first line of its message."""
-    first = (str(error).strip() or "no message").splitlines()[0][:LONGEST_MESSAGE]
-    return f"{type(error).__name__}: {first}"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, error_text
 from hasten.base.records.comparison import NoiseFloor
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
@@ -21,7 +21,7 @@ from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.confirm import confirmed
 from hasten.tuning.context import Hints, Laboratory, least_cost_s, measured_noise, open_laboratory
 from hasten.tuning.convergence import follow
-from hasten.tuning.experiment import blank, error_text, names, told
+from hasten.tuning.experiment import blank, names, told
 from hasten.tuning.selection import Kept, select
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 

@@ -59,16 +59,6 @@ def test_names_may_be_skipped_in_full_or_by_their_last_part() -> None:
     assert convert(model, min_features=64, skip={"0.up", "down"}).converted == ("0.lm_head", "1.up", "1.lm_head")
 
 
-def test_settings_may_be_given_for_each_layer() -> None:
-    model, own = Tiny(), Int8Settings(dither=True)
-    done = convert(model, min_features=64, settings={"up": own, "down": "its inputs have outliers"})
-    assert done.converted == ("up",)
-    assert done.skipped["down"] == "its inputs have outliers"
-    assert model.up.settings is own
-    with pytest.raises(Refused, match="up: its sensitivity was not measured; down: its sensitivity was not measured"):
-        convert(nn.ModuleDict({"up": nn.Linear(64, 64), "down": nn.Linear(64, 64)}), min_features=64, settings={})
-
-
 def test_parameters_stay_and_state_dicts_load_both_ways() -> None:
     model = Tiny()
     before = dict(model.named_parameters())

@@ -341,6 +341,12 @@ def test_each_module_with_attention_is_found_by_name() -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
+def test_the_model_returns_what_it_returns_while_it_is_looked_at() -> None:
+    made = list[Tensor]()
+    outcomes(model := nn.Linear(2, 3), lambda: made.append(model(torch.ones(1, 2)).sum()))
+    assert made[0].isfinite()
+
+
 def test_compiled_code_is_left_to_the_compiler(kernels: list[bool]) -> None:
     recipe = baseline(block_task(model=Written))
     run = build(make("sdpa").apply(recipe))

@@ -84,7 +84,8 @@ class MemoryAccount(Record, frozen=True):
     """Where the memory of a step goes, in bytes.
 
     `predicted_peak` comes from steps with smaller batches; `measured_peak` from the step itself. Both count tensors;
-    what the process holds beside them is `framework`.
+    what the process holds beside them is `framework`. Where batches have one size (`Profile.one_size`), nothing is
+    predicted.
     """
 
     parameters: int
@@ -93,10 +94,10 @@ class MemoryAccount(Record, frozen=True):
     activations: int
     inputs: int
     framework: int
-    predicted_peak: int
+    predicted_peak: int | None
     measured_peak: int
     available: int  # for tensors: what is free now, and what the step uses
-    largest_batch: int  # that fits into it, by prediction; at most the whole training data
+    largest_batch: int | None  # that fits into it, by prediction; at most the whole training data
     verified_batch: int = 0  # the largest that was tried; 0 where none was
     verified_peak: int = 0  # what it needed
     verified_predicted: int = 0  # what it should have needed
@@ -148,6 +149,7 @@ class Profile(Record, frozen=True):
     ablations: tuple[Ablation, ...] = field(default=(), name="probes")  # named so in files of hasten 0.1
     diagnosis: Diagnosis | None = None
     command: str = ""  # what names the task on the command line; empty where nothing does
+    one_size: str = ""  # why steps on fewer or more samples say nothing; empty where they were made
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
 
     @property

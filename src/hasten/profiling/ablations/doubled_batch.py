@@ -11,10 +11,13 @@ from hasten.training.session import Session
 
 
 def measure(run: Session, profile: Profile, machine: Machine, *, budget_s: float) -> Measured | None:
-    """Return how many times cheaper a sample is in a batch twice as large; None where that would not fit."""
+    """Return how many times cheaper a sample is in a batch twice as large; None where that cannot be tried."""
+    if profile.one_size:
+        return None
     batch = one_batch(run)
     size = size_of(batch)
-    if profile.memory is not None and profile.memory.largest_batch < 2 * size < (run.samples or math.inf):
+    largest = profile.memory.largest_batch if profile.memory is not None else None
+    if largest is not None and largest < 2 * size < (run.samples or math.inf):
         return None
     single, double = steps_on_one(run, batch), steps_on_one(run, resized(batch, 2 * size))
     with weights_kept(run):

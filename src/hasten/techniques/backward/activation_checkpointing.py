@@ -33,11 +33,12 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
+from hasten.base.errors import error_text
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.blocks import AroundBlock, Forward, repeated_blocks, unwrap_forward, wrap_forward
-from hasten.techniques.dry_run import error_text, layer_of
+from hasten.techniques.dry_run import layer_of
 from hasten.techniques.example_pass import first_difference, passes
 from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe

@@ -29,11 +29,12 @@ from typing import Annotated, ClassVar
 import torch
 from msgspec import Meta
 
+from hasten.base.errors import error_text
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import unsplittable
-from hasten.techniques.dry_run import error_text, layer_of
+from hasten.techniques.dry_run import layer_of
 from hasten.techniques.example_pass import Pass, dropout_off, far_off, passes
 from hasten.techniques.source import Source
 from hasten.training.inspection import silence_dropout

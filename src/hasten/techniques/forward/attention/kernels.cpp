@@ -67,9 +67,8 @@ struct Matrix {  // of one head: rows of D numbers, `next` apart
 // The lanes of 16 numbers from j on that lie before `end`.
 __mmask16 before(long end, long j) { return end - j >= 16 ? 0xffff : end <= j ? 0 : (1 << (end - j)) - 1; }
 
-// Rows as they are, zeros after the last.
-void copied(Matrix from, long D, long rows, uint32_t* to) {
-  std::memset(to + from.rows * D / 2, 0, (rows - from.rows) * D * sizeof(bfloat16));
+// Copies the rows. Padding behind the last one stays unset: no result of a padded row is used.
+void copied(Matrix from, long D, uint32_t* to) {
   for (long t = 0; t < from.rows; ++t)
     std::memcpy(to + t * D / 2, from.at + t * from.next, D * sizeof(bfloat16));
 }
@@ -163,7 +162,7 @@ void attention(const bfloat16* query, const bfloat16* key, const bfloat16* value
 #pragma omp for schedule(dynamic, 1)
     for (long place = 0; place < B * H; ++place) {
       const long b = place / H, h = place % H;
-      copied(head_of(query, strides[0], b, h, Q), D, queries, q.at);
+      copied(head_of(query, strides[0], b, h, Q), D, q.at);
       turned(head_of(key, strides[1], b, h, K), D, keys, kt.at);
       by_pairs(head_of(value, strides[2], b, h, K), D, keys, vp.at);
       for (long first = 0; first < Q; first += ROWS) {
@@ -214,9 +213,9 @@ void attention_backward(const bfloat16* grad, const bfloat16* query, const bfloa
       const long b = place / H, h = place % H;
       const Matrix of_q = head_of(query, strides[1], b, h, Q), of_g = head_of(grad, strides[0], b, h, Q);
       const Matrix of_k = head_of(key, strides[2], b, h, K);
-      copied(of_q, D, queries, q.at);
+      copied(of_q, D, q.at);
       by_pairs(of_q, D, queries, qp.at);
-      copied(of_g, D, queries, g.at);
+      copied(of_g, D, g.at);
       by_pairs(of_g, D, queries, gp.at);
       turned(of_k, D, keys, kt.at);
       by_pairs(of_k, D, keys, kp.at);

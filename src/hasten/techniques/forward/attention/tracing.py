@@ -107,10 +107,13 @@ def outcomes(model: nn.Module, run: Callable[[], Any]) -> dict[str, list[str | N
 
         return outcome
 
+    def left(*args: Any) -> None:  # what a hook returns would take the place of the output
+        inside.pop()
+
     hooks: list[Any] = []
     for name, module in model.named_modules():
         hooks.append(module.register_forward_pre_hook(lambda *_, name=name: inside.append(name)))
-        hooks.append(module.register_forward_hook(lambda *_: inside.pop() and None))
+        hooks.append(module.register_forward_hook(left))
     try:
         with Recognizing(begun):
             run()

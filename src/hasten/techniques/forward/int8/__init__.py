@@ -9,6 +9,5 @@ linear.py       the layer: an `nn.Linear` that trains in int8 and is judged in i
 support.py      whether this processor multiplies int8 exactly and fast
 layers.py       which layers of a model qualify
 convert.py      from a plain model to one that trains in int8, and back
-sensitivity.py  how sensitive each layer is to int8, and the mildest remedy
 gpu.py          the same on a GPU, through torchao
 """

@@ -1,6 +1,6 @@
 """From a plain model to one that trains in int8 on the CPU, and back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Conversion:
 def convert(
     model: nn.Module,
     *,
-    settings: Int8Settings | Mapping[str, Int8Settings | str] = Int8Settings(),  # noqa: B008  (frozen)
+    settings: Int8Settings = Int8Settings(),  # noqa: B008  (frozen)
     min_features: int = MIN_FEATURES,
     skip: Collection[str] = SKIPPED_NAMES,
 ) -> Conversion:
@@ -34,7 +34,7 @@ def convert(
 
     Args:
         model: changed in place; `revert` takes it back.
-        settings: of every layer; or of each by name, or why it is skipped, as `sensitivity.remedies` returns them.
+        settings: of every layer.
         min_features: smallest harmonic mean of a layer's input and output features.
         skip: full names, or last parts of names, of layers to leave alone.
 
@@ -45,21 +45,12 @@ def convert(
     if reason is not None:
         raise Refused(f"int8 training cannot help here: {reason}. Train in bfloat16 or float32.")
     choice = choose(model, min_features=min_features, skip=skip)
-    skipped, wanted = dict(choice.skipped), dict[str, Int8Settings]()
-    for name in choice.chosen:
-        of_layer = (
-            settings if isinstance(settings, Int8Settings) else settings.get(name, "its sensitivity was not measured")
-        )
-        if isinstance(of_layer, Int8Settings):
-            wanted[name] = of_layer
-        else:
-            skipped[name] = of_layer
-    if not wanted:
-        raise nothing_chosen(skipped)
-    for name, of_layer in wanted.items():
-        layer: Any = choice.chosen[name]
-        layer.__class__, layer.settings = Int8Linear, of_layer
-    return Conversion(tuple(wanted), skipped)
+    if not choice.chosen:
+        raise nothing_chosen(choice.skipped)
+    for chosen in choice.chosen.values():
+        layer: Any = chosen
+        layer.__class__, layer.settings = Int8Linear, settings
+    return Conversion(tuple(choice.chosen), dict(choice.skipped))
 
 
 def revert(model: nn.Module) -> tuple[str, ...]:
