@@ -16,6 +16,12 @@ _SEED = 0
 """Random data made in a person's file are the same in every process: a resumed run must find its own data again."""
 
 
+_FORM = """A task file has:
+    def {name}():
+        return hasten.Task(name=..., data=..., model=...)
+Look at a training script without one with: hasten profile {path}"""
+
+
 def task_from_file(path: Path, function: str, *, data: Path | None = None) -> Task:
     """Return what `function` of the Python file at `path` returns.
 
@@ -60,9 +66,8 @@ def _module(path: Path) -> ModuleType:
         exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
     except SyntaxError as error:
         text = f": {error.text.strip()}" if error.text else ""
-        raise BadInput(
-            f"{error.filename}:{error.lineno}: the task file must be valid Python; found {error.msg}{text}"
-        ) from error
+        place = f"{error.filename}:{error.lineno}" if error.lineno else str(path)
+        raise BadInput(f"{place}: the task file must be valid Python; found {error.msg}{text}") from error
     except (Exception, SystemExit) as error:
         raise _failure(error, path) from error
     return module
@@ -76,7 +81,7 @@ def _function(module: ModuleType, name: str, path: Path) -> Callable[..., Any]:
     ]
     found = getattr(module, name, None)
     if found is None:
-        raise unknown_name(f"function in {path}:", name, functions)
+        raise BadInput(f"{unknown_name(f'function in {path}:', name, functions)} {_FORM.format(name=name, path=path)}")
     if not callable(found):
         raise BadInput(f"{name} in {path} must be a function that returns a hasten.Task; found {_kind(found)}.")
     return found
