@@ -253,7 +253,7 @@ SAID: dict[str, tuple[Callable[[], Task], tuple[str, ...]]] = {
     "a rate that is text": (lambda: task(update=Update(lr="0.1")), ("learning rate must be above 0; found '0.1'.",)),
     "steps that are text": (
         lambda: task(data=Data(train=lambda: iter([Own()]), valid=PAIRS, steps_per_epoch="2")),
-        ("Data.steps_per_epoch must be a whole number above 0; found '2'.",),
+        ("Data.steps_per_epoch must be above 0; found '2'.",),
     ),
     "fewer validation samples than a batch": (
         lambda: task(data=Data(train=PAIRS, valid=DataLoader(PAIRS, 64, drop_last=True))),

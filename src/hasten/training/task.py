@@ -99,7 +99,7 @@ class Data:
             raise BadInput(f"Data.workers must be a whole number of processes, 0 or more; found {self.workers!r}.")
         steps = self.steps_per_epoch
         if steps is not None and (not isinstance(steps, Integral) or steps < 1):
-            raise BadInput(f"Data.steps_per_epoch must be a whole number above 0; found {steps!r}.")
+            raise BadInput(f"Data.steps_per_epoch must be above 0; found {steps!r}.")
         parts = {"train": self.train} | ({} if self.valid is None else {"valid": self.valid})
         for part, data in parts.items():
             check_given(data, part)

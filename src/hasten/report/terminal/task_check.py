@@ -55,7 +55,7 @@ def _training(found: TaskCheck) -> list[tuple[str, str]]:
         ("data", f"{found.train}"),
         ("epoch", f"{samples}{steps}"),
         ("optimizer", found.optimizer),
-        ("schedule", found.schedule),
+        ("lr schedule", found.schedule),
         ("validation", f"{valid}{found.valid}"),
         ("metric", found.metric),
         ("stops after", found.stop),
