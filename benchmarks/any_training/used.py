@@ -1,4 +1,4 @@
-"""Trainings that use techniques today: clipping, averaged weights, accumulation, autocast, a compiled model."""
+"""Trainings that use techniques today: clipping, averaged weights, accumulation, autocast; and two optimizers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,9 +32,7 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, CLASSES))
 
 
-def training(
-    name: str, by_hand: Callable[[], tuple[Losses, nn.Module]], uses: Mapping[str, Any], make: Any = model
-) -> Training:
+def training(name: str, by_hand: Callable[[], tuple[Losses, nn.Module]], uses: Mapping[str, Any]) -> Training:
     """Return the training of a classifier that uses techniques."""
     return Training(
         name,
@@ -42,7 +40,7 @@ def training(
         lambda: Task(
             name=name,
             data=Data(train=loader(), valid=samples()),
-            model=make,
+            model=model,
             uses=uses,
             update=Update(optimizer=adam),
             stop=STOP,
@@ -98,18 +96,6 @@ def autocast() -> Training:
             return F.cross_entropy(net(x), y)
 
     return training("bf16-autocast", lambda: plain_loop(model, adam, loader(), loss), {"bf16": {}})
-
-
-def compiled_model() -> Training:
-    """A model that is compiled where it is made; the backend changes no kernel, so that compiling is quick."""
-
-    def compiled() -> nn.Module:
-        return torch.compile(model(), backend="eager")  # type: ignore[return-value]
-
-    def loss(net: nn.Module, batch: list[Tensor]) -> Tensor:
-        return F.cross_entropy(net(batch[0]), batch[1])
-
-    return training("compiled-model", lambda: plain_loop(compiled, adam, loader(), loss), {}, make=compiled)
 
 
 class Rated(nn.Module):
@@ -170,4 +156,4 @@ def sparse_and_dense() -> Training:
     )
 
 
-TRAININGS = (clipping_average_and_accumulation(), autocast(), compiled_model(), sparse_and_dense())
+TRAININGS = (clipping_average_and_accumulation(), autocast(), sparse_and_dense())

@@ -60,8 +60,8 @@ def check(task: Task, *, show: Show = silent) -> TaskCheck:
     Raises:
         BadInput: if the task cannot be understood: what was found in its batch, what was expected, what to change.
     """
-    check_task(task)
-    found = understood(_baseline(task, facts(), show))
+    notes = check_task(task)
+    found = understood(_baseline(task, facts(), show), notes)
     show(found)
     for note in found.notes:
         show(Note(text=note))

@@ -1,5 +1,6 @@
 """Task files that cannot be understood, through each command: one message that names the line, code 2, nothing left."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ FILES: dict[str, tuple[str, str]] = {
     "an import that fails": ("\nimport nothing_here\n", "mine.py:2: the task file must run without an error; found M"),
     "an exit": ("import sys\nsys.exit(3)\n", "mine.py:2: the task file must run without an error; found SystemExit"),
     "a task that raises": ("def task():\n    [][3]\n", "mine.py:2: the task file must run without an error; found I"),
+    "a helper that raises": (
+        "import helper_of_a_task\n\ndef task():\n    helper_of_a_task.read()\n",
+        "mine.py:4: the task file must run without an error; found OSError: no disk (HELPER:2)",
+    ),
     "no return": (TASK.replace("return Task", "Task"), "task() in mine.py must return a hasten.Task; found None. Is a"),
     "another object": ("def task():\n    return {}\n", "task() in mine.py must return a hasten.Task; found dict."),
     "no function": ("task = 3\n", "task in mine.py must be a function that returns a hasten.Task; found int."),
@@ -70,15 +75,19 @@ def test_a_task_that_cannot_be_understood_is_one_message(
     monkeypatch.chdir(tmp_path)
     content, message = FILES[what]
     Path("mine.py").write_text(content)
+    helper = tmp_path / "helper_of_a_task.py"
+    helper.write_text("def read():\n    raise OSError('no disk')\n")
+    monkeypatch.delitem(sys.modules, "helper_of_a_task", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     if verb == "profile" and what in ("no task", "an import that fails", "an exit"):
         return  # a file without a task is a script, which runs in a process of its own
     done = CliRunner().invoke(app, [verb, "mine.py"])
     assert done.exit_code == 2, done.output
-    said = done.stderr.replace(str(tmp_path / "mine.py"), "MINE")
+    said = done.stderr.replace(str(tmp_path / "mine.py"), "MINE").replace(str(helper), "HELPER")
     assert message.removeprefix("mine.py") in said
     assert said.startswith("hasten: error: ")
     assert "Traceback" not in said
-    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["mine.py"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == [helper.name, "mine.py"]
 
 
 def test_check_shows_what_was_understood_and_the_next_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

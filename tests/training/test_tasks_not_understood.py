@@ -225,6 +225,13 @@ SAID: dict[str, tuple[Callable[[], Task], tuple[str, ...]]] = {
         lambda: task(update=Update(optimizer=optim.SGD(nn.Linear(2, 2).parameters()))),
         ("found a SGD, already built", "Update(optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=...))"),
     ),
+    "a metric of the output of an objective": (
+        lambda: task(objective=lambda model, batch: model(batch[0]).mean(), metric="accuracy"),
+        (
+            "Task.objective returns a loss. Leave the metric out",
+            "return {'accuracy': ...}\n    Task(..., validate=validate",
+        ),
+    ),
     "a metric that is no function": (
         lambda: task(metric=3),
         ("Task.metric must be a name, a torchmetrics metric", "found 3"),
@@ -326,3 +333,19 @@ def test_the_target_of_a_list_of_many_is_one_line() -> None:
         "The training batch, 6 samples, a tuple of 2:\n    batch[0]  list of 6, first (5,) float32\n"
         "    batch[1]  list of 6, first {'boxes': (1, 4) float32, 'labels': (1,) int64}  target"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "notes"),
+    [
+        ({}, 0),
+        ({"batch_size": 20}, 0),
+        ({"batch_size": 21}, 1),
+        ({"data": Data(train=DataLoader(PAIRS, 64), valid=PAIRS)}, 1),
+        ({"batch_size": None}, 0),
+    ],
+)
+def test_a_batch_size_that_was_asked_for_and_exceeds_the_data_is_noted(changes: dict[str, Any], notes: int) -> None:
+    found = check(task(**changes))
+    assert len(found) == notes
+    assert all("20 training samples: each update uses all of them" in note for note in found)

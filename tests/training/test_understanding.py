@@ -179,6 +179,11 @@ def test_schedules_and_groups_are_said() -> None:
     assert found.schedule == "cosine, moved once per step, 3 steps of warm-up"
 
 
+def test_notes_are_those_of_the_data_and_not_the_loss_again() -> None:
+    found = hasten.check(mlp_task(metric="loss", objective=contrast, batch_size=60))
+    assert found.notes == ("batch_size is 60 and there are 50 training samples: each update uses all of them.",)
+
+
 def test_generators_and_the_persons_loader_stay_as_they_were() -> None:
     generator = torch.Generator().manual_seed(5)
     before, state = generator.get_state(), random_state()

@@ -10,6 +10,7 @@ from typing import Any
 
 from hasten.base.errors import BadInput, HastenError, unknown_name
 from hasten.base.seeds import preserved, seed_all
+from hasten.base.user_code import user_location
 from hasten.training.task import Task
 
 _SEED = 0
@@ -116,7 +117,11 @@ def _failure(error: BaseException, path: Path) -> BadInput:
     place = f"{path}:{lines[-1]}" if lines else str(path)
     if isinstance(error, HastenError):
         return BadInput(f"{place}: {error}")
-    return BadInput(f"{place}: the task file must run without an error; found {type(error).__name__}: {error}")
+    raised = user_location(error)
+    elsewhere = f" ({raised})" if raised and not raised.startswith(f"{file}:") else ""
+    return BadInput(
+        f"{place}: the task file must run without an error; found {type(error).__name__}: {error}{elsewhere}"
+    )
 
 
 def _kind(value: object) -> str:

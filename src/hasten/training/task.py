@@ -316,13 +316,18 @@ class Task:
                 f"valid_batch_size must be at least 1, or None for batch_size; found {self.valid_batch_size}."
             )
 
+    @property
+    def has_batch_size(self) -> bool:
+        """Whether the batch size was asked for, by the task or a `DataLoader`, and is not the default."""
+        return not isinstance(self.batch_size, _DefaultSize)
+
     def _set_batch_size(self) -> None:
         """Take the batch size of a `DataLoader` where the task gives none.
 
         Raises:
             BadInput: if the task gives another one, or one for data that come as batches.
         """
-        given, train = not isinstance(self.batch_size, _DefaultSize), self.data.train
+        given, train = self.has_batch_size, self.data.train
         size = train.batch_size if isinstance(train, DataLoader) else None
         if size is not None:
             if given and self.batch_size != size:

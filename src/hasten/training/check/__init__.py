@@ -10,13 +10,13 @@ from torch import Tensor
 
 from hasten.base.seeds import preserved, seed_all
 from hasten.training.check.augmentation import check_augmentation, prepared
-from hasten.training.check.data import look, notes_on_workers
+from hasten.training.check.data import look, notes_on_batch_size, notes_on_workers
 from hasten.training.check.failure import with_batch
 from hasten.training.check.labels import check_labels
 from hasten.training.check.loss import check_gradient, check_loss, notes_on_loss
 from hasten.training.check.model import check_last_batch, check_output, fresh_model, trial_output
 from hasten.training.check.own_step import check_own_step
-from hasten.training.check.quality import check_metric, check_target, check_validate
+from hasten.training.check.quality import check_metric, check_output_is_judged, check_target, check_validate
 from hasten.training.check.update import check_optimizer, check_step
 from hasten.training.metrics import Quality
 from hasten.training.recipe import baseline, counted, forward_of, training_of, validation_of
@@ -38,6 +38,7 @@ def check(task: Task) -> tuple[str, ...]:
         quality, forward = quality_of(task), forward_of(task)
         loss = forward.loss
         check_target(task, quality)
+        check_output_is_judged(task, quality)
         read = [look(training_of(task), "training")]
         if (given := validation_of(task)) is not None:
             read.append(look(given, "validation"))
@@ -74,4 +75,4 @@ def check(task: Task) -> tuple[str, ...]:
 
         check_step(optimizer, closure)
         notes = notes_on_loss(counted(baseline(task)).forward.loss)
-    return (*notes, *notes_on_workers(task.data))
+    return (*notes, *notes_on_batch_size(task, train), *notes_on_workers(task.data))

@@ -17,7 +17,7 @@ from hasten.data.loading.loaders import collated
 from hasten.data.loading.sample_randomness import changed_by_reading
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
 from hasten.training.check.failure import described, failure, with_batch
-from hasten.training.task import Data
+from hasten.training.task import Data, Task
 
 TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
 _LOOK_S = 0.5
@@ -98,6 +98,14 @@ def _first_batch(stream: Stream, part: str) -> Seen:
     _check_finite(batch, ids, part)
     targets = target_of(batch) if has_target(batch) else torch.empty(0)
     return Seen(part=part, batch=batch, size=None, ids=ids, targets=targets)
+
+
+def notes_on_batch_size(task: Task, train: Seen) -> tuple[str, ...]:
+    """Return what to know of a batch size that was asked for and that the training data are too few for."""
+    size = task.batch_size
+    if size is None or train.size is None or size <= train.size or not task.has_batch_size:
+        return ()
+    return (f"batch_size is {size} and there are {train.size} training samples: each update uses all of them.",)
 
 
 def notes_on_workers(data: Data) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from hasten.data.loading.sample_randomness import restored
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import class_dimension
-from hasten.training.metrics import OVER_CLASSES, NamedQuality, Quality
+from hasten.training.metrics import METRICS, OVER_CLASSES, NamedQuality, Quality
 from hasten.training.output import compared
 from hasten.training.task import Task
 
@@ -36,6 +36,20 @@ _HOW_TO_VALIDATE = """Its form:
     def validate(model):
         return {{{name!r}: 0.9}}
     Task(..., validate=validate, metric={name!r})"""
+
+
+def check_output_is_judged(task: Task, quality: Quality | NamedQuality) -> None:
+    """Raise if a metric by name needs an output, and the task's objective returns a loss in its place.
+
+    Raises:
+        BadInput: names the metric.
+    """
+    if task.objective is not None and isinstance(quality, Quality) and quality.name in METRICS and quality.compares:
+        raise BadInput(
+            f"the metric {quality.name!r} judges the model's output, and Task.objective returns a loss. Leave the "
+            "metric out (it is then the validation loss), or evaluate the model yourself:\n    def validate(model):\n"
+            f"        return {{{quality.name!r}: ...}}\n    Task(..., validate=validate, metric={quality.name!r})"
+        )
 
 
 def check_target(task: Task, quality: Quality | NamedQuality) -> None:

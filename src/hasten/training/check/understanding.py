@@ -1,6 +1,6 @@
 """What was understood of a task: its batch, its loss, its data, and the first training step, for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
@@ -20,8 +20,8 @@ from hasten.data.loading.loaders import Fetched
 from hasten.data.loading.sample_randomness import restored
 from hasten.data.loading.streams import Stream, samples_in
 from hasten.training.check.call import call_text
-from hasten.training.check.data import notes_on_workers
 from hasten.training.check.failure import described, failure, with_batch
+from hasten.training.check.loss import notes_on_loss
 from hasten.training.data_notes import data_notes
 from hasten.training.loss import ClassLoss, LossFunction, OfMean, OfReturned, SquaredError
 from hasten.training.metrics import NamedQuality
@@ -32,13 +32,14 @@ from hasten.training.task import Stop, Task
 from hasten.training.technique import labels_of
 
 
-def understood(recipe: Recipe) -> TaskCheck:
+def understood(recipe: Recipe, notes: Iterable[str]) -> TaskCheck:
     """Return what a recipe will do, from its first training step, made on a session of its own.
 
     The global random generators stay as they are. It costs building the model, one batch and one step.
 
     Args:
         recipe: of a task that passed `check`.
+        notes: that `check` returned.
 
     Raises:
         BadInput: if the first batch cannot be read, or the first step fails.
@@ -83,7 +84,7 @@ def understood(recipe: Recipe) -> TaskCheck:
         not_in_model=tuple(in_line(one) for one in held if id(one) not in known),
         replaceable=_replaceable(given),
         kept=(*_kept_of_task(recipe), *_kept(given, first.batch, loss)),
-        notes=(*notes_on_workers(task.data), *data_notes(recipe, saved=True)),
+        notes=(*(one for one in notes if one not in notes_on_loss(loss)), *data_notes(recipe, saved=True)),
     )
 
 
