@@ -46,7 +46,7 @@ def understood(recipe: Recipe, notes: Iterable[str]) -> TaskCheck:
     """
     data = recipe.task.data
     with preserved(), restored(data.train, data.valid):
-        run = build(recipe)
+        run = _built(recipe)
         first = _first_step(run)
     task, given, loss = recipe.task, training_of(recipe.task), recipe.forward.loss
     trained, counting = dict(run.named_parameters), getattr(loss, "counting", None)
@@ -95,6 +95,16 @@ class _First:
     loss: float | None
     seconds: float
     reached: frozenset[int]  # ids of the parameters that got a gradient
+
+
+def _built(recipe: Recipe) -> Session:
+    try:
+        return build(recipe)
+    except HastenError:
+        raise
+    except Exception as error:
+        sample = "" if (index := sample_of(error)) is None else f" (sample {index} fails)"
+        raise failure(f"model, optimizer and data must be ready for the first step{sample}", error) from error
 
 
 def _first_step(run: Session) -> _First:
