@@ -99,18 +99,13 @@ class Coverage:
         """Return the tests that run the lines of a mutant, as many as take `MOST_TEST_S` together.
 
         Those of the test file that is named after the module come first, then the quickest. What runs at import may
-        show in any test of the room; those that run other lines of the file come first.
+        show in any test of the room; after those of its test file come those that run other lines of the module.
         """
-        own = f"test_{Path(mutant.file).stem}.py"
-        by_line = self.lines.get(mutant.file, {})
+        own, by_line = f"/test_{Path(mutant.file).stem}.py::", self.lines.get(mutant.file, {})
         near = {test for line in mutant.lines or by_line for test in by_line.get(line, ())}
-        far = () if mutant.lines else self.seconds.keys() - near
+        every = near if mutant.lines else self.seconds.keys()
         found, spent_s = list[str](), 0.0
-        for test in (
-            one
-            for group in (near, far)
-            for one in sorted(group, key=lambda one: (f"/{own}::" not in one, self.seconds[one], one))
-        ):
+        for test in sorted(every, key=lambda one: (own not in one, one not in near, self.seconds[one], one)):
             spent_s += self.seconds[test]
             if found and spent_s > MOST_TEST_S:
                 break

@@ -1,15 +1,15 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`run`, `train`, `profile`, `tune`, `eject`); the nouns that they take are `Task` and what it is
-made of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first
-used, so that `import hasten` costs nothing.
+The verbs are functions (`check`, `run`, `train`, `profile`, `tune`, `eject`); the nouns that they take are `Task` and
+what it is made of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when
+it is first used, so that `import hasten` costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten.api import eject, eject_diff, load_plan, profile, run, save_plan, train, tune
+    from hasten.api import check, eject, eject_diff, load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
     from hasten.loops.apply import apply
     from hasten.loops.apply_lightning import lightning_apply
@@ -30,6 +30,7 @@ _HOMES = {
     "tune_loop": "hasten.loops.tune_loop",
     "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
+    "check": "hasten.api",
     "eject": "hasten.api",
     "eject_diff": "hasten.api",
     "load_plan": "hasten.api",
@@ -62,6 +63,7 @@ __all__ = [
     "Task",
     "Update",
     "apply",
+    "check",
     "eject",
     "eject_diff",
     "lightning_apply",

@@ -11,6 +11,7 @@ from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
+from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
@@ -29,7 +30,8 @@ from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
 from hasten.techniques.old_names import current_name
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
-from hasten.training.check import check
+from hasten.training.check import check as check_task
+from hasten.training.check.understanding import understood
 from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
@@ -43,6 +45,26 @@ Chosen: TypeAlias = Technique | type[Technique] | str
 
 def silent(record: object) -> None:
     """Show nothing."""
+
+
+def check(task: Task, *, show: Show = silent) -> TaskCheck:
+    """Say what was understood of a task: its batch, target, loss, data, optimizer, and what a plan may replace.
+
+    It makes one training step on a model of its own. Cost: seconds at most, but for a very large model or batch.
+
+    Args:
+        task: to look at.
+        show: called with the record, and with a note for each thing to know.
+
+    Raises:
+        BadInput: if the task cannot be understood: what was found in its batch, what was expected, what to change.
+    """
+    notes = check_task(task)
+    found = understood(_baseline(task, facts()), notes)
+    show(found)
+    for note in found.notes:
+        show(Note(text=note))
+    return found
 
 
 def run(
@@ -297,5 +319,5 @@ def _plan_of_run(folder: Path, task: Task) -> Plan:
 
 def _check(task: Task, show: Show) -> None:
     """Raise an error if the task cannot be trained, and show what to know about it."""
-    for note in check(task):
+    for note in check_task(task):
         show(Note(text=note))

@@ -247,9 +247,10 @@ def refused(place: Path, *words: str) -> str:
 
 
 def one_message(stderr: str) -> str:
-    """Return what stands on standard error, which is one line that begins as every message does."""
-    assert stderr.startswith("hasten: error: "), stderr
-    assert stderr.count("\n") == 1, stderr
+    """Return what is on standard error: one message, perhaps with code to copy and the batch that was found."""
+    first, *rest = stderr.splitlines()
+    assert first.startswith("hasten: error: "), stderr
+    assert all(line.startswith(("    ", "The training batch", "The validation batch")) for line in rest), stderr
     return stderr
 
 

@@ -1,6 +1,7 @@
 """Every command with the verbs behind it replaced: what is handed on, what is printed, how it ends."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def test_bare_hasten_in_an_empty_folder_shows_the_help_with_every_command(
     result = invoke()
     assert result.exit_code == 0
     assert result.output == invoke("--help").output
-    for name in ("run", "train", "profile", "watch", "tune", "techniques", "machine", "report", "eject"):
+    for name in ("run", "check", "train", "profile", "watch", "tune", "techniques", "machine", "report", "eject"):
         assert f"│ {name} " in result.output
 
 
@@ -109,7 +110,7 @@ def test_bare_hasten_names_the_command_for_what_lies_here(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text("def task(): ...\n")
-    assert "hasten run mine.py  # a task" in invoke().output
+    assert "hasten check mine.py  # a task" in invoke().output
 
 
 @pytest.mark.parametrize("command", ["profile", "watch"])
@@ -129,7 +130,9 @@ def test_watching_a_task_names_the_command_that_profiles_it(invoke: Invoke, tmp_
     assert "not a training script but a task" in result.output
 
 
-@pytest.mark.parametrize("name", ["run", "train", "profile", "tune", "eject", "techniques", "machine", "report"])
+@pytest.mark.parametrize(
+    "name", ["run", "check", "train", "profile", "tune", "eject", "techniques", "machine", "report"]
+)
 def test_the_help_of_every_command_has_an_example(invoke: Invoke, name: str) -> None:
     result = invoke(name, "-h")
     assert result.exit_code == 0
@@ -278,6 +281,12 @@ def test_report_of_something_else_is_told_and_leaves_it_alone(invoke: Invoke, tm
     assert not (run / "report.html").exists()
 
 
+def test_an_error_in_the_persons_code_names_its_line(invoke: Invoke, api: FakeApi) -> None:
+    api.error = ZeroDivisionError("by zero")
+    stderr = invoke("run", "digits").stderr
+    assert re.match(r"hasten: error: ZeroDivisionError: by zero, raised at .*test_commands\.py:\d+\. Run with", stderr)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -285,7 +294,7 @@ def test_report_of_something_else_is_told_and_leaves_it_alone(invoke: Invoke, tm
         (Refused("bf16 cannot help."), 2, "hasten: error: bf16 cannot help.\n"),
         (Unstable("too noisy."), 1, "hasten: error: too noisy.\n"),
         (HastenError("other."), 1, "hasten: error: other.\n"),
-        (ZeroDivisionError("by zero"), 1, "ZeroDivisionError: by zero. Run with --debug for the traceback.\n"),
+        (ZeroDivisionError("by zero"), 1, ". Run with --debug for the traceback.\n"),
         (KeyboardInterrupt(), 130, "hasten: interrupted.\n"),
     ],
 )

@@ -18,6 +18,7 @@ def test_each_thing_in_a_folder_gets_its_command(tmp_path: Path) -> None:
     (tmp_path / ".git/hooks/1.png").write_bytes(b"")
     assert [command for command, _ in suggestions(tmp_path)] == [
         "hasten inspect houses.CSV",
+        "hasten check mine.py",
         "hasten run mine.py",
         "hasten run images --data photos",
         "hasten report runs/one",

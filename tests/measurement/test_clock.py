@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hasten.base import device as hasten_device
-from hasten.measurement.clock import DeviceMarks, Marks, marks_of, step_times_ns
+from hasten.measurement.clock import DeviceMarks, Marks, step_times_ns
 from hasten.training.marks import unmarked
 
 INPUT, FORWARD, BACKWARD, OTHER = range(4)
@@ -101,19 +100,6 @@ def test_marks_leave_global_state_alone():
     step_times_ns(clock, parts=4, last=OTHER)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (torch.get_num_threads(), torch.is_grad_enabled(), gc.isenabled())
-
-
-class Accelerator:
-    is_host = False
-
-    def event(self, *, timing=False):
-        assert timing, "an event without timing tells no time"
-        return Device().event()
-
-
-def test_the_clock_of_an_accelerator_is_made_of_events_that_tell_the_time():
-    assert isinstance(marks_of(hasten_device.Device("cpu")), Marks)
-    assert isinstance(marks_of(Accelerator()), DeviceMarks)
 
 
 @pytest.mark.gpu

@@ -112,18 +112,6 @@ def test_a_fair_coin_reaches_the_needed_number_too_seldom_to_miss_more_than_prom
     assert needed <= (fewest_above(count + 1) or 0) <= needed + 1
 
 
-@given(st.integers(1, 300), st.sampled_from([0.8, 0.95, 0.99]))
-def test_the_needed_number_is_the_first_at_which_the_mean_wealth_of_the_stakes_is_40(count: int, level: float) -> None:
-    """Wealth by its definition: each bet pays so that a sign of probability 0.525 is fair."""
-
-    def wealth(above: int) -> float:
-        won = [0.525 + 0.475 * stake for stake in (0.1, 0.25, 0.5, 0.8, 0.98)]
-        return sum((p / 0.525) ** above * ((1 - p) / 0.475) ** (count - above) for p in won) / 5
-
-    enough = [above for above in range(count // 2 + 1, count + 1) if wealth(above) >= 2 / (1 - level) - 1e-9]
-    assert fewest_above(count, level) == (enough[0] if enough else None)
-
-
 def test_nothing_is_excluded_before_eight_readings() -> None:
     sequence = ConfidenceSequence(reach=2.0)
     for _ in range(FEWEST_READINGS - 1):

@@ -1,8 +1,6 @@
 """An ejected script trains as hasten does: the same losses from a process in which hasten cannot be imported."""
 
 import itertools
-import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,82 +14,26 @@ from hasten import Stop, Task, Update
 from hasten.base.errors import BadInput, Refused
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
-from hasten.base.records.run import Progress
 from hasten.pipeline.eject.difference import difference
 from hasten.pipeline.eject.ejecting import Ejected, eject, write_out
 from hasten.tasks.loading import load_task
-from hasten.techniques.applying import apply_plan, make, plan_of
+from hasten.techniques.applying import make, plan_of
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import techniques
 from hasten.techniques.source import Ejectable
 from hasten.training.recipe import baseline
-from hasten.training.running import Trained, run_training
 
 sys.path.append(str(Path(__file__).parent.parent / "contract"))
 from contract_tasks import MACHINES, TASKS, machine
+from ejected import assert_same, clean, run_scripts
 from tiny_tasks import cnn_task
 
 STEPS = Stop(steps=50, evaluate_every=50)
-RUNNER = """
-import json, os, runpy, sys
-sys.modules["hasten"] = None  # an import of it raises ImportError
-import torch
-torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()  # imports torch's compiler, once for all
-for folder in sys.argv[1:]:
-    child = os.fork()
-    if child == 0:  # settings of one script must not reach the next
-        os.chdir(folder)
-        try:
-            losses = runpy.run_path("train.py")["main"]()
-            json.dump(losses, open("losses.json", "w"))
-        except BaseException as error:
-            open("error.txt", "w").write(f"{type(error).__name__}: {error}")
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
 
 
 def bold() -> Machine:
     """Return this machine as if it had instructions for bfloat16: torch computes the same without, only slower."""
     return msgspec.structs.replace(machine(), isa=(*machine().isa, "avx512", "avx512_bf16"))
-
-
-def trained(task: Task, plan: Plan, here: Machine) -> tuple[list[float], Trained]:
-    losses: list[float] = []
-
-    def keep(event: object) -> None:
-        if isinstance(event, Progress):
-            losses.extend(loss or 0.0 for loss in event.losses)
-
-    done = run_training(apply_plan(plan, baseline(task), here), plan, show=keep)
-    return losses, done
-
-
-def run_scripts(*scripts: tuple[Path, Ejected]) -> None:
-    for folder, ejected in scripts:
-        folder.mkdir(parents=True, exist_ok=True)
-        ejected.write(folder / "train.py")
-    folders = [str(folder) for folder, _ in scripts]
-    subprocess.run([sys.executable, "-c", RUNNER, *folders], check=True, timeout=900, capture_output=True)
-
-
-def losses_of(folder: Path) -> list[float]:
-    error = folder / "error.txt"
-    assert not error.exists(), f"{error.read_text()}\n{(folder / 'train.py').read_text()}"
-    return json.loads((folder / "losses.json").read_text())
-
-
-def assert_same(folder: Path, task: Task, plan: Plan, here: Machine, *, bits: bool) -> None:
-    found, (expected, done) = losses_of(folder), trained(task, plan, here)
-    assert len(found) == len(expected)
-    one, other = torch.tensor(found), torch.tensor(expected)
-    if bits:
-        assert torch.equal(one, other)
-    else:
-        assert torch.allclose(one, other, rtol=1e-3)
-    weights = torch.load(folder / "final.pt", weights_only=True)
-    for name, value in done.model.state_dict().items():
-        assert torch.equal(value, weights[name]) if bits else torch.allclose(value, weights[name], atol=1e-2), name
 
 
 EJECTABLE = sorted(name for name, kind in techniques().items() if isinstance(kind(), Ejectable))
@@ -205,15 +147,6 @@ def test_built_in_tasks_and_own_files_are_written_out_with_the_same_losses(tmp_p
         assert_same(tmp_path / name, task, plans[name], here, bits=True)
     assert "Rows(x[:share], y[:share])" in (tmp_path / "own" / "train.py").read_text()
     clean(*(tmp_path / name / "train.py" for name in cases))
-
-
-def clean(*scripts: Path) -> None:
-    """Check scripts with ruff: the rules of this project that are about code, and its format."""
-    files = [str(one) for one in scripts]
-    rules = ["check", "--isolated", "--line-length", "120", "--select", "E,F,W,I,UP"]
-    for words in (rules, ["format", "--isolated", "--line-length", "120", "--check"]):
-        done = subprocess.run([sys.executable, "-m", "ruff", *words, *files], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.slow

@@ -217,3 +217,10 @@ def test_tuning_names_the_layer_too() -> None:
     assert trial.verdict is Verdict.NOT_APPLICABLE
     assert "channels_last cannot be used" in trial.reason
     assert "in the layer 'inside.0': RuntimeError: view size is not compatible" in trial.reason
+
+
+def test_a_task_that_evaluates_itself_needs_no_validation_data() -> None:
+    task = mlp_task()
+    train = task.data.train
+    own = mlp_task(data=Data(train=train), validate=lambda model: {"score": 1.0}, metric="score", higher_is_better=True)
+    assert why_it_fails(make("centralize").apply(baseline(own))) is None

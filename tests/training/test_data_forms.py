@@ -246,3 +246,22 @@ def test_validate_decides_by_the_value_named_metric() -> None:
                 higher_is_better=True, stop=Stop(epochs=2))  # fmt: skip
     found = [event for event in train(build(baseline(made))) if isinstance(event, Evaluation)]
     assert [(event.metric, event.valid_loss, event.values["score"]) for event in found] == [(2.0, 1.0, 2.0)] * 2
+
+
+@pytest.mark.parametrize("size", [None, SAMPLES, SAMPLES + 9])
+def test_a_full_batch_of_random_or_collated_samples_is_made_anew_in_each_epoch(size: int | None) -> None:
+    run = build(baseline(task(Data(train=Noisy(), valid=ARRAYS), batch_size=size)))
+    batches, seen = run.batches(), []
+    for _ in range(2):
+        seen.append(next(batches)[1][0])
+        run.advance(SAMPLES, 0.0)
+    assert [len(x) for x in seen] == [SAMPLES, SAMPLES]
+    assert not torch.equal(*(x.sort(0).values for x in seen))
+    collated: list[int] = []
+
+    def own(samples: list[Any]) -> Any:
+        collated.append(len(samples))
+        return joined(samples)
+
+    next(build(baseline(task(Data(train=ARRAYS, valid=ARRAYS, collate=own), batch_size=size))).batches())
+    assert SAMPLES in collated

@@ -88,19 +88,28 @@ class Streamed(IterableDataset[Any]):
         (lambda: own_loss({"logits": torch.zeros(2)}), "must return its loss"),
         (
             lambda: check(regression_task(batch_transforms=(broken,))),
-            "batch_transforms must take the training data.*no!",
+            "batch_transforms must take a batch of the training data.*no!",
         ),
         (lambda: check(regression_task(augment=(lambda batch, draws: broken(batch),))), "after Task.augment.*no!"),
         (
             lambda: check(mlp_task(loss=CrossEntropy(weight=(1.0, 1.0, 1.0)))),
             "has 3 class weights, but the model gives 2",
         ),
-        (lambda: check(mlp_task(model=TwoOutputs)), "needs one tensor of class scores from the model"),
+        (
+            lambda: check(mlp_task(model=TwoOutputs)),
+            "the loss over classes compares one tensor with the target; the model returned",
+        ),
         (lambda: check(mlp_task(metric="f1", loss=lambda o, t: o.mean(), data=bare())), "compares .* with a target"),
         (lambda: check(mlp_task(model=LazyOfFive)), "the model's lazy layers must take the data"),
-        (lambda: check(mlp_task(data=listed((torch.zeros(5), 0), (torch.zeros(5),)))), "sample 1 .* has 1 of them"),
-        (lambda: check(mlp_task(data=listed((torch.zeros(5), 0), 3))), "sample 1 of the training data is int"),
-        (lambda: check(mlp_task(data=listed((torch.zeros(5), 0), (None, 0)))), "holds NoneType as the input"),
+        (
+            lambda: check(mlp_task(data=listed((torch.zeros(5), 0), (torch.zeros(5),)))),
+            "float32 in sample 1. Crop or pad",
+        ),
+        (lambda: check(mlp_task(data=listed((torch.zeros(5), 0), 3))), "found .* in sample 0 and int in sample 1"),
+        (
+            lambda: check(mlp_task(data=listed((torch.zeros(5), 0), (None, 0)))),
+            "in sample 0 and tuple of 2 NoneType or int in sample 1",
+        ),
         (lambda: check(mlp_task(data=listed({"x": 1}, broken))), "sample 1 of the training data must be readable.*no!"),
         (lambda: check(mlp_task(data=listed(broken))), "sample 0 of the training data must be readable.*no!"),
         (lambda: check(Task(name="t", data=replace_train(raising), model=mlp_task().model)), "must be readable.*no!"),

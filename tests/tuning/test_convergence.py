@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 import pytest
 
 from hasten.base.records.card import Card
-from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
-from hasten.measurement.statistics import few_ratios, product_of_ratios
+from hasten.measurement.statistics import few_ratios
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.task import Stop, Update
@@ -138,16 +137,6 @@ def test_few_ratios_have_students_interval() -> None:
     assert math.log(found.high / found.value) == pytest.approx(half)
     assert math.log(found.value / found.low) == pytest.approx(half)
     assert found.n == 3
-
-
-def test_ratios_multiply_with_their_uncertainty() -> None:
-    first = Interval(value=2.0, low=1.8, high=2.2, n=9)
-    second = Interval(value=1.5, low=1.2, high=1.9, n=3)
-    both = product_of_ratios(first, second)
-    assert both.value == pytest.approx(3.0)
-    assert 1.8 * 1.2 < both.low < 3.0 * 1.2 / 1.5
-    assert 3.0 * 1.9 / 1.5 < both.high < 2.2 * 1.9
-    assert both.n == 3
 
 
 def curves(lab: Laboratory, plain: Sequence[float], other: Sequence[float], *, late: int | None = None) -> Trainings:

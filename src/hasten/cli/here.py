@@ -21,7 +21,8 @@ def suggestions(folder: Path) -> Iterator[tuple[str, str]]:
         name = path.name
         if (tree := parsed(path)) is not None:
             if defines_task(tree):
-                yield f"hasten run {name}", "a task"
+                yield f"hasten check {name}", "a task: what is understood of it"
+                yield f"hasten run {name}", "the same task: profile, tune, train, compare"
             elif _trains(tree):
                 yield f"hasten profile {name}", "a training script"
         elif path.suffix.lower() in _TABLES:

@@ -13,7 +13,21 @@ from typer.core import TyperGroup
 
 from hasten.base.errors import HastenWarning
 from hasten.base.printable import printable
-from hasten.cli import eject, inspect, machine, pack, profile, report, run, script, techniques, train, tune, verify
+from hasten.cli import (
+    check,
+    eject,
+    inspect,
+    machine,
+    pack,
+    profile,
+    report,
+    run,
+    script,
+    techniques,
+    train,
+    tune,
+    verify,
+)
 from hasten.cli.failing import ends_with_code, show_traceback
 from hasten.cli.here import suggestions
 
@@ -65,6 +79,7 @@ _SCRIPT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 """All that follows the script is for the script."""
 
 _add(run.run, run.EXAMPLES, _START)
+_add(check.check, check.EXAMPLES, _UNDERSTAND)
 _add(profile.profile, profile.EXAMPLES, _UNDERSTAND)
 _add(script.profile_script, script.EXAMPLES, _UNDERSTAND, name=_PROFILE_SCRIPT, hidden=True, context_settings=_SCRIPT)
 _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)

@@ -45,9 +45,23 @@ def batch_of(columns: Iterable[Any]) -> Batch:
     return tuple(columns)
 
 
+def target_name(batch: Batch) -> Any:
+    """Return the key, attribute or position of the target in the batch, None if there is none."""
+    if is_opaque(batch):
+        return next((name for name in TARGETS if _holds_values(getattr(batch, name, None))), None)
+    if isinstance(batch, (tuple, list)):
+        names = names_of(batch)
+        named = next((name for name in TARGETS if name in names), None)
+        return named if named is not None else names[-1] if len(names) > 1 else None
+    if isinstance(batch, Mapping) or is_record(batch):
+        names = names_of(batch)
+        return next((name for name in TARGETS if name in names), None)
+    return None
+
+
 def has_target(batch: Batch) -> bool:
     """Return whether a batch holds what the model's output is compared with."""
-    return _target_name(batch) is not None
+    return target_name(batch) is not None
 
 
 def target_of(batch: Batch) -> Any:
@@ -58,7 +72,7 @@ def target_of(batch: Batch) -> Any:
     """
     if type(batch) is tuple and len(batch) > 1:
         return batch[-1]
-    name = _target_name(batch)
+    name = target_name(batch)
     if name is None:
         raise BadInput(
             f"the loss compares the model's output with a target, and the batch has none: {kind_of(batch)}. "
@@ -87,12 +101,12 @@ def arguments_of(batch: Batch, *, whole: bool = False) -> tuple[tuple[Any, ...],
     if type(batch) is tuple:
         return (batch if whole or len(batch) < 2 else batch[:-1]), {}
     if isinstance(batch, (tuple, list)) and not is_opaque(batch):
-        if whole or (name := _target_name(batch)) is None:
+        if whole or (name := target_name(batch)) is None:
             return tuple(batch), {}
         place = names_of(batch).index(name)
         return (*batch[:place], *batch[place + 1 :]), {}
     if (isinstance(batch, Mapping) and all(isinstance(key, str) for key in batch)) or is_record(batch):
-        target = None if whole else _target_name(batch)
+        target = None if whole else target_name(batch)
         return (), {name: _field(batch, name) for name in names_of(batch) if name != target}
     return (batch,), {}
 
@@ -130,7 +144,7 @@ def size_of(batch: Batch) -> int:
         return len(batch[-1])
     if is_opaque(batch):
         return _size_of_opaque(batch)
-    name = _target_name(batch)
+    name = target_name(batch)
     target = None if name is None else _field(batch, name)
     if isinstance(target, (Tensor, np.ndarray)) and target.ndim:
         return len(target)
@@ -181,7 +195,7 @@ def map_tensors(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
 
 def map_inputs(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
     """Return the batch with a change made to every tensor of the inputs; the target stays."""
-    name, found = _target_name(batch), opened(batch)
+    name, found = target_name(batch), opened(batch)
     if name is None or found is None:
         return mapped(batch, change)
     parts, rebuild = found
@@ -206,7 +220,7 @@ def with_target(batch: Batch, target: Any) -> Batch:
     if found is None:
         raise BadInput(f"the target of {kind_of(batch)} cannot be replaced: only its own class can take it apart.")
     parts, rebuild = found
-    place = names_of(batch).index(_target_name(batch))
+    place = names_of(batch).index(target_name(batch))
     return rebuild([target if number == place else part for number, part in enumerate(parts)])
 
 
@@ -290,20 +304,6 @@ def changed_in_turn(batch: Batch, changes: Iterable[Callable[[Batch], Batch]]) -
     for change in changes:
         batch = change(batch)
     return batch
-
-
-def _target_name(batch: Batch) -> Any:
-    """Return the key, field name or position of the target, None if there is none."""
-    if is_opaque(batch):
-        return next((name for name in TARGETS if _holds_values(getattr(batch, name, None))), None)
-    if isinstance(batch, (tuple, list)):
-        names = names_of(batch)
-        named = next((name for name in TARGETS if name in names), None)
-        return named if named is not None else names[-1] if len(names) > 1 else None
-    if isinstance(batch, Mapping) or is_record(batch):
-        names = names_of(batch)
-        return next((name for name in TARGETS if name in names), None)
-    return None
 
 
 def _holds_values(value: object) -> bool:

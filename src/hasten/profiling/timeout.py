@@ -1,6 +1,7 @@
 """Time limits for measurements that may hang."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ from hasten.base.errors import BadInput
 from hasten.base.units import seconds
 
 _AGAIN_S = 5.0
-"""An alarm that finds Python in a callback whose errors are ignored (garbage collection) is lost; another follows."""
+"""Code that catches everything loses an alarm; another follows."""
+_SOON_S = 0.01
+"""Python ignores and prints what is raised in a finalizer or at a fork; where it is the alarm, another follows soon."""
 
 
 class TimeIsUp(BaseException):
@@ -63,13 +66,25 @@ def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseExceptio
         yield limit
         return
 
+    raised: list[BaseException] = []
+
     def give_up(number: int, frame: FrameType | None) -> None:
         what = limit.what if isinstance(limit.what, str) else limit.what()
-        raise error(
-            f"{what} did not finish within {seconds(limit_s)}. If it is only slow, raise --timeout; "
-            "else look for what it waits for."
+        raised.append(
+            error(
+                f"{what} did not finish within {seconds(limit_s)}. If it is only slow, raise --timeout; "
+                "else look for what it waits for."
+            )
         )
+        raise raised[-1]
 
+    def ignored(found: "sys.UnraisableHookArgs") -> None:
+        if any(found.exc_value is one for one in raised):
+            signal.setitimer(signal.ITIMER_REAL, _SOON_S, _AGAIN_S)
+        else:
+            shown(found)
+
+    shown, sys.unraisablehook = sys.unraisablehook, ignored
     before, began = signal.signal(signal.SIGALRM, give_up), monotonic()
     left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
     try:
@@ -79,5 +94,6 @@ def time_limit(limit_s: float, what: str, *, error: Callable[[str], BaseExceptio
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = shown
         if left_s > 0:
             signal.setitimer(signal.ITIMER_REAL, max(left_s - (monotonic() - began), 1e-3), interval_s)

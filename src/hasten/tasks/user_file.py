@@ -10,10 +10,17 @@ from typing import Any
 
 from hasten.base.errors import BadInput, HastenError, unknown_name
 from hasten.base.seeds import preserved, seed_all
+from hasten.base.user_code import user_location
 from hasten.training.task import Task
 
 _SEED = 0
 """Random data made in a person's file are the same in every process: a resumed run must find its own data again."""
+
+
+_FORM = """A task file has:
+    def {name}():
+        return hasten.Task(name=..., data=..., model=...)
+Look at a training script without one with: hasten profile {path}"""
 
 
 def task_from_file(path: Path, function: str, *, data: Path | None = None) -> Task:
@@ -60,9 +67,8 @@ def _module(path: Path) -> ModuleType:
         exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
     except SyntaxError as error:
         text = f": {error.text.strip()}" if error.text else ""
-        raise BadInput(
-            f"{error.filename}:{error.lineno}: the task file must be valid Python; found {error.msg}{text}"
-        ) from error
+        place = f"{error.filename}:{error.lineno}" if error.lineno else str(path)
+        raise BadInput(f"{place}: the task file must be valid Python; found {error.msg}{text}") from error
     except (Exception, SystemExit) as error:
         raise _failure(error, path) from error
     return module
@@ -76,7 +82,7 @@ def _function(module: ModuleType, name: str, path: Path) -> Callable[..., Any]:
     ]
     found = getattr(module, name, None)
     if found is None:
-        raise unknown_name(f"function in {path}:", name, functions)
+        raise BadInput(f"{unknown_name(f'function in {path}:', name, functions)} {_FORM.format(name=name, path=path)}")
     if not callable(found):
         raise BadInput(f"{name} in {path} must be a function that returns a hasten.Task; found {_kind(found)}.")
     return found
@@ -111,7 +117,11 @@ def _failure(error: BaseException, path: Path) -> BadInput:
     place = f"{path}:{lines[-1]}" if lines else str(path)
     if isinstance(error, HastenError):
         return BadInput(f"{place}: {error}")
-    return BadInput(f"{place}: the task file must run without an error; found {type(error).__name__}: {error}")
+    raised = user_location(error)
+    elsewhere = f" ({raised})" if raised and not raised.startswith(f"{file}:") else ""
+    return BadInput(
+        f"{place}: the task file must run without an error; found {type(error).__name__}: {error}{elsewhere}"
+    )
 
 
 def _kind(value: object) -> str:

@@ -45,12 +45,12 @@ def described_layer(module: nn.Module) -> str:
 def _described(value: Any, seen: set[int], depth: int) -> str:
     if isinstance(value, str | Path):  # of a path its end alone, since data may move
         return repr(re.split(r"[/\\\\]", str(value).rstrip("/\\"))[-1])
+    if isinstance(value, np.generic):  # before the numbers: a float64 is a `float`
+        return repr(value.item())
     if value is None or isinstance(value, bool | int | float | bytes | torch.dtype | torch.device):
         return repr(value)
     if isinstance(value, enum.Enum):
         return str(value)
-    if isinstance(value, np.generic):
-        return repr(value.item())
     if isinstance(value, Tensor | np.ndarray):
         return _array(value)
     if id(value) in seen or depth > _DEEPEST:

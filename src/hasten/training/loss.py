@@ -242,10 +242,13 @@ class OfMean:
     counting: Counting | None = None
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
+        return Loss.of_mean(self.returned(output, batch), self._count(batch))
+
+    def returned(self, output: Any, batch: Batch) -> Tensor:
+        """Return what the function itself returns."""
         if isinstance(self.mean, nn.Module):
             _follow(self.mean, batch)
-        made = self.mean(compared(output) if is_of_torch(self.mean) else output, target_of(batch))
-        return Loss.of_mean(made, self._count(batch))
+        return self.mean(compared(output) if is_of_torch(self.mean) else output, target_of(batch))
 
     def count(self, batch: Batch) -> Count | None:
         """Return what the mean is taken over: the number of samples, or of labels that count."""
@@ -335,6 +338,11 @@ def loss_function(loss: "str | LossFunction | MeanLoss") -> LossFunction:
         return LOSSES[loss]
     if isinstance(loss, LossFunction):
         return loss
+    if not callable(loss):
+        raise BadInput(
+            f'Task.loss must be {", ".join(map(repr, LOSSES))}, "model", or a function (output, target) -> mean over '
+            f"the samples; found {loss!r}."
+        )
     return _from_torch(loss) or OfMean(loss)
 
 

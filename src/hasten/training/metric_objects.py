@@ -80,6 +80,11 @@ def made_metric(metric: Metric | MetricFactory | MetricFunction) -> Metric:
     """Return a metric object of one's own: a copy of the one given, a fresh one, or one around a plain function."""
     if isinstance(metric, Metric):
         return metric.clone()
+    if not callable(metric):
+        raise BadInput(
+            "Task.metric must be a name, a torchmetrics metric, a function that builds one, or a function "
+            f"(output, target) -> value; found {metric!r}."
+        )
     if not _takes_no_argument(metric):
         return MeanOfBatches(cast(MetricFunction, metric))
     try:

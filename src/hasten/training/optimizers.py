@@ -72,6 +72,12 @@ def build_optimizer(update: Update, model: nn.Module) -> optim.Optimizer:
             something else.
     """
     kind = update.optimizer
+    if isinstance(kind, optim.Optimizer):
+        name = type(kind).__name__
+        raise BadInput(
+            f"Update.optimizer must be a function that builds the optimizer of a new model; found a {name}, already "
+            f"built.\n    Update(optimizer=lambda model: torch.optim.{name}(model.parameters(), lr=...))"
+        )
     if isinstance(kind, str):
         assert update.lr is not None, "Update gives a named optimizer a default rate"
         optimizer = make_optimizer(kind, model, lr=update.lr, options=update.options)

@@ -12,9 +12,10 @@ from hasten.base.device import Device
 from hasten.base.seeds import seed_all
 from hasten.data.augmentation.draws import Augment
 from hasten.data.batch import Batch, arguments_of, changed_in_turn, to_device
-from hasten.data.loading.given import Given, checked_length, in_own_order, length_of
+from hasten.data.loading.given import Given, Samples, checked_length, in_own_order, length_of
 from hasten.data.loading.loaders import Loader, per_sample, whole
 from hasten.data.loading.order import Order, shuffled
+from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.loading.streams import Stream, first_of_stream
 from hasten.training.additivity import find_counting
 from hasten.training.contexts import ContextFactory
@@ -333,6 +334,11 @@ def steps_per_epoch(recipe: Recipe) -> int | None:
     return None if samples is None else -(-samples // recipe.input.batch_size)
 
 
+def _is_constant(train: Samples) -> bool:
+    """Return whether one reading of all samples is the full batch of every epoch."""
+    return train.collate is default_collate and not drawn_from(train.dataset)
+
+
 def baseline(task: Task, *, device: str = "cpu") -> Recipe:
     """Return the recipe that trains `task` as plain PyTorch does, with no technique.
 
@@ -347,7 +353,7 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         full = train.given is None and (task.batch_size is None or task.batch_size >= samples)
         given = Input(
             batch_size=samples if full or task.batch_size is None else int(task.batch_size),
-            loader=whole if full else train.loader,
+            loader=whole if full and _is_constant(train) else train.loader,
             order=train.order,
             drop_last=train.drop_last,
         )

@@ -4,8 +4,10 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import numpy as np
 from torch import nn, optim
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -86,8 +88,9 @@ class Data:
     def __post_init__(self) -> None:
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
             raise BadInput(f"Data.workers must be a whole number of processes, 0 or more; found {self.workers!r}.")
-        if self.steps_per_epoch is not None and not self.steps_per_epoch > 0:
-            raise BadInput(f"Data.steps_per_epoch must be above 0; found {self.steps_per_epoch}.")
+        steps = self.steps_per_epoch
+        if steps is not None and (not isinstance(steps, Integral) or steps < 1):
+            raise BadInput(f"Data.steps_per_epoch must be above 0; found {steps!r}.")
         parts = {"train": self.train} | ({} if self.valid is None else {"valid": self.valid})
         for part, data in parts.items():
             check_given(data, part)
@@ -173,8 +176,8 @@ class Update:
 
     def __post_init__(self) -> None:
         if self.lr is not None:
-            if not 0 < self.lr < math.inf:
-                raise BadInput(f"the learning rate must be above 0; found {self.lr}.")
+            if not isinstance(self.lr, Real) or not 0 < self.lr < math.inf:
+                raise BadInput(f"the learning rate must be above 0; found {self.lr!r}.")
             object.__setattr__(self, "lr", float(self.lr))  # NumPy's numbers could not be loaded from a checkpoint
         elif isinstance(self.optimizer, str):
             object.__setattr__(self, "lr", DEFAULT_LR)
@@ -212,9 +215,9 @@ class Stop:
         if self.epochs is None and self.steps is None and self.seconds is None:
             raise BadInput("Stop needs `epochs`, `steps` or `seconds`; none is given.")
         for name in ("epochs", "steps", "seconds", "patience", "plateau", "evaluate_every"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise BadInput(f"Stop.{name} must be above 0; found {value}.")
+            value: Any = getattr(self, name)
+            if value is not None and (not isinstance(value, int | float | np.number) or not value > 0):
+                raise BadInput(f"Stop.{name} must be above 0; found {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +273,7 @@ class Task:
     command: str = ""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if not self.name or any(letter in self.name for letter in " /\\"):
             raise BadInput(f"a task's name must be one word without slashes; found {self.name!r}.")
         if self.data.valid is None and self.validate is None:
@@ -293,13 +297,18 @@ class Task:
                 f"valid_batch_size must be at least 1, or None for batch_size; found {self.valid_batch_size}."
             )
 
+    @property
+    def has_batch_size(self) -> bool:
+        """Whether the batch size was asked for, by the task or a `DataLoader`, and is not the default."""
+        return not isinstance(self.batch_size, _DefaultSize)
+
     def _set_batch_size(self) -> None:
         """Take the batch size of a `DataLoader` where the task gives none.
 
         Raises:
             BadInput: if the task gives another one, or one for data that come as batches.
         """
-        given, train = not isinstance(self.batch_size, _DefaultSize), self.data.train
+        given, train = self.has_batch_size, self.data.train
         size = train.batch_size if isinstance(train, DataLoader) else None
         if size is not None:
             if given and self.batch_size != size:
@@ -316,6 +325,35 @@ class Task:
             raise BadInput(
                 "an IterableDataset has no full batch; found batch_size=None. Give Task.batch_size a number."
             )
+
+
+def _check_kinds(task: Task) -> None:
+    """Raise `BadInput` if a field of a task is of another kind."""
+    for name, kind in (("name", str), ("data", Data), ("update", Update), ("stop", Stop)):
+        if not isinstance(value := getattr(task, name), kind):
+            raise BadInput(f"Task.{name} must be {_KINDS[kind]}; found {value!r:.100}.{_INSTEAD.get(name, '')}")
+    for name in ("model", "predict", "objective", "validate"):
+        value = getattr(task, name)
+        if not callable(value) and (value is not None or name == "model"):
+            raise BadInput(f"Task.{name} must be a function; found {value!r:.100}.")
+    for name in ("augment", "batch_transforms"):
+        value = getattr(task, name)
+        if not isinstance(value, tuple | list) or not all(map(callable, value)):
+            raise BadInput(
+                f"Task.{name} must be a tuple of functions; found {value!r:.100}.\n    Task(..., {name}=(function,))"
+            )
+    for name in ("batch_size", "valid_batch_size", "seed"):
+        value = getattr(task, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise BadInput(f"Task.{name} must be a whole number; found {value!r:.100}.")
+
+
+_KINDS = {str: "a text", Data: "hasten.Data", Update: "hasten.Update", Stop: "hasten.Stop"}
+_INSTEAD = {
+    "data": "\n    Task(..., data=hasten.Data(train=..., valid=...))",
+    "update": "\n    Task(..., update=hasten.Update(optimizer=..., lr=...))",
+    "stop": "\n    Task(..., stop=hasten.Stop(epochs=...))",
+}
 
 
 class _NoTask:

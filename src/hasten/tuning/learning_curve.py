@@ -34,11 +34,6 @@ class Course:
                 return seconds
         return None
 
-    def best(self) -> float | None:
-        """Return the best metric, or None if there is none."""
-        pick = max if self.higher_is_better else min
-        return pick((metric for _, metric in self.points), default=None)
-
 
 def run_course(recipe: Recipe, *, seed: int, limit_s: float) -> Course:
     """Train a recipe until its stop rules or the time limit end it.

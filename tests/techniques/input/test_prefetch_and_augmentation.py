@@ -243,7 +243,7 @@ def test_check_prepares_augments_and_says_what_fails() -> None:
     check(picture_task())
     with pytest.raises(BadInput, match="the training data after Task.augment must be prepared"):
         check(picture_task(lambda batch, draws: (batch[0][:, :2], batch[1])))
-    with pytest.raises(BadInput, match="Task.batch_transforms must take the training data"):
+    with pytest.raises(BadInput, match="Task.batch_transforms must take a batch of the training data"):
         check(picture_task(batch_transforms=(lambda batch: batch[7],)))
 
 

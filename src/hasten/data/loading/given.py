@@ -137,8 +137,12 @@ def why_resume_differs(given: Given) -> str | None:
     return None
 
 
-def checked_length(samples: Samples) -> int:
+def checked_length(samples: Samples, part: str = "training") -> int:
     """Return how many samples an epoch draws from.
+
+    Args:
+        samples: the training or validation data.
+        part: which of them, for the message.
 
     Raises:
         BadInput: if the data set has no length, no samples, or fewer than one batch where the last one is dropped.
@@ -147,14 +151,14 @@ def checked_length(samples: Samples) -> int:
         size = len(samples)
     except (TypeError, NotImplementedError) as error:
         raise BadInput(
-            f"the training data must have a length; found {type(samples.dataset).__name__} without one. Give the data "
+            f"the {part} data must have a length; found {type(samples.dataset).__name__} without one. Give the data "
             "set a __len__, or make it an IterableDataset."
         ) from error
     if size == 0:
-        raise BadInput("the training data must hold at least one sample; found none.")
+        raise BadInput(f"the {part} data must hold at least one sample; found none.")
     if samples.drop_last and samples.batch_size and size < samples.batch_size:
         raise BadInput(
-            f"an epoch must have at least one batch; found {size} samples in batches of {samples.batch_size} with "
-            "drop_last=True. Use smaller batches, or drop_last=False."
+            f"the {part} data must give at least one batch; found {size} samples in batches of {samples.batch_size} "
+            "with drop_last=True. Use smaller batches, or drop_last=False."
         )
     return size

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils.data import IterableDataset
 
 import hasten
 from hasten.base.errors import BadInput, Refused
@@ -14,12 +16,13 @@ from hasten.base.records.plan import Choice, Plan
 from hasten.base.seeds import preserved
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.loaders import whole
+from hasten.data.loading.streams import is_function
 from hasten.pipeline.eject.copying import Copier
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import objective_of
 from hasten.pipeline.eject.quality import metric_of
 from hasten.pipeline.eject.samples import samples_of, write_samples
-from hasten.pipeline.eject.script import Block, Parts, script
+from hasten.pipeline.eject.script import Block, Parts, Reading, script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make
 from hasten.techniques.plan_text import NOT_MEASURED, measured
@@ -138,14 +141,13 @@ def _comment(one: Technique, choice: Choice, machine: str) -> str:
 
 
 def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
-    if not all(map(is_by_number, (task.data.train, task.data.valid))):
-        raise Refused("data from a DataLoader or an iterable are not written out")
     for part in (task, task.data, task.update, task.stop):
         _check_fields(part)
     ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
-    assert per_epoch is not None, "map-style data have a length"
+    if per_epoch is None:
+        raise Refused("how many steps an epoch has is not known before it ends. Give Data(steps_per_epoch=...)")
     objective = objective_of(recipe, copier)
     with preserved():
         model = recipe.subject.fresh_model()
@@ -153,6 +155,10 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)
     metric = metric_of(recipe, quality_of(task), objective, _classes(recipe), copier)
     full = ours.loader is whole
+    reading = _reading(task.data, copier)
+    if reading.train_pass:
+        blocks, left = _beside_own_batches(blocks, plan)
+        left_out = (*left_out, *left)
     packages = tuple(filter(None, (metric.package, updating.package)))
     evaluation = Source(evaluation="evaluation_mode(optimizer)", definitions=_MODES, imports=_MODES_IMPORTS)
     extra = [Block("", "", evaluation)] if updating.modes else []
@@ -165,7 +171,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         valid_batch_size=_valid_batch_size(recipe, full),
         micro_batch=recipe.backward.micro_batch,
         full_batch=full,
-        workers=task.data.workers,
+        reading=reading,
         steps=total,
         evaluate_every=stop.evaluate_every or per_epoch,
         steps_per_epoch=per_epoch,
@@ -184,6 +190,38 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     return Ejected(script(parts), parts, left_out, task)
 
 
+def _reading(data: Data, copier: Copier) -> Reading:
+    """Return how the data make batches."""
+    collate = f", collate_fn={expression(data.collate, copier)}" if data.collate is not None else ""
+    options = f"{collate}, num_workers={data.workers}" if data.workers else collate
+
+    def pass_over(part: Any) -> str:
+        if part is None or is_by_number(part):
+            return ""
+        if isinstance(part, IterableDataset):
+            return f"yield from DataLoader(data, BATCH_SIZE{options})"
+        return "yield from data()" if is_function(part) else "yield from data"
+
+    return Reading(
+        options=options,
+        train_pass=pass_over(data.train),
+        valid_pass=pass_over(data.valid),
+        has_valid=data.valid is not None,
+    )
+
+
+def _beside_own_batches(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block], list[LeftOut]]:
+    """Return the blocks that leave the making of batches alone, and the others as left out.
+
+    Samples by number are not to be had there, and reading ahead would draw the random numbers of the next epoch too
+    early.
+    """
+    gains = {one.technique: measured(one) for one in plan.choices}
+    others = [one for one in blocks if one.source.order or one.source.fetch or one.source.batches]
+    left_out = [LeftOut(one.name, "your data make their own batches here", gains[one.name]) for one in others]
+    return [one for one in blocks if one not in others], left_out
+
+
 def _check_fields(part: Task | Data | Update | Stop) -> None:
     """Refuse what a task says and the script would lose in silence.
 
@@ -198,10 +236,10 @@ def _check_fields(part: Task | Data | Update | Stop) -> None:
 
 _WRITTEN = frozenset(
     {f"Task.{name}" for name in (
-        "name", "data", "model", "loss", "predict", "objective", "metric", "higher_is_better", "update", "batch_size",
-        "valid_batch_size", "batch_transforms", "stop", "seed", "notes", "command",
+        "name", "data", "model", "loss", "predict", "objective", "metric", "higher_is_better", "validate", "update",
+        "batch_size", "valid_batch_size", "batch_transforms", "stop", "seed", "notes", "command",
     )}
-    | {f"Data.{name}" for name in ("train", "valid", "workers")}
+    | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch")}
     | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}
     | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "evaluate_every")}
 )  # fmt: skip

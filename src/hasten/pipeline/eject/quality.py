@@ -33,6 +33,7 @@ class Metric:
         batch: statements for each batch; they see `output` and `target`.
         value: expression of the metric.
         package: another package that it needs.
+        validate: expression of the values by name that the task's own evaluation returns; empty where it has none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Metric:
     batch: str = ""
     value: str = "valid_loss"
     package: str = ""
+    validate: str = ""
 
 
 def metric_of(
@@ -54,6 +56,9 @@ def metric_of(
     name, higher = quality.name, quality.higher_is_better
     metric = recipe.task.metric
     assert metric is not None, "set when the task is made"
+    if recipe.task.validate is not None:
+        value = f"float(values[{expression(name, copier)}])"
+        return Metric(name, higher, value=value, validate=call(recipe.task.validate, "model", copier))
     if metric == "loss":
         return Metric("loss", higher)
     if metric == "accuracy":

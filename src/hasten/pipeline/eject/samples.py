@@ -17,6 +17,7 @@ from torch.utils.data import TensorDataset, default_collate
 from hasten.base.errors import Refused
 from hasten.base.units import nbytes
 from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.given import is_by_number
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.pipeline.eject.copying import Copier, Import, indented, module_of
 from hasten.tasks.registry import TASKS
@@ -24,6 +25,7 @@ from hasten.training.task import Task
 
 MOST_LINES = 160
 """Lines of definitions above which the prepared samples are saved instead: the script is to be read."""
+_WIDTH = 112  # characters of a line inside a function
 MOST_BYTES = 4 * 2**30
 RANDOM = "The samples draw random numbers; hasten seeds them for each batch, so here they, and the losses, differ."
 _RANDOM = ("rand", "shuffle", "permutation", "normal", "sample", "choice")
@@ -65,15 +67,19 @@ def samples_of(task: Task) -> Samples:
     Raises:
         Refused: if it neither can load them nor read them from a file; with both reasons.
     """
-    origin = origin_of(task)
+    origin, data = origin_of(task), task.data
+    plain = is_by_number(data.train) and is_by_number(data.valid)
     try:
         if origin is None:
             raise Refused("it is not known which function made the task")
-        made = _loaded(origin)
-        return replace(made, note=RANDOM) if drawn_from(task.data.train) else made
+        made = _loaded(origin, annotated="tuple[Dataset[Any], Dataset[Any]]" if plain else "tuple[Any, Any]")
     except Refused as error:
+        if not plain or data.collate is not None:
+            raise Refused(f"the data cannot be ejected: {error}") from error
         own = origin is not None and origin.module.startswith("hasten.")
         return saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
+    random = is_by_number(data.train) and drawn_from(data.train, data.collate or default_collate)
+    return replace(made, note=RANDOM) if random else made
 
 
 def origin_of(task: Task) -> Origin | None:
@@ -97,18 +103,25 @@ def origin_of(task: Task) -> Origin | None:
     return None
 
 
-def _loaded(origin: Origin) -> Samples:
-    """Return the statements of a task's function that make its data, as a function of their own."""
+def _loaded(origin: Origin, annotated: str) -> Samples:
+    """Return the statements of a task's function that make its data, as a function of their own.
+
+    Args:
+        origin: the function.
+        annotated: the type of what the new one returns.
+    """
     known = module_of(origin.module)
     if origin.function not in known.bound:
         raise Refused(f"{origin.function} is not defined at the top of its file")
     function = known.statements[known.bound[origin.function]]
     train, valid = _data_expressions(function)
-    kept = _slice(function.body[:-1], _names(train) | _names(valid))  # type: ignore[attr-defined]
+    made = [train] if valid is None else [train, valid]
+    kept = _slice(function.body[:-1], set[str]().union(*map(_names, made)))  # type: ignore[attr-defined]
     body = "\n".join(known.text(one) + "\n" * isinstance(one, ast.Import | ast.ImportFrom) for one in kept)
-    used = {name for one in (*kept, train, valid) for name in _names(one)}
+    used = {name for one in (*kept, *made) for name in _names(one)}
     header, constants = _header(function, used, origin, known)
-    result = f"return {known.text(train)}, {known.text(valid)}"
+    header = f"{header} -> {annotated}:"
+    result = _returned(known.text(train), known.text(valid) if valid is not None else "None")
     drawn = any(word in f"{body}{result}" for word in _RANDOM)
     seed = ["torch.manual_seed(0)  # as when hasten loads the task"] if drawn and "hasten" not in origin.module else []
     lines = [
@@ -168,7 +181,7 @@ def _columns(dataset: Any) -> tuple[Tensor, ...]:
     return tuple(default_collate([dataset[i] for i in ids]))
 
 
-def _data_expressions(function: Any) -> tuple[ast.expr, ast.expr]:
+def _data_expressions(function: Any) -> tuple[ast.expr, ast.expr | None]:
     """Return the expressions of the training and validation data in `return Task(data=Data(train=, valid=))`."""
     if not isinstance(function, ast.FunctionDef):
         raise Refused("the task is not made by a function")
@@ -180,9 +193,15 @@ def _data_expressions(function: Any) -> tuple[ast.expr, ast.expr]:
     if not isinstance(data, ast.Call):
         raise Refused(f"{function.name}() does not pass data=Data(train=..., valid=...)")
     train, valid = _keyword(data, "train"), _keyword(data, "valid")
-    if train is None or valid is None:
+    if train is None:
         raise Refused(f"{function.name}() does not pass data=Data(train=..., valid=...)")
     return train, valid
+
+
+def _returned(train: str, valid: str) -> str:
+    """Return the statement that returns both, on one line where it fits."""
+    line = f"return {train}, {valid}"
+    return line if len(line) <= _WIDTH and "\n" not in line else f"return (\n    {train},\n    {valid},\n)"
 
 
 def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
@@ -234,7 +253,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[str, tuple[str, ...]]:
-    """Return the first line of the function that loads, and constants for its arguments."""
+    """Return the name and the parameters of the function that loads, and constants for its arguments."""
     plain = inspect.signature(getattr(sys.modules[origin.module], origin.function)).parameters
     parameters = [one for one in (*function.args.args, *function.args.kwonlyargs) if one.arg in used]
     shown, constants = list[str](), list[str]()
@@ -252,7 +271,7 @@ def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[
             if default is inspect.Parameter.empty or text is None:
                 raise Refused(f"the parameter {one.arg} of {function.name}() has no default")
             shown.append(f"{one.arg}{annotation} = {text}" if annotation else f"{one.arg}={text}")
-    return f"def load({', '.join(shown)}) -> tuple[Dataset[Any], Dataset[Any]]:", tuple(constants)
+    return f"def load({', '.join(shown)})", tuple(constants)
 
 
 def _default_text(function: Any, name: str, known: Any) -> str | None:

@@ -23,6 +23,7 @@ _CALLED = {"model": "build_model", "optimizer": "build_optimizer", "scheduler": 
 """Names of functions that are variables of the script -> what they are called in it."""
 _LONGEST = 105  # characters of the line that prints
 _TENSORS = "tuple(column[ids] for column in data.tensors)"
+_OWN = "generator=torch.Generator()"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,24 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a script makes batches of what `load` returns.
+
+    Args:
+        options: further arguments of the `DataLoader` that reads samples by number.
+        train_pass: statement that yields a pass over training data that make their own batches; empty for samples that
+            are read by number.
+        valid_pass: likewise for the validation data.
+        has_valid: whether there are validation data, and not only an evaluation of the person's own.
+    """
+
+    options: str = ""
+    train_pass: str = ""
+    valid_pass: str = ""
+    has_valid: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """What a script is written from."""
 
@@ -53,7 +72,7 @@ class Parts:
     valid_batch_size: int
     micro_batch: int | None
     full_batch: bool
-    workers: int
+    reading: Reading
     steps: int | None
     evaluate_every: int
     steps_per_epoch: int
@@ -94,10 +113,11 @@ class _Writer:
             self._order(), self._batches(), self._prepared(), self._loss(), self._evaluate(), self._main(),
         ]  # fmt: skip
         own = [*self.parts.updating.definitions, *self._definitions(), *filter(None, functions)]
-        pieces = {**self.parts.samples.copier.pieces, **self.copier.pieces}
+        both = (self.parts.samples.copier.pieces, self.copier.pieces)
+        pieces = {(name, text): text for one in both for (_, name), text in one.items()}  # a file may be imported twice
         taken = _defined(own)
         own_text, copied = "\n".join(own), list(pieces.values())
-        for _, name in pieces:
+        for name, _ in pieces:
             other = _CALLED.get(name) or (f"{name}_of_task" if name in taken else name)
             if other != name:
                 copied = [renamed(piece, name, other) for piece in copied]
@@ -129,8 +149,8 @@ class _Writer:
             f'DEVICE = "{ours.device}"',
             f"SEED = {ours.seed}",
             *self._comments("batch"),
-            f"BATCH_SIZE = {ours.batch_size}",
-            f"VALID_BATCH_SIZE = {ours.valid_batch_size}" if ours.valid_batch_size != ours.batch_size else "",
+            f"BATCH_SIZE = {ours.batch_size}" if re.search(r"\bBATCH_SIZE\b", body) else "",
+            f"VALID_BATCH_SIZE = {ours.valid_batch_size}" if "VALID_BATCH_SIZE" in body else "",
             f"MICRO_BATCH = {ours.micro_batch}" if ours.micro_batch is not None else "",
             f"LR = {ours.updating.lr!r}" if re.search(r"\bLR\b", body) else "",
             f"STEPS = {ours.steps}{epochs}" if ours.steps is not None else "",
@@ -146,7 +166,7 @@ class _Writer:
         return [block.source.definitions for block in self.parts.blocks if block.source.definitions]
 
     def _order(self) -> str:
-        if self.parts.full_batch:
+        if self.parts.full_batch or self.parts.reading.train_pass:
             return ""
         lines = [expr for block in self.parts.blocks if (expr := block.source.order)]
         if not lines:
@@ -157,41 +177,53 @@ class _Writer:
         return "\n".join(["def epoch_order(samples: int, epoch: int) -> Tensor:", doc, *indented(body)])
 
     def _batches(self) -> str:
-        ours, fetch = self.parts, [block.source.fetch for block in self.parts.blocks if block.source.fetch]
-        if not fetch:
-            self.copier.imports.add(Import("torch.utils.data", "DataLoader"))
         self.copier.imports.add(Import("collections.abc", "Iterator"))
-        taken = _TENSORS if fetch and ours.samples.saved else fetch[-1] if fetch else ""
-        from_data = "Iterator[Any]"
-        workers = f", num_workers={ours.workers}" if ours.workers else ""
-        own = "generator=torch.Generator()"
-        if ours.full_batch:
-            body = [f"batch = next(iter(DataLoader(data, BATCH_SIZE, {own})))  # all samples, in every step"]
-            body.append("while True:\n    yield batch")
+        made = [self._train_batches(), self._valid_batches() if self.parts.reading.has_valid else ""]
+        if "DataLoader" in "".join(made):
+            self.copier.imports.add(Import("torch.utils.data", "DataLoader"))
+        return "\n\n\n".join(filter(None, made))
+
+    def _train_batches(self) -> str:
+        ours = self.parts
+        options, taken = ours.reading.options, self._taken()
+        if ours.reading.train_pass:
+            body = ["while True:", *indented([ours.reading.train_pass])]
+        elif ours.full_batch:
+            body = [
+                f"batch = next(iter(DataLoader(data, BATCH_SIZE, {_OWN}{options})))  # all samples, in every step",
+                "while True:\n    yield batch",
+            ]
+        elif taken:
+            each = [*self._comments("fetch"), f"yield {taken}"]
+            ids = ["for ids in epoch_order(len(data), epoch).split(BATCH_SIZE):", *indented(each)]
+            body = ["for epoch in itertools.count():", *indented(ids)]
         else:
-            self.copier.imports.add(Import("itertools"))
-            body = ["for epoch in itertools.count():"]
-            if taken:
-                body += indented([
-                    "for ids in epoch_order(len(data), epoch).split(BATCH_SIZE):",
-                    *indented([*self._comments("fetch"), f"yield {taken}"]),
-                ])  # fmt: skip
-            else:
-                body += indented([
-                    "order = epoch_order(len(data), epoch).tolist()",
-                    "# A generator of its own: the loader must not draw from the model's random numbers.",
-                    f"yield from DataLoader(data, BATCH_SIZE, sampler=order, {own}{workers})",
-                ])  # fmt: skip
+            each = [
+                "order = epoch_order(len(data), epoch).tolist()",
+                "# A generator of its own: the loader must not draw from the model's random numbers.",
+                f"yield from DataLoader(data, BATCH_SIZE, sampler=order, {_OWN}{options})",
+            ]
+            body = ["for epoch in itertools.count():", *indented(each)]
         doc = '    """Yield training batches without end, epoch after epoch."""'
-        train = "\n".join([f"def train_batches(data: Any) -> {from_data}:", doc, *indented(body)])
+        return "\n".join(["def train_batches(data: Any) -> Iterator[Any]:", doc, *indented(body)])
+
+    def _valid_batches(self) -> str:
+        ours = self.parts
         size = "VALID_BATCH_SIZE" if ours.valid_batch_size != ours.batch_size else "BATCH_SIZE"
-        if taken:
-            each = [f"for ids in torch.arange(len(data)).split({size}):", *indented([f"yield {taken}"])]
+        taken = self._taken()
+        if ours.reading.valid_pass:
+            body = [ours.reading.valid_pass]
+        elif taken:
+            body = [f"for ids in torch.arange(len(data)).split({size}):", *indented([f"yield {taken}"])]
         else:
-            each = [f"yield from DataLoader(data, {size}, {own}{workers})"]
+            body = [f"yield from DataLoader(data, {size}, {_OWN}{ours.reading.options})"]
         doc = '    """Yield the validation data in their own order."""'
-        valid = "\n".join([f"def valid_batches(data: Any) -> {from_data}:", doc, *indented(each)])
-        return f"{train}\n\n\n{valid}"
+        return "\n".join(["def valid_batches(data: Any) -> Iterator[Any]:", doc, *indented(body)])
+
+    def _taken(self) -> str:
+        """Return the expression that takes a batch by its ids; empty where a `DataLoader` reads."""
+        fetch = [block.source.fetch for block in self.parts.blocks if block.source.fetch]
+        return _TENSORS if fetch and self.parts.samples.saved else fetch[-1] if fetch else ""
 
     def _prepared(self) -> str:
         moved = self.parts.objective.calling.moved
@@ -234,6 +266,16 @@ class _Writer:
 
     def _evaluate(self) -> str:
         ours, metric = self.parts.objective, self.parts.metric
+        own = [f"values = {metric.validate}"] if metric.validate else []
+        if not self.parts.reading.has_valid:
+            self.copier.imports.add(Import("math"))
+            lines = [
+                "model.eval()",
+                *own,
+                "model.train()",
+                f'return float(values.get("loss", math.nan)), {metric.value}',
+            ]
+            return self._evaluation(lines, f"the validation loss, NaN where it is not known, and {metric.name}")
         inner = [
             "loss, output = loss_of(model, batch)" if self.scored else "loss = loss_of(model, batch)",
             f"target = {ours.calling.target}" if ours.calling.target else "",
@@ -253,15 +295,23 @@ class _Writer:
             *metric.start.split("\n"),
             "for batch in map(prepared, valid_batches(data)):",
             *indented([line for line in inner if line]),
+            *own,
             "model.train()",
             "valid_loss = loss_sum / loss_terms",
             f"return valid_loss, {metric.value}",
         ]
-        doc = f'    """Return the mean validation loss and {_article(metric.name)}."""'
-        if metric.name == "loss":
-            doc = '    """Return the mean validation loss, which is the metric, too."""'
+        what = f"the mean validation loss and {_article(metric.name)}"
+        if metric.name == "loss" and not own:
+            what = "the mean validation loss, which is the metric, too"
+        return self._evaluation([line for line in lines if line], what)
+
+    def _evaluation(self, lines: list[str], what: str) -> str:
+        """Return the function `evaluate`."""
+        if self.parts.metric.validate or self.parts.reading.valid_pass:
+            before = "random_state = torch.get_rng_state()  # evaluation must not move the training's random numbers"
+            lines = [before, *lines[:-1], "torch.set_rng_state(random_state)", lines[-1]]
         head = "@torch.no_grad()\ndef evaluate(model: nn.Module, data: Any) -> tuple[float, float]:"
-        return "\n".join([head, doc, *indented([line for line in lines if line])])
+        return "\n".join([head, f'    """Return {what}."""', *indented(lines)])
 
     def _main(self) -> str:
         ours = self.parts

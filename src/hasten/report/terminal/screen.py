@@ -16,6 +16,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
+from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
@@ -24,6 +25,7 @@ from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
 from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
 from hasten.report.terminal.task import task_view
+from hasten.report.terminal.task_check import task_check_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
 from hasten.report.terminal.trials import trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
@@ -59,6 +61,7 @@ class Screen:
         self._views: dict[type, Callable[[Any], None]] = {
             Machine: lambda record: self.print(machine_view(record)),
             TaskFacts: lambda record: self.print(task_view(record)),
+            TaskCheck: lambda record: self.print(task_check_view(record)),
             Profile: lambda record: self.print(profile_view(record, width=self.console.width)),
             Diagnosis: lambda record: self.print(diagnosis_view(record)),
             Trial: self._trial,

@@ -52,7 +52,9 @@ class BatchSize:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse batches that would hold the whole training set."""
+        """Refuse batches that somebody else makes, and those that would hold the whole training set."""
+        if (stream := recipe.subject.stream) is not None:
+            return f"{stream.reason}, so their size cannot be changed"
         size, samples = recipe.input.batch_size, recipe.subject.train_samples
         if samples is not None and size * self.factor > samples:
             return f"{self.factor} times {size} samples are more than the {samples} that there are"

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from hasten.base.seeds import preserved, seed_all
 from hasten.training.check.augmentation import check_augmentation, prepared
-from hasten.training.check.data import look, notes_on_workers
+from hasten.training.check.data import look, notes_on_batch_size, notes_on_workers
+from hasten.training.check.failure import with_batch
 from hasten.training.check.labels import check_labels
 from hasten.training.check.loss import check_gradient, check_loss, notes_on_loss
-from hasten.training.check.model import check_last_batch, fresh_model, trial_output
-from hasten.training.check.quality import check_metric, check_target
+from hasten.training.check.model import check_last_batch, check_output, fresh_model, trial_output
+from hasten.training.check.quality import check_metric, check_output_is_judged, check_target, check_validate
 from hasten.training.check.update import check_optimizer, check_step
 from hasten.training.metrics import Quality
 from hasten.training.recipe import baseline, counted, forward_of, training_of, validation_of
@@ -36,6 +37,7 @@ def check(task: Task) -> tuple[str, ...]:
         quality, forward = quality_of(task), forward_of(task)
         loss = forward.loss
         check_target(task, quality)
+        check_output_is_judged(task, quality)
         read = [look(training_of(task), "training")]
         if (given := validation_of(task)) is not None:
             read.append(look(given, "validation"))
@@ -43,17 +45,20 @@ def check(task: Task) -> tuple[str, ...]:
         model = fresh_model(task, forward.predict, train)
         optimizer = check_optimizer(task, model)
         model.eval()
-        notes: tuple[str, ...] = ()
         for seen in (train, *valid):
-            output = trial_output(model, forward.predict, seen)
-            check_labels(loss, output, seen)
-            value = check_loss(loss, output, seen)
-            if isinstance(quality, Quality) and quality.compares:
-                check_metric(quality, output, seen, getattr(loss, "class_dim", None))
-            if seen is train:
-                check_gradient(value, model)
+            with with_batch(seen.batch, seen.part):
+                output = trial_output(model, task, forward.predict, seen)
+                check_output(task, loss, output, seen)
+                check_labels(loss, output, seen)
+                value = check_loss(loss, output, seen)
+                if isinstance(quality, Quality) and quality.compares:
+                    check_metric(quality, output, seen, getattr(loss, "class_dim", None))
+                if seen is train:
+                    check_gradient(value, model)
+        check_validate(task, model, quality)
         check_last_batch(task, model, train)
-        check_augmentation(task, model, forward, read[0])
+        with with_batch(train.batch, train.part):
+            check_augmentation(task, model, forward, read[0])
 
         def closure() -> Tensor:
             optimizer.zero_grad()
@@ -62,5 +67,5 @@ def check(task: Task) -> tuple[str, ...]:
             return mean
 
         check_step(optimizer, closure)
-        notes += notes_on_loss(counted(baseline(task)).forward.loss)
-    return (*notes, *notes_on_workers(task.data))
+        notes = notes_on_loss(counted(baseline(task)).forward.loss)
+    return (*notes, *notes_on_batch_size(task, train), *notes_on_workers(task.data))

@@ -3,10 +3,11 @@
 import torch
 from torch import nn
 
+from hasten.base.errors import BadInput
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, changed_in_turn, size_of
 from hasten.training.check.data import Seen
-from hasten.training.check.failure import described, failure
+from hasten.training.check.failure import failure, with_batch
 from hasten.training.recipe import Forward
 from hasten.training.task import Task
 
@@ -17,11 +18,15 @@ def prepared(task: Task, seen: Seen) -> Batch:
     Raises:
         BadInput: if it fails on them.
     """
-    try:
-        return changed_in_turn(seen.batch, task.batch_transforms)
-    except Exception as error:
-        must = f"Task.batch_transforms must take the {seen.part} data, {described(seen.batch)}"
-        raise failure(must, error) from error
+    must = f"Task.batch_transforms must take a batch of the {seen.part} data and return it changed"
+    with with_batch(seen.batch, seen.part):
+        try:
+            batch = changed_in_turn(seen.batch, task.batch_transforms)
+        except Exception as error:
+            raise failure(must, error) from error
+        if batch is None:
+            raise BadInput(f"{must}; it returned None. Is a return missing?")
+    return batch
 
 
 def check_augmentation(task: Task, model: nn.Module, forward: Forward, seen: Seen) -> None:
@@ -44,8 +49,7 @@ def check_augmentation(task: Task, model: nn.Module, forward: Forward, seen: See
         forward.loss(forward.predict(model, batch), batch)
     except Exception as error:
         raise failure(
-            f"the training data after Task.augment must be prepared and learned from as without it; the samples are "
-            f"{described(seen.batch)}",
+            "the training data after Task.augment must be prepared and learned from as without it",
             error,
             "Augmentation must give what the model and the loss take.",
         ) from error

@@ -1,30 +1,32 @@
 """Checks of a data set alone: its length, the form of its samples, and that their values are finite."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import Batch, has_target, nbytes_of, select, stack, target_of, tensors_of
+from hasten.data.batch import Batch, has_target, nbytes_of, select, target_of, tensors_of, to_device
 from hasten.data.loading.gather import take, why_not
-from hasten.data.loading.given import Given, Samples, is_by_number
+from hasten.data.loading.given import Given, Samples, checked_length, is_by_number, length_of
 from hasten.data.loading.loaders import collated
 from hasten.data.loading.sample_randomness import changed_by_reading
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
-from hasten.data.tree import is_record
-from hasten.training.check.failure import failure
-from hasten.training.task import Data
+from hasten.training.check.failure import described, failure, with_batch
+from hasten.training.task import Data, Task
 
 TRIAL = 2  # samples: enough to tell a mean from a sum, few enough for a large model
 _LOOK_S = 0.5
 _CHUNK_BYTES = 2**25
 _SINGLE = 64  # samples read one by one
+_HOW_TO_COLLATE = """ Or make the batch yourself:
+    def collate(samples):
+        return torch.stack([sample[0] for sample in samples]), ...
+    Data(..., collate=collate)"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def look(given: Given, part: str) -> Seen:
     if isinstance(given, Stream):
         return _first_batch(given, part)
     dataset = given.dataset
-    size = _length(dataset, part)
+    drawn = checked_length(given, part)
+    size = length_of(dataset) or drawn  # a sampler may draw fewer samples, or some several times
     first = _read(given, torch.arange(min(TRIAL, size)), part)
     gathers = given.collate is default_collate and why_not(dataset) is None
     if gathers:
@@ -90,10 +93,19 @@ def _first_batch(stream: Stream, part: str) -> Seen:
         raise
     except Exception as error:
         raise failure(f"the first batch of the {part} data must be readable", error) from error
+    batch = _here(batch, part, f"the {part} data")
     ids = torch.arange(samples_in(batch))
     _check_finite(batch, ids, part)
     targets = target_of(batch) if has_target(batch) else torch.empty(0)
     return Seen(part=part, batch=batch, size=None, ids=ids, targets=targets)
+
+
+def notes_on_batch_size(task: Task, train: Seen) -> tuple[str, ...]:
+    """Return what to know of a batch size that was asked for and that the training data are too few for."""
+    size = task.batch_size
+    if size is None or train.size is None or size <= train.size or not task.has_batch_size:
+        return ()
+    return (f"batch_size is {size} and there are {train.size} training samples: each update uses all of them.",)
 
 
 def notes_on_workers(data: Data) -> tuple[str, ...]:
@@ -113,78 +125,49 @@ def _spread(ids: Tensor, size: int) -> Iterator[Tensor]:
     return (ids[first::parts] for first in range(parts))
 
 
-def _length(dataset: Dataset[Any], part: str) -> int:
-    try:
-        size = len(dataset)  # type: ignore[arg-type]
-    except (TypeError, NotImplementedError) as error:
-        raise failure(f"the {part} data must have a length", error, "Give the data set a __len__.") from error
-    if size == 0:
-        raise BadInput(f"the {part} data must hold at least one sample; found none.")
-    return size
-
-
 def _read(given: Samples, ids: Tensor, part: str) -> Batch:
-    """Return samples as one batch, reading them one by one as torch's loader does."""
-    dataset = given.dataset
-    if given.collate is not default_collate or not _is_row(dataset, ids, part):
-        return _collated(given, ids, part)
-    samples: list[tuple[Tensor, ...]] = []
+    """Return samples as one batch, reading them one by one, as torch's loader does in most cases."""
+    samples: list[Any] = []
     for index in ids.tolist():
         try:
-            sample = dataset[index]
+            samples.append(given.dataset[index])
         except Exception as error:
             raise failure(f"sample {index} of the {part} data must be readable", error) from error
-        samples.append(_tensors(sample, index, part))
-        first, shapes = ([tuple(tensor.shape) for tensor in tensors] for tensors in (samples[0], samples[-1]))
-        if shapes != first:
+    own = given.collate is not default_collate
+    maker = "your collate function" if own else "torch's default collate function"
+    try:
+        batch = collated(given.collate(samples))
+    except Exception as error:
+        if not own:
+            _check_shapes(samples, ids, part)
+        raise failure(
+            f"{maker} must make a batch of {len(samples)} samples of the {part} data",
+            error,
+            f"Sample {ids[0]} is {described(samples[0])}.{'' if own else _HOW_TO_COLLATE}",
+        ) from error
+    return _here(batch, part, maker)
+
+
+def _check_shapes(samples: Sequence[Any], ids: Tensor, part: str) -> None:
+    """Raise if samples cannot be stacked since their tensors have other shapes."""
+    first = described(samples[0])
+    for index, sample in zip(ids.tolist(), samples, strict=True):
+        if (found := described(sample)) != first:
             raise BadInput(
                 f"all samples of the {part} data must have the same shapes, since they are stacked to a batch; found "
-                f"{_listed(first)} in sample {ids[0]} and {_listed(shapes)} in sample {index}. Crop or pad them."
+                f"{first} in sample {ids[0]} and {found} in sample {index}. Crop or pad them.{_HOW_TO_COLLATE}"
             )
-    return stack(samples)
 
 
-def _is_row(dataset: Dataset[Any], ids: Tensor, part: str) -> bool:
-    """Return whether a sample is a plain row, or meant as one: a tuple, or nothing that can be collated as it is."""
-    index = int(ids[0])
+def _here(batch: Batch, part: str, maker: str) -> Batch:
+    """Return a batch in the memory of the host, where this check runs."""
+    if batch is None:
+        raise BadInput(f"{maker} must make a batch; it returned None. Is a return missing?")
     try:
-        sample = dataset[index]
+        return to_device(batch, "cpu")
     except Exception as error:
-        raise failure(f"sample {index} of the {part} data must be readable", error) from error
-    if isinstance(sample, (tuple, list)):
-        return not any(isinstance(value, (Mapping, tuple, list, str)) for value in sample) and len(sample) > 1
-    return not (isinstance(sample, (Tensor, np.ndarray, Mapping)) or is_record(sample))
-
-
-def _collated(given: Samples, ids: Tensor, part: str) -> Batch:
-    read: list[Any] = []
-    for index in ids.tolist():
-        try:
-            read.append(given.dataset[index])
-        except Exception as error:
-            raise failure(f"sample {index} of the {part} data must be readable", error) from error
-    try:
-        return collated(given.collate(read))
-    except Exception as error:
-        must = f"the collate function must make a batch of {len(read)} samples of the {part} data"
-        raise failure(must, error) from error
-
-
-def _tensors(sample: object, index: int, part: str) -> tuple[Tensor, ...]:
-    """Return a sample as tensors: also numbers and arrays, which torch's loader makes into tensors."""
-    must = f"a sample must be a tuple of tensors, the inputs first and the target last; sample {index} of the {part}"
-    if not isinstance(sample, (tuple, list)):
-        raise BadInput(f"{must} data is {type(sample).__name__}. Return (input, target) from its __getitem__.")
-    if len(sample) < 2:
-        raise BadInput(f"{must} data has {len(sample)} of them. Add the target.")
-    tensors: list[Tensor] = []
-    for column, value in enumerate(sample):
-        # A tensor, or what torch's loader makes into one.
-        if not isinstance(value, (Tensor, int, float, np.ndarray, np.generic)):
-            name = _column(column, len(sample))
-            raise BadInput(f"{must} data holds {type(value).__name__} as {name}. Make it a tensor.")
-        tensors.append(default_collate([value])[0])
-    return tuple(tensors)
+        with with_batch(batch, part):
+            raise failure(f"the {part} batch must hold values that can be copied to another device", error) from error
 
 
 def _check_finite(batch: Batch, ids: Tensor, part: str) -> None:
@@ -203,10 +186,6 @@ def _check_finite(batch: Batch, ids: Tensor, part: str) -> None:
             f"{_column(column, len(tensors))}{where}; {len(wrong)} such values in {len(ids)} samples. "
             "Fill or remove what is missing."
         )
-
-
-def _listed(shapes: list[tuple[int, ...]]) -> str:
-    return " and ".join(map(str, shapes))
 
 
 def _column(position: int, count: int) -> str:

@@ -1,8 +1,14 @@
-"""An error in a person's own code as one message."""
+"""What is wrong with a task as one message: an error in a person's own code, and the batch that it was found with."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from hasten.base.errors import BadInput
-from hasten.base.user_code import user_location
+from hasten.base.user_code import message_of, user_location
+from hasten.data.batch import Batch
 from hasten.data.batch_text import in_line
+from hasten.data.batch_tree import tree_text
+from hasten.data.loading.streams import samples_in
 
 
 def failure(must: str, error: Exception, advice: str = "") -> BadInput:
@@ -15,8 +21,27 @@ def failure(must: str, error: Exception, advice: str = "") -> BadInput:
     """
     location = user_location(error)
     position = f" ({location})" if location else ""
-    found = str(error).strip().split("\n")[0].rstrip(".")
-    return BadInput(f"{must}; found {type(error).__name__}: {found}{position}. {advice}".rstrip())
+    return BadInput(f"{must}; found {message_of(error)}{position}. {advice}".rstrip())
+
+
+@contextmanager
+def with_batch(batch: Batch, part: str) -> Generator[None]:
+    """Add what the batch looks like to the message of a `BadInput` that is raised inside.
+
+    Args:
+        batch: that the body works with.
+        part: "training" or "validation".
+    """
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{error}\n{batch_text(batch, part)}") from error
+
+
+def batch_text(batch: Batch, part: str) -> str:
+    """Return a batch as lines: how many samples it has, and its leaves."""
+    size = samples_in(batch)
+    return tree_text(batch, f"The {part} batch, {size} sample{'s' * (size != 1)}")
 
 
 def described(value: object) -> str:

@@ -32,8 +32,6 @@ def check_labels(loss: LossFunction, output: Any, seen: Seen) -> None:
             f"{name} needs one tensor of labels; found {kind_of(target)} as the target of the {seen.part} data. Give "
             "Task(objective=function of (model, batch) that returns the loss), or return the labels as the target."
         )
-    if not isinstance(output, Tensor):
-        raise BadInput(f"{name} needs one tensor of class scores from the model; found {described(output)}.")
     if isinstance(loss, CrossEntropy) and target.is_floating_point() and target.shape == output.shape:
         _check_probabilities(output, loss, seen)
         return
@@ -61,7 +59,10 @@ def _out_of_range(labels: Tensor, wrong: Tensor, classes: int, seen: Seen) -> Ba
     value = int(labels[tuple(places[0])])
     from_one = int(labels.min()) == 1 and int(labels.max()) == classes
     advice = (
-        "They start from 1: subtract 1."
+        "For two classes give the model two scores, or Task(loss=torch.nn.BCEWithLogitsLoss()) and targets of floats "
+        "in the shape of the output."
+        if classes == 1
+        else "They start from 1: subtract 1."
         if from_one
         else "Correct the labels or the model's last layer, or pass loss=hasten.CrossEntropy(ignore_index=...) if this "
         "label means that there is none."
@@ -88,7 +89,7 @@ def _check_probabilities(output: Tensor, loss: CrossEntropy, seen: Seen) -> None
 def _wrong_dtype(name: str, output: Tensor, target: Tensor, part: str) -> BadInput:
     dtype = str(target.dtype).removeprefix("torch.")
     found = f"{name} needs labels of dtype int64; found {dtype} in the {part} data"
-    if bool((target == target.round()).all()):
+    if not target.is_floating_point() or bool((target == target.round()).all()):
         return BadInput(f"{found}. Convert them with .long().")
     return BadInput(
         f"{found}, {described(target)}, with values between whole numbers: soft labels (class probabilities), or "

@@ -1,18 +1,22 @@
 """Checks of the loss: a finite scalar, the mean over the examples, with a gradient."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from hasten.base.errors import BadInput
-from hasten.data.batch import Batch, has_target, select, size_of, target_of, unsplittable
+from hasten.data.batch import Batch, has_target, select, size_of, target_of, unsplittable, with_target
 from hasten.training.additivity import has_samples, rows_of
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import Loss, LossFunction, OfMean, OfReturned
+from hasten.training.output import compared
 
 _ROWS = 8
+_ONE_NUMBER = "the loss must be one number, a tensor without dimensions"
 
 
 def check_loss(loss: LossFunction, output: Any, seen: Seen) -> Loss:
@@ -70,20 +74,89 @@ def check_gradient(value: Loss, model: nn.Module) -> None:
 def _value(loss: LossFunction, output: Any, batch: Batch) -> Loss:
     shapes = f"output {described(output)}, target {described(target_of(batch)) if has_target(batch) else 'none'}"
     try:
+        if isinstance(loss, OfMean):
+            _check_mean_returned(loss.returned(output, batch), shapes)
+        elif isinstance(loss, OfReturned):
+            _check_returned(loss.read(output))
         value = loss(output, batch)
     except BadInput:
         raise
     except Exception as error:
-        raise failure(f"the loss must take what the model gives and the target ({shapes})", error) from error
+        must = f"the loss must take what the model gives and the target ({shapes})"
+        called = "It is called as loss(output, target)." if isinstance(loss, OfMean) else ""
+        raise failure(must, error, _repair(loss, output, batch) or called) from error
     if not isinstance(value, Loss):
         raise BadInput(f"a LossFunction must return a hasten.Loss; found {type(value).__name__}.")
-    if not isinstance(value.sum, Tensor) or value.sum.ndim != 0:
-        found = f"shape {tuple(value.sum.shape)}" if isinstance(value.sum, Tensor) else type(value.sum).__name__
-        raise BadInput(
-            f"the loss must be one number, a tensor without dimensions; found {found} ({shapes}). "
-            "Take the mean over the examples."
-        )
+    if not _is_scalar(value.sum):
+        raise BadInput(f"{_ONE_NUMBER}; found {_kind(value.sum)} ({shapes}). Take the mean over the examples.")
     return value
+
+
+def _check_mean_returned(mean: object, shapes: str) -> None:
+    """Raise if what a loss of (output, target) returned is no scalar tensor."""
+    if _is_scalar(mean):
+        return
+    if isinstance(mean, Tensor):
+        advice = "Take the mean over the examples."
+    elif mean is None:
+        advice = "Is a return missing?"
+    elif isinstance(mean, (tuple, Mapping)):
+        advice = (
+            "Return (mean, count) or a dict of named losses from an objective:\n    def objective(model, batch):\n"
+            '        return {"one": ..., "other": ...}\n    Task(..., objective=objective)'
+        )
+    else:
+        advice = "Return the tensor itself, without .item() or float()."
+    raise BadInput(f"{_ONE_NUMBER}; found {_kind(mean)} ({shapes}). {advice}")
+
+
+def _check_returned(found: object) -> None:
+    """Raise if what an objective returned is no loss."""
+    if isinstance(found, Loss):
+        return
+    terms: list[object] = [found]
+    if isinstance(found, Mapping):
+        terms = list(cast(Mapping[str, object], found).values())
+    elif isinstance(found, tuple) and len(found) == 2 and (_is_scalar(found[1]) or isinstance(found[1], int | float)):
+        terms = [found[0]]
+    if terms and all(map(_is_scalar, terms)):
+        return
+    hint = " Is a return missing?" if found is None else ""
+    hint = " Take the mean over the samples." if isinstance(found, Tensor) else hint
+    raise BadInput(
+        "Task.objective must return its loss: a tensor without dimensions, (mean, count), a dict of named tensors "
+        f"without dimensions, or a hasten.Loss; found {_kind(found)}.{hint}"
+    )
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, Tensor) and value.ndim == 0
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"shape {tuple(value.shape)}"
+    return "None" if value is None else described(value)
+
+
+def _repair(loss: LossFunction, output: Any, batch: Batch) -> str:
+    """Return how the target must be changed for the loss to work, found by trying; empty where nothing was found."""
+    scores = compared(output)
+    if not isinstance(scores, Tensor) or not has_target(batch) or not isinstance(target := target_of(batch), Tensor):
+        return ""
+    changes: dict[str, Callable[[], Tensor]] = {
+        f".to({scores.dtype})": lambda: target.to(scores.dtype),
+        ".long()": target.long,
+        ".unsqueeze(-1)": lambda: target.unsqueeze(-1),
+        ".squeeze(-1)": lambda: target.squeeze(-1),
+        f".unsqueeze(-1).to({scores.dtype})": lambda: target.unsqueeze(-1).to(scores.dtype),
+    }
+    for written, change in changes.items():
+        with suppress(Exception), torch.no_grad():
+            changed = change()
+            loss(output, with_target(batch, changed))
+            return f"It takes target{written}: convert the targets in the data set."
+    return ""
 
 
 def _check_broadcast(loss: OfMean, output: Any, seen: Seen) -> None:

@@ -6,21 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, HastenError
 from hasten.base.seeds import seed_all
-from hasten.data.batch import Batch, inputs_of, select, size_of, tensors_of
+from hasten.base.user_code import user_location
+from hasten.data.batch import Batch, has_target, inputs_of, select, target_of, tensors_of
 from hasten.data.loading.streams import Stream
+from hasten.data.tree import leaves_of
+from hasten.training.check.call import call_text, repair_of_call, repair_of_output
 from hasten.training.check.data import Seen
-from hasten.training.check.failure import described, failure
+from hasten.training.check.failure import described, failure, with_batch
 from hasten.training.lazy import initialize_lazy
+from hasten.training.loss import ClassLoss, LossFunction, SquaredError
+from hasten.training.output import compared
 from hasten.training.recipe import call_model, training_of
 from hasten.training.task import Task
 
-_HOW_TO_CALL = """Say how the model is called:
-    def predict(model, batch):
-        return model(batch[0])  # or batch["name"], whatever it takes
-    Task(..., predict=predict)
-or, where the model computes its loss, Task(..., loss="model"). Or: """
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -41,7 +41,8 @@ def fresh_model(task: Task, predict: Callable[[nn.Module, Batch], Any], seen: Se
     try:
         initialize_lazy(model, predict, lambda: seen.batch)
     except Exception as error:
-        raise failure("the model's lazy layers must take the data", error) from error
+        with with_batch(seen.batch, seen.part):
+            raise failure("the model's lazy layers must take the data", error) from error
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise BadInput(
             f"the model must have parameters to train; found none with requires_grad in {type(model).__name__}."
@@ -50,6 +51,12 @@ def fresh_model(task: Task, predict: Callable[[nn.Module, Batch], Any], seen: Se
 
 
 def _built(task: Task) -> nn.Module:
+    if isinstance(task.model, nn.Module):
+        name = type(task.model).__name__
+        raise BadInput(
+            f"Task.model must be a function that builds a new model at each call; found a {name}, already built.\n"
+            f"    Task(..., model=lambda: {name}(...))"
+        )
     seed_all(task.seed)
     try:
         model = task.model()
@@ -70,14 +77,19 @@ def _built(task: Task) -> nn.Module:
             f"Task.model returned a TorchScript module ({type(model).__name__}), whose layers cannot be looked at or "
             "changed. Return the Python module that it was made from."
         )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise BadInput(
+                f"Task.model must return a model with values; {name!r} is on the meta device. Build it on the CPU."
+            )
     return model
 
 
-def trial_output(model: nn.Module, predict: Callable[[nn.Module, Batch], Any], seen: Seen) -> Any:
+def trial_output(model: nn.Module, task: Task, predict: Callable[[nn.Module, Batch], Any], seen: Seen) -> Any:
     """Return the model's output for the first samples.
 
     Raises:
-        BadInput: if the model fails; names the layer, what came into it, and what the batch looks like.
+        BadInput: if the model fails; names the layer and what came into it, or how the model was called.
     """
     inside: list[tuple[str, nn.Module, Any]] = []
     names = {module: name for name, module in model.named_modules()}
@@ -96,30 +108,67 @@ def trial_output(model: nn.Module, predict: Callable[[nn.Module, Batch], Any], s
     ]
     try:
         return predict(model, seen.batch)
+    except HastenError:
+        raise
     except Exception as error:
-        raise _does_not_fit(error, model, inside, seen) from error
+        raise _does_not_fit(error, model, inside, task, seen) from error
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _does_not_fit(error: Exception, model: nn.Module, inside: list[tuple[str, nn.Module, Any]], seen: Seen) -> BadInput:
-    name, layer, inputs = inside[-1] if inside else ("", model, inputs_of(seen.batch))
-    shown = type(layer).__name__ if any(layer.children()) else repr(layer)
-    what = f"the layer {name!r}, {shown}," if name else f"the model, {shown},"
-    hint = "Convert the data with .float(). " if any(map(_is_double, tensors_of(inputs_of(seen.batch)))) else ""
-    if not name and isinstance(error, TypeError):
-        hint = _HOW_TO_CALL
-    return failure(
-        f"the model must take the data; {what} failed on {described(inputs)}, where the batch of {size_of(seen.batch)} "
-        f"samples of the {seen.part} data has the inputs {described(inputs_of(seen.batch))}",
-        error,
-        f"{hint}Change that layer, or the shape of the data.",
-    )
+def _does_not_fit(
+    error: Exception, model: nn.Module, inside: list[tuple[str, nn.Module, Any]], task: Task, seen: Seen
+) -> BadInput:
+    """Return the error that says what failed: a layer, the model as it was called, or the task's own function."""
+    called = call_text(task, seen.batch)
+    if not inside:
+        what = "the loss, (mean, count) or a dict of named losses" if task.objective is not None else "the output"
+        return failure(f"{called} must return {what} for the {seen.part} batch", error)
+    name, layer, inputs = inside[-1]
+    advice = f"{_hint(seen)}Change that layer, or the shape of the data."
+    if name:
+        shown = type(layer).__name__ if any(layer.children()) else repr(layer)
+        must = f"the model must take the {seen.part} data; the layer {name!r}, {shown}, failed on {described(inputs)}"
+        return failure(must, error, advice)
+    if isinstance(error, TypeError) and not user_location(error):
+        advice = repair_of_call(task, model, seen.batch)
+    shown = type(model).__name__ if any(model.children()) else repr(model)
+    must = f"the model must take the {seen.part} data; {shown}, called as {called}, failed on {described(inputs)}"
+    return failure(must, error, advice)
+
+
+def _hint(seen: Seen) -> str:
+    return "Convert the data with .float(). " if any(map(_is_double, tensors_of(inputs_of(seen.batch)))) else ""
 
 
 def _is_double(value: Tensor) -> bool:
     return value.is_floating_point() and value.element_size() == 8
+
+
+def check_output(task: Task, loss: LossFunction, output: Any, seen: Seen) -> None:
+    """Raise if a loss of hasten's own cannot compare the output with the target: it takes one tensor.
+
+    Raises:
+        BadInput: with the lines that pick the tensor, or give it the shape of the target.
+    """
+    if not isinstance(loss, ClassLoss | SquaredError):
+        return
+    name, found = "mse" if isinstance(loss, SquaredError) else "the loss over classes", compared(output)
+    if not isinstance(found, Tensor):
+        path = next((path for path, leaf in leaves_of(output) if isinstance(leaf, Tensor)), None)
+        advice = "Is a return missing in its forward?" if output is None else "Return it from forward."
+        raise BadInput(
+            f"{name} compares one tensor with the target; the model returned {described(output)}. "
+            + (advice if path is None else repair_of_output(task, seen.batch, path))
+        )
+    target = target_of(seen.batch) if has_target(seen.batch) else None
+    if isinstance(loss, SquaredError) and isinstance(target, Tensor) and target.shape == found.shape[:-1]:
+        raise BadInput(
+            f"mse needs output and target of one shape; found {tuple(found.shape)} from the model and "
+            f"{tuple(target.shape)} in the data, which would be compared each with all. "
+            + repair_of_output(task, seen.batch, ".squeeze(-1)")
+        )
 
 
 def check_last_batch(task: Task, model: nn.Module, seen: Seen) -> None:

@@ -1,16 +1,20 @@
 """Checks of the metric and of its target."""
 
 import math
+from time import perf_counter
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from hasten.base.errors import BadInput
+from hasten.base.user_code import user_location
 from hasten.data.batch import has_target, size_of, target_of
+from hasten.data.loading.sample_randomness import restored
 from hasten.training.check.data import Seen
 from hasten.training.check.failure import described, failure
 from hasten.training.loss import class_dimension
-from hasten.training.metrics import OVER_CLASSES, NamedQuality, Quality
+from hasten.training.metrics import METRICS, OVER_CLASSES, NamedQuality, Quality
 from hasten.training.output import compared
 from hasten.training.task import Task
 
@@ -26,6 +30,26 @@ _RANGE = {
 }
 _IN_PERCENT = ("accuracy", "f1", "auroc")
 _JUDGED = 16
+_OTHER_METRIC = "Choose another metric, or give more data."
+_TRIED_S = 1.0
+_HOW_TO_VALIDATE = """Its form:
+    def validate(model):
+        return {{{name!r}: 0.9}}
+    Task(..., validate=validate, metric={name!r})"""
+
+
+def check_output_is_judged(task: Task, quality: Quality | NamedQuality) -> None:
+    """Raise if a metric by name needs an output, and the task's objective returns a loss in its place.
+
+    Raises:
+        BadInput: names the metric.
+    """
+    if task.objective is not None and isinstance(quality, Quality) and quality.name in METRICS and quality.compares:
+        raise BadInput(
+            f"the metric {quality.name!r} judges the model's output, and Task.objective returns a loss. Leave the "
+            "metric out (it is then the validation loss), or evaluate the model yourself:\n    def validate(model):\n"
+            f"        return {{{quality.name!r}: ...}}\n    Task(..., validate=validate, metric={quality.name!r})"
+        )
 
 
 def check_target(task: Task, quality: Quality | NamedQuality) -> None:
@@ -92,7 +116,9 @@ def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | Non
         quality.value(0.0)
     except Exception as error:
         few = f" The {seen.part} data have {size} sample{'s' * (size > 1)}." if size < _JUDGED else ""
-        raise failure(must, error, f"Choose another metric, or give more data.{few}") from error
+        own = not quality.takes_scores
+        advice = "It is called as metric(output, target) and must return one number." if own else _OTHER_METRIC
+        raise failure(must, error, f"{advice}{few}") from error
     if quality.name == "auroc" and seen.part == "validation" and len(seen.ids) == seen.size:
         labels = seen.targets.unique()
         if len(labels) < 2:
@@ -100,3 +126,41 @@ def check_metric(quality: Quality, output: Any, seen: Seen, class_dim: int | Non
                 f"auroc is not defined where all labels are the same; every label of the validation data is "
                 f"{int(labels[0])}. Choose another metric, or add samples of other classes."
             )
+
+
+class _EnoughError(BaseException):
+    """Leaves an evaluation of the person's own; no error, so that its `except Exception` does not catch it."""
+
+
+def check_validate(task: Task, model: nn.Module, quality: Quality | NamedQuality) -> None:
+    """Raise if `Task.validate` fails, or does not return the metric. It runs once, for about a second at most.
+
+    An evaluation that takes longer is left at the next call of the model. What it changes in its own objects is undone.
+
+    Raises:
+        BadInput: says what it returned, or where it failed.
+    """
+    if task.validate is None or not isinstance(quality, NamedQuality):
+        return
+    end = perf_counter() + _TRIED_S
+
+    def leave(*_: Any) -> None:
+        if perf_counter() > end:
+            raise _EnoughError
+
+    handle = model.register_forward_pre_hook(leave)
+    try:
+        with restored(task.validate), torch.no_grad():
+            values = task.validate(model)
+    except _EnoughError:
+        return
+    except Exception as error:
+        must = "Task.validate must evaluate the model and return {name: value}"
+        form = "" if user_location(error) else _HOW_TO_VALIDATE.format(name=quality.name)
+        raise failure(must, error, form) from error
+    finally:
+        handle.remove()
+    try:
+        quality.of(values)
+    except BadInput as error:
+        raise BadInput(f"{error} {_HOW_TO_VALIDATE.format(name=quality.name)}") from error

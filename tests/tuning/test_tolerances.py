@@ -7,6 +7,7 @@ import pytest
 from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe, baseline
 from hasten.tuning import rounding
+from hasten.tuning.budget import Budget, now_s
 from hasten.tuning.exact import exact_gate, trace
 from hasten.tuning.gates import Reference, judge, steps_of
 from hasten.tuning.rounding import states_of
@@ -47,6 +48,13 @@ def test_rounding_compares_3_batches_at_the_start_and_after_20_steps(monkeypatch
     reference.__dict__["states"] = states
     assert judge(recipe, Guarantee.ROUNDING, reference).passed
     assert len(observed) == 1 + 2 * 3 * 3  # float64 is tried once; 2 states, 3 batches, 3 sessions
+
+
+def test_everything_ends_within_one_and_a_half_times_the_budget() -> None:
+    budget = Budget(10.0, started_s=100.0)
+    assert budget.hard_stop_s == 115.0
+    assert Budget(10.0, started_s=now_s()).holds(14.9)
+    assert not Budget(10.0, started_s=now_s()).holds(15.1)
 
 
 def test_the_time_of_a_gate_is_planned_by_its_steps() -> None:

@@ -1,0 +1,183 @@
+"""An ejected script reads data as its task does: loaders as they are, streams, collate, the person's own evaluation."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hasten.base.errors import Refused
+from hasten.pipeline.eject.ejecting import eject
+from hasten.tasks.loading import load_task
+from hasten.techniques.applying import plan_of
+from hasten.training.task import Stop, Task
+
+sys.path.append(str(Path(__file__).parent.parent / "contract"))
+from contract_tasks import machine
+from ejected import assert_same, clean, run_scripts
+
+TASKS = '''
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, WeightedRandomSampler
+
+from hasten import Data, Stop, Task, Update
+
+
+class Streamed(IterableDataset):
+    """Samples in another order in each pass."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __iter__(self):
+        for i in torch.randperm(len(self.x)).tolist():
+            yield self.x[i], self.y[i]
+
+
+def joined(samples):
+    x, y = zip(*samples)
+    return torch.stack(x) * 2, torch.stack(y)
+
+
+def columns(start, stop):
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    return x[start:stop], (x.sum(1) > 0).long()[start:stop]
+
+
+def batches():
+    x, y = columns(0, 50)
+    for start in range(0, 50, 10):
+        yield x[start : start + 10], y[start : start + 10]
+
+
+def model():
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 2))
+
+
+def share_of_ones(net):
+    return {"ones": float(net(columns(50, 60)[0]).argmax(1).float().mean()), "loss": 0.5}
+
+
+UPDATE = Update(optimizer=torch.optim.Adam, lr=1e-2)
+STOP = Stop(steps=50, evaluate_every=7)
+
+
+def shuffled():
+    train = TensorDataset(*columns(0, 50))
+    valid = TensorDataset(*columns(50, 60))
+    return Task(
+        name="shuffled",
+        data=Data(train=DataLoader(train, batch_size=8, shuffle=True), valid=DataLoader(valid, batch_size=4)),
+        model=model,
+        update=UPDATE,
+        stop=STOP,
+    )
+
+
+def weighted():
+    train = TensorDataset(*columns(0, 50))
+    sampler = WeightedRandomSampler(torch.linspace(0.1, 1, 50), 40)
+    return Task(
+        name="weighted",
+        data=Data(
+            train=DataLoader(train, batch_size=16, sampler=sampler, drop_last=True, collate_fn=joined),
+            valid=TensorDataset(*columns(50, 60)),
+        ),
+        model=model,
+        update=UPDATE,
+        stop=STOP,
+    )
+
+
+def streamed():
+    return Task(
+        name="streamed",
+        data=Data(
+            train=Streamed(*columns(0, 50)), valid=TensorDataset(*columns(50, 60)), collate=joined, steps_per_epoch=5
+        ),
+        model=model,
+        update=UPDATE,
+        batch_size=8,
+        stop=STOP,
+    )
+
+
+def given():
+    return Task(
+        name="given",
+        data=Data(train=batches, steps_per_epoch=5),
+        model=model,
+        update=UPDATE,
+        validate=share_of_ones,
+        metric="ones",
+        higher_is_better=True,
+        stop=STOP,
+    )
+
+
+def judged():
+    valid = TensorDataset(*columns(50, 60))
+    return Task(
+        name="judged",
+        data=Data(train=TensorDataset(*columns(0, 50)), valid=DataLoader(valid, batch_size=4, shuffle=True)),
+        model=model,
+        update=UPDATE,
+        validate=share_of_ones,
+        metric="ones",
+        higher_is_better=True,
+        batch_size=8,
+        stop=STOP,
+    )
+
+
+def inner():
+    held = TensorDataset(*columns(50, 60))
+    return Task(
+        name="inner",
+        data=Data(train=TensorDataset(*columns(0, 50))),
+        model=model,
+        validate=lambda net: {"ones": float(net(held.tensors[0]).argmax(1).float().mean())},
+        metric="ones",
+        higher_is_better=True,
+        batch_size=8,
+        stop=STOP,
+    )
+'''
+PLANS = {"shuffled": ["centralize"], "weighted": ["clip_norm"], "streamed": [], "given": [], "judged": []}
+
+
+def task_of(name: str, folder: Path) -> Task:
+    file = folder / "my_task.py"
+    file.write_text(TASKS)
+    return load_task(f"{file}:{name}")
+
+
+def test_every_form_of_data_is_written_out_with_the_same_losses(tmp_path: Path) -> None:
+    tasks = {name: task_of(name, tmp_path) for name in PLANS}
+    plans = {name: plan_of(name, techniques) for name, techniques in PLANS.items()}
+    run_scripts(*((tmp_path / name, eject(task, plans[name], machine())) for name, task in tasks.items()))
+    for name, task in tasks.items():
+        assert_same(tmp_path / name, task, plans[name], machine(), bits=True)
+    clean(*(tmp_path / name / "train.py" for name in tasks))
+
+
+def test_techniques_that_read_by_number_or_ahead_are_left_out_of_a_loader(tmp_path: Path) -> None:
+    plan = plan_of("shuffled", ["batched_gather", "prefetch", "centralize"])
+    found = eject(task_of("shuffled", tmp_path), plan, machine())
+    assert {one.technique for one in found.left_out} == {"batched_gather", "prefetch"}
+    assert all("your data make their own batches here" in note for note in found.notes)
+    assert "yield from data\n" in found.text
+    assert "centralize" in found.text
+
+
+def test_an_evaluation_that_holds_its_own_data_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="it uses held, a TensorDataset made outside of it"):
+        eject(task_of("inner", tmp_path), plan_of("inner", ()), machine())
+
+
+def test_an_epoch_without_a_known_length_is_refused(tmp_path: Path) -> None:
+    task = task_of("given", tmp_path)
+    endless = replace(task, data=replace(task.data, steps_per_epoch=None), stop=Stop(steps=9, evaluate_every=3))
+    with pytest.raises(Refused, match=r"Give Data\(steps_per_epoch=\.\.\.\)"):
+        eject(endless, plan_of("given", ()), machine())

@@ -1,0 +1,327 @@
+"""What is said where a measurement, a proof or a comparison cannot be had."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import torch
+from torch import nn
+
+from hasten import Data, Stop, Task
+from hasten.base.errors import BadInput, Refused
+from hasten.base.records.card import Card
+from hasten.base.records.comparison import NoiseFloor
+from hasten.base.records.record import Interval
+from hasten.base.records.trial import Gate, Trial, Verdict
+from hasten.base.stages import Guarantee
+from hasten.training.recipe import Recipe, baseline
+from hasten.tuning import context, convergence, experiment, messages, selection
+from hasten.tuning.bench import Bench
+from hasten.tuning.budget import OutOfTime
+from hasten.tuning.context import Laboratory, bench_of, measured_noise, open_laboratory
+from hasten.tuning.experiment import blank, proven
+from hasten.tuning.float64 import in_float64, to_single, with_own_tensors
+from hasten.tuning.gates import Reference, judge
+from hasten.tuning.learning_curve import Course
+from hasten.tuning.reference_step import NoReference
+from hasten.tuning.run_cache import Trainings
+from hasten.tuning.tune import _about_noise, _confirmed, tune
+
+from planted import MACHINE, AnotherPath, NoPause, NoPauseConflicting, Nothing, Planted, Refuses, card, small_task
+
+pytestmark = pytest.mark.usefixtures("planted")
+
+ONE, PATH = NoPause(), AnotherPath()
+
+
+def laboratory(**task: Any) -> Laboratory:
+    lab = open_laboratory(baseline(small_task(**task)), MACHINE, budget_s=100.0)
+    lab.step_s, lab.pair_s = 0.02, 0.1
+    return lab
+
+
+# Benches
+
+
+def test_a_step_of_a_stream_advances_by_its_batch() -> None:
+    x, y = torch.randn(8, 6), torch.zeros(8, dtype=torch.int64)
+    batches = [(x[:4], y[:4]), (x[4:], y[4:])]
+    data = Data(train=lambda: iter(batches), valid=small_task().data.valid)
+    plain = small_task()
+    recipe = baseline(Task(name="t", data=data, model=plain.model, update=plain.update, stop=Stop(steps=20)))
+    assert Bench(recipe).samples_per_step == 4
+
+
+def test_a_watched_step_is_one_step_and_is_taken_back() -> None:
+    bench = Bench(baseline(small_task()))
+    before = [parameter.detach().clone() for parameter in bench.run.parameters]
+    seen = bench.watched_step()
+    assert len([call for call in seen.products if call.name == "aten::addmm"]) == 2, "two layers, once"
+    assert all(torch.equal(one, other) for one, other in zip(before, bench.run.parameters, strict=True))
+    assert bench.run.position.step == 0
+
+
+def test_an_error_of_a_bench_passes_on_where_a_dry_run_finds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (Refused("planted refusal"), RuntimeError("planted, in the second step")):
+
+        def fail(recipe: Recipe, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(context, "Bench", fail)
+        with pytest.raises(type(error), match="planted"):
+            bench_of(laboratory(), (ONE,))
+
+
+# Noise
+
+
+def noise(value: float, *, stable: bool, delta: float = 0.02) -> NoiseFloor:
+    return NoiseFloor(
+        ratio=Interval(value=value, low=value, high=value, n=10), sigma=0.01, drift=0.0, delta=delta, stable=stable,
+        remark="" if stable else "planted noise", pairs=10, steps_per_block=3, spent_s=4.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "smallest", "asked"),
+    [
+        ([noise(1.5, stable=True)], 0.02, 1),
+        ([noise(1.5, stable=False), noise(1.0, stable=True, delta=0.03)], 0.03, 2),
+        ([noise(1.5, stable=False), noise(0.9, stable=False)], 0.2, 2),
+        ([noise(1.5, stable=False), noise(1.005, stable=False)], 0.02, 2),
+    ],
+)
+def test_what_counts_as_a_difference_follows_from_the_noise(
+    found: list[NoiseFloor], smallest: float, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, answers = laboratory(), list(found)
+    monkeypatch.setattr(context, "noise_floor", lambda *_, **__: answers.pop(0))
+    last = measured_noise(lab)
+    assert last is found[-1]
+    assert lab.smallest == pytest.approx(smallest)
+    assert (lab.comparisons, answers) == (asked, [])
+    assert lab.pair_s == 0.4
+    said = _about_noise(lab, last)
+    assert said == (
+        [] if last.stable else ["This machine is not steady: planted noise; only larger differences count."]
+    )
+
+
+def test_a_budget_that_holds_no_comparison_says_what_one_takes() -> None:
+    lab = laboratory()
+    assert _about_noise(lab, None) == ["The budget is too short for one comparison, which takes 1.12 s."]
+    lab.pair_s = 0.0
+    assert _about_noise(lab, None) == ["The budget is too short for one comparison."]
+
+
+# Experiments
+
+
+def test_an_experiment_that_the_budget_does_not_hold_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = laboratory()
+    lab.pair_s = 100.0
+    monkeypatch.setattr(experiment, "bench_of", None)
+    trial = experiment._against(lab, ONE, (), budget_s=10.0, company=())
+    assert (trial.verdict, trial.reason) == (Verdict.INCONCLUSIVE, "budget: it needs about 13.3 min")
+
+
+@dataclass(frozen=True)
+class Checked(Planted):
+    card: ClassVar[Card] = card("checked")
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return recipe
+
+    def effect(self, seen: Any) -> str | None:
+        return "planted: nothing changed"
+
+
+def test_a_technique_without_effect_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiment, "compared", None)
+    trial = experiment._against(laboratory(), Checked(), (), budget_s=10.0, company=())
+    assert (trial.verdict, trial.reason) == (Verdict.NO_EFFECT, "planted: nothing changed")
+
+
+def faster() -> Trial:
+    return blank(ONE, Verdict.KEPT, "1.50x")
+
+
+def gates(monkeypatch: pytest.MonkeyPatch, answers: dict[int, bool]) -> None:
+    """Let the gate of a plan of so many techniques pass or fail; recipes are told apart by their number."""
+
+    def judged(candidate: int, guarantee: Guarantee, reference: Any) -> Gate:
+        passed = answers[candidate]
+        return Gate(guarantee=guarantee, passed=passed, measured=0.0, bound=0, detail=f"of {candidate}")
+
+    monkeypatch.setattr(experiment, "recipe_with", lambda lab, plan: len(plan))
+    monkeypatch.setattr(experiment, "judge", judged)
+
+
+@pytest.mark.parametrize(
+    ("answers", "tried", "verdict", "accepted"),
+    [
+        ({2: True}, ONE, Verdict.KEPT, False),
+        ({2: False, 1: True}, ONE, Verdict.KEPT, False),  # the rest keeps its guarantee without the accepted one
+        ({2: False, 1: False}, ONE, Verdict.INACCURATE, False),
+        ({2: False, 1: True}, Nothing(), Verdict.KEPT, True),
+    ],
+)
+def test_beside_an_accepted_technique_the_rest_is_proven(
+    answers: dict[int, bool], tried: Any, verdict: Verdict, accepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = laboratory()
+    lab.accept = frozenset({"nothing"})
+    gates(monkeypatch, answers)
+    trial = proven(lab, (Nothing(), ONE), msgspec.structs.replace(faster(), technique=tried.card.name))
+    assert (trial.verdict, trial.accepted) == (verdict, accepted)
+    assert (frozenset({Nothing(), ONE}) in lab.proven) is (verdict is Verdict.KEPT)
+    assert ("accepted without proof: of 2" in trial.reason) is accepted
+
+
+def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = laboratory()
+    lab.step_s = 10.0
+    trial = proven(lab, (ONE,), faster())
+    assert trial.verdict is Verdict.INCONCLUSIVE
+    assert trial.reason == "budget: faster (1.50x), but its proof needs about 6.67 min"
+    lab.step_s = 0.02
+
+    def none(*_: object) -> None:
+        raise NoReference("planted: nothing to compare with")
+
+    monkeypatch.setattr(experiment, "judge", none)
+    trial = proven(lab, (ONE,), faster())
+    assert (trial.verdict, trial.reason) == (
+        Verdict.INCONCLUSIVE,
+        "faster (1.50x), but planted: nothing to compare with",
+    )
+    assert lab.proven == set()
+
+
+def test_a_plan_that_leaves_out_too_few_pairs_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = laboratory()
+    few = SimpleNamespace(pairs=3)
+    monkeypatch.setattr(selection, "compared", lambda *_, **__: few)
+    assert selection._left_out(lab, ONE, (), 1.0).verdict is Verdict.INCONCLUSIVE
+
+
+# Whole trainings
+
+
+def trainings(ends: list[float | None], *, target: float | None = None) -> Trainings:
+    lab = laboratory(stop=Stop(epochs=4, target=target))
+    found = Trainings(lab, lab.recipe, note=" (noted)")
+    for number, end in enumerate(ends):
+        points = () if end is None else ((1.0, end),)
+        found.done[frozenset(), number] = Course(points, True, 2.0, True)
+    return found
+
+
+def test_a_training_without_a_finite_metric_is_nothing_to_compare_with() -> None:
+    nothing = trainings([None, None, None])
+    assert convergence._best_variant(nothing, PATH, ()) == (
+        PATH,
+        0.0,
+        "the plain training has no finite metric to compare with",
+    )
+    trial = convergence._judged(nothing, PATH, (), [0, 1, 2])
+    assert trial.verdict is Verdict.INCONCLUSIVE
+    assert "no finite metric" in trial.reason
+
+
+def test_what_cannot_be_compared_over_seeds_says_why() -> None:
+    trial = convergence._over_seeds(trainings([0.9]), Refuses(), (), 1.5)
+    assert trial.verdict is Verdict.NOT_APPLICABLE
+    assert trial.reason == "1.50x on the first seed, but planted is not for this, which gains more"
+    trial = convergence._over_seeds(trainings([0.9]), NoPauseConflicting(), (NoPause(),), 1.5)
+    assert trial.verdict is Verdict.NOT_APPLICABLE
+    assert "cannot be combined" in trial.reason
+    slow = trainings([0.9])
+    slow.done[frozenset(), 0] = Course(((1.0, 0.9),), True, 100.0, True)
+    trial = convergence._over_seeds(slow, PATH, (), 2.0)
+    assert trial.verdict is Verdict.INCONCLUSIVE
+    assert trial.reason == "budget: 2.00x on the first seed (noted), but 3 seeds need about 7.50 min"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (1.01, 2.0, Verdict.KEPT),
+        (1.0, 2.0, Verdict.INCONCLUSIVE),
+        (0.5, 1.0, Verdict.INCONCLUSIVE),
+        (0.5, 0.99, Verdict.SLOWER),
+        (0.5, 1.5, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_the_verdict_of_trainings_needs_an_interval_clear_of_one(low: float, high: float, verdict: Verdict) -> None:
+    ratio = Interval(value=(low + high) / 2, low=low, high=high, n=3)
+    trial = convergence._verdict(PATH, (), ratio, "to 0.9")
+    assert (trial.verdict, trial.speedup) == (verdict, ratio)
+    assert ("within the spread between seeds" in trial.reason) is (verdict is Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(("high", "shown"), [(10.0, "[1.00, 10.00]"), (10.1, "[interval too wide to report]")])
+def test_an_interval_of_more_than_a_factor_of_ten_is_not_reported(high: float, shown: str) -> None:
+    assert messages.ratio(Interval(value=2.0, low=1.0, high=high, n=3)) == f"2.00x {shown}"
+
+
+# Gates without a reference
+
+
+def no_gradient(parameters: Any) -> bool:
+    for parameter in parameters.values():
+        parameter.grad = None
+    return True
+
+
+def infinite(parameters: Any) -> bool:
+    next(iter(parameters.values())).grad.fill_(math.inf)
+    return True
+
+
+def test_without_gradients_there_is_nothing_to_compare() -> None:
+    recipe = baseline(small_task())
+    with pytest.raises(NoReference, match="no gradient reaches the update"):
+        judge(recipe.with_gradient(no_gradient), Guarantee.PRECISION, Reference(recipe))
+
+
+def test_a_baseline_that_is_not_finite_is_no_reference() -> None:
+    recipe = baseline(small_task()).with_gradient(infinite)
+    with pytest.raises(NoReference, match="the plain training is not finite"):
+        judge(recipe, Guarantee.ROUNDING, Reference(recipe))
+
+
+def test_float64_is_undone_and_other_errors_pass() -> None:
+    model = nn.Linear(2, 2).double()
+    assert to_single(model) is model
+    assert model.weight.dtype is torch.float32
+    recipe = in_float64(baseline(small_task()))
+    assert recipe.model[-1].undo is to_single
+    function = with_own_tensors(lambda output, batch: output @ batch)
+    mixed = function(torch.ones(2, 3, dtype=torch.float64), torch.ones(3, 1))
+    assert mixed.dtype is torch.float64
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        function(torch.ones(2, 3), torch.ones(2, 1))
+
+
+# Tuning
+
+
+def test_a_name_to_exclude_must_be_known() -> None:
+    with pytest.raises(BadInput, match="unknown technique 'no_paus'"):
+        tune(baseline(small_task()), MACHINE, budget_s=1.0, exclude=["no_paus"])
+
+
+def test_a_plan_that_is_not_measured_afresh_in_time_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> Iterator[Any]:
+        raise OutOfTime
+
+    monkeypatch.setattr("hasten.tuning.tune.confirmed", late)
+    assert _confirmed(laboratory(), {ONE: faster()}, share=1.0) == (
+        None,
+        "no_pause: dropped, since the budget ended before the plan could be measured afresh.",
+    )
