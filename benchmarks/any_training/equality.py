@@ -7,8 +7,9 @@ from torch import nn
 
 from benchmarks.any_training.training import Losses, Training
 from hasten.base.records.run import Progress
+from hasten.machine import facts
+from hasten.techniques.baseline import baseline_of
 from hasten.training.loop import train
-from hasten.training.recipe import baseline
 from hasten.training.session import build
 
 
@@ -32,7 +33,7 @@ class Compared:
 
 def of_task(training: Training) -> tuple[Losses, nn.Module]:
     """Train the task with the empty plan; return the loss of each step and the model."""
-    run = build(baseline(training.task()))
+    run = build(baseline_of(training.task(), facts()))
     losses = [loss for event in train(run) if isinstance(event, Progress) for loss in event.losses]
     return losses, run.model  # type: ignore[return-value]  (a loss that is not finite is None, and differs)
 

@@ -13,8 +13,8 @@ from hasten.base.errors import HastenError
 from hasten.base.records.trial import Trial, Verdict
 from hasten.machine import load_cached
 from hasten.pipeline.examining import examine
+from hasten.techniques.baseline import baseline_of
 from hasten.training.check import check
-from hasten.training.recipe import baseline
 
 PROFILE_S = 2.0
 BROKEN = frozenset({Verdict.FAILED})
@@ -27,7 +27,8 @@ def _check(training: Training) -> dict[str, Any]:
 
 
 def _profile(training: Training) -> dict[str, Any]:
-    found = examine(baseline(training.task()), load_cached(quick=True), budget_s=PROFILE_S)
+    machine = load_cached(quick=True)
+    found = examine(baseline_of(training.task(), machine), machine, budget_s=PROFILE_S)
     failed = {one.name: one.failed for one in found.ablations if one.failed}
     return {"verdict": found.verdict, "remarks": found.remarks, "failed": failed}
 

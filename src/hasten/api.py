@@ -27,12 +27,13 @@ from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
+from hasten.techniques.baseline import baseline_of, notes_on_uses
 from hasten.techniques.old_names import current_name
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check as check_task
 from hasten.training.check.understanding import understood
-from hasten.training.recipe import Recipe, baseline, counted
+from hasten.training.recipe import Recipe
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.task import Task
@@ -60,7 +61,7 @@ def check(task: Task, *, show: Show = silent) -> TaskCheck:
         BadInput: if the task cannot be understood: what was found in its batch, what was expected, what to change.
     """
     notes = check_task(task)
-    found = understood(_baseline(task, facts()), notes)
+    found = understood(_baseline(task, facts(), show), notes)
     show(found)
     for note in found.notes:
         show(Note(text=note))
@@ -103,7 +104,7 @@ def run(
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
-    return run_job(_baseline(task, machine), machine, folder=folder, options=options, show=show)
+    return run_job(_baseline(task, machine, show), machine, folder=folder, options=options, show=show)
 
 
 def train(
@@ -138,7 +139,7 @@ def train(
         plan = _plan_of_run(resume, task)
     chosen = _plan(plan, task)
     machine = facts()
-    plain = _baseline(task, machine)
+    plain = _baseline(task, machine, show)
     recipe = apply_plan(chosen, plain, machine)
     checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
     folder = resume
@@ -220,7 +221,7 @@ def profile(
     """
     _check(task, show)
     show(machine := load_cached(quick=True))
-    recipe, names = _baseline(task, machine), tuple[str, ...]()
+    recipe, names = _baseline(task, machine, show), tuple[str, ...]()
     if plan is not None:
         chosen = _plan(plan, task)
         recipe, names = apply_plan(chosen, recipe, machine), chosen.names
@@ -256,7 +257,7 @@ def tune(
     _check(task, show)
     options = _options(budget, allow, only, exclude, accept)
     show(machine := load_cached(quick=True))
-    recipe = _baseline(task, machine)
+    recipe = _baseline(task, machine, show)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
 
@@ -303,8 +304,12 @@ def _options(
     )
 
 
-def _baseline(task: Task, machine: Machine) -> Recipe:
-    return counted(baseline(task, device="cuda" if machine.gpu is not None else "cpu"))
+def _baseline(task: Task, machine: Machine, show: Show) -> Recipe:
+    """Return the training as it is today, and show the techniques that it uses."""
+    recipe = baseline_of(task, machine)
+    for note in notes_on_uses(recipe, machine):
+        show(Note(text=note))
+    return recipe
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:

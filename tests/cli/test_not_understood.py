@@ -110,3 +110,58 @@ def test_check_prints_json_and_nothing_else(tmp_path: Path, monkeypatch: pytest.
     Path("mine.py").write_text(TASK)
     found = msgspec.json.decode(CliRunner().invoke(app, ["check", "mine.py", "--json"]).stdout, type=TaskCheck)
     assert (found.task, found.target, found.steps_per_epoch) == ("mine", "batch[1]", 1)
+
+
+LATE = (
+    TASK.replace("return 20", "return 4000")
+    + """
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return (Late()[index] for index in range(20))
+
+class Late(Broken):
+    def __getitem__(self, index):
+        if index == 9:
+            raise ValueError("no such record")
+        return torch.zeros(5), 0
+
+def made(train, valid, **fields):
+    data = Data(train=train, valid=valid)
+    return Task(name="late", data=data, model=lambda: nn.Linear(5, 2), stop=Stop(steps=500), **fields)
+
+def pairs():
+    return TensorDataset(torch.zeros(40, 5), torch.arange(40) % 2)
+
+def stream():
+    return made(Stream(), pairs(), batch_size=4)
+
+def unread():
+    return made(pairs(), Late(), batch_size=None)
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("verb", "function", "code", "words"),
+    [
+        ("check", "stream", 0, ""),
+        ("train", "stream", 1, "training failed at step 3: ValueError: no such record, raised at MINE:"),
+        (
+            "check",
+            "unread",
+            2,
+            "must be ready for the first step (sample 9 fails); found ValueError: no such record (MINE:",
+        ),
+        ("train", "unread", 1, "error: ValueError: no such record, raised at MINE:"),
+    ],
+)
+def test_samples_that_only_the_training_reads_are_named_when_they_fail(
+    verb: str, function: str, code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(LATE)
+    done = CliRunner().invoke(app, [verb, f"mine.py:{function}"])
+    said = done.stderr.replace(str(tmp_path / "mine.py"), "MINE")
+    assert done.exit_code == code, said
+    assert words in said
+    assert "Traceback" not in said

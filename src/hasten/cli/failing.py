@@ -13,7 +13,7 @@ import typer
 
 from hasten.base.errors import BadInput, HastenError, Interrupted, Refused
 from hasten.base.printable import printable
-from hasten.base.user_code import location_of, message_of, user_location
+from hasten.base.user_code import location_of, message_of, sample_of, user_location
 
 INTERRUPTED = 130  # as in a shell: 128 + SIGINT
 FAILED = 1
@@ -57,7 +57,8 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
         except Exception as error:
             hint = "" if show_traceback.get() else " Run with --debug for the traceback."
             where = f", raised at {found}" if (found := user_location(error)) else ""
-            _tell(f"error: {message_of(error)}{where}.{hint}")
+            sample = "" if (index := sample_of(error)) is None else f", sample {index}"
+            _tell(f"error: {message_of(error)}{where}{sample}.{hint}")
             raise typer.Exit(FAILED) from error
 
     return wrapped

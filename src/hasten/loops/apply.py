@@ -25,17 +25,17 @@ from hasten.base.records.effect import Line, Outcome, Report
 from hasten.base.seeds import preserved
 from hasten.data.batch import Batch, changed_in_turn
 from hasten.loops.batches import Batches, changes_input
-from hasten.loops.calls import around_function, around_module
 from hasten.loops.given import Given, check_optimizer, recipe_of
 from hasten.loops.optimizer import follow, rebind, remove_new_hooks, replaced, scale_rates, set_options
 from hasten.loops.planning import Planned, PlanOf, planned, techniques_of
 from hasten.loops.todo import replaces_optimizer
 from hasten.loops.watching import StepWatch
 from hasten.machine import facts
+from hasten.training.calls import Function, around_function, around_module
 from hasten.training.effects import has_check, why_without_effect
 from hasten.training.final_weights import final_weights
 from hasten.training.loss import LossFunction
-from hasten.training.recipe import BatchTransform, Function, Recipe
+from hasten.training.recipe import BatchTransform, Recipe
 from hasten.training.schedule import RateFactor, factor_of
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 

@@ -20,7 +20,7 @@ from hasten.techniques.applying import apply_all, make
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.training.step import step
-from hasten.training.technique import Technique
+from hasten.training.technique import Technique, labels_of
 from hasten.tuning.gates import Reference, judge, loosest, steps_of
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
@@ -135,6 +135,7 @@ def _identity(plan: Plan, recipe: Recipe) -> str:
         recipe.task.name,
         recipe.task.seed,
         recipe.input.batch_size,
+        labels_of(recipe.uses),
         [(choice.technique, sorted(choice.knobs.items())) for choice in plan.choices],
         shapes,
         torch.__version__,

@@ -43,12 +43,11 @@ def one_batch(run: Session) -> Batch:
 
 def loop_steps(run: Session, count: int, mark: Mark = unmarked) -> None:
     """Make so many steps by the real loop, whose stop rules must be set aside; it reports once, at the end."""
-    own, made = run.gradient, 0
+    own, last = run.gradient, run.position.step + count - 1
 
     def counted(parameters: Parameters) -> bool:
-        nonlocal made
-        made += 1  # here and not where data are fetched, which may run ahead of the steps
-        if made == count:
+        # here and not where data are fetched, which may run ahead of the steps; a step may call it several times
+        if run.position.step == last:
             run.interrupted_by = 0  # no signal; the loop looks at it at the end of this step
         return True
 

@@ -118,5 +118,6 @@ def training_line(task: TaskFacts) -> str:
     schedule = "constant" if task.schedule == "fixed" else task.schedule
     length = [plural(number, noun) for number, noun in ((task.epochs, "epoch"), (task.steps, "step")) if number]
     target = goal(task.metric, task.target) if task.target is not None else f"none ({task.metric} is measured)"
+    uses = f"; uses {joined(task.uses)}" if task.uses else ""
     ends = f"at most {' or '.join(length)}; " if length else ""
-    return f"batch size {task.batch_size}; {task.optimizer}{rate}, {schedule}; {ends}target: {target}"
+    return f"batch size {task.batch_size}; {task.optimizer}{rate}, {schedule}{uses}; {ends}target: {target}"

@@ -15,7 +15,7 @@ from hasten.techniques.dry_run import dry_run, layer_of
 from hasten.techniques.old_names import current_name
 from hasten.techniques.registry import register, technique, techniques
 from hasten.training.recipe import Recipe
-from hasten.training.technique import Technique
+from hasten.training.technique import Technique, knobs_of
 
 LARGEST = 2**31 - 1
 """Size of the largest number that a knob may be: what torch's settings take, and more than any of them can mean."""
@@ -42,15 +42,6 @@ def make(name: str, knobs: dict[str, Knob] | None = None) -> Technique:
         return msgspec.convert(knobs or {}, kind)
     except msgspec.ValidationError as error:
         raise BadInput(f"the knobs of {name!r} must be in range; found: {error}.") from error
-
-
-def knobs_of(made: Technique) -> dict[str, Knob]:
-    """Return the knobs of a technique that differ from their defaults."""
-    return {
-        field.name: getattr(made, field.name)
-        for field in fields(made)  # type: ignore[arg-type]
-        if getattr(made, field.name) != field.default
-    }
 
 
 def knob_types(kind: type[Technique]) -> dict[str, Any]:
@@ -87,16 +78,23 @@ def in_order(chosen: Iterable[Technique]) -> list[Technique]:
 def apply_each(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> Iterator[tuple[Technique, Recipe]]:
     """Yield each technique with the recipe up to and including it, in order.
 
+    Those that the training uses already are among them, in their places; where nothing is chosen, nothing is yielded.
+
     Raises:
         BadInput: if two of them conflict.
         Refused: if one of them cannot help here; the message has its reason.
     """
-    ordered = in_order(chosen)
-    reason = conflict([one.card for one in ordered])
+    chosen = list(chosen)
+    reason = conflict([one.card for one in chosen])
     if reason is not None:
         raise BadInput(f"{reason}. Leave one of them out of the plan.")
-    for one in ordered:
-        why = why_refused(one, recipe, machine)
+    for one in chosen:
+        if (why := why_not_beside_uses(one, recipe)) is not None:
+            raise _refusal(one, recipe, why)
+    used = recipe.uses if recipe.bare is not None and chosen else ()
+    recipe = recipe.bare if recipe.bare is not None and chosen else recipe
+    for one in in_order([*used, *chosen]):
+        why = None if one in used else why_refused(one, recipe, machine)
         if why is not None:
             raise _refusal(one, recipe, why)
         recipe = _applied(one, recipe)
@@ -145,8 +143,11 @@ def why_refused(one: Technique, recipe: Recipe, machine: Machine) -> str | None:
     """Return why a technique refuses a recipe, or None.
 
     A batch of a form that it cannot use, a fact that nobody knows, and what it raises when it tries the model are
-    reasons, too.
+    reasons, too; so are a technique that the training uses already, and a step of the task's own.
     """
+    why = why_not_beside_uses(one, recipe) or why_not_in_own_step(one, recipe)
+    if why is not None:
+        return why
     try:
         return one.refuse(recipe, machine)
     except HastenError as error:
@@ -155,6 +156,37 @@ def why_refused(one: Technique, recipe: Recipe, machine: Machine) -> str | None:
         layer = layer_of(error)
         where = f" in the layer {layer!r}" if layer else ""
         return f"it failed{where} when it was tried on two samples: {error_text(error)}"
+
+
+def why_not_beside_uses(one: Technique, recipe: Recipe) -> str | None:
+    """Return that the training uses a technique already, or one that it cannot be combined with; else None."""
+    used = [other.card for other in recipe.uses]
+    if one.card.name in {card.name for card in used}:
+        return "the training uses it already (Task.uses)"
+    reason = conflict([one.card, *used])
+    return None if reason is None else f"{reason}, and the training uses one of them (Task.uses)"
+
+
+def why_not_in_own_step(one: Technique, recipe: Recipe) -> str | None:
+    """Return what a technique changes that a step of the task's own does itself; None where it has none."""
+    if recipe.task_step is None:
+        return None
+    try:
+        changed = one.apply(recipe)
+    except Exception:  # noqa: BLE001  (it is asked before it could refuse, which it does next)
+        return None
+    for does, is_changed in (
+        ("makes its own backward passes", changed.backward != recipe.backward),
+        ("updates the parameters itself, so nothing can change gradients before", changed.gradient != recipe.gradient),
+        ("uses the optimizers of the task", changed.update.optimizer is not recipe.update.optimizer),
+        ("computes its losses itself", changed.forward.loss is not recipe.forward.loss),
+        ("calls the model itself", changed.forward.predict is not recipe.forward.predict),
+        ("computes its losses itself, so samples cannot be weighed", changed.input.sampling != recipe.input.sampling),
+        ("is a whole step", changed.step is not recipe.step),
+    ):
+        if is_changed:
+            return f"the task's own step (Task.step) {does}"
+    return None
 
 
 def apply_all(chosen: Iterable[Technique], recipe: Recipe, machine: Machine) -> Recipe:

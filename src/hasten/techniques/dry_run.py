@@ -17,7 +17,9 @@ from hasten.training.step import step
 from hasten.training.technique import Technique
 
 
-def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None:
+def dry_run(
+    applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe, *, advice: str = "Leave it out of the plan."
+) -> None:
     """Make the first steps of the last recipe, and predict one validation batch, on a session of its own.
 
     The global random generators and the person's model stay as they are. It costs building the model and one step, and
@@ -27,6 +29,7 @@ def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None
     Args:
         applied: each technique, in order, with the recipe up to and including it.
         recipe: the one without any of them.
+        advice: what to do about a technique that fails, for the message.
 
     Raises:
         Refused: names the first technique with which the step fails, the layer, and what was raised; or a technique
@@ -37,7 +40,7 @@ def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None
     why = why_it_fails(applied[-1][1], seen) if applied else None
     if why is None:
         for name, reason in without_effect(techniques, seen).items() if seen is not None else ():
-            raise Refused(f"{name} has no effect on {recipe.subject.name!r}: {reason}. Leave it out of the plan.")
+            raise Refused(f"{name} has no effect on {recipe.subject.name!r}: {reason}. {advice}")
         return
     before = why_it_fails(recipe)
     if before is not None:
@@ -51,8 +54,7 @@ def dry_run(applied: Sequence[tuple[Technique, Recipe]], recipe: Recipe) -> None
             culprit, why = one, earlier
             break
     raise Refused(
-        f"{culprit.card.name} cannot be used on {recipe.subject.name!r}: a dry run of one step failed {why}. "
-        "Leave it out of the plan."
+        f"{culprit.card.name} cannot be used on {recipe.subject.name!r}: a dry run of one step failed {why}. {advice}"
     )
 
 
@@ -116,6 +118,8 @@ def _look(run: Session, seen: Seen) -> None:
 
 
 def _first_validation(run: Session) -> None:
+    if run.validation is None:
+        return
     run.model.eval()
     with run.contexts, torch.no_grad():
         for batch in islice(run.validation_batches(), 1):  # none where the person's own evaluation has the data

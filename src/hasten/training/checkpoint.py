@@ -12,7 +12,7 @@ from hasten.training.checkpoint_file import Damaged, read_checkpoint, write_chec
 from hasten.training.identity import differences, environment, identity, stop_rules
 from hasten.training.session import Session
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)

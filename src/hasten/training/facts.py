@@ -12,6 +12,7 @@ from hasten.training.loss import ClassLoss, class_dimension
 from hasten.training.output import compared
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.task import Task, quality_of
+from hasten.training.technique import labels_of
 
 
 def task_facts(recipe: Recipe) -> TaskFacts:
@@ -34,12 +35,15 @@ def task_facts(recipe: Recipe) -> TaskFacts:
         steps=task.stop.steps,
         metric=quality_of(task).name,
         target=task.stop.target,
+        uses=labels_of(recipe.uses),
     )
 
 
 def _target(task: Task, raw: Batch) -> str:
     """Return the shape of a target; of labels, the number of classes that the model tells apart."""
     loss, target = baseline(task).forward.loss, target_of(raw)
+    if task.step is not None:  # nothing says that the model can be called with a batch
+        return _shape(target)
     if not isinstance(loss, ClassLoss) or (isinstance(target, Tensor) and target.is_floating_point()):
         return _shape(target)
     batch = baseline(task).subject.batch()

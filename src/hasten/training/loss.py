@@ -211,7 +211,13 @@ class NegativeLogLikelihood(ClassLoss):
 
 @dataclass(frozen=True)
 class SquaredError:
-    """Squared difference of output and target, which must have one shape; one term per number."""
+    """Squared difference of output and target, which must have one shape; one term per number.
+
+    Args:
+        as_mean: compute the mean as such. Divided by the number of parts of a batch, it has other bits than the sum.
+    """
+
+    as_mean: bool = False
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
         output, target = compared(output), target_of(batch)
@@ -221,6 +227,8 @@ class SquaredError:
                 f"{tuple(target.shape)} in the data. Broadcasting would compare each output with other samples' "
                 "targets: reshape one of them."
             )
+        if self.as_mean:
+            return Loss.of_mean(F.mse_loss(output, target), target.numel())
         return Loss(F.mse_loss(output, target, reduction="sum"), target.numel())
 
     def count(self, batch: Batch) -> int:

@@ -9,6 +9,7 @@ from torch import nn, optim
 from torch.utils._pytree import tree_map
 
 from hasten.base.errors import BadInput, unknown_name
+from hasten.training.several_optimizers import SeveralOptimizers, as_one
 from hasten.training.task import Update, is_optimizer_class
 
 TORCH: dict[str, tuple[type[optim.Optimizer], dict[str, Any]]] = {
@@ -85,11 +86,12 @@ def build_optimizer(update: Update, model: nn.Module) -> optim.Optimizer:
         rate = {} if update.lr is None else {"lr": update.lr}
         optimizer = _over_parameters(getattr(kind, "__name__", repr(kind)), kind, model, rate, update.options)
     else:
-        optimizer = kind(model)  # type: ignore[arg-type, call-arg]  (a factory: the classes went the other way)
-        if not isinstance(optimizer, optim.Optimizer):
+        made = kind(model)  # type: ignore[arg-type, call-arg]  (a factory: the classes went the other way)
+        optimizer = as_one(made)
+        if optimizer is None:
             raise BadInput(
-                "Update.optimizer must be a function (model) -> torch.optim.Optimizer, an optimizer class or a name; "
-                f"it returned {type(optimizer).__name__}."
+                "Update.optimizer must be a function (model) -> torch.optim.Optimizer, or several in a tuple, list or "
+                f"dict, or an optimizer class, or a name; it returned {type(made).__name__}."
             )
         for group in optimizer.param_groups if update.lr is not None else ():
             group["lr"] = update.lr
@@ -148,6 +150,18 @@ def _plain(value: Any) -> Any:
 
 
 def needs_closure(optimizer: optim.Optimizer) -> bool:
-    """Return whether `optimizer.step` must be given a closure that evaluates the loss again, as that of LBFGS."""
+    """Return whether `optimizer.step` must be given a closure that evaluates the loss again, as that of LBFGS.
+
+    Raises:
+        BadInput: if it is one of several.
+    """
+    if isinstance(optimizer, SeveralOptimizers):
+        for name, member in optimizer.members.items():
+            if needs_closure(member):
+                raise BadInput(
+                    f"the optimizer {name!r} ({type(member).__name__}) evaluates the loss several times in a step, so "
+                    "it cannot share one backward pass with others. Update with each of them in Task.step."
+                )
+        return False
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     return closure is not None and closure.default is closure.empty

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from torch import nn
 from torch.utils.data import default_collate
@@ -18,22 +18,24 @@ from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.loading.streams import Stream, first_of_stream
 from hasten.training.additivity import find_counting
+from hasten.training.calls import Wrapper
 from hasten.training.contexts import ContextFactory
 from hasten.training.lazy import initialize_lazy
 from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
+from hasten.training.own_step import OwnUpdate
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps
-from hasten.training.task import Task, Update, no_task
+from hasten.training.task import OwnStep, Task, Update, no_task
 from hasten.training.transforms import GradientTransform, Parameters, PostStep, Stateless
+
+if TYPE_CHECKING:
+    from hasten.training.technique import Technique
 
 _TRIED = 8  # samples
 
 ModelChange: TypeAlias = Callable[[nn.Module], nn.Module]
-Function: TypeAlias = Callable[..., Any]
-Wrapper: TypeAlias = Callable[[Function], Function]
-"""A function in, a function with the same arguments and meaning out: autocast, compile, saved-tensor hooks."""
 BatchTransform: TypeAlias = Callable[[Batch], Batch]
 
 
@@ -120,6 +122,9 @@ class Recipe:
     update by the gradient of one batch, or a closure for an optimizer that evaluates the loss several times. `examples`
     holds what `subject` has built; a recipe made of another by `replace` shares it.
 
+    `uses` are the techniques that the training uses today, in order, and `bare` the recipe without them: a plan is
+    applied to it together with them, so that all stand in the order of the stages.
+
     A training loop that its owner keeps has no task: such a recipe has the facts that are known of it in `given`. It
     cannot be built; what its stages hold is carried out on the objects of that loop (`hasten.loops`).
     """
@@ -134,6 +139,8 @@ class Recipe:
     update: Update
     parallel: Parallel = field(default_factory=Parallel)
     step: Step | None = None
+    uses: "tuple[Technique, ...]" = ()
+    bare: "Recipe | None" = field(default=None, repr=False, compare=False)
     examples: Examples = field(default_factory=Examples, repr=False, compare=False)
 
     @cached_property
@@ -212,6 +219,11 @@ class Recipe:
             examples=self.examples,
         )
 
+    @property
+    def task_step(self) -> "OwnStep | None":
+        """The step that the task makes itself, None for others."""
+        return None if self.given is not None else self.task.step
+
     @cached_property
     def device(self) -> Device:
         """The device that the run is on, to be asked about itself."""
@@ -264,7 +276,8 @@ class Recipe:
 
     def with_stop(self, **fields: Any) -> Self:
         """Return the recipe with stop rules replaced."""
-        return replace(self, task=replace(self.task, stop=replace(self.task.stop, **fields)))
+        bare = None if self.bare is None else self.bare.with_stop(**fields)
+        return replace(self, task=replace(self.task, stop=replace(self.task.stop, **fields)), bare=bare)
 
 
 def call_model(model: nn.Module, batch: Batch) -> Any:
@@ -342,6 +355,8 @@ def _is_constant(train: Samples) -> bool:
 def baseline(task: Task, *, device: str = "cpu") -> Recipe:
     """Return the recipe that trains `task` as plain PyTorch does, with no technique.
 
+    A task that uses techniques is built from `hasten.techniques.baseline.baseline_of`.
+
     Raises:
         BadInput: if the training data have no length, or no batch.
     """
@@ -362,5 +377,6 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         input=replace(given, augment=task.augment, batch_transforms=task.batch_transforms),
         forward=forward_of(task),
         update=task.update,
+        step=None if task.step is None else OwnUpdate(task.step),
         parallel=Parallel(device=device),
     )

@@ -67,7 +67,7 @@ class ReplayedSchedule:
                 ) from error
             self._step += 1
             self._note_moved()
-        return [{key: group[key] for key in self._moved} for group in self._stand_in.param_groups]
+        return [{key: group[key] for key in self._moved if key in group} for group in self._stand_in.param_groups]
 
     def _start(self) -> None:
         self._stand_in = _StandIn(deepcopy(self._groups), self._defaults)

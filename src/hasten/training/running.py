@@ -26,6 +26,7 @@ from hasten.training.saving import Saving, Show
 from hasten.training.session import Session, build
 from hasten.training.signals import ends_cleanly
 from hasten.training.stopping import LIMITS, converged, limit_reached
+from hasten.training.technique import labels_of
 
 __all__ = ["Show", "Trained", "plain_model", "run_training"]
 
@@ -195,6 +196,7 @@ def _started(run: Session, plan: Plan) -> Started:
         total_steps=run.recipe.subject.planned_steps,
         metric_name=run.quality.name,
         target=run.recipe.task.stop.target,
+        uses=labels_of(run.recipe.uses),
     )
 
 

@@ -20,18 +20,17 @@ from hasten.data.loading.given import Given, checked_length, in_own_order
 from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
 from hasten.data.loading.order import sequential
 from hasten.data.loading.streams import Stream
+from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
 from hasten.training.lazy import initialize_lazy
-from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
+from hasten.training.loss import ClassLoss, Count, Loss, LossFunction, SquaredError
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
 from hasten.training.recipe import (
-    Function,
     Input,
     Recipe,
-    Wrapper,
     epoch_samples,
     sample_loader,
     training_of,
@@ -40,6 +39,7 @@ from hasten.training.recipe import (
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
+from hasten.training.several_optimizers import by_name
 from hasten.training.source import ByIds, FromStream, Source
 from hasten.training.step import Step, closure_update, one_update
 from hasten.training.task import Task, quality_of
@@ -76,6 +76,7 @@ class Session:
     replayed: ReplayedSchedule | None
     plateau: Plateau | None
     untouched: bool  # training batches are used as they are fetched
+    around: Sequence[Callable[[], Callable[[], None]]] = ()  # puts wrappers around calls in a step of the task's own
     scale: LossScale | None = None
     sampling: Sampling | None = None
     objects: ObjectState = field(default_factory=lambda: ObjectState({}))  # what else of the person's own has a state
@@ -87,6 +88,11 @@ class Session:
     _grad_seeds: dict[tuple[float, torch.dtype], Tensor] = field(
         default_factory=dict[tuple[float, torch.dtype], Tensor]
     )
+
+    @property
+    def optimizers(self) -> Mapping[str, optim.Optimizer]:
+        """Name -> optimizer, as `Update.optimizer` made them; one alone is named "optimizer"."""
+        return by_name(self.optimizer)
 
     def batches(self) -> Iterator[Fetched]:
         """Yield ids and batches from the current position on, on the device and prepared; see `fetched`."""
@@ -217,17 +223,22 @@ class Session:
         """Return where the run stands, for transforms of gradients and parameters."""
         return StepInfo(step=self.position.step, progress=self.progress())
 
-    def grad_seed(self, count: Count, dtype: torch.dtype) -> Tensor:
-        """Return the gradient that a backward pass of a summed loss starts from: 1 / count, times the loss scale.
+    def grad_seed(self, count: Count, dtype: torch.dtype, terms: float = 1) -> Tensor:
+        """Return the gradient that a backward pass starts from: terms / count, times the loss scale.
 
         It is 0 where a count on the device is 0.
+
+        Args:
+            count: what the mean of the whole batch divides by.
+            dtype: of the loss.
+            terms: 1 for a summed loss; for the mean of a part of the batch, what that divides by.
         """
         if isinstance(count, Tensor):
-            share = count.to(dtype).reciprocal().nan_to_num(posinf=0.0)
-        elif (share := self._grad_seeds.get((count, dtype))) is None:
-            share = torch.tensor(1.0 / count, dtype=dtype, device=self.recipe.parallel.device)
+            share = (terms / count.to(dtype)).nan_to_num(posinf=0.0)
+        elif (share := self._grad_seeds.get((terms / count, dtype))) is None:
+            share = torch.tensor(terms / count, dtype=dtype, device=self.recipe.parallel.device)
             if isinstance(count, int):
-                self._grad_seeds[count, dtype] = share
+                self._grad_seeds[terms / count, dtype] = share
         return share if self.scale is None else share * self.scale.value
 
     def set_learning_rate(self) -> None:
@@ -263,6 +274,7 @@ class Session:
             "sampling": self.sampling.state() if self.sampling else None,
             "gradient": [one.state for one in self.gradient],
             "post_step": [one.state for one in self.post_step],
+            "gradients": self._left_gradients(),
             "objects": self.objects.state(),
             "random": random_state(),
         }
@@ -282,9 +294,18 @@ class Session:
         for name, attached in (("gradient", self.gradient), ("post_step", self.post_step)):
             for one, saved in zip(attached, state[name], strict=True):
                 one.load_state(saved, self.recipe.parallel.device)
+        for name, parameter in self.named_parameters.items() if self.recipe.task_step is not None else ():
+            kept = state["gradients"].get(name)
+            parameter.grad = None if kept is None else kept.to(parameter.device, copy=True)
         self.objects.load_state(state["objects"])
         self.source.load_state(state["data"])
         set_random_state(state["random"])
+
+    def _left_gradients(self) -> dict[str, Tensor]:
+        """Return the gradients that a step of the task's own leaves to the next, where it accumulates them."""
+        if self.recipe.task_step is None:
+            return {}
+        return {name: one.grad for name, one in self.named_parameters.items() if one.grad is not None}
 
 
 def build(recipe: Recipe, *, seed: int | None = None) -> Session:
@@ -292,8 +313,13 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
 
     After this call the generators stand where they stood when the model was built, whatever techniques did to it,
     so that two recipes of one task draw the same random numbers.
+
+    Raises:
+        ValueError: if the recipe lacks the techniques that the task uses.
     """
     task = recipe.task
+    if task.uses and not recipe.uses:
+        raise ValueError(f"{task.name!r} uses {', '.join(task.uses)}: make its recipe with techniques.baseline")
     seed = task.seed if seed is None else seed
     task.data.rewind()
     seed_all(seed)
@@ -311,7 +337,11 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     train, samples = training_of(task), epoch_samples(recipe)
     fetch = None if isinstance(train, Stream) else recipe.input.loader(train.dataset, recipe.input.batch_size)
     sampling = recipe.input.sampling(samples) if recipe.input.sampling and samples is not None else None
-    loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
+    loss = (
+        _without_ignored(_in_parts(forward.loss, recipe), recipe)
+        if sampling is None
+        else sampling.weighed(forward.loss)
+    )
     replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -326,6 +356,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         loss=_wrapped(loss, forward.wrappers),
         contexts=contexts,
         step=recipe.step or (closure_update if needs_closure(optimizer) else one_update),
+        around=() if recipe.task_step is None or not forward.wrappers else _calls_around(model, forward.wrappers),
         gradient=[Attached(one, one.init(named)) for one in recipe.gradient],
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
@@ -345,12 +376,20 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     )
 
 
+def _calls_around(model: nn.Module, wrappers: Sequence[Wrapper]) -> Sequence[Callable[[], Callable[[], None]]]:
+    """Return what puts the wrappers around the calls that a step of the task's own makes of the model."""
+    return [prepared(part, wrappers) for part in called_parts(model)]
+
+
 def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> ObjectState:
     """Return the state of what the person wrote, as far as no `state_dict` has it."""
     return ObjectState(
         {
             "model": (model, Tensors.UNREGISTERED),
             "loss": (task.loss, Tensors.ALL),
+            "predict": (task.predict, Tensors.ALL),
+            "objective": (task.objective, Tensors.ALL),
+            "step": (task.step, Tensors.ALL),
             "optimizer": (optimizer, Tensors.NONE),
             "training data": (task.data.train, Tensors.NONE),
             "validation data": (task.data.valid, Tensors.NONE),
@@ -363,6 +402,12 @@ def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> Object
 def changes_batches(ours: Input) -> bool:
     """Return whether training batches are changed after they are fetched."""
     return bool(ours.augment or ours.batch_transforms or ours.curriculum)
+
+
+def _in_parts(loss: LossFunction, recipe: Recipe) -> LossFunction:
+    """Return the loss, which has the bits of a loop that divides the mean of each part where batches are split."""
+    split = recipe.backward.micro_batch is not None
+    return replace(loss, as_mean=True) if split and isinstance(loss, SquaredError) else loss
 
 
 def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:

@@ -1,7 +1,8 @@
 """One step: forward, loss and backward; the transforms of the gradients; the update.
 
 A recipe may replace the whole (`Recipe.step`) or its first half (`Backward.forward_backward`) by another strategy with
-the same signature: pipeline schedules, sharpness-aware minimization, recorded graphs, several optimizers.
+the same signature: pipeline schedules, sharpness-aware minimization, recorded graphs. A task's own step
+(`hasten.training.own_step`) is the outermost one.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,13 +52,26 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
         loss = run.loss(output, part)
         mark(LOSS)
         if isinstance(start, Tensor) or start:
-            loss.sum.backward(run.grad_seed(start, loss.sum.dtype))
+            _backward_of_part(run, loss, start)
         mark(BACKWARD)
         done.append(loss.detached())
     if count is None:
         count = sum(loss.count for loss in done)
         _rescale(run.parameters, start / count)
     return joined(done, count)
+
+
+def _backward_of_part(run: "Session", loss: Loss, count: Count) -> None:
+    """Add the gradients of a part of a batch whose mean divides by `count`; a part in which no term counts has none.
+
+    As far as it can, with the bits of a loop that divides the mean of each part by their number.
+    """
+    if isinstance(loss.count, Tensor) or isinstance(count, Tensor):
+        loss.sum.backward(run.grad_seed(count, loss.sum.dtype))
+    elif loss.count and loss.mean is not None:
+        loss.mean.backward(run.grad_seed(count, loss.mean.dtype, terms=loss.count))
+    elif loss.count:
+        loss.sum.backward(run.grad_seed(count, loss.sum.dtype, terms=loss.count) / loss.count)
 
 
 def _rescale(parameters: Sequence[nn.Parameter], factor: Count) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hasten.base.errors import BadInput, Refused
 from hasten.base.object_state import ObjectState, Tensors
+from hasten.base.records.plan import Knob
 from hasten.data.augmentation.draws import Augment
 from hasten.data.batch import Batch
 from hasten.data.loading.given import Given, Samples, check_given, is_by_number, understood
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from torchmetrics import Metric
 
     from hasten.training.metric_objects import MetricFactory, MetricFunction
+    from hasten.training.session import Session
 
 DEFAULT_LR = 1e-3
-OptimizerFactory: TypeAlias = Callable[[nn.Module], optim.Optimizer]
+OptimizerFactory: TypeAlias = Callable[
+    [nn.Module], optim.Optimizer | Sequence[optim.Optimizer] | Mapping[str, optim.Optimizer]
+]
+"""(model) -> optimizer, or several of them."""
 OptimizerClass: TypeAlias = Callable[..., optim.Optimizer]
 ModelFactory: TypeAlias = Callable[[], nn.Module]
 Validate: TypeAlias = Callable[[nn.Module], Mapping[str, float]]
@@ -37,6 +42,10 @@ Predict: TypeAlias = Callable[[nn.Module, Batch], Any]
 """(model, batch) -> output."""
 Objective: TypeAlias = Callable[[nn.Module, Batch], Any]
 """(model, batch) -> loss, (mean, count), dict of named terms, or `Loss`."""
+OwnStep: TypeAlias = "Callable[[Session, Batch], Any]"
+"""(session, batch) -> what an objective may return. Makes one step: forward, backward and the updates."""
+Uses: TypeAlias = Mapping[str, Mapping[str, Knob]]
+"""Name of a technique -> its knobs."""
 
 
 def is_optimizer_class(optimizer: object) -> bool:
@@ -159,7 +168,8 @@ class Update:
     Args:
         optimizer: a name ("sgd", "adamw", ...; see `hasten.training.optimizers`), an optimizer class such as
             `torch.optim.Adam`, or a function from the model, called once the model is final, since earlier stages may
-            replace parameters.
+            replace parameters. It returns an optimizer, or several in a tuple, list or dict: each then updates after
+            the one backward pass, in their order, or as `Task.step` has it.
         lr: learning rate of all parameters. None: 1e-3 for a name, the class's own default, or the rates that the
             function set.
         options: further arguments of a name or a class, for example {"momentum": 0.9}.
@@ -235,6 +245,10 @@ class Task:
             target.
         objective: (model, batch) -> loss, in place of `loss` and `predict`: a scalar tensor, (mean, count), a dict of
             named terms whose sum is minimized, or a `Loss`.
+        step: (session, batch) -> loss, in the forms of `objective`, where a step is more than one backward pass and
+            one update (a GAN). It does forward, backward and the updates itself, with `session.model` and
+            `session.optimizers` (name -> optimizer); schedules, data, evaluation and checkpoints stay hasten's. `loss`,
+            `predict` or `objective` then judge the model only.
         metric: what quality means: a name (see `hasten.training.metrics`), a torchmetrics metric or a function that
             builds one, or a function (output, target) -> value, averaged over the samples; "loss" for the validation
             loss itself. None: accuracy, or the loss where `objective` or the model computes it.
@@ -242,6 +256,8 @@ class Task:
         validate: a function (model) -> {name: value} in place of the metric: its value named `metric` decides. It is
             called with the model in eval mode, without gradients; "loss" is the validation loss where it is given.
         update: optimizer, learning rate and schedule.
+        uses: techniques that the training uses today, by name with their knobs, {"clip_norm": {"max_norm": 1.0}}: they
+            are part of the baseline. `hasten techniques` lists them.
         batch_size: samples per update; None for all of them (plain gradient descent); left out, that of the
             `DataLoader`, or 64.
         valid_batch_size: samples per validation batch; None for `batch_size`.
@@ -259,10 +275,12 @@ class Task:
     loss: str | LossFunction | MeanLoss = "cross_entropy"
     predict: Predict | None = None
     objective: Objective | None = None
+    step: "OwnStep | None" = None
     metric: "str | Metric | MetricFactory | MetricFunction | None" = None  # never None once the Task is made
     higher_is_better: bool | None = None
     validate: Validate | None = None
     update: Update = field(default_factory=Update)
+    uses: Uses = field(default_factory=dict[str, Mapping[str, Knob]])
     batch_size: int | None = _DefaultSize(64)
     valid_batch_size: int | None = None
     augment: tuple[Augment, ...] = ()
@@ -287,6 +305,7 @@ class Task:
             raise BadInput(
                 f"Task.objective computes output and loss itself; found Task.{other} beside it. Leave one out."
             )
+        _check_uses(self.uses)
         if self.metric is None:
             own = self.objective is not None or self.loss == "model"
             object.__setattr__(self, "metric", "loss" if own else "accuracy")
@@ -327,12 +346,22 @@ class Task:
             )
 
 
+def _check_uses(uses: object) -> None:
+    """Raise `BadInput` unless it is a mapping of names to mappings."""
+    named = isinstance(uses, Mapping) and all(isinstance(knobs, Mapping) for knobs in uses.values())
+    if not named:
+        raise BadInput(
+            'Task.uses must be technique -> knobs, such as {"bf16": {}, "clip_norm": {"max_norm": 1.0}}; '
+            f"found {uses!r}."
+        )
+
+
 def _check_kinds(task: Task) -> None:
     """Raise `BadInput` if a field of a task is of another kind."""
     for name, kind in (("name", str), ("data", Data), ("update", Update), ("stop", Stop)):
         if not isinstance(value := getattr(task, name), kind):
             raise BadInput(f"Task.{name} must be {_KINDS[kind]}; found {value!r:.100}.{_INSTEAD.get(name, '')}")
-    for name in ("model", "predict", "objective", "validate"):
+    for name in ("model", "predict", "objective", "step", "validate"):
         value = getattr(task, name)
         if not callable(value) and (value is not None or name == "model"):
             raise BadInput(f"Task.{name} must be a function; found {value!r:.100}.")

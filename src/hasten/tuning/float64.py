@@ -11,7 +11,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from hasten.data.batch import Batch, map_tensors
-from hasten.training.recipe import Function, Recipe
+from hasten.training.calls import Function
+from hasten.training.recipe import Recipe
 
 
 def to_double(model: nn.Module) -> nn.Module:

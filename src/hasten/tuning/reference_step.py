@@ -263,7 +263,7 @@ def _caught(
     gradients: dict[str, Tensor] = {}
 
     def catch(parameters: Parameters) -> bool:
-        for name, parameter in run.model.named_parameters():
+        for name, parameter in parameters.items():
             if parameter.grad is not None:
                 gradients[name] = parameter.grad.detach().to_dense().clone()
         return then(gradients)

@@ -12,7 +12,7 @@ from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import percent, seconds
 from hasten.measurement.statistics import product_of_ratios
-from hasten.techniques.applying import in_order, knobs_of, make, why_refused
+from hasten.techniques.applying import in_order, knobs_of, make, why_not_beside_uses, why_refused
 from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
@@ -135,6 +135,8 @@ class _Found:
 def _ruled_out(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> Trial | None:
     """Return the trial of a technique that need not be measured, or None."""
     card = one.card
+    if (why := why_not_beside_uses(one, lab.recipe)) is not None:
+        return blank(one, Verdict.NOT_APPLICABLE, why)
     if card.guarantee not in allow:
         why = f"changes more than rounding; pass --allow {card.guarantee} to try it"
         return blank(one, Verdict.NOT_ALLOWED, why)

@@ -36,6 +36,7 @@ class TaskFacts(Record, frozen=True):
     steps: int | None
     metric: str
     target: float | None
+    uses: tuple[str, ...] = ()  # techniques that the training uses today, with their knobs
 
 
 class Started(Record, frozen=True, tag="started"):
@@ -48,6 +49,7 @@ class Started(Record, frozen=True, tag="started"):
     total_steps: int | None
     metric_name: str
     target: float | None
+    uses: tuple[str, ...] = ()  # techniques of the baseline
 
 
 class Progress(Record, frozen=True, tag="progress"):

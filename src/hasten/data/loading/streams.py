@@ -1,7 +1,7 @@
 """Data that come as batches: an iterable of them, a function that returns one, or a `DataLoader` without ids."""
 
 from collections.abc import Callable, Generator, Iterable, Sized
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -72,7 +72,10 @@ class Stream:
             return list(islice(batches, count))
 
     def draws_globally(self) -> bool:
-        """Return whether iterating in this process draws from the global generators after the first batch."""
+        """Return whether iterating in this process draws from the global generators after the first batch.
+
+        Batches that cannot be read draw nothing: what they raise is raised again when they are read for training.
+        """
         source: Any = self.source
         read_elsewhere = getattr(source, "num_workers", 0) > 0
         if read_elsewhere and (isinstance(source.dataset, IterableDataset) or source.batch_sampler is None):
@@ -82,8 +85,9 @@ class Stream:
             for _ in islice(batches, 1):
                 pass
             before = random_state()
-            for _ in islice(batches, _TRIAL):
-                pass
+            with suppress(Exception):
+                for _ in islice(batches, _TRIAL):
+                    pass
             return not same_random_state(before, random_state())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch.utils.data import IterableDataset
 
 import hasten
@@ -25,14 +26,16 @@ from hasten.pipeline.eject.samples import samples_of, write_samples
 from hasten.pipeline.eject.script import Block, Parts, Reading, script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make
+from hasten.techniques.baseline import baseline_of
 from hasten.techniques.plan_text import NOT_MEASURED, measured
 from hasten.techniques.source import Ejectable, Source
 from hasten.training.optimizers import build_optimizer
 from hasten.training.output import compared
-from hasten.training.recipe import Recipe, baseline
+from hasten.training.recipe import Recipe
 from hasten.training.task import Data, Stop, Task, Update, quality_of
-from hasten.training.technique import Technique
+from hasten.training.technique import Technique, choice_of
 
+USED = "used today"
 NO_SOURCE = "it has no form outside of hasten"
 
 
@@ -100,19 +103,24 @@ def eject(task: Task, plan: Plan, machine: Machine) -> Ejected:
         BadInput: if the plan is for another task.
         Refused: if a part of the task cannot be written as source, or a technique cannot be used here.
     """
-    plain = baseline(task, device="cuda" if machine.gpu is not None else "cpu")
+    plain = baseline_of(task, machine)
     apply_plan(_ejectable(plan), plain, machine)
     return write_out(task, plan, plain)
 
 
 def write_out(task: Task, plan: Plan, plain: Recipe) -> Ejected:
-    """Return the script of a plan that is known to fit a task; otherwise as `eject`."""
-    choices = {one.technique: one for one in plan.choices}
+    """Return the script of a plan that is known to fit a task; otherwise as `eject`.
+
+    Techniques that the training uses today are written as those of the plan are.
+    """
+    used = tuple(structs.replace(choice_of(one), note=USED) for one in plain.uses)
+    whole = structs.replace(plan, choices=(*used, *plan.choices))
+    choices = {one.technique: one for one in whole.choices}
     left_out = [
-        LeftOut(name, NO_SOURCE, measured(choices[name])) for name in plan.names if not _has_source(choices[name])
+        LeftOut(name, NO_SOURCE, measured(choices[name])) for name in whole.names if not _has_source(choices[name])
     ]
-    blocks, recipe = list[Block](), plain
-    for one in in_order(make(choice.technique, choice.knobs) for choice in _ejectable(plan).choices):
+    blocks, recipe = list[Block](), plain.bare or plain
+    for one in in_order(make(choice.technique, choice.knobs) for choice in _ejectable(whole).choices):
         choice = choices[one.card.name]
         assert isinstance(one, Ejectable), "the others are left out"
         try:
@@ -135,7 +143,8 @@ def _ejectable(plan: Plan) -> Plan:
 
 
 def _comment(one: Technique, choice: Choice, machine: str) -> str:
-    gain = f"{measured(choice)}{f', on {machine}' if machine and measured(choice) != NOT_MEASURED else ''}"
+    text = measured(choice)
+    gain = f"{text}{f', on {machine}' if machine and text not in (NOT_MEASURED, USED) else ''}"
     idea = one.card.idea.rpartition(": ")[2]
     return f"{choice.label} ({one.card.guarantee.value}): {idea}. {gain[:1].upper()}{gain[1:]}."
 
@@ -237,7 +246,7 @@ def _check_fields(part: Task | Data | Update | Stop) -> None:
 _WRITTEN = frozenset(
     {f"Task.{name}" for name in (
         "name", "data", "model", "loss", "predict", "objective", "metric", "higher_is_better", "validate", "update",
-        "batch_size", "valid_batch_size", "batch_transforms", "stop", "seed", "notes", "command",
+        "uses", "batch_size", "valid_batch_size", "batch_transforms", "stop", "seed", "notes", "command",
     )}
     | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch")}
     | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}

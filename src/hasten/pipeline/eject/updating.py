@@ -10,6 +10,7 @@ from hasten.pipeline.eject.expression import call, call_arguments, expression
 from hasten.training.optimizers import TORCH, needs_closure
 from hasten.training.replayed_schedule import replayed_schedule
 from hasten.training.schedule import SCHEDULES, Schedule
+from hasten.training.several_optimizers import SeveralOptimizers
 from hasten.training.task import Update, is_optimizer_class
 
 _SHAPES = {
@@ -75,6 +76,8 @@ def updating_of(
     Raises:
         Refused: if one of them cannot be written down.
     """
+    if isinstance(made, SeveralOptimizers):
+        raise Refused(f"a script has one optimizer; Update.optimizer makes {len(made.members)}")
     if needs_closure(made):
         raise Refused(f"the optimizer {type(made).__name__} evaluates the loss several times in a step")
     frozen = any(not one.requires_grad for one in model.parameters())

@@ -39,8 +39,9 @@ from hasten.data.batch import split_batch
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.backward.activation_checkpointing import recomputed, why_not
 from hasten.techniques.blocks import repeated_blocks, unwrap_forward, wrap_forward
+from hasten.training.calls import Function
 from hasten.training.inspection import copy_of
-from hasten.training.recipe import Function, Recipe
+from hasten.training.recipe import Recipe
 
 TRIED = 8
 """Numbers of recomputed blocks, beside none, whose peak is measured."""

@@ -44,8 +44,9 @@ from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.lossless import Known, in_bits, keep_bits, lone_relus
 from hasten.techniques.blocks import unwrap_forward
 from hasten.techniques.source import Source
+from hasten.training.calls import Function
 from hasten.training.inspection import copy_of
-from hasten.training.recipe import Function, Recipe
+from hasten.training.recipe import Recipe
 
 Unpack: TypeAlias = Callable[[], Tensor]
 Pack: TypeAlias = Callable[[Tensor], Unpack | None]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hasten.base.device import Device
-from hasten.training.recipe import Function
+from hasten.training.calls import Function
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.source import Source
+from hasten.training.calls import Function
 from hasten.training.effects import Seen, compiled_code
-from hasten.training.recipe import Function, Recipe
+from hasten.training.recipe import Recipe
 
 SHORTEST_RUN_STEPS = 500
 """Below this many updates no compilation has been seen to pay: at 10 ms saved a step it would save 5 s."""

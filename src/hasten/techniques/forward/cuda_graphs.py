@@ -36,8 +36,9 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.forward.compile import SHORTEST_RUN_STEPS
+from hasten.training.calls import Function
 from hasten.training.effects import Seen, compiled_code
-from hasten.training.recipe import Function, Recipe
+from hasten.training.recipe import Recipe
 
 
 def recorded(function: Function) -> Function:

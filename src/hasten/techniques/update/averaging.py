@@ -73,16 +73,17 @@ class _Average:
 
 @dataclass(frozen=True)
 class ExponentialAverage(_Average):
-    """Moves every average toward its parameter by 1 - `decay`, faster in the first updates."""
+    """Moves every average toward its parameter by 1 - `decay`; with `correction` faster in the first updates."""
 
     decay: float
+    correction: bool = True
 
     @torch.no_grad()
     def update(self, parameters: Parameters, state: State, info: StepInfo) -> None:
         """Take the new parameters into the averages."""
         seen = state["updates"]
         if seen:
-            move = get_ema_multi_avg_fn(min(self.decay, (1 + seen) / (10 + seen)))
+            move = get_ema_multi_avg_fn(min(self.decay, (1 + seen) / (10 + seen)) if self.correction else self.decay)
             move(list(state["averages"].values()), list(parameters.values()), seen)
         else:
             self._begin(parameters, state)
@@ -113,6 +114,9 @@ class Ema:
     """Judge and keep an exponential moving average of the weights."""
 
     decay: Annotated[float, Meta(gt=0, lt=1, description="share of the old average kept at each update")] = 0.999
+    correction: Annotated[
+        bool, Meta(description="a smaller share, (1 + n) / (10 + n), in the first updates; without, as AveragedModel")
+    ] = True
 
     card: ClassVar[Card] = Card(
         name="ema",
@@ -130,10 +134,11 @@ class Ema:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Add the averaging after each update."""
-        return recipe.with_post_step(ExponentialAverage(self.decay))
+        return recipe.with_post_step(ExponentialAverage(self.decay, self.correction))
 
     def source(self, recipe: Recipe) -> Source:
         """Return the average, and what puts it into the model for each evaluation."""
+        decay = f"min({self.decay!r}, (1 + seen) / (10 + seen))" if self.correction else repr(self.decay)
         return Source(
             imports=(*_IMPORTS, "from torch.optim.swa_utils import get_ema_multi_avg_fn"),
             definitions=_SWAPPED,
@@ -141,7 +146,7 @@ class Ema:
             update="\n".join(
                 [
                     "if averages:",
-                    f"    decay = min({self.decay!r}, (1 + seen) / (10 + seen))",
+                    f"    decay = {decay}",
                     "    with torch.no_grad():",
                     "        get_ema_multi_avg_fn(decay)(list(averages.values()), list(parameters.values()), seen)",
                     "else:",

@@ -15,6 +15,7 @@ from hasten.training.check.failure import with_batch
 from hasten.training.check.labels import check_labels
 from hasten.training.check.loss import check_gradient, check_loss, notes_on_loss
 from hasten.training.check.model import check_last_batch, check_output, fresh_model, trial_output
+from hasten.training.check.own_step import check_own_step
 from hasten.training.check.quality import check_metric, check_output_is_judged, check_target, check_validate
 from hasten.training.check.update import check_optimizer, check_step
 from hasten.training.metrics import Quality
@@ -26,8 +27,8 @@ def check(task: Task) -> tuple[str, ...]:
     """Raise an error if the task cannot be trained; return what to know about it, one sentence each.
 
     Data sets that can be gathered (`hasten.data.loading.gather`) are read for up to half a second each,
-    completely where that suffices; of others, some samples are. Neither the global random generators nor any model
-    that the person holds are changed.
+    completely where that suffices; of others, some samples are. A step of the task's own is made once. Neither the
+    global random generators nor any model that the person holds are changed.
 
     Raises:
         BadInput: says what must hold, what was found, where, and what to do.
@@ -41,6 +42,12 @@ def check(task: Task) -> tuple[str, ...]:
         read = [look(training_of(task), "training")]
         if (given := validation_of(task)) is not None:
             read.append(look(given, "validation"))
+        if task.step is not None:
+            model = task.model()
+            check_optimizer(task, model)
+            check_own_step(task)
+            check_validate(task, model.eval(), quality)
+            return notes_on_workers(task.data)
         train, *valid = (replace(seen, batch=prepared(task, seen)) for seen in read)
         model = fresh_model(task, forward.predict, train)
         optimizer = check_optimizer(task, model)

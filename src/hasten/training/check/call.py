@@ -14,6 +14,8 @@ from hasten.training.task import Task
 
 def call_text(task: Task, batch: Batch) -> str:
     """Return what computes a task's output, as Python: `model(batch)`, `Task.predict(model, batch)`."""
+    if task.step is not None:
+        return "Task.step(session, batch)"
     if task.objective is not None:
         return "Task.objective(model, batch)"
     if task.predict is not None:

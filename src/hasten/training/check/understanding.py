@@ -29,6 +29,7 @@ from hasten.training.recipe import Recipe, training_of, validation_of
 from hasten.training.session import Session, build
 from hasten.training.step import step
 from hasten.training.task import Stop, Task
+from hasten.training.technique import labels_of
 
 
 def understood(recipe: Recipe, notes: Iterable[str]) -> TaskCheck:
@@ -45,7 +46,7 @@ def understood(recipe: Recipe, notes: Iterable[str]) -> TaskCheck:
     """
     data = recipe.task.data
     with preserved(), restored(data.train, data.valid):
-        run = build(recipe)
+        run = _built(recipe)
         first = _first_step(run)
     task, given, loss = recipe.task, training_of(recipe.task), recipe.forward.loss
     trained, counting = dict(run.named_parameters), getattr(loss, "counting", None)
@@ -65,7 +66,7 @@ def understood(recipe: Recipe, notes: Iterable[str]) -> TaskCheck:
         call=call_text(task, first.batch),
         output=first.output,
         loss=_loss_name(task),
-        divides_by=_divisor(loss),
+        divides_by=_divisor(loss) if task.step is None else "the samples, where Task.step returns no count",
         not_additive=counting.broken if counting is not None else "",
         first_loss=first.loss,
         first_step_s=first.seconds,
@@ -82,7 +83,7 @@ def understood(recipe: Recipe, notes: Iterable[str]) -> TaskCheck:
         not_in_optimizer=tuple(name for name, one in trained.items() if id(one) not in in_optimizer),
         not_in_model=tuple(in_line(one) for one in held if id(one) not in known),
         replaceable=_replaceable(given),
-        kept=_kept(given, first.batch, loss),
+        kept=(*_kept_of_task(recipe), *_kept(given, first.batch, loss)),
         notes=(*(one for one in notes if one not in notes_on_loss(loss)), *data_notes(recipe, saved=True)),
     )
 
@@ -94,6 +95,16 @@ class _First:
     loss: float | None
     seconds: float
     reached: frozenset[int]  # ids of the parameters that got a gradient
+
+
+def _built(recipe: Recipe) -> Session:
+    try:
+        return build(recipe)
+    except HastenError:
+        raise
+    except Exception as error:
+        sample = "" if (index := sample_of(error)) is None else f" (sample {index} fails)"
+        raise failure(f"model, optimizer and data must be ready for the first step{sample}", error) from error
 
 
 def _first_step(run: Session) -> _First:
@@ -155,6 +166,8 @@ def _common_path(paths: list[str]) -> str | None:
 
 
 def _loss_name(task: Task) -> str:
+    if task.step is not None:
+        return "what Task.step returns"
     if task.objective is not None:
         return "what Task.objective returns"
     if task.loss == "model":
@@ -207,7 +220,8 @@ def _optimizer(run: Session) -> str:
     tensors = sum(len(group["params"]) for group in groups)
     rates = dict.fromkeys(f"{rate:g}" for rate in run.base_lrs)
     several = f" in {len(groups)} groups" if len(groups) > 1 else ""
-    return f"{type(run.optimizer).__name__}, learning rate {' and '.join(rates)}, {tensors} tensors{several}"
+    kinds = " and ".join(type(one).__name__ for one in run.optimizers.values())
+    return f"{kinds}, learning rate {' and '.join(rates)}, {tensors} tensors{several}"
 
 
 def _schedule(recipe: Recipe) -> str:
@@ -239,6 +253,14 @@ def _replaceable(given: Given) -> tuple[str, ...]:
     if isinstance(given.order, GivenOrder):
         return ("how your DataLoader reads: its workers, collation and pinning. The batches stay the same.",)
     return ("how samples are read. The batches stay the same.",)
+
+
+def _kept_of_task(recipe: Recipe) -> tuple[str, ...]:
+    """Return what no plan replaces since the task does it itself, or uses it today."""
+    kept = [] if recipe.task_step is None else ["Task.step: its backward passes, updates and optimizers"]
+    if recipe.uses:
+        kept.append(f"what is used today: {', '.join(labels_of(recipe.uses))}")
+    return tuple(kept)
 
 
 def _kept(given: Given, batch: Batch, loss: LossFunction) -> tuple[str, ...]:

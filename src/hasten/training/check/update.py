@@ -68,6 +68,12 @@ def check_step(optimizer: optim.Optimizer, closure: Callable[[], Tensor]) -> Non
             else "Choose another optimizer."
         )
         raise failure(f"the optimizer {name} must be able to update this model", error, advice) from error
+    check_saved(optimizer)
+
+
+def check_saved(optimizer: optim.Optimizer) -> None:
+    """Raise `BadInput` if the state of an optimizer that has made a step cannot be saved and loaded."""
+    name = type(optimizer).__name__
     content = io.BytesIO()
     try:
         torch.save(tree_map(_emptied, optimizer.state_dict()), content)

@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
-from hasten.training.recipe import Function, Wrapper
+Function: TypeAlias = Callable[..., Any]
+Wrapper: TypeAlias = Callable[[Function], Function]
+"""A function in, a function with the same arguments and meaning out: autocast, compile, saved-tensor hooks."""
 
 
 def around_module(module: nn.Module, wrappers: Sequence[Wrapper], *, method: str = "forward") -> Callable[[], None]:
@@ -15,16 +17,38 @@ def around_module(module: nn.Module, wrappers: Sequence[Wrapper], *, method: str
     The module gets a subclass of its class with the same name: `isinstance` holds, parameters keep their names, hooks
     run as before, and a copy or a pickle of it is one of the plain class.
     """
-    kind, own = type(module), vars(module).pop(method, None)
+    return prepared(module, wrappers, method=method)()
+
+
+def prepared(
+    module: nn.Module, wrappers: Sequence[Wrapper], *, method: str = "forward"
+) -> Callable[[], Callable[[], None]]:
+    """Return what puts wrappers around a method of a module and returns what undoes it; may be used again and again.
+
+    The wrappers are called here, once, so that what they keep (compiled code) lasts. See `around_module`.
+    """
+    kind, own = type(module), vars(module).get(method)
     plain: Function = getattr(kind, method) if own is None else (lambda self, *args, **options: own(*args, **options))
-    module.__class__ = _subclass(kind, method, through(plain, wrappers))
+    made = _subclass(kind, method, through(plain, wrappers))
 
     def undo() -> None:
         module.__class__ = kind
         if own is not None:
             vars(module)[method] = own
 
-    return undo
+    def put() -> Callable[[], None]:
+        vars(module).pop(method, None)
+        module.__class__ = made
+        return undo
+
+    return put
+
+
+def called_parts(module: nn.Module) -> list[nn.Module]:
+    """Return the module, or the parts that are called in its place if it is a mere container without `forward`."""
+    if type(module).forward is not nn.Module.forward or "forward" in vars(module):
+        return [module]
+    return [part for child in module.children() for part in called_parts(child)]
 
 
 def around_function(function: Callable[..., Any], wrappers: Sequence[Wrapper]) -> Callable[..., Any]:
