@@ -12,13 +12,13 @@ from scipy.stats import norm, t
 
 from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.tuning import branch as branches
 from hasten.tuning import precision
-from hasten.tuning.branch import Branch, branch, harm, twins
+from hasten.tuning.branch import Branch, branch, harm
 from hasten.tuning.gates import Reference, judge
-from hasten.tuning.precision import GradientError, Sums, compare_gradients, gradient_checks
-from hasten.tuning.reference_step import NoReference, State, state_of
+from hasten.tuning.precision import GradientError, Sums, gradient_checks
+from hasten.tuning.reference_step import NoReference, State
 
 from planted import small_task
 
@@ -179,25 +179,6 @@ def test_noise_of_a_twin_is_unbiased_and_a_fifth_of_the_gradient() -> None:
     assert float(noise.norm() / gradient.norm()) == pytest.approx(0.2, rel=0.02)
     assert abs(float(noise.mean())) < 4 * float(noise.std()) / math.sqrt(20_000)
     assert parameters["unused"].grad is None
-
-
-def test_the_branch_has_48_steps_16_compared_gradients_and_3_twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    compared: list[int] = []
-    own = precision.gradients_of
-
-    def counted(run: Session, batch: Any, *, seed: int | None) -> Any:
-        compared.append(seed or 0)
-        return own(run, batch, seed=seed)
-
-    monkeypatch.setattr(precision, "gradients_of", counted)
-    recipe = baseline(small_task())
-    run, state = build(recipe), state_of(build(recipe))
-    _, walked = compare_gradients(run, build(recipe), state)
-    assert compared == list(range(0, 48, 3))
-    assert len(walked.losses) == len(branch(run, state).losses) == 48
-    found = twins(run, state)
-    assert len(found) == 3
-    assert found[0].losses[0] == walked.losses[0], "they start from the same state"
 
 
 def test_a_loss_scale_settles_for_12_steps_before_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,14 @@ import pytest
 
 from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe, baseline
-from hasten.tuning import rounding
+from hasten.training.session import Session, build
+from hasten.tuning import precision, rounding
+from hasten.tuning.branch import branch, twins
 from hasten.tuning.budget import Budget, now_s
 from hasten.tuning.exact import exact_gate, trace
 from hasten.tuning.gates import Reference, judge, steps_of
+from hasten.tuning.precision import compare_gradients
+from hasten.tuning.reference_step import state_of
 from hasten.tuning.rounding import states_of
 
 from planted import small_task
@@ -48,6 +52,25 @@ def test_rounding_compares_3_batches_at_the_start_and_after_20_steps(monkeypatch
     reference.__dict__["states"] = states
     assert judge(recipe, Guarantee.ROUNDING, reference).passed
     assert len(observed) == 1 + 2 * 3 * 3  # float64 is tried once; 2 states, 3 batches, 3 sessions
+
+
+def test_the_branch_has_48_steps_16_compared_gradients_and_3_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    own = precision.gradients_of
+
+    def counted(run: Session, batch: Any, *, seed: int | None) -> Any:
+        compared.append(seed or 0)
+        return own(run, batch, seed=seed)
+
+    monkeypatch.setattr(precision, "gradients_of", counted)
+    recipe = baseline(small_task())
+    run, state = build(recipe), state_of(build(recipe))
+    _, walked = compare_gradients(run, build(recipe), state)
+    assert compared == list(range(0, 48, 3))
+    assert len(walked.losses) == len(branch(run, state).losses) == 48
+    found = twins(run, state)
+    assert len(found) == 3
+    assert found[0].losses[0] == walked.losses[0], "they start from the same state"
 
 
 def test_everything_ends_within_one_and_a_half_times_the_budget() -> None:
