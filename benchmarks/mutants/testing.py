@@ -23,7 +23,7 @@ CACHE = ROOT / ".mutants"
 """Which lines each test file runs, kept until the file or the room's code changes."""
 CPU_FACTOR, LEAST_CPU_S = 10.0, 60.0
 """Times the processor time of the tests without the bug; a loop without end takes more, a busy machine does not."""
-LONGEST_FILE_S = 180.0
+LONGEST_FILE_S = 60.0
 """Processor time of the tests of one file while lines are noted; a file that takes more is not used."""
 QUICK_START = ("-p", "no:xdist", "-p", "no:cov")
 _CLOCKS = re.compile(r"perf_counter|monotonic|time\.time|sleep|timeit|\.wait\(|timeout")
