@@ -104,6 +104,14 @@ def test_exact_judges_an_update_inside_the_backward_pass_by_what_it_leaves(name:
     assert ("losses and parameters of" in gate.detail) is passes
 
 
+@pytest.mark.parametrize(("name", "passes"), [("sgd", True), ("adam", False)])
+def test_rounding_judges_an_update_inside_the_backward_pass_by_its_loss_and_its_update(name: str, passes: bool) -> None:
+    recipe = baseline(small_task())
+    inside = OptimizerInBackward().apply(recipe.with_update(optimizer=name, options={}))
+    gate = judge(inside, ROUNDING, Reference(recipe))
+    assert gate.passed is passes, gate.detail
+
+
 def test_exact_stops_a_loader_that_draws_from_the_global_generator() -> None:
     assert not judged(draws_a_number, EXACT, dropout=0.3).passed
     assert judged(draws_a_number, EXACT, dropout=0.0).passed  # nobody else draws, so nothing changes
