@@ -41,17 +41,17 @@ class Case:
 
 PLANTED = {
     "slow-loader": "Data loading",
-    "preparation": "before the call of the model",
-    "metrics": "after the update",
+    "preparation": "between the arrival of a batch and the call of the model",
+    "metrics": "mostly planted.py:29",
     "update": "optimizer step",
     "validation": "evaluation",
-    "tiny": "batch",
+    "tiny": "optimizer step",  # whose advice names a larger batch; the batch size of a script cannot be varied
 }
 
 CASES: dict[str, Case] = {
-    **{name: Case("by_hand", (name,)) for name in TRAININGS},
     **{f"planted:{kind}": Case("planted", (kind,), word) for kind, word in PLANTED.items()},
     **{name: Case(name) for name in ("gan", "everything", "lbfgs", "functional")},
+    **{name: Case("by_hand", (name,)) for name in TRAININGS},
 }
 TRAINERS: dict[str, Case] = {
     "lightning": Case("lightning_fit"),
@@ -128,15 +128,17 @@ def main() -> None:
     parser.add_argument("--only", help="names, separated by commas; the results of the others stay as they are")
     parser.add_argument("--python", help="of the scripts of trainers; without one they are left out")
     given = parser.parse_args()
-    cases = CASES | (TRAINERS if given.python else {})
+    cases = (TRAINERS if given.python else {}) | CASES
     kept = recorded("any_training")
     scripts = dict(kept.get("scripts", {}))
+    wrong, path = list[str](), None
     for name in given.only.split(",") if given.only else cases:
         scripts[name] = compared(cases[name], given.python if name in TRAINERS else sys.executable)
         print(f"  {name:32} {'; '.join(scripts[name]['faults']) or 'ok'}: {scripts[name].get('verdict')}", flush=True)
-    wrong = [name for name, said in scripts.items() if said["faults"]]
+        wrong = [name for name, said in scripts.items() if said["faults"]]
+        path = record("any_training", {**kept, "scripts": scripts, "wrong_scripts": wrong})
     print(f"{len(scripts)} scripts, {len(wrong)} with a fault: {', '.join(wrong) or 'none'}")
-    print(record("any_training", {**kept, "scripts": scripts, "wrong_scripts": wrong}))
+    print(path)
     sys.exit(bool(wrong))
 
 

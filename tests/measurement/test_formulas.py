@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hasten.base.records.record import Interval
-from hasten.measurement import memory, resident
+from hasten.measurement import memory, paired, resident
 from hasten.measurement.formulas import flops_of, is_dear_without_formula
 from hasten.measurement.statistics import product_of_ratios
 from hasten.measurement.tensors import nbytes, storages_in, tensors_in
@@ -109,3 +109,33 @@ def test_what_the_system_does_not_tell_is_an_error():
     assert resident._status_bytes("VmRSS") > 1 << 20
     with pytest.raises(RuntimeError, match="/proc/self/status has no line VmNone"):
         resident._status_bytes("VmNone")
+
+
+def test_memory_is_told_by_where_it_was_born():
+    x = torch.zeros(1000, requires_grad=True)
+
+    def run():
+        kept = [(x * 2).exp()]
+        kept.append(torch.autograd.grad(kept[0].sum(), x))
+        with torch.no_grad():
+            kept.append(x.repeat(9))
+
+    found = memory.peak_memory(run)
+    assert set(found.by_origin) == {"resident", "forward", "backward", "no_grad"}
+    assert sum(found.by_origin.values()) == found.peak_bytes
+
+
+def test_the_time_of_a_step_is_that_of_a_block_over_its_steps():
+    now = [0]
+
+    def side(step_ns):
+        def block(steps):
+            now[0] += steps * step_ns
+
+        return block
+
+    found = paired.compare(side(30_000_000), side(20_000_000), budget_s=10.0, clock=lambda: now[0])
+    assert (found.step_time_a_s, found.step_time_b_s) == (pytest.approx(0.03), pytest.approx(0.02))
+    assert found.ratio.value == pytest.approx(1.5)
+    assert (found.steps_per_block, found.pairs) == (3, 8)
+    assert found.spent_s == pytest.approx(found.warmup_s + 8 * 4 * 0.05)

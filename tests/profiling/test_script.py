@@ -13,7 +13,10 @@ from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from benchmarks.profiling.planting import InBackward
-from hasten.profiling.script import ScriptRun, is_script, profile_script
+from hasten.base.records.profile import PartTime, Profile
+from hasten.base.records.record import Interval
+from hasten.pipeline.script import examined, lines_for
+from hasten.profiling.script import ScriptRun, Seen, is_script, profile_script
 from hasten.profiling.script_watch import ScriptWatch, StopScript
 
 WAIT_S = 4e-3
@@ -175,8 +178,59 @@ def test_the_part_that_waits_is_found(slow: str, load: bool) -> None:
     assert largest.name == slow
     assert largest.seconds >= 0.9 * WAIT_S
     assert found.steps == STEPS - 1 - (not load) or found.steps >= STEPS // 2
-    if slow == "other":
-        assert "between the arrival of a batch and the call of the model" in found.remarks[0]
+    if slow in ("other", "loss", "gradient"):
+        where = "between the arrival of a batch and the call of the model" if load else "your own code outside model"
+        assert (where if slow == "other" else "your own code between") in found.remarks[0]
+        assert ", mostly test_script.py:" in found.remarks[0]
+        assert found.remarks[0].endswith(": time.sleep(WAIT_S)")
+
+
+def test_parameters_without_a_module_are_watched_update_by_update() -> None:
+    weight = torch.randn(8, 1, requires_grad=True)
+    optimizer = optim.SGD([weight], 0.1)
+    with ScriptWatch(name="loop") as watch:
+        for _ in range(STEPS):
+            (weight.grad,) = torch.autograd.grad((torch.ones(4, 8) @ weight).sum(), [weight])
+            optimizer.step()
+    found = watch.profile()
+    assert found.steps >= STEPS // 2
+    assert found.seconds("update") > 0
+
+
+def profile_with(**parts: float) -> Profile:
+    shares = {"input": 0.0, "other": 0.0} | parts
+    shares["forward"] = 1 - sum(shares.values())
+    return Profile(
+        task="train", plan=(), steps=50, step_s=Interval(value=1e-2, low=9e-3, high=1.1e-2, n=30), samples_per_s=800.0,
+        parts=tuple(PartTime(name=name, seconds=1e-2 * share, share=share) for name, share in shares.items()),
+        parameters=10, peak_bytes=0, verdict="", batch_size=8,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict", "following"),
+    [
+        # other is larger than any gain, but small: this broke, for nothing was said of it
+        (Seen(profile=profile_with(other=0.1)), "No problem found", "hasten.tune_loop"),
+        (
+            Seen(profile=profile_with(other=0.5), own={"other": "50 % is own code"}),
+            "50 % is own code",
+            "make that code",
+        ),
+        (Seen(profile=profile_with(input=0.5), workers=0), "Data loading costs 50 %", "add this line, then: hasten"),
+        (Seen(profile=profile_with(), trainer="lightning"), "No problem found", "hasten.lightning_apply"),
+    ],
+)
+def test_the_next_step_follows_from_what_was_found(seen: Seen, verdict: str, following: str) -> None:
+    found = examined(seen, "hasten profile train.py")
+    assert found.profile.verdict.startswith(verdict)
+    assert following in found.next
+    assert bool(found.lines) is following.startswith("add")
+
+
+def test_the_lines_are_those_of_the_trainer() -> None:
+    (line,) = lines_for(Seen(profile=profile_with(input=0.5), workers=0, trainer="transformers"), {"input_bound"})
+    assert line.startswith("TrainingArguments(..., dataloader_num_workers=")
 
 
 def test_the_hooks_are_gone_afterwards() -> None:

@@ -35,7 +35,7 @@ from hasten.training.run_folder import (
     make_run_folder,
     read_events,
 )
-from hasten.training.saving import Saving
+from hasten.training.saving import Saving, _divergence
 from hasten.training.session import Session, build
 from hasten.training.stopping import non_finite, non_finite_parameter
 from hasten.training.weights_file import save_weights
@@ -113,6 +113,21 @@ def test_events_until_the_checkpoint_stay_and_a_pending_evaluation_is_made_again
     assert "line 6 is not an event of a run" in damaged[0]
     assert read_events(tmp_path) == (found, [])
     assert read_events(tmp_path / "none") == ([], [])
+
+
+def test_only_the_last_end_says_whether_a_run_diverged(tmp_path: Path) -> None:
+    assert _divergence(tmp_path) is None
+    for reason, step, said in (
+        (StopReason.NON_FINITE, 3, "diverged after step 3 (the loss of step 3)"),
+        (StopReason.STEPS, 5, None),
+        (StopReason.NON_FINITE, 7, "diverged after step 7 (the loss of step 7)"),
+    ):
+        detail = f"the loss of step {step}"
+        append_event(tmp_path, Finished(reason=reason, step=step, epoch=0, elapsed_s=1.0, detail=detail))
+        assert _divergence(tmp_path) == said
+    _, kept = saving(tmp_path)
+    with pytest.raises(BadInput, match="this run diverged after step 7 .*, before its first checkpoint"):
+        kept.resume()
 
 
 # Checkpoints

@@ -213,6 +213,19 @@ SAID: dict[str, tuple[Callable[[], Task], tuple[str, ...]]] = {
         lambda: task(objective=lambda model, batch: {}),
         ("must return its loss", "found {}"),
     ),
+    "a step that fails": (
+        lambda: task(step=lambda session, batch: session.model(batch["x"]).mean()),
+        (
+            "Task.step must make a step on a batch",
+            "found TypeError",
+            "test_tasks_not_understood.py:",
+            "(20,) int64      target",
+        ),
+    ),
+    "a step with a model that was built already": (
+        lambda: task(model=nn.Linear(5, 3), step=lambda session, batch: None),
+        ("must be a function that builds a new model at each call",),
+    ),
     "a batch transform that returns nothing": (
         lambda: task(batch_transforms=(lambda batch: None,)),
         ("Task.batch_transforms must take a batch", "it returned None. Is a return missing?", TREE),
@@ -220,6 +233,10 @@ SAID: dict[str, tuple[Callable[[], Task], tuple[str, ...]]] = {
     "a batch transform that is not in a tuple": (
         lambda: task(batch_transforms=lambda batch: batch),
         ("must be a tuple of functions", "\n    Task(..., batch_transforms=(function,))"),
+    ),
+    "a schedule that fails": (
+        lambda: task(update=Update(schedule=lambda optimizer: 1 / 0)),
+        ("called with the optimizer: ZeroDivisionError: division by zero", "test_tasks_not_understood.py:"),
     ),
     "an optimizer that was built already": (
         lambda: task(update=Update(optimizer=optim.SGD(nn.Linear(2, 2).parameters()))),

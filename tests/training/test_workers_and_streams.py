@@ -120,7 +120,7 @@ def interrupted_in_step_2(folder: Path) -> Callable[[], nn.Module]:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Data(train=DataLoader(PAIRS, 8, shuffle=True, num_workers=2), valid=PAIRS),
+        lambda: Data(train=DataLoader(PAIRS, 8, shuffle=True, num_workers=1), valid=PAIRS),
         lambda: Data(train=DataLoader(PAIRS, 8, shuffle=True, num_workers=1, persistent_workers=True), valid=PAIRS),
         lambda: Data(train=PAIRS, valid=PAIRS, workers=1),
     ],
@@ -129,7 +129,7 @@ def interrupted_in_step_2(folder: Path) -> Callable[[], nn.Module]:
 def test_ctrl_c_reaches_the_run_and_not_its_workers_and_resumes_to_the_same_bits(
     make: Callable[[], Data], tmp_path: Path
 ) -> None:
-    size: dict[str, Any] = {"stop": Stop(epochs=2)}
+    size: dict[str, Any] = {"stop": Stop(epochs=1)}
     size |= {} if isinstance(make().train, DataLoader) else {"batch_size": 8}
     whole, losses = trained(task(make(), **size))
     model = interrupted_in_step_2(tmp_path)

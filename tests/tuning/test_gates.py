@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.any_training.catalog import TRAININGS
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.loading.loaders import gathered
 from hasten.techniques.applying import make
 from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
 from hasten.techniques.forward.autocast import Autocast
-from hasten.training.recipe import Recipe, Surgery, baseline
+from hasten.training.recipe import Recipe, Surgery, baseline, counted
 from hasten.training.session import build
 from hasten.training.transforms import Stateless
 from hasten.tuning.float64 import in_float64
@@ -101,6 +102,14 @@ def test_exact_judges_an_update_inside_the_backward_pass_by_what_it_leaves(name:
     gate = judged(inside, EXACT)
     assert gate.passed is passes
     assert ("losses and parameters of" in gate.detail) is passes
+
+
+@pytest.mark.parametrize(("name", "passes"), [("sgd", True), ("adam", False)])
+def test_rounding_judges_an_update_inside_the_backward_pass_by_its_loss_and_its_update(name: str, passes: bool) -> None:
+    recipe = baseline(small_task())
+    inside = OptimizerInBackward().apply(recipe.with_update(optimizer=name, options={}))
+    gate = judge(inside, ROUNDING, Reference(recipe))
+    assert gate.passed is passes, gate.detail
 
 
 def test_exact_stops_a_loader_that_draws_from_the_global_generator() -> None:
@@ -329,3 +338,35 @@ def test_losses_with_tensors_of_their_own_have_a_float64_reference(loss: Any) ->
     near = single.loss(single.predict(batch), batch).sum
     assert exact.dtype == torch.float64
     assert exact.item() == pytest.approx(near.item(), rel=1e-5)
+
+
+def turned(gradient: Tensor) -> None:
+    """Change the imaginary part of a gradient alone."""
+    gradient.imag.mul_(1.2)
+
+
+@pytest.mark.parametrize("guarantee", [ROUNDING, PRECISION])
+@pytest.mark.parametrize(("candidate", "passed"), [(same, True), (with_gradient(turned), False)])
+def test_both_parts_of_complex_numbers_are_judged(
+    guarantee: Guarantee, candidate: Callable[[Recipe], Recipe], passed: bool
+) -> None:
+    recipe = baseline(TRAININGS["complex"].task())
+    gate = judge(candidate(recipe), guarantee, Reference(recipe))
+    assert gate.passed is passed, gate.detail
+
+
+def test_complex_numbers_are_wider_in_the_reference() -> None:
+    run = build(in_float64(baseline(TRAININGS["complex"].task())))
+    _, batch = next(run.batches())
+    assert (
+        {parameter.dtype for parameter in run.model.parameters()} == {torch.complex128} == {one.dtype for one in batch}
+    )
+
+
+@pytest.mark.parametrize("name", ["mlp", "augmented-samples", "batch-sampler", "iterable-data-set", "endless-stream"])
+@pytest.mark.parametrize("guarantee", [ROUNDING, PRECISION])
+def test_data_that_draw_from_generators_are_the_same_for_both_sides(name: str, guarantee: Guarantee) -> None:
+    recipe = counted(baseline(TRAININGS[name].task()))
+    gate = judge(recipe, guarantee, Reference(recipe))
+    assert gate.passed, gate.detail
+    assert gate.measured < 0.9

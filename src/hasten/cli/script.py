@@ -54,7 +54,7 @@ def _watched(script: Path, arguments: list[str], *, steps: int | None, every_s: 
         raise BadInput(f"no script {script}.")
     if not is_script(str(script)):
         raise BadInput(f"{script} is not a training script but a task: it defines `task`. Run: hasten profile {script}")
-    typer.echo(f"hasten: {script} is run as a script: it defines no `task`", err=True)
+    typer.echo(f"hasten: {script.name} defines no `task`: it is run as a script", err=True)
     run, found = examine_script(script, arguments, steps=steps, tell_every_s=every_s, output_to_stderr=as_json)
     if found is None:
         typer.echo(f"hasten: no profile: {run.reason}", err=True)

@@ -18,6 +18,8 @@ class Seen(Record, frozen=True):
     """What was seen of a script's training: the anatomy of its steps, its data loader and its optimizer."""
 
     profile: Profile
+    own: dict[str, str] = {}  # "other", "loss" or "gradient" -> what the person's own code takes of a step
+    trainer: str = ""  # "transformers" or "lightning"; empty for a loop of one's own
     workers: int | None = None  # of the data loader; None where there is none
     optimizer: str = ""  # its class
     fused: bool | None = None  # None where the optimizer does not tell

@@ -19,9 +19,10 @@ from hasten.base.units import percent
 from hasten.measurement.clock import Nanoseconds, StepClock, marks_of
 from hasten.profiling.communication import collectives_marked, log_every_step
 from hasten.profiling.loop_marks import BETWEEN, FEWEST_STEPS, MUCH, LoopMarks
+from hasten.profiling.own_lines import OwnLines
 from hasten.profiling.script import Seen
 from hasten.profiling.structure import fused_update
-from hasten.training.marks import EVALUATION, FORWARD, INPUT, OTHER
+from hasten.training.marks import EVALUATION, FORWARD, GRADIENT, INPUT, LOSS, OTHER
 
 _FETCHED = BETWEEN + 1
 """A wait for a batch: "input" if a training step uses the batch, "evaluation" if a validation does."""
@@ -29,6 +30,13 @@ _WINDOW = 10_000
 """Steps whose marks are kept at a time: about ten numbers each."""
 _PREPARED = BETWEEN + 2
 """From the arrival of a batch to the call of the model, on a CPU."""
+OWN_PARTS = {
+    "other": ((OTHER, BETWEEN, _PREPARED), "your own code outside model, backward(), optimizer and data loader"),
+    "loss": ((LOSS,), "the loss, with your own code between the call of the model and backward()"),
+    "gradient": ((GRADIENT,), "your own code between backward() and the optimizer's step"),
+}
+"""Part of a step -> its marks, and what of a person's own code is in it."""
+_TRAINERS = {"transformers.trainer": "transformers", "lightning.pytorch": "lightning", "pytorch_lightning": "lightning"}
 
 
 class StopScript(SystemExit):
@@ -40,8 +48,8 @@ class ScriptWatch(LoopMarks):
 
     The outermost call of a module that has parameters is the forward pass; a module without any (a criterion) is part
     of the loss. A step ends where the next batch is asked of a `DataLoader`; in a loop without one, where the first
-    forward pass after an update begins. Only the thread that starts the watch is looked at. Nothing that is computed
-    changes.
+    forward pass after an update begins; without modules, where an update ends. Only the thread that starts the watch is
+    looked at. Nothing that is computed changes.
 
     A long training is profiled in windows of at most 10,000 steps; the profile is that of the longest one.
 
@@ -54,7 +62,7 @@ class ScriptWatch(LoopMarks):
     def __init__(self, *, name: str, steps: int | None = None, tell_every_s: float | None = None) -> None:
         super().__init__(
             [], (), Device(), name=name,
-            source="The script must train in its own process, with modules and optimizers of torch.",
+            source="The script must train in its own process, with optimizers of torch.",
         )  # fmt: skip
         self._arrival = _PREPARED
         self._thread = get_ident()
@@ -63,7 +71,10 @@ class ScriptWatch(LoopMarks):
         self._told_at = perf_counter()
         self._made = 0  # steps that have ended
         self._in_window = 0
-        self._longest: Profile | None = None  # of the windows before this one
+        self._longest: tuple[Profile, dict[str, str]] | None = None  # of the windows before this one
+        self._lines = OwnLines(self._thread)
+        self._own: dict[str, str] = {}  # part -> what the person's own code takes of it, in the newest profile
+        self._trainer = ""
         self._newest_batch: Any = None
         self._newest_loader: Any = None
         self._loader: Any = None  # the iterator of the data loader that training uses
@@ -72,12 +83,12 @@ class ScriptWatch(LoopMarks):
         self._updated = False  # whether an update has been made in this step
         self._loads = False  # whether this step has asked a DataLoader for a batch
         self._known: set[int] = set()  # ids of the modules in self._modules
-        self._began_at_forward = False
+        self._has_begun = False
 
     @property
     def mark(self) -> Callable[[int], None]:
-        """Note a part; nothing before the first forward pass of training, which tells the device."""
-        return self._clock.mark if self._began_at_forward else _nothing
+        """Note a part; nothing before the first forward pass or update of training, which tells the device."""
+        return self._clock.mark if self._has_begun else _nothing
 
     def __enter__(self) -> "ScriptWatch":
         enter = self._undo.enter_context
@@ -130,10 +141,7 @@ class ScriptWatch(LoopMarks):
     def _forward_begins(self, module: nn.Module) -> None:
         if not module.training:
             return
-        if not self._began_at_forward:
-            self._device = Device(str(next(module.parameters()).device))
-            self._clock = marks_of(self._device)
-            self._began_at_forward = True
+        self._begin_on(next(module.parameters()).device)
         if id(module) not in self._known:
             self._known.add(id(module))
             self._modules.append(module)
@@ -144,6 +152,16 @@ class ScriptWatch(LoopMarks):
             self._trained = True
             self._loader = self._newest_loader
             self.saw(self._newest_batch)
+
+    def _begin_on(self, device: torch.device) -> None:
+        """Begin to note parts, with the clock of the device that trains."""
+        if not self._has_begun:
+            self._device = Device(str(device))
+            self._clock = marks_of(self._device)
+            self._has_begun = True
+            if self._device.is_host:  # elsewhere Python runs ahead of the device
+                self._lines.start()
+                self._undo.callback(self._lines.stop)
 
     def _step_ends(self) -> None:
         self.mark(OTHER)
@@ -159,7 +177,7 @@ class ScriptWatch(LoopMarks):
 
     def _window_ends(self, *, tell: bool) -> None:
         """Keep the profile of the steps so far if it has more of them than the one kept, and begin with new marks."""
-        self._longest = self.profile()
+        self._longest = self._of_longest()
         if tell:
             self._told_at = perf_counter()
             sys.stderr.write(f"hasten: step {self._made:,}: {super().profile().verdict}\n")
@@ -173,23 +191,37 @@ class ScriptWatch(LoopMarks):
         Raises:
             BadInput: if fewer than four steps were made.
         """
+        return self._of_longest()[0]
+
+    def _of_longest(self) -> tuple[Profile, dict[str, str]]:
         kept = self._longest
-        return kept if kept is not None and kept.steps >= self._in_window else super().profile()
+        return kept if kept is not None and kept[0].steps >= self._in_window else (super().profile(), self._own)
 
     def seen(self) -> Seen:
         """Return the anatomy, and what is known of the data loader and the optimizer."""
         optimizer = self._optimizer
+        found, own = self._of_longest()
         return Seen(
-            profile=self.profile(),
+            profile=found,
+            own=own,
+            trainer=self._trainer,
             workers=getattr(self._loader, "_num_workers", None),
             optimizer=type(optimizer).__name__ if optimizer is not None else "",
             fused=fused_update(optimizer, self._device) if optimizer is not None else None,
         )
 
+    def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
+        self._begin_on(optimizer.param_groups[0]["params"][0].device)  # where no module has been called
+        if self._optimizer is None:
+            self._trainer = _trainer()
+        super()._before_update(optimizer, args, kwargs)
+
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         super()._after_update(optimizer, args, kwargs)
         self._updated = self._updated or not self._updates
         self._optimizer = optimizer
+        if not self._modules and not self._updates:
+            self._step_ends()
 
     def _remarks(self, shares: dict[str, float]) -> list[str]:
         remarks: list[str] = []
@@ -198,12 +230,16 @@ class ScriptWatch(LoopMarks):
                 f"{self._unknown_backwards} of {self._backwards} backward passes followed no call of a module with "
                 "parameters: their forward pass counts as loss or other."
             )
-        if shares["other"] > MUCH:
-            remarks.append(
-                f"{percent(shares['other'])} of step time is outside modules, data loaders, optimizers and backward(), "
-                f"{percent(self._prepared_share())} of it between the arrival of a batch and the call of the model."
-            )
-        return remarks
+        self._own = {part: self._sentence(part, shares[part]) for part in OWN_PARTS if shares[part] > MUCH}
+        return [*remarks, *self._own.values()]
+
+    def _sentence(self, part: str, share: float) -> str:
+        """Return how much of a step is own code, where it is, and the line that takes most of it."""
+        wanted, where = OWN_PARTS[part]
+        if part == "other" and self._prepared_share() > 0.5:
+            wanted, where = (_PREPARED,), "your own code between the arrival of a batch and the call of the model"
+        line = self._lines.hottest(self._clock.moments_ns(), self._clock.parts(), wanted)
+        return f"{percent(share)} of step time is {where}{f', mostly {line}' if line else '.'}"
 
     def _prepared_share(self) -> float:
         """Return which share of the time in "other" comes before the call of the model."""
@@ -248,6 +284,18 @@ def _replaced(owner: type, name: str, change: Callable[[Callable[..., Any]], Cal
         yield
     finally:
         setattr(owner, name, plain)
+
+
+def _trainer() -> str:
+    """Return the trainer whose loop is running: "transformers", "lightning", or "" for a loop of one's own."""
+    frame = sys._getframe()
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        found = next((name for start, name in _TRAINERS.items() if module.startswith(start)), None)
+        if found is not None:
+            return found
+        frame = frame.f_back
+    return ""
 
 
 def _nothing(part: int) -> None:

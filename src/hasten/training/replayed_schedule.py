@@ -13,6 +13,7 @@ from torch import optim
 from torch.optim import lr_scheduler
 
 from hasten.base.errors import BadInput
+from hasten.base.user_code import user_location
 from hasten.training.schedule import Schedule
 
 SchedulerFactory = Callable[[optim.Optimizer], lr_scheduler.LRScheduler]
@@ -114,5 +115,5 @@ def replayed_schedule(schedule: Schedule, optimizer: optim.Optimizer) -> Replaye
         raise BadInput(
             "Update.schedule must be a function (step) -> multiplier of the learning rate, or a function (optimizer) "
             f"-> torch scheduler; called with step 0: {type(of_step).__name__}: {of_step}; called with the optimizer: "
-            f"{type(error).__name__}: {error}."
+            f"{type(error).__name__}: {error}{f' ({place})' if (place := user_location(error)) else ''}."
         ) from error

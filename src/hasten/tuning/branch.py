@@ -17,7 +17,7 @@ from torch import Tensor
 from hasten.base.units import percent
 from hasten.training.session import Session
 from hasten.training.transforms import Attached, Parameters, Stateless
-from hasten.tuning.reference_step import State, endless, make_step, put
+from hasten.tuning.reference_step import State, make_step, put, real_numbers, same_batches
 from hasten.tuning.tolerances import (
     BRANCH_LAG,
     BRANCH_MARGIN,
@@ -45,14 +45,17 @@ class Branch:
 def branch(run: Session, state: State, *, steps: int = BRANCH_STEPS) -> Branch:
     """Train from a state for so many steps."""
     put(run, state)
-    batches = endless(run)
+    batches = same_batches(run)
     losses = [make_step(run, next(batches), seed=number) for number in range(steps)]
     return Branch(np.array(losses), moved_since(run, state))
 
 
 def moved_since(run: Session, state: State) -> dict[str, Tensor]:
     """Return the change of each trained parameter since a state."""
-    return {name: value.detach().float() - state.model[name].float() for name, value in run.named_parameters.items()}
+    return {
+        name: real_numbers(value.detach()).float() - real_numbers(state.model[name]).float()
+        for name, value in run.named_parameters.items()
+    }
 
 
 def twins(run: Session, state: State) -> list[Branch]:

@@ -16,18 +16,18 @@ from hasten.training.recipe import Recipe
 
 
 def to_double(model: nn.Module) -> nn.Module:
-    """Convert the model's floating-point parameters and buffers to float64, in place."""
-    return model.double()
+    """Convert the model's parameters and buffers to float64 and complex128, in place."""
+    return model._apply(_wider)
 
 
 def to_single(model: nn.Module) -> nn.Module:
-    """Convert the model's floating-point parameters and buffers to float32, in place."""
-    return model.float()
+    """Convert the model's parameters and buffers to float32 and complex64, in place."""
+    return model._apply(lambda value: value.to(torch.complex64) if value.is_complex() else _narrower(value))
 
 
 def batch_to_double(batch: Batch) -> Batch:
-    """Return the batch with its floating-point columns in float64."""
-    return map_tensors(batch, lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
+    """Return the batch with its numbers in float64 and complex128."""
+    return map_tensors(batch, _wider)
 
 
 @contextmanager
@@ -71,6 +71,16 @@ class _Promoting(TorchFunctionMode):
                 raise
             args, options = tree_map(_doubled, (args, options))
             return func(*args, **options)
+
+
+def _wider(value: Tensor) -> Tensor:
+    if value.is_complex():
+        return value.to(torch.complex128)
+    return value.double() if value.is_floating_point() else value
+
+
+def _narrower(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
 
 
 def _doubled(value: Any) -> Any:

@@ -21,10 +21,11 @@ from hasten.tuning.branch import Branch, Measured, branch, harm, moved_since, tw
 from hasten.tuning.reference_step import (
     NoReference,
     State,
-    endless,
     gradients_of,
     put,
     reads_optimizer,
+    real_numbers,
+    same_batches,
     step_with_gradients,
     without_dropout,
 )
@@ -86,7 +87,7 @@ def compare_gradients(plain: Session, other: Session, state: State) -> tuple[lis
     put(other, state)
     sums: dict[str, Sums] = {}
     losses: list[float] = []
-    batches, others = endless(plain), endless(other)
+    batches, others = same_batches(plain), same_batches(other)
     for number in range(BRANCH_STEPS):
         batch, same = next(batches), next(others)
         if number % (BRANCH_STEPS // PRECISION_BATCHES):
@@ -129,7 +130,8 @@ class Sums:
 
     def add(self, name: str, exact: Tensor, rough: Tensor) -> None:
         """Take one batch's gradient of one parameter into account."""
-        exact, error = exact.float(), rough.float() - exact.float()
+        exact = real_numbers(exact).float()
+        error = real_numbers(rough).float() - exact
         self.gradient_squares += float(exact.square().sum())
         self.error_squares += float(error.square().sum())
         self.gradients[name] = self.gradients[name] + exact if name in self.gradients else exact

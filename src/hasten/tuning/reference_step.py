@@ -1,15 +1,17 @@
 """One watched step: the loss, the gradients as the optimizer gets them, and what the update changed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hasten.base.errors import HastenError
-from hasten.base.seeds import derive, seed_all
+from hasten.base.object_state import ObjectState, Tensors
+from hasten.base.seeds import derive, preserved, random_state, seed_all, set_random_state
 from hasten.data.batch import Batch
 from hasten.training.inspection import silence_dropout
 from hasten.training.loss import Loss
@@ -38,6 +40,7 @@ class State:
     counters: list[dict[str, Any]]
     transforms: list[tuple[type, dict[str, Any]]]
     position: Position
+    data: dict[str, Any] | None = None  # what the rest of the epoch depends on beside the position
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def state_of(run: Session) -> State:
         counters=_counters(run),
         transforms=[(type(one.transform), deepcopy(one.state)) for one in (*run.gradient, *run.post_step)],
         position=Position(**asdict(run.position)),
+        data=deepcopy(run.source.state(run.position)),
     )
 
 
@@ -78,11 +82,16 @@ def put(run: Session, state: State) -> None:
         for own, options, counted in zip(saved, run.options, counters, strict=True)
     ]
     run.optimizer.load_state_dict({"state": kept, "param_groups": groups})
+    for parameter, values in run.optimizer.state.items():  # torch adapts the format of real numbers only
+        if parameter.is_complex():
+            complex_ones = {key: one for key, one in values.items() if isinstance(one, Tensor) and one.is_complex()}
+            values.update({key: one.to(parameter.dtype) for key, one in complex_ones.items()})
     run.optimizer.zero_grad()
     attached = [*run.gradient, *run.post_step]
     same = [type(one.transform) for one in attached] == [kind for kind, _ in state.transforms]
     for number, one in enumerate(attached):
         one.state = deepcopy(state.transforms[number][1]) if same else one.transform.init(run.named_parameters)
+    run.source.load_state(deepcopy(state.data))
     run.position = Position(**asdict(state.position))
 
 
@@ -104,17 +113,63 @@ def _counters(run: Session) -> list[dict[str, Any]]:
 def batches_from(run: Session, position: Position, count: int) -> list[Batch]:
     """Return the next `count` batches from a position on, as the session's own loader and preparation deliver them."""
     before, run.position = run.position, Position(**asdict(position))
-    found: list[Batch] = []
-    for ids, batch in run.batches():
-        found.append(batch)
-        run.advance(len(ids), 0.0)
-        if len(found) == count:
-            break
+    found = list(islice(same_batches(run), count))
     run.position = before
     return found
 
 
-def endless(run: Session) -> Iterator[Batch]:
+def same_batches(run: Session) -> Generator[Batch]:
+    """Yield batches as `endless` does, the same for every session that stands at the same place.
+
+    An order, a sampler and an augmentation of the person's own draw from the global generators or from their own, as
+    the steps do, and as another session does that is asked in turn. Here the data draw from a state of their own.
+    """
+    mine = _DataState(run)
+    mine.set(seed=derive(run.seed, "reference data", run.position.step))
+    batches = endless(run)
+    try:
+        while True:
+            with mine:
+                batch = next(batches)
+            yield batch
+    finally:
+        with mine:
+            batches.close()
+
+
+class _DataState:
+    """The random state that the data of a session draw from: in place inside the `with` statement."""
+
+    def __init__(self, run: Session) -> None:
+        data = run.recipe.subject.stream.source if run.recipe.subject.stream is not None else None
+        own = {"given": run.recipe.subject.given, "train": run.recipe.subject.train, "stream": data}
+        self._objects = ObjectState({name: (one, Tensors.NONE) for name, one in own.items() if one is not None})
+        self._mine = self._now()
+        self._others = self._mine
+
+    def set(self, *, seed: int) -> None:
+        """Let the data draw from the global generators as they are after this seed."""
+        with preserved():
+            seed_all(seed)
+            self._mine = random_state(), self._mine[1]
+
+    def __enter__(self) -> None:
+        self._others = self._now()
+        self._put(self._mine)
+
+    def __exit__(self, *error: object) -> None:
+        self._mine = self._now()
+        self._put(self._others)
+
+    def _now(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return random_state(), deepcopy(self._objects.state())
+
+    def _put(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        set_random_state(state[0])
+        self._objects.load_state(deepcopy(state[1]))
+
+
+def endless(run: Session) -> Generator[Batch]:
     """Yield batches from the session's position on; advance it after each."""
     for ids, batch in run.batches():
         yield batch
@@ -190,8 +245,14 @@ def _mean(loss: Loss) -> float:
     return float(loss.sum) / count if count else 0.0
 
 
+def real_numbers(values: Tensor) -> Tensor:
+    """Return the numbers of a tensor; of a complex one (...) its real and imaginary parts (..., 2)."""
+    return torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
+
+
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
-    return [(name, value) for name, value in model.state_dict().items() if value.is_floating_point()]
+    found = ((name, real_numbers(value)) for name, value in model.state_dict().items())
+    return [(name, value) for name, value in found if value.is_floating_point()]
 
 
 def _caught(

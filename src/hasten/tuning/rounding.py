@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
+from hasten.data.batch import Batch
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.float64 import in_float64
@@ -20,6 +21,7 @@ from hasten.tuning.reference_step import (
     endless,
     observe,
     put,
+    real_numbers,
     state_of,
     without_dropout,
 )
@@ -101,7 +103,10 @@ def _errors(runs: tuple[Session, Session, Session], state: State) -> dict[str, E
     little more than their sign, would turn a last bit of one that is nearly zero into a whole step.
     """
     found: dict[str, Errors] = {}
-    streams = [batches_from(run, state.position, ROUNDING_BATCHES) for run in runs]
+    streams = list[list[Batch]]()
+    for run in runs:
+        put(run, state)
+        streams.append(batches_from(run, state.position, ROUNDING_BATCHES))
     for number, batches in enumerate(zip(*streams, strict=True)):
         seen: list[Observation] = []
         for run, batch in zip(runs, batches, strict=True):
@@ -121,7 +126,7 @@ def _errors(runs: tuple[Session, Session, Session], state: State) -> dict[str, E
 
 def _tensors(seen: Observation) -> Iterator[tuple[str, Tensor]]:
     yield "loss", torch.tensor(seen.loss, dtype=torch.float64)
-    yield from ((f"gradient of {name}", value.double()) for name, value in seen.gradients.items())
+    yield from ((f"gradient of {name}", real_numbers(value).double()) for name, value in seen.gradients.items())
     yield from ((f"update of {name}", value) for name, value in seen.changes.items())
 
 

@@ -43,7 +43,7 @@ def check(task: Task) -> tuple[str, ...]:
         if (given := validation_of(task)) is not None:
             read.append(look(given, "validation"))
         if task.step is not None:
-            model = task.model()
+            model = fresh_model(task, forward.predict, read[0])
             check_optimizer(task, model)
             check_own_step(task)
             check_validate(task, model.eval(), quality)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput, HastenError
-from hasten.training.check.failure import failure
+from hasten.training.check.failure import failure, with_batch
 from hasten.training.check.update import check_saved
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
@@ -28,7 +28,7 @@ def check_own_step(task: Task) -> None:
     try:
         batch = next(run.batches())[1]
         before = [one.detach().clone() for one in run.parameters]
-        with run.contexts:
+        with run.contexts, with_batch(batch, "training"):
             try:
                 loss = step(run, batch)
             except HastenError:
@@ -59,7 +59,7 @@ def _check_judged(run: Session) -> None:
     if batch is None:
         return
     run.model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), with_batch(batch, "validation"):
         try:
             run.loss(run.predict(batch), batch)
         except Exception as error:
