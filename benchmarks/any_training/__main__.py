@@ -36,7 +36,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     names = given.only.split(",") if given.only else list(TRAININGS)
-    trainings = dict(recorded("any_training")["trainings"]) if given.only and _is_recorded() else {}
+    kept = recorded("any_training") if _is_recorded() else {}
+    trainings = dict(kept["trainings"]) if given.only and kept else {}
     trainings |= {name: looked_at(name, given.budget) for name in names}
     wrong = [
         name
@@ -44,7 +45,7 @@ def main() -> None:
         if not said["equal"] or any(said[verb]["outcome"] == "BROKEN" for verb in ("check", "profile", "tune", "train"))
     ]
     print(f"{len(trainings)} trainings, {len(wrong)} with a fault: {', '.join(wrong) or 'none'}")
-    print(record("any_training", {"budget": given.budget, "wrong": wrong, "trainings": trainings}))
+    print(record("any_training", {**kept, "budget": given.budget, "wrong": wrong, "trainings": trainings}))
     sys.exit(bool(wrong))
 
 

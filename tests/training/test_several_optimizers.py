@@ -178,3 +178,16 @@ def test_copies_groups_and_foreign_states() -> None:
         one.add_param_group({"params": []})
     with pytest.raises(ValueError, match="a state of 1 parameter groups, for optimizers with 3"):
         one.load_state_dict({"state": {}, "param_groups": [{"params": [0]}]})
+
+
+def test_reading_the_state_makes_none() -> None:
+    run = build(baseline(mlp_task(update=Update(optimizer=halves))))
+    assert isinstance(run.optimizer, SeveralOptimizers)
+    for event in train(run):
+        del event
+        break
+    first, second = run.optimizer.members.values()
+    sizes = len(first.state), len(second.state)
+    assert len(list(run.optimizer.state.values())) == sum(sizes)
+    assert (len(first.state), len(second.state)) == sizes
+    run.optimizer.state_dict()

@@ -1,6 +1,5 @@
 """Several optimizers as one: for parameters that are updated by different rules, and for steps that update in turn."""
 
-from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -41,9 +40,9 @@ class SeveralOptimizers(optim.Optimizer):
         return [group for member in self.members.values() for group in member.param_groups]
 
     @property
-    def state(self) -> ChainMap[Any, Any]:  # type: ignore[override]
-        """The state of all members, by parameter."""
-        return ChainMap(*(member.state for member in self.members.values()))
+    def state(self) -> dict[Any, Any]:  # type: ignore[override]
+        """The state of all members, by parameter; to read, since reading a member's own makes what is not there."""
+        return {key: value for member in self.members.values() for key, value in member.state.items()}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters."""

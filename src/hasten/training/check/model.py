@@ -69,8 +69,8 @@ def _built(task: Task) -> nn.Module:
         getattr(model, "_orig_mod", None), nn.Module
     ):  # torch._dynamo, which knows the class, is slow to import
         raise BadInput(
-            "Task.model returned a module compiled by torch.compile, whose weights are not under the plain module's "
-            "names. Return the module itself: hasten measures whether compiling pays (technique `compile`). To train "
+            "Task.model returned a module compiled by torch.compile. Return the module itself: hasten measures whether "
+            "compiling pays (technique `compile`), and weights are saved under the plain module's names. To train "
             'compiled as today: Task(uses={"compile": {}}).'
         )
     if isinstance(model, torch.jit.ScriptModule):
