@@ -335,7 +335,7 @@ def test_without_a_whole_checkpoint_there_is_one_message(tmp_path: Path) -> None
 def test_another_schema_and_foreign_content_are_refused(tmp_path: Path) -> None:
     run = build(baseline(mlp_task()))
     write_checkpoint(tmp_path / "a", {"schema": 99})
-    with pytest.raises(BadInput, match="schema 99; this version reads 3"):
+    with pytest.raises(BadInput, match="schema 99; this version reads 4"):
         load(run, tmp_path / "a")
     torch.save([1, 2], tmp_path / "b")
     with pytest.raises(BadInput, match="not a checkpoint of this version of hasten"):

@@ -22,7 +22,7 @@ from torch.utils.data import (
 from hasten import Data, Stop, Task, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
-from hasten.training.checkpoint import load_checkpoint, save_checkpoint
+from hasten.training.checkpoint import SCHEMA, load_checkpoint, save_checkpoint
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
@@ -31,7 +31,7 @@ SAMPLES, STEPS = 50, 50
 X = torch.randn(SAMPLES, 5, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] + X[:, 1] > 0).long()
 ARRAYS = TensorDataset(X, Y)
-HEAD = {"schema": 3, "identity": {}, "stop": {}, "environment": {"python": ""}}
+HEAD = {"schema": SCHEMA, "identity": {}, "stop": {}, "environment": {"python": ""}}
 
 
 class Noisy(Dataset[Any]):
