@@ -173,10 +173,13 @@ class Copier:
         self.imports.add(one)
 
 
-@cache
 def module_of(name: str) -> Module:
     """Return the text of an imported module."""
-    module = sys.modules.get(name) or import_module(name)
+    return _read(sys.modules.get(name) or import_module(name), name)
+
+
+@cache  # by the module: another file may be imported later under its name
+def _read(module: ModuleType, name: str) -> Module:
     path = getattr(module, "__file__", None)
     if path is None or not path.endswith(".py"):
         raise Refused(f"the module {name} has no source text")
