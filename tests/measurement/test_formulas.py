@@ -8,7 +8,7 @@ import torch
 
 from hasten.base.records.record import Interval
 from hasten.measurement import memory, paired, resident
-from hasten.measurement.formulas import flops_of, is_dear_without_formula
+from hasten.measurement.formulas import flops_of, is_expensive_without_formula
 from hasten.measurement.statistics import product_of_ratios
 from hasten.measurement.tensors import nbytes, storages_in, tensors_in
 
@@ -51,10 +51,13 @@ def test_the_hand_count(operator, args, flops):
 
 def test_elementwise_work_counts_as_none_and_what_is_dear_is_known():
     assert count(aten.add, meta(3), meta(3)) is None
-    for name, dear in (("_fft_r2c", True), ("addbmm", True), ("add", False)):
-        assert is_dear_without_formula(SimpleNamespace(namespace="aten", _overloadpacket=getattr(aten, name))) is dear
-    assert is_dear_without_formula(SimpleNamespace(namespace="mine", _overloadpacket=None))
-    assert not is_dear_without_formula(SimpleNamespace(namespace="prims", _overloadpacket=None))
+    for name, expensive in (("_fft_r2c", True), ("addbmm", True), ("add", False)):
+        assert (
+            is_expensive_without_formula(SimpleNamespace(namespace="aten", _overloadpacket=getattr(aten, name)))
+            is expensive
+        )
+    assert is_expensive_without_formula(SimpleNamespace(namespace="mine", _overloadpacket=None))
+    assert not is_expensive_without_formula(SimpleNamespace(namespace="prims", _overloadpacket=None))
 
 
 def test_the_bytes_of_tensors_of_every_layout():

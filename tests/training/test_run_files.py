@@ -1,4 +1,4 @@
-"""The files of a run, what is told when one cannot be written or read, and when a checkpoint is saved."""
+"""The files of a run, the messages when one cannot be written or read, and when a checkpoint is saved."""
 
 import hashlib
 import shutil

@@ -295,7 +295,7 @@ def test_what_differs_between_two_steps_from_one_state(change: Callable[[Recipe]
     assert found is None if what is None else what in (found or "")
 
 
-# Defaults, and what is told of a task
+# Defaults, and notes on a task
 
 
 def test_the_defaults_of_a_task_are_the_documented_ones() -> None:

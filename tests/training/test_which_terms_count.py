@@ -469,7 +469,7 @@ def test_a_loss_module_follows_the_batch_to_its_device() -> None:
     assert on_meta.sum.device.type == "meta"
 
 
-# what is told of a task
+# what a task is described as
 
 
 @pytest.mark.parametrize(

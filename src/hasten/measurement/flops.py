@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.measurement.attribution import OUTSIDE, ModuleScopes
 from hasten.measurement.bytes_moved import bytes_moved
-from hasten.measurement.formulas import flops_of, is_dear_without_formula
+from hasten.measurement.formulas import flops_of, is_expensive_without_formula
 from hasten.measurement.saved import each_saved_storage
 
 
@@ -66,7 +66,7 @@ class OperatorCosts(TorchDispatchMode):
         flops = flops_of(func, args, kwargs, output)
         self.flops[key] += flops or 0
         self.moved[key] += bytes_moved(func, args, kwargs, output)
-        if flops is None and is_dear_without_formula(func):
+        if flops is None and is_expensive_without_formula(func):
             self.uncounted.add(str(func._overloadpacket))
         return output
 

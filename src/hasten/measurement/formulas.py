@@ -33,7 +33,7 @@ def flops_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
     return None
 
 
-def is_dear_without_formula(func: Any) -> bool:
+def is_expensive_without_formula(func: Any) -> bool:
     """Whether an operator without a formula may still do much work: a custom one, or one of torch's few."""
     return func.namespace not in ("aten", "prim", "prims") or func._overloadpacket in _DEAR
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, error_text
 from hasten.base.records.machine import Machine
 from hasten.techniques.applying import conflict, in_order, make, why_not_in_own_step, why_refused
-from hasten.techniques.dry_run import dry_run, error_text
+from hasten.techniques.dry_run import dry_run
 from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.task import Task
 from hasten.training.technique import Technique, labels_of

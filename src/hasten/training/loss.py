@@ -286,17 +286,7 @@ class OfReturned:
     counting: Counting | None = None
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
-        found = self.read(output)
-        if isinstance(found, Loss):
-            return found
-        if isinstance(found, Mapping):
-            terms = cast(Mapping[str, Tensor], found)
-            mean = functools.reduce(operator.add, terms.values())
-            return Loss.of_mean(mean, self._count(batch), {name: term.detach() for name, term in terms.items()})
-        if isinstance(found, tuple):
-            mean, count = found
-            return Loss.of_mean(mean, count)
-        return Loss.of_mean(found, self._count(batch))
+        return loss_returned(self.read(output), lambda: self._count(batch))
 
     def count(self, batch: Batch) -> Count | None:
         """Return what the mean is taken over, None if only the objective says it."""
@@ -310,6 +300,24 @@ class OfReturned:
                 "one with a count at the start."
             )
         return count
+
+
+def loss_returned(found: Any, count: Callable[[], Count]) -> Loss:
+    """Return what a person's own function returned as a `Loss`.
+
+    Args:
+        found: the mean, a mapping of named terms whose sum is the mean, either with its count in a tuple, or a `Loss`.
+        count: return what the mean divides by, where that is not said.
+    """
+    if isinstance(found, Loss):
+        return found
+    mean, own = cast(tuple[Any, Any], found) if isinstance(found, tuple) else (found, None)
+    parts: dict[str, Tensor] | None = None
+    if isinstance(mean, Mapping):
+        terms = cast(Mapping[str, Tensor], mean)
+        mean = functools.reduce(operator.add, terms.values())
+        parts = {name: term.detach() for name, term in terms.items()}
+    return Loss.of_mean(mean, count() if own is None else own, parts)
 
 
 def _follow(module: nn.Module, batch: Batch) -> None:

@@ -1,7 +1,5 @@
 """A step that the task makes itself: forward, backward and the updates, with what else belongs to a step around it."""
 
-import functools
-import operator
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from hasten.base.errors import BadInput
 from hasten.data.batch import Batch
 from hasten.data.loading.streams import samples_in
 from hasten.training.calls import called_parts
-from hasten.training.loss import Loss
+from hasten.training.loss import Loss, loss_returned
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, OTHER, UPDATE, Mark, unmarked
 from hasten.training.several_optimizers import by_name
 from hasten.training.step import finish_update
@@ -55,19 +53,19 @@ def loss_of(returned: Any, batch: Batch) -> Loss:
     """
     if isinstance(returned, Loss):
         return returned.detached()
-    count: Any = None
-    parts: dict[str, Tensor] | None = None
-    if isinstance(returned, tuple) and len(cast(tuple[Any, ...], returned)) == 2:
-        returned, count = cast(tuple[Any, Any], returned)
-    if isinstance(returned, Mapping):
-        named = cast(Mapping[Any, Any], returned)
-        parts = {str(name): _scalar(term) for name, term in named.items()}
-        if not parts:
-            raise _no_loss(named)
-        mean = functools.reduce(operator.add, parts.values())
-    else:
-        mean = _scalar(returned)
-    return Loss.of_mean(mean, samples_in(batch) if count is None else count, parts)
+    pair = isinstance(returned, tuple) and len(cast(tuple[Any, ...], returned)) == 2
+    terms, count = cast(tuple[Any, Any], returned) if pair else (returned, None)
+    return loss_returned((_without_graph(terms), count), lambda: samples_in(batch))
+
+
+def _without_graph(terms: Any) -> Any:
+    """Return a loss, or named losses, as scalar tensors."""
+    if not isinstance(terms, Mapping):
+        return _scalar(terms)
+    named = cast(Mapping[Any, Any], terms)
+    if not named:
+        raise _no_loss(named)
+    return {str(name): _scalar(term) for name, term in named.items()}
 
 
 def _scalar(value: Any) -> Tensor:

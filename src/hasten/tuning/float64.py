@@ -22,7 +22,7 @@ def to_double(model: nn.Module) -> nn.Module:
 
 def to_single(model: nn.Module) -> nn.Module:
     """Convert the model's parameters and buffers to float32 and complex64, in place."""
-    return model._apply(lambda value: value.to(torch.complex64) if value.is_complex() else _narrower(value))
+    return model._apply(_narrower)
 
 
 def batch_to_double(batch: Batch) -> Batch:
@@ -80,6 +80,8 @@ def _wider(value: Tensor) -> Tensor:
 
 
 def _narrower(value: Tensor) -> Tensor:
+    if value.is_complex():
+        return value.to(torch.complex64)
     return value.float() if value.is_floating_point() else value
 
 

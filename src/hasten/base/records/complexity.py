@@ -20,7 +20,7 @@ class Complexity(Record, frozen=True):
     """What a step costs, layer by layer in the order of the model; the last row may be what ran outside the model."""
 
     layers: tuple[LayerCost, ...]
-    uncounted: tuple[str, ...]  # operators that ran and may be dear, but whose FLOPs no formula tells
+    uncounted: tuple[str, ...]  # operators that ran and may be expensive, but have no FLOP formula
 
     @property
     def parameters(self) -> int:

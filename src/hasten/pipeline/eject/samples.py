@@ -41,7 +41,6 @@ class Samples:
         constants: lines at the top.
         note: what a reader must know; empty where the script loads the data itself.
         saved: whether the samples are read from a file that is written beside the script.
-        drawn: whether loading draws random numbers from the global generators.
     """
 
     definition: str
@@ -49,7 +48,6 @@ class Samples:
     constants: tuple[str, ...] = ()
     note: str = ""
     saved: bool = False
-    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def _loaded(origin: Origin, annotated: str) -> Samples:
         copier.imports.add(Import("pathlib", "Path"))
     if seed:
         copier.imports.add(Import("torch"))
-    return Samples(text, copier, constants, drawn=drawn)
+    return Samples(text, copier, constants)
 
 
 def saved_samples(task: Task, reason: str) -> Samples:
