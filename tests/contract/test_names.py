@@ -67,7 +67,7 @@ def test_what_cards_treat_and_no_rule_finds_has_a_reason() -> None:
 @pytest.mark.parametrize("symptom", SYMPTOMS)
 def test_a_symptom_is_treated_by_a_card_or_its_rule_says_why_not(symptom: str) -> None:
     treated = any(symptom in kind.card.treats for kind in own_techniques())
-    reason = getattr(import_module(f"hasten.diagnosis.{symptom}"), "UNTREATED", "")
+    reason = getattr(import_module(f"hasten.diagnosis.speed.{symptom}"), "UNTREATED", "")
     assert treated != bool(reason)
 
 

@@ -10,8 +10,8 @@ from hasten.base.records.finding import Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.diagnosis.diagnose import diagnose
-from hasten.diagnosis.input_cause import input_cause
 from hasten.diagnosis.registry import RULES
+from hasten.diagnosis.speed.input_cause import input_cause
 
 from diagnosis_records import ablation, parts
 

@@ -16,8 +16,11 @@ from benchmarks.profiling.planting import InBackward
 from hasten.base.records.profile import PartTime, Profile
 from hasten.base.records.record import Interval
 from hasten.pipeline.script import examined, lines_for
-from hasten.profiling.script import ScriptRun, Seen, is_script, profile_script
-from hasten.profiling.script_watch import ScriptWatch, StopScript
+from hasten.profiling.script import Seen, profile_script
+from hasten.profiling.script_watch import ScriptWatch
+from hasten.scripts.files import is_script
+from hasten.scripts.running import ScriptRun
+from hasten.scripts.watch import StopScript
 
 WAIT_S = 4e-3
 STEPS = 12
@@ -60,10 +63,11 @@ def plain(script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def watched(
     script: Path, *arguments: str, capfd: pytest.CaptureFixture[str], **options: Any
-) -> tuple[ScriptRun, str, str]:
+) -> tuple[ScriptRun[Seen], str, str]:
     capfd.readouterr()
     run = profile_script(script, arguments, **options)
-    return run, *capfd.readouterr()
+    out, err = capfd.readouterr()
+    return run, out, err
 
 
 @pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])

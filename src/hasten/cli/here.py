@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hasten.profiling.script import defines_task, parsed
+from hasten.scripts.files import defines_task, parsed
 
 _MOST_FILES = 200
 _IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}

@@ -57,7 +57,7 @@ class Commands(TyperGroup):
 def _is_script(arg: str) -> bool:
     if not arg.endswith(".py"):
         return False
-    from hasten.profiling.script import is_script
+    from hasten.scripts.files import is_script
 
     return is_script(arg)
 

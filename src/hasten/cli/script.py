@@ -47,8 +47,8 @@ def profile_script(
 def _watched(script: Path, arguments: list[str], *, steps: int | None, every_s: float | None, as_json: bool) -> None:
     """Run the script, print its anatomy to standard error, or as JSON to standard output, and exit as it did."""
     from hasten.pipeline.script import examine_script
-    from hasten.profiling.script import is_script
     from hasten.report.terminal import Screen
+    from hasten.scripts.files import is_script
 
     if not script.is_file():
         raise BadInput(f"no script {script}.")

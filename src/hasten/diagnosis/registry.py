@@ -49,7 +49,7 @@ def _adapt(name: str, offered: Any) -> Any:
 RULES: Registry[Rule] = Registry(
     "rule",
     group="hasten.rules",
-    built_in={name: f"hasten.diagnosis.{name}:find" for name in SYMPTOMS},
+    built_in={name: f"hasten.diagnosis.speed.{name}:find" for name in SYMPTOMS},
     adapt=_adapt,
 )
 """Symptom -> its rule. Techniques name the symptoms under `treats`."""

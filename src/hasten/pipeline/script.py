@@ -11,7 +11,8 @@ import msgspec
 from hasten.base.records.profile import Profile
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine import facts
-from hasten.profiling.script import ScriptRun, Seen, profile_script
+from hasten.profiling.script import Seen, profile_script
+from hasten.scripts.running import ScriptRun
 
 _MOST_WORKERS = 8
 _TUNE = {
@@ -38,7 +39,7 @@ def examine_script(
     steps: int | None = None,
     tell_every_s: float | None = None,
     output_to_stderr: bool = False,
-) -> tuple[ScriptRun, Examined | None]:
+) -> tuple[ScriptRun[Seen], Examined | None]:
     """Run a script and say what its training spends its time on; the arguments are those of `profile_script`."""
     run = profile_script(script, arguments, steps=steps, tell_every_s=tell_every_s, output_to_stderr=output_to_stderr)
     if run.seen is None:

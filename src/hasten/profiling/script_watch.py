@@ -22,6 +22,7 @@ from hasten.profiling.loop_marks import BETWEEN, FEWEST_STEPS, MUCH, LoopMarks
 from hasten.profiling.own_lines import OwnLines
 from hasten.profiling.script import Seen
 from hasten.profiling.structure import fused_update
+from hasten.scripts.watch import StopScript
 from hasten.training.marks import EVALUATION, FORWARD, GRADIENT, INPUT, LOSS, OTHER
 
 _FETCHED = BETWEEN + 1
@@ -37,10 +38,6 @@ OWN_PARTS = {
 }
 """Part of a step -> its marks, and what of a person's own code is in it."""
 _TRAINERS = {"transformers.trainer": "transformers", "lightning.pytorch": "lightning", "pytorch_lightning": "lightning"}
-
-
-class StopScript(SystemExit):
-    """Ends a script after enough steps as `sys.exit(0)` would: its `finally` blocks and context managers run."""
 
 
 class ScriptWatch(LoopMarks):

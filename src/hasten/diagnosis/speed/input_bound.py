@@ -10,8 +10,8 @@ from hasten.base.records.finding import Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import count, percent
-from hasten.diagnosis.input_cause import input_cause
 from hasten.diagnosis.rule import MATTERS, Outcome, recheck, severity, speedup
+from hasten.diagnosis.speed.input_cause import input_cause
 
 _ADVICE = "load in the background, cache decoded data in memory, or make reading a sample cheaper"
 

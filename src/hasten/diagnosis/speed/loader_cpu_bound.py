@@ -11,8 +11,8 @@ from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent, seconds
-from hasten.diagnosis import input_bound
 from hasten.diagnosis.rule import MATTERS, Outcome
+from hasten.diagnosis.speed import input_bound
 
 _BUSY = 0.8
 

@@ -1,14 +1,15 @@
-"""Run a script as `python script.py` would, with its training watched; the process that `script.py` starts.
+"""Run a script as `python script.py` would, with its training watched; the process that `running.py` starts.
 
-    python -m hasten.profiling.script_child RESULT STEPS SECONDS SCRIPT [ARGUMENT ...]
+    python -m hasten.scripts.child RESULT WATCH OPTIONS SCRIPT [ARGUMENT ...]
 
-STEPS ends the script early, and SECONDS is how often a line about the steps goes to standard error; "-" for neither.
+WATCH is "module:class" of a `Watch`, OPTIONS its keywords as JSON.
 
 torch is not imported before the script does so: what the script sets in the environment first still has its effect.
 """
 
 import importlib.util
 import io
+import json
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hasten.profiling.script_watch import ScriptWatch
+    from hasten.scripts.watch import Watch
 
 
 class OnImport(MetaPathFinder, Loader):
@@ -53,14 +54,14 @@ class OnImport(MetaPathFinder, Loader):
         self._then()
 
 
-def main(result: Path, steps: int | None, tell_every_s: float | None, script: Path, arguments: Sequence[str]) -> int:
-    """Run the script, write the profile of its training if it trained, and return the exit code."""
-    watches: list[ScriptWatch] = []
+def main(result: Path, kind: str, options: dict[str, Any], script: Path, arguments: Sequence[str]) -> int:
+    """Run the script, write what a watch saw of its training, and return the exit code."""
+    watches: list[Watch] = []
 
     def begin() -> None:
-        from hasten.profiling.script_watch import ScriptWatch
-
-        watches.append(ScriptWatch(name=script.stem, steps=steps, tell_every_s=tell_every_s).__enter__())
+        module, _, name = kind.partition(":")
+        watches.append(getattr(importlib.import_module(module), name)(**options))
+        watches[-1].__enter__()
 
     sys.argv = [str(script), *arguments]
     sys.path[0] = str(script.parent.resolve())
@@ -101,8 +102,8 @@ def _exit_code(code: object) -> int:
     return 1
 
 
-def _write(watch: "ScriptWatch", result: Path) -> None:
-    """Write the profile, or the reason why there is none; a failure of ours must not become one of the script."""
+def _write(watch: "Watch", result: Path) -> None:
+    """Write what was seen, or the reason why there is none; a failure of ours must not become one of the script."""
     from hasten.base.errors import BadInput
     from hasten.base.records.record import save
 
@@ -117,7 +118,6 @@ def _write(watch: "ScriptWatch", result: Path) -> None:
 
 
 if __name__ == "__main__":
-    own, limit, every, file = sys.argv[1:5]
+    own, watch, keywords, file = sys.argv[1:5]
     with suppress(BrokenPipeError):
-        numbers = int(limit) if limit != "-" else None, float(every) if every != "-" else None
-        sys.exit(main(Path(own), *numbers, Path(file), sys.argv[5:]))
+        sys.exit(main(Path(own), watch, json.loads(keywords), Path(file), sys.argv[5:]))

@@ -12,8 +12,8 @@ from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.records.signals import Loading
-from hasten.diagnosis import input_bound
 from hasten.diagnosis.rule import Outcome
+from hasten.diagnosis.speed import input_bound
 
 UNTREATED = "the order of the data is its owner's"
 """Why no technique treats it."""

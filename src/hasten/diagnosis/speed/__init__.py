@@ -1,0 +1,1 @@
+"""Rules about time and memory: a profile and a machine -> a finding."""

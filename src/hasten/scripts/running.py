@@ -1,0 +1,78 @@
+"""Run a person's script in a process of its own, with a watch on its training."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from hasten.base.errors import BadInput
+from hasten.base.records.record import Record, load
+
+Seen = TypeVar("Seen", bound=Record)
+
+
+@dataclass(frozen=True)
+class ScriptRun(Generic[Seen]):
+    """How a script ended, and what was seen of its training, or the reason why nothing was."""
+
+    exit_code: int
+    seen: Seen | None
+    reason: str = ""
+
+
+def run_script(
+    script: Path,
+    arguments: Sequence[str],
+    *,
+    watch: str,
+    options: Mapping[str, object],
+    kind: type[Seen],
+    output_to_stderr: bool = False,
+) -> ScriptRun[Seen]:
+    """Run a script with its own arguments, in the same Python, and return what a watch saw of its training.
+
+    The script's output, exit code, files and parameters are what they would be without: it runs as `__main__` in a
+    process of its own. An interrupt reaches the script.
+
+    Args:
+        script: the file.
+        arguments: the script's own.
+        watch: "module:class" of a `hasten.scripts.watch.Watch`, which is imported after torch.
+        options: keywords of that class.
+        kind: of the record that it returns.
+        output_to_stderr: send the script's standard output to standard error.
+
+    Raises:
+        BadInput: if the file cannot be read.
+    """
+    if not script.is_file():
+        raise BadInput(f"no script {script}.")
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "seen.json"
+        command = [
+            sys.executable, *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+            "-m", "hasten.scripts.child", str(result), watch, json.dumps(options), str(script), *arguments,
+        ]  # fmt: skip
+        with subprocess.Popen(command, stdout=sys.stderr if output_to_stderr else None) as process:
+            code = _waited(process)
+        reason = result.with_suffix(".reason")
+        if result.exists():
+            return ScriptRun(code, load(kind, result))
+        if reason.exists():
+            return ScriptRun(code, None, reason.read_text())
+    return ScriptRun(code, None, "the script ended before it imported torch, or without running its exit handlers.")
+
+
+def _waited(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for the process and return its exit code as a shell has it; an interrupt is the script's to handle."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
