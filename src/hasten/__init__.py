@@ -1,20 +1,21 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`check`, `run`, `train`, `profile`, `tune`, `eject`); the nouns that they take are `Task` and
-what it is made of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is loaded when
-it is first used, so that `import hasten` costs nothing.
+The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `eject`); the nouns that they take are
+`Task` and what it is made of. `watch` and its kin profile loops and trainers that hasten did not write. Everything is
+loaded when it is first used, so that `import hasten` costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten.api import check, eject, eject_diff, load_plan, profile, run, save_plan, train, tune
+    from hasten.api import check, diagnose, eject, eject_diff, load_plan, profile, run, save_plan, train, tune
     from hasten.base.records.plan import Choice, Plan
     from hasten.loops.apply import apply
     from hasten.loops.apply_lightning import lightning_apply
     from hasten.loops.apply_transformers import transformers_apply
     from hasten.loops.tune_loop import tune_loop
+    from hasten.pipeline.diagnosing import diagnosing
     from hasten.profiling.watch import watch
     from hasten.profiling.watch_lightning import lightning_watch
     from hasten.profiling.watch_transformers import transformers_watch
@@ -26,11 +27,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "apply": "hasten.loops.apply",
+    "diagnosing": "hasten.pipeline.diagnosing",
     "lightning_apply": "hasten.loops.apply_lightning",
     "tune_loop": "hasten.loops.tune_loop",
     "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
     "check": "hasten.api",
+    "diagnose": "hasten.api",
     "eject": "hasten.api",
     "eject_diff": "hasten.api",
     "load_plan": "hasten.api",
@@ -64,6 +67,8 @@ __all__ = [
     "Update",
     "apply",
     "check",
+    "diagnose",
+    "diagnosing",
     "eject",
     "eject_diff",
     "lightning_apply",

@@ -1,11 +1,12 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from hasten.base.errors import BadInput
+from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
@@ -15,7 +16,10 @@ from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
+from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
+from hasten.pipeline.diagnosing import health_of_recipe
+from hasten.pipeline.diagnosing import judged as judged_health
 from hasten.pipeline.eject.difference import difference
 from hasten.pipeline.eject.ejecting import Ejected
 from hasten.pipeline.eject.ejecting import eject as write_script
@@ -228,6 +232,31 @@ def profile(
     show(Activity(text=f"profiling the step, about {seconds(DEPTH_BUDGET_S)}"))
     show(found := examine(recipe, machine, plan=names, timeout_s=timeout_s, trace=trace))
     return found
+
+
+def diagnose(
+    task: Task,
+    plan: Plan | Path | Iterable[Chosen] | None = None,
+    *,
+    steps: int = 200,
+    only: Collection[Tier] = tuple(Tier),
+) -> Diagnosis:
+    """Train a task for some steps on a model of its own, and say what is wrong with its training.
+
+    Args:
+        task: to look at.
+        plan: with which techniques; None for the training as it is today.
+        steps: at most so many.
+        only: the tiers of rules that judge: wiring, data, dynamics, transformers.
+
+    Raises:
+        BadInput: if the task cannot be trained.
+        Refused: if a technique of the plan cannot be used here.
+    """
+    _check(task, silent)
+    machine = facts()
+    recipe = apply_plan(_plan(plan, task), _baseline(task, machine, silent), machine)
+    return judged_health(health_of_recipe(recipe, steps=steps), only)
 
 
 def tune(

@@ -25,7 +25,7 @@ TERMS = {
 ALLOWED = (
     {("machine", name) for name in ("bf16", "fp16", "fp8", "tf32", "channels_last")}
     | {("pipeline", name) for name in ("batch_size", "schedule", "one_cycle")}
-    | {("diagnosis", "tf32")}
+    | {("diagnosis", name) for name in ("tf32", "clip_value")}
 )
 NOT_FOUND = {
     "slow_convergence": "seen in whole trainings only; a profile measures some steps",

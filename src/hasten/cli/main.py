@@ -15,7 +15,9 @@ from hasten.base.errors import HastenWarning
 from hasten.base.printable import printable
 from hasten.cli import (
     check,
+    diagnose,
     eject,
+    explain,
     inspect,
     machine,
     pack,
@@ -33,8 +35,8 @@ from hasten.cli.here import suggestions
 
 _python_shows = warnings.showwarning
 _NARROWEST = 20  # columns
-_PROFILE_SCRIPT = "profile-script"
-"""What `hasten profile` becomes where it is given a script: a command whose further arguments are the script's."""
+_OF_SCRIPT = {"profile": "profile-script", "diagnose": "diagnose-script"}
+"""What a command becomes where it is given a script: one whose further arguments are the script's."""
 
 _START, _UNDERSTAND, _FASTER = "Start", "Understand a training", "Make it faster"
 _TRAIN, _LEAVE, _DATA = "Train", "Leave", "Data"
@@ -50,7 +52,7 @@ class Commands(TyperGroup):
         if "--debug" in ours:
             ours = ["--debug", *(arg for arg in ours if arg != "--debug")]
         if rest:
-            ours = [_PROFILE_SCRIPT if arg == "profile" else arg for arg in ours]
+            ours = [_OF_SCRIPT.get(arg, arg) for arg in ours[:1]] + ours[1:]
         return super().parse_args(ctx, [*ours, *rest])
 
 
@@ -81,7 +83,24 @@ _SCRIPT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 _add(run.run, run.EXAMPLES, _START)
 _add(check.check, check.EXAMPLES, _UNDERSTAND)
 _add(profile.profile, profile.EXAMPLES, _UNDERSTAND)
-_add(script.profile_script, script.EXAMPLES, _UNDERSTAND, name=_PROFILE_SCRIPT, hidden=True, context_settings=_SCRIPT)
+_add(
+    script.profile_script,
+    script.EXAMPLES,
+    _UNDERSTAND,
+    name=_OF_SCRIPT["profile"],
+    hidden=True,
+    context_settings=_SCRIPT,
+)
+_add(diagnose.diagnose, diagnose.EXAMPLES, _UNDERSTAND)
+_add(
+    diagnose.diagnose_script,
+    diagnose.EXAMPLES,
+    _UNDERSTAND,
+    name=_OF_SCRIPT["diagnose"],
+    hidden=True,
+    context_settings=_SCRIPT,
+)
+_add(explain.explain, explain.EXAMPLES, _UNDERSTAND)
 _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
 _add(report.report, report.EXAMPLES, _UNDERSTAND)

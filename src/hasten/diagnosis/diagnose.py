@@ -1,13 +1,17 @@
-"""From a profile to its findings, the largest possible gain first."""
+"""From a profile, or from the health of a training, to its findings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from hasten.base.records.finding import Abstained, Diagnosis, Finding, Severity
+from hasten.base.records.health import Health
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent, seconds
-from hasten.diagnosis.registry import RULES
-from hasten.diagnosis.rule import Rule
+from hasten.diagnosis.pages import source_of
+from hasten.diagnosis.registry import HEALTH_RULES, IDENTIFIERS, RULES
+from hasten.diagnosis.rule import HealthRule, Outcome, Rule
 
 _WEIGHT = {Severity.CRITICAL: 2, Severity.WARNING: 1, Severity.NOTE: 0}
 
@@ -24,12 +28,63 @@ def diagnose(profile: Profile, machine: Machine, *, rules: Mapping[str, Rule] = 
         rules: symptom -> rule.
     """
     outcomes = {name: rule(profile, machine) for name, rule in rules.items()}
-    findings = in_order([one for one in outcomes.values() if isinstance(one, Finding)])
+    findings = in_order(_found(outcomes))
+    return _diagnosis(outcomes, findings, verdict(profile, findings))
+
+
+def diagnose_health(health: Health, *, rules: Mapping[str, HealthRule] = HEALTH_RULES) -> Diagnosis:
+    """Return what every rule says of the health of a training; findings that follow from another one are folded.
+
+    Args:
+        health: a rule whose part of it is missing abstains.
+        rules: symptom -> rule.
+    """
+    outcomes = {name: rule(health) for name, rule in rules.items()}
+    findings = folded(in_order(_found(outcomes)), tuple(outcomes))
+    return _diagnosis(
+        outcomes, findings, findings[0].sentence if findings else f"No problem found in {health.steps} steps."
+    )
+
+
+def _found(outcomes: Mapping[str, Outcome]) -> list[Finding]:
+    return [
+        msgspec.structs.replace(one, id=IDENTIFIERS.get(one.symptom, ""), source=source_of(one.symptom))
+        for one in outcomes.values()
+        if isinstance(one, Finding)
+    ]
+
+
+def _diagnosis(outcomes: Mapping[str, Outcome], findings: tuple[Finding, ...], verdict: str) -> Diagnosis:
     return Diagnosis(
-        verdict=verdict(profile, findings),
+        verdict=verdict,
         findings=findings,
         abstained=tuple(one for one in outcomes.values() if isinstance(one, Abstained)),
         silent=tuple(name for name, one in outcomes.items() if one is None),
+    )
+
+
+def folded(findings: Sequence[Finding], order: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the root causes, each with the sentences of what it explains, which are left out.
+
+    Args:
+        findings: in any order, which is kept.
+        order: symptoms, causes first: a finding is explained only by one that comes before it here.
+    """
+    place = {symptom: number for number, symptom in enumerate(order)}
+    explains = {one.symptom: one.explains for one in findings}
+    root: dict[str, str] = {}
+    for one in sorted(findings, key=lambda finding: place[finding.symptom]):
+        cause = next((name for name in root if one.symptom in explains[name]), None)
+        root[one.symptom] = one.symptom if cause is None else root[cause]
+    return tuple(
+        msgspec.structs.replace(
+            one,
+            folded=tuple(
+                other.sentence for other in findings if other is not one and root[other.symptom] == one.symptom
+            ),
+        )
+        for one in findings
+        if root[one.symptom] == one.symptom
     )
 
 

@@ -1,64 +1,125 @@
 """The rules by symptom, in the order in which causes come before what follows from them.
 
-Other packages add rules by the entry point group `hasten.rules`: the name is the symptom, the value its function.
+Rules of the tiers S and M look at a profile, the others at the health of a training. Each has an identifier that is
+never given to another rule. Other packages add rules by the entry points `hasten.rules` (of profiles) and
+`hasten.health_rules`: the name is the symptom, the value its function.
 """
 
+from enum import StrEnum
 from typing import Any
 
 from hasten.base.registry import Registry
-from hasten.diagnosis.rule import Rule
+from hasten.diagnosis.rule import HealthRule, Rule
 
-SYMPTOMS = (
-    "thermal_or_contention",
-    "input_bound",
-    "loader_cpu_bound",
-    "io_bound",
-    "worker_skew",
-    "h2d_bound",
-    "thread_oversubscription",
-    "host_bound",
-    "small_kernels",
-    "sync_points",
-    "recompiles",
-    "low_compute_efficiency",
-    "precision_unused",
-    "misaligned_shapes",
-    "attention_unfused",
-    "optimizer_heavy",
-    "needless_checkpointing",
-    "backward_anomaly",
-    "padding_waste",
-    "step_outliers",
-    "eval_ckpt_overhead",
-    "cold_start",
-    "static_anti_patterns",
-    "near_memory_limit",
-    "memory_headroom",
-    "memory_fragmentation",
-    "memory_leak",
-    "memory_hog",
-)
+
+class Tier(StrEnum):
+    """Kinds of rules by what they look at, the cheapest first."""
+
+    WIRING = "W"
+    DATA = "E"
+    DYNAMICS = "D"
+    TRANSFORMER = "T"
+    SPEED = "S"
+    MEMORY = "M"
+
+
+_FOLDERS = {
+    Tier.WIRING: "wiring",
+    Tier.DATA: "data",
+    Tier.DYNAMICS: "dynamics",
+    Tier.TRANSFORMER: "attention",
+    Tier.SPEED: "speed",
+    Tier.MEMORY: "speed",
+}
+
+SPEED = {
+    "S19": "thermal_or_contention",
+    "S1": "input_bound",
+    "S2a": "loader_cpu_bound",
+    "S2b": "io_bound",
+    "S2c": "worker_skew",
+    "S3": "h2d_bound",
+    "S20": "thread_oversubscription",
+    "S4": "host_bound",
+    "S5": "small_kernels",
+    "S6": "sync_points",
+    "S15": "recompiles",
+    "S7": "low_compute_efficiency",
+    "S8": "precision_unused",
+    "S9": "misaligned_shapes",
+    "S10": "attention_unfused",
+    "S11": "optimizer_heavy",
+    "S13": "needless_checkpointing",
+    "S12": "backward_anomaly",
+    "S14": "padding_waste",
+    "S16": "step_outliers",
+    "S17": "eval_ckpt_overhead",
+    "S18": "cold_start",
+    "S21": "static_anti_patterns",
+    "M1": "near_memory_limit",
+    "M2": "memory_headroom",
+    "M3": "memory_fragmentation",
+    "M4": "memory_leak",
+    "M5": "memory_hog",
+}
+"""Identifier -> symptom of the rules about time and memory."""
+
+SYMPTOMS = tuple(SPEED.values())
+
+HEALTH = {
+    "W2": "not_in_optimizer",
+}
+"""Identifier -> symptom of the rules about health; the letter is the tier."""
+
+IDENTIFIERS = {symptom: identifier for identifier, symptom in (HEALTH | SPEED).items()}
+
+
+def tier_of(symptom: str) -> Tier | None:
+    """Return the tier of a rule; None for one that is not built in."""
+    return Tier(IDENTIFIERS[symptom][0]) if symptom in IDENTIFIERS else None
+
+
+def module_of(symptom: str) -> str:
+    """Return the module of a built-in rule, whose docstring is its page."""
+    return f"hasten.diagnosis.{_FOLDERS[Tier(IDENTIFIERS[symptom][0])]}.{symptom}"
 
 
 def _adapt(name: str, offered: Any) -> Any:
     if not callable(offered):
-        raise TypeError("a rule must be a function of a profile and a machine")
+        raise TypeError("a rule must be a function")
     return offered
 
 
 RULES: Registry[Rule] = Registry(
     "rule",
     group="hasten.rules",
-    built_in={name: f"hasten.diagnosis.speed.{name}:find" for name in SYMPTOMS},
+    built_in={symptom: f"{module_of(symptom)}:find" for symptom in SPEED.values()},
     adapt=_adapt,
 )
-"""Symptom -> its rule. Techniques name the symptoms under `treats`."""
+"""Symptom -> its rule about profiles. Techniques name the symptoms under `treats`."""
+
+HEALTH_RULES: Registry[HealthRule] = Registry(
+    "health rule",
+    group="hasten.health_rules",
+    built_in={symptom: f"{module_of(symptom)}:find" for symptom in HEALTH.values()},
+    adapt=_adapt,
+)
+"""Symptom -> its rule about health."""
 
 
 def register(symptom: str, rule: Rule) -> Rule:
-    """Make a rule of one's own known in this process.
+    """Make a rule of one's own about profiles known in this process.
 
     Raises:
         BadInput: if the symptom has another rule.
     """
     return RULES.register(symptom, rule)
+
+
+def register_health(symptom: str, rule: HealthRule) -> HealthRule:
+    """Make a rule of one's own about the health of a training known in this process.
+
+    Raises:
+        BadInput: if the symptom has another rule.
+    """
+    return HEALTH_RULES.register(symptom, rule)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
 
@@ -11,6 +12,7 @@ Outcome: TypeAlias = Finding | Abstained | None
 """A finding, a check that was skipped, or None: nothing found."""
 
 Rule: TypeAlias = Callable[[Profile, Machine], Outcome]
+HealthRule: TypeAlias = Callable[[Health], Outcome]
 
 MATTERS = 0.05
 """Share of wall time below which nothing is reported. Source: XProf and the TensorBoard plugin (5 %)."""

@@ -1,8 +1,7 @@
 """The anatomy of whatever training this process runs: hooks on torch itself, for a script that is run as it is."""
 
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter
 from typing import Any
@@ -15,6 +14,7 @@ from torch.utils.data import dataloader
 
 from hasten.base.device import Device
 from hasten.base.records.profile import Profile
+from hasten.base.replaced import replaced
 from hasten.base.units import percent
 from hasten.measurement.clock import Nanoseconds, StepClock, marks_of
 from hasten.profiling.communication import collectives_marked, log_every_step
@@ -89,8 +89,8 @@ class ScriptWatch(LoopMarks):
 
     def __enter__(self) -> "ScriptWatch":
         enter = self._undo.enter_context
-        enter(_replaced(nn.Module, "__call__", self._call))
-        enter(_replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
+        enter(replaced(nn.Module, "__call__", self._call))
+        enter(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
         self._undo.callback(self._watch_backward())
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
@@ -271,16 +271,6 @@ class _Attributed:
             elif parts[place] == _PREPARED:
                 parts[place] = BETWEEN
         return np.asarray(parts)
-
-
-@contextmanager
-def _replaced(owner: type, name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Generator[None]:
-    plain = getattr(owner, name)
-    setattr(owner, name, change(plain))
-    try:
-        yield
-    finally:
-        setattr(owner, name, plain)
 
 
 def _trainer() -> str:

@@ -31,6 +31,9 @@ class Finding(Record, frozen=True):
     check: str = ""  # the command that checks it again
     explains: tuple[str, ...] = ()  # symptoms that are consequences of this one, told with it and not beside it
     techniques: tuple[str, ...] = ()  # names to try, in order; filled in from the catalog
+    id: str = ""  # of the rule, for `hasten explain`; filled in from the registry
+    source: str = ""  # where the threshold comes from; filled in from the rule's page
+    folded: tuple[str, ...] = ()  # sentences of findings that follow from this one
 
     @property
     def recoverable(self) -> float:

@@ -1,0 +1,1 @@
+"""Tier T: what attention layers do, from one batch."""

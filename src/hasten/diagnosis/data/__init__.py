@@ -1,0 +1,1 @@
+"""Tier E: data, targets and evaluation, looked at once."""

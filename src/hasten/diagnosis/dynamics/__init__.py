@@ -1,0 +1,1 @@
+"""Tier D: how losses, gradients, activations and updates move, sampled while training."""

@@ -1,0 +1,41 @@
+"""The health of whatever training this process runs, for a script that is run as it is and for a loop of one's own."""
+
+from hasten.base.errors import BadInput
+from hasten.base.records.health import Health
+from hasten.diagnosis.dynamics.collector import DynamicsCollector
+from hasten.diagnosis.watching.hooks import TrainingWatch
+from hasten.diagnosis.wiring.collector import WiringCollector
+
+
+class HealthWatch(TrainingWatch):
+    """Collects what the rules of all tiers judge.
+
+    Args:
+        name: of the training.
+        steps: end the script after so many steps; None to let it end by itself.
+        command: that checks it again.
+    """
+
+    def __init__(self, *, name: str, steps: int | None = None, command: str = "") -> None:
+        self._wiring, self._dynamics = WiringCollector(), DynamicsCollector()
+        super().__init__((self._wiring, self._dynamics), steps=steps)
+        self._name, self._command = name, command
+
+    def seen(self) -> Health:
+        """Return what was seen.
+
+        Raises:
+            BadInput: if no update was made by an optimizer of torch.
+        """
+        if not self.steps:
+            raise BadInput(
+                "no training step was seen. The training must run in this process, with optimizers of torch."
+            )
+        return Health(
+            name=self._name,
+            steps=self.steps,
+            command=self._command,
+            wiring=self._wiring.wiring(),
+            dynamics=self._dynamics.dynamics(),
+            failed=self.failed,
+        )

@@ -1,0 +1,59 @@
+"""The events of a training, and what looks at them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn, optim
+
+
+@dataclass(frozen=True)
+class Call:
+    """An outermost call of a module that has parameters: a forward pass, of training or of evaluation."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    training: bool  # mode of the module
+    grad: bool  # whether gradients are recorded
+
+
+class Collector:
+    """Looks at the events of a training and keeps what rules will judge; an event that it leaves out does nothing.
+
+    Events come without gradients being recorded. A collector reads the live objects and never changes them, draws
+    from no global random generator outside `preserved()`, and keeps no graph alive.
+    """
+
+    def step_begins(self, step: int) -> None:
+        """Look at the begin of a step, counted from 1 by the updates of the first optimizer."""
+
+    def fetched(self, batch: Any, loader: Any) -> None:
+        """Look at a batch as its loader gave it, before training or evaluation uses it."""
+
+    def call_begins(self, call: Call) -> None:
+        """Look at a forward pass before it is made."""
+
+    def call_ended(self, call: Call, output: Any) -> None:
+        """Look at a forward pass after it was made."""
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        """Look at what `backward()` starts from; their graphs are still there."""
+
+    def backward_ended(self, losses: Sequence[Tensor]) -> None:
+        """Look at the gradients after a backward pass."""
+
+    def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Look at the gradients before they are clipped, by norm or by value."""
+
+    def update_begins(self, optimizer: optim.Optimizer) -> None:
+        """Look at the gradients as the optimizer gets them."""
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        """Look at the parameters after an update."""
+
+    def zeroed(self) -> None:
+        """Take note that gradients were cleared by `zero_grad()` of an optimizer or a module."""
+
+    def ended(self) -> None:
+        """Take note that no more events come."""

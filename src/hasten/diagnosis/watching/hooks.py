@@ -1,0 +1,183 @@
+"""Hooks on torch that turn any training of this process into events."""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from threading import get_ident
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn, optim
+from torch.nn.utils import clip_grad
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.data import dataloader
+
+from hasten.base.replaced import replaced
+from hasten.diagnosis.watching.events import Call, Collector
+from hasten.measurement.tensors import tensors_in
+from hasten.scripts.watch import StopScript
+
+
+class TrainingWatch:
+    """Tells collectors what happens in the training of this process, from entering to leaving.
+
+    A forward pass is the outermost call of a module with parameters. A step begins with the first batch or forward pass
+    of training after an update by the optimizer that made the first one. Only the thread that enters is looked at, and
+    compiled code from outside only. A collector that raises is asked no more: `failed` says why.
+
+    Args:
+        collectors: in the order in which they are told.
+        steps: end the script after so many steps; None to let it end by itself.
+    """
+
+    def __init__(self, collectors: Sequence[Collector], *, steps: int | None = None) -> None:
+        self.steps = 0  # that have begun
+        self.failed: dict[str, str] = {}  # class of a collector -> its traceback
+        self._collectors = list(collectors)
+        self._limit = steps
+        self._thread = get_ident()
+        self._first: optim.Optimizer | None = None
+        self._inside = 0  # calls of modules that have not returned
+        self._updates = 0  # steps of optimizers that have not returned
+        self._ended = True  # whether the step under way has been made, so that a new one begins
+        self._telling = False
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        enter = self._undo.enter_context
+        enter(replaced(nn.Module, "__call__", self._call))
+        enter(replaced(nn.Module, "zero_grad", self._zero_grad))
+        enter(replaced(optim.Optimizer, "zero_grad", self._zero_grad))
+        enter(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
+        enter(replaced(torch.autograd, "backward", self._backward))
+        for name in ("clip_grad_norm_", "clip_grad_value_"):
+            for home in (nn.utils, clip_grad):
+                enter(replaced(home, name, self._clip))
+        self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
+        self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._undo.close()
+        self._tell("ended")
+
+    def fetched(self, batch: Any, loader: Any = None) -> None:
+        """Tell of a batch that no `DataLoader` of torch gave."""
+        self._step_may_begin()
+        self._tell("fetched", batch, loader)
+
+    def _tell(self, event: str, *args: Any) -> None:
+        """Tell every collector of an event; what the collectors do themselves is none."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            with torch.no_grad():
+                for one in tuple(self._collectors):
+                    try:
+                        getattr(one, event)(*args)
+                    except Exception:  # noqa: BLE001  (a training must not fail since it is watched; `failed` says it)
+                        self._collectors.remove(one)
+                        self.failed[type(one).__name__] = traceback.format_exc()
+        finally:
+            self._telling = False
+
+    def _looks(self) -> bool:
+        return not self._telling and get_ident() == self._thread and not torch.compiler.is_compiling()
+
+    def _step_may_begin(self) -> None:
+        if not self._ended:
+            return
+        if self._limit is not None and self.steps >= self._limit:
+            raise StopScript(0)
+        self._ended = False
+        self.steps += 1
+        self._tell("step_begins", self.steps)
+
+    def _call(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if watch._inside or not watch._looks() or next(module.parameters(), None) is None:
+                return plain(module, *args, **kwargs)
+            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled())
+            if made.training and made.grad:
+                watch._step_may_begin()
+            watch._tell("call_begins", made)
+            watch._inside += 1
+            try:
+                output = plain(module, *args, **kwargs)
+            finally:
+                watch._inside -= 1
+            watch._tell("call_ended", made, output)
+            return output
+
+        return call
+
+    def _next(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def fetch(iterator: Any) -> Any:
+            batch = plain(iterator)
+            if watch._looks():
+                watch._tell("fetched", batch, iterator)
+            return batch
+
+        return fetch
+
+    def _backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            if not watch._looks():
+                return plain(*args, **kwargs)
+            losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
+            watch._tell("backward_begins", losses)
+            result = plain(*args, **kwargs)
+            watch._tell("backward_ended", losses)
+            return result
+
+        return backward
+
+    def _clip(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            if not watch._looks():
+                return plain(parameters, *args, **kwargs)
+            given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+            limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
+            watch._tell("clip_begins", given, float(limit))
+            return plain(given, *args, **kwargs)
+
+        return clip
+
+    def _zero_grad(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            result = plain(owner, *args, **kwargs)
+            if watch._looks():
+                watch._tell("zeroed")
+            return result
+
+        return zero_grad
+
+    def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
+        self._updates += 1
+        if self._updates == 1 and self._looks():  # a subclass calls the step of its parent, and torch hooks both
+            self._step_may_begin()  # a loop whose model is no module
+            self._first = self._first or optimizer
+            self._tell("update_begins", optimizer)
+
+    def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
+        self._updates -= 1
+        if not self._updates and self._looks():
+            self._tell("update_ended", optimizer)
+            self._ended = self._ended or optimizer is self._first
+
+    def tell_failures(self) -> None:
+        """Write to standard error why a collector is asked no more; nothing where none failed."""
+        for name, trace in self.failed.items():
+            sys.stderr.write(f"hasten: {name} failed and saw no more of the training:\n{trace}")

@@ -1,0 +1,125 @@
+"""The health of a training, judged: of a task, of a script, of a loop of one's own.
+
+with hasten.diagnosing() as doctor:
+    for inputs, targets in loader:
+        ...
+print(doctor.diagnosis().verdict)
+"""
+
+import shlex
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from torch import Tensor
+
+from hasten.base.records.finding import Diagnosis
+from hasten.base.records.health import Health
+from hasten.base.seeds import preserved
+from hasten.data.batch import Batch
+from hasten.data.loading.sample_randomness import restored
+from hasten.diagnosis.diagnose import diagnose_health
+from hasten.diagnosis.health_watch import HealthWatch
+from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
+from hasten.pipeline.examining import with_remedies
+from hasten.scripts.running import ScriptRun, run_script
+from hasten.techniques.registry import techniques
+from hasten.training.evaluation import evaluate
+from hasten.training.recipe import Recipe
+from hasten.training.session import Session, build
+from hasten.training.step import step
+from hasten.training.stopping import limit_reached
+
+
+def health_of_script(
+    script: Path, arguments: Sequence[str] = (), *, steps: int | None = None, output_to_stderr: bool = False
+) -> ScriptRun[Health]:
+    """Run a script with its own arguments and return the health of its training; see `run_script`.
+
+    Args:
+        script: the file.
+        arguments: the script's own.
+        steps: end the script after so many training steps, as `sys.exit(0)` would; None to let it end by itself.
+        output_to_stderr: send the script's standard output to standard error.
+
+    Raises:
+        BadInput: if the file cannot be read.
+    """
+    return run_script(
+        script,
+        arguments,
+        watch="hasten.diagnosis.health_watch:HealthWatch",
+        options={
+            "name": script.stem,
+            "steps": steps,
+            "command": shlex.join(["hasten", "diagnose", str(script), *arguments]),
+        },
+        kind=Health,
+        output_to_stderr=output_to_stderr,
+    )
+
+
+def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health:
+    """Train a recipe for some steps on a session of its own and return its health.
+
+    The global random generators stay as they are.
+
+    Args:
+        recipe: to train.
+        steps: at most so many; fewer where its training ends before.
+        command: that checks it again.
+    """
+    watch, data = HealthWatch(name=recipe.task.name, command=command), recipe.task.data
+    with preserved(), restored(data.train, data.valid):
+        run = build(recipe)
+        with run.contexts, closing(run.fetched()) as fetched, watch:
+            for ids, batch in fetched:
+                _make_step(run, ids, batch, watch)
+                ends = run.position.step >= steps or limit_reached(run) is not None
+                if ends or run.evaluation_due():
+                    evaluate(run)
+                if ends:
+                    break
+    return watch.seen()
+
+
+def _make_step(run: Session, ids: Tensor, fetched: Batch, watch: HealthWatch) -> None:
+    batch = run.training_batch(ids, fetched)
+    watch.fetched(batch)
+    run.set_learning_rate()
+    step(run, batch)
+    run.advance(ids.numel(), 0.0)
+
+
+def judged(health: Health, tiers: Collection[Tier] = tuple(Tier)) -> Diagnosis:
+    """Return what the rules of some tiers say of a training, with the techniques that treat each finding."""
+    rules = {name: rule for name, rule in HEALTH_RULES.items() if tier_of(name) in tiers}
+    said = diagnose_health(health, rules=rules)
+    cards = [kind.card for kind in techniques().values()]
+    return msgspec.structs.replace(said, findings=tuple(with_remedies(one, cards) for one in said.findings))
+
+
+def diagnosing(name: str = "loop", *, steps: int | None = None) -> "Diagnosing":
+    """Return what watches the health of a training, for a `with` statement around its loop, which stays as it is.
+
+    Args:
+        name: of the training.
+        steps: end the loop with `StopScript`, a `SystemExit`, after so many steps; None to let it end by itself.
+    """
+    return Diagnosing(name=name, steps=steps)
+
+
+class Diagnosing(HealthWatch):
+    """Watches the training of this process from entering to leaving; nothing that is computed changes."""
+
+    def diagnosis(self, only: Collection[Tier] = tuple(Tier)) -> Diagnosis:
+        """Return what is wrong with the training so far.
+
+        Args:
+            only: the tiers of rules that judge.
+
+        Raises:
+            BadInput: if no training step was seen.
+        """
+        return judged(self.seen(), only)

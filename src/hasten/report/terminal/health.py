@@ -1,0 +1,29 @@
+"""The health of a training on the terminal: root causes first, what follows from each folded below it."""
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hasten.base.records.finding import Diagnosis, Finding
+from hasten.report.findings import remedy
+from hasten.report.terminal.findings import STYLES
+from hasten.report.terminal.layout import grid, quiet, section
+from hasten.report.wording import plural
+
+
+def health_view(diagnosis: Diagnosis) -> RenderableType:
+    """Return the verdict, then each finding with where it is, what to do and what follows from it."""
+    content: list[RenderableType] = [Text(f"→ {diagnosis.verdict}", style="bold")]
+    if diagnosis.findings:
+        content.append(grid([_row(finding) for finding in diagnosis.findings]))
+    passed = f"{plural(len(diagnosis.silent), 'other check')} passed"
+    skipped = f"; {len(diagnosis.abstained)} skipped (missing signal)" if diagnosis.abstained else ""
+    return section("Health", *content, quiet(f"{passed}{skipped}"))
+
+
+def _row(finding: Finding) -> tuple[Text, Text]:
+    text = Text(finding.sentence)
+    text.append(f" At {finding.where}." if finding.where else "", style="dim")
+    text.append(remedy(finding))
+    for sentence in finding.folded:
+        text.append(f"\n↳ {sentence}", style="dim")
+    return Text(f"{finding.id} {finding.symptom}".strip(), style=STYLES[finding.severity]), text

@@ -1,0 +1,99 @@
+"""A watched training is the same bit for bit, and its events tell what happened."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+
+import hasten
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.hooks import TrainingWatch
+from hasten.scripts.watch import StopScript
+
+
+class Noting(Collector):
+    """Notes the names of the events."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def step_begins(self, step: int) -> None:
+        self.events.append(f"step {step}")
+
+    def call_ended(self, call: Call, output: Any) -> None:
+        self.events.append("forward" if call.training and call.grad else "evaluation")
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        self.events.append("backward")
+
+    def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
+        self.events.append(f"clip {limit}")
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        self.events.append("update")
+
+    def zeroed(self) -> None:
+        self.events.append("zeroed")
+
+
+def trained(watch: Callable[[], Any], *, steps: int = 3, every: int = 1) -> tuple[list[Tensor], Any]:
+    """Train a small model and return its parameters and what watched it."""
+    seed_all(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    data = TensorDataset(torch.randn(8 * steps * every, 4), torch.randint(0, 2, (8 * steps * every,)))
+    with watch() as watched:
+        for number, (inputs, targets) in enumerate(DataLoader(data, 8, shuffle=True)):
+            (nn.functional.cross_entropy(model(inputs), targets) / every).backward()
+            if (number + 1) % every == 0:
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+        model.eval()
+        with torch.no_grad():
+            model(data.tensors[0])
+    return [one.detach() for one in model.parameters()], watched
+
+
+def test_events_come_in_the_order_of_the_step() -> None:
+    noting = Noting()
+    trained(lambda: TrainingWatch([noting]), steps=2, every=2)
+    step = ["forward", "backward", "forward", "backward", "clip 1.0", "update", "zeroed"]
+    assert noting.events == ["step 1", *step, "step 2", *step, "evaluation"]
+
+
+def test_a_watched_training_is_the_same_bit_for_bit() -> None:
+    from contextlib import nullcontext
+
+    plain, _ = trained(nullcontext)
+    watched, doctor = trained(hasten.diagnosing)
+    assert all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True))
+    assert (doctor.failed, doctor.steps) == ({}, 3)
+
+
+def test_everything_is_undone() -> None:
+    before = nn.Module.__call__, torch.autograd.backward, nn.utils.clip_grad_norm_, optim.Optimizer.zero_grad
+    trained(hasten.diagnosing)
+    assert before == (nn.Module.__call__, torch.autograd.backward, nn.utils.clip_grad_norm_, optim.Optimizer.zero_grad)
+
+
+def test_a_collector_that_fails_is_told_of_and_harms_nothing() -> None:
+    class Failing(Collector):
+        def update_begins(self, optimizer: optim.Optimizer) -> None:
+            raise RuntimeError("a bug of ours")
+
+    noting = Noting()
+    _, watch = trained(lambda: TrainingWatch([Failing(), noting]))
+    assert "a bug of ours" in watch.failed["Failing"]
+    assert noting.events.count("update") == 3
+
+
+def test_a_limit_ends_the_training_before_the_next_step() -> None:
+    noting = Noting()
+    with pytest.raises(StopScript):
+        trained(lambda: TrainingWatch([noting], steps=2))
+    assert noting.events.count("update") == 2
