@@ -68,6 +68,18 @@ SYMPTOMS = tuple(SPEED.values())
 
 HEALTH = {
     "W2": "not_in_optimizer",
+    "D12": "poor_init",
+    "D8": "update_too_large",
+    "D1": "nonfinite",
+    "D10": "dead_units",
+    "D11": "saturated",
+    "D4": "exploding_gradient",
+    "D5": "vanishing_gradient",
+    "D6": "adam_eps_bound",
+    "D7": "update_too_small",
+    "D22": "diverging",
+    "D20": "not_learning",
+    "D25": "overfit",
 }
 """Identifier -> symptom of the rules about health; the letter is the tier."""
 

@@ -1,5 +1,6 @@
 """What was seen of a training's health: what the rules of the doctor judge."""
 
+from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.record import Record
 
 
@@ -22,12 +23,6 @@ class Wiring(Record, frozen=True):
 
     updates: int  # that were looked at
     leaves: tuple[Leaf, ...] = ()
-
-
-class Dynamics(Record, frozen=True):
-    """How the training moved: one loss for each step, and statistics of the steps sampled."""
-
-    losses: tuple[float | None, ...] = ()  # of each step; None where it was not finite
 
 
 class Health(Record, frozen=True):

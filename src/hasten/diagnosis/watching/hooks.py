@@ -18,13 +18,26 @@ from hasten.diagnosis.watching.events import Call, Collector
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
 
+_LOSSES = (
+    "cross_entropy",
+    "nll_loss",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
+"""Loss functions of torch whose results are told of in evaluations. Those of training are seen by `backward()`."""
+
 
 class TrainingWatch:
     """Tells collectors what happens in the training of this process, from entering to leaving.
 
     A forward pass is the outermost call of a module with parameters. A step begins with the first batch or forward pass
-    of training after an update by the optimizer that made the first one. Only the thread that enters is looked at, and
-    compiled code from outside only. A collector that raises is asked no more: `failed` says why.
+    of training after an update by the optimizer that made the first one, or, where that has ended, by the next one that
+    makes two. Only the thread that enters is looked at, and compiled code from outside only. A collector that raises is
+    asked no more: `failed` says why.
 
     Args:
         collectors: in the order in which they are told.
@@ -38,10 +51,12 @@ class TrainingWatch:
         self._limit = steps
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
+        self._made: list[optim.Optimizer] = []  # that made an update in this step
         self._inside = 0  # calls of modules that have not returned
         self._updates = 0  # steps of optimizers that have not returned
         self._ended = True  # whether the step under way has been made, so that a new one begins
         self._telling = False
+        self._backwards = 0  # that have not returned: a checkpoint makes one inside
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
@@ -54,6 +69,10 @@ class TrainingWatch:
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
+        enter(replaced(torch.amp.GradScaler, "scale", self._scale))
+        enter(replaced(torch.amp.GradScaler, "update", self._scale_update))
+        for name in _LOSSES:
+            enter(replaced(nn.functional, name, self._loss))
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
         return self
@@ -92,6 +111,7 @@ class TrainingWatch:
         if self._limit is not None and self.steps >= self._limit:
             raise StopScript(0)
         self._ended = False
+        self._made = []
         self.steps += 1
         self._tell("step_begins", self.steps)
 
@@ -130,11 +150,15 @@ class TrainingWatch:
         watch = self
 
         def backward(*args: Any, **kwargs: Any) -> Any:
-            if not watch._looks():
+            if watch._backwards or not watch._looks():
                 return plain(*args, **kwargs)
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
             watch._tell("backward_begins", losses)
-            result = plain(*args, **kwargs)
+            watch._backwards += 1
+            try:
+                result = plain(*args, **kwargs)
+            finally:
+                watch._backwards -= 1
             watch._tell("backward_ended", losses)
             return result
 
@@ -149,9 +173,46 @@ class TrainingWatch:
             given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
             limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
             watch._tell("clip_begins", given, float(limit))
-            return plain(given, *args, **kwargs)
+            norm = plain(given, *args, **kwargs)
+            watch._tell("clip_ended", float(limit), norm)
+            return norm
 
         return clip
+
+    def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def scale(scaler: Any, outputs: Any) -> Any:
+            products = plain(scaler, outputs)
+            if products is not outputs and watch._looks():
+                watch._tell("scaled", list(tensors_in(outputs)), list(tensors_in(products)))
+            return products
+
+        return scale
+
+    def _scale_update(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def update(scaler: Any, *args: Any, **kwargs: Any) -> Any:
+            if not scaler.is_enabled() or not watch._looks():
+                return plain(scaler, *args, **kwargs)
+            before = scaler.get_scale()
+            result = plain(scaler, *args, **kwargs)
+            watch._tell("scale_updated", scaler.get_scale() < before)
+            return result
+
+        return update
+
+    def _loss(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            result = plain(*args, **kwargs)
+            if not torch.is_grad_enabled() and watch._looks():
+                watch._tell("loss_computed", result)
+            return result
+
+        return loss
 
     def _zero_grad(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
@@ -175,6 +236,9 @@ class TrainingWatch:
         self._updates -= 1
         if not self._updates and self._looks():
             self._tell("update_ended", optimizer)
+            if any(optimizer is one for one in self._made):
+                self._first = optimizer  # the first one trains no more
+            self._made.append(optimizer)
             self._ended = self._ended or optimizer is self._first
 
     def tell_failures(self) -> None:
