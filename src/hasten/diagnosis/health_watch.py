@@ -34,6 +34,7 @@ class HealthWatch(TrainingWatch):
         return Health(
             name=self._name,
             steps=self.steps,
+            complete=self.complete,
             command=self._command,
             wiring=self._wiring.wiring(),
             dynamics=self._dynamics.dynamics(),

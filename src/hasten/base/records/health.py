@@ -35,6 +35,7 @@ class Health(Record, frozen=True):
 
     name: str
     steps: int
+    complete: bool = True  # the training ended by itself, neither by a limit of the watch nor by an error
     command: str = ""  # that checks it again
     wiring: Wiring | None = None
     dynamics: Dynamics | None = None
