@@ -25,7 +25,7 @@ class Run(Record, frozen=True):
     quality: float | None  # higher is better; None where it is not finite or the program failed
     seconds: float
     error: str = ""  # how the program failed
-    health: msgspec.Raw | None = None  # None where the doctor saw no step
+    health: msgspec.Raw  # a `Health`, or null where the doctor saw no step
 
     @property
     def case(self) -> Case:
@@ -51,7 +51,7 @@ def written(case: Case, room: Path) -> Path:
 
 def run(case: Case, room: Path) -> Run:
     """Run a case, keep what the doctor saw, and return it."""
-    program, quality, error, health = written(case, room), None, "", None
+    program, quality, error, health = written(case, room), None, "", b"null"
     begin = time.perf_counter()
     with hasten.diagnosing(case.program) as doctor:
         try:
@@ -60,7 +60,7 @@ def run(case: Case, room: Path) -> Run:
             error = traceback.format_exc()
     seconds = time.perf_counter() - begin
     try:
-        health = msgspec.Raw(msgspec.json.encode(doctor.seen()))
+        health = msgspec.json.encode(doctor.seen())
     except BadInput as none_seen:
         error += str(none_seen)
     made = Run(
@@ -71,7 +71,7 @@ def run(case: Case, room: Path) -> Run:
         quality=quality,
         seconds=seconds,
         error=error,
-        health=health,
+        health=msgspec.Raw(health),
     )
     path = path_of(case, room)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +83,7 @@ def kept(case: Case, room: Path) -> Run | None:
     """Return the run that is kept of a case; None where there is none, or its health is of an older form."""
     try:
         found = msgspec.json.decode(path_of(case, room).read_bytes(), type=Run)
-        if found.health is not None:
-            health_of(found)
+        health_of(found)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return found
@@ -92,4 +91,4 @@ def kept(case: Case, room: Path) -> Run | None:
 
 def health_of(kept_run: Run) -> Health | None:
     """Return what the doctor saw in a run; None where it saw no step."""
-    return None if kept_run.health is None else msgspec.json.decode(kept_run.health, type=Health)
+    return msgspec.json.decode(kept_run.health, type=Health | None)
