@@ -15,7 +15,7 @@ from hasten.base.records.health import Health
 from hasten.base.records.record import Record
 
 
-class Run(Record, frozen=True):
+class Run(Record, frozen=True, kw_only=True):
     """What a run of a case gave."""
 
     kind: str
