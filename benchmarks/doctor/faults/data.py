@@ -1,6 +1,16 @@
 """Faults of data, of losses that do not fit them, and of evaluation."""
 
-from benchmarks.doctor.faults.edits import CLASSES, DATA, REGRESSION, all_of, before, first_of, replace, where
+from benchmarks.doctor.faults.edits import (
+    CLASSES,
+    DATA,
+    REGRESSION,
+    all_of,
+    before,
+    continuous,
+    first_of,
+    replace,
+    where,
+)
 from benchmarks.doctor.faults.fault import Fault
 from benchmarks.doctor.faults.wiring import STUCK, WILD
 
