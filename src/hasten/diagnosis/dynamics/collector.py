@@ -72,7 +72,7 @@ class DynamicsCollector(Collector):
             kept = Call(call.module, detached(call.args), detached(dict(call.kwargs)), call.training, call.grad)
             self._calls.append((kept, _autocast(call)))
 
-    def scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
+    def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
         """Note which loss a scaled one is of."""
         self._scaled = True
         for loss, product in zip(losses, products, strict=True):

@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn, optim
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
@@ -18,6 +20,8 @@ from hasten.diagnosis.watching.events import Call, Collector
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
 
+INNER_STEPS = 3
+"""Steps in which calls of modules by other modules are told, since each costs about 1 us."""
 _LOSSES = (
     "cross_entropy",
     "nll_loss",
@@ -47,6 +51,7 @@ class TrainingWatch:
     def __init__(self, collectors: Sequence[Collector], *, steps: int | None = None) -> None:
         self.steps = 0  # that have begun
         self.failed: dict[str, str] = {}  # class of a collector -> its traceback
+        self.complete = False  # whether the training ended by itself, neither by the limit nor by an error
         self._collectors = list(collectors)
         self._limit = steps
         self._thread = get_ident()
@@ -54,6 +59,8 @@ class TrainingWatch:
         self._made: list[optim.Optimizer] = []  # that made an update in this step
         self._inside = 0  # calls of modules that have not returned
         self._updates = 0  # steps of optimizers that have not returned
+        self._schedules = 0  # steps of schedulers that have not returned
+        self._stopped = False  # whether the limit ended the training
         self._ended = True  # whether the step under way has been made, so that a new one begins
         self._telling = False
         self._backwards = 0  # that have not returned: a checkpoint makes one inside
@@ -69,8 +76,13 @@ class TrainingWatch:
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
-        enter(replaced(torch.amp.GradScaler, "scale", self._scale))
-        enter(replaced(torch.amp.GradScaler, "update", self._scale_update))
+        enter(replaced(GradScaler, "scale", self._scale))
+        enter(replaced(GradScaler, "unscale_", self._unscale))
+        enter(replaced(GradScaler, "step", self._scaled_update))
+        for kind in _kinds(LRScheduler):
+            if "step" in vars(kind):
+                enter(replaced(kind, "step", self._schedule))
+        enter(replaced(GradScaler, "update", self._scale_update))
         for name in _LOSSES:
             enter(replaced(nn.functional, name, self._loss))
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
@@ -79,6 +91,7 @@ class TrainingWatch:
 
     def __exit__(self, *error: object) -> None:
         self._undo.close()
+        self.complete = not self._stopped and not any(error)
         self._tell("ended")
 
     def fetched(self, batch: Any, loader: Any = None) -> None:
@@ -109,6 +122,7 @@ class TrainingWatch:
         if not self._ended:
             return
         if self._limit is not None and self.steps >= self._limit:
+            self._stopped = True
             raise StopScript(0)
         self._ended = False
         self._made = []
@@ -120,6 +134,8 @@ class TrainingWatch:
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._inside or not watch._looks() or next(module.parameters(), None) is None:
+                if watch._inside and watch.steps <= INNER_STEPS and watch._looks():
+                    watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
             made = Call(module, args, kwargs, module.training, torch.is_grad_enabled())
             if made.training and made.grad:
@@ -152,6 +168,7 @@ class TrainingWatch:
         def backward(*args: Any, **kwargs: Any) -> Any:
             if watch._backwards or not watch._looks():
                 return plain(*args, **kwargs)
+            watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
             watch._tell("backward_begins", losses)
             watch._backwards += 1
@@ -178,17 +195,6 @@ class TrainingWatch:
             return norm
 
         return clip
-
-    def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def scale(scaler: Any, outputs: Any) -> Any:
-            products = plain(scaler, outputs)
-            if products is not outputs and watch._looks():
-                watch._tell("scaled", list(tensors_in(outputs)), list(tensors_in(products)))
-            return products
-
-        return scale
 
     def _scale_update(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
@@ -220,10 +226,58 @@ class TrainingWatch:
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
             result = plain(owner, *args, **kwargs)
             if watch._looks():
-                watch._tell("zeroed")
+                watch._tell("zeroed", owner)
             return result
 
         return zero_grad
+
+    def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def scale(scaler: GradScaler, *args: Any, **kwargs: Any) -> Any:
+            result = plain(scaler, *args, **kwargs)
+            if watch._looks() and scaler.is_enabled():
+                watch._tell("scaled", scaler)
+                watch._tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
+            return result
+
+        return scale
+
+    def _unscale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def unscale(scaler: GradScaler, optimizer: optim.Optimizer) -> Any:
+            result = plain(scaler, optimizer)
+            if watch._looks() and scaler.is_enabled():
+                watch._tell("unscaled", optimizer)
+            return result
+
+        return unscale
+
+    def _scaled_update(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def scaled_update(scaler: GradScaler, optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+            if watch._looks() and scaler.is_enabled():
+                watch._tell("scaled_update", optimizer)
+            return plain(scaler, optimizer, *args, **kwargs)
+
+        return scaled_update
+
+    def _schedule(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            watch._schedules += 1  # one that steps others tells of itself only
+            try:
+                result = plain(scheduler, *args, **kwargs)
+            finally:
+                watch._schedules -= 1
+            if not watch._schedules and watch._looks() and not getattr(scheduler, "_is_initial", False):
+                watch._tell("schedule_stepped", scheduler)
+            return result
+
+        return step
 
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
@@ -245,3 +299,8 @@ class TrainingWatch:
         """Write to standard error why a collector is asked no more; nothing where none failed."""
         for name, trace in self.failed.items():
             sys.stderr.write(f"hasten: {name} failed and saw no more of the training:\n{trace}")
+
+
+def _kinds(kind: type) -> list[type]:
+    """Return a class and all that inherit from it."""
+    return [kind, *(one for heir in kind.__subclasses__() for one in _kinds(heir))]
