@@ -2,6 +2,7 @@
 
 from hasten.base.errors import BadInput
 from hasten.base.records.health import Health
+from hasten.diagnosis.data.collector import DataCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.diagnosis.wiring.collector import WiringCollectors
@@ -17,8 +18,8 @@ class HealthWatch(TrainingWatch):
     """
 
     def __init__(self, *, name: str, steps: int | None = None, command: str = "") -> None:
-        self._wiring, self._dynamics = WiringCollectors(), DynamicsCollector()
-        super().__init__((*self._wiring.all(), self._dynamics), steps=steps)
+        self._wiring, self._data, self._dynamics = WiringCollectors(), DataCollector(), DynamicsCollector()
+        super().__init__((*self._wiring.all(), self._data, self._dynamics), steps=steps)
         self._name, self._command = name, command
 
     def seen(self) -> Health:
@@ -37,6 +38,7 @@ class HealthWatch(TrainingWatch):
             complete=self.complete,
             command=self._command,
             wiring=self._wiring.wiring(self.failed),
+            data=self._data.facts(),
             dynamics=self._dynamics.dynamics(),
             failed=self.failed,
         )

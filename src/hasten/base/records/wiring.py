@@ -16,6 +16,7 @@ class Leaf(Record, frozen=True):
     moved: float | None = None  # largest absolute change in those updates; None where no update was seen
     rate: float | None = None  # highest learning rate of its group in those updates
     size: float = 0.0  # largest absolute value
+    shape: tuple[int, ...] = ()
     resolution: float = 0.0  # relative spacing of its numbers: 1.2e-7 for float32
     called: bool | None = None  # its module was called in a training step; None where that was not looked at
     alternative: bool = False  # a module beside its own in a list or dictionary was called: experts, heads of tasks

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
 from hasten.diagnosis.watching.events import Call, Collector
-from hasten.diagnosis.wiring.live import held, live
+from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factors, is_mean
 
@@ -97,10 +97,11 @@ class OrderCollector(Collector):
     def call_begins(self, call: Call) -> None:
         """Note from which loader the training takes its batches."""
         iterator = self._iterator() if self._iterator is not None else None
-        if call.grad and call.training and iterator is not None:
-            if self._trained_by is None or self._trained_by() is not iterator:
-                self._trained_by = self._iterator
-                self._epochs[id(getattr(iterator, "_dataset", None))] += 1
+        if not call.grad or not call.training or iterator is None:
+            return
+        if self._trained_by is None or self._trained_by() is not iterator:
+            self._trained_by = self._iterator
+            self._epochs[id(getattr(iterator, "_dataset", None))] += 1
 
     def zeroed(self, owner: optim.Optimizer | nn.Module) -> None:
         """Note what was cleared."""
@@ -294,7 +295,7 @@ class OrderCollector(Collector):
 
     def _look_around(self) -> None:
         """Find the optimizers and schedulers that did nothing so far."""
-        alive = live()
+        alive = self._parameters.taken_alive()
         for optimizer in alive.optimizers:
             if any(self._parameters.is_reached(one) for one in held(optimizer)):  # not of another training
                 self._of(optimizer)

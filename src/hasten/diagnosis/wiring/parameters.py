@@ -1,6 +1,7 @@
 """Which parameters the losses reach, an optimizer holds, and an update moves."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn, optim
@@ -9,7 +10,7 @@ from torch.nn.parameter import UninitializedParameter
 from hasten.base.records.wiring import Leaf
 from hasten.diagnosis.watching.events import Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
-from hasten.diagnosis.wiring.live import held, is_installed, live
+from hasten.diagnosis.wiring.live import Live, held, is_installed, live
 
 UPDATES = 2
 """Updates of each optimizer in which every parameter is looked at. LoRA's A has no gradient in the first one."""
@@ -44,6 +45,7 @@ class ParameterCollector(Collector):
         self._copied: list[tuple[Tensor, Tensor]] = []  # parameters and what they were at the first backward pass
         self._owners: list[nn.Module] = []  # of leaves that belong to no model called
         self._looked_around = False
+        self._alive: Live | None = None  # what was found last, until another collector takes it
         self._everything: tuple[Leaf, ...] | None = None
 
     def call_begins(self, call: Call) -> None:
@@ -125,6 +127,11 @@ class ParameterCollector(Collector):
         """Return whether a loss of the steps looked at reached this tensor."""
         return id(one) in self._reached
 
+    def taken_alive(self) -> Live:
+        """Return what is alive, found in this event if possible, since that takes 50 ms and more."""
+        alive, self._alive = self._alive, None
+        return alive or live()
+
     def _note_gradient(self, one: Tensor) -> None:
         if one.grad is not None:
             self._reached.add(id(one))
@@ -133,7 +140,7 @@ class ParameterCollector(Collector):
     def _look_around(self) -> None:
         """Find the optimizers that did not step, and the modules of leaves that no model called has."""
         self._looked_around = True
-        alive = live()
+        alive = self._alive = live()
         for optimizer in alive.optimizers:
             for one in held(optimizer):
                 self._held.setdefault(id(one), one)
@@ -188,6 +195,7 @@ class ParameterCollector(Collector):
         return Leaf(
             name=name,
             numel=one.numel(),
+            shape=tuple(one.shape),
             trainable=one.requires_grad,
             model=model,
             held=key in self._held,
@@ -208,7 +216,7 @@ class ParameterCollector(Collector):
     def _is_alternative(self, owner: nn.Module, above: Sequence[nn.Module]) -> bool:
         """Return whether a module stands beside others of a list or a dictionary that are called instead of it."""
         chain = [*above, owner]
-        for parent, child in zip(chain[:-1], chain[1:], strict=True):
+        for parent, child in pairwise(chain):
             if isinstance(parent, (nn.ModuleList, nn.ModuleDict)) and not self._uses(child):
                 return any(self._uses(one) for one in parent.children())
         return False
