@@ -33,7 +33,7 @@ class _Seen:
 
     weak: "ref[optim.Optimizer]"  # its state is large, and a training may make many
     name: str
-    tensors: int
+    tensors: frozenset[int]
     updates: int = 0
     gaps: int = 0
     uncleared: int = 0
@@ -210,13 +210,13 @@ class OrderCollector(Collector):
             Optimizing(
                 name=one.name,
                 updates=one.updates,
-                tensors=one.tensors,
+                tensors=len(one.tensors),
                 gaps=one.gaps,
                 uncleared=one.uncleared,
                 emptied=one.emptied,
                 attempts=one.attempts,
                 starved=one.starved,
-                replaced={id(each) for each in one.held()} <= self._trained,
+                replaced=one.tensors <= self._trained,
             )
             for one in self._all
         )
@@ -240,7 +240,7 @@ class OrderCollector(Collector):
     def _of(self, optimizer: optim.Optimizer) -> _Seen:
         found = next((one for one in self._all if one.weak() is optimizer), None)
         if found is None:
-            found = _Seen(ref(optimizer), type(optimizer).__name__, sum(1 for _ in held(optimizer)))
+            found = _Seen(ref(optimizer), type(optimizer).__name__, frozenset(id(one) for one in held(optimizer)))
             if len(self._all) < OPTIMIZERS:
                 self._all.append(found)
         return found
