@@ -73,8 +73,15 @@ HEALTH = {
     "E2": "log_of_probabilities",
     "E3": "wrong_loss_family",
     "E4": "bounded_output",
+    "E10": "inputs_constant",
+    "E11": "ordered_data",
+    "E6": "labels_unfit",
+    "E12": "repeated_batches",
     "E8": "inputs_unscaled",
     "E9": "targets_unscaled",
+    "E14": "validation_differs",
+    "E13": "leak_across_splits",
+    "E17": "tiny_validation",
 }
 """Identifier -> symptom of the rules about health; the letter is the tier."""
 
