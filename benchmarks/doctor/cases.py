@@ -1,5 +1,6 @@
 """The runs of the benchmark: each fault in each host it applies to at each dose, and the healthy programs."""
 
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -41,6 +42,11 @@ def source(case: Case) -> str | None:
     """Return the text of the program that a case runs; None where its fault does not apply."""
     plain = source_of(case.program)
     return plain if case.healthy else FAULTS[case.kind].edit(plain, case.dose)
+
+
+def digest(case: Case) -> int:
+    """Return a number that changes with the text of the program that a case runs."""
+    return zlib.crc32((source(case) or "").encode())
 
 
 def faulty(kinds: Collection[str] = tuple(FAULTS), hosts: Collection[str] = tuple(HOSTS)) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.doctor.cases import HEALTHY, Case
+from benchmarks.doctor.cases import HEALTHY, Case, digest
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import written
 from hasten.base.records.record import Record
@@ -21,6 +21,7 @@ LEVEL = 0.05
 class Hurt(Record, frozen=True):
     """The paired runs of one fault in one host at one dose."""
 
+    digests: tuple[int, int]  # of the fixed and the faulty program
     fixed: tuple[float | None, ...]  # quality of each seed; None where it is not finite
     faulty: tuple[float | None, ...]
     p: float
@@ -52,9 +53,9 @@ def hurt(case: Case, room: Path) -> Hurt:
 
     It ends at the first pair that is no worse: then five pairs cannot reach the level.
     """
-    path = room / "hurts" / f"{case.kind}-{case.program}-{case.dose:g}.json"
-    if path.exists():
-        return msgspec.json.decode(path.read_bytes(), type=Hurt)
+    known = kept_hurt(case, room)
+    if known is not None:
+        return known
     fixed: list[float] = []
     faulty: list[float] = []
     for seed in range(PAIRS):
@@ -64,20 +65,30 @@ def hurt(case: Case, room: Path) -> Hurt:
             break
     whole = len(fixed) == PAIRS and fixed[-1] > faulty[-1]
     p = sign_flip_p([one - other for one, other in zip(fixed, faulty, strict=True)]) if whole else 1.0
-    found = Hurt(fixed=_finite(fixed), faulty=_finite(faulty), p=p)
+    found = Hurt(digests=_digests(case), fixed=_finite(fixed), faulty=_finite(faulty), p=p)
+    path = _path(case, room)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.encode(found))
     return found
 
 
 def kept_hurt(case: Case, room: Path) -> Hurt | None:
-    """Return the paired runs that are kept of a fault; None where there are none."""
-    path = room / "hurts" / f"{case.kind}-{case.program}-{case.dose:g}.json"
-    return msgspec.json.decode(path.read_bytes(), type=Hurt) if path.exists() else None
+    """Return the paired runs that are kept of a fault; None where there are none, or a program changed."""
+    path = _path(case, room)
+    found = msgspec.json.decode(path.read_bytes(), type=Hurt) if path.exists() else None
+    return found if found is not None and found.digests == _digests(case) else None
+
+
+def _path(case: Case, room: Path) -> Path:
+    return room / "hurts" / f"{case.kind}-{case.program}-{case.dose:g}.json"
+
+
+def _digests(case: Case) -> tuple[int, int]:
+    return digest(Case(HEALTHY, case.program)), digest(case)
 
 
 def _plain_quality(case: Case, room: Path) -> float:
-    path = room / "plain" / f"{case.program}-{case.seed}.json"
+    path = room / "plain" / f"{case.program}-{case.seed}-{digest(case)}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.encode(_quality(case, room)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 import hasten
-from benchmarks.doctor.cases import Case, source
+from benchmarks.doctor.cases import Case, digest, source
 from benchmarks.doctor.programs import trained
 from hasten.base.errors import BadInput
 from hasten.base.files import write_atomically
@@ -15,13 +15,14 @@ from hasten.base.records.health import Health
 from hasten.base.records.record import Record
 
 
-class Run(Record, frozen=True):
+class Run(Record, frozen=True, kw_only=True):
     """What a run of a case gave."""
 
     kind: str
     program: str
     dose: float
     seed: int
+    digest: int  # of the program
     quality: float | None  # higher is better; None where it is not finite or the program failed
     seconds: float
     error: str = ""  # how the program failed
@@ -68,6 +69,7 @@ def run(case: Case, room: Path) -> Run:
         program=case.program,
         dose=case.dose,
         seed=case.seed,
+        digest=digest(case),
         quality=quality,
         seconds=seconds,
         error=error,
@@ -80,13 +82,13 @@ def run(case: Case, room: Path) -> Run:
 
 
 def kept(case: Case, room: Path) -> Run | None:
-    """Return the run that is kept of a case; None where there is none, or its health is of an older form."""
+    """Return the run that is kept of a case; None where there is none, or its program or the form of health changed."""
     try:
         found = msgspec.json.decode(path_of(case, room).read_bytes(), type=Run)
         health_of(found)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return found
+    return found if found.digest == digest(case) else None
 
 
 def health_of(kept_run: Run) -> Health | None:

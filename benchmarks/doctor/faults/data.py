@@ -1,6 +1,16 @@
 """Faults of data, of losses that do not fit them, and of evaluation."""
 
-from benchmarks.doctor.faults.edits import CLASSES, DATA, REGRESSION, all_of, before, first_of, replace, where
+from benchmarks.doctor.faults.edits import (
+    CLASSES,
+    DATA,
+    REGRESSION,
+    all_of,
+    before,
+    continuous,
+    first_of,
+    replace,
+    where,
+)
 from benchmarks.doctor.faults.fault import Fault
 from benchmarks.doctor.faults.wiring import STUCK, WILD
 
@@ -138,7 +148,7 @@ DATA_FAULTS = (
     ),
     Fault(
         "inputs_unscaled",
-        before(DATA, "x_train, x_valid = x_train * DOSE, x_valid * DOSE"),
+        continuous(before(DATA, "x_train, x_valid = x_train * DOSE, x_valid * DOSE")),
         root=("inputs_unscaled",),
         right=("initial_loss_off",),
         true=(*WILD, "poor_init", "saturated", "dead_units", "layer_imbalance", "clip_dominated", *STUCK),
@@ -146,7 +156,7 @@ DATA_FAULTS = (
     ),
     Fault(
         "inputs_off_center",
-        before(DATA, "x_train, x_valid = x_train + DOSE, x_valid + DOSE"),
+        continuous(before(DATA, "x_train, x_valid = x_train + DOSE, x_valid + DOSE")),
         root=("inputs_unscaled",),
         right=("initial_loss_off",),
         true=(*WILD, "poor_init", "saturated", "dead_units", "layer_imbalance", "clip_dominated", *STUCK),
@@ -162,7 +172,7 @@ DATA_FAULTS = (
     ),
     Fault(
         "inputs_zero",
-        before(DATA, "x_train = torch.zeros_like(x_train)"),
+        continuous(before(DATA, "x_train = torch.zeros_like(x_train)")),
         root=("inputs_constant",),
         right=("output_ignores_input", "targets_shuffled"),
         true=("validation_differs", "dead_units", "parameter_unchanged", "vanishing_gradient", *STUCK),
@@ -170,7 +180,7 @@ DATA_FAULTS = (
     ),
     Fault(
         "features_constant",
-        where(r"nn\.Linear\(\d\d+", before(DATA, "x_train[:, : int(x_train.shape[1] * DOSE)] = 0.0")),
+        continuous(where(r"nn\.Linear\(\d\d+", before(DATA, "x_train[:, : int(x_train.shape[1] * DOSE)] = 0.0"))),
         root=("inputs_constant",),
         right=("validation_differs",),
         true=STUCK,
@@ -178,7 +188,7 @@ DATA_FAULTS = (
     ),
     Fault(
         "inputs_not_a_number",
-        where("float|randn", before(DATA, "x_train[5] = float('nan')")),
+        continuous(before(DATA, "x_train[5] = float('nan')")),
         root=("nonfinite", "inputs_constant"),
         true=("diverging", *STUCK),
         structural=True,
@@ -237,7 +247,7 @@ DATA_FAULTS = (
     ),
     Fault(
         "validation_scaled_differently",
-        where("float|randn", before(DATA, "x_valid = x_valid * DOSE")),
+        continuous(before(DATA, "x_valid = x_valid * DOSE")),
         root=("validation_differs",),
         true=("overfit",),
         doses=(0.1, 3, 16),
@@ -245,10 +255,17 @@ DATA_FAULTS = (
     ),
     Fault(
         "validation_not_centered",
-        where("float|randn", before(DATA, "x_valid = x_valid + DOSE")),
+        continuous(before(DATA, "x_valid = x_valid + DOSE")),
         root=("validation_differs",),
         true=("overfit",),
         doses=(1, 3),
+        structural=True,
+    ),
+    Fault(
+        "validation_mirrored",
+        where("Conv2d", before(DATA, "x_valid = x_valid.flip(-1)")),
+        root=("validation_differs",),
+        true=("overfit",),
         structural=True,
     ),
     Fault(

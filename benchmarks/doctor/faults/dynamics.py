@@ -8,6 +8,7 @@ from benchmarks.doctor.faults.edits import (
     after,
     all_of,
     before,
+    continuous,
     first_of,
     replace,
     scaled,
@@ -214,7 +215,7 @@ DYNAMICS = (
     ),
     Fault(
         "outlier_samples",
-        where("float|randn", before(DATA, "x_train = x_train.clone()\nx_train[::97] *= DOSE")),
+        continuous(before(DATA, "x_train = x_train.clone()\nx_train[::97] *= DOSE")),
         root=("exploding_gradient", "loss_spikes", "inputs_unscaled"),
         right=("validation_differs",),
         true=(*WILD, "dead_units", "clip_dominated", "initial_loss_off", "saturated"),

@@ -93,6 +93,11 @@ def without(pattern: str, edit: Edit) -> Edit:
     return lambda source, dose: None if re.search(pattern, source, re.MULTILINE) else edit(source, dose)
 
 
+def continuous(edit: Edit) -> Edit:
+    """Return an edit that applies only to programs whose inputs are numbers, not tokens."""
+    return without("Embedding", edit)
+
+
 def _indented(text: str, indent: str) -> str:
     return "".join(f"{indent}{line}\n" for line in text.splitlines())
 

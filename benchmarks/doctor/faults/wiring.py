@@ -2,12 +2,14 @@
 
 from benchmarks.doctor.faults.edits import (
     BACKWARD,
+    CLASSES,
     FORWARD,
     MADE,
     UPDATE,
     after,
     all_of,
     before,
+    continuous,
     delete,
     first_of,
     replace,
@@ -208,6 +210,43 @@ WIRING = (
         structural=True,
     ),
     Fault(
+        "samples_subtracted",
+        before(r"return .*self\.head\(h\).*", "h = h - h.mean(0, keepdim=True)"),
+        root=("samples_mixed",),
+        true=STUCK,
+        structural=True,
+    ),
+    Fault(
+        "batch_is_taken_for_time",
+        replace(r", batch_first=True", ""),
+        root=("samples_mixed",),
+        true=("targets_shuffled", *STUCK),
+        structural=True,
+    ),
+    Fault(
+        "reshape_mixes_samples",
+        first_of(
+            replace(r"h\.flatten\(1\)", "h.transpose(0, 1).reshape(len(x), -1)"),
+            replace(r"z\.transpose\(1, 2\)\.reshape", "z.transpose(0, 1).reshape"),
+            replace(r"\(weights @ v\)\.transpose\(1, 2\)\.reshape", "(weights @ v).transpose(0, 1).reshape"),
+        ),
+        root=("samples_mixed",),
+        right=("attends_to_future",),
+        true=("targets_shuffled", *STUCK),
+        structural=True,
+    ),
+    Fault(
+        "softmax_over_the_batch",
+        where(
+            CLASSES,
+            replace(r"loss = .*\(output, y\)", "loss = F.nll_loss(F.log_softmax(output, dim=0), y)"),
+        ),
+        root=("samples_mixed", "log_of_probabilities", "wrong_loss_family"),
+        right=("initial_loss_off",),
+        true=STUCK,
+        structural=True,
+    ),
+    Fault(
         "loss_ignores_target",
         first_of(
             where(r"argmax", replace(r"(loss = .*\(output), y\)", r"\1, output.argmax(-1))")),
@@ -286,6 +325,14 @@ WIRING = (
         structural=True,
     ),
     Fault(
+        "schedule_stepped_before_update",
+        all_of(delete(r"scheduler\.step\(\)"), before(UPDATE, "scheduler.step()")),
+        root=("schedule_wrong",),
+        right=("schedule_mismatch",),
+        true=("update_too_small", "plateau", "slow_convergence"),
+        structural=True,
+    ),
+    Fault(
         "blocks_in_a_list",
         replace(r"nn\.ModuleList\((\[.*\])\)", r"\1"),
         root=("unregistered_parameter",),
@@ -331,12 +378,14 @@ WIRING = (
     ),
     Fault(
         "random_numbers_of_workers_equal",
-        all_of(
-            before(r"class Net\(.*", NOISY),
-            replace(
-                r"DataLoader\(TensorDataset\(x_train, y_train\), (.*)\)",
-                r"DataLoader(Noisy(x_train, y_train), \1, num_workers=2, persistent_workers=True)",
-            ),
+        continuous(
+            all_of(
+                before(r"class Net\(.*", NOISY),
+                replace(
+                    r"DataLoader\(TensorDataset\(x_train, y_train\), (.*)\)",
+                    r"DataLoader(Noisy(x_train, y_train), \1, num_workers=2, persistent_workers=True)",
+                ),
+            )
         ),
         root=("same_random_numbers",),
         structural=True,
