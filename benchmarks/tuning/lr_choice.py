@@ -1,20 +1,22 @@
 """Regret, cost and spread of the learning rate that `hasten lr` chooses, on ten small workloads.
 
-`truth` trains every rate of a 15-point grid; `choose` asks for a rate several times, each with another seed, and trains
-with it. Both append to a file of rows, so that a run that was cut can continue. `table` joins them and keeps the result.
+`truth` trains every rate of a 15-point grid; `choose` asks for a rate several times, each with another
+seed. Both append to a file of rows, so that a run that was cut can continue. `table` joins them and keeps the
+result.
 
     python -m benchmarks.tuning.lr_choice truth --rows DIR/truth.jsonl --seeds 2 [--only NAME]
     python -m benchmarks.tuning.lr_choice choose --rows DIR/choice.jsonl --repeats 10 [--only NAME]
     python -m benchmarks.tuning.lr_choice table --rows DIR/*.jsonl
 
 Regret is the final validation loss with the chosen rate over that of the best rate of the grid, minus 1; both are means
-over the seeds of `truth`. Cost is the steps of all branches and sweeps over those of the training.
+over the seeds of `truth`. The loss of a chosen rate is read from the grid, by a straight line in the logarithm of the
+rate between its two neighbors. Cost is the updates of all branches and sweeps over those of the training.
 """
 
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from hasten.techniques.baseline import baseline_of
 from hasten.training.loop import train
 from hasten.training.session import build
 from hasten.training.task import Task
+from hasten.tuning.rate.choose import choose_rate
 
 Row = dict[str, Any]
 
@@ -66,6 +69,81 @@ def truth(path: Path, names: list[str], seeds: int) -> None:
                     keep(path, {"part": "truth", "name": name, "rate": rate, "seed": seed, "loss": loss})
 
 
+def choose(path: Path, names: list[str], repeats: int) -> None:
+    """Ask for the rate of each workload, with another seed each time."""
+    done = {(row["name"], row["repeat"]) for row in rows_of(path)}
+    for repeat in range(repeats):
+        for name in names:
+            if (name, repeat) in done:
+                continue
+            task = replace(WORKLOADS[name][0](), seed=1000 + repeat)
+            found = choose_rate(baseline_of(task, facts()), budget=lambda planned_s: None, show=lambda record: None)
+            row = {
+                "part": "choose",
+                "name": name,
+                "repeat": repeat,
+                "verdict": found.verdict,
+                "used": found.rates[0],
+                "best": None if found.rate is None else found.rate.value,
+                "horizon": found.horizon,
+                "steps": found.steps,
+                "planned_steps": found.planned_steps,
+                "spent_s": found.spent_s,
+            }
+            keep(path, row)
+
+
+def table(rows: list[Row]) -> None:
+    """Print and keep regret, cost and spread of each workload."""
+    told = list[Row]()
+    for name in WORKLOADS:
+        losses = {rate: _losses(rows, name, rate) for rate in grid(name)}
+        chosen = [row for row in rows if row["part"] == "choose" and row["name"] == name]
+        if not chosen or not all(losses.values()):
+            continue
+        means = [sum(one) / len(one) for one in losses.values()]
+        used = [row["used"] for row in chosen]
+        regrets = [_read(list(losses), means, rate) / min(means) - 1 for rate in used]
+        told.append(
+            {
+                "name": name,
+                "best_rate": list(losses)[int(np.argmin(means))],
+                "own_rate": own_rate(WORKLOADS[name][0]()),
+                "own_regret": _read(list(losses), means, own_rate(WORKLOADS[name][0]())) / min(means) - 1,
+                "chosen": used,
+                "regret": float(np.mean(regrets)),
+                "worst_regret": max(regrets),
+                "spread": float(np.exp(np.std(np.log(used), ddof=1))) if len(used) > 1 else None,
+                "range": max(used) / min(used),
+                "cost": float(np.mean([row["steps"] / row["planned_steps"] for row in chosen])),
+                "updates": float(np.mean([row["steps"] for row in chosen])),
+                "grid": {f"{rate:.4g}": mean for rate, mean in zip(losses, means, strict=True)},
+            }
+        )
+        print(
+            "{name:24} best {best_rate:.3g} own {own_rate:.3g} ({own_regret:+.1%}) regret {regret:+.1%} worst "
+            "{worst_regret:+.1%} range x{range:.2f} cost {cost:.0%} of the run".format(**told[-1])
+        )
+    good = sum(row["regret"] <= REGRET for row in told)
+    print(f"regret at most {REGRET:.0%}: {good} of {len(told)}")
+    asked = {"regret": REGRET, "workloads": WORTH_IT, "range": SPREAD, "cost": COST}
+    seeds = len({row["seed"] for row in rows if row["part"] == "truth"})
+    repeats = len({row["repeat"] for row in rows if row["part"] == "choose"})
+    record("lr_choice", {"asked": asked, "seeds": seeds, "repeats": repeats, "within_regret": good, "workloads": told})
+
+
+def _losses(rows: list[Row], name: str, rate: float) -> list[float]:
+    found = [row for row in rows if row["part"] == "truth" and row["name"] == name]
+    return [row["loss"] for row in found if math.isclose(row["rate"], rate)]
+
+
+def _read(rates: list[float], losses: list[float], rate: float) -> float:
+    """Return the loss at a rate between those of the grid; infinite outside, and beside a rate that diverged."""
+    if not rates[0] <= rate <= rates[-1]:
+        return math.inf
+    return float(np.interp(math.log(rate), np.log(rates), losses))
+
+
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -78,6 +156,10 @@ def main() -> None:
     names = given.only or list(WORKLOADS)
     if given.part == "truth":
         truth(given.rows[0], names, given.seeds)
+    elif given.part == "choose":
+        choose(given.rows[0], names, given.repeats)
+    else:
+        table([row for path in given.rows for row in rows_of(path)])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Ten small trainings of 2 to 5 s for the choice of the learning rate, each with a grid of 15 rates around its best.
+"""Ten small trainings of 1 to 5 s for the choice of the learning rate, each with a grid of 15 rates around its best.
 
 Data are generated, so that each is as large as it needs to be; their noise keeps the loss above zero.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from sklearn.datasets import load_digits
@@ -26,7 +26,7 @@ def generator(seed: int) -> torch.Generator:
 
 def mlp(*sizes: int) -> nn.Sequential:
     """Return linear layers of these widths with ReLU between."""
-    layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers[:-1])
 
 
@@ -78,7 +78,7 @@ def classes_adam() -> Task:
     """The same kind of data with Adam at a fixed rate that is too small."""
     x, y = teacher(3, 42_000, 20, 5, 0.1)
     update = Update(optimizer="adam", lr=1e-4)
-    return task("classes-adam", split(x, y, 2000), lambda: mlp(20, 64, 64, 5), update, steps=5000)
+    return task("classes-adam", split(x, y, 2000), lambda: mlp(20, 64, 64, 5), update, steps=2000)
 
 
 def surface() -> Task:
@@ -88,7 +88,7 @@ def surface() -> Task:
     y = torch.sin(3 * x[:, :1] * x[:, 1:2]) + x[:, 2:3] ** 2 + 0.5 * torch.cos(4 * x[:, 3:4])
     y = y + 0.1 * torch.randn(y.shape, generator=draws)
     update = Update(optimizer="adamw", lr=0.03, schedule="linear")
-    return task("surface-adamw-linear", split(x, y, 2000), lambda: mlp(6, 64, 64, 1), update, loss="mse", steps=5000)
+    return task("surface-adamw-linear", split(x, y, 2000), lambda: mlp(6, 64, 64, 1), update, loss="mse", steps=2000)
 
 
 def digits(model: Callable[[], nn.Module], name: str, update: Update, *, steps: int, size: int) -> Task:
@@ -111,7 +111,7 @@ def digits_convolutions() -> Task:
         )  # fmt: skip
 
     update = Update(optimizer="momentum", lr=0.5, schedule="one_cycle")
-    return digits(model, "digits-cnn-one-cycle", update, steps=3000, size=32)
+    return digits(model, "digits-cnn-one-cycle", update, steps=1500, size=32)
 
 
 def autoencoder() -> Task:
@@ -121,7 +121,7 @@ def autoencoder() -> Task:
     data = Data(train=TensorDataset(train, train.flatten(1)), valid=TensorDataset(valid, valid.flatten(1)))
     update = Update(optimizer="adam", lr=3e-2)
     return replace(
-        base, name="autoencoder-adam", data=data, loss="mse", update=update, stop=Stop(steps=4000, evaluate_every=4000)
+        base, name="autoencoder-adam", data=data, loss="mse", update=update, stop=Stop(steps=1600, evaluate_every=1600)
     )
 
 
@@ -154,7 +154,7 @@ def transformer() -> Task:
     """Next tokens of a Markov chain with a transformer, AdamW and a cosine schedule after a warm-up."""
     x, y = chains(7, 12_000, 12)
     update = Update(optimizer="adamw", lr=1e-4, schedule=Schedule("cosine", warmup=100))
-    return task("tokens-transformer", split(x, y, 1000), Attention, update, steps=1200, batch_size=32)
+    return task("tokens-transformer", split(x, y, 1000), Attention, update, steps=600, batch_size=32)
 
 
 class Recurrent(nn.Module):
@@ -171,7 +171,7 @@ class Recurrent(nn.Module):
 def recurrent() -> Task:
     """The same kind of data with a GRU and Adam at a fixed rate."""
     x, y = chains(8, 12_000, 12)
-    return task("tokens-gru-adam", split(x, y, 1000), Recurrent, Update(lr=1e-3), steps=1200, batch_size=32)
+    return task("tokens-gru-adam", split(x, y, 1000), Recurrent, Update(lr=1e-3), steps=600, batch_size=32)
 
 
 class Words(nn.Module):
@@ -199,7 +199,7 @@ def words() -> Task:
     y = torch.randint(0, 4, (24_000,), generator=draws)
     x = torch.multinomial(topics[y], 12, replacement=True, generator=draws)
     update = Update(optimizer=two_groups, schedule="linear")
-    return task("words-two-groups", split(x, y, 2000), Words, update, steps=3000)
+    return task("words-two-groups", split(x, y, 2000), Words, update, steps=1500)
 
 
 def deep() -> Task:
@@ -211,7 +211,7 @@ def deep() -> Task:
 
     x, y = teacher(10, 42_000, 16, 3, 0.05)
     update = Update(optimizer="momentum", lr=3e-3)
-    return task("deep-batch-norm", split(x, y, 2000), model, update, steps=2500)
+    return task("deep-batch-norm", split(x, y, 2000), model, update, steps=1200)
 
 
 WORKLOADS: dict[str, tuple[Callable[[], Task], float]] = {
@@ -241,7 +241,7 @@ def with_factor(given: Task, factor: float) -> Task:
     if not isinstance(update.optimizer, str):
         assert given.name == "words-two-groups", "the only one with a function"
         return replace(given, update=replace(update, optimizer=lambda model: scaled(two_groups(model), factor)))
-    assert update.lr is not None and math.isfinite(factor)
+    assert update.lr is not None, "named optimizers have a rate"
     return replace(given, update=replace(update, lr=update.lr * factor))
 
 

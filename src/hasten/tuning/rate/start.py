@@ -106,4 +106,3 @@ def _position_at(run: Session, share: float) -> Position:
     epoch = step_number // per_epoch if per_epoch else 0
     offset = (step_number - epoch * per_epoch) * run.recipe.input.batch_size if per_epoch else 0
     return Position(step=step_number, epoch=epoch, offset=offset, elapsed_s=share * (limit_s or 0.0))
-
