@@ -68,6 +68,13 @@ SYMPTOMS = tuple(SPEED.values())
 
 HEALTH = {
     "W2": "not_in_optimizer",
+    "E5": "loss_broadcasts",
+    "E1": "double_softmax",
+    "E2": "log_of_probabilities",
+    "E3": "wrong_loss_family",
+    "E4": "bounded_output",
+    "E8": "inputs_unscaled",
+    "E9": "targets_unscaled",
 }
 """Identifier -> symptom of the rules about health; the letter is the tier."""
 

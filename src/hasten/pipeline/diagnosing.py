@@ -81,6 +81,7 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
                     evaluate(run)
                 if ends:
                     break
+        watch.complete = limit_reached(run) is not None
     return watch.seen()
 
 

@@ -1,5 +1,6 @@
 """What was seen of a training's health: what the rules of the doctor judge."""
 
+from hasten.base.records.data_facts import DataFacts
 from hasten.base.records.record import Record
 
 
@@ -35,7 +36,9 @@ class Health(Record, frozen=True):
 
     name: str
     steps: int
+    complete: bool = True  # the training ended by itself, neither by a limit of the watch nor by an error
     command: str = ""  # that checks it again
     wiring: Wiring | None = None
+    data: DataFacts | None = None
     dynamics: Dynamics | None = None
     failed: dict[str, str] = {}  # collector that failed -> why; its part is None

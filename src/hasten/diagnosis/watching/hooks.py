@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn, optim
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
@@ -17,6 +19,9 @@ from hasten.base.replaced import replaced
 from hasten.diagnosis.watching.events import Call, Collector
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
+
+INNER_STEPS = 3
+"""Steps in which calls of modules by other modules are told, since each costs about 1 us."""
 
 
 class TrainingWatch:
@@ -34,12 +39,15 @@ class TrainingWatch:
     def __init__(self, collectors: Sequence[Collector], *, steps: int | None = None) -> None:
         self.steps = 0  # that have begun
         self.failed: dict[str, str] = {}  # class of a collector -> its traceback
+        self.complete = False  # whether the training ended by itself, neither by the limit nor by an error
         self._collectors = list(collectors)
         self._limit = steps
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
         self._inside = 0  # calls of modules that have not returned
         self._updates = 0  # steps of optimizers that have not returned
+        self._schedules = 0  # steps of schedulers that have not returned
+        self._stopped = False  # whether the limit ended the training
         self._ended = True  # whether the step under way has been made, so that a new one begins
         self._telling = False
         self._undo = ExitStack()
@@ -54,12 +62,19 @@ class TrainingWatch:
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
+        enter(replaced(GradScaler, "scale", self._scale))
+        enter(replaced(GradScaler, "unscale_", self._unscale))
+        enter(replaced(GradScaler, "step", self._scaled_update))
+        for kind in _kinds(LRScheduler):
+            if "step" in vars(kind):
+                enter(replaced(kind, "step", self._schedule))
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._undo.close()
+        self.complete = not self._stopped and not any(error)
         self._tell("ended")
 
     def fetched(self, batch: Any, loader: Any = None) -> None:
@@ -90,6 +105,7 @@ class TrainingWatch:
         if not self._ended:
             return
         if self._limit is not None and self.steps >= self._limit:
+            self._stopped = True
             raise StopScript(0)
         self._ended = False
         self.steps += 1
@@ -100,6 +116,8 @@ class TrainingWatch:
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._inside or not watch._looks() or next(module.parameters(), None) is None:
+                if watch._inside and watch.steps <= INNER_STEPS and watch._looks():
+                    watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
             made = Call(module, args, kwargs, module.training, torch.is_grad_enabled())
             if made.training and made.grad:
@@ -132,6 +150,7 @@ class TrainingWatch:
         def backward(*args: Any, **kwargs: Any) -> Any:
             if not watch._looks():
                 return plain(*args, **kwargs)
+            watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
             watch._tell("backward_begins", losses)
             result = plain(*args, **kwargs)
@@ -159,10 +178,57 @@ class TrainingWatch:
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
             result = plain(owner, *args, **kwargs)
             if watch._looks():
-                watch._tell("zeroed")
+                watch._tell("zeroed", owner)
             return result
 
         return zero_grad
+
+    def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def scale(scaler: GradScaler, *args: Any, **kwargs: Any) -> Any:
+            result = plain(scaler, *args, **kwargs)
+            if watch._looks() and scaler.is_enabled():
+                watch._tell("scaled", scaler)
+            return result
+
+        return scale
+
+    def _unscale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def unscale(scaler: GradScaler, optimizer: optim.Optimizer) -> Any:
+            result = plain(scaler, optimizer)
+            if watch._looks() and scaler.is_enabled():
+                watch._tell("unscaled", optimizer)
+            return result
+
+        return unscale
+
+    def _scaled_update(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def scaled_update(scaler: GradScaler, optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+            if watch._looks() and scaler.is_enabled():
+                watch._tell("scaled_update", optimizer)
+            return plain(scaler, optimizer, *args, **kwargs)
+
+        return scaled_update
+
+    def _schedule(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            watch._schedules += 1  # one that steps others tells of itself only
+            try:
+                result = plain(scheduler, *args, **kwargs)
+            finally:
+                watch._schedules -= 1
+            if not watch._schedules and watch._looks() and not getattr(scheduler, "_is_initial", False):
+                watch._tell("schedule_stepped", scheduler)
+            return result
+
+        return step
 
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
@@ -181,3 +247,8 @@ class TrainingWatch:
         """Write to standard error why a collector is asked no more; nothing where none failed."""
         for name, trace in self.failed.items():
             sys.stderr.write(f"hasten: {name} failed and saw no more of the training:\n{trace}")
+
+
+def _kinds(kind: type) -> list[type]:
+    """Return a class and all that inherit from it."""
+    return [kind, *(one for heir in kind.__subclasses__() for one in _kinds(heir))]
