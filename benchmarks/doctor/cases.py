@@ -3,14 +3,17 @@
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.programs import HARD_NEGATIVES, HOSTS, source_of
 
 HEALTHY = "healthy"
-HEALTHY_SEEDS = 6
-EVERY_DOSE_IN = ("mlp_digits", "cnn_gratings")
-"""Hosts that get every dose, seen and held out alike; the others get the strongest only."""
+HEALTHY_SEEDS = 4
+HOSTS_OF_HALF = 2
+"""Hosts of each half that a kind of fault is planted in; kinds begin at different hosts."""
+EVERY_DOSE_IN = ("mlp_digits", "tabular_friedman")
+"""Quick hosts, one of each half, that get every dose; the others get the strongest only."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Case:
         return self.kind == HEALTHY
 
 
+@cache
 def source(case: Case) -> str | None:
     """Return the text of the program that a case runs; None where its fault does not apply."""
     plain = source_of(case.program)
@@ -49,14 +53,31 @@ def digest(case: Case) -> int:
     return zlib.crc32((source(case) or "").encode())
 
 
-def faulty(kinds: Collection[str] = tuple(FAULTS), hosts: Collection[str] = tuple(HOSTS)) -> Iterator[Case]:
-    """Yield the cases of some kinds of faults in some hosts."""
-    for kind in kinds:
-        for host in hosts:
-            for dose in FAULTS[kind].doses if host in EVERY_DOSE_IN else FAULTS[kind].doses[-1:]:
-                case = Case(kind, host, dose)
-                if source(case) is not None:
-                    yield case
+def faulty() -> Iterator[Case]:
+    """Yield the cases with a fault."""
+    for kind in FAULTS:
+        for seen in (True, False):
+            places = [host for host in hosts_of(kind) if HOSTS[host].seen is seen]
+            for host in places[:HOSTS_OF_HALF]:
+                yield from doses_in(kind, host)
+
+
+def hosts_of(kind: str) -> list[str]:
+    """Return the hosts that a kind of fault applies to; those that get every dose first, where there is one."""
+    names = list(HOSTS)
+    begin = zlib.crc32(kind.encode()) % len(names)
+    names = names[begin:] + names[:begin]
+    if len(FAULTS[kind].doses) > 1:
+        names.sort(key=lambda name: name not in EVERY_DOSE_IN)
+    return [name for name in names if any(True for _ in doses_in(kind, name))]
+
+
+def doses_in(kind: str, host: str) -> Iterator[Case]:
+    """Yield the cases of a kind of fault in a host; none where it does not apply."""
+    for dose in FAULTS[kind].doses if host in EVERY_DOSE_IN else FAULTS[kind].doses[-1:]:
+        case = Case(kind, host, dose)
+        if source(case) is not None:
+            yield case
 
 
 def healthy() -> Iterator[Case]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.doctor import running
-from benchmarks.doctor.cases import HEALTHY, Case, chosen, faulty, source
+from benchmarks.doctor.cases import HEALTHY, Case, chosen, doses_in, faulty, source
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.faults.edits import after, delete, replace, scaled
 from benchmarks.doctor.hurting import sign_flip_p
@@ -36,13 +36,14 @@ def test_an_edit_changes_its_place_only_and_says_where_it_has_none() -> None:
 
 @pytest.mark.parametrize("host", sorted(HOSTS))
 def test_every_fault_makes_another_program_that_python_reads(host: str) -> None:
-    cases = [case for case in faulty(hosts=(host,)) if case.dose == FAULTS[case.kind].doses[-1]]
+    cases = [case for kind in FAULTS for case in doses_in(kind, host)]
     assert len(cases) > 30
     for case in cases:
         made = source(case)
         assert made is not None
         assert made != HOSTS[host].source, case.name
-        ast.parse(made)
+        if case.dose == FAULTS[case.kind].doses[-1]:
+            ast.parse(made)
 
 
 def test_every_fault_applies_to_a_host_and_names_its_root() -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 LENGTH = 24
-EPOCHS = 4
+EPOCHS = 3
 
 
 def load_data(seed):
@@ -95,7 +95,7 @@ def main(seed=0):
     valid_loader = DataLoader(TensorDataset(x_valid, y_valid), batch_size=50)
     steps = EPOCHS * len(train_loader)
     model = Net()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.006, weight_decay=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.008, weight_decay=0.1)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / 20, 0.1 + 0.45 * (1 + math.cos(math.pi * step / steps)))
     )

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-LONGEST = 12
+LONGEST = 10
 PADDING = 0
 
 
@@ -81,9 +81,9 @@ def main(seed=0):
     valid_loader = DataLoader(TensorDataset(x_valid, y_valid), batch_size=150)
     model = Net()
     criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.004)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=20)
-    for epoch in range(6):
+    for epoch in range(5):
         model.train()
         for x, y in train_loader:
             optimizer.zero_grad()

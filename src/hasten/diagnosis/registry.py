@@ -67,7 +67,22 @@ SPEED = {
 SYMPTOMS = tuple(SPEED.values())
 
 HEALTH = {
+    "W21": "update_missing",
+    "W1": "loss_detached",
+    "W4": "foreign_in_optimizer",
     "W2": "not_in_optimizer",
+    "W20": "unregistered_parameter",
+    "W3": "parameter_unreached",
+    "W6": "parameter_unchanged",
+    "W7": "frozen_changed",
+    "W5": "gradients_not_cleared",
+    "W8": "accumulation_not_divided",
+    "W18": "clipping_wrong",
+    "W25": "optimizer_recreated",
+    "W19": "schedule_wrong",
+    "W9": "eval_mode_in_training",
+    "W10": "train_mode_in_evaluation",
+    "W12": "evaluation_records_gradients",
     "E5": "loss_broadcasts",
     "E1": "double_softmax",
     "E2": "log_of_probabilities",

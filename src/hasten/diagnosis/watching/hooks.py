@@ -45,6 +45,7 @@ class TrainingWatch:
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
         self._inside = 0  # calls of modules that have not returned
+        self._in_backward = False
         self._updates = 0  # steps of optimizers that have not returned
         self._schedules = 0  # steps of schedulers that have not returned
         self._stopped = False  # whether the limit ended the training
@@ -148,12 +149,18 @@ class TrainingWatch:
         watch = self
 
         def backward(*args: Any, **kwargs: Any) -> Any:
-            if not watch._looks():
+            if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
             watch._tell("backward_begins", losses)
-            result = plain(*args, **kwargs)
+            watch._in_backward = True
+            watch._inside += 1  # checkpointing calls modules within a backward pass
+            try:
+                result = plain(*args, **kwargs)
+            finally:
+                watch._in_backward = False
+                watch._inside -= 1
             watch._tell("backward_ended", losses)
             return result
 
