@@ -94,9 +94,10 @@ class TrainingWatch:
         self.complete = not self._stopped and not any(error)
         self._tell("ended")
 
-    def fetched(self, batch: Any, loader: Any = None) -> None:
-        """Tell of a batch that no `DataLoader` of torch gave."""
-        self._step_may_begin()
+    def fetched(self, batch: Any, loader: Any = None, *, training: bool = True) -> None:
+        """Tell of a batch that no `DataLoader` of torch gave, for a step or for an evaluation."""
+        if training:
+            self._step_may_begin()
         self._tell("fetched", batch, loader)
 
     def _tell(self, event: str, *args: Any) -> None:
