@@ -36,7 +36,7 @@ class Noting(Collector):
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         self.events.append("update")
 
-    def zeroed(self) -> None:
+    def zeroed(self, owner: object) -> None:
         self.events.append("zeroed")
 
 
@@ -97,3 +97,45 @@ def test_a_limit_ends_the_training_before_the_next_step() -> None:
     with pytest.raises(StopScript):
         trained(lambda: TrainingWatch([noting], steps=2))
     assert noting.events.count("update") == 2
+
+
+def test_the_events_of_scaler_and_schedule_are_told_once() -> None:
+    class Told(Collector):
+        def __init__(self) -> None:
+            self.events: list[str] = []
+
+        def scaled(self, scaler: Any) -> None:
+            self.events.append("scaled")
+
+        def unscaled(self, optimizer: optim.Optimizer) -> None:
+            self.events.append("unscaled")
+
+        def scaled_update(self, optimizer: optim.Optimizer) -> None:
+            self.events.append("attempt")
+
+        def update_ended(self, optimizer: optim.Optimizer) -> None:
+            self.events.append("update")
+
+        def schedule_stepped(self, scheduler: Any) -> None:
+            self.events.append(type(scheduler).__name__)
+
+        def called_inside(self, module: nn.Module) -> None:
+            self.events.append("inside")
+
+    told = Told()
+    with TrainingWatch([told]) as watch:
+        model = nn.Sequential(nn.Linear(2, 1))
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        parts = [optim.lr_scheduler.LinearLR(optimizer), optim.lr_scheduler.ExponentialLR(optimizer, 0.9)]
+        schedule = optim.lr_scheduler.SequentialLR(optimizer, parts, milestones=[1])
+        plateau = optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+        scaler.scale(model(torch.ones(1, 2)).sum()).backward()
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        schedule.step()
+        plateau.step(0.0)
+    assert told.events == [
+        "inside", "scaled", "unscaled", "attempt", "update", "SequentialLR", "ReduceLROnPlateau"
+    ]  # fmt: skip
+    assert watch.complete

@@ -2,9 +2,10 @@
 
 from hasten.base.errors import BadInput
 from hasten.base.records.health import Health
+from hasten.diagnosis.data.collector import DataCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.hooks import TrainingWatch
-from hasten.diagnosis.wiring.collector import WiringCollector
+from hasten.diagnosis.wiring.collector import WiringCollectors
 
 
 class HealthWatch(TrainingWatch):
@@ -17,8 +18,8 @@ class HealthWatch(TrainingWatch):
     """
 
     def __init__(self, *, name: str, steps: int | None = None, command: str = "") -> None:
-        self._wiring, self._dynamics = WiringCollector(), DynamicsCollector()
-        super().__init__((self._wiring, self._dynamics), steps=steps)
+        self._wiring, self._data, self._dynamics = WiringCollectors(), DataCollector(), DynamicsCollector()
+        super().__init__((*self._wiring.all(), self._data, self._dynamics), steps=steps)
         self._name, self._command = name, command
 
     def seen(self) -> Health:
@@ -34,8 +35,10 @@ class HealthWatch(TrainingWatch):
         return Health(
             name=self._name,
             steps=self.steps,
+            complete=self.complete,
             command=self._command,
-            wiring=self._wiring.wiring(),
+            wiring=self._wiring.wiring(self.failed),
+            data=self._data.facts(),
             dynamics=self._dynamics.dynamics(),
             failed=self.failed,
         )

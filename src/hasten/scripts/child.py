@@ -66,11 +66,13 @@ def main(result: Path, kind: str, options: dict[str, Any], script: Path, argumen
     sys.argv = [str(script), *arguments]
     sys.path[0] = str(script.parent.resolve())
     sys.meta_path.insert(0, OnImport("torch", begin))
+    code = 1
     try:
-        return _run_as_main(script)
+        code = _run_as_main(script)
+        return code
     finally:
         for one in watches:
-            one.__exit__()
+            one.__exit__(*([SystemExit(code)] if code else []))
             _write(one, result)
 
 

@@ -1,1 +1,1 @@
-"""Tier E: data, targets and evaluation, looked at once."""
+"""Tier E: whether data, criterion and evaluation fit each other. Passive, from the batches that pass."""

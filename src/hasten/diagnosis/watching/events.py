@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn, optim
+from torch.amp.grad_scaler import GradScaler
+from torch.optim.lr_scheduler import LRScheduler
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Collector:
     def call_ended(self, call: Call, output: Any) -> None:
         """Look at a forward pass after it was made."""
 
+    def called_inside(self, module: nn.Module) -> None:
+        """Take note of a module that another one called; told in the first steps only."""
+
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at what `backward()` starts from; their graphs are still there."""
 
@@ -46,14 +51,38 @@ class Collector:
     def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
         """Look at the gradients before they are clipped, by norm or by value."""
 
+    def clip_ended(self, limit: float, norm: Tensor | None) -> None:
+        """Look at the norm that clipping found; None where values were clipped."""
+
+    def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
+        """Look at losses and what a GradScaler made of them."""
+
+    def scale_updated(self, skipped: bool) -> None:
+        """Take note that a GradScaler adapted its scale, since it skipped an update or not."""
+
+    def loss_computed(self, loss: Tensor) -> None:
+        """Look at what a loss function of torch returned while no gradients were recorded."""
+
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them."""
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Look at the parameters after an update."""
 
-    def zeroed(self) -> None:
+    def zeroed(self, owner: optim.Optimizer | nn.Module) -> None:
         """Take note that gradients were cleared by `zero_grad()` of an optimizer or a module."""
+
+    def unscaled(self, optimizer: optim.Optimizer) -> None:
+        """Take note that a `GradScaler` divided the gradients of an optimizer by its scale, as `unscale_()` does."""
+
+    def scaled(self, scaler: GradScaler) -> None:
+        """Take note that a `GradScaler` that is enabled multiplied a loss by its scale."""
+
+    def scaled_update(self, optimizer: optim.Optimizer) -> None:
+        """Take note that `GradScaler.step(optimizer)` begins; no update follows where gradients are not finite."""
+
+    def schedule_stepped(self, scheduler: LRScheduler) -> None:
+        """Look at a learning rate scheduler after its `step()`; the step in its constructor is none."""
 
     def ended(self) -> None:
         """Take note that no more events come."""

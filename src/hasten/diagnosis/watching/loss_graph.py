@@ -1,4 +1,4 @@
-"""The graph that autograd recorded behind a loss: its nodes, and the leaves that it reaches.
+"""The graph that autograd recorded behind a loss: its nodes, leaves, criteria, and where data enter it.
 
 It is the same for functions, modules and trainers, and so tells of any training which loss it uses and of what.
 Inside compiled code it is one node.
@@ -6,6 +6,8 @@ Inside compiled code it is one node.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -28,3 +30,333 @@ def leaves(losses: Sequence[Tensor]) -> list[Tensor]:
     """Return the leaves that a backward pass from losses would add gradients to."""
     found = [node.variable for node, _ in nodes(losses) if hasattr(node, "variable")]
     return found + [loss for loss in losses if loss.grad_fn is None and loss.requires_grad]
+
+
+# fmt: off
+_AGGREGATES = frozenset((
+    "Add", "Sub", "Mul", "Div", "Neg", "Mean", "Sum", "Sqrt", "Stack", "Cat", "Select", "Squeeze", "Unsqueeze",
+    "View", "Expand", "ToCopy", "Clone", "MaskedFill", "MaskedSelect", "Index", "Where",
+))
+# fmt: on
+"""What stands between a loss and its criteria: sums, means, weights, masks."""
+
+# fmt: off
+_SHAPES = frozenset((
+    "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "Permute", "T", "ToCopy", "Clone",
+    "Slice", "Select", "Index", "IndexSelect", "MaskedSelect", "Alias", "Expand", "Stack", "Cat", "Split",
+    "SplitWithSizes", "Unbind",
+))
+# fmt: on
+"""What only arranges numbers anew: the output of a layer passes through it as it is."""
+
+_CRITERIA = {
+    "NllLoss": "nll",
+    "NllLoss2D": "nll",
+    "MseLoss": "mse",
+    "SmoothL1Loss": "smooth_l1",
+    "HuberLoss": "huber",
+    "BinaryCrossEntropy": "bce",
+    "BinaryCrossEntropyWithLogits": "bce_logits",
+    "CtcLoss": "ctc",
+    "MultiMarginLoss": "multi_margin",
+    "SoftMarginLoss": "soft_margin",
+}
+"""Node -> its criterion, where torch has one node for it."""
+
+FEEDS = {
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Sigmoid": "sigmoid",
+    "LogSigmoid": "log_sigmoid",
+    "Tanh": "tanh",
+    "Relu": "relu",
+    "Softplus": "softplus",
+    "Exp": "exp",
+    "Log": "log",
+    "Hardtanh": "clamp",
+    "Clamp": "clamp",
+    "Addmm": "linear",
+    "Mm": "linear",
+    "Linear": "linear",
+    "Convolution": "linear",
+}
+"""Node -> what the output of the model comes from; "linear" only where a weight is a leaf."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A criterion behind a loss, with the tensors that autograd saved for it; None where it saved none."""
+
+    kind: str  # cross_entropy, soft_cross_entropy, nll, mse, l1, smooth_l1, huber, bce, bce_logits, ctc, ...
+    fed_by: str  # a value of FEEDS: what made the output of the model; "" for anything else
+    output: Tensor | None  # what enters the criterion; log-probabilities for the cross-entropies
+    target: Tensor | None
+    compared: tuple[int, ...]  # shape in which output and target are compared, after broadcasting
+    given: tuple[int, ...]  # shape of the output of the model before it
+    dim: int = 1  # of the classes
+    feed_size: int | None = None  # numbers over which the softmax that made the output runs
+    weighted: bool = False  # classes or positives have weights
+    ignored: int | None = None  # label that does not count
+    difference: Tensor | None = None  # output minus target, where it was written by hand
+
+
+def terms(losses: Sequence[Tensor]) -> list[Term]:
+    """Return the criteria behind losses.
+
+    Only sums, means, weights and masks are looked through: a softmax inside of the model is no criterion.
+    """
+    waiting = deque(loss.grad_fn for loss in losses if loss.grad_fn is not None)
+    seen = set(waiting)
+    found: list[Term] = []
+    while waiting:
+        node = waiting.popleft()
+        term = _term(node)
+        if term is not None:
+            found.append(term)
+        elif name_of(node) in _AGGREGATES and len(seen) < _MOST:
+            for following, _ in node.next_functions:
+                if following is not None and following not in seen:
+                    seen.add(following)
+                    waiting.append(following)
+    if any(term.kind == "cross_entropy" for term in found):  # label smoothing reaches log_softmax beside the NLL, too
+        found = [term for term in found if term.kind != "soft_cross_entropy" or term.target is not None]
+    return found
+
+
+_MOST = 200  # nodes between a loss and its criteria
+
+
+def name_of(node: Any) -> str:
+    """Return the name of a node without its number: "Addmm" of AddmmBackward0."""
+    return node.name().rpartition("Backward")[0]
+
+
+def saved(node: Any, name: str) -> Tensor | None:
+    """Return a tensor that a node saved; None where there is none, or reading it would compute.
+
+    Activation checkpointing saves by hooks that run the forward pass again.
+    """
+    raw = getattr(node, f"_raw_saved_{name}", None)
+    if raw is None or getattr(raw, "unpack_hook", None) is not None:
+        return None
+    with suppress(RuntimeError):  # changed in place since, or freed
+        value = getattr(node, f"_saved_{name}")
+        return value.detach() if isinstance(value, Tensor) else None
+    return None
+
+
+def shape_of(node: Any) -> tuple[int, ...]:
+    """Return the shape of what a node made in the forward pass; () where it does not say."""
+    with suppress(AttributeError, IndexError, TypeError, RuntimeError):
+        return tuple(int(size) for size in node._input_metadata[0].shape)
+    return ()
+
+
+def _term(node: Any) -> Term | None:
+    name = name_of(node)
+    kind = _CRITERIA.get(name)
+    if kind is not None:
+        return _by_node(node, kind)
+    if name == "LogSoftmax":
+        return _log_softmax(node, "soft_cross_entropy", None)
+    if name == "Mul":
+        below = _origin(_next(node, 0) or _next(node, 1))
+        if below is not None and name_of(below) == "LogSoftmax":
+            target = saved(node, "other") if _next(node, 0) is not None else saved(node, "self")
+            return _log_softmax(below, "soft_cross_entropy", target)
+    if name in ("Gather", "Index"):
+        return _picked(node, name)
+    return _difference(node, name)
+
+
+def _by_node(node: Any, kind: str) -> Term:
+    output, target = saved(node, "self"), saved(node, "target")
+    if kind == "ctc":
+        output, target = saved(node, "log_probs"), None
+    below = _next(node, 0)
+    feed = _origin(below)
+    ignored = _signed(getattr(node, "_saved_ignore_index", None))
+    if kind == "nll" and feed is not None and name_of(feed) == "LogSoftmax":
+        dim = _dim(feed, output)
+        if dim == 1 or output is None:
+            term = _log_softmax(feed, "cross_entropy", target)
+            weighted = saved(node, "weight") is not None
+            return replace(term, output=output, compared=_size(output), dim=1, weighted=weighted, ignored=ignored)
+    return Term(
+        kind=kind,
+        fed_by=_fed_by(feed),
+        output=output,
+        target=target,
+        compared=_size(output),
+        given=_before_expansion(below) or _size(output),
+        dim=2 if kind == "ctc" else 1,
+        feed_size=_softmax_size(feed),
+        weighted=any(saved(node, weight) is not None for weight in ("weight", "pos_weight")),
+        ignored=ignored,
+    )
+
+
+def _log_softmax(node: Any, kind: str, target: Tensor | None) -> Term:
+    result = saved(node, "result")
+    feed = _origin(_next(node, 0))
+    return Term(
+        kind=kind,
+        fed_by=_fed_by(feed),
+        output=result,
+        target=target,
+        compared=_size(result),
+        given=shape_of(node),
+        dim=_dim(node, result),
+        feed_size=_softmax_size(feed),
+    )
+
+
+def _picked(node: Any, name: str) -> Term | None:
+    """Return the NLL that picks the log-probability of each label by an index, as written by hand."""
+    below = _origin(_next(node, 0))
+    if below is None or name_of(below) != "LogSoftmax":
+        return None
+    if name == "Gather":
+        label = saved(node, "index")
+    else:
+        with suppress(RuntimeError, AttributeError):
+            picked = [one for one in node._saved_indices if isinstance(one, Tensor)]
+            return replace(_log_softmax(below, "cross_entropy", None), target=picked[-1] if picked else None)
+        label = None
+    return replace(_log_softmax(below, "cross_entropy", None), target=None if label is None else label.squeeze(-1))
+
+
+_WHOLE_NUMBER_POWERS = (2, 2.0)
+
+
+def _difference(node: Any, name: str) -> Term | None:
+    """Return the squared or absolute difference that is written by hand or by `l1_loss`."""
+    if name == "Pow":
+        if getattr(node, "_saved_exponent", None) not in _WHOLE_NUMBER_POWERS:
+            return None
+        kind = "mse"
+    elif name == "Abs":
+        kind = "l1"
+    else:
+        return None
+    below = _next(node, 0)
+    if below is None or name_of(below) != "Sub":
+        return None
+    parts = [_next(below, 0), _next(below, 1)]
+    if (parts[0] is None) == (parts[1] is None):  # two outputs, such as of twins
+        return None
+    operand = parts[0] if parts[0] is not None else parts[1]
+    difference = saved(node, "self")
+    return Term(
+        kind=kind,
+        fed_by=_fed_by(_origin(operand)),
+        output=None,
+        target=None,
+        compared=shape_of(below),
+        given=_before_expansion(operand),
+        difference=-difference if difference is not None and parts[0] is None else difference,
+    )
+
+
+def _next(node: Any, place: int) -> Any:
+    following = node.next_functions
+    return following[place][0] if place < len(following) else None
+
+
+def _origin(node: Any) -> Any:
+    """Return the first node that does more than arrange numbers anew."""
+    for _ in range(20):
+        if node is None or name_of(node) not in _SHAPES:
+            return node
+        node = next((following for following, _ in node.next_functions if following is not None), None)
+    return None
+
+
+def _before_expansion(node: Any) -> tuple[int, ...]:
+    if node is None:
+        return ()
+    if name_of(node) == "Expand":
+        with suppress(AttributeError, RuntimeError):
+            return tuple(int(size) for size in node._saved_self_sym_sizes)
+    return shape_of(node)
+
+
+def _fed_by(node: Any) -> str:
+    if node is None:
+        return ""
+    name = FEEDS.get(name_of(node), "")
+    if name == "linear" and not _has_leaf(node):
+        return ""
+    return name
+
+
+def _has_leaf(node: Any) -> bool:
+    """Return whether one of the factors is a leaf, perhaps transposed or cast: the weight of a layer."""
+    for following, _ in node.next_functions:
+        if following is not None and name_of(following) in ("T", "Transpose", "ToCopy", "View", "Permute"):
+            following = _origin(following)
+        if following is not None and hasattr(following, "variable"):
+            return True
+    return False
+
+
+def _dim(node: Any, like: Tensor | None) -> int:
+    """Return the dimension of a softmax counted from the front, of the tensor that enters the criterion."""
+    rank = len(shape_of(node)) or (like.ndim if like is not None else 2)
+    dim = _signed(getattr(node, "_saved_dim", 1)) or 0
+    dim = dim % rank if rank else dim
+    if like is not None and like.ndim != rank and dim == rank - 1:  # (batch, tokens, classes) seen as rows
+        return like.ndim - 1
+    return dim
+
+
+def _softmax_size(node: Any) -> int | None:
+    """Return over how many numbers a softmax runs; None for another node."""
+    if node is None or name_of(node) not in ("Softmax", "LogSoftmax"):
+        return None
+    shape, dim = shape_of(node), _signed(getattr(node, "_saved_dim", None))
+    return shape[dim] if dim is not None and -len(shape) <= dim < len(shape) else None
+
+
+def _signed(number: int | None) -> int | None:
+    """Return a whole number that a node shows without its sign."""
+    return number if number is None or number < 2**63 else number - 2**64
+
+
+def _size(tensor: Tensor | None) -> tuple[int, ...]:
+    return () if tensor is None else tuple(tensor.shape)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A layer that data enter without a gradient: what the first trained layers get, after all preparation."""
+
+    layer: str  # linear, convolution, recurrent, norm, embedding
+    values: Tensor
+
+
+_ENTRIES = {
+    "Convolution": ("convolution", 0, "input"),
+    "Addmm": ("linear", 1, "mat1"),
+    "Mm": ("linear", 0, "self"),
+    "MkldnnRnnLayer": ("recurrent", 0, "input"),
+    "CudnnRnn": ("recurrent", 0, "input"),
+    "NativeBatchNorm": ("norm", 0, "input"),
+    "CudnnBatchNorm": ("norm", 0, "input"),
+    "NativeLayerNorm": ("norm", 0, "input"),
+    "NativeGroupNorm": ("norm", 0, "input"),
+}
+"""Node -> kind of layer, place of its input among the next nodes, name under which the input is saved."""
+
+
+def entries(losses: Sequence[Tensor]) -> list[Entry]:
+    """Return the layers behind losses that data enter. Cost: a walk over the whole graph."""
+    found: list[Entry] = []
+    for node, _ in nodes(losses):
+        known = _ENTRIES.get(name_of(node))
+        if known is None:
+            continue
+        layer, place, name = known
+        if _next(node, place) is None and (values := saved(node, name)) is not None and values.is_floating_point():
+            found.append(Entry(layer, values))
+    return found

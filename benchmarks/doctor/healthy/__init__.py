@@ -1,0 +1,1 @@
+"""Healthy programs that look ill to a careless rule."""

@@ -1,0 +1,110 @@
+"""Does a fault hurt? Faulty against fixed, from the same seeds, by a one-sided sign-flip test."""
+
+import itertools
+import math
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.doctor.cases import HEALTHY, Case, digest
+from benchmarks.doctor.programs import trained
+from benchmarks.doctor.running import written
+from hasten.base.records.record import Record
+
+PAIRS = 5
+"""Pairs of runs. All five worse is p = 1/32; fewer than five can never be below 0.05."""
+LEVEL = 0.05
+
+
+class Hurt(Record, frozen=True):
+    """The paired runs of one fault in one host at one dose."""
+
+    digests: tuple[int, int]  # of the fixed and the faulty program
+    fixed: tuple[float | None, ...]  # quality of each seed; None where it is not finite
+    faulty: tuple[float | None, ...]
+    p: float
+
+    @property
+    def hurts(self) -> bool:
+        """Whether the faulty runs are worse than chance allows."""
+        return self.p < LEVEL
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Return the one-sided p-value of differences that would be symmetric around 0 if there were no effect.
+
+    Args:
+        differences: fixed minus faulty, one for each seed; infinite where the faulty run was not finite.
+    """
+    largest = max((abs(one) for one in differences if math.isfinite(one)), default=1.0) or 1.0
+    values = [math.copysign(1e3 * largest, one) if math.isinf(one) else one for one in differences]
+    seen = sum(values)
+    flips = list(itertools.product((1, -1), repeat=len(values)))
+    reached = sum(
+        sum(sign * one for sign, one in zip(signs, values, strict=True)) >= seen - 1e-12 * largest for signs in flips
+    )
+    return reached / len(flips)
+
+
+def hurt(case: Case, room: Path) -> Hurt:
+    """Return whether a fault makes its host worse, from kept runs where there are.
+
+    It ends at the first pair that is no worse: then five pairs cannot reach the level.
+    """
+    known = kept_hurt(case, room)
+    if known is not None:
+        return known
+    fixed: list[float] = []
+    faulty: list[float] = []
+    for seed in range(PAIRS):
+        fixed.append(_plain_quality(Case(HEALTHY, case.program, seed=seed), room))
+        faulty.append(_quality(Case(case.kind, case.program, case.dose, seed), room))
+        if not fixed[-1] > faulty[-1]:
+            break
+    whole = len(fixed) == PAIRS and fixed[-1] > faulty[-1]
+    p = sign_flip_p([one - other for one, other in zip(fixed, faulty, strict=True)]) if whole else 1.0
+    found = Hurt(digests=_digests(case), fixed=_finite(fixed), faulty=_finite(faulty), p=p)
+    path = _path(case, room)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.encode(found))
+    return found
+
+
+def kept_hurt(case: Case, room: Path) -> Hurt | None:
+    """Return the paired runs that are kept of a fault; None where there are none, or a program changed."""
+    path = _path(case, room)
+    found = msgspec.json.decode(path.read_bytes(), type=Hurt) if path.exists() else None
+    return found if found is not None and found.digests == _digests(case) else None
+
+
+def _path(case: Case, room: Path) -> Path:
+    return room / "hurts" / f"{case.kind}-{case.program}-{case.dose:g}.json"
+
+
+def _digests(case: Case) -> tuple[int, int]:
+    return digest(Case(HEALTHY, case.program)), digest(case)
+
+
+def _plain_quality(case: Case, room: Path) -> float:
+    path = room / "plain" / f"{case.program}-{case.seed}-{digest(case)}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(_quality(case, room)))
+    return msgspec.json.decode(path.read_bytes(), type=float)
+
+
+def _quality(case: Case, room: Path) -> float:
+    """Return the quality of a run without the doctor; minus infinity where the program fails."""
+    try:
+        return trained(written(case, room), case.seed)
+    except Exception:  # a fault may end its program; a healthy program must not fail
+        if case.healthy:
+            raise
+        traceback.print_exc()
+        return -math.inf
+
+
+def _finite(values: Sequence[float]) -> tuple[float | None, ...]:
+    return tuple(one if math.isfinite(one) else None for one in values)

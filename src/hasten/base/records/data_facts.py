@@ -1,0 +1,148 @@
+"""What was seen of the data of a training, of its criteria, and of its evaluation: what the rules of tier E judge."""
+
+from hasten.base.records.record import Record
+
+
+class Values(Record, frozen=True):
+    """Statistics of the finite numbers of a tensor, over all batches looked at."""
+
+    numbers: int = 0
+    mean: float = 0.0
+    std: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    size: float = 0.0  # root mean square of those that are not 0
+    zeros: float = 0.0  # share
+    nonfinite: float = 0.0  # share of all numbers
+    whole: bool = False  # all are whole numbers
+
+
+class Criterion(Record, frozen=True):
+    """A criterion behind the loss, over the backward passes looked at. None: that could not be seen."""
+
+    kind: str  # cross_entropy, soft_cross_entropy, nll, mse, l1, smooth_l1, huber, bce, bce_logits, ctc, ...
+    fed_by: str  # softmax, sigmoid, relu, linear, ...: what made the output of the model; "" for anything else
+    passes: int
+    compared: tuple[int, ...]  # shape in which output and target are compared, after broadcasting
+    given: tuple[int, ...]  # shape of the output of the model before it
+    target_shape: tuple[int, ...] | None = None  # before broadcasting
+    feed_size: int | None = None  # numbers over which the softmax that made the output runs
+    classes: int | None = None  # of a criterion over classes
+    mass: float | None = None  # mean sum of exp(output) over the classes
+    off: float = 0.0  # share of the rows whose sum is not 1, with a tolerance of 0.1
+    output: Values | None = None
+    target: Values | None = None
+    first_output: Values | None = None  # in the first pass
+    below: float = 0.0  # share of the targets below what `fed_by` can give
+    above: float = 0.0  # and above it
+    rows: int = 0  # of targets with several columns
+    one_hot: float = 0.0  # share of those with a single 1 and else 0
+    several: float = 0.0  # share of those with only 0 and 1 and more than a single 1
+    counts: tuple[int, ...] | None = None  # how often targets that are whole numbers are 0, 1, ...; None above 100
+    labels: tuple[int, ...] | None = None  # how often each label was seen; None where there are more than 1000
+    label_low: int | None = None
+    label_high: int | None = None
+    weighted: bool = False  # classes or positives have weights
+    ignored: int | None = None  # label that does not count
+    from_batch: float | None = None  # share of the passes whose target is a tensor of the batch itself
+    accuracy: float | None = None  # share of right classes in the passes looked at
+    copies: dict[int, float] = {}  # k -> share of targets that are the input k places further on, of token models
+    causal: bool | None = None  # an output depends on no later input
+
+
+class Entry(Record, frozen=True):
+    """What a trained layer gets from the data, after all preparation."""
+
+    layer: str  # linear, convolution, recurrent, norm
+    shape: tuple[int, ...]
+    values: Values
+    columns: int = 0  # of a table; 0 for anything else
+    largest: float = 0.0  # root mean square of the largest column
+    smallest: float = 0.0  # of the smallest one that is not constant
+
+
+class Order(Record, frozen=True):
+    """In which order the labels came."""
+
+    batches: int
+    samples: int
+    classes: int  # that were seen
+    top_in_batch: float  # mean share of the most frequent label of a batch
+    top: float  # share of the most frequent label of all
+    expected: float  # what `top_in_batch` would be in random order
+
+
+class Agreement(Record, frozen=True):
+    """How the classes that the model said in an evaluation agree with the labels."""
+
+    samples: int
+    accuracy: float
+    renamed: float  # accuracy after the best renaming of the classes
+    counts: tuple[int, ...]  # samples of each class
+    said: tuple[int, ...]  # how often the model said each
+    recalls: tuple[float, ...]  # share of each class that was found
+
+
+class Part(Record, frozen=True):
+    """The samples of the training, or of one evaluation."""
+
+    batches: int = 0
+    samples: int = 0  # told apart
+    distinct: int = 0  # of those
+    first_pass: int = 0  # samples of the first pass over the data set
+    distinct_in_first_pass: int = 0
+    uneven: bool = False  # some samples come far more often than the others
+    elements: int = 0  # numbers of a sample
+    whole: int | None = None  # samples of the data set; None where it does not tell
+    replacement: bool = False  # the sampler draws samples more than once
+    batch_size: int = 0
+    distinct_batches: int = 0
+    repeated: int = 0  # steps whose batch is that of the step before
+    overlap: float = 0.0  # share of an evaluation's samples that were trained on before
+    same_set: bool = False  # the evaluation reads the training data set itself
+    temporary: bool = False  # batches that were made for one call each, of perhaps several data sets
+    partly: int = 0  # evaluated batches of which a part was trained on before
+    inputs: Values | None = None
+    described: int = 0  # samples that the following describe
+    channels: tuple[float, ...] = ()  # mean of each channel of a picture, or column of a table
+    spreads: tuple[float, ...] = ()  # standard deviation of each
+    errors: tuple[float, ...] = ()  # standard error of each mean, over samples
+    changes: tuple[float, ...] = ()  # share of the samples in which each differs from the first sample
+    pictures: bool = False
+    smooth: bool = False  # neighboring columns are alike, as the points of a series
+    sample_mean: float = 0.0  # mean of the means of whole samples
+    sample_spread: float = 0.0  # their standard deviation
+    labels: dict[int, int] = {}  # label -> how often
+    agreement: Agreement | None = None  # in the last evaluation
+
+
+class Probe(Record, frozen=True):
+    """Whether real pairs of inputs and targets are easier to predict than permuted ones."""
+
+    pairs: int
+    score: float
+    permuted: float  # mean score of permuted pairs
+    p: float  # share of permutations at least as good
+    kind: str  # "classes" or "numbers"
+
+
+class Learned(Record, frozen=True):
+    """How well the model predicts samples before it was trained on them."""
+
+    samples: int
+    score: float  # share of right classes, or share of the variance explained
+    chance: float  # of saying the most frequent class or the mean always
+
+
+class DataFacts(Record, frozen=True):
+    """What was seen of data, criteria and evaluation."""
+
+    criteria: tuple[Criterion, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    order: Order | None = None
+    training: Part | None = None
+    evaluations: tuple[Part, ...] = ()
+    probe: Probe | None = None  # of training pairs
+    evaluation_probe: Probe | None = None
+    learned: Learned | None = None
+    target_column: int | None = None  # a column of the inputs that is the target

@@ -1,0 +1,243 @@
+"""What the first backward passes show of the criteria: what feeds them, and which targets they compare with."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hasten.base.records.data_facts import Criterion
+from hasten.data.batch import has_target, target_of
+from hasten.diagnosis.data.values import Numbers
+from hasten.diagnosis.watching.loss_graph import Term
+from hasten.measurement.tensors import tensors_in
+
+CLASSES = 1000
+"""Classes whose labels are counted one by one."""
+
+RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, float("inf")),
+    "softplus": (0.0, float("inf")),
+    "exp": (0.0, float("inf")),
+    "log_softmax": (-float("inf"), 0.0),
+    "log_sigmoid": (-float("inf"), 0.0),
+}
+"""What made an output -> the range that it can be in."""
+
+_MARGIN = 0.05
+
+MASS_TOLERANCE = 0.1
+"""How far the probabilities of a row may be from a sum of 1."""
+
+COUNTED = 100
+"""Whole numbers from 0 on that are counted one by one."""
+
+
+class SeenCriterion:
+    """Adds up what passes through one criterion."""
+
+    def __init__(self, term: Term) -> None:
+        self._first = term
+        self._passes = 0
+        self._output, self._target, self._first_output = Numbers(), Numbers(), Numbers()
+        self._mass = torch.zeros(3, dtype=torch.float64)  # sum over rows, rows whose sum is not 1, rows
+        self._outside = torch.zeros(2)
+        self._rows = self._one_hot = self._several = 0
+        self._labels: Tensor | None = None
+        self._label_range: tuple[int, int] | None = None
+        self._matched: list[bool] = []
+        self._counts: Tensor | None = torch.zeros(COUNTED, dtype=torch.int64)
+        self._right = self._judged = 0
+
+    def add(self, term: Term, batches: Sequence[Any], output: Sequence[Tensor]) -> None:
+        """Add a pass.
+
+        Args:
+            term: as the graph shows it.
+            batches: what loaders gave last; none where there was no loader.
+            output: the tensors that the model returned.
+        """
+        self._passes += 1
+        term = _completed(term, output)
+        if term.output is not None:
+            self._output.add(term.output)
+            if self._passes == 1:
+                self._first_output.add(term.output)
+            if term.kind in ("nll", "cross_entropy", "ctc"):
+                mass = thinned_rows(term.output, term.dim).double().exp().sum(1)
+                off = (mass - 1).abs() > MASS_TOLERANCE
+                self._mass += torch.stack([mass.sum(), off.sum().double(), torch.tensor(float(len(mass)))])
+        target = term.target
+        if target is None:
+            return
+        given = [one for batch in batches for one in _targets(batch)]
+        if given:
+            self._matched.append(any(comes_from(target, one) for one in given))
+        if term.kind in ("nll", "cross_entropy"):
+            self.add_labels(term)
+        else:
+            self._add_numbers(term, target)
+
+    def add_labels(self, term: Term) -> None:
+        """Count the labels of a pass, and how many of them the model said."""
+        target = term.target
+        assert target is not None, "asked only where there is one"
+        kept = target.reshape(-1)
+        counts = torch.ones_like(kept, dtype=torch.bool) if term.ignored is None else kept != term.ignored
+        kept = kept[counts].cpu()
+        if not kept.numel():
+            return
+        low, high = int(kept.min()), int(kept.max())
+        self._label_range = (
+            (low, high)
+            if self._label_range is None
+            else (min(low, self._label_range[0]), max(high, self._label_range[1]))
+        )
+        classes = _classes(term)
+        if classes is not None and 0 < classes <= CLASSES and low >= 0 and high < classes:
+            seen = torch.bincount(kept, minlength=classes)
+            self._labels = seen if self._labels is None else self._labels + seen
+        if term.output is not None and term.output.ndim > term.dim:
+            said = term.output.argmax(term.dim).reshape(-1)
+            if said.numel() == target.numel():
+                said = said[counts].cpu()
+                self._right += int((said == kept).sum())
+                self._judged += kept.numel()
+
+    def _add_numbers(self, term: Term, target: Tensor) -> None:
+        numbers = target.detach().float()
+        self._target.add(numbers)
+        self._count(numbers)
+        low, high = RANGES.get(term.fed_by, (-float("inf"), float("inf")))
+        self._outside += torch.stack(
+            [(numbers < low - _MARGIN).float().mean(), (numbers > high + _MARGIN).float().mean()]
+        ).cpu()
+        if numbers.ndim == 2 and numbers.shape[1] > 1:
+            binary = ((numbers == 0) | (numbers == 1)).all(1)
+            ones = numbers.sum(1)
+            self._rows += len(numbers)
+            self._one_hot += int((binary & (ones == 1)).sum())
+            self._several += int((binary & (ones > 1)).sum())
+
+    def _count(self, numbers: Tensor) -> None:
+        if self._counts is None:
+            return
+        flat = numbers.reshape(-1).cpu()
+        fits = flat.numel() and bool(((flat == flat.round()) & (flat >= 0) & (flat < COUNTED)).all())
+        self._counts = self._counts + torch.bincount(flat.long(), minlength=COUNTED) if fits else None
+
+    def criterion(self) -> Criterion:
+        """Return what was seen."""
+        term, rows = self._first, max(1, self._rows)
+        mass, off, measured = self._mass.tolist()
+        below, above = (self._outside / max(1, self._passes)).tolist()
+        return Criterion(
+            kind=term.kind,
+            fed_by=term.fed_by,
+            passes=self._passes,
+            compared=term.compared,
+            given=term.given,
+            target_shape=None if term.target is None else unexpanded(term.target),
+            feed_size=term.feed_size,
+            classes=_classes(term),
+            mass=mass / measured if measured else None,
+            off=off / measured if measured else 0.0,
+            output=self._output.values(),
+            target=self._target.values(),
+            first_output=self._first_output.values(),
+            below=below,
+            above=above,
+            rows=self._rows,
+            one_hot=self._one_hot / rows,
+            several=self._several / rows,
+            counts=_without_tail(self._counts),
+            labels=None if self._labels is None else tuple(self._labels.tolist()),
+            label_low=None if self._label_range is None else self._label_range[0],
+            label_high=None if self._label_range is None else self._label_range[1],
+            weighted=term.weighted,
+            ignored=term.ignored,
+            from_batch=sum(self._matched) / len(self._matched) if self._matched else None,
+            accuracy=self._right / self._judged if self._judged else None,
+        )
+
+
+def key_of(term: Term) -> tuple[object, ...]:
+    """Return what tells a criterion from the others of a training: their first dimension may change."""
+    return term.kind, term.fed_by, term.given[1:], term.weighted
+
+
+def unexpanded(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape that a tensor had before it was broadcast; leading dimensions that were added are left out."""
+    sizes = [
+        1 if stride == 0 and size > 1 else size for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
+    ]
+    while sizes and sizes[0] == 1 and tensor.stride()[len(tensor.shape) - len(sizes)] == 0:
+        sizes.pop(0)
+    return tuple(sizes)
+
+
+def same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Return whether two tensors hold the same numbers, whatever their shape and type."""
+    other = _narrowed(other)
+    if one.numel() != other.numel() or not one.numel():
+        return False
+    return torch.equal(one.detach().reshape(-1).cpu().float(), other.detach().reshape(-1).cpu().float())
+
+
+def thinned_rows(tensor: Tensor, dim: int, most: int = 256) -> Tensor:
+    """Return at most so many rows along a dimension, as (rows, size of the dimension), in the CPU's memory."""
+    rows = tensor.detach().movedim(min(dim, tensor.ndim - 1), -1).reshape(-1, tensor.shape[min(dim, tensor.ndim - 1)])
+    return rows[:: max(1, -(-len(rows) // most))].cpu()
+
+
+def _narrowed(tensor: Tensor) -> Tensor:
+    """Return one copy of what was broadcast."""
+    for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+        if stride == 0 and size > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor
+
+
+def _classes(term: Term) -> int | None:
+    if term.kind not in ("nll", "cross_entropy", "soft_cross_entropy", "ctc") or len(term.compared) <= term.dim:
+        return None
+    return term.compared[term.dim]
+
+
+def _targets(batch: Any) -> Sequence[Tensor]:
+    """Return the tensors of a batch that may be targets."""
+    if has_target(batch):
+        return [one for one in tensors_in(target_of(batch)) if one.numel()]
+    return [one for one in tensors_in(batch) if one.numel()]
+
+
+def comes_from(target: Tensor, given: Tensor) -> bool:
+    """Return whether a target is a tensor of the batch, or its classes as one-hot rows."""
+    if same_numbers(given, target):
+        return True
+    rows = target.ndim == 2 and target.shape[1] > 1 and given.numel() == len(target) and not given.is_floating_point()
+    return rows and same_numbers(given, target.argmax(1))
+
+
+def _completed(term: Term, output: Sequence[Tensor]) -> Term:
+    """Return a difference written by hand with its output and target, where the model returned that output."""
+    if term.difference is None or term.compared != term.given:
+        return term
+    found = next((one.detach() for one in output if tuple(one.shape) == term.given), None)
+    if found is None:  # perhaps without a dimension of one
+        found = next((one.detach().reshape(term.given) for one in output if _squeezed(one) == term.given), None)
+    return term if found is None else replace(term, output=found, target=found - term.difference)
+
+
+def _squeezed(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(size for size in tensor.shape if size != 1)
+
+
+def _without_tail(counts: Tensor | None) -> tuple[int, ...] | None:
+    if counts is None or not counts.any():
+        return None
+    return tuple(counts[: int(counts.nonzero().max()) + 1].tolist())

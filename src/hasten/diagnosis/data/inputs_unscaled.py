@@ -1,0 +1,77 @@
+"""E8: the first layer gets numbers far from 1.
+
+Signal: root mean square of what a first trained layer gets after all preparation, and of each column of a table.
+Threshold: 20 and more, or below 0.01 where the numbers are not 0. A normalization as the first layer makes it
+harmless.
+Why: activations, gradients and the best learning rate grow with the inputs; large columns drown the others.
+Example: images as 0 to 255; a table with income in dollars beside age in years.
+Wrong when: the first layer's weights are scaled to match, as in some pretrained networks.
+Source: LeCun et al. 1998, Efficient BackProp, 4.3; UMLAUT (inputs within -1 to 1); SageMaker Debugger. 20 is above
+digits of 0 to 16 and standardized columns with outliers, both of which train well.
+"""
+
+from hasten.base.records.data_facts import Entry
+from hasten.base.records.finding import Abstained, Severity
+from hasten.base.records.health import Health
+from hasten.diagnosis.data.said import wrong
+from hasten.diagnosis.rule import Outcome
+
+LARGE, SMALL = 20.0, 0.01
+_CONSEQUENCES = (
+    "initial_loss_off",
+    "exploding_gradient",
+    "update_too_large",
+    "layer_imbalance",
+    "dead_units",
+    "saturated",
+    "poor_init",
+    "not_learning",
+    "plateau",
+    "slow_convergence",
+    "loss_oscillates",
+    "loss_spikes",
+    "diverging",
+    "nonfinite",
+    "gradient_scale",
+    "direction_zigzag",
+)
+
+
+def find(health: Health) -> Outcome:
+    """Fire where inputs are far larger or smaller than 1."""
+    if health.data is None or not health.data.entries:
+        return Abstained(symptom="inputs_unscaled", reason="no layer was seen that numbers enter")
+    for entry in health.data.entries:
+        if entry.layer == "norm" or not entry.values.numbers:
+            continue
+        size = max(entry.values.size, entry.largest)
+        if size >= LARGE or (0 < entry.values.size < SMALL and entry.values.zeros < 1):
+            return wrong(
+                "inputs_unscaled",
+                _sentence(entry, size),
+                value=size,
+                threshold=LARGE if size >= LARGE else SMALL,
+                advice=_advice(entry, size),
+                check=health.command,
+                where=f"first {entry.layer} layer",
+                severity=Severity.WARNING,
+                explains=_CONSEQUENCES,
+            )
+    return None
+
+
+def _sentence(entry: Entry, size: float) -> str:
+    low, high = entry.values.low, entry.values.high
+    if size < LARGE:
+        return f"The inputs are tiny: {low:.3g} to {high:.3g}, root mean square {size:.2g} instead of about 1."
+    if entry.columns and entry.smallest and entry.largest > 10 * entry.smallest:
+        return f"The columns have sizes from {entry.smallest:.2g} to {entry.largest:.3g}; they should be about 1."
+    return f"The inputs are not scaled: {low:.4g} to {high:.4g}, root mean square {size:.3g} instead of about 1."
+
+
+def _advice(entry: Entry, size: float) -> str:
+    if entry.values.low >= 0 and 200 < entry.values.high <= 255 and not entry.columns:
+        return "x = x.float() / 255, then subtract the mean and divide by the standard deviation"
+    if size < LARGE:
+        return "scale once only: look for a second division by 255 or by the standard deviation"
+    return "standardize each column with the mean and standard deviation of the training data"

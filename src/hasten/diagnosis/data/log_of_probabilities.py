@@ -1,0 +1,45 @@
+"""E2: a loss that takes log-probabilities gets something else.
+
+Signal: the sum of exp(output) over the classes, of what `nll_loss` or `ctc_loss` gets.
+Threshold: log-probabilities sum to 1 after exp; it fires where half of the rows are below 0.9 or above 1.1.
+Why: the loss is then minus the output itself: it has no lowest value, or hardly depends on how wrong the model is.
+Example: `F.nll_loss(F.softmax(logits, dim=1), y)`, or a `log_softmax` over the batch (dim=0).
+Wrong when: an energy-based loss reads unnormalized outputs by `nll_loss` on purpose.
+Source: the documentation of torch.nn.NLLLoss. `cross_entropy` of log-probabilities is no fault: the numbers are the
+same.
+"""
+
+from hasten.base.records.data_facts import Criterion
+from hasten.base.records.finding import Finding
+from hasten.base.records.health import Health
+from hasten.diagnosis.data.said import CONSEQUENCES, call, each_criterion, wrong
+from hasten.diagnosis.rule import Outcome
+
+OFF = 0.5
+"""Share of the rows whose sum is not 1."""
+
+
+def find(health: Health) -> Outcome:
+    """Fire where the numbers that a criterion takes for log-probabilities are none."""
+    return each_criterion(health, "log_of_probabilities", _judged)
+
+
+def _judged(one: Criterion, command: str) -> Finding | None:
+    if one.mass is None or one.off < OFF or one.classes == 1:
+        return None
+    if one.fed_by == "log_softmax" and one.kind != "ctc":
+        got, advice = "a log_softmax over the wrong dimension", "log_softmax(output, dim=1): over the classes"
+    elif one.fed_by == "softmax":
+        got, advice = "probabilities", "use log_softmax at the end of the model, or cross_entropy on the logits"
+    else:
+        got, advice = "unnormalized outputs", f"use cross_entropy instead of {call(one)}, or end with log_softmax"
+    return wrong(
+        "log_of_probabilities",
+        f"{call(one)} takes log-probabilities and gets {got}: exp sums to {one.mass:.3g}, not 1.",
+        value=one.off,
+        threshold=OFF,
+        advice=advice,
+        check=command,
+        where=call(one),
+        explains=("bounded_output", "wrong_loss_family", "samples_mixed", *CONSEQUENCES),
+    )

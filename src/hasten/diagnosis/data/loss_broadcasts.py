@@ -1,0 +1,44 @@
+"""E5: output and target have shapes that broadcast to a table of all pairs.
+
+Signal: the shape in which the criterion compares, against the shapes of the output and of the target before it.
+Threshold: more numbers are compared than either of them has.
+Why: every output is compared with every target of the batch, so all outputs learn the mean of the targets.
+Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64.
+Wrong when: all pairs are compared on purpose, with a target that needs no gradient.
+Source: the UserWarning of torch.nn.functional.mse_loss ("likely lead to incorrect results due to broadcasting").
+"""
+
+from hasten.base.records.data_facts import Criterion
+from hasten.base.records.finding import Finding
+from hasten.base.records.health import Health
+from hasten.diagnosis.data.said import CONSEQUENCES, REGRESSION, call, each_criterion, elements, wrong
+from hasten.diagnosis.rule import Outcome
+
+
+def find(health: Health) -> Outcome:
+    """Fire where a criterion compares all pairs."""
+    return each_criterion(health, "loss_broadcasts", _judged)
+
+
+def _judged(one: Criterion, command: str) -> Finding | None:
+    if one.kind not in REGRESSION or not one.given or not one.compared:
+        return None
+    compared, given = elements(one.compared), elements(one.given)
+    target = elements(one.target_shape) if one.target_shape is not None else compared // max(1, given)
+    if given < 2 or compared <= max(given, target) or target < 2:
+        return None
+    shape = one.target_shape if one.target_shape is not None else one.compared[-1:]
+    return wrong(
+        "loss_broadcasts",
+        f"An output of {_shape(one.given)} and a target of {_shape(shape)} are compared as {_shape(one.compared)}.",
+        value=compared,
+        threshold=max(given, target),
+        advice="make the shapes equal: model(x).squeeze(-1), or target.unsqueeze(1)",
+        check=command,
+        where=call(one),
+        explains=("output_ignores_input", "samples_mixed", "loss_ignores_target", *CONSEQUENCES),
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "(" + " x ".join(map(str, shape)) + ")"

@@ -1,0 +1,138 @@
+"""The benchmark of the doctor plants what it says, and counts right."""
+
+import ast
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks.doctor import running
+from benchmarks.doctor.cases import HEALTHY, Case, chosen, doses_in, faulty, source
+from benchmarks.doctor.faults.catalog import FAULTS
+from benchmarks.doctor.faults.edits import after, delete, replace, scaled
+from benchmarks.doctor.hurting import sign_flip_p
+from benchmarks.doctor.programs import HOSTS, trained
+from benchmarks.doctor.scoring import Judgment, share, shares, summary
+
+
+def test_five_worse_pairs_are_the_least_that_shows_a_fault() -> None:
+    assert sign_flip_p([1.0, 2.0, 0.5, 1.0, 3.0]) == 1 / 32
+    assert sign_flip_p([1.0, 2.0, -0.1, 1.0, 3.0]) == 2 / 32
+    assert sign_flip_p([0.0] * 5) == 1.0
+    assert sign_flip_p([math.inf] * 5) == 1 / 32
+
+
+def test_an_edit_changes_its_place_only_and_says_where_it_has_none() -> None:
+    text = "    loss.backward()\n    optimizer.step()\n"
+    assert delete(r"optimizer\.step\(\)")(text, 1) == "    loss.backward()\n"
+    assert (
+        after(r"loss\.backward\(\)", "a()\nb()")(text, 1)
+        == "    loss.backward()\n    a()\n    b()\n    optimizer.step()\n"
+    )
+    assert scaled(r"lr=([\d.]+)")("SGD(p, lr=0.5)", 10) == "SGD(p, lr=5.0)"
+    assert replace("loss", "loss / DOSE")("loss", 4) == "loss / 4"
+    assert delete("scheduler")(text, 1) is None
+
+
+@pytest.mark.parametrize("host", sorted(HOSTS))
+def test_every_fault_makes_another_program_that_python_reads(host: str) -> None:
+    cases = [case for kind in FAULTS for case in doses_in(kind, host)]
+    assert len(cases) > 30
+    for case in cases:
+        made = source(case)
+        assert made is not None
+        assert made != HOSTS[host].source, case.name
+        if case.dose == FAULTS[case.kind].doses[-1]:
+            ast.parse(made)
+
+
+def test_every_fault_applies_to_a_host_and_names_its_root() -> None:
+    assert {case.kind for case in faulty()} == set(FAULTS)
+    assert all(fault.root and fault.doses for fault in FAULTS.values())
+
+
+def test_the_parts_are_the_whole_once() -> None:
+    parts = [case for number in (1, 2, 3) for case in chosen(part=(number, 3))]
+    assert sorted(case.name for case in parts) == sorted(case.name for case in chosen())
+    assert len({case.name for case in parts}) == len(parts)
+
+
+def test_half_of_the_programs_of_each_family_is_held_out() -> None:
+    for family in {host.family for host in HOSTS.values()}:
+        assert {host.seen for host in HOSTS.values() if host.family == family} == {True, False}
+
+
+SHUFFLED = Case("targets_shuffled", "mlp_digits")
+
+
+def judgment(*named: str, case: Case = SHUFFLED, hurts: bool | None = True) -> Judgment:
+    return Judgment(case, named, hurts)
+
+
+def test_a_consequence_is_neither_right_nor_wrong() -> None:
+    found = judgment("targets_shuffled", "plateau", "dead_units")
+    assert (found.found, found.first, found.wrong) == (True, True, ("dead_units",))
+    only_consequence = judgment("plateau")
+    assert (only_consequence.found, only_consequence.wrong) == (False, ())
+    assert shares([found, only_consequence])["precision"]["n"] == 2
+
+
+def test_everything_named_in_a_healthy_run_is_a_false_alarm() -> None:
+    told = shares(
+        [judgment("plateau", case=Case(HEALTHY, "mlp_digits")), judgment(case=Case(HEALTHY, "mlp_digits", seed=1))]
+    )
+    assert (told["false_alarms"]["right"], told["false_alarms"]["n"]) == (1, 2)
+    assert told["precision"]["n"] == 1
+
+
+def test_a_fault_that_does_not_hurt_is_not_counted() -> None:
+    told = summary([judgment(hurts=True), judgment(hurts=False), judgment(hurts=None)])
+    assert (told["faulty_runs"], told["harmless_runs"], told["not_known_to_hurt"]) == (1, 1, 1)
+
+
+def test_an_interval_is_exact() -> None:
+    assert share(59, 59)["clopper_pearson"] == [0.9394, 1.0]
+    assert share(0, 0) == {"right": 0, "n": 0}
+
+
+TINY = """
+import torch
+
+def main(seed=0):
+    torch.manual_seed(seed)
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        model(torch.randn(4, 2)).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return QUALITY
+"""
+
+
+def test_a_kept_run_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "source", lambda case: TINY.replace("QUALITY", "0.5"))
+    case = Case(HEALTHY, "mlp_digits")
+    assert running.kept(case, tmp_path) is None
+    made = running.run(case, tmp_path)
+    found = running.kept(case, tmp_path)
+    assert found is not None
+    assert (found.quality, found.case) == (0.5, case)
+    health = running.health_of(found)
+    assert health is not None
+    assert health == running.health_of(made)
+    assert health.steps == 3
+
+
+def test_a_program_that_fails_is_kept_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "source", lambda case: TINY.replace("QUALITY", "1 / 0"))
+    made = running.run(SHUFFLED, tmp_path)
+    assert made.quality is None
+    assert "ZeroDivisionError" in made.error
+    assert running.health_of(made) is not None
+
+
+def test_a_quality_that_is_not_finite_is_the_worst(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("def main(seed=0):\n    return float('nan')\n")
+    assert trained(program, 0) == -math.inf
