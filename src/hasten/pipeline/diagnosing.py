@@ -70,9 +70,21 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
         steps: at most so many; fewer where its training ends before.
         command: that checks it again.
     """
-    watch, data = HealthWatch(name=recipe.task.name, command=command), recipe.task.data
+    return watched_training(recipe, HealthWatch(name=recipe.task.name, command=command), steps=steps)
+
+
+def watched_training(recipe: Recipe, watch: "Watching", *, steps: int, seed: int | None = None) -> Health:
+    """Train a recipe for some steps on a session of its own under a watch; see `health_of_recipe`.
+
+    Args:
+        recipe: to train.
+        watch: not entered yet.
+        steps: at most so many.
+        seed: in place of the task's.
+    """
+    data = recipe.task.data
     with preserved(), restored(data.train, data.valid):
-        run = build(recipe)
+        run = build(recipe, seed=seed)
         if run.validation is not None:
             run.validation = _telling(run.validation, watch)
         with run.contexts, closing(run.fetched()) as fetched, watch:
