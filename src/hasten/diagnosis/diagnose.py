@@ -68,12 +68,13 @@ def folded(findings: Sequence[Finding], order: Sequence[str]) -> tuple[Finding, 
 
     Args:
         findings: in any order, which is kept.
-        order: symptoms, causes first: a finding is explained only by one that comes before it here.
+        order: symptoms, causes first, for findings that explain each other.
     """
     place = {symptom: number for number, symptom in enumerate(order)}
     explains = {one.symptom: one.explains for one in findings}
+    explained = {name for one in findings for name in one.explains}
     root: dict[str, str] = {}
-    for one in sorted(findings, key=lambda finding: place[finding.symptom]):
+    for one in sorted(findings, key=lambda finding: (finding.symptom in explained, place[finding.symptom])):
         cause = next((name for name in root if one.symptom in explains[name]), None)
         root[one.symptom] = one.symptom if cause is None else root[cause]
     return tuple(

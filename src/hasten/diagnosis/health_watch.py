@@ -5,7 +5,7 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.data.collector import DataCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.hooks import TrainingWatch
-from hasten.diagnosis.wiring.collector import WiringCollector
+from hasten.diagnosis.wiring.collector import WiringCollectors
 
 
 class HealthWatch(TrainingWatch):
@@ -18,8 +18,8 @@ class HealthWatch(TrainingWatch):
     """
 
     def __init__(self, *, name: str, steps: int | None = None, command: str = "") -> None:
-        self._wiring, self._data, self._dynamics = WiringCollector(), DataCollector(), DynamicsCollector()
-        super().__init__((self._wiring, self._data, self._dynamics), steps=steps)
+        self._wiring, self._data, self._dynamics = WiringCollectors(), DataCollector(), DynamicsCollector()
+        super().__init__((*self._wiring.all(), self._data, self._dynamics), steps=steps)
         self._name, self._command = name, command
 
     def seen(self) -> Health:
@@ -37,7 +37,7 @@ class HealthWatch(TrainingWatch):
             steps=self.steps,
             complete=self.complete,
             command=self._command,
-            wiring=self._wiring.wiring(),
+            wiring=self._wiring.wiring(self.failed),
             data=self._data.facts(),
             dynamics=self._dynamics.dynamics(),
             failed=self.failed,

@@ -14,7 +14,7 @@ from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.batch import Batch, batch_of, changed_in_turn, target_of, to_device
+from hasten.data.batch import Batch, batch_of, changed_in_turn, size_of, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.loading.given import Given, checked_length, in_own_order
 from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
@@ -175,6 +175,15 @@ class Session:
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the validation data in their own order, on the device and prepared."""
         return map(self.delivered, self.validation() if self.validation is not None else ())
+
+    def held_out(self, most: int) -> Iterator[Batch]:
+        """Yield validation batches with about `most` samples, spread over the data where they are read by ids."""
+        samples = 0
+        for batch in map(self.delivered, _spread(self.validation, most) if self.validation is not None else ()):
+            yield batch
+            samples += size_of(batch)
+            if samples >= most:
+                break
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
@@ -471,6 +480,15 @@ def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
 
 def _batches_by_id(fetch: Fetch, samples: int) -> Iterator[Batch]:
     return (batch for _, batch in fetch(sequential(samples)))
+
+
+def _spread(validation: Callable[[], Iterator[Batch]], most: int) -> Iterator[Batch]:
+    """Return the batches of `most` samples from all over the validation data, which may be in the order of classes."""
+    if isinstance(validation, partial) and validation.func is _batches_by_id:
+        fetch, samples = validation.args
+        ids = torch.arange(0, samples, max(1, -(-samples // most)))
+        return (batch for _, batch in fetch(ids))
+    return validation()
 
 
 def _wrapped(function: Function, around: Sequence[Wrapper]) -> Function:

@@ -15,6 +15,7 @@ from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
+from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
@@ -24,6 +25,7 @@ from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
 from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
@@ -67,6 +69,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),

@@ -1,0 +1,134 @@
+"""How model, loss and optimizer hang together, as the first steps show it."""
+
+from hasten.base.records.record import Record
+
+
+class Leaf(Record, frozen=True):
+    """A trainable or frozen tensor: a parameter of a model, or one that only an optimizer or a loss knows."""
+
+    name: str  # in its model; "" where no model has it
+    numel: int
+    trainable: bool
+    model: int | None  # index of its model; None where no model that was called has it
+    held: bool  # by an optimizer
+    reached: bool | None = None  # by a loss of the steps looked at; None where that cannot be seen
+    gradient: float | None = None  # largest absolute gradient at the updates looked at; None where there was none
+    moved: float | None = None  # largest absolute change in those updates; None where no update was seen
+    rate: float | None = None  # highest learning rate of its group in those updates
+    size: float = 0.0  # largest absolute value
+    shape: tuple[int, ...] = ()
+    resolution: float = 0.0  # relative spacing of its numbers: 1.2e-7 for float32
+    called: bool | None = None  # its module was called in a training step; None where that was not looked at
+    alternative: bool = False  # a module beside its own in a list or dictionary was called: experts, heads of tasks
+    library: bool = False  # its module is unused inside a module of an installed package
+    parameter: bool = True  # an `nn.Parameter`, or a tensor that a module has as an attribute
+    frozen_moves: float | None = None  # largest change in an update while it was frozen
+    replaced: float | None = None  # change between the first and the last step of one that no loss reaches
+
+
+class Model(Record, frozen=True):
+    """A module as the training calls it, and in which mode: its own, and that of the layers that the mode changes."""
+
+    name: str  # of its class
+    training: bool = True  # mode at the end
+    sensitive: int = 0  # layers that the mode changes: dropout with p > 0, batch norm with running statistics
+    trained_training: int = 0  # updates after a loss from calls with the model and such layers in training mode
+    trained_evaluation: int = 0  # and in evaluation mode
+    evaluated: int = 0  # evaluation calls
+    evaluated_training: int = 0  # with the model and such layers in training mode
+    evaluated_mixed: int = 0  # with only one of both in training mode
+    evaluated_recording: int = 0  # that recorded gradients
+
+
+class Optimizing(Record, frozen=True):
+    """What an optimizer does, and what is done before it."""
+
+    name: str  # of its class
+    updates: int
+    tensors: int  # that it holds
+    gaps: int = 0  # between updates that were looked at
+    uncleared: int = 0  # of them, in which the gradients of the last update were added to
+    emptied: int = 0  # updates looked at before which the gradients were cleared after the backward pass
+    attempts: int = 0  # by `GradScaler.step`
+    starved: int = 0  # updates of other optimizers at which its tensors had gradients before it ever stepped
+    replaced: bool = False  # other optimizers trained all of its tensors
+
+
+class Accumulation(Record, frozen=True):
+    """An update after several backward passes."""
+
+    passes: int
+    batches: int  # fetched since the last update
+    scales: tuple[float, ...]  # number that each loss was multiplied with at last
+    mean: bool  # every loss is a mean
+    divided: float  # gradients at the update / gradients after the last backward pass
+
+
+class Clipping(Record, frozen=True):
+    """Calls of clip_grad_norm_ or clip_grad_value_ in the steps looked at."""
+
+    calls: int
+    empty: int  # without any gradient to clip, or without parameters
+    scaled: int  # before the scaler's `unscale_`
+    late: int  # after the update and before the next backward pass
+    foreign: int  # of parameters that the next update did not touch
+
+
+class Schedule(Record, frozen=True):
+    """A learning rate scheduler, its steps, and what they did."""
+
+    name: str  # of its class
+    steps: int
+    updates: int  # of its optimizer
+    early: int = 0  # steps before the first update
+    attached: bool = True  # its optimizer made an update
+    length: int | None = None  # steps that it is made for
+    finished: int = 0  # updates at a learning rate below 0.1 % of the highest, after that one
+    highest: float = 0.0
+    last: float = 0.0
+    scaled: bool = False  # a GradScaler may have skipped updates
+    epochs: int = 0  # passes over the training loader that began
+
+
+class Probe(Record, frozen=True):
+    """What a copy of a model gave for a batch and for changed ones. A number is None where it was not measured."""
+
+    model: int
+    ignores_input: bool | None = None  # with random weights, the outputs are equal for other inputs
+    mixes: float | None = None  # largest change of a sample's output without the others / largest output
+    drops: bool | None = None  # dropout changes the outputs in evaluation mode
+    on_purpose: bool = False  # modules of dropout were put into training mode within a model in evaluation mode
+    reloads: float | None = None  # difference of a copy with the same state dict / largest output
+    why: str = ""  # it was skipped
+
+
+class Criterion(Record, frozen=True):
+    """What a loss of the first steps compared, from its graph."""
+
+    name: str  # of its node
+    loss: float  # mean loss of a sample
+    chance: float | None  # loss of a constant guess
+    outputs: float  # root mean square of the outputs
+    targets: float  # root mean square of the targets; 0 for classes
+    self_target: bool = False  # the targets are the outputs themselves
+    no_target: bool = False  # the loss is a mean or a sum of the outputs
+    tied: bool = False  # the last layer shares its weight with an embedding
+
+
+class Wiring(Record, frozen=True):
+    """How model, loss and optimizer hang together. A part that could not be seen is None."""
+
+    updates: int  # by optimizers of torch
+    backwards: int = 0  # backward passes
+    looked: int = 0  # backward passes looked at
+    by_hand: bool = False  # parameters change without an optimizer of torch
+    leaves: tuple[Leaf, ...] | None = None
+    models: tuple[Model, ...] | None = None
+    optimizers: tuple[Optimizing, ...] | None = None
+    alternations: int = 0  # updates by another optimizer than the last one, after a backward pass of its own
+    lost_states: int = 0  # times an optimizer of the same kind and tensors began anew without its state
+    accumulations: tuple[Accumulation, ...] = ()
+    clipping: Clipping | None = None
+    schedules: tuple[Schedule, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    criteria: tuple[Criterion, ...] = ()

@@ -1,0 +1,342 @@
+"""The order of the calls around an update: zero_grad, backward, unscale_, clipping, step, scheduler."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor, nn, optim
+from torch.amp.grad_scaler import GradScaler
+from torch.optim.lr_scheduler import LRScheduler
+
+from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
+from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.wiring.live import held
+from hasten.diagnosis.wiring.parameters import ParameterCollector
+from hasten.diagnosis.wiring.scale import factors, is_mean
+
+GAPS = 6
+"""Gaps between updates of each optimizer that are looked at."""
+STEPS = 12
+"""Updates in which the clipping is looked at."""
+OPTIMIZERS = 16
+"""Optimizers that are looked at; one that makes a new one in every step is known long before."""
+_FINISHED = 1e-3
+"""Share of the highest learning rate below which training has ended in effect."""
+
+
+@dataclass
+class _Seen:
+    """What was seen of an optimizer."""
+
+    weak: "ref[optim.Optimizer]"  # its state is large, and a training may make many
+    name: str
+    tensors: frozenset[int]
+    updates: int = 0
+    gaps: int = 0
+    uncleared: int = 0
+    emptied: int = 0
+    attempts: int = 0
+    starved: int = 0
+    rates: list[float] = field(default_factory=list)
+    full: set[int] = field(default_factory=set)  # tensors whose gradient was not cleared since the last update
+    passes: int = 0  # backward passes since then
+    repeats: bool = False  # its tensors were trained by others, and it has no state
+
+    def held(self) -> Iterator[Tensor]:
+        """Yield its tensors; none where it is gone."""
+        optimizer = self.weak()
+        return iter(()) if optimizer is None else held(optimizer)
+
+
+@dataclass
+class _Clip:
+    """A call of clipping, until the next backward pass tells whether it had an effect."""
+
+    tensors: set[int]
+    empty: bool
+    late: bool
+    scaled: bool
+
+
+class OrderCollector(Collector):
+    """Looks at the first gaps between updates, and counts the rest."""
+
+    def __init__(self, parameters: ParameterCollector) -> None:
+        self._parameters = parameters
+        self._all: list[_Seen] = []
+        self._trained: set[int] = set()  # tensors of optimizers that made an update
+        self._lost_states: dict[tuple[Any, ...], int] = {}
+        self._accumulations: list[Accumulation] = []
+        self._passes: list[tuple[float, bool | None]] = []  # scale of each loss since the last update, and reduction
+        self._batches: Counter[int] = Counter()  # fetched since then, of each data set
+        self._after_backward: float | None = None  # size of the gradients after the last backward pass
+        self._updates = 0
+        self._clips: list[_Clip] = []
+        self._counts = {"calls": 0, "empty": 0, "late": 0, "scaled": 0, "foreign": 0}
+        self._fresh: set[int] = set()  # tensors updated since the last backward pass
+        self._scaler: GradScaler | None = None
+        self._scaled = False  # a loss was scaled since the last update
+        self._unscaled: set[int] = set()  # optimizers whose gradients were unscaled since then
+        self._schedules: dict[int, tuple[LRScheduler, int, int]] = {}  # itself, its steps, those before an update
+        self._epochs: Counter[int] = Counter()  # data set -> iterators over it, of which a batch trained
+        self._iterator: ref[Any] | None = None  # that gave the last batch; it may have processes that must end
+        self._trained_by: ref[Any] | None = None  # that gave the last batch for training
+        self._last: ref[optim.Optimizer] | None = None  # that made the last update
+        self._between = 0  # backward passes since then
+        self.alternations = 0  # updates by another optimizer than the last one, with a backward pass between them
+        self._zeroed = False  # zero_grad since the last backward pass
+
+    def fetched(self, batch: Any, loader: Any) -> None:
+        """Count the batches of an update."""
+        self._batches[id(getattr(loader, "_dataset", None))] += 1
+        self._iterator = None if loader is None else ref(loader)
+
+    def call_begins(self, call: Call) -> None:
+        """Note from which loader the training takes its batches."""
+        iterator = self._iterator() if self._iterator is not None else None
+        if not call.grad or not call.training or iterator is None:
+            return
+        if self._trained_by is None or self._trained_by() is not iterator:
+            self._trained_by = self._iterator
+            self._epochs[id(getattr(iterator, "_dataset", None))] += 1
+
+    def zeroed(self, owner: optim.Optimizer | nn.Module) -> None:
+        """Note what was cleared."""
+        self._zeroed = True
+        self._note_cleared()
+
+    def scaled(self, scaler: GradScaler) -> None:
+        """Note the scaler."""
+        self._scaler, self._scaled = scaler, True
+
+    def unscaled(self, optimizer: optim.Optimizer) -> None:
+        """Note whose gradients have their own size again."""
+        self._unscaled.add(id(optimizer))
+
+    def scaled_update(self, optimizer: optim.Optimizer) -> None:
+        """Count the attempts to update."""
+        self._of(optimizer).attempts += 1
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        """Note whether the gradients were cleared, and how the loss is scaled."""
+        self._note_cleared()
+        self._judge_clips()
+        self._fresh, self._unscaled, self._zeroed = set(), set(), False
+        self._between += 1
+        for one in self._all:
+            one.passes += 1
+        if self._looks_at_accumulation() and len(losses) == 1:
+            scale = 1.0
+            for number in self._own_factors(losses[0]):
+                scale *= number
+            self._passes.append((scale, is_mean(losses[0])))
+
+    def backward_ended(self, losses: Sequence[Tensor]) -> None:
+        """Note the size of the gradients, to see whether they are divided before the update."""
+        if self._looks_at_accumulation() and self._all:
+            self._after_backward = _size(self._all[0].held())
+
+    def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Note what is clipped, and when."""
+        if self._updates >= STEPS:
+            return
+        tensors = {id(one) for one in parameters}
+        self._note_accumulation()
+        self._clips.append(
+            _Clip(
+                tensors=tensors,
+                empty=all(one.grad is None for one in parameters),
+                late=bool(tensors) and tensors <= self._fresh,
+                scaled=self._scaled and self._is_scaled(tensors),
+            )
+        )
+
+    def update_begins(self, optimizer: optim.Optimizer) -> None:
+        """Note what the optimizer gets."""
+        seen = self._of(optimizer)
+        tensors = {id(one) for one in held(optimizer)}
+        seen.repeats = not seen.updates and not optimizer.state and bool(tensors & self._trained)
+        for one in self._all:
+            if one is not seen and not one.updates and any(self._parameters.is_reached(each) for each in one.held()):
+                one.starved += 1
+        if seen.gaps < GAPS and seen.passes and self._zeroed:
+            seen.emptied += not any(_is_full(one.grad) for one in held(optimizer))
+        self._note_accumulation()
+        if len(seen.rates) < 1_000_000:
+            seen.rates.append(max(float(group["lr"]) for group in optimizer.param_groups))
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        """Note whether the gradients were cleared since the last update, also within this one by its closure."""
+        seen = self._of(optimizer)
+        if seen.repeats and any(value is not None for state in optimizer.state.values() for value in state.values()):
+            kind = (type(optimizer).__name__, frozenset(id(one) for one in held(optimizer)))
+            self._lost_states[kind] = self._lost_states.get(kind, 0) + 1
+        tensors = {id(one) for one in held(optimizer)}
+        self._trained |= tensors
+        self._fresh |= tensors
+        self._unscaled.discard(id(optimizer))
+        if seen.gaps < GAPS:
+            if seen.updates and seen.passes:
+                seen.gaps += 1
+                seen.uncleared += bool(seen.full)
+            seen.full = {id(one) for one in held(optimizer) if one.grad is not None and _is_full(one.grad)}
+        self.alternations += bool(self._between and self._last is not None and self._last() is not optimizer)
+        self._last, self._between = ref(optimizer), 0
+        seen.updates += 1
+        seen.passes = 0
+        self._updates += 1
+        self._passes, self._scaled, self._after_backward = [], False, None
+        self._batches.clear()
+        if self._updates == 2:
+            self._look_around()
+
+    def schedule_stepped(self, scheduler: LRScheduler) -> None:
+        """Count the steps of a scheduler, and those before the first update."""
+        _, steps, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
+        early += not self._of(scheduler.optimizer).updates
+        self._schedules[id(scheduler)] = (scheduler, steps + 1, early)
+
+    def ended(self) -> None:
+        """Read what is alive at the end: optimizers and schedulers that did nothing."""
+        self._judge_clips()
+        self._look_around()
+
+    def optimizers(self) -> tuple[Optimizing, ...]:
+        """Return what was seen of each optimizer."""
+        return tuple(
+            Optimizing(
+                name=one.name,
+                updates=one.updates,
+                tensors=len(one.tensors),
+                gaps=one.gaps,
+                uncleared=one.uncleared,
+                emptied=one.emptied,
+                attempts=one.attempts,
+                starved=one.starved,
+                replaced=one.tensors <= self._trained,
+            )
+            for one in self._all
+        )
+
+    def lost_states(self) -> int:
+        """Return how often an optimizer began anew with tensors that one of its kind had trained."""
+        return max(self._lost_states.values(), default=0)
+
+    def accumulations(self) -> tuple[Accumulation, ...]:
+        """Return the first updates after several backward passes."""
+        return tuple(self._accumulations)
+
+    def clipping(self) -> Clipping | None:
+        """Return what was seen of the clipping; None where nothing is clipped."""
+        return Clipping(**self._counts) if self._counts["calls"] else None
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return what was seen of each scheduler."""
+        return tuple(self._schedule(*seen) for seen in self._schedules.values())
+
+    def _of(self, optimizer: optim.Optimizer) -> _Seen:
+        found = next((one for one in self._all if one.weak() is optimizer), None)
+        if found is None:
+            found = _Seen(ref(optimizer), type(optimizer).__name__, frozenset(id(one) for one in held(optimizer)))
+            if len(self._all) < OPTIMIZERS:
+                self._all.append(found)
+        return found
+
+    def _note_cleared(self) -> None:
+        """Forget of every optimizer the tensors whose gradients are cleared, by `zero_grad` or by hand."""
+        for seen in self._all:
+            if seen.full:
+                tensors = {id(one): one for one in seen.held()}
+                seen.full = {key for key in seen.full if key in tensors and _is_full(tensors[key].grad)}
+
+    def _judge_clips(self) -> None:
+        """Count the clipping since the last backward pass, now that it is known which tensors were updated."""
+        for clip in self._clips:
+            self._counts["calls"] += 1
+            self._counts["empty"] += clip.empty
+            self._counts["late"] += clip.late
+            self._counts["scaled"] += clip.scaled
+            self._counts["foreign"] += bool(self._fresh) and not clip.tensors & self._fresh and not clip.empty
+        self._clips = []
+
+    def _is_scaled(self, tensors: set[int]) -> bool:
+        """Return whether gradients still have the scale of the scaler."""
+        owners = [one for one in self._all if tensors & {id(each) for each in one.held()}]
+        return bool(owners) and not any(id(one.weak()) in self._unscaled for one in owners)
+
+    def _own_factors(self, loss: Tensor) -> list[float]:
+        """Return the factors of a loss without the scale of the scaler."""
+        found = factors(loss)
+        if found and self._scaled and self._scaler is not None and found[0] == self._scaler.get_scale():
+            return found[1:]
+        return found
+
+    def _looks_at_accumulation(self) -> bool:
+        return len(self._all) < 2 and self._updates < GAPS
+
+    def _note_accumulation(self) -> None:
+        """Note several backward passes before the gradients are clipped, or before the update."""
+        if not self._looks_at_accumulation() or len(self._passes) < 2:
+            return
+        size = _size(self._all[0].held()) if self._after_backward and not self._scaled else None
+        self._accumulations.append(
+            Accumulation(
+                passes=len(self._passes),
+                batches=max(self._batches.values(), default=0),
+                scales=tuple(scale for scale, _ in self._passes),
+                mean=all(mean is True for _, mean in self._passes),
+                divided=size / self._after_backward if size and self._after_backward else 1.0,
+            )
+        )
+        self._passes = []
+
+    def _look_around(self) -> None:
+        """Find the optimizers and schedulers that did nothing so far."""
+        alive = self._parameters.taken_alive()
+        for optimizer in alive.optimizers:
+            if any(self._parameters.is_reached(one) for one in held(optimizer)):  # not of another training
+                self._of(optimizer)
+        inside = {id(part) for one in alive.schedulers for part in vars(one).get("_schedulers", ())}
+        for scheduler in alive.schedulers:
+            trained = any(one.updates and one.weak() is scheduler.optimizer for one in self._all)
+            if id(scheduler) not in inside and trained:
+                self._schedules.setdefault(id(scheduler), (scheduler, 0, 0))
+
+    def _schedule(self, scheduler: LRScheduler, steps: int, early: int) -> Schedule:
+        rates = self._of(scheduler.optimizer).rates
+        top = max(rates, default=0.0)
+        after = rates[rates.index(top) :] if rates else []
+        return Schedule(
+            name=type(scheduler).__name__,
+            steps=steps,
+            updates=len(rates),
+            early=early,
+            attached=bool(rates),
+            length=next((vars(scheduler)[name] for name in ("T_max", "total_steps") if name in vars(scheduler)), None),
+            finished=sum(rate < _FINISHED * top for rate in after),
+            highest=top,
+            last=rates[-1] if rates else 0.0,
+            scaled=self._scaler is not None,
+            epochs=max(self._epochs.values(), default=0),
+        )
+
+
+def _is_full(gradient: Tensor | None) -> bool:
+    """Return whether a gradient is there and not zero."""
+    if gradient is None:
+        return False
+    values = gradient.coalesce().values() if gradient.is_sparse else gradient
+    return bool(torch.any(values != 0))
+
+
+def _size(tensors: Any) -> float:
+    """Return the root of the sum of squares of the gradients."""
+    total = 0.0
+    for one in tensors:
+        if one.grad is not None:
+            values = one.grad.coalesce().values() if one.grad.is_sparse else one.grad
+            total += float(values.detach().double().square().sum()) if not values.is_complex() else 0.0
+    return total**0.5

@@ -1,0 +1,272 @@
+"""Which parameters the losses reach, an optimizer holds, and an update moves."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn, optim
+from torch.nn.parameter import UninitializedParameter
+
+from hasten.base.records.wiring import Leaf
+from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.loss_graph import leaves
+from hasten.diagnosis.wiring.live import Live, held, is_installed, live
+
+UPDATES = 2
+"""Updates of each optimizer in which every parameter is looked at. LoRA's A has no gradient in the first one."""
+WATCHED = 20
+"""Updates in which those are looked at that did not move yet: a warm-up begins at a learning rate of 0."""
+MODELS = 8
+"""Models that are looked at; later ones, as of the folds of a cross-validation, are like them."""
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+class ParameterCollector(Collector):
+    """Looks at the parameters in the first updates of every optimizer."""
+
+    def __init__(self) -> None:
+        self.models: list[nn.Module] = []  # outermost modules that were called with gradients recorded
+        self.updates = 0
+        self.backwards = 0
+        self.looked = 0  # backward passes looked at
+        self.by_hand = False  # parameters change though no optimizer made an update
+        self._called: set[int] = set()  # modules called in training
+        self._reached: set[int] = set()
+        self._seen: dict[int, Tensor] = {}  # leaves that a loss reached
+        self._inputs: set[int] = set()  # tensors given to models
+        self._held: dict[int, Tensor] = {}
+        self._rates: dict[int, float] = {}
+        self._gradient: dict[int, float] = {}
+        self._moved: dict[int, float] = {}
+        self._frozen_moves: dict[int, float] = {}
+        self._before: dict[int, Tensor] = {}
+        self._first: dict[int, Tensor] = {}  # copies of those that no loss had reached at first
+        self._made: dict[int, int] = {}  # id of an optimizer -> its updates
+        self._copied: list[tuple[Tensor, Tensor]] = []  # parameters and what they were at the first backward pass
+        self._owners: list[nn.Module] = []  # of leaves that belong to no model called
+        self._looked_around = False
+        self._alive: Live | None = None  # what was found last, until another collector takes it
+        self._everything: tuple[Leaf, ...] | None = None
+
+    def call_begins(self, call: Call) -> None:
+        """Note the models that are called with gradients recorded."""
+        if not call.grad or (self.backwards > 100 and self.updates > WATCHED):
+            return
+        self._called.add(id(call.module))
+        self._inputs |= {id(one) for one in (*call.args, *call.kwargs.values()) if isinstance(one, Tensor)}
+        if len(self.models) < MODELS and not any(call.module is one for one in self.models):
+            self.models.append(call.module)
+
+    def called_inside(self, module: nn.Module) -> None:
+        """Note which parts of the models are used."""
+        self._called.add(id(module))
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        """Note which leaves the losses depend on."""
+        self.backwards += 1
+        if (self._made and min(self._made.values()) >= UPDATES) or self.looked >= 8 * UPDATES:
+            return
+        self.looked += 1
+        found = leaves(losses)
+        self._reached |= {id(one) for one in found}
+        self._seen |= {id(one): one for one in found}
+        if not self._made and not self._copied:
+            self._copied = [(one, one.detach().clone()) for one in found[:4]]
+        elif self._copied and not self._made:
+            self.by_hand = self.by_hand or any(not torch.equal(one, was) for one, was in self._copied)
+
+    def update_begins(self, optimizer: optim.Optimizer) -> None:
+        """Note the gradients, and copy the parameters that the update should move."""
+        made = self._made.get(id(optimizer), 0)
+        if made >= WATCHED:
+            return
+        self._copied = []
+        for group in optimizer.param_groups:
+            for one in group["params"]:
+                if isinstance(one, UninitializedParameter):
+                    continue
+                key = id(one)
+                if one.grad is not None:
+                    self._reached.add(key)
+                if made < UPDATES or not self._moved.get(key) or not one.requires_grad:
+                    self._held[key] = one
+                    self._rates[key] = max(self._rates.get(key, 0.0), float(group["lr"]))
+                    self._before[key] = one.detach().clone()
+                    self._note_gradient(one)
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        """Note what the update changed."""
+        self.updates += 1
+        made = self._made.get(id(optimizer), 0)
+        if made >= WATCHED:
+            return
+        self._made[id(optimizer)] = made + 1
+        for one in held(optimizer):
+            before = self._before.pop(id(one), None)
+            if before is None or before.shape != one.shape:
+                continue
+            self._note_gradient(one)  # of a closure, which computes it within the update
+            moved = self._moved if one.requires_grad else self._frozen_moves
+            moved[id(one)] = max(moved.get(id(one), 0.0), largest(one.detach() - before))
+            if one.requires_grad and id(one) not in self._reached and id(one) not in self._first:
+                self._first[id(one)] = before
+        if self.updates == UPDATES:
+            self._look_around()
+
+    def ended(self) -> None:
+        """Read what is alive at the end, as an optimizer that did not step yet."""
+        self._look_around()
+        self._everything = tuple(self._leaves())
+        self._before, self._first = {}, {}
+
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Return what was seen of every parameter so far."""
+        return self._everything if self._everything is not None else tuple(self._leaves())
+
+    def is_reached(self, one: Tensor) -> bool:
+        """Return whether a loss of the steps looked at reached this tensor."""
+        return id(one) in self._reached
+
+    def taken_alive(self) -> Live:
+        """Return what is alive, found in this event if possible, since that takes 50 ms and more."""
+        alive, self._alive = self._alive, None
+        return alive or live()
+
+    def _note_gradient(self, one: Tensor) -> None:
+        if one.grad is not None:
+            self._reached.add(id(one))
+            self._gradient[id(one)] = max(self._gradient.get(id(one), 0.0), largest(one.grad))
+
+    def _look_around(self) -> None:
+        """Find the optimizers that did not step, and the modules of leaves that no model called has."""
+        self._looked_around = True
+        alive = self._alive = live()
+        for optimizer in alive.optimizers:
+            for one in held(optimizer):
+                self._held.setdefault(id(one), one)
+        known = {id(one) for model in self.models for one in model.parameters()}
+        lost = [one for key, one in self._seen.items() if key not in known]
+        models = {id(one) for model in self.models for one in model.modules()}
+        for owner in alive.owners(lost) if lost else ():
+            contains = any(id(one) in models for one in owner.modules())
+            if contains and not any(owner is one for one in (*self._owners, *self.models)):
+                self._owners.append(owner)
+
+    def _leaves(self) -> Iterator[Leaf]:
+        if not self._looked_around:
+            self._look_around()
+        done: set[int] = set()
+        trees = list(enumerate((*self.models, *self._owners)))
+        for index, model in sorted(trees, key=lambda tree: -sum(1 for _ in tree[1].modules())):
+            for name, owner, one, above in _named(model):
+                if id(one) not in done and not isinstance(one, UninitializedParameter):
+                    done.add(id(one))
+                    yield self._leaf(
+                        one,
+                        name=plain(name),
+                        model=index,
+                        called=id(owner) in self._called,
+                        alternative=self._is_alternative(owner, above),
+                        library=self._is_of_library(above),
+                    )
+        attributes = self._attributes()
+        for key, one in (self._held | self._seen).items():
+            if key not in done and not isinstance(one, UninitializedParameter):
+                yield self._leaf(
+                    one,
+                    name="",
+                    model=None,
+                    parameter=key not in self._inputs and (isinstance(one, nn.Parameter) or key in attributes),
+                )
+
+    def _leaf(
+        self,
+        one: Tensor,
+        *,
+        name: str,
+        model: int | None,
+        called: bool | None = None,
+        alternative: bool = False,
+        library: bool = False,
+        parameter: bool = True,
+    ) -> Leaf:
+        key = id(one)
+        first = self._first.get(key)
+        return Leaf(
+            name=name,
+            numel=one.numel(),
+            shape=tuple(one.shape),
+            trainable=one.requires_grad,
+            model=model,
+            held=key in self._held,
+            reached=key in self._reached if self.looked else None,
+            gradient=self._gradient.get(key),
+            moved=self._moved.get(key),
+            rate=self._rates.get(key),
+            size=largest(one.detach()),
+            resolution=torch.finfo(one.dtype).eps if one.is_floating_point() or one.is_complex() else 0.0,
+            called=called,
+            alternative=alternative,
+            library=library,
+            parameter=parameter,
+            frozen_moves=self._frozen_moves.get(key),
+            replaced=largest(one.detach() - first) if first is not None and first.shape == one.shape else None,
+        )
+
+    def _is_alternative(self, owner: nn.Module, above: Sequence[nn.Module]) -> bool:
+        """Return whether a module stands beside others of a list or a dictionary that are called instead of it."""
+        chain = [*above, owner]
+        for parent, child in pairwise(chain):
+            if isinstance(parent, (nn.ModuleList, nn.ModuleDict)) and not self._uses(child):
+                return any(self._uses(one) for one in parent.children())
+        return False
+
+    def _uses(self, module: nn.Module) -> bool:
+        return any(id(one) in self._called for one in module.modules())
+
+    def _is_of_library(self, above: Sequence[nn.Module]) -> bool:
+        """Return whether the module around it is of an installed package and trains apart from this parameter."""
+        around = next((one for one in reversed(above) if not isinstance(one, _CONTAINERS)), None)
+        return (
+            around is not None
+            and is_installed(type(around))
+            and any(id(one) in self._reached for one in around.parameters())
+        )
+
+    def _attributes(self) -> set[int]:
+        """Return the tensors that the models have as plain attributes, also in lists and dictionaries."""
+        found: set[int] = set()
+        for model in (*self.models, *self._owners):
+            for module in model.modules():
+                for name, value in vars(module).items():
+                    if name not in ("_parameters", "_buffers", "_modules"):
+                        values = value.values() if isinstance(value, dict) else value
+                        inside = values if isinstance(value, (list, tuple, dict)) else (value,)
+                        found |= {id(one) for one in inside if isinstance(one, Tensor)}
+        return found
+
+
+def _named(
+    model: nn.Module, prefix: str = "", above: tuple[nn.Module, ...] = ()
+) -> Iterator[tuple[str, nn.Module, Tensor, tuple[nn.Module, ...]]]:
+    """Yield name, module, parameter and the modules around it, the outermost first."""
+    for name, one in vars(model)["_parameters"].items():
+        if one is not None:
+            yield prefix + name, model, one, above
+    for name, child in vars(model)["_modules"].items():
+        if child is not None:
+            yield from _named(child, f"{prefix}{name}.", (*above, model))
+
+
+def plain(name: str) -> str:
+    """Return a parameter's name without what DistributedDataParallel and torch.compile put before it."""
+    while name.startswith(("module.", "_orig_mod.", "_fsdp_wrapped_module.")):
+        name = name.partition(".")[2]
+    return name.replace("._orig_mod.", ".").replace("._fsdp_wrapped_module.", ".")
+
+
+def largest(tensor: Tensor) -> float:
+    """Return the largest absolute value; of a sparse tensor, of its values."""
+    values = tensor.coalesce().values() if tensor.is_sparse else tensor
+    values = values if values.is_floating_point() or values.is_complex() else values.float()
+    return float(torch.linalg.vector_norm(values, float("inf"))) if values.numel() else 0.0

@@ -1,0 +1,102 @@
+"""W19: the learning rate schedule is stepped wrongly, or is made for another length.
+
+Signal: the steps of every scheduler, the updates of its optimizer, the learning rate of every update, and the length
+    that OneCycleLR and CosineAnnealingLR were made for.
+Threshold: never stepped by the end; its optimizer makes no update; a step before the first update; a step for each
+    update though the length is 4 times shorter; fewer than a quarter of its steps though there were more updates; a
+    learning rate below 0.1 % of the highest for 30 % of the updates.
+Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
+Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced.
+Wrong when: the schedule is cyclic, or the training stops early on purpose.
+Source: torch's documentation "How to adjust learning rate"; gradsnitch GS010 (schedule collapsed early).
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.records.wiring import Schedule
+from hasten.base.units import percent, plural
+from hasten.diagnosis.rule import Outcome
+
+_PLATEAU = "ReduceLROnPlateau"
+_CYCLIC = ("CyclicLR", "CosineAnnealingWarmRestarts", _PLATEAU)
+_FEW = 10
+
+
+def find(health: Health) -> Outcome:
+    """Fire where a scheduler does not fit the training."""
+    if health.wiring is None or health.wiring.optimizers is None:
+        return Abstained(symptom="schedule_wrong", reason="no update was seen")
+    schedules = [one for one in health.wiring.schedules if one.updates or one.steps]
+    if not schedules:
+        return Abstained(symptom="schedule_wrong", reason="the training has no scheduler of torch")
+    for one in schedules:
+        said = _judged(one, complete=health.complete)
+        if said is not None:
+            sentence, advice, value, threshold = said
+            return Finding(
+                symptom="schedule_wrong",
+                severity=Severity.WARNING,
+                sentence=sentence,
+                value=value,
+                threshold=threshold,
+                bound=None,
+                where=one.name,
+                advice=advice,
+                check=health.command,
+                explains=("schedule_mismatch", "plateau", "not_learning", "update_too_small", "slow_convergence"),
+            )
+    return None
+
+
+def _judged(one: Schedule, *, complete: bool) -> tuple[str, str, float, float] | None:
+    """Return sentence, advice, value and threshold; None where nothing is wrong."""
+    if one.steps and not one.attached:
+        return (
+            f"{one.name} was stepped {plural(one.steps, 'time')}, but its optimizer made no update.",
+            "make the scheduler after the optimizer, from the optimizer that is stepped",
+            0,
+            1,
+        )
+    if not one.steps:
+        if not complete or one.updates < 2 or one.name == _PLATEAU:
+            return None
+        return (
+            f"{one.name} was never stepped in {plural(one.updates, 'update')}.",
+            "scheduler.step()  # after optimizer.step(), or at the end of each epoch",
+            0,
+            1,
+        )
+    if one.early == 1 and not one.scaled and one.name != _PLATEAU:
+        return (
+            f"{one.name} was stepped before the first update: the first learning rate is skipped.",
+            "optimizer.step()  # before scheduler.step()",
+            one.early,
+            1,
+        )
+    each_update = one.steps >= 0.9 * one.updates and one.updates >= _FEW
+    if one.name not in _CYCLIC:
+        if each_update and one.length is not None and one.steps >= 4 * one.length:
+            return (
+                f"{one.name} is made for {one.length} steps and was stepped {one.steps} times, once for each update.",
+                "scheduler.step()  # once for each epoch, or T_max = epochs * len(loader)",
+                one.steps / one.length,
+                4,
+            )
+        if one.updates >= _FEW and one.finished >= 0.3 * one.updates:
+            return (
+                f"The learning rate of {one.name} was below 0.1 % of its highest for "
+                f"{percent(one.finished / one.updates)} of the updates.",
+                "scheduler.step()  # once for each epoch if its numbers count epochs",
+                one.finished / one.updates,
+                0.3,
+            )
+    short = one.length is not None and one.steps < 0.25 * one.length and one.steps <= one.updates / 2
+    if short and complete and one.length is not None and one.updates >= _FEW and one.length >= 0.5 * one.updates:
+        return (
+            f"{one.name} is made for {one.length} steps and was stepped only {one.steps} times "
+            f"in {plural(one.updates, 'update')}.",
+            "scheduler.step()  # after each optimizer.step()",
+            one.steps / one.length,
+            0.25,
+        )
+    return None

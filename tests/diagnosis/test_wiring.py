@@ -1,0 +1,842 @@
+"""Each wiring rule names its planted fault in a real loop, and is silent on its healthy twin and on hard negatives."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+import hasten
+from hasten.base.records.finding import Diagnosis
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.registry import Tier
+
+ROWS, BATCH = 48, 8
+FAULTS: list[tuple[str, Callable[[], None]]] = []
+HEALTHY: list[Callable[[], None]] = []
+
+
+def names(symptom: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Enter a faulty training with the symptom that must be named first."""
+
+    def enter(train: Callable[[], None]) -> Callable[[], None]:
+        FAULTS.append((symptom, train))
+        return train
+
+    return enter
+
+
+def healthy(train: Callable[[], None]) -> Callable[[], None]:
+    """Enter a training of which nothing must be said."""
+    HEALTHY.append(train)
+    return train
+
+
+def diagnosed(train: Callable[[], None]) -> Diagnosis:
+    """Return what the tier says of a training."""
+    seed_all(0)
+    with hasten.diagnosing() as doctor:
+        train()
+    assert doctor.failed == {}
+    return doctor.diagnosis([Tier.WIRING])
+
+
+def net(hidden: int = 8, dropout: float = 0.0) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 3))
+
+
+def loader(shuffle: bool = True, rows: int = ROWS, **options: Any) -> DataLoader[Any]:
+    inputs = torch.randn(rows, 4)
+    return DataLoader(TensorDataset(inputs, inputs[:, :3].argmax(1)), BATCH, shuffle=shuffle, **options)
+
+
+def epochs(
+    model: nn.Module,
+    optimizer: optim.Optimizer,
+    *,
+    number: int = 2,
+    after: Callable[[], None] = lambda: None,
+    evaluate: Callable[[], None] = lambda: None,
+) -> None:
+    """Train as a script does."""
+    data = loader()
+    for _ in range(number):
+        model.train()
+        for inputs, targets in data:
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+            after()
+        evaluate()
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------
+
+
+@names("loss_detached")
+def loss_made_anew() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        loss = torch.tensor(F.cross_entropy(model(inputs), targets).item(), requires_grad=True)
+        loss.backward()
+        optimizer.step()
+
+
+@names("loss_detached")
+def no_backward() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, targets in loader():
+        F.cross_entropy(model(inputs), targets)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@names("not_in_optimizer")
+def head_replaced_after_the_optimizer() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    model[3] = nn.Linear(8, 3)
+    epochs(model, optimizer)
+
+
+@names("not_in_optimizer")
+def second_model_forgotten() -> None:
+    encoder, head = nn.Sequential(nn.Linear(4, 8), nn.ReLU()), nn.Linear(8, 3)
+    optimizer = optim.Adam(head.parameters())
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(head(encoder(inputs)), targets).backward()
+        optimizer.step()
+
+
+@names("foreign_in_optimizer")
+def model_copied_after_the_optimizer() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    epochs(copy.deepcopy(model), optimizer)
+
+
+class Detached(nn.Module):
+    def __init__(self, cut: str) -> None:
+        super().__init__()
+        self.encoder, self.head, self.cut = nn.Linear(4, 8), nn.Linear(8, 3), cut
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.cut == "no_grad":
+            with torch.no_grad():
+                hidden = self.encoder(inputs)
+        elif self.cut == "detach":
+            hidden = self.encoder(inputs).detach()
+        elif self.cut == "data":
+            hidden = self.encoder(inputs).data
+        else:
+            hidden = F.pad(inputs, (0, 4))
+        return self.head(hidden.relu())
+
+
+@names("parameter_unreached")
+def encoder_without_gradients() -> None:
+    model = Detached("no_grad")
+    epochs(model, optim.Adam(model.parameters()))
+
+
+@names("parameter_unreached")
+def encoder_detached() -> None:
+    model = Detached("detach")
+    epochs(model, optim.Adam(model.parameters()))
+
+
+@names("parameter_unreached")
+def encoder_unused() -> None:
+    model = Detached("unused")
+    epochs(model, optim.Adam(model.parameters()))
+
+
+@healthy
+def features_without_gradients_of_an_encoder_that_no_optimizer_holds() -> None:
+    model = Detached("no_grad")
+    epochs(model, optim.Adam(model.head.parameters()))
+
+
+@names("parameter_unchanged")
+def learning_rate_of_zero() -> None:
+    model = net()
+    epochs(model, optim.SGD([{"params": model[0].parameters(), "lr": 0.0}, {"params": model[3].parameters()}], 0.1))
+
+
+@names("parameter_unchanged")
+def cleared_before_the_update() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, targets in loader():
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.zero_grad()
+        optimizer.step()
+
+
+@names("parameter_unchanged")
+def updates_rounded_away() -> None:
+    model = net().bfloat16()
+    optimizer = optim.SGD(model.parameters(), 1e-6)
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs.bfloat16()).float(), targets).backward()
+        optimizer.step()
+
+
+@names("frozen_changed")
+def frozen_late_with_weight_decay() -> None:
+    model = net()
+    optimizer = optim.AdamW(model.parameters(), weight_decay=0.1)
+    for number, (inputs, targets) in enumerate(loader()):
+        if number == 2:
+            model[0].requires_grad_(False)
+        optimizer.zero_grad(set_to_none=False)
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(4, 8), nn.ReLU()]
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return self.head(inputs)
+
+
+@names("unregistered_parameter")
+def layers_in_a_list() -> None:
+    model = Listed()
+    epochs(model, optim.Adam(model.parameters()))
+
+
+class Recreated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(nn.Linear(4, 8)(inputs).relu())
+
+
+@names("unregistered_parameter")
+def layer_made_in_forward() -> None:
+    model = Recreated()
+    epochs(model, optim.Adam(model.parameters()))
+
+
+class Attribute(nn.Module):
+    def __init__(self, registered: bool) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 3)
+        weight = torch.ones(4)
+        self.scale = nn.Parameter(weight) if registered else weight.requires_grad_()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(inputs * self.scale)
+
+
+@names("unregistered_parameter")
+def plain_tensor_as_attribute() -> None:
+    model = Attribute(registered=False)
+    epochs(model, optim.Adam(model.parameters()))
+
+
+# --- order of the calls -------------------------------------------------------------------------------------------
+
+
+@names("gradients_not_cleared")
+def never_cleared() -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for inputs, targets in loader():
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+
+
+@names("gradients_not_cleared")
+def cleared_once_an_epoch() -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        for inputs, targets in loader():
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+
+
+@healthy
+def cleared_by_hand() -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for inputs, targets in loader():
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+        for one in model.parameters():
+            one.grad = None
+
+
+@healthy
+def cleared_in_the_closure_of_lbfgs() -> None:
+    model, optimizer = net(), None
+    optimizer = optim.LBFGS(model.parameters(), max_iter=3)
+    for inputs, targets in loader():
+
+        def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(inputs), targets)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+
+def accumulated(divide: Callable[[Tensor], Tensor], *, by_hand: bool = False) -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for number, (inputs, targets) in enumerate(loader(rows=96)):
+        divide(F.cross_entropy(model(inputs), targets)).backward()
+        if number % 4 == 3:
+            if by_hand:
+                for one in model.parameters():
+                    if one.grad is not None:
+                        one.grad /= 4
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+@names("accumulation_not_divided")
+def accumulation_as_a_sum() -> None:
+    accumulated(lambda loss: loss)
+
+
+@healthy
+def accumulation_divided() -> None:
+    accumulated(lambda loss: loss / 4)
+
+
+@healthy
+def accumulation_multiplied() -> None:
+    accumulated(lambda loss: loss * 0.25)
+
+
+@healthy
+def accumulation_divided_by_hand() -> None:
+    accumulated(lambda loss: loss, by_hand=True)
+
+
+@healthy
+def two_losses_of_one_batch() -> None:
+    model, optimizer = net(), None
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        F.cross_entropy(model(inputs * 1.1), targets).backward()
+        optimizer.step()
+
+
+def clipped(place: str) -> None:
+    model, other = net(), net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    scaler = torch.amp.GradScaler("cpu", enabled=place in ("scaled", "unscaled"))
+    used_up = model.parameters()
+    list(used_up)
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(inputs), targets)
+        if place == "before backward":
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.scale(loss).backward()
+        if place == "unscaled":
+            scaler.unscale_(optimizer)
+        if place in ("unscaled", "scaled", "right"):
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if place == "other":
+            other(inputs).sum().backward()
+            nn.utils.clip_grad_norm_(other.parameters(), 1.0)
+        if place == "used up":
+            nn.utils.clip_grad_norm_(used_up, 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        if place == "late":
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+
+
+for _place in ("scaled", "late", "before backward", "used up"):
+
+    def clipped_wrongly(place: str = _place) -> None:
+        clipped(place)
+
+    names("clipping_wrong")(clipped_wrongly)
+
+
+@healthy
+def clipped_after_unscale() -> None:
+    clipped("unscaled")
+
+
+@healthy
+def clipped_rightly() -> None:
+    clipped("right")
+
+
+def scheduled(make: Callable[[optim.Optimizer], Any], when: str, number: int = 3) -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    schedule = make(optimizer)
+    for _ in range(number):
+        for inputs, targets in loader():
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            if when == "before":
+                schedule.step()
+            optimizer.step()
+            if when == "batch":
+                schedule.step()
+        if when == "epoch":
+            schedule.step()
+
+
+@names("schedule_wrong")
+def schedule_never_stepped() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.StepLR(optimizer, 2), "never")
+
+
+@names("schedule_wrong")
+def schedule_before_the_update() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.StepLR(optimizer, 200), "before")
+
+
+@names("schedule_wrong")
+def schedule_of_epochs_stepped_for_each_batch() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.CosineAnnealingLR(optimizer, 3), "batch")
+
+
+@names("schedule_wrong")
+def decay_of_epochs_stepped_for_each_batch() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.StepLR(optimizer, 2, 0.1), "batch")
+
+
+@names("schedule_wrong")
+def one_cycle_stepped_once_an_epoch() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=18), "epoch")
+
+
+@names("schedule_wrong")
+def schedule_of_another_optimizer() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.StepLR(optim.SGD(net().parameters(), 0.1), 2), "epoch")
+
+
+@healthy
+def one_cycle() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=18), "batch")
+
+
+@healthy
+def cosine_over_the_epochs() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.CosineAnnealingLR(optimizer, 3), "epoch")
+
+
+@healthy
+def warm_up_from_zero_then_decay() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 5, 1)), "batch")
+
+
+@healthy
+def cyclic() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.CyclicLR(optimizer, 1e-4, 0.1, step_size_up=3), "batch")
+
+
+@names("update_missing")
+def never_updated() -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+
+
+@names("update_missing")
+def one_of_two_never_updated() -> None:
+    model = net()
+    first, second = optim.SGD(model[0].parameters(), 0.1), optim.SGD(model[3].parameters(), 0.1)
+    for inputs, targets in loader():
+        first.zero_grad()
+        second.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        first.step()
+
+
+@healthy
+def updated_by_hand() -> None:
+    model = net()
+    for inputs, targets in loader():
+        F.cross_entropy(model(inputs), targets).backward()
+        with torch.no_grad():
+            for one in model.parameters():
+                one -= 0.1 * one.grad if one.grad is not None else 0.0
+                one.grad = None
+
+
+@names("optimizer_recreated")
+def optimizer_for_each_batch() -> None:
+    model = net()
+    for inputs, targets in loader():
+        optimizer = optim.Adam(model.parameters())
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@names("optimizer_recreated")
+def optimizer_for_each_epoch() -> None:
+    model = net()
+    for _ in range(4):
+        epochs(model, optim.Adam(model.parameters()), number=1)
+
+
+@healthy
+def optimizer_without_state_for_each_epoch() -> None:
+    model = net()
+    for _ in range(4):
+        epochs(model, optim.SGD(model.parameters(), 0.1), number=1)
+
+
+@healthy
+def optimizer_for_a_second_phase() -> None:
+    model = net()
+    epochs(model, optim.Adam(model.parameters()))
+    epochs(model, optim.Adam(model.parameters(), 1e-4))
+
+
+# --- modes --------------------------------------------------------------------------------------------------------
+
+
+def validated(model: nn.Module, data: DataLoader[Any], *, mode: str = "eval", grad: bool = False) -> None:
+    if mode != "train":
+        model.eval()
+    if mode == "dropout":
+        for one in model.modules():
+            if isinstance(one, nn.Dropout):
+                one.train()
+    with torch.set_grad_enabled(grad):
+        for inputs, _ in data:
+            model(inputs)
+
+
+@names("eval_mode_in_training")
+def train_never_called_again() -> None:
+    model, held_out = net(dropout=0.5), loader(shuffle=False)
+    optimizer = optim.Adam(model.parameters())
+    for _ in range(3):
+        for inputs, targets in loader():
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+        validated(model, held_out)
+
+
+@healthy
+def frozen_batch_norm() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    optimizer = optim.Adam(model.parameters())
+    for _ in range(3):
+        model.train()
+        model[1].eval()
+        for inputs, targets in loader():
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+
+
+@names("train_mode_in_evaluation")
+def validation_without_eval() -> None:
+    model, held_out = net(dropout=0.5), loader(shuffle=False)
+    epochs(model, optim.Adam(model.parameters()), evaluate=lambda: validated(model, held_out, mode="train"))
+
+
+@names("train_mode_in_evaluation")
+def validation_without_eval_and_no_grad() -> None:
+    model, held_out = net(dropout=0.5), loader(shuffle=False)
+    epochs(model, optim.Adam(model.parameters()), evaluate=lambda: validated(model, held_out, mode="train", grad=True))
+
+
+@names("train_mode_in_evaluation")
+def whole_batches_evaluated_without_eval() -> None:
+    model = net(dropout=0.5)
+    optimizer = optim.Adam(model.parameters())
+    inputs, held_out = torch.randn(16, 4), torch.randn(16, 4)
+    for _ in range(8):
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), torch.arange(16) % 3).backward()
+        optimizer.step()
+        with torch.no_grad():
+            model(held_out)
+
+
+@healthy
+def validation() -> None:
+    model, held_out = net(dropout=0.5), loader(shuffle=False)
+    epochs(model, optim.Adam(model.parameters()), evaluate=lambda: validated(model, held_out))
+
+
+@healthy
+def dropout_in_evaluation_on_purpose() -> None:
+    model, held_out = net(dropout=0.5), loader(shuffle=False)
+    epochs(model, optim.Adam(model.parameters()), evaluate=lambda: validated(model, held_out, mode="dropout"))
+
+
+@names("evaluation_records_gradients")
+def validation_without_no_grad() -> None:
+    model, held_out = net(dropout=0.5), loader(shuffle=False)
+    epochs(model, optim.Adam(model.parameters()), evaluate=lambda: validated(model, held_out, grad=True))
+
+
+@healthy
+def pseudo_labels_of_the_same_batch() -> None:
+    model = net(dropout=0.5)
+    optimizer = optim.Adam(model.parameters())
+    for inputs, _ in loader():
+        with torch.no_grad():
+            labels = model(inputs).argmax(1)
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs + 0.1), labels).backward()
+        optimizer.step()
+
+
+# --- hard negatives -----------------------------------------------------------------------------------------------
+
+
+def adversarial(data: Iterator[tuple[Tensor]] | Any) -> None:
+    generator = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
+    critic = nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
+    first, second = optim.Adam(critic.parameters()), optim.Adam(generator.parameters())
+    one, zero = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+    for (real,) in data:
+        with torch.no_grad():
+            made = generator(torch.randn(BATCH, 2))
+        first.zero_grad()
+        F.binary_cross_entropy_with_logits(critic(real), one).backward()
+        F.binary_cross_entropy_with_logits(critic(made), zero).backward()
+        first.step()
+        second.zero_grad()
+        F.binary_cross_entropy_with_logits(critic(generator(torch.randn(BATCH, 2))), one).backward()
+        second.step()
+    with torch.no_grad():
+        generator(torch.randn(BATCH, 2))
+
+
+@healthy
+def gan() -> None:
+    adversarial(DataLoader(TensorDataset(torch.randn(ROWS, 4)), BATCH))
+
+
+@healthy
+def gan_without_loader() -> None:
+    adversarial([(torch.randn(BATCH, 4),) for _ in range(6)])
+
+
+class LoRA(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = nn.Linear(4, 3).requires_grad_(False)
+        self.a, self.b = nn.Linear(4, 2, bias=False), nn.Linear(2, 3, bias=False)
+        nn.init.zeros_(self.b.weight)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.base(inputs) + self.b(self.a(inputs))
+
+
+@healthy
+def lora() -> None:
+    model = LoRA()
+    epochs(model, optim.AdamW(model.parameters(), 1e-2))
+
+
+class Experts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(4, 3) for _ in range(4))
+        self.gate = nn.Linear(4, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        gates = (self.gate(inputs) + torch.tensor([9.0, 0, -9, -9])).softmax(1)
+        chosen = gates.argmax(1)
+        output = inputs.new_zeros(len(inputs), 3)
+        for number in chosen.unique():
+            rows = chosen == number
+            output[rows] = self.experts[int(number)](inputs[rows]) * gates[rows, number, None]
+        return output
+
+
+@healthy
+def idle_experts() -> None:
+    model = Experts()
+    epochs(model, optim.AdamW(model.parameters(), 1e-2))
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(10, 4)
+        self.head = nn.Linear(4, 10, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.embedding(tokens))
+
+
+@healthy
+def tied_weights_and_sparse_rows() -> None:
+    model = Tied()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(6):
+        tokens = torch.randint(0, 3, (8, 5))
+        optimizer.zero_grad()
+        F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten()).backward()
+        optimizer.step()
+
+
+@healthy
+def sparse_embedding() -> None:
+    embedding, head = nn.Embedding(10, 4, sparse=True), nn.Linear(4, 3)
+    sparse, dense = optim.SparseAdam(embedding.parameters()), optim.Adam(head.parameters())
+    for _ in range(6):
+        sparse.zero_grad()
+        dense.zero_grad()
+        F.cross_entropy(head(embedding(torch.randint(0, 3, (8,)))), torch.arange(8) % 3).backward()
+        sparse.step()
+        dense.step()
+
+
+class Lazy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.LazyLinear(8), nn.LazyLinear(3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.body(inputs).relu())
+
+
+@healthy
+def lazy_layers() -> None:
+    model = Lazy()
+    model(torch.randn(2, 4))
+    epochs(model, optim.Adam(model.parameters()))
+
+
+@healthy
+def parameters_outside_of_modules() -> None:
+    model, temperature = net(), nn.Parameter(torch.ones(()))
+    optimizer = optim.Adam([*model.parameters(), temperature])
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs) / temperature, targets).backward()
+        optimizer.step()
+
+
+@healthy
+def coordinates_that_need_gradients() -> None:
+    model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+    optimizer = optim.Adam(model.parameters())
+    place, time = torch.rand(16, 1).requires_grad_(), torch.rand(16, 1).requires_grad_()
+    for _ in range(6):
+        optimizer.zero_grad()
+        value = model(torch.cat([place, time], 1))
+        (slope,) = torch.autograd.grad(value.sum(), place, create_graph=True)
+        (slope.square().mean() + value.square().mean()).backward()
+        optimizer.step()
+
+
+class Whole(nn.Module):
+    """Is never called itself: its parts are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.head = nn.Parameter(torch.ones(4)), nn.Linear(4, 3)
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(self.head(inputs * self.scale), targets)
+
+
+@healthy
+def parts_called_by_a_method() -> None:
+    model = Whole()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        model.loss(inputs, targets).backward()
+        optimizer.step()
+
+
+@healthy
+def teacher_in_evaluation_mode() -> None:
+    model, teacher = net(), net().eval()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, _ in loader():
+        optimizer.zero_grad()
+        F.mse_loss(model(inputs), teacher(inputs).detach()).backward()
+        optimizer.step()
+
+
+@healthy
+def fixed_network_that_measures_similarity() -> None:
+    model, fixed = nn.Linear(4, 4), net().eval()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, _ in loader():
+        optimizer.zero_grad()
+        F.mse_loss(fixed(model(inputs)), fixed(inputs).detach()).backward()
+        optimizer.step()
+
+
+@healthy
+def optimizer_that_begins_later() -> None:
+    model = net()
+    first, second = optim.Adam(model[3].parameters()), optim.Adam(model[0].parameters())
+    for number, (inputs, targets) in enumerate(loader()):
+        first.zero_grad()
+        second.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        first.step()
+        if number >= 4:
+            second.step()
+
+
+@healthy
+def checkpointed() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    body, head = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5)), nn.Linear(8, 3)
+    optimizer = optim.Adam([*body.parameters(), *head.parameters()])
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        hidden = checkpoint(body, inputs.requires_grad_(), use_reentrant=True)
+        F.cross_entropy(head(hidden), targets).backward()
+        optimizer.step()
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize(("symptom", "train"), FAULTS, ids=[f"{symptom}-{train.__name__}" for symptom, train in FAULTS])
+def test_a_planted_fault_is_named_first(symptom: str, train: Callable[[], None]) -> None:
+    found = diagnosed(train)
+    assert [one.symptom for one in found.findings[:1]] == [symptom], found
+    assert len(found.findings) == 1, [one.symptom for one in found.findings]
+    assert all(len(one.sentence.split()) <= 25 and one.advice for one in found.findings)
+
+
+@pytest.mark.parametrize("train", HEALTHY, ids=lambda train: train.__name__)
+def test_nothing_is_said_of_a_healthy_training(train: Callable[[], None]) -> None:
+    assert [one.sentence for one in diagnosed(train).findings] == []
