@@ -11,6 +11,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
+from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.record import save
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
@@ -18,6 +19,7 @@ from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
+from hasten.pipeline.budget import tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
 from hasten.pipeline.eject.difference import difference
@@ -42,6 +44,7 @@ from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.task import Task
 from hasten.training.technique import Technique
+from hasten.tuning.rate.choose import choose_rate
 
 RUNS = Path("runs")
 Chosen: TypeAlias = Technique | type[Technique] | str
@@ -289,6 +292,32 @@ def tune(
     recipe = _baseline(task, machine, show)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
+
+
+def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> RateChoice:
+    """Choose the learning rate of a task by short trainings, and say what it is worth against the task's own.
+
+    Sweeps find the rate at which training stops working. Branches of some steps below it, each with a cool-down of the
+    rate, are compared by held-out loss over three initializations and data orders, and the best rate is compared with
+    the task's own on three others. All parameter groups are scaled alike; the schedule stays. Global generators,
+    settings and data are as before when it returns.
+
+    Args:
+        task: to look at.
+        budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 5 %, or what a search takes
+            at least.
+        show: called with what it will cost before it starts.
+
+    Raises:
+        BadInput: if the task cannot be trained, or the budget is too small.
+    """
+    if budget is not None:
+        tuning_budget_s(budget, planned=1.0)  # what cannot be read is told before anything is measured
+    _check(task, show)
+    recipe = _baseline(task, facts(), show)
+    return choose_rate(
+        recipe, budget=lambda planned: None if budget is None else tuning_budget_s(budget, planned), show=show
+    )
 
 
 def load_plan(path: Path | str) -> Plan:

@@ -19,6 +19,7 @@ from hasten.cli import (
     eject,
     explain,
     inspect,
+    lr,
     machine,
     pack,
     profile,
@@ -105,6 +106,7 @@ _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
 _add(report.report, report.EXAMPLES, _UNDERSTAND)
 _add(tune.tune, tune.EXAMPLES, _FASTER)
+_add(lr.lr, lr.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)
 _add(train.train, train.EXAMPLES, _TRAIN)
 _add(eject.eject, eject.EXAMPLES, _LEAVE)

@@ -68,6 +68,14 @@ def few_ratios(ratios: Sequence[float], *, level: float = 0.95) -> Interval:
     return Interval(value=math.exp(center), low=low, high=high, n=count, level=level)
 
 
+def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Return the mean of at least two numbers with Student's t interval: for few whole trainings, see `few_ratios`."""
+    sample = _finite(values, "values", least=2)
+    center, count = float(sample.mean()), sample.size
+    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(sample.std(ddof=1)) / math.sqrt(count)
+    return Interval(value=center, low=center - half, high=center + half, n=count, level=level)
+
+
 def product_of_ratios(first: Interval, second: Interval) -> Interval:
     """Return the interval of the product of two independent ratios; errors add up in quadrature, as logarithms."""
     value = first.value * second.value

@@ -1,6 +1,7 @@
 """What a run reports between steps: its training losses, and the quality of the model on the validation data."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 
@@ -8,9 +9,9 @@ from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Progress
 from hasten.base.seeds import preserved
 from hasten.base.units import finite
-from hasten.data.batch import target_of
+from hasten.data.batch import Batch, target_of
 from hasten.training.final_weights import final_weights
-from hasten.training.loss import Loss, as_numbers, totals
+from hasten.training.loss import Loss, as_numbers, averages, totals
 from hasten.training.metrics import Quality
 from hasten.training.session import Session
 
@@ -21,7 +22,7 @@ def report(run: Session, done: list[Loss]) -> Progress:
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
     sums, counts = totals(done)
-    means = as_numbers([loss.average() for loss in done])
+    means = averages(done)
     parts = _parts(done)
     for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
         run.stop_state.loss_sum += total
@@ -83,14 +84,36 @@ def _judged(run: Session) -> tuple[float | None, float, dict[str, float | None],
     if isinstance(run.quality, Quality):
         assert valid_loss is not None, "a task without its own evaluation has validation data"
         return valid_loss, run.quality.value(valid_loss), parts, {}
+    values = own_values(run)
+    valid_loss = values.get("loss") if valid_loss is None else valid_loss
+    return valid_loss, values[run.quality.name], parts, {name: finite(value) for name, value in values.items()}
+
+
+def own_values(run: Session) -> dict[str, float]:
+    """Return what `Task.validate` says of the model with the weights to end with."""
     validate = run.recipe.task.validate
     assert validate is not None, "only an evaluation of the person's own has named values"
+    assert not isinstance(run.quality, Quality), "a task with its own evaluation has named values"
     run.model.eval()
     with torch.no_grad(), final_weights(run):
         values = run.quality.of(validate(run.model))
     run.model.train()
-    valid_loss = values.get("loss") if valid_loss is None else valid_loss
-    return valid_loss, values[run.quality.name], parts, {name: finite(value) for name, value in values.items()}
+    return values
+
+
+def loss_on(run: Session, batches: Iterable[Batch]) -> float:
+    """Return the mean loss of the weights to end with over prepared batches, NaN where no term counts.
+
+    The global random generators stay as they are.
+    """
+    total, count = 0.0, 0.0
+    run.model.eval()
+    with preserved(), torch.no_grad(), final_weights(run):
+        for batch in batches:
+            loss = run.loss(run.predict(batch), batch)
+            total, count = total + float(loss.sum), count + float(loss.count)
+    run.model.train()
+    return total / count if count else math.nan
 
 
 def _parts(done: list[Loss]) -> dict[str, tuple[float | None, ...]]:

@@ -14,7 +14,7 @@ from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.batch import Batch, batch_of, changed_in_turn, target_of, to_device
+from hasten.data.batch import Batch, batch_of, changed_in_turn, size_of, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.loading.given import Given, checked_length, in_own_order
 from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
@@ -23,7 +23,7 @@ from hasten.data.loading.streams import Stream
 from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
 from hasten.training.lazy import initialize_lazy
-from hasten.training.loss import ClassLoss, Count, Loss, LossFunction, SquaredError
+from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.optimizers import build_optimizer, needs_closure
@@ -175,6 +175,15 @@ class Session:
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the validation data in their own order, on the device and prepared."""
         return map(self.delivered, self.validation() if self.validation is not None else ())
+
+    def held_out(self, most: int) -> Iterator[Batch]:
+        """Yield validation batches with about `most` samples, spread over the data where they are read by ids."""
+        samples = 0
+        for batch in map(self.delivered, _spread(self.validation, most) if self.validation is not None else ()):
+            yield batch
+            samples += size_of(batch)
+            if samples >= most:
+                break
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""
@@ -337,11 +346,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     train, samples = training_of(task), epoch_samples(recipe)
     fetch = None if isinstance(train, Stream) else recipe.input.loader(train.dataset, recipe.input.batch_size)
     sampling = recipe.input.sampling(samples) if recipe.input.sampling and samples is not None else None
-    loss = (
-        _without_ignored(_in_parts(forward.loss, recipe), recipe)
-        if sampling is None
-        else sampling.weighed(forward.loss)
-    )
+    loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -402,12 +407,6 @@ def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> Object
 def changes_batches(ours: Input) -> bool:
     """Return whether training batches are changed after they are fetched."""
     return bool(ours.augment or ours.batch_transforms or ours.curriculum)
-
-
-def _in_parts(loss: LossFunction, recipe: Recipe) -> LossFunction:
-    """Return the loss, which has the bits of a loop that divides the mean of each part where batches are split."""
-    split = recipe.backward.micro_batch is not None
-    return replace(loss, as_mean=True) if split and isinstance(loss, SquaredError) else loss
 
 
 def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
@@ -471,6 +470,15 @@ def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
 
 def _batches_by_id(fetch: Fetch, samples: int) -> Iterator[Batch]:
     return (batch for _, batch in fetch(sequential(samples)))
+
+
+def _spread(validation: Callable[[], Iterator[Batch]], most: int) -> Iterator[Batch]:
+    """Return the batches of `most` samples from all over the validation data, which may be in the order of classes."""
+    if isinstance(validation, partial) and validation.func is _batches_by_id:
+        fetch, samples = validation.args
+        ids = torch.arange(0, samples, max(1, -(-samples // most)))
+        return (batch for _, batch in fetch(ids))
+    return validation()
 
 
 def _wrapped(function: Function, around: Sequence[Wrapper]) -> Function:

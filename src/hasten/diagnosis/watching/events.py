@@ -55,6 +55,18 @@ class Collector:
     def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
         """Look at the gradients before they are clipped, by norm or by value."""
 
+    def clip_ended(self, limit: float, norm: Tensor | None) -> None:
+        """Look at the norm that clipping found; None where values were clipped."""
+
+    def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
+        """Look at losses and what a GradScaler made of them."""
+
+    def scale_updated(self, skipped: bool) -> None:
+        """Take note that a GradScaler adapted its scale, since it skipped an update or not."""
+
+    def loss_computed(self, loss: Tensor) -> None:
+        """Look at what a loss function of torch returned while no gradients were recorded."""
+
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them."""
 

@@ -15,6 +15,7 @@ from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
+from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
@@ -23,7 +24,8 @@ from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
-from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S, REDRAW_SHARE
+from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
@@ -57,6 +59,7 @@ class Screen:
         self._live: Live | None = None
         self._line: TrainingLine | None = None
         self._drawn_at = -float("inf")
+        self._redraw_every_s = REDRAW_EVERY_S
         self._open_section = ""
         self._views: dict[type, Callable[[Any], None]] = {
             Machine: lambda record: self.print(machine_view(record)),
@@ -67,6 +70,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
@@ -138,11 +142,12 @@ class Screen:
         self._line.see(event)
         terminal = self.console.is_terminal
         now = self._clock()
-        if now - self._drawn_at < (REDRAW_EVERY_S if terminal else PLAIN_EVERY_S):
+        if now - self._drawn_at < (self._redraw_every_s if terminal else PLAIN_EVERY_S):
             return
         self._drawn_at = now
         if terminal:
             self._draw(indented(self._line.view()))
+            self._redraw_every_s = max(REDRAW_EVERY_S, (self._clock() - now) / REDRAW_SHARE)
         else:
             self.print(indented(Text(self._line.plain())))
 

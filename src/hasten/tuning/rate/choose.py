@@ -1,0 +1,265 @@
+"""The learning rate of a task: a range test for the stability edge, then short branches below it."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from hasten.base.errors import BadInput
+from hasten.base.records.notices import Activity, Note
+from hasten.base.records.rate_choice import RateChoice, RateTried, RateVerdict
+from hasten.base.records.record import Interval
+from hasten.base.units import finite, percent, seconds
+from hasten.data.loading.sample_randomness import restored
+from hasten.measurement.statistics import few_ratios, mean_interval
+from hasten.training.recipe import Recipe
+from hasten.tuning.budget import now_s
+from hasten.tuning.rate import horizon
+from hasten.tuning.rate.branches import Branches, Ended
+from hasten.tuning.rate.start import score, train_from
+from hasten.tuning.rate.sweep import Sweep
+from hasten.tuning.rate.words import rate_sentence
+from hasten.tuning.state import untouched
+
+REPEATS = 3
+"""Initializations and data orders, for the search and, others, for the proof: fewer have no useful interval."""
+SCREENED = 5
+"""Rates from the stability edge downwards, each a factor 10^0.5 apart."""
+SCREEN_STEP, STEP = 10**0.5, 10**0.25
+SHORTER = 4
+"""Times: a branch that screens against one that decides."""
+FEWEST_STEPS, MOST_STEPS = 40, 1000
+"""Of a branch that decides."""
+MOST_WIDENED = 8
+"""Further rates beyond a border, of each kind of branch."""
+DEFAULT_SHARE = 0.05
+LEAST_WORTH = 1e-3
+"""Of the held-out loss: a smaller gain counts as no difference."""
+_BRANCHES = SCREENED * REPEATS / SHORTER + 4 * REPEATS + 2 * REPEATS
+"""Long branches that a search is about as expensive as: screening, deciding with one rate more, and the proof."""
+_SWEEP_STEPS = 45
+_TIMED_STEPS = 5
+
+Show = Callable[[object], None]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a search takes: the steps of a branch that decides, of everything, and its seconds."""
+
+    branch_steps: int
+    steps: int
+    step_s: float
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of everything."""
+        return self.steps * self.step_s
+
+
+def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show: Show) -> RateChoice:
+    """Return the learning rate that short branches prefer, its interval, and what it is worth.
+
+    Models, optimizers and positions are the search's own; generators, settings and data are as before when it returns.
+
+    Args:
+        recipe: of the task as it is trained today; a factor of its rates is searched.
+        budget: seconds of the planned training (infinite where nothing bounds it) -> seconds to spend; None for 5 %, or
+            what a search takes at least.
+        show: called with what to know before it starts.
+
+    Raises:
+        BadInput: if the budget is too small.
+    """
+    data = recipe.task.data
+    with untouched(), restored(data.train, data.valid):
+        begin, branches = now_s(), Branches(recipe)
+        cost, budget_s = _planned(branches, budget)
+        planned = recipe.subject.planned_steps
+        share = f", {percent(cost.steps / planned)} of the planned training" if planned else ""
+        show(Note(text=f"up to {cost.steps:,} updates in short branches, about {seconds(cost.seconds)}{share}."))
+        show(Activity(text="searching the learning rate"))
+        found = _Search(branches, cost).choice()
+        return msgspec.structs.replace(found, budget_s=budget_s, spent_s=now_s() - begin)
+
+
+def _planned(branches: Branches, budget: Callable[[float], float | None]) -> tuple[Cost, float]:
+    """Time some steps, and return what the budget allows."""
+    start = branches.start(0)
+    for _ in train_from(start, lambda number: (0.0, 0.0), 1):
+        pass
+    begin = now_s()
+    for _ in train_from(start, lambda number: (0.0, 0.0), _TIMED_STEPS):
+        pass
+    step_s = (now_s() - begin) / _TIMED_STEPS
+    planned, limit_s = branches.recipe.subject.planned_steps, branches.recipe.task.stop.seconds
+    planned_s = min(math.inf if planned is None else planned * step_s, limit_s or math.inf)
+    asked_s = budget(planned_s)
+    least = _cost(FEWEST_STEPS, step_s)
+    if asked_s is None:
+        asked_s = max(least.seconds, DEFAULT_SHARE * planned_s) if math.isfinite(planned_s) else least.seconds
+    elif asked_s < least.seconds:
+        raise BadInput(
+            f"a budget of {seconds(asked_s)} is too small to choose a learning rate: branches of {FEWEST_STEPS} steps "
+            f"take about {seconds(least.seconds)}. Pass --budget {math.ceil(least.seconds)}s or more."
+        )
+    spare = asked_s / step_s - REPEATS * _SWEEP_STEPS
+    return _cost(min(MOST_STEPS, max(FEWEST_STEPS, int(spare / _BRANCHES))), step_s), asked_s
+
+
+def _cost(branch_steps: int, step_s: float) -> Cost:
+    return Cost(branch_steps, math.ceil(_BRANCHES * branch_steps + REPEATS * _SWEEP_STEPS), step_s)
+
+
+class _Search:
+    """One search: edges, screening, deciding, proof."""
+
+    def __init__(self, branches: Branches, cost: Cost) -> None:
+        self.branches, self.recipe = branches, branches.recipe
+        self.long, self.short = cost.branch_steps, max(1, cost.branch_steps // SHORTER)
+        start = branches.start(0)
+        self.rates, self.anneals = start.own_rates, horizon.anneals(start.run)
+        planned = self.recipe.subject.planned_steps
+        self.times = planned / self.long if planned else 1.0
+        self.decided = list[float]()
+        self.horizon = 1.0
+
+    def choice(self) -> RateChoice:
+        """Search and return what was found."""
+        sweeps, untrained = list[Sweep](), list[float]()
+        for repeat in range(REPEATS):
+            sweeps.append(Sweep(self.branches.start(repeat)))
+            self.branches.steps_made += sweeps[-1].steps
+            untrained.append(self._untrained(repeat))
+        edges = [sweep.edge for sweep in sweeps if sweep.edge is not None]
+        edge = _typical(edges) if edges else sweeps[0].factors[-1]
+        top = math.floor(math.log(edge) / math.log(SCREEN_STEP))
+        screened = self._widened(
+            [SCREEN_STEP**place for place in range(top, top - SCREENED, -1)], SCREEN_STEP, self.short
+        )
+        best = self._best(screened, self.short)
+        if not self._mean(best, self.short) < sum(untrained) / REPEATS:
+            best = self._best(screened, self.long)  # too short to gain anything: look at longer ones
+        self.decided = self._widened([best / STEP, best, best * STEP], STEP, self.long)
+        if not self._mean(self._best(self.decided, self.long), self.long) < sum(untrained) / REPEATS:
+            return self._record(RateVerdict.NONE_STABLE, edges, None, None)
+        self.horizon = self._of_horizon()
+        rate = few_ratios([self._lowest(repeat) * self.horizon for repeat in range(REPEATS)])
+        verdict, worth = self._proven(rate.value)
+        return self._record(verdict, edges, rate, worth)
+
+    def _untrained(self, repeat: int) -> float:
+        start = self.branches.start(repeat)
+        for _ in train_from(start, lambda number: (0.0, 0.0), 0):
+            pass
+        return score(start)
+
+    def _widened(self, factors: list[float], step: float, steps: int) -> list[float]:
+        """Return the factors, rising, with further ones while the best lies on the border of what was tried."""
+        found = sorted(factors)
+        for _ in range(MOST_WIDENED):
+            best = self._best(found, steps)
+            if best == found[0]:
+                found.insert(0, best / step)
+            elif best == found[-1]:
+                found.append(best * step)
+            else:
+                break
+        return found
+
+    def _best(self, factors: Sequence[float], steps: int) -> float:
+        for repeat in range(REPEATS):  # repeat by repeat: each has a session of its own
+            for factor in factors:
+                self.branches.ended(repeat, factor, steps)
+        return min(factors, key=lambda factor: self._mean(factor, steps))
+
+    def _mean(self, factor: float, steps: int) -> float:
+        return sum(one.loss for one in self._ended(factor, steps)) / REPEATS
+
+    def _ended(self, factor: float, steps: int) -> list[Ended]:
+        return [self.branches.ended(repeat, factor, steps) for repeat in range(REPEATS)]
+
+    def _lowest(self, repeat: int) -> float:
+        """Return the factor at which the branches of one repeat end lowest."""
+        losses = [self.branches.ended(repeat, factor, self.long).loss for factor in self.decided]
+        return horizon.lowest_point(self.decided, losses)
+
+    def _of_horizon(self) -> float:
+        """Return how much lower the best rate of the whole training is than that of a branch."""
+        if self.anneals:
+            return horizon.of_annealed(self.times)
+        best = self._best(self.decided, self.long)
+        # over the repeats: differences of two losses are too noisy in one
+        long, short = self._ended(best, self.long), self._ended(best, self.short)
+        return horizon.of_constant(
+            self.times,
+            short=(self.short, sum(one.loss for one in short) / REPEATS),
+            long=(self.long, sum(one.loss for one in long) / REPEATS),
+            noise=sum(one.hot - one.loss for one in long) / REPEATS,
+        )
+
+    def _proven(self, factor: float) -> tuple[RateVerdict, Interval | None]:
+        """Compare with the task's own rate on other starts; each stands for the whole training at the same horizon."""
+        own, mine = list[float](), list[float]()
+        for repeat in range(REPEATS, 2 * REPEATS):
+            own.append(self.branches.ended(repeat, 1 / self.horizon, self.long).loss)
+            mine.append(self.branches.ended(repeat, factor / self.horizon, self.long).loss)
+        if not all(map(math.isfinite, mine)):
+            return RateVerdict.NO_DIFFERENCE, None
+        if not all(map(math.isfinite, own)):
+            return RateVerdict.OWN_DIVERGES, None
+        scale = abs(sum(own)) / REPEATS or 1.0
+        worth = mean_interval([(a - b) / scale for a, b in zip(mine, own, strict=True)])
+        better = worth.high < 0 and worth.value < -LEAST_WORTH
+        return (RateVerdict.BETTER if better else RateVerdict.NO_DIFFERENCE), worth
+
+    def _record(
+        self, verdict: RateVerdict, edges: Sequence[float], rate: Interval | None, worth: Interval | None
+    ) -> RateChoice:
+        first, changes = self.rates[0], verdict in (RateVerdict.BETTER, RateVerdict.OWN_DIVERGES)
+        found = RateChoice(
+            task=self.recipe.task.name,
+            verdict=verdict,
+            sentence="",
+            own_rates=self.rates,
+            factor=rate.value if rate is not None and changes else 1.0,
+            rate=None if rate is None else _scaled(rate, first),
+            worth=worth,
+            horizon=self.horizon,
+            edge=_scaled(few_ratios(edges), first) if len(edges) > 1 else None,
+            tried=self._tried(),
+            branch_steps=self.long,
+            repeats=REPEATS,
+            steps=self.branches.steps_made,
+            planned_steps=self.recipe.subject.planned_steps,
+            budget_s=0.0,
+            spent_s=0.0,
+        )
+        return msgspec.structs.replace(found, sentence=rate_sentence(found))
+
+    def _tried(self) -> tuple[RateTried, ...]:
+        kinds = dict.fromkeys((steps, factor, repeat >= REPEATS) for repeat, steps, factor in self.branches.done)
+        return tuple(
+            RateTried(
+                branch_rate=factor * self.rates[0],
+                rate=factor * self.rates[0] * self.horizon,
+                steps=steps,
+                losses=tuple(
+                    finite(ended.loss)
+                    for (repeat, length, one), ended in self.branches.done.items()
+                    if (length, one, repeat >= REPEATS) == (steps, factor, proof)
+                ),
+                proof=proof,
+            )
+            for steps, factor, proof in sorted(kinds)
+        )
+
+
+def _typical(factors: Sequence[float]) -> float:
+    """Return the geometric mean."""
+    return math.exp(sum(map(math.log, factors)) / len(factors))
+
+
+def _scaled(interval: Interval, by: float) -> Interval:
+    return msgspec.structs.replace(interval, value=interval.value * by, low=interval.low * by, high=interval.high * by)
