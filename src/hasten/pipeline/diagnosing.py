@@ -7,7 +7,7 @@ print(doctor.diagnosis().verdict)
 """
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -73,6 +73,8 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
     watch, data = HealthWatch(name=recipe.task.name, command=command), recipe.task.data
     with preserved(), restored(data.train, data.valid):
         run = build(recipe)
+        if run.validation is not None:
+            run.validation = _telling(run.validation, watch)
         with run.contexts, closing(run.fetched()) as fetched, watch:
             for ids, batch in fetched:
                 _make_step(run, ids, batch, watch)
@@ -83,6 +85,17 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
                     break
         watch.complete = limit_reached(run) is not None
     return watch.seen()
+
+
+def _telling(batches: Callable[[], Iterator[Batch]], watch: HealthWatch) -> Callable[[], Iterator[Batch]]:
+    """Return what gives the same batches and tells of each."""
+
+    def told() -> Iterator[Batch]:
+        for batch in batches():
+            watch.fetched(batch, training=False)
+            yield batch
+
+    return told
 
 
 def _make_step(run: Session, ids: Tensor, fetched: Batch, watch: HealthWatch) -> None:

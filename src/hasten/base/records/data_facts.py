@@ -66,32 +66,54 @@ class Order(Record, frozen=True):
 
     batches: int
     samples: int
+    classes: int  # that were seen
     top_in_batch: float  # mean share of the most frequent label of a batch
     top: float  # share of the most frequent label of all
     expected: float  # what `top_in_batch` would be in random order
-    known: tuple[int, ...] | None = None  # how often each label is in the whole data set, where it tells
+
+
+class Agreement(Record, frozen=True):
+    """How the classes that the model said in an evaluation agree with the labels."""
+
+    samples: int
+    accuracy: float
+    renamed: float  # accuracy after the best renaming of the classes
+    counts: tuple[int, ...]  # samples of each class
+    said: tuple[int, ...]  # how often the model said each
+    recalls: tuple[float, ...]  # share of each class that was found
 
 
 class Part(Record, frozen=True):
     """The samples of the training, or of one evaluation."""
 
     batches: int = 0
-    samples: int = 0  # looked at
+    samples: int = 0  # told apart
     distinct: int = 0  # of those
+    first_pass: int = 0  # samples of the first pass over the data set
+    distinct_in_first_pass: int = 0
+    uneven: bool = False  # some samples come far more often than the others
     elements: int = 0  # numbers of a sample
     whole: int | None = None  # samples of the data set; None where it does not tell
+    replacement: bool = False  # the sampler draws samples more than once
     batch_size: int = 0
     distinct_batches: int = 0
-    starts: int = 0  # times a loader began
+    repeated: int = 0  # steps whose batch is that of the step before
     overlap: float = 0.0  # share of an evaluation's samples that were trained on before
     same_set: bool = False  # the evaluation reads the training data set itself
+    temporary: bool = False  # batches that were made for one call each, of perhaps several data sets
+    partly: int = 0  # evaluated batches of which a part was trained on before
     inputs: Values | None = None
+    described: int = 0  # samples that the following describe
     channels: tuple[float, ...] = ()  # mean of each channel of a picture, or column of a table
     spreads: tuple[float, ...] = ()  # standard deviation of each
     errors: tuple[float, ...] = ()  # standard error of each mean, over samples
-    constant: int = 0  # columns or channels that are the same in all samples
+    changes: tuple[float, ...] = ()  # share of the samples in which each differs from the first sample
     pictures: bool = False
+    smooth: bool = False  # neighboring columns are alike, as the points of a series
+    sample_mean: float = 0.0  # mean of the means of whole samples
+    sample_spread: float = 0.0  # their standard deviation
     labels: dict[int, int] = {}  # label -> how often
+    agreement: Agreement | None = None  # in the last evaluation
 
 
 class Probe(Record, frozen=True):
@@ -102,16 +124,6 @@ class Probe(Record, frozen=True):
     permuted: float  # mean score of permuted pairs
     p: float  # share of permutations at least as good
     kind: str  # "classes" or "numbers"
-
-
-class Agreement(Record, frozen=True):
-    """How the classes that the model said in its last evaluation agree with the labels."""
-
-    samples: int
-    accuracy: float
-    renamed: float  # accuracy after the best renaming of the classes
-    counts: tuple[int, ...]  # samples of each class
-    recalls: tuple[float, ...]  # share of each class that was found
 
 
 class Learned(Record, frozen=True):
@@ -133,5 +145,4 @@ class DataFacts(Record, frozen=True):
     probe: Probe | None = None  # of training pairs
     evaluation_probe: Probe | None = None
     learned: Learned | None = None
-    agreement: Agreement | None = None
     target_column: int | None = None  # a column of the inputs that is the target

@@ -53,13 +53,13 @@ class SeenCriterion:
         self._counts: Tensor | None = torch.zeros(COUNTED, dtype=torch.int64)
         self._right = self._judged = 0
 
-    def add(self, term: Term, batch: Any, output: Any) -> None:
+    def add(self, term: Term, batches: Sequence[Any], output: Sequence[Tensor]) -> None:
         """Add a pass.
 
         Args:
             term: as the graph shows it.
-            batch: what the loader gave for it; None where there was no loader.
-            output: what the model returned.
+            batches: what loaders gave last; none where there was no loader.
+            output: the tensors that the model returned.
         """
         self._passes += 1
         term = _completed(term, output)
@@ -74,15 +74,18 @@ class SeenCriterion:
         target = term.target
         if target is None:
             return
-        given = _targets(batch)
+        given = [one for batch in batches for one in _targets(batch)]
         if given:
             self._matched.append(any(comes_from(target, one) for one in given))
         if term.kind in ("nll", "cross_entropy"):
-            self._add_labels(term, target)
+            self.add_labels(term)
         else:
             self._add_numbers(term, target)
 
-    def _add_labels(self, term: Term, target: Tensor) -> None:
+    def add_labels(self, term: Term) -> None:
+        """Count the labels of a pass, and how many of them the model said."""
+        target = term.target
+        assert target is not None, "asked only where there is one"
         kept = target.reshape(-1)
         counts = torch.ones_like(kept, dtype=torch.bool) if term.ignored is None else kept != term.ignored
         kept = kept[counts].cpu()
@@ -207,8 +210,6 @@ def _classes(term: Term) -> int | None:
 
 def _targets(batch: Any) -> Sequence[Tensor]:
     """Return the tensors of a batch that may be targets."""
-    if batch is None:
-        return ()
     if has_target(batch):
         return [one for one in tensors_in(target_of(batch)) if one.numel()]
     return [one for one in tensors_in(batch) if one.numel()]
@@ -222,15 +223,13 @@ def comes_from(target: Tensor, given: Tensor) -> bool:
     return rows and same_numbers(given, target.argmax(1))
 
 
-def _completed(term: Term, output: Any) -> Term:
+def _completed(term: Term, output: Sequence[Tensor]) -> Term:
     """Return a difference written by hand with its output and target, where the model returned that output."""
     if term.difference is None or term.compared != term.given:
         return term
-    found = next((one.detach() for one in tensors_in(output) if tuple(one.shape) == term.given), None)
+    found = next((one.detach() for one in output if tuple(one.shape) == term.given), None)
     if found is None:  # perhaps without a dimension of one
-        found = next(
-            (one.detach().reshape(term.given) for one in tensors_in(output) if _squeezed(one) == term.given), None
-        )
+        found = next((one.detach().reshape(term.given) for one in output if _squeezed(one) == term.given), None)
     return term if found is None else replace(term, output=found, target=found - term.difference)
 
 

@@ -26,7 +26,7 @@ from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
-from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S, REDRAW_SHARE
 from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
@@ -61,6 +61,7 @@ class Screen:
         self._live: Live | None = None
         self._line: TrainingLine | None = None
         self._drawn_at = -float("inf")
+        self._redraw_every_s = REDRAW_EVERY_S
         self._open_section = ""
         self._views: dict[type, Callable[[Any], None]] = {
             Machine: lambda record: self.print(machine_view(record)),
@@ -144,11 +145,12 @@ class Screen:
         self._line.see(event)
         terminal = self.console.is_terminal
         now = self._clock()
-        if now - self._drawn_at < (REDRAW_EVERY_S if terminal else PLAIN_EVERY_S):
+        if now - self._drawn_at < (self._redraw_every_s if terminal else PLAIN_EVERY_S):
             return
         self._drawn_at = now
         if terminal:
             self._draw(indented(self._line.view()))
+            self._redraw_every_s = max(REDRAW_EVERY_S, (self._clock() - now) / REDRAW_SHARE)
         else:
             self.print(indented(Text(self._line.plain())))
 

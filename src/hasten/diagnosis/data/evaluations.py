@@ -1,0 +1,109 @@
+"""Which batches are trained on and which are evaluated, and on which data set."""
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor
+
+from hasten.diagnosis.data.agreement import SeenAgreement
+from hasten.diagnosis.data.samples import SeenPart
+
+GROUPS = 16
+"""Evaluations that are told apart."""
+
+
+@dataclass(eq=False)
+class Fetched:
+    """A batch that a loader gave, and what it was used for so far."""
+
+    batch: Any
+    dataset: Any  # that the loader reads; None where it does not tell
+    use: Literal["", "training", "evaluation"] = ""
+    replacement: bool = False  # its sampler draws samples more than once
+    prints: list[int] = field(default_factory=list[int])
+    evaluation: tuple[list[Tensor], list[Tensor]] | None = None  # inputs and outputs of a pass without gradients
+
+
+class Waiting:
+    """The batches that were fetched and not replaced yet: a loop may hold one of each of several loaders."""
+
+    def __init__(self) -> None:
+        self.batches: list[Fetched] = []
+        self.recent: list[Any] = []  # batches fetched last: some loops fetch one ahead
+
+    def fetched(self, batch: Any, dataset: Any, *, replacement: bool = False) -> list[Fetched]:
+        """Add a batch; return those that were evaluated, which are done with as all that were used."""
+        done = self.evaluated()
+        kept = [one for one in self.batches if not one.use and (dataset is None or one.dataset is not dataset)]
+        self.batches = [*kept[-3:], Fetched(batch, dataset, replacement=replacement)]
+        self.recent = [*self.recent[-2:], batch]
+        return done
+
+    def evaluated(self) -> list[Fetched]:
+        """Return the batches that only passes without gradients used; each is returned once."""
+        done = [one for one in self.batches if one.use == "evaluation" and one.evaluation is not None]
+        self.batches = [one for one in self.batches if one not in done]
+        return done
+
+    def trained(self) -> None:
+        """Note that a training pass used them; a pass without gradients before it was a part of the training."""
+        for one in self.batches:
+            one.use, one.evaluation = "training", None
+
+    def evaluates(self, given: list[Tensor], output: list[Tensor]) -> None:
+        """Note a pass without gradients: of an evaluation, unless a training pass uses the same batch after it."""
+        unused = [one for one in self.batches if not one.use]
+        for one in unused:
+            one.use = "evaluation"
+        if len(unused) == 1:
+            unused[0].evaluation = given, output
+
+
+@dataclass
+class Group:
+    """An evaluation: what it reads, and its samples."""
+
+    part: SeenPart
+    owner: weakref.ref[Any] | None  # data set, or the tensor that the batches are slices of
+    dataset: bool
+    agreement: SeenAgreement = field(default_factory=SeenAgreement)
+    calls: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # samples, and those trained on before
+
+    def lives(self) -> bool:
+        """Return whether what it reads is still there: a batch made for one call is not."""
+        return self.owner is None or self.owner() is not None
+
+
+class Evaluations:
+    """Groups evaluated batches by the data set, or the tensor, that they come from."""
+
+    def __init__(self) -> None:
+        self._groups: dict[int, Group] = {}
+        self.done: list[Group] = []  # what they read is no longer there
+
+    def group_of(self, owner: Any, *, whole: int | None, dataset: bool) -> Group | None:
+        """Return the group of a data set or tensor; None where there are too many."""
+        known = self._groups.get(id(owner))
+        if known is not None and known.owner is not None and known.owner() is owner:
+            return known
+        if known is not None:
+            self.done.append(known)
+        if len(self._groups) + len(self.done) >= GROUPS:
+            return None
+        try:
+            reference = weakref.ref(owner)
+        except TypeError:
+            reference = None
+        made = Group(SeenPart(whole=whole), reference, dataset)
+        self._groups[id(owner)] = made
+        return made
+
+    def groups(self) -> list[Group]:
+        """Return all groups."""
+        return [*self.done, *self._groups.values()]
+
+
+def base_of(tensor: Tensor) -> Tensor:
+    """Return the tensor that this one is a slice of, or itself."""
+    return tensor if tensor._base is None else tensor._base

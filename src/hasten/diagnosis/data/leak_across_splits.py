@@ -1,0 +1,53 @@
+"""E13: samples of the evaluation were trained on.
+
+Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
+Threshold: 5 % of an evaluation, and 3 times the share of duplicates within the training data. An evaluation of the
+training data themselves, beside or instead of another one, is not meant.
+Why: on those samples the score says what was learned by heart, not what the model can do.
+Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts.
+Wrong when: samples are few different values, so that equal ones are no leak.
+Source: Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in ML-based science, L1.
+"""
+
+from hasten.base.records.data_facts import DataFacts, Part
+from hasten.base.records.finding import Abstained
+from hasten.base.records.health import Health
+from hasten.diagnosis.data.said import facts_of, wrong
+from hasten.diagnosis.rule import Outcome
+
+OVERLAP, TIMES = 0.05, 3.0
+_WHOLE = 0.95
+_SAMPLES, _ELEMENTS = 16, 4
+
+
+def find(health: Health) -> Outcome:
+    """Fire where an evaluation has samples of the training."""
+    facts = facts_of(health)
+    training = facts.training
+    parts = [part for part in facts.evaluations if part.distinct >= _SAMPLES and not part.same_set]
+    if training is None or not training.distinct or not parts:
+        return Abstained(symptom="leak_across_splits", reason="no evaluation of other samples was seen")
+    if training.elements < _ELEMENTS:
+        return Abstained(symptom="leak_across_splits", reason="samples of fewer than 4 numbers may be equal by chance")
+    duplicates = 1 - training.distinct_in_first_pass / max(1, training.first_pass)
+    worst = max((part for part in parts if _leaks(part, facts)), key=lambda part: part.overlap, default=None)
+    if worst is None or worst.overlap < max(OVERLAP, TIMES * duplicates):
+        return None
+    return wrong(
+        "leak_across_splits",
+        f"{worst.overlap:.0%} of {worst.distinct} evaluated samples were trained on before.",
+        value=worst.overlap,
+        threshold=max(OVERLAP, TIMES * duplicates),
+        advice="split once, before anything is repeated or augmented, and keep each sample in one part",
+        check=health.command,
+        explains=("tiny_validation",),
+    )
+
+
+def _leaks(part: Part, facts: DataFacts) -> bool:
+    """Return whether this is no evaluation of the training data that is made to see how well they are learned."""
+    assert facts.training is not None, "asked only where there is one"
+    if part.overlap < _WHOLE:
+        return not part.temporary or part.partly > 0
+    clean = any(other.overlap < OVERLAP and other.distinct >= _SAMPLES for other in facts.evaluations)
+    return not clean and part.distinct < 0.9 * facts.training.distinct

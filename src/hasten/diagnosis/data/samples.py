@@ -1,0 +1,194 @@
+"""Samples as they pass: told apart by fingerprints, with statistics of each channel or column."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hasten.base.records.data_facts import Agreement, Part
+from hasten.data.batch import inputs_of
+from hasten.data.tree import tensors_within
+from hasten.diagnosis.data.values import Numbers
+
+SAMPLES = 20_000
+"""Samples of a part that are told apart."""
+
+DESCRIBED = 4096
+"""Samples of a part whose numbers are described."""
+
+_COLUMNS = 4096  # of a table, or channels of pictures
+_NUMBERS = 4_000_000  # of a batch that are described
+_ELEMENTS = 1024  # of a sample that its fingerprint reads
+
+
+def inputs_in(batch: Any) -> list[Tensor]:
+    """Return the tensors of the inputs of a batch that have one row per sample, as far as the first one tells."""
+    return of_samples([one for part in inputs_of(batch) for one in tensors_within(part)])
+
+
+def of_samples(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return those tensors that have as many rows as the first one that has rows."""
+    found = [one.detach() for one in tensors if one.ndim and one.layout is torch.strided]
+    return [one for one in found if len(one) == len(found[0])]
+
+
+def fingerprints(inputs: Sequence[Tensor]) -> list[int]:
+    """Return a number for each sample that is the same for equal samples. Cost: about 2 us a sample."""
+    parts = [_elements(one) for one in inputs]
+    rows = torch.cat(parts, 1).numpy()
+    return [hash(row.tobytes()) for row in rows]
+
+
+def _elements(tensor: Tensor) -> Tensor:
+    flat = tensor.reshape(len(tensor), -1)
+    if flat.shape[1] > _ELEMENTS:
+        flat = flat[:, torch.linspace(0, flat.shape[1] - 1, _ELEMENTS).long().to(flat.device)]
+    return flat.float().cpu().contiguous()
+
+
+class SeenPart:
+    """Adds up the samples of the training or of one evaluation."""
+
+    def __init__(self, *, whole: int | None, replacement: bool = False) -> None:
+        self.prints: set[int] = set()
+        self._whole = whole
+        self._replacement = replacement
+        self._samples = self._elements = self._size = self._batches = 0
+        self._batch_prints: list[int] = []
+        self._first_pass: Counter[int] = Counter()
+        self._passed = False  # whether all samples were seen once, as far as that can be told
+        self._numbers = Numbers()
+        self._first: Tensor | None = None  # of each channel or column: mean in the first sample
+        self._sums = torch.zeros(4, 0)  # of sample means, their squares, variances within samples, changes
+        self._counted = 0
+        self._means = torch.zeros(3, dtype=torch.float64)  # of whole samples: sum, squares, ones
+        self._pictures = self._smooth = False
+        self._labels: Counter[int] = Counter()
+        self.overlap = self.compared = 0
+
+    @property
+    def full(self) -> bool:
+        """Return whether no more samples are told apart."""
+        return self._samples >= SAMPLES
+
+    def add_prints(self, prints: Sequence[int], elements: int, *, counts: bool = True) -> None:
+        """Add the fingerprints of a batch.
+
+        Args:
+            prints: one for each sample.
+            elements: numbers of a sample.
+            counts: whether this is a batch of its own, not the second part of a step.
+        """
+        again = all(one in self.prints for one in prints)
+        self.prints.update(prints)
+        self._batches += counts
+        if counts:
+            self._batch_prints.append(hash(tuple(prints)))
+        self._passed = self._passed or (again if self._whole is None else self._samples >= self._whole)
+        if not self._passed:
+            self._first_pass.update(prints)
+        self._samples += len(prints)
+        self._size = max(self._size, len(prints))
+        self._elements = elements
+
+    def add_labels(self, labels: Tensor) -> None:
+        """Count labels."""
+        self._labels.update(labels.reshape(-1).tolist())
+
+    def describe(self, inputs: Tensor) -> None:
+        """Add the numbers of a batch of the first pass to the statistics, as the model gets them."""
+        most = DESCRIBED if self._whole is None else min(DESCRIBED, self._whole)
+        if self._counted >= most or not inputs.is_floating_point() or inputs.ndim < 2 or not inputs.numel():
+            return
+        rows = max(32, _NUMBERS // max(1, inputs[0].numel()))
+        numbers = inputs.detach()[: min(rows, most - self._counted)].double().cpu()
+        columns = _columns(numbers)
+        if columns.shape[1] > _COLUMNS:
+            return
+        self._numbers.add(inputs)
+        self._pictures = numbers.ndim == 4
+        means, spread = columns.mean(2), columns.var(2, correction=0)
+        if self._first is None or self._first.shape != means[0].shape:
+            self._first = means[0].clone()
+            self._sums = torch.zeros(4, columns.shape[1], dtype=torch.float64)
+            self._counted, self._means = 0, torch.zeros(3, dtype=torch.float64)
+            self._smooth = numbers.ndim == 2 and _is_smooth(numbers)
+        changes = (means != self._first).sum(0).double()
+        self._sums += torch.stack([means.sum(0), means.square().sum(0), spread.sum(0), changes])
+        self._counted += len(numbers)
+        whole = numbers.flatten(1).mean(1)
+        self._means += torch.stack([whole.sum(), whole.square().sum(), torch.tensor(float(len(whole)))])
+
+    def compare(self, prints: Sequence[int], trained: set[int]) -> int:
+        """Return how many samples of an evaluation were trained on before; each counts once for `overlap`."""
+        new = [one for one in prints if one not in self.prints]
+        self.compared += len(new)
+        self.overlap += sum(one in trained for one in new)
+        return sum(one in trained for one in prints)
+
+    def part(
+        self,
+        *,
+        same_set: bool = False,
+        temporary: bool = False,
+        partly: int = 0,
+        agreement: Agreement | None = None,
+    ) -> Part:
+        """Return what was seen."""
+        seen = max(1, self._counted)
+        mean, squares_of_means, within, changes = self._sums / seen
+        between = (squares_of_means - mean.square()).clamp_min(0)
+        total, squares, count = self._means.tolist()
+        sample_mean = total / count if count else 0.0
+        in_pass = sum(self._first_pass.values())
+        return Part(
+            batches=self._batches,
+            samples=self._samples,
+            distinct=len(self.prints),
+            first_pass=in_pass,
+            distinct_in_first_pass=len(self._first_pass),
+            uneven=bool(in_pass) and max(self._first_pass.values()) > 2 * in_pass / len(self._first_pass) + 2,
+            elements=self._elements,
+            whole=self._whole,
+            replacement=self._replacement,
+            batch_size=self._size,
+            distinct_batches=len(set(self._batch_prints)),
+            repeated=sum(one == other for one, other in pairwise(self._batch_prints)),
+            overlap=self.overlap / self.compared if self.compared else 0.0,
+            same_set=same_set,
+            temporary=temporary,
+            partly=partly,
+            inputs=self._numbers.values(),
+            described=self._counted,
+            channels=tuple(mean.tolist()),
+            spreads=tuple((between + within).sqrt().tolist()),
+            errors=tuple((between / seen).sqrt().tolist()),
+            changes=tuple(changes.tolist()),
+            pictures=self._pictures,
+            smooth=self._smooth,
+            sample_mean=sample_mean,
+            sample_spread=math.sqrt(max(0.0, squares / count - sample_mean**2)) if count else 0.0,
+            agreement=agreement,
+            labels={int(label): number for label, number in sorted(self._labels.items())[:1000]},
+        )
+
+
+def _columns(numbers: Tensor) -> Tensor:
+    """Return a batch as (batch, channels or columns, numbers of each); a series counts as one channel."""
+    if numbers.ndim == 2:
+        return numbers.unsqueeze(2)
+    return numbers.flatten(1).unsqueeze(1) if numbers.ndim == 3 else numbers.flatten(2)
+
+
+def _is_smooth(rows: Tensor) -> bool:
+    """Return whether neighboring columns are alike, as the points of a series are."""
+    if len(rows) < 8 or rows.shape[1] < 4:
+        return False
+    centered = rows - rows.mean(0)
+    sizes = centered.square().sum(0).sqrt()
+    products = (centered[:, 1:] * centered[:, :-1]).sum(0) / (sizes[1:] * sizes[:-1]).clamp_min(1e-12)
+    return float(products.mean()) > 0.8

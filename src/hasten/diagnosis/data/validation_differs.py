@@ -1,0 +1,119 @@
+"""E14: training and evaluation data are prepared differently.
+
+Signal: mean, spread and range of what the model gets, by channel of pictures and column of tables, in both.
+Threshold: the spread differs 2.5 times; the means of whole samples differ by 3 times their spread; 90 % of the
+columns of a table are shifted by half a standard deviation; swapped color channels fit the training 3 times better;
+each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
+scaled by itself.
+Why: the model is judged on inputs that it was never trained for.
+Example: `x / 255` in training only; `scaler.fit_transform` of the validation data; BGR in one part and RGB in the
+other.
+Wrong when: the data themselves change, as a series does that is split by time.
+Source: Breck et al. 2019, Data Validation for Machine Learning (training-serving skew).
+"""
+
+from hasten.base.records.data_facts import Part
+from hasten.base.records.finding import Abstained
+from hasten.base.records.health import Health
+from hasten.diagnosis.data.said import facts_of, wrong
+from hasten.diagnosis.rule import Outcome
+
+SPREAD, SHIFT, COLUMNS, COLUMN_SHIFT, SWAPPED = 2.5, 3.0, 0.9, 0.5, 3.0
+ENOUGH = 32
+
+
+def find(health: Health) -> Outcome:
+    """Fire where an evaluation gets inputs of another scale, position or order of channels."""
+    facts = facts_of(health)
+    training = facts.training
+    parts = [part for part in facts.evaluations if part.described >= ENOUGH and part.inputs is not None]
+    if training is None or training.inputs is None or training.described < ENOUGH or not parts:
+        return Abstained(symptom="validation_differs", reason="no inputs of numbers were seen in both")
+    for part in parts:
+        said = _said(training, part)
+        if said is not None:
+            sentence, value, threshold = said
+            return wrong(
+                "validation_differs",
+                sentence,
+                value=value,
+                threshold=threshold,
+                advice="prepare both parts by the same function, with numbers (mean, range) of the training data",
+                check=health.command,
+                explains=("overfit",),
+            )
+    return None
+
+
+def _said(training: Part, part: Part) -> tuple[str, float, float] | None:
+    here, there = training.inputs, part.inputs
+    assert here is not None, "asked only where there are some"
+    assert there is not None, "asked only where there are some"
+    if min(here.std, there.std) > 0:
+        ratio = there.std / here.std
+        if max(ratio, 1 / ratio) >= SPREAD:
+            return (
+                f"The evaluation's inputs spread {ratio:.3g} times as much as the training's.",
+                ratio,
+                SPREAD,
+            )
+    spread = max(training.sample_spread, part.sample_spread)
+    shift = abs(part.sample_mean - training.sample_mean)
+    if spread > 0 and shift >= max(SHIFT * spread, COLUMN_SHIFT * here.std):
+        return (
+            f"The evaluation's inputs are shifted by {shift / here.std:.2g} standard deviations of the training's.",
+            shift / spread,
+            SHIFT,
+        )
+    if len(part.channels) != len(training.channels):
+        return None
+    return _swapped(training, part) if training.pictures else _columns(training, part)
+
+
+def _swapped(training: Part, part: Part) -> tuple[str, float, float] | None:
+    if len(training.channels) != 3:
+        return None
+    errors = [max((a * a + b * b) ** 0.5, 1e-9) for a, b in zip(training.errors, part.errors, strict=True)]
+    straight = [abs(a - b) / e for a, b, e in zip(training.channels, part.channels, errors, strict=True)]
+    swapped = [abs(a - b) / e for a, b, e in zip(training.channels, part.channels[::-1], errors, strict=True)]
+    if max(straight) < 5 or max(straight) < SWAPPED * max(swapped):
+        return None
+    return (
+        "The color channels of the evaluation fit the training's only in reverse order: RGB against BGR.",
+        max(straight) / max(max(swapped), 1e-9),
+        SWAPPED,
+    )
+
+
+def _columns(training: Part, part: Part) -> tuple[str, float, float] | None:
+    columns = [
+        (there - here) / spread
+        for here, there, spread in zip(training.channels, part.channels, training.spreads, strict=True)
+        if spread > 0
+    ]
+    if len(columns) < 4:
+        return None
+    up = sum(one >= COLUMN_SHIFT for one in columns) / len(columns)
+    down = sum(one <= -COLUMN_SHIFT for one in columns) / len(columns)
+    if max(up, down) >= COLUMNS and not training.smooth:
+        return (
+            f"{max(up, down):.0%} of the columns are shifted in the evaluation, all the same way.",
+            max(up, down),
+            COLUMNS,
+        )
+    if _standardized(training) and _standardized(part):
+        return (
+            "Training and evaluation are each scaled to a mean of 0 and a standard deviation of 1 by themselves.",
+            1,
+            COLUMNS,
+        )
+    return None
+
+
+def _standardized(part: Part) -> bool:
+    """Return whether all columns have been standardized by their own numbers, as chance cannot make them."""
+    if part.whole is None or part.described < part.whole or part.distinct < part.whole * 0.9:
+        return False
+    varying = [(mean, spread) for mean, spread in zip(part.channels, part.spreads, strict=True) if spread > 0]
+    near = [abs(mean) < 1e-4 and abs(spread - 1) < 2 / part.whole + 1e-4 for mean, spread in varying]
+    return len(near) >= 2 and sum(near) >= 0.9 * len(near)

@@ -1,0 +1,265 @@
+"""Rules about samples and evaluations: each names its planted fault, and none a healthy twin or a hard negative."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, TensorDataset, WeightedRandomSampler
+
+import hasten
+from hasten.base.records.health import Health
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.diagnose import diagnose_health
+from hasten.diagnosis.registry import Tier, tier_of
+
+CLASSES = 4
+
+
+def named(health: Health) -> set[str]:
+    """Return the symptoms of tier E that are found, folded ones left out."""
+    return {one.symptom for one in diagnose_health(health).findings if tier_of(one.symptom) is Tier.DATA}
+
+
+def samples(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return clusters, one for each class."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, CLASSES, (count,), generator=generator)
+    centers = 3 * torch.eye(CLASSES, 8) - 0.5
+    return centers[labels] + torch.randn(count, 8, generator=generator), labels
+
+
+@dataclass
+class Loop:
+    """A usual loop: epochs of training, an evaluation after each."""
+
+    x: Tensor = field(default_factory=lambda: samples(320)[0])
+    y: Tensor = field(default_factory=lambda: samples(320)[1])
+    valid_x: Tensor = field(default_factory=lambda: samples(96, 1)[0])
+    valid_y: Tensor = field(default_factory=lambda: samples(96, 1)[1])
+    train_set: Dataset[tuple[Tensor, ...]] | None = None
+    valid_set: Dataset[tuple[Tensor, ...]] | None = None
+    loader: Callable[[Dataset[tuple[Tensor, ...]]], Iterable[tuple[Tensor, Tensor]]] = lambda data: DataLoader(
+        data, 16, shuffle=True
+    )
+    model: nn.Module = field(
+        default_factory=lambda: nn.Sequential(nn.Flatten(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    )
+    epochs: int = 3
+
+    def health(self) -> Health:
+        """Train and return what was seen."""
+        train = self.train_set or TensorDataset(self.x, self.y)
+        valid = self.valid_set or TensorDataset(self.valid_x, self.valid_y)
+        optimizer = optim.Adam(self.model.parameters(), 1e-2)
+        loader, valid_loader = self.loader(train), DataLoader(valid, 32)
+        with hasten.diagnosing() as doctor:
+            for _ in range(self.epochs):
+                self.model.train()
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    F.cross_entropy(self.model(x), y).backward()
+                    optimizer.step()
+                self.model.eval()
+                with torch.no_grad():
+                    for x, _ in valid_loader:
+                        self.model(x)
+        assert doctor.failed == {}
+        return doctor.seen()
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    seed_all(0)
+
+
+def test_a_healthy_training_is_silent() -> None:
+    assert named(Loop().health()) == set()
+
+
+def in_order(data: Dataset[tuple[Tensor, ...]]) -> Iterable[tuple[Tensor, Tensor]]:
+    return DataLoader(data, 16)
+
+
+class Repeating:
+    """`next(iter(loader))` in each step."""
+
+    def __init__(self, data: Dataset[tuple[Tensor, ...]]) -> None:
+        self._loader = DataLoader(data, 16)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter([next(iter(self._loader)) for _ in range(20)])
+
+
+def sorted_by_label() -> Loop:
+    x, y = samples(320)
+    order = y.argsort()
+    return Loop(x=x[order], y=y[order], loader=in_order)
+
+
+def few_samples() -> Loop:
+    x, y = samples(320)
+    few = torch.arange(320) % 32
+    return Loop(x=x[few], y=y[few])
+
+
+def columns_lost() -> Loop:
+    x, _ = samples(320)
+    x[:, :3] = 0
+    return Loop(x=x)
+
+
+def leaking(share: float) -> Loop:
+    x, y = samples(320)
+    valid_x, valid_y = samples(96, 1)
+    part = int(share * 96)
+    return Loop(x=torch.cat([x, valid_x[:part]]), y=torch.cat([y, valid_y[:part]]))
+
+
+def color(swapped: bool) -> Loop:
+    def pictures(count: int) -> Tensor:
+        means = torch.tensor([0.55, 0.45, 0.35]).view(1, 3, 1, 1)
+        return means + 0.1 * torch.randn(count, 3, 1, 1) + 0.1 * torch.randn(count, 3, 4, 4)
+
+    valid = pictures(96)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, CLASSES))
+    return Loop(x=pictures(320), valid_x=valid.flip(1) if swapped else valid, model=model)
+
+
+def standardized(apart: bool) -> Loop:
+    x, valid = samples(320)[0] * 2 + 1, samples(96, 1)[0] * 2 + 1
+    own = valid if apart else x
+    scaled = (x - x.mean(0)) / x.std(0)
+    return Loop(x=scaled, valid_x=(valid - own.mean(0)) / own.std(0))
+
+
+def not_a_number() -> Loop:
+    x, _ = samples(320)
+    x[5, 2] = float("nan")
+    return Loop(x=x)
+
+
+FAULTS: dict[str, tuple[str, Callable[[], Loop]]] = {
+    "sorted by label": ("ordered_data", sorted_by_label),
+    "the same batch": ("repeated_batches", lambda: Loop(loader=Repeating, epochs=2)),
+    "each sample ten times": ("repeated_batches", few_samples),
+    "zeros": ("inputs_constant", lambda: Loop(x=torch.zeros(320, 8))),
+    "columns lost in training": ("inputs_constant", columns_lost),
+    "not a number": ("inputs_constant", not_a_number),
+    "one label": ("labels_unfit", lambda: Loop(y=torch.zeros(320, dtype=torch.long))),
+    "labels shifted": ("labels_unfit", lambda: Loop(y=(samples(320)[1] + 1) % CLASSES)),
+    "a tenth of the validation": ("leak_across_splits", lambda: leaking(0.1)),
+    "all of the validation": ("leak_across_splits", lambda: leaking(1.0)),
+    "validation to 255": ("validation_differs", lambda: Loop(valid_x=255 * samples(96, 1)[0])),
+    "validation shifted": ("validation_differs", lambda: Loop(valid_x=samples(96, 1)[0] + 3)),
+    "channels swapped": ("validation_differs", lambda: color(swapped=True)),
+    "scaled apart": ("validation_differs", lambda: standardized(apart=True)),
+    "eight samples": ("tiny_validation", lambda: Loop(valid_x=samples(8, 1)[0], valid_y=samples(8, 1)[1])),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named(fault: str) -> None:
+    symptom, loop = FAULTS[fault]
+    assert named(loop().health()) == {symptom}
+
+
+def on_training_data() -> Loop:
+    data = TensorDataset(*samples(320))
+    return Loop(train_set=data, valid_set=data)
+
+
+def imbalanced(*, sampler: bool) -> Loop:
+    x, y = samples(320)
+    kept = (y == 0) | (torch.arange(320) % 4 == 0)
+    x, y = x[kept], y[kept]
+    weights = (1 / y.bincount())[y].tolist()
+
+    def loader(data: Dataset[tuple[Tensor, ...]]) -> Iterable[tuple[Tensor, Tensor]]:
+        return DataLoader(data, 16, sampler=WeightedRandomSampler(weights, len(y)) if sampler else RandomSampler(y))
+
+    return Loop(x=x, y=y, loader=loader)
+
+
+class Augmented(Dataset[tuple[Tensor, Tensor]]):
+    """Noise in training only."""
+
+    def __init__(self) -> None:
+        self.x, self.y = samples(320)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.x[index] + 0.3 * torch.randn(8), self.y[index]
+
+
+def split_in_two() -> Loop:
+    data = TensorDataset(*samples(400))
+    return Loop(train_set=Subset(data, range(320)), valid_set=Subset(data, range(320, 400)))
+
+
+HEALTHY: dict[str, Callable[[], Loop]] = {
+    "full batches": lambda: Loop(loader=lambda data: DataLoader(data, 400), epochs=12),
+    "in order, not by label": lambda: Loop(loader=in_order),
+    "evaluated on the training data": on_training_data,
+    "two subsets": split_in_two,
+    "imbalanced": lambda: imbalanced(sampler=False),
+    "imbalanced, with a sampler": lambda: imbalanced(sampler=True),
+    "augmented": lambda: Loop(train_set=Augmented()),
+    "color pictures": lambda: color(swapped=False),
+    "scaled by the training": lambda: standardized(apart=False),
+    "small validation": lambda: Loop(valid_x=samples(32, 1)[0], valid_y=samples(32, 1)[1]),
+    "data in [0, 1]": lambda: Loop(x=torch.rand(320, 8), valid_x=torch.rand(96, 8)),
+}
+
+
+@pytest.mark.parametrize("kind", HEALTHY)
+def test_healthy_data_are_silent(kind: str) -> None:
+    assert named(HEALTHY[kind]().health()) == set()
+
+
+def by_hand(x: Tensor, valid: Tensor, *, evaluate_training: bool = False) -> Health:
+    """Train on slices, without a loader."""
+    y = samples(320)[1]
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for _ in range(3):
+            for rows in torch.randperm(len(x)).split(32):
+                optimizer.zero_grad()
+                F.cross_entropy(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                if evaluate_training:
+                    model(x)
+                for start in range(0, len(valid), 32):
+                    model(valid[start : start + 32])
+    assert doctor.failed == {}
+    return doctor.seen()
+
+
+def test_a_loop_without_loaders_is_understood() -> None:
+    x, valid = samples(320)[0], samples(96, 1)[0]
+    assert named(by_hand(x, valid)) == set()
+    assert named(by_hand(x, valid, evaluate_training=True)) == set()
+    assert named(by_hand(torch.cat([x[:300], valid[:20]]), valid)) == {"leak_across_splits"}
+    assert named(by_hand(x, 10 * valid)) == {"validation_differs"}
+
+
+def test_a_teacher_is_no_evaluation() -> None:
+    x, y = samples(320)
+    model, teacher = (nn.Linear(8, CLASSES) for _ in range(2))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for inputs, labels in DataLoader(TensorDataset(x, y), 16):
+            with torch.no_grad():
+                soft = teacher(inputs).softmax(1)
+            optimizer.zero_grad()
+            (F.cross_entropy(model(inputs), labels) + F.cross_entropy(model(inputs), soft)).backward()
+            optimizer.step()
+    facts = doctor.seen().data
+    assert facts is not None
+    assert facts.evaluations == ()
