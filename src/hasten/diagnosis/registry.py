@@ -91,12 +91,15 @@ HEALTH = {
     "E10": "inputs_constant",
     "E11": "ordered_data",
     "E6": "labels_unfit",
+    "E16": "target_shift",
+    "E7": "targets_shuffled",
     "E12": "repeated_batches",
     "E8": "inputs_unscaled",
     "E9": "targets_unscaled",
     "E14": "validation_differs",
     "E13": "leak_across_splits",
     "E17": "tiny_validation",
+    "E15": "class_imbalance",
 }
 """Identifier -> symptom of the rules about health; the letter is the tier."""
 
