@@ -47,11 +47,12 @@ def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
 def _judgment(one: Run, room: Path) -> Judgment:
     case = one.case
     if case.healthy or FAULTS[case.kind].structural:
-        hurts = None if case.healthy else True
+        hurts = not case.healthy
     else:
         paired = kept_hurt(case, room)
         hurts = None if paired is None else paired.hurts
-    return Judgment(case, judge(health_of(one)), hurts)
+    health = health_of(one)
+    return Judgment(case, judge(health), hurts, () if health is None else tuple(health.failed.values()))
 
 
 def score(room: Path, cases: list[Case]) -> None:
@@ -85,7 +86,9 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "hurts", "score"))
     parser.add_argument("--room", type=Path, required=True, help="folder that keeps the runs")
     parser.add_argument("--part", default="1/1", help="number of the part, and of how many")
-    parser.add_argument("--only", default="", help="kinds of faults, `healthy`, and programs, separated by commas")
+    parser.add_argument(
+        "--only", default="", help="kinds of faults, `healthy`, `faulty`, and programs, separated by commas"
+    )
     parser.add_argument("--again", action="store_true", help="run what is already kept again")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -91,11 +91,12 @@ def chosen(only: Collection[str] = (), part: tuple[int, int] = (1, 1)) -> list[C
     """Return a part of the cases.
 
     Args:
-        only: kinds and programs; a case must be of one of the kinds, if there are any, and of one of the programs.
+        only: kinds, `healthy`, `faulty`, and programs; a case must be of one of the kinds, if there are any, and of one
+            of the programs.
         part: (number from 1, of how many).
     """
-    kinds = {name for name in only if name in FAULTS or name == HEALTHY}
-    programs = set(only) - kinds
+    kinds = {name for name in only if name in FAULTS or name == HEALTHY} | (set(FAULTS) if "faulty" in only else set())
+    programs = set(only) - kinds - {"faulty"}
     cases = [
         one
         for one in (*healthy(), *faulty())

@@ -23,11 +23,13 @@ class Judgment:
         case: that was run.
         named: symptoms of the findings, in the order in which they are told.
         hurts: whether the fault makes the program worse or is wrong by itself; None where that is not known.
+        failed: why collectors of the doctor failed.
     """
 
     case: Case
     named: tuple[str, ...]
     hurts: bool | None
+    failed: tuple[str, ...] = ()
 
     @property
     def _fault(self) -> Fault:
@@ -102,7 +104,7 @@ def summary(judgments: Sequence[Judgment]) -> dict[str, Any]:
         "kinds": len(by_kind),
         "faulty_runs": sum(not one.case.healthy for one in counted),
         "healthy_runs": sum(one.case.healthy for one in counted),
-        "harmless_runs": sum(one.hurts is False for one in judgments),
+        "harmless_runs": sum(one.hurts is False for one in judgments if not one.case.healthy),
         "not_known_to_hurt": sum(one.hurts is None for one in judgments),
         "all": shares(counted),
         "seen": shares([one for one in counted if one.case.seen]),
@@ -116,6 +118,7 @@ def summary(judgments: Sequence[Judgment]) -> dict[str, Any]:
         },
         "wrong": Counter(symptom for one in counted for symptom in one.wrong).most_common(),
         "alarms": {one.case.name: list(one.named) for one in counted if one.case.healthy and one.named},
+        "collectors_failed": {one.case.name: list(one.failed) for one in judgments if one.failed},
         "wrong_beside": {one.case.name: list(one.wrong) for one in counted if not one.case.healthy and one.wrong},
     }
 

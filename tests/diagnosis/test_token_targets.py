@@ -38,7 +38,7 @@ class Recurrent(nn.Module):
 def text(count: int = 640) -> Tensor:
     """Return a walk through the tokens, which the token before tells half of."""
     steps = torch.randint(1, 3, (count, LENGTH + 4))
-    return steps.cumsum(1).remainder(TOKENS)
+    return (steps.cumsum(1) + torch.randint(0, TOKENS, (count, 1))).remainder(TOKENS)
 
 
 def health_of(model: nn.Module, x: Tensor, y: Tensor, ignored: int = -100) -> Health:

@@ -145,7 +145,7 @@ WIRING = (
     ),
     Fault(
         "learning_rate_zero",
-        replace(r"\blr=[\d.e-]+", "lr=0.0", count=1),
+        without("OneCycleLR", replace(r"\blr=[\d.e-]+", "lr=0.0", count=1)),
         root=("parameter_unchanged",),
         right=("update_too_small",),
         true=UNTRAINED,

@@ -1,14 +1,9 @@
 """What was seen of a training's health: what the rules of the doctor judge."""
 
 from hasten.base.records.data_facts import DataFacts
+from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.record import Record
 from hasten.base.records.wiring import Wiring
-
-
-class Dynamics(Record, frozen=True):
-    """How the training moved: one loss for each step, and statistics of the steps sampled."""
-
-    losses: tuple[float | None, ...] = ()  # of each step; None where it was not finite
 
 
 class Health(Record, frozen=True):

@@ -3,28 +3,199 @@
 import math
 from collections.abc import Sequence
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn, optim
 
-from hasten.base.records.health import Dynamics
-from hasten.diagnosis.watching.events import Collector
+from hasten.base.records.dynamics import Dynamics, Evaluation, Nonfinite
+from hasten.base.units import finite as finite_or_none
+from hasten.diagnosis.dynamics.activations import Activations
+from hasten.diagnosis.dynamics.chance import Chance
+from hasten.diagnosis.dynamics.graph_reading import read
+from hasten.diagnosis.dynamics.parameters import Parameters
+from hasten.diagnosis.dynamics.replay import detached, finite, first_broken
+from hasten.diagnosis.dynamics.sampling import Sampling
+from hasten.diagnosis.watching.events import Call, Collector
+
+_READ = 3  # graphs read in one sampled step; accumulation makes more, all alike
+_CALLS = 8  # forward passes of one step that are kept for a replay
 
 
 class DynamicsCollector(Collector):
-    """Keeps the loss of every step, the sum over its backward passes."""
+    """Keeps the loss of every step, samples some steps, and finds where a number stops being finite."""
 
     def __init__(self) -> None:
-        self._losses: list[list[Tensor]] = []
+        self._sampling = Sampling()
+        self._parameters = Parameters()
+        self._activations = Activations()
+        self._chance = Chance()
+        self._models: list[nn.Module] = []
+        self._step, self._sampled = 0, False
+        self._losses: list[list[float | Tensor]] = []
+        self._passes: list[int] = []
+        self._samples: list[int] = []
+        self._calls: list[tuple[Call, torch.dtype | None]] = []
+        self._updating = False
+        self._unscaled: dict[int, Tensor] = {}  # id of a scaled loss -> the loss
+        self._scaled, self._skips = False, list[int]()
+        self._clip_norms: list[float | Tensor] = []
+        self._clip_limit: float | None = None
+        self._evaluates = False
+        self._evaluations: list[tuple[int, list[float]]] = []
+        self._nonfinite: Nonfinite | None = None
+        self._rows: int | None = None
 
     def step_begins(self, step: int) -> None:
-        """Begin a step."""
+        """Decide whether the step is sampled."""
+        self._step = step
         self._losses.append([])
+        self._passes.append(0)
+        self._calls = []
+        self._unscaled = {}
+        self._sampled = self._sampling.due(step)
+        if self._sampled:
+            self._samples.append(step)
+            self._samples = self._sampling.thinned(self._samples)
+            self._parameters.keep(self._samples)
+        self._parameters.begin(step, sampled=self._sampled)
+
+    def call_begins(self, call: Call) -> None:
+        """Note the models that train, and the newest batch."""
+        self._evaluates = not (call.training and call.grad)
+        if self._evaluates or self._updating:
+            return
+        if not any(call.module is one for one in self._models):
+            self._models.append(call.module)
+            self._rows = self._rows or next(
+                (len(one) for one in call.args if isinstance(one, Tensor) and one.dim()), None
+            )
+        if len(self._calls) < _CALLS and self._nonfinite is None:
+            kept = Call(call.module, detached(call.args), detached(dict(call.kwargs)), call.training, call.grad)
+            self._calls.append((kept, _autocast(call)))
+
+    def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
+        """Note which loss a scaled one is of."""
+        self._scaled = True
+        for loss, product in zip(losses, products, strict=True):
+            self._unscaled[id(product)] = loss.detach()
+
+    def scale_updated(self, skipped: bool) -> None:
+        """Note that an update was left out since a scaled gradient was infinite."""
+        self._scaled = True
+        if skipped:
+            self._skips.append(self._step)
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
-        """Keep what `backward()` starts from; it is read at the end, so that a GPU is not waited for."""
-        if self._losses:
-            self._losses[-1] += [loss.detach().clone() for loss in losses if loss.numel() == 1]
+        """Keep the loss; of a sampled step, read the graph behind it."""
+        if not self._losses:
+            return
+        self._passes[-1] += 1
+        if self._updating and self._losses[-1]:  # LBFGS: the first evaluation is the loss of the step
+            return
+        for loss in losses:
+            if loss.numel() == 1:
+                self._keep(self._unscaled.get(id(loss), loss))
+        if self._sampled and self._passes[-1] <= _READ:
+            with self._sampling.paid():
+                reading = read(losses)
+                self._parameters.placed(reading.order)
+                self._activations.add(self._step, reading.activations)
+                if reading.criterion is not None:
+                    self._chance.add(reading.criterion)
+
+    def _keep(self, loss: Tensor) -> None:
+        if loss.device.type != "cpu" and not self._sampled:
+            self._losses[-1].append(loss.detach().clone())  # read at the end, so that no device is waited for
+            return
+        value = float(loss)
+        self._losses[-1].append(value)
+        if not math.isfinite(value) and self._nonfinite is None:
+            self._nonfinite = self._found("loss")
+
+    def _found(self, what: str) -> Nonfinite:
+        """Return where it began: in a parameter, in a layer of the newest batch, or in the loss function."""
+        broken = self._parameters.broken(self._models)
+        if broken is not None:
+            return Nonfinite(step=max(1, self._step - 1), what="parameter", layer=broken)
+        found = first_broken(self._calls)
+        layer, operation, inputs_finite = found or ("", "", None)
+        return Nonfinite(step=self._step, what=what, layer=layer, operation=operation, inputs_finite=inputs_finite)
+
+    def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Look at the gradients before they are clipped."""
+        if self._parameters.looks:
+            with self._sampling.paid():
+                self._parameters.gradients(parameters)
+
+    def clip_ended(self, limit: float, norm: Tensor | None) -> None:
+        """Note the norm that was clipped."""
+        if norm is not None:
+            self._clip_limit = limit
+            self._clip_norms.append(float(norm) if norm.device.type == "cpu" else norm.detach())
+
+    def update_begins(self, optimizer: optim.Optimizer) -> None:
+        """Look at the gradients as the optimizer gets them, and copy some entries of the parameters."""
+        self._updating = True
+        with self._sampling.paid():
+            self._parameters.update_begins(optimizer)
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        """Look at what the update changed."""
+        self._updating = False
+        if self._parameters.looks:
+            with self._sampling.paid():
+                broken = self._parameters.update_ended(optimizer)
+            if broken is not None and self._nonfinite is None:
+                name = self._parameters.nearest_to_the_loss(broken, self._models)
+                self._nonfinite = Nonfinite(
+                    step=self._step,
+                    what="gradient",
+                    layer=name,
+                    inputs_finite=finite([(call.args, dict(call.kwargs)) for call, _ in self._calls])
+                    if self._calls
+                    else None,
+                )
+
+    def loss_computed(self, loss: Tensor) -> None:
+        """Keep a loss of an evaluation."""
+        if not self._evaluates or loss.numel() != 1:
+            return
+        if not self._evaluations or self._evaluations[-1][0] != self._step:
+            self._evaluations.append((self._step, []))
+        self._evaluations[-1][1].append(float(loss))
 
     def dynamics(self) -> Dynamics:
-        """Return the losses."""
-        values = [sum(float(loss) for loss in parts) if parts else math.nan for parts in self._losses]
-        return Dynamics(losses=tuple(value if math.isfinite(value) else None for value in values))
+        """Return what was seen."""
+        losses = [sum(float(loss) for loss in parts) if parts else math.nan for parts in self._losses]
+        named = self._parameters.named(self._models)
+        steps = tuple(self._samples)
+        return Dynamics(
+            losses=tuple(finite_or_none(loss) for loss in losses),
+            samples=steps,
+            rates=self._parameters.rates(steps),
+            norms=self._parameters.norms(steps),
+            gradient_cosines=self._parameters.cosines(steps, "gradient"),
+            update_cosines=self._parameters.cosines(steps, "update"),
+            clip_norms=tuple(finite_or_none(float(norm)) for norm in self._clip_norms),
+            clip_limit=self._clip_limit,
+            parameters=self._parameters.tracks(steps, named),
+            activations=self._activations.tracks(steps, named),
+            criterion=self._chance.criterion(),
+            evaluations=tuple(
+                Evaluation(step=step, loss=finite_or_none(sum(values) / len(values)), batches=len(values))
+                for step, values in self._evaluations
+            ),
+            optimizers=self._parameters.optimizers,
+            batch_rows=self._rows,
+            passes=sorted(self._passes)[len(self._passes) // 2] if self._passes else 1,
+            skips=tuple(self._skips),
+            scaled=self._scaled,
+            nonfinite=self._nonfinite,
+            cost_share=self._sampling.spent_s / max(self._sampling.elapsed_s, 1e-9),
+            **self._parameters.settings(),
+        )
+
+
+def _autocast(call: Call) -> torch.dtype | None:
+    """Return the type that autocast computes in on the device of a call; None where it is off."""
+    device = next((one.device.type for one in call.args if isinstance(one, Tensor)), "cpu")
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None

@@ -18,6 +18,7 @@ class Call:
     kwargs: Mapping[str, Any]
     training: bool  # mode of the module
     grad: bool  # whether gradients are recorded
+    autocast: bool = False  # whether it computes under autocast
 
 
 class Collector:
@@ -42,6 +43,9 @@ class Collector:
     def called_inside(self, module: nn.Module) -> None:
         """Take note of a module that another one called; told in the first steps only."""
 
+    def autocast_begins(self, inside: bool) -> None:
+        """Take note that an autocast context that is enabled is entered, inside of a call of a module or outside."""
+
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at what `backward()` starts from; their graphs are still there."""
 
@@ -50,6 +54,18 @@ class Collector:
 
     def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
         """Look at the gradients before they are clipped, by norm or by value."""
+
+    def clip_ended(self, limit: float, norm: Tensor | None) -> None:
+        """Look at the norm that clipping found; None where values were clipped."""
+
+    def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
+        """Look at losses and what a GradScaler made of them."""
+
+    def scale_updated(self, skipped: bool) -> None:
+        """Take note that a GradScaler adapted its scale, since it skipped an update or not."""
+
+    def loss_computed(self, loss: Tensor) -> None:
+        """Look at what a loss function of torch returned while no gradients were recorded."""
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them."""

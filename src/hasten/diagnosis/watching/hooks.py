@@ -22,14 +22,26 @@ from hasten.scripts.watch import StopScript
 
 INNER_STEPS = 3
 """Steps in which calls of modules by other modules are told, since each costs about 1 us."""
+_LOSSES = (
+    "cross_entropy",
+    "nll_loss",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
+"""Loss functions of torch whose results are told of in evaluations. Those of training are seen by `backward()`."""
 
 
 class TrainingWatch:
     """Tells collectors what happens in the training of this process, from entering to leaving.
 
     A forward pass is the outermost call of a module with parameters. A step begins with the first batch or forward pass
-    of training after an update by the optimizer that made the first one. Only the thread that enters is looked at, and
-    compiled code from outside only. A collector that raises is asked no more: `failed` says why.
+    of training after an update by the optimizer that made the first one, or, where that has ended, by the next one that
+    makes two. Only the thread that enters is looked at, and compiled code from outside only. A collector that raises is
+    asked no more: `failed` says why.
 
     Args:
         collectors: in the order in which they are told.
@@ -44,6 +56,7 @@ class TrainingWatch:
         self._limit = steps
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
+        self._made: list[optim.Optimizer] = []  # that made an update in this step
         self._inside = 0  # calls of modules that have not returned
         self._in_backward = False
         self._updates = 0  # steps of optimizers that have not returned
@@ -63,12 +76,16 @@ class TrainingWatch:
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
+        enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
         enter(replaced(GradScaler, "scale", self._scale))
         enter(replaced(GradScaler, "unscale_", self._unscale))
         enter(replaced(GradScaler, "step", self._scaled_update))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
+        enter(replaced(GradScaler, "update", self._scale_update))
+        for name in _LOSSES:
+            enter(replaced(nn.functional, name, self._loss))
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
         return self
@@ -110,6 +127,7 @@ class TrainingWatch:
             self._stopped = True
             raise StopScript(0)
         self._ended = False
+        self._made = []
         self.steps += 1
         self._tell("step_begins", self.steps)
 
@@ -121,7 +139,7 @@ class TrainingWatch:
                 if watch._inside and watch.steps <= INNER_STEPS and watch._looks():
                     watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
-            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled())
+            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled(), _is_autocast())
             if made.training and made.grad:
                 watch._step_may_begin()
             watch._tell("call_begins", made)
@@ -176,9 +194,35 @@ class TrainingWatch:
             given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
             limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
             watch._tell("clip_begins", given, float(limit))
-            return plain(given, *args, **kwargs)
+            norm = plain(given, *args, **kwargs)
+            watch._tell("clip_ended", float(limit), norm)
+            return norm
 
         return clip
+
+    def _scale_update(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def update(scaler: Any, *args: Any, **kwargs: Any) -> Any:
+            if not scaler.is_enabled() or not watch._looks():
+                return plain(scaler, *args, **kwargs)
+            before = scaler.get_scale()
+            result = plain(scaler, *args, **kwargs)
+            watch._tell("scale_updated", scaler.get_scale() < before)
+            return result
+
+        return update
+
+    def _loss(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            result = plain(*args, **kwargs)
+            if not torch.is_grad_enabled() and watch._looks():
+                watch._tell("loss_computed", result)
+            return result
+
+        return loss
 
     def _zero_grad(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
@@ -191,6 +235,17 @@ class TrainingWatch:
 
         return zero_grad
 
+    def _autocast(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def enter(context: Any) -> Any:
+            result = plain(context)
+            if watch._looks() and _is_autocast():
+                watch._tell("autocast_begins", watch._inside > 0)
+            return result
+
+        return enter
+
     def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
@@ -198,6 +253,7 @@ class TrainingWatch:
             result = plain(scaler, *args, **kwargs)
             if watch._looks() and scaler.is_enabled():
                 watch._tell("scaled", scaler)
+                watch._tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
             return result
 
         return scale
@@ -241,7 +297,8 @@ class TrainingWatch:
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
         if self._updates == 1 and self._looks():  # a subclass calls the step of its parent, and torch hooks both
-            self._step_may_begin()  # a loop whose model is no module
+            if self._first is None or optimizer is self._first:  # another one updates in the same step
+                self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
             self._tell("update_begins", optimizer)
 
@@ -249,12 +306,19 @@ class TrainingWatch:
         self._updates -= 1
         if not self._updates and self._looks():
             self._tell("update_ended", optimizer)
+            if any(optimizer is one for one in self._made):
+                self._first = optimizer  # the first one trains no more
+            self._made.append(optimizer)
             self._ended = self._ended or optimizer is self._first
 
     def tell_failures(self) -> None:
         """Write to standard error why a collector is asked no more; nothing where none failed."""
         for name, trace in self.failed.items():
             sys.stderr.write(f"hasten: {name} failed and saw no more of the training:\n{trace}")
+
+
+def _is_autocast() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
 
 
 def _kinds(kind: type) -> list[type]:

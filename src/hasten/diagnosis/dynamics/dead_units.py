@@ -1,0 +1,57 @@
+"""D10: most units of a ReLU layer are 0 for every input.
+
+Signal: units that were 0 for all samples and positions of eight sampled steps, as a share of their layer.
+Threshold: more than half in three of the last five samples, with at least 256 rows looked at.
+Why: a unit that is always 0 gets no gradient, and nothing can wake it.
+Example: a bias of -10, or a learning rate that once threw the biases far down.
+Wrong when: a layer is wide on purpose and a sparse code is wanted.
+Source: SageMaker Debugger (DeadRelu: half of the units); AutoTrainer (70 %).
+"""
+
+from hasten.base.records.finding import Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import percent
+from hasten.diagnosis.dynamics.activations import WINDOW
+from hasten.diagnosis.dynamics.judging import abstain, known, median
+from hasten.diagnosis.rule import Outcome
+
+_SHARE, _ROWS = 0.5, 256
+
+
+def find(health: Health) -> Outcome:
+    """Fire on the layer with the largest share of dead units."""
+    dynamics = health.dynamics
+    missing = abstain("dead_units", health, samples=WINDOW + 4)
+    if missing is not None or dynamics is None:
+        return missing
+    shares = [
+        (median(known(one.dead[WINDOW:])[-5:]), one)
+        for one in dynamics.activations
+        if one.kind == "relu" and one.hidden and one.rows * WINDOW >= _ROWS and len(known(one.dead[WINDOW:])) >= 3
+    ]
+    dead = [(share, one) for share, one in shares if share > _SHARE]
+    if not dead:
+        return None
+    share, worst = dead[0] if dead[0][0] > 0.9 else max(dead, key=lambda pair: pair[0])
+    return Finding(
+        symptom="dead_units",
+        severity=Severity.CRITICAL if share > 0.9 else Severity.WARNING,
+        sentence=f"{percent(share)} of the {worst.units} units after {worst.name or 'a layer'} are 0 for every input.",
+        value=share,
+        threshold=_SHARE,
+        bound=None,
+        where=worst.name,
+        advice="start biases at 0, lower the learning rate, or use nn.LeakyReLU() or nn.GELU()",
+        check=health.command,
+        explains=(
+            "vanishing_gradient",
+            "not_learning",
+            "plateau",
+            "update_too_small",
+            "output_ignores_input",
+            "layer_imbalance",
+            "slow_convergence",
+            "direction_consistent",
+            "adam_eps_bound",
+        ),
+    )

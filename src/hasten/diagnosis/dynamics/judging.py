@@ -1,0 +1,176 @@
+"""What the rules of tier D share: weights that count, ratios of update to weight, the course of the loss."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hasten.base.records.dynamics import ActivationTrack, Dynamics, ParameterTrack, Series
+from hasten.base.records.finding import Abstained
+from hasten.base.records.health import Health
+
+STEPS = 60
+"""Losses below which no rule judges the course of the loss."""
+_LOOKUPS = ("Embedding", "EmbeddingBag")
+
+
+def abstain(symptom: str, health: Health, *, samples: int = 8, steps: int = 0) -> Abstained | None:
+    """Return why a rule cannot judge: dynamics missing, too few samples, or too few losses."""
+    dynamics = health.dynamics
+    if dynamics is None or len(dynamics.samples) < samples:
+        return Abstained(symptom=symptom, reason=f"fewer than {samples} steps were sampled")
+    if len(known(dynamics.losses)) < steps:
+        return Abstained(symptom=symptom, reason=f"fewer than {steps} losses were seen")
+    return None
+
+
+def known(series: Iterable[float | None]) -> list[float]:
+    """Return the numbers of a series that were seen."""
+    return [value for value in series if value is not None]
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median; NaN of nothing."""
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def upper(values: Sequence[float], share: float = 0.9) -> float:
+    """Return the value that a share of the values does not exceed; NaN of nothing."""
+    return float(np.quantile(values, share)) if len(values) else math.nan
+
+
+def weights(dynamics: Dynamics) -> list[ParameterTrack]:
+    """Return the matrices and filters that do not start at zero, in the order of the forward pass.
+
+    Left out are biases and gains, embeddings, of which a batch moves some rows, and what starts at zero on purpose.
+    """
+    return [
+        one
+        for one in dynamics.parameters
+        if len(one.shape) >= 2 and one.start > 0 and one.kind not in _LOOKUPS and min(one.shape) > 0
+    ]
+
+
+def ratios(track: ParameterTrack) -> Series:
+    """Return the rms of the update over that of the weight, for each sample."""
+    return tuple(
+        update / weight if update is not None and weight else None
+        for update, weight in zip(track.update, track.weight, strict=True)
+    )
+
+
+def relative_gradients(track: ParameterTrack) -> Series:
+    """Return the norm of the gradient times that of the weight, for each sample.
+
+    That is how much the loss changes by a relative change of the weight: it is equal over the depth of a network of
+    layers that pass their size on, whatever their widths are.
+    """
+    return tuple(
+        gradient * weight * math.prod(track.shape) if gradient is not None and weight else None
+        for gradient, weight in zip(track.gradient, track.weight, strict=True)
+    )
+
+
+def across(rows: Sequence[Series]) -> list[float]:
+    """Return the median over the tracks for each sample that any of them has."""
+    columns = [known(column) for column in zip(*rows, strict=True)]
+    return [median(column) for column in columns if column]
+
+
+@dataclass(frozen=True)
+class Course:
+    """The losses in blocks: medians, and what one block is uncertain by."""
+
+    blocks: tuple[float, ...]
+    noise: float  # robust standard deviation of single losses around their block
+    size: int  # losses in a block
+
+    @property
+    def first(self) -> float:
+        """The first block."""
+        return self.blocks[0]
+
+    @property
+    def best(self) -> float:
+        """The lowest block."""
+        return min(self.blocks)
+
+    @property
+    def last(self) -> float:
+        """The median of the last fifth."""
+        return median(self.blocks[-max(1, len(self.blocks) // 5) :])
+
+    @property
+    def error(self) -> float:
+        """Standard error of the median of a block."""
+        return 1.25 * self.noise / math.sqrt(self.size)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss fell by more than the noise, and by 2 % of the first block."""
+        return self.first - self.last > max(4 * self.error, 0.02 * abs(self.first))
+
+
+def course(losses: Sequence[float | None], blocks: int = 20) -> Course | None:
+    """Return the course of the finite losses; None where there are fewer than ten."""
+    values = np.array(known(losses))
+    if len(values) < 10:
+        return None
+    size = max(1, len(values) // blocks)
+    parts = [values[start : start + size] for start in range(0, len(values) - size + 1, size)]
+    middles = [float(np.median(part)) for part in parts]
+    spread = np.concatenate([np.abs(part - middle) for part, middle in zip(parts, middles, strict=True)])
+    steps = np.abs(np.diff(values))  # of blocks of a single loss, from one loss to the next
+    noise = 1.4826 * float(np.median(spread)) if size > 2 else 1.05 * float(np.median(steps))
+    return Course(tuple(middles), noise, size)
+
+
+def single(dynamics: Dynamics) -> bool:
+    """Whether one optimizer trains: losses of players against each other neither fall nor have a level to reach."""
+    return len(dynamics.optimizers) == 1
+
+
+def at_chance(dynamics: Dynamics) -> bool:
+    """Whether the last third of the losses is not below that of the best constant output, beyond the noise."""
+    criterion, losses = dynamics.criterion, known(dynamics.losses)
+    if criterion is None or criterion.chance is None or criterion.chance <= 0 or criterion.rows < _TARGETS:
+        return False
+    tail = losses[-max(10, len(losses) // 3) :]
+    error = float(np.std(tail)) / math.sqrt(len(tail))
+    return float(np.mean(tail)) - 2 * error > _CHANCE * criterion.chance
+
+
+_CHANCE = 0.985
+_TARGETS = 100  # that the chance level is estimated from
+
+
+def harmed(dynamics: Dynamics) -> tuple[str, bool]:
+    """Return how the training fails, "" if it does not, and whether something that was there was destroyed."""
+    if dynamics.nonfinite is not None:
+        return f"{dynamics.nonfinite.what} not finite at step {dynamics.nonfinite.step}", True
+    died = next((one for one in dynamics.activations if one.kind == "relu" and one.hidden and _died(one)), None)
+    if died is not None:
+        return f"units of {died.name or 'a layer'} died", True
+    found = course(dynamics.losses)
+    if found is None or not single(dynamics):
+        return "", False
+    if rises(dynamics, found):
+        return f"the loss rose from {found.best:.3g} to {found.last:.3g}", True
+    return ("the loss stays that of a constant output", False) if at_chance(dynamics) else ("", False)
+
+
+def rises(dynamics: Dynamics, found: Course) -> float:
+    """Return the loss that the last fifth of the course exceeds, 0 where it does not rise.
+
+    That is: it lost half of what it had gained, four standard errors, and 10 % of the lowest block.
+    """
+    start = dynamics.losses[0] if dynamics.losses[0] is not None else found.first
+    needed = max(0.5 * (max(start, found.first) - found.best), 4 * found.error, 0.1 * abs(found.best))
+    return found.best + needed if found.last - found.best > needed else 0.0
+
+
+def _died(one: ActivationTrack) -> bool:
+    """Whether most units of a layer that were active in the first sample are dead in the last ones."""
+    shares = known(one.dead)
+    return len(shares) > 10 and shares[0] < 0.3 and median(shares[-5:]) > 0.5

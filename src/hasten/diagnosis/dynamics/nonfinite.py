@@ -1,0 +1,74 @@
+"""D1: a loss, a gradient or a parameter is NaN or infinite.
+
+Signal: every loss, the gradients of sampled steps; the batch is run again through a copy to find the first layer.
+Threshold: none: one is enough. Scaled gradients that a GradScaler skips do not count.
+Why: after one update by such a gradient every parameter is lost.
+Example: `torch.log(output)` where an output is 0, or a batch that holds NaN.
+Wrong when: the program itself leaves such batches out.
+Source: SageMaker Debugger (ExplodingTensor); ml-engineering, instabilities (Bekman).
+"""
+
+from hasten.base.records.dynamics import Nonfinite
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.diagnosis.rule import Outcome
+
+
+def find(health: Health) -> Outcome:
+    """Fire on the first number that is not finite."""
+    if health.dynamics is None:
+        return Abstained(symptom="nonfinite", reason="no loss was seen")
+    found = health.dynamics.nonfinite
+    if found is None and None not in _with_loss(health.dynamics.losses):
+        return None
+    if found is None:
+        found = Nonfinite(step=health.dynamics.losses.index(None) + 1, what="loss")
+    place = f"layer {found.layer or 'model'} ({found.operation})" if found.operation else found.layer
+    batch = found.inputs_finite is False
+    words = {
+        "loss": f"in {place}" if place else "in the loss function: all outputs of the model are finite",
+        "gradient": f"nearest to the loss at {place}" if place else "in the backward pass",
+        "parameter": f"parameter {place} broke in this update",
+    }[found.what]
+    words = "the batch itself holds such numbers" if batch else words
+    name = "weights are" if found.what == "parameter" else f"{found.what} is"
+    return Finding(
+        symptom="nonfinite",
+        severity=Severity.CRITICAL,
+        sentence=f"The {name} NaN or infinite at step {found.step}; {words}.",
+        value=found.step,
+        threshold=0,
+        bound=None,
+        where=found.layer,
+        advice=_advice(found, batch=batch),
+        check=health.command,
+        explains=CONSEQUENCES,
+    )
+
+
+CONSEQUENCES = (
+    "exploding_gradient",
+    "diverging",
+    "loss_spikes",
+    "not_learning",
+    "plateau",
+    "weight_growth",
+    "gradient_scale",
+    "parameter_unchanged",
+    "update_missing",
+)
+
+
+def _with_loss(losses: tuple[float | None, ...]) -> tuple[float | None, ...]:
+    """Return the losses if the training has any that this rule can see."""
+    return losses if any(loss is not None for loss in losses) else ()
+
+
+def _advice(found: Nonfinite, *, batch: bool) -> str:
+    if batch:
+        return "leave out or repair such samples: assert torch.isfinite(inputs).all() in the dataset"
+    if found.what == "gradient":
+        return "keep roots, logarithms and divisions away from 0: torch.sqrt(x + 1e-8), torch.log(x.clamp(min=1e-8))"
+    if found.what == "loss" and not found.layer:
+        return "use the loss on logits: cross_entropy, binary_cross_entropy_with_logits; clamp before log and division"
+    return "lower the learning rate, clip gradients, or compute this layer in float32"

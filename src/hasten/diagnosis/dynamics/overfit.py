@@ -1,0 +1,50 @@
+"""D25: the training loss falls while the validation loss rises.
+
+Signal: mean loss of each evaluation, against the training losses around it.
+Threshold: the last two evaluations are 10 % above the best one and above the training loss, which fell by 10 % since
+    then; at least four evaluations.
+Why: from the best evaluation on the model learns the training samples by heart.
+Example: a large model, 500 samples, 100 epochs.
+Wrong when: the evaluation loss is dominated by a few confident errors while the metric still improves.
+Source: SageMaker Debugger (Overfit: 10 %).
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import digits3, percent
+from hasten.diagnosis.dynamics.judging import known, median
+from hasten.diagnosis.rule import Outcome
+
+_RISE, _EVALUATIONS = 0.1, 4
+
+
+def find(health: Health) -> Outcome:
+    """Fire where the evaluations got worse since the best one and the training did not."""
+    dynamics = health.dynamics
+    seen = [] if dynamics is None else [(one.step, one.loss) for one in dynamics.evaluations if one.loss is not None]
+    if dynamics is None or len(seen) < _EVALUATIONS:
+        return Abstained(symptom="overfit", reason=f"fewer than {_EVALUATIONS} evaluations were seen")
+    best_step, best = min(seen, key=lambda pair: pair[1])
+    after = [loss for step, loss in seen if step > best_step]
+    if len(after) < 2 or best <= 0:
+        return None
+    last = min(after[-2:])
+    width = max(1, min(seen[0][0], len(dynamics.losses)))
+
+    def training(step: int) -> float:
+        return median(known(dynamics.losses[max(0, step - width) : step]))
+
+    then, now = training(best_step), training(seen[-1][0])
+    if not (last > (1 + _RISE) * best and now < (1 - _RISE) * then and last > now):
+        return None
+    return Finding(
+        symptom="overfit",
+        severity=Severity.WARNING,
+        sentence=f"Since step {best_step} the validation loss rose by {percent(last / best - 1)}, "
+        f"to {digits3(last)}; the training loss fell.",
+        value=last / best - 1,
+        threshold=_RISE,
+        bound=None,
+        advice=f"stop at step {best_step}, or raise weight_decay and dropout, or augment the data",
+        check=health.command,
+    )

@@ -1,0 +1,86 @@
+"""D12: the weights start far too large or far too small.
+
+Signal: rms of each weight at the start times the root of its inputs (1.4 by He, 1 by Glorot, 0.58 by torch); and the
+    activations in the first sample.
+Threshold: the median over the layers above 4, with activations that grow 10 times or more through the layers or units
+    that saturate; or below 0.05, with activations that shrink to a tenth.
+Why: signals grow or shrink by this factor in each layer, forwards and backwards.
+Example: `nn.init.normal_(layer.weight, std=1.0)` in a layer of 512 inputs.
+Wrong when: a normalization follows each layer and takes the scale out again.
+Source: Glorot and Bengio 2010; He et al. 2015; SageMaker Debugger (PoorWeightInitialization: ratio 10).
+"""
+
+import math
+
+from hasten.base.records.dynamics import Dynamics, ParameterTrack
+from hasten.base.records.finding import Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import digits3
+from hasten.diagnosis.dynamics.judging import abstain, median, weights
+from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
+from hasten.diagnosis.rule import Outcome
+
+_LARGE, _SMALL, _GROWS = 4.0, 0.05, 10.0
+
+
+def find(health: Health) -> Outcome:
+    """Fire where the typical weight is far from the scale that passes signals on, and activations show it."""
+    dynamics = health.dynamics
+    missing = abstain("poor_init", health, samples=1)
+    if missing is not None or dynamics is None:
+        return missing
+    layers = weights(dynamics)
+    gain = median([_gain(one) for one in layers])
+    growth, saturated = _growth(dynamics), _saturated(dynamics)
+    large = gain > _LARGE and (growth >= _GROWS or saturated > 0.5)
+    small = gain < _SMALL and growth <= 1 / _GROWS
+    if len(layers) < 2 or not (large or small):
+        return None
+    return Finding(
+        symptom="poor_init",
+        severity=Severity.CRITICAL,
+        sentence=f"The weights start {'too large' if large else 'too small'}: rms times root of inputs is "
+        f"{digits3(gain)}; 1 passes signals on.",
+        value=gain,
+        threshold=_LARGE if large else _SMALL,
+        bound=None,
+        where=layers[0].name,
+        advice="torch.nn.init.kaiming_normal_(layer.weight) for ReLU, xavier_normal_ for tanh and attention",
+        check=health.command,
+        explains=(
+            *CONSEQUENCES,
+            "initial_loss_off",
+            "nonfinite",
+            "overflow_risk",
+            "update_too_large",
+            "update_too_small",
+            "dead_units",
+            "saturated",
+            "vanishing_gradient",
+            "layer_imbalance",
+            "adam_eps_bound",
+            "slow_convergence",
+            "output_ignores_input",
+            "direction_zigzag",
+            "loss_oscillates",
+            "noise_dominated",
+            "clip_dominated",
+            "logits_too_large",
+            "attention_collapsed",
+        ),
+    )
+
+
+def _gain(one: ParameterTrack) -> float:
+    return one.start * math.sqrt(math.prod(one.shape[1:]))
+
+
+def _growth(dynamics: Dynamics) -> float:
+    """Return the size of what the last layer gets over what the first one gets, in the first sample."""
+    sizes = [one.rms[0] for one in dynamics.activations if one.kind == "input" and one.rms and one.rms[0] is not None]
+    return sizes[-1] / sizes[0] if len(sizes) > 1 and sizes[0] > 0 else 1.0
+
+
+def _saturated(dynamics: Dynamics) -> float:
+    """Return the largest share of saturated units in the first sample."""
+    return max((one.saturated[0] or 0.0 for one in dynamics.activations if one.saturated and one.hidden), default=0.0)

@@ -1,0 +1,63 @@
+"""D8: the updates are so large that they destroy what was learned.
+
+Signal: rms of the update over that of the weight, median over the layers, in at least three samples; and the losses.
+Threshold: above 0.03 while the loss is no longer finite, rises by half of what it had fallen, or most units of a layer
+    die; above 0.1 while the loss stays at chance. Large updates under which the loss falls are healthy (Muon: 0.3).
+Why: healthy training moves weights by about 1e-3 of their size in each step.
+Example: `SGD(model.parameters(), lr=10)`.
+Wrong when: the loss rises for another reason, as harder data do, and the optimizer makes large updates by design.
+Source: Karpathy's recipe (1e-3); torchmortem (1e-1).
+"""
+
+from hasten.base.records.finding import Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import digits3
+from hasten.diagnosis.dynamics.judging import abstain, across, harmed, known, ratios, weights
+from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
+from hasten.diagnosis.rule import Outcome
+
+_LARGE, _DESTROYS = 0.1, 0.03
+_PERSISTENT = 3  # samples with such updates
+
+
+def find(health: Health) -> Outcome:
+    """Fire where updates are as large as the weights and the loss shows that this harms."""
+    dynamics = health.dynamics
+    missing = abstain("update_too_large", health, samples=2)
+    if missing is not None or dynamics is None:
+        return missing
+    sizes = sorted(across([ratios(one) for one in weights(dynamics)]))
+    harm, destroyed = harmed(dynamics)
+    if not sizes or not harm or (dynamics.nonfinite and dynamics.nonfinite.inputs_finite is False):
+        return None
+    value = sizes[-min(_PERSISTENT, len(sizes))]
+    if not value > (_DESTROYS if destroyed else _LARGE):
+        return None
+    rates = known(dynamics.rates)
+    return Finding(
+        symptom="update_too_large",
+        severity=Severity.CRITICAL,
+        sentence=f"Updates change the weights by {digits3(value)} of their size; {digits3(1e-3)} is usual; {harm}.",
+        value=value,
+        threshold=_DESTROYS if destroyed else _LARGE,
+        bound=None,
+        advice=f"lower the learning rate from {digits3(max(rates))} to about {max(rates) * 3e-3 / value:.0e}"
+        if rates
+        else "",
+        check=health.command,
+        explains=(
+            *CONSEQUENCES,
+            "nonfinite",
+            "loss_oscillates",
+            "dead_units",
+            "saturated",
+            "vanishing_gradient",
+            "layer_imbalance",
+            "direction_zigzag",
+            "edge_of_stability",
+            "output_ignores_input",
+            "logits_too_large",
+            "overflow_risk",
+            "noise_dominated",
+        ),
+    )

@@ -1,0 +1,190 @@
+"""Rules about the dynamics of a training fire on planted faults, and on nothing else."""
+
+import itertools
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional
+
+import hasten
+from hasten.base.records.finding import Diagnosis
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.registry import Tier
+
+
+@cache
+def data() -> tuple[Tensor, Tensor]:
+    """Return inputs and classes that depend on them."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(1000, 20, generator=generator)
+    return inputs, (inputs @ torch.randn(20, 5, generator=generator)).argmax(1)
+
+
+def network(kind: type[nn.Module] = nn.ReLU, *, depth: int = 2, width: int = 32) -> nn.Sequential:
+    sizes = [20, *[width] * depth]
+    layers = [part for one, other in itertools.pairwise(sizes) for part in (nn.Linear(one, other), kind())]
+    return nn.Sequential(*layers, nn.Linear(width, 5))
+
+
+def rescaled(model: nn.Module, factor: float) -> nn.Module:
+    with torch.no_grad():
+        for one in model.parameters():
+            if one.dim() > 1:
+                one.mul_(factor)
+    return model
+
+
+def diagnosed(
+    model: Callable[[], nn.Module] = network,
+    optimizer: Callable[..., optim.Optimizer] = optim.Adam,
+    *,
+    steps: int = 120,
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
+    samples: tuple[Tensor, Tensor] | None = None,
+    clip: float | None = None,
+    evaluate: bool = False,
+    **options: Any,
+) -> Diagnosis:
+    """Train for some steps and return what tier D says."""
+    seed_all(0)
+    inputs, targets = samples or data()
+    net = model()
+    update = optimizer(net.parameters(), **options)
+    with hasten.diagnosing() as doctor:
+        for step in range(steps):
+            rows = torch.randint(0, len(inputs), (32,))
+            update.zero_grad()
+            loss(net(inputs[rows]), targets[rows]).backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), clip)
+            update.step()
+            if evaluate and step % 20 == 19:
+                with torch.no_grad():
+                    functional.cross_entropy(net.eval()(data()[0][500:]), data()[1][500:])
+                net.train()
+    assert doctor.failed == {}
+    return doctor.diagnosis([Tier.DYNAMICS])
+
+
+def first(found: Diagnosis) -> str:
+    return found.findings[0].symptom if found.findings else "healthy"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [(optim.Adam, 3e-3), (optim.SGD, 0.1), (optim.AdamW, 1e-3), (optim.RMSprop, 1e-3)]
+)
+def test_a_healthy_training_has_no_findings(optimizer: Any, rate: float) -> None:
+    assert diagnosed(optimizer=optimizer, lr=rate, evaluate=True).findings == ()
+
+
+def test_nothing_is_judged_in_a_few_steps() -> None:
+    found = diagnosed(steps=5, lr=1e-3)
+    assert found.findings == ()
+    assert {"diverging", "not_learning", "vanishing_gradient"} <= {one.symptom for one in found.abstained}
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [(optim.Adam, 0.3), (optim.SGD, 10.0)])
+def test_a_learning_rate_far_too_high_is_the_root_cause(optimizer: Any, rate: float) -> None:
+    assert first(diagnosed(optimizer=optimizer, lr=rate)) == "update_too_large"
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [(optim.Adam, 1e-7), (optim.SGD, 1e-5)])
+def test_a_learning_rate_far_too_low_is_the_root_cause(optimizer: Any, rate: float) -> None:
+    assert first(diagnosed(optimizer=optimizer, lr=rate)) == "update_too_small"
+
+
+def test_weights_that_start_too_large_or_too_small() -> None:
+    assert first(diagnosed(lambda: rescaled(network(), 10), lr=1e-3)) == "poor_init"
+    assert first(diagnosed(lambda: rescaled(network(depth=4), 0.01), lr=1e-3)) == "poor_init"
+
+
+def test_a_deep_stack_of_sigmoids_lets_no_gradient_through() -> None:
+    found = diagnosed(lambda: network(nn.Sigmoid, depth=8), lr=1e-3)
+    assert first(found) == "vanishing_gradient"
+    assert diagnosed(lambda: network(nn.Sigmoid, depth=2), lr=1e-2).findings == ()
+
+
+def test_units_with_a_bias_far_down_are_dead() -> None:
+    def model() -> nn.Module:
+        net = network()
+        nn.init.constant_(net[0].bias, -10)  # type: ignore[arg-type]
+        return net
+
+    found = diagnosed(model, lr=1e-3).findings[0]
+    assert (found.symptom, found.where) == ("dead_units", "0.weight")
+
+
+def test_inputs_of_hundreds_saturate_tanh() -> None:
+    inputs, targets = data()
+    found = diagnosed(lambda: network(nn.Tanh), samples=(inputs * 200, targets), lr=1e-3)
+    assert first(found) == "saturated"
+
+
+def test_gradients_that_grow_with_the_depth_explode() -> None:
+    class Steep(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return 30 * inputs - 29 * inputs.detach()  # as it is, with a slope of 30
+
+    assert first(diagnosed(lambda: network(Steep, depth=4), lr=1e-4)) == "exploding_gradient"
+
+
+def test_an_epsilon_above_the_gradients() -> None:
+    assert first(diagnosed(lr=1e-3, eps=1.0)) == "adam_eps_bound"
+
+
+def test_labels_that_have_nothing_to_do_with_the_inputs() -> None:
+    labels = torch.randint(0, 5, (1000,), generator=torch.Generator().manual_seed(1))
+    assert first(diagnosed(samples=(data()[0], labels), lr=1e-3)) == "not_learning"
+
+
+def test_a_training_that_learns_its_samples_by_heart() -> None:
+    found = diagnosed(
+        lambda: network(width=128), samples=(data()[0][:40], data()[1][:40]), lr=1e-2, evaluate=True, steps=240
+    )
+    assert first(found) == "overfit"
+
+
+def test_a_loss_that_rises_is_diverging() -> None:
+    seed_all(0)
+    net = nn.Linear(20, 1)
+    update = optim.SGD(net.parameters(), lr=1e-3)
+    with hasten.diagnosing() as doctor:
+        for step in range(100):
+            update.zero_grad()
+            sign = 1 if step < 50 else -1  # uphill from then on
+            (sign * net(data()[0][:32]).square().mean()).backward()
+            if sign < 0:
+                update.param_groups[0]["lr"] = 1e-2
+            update.step()
+            functional.mse_loss(net(data()[0][:32]), torch.ones(32, 1))
+    assert "nonfinite" not in [one.symptom for one in doctor.diagnosis([Tier.DYNAMICS]).findings]
+
+
+class TestNonfinite:
+    """The sentence says where, the advice what to do."""
+
+    def test_a_batch_that_holds_nan(self) -> None:
+        inputs, targets = data()
+        broken = inputs.clone()
+        broken[::100, 3] = float("nan")
+        found = diagnosed(samples=(broken, targets), lr=1e-3).findings[0]
+        assert found.symptom == "nonfinite"
+        assert "the batch itself" in found.sentence
+        assert "isfinite" in found.advice
+
+    def test_a_logarithm_of_zero_in_the_loss(self) -> None:
+        def loss(output: Tensor, targets: Tensor) -> Tensor:
+            return -output.relu().gather(1, targets[:, None]).log().mean()
+
+        found = diagnosed(loss=loss, lr=1e-3).findings[0]
+        assert (found.symptom, found.value) == ("nonfinite", 1)
+        assert "loss function" in found.sentence
+
+    def test_a_rate_that_ends_in_nan_is_named_first(self) -> None:
+        found = diagnosed(lambda: nn.Linear(20, 5), optim.SGD, loss=lambda o, _: o.pow(2).sum(), lr=1.0)
+        assert [one.symptom for one in found.findings] == ["update_too_large"]
+        assert any("NaN" in sentence for sentence in found.findings[0].folded)
