@@ -17,6 +17,7 @@ class AttentionLayer(Record, frozen=True):
     alike: float | None = None  # least correlation of two heads' logits, each centered over the keys; None for one head
     scale: float | None = None  # times the square root of the head's size that products of queries and keys have
     head_size: int | None = None
+    uneven: float | None = None  # standard deviation of the lengths of queries over their mean: 0 if normalized
     library: bool = False  # its module is of an installed package
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -84,7 +85,8 @@ class AttentionSeen(TorchFunctionMode):
             logits = logits if mask.dtype is torch.bool else logits + mask
             hidden |= ~mask if mask.dtype is torch.bool else mask < -1e4
         scaled = factor * math.sqrt(query.shape[-1])
-        self._note("sdpa", logits.masked_fill(hidden, -math.inf), scaled, query.shape[-1])
+        logits = logits.masked_fill(hidden, -math.inf)
+        self._note("sdpa", logits, scaled, query.shape[-1], _uneven(query))
 
     def _multi_head(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         output, _ = made = function(*args, **kwargs)
@@ -92,7 +94,7 @@ class AttentionSeen(TorchFunctionMode):
         _, maps = function(*args, **options)
         if maps is not None:
             size = output.shape[-1] // maps.shape[1]
-            self._note("multi_head_attention", maps.float().log(), 1.0, size)
+            self._note("multi_head_attention", maps.float().log(), 1.0, size, None)
         return made
 
     def _follow(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
@@ -142,13 +144,21 @@ class AttentionSeen(TorchFunctionMode):
         if logits.ndim == 3:
             logits, hidden = logits.unsqueeze(1), hidden.unsqueeze(1)
         scaled = None if factor is None or size is None else factor * math.sqrt(size)
-        self._note("softmax", logits.float().masked_fill(hidden, -math.inf), scaled, size)
+        uneven = _uneven(left) if size == left.shape[-1] else None
+        self._note("softmax", logits.float().masked_fill(hidden, -math.inf), scaled, size, uneven)
 
-    def _note(self, how: str, logits: Tensor, scale: float | None, size: int | None) -> None:
+    def _note(self, how: str, logits: Tensor, scale: float | None, size: int | None, uneven: float | None) -> None:
         logits = logits if logits.ndim == 4 else logits.reshape(-1, 1, *logits.shape[-2:])
         rows = max(1, MOST // max(1, logits[0].numel()))
         name, library = self._where()
-        self.layers.append(_layer(name, how, logits[:rows].double(), scale, size, library))
+        made = _layer(name, how, logits[:rows].double(), scale, size, library)
+        self.layers.append(msgspec.structs.replace(made, uneven=uneven))
+
+
+def _uneven(queries: Tensor) -> float:
+    """Return by how much the lengths of queries differ, relative to their mean."""
+    lengths = queries.float().norm(dim=-1).flatten()
+    return float(lengths.std() / lengths.mean().clamp(min=1e-30)) if lengths.numel() > 1 else 0.0
 
 
 def _is_number(value: Any) -> bool:
