@@ -56,11 +56,14 @@ PLANTED = {
     "tiny": "optimizer step",  # whose advice names a larger batch; the batch size of a script cannot be varied
 }
 
+BATCHES = {"clipping-ema-accumulation": 3}
+"""Batches in an update, of trainings that accumulate gradients by hand."""
+
 CASES: dict[str, Case] = {
     **{f"planted:{kind}": Case("planted", (kind,), word) for kind, word in PLANTED.items()},
     **{name: Case(name) for name in ("gan", "lbfgs", "functional")},
     "everything": Case("everything", batches=4),
-    **{name: Case("by_hand", (name,)) for name in TRAININGS},
+    **{name: Case("by_hand", (name,), batches=BATCHES.get(name, 1)) for name in TRAININGS},
 }
 TRAINERS: dict[str, Case] = {
     "lightning": Case("lightning_fit"),

@@ -17,7 +17,7 @@ from hasten.base.records.trial import Verdict
 from hasten.report.findings import remedy
 from hasten.report.terminal import Screen
 from hasten.report.terminal.anatomy import bar
-from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S, REDRAW_SHARE
 from hasten.report.terminal.training import TrainingLine
 
 from sample_evidence import CHOSEN, interval, make_deep_profile, make_evidence, make_profile, make_run, make_trials
@@ -171,6 +171,23 @@ def test_on_a_terminal_the_line_is_drawn_a_few_times_a_second_and_goes_away() ->
         screen.show(Finished(reason=StopReason.STEPS, step=1000, epoch=1, elapsed_s=1.0))
         assert paper.text.rstrip().endswith("\x1b[2K"), "the line is erased"
     assert paper.text.count("\x1b[?25l") == paper.text.count("\x1b[?25h"), "the cursor comes back"
+
+
+def test_a_slow_terminal_is_drawn_on_less_often() -> None:
+    paper = Paper(terminal=True)
+    moments: list[float] = []
+
+    def draw(view: object) -> None:
+        moments.append(paper.now)
+        paper.now += 0.02
+
+    with paper.screen as screen:
+        screen.show(STARTED)
+        screen._draw = draw  # type: ignore[method-assign]
+        while paper.now < 20:
+            paper.now += 0.01
+            screen.show(progress(1, paper.now))
+    assert 0.02 * len(moments) <= REDRAW_SHARE * 20 + 0.02
 
 
 def test_the_cursor_comes_back_also_after_an_error() -> None:

@@ -11,7 +11,7 @@ from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.data.batch import Batch, target_of
 from hasten.training.final_weights import final_weights
-from hasten.training.loss import Loss, as_numbers, totals
+from hasten.training.loss import Loss, as_numbers, averages, totals
 from hasten.training.metrics import Quality
 from hasten.training.session import Session
 
@@ -22,7 +22,7 @@ def report(run: Session, done: list[Loss]) -> Progress:
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
     sums, counts = totals(done)
-    means = as_numbers([loss.average() for loss in done])
+    means = averages(done)
     parts = _parts(done)
     for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
         run.stop_state.loss_sum += total

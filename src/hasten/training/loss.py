@@ -20,27 +20,40 @@ from hasten.training.output import compared, is_of_torch
 _NO_LABEL = torch.iinfo(torch.int64).min
 
 
-@dataclass(slots=True)
 class Loss:
     """The loss of some samples.
 
     Args:
-        sum: scalar tensor, the sum of the terms.
+        sum: scalar tensor, the sum of the terms; None where only the mean was computed.
         count: what the mean divides by: the number of terms, or the sum of their weights. 0 where no term counts.
         mean: scalar tensor, where the mean was computed as such: a step on a whole batch starts from it, since
             sum / count rounds differently.
         parts: named terms of the mean, each a detached scalar, which are recorded one by one.
     """
 
-    sum: Tensor
-    count: Count
-    mean: Tensor | None = None
-    parts: Mapping[str, Tensor] | None = None
+    __slots__ = ("_sum", "count", "mean", "parts")
+
+    def __init__(
+        self,
+        sum: Tensor | None,  # noqa: A002  (what it is)
+        count: Count,
+        mean: Tensor | None = None,
+        parts: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self._sum, self.count, self.mean, self.parts = sum, count, mean, parts
 
     @classmethod
     def of_mean(cls, mean: Tensor, count: Count, parts: Mapping[str, Tensor] | None = None) -> "Loss":
         """Return the loss of a mean over `count` terms."""
-        return cls(mean * count, count, mean, parts)
+        return cls(None, count, mean, parts)
+
+    @property
+    def sum(self) -> Tensor:
+        """The sum of the terms: of a mean, computed when it is asked for, since a step on a whole batch needs none."""
+        if self._sum is not None:
+            return self._sum
+        assert self.mean is not None, "a loss has a sum or a mean"
+        return self.mean * self.count
 
     def average(self) -> Tensor:
         """Return the mean; NaN where no term counts."""
@@ -49,7 +62,7 @@ class Loss:
     def detached(self) -> "Loss":
         """Return the loss without its graph."""
         mean = None if self.mean is None else self.mean.detach()
-        return Loss(self.sum.detach(), self.count, mean, self.parts)
+        return Loss(None if self._sum is None else self._sum.detach(), self.count, mean, self.parts)
 
 
 @runtime_checkable
@@ -211,13 +224,7 @@ class NegativeLogLikelihood(ClassLoss):
 
 @dataclass(frozen=True)
 class SquaredError:
-    """Squared difference of output and target, which must have one shape; one term per number.
-
-    Args:
-        as_mean: compute the mean as such. Divided by the number of parts of a batch, it has other bits than the sum.
-    """
-
-    as_mean: bool = False
+    """Squared difference of output and target, which must have one shape; one term per number."""
 
     def __call__(self, output: Any, batch: Batch) -> Loss:
         output, target = compared(output), target_of(batch)
@@ -227,9 +234,7 @@ class SquaredError:
                 f"{tuple(target.shape)} in the data. Broadcasting would compare each output with other samples' "
                 "targets: reshape one of them."
             )
-        if self.as_mean:
-            return Loss.of_mean(F.mse_loss(output, target), target.numel())
-        return Loss(F.mse_loss(output, target, reduction="sum"), target.numel())
+        return Loss(None, target.numel(), F.mse_loss(output, target))
 
     def count(self, batch: Batch) -> int:
         """Return the number of target values."""
@@ -374,11 +379,44 @@ def joined(losses: Sequence[Loss], count: Count) -> Loss:
 
 def totals(losses: Sequence[Loss]) -> tuple[list[float], list[float]]:
     """Return the sums and the counts of several losses as numbers; waits for the device once or twice."""
-    sums = as_numbers([loss.sum for loss in losses])
+    means = _means(losses)
+    sums = as_numbers([loss.sum for loss in losses]) if means is None else _combined(torch.mul, means, losses)
     counts = [loss.count for loss in losses]
-    if any(isinstance(count, Tensor) for count in counts):
+    if not _plain(counts):
         counts = torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
     return sums, cast(list[float], counts)
+
+
+def averages(losses: Sequence[Loss]) -> list[float]:
+    """Return the means of several losses as numbers; waits for the device once."""
+    means = _means(losses)
+    return _combined(torch.div, [loss.sum for loss in losses], losses) if means is None else as_numbers(means)
+
+
+def _means(losses: Sequence[Loss]) -> list[Tensor] | None:
+    """Return the means of losses that were computed as such; None where one was not."""
+    means = [loss.mean for loss in losses if loss.mean is not None]
+    return means if len(means) == len(losses) else None
+
+
+def _combined(
+    operation: Callable[[Tensor, Any], Tensor], values: Sequence[Tensor], losses: Sequence[Loss]
+) -> list[float]:
+    """Return each value combined with the count of its loss: in one operation, so that no step pays for its own.
+
+    In half precision counts would be rounded, and counts on the device are no numbers: then one by one.
+    """
+    counts = [loss.count for loss in losses]
+    whole = {value.dtype for value in values} in ({torch.float32}, {torch.float64})
+    if not whole or not _plain(counts):
+        return as_numbers([operation(value, count) for value, count in zip(values, counts, strict=True)])
+    stacked = torch.stack(list(values))
+    return operation(stacked, stacked.new_tensor(counts)).double().tolist()
+
+
+def _plain(counts: Sequence[Count]) -> bool:
+    """Return whether counts are numbers and not tensors; asked of all at once, as one call a step is too many."""
+    return set(map(type, counts)) <= {int, float}
 
 
 def as_numbers(values: Sequence[Tensor]) -> list[float]:

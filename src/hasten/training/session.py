@@ -23,7 +23,7 @@ from hasten.data.loading.streams import Stream
 from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
 from hasten.training.lazy import initialize_lazy
-from hasten.training.loss import ClassLoss, Count, Loss, LossFunction, SquaredError
+from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.optimizers import build_optimizer, needs_closure
@@ -346,11 +346,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     train, samples = training_of(task), epoch_samples(recipe)
     fetch = None if isinstance(train, Stream) else recipe.input.loader(train.dataset, recipe.input.batch_size)
     sampling = recipe.input.sampling(samples) if recipe.input.sampling and samples is not None else None
-    loss = (
-        _without_ignored(_in_parts(forward.loss, recipe), recipe)
-        if sampling is None
-        else sampling.weighed(forward.loss)
-    )
+    loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
     contexts = Contexts(forward.contexts)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -385,6 +381,21 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     )
 
 
+def with_batch_size(run: Session, size: int) -> Session:
+    """Return a session over the same model and optimizer that reads batches of another size, from the first sample on.
+
+    Raises:
+        ValueError: if the training data come as batches.
+    """
+    recipe = run.recipe.with_input(batch_size=size)
+    train, samples = training_of(recipe.task), epoch_samples(recipe)
+    if isinstance(train, Stream):
+        raise ValueError(f"the batches of {recipe.task.name!r} have the size that they come in: {train.reason}")
+    fetch = recipe.input.loader(train.dataset, size)
+    source = _source(recipe, train, fetch, samples, seed=run.seed)
+    return replace(run, recipe=recipe, source=source, train_fetch=fetch, samples=samples, position=Position())
+
+
 def _calls_around(model: nn.Module, wrappers: Sequence[Wrapper]) -> Sequence[Callable[[], Callable[[], None]]]:
     """Return what puts the wrappers around the calls that a step of the task's own makes of the model."""
     return [prepared(part, wrappers) for part in called_parts(model)]
@@ -411,12 +422,6 @@ def _objects(task: Task, model: nn.Module, optimizer: optim.Optimizer) -> Object
 def changes_batches(ours: Input) -> bool:
     """Return whether training batches are changed after they are fetched."""
     return bool(ours.augment or ours.batch_transforms or ours.curriculum)
-
-
-def _in_parts(loss: LossFunction, recipe: Recipe) -> LossFunction:
-    """Return the loss, which has the bits of a loop that divides the mean of each part where batches are split."""
-    split = recipe.backward.micro_batch is not None
-    return replace(loss, as_mean=True) if split and isinstance(loss, SquaredError) else loss
 
 
 def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from hasten.base.units import percent
 
 REDRAW_EVERY_S = 0.4
-"""Drawing takes about a millisecond: at this rate it costs far less than 1 % of the time."""
+REDRAW_SHARE = 0.005
+"""Share of the time that drawing may take: a drawing of 5 ms is made once a second."""
 PLAIN_EVERY_S = 5.0
 """Where lines cannot be drawn over, each one stays, so there are few."""
 

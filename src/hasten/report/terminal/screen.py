@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.finding import Diagnosis
@@ -19,12 +20,13 @@ from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
+from hasten.report.terminal.batch import batch_view
 from hasten.report.terminal.findings import diagnosis_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
-from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S
+from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S, REDRAW_SHARE
 from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
@@ -59,6 +61,7 @@ class Screen:
         self._live: Live | None = None
         self._line: TrainingLine | None = None
         self._drawn_at = -float("inf")
+        self._redraw_every_s = REDRAW_EVERY_S
         self._open_section = ""
         self._views: dict[type, Callable[[Any], None]] = {
             Machine: lambda record: self.print(machine_view(record)),
@@ -69,6 +72,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            BatchChoice: lambda record: self.print(batch_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
@@ -141,11 +145,12 @@ class Screen:
         self._line.see(event)
         terminal = self.console.is_terminal
         now = self._clock()
-        if now - self._drawn_at < (REDRAW_EVERY_S if terminal else PLAIN_EVERY_S):
+        if now - self._drawn_at < (self._redraw_every_s if terminal else PLAIN_EVERY_S):
             return
         self._drawn_at = now
         if terminal:
             self._draw(indented(self._line.view()))
+            self._redraw_every_s = max(REDRAW_EVERY_S, (self._clock() - now) / REDRAW_SHARE)
         else:
             self.print(indented(Text(self._line.plain())))
 
