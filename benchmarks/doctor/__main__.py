@@ -6,6 +6,7 @@ python -m benchmarks.doctor score --room DIR
 """
 
 import argparse
+import zlib
 from pathlib import Path
 
 import torch
@@ -19,7 +20,8 @@ from benchmarks.recording import record
 
 
 def run_cases(cases: list[Case], room: Path, again: bool) -> None:
-    """Run the cases that are not kept, or all of them, and say how each ended."""
+    """Run the cases that are not kept, or all of them, and say how each ended; those that do not count come last."""
+    cases = sorted(cases, key=lambda case: (not _counts(case, room), zlib.crc32(case.name.encode())))
     for number, case in enumerate(cases, 1):
         if again or kept(case, room) is None:
             made = run(case, room)
@@ -36,6 +38,14 @@ def pair_cases(cases: list[Case], room: Path) -> None:
             print(f"{case.name}  p = {found.p:.3f}  {'hurts' if found.hurts else 'harmless'}", flush=True)
 
 
+def _counts(case: Case, room: Path) -> bool | None:
+    """Return whether a case counts: it is healthy, wrong by itself, or known to hurt; None where that is not known."""
+    if case.healthy or FAULTS[case.kind].structural:
+        return True
+    paired = kept_hurt(case, room)
+    return None if paired is None else paired.hurts
+
+
 def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
     """Return what today's rules say of the kept runs, and how many cases have none."""
     found = {case: kept(case, room) for case in cases}
@@ -45,14 +55,10 @@ def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
 
 
 def _judgment(one: Run, room: Path) -> Judgment:
-    case = one.case
-    if case.healthy or FAULTS[case.kind].structural:
-        hurts = not case.healthy
-    else:
-        paired = kept_hurt(case, room)
-        hurts = None if paired is None else paired.hurts
     health = health_of(one)
-    return Judgment(case, judge(health), hurts, () if health is None else tuple(health.failed.values()))
+    return Judgment(
+        one.case, judge(health), _counts(one.case, room), () if health is None else tuple(health.failed.values())
+    )
 
 
 def score(room: Path, cases: list[Case]) -> None:
