@@ -60,7 +60,7 @@ class Waiting:
             unused[0].evaluation = given, output
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """An evaluation: what it reads, and its samples."""
 
@@ -69,6 +69,10 @@ class Group:
     dataset: bool
     agreement: SeenAgreement = field(default_factory=SeenAgreement)
     calls: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # samples, and those trained on before
+
+    def reads(self, owner: object) -> bool:
+        """Return whether this is the evaluation of a data set."""
+        return self.owner is not None and self.owner() is owner
 
     def lives(self) -> bool:
         """Return whether what it reads is still there: a batch made for one call is not."""

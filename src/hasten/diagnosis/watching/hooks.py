@@ -297,7 +297,8 @@ class TrainingWatch:
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
         if self._updates == 1 and self._looks():  # a subclass calls the step of its parent, and torch hooks both
-            self._step_may_begin()  # a loop whose model is no module
+            if self._first is None or optimizer is self._first:  # another one updates in the same step
+                self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
             self._tell("update_begins", optimizer)
 
