@@ -6,6 +6,7 @@ python -m benchmarks.doctor score --room DIR
 """
 
 import argparse
+import zlib
 from pathlib import Path
 
 import torch
@@ -19,7 +20,8 @@ from benchmarks.recording import record
 
 
 def run_cases(cases: list[Case], room: Path, again: bool) -> None:
-    """Run the cases that are not kept, or all of them, and say how each ended."""
+    """Run the cases that are not kept, or all of them, and say how each ended; those that do not count come last."""
+    cases = sorted(cases, key=lambda case: (not _counts(case, room), zlib.crc32(case.name.encode())))
     for number, case in enumerate(cases, 1):
         if again or kept(case, room) is None:
             made = run(case, room)
@@ -36,6 +38,14 @@ def pair_cases(cases: list[Case], room: Path) -> None:
             print(f"{case.name}  p = {found.p:.3f}  {'hurts' if found.hurts else 'harmless'}", flush=True)
 
 
+def _counts(case: Case, room: Path) -> bool | None:
+    """Return whether a case counts: it is healthy, wrong by itself, or known to hurt; None where that is not known."""
+    if case.healthy or FAULTS[case.kind].structural:
+        return True
+    paired = kept_hurt(case, room)
+    return None if paired is None else paired.hurts
+
+
 def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
     """Return what today's rules say of the kept runs, and how many cases have none."""
     found = {case: kept(case, room) for case in cases}
@@ -45,13 +55,10 @@ def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
 
 
 def _judgment(one: Run, room: Path) -> Judgment:
-    case = one.case
-    if case.healthy or FAULTS[case.kind].structural:
-        hurts = None if case.healthy else True
-    else:
-        paired = kept_hurt(case, room)
-        hurts = None if paired is None else paired.hurts
-    return Judgment(case, judge(health_of(one)), hurts)
+    health = health_of(one)
+    return Judgment(
+        one.case, judge(health), _counts(one.case, room), () if health is None else tuple(health.failed.values())
+    )
 
 
 def score(room: Path, cases: list[Case]) -> None:
@@ -85,7 +92,9 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "hurts", "score"))
     parser.add_argument("--room", type=Path, required=True, help="folder that keeps the runs")
     parser.add_argument("--part", default="1/1", help="number of the part, and of how many")
-    parser.add_argument("--only", default="", help="kinds of faults, `healthy`, and programs, separated by commas")
+    parser.add_argument(
+        "--only", default="", help="kinds of faults, `healthy`, `faulty`, and programs, separated by commas"
+    )
     parser.add_argument("--again", action="store_true", help="run what is already kept again")
     given = parser.parse_args()
     torch.set_num_threads(1)

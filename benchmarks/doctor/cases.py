@@ -88,17 +88,18 @@ def healthy() -> Iterator[Case]:
 
 
 def chosen(only: Collection[str] = (), part: tuple[int, int] = (1, 1)) -> list[Case]:
-    """Return a part of the cases.
+    """Return a part of the cases: the healthy first, then the faulty mixed, so that any beginning is a fair sample.
 
     Args:
-        only: kinds and programs; a case must be of one of the kinds, if there are any, and of one of the programs.
+        only: kinds, `healthy`, `faulty`, and programs; a case must be of one of the kinds, if there are any, and of one
+            of the programs.
         part: (number from 1, of how many).
     """
-    kinds = {name for name in only if name in FAULTS or name == HEALTHY}
-    programs = set(only) - kinds
+    kinds = {name for name in only if name in FAULTS or name == HEALTHY} | (set(FAULTS) if "faulty" in only else set())
+    programs = set(only) - kinds - {"faulty"}
     cases = [
         one
-        for one in (*healthy(), *faulty())
+        for one in (*healthy(), *sorted(faulty(), key=lambda case: zlib.crc32(case.name.encode())))
         if (not kinds or one.kind in kinds) and (not programs or one.program in programs)
     ]
     number, parts = part

@@ -7,6 +7,7 @@ import runpy
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -56,9 +57,15 @@ def source_of(name: str) -> str:
     return HOSTS[name].source if name in HOSTS else (HERE / "healthy" / f"{name}.py").read_text()
 
 
-def trained(program: Path, seed: int) -> float:
-    """Run a program as a module and return its quality: higher is better, minus infinity where it is not finite."""
+def run_program(program: Path, seed: int) -> dict[str, Any]:
+    """Run a program as a module and return its names, with its quality under `QUALITY`."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quality = float(runpy.run_path(str(program), run_name=program.stem)["main"](seed))
+        names = runpy.run_path(str(program), run_name=program.stem)
+        return names | {"QUALITY": float(names["main"](seed))}
+
+
+def trained(program: Path, seed: int) -> float:
+    """Run a program and return its quality: higher is better, minus infinity where it is not finite."""
+    quality: float = run_program(program, seed)["QUALITY"]
     return quality if math.isfinite(quality) else -math.inf

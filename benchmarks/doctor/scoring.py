@@ -22,12 +22,15 @@ class Judgment:
     Args:
         case: that was run.
         named: symptoms of the findings, in the order in which they are told.
-        hurts: whether the fault makes the program worse or is wrong by itself; None where that is not known.
+        counts: whether it is healthy, wrong by itself, or worse than it would be without its fault; None where that is
+            not known.
+        failed: why collectors of the doctor failed.
     """
 
     case: Case
     named: tuple[str, ...]
-    hurts: bool | None
+    counts: bool | None
+    failed: tuple[str, ...] = ()
 
     @property
     def _fault(self) -> Fault:
@@ -95,15 +98,15 @@ def shares(judgments: Sequence[Judgment]) -> dict[str, Any]:
 
 def summary(judgments: Sequence[Judgment]) -> dict[str, Any]:
     """Return the score of all runs; faults that are not known to hurt are counted apart."""
-    counted = [one for one in judgments if one.case.healthy or one.hurts]
+    counted = [one for one in judgments if one.counts]
     by_kind = _grouped((one for one in counted if not one.case.healthy), lambda one: one.case.kind)
     by_host = _grouped((one for one in counted if one.case.program in HOSTS), lambda one: one.case.program)
     return {
         "kinds": len(by_kind),
         "faulty_runs": sum(not one.case.healthy for one in counted),
         "healthy_runs": sum(one.case.healthy for one in counted),
-        "harmless_runs": sum(one.hurts is False for one in judgments),
-        "not_known_to_hurt": sum(one.hurts is None for one in judgments),
+        "harmless_runs": sum(one.counts is False for one in judgments),
+        "not_known_to_hurt": sum(one.counts is None for one in judgments),
         "all": shares(counted),
         "seen": shares([one for one in counted if one.case.seen]),
         "held_out": shares([one for one in counted if not one.case.seen]),
@@ -116,6 +119,7 @@ def summary(judgments: Sequence[Judgment]) -> dict[str, Any]:
         },
         "wrong": Counter(symptom for one in counted for symptom in one.wrong).most_common(),
         "alarms": {one.case.name: list(one.named) for one in counted if one.case.healthy and one.named},
+        "collectors_failed": {one.case.name: list(one.failed) for one in judgments if one.failed},
         "wrong_beside": {one.case.name: list(one.wrong) for one in counted if not one.case.healthy and one.wrong},
     }
 
@@ -128,7 +132,7 @@ def _doses(judgments: Sequence[Judgment]) -> dict[str, dict[str, Any]]:
         mild_first = sorted(some, key=lambda one: FAULTS[kind].doses.index(one.case.dose))
         told.setdefault(kind, {})[host] = {
             "mildest_found": next((one.case.dose for one in mild_first if one.found), None),
-            "mildest_that_hurts": next((one.case.dose for one in mild_first if one.hurts), None),
+            "mildest_that_hurts": next((one.case.dose for one in mild_first if one.counts), None),
         }
     return told
 

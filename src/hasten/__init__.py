@@ -1,15 +1,28 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `eject`); the nouns that
-they take are `Task` and what it is made of. `watch` and its kin profile loops and trainers that hasten did not write.
-Everything is loaded when it is first used, so that `import hasten` costs nothing.
+The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`, `eject`);
+the nouns that they take are `Task` and what it is made of. `watch` and its kin profile loops and trainers that hasten
+did not write. Everything is loaded when it is first used, so that `import hasten` costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hasten.api import check, diagnose, eject, eject_diff, find_lr, load_plan, profile, run, save_plan, train, tune
+    from hasten.api import (
+        check,
+        diagnose,
+        eject,
+        eject_diff,
+        find_batch_size,
+        find_lr,
+        load_plan,
+        profile,
+        run,
+        save_plan,
+        train,
+        tune,
+    )
     from hasten.base.records.plan import Choice, Plan
     from hasten.loops.apply import apply
     from hasten.loops.apply_lightning import lightning_apply
@@ -36,6 +49,7 @@ _HOMES = {
     "diagnose": "hasten.api",
     "eject": "hasten.api",
     "eject_diff": "hasten.api",
+    "find_batch_size": "hasten.api",
     "find_lr": "hasten.api",
     "load_plan": "hasten.api",
     "save_plan": "hasten.api",
@@ -72,6 +86,7 @@ __all__ = [
     "diagnosing",
     "eject",
     "eject_diff",
+    "find_batch_size",
     "find_lr",
     "lightning_apply",
     "lightning_watch",

@@ -65,8 +65,8 @@ def test_half_of_the_programs_of_each_family_is_held_out() -> None:
 SHUFFLED = Case("targets_shuffled", "mlp_digits")
 
 
-def judgment(*named: str, case: Case = SHUFFLED, hurts: bool | None = True) -> Judgment:
-    return Judgment(case, named, hurts)
+def judgment(*named: str, case: Case = SHUFFLED, counts: bool | None = True) -> Judgment:
+    return Judgment(case, named, counts)
 
 
 def test_a_consequence_is_neither_right_nor_wrong() -> None:
@@ -86,7 +86,7 @@ def test_everything_named_in_a_healthy_run_is_a_false_alarm() -> None:
 
 
 def test_a_fault_that_does_not_hurt_is_not_counted() -> None:
-    told = summary([judgment(hurts=True), judgment(hurts=False), judgment(hurts=None)])
+    told = summary([judgment(counts=True), judgment(counts=False), judgment(counts=None)])
     assert (told["faulty_runs"], told["harmless_runs"], told["not_known_to_hurt"]) == (1, 1, 1)
 
 

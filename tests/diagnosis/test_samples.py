@@ -119,13 +119,14 @@ def leaking(share: float) -> Loop:
 
 
 def color(swapped: bool) -> Loop:
-    def pictures(count: int) -> Tensor:
-        means = torch.tensor([0.55, 0.45, 0.35]).view(1, 3, 1, 1)
-        return means + 0.1 * torch.randn(count, 3, 1, 1) + 0.1 * torch.randn(count, 3, 4, 4)
+    def pictures(labels: Tensor) -> Tensor:
+        means = torch.tensor([0.55, 0.45, 0.35]).view(1, 3, 1, 1) + 0.1 * torch.randn(len(labels), 3, 1, 1)
+        corners = F.one_hot(labels, 4).float().view(-1, 1, 2, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+        return means + 0.2 * (corners - 0.25) + 0.1 * torch.randn(len(labels), 3, 4, 4)
 
-    valid = pictures(96)
+    valid = pictures(samples(96, 1)[1])
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, CLASSES))
-    return Loop(x=pictures(320), valid_x=valid.flip(1) if swapped else valid, model=model)
+    return Loop(x=pictures(samples(320)[1]), valid_x=valid.flip(1) if swapped else valid, model=model)
 
 
 def standardized(apart: bool) -> Loop:
@@ -141,7 +142,23 @@ def not_a_number() -> Loop:
     return Loop(x=x)
 
 
+def rare_class() -> Loop:
+    x, y = samples(1600)
+    kept = (y == 0) | (torch.arange(1600) % 40 == 0)
+    return Loop(x=x[kept] / 4, y=y[kept], valid_x=samples(96, 1)[0] / 4)
+
+
+def shuffled(share: float) -> Loop:
+    x, y = samples(320)
+    moved = torch.arange(320)[torch.rand(320) < share]
+    y[moved] = y[moved[torch.randperm(len(moved))]]
+    return Loop(x=x, y=y)
+
+
 FAULTS: dict[str, tuple[str, Callable[[], Loop]]] = {
+    "pairs shuffled": ("targets_shuffled", lambda: shuffled(1.0)),
+    "most pairs shuffled": ("targets_shuffled", lambda: shuffled(0.8)),
+    "a rare class": ("class_imbalance", rare_class),
     "sorted by label": ("ordered_data", sorted_by_label),
     "the same batch": ("repeated_batches", lambda: Loop(loader=Repeating, epochs=2)),
     "each sample ten times": ("repeated_batches", few_samples),
@@ -212,7 +229,7 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
     "color pictures": lambda: color(swapped=False),
     "scaled by the training": lambda: standardized(apart=False),
     "small validation": lambda: Loop(valid_x=samples(32, 1)[0], valid_y=samples(32, 1)[1]),
-    "data in [0, 1]": lambda: Loop(x=torch.rand(320, 8), valid_x=torch.rand(96, 8)),
+    "data in [0, 1]": lambda: Loop(x=samples(320)[0].sigmoid(), valid_x=samples(96, 1)[0].sigmoid()),
 }
 
 

@@ -139,3 +139,17 @@ def test_the_events_of_scaler_and_schedule_are_told_once() -> None:
         "inside", "scaled", "unscaled", "attempt", "update", "SequentialLR", "ReduceLROnPlateau"
     ]  # fmt: skip
     assert watch.complete
+
+
+def test_a_second_optimizer_updates_in_the_step_of_the_first() -> None:
+    noting = Noting()
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    optimizers = [optim.SGD(one.parameters(), 0.1) for one in model]
+    with TrainingWatch([noting]) as watch:
+        for _ in range(2):
+            model(torch.ones(1, 2)).sum().backward()
+            for one in optimizers:
+                one.step()
+    step = ["forward", "backward", "update", "update"]
+    assert [event for event in noting.events if event[:4] != "zero"] == ["step 1", *step, "step 2", *step]
+    assert watch.steps == 2

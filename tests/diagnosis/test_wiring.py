@@ -2,18 +2,21 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import hasten
 from hasten.base.records.finding import Diagnosis
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.registry import Tier
+from hasten.diagnosis.wiring.loading import LoadingCollector
 
 ROWS, BATCH = 48, 8
 FAULTS: list[tuple[str, Callable[[], None]]] = []
@@ -615,6 +618,206 @@ def pseudo_labels_of_the_same_batch() -> None:
         optimizer.zero_grad()
         F.cross_entropy(model(inputs + 0.1), labels).backward()
         optimizer.step()
+
+
+# --- outputs and losses -------------------------------------------------------------------------------------------
+
+
+class Strange(nn.Module):
+    """Does one thing wrong in forward."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.first, self.head, self.fault = nn.Linear(4, 8), nn.Linear(8, 3), fault
+        self.average = torch.zeros(1)
+        if fault == "registered":
+            del self.average
+            self.register_buffer("average", torch.zeros(1))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self.first(inputs).relu()
+        if self.fault == "dropout":
+            hidden = F.dropout(hidden, 0.3)
+        if self.fault == "switched dropout":
+            hidden = F.dropout(hidden, 0.3, training=self.training)
+        if self.fault == "noise":
+            hidden = hidden + torch.randn_like(hidden)
+        if self.fault == "ignores":
+            hidden = torch.ones_like(hidden)
+        if self.fault == "centered":
+            hidden = hidden - hidden.mean(0, keepdim=True)
+        if self.fault in ("average", "registered"):
+            if self.training:
+                self.average = 0.9 * self.average + 0.1 * hidden.detach().mean()
+            hidden = hidden - self.average
+        return self.head(hidden).softmax(0) if self.fault == "softmax" else self.head(hidden)
+
+
+def strange(symptom: str, fault: str) -> None:
+    def strange_model() -> None:
+        model = Strange(fault)
+        epochs(model, optim.Adam(model.parameters()))
+
+    strange_model.__name__ = fault.replace(" ", "_")
+    names(symptom)(strange_model) if symptom else healthy(strange_model)
+
+
+strange("evaluation_not_deterministic", "dropout")
+strange("output_ignores_input", "ignores")
+strange("samples_mixed", "centered")
+strange("samples_mixed", "softmax")
+strange("reloaded_differs", "average")
+strange("", "switched dropout")
+strange("", "noise")
+strange("", "registered")
+
+
+class Recurrent(nn.Module):
+    def __init__(self, batch_first: bool) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.GRU(4, 8, batch_first=batch_first), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        output, _ = self.rnn(inputs)
+        return self.head(output[:, -1] if self.rnn.batch_first else output[-1])
+
+
+def recurrent(model: nn.Module, turn: bool) -> None:
+    optimizer = optim.Adam(model.parameters())
+    inputs = torch.randn(ROWS, 5, 4)
+    for rows, targets in DataLoader(TensorDataset(inputs, inputs[:, -1, :3].argmax(1)), BATCH):
+        output = model(rows.transpose(0, 1) if turn else rows)
+        optimizer.zero_grad()
+        F.cross_entropy(output, targets).backward()
+        optimizer.step()
+
+
+class EveryStep(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(4, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.rnn(inputs)[0][:, -1])
+
+
+@names("samples_mixed")
+def batch_taken_for_time() -> None:
+    recurrent(EveryStep(), turn=False)
+
+
+@healthy
+def time_first() -> None:
+    recurrent(Recurrent(batch_first=False), turn=True)
+
+
+@healthy
+def batch_first() -> None:
+    recurrent(Recurrent(batch_first=True), turn=False)
+
+
+@names("loss_ignores_target")
+def classes_of_the_model_itself() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, _ in loader():
+        output = model(inputs)
+        optimizer.zero_grad()
+        F.cross_entropy(output, output.argmax(1)).backward()
+        optimizer.step()
+
+
+@names("loss_ignores_target")
+def outputs_as_targets() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, _ in loader():
+        output = model(inputs)
+        optimizer.zero_grad()
+        F.mse_loss(output, output.detach()).backward()
+        optimizer.step()
+
+
+@names("loss_ignores_target")
+def mean_of_the_outputs() -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 1e-3)
+    for inputs, _ in loader():
+        optimizer.zero_grad()
+        model(inputs).mean().backward()
+        optimizer.step()
+
+
+@healthy
+def likelihood_of_each_sample() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+    optimizer = optim.SGD(model.parameters(), 1e-3)
+    for inputs, _ in loader():
+        optimizer.zero_grad()
+        (-model(inputs).mean()).backward()
+        optimizer.step()
+
+
+@names("initial_loss_off")
+def last_layer_too_large() -> None:
+    model = net()
+    with torch.no_grad():
+        model[3].weight.mul_(50)
+    epochs(model, optim.SGD(model.parameters(), 1e-3))
+
+
+@healthy
+def head_of_zeros() -> None:
+    model = net()
+    nn.init.zeros_(model[3].weight)
+    nn.init.zeros_(model[3].bias)
+    epochs(model, optim.Adam(model.parameters()))
+
+
+def half_precision(around: str) -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters())
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=around == "both"):
+            output = model(inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = F.cross_entropy(output.float(), targets)
+        loss.backward()
+        optimizer.step()
+
+
+@names("autocast_without_effect")
+def autocast_around_the_loss() -> None:
+    half_precision("loss")
+
+
+@healthy
+def autocast_around_both() -> None:
+    half_precision("both")
+
+
+class Noisy(Dataset[Any]):
+    def __init__(self, own: bool) -> None:
+        self.inputs = torch.randn(16, 4)
+        self.generator = np.random.default_rng(0) if own else None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, index: int) -> Any:
+        noise = np.random.normal() if self.generator is None else self.generator.normal()
+        return self.inputs[index] + noise, 0
+
+
+def test_a_generator_that_every_worker_copies_is_named() -> None:
+    def looked_at(data: Noisy, workers: int) -> list[str]:
+        collector = LoadingCollector()
+        collector.fetched(None, SimpleNamespace(_dataset=data, _num_workers=workers, _worker_init_fn=None))
+        return collector.copied
+
+    assert looked_at(Noisy(own=True), 2) == ["Noisy.generator"]
+    assert looked_at(Noisy(own=True), 0) == looked_at(Noisy(own=False), 2) == []
 
 
 # --- hard negatives -----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ DATA_FAULTS = (
         "nll_of_logits",
         where(CLASSES, replace(r"loss = .*\(output, y\)", "loss = F.nll_loss(output, y)")),
         root=("log_of_probabilities", "wrong_loss_family"),
-        true=(*WILD, "weight_growth", *STUCK, "direction_consistent"),
+        true=("overfit", *WILD, "weight_growth", *STUCK, "direction_consistent"),
         structural=True,
     ),
     Fault(

@@ -13,16 +13,20 @@ from benchmarks.doctor.faults.edits import (
     replace,
     scaled,
     where,
+    without,
 )
 from benchmarks.doctor.faults.fault import Fault
 from benchmarks.doctor.faults.wiring import STUCK, WILD
 
 MATRICES = "for parameter in model.parameters():\n    if parameter.dim() > 1:\n        "
 
+SETS_RATE = "OneCycleLR|LambdaLR"
+"""Schedules that set the learning rate at each step whatever it was."""
+
 DYNAMICS = (
     Fault(
         "learning_rate_large",
-        scaled(r"\blr=([\d.e-]+)"),
+        first_of(scaled(r"max_lr=([\d.e-]+)"), scaled(r"\blr=([\d.e-]+)")),
         root=("update_too_large", "diverging"),
         right=(
             "loss_oscillates",
@@ -45,7 +49,7 @@ DYNAMICS = (
     ),
     Fault(
         "learning_rate_small",
-        scaled(r"\blr=([\d.e-]+)"),
+        first_of(scaled(r"max_lr=([\d.e-]+)"), scaled(r"\blr=([\d.e-]+)")),
         root=("update_too_small", "slow_convergence", "not_learning"),
         right=("direction_consistent",),
         true=("plateau", "schedule_mismatch"),
@@ -53,9 +57,12 @@ DYNAMICS = (
     ),
     Fault(
         "learning_rate_grows",
-        all_of(
-            after(MADE, "growing = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DOSE)"),
-            after(UPDATE, "growing.step()"),
+        without(
+            SETS_RATE,
+            all_of(
+                after(MADE, "growing = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DOSE)"),
+                after(UPDATE, "growing.step()"),
+            ),
         ),
         root=("update_too_large", "diverging", "schedule_wrong"),
         right=("loss_oscillates", "exploding_gradient", "nonfinite", "loss_spikes", "schedule_mismatch"),
@@ -64,9 +71,12 @@ DYNAMICS = (
     ),
     Fault(
         "schedule_ends_early",
-        all_of(
-            after(MADE, "ending = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DOSE)"),
-            after(UPDATE, "ending.step()"),
+        without(
+            SETS_RATE,
+            all_of(
+                after(MADE, "ending = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DOSE)"),
+                after(UPDATE, "ending.step()"),
+            ),
         ),
         root=("schedule_mismatch", "schedule_wrong"),
         right=("update_too_small",),
@@ -246,10 +256,13 @@ DYNAMICS = (
     ),
     Fault(
         "head_learns_much_faster",
-        replace(
-            r"(optim\.\w+)\(model\.parameters\(\), lr=([\d.e-]+)",
-            r"\1([{'params': model.head.parameters(), 'lr': \2 * DOSE}, "
-            r"{'params': [p for n, p in model.named_parameters() if 'head' not in n]}], lr=\2",
+        without(
+            SETS_RATE,
+            replace(
+                r"(optim\.\w+)\(model\.parameters\(\), lr=([\d.e-]+)",
+                r"\1([{'params': model.head.parameters(), 'lr': \2 * DOSE}, "
+                r"{'params': [p for n, p in model.named_parameters() if 'head' not in n]}], lr=\2",
+            ),
         ),
         root=("layer_imbalance", "update_too_large"),
         right=("diverging", "loss_oscillates", "loss_spikes", "exploding_gradient"),

@@ -145,7 +145,7 @@ WIRING = (
     ),
     Fault(
         "learning_rate_zero",
-        replace(r"\blr=[\d.e-]+", "lr=0.0", count=1),
+        without("OneCycleLR", replace(r"\blr=[\d.e-]+", "lr=0.0", count=1)),
         root=("parameter_unchanged",),
         right=("update_too_small",),
         true=UNTRAINED,
@@ -159,7 +159,7 @@ WIRING = (
             after(UPDATE, "model.first.weight.requires_grad_(False)"),
         ),
         root=("frozen_changed",),
-        true=("parameter_unreached", "layer_imbalance", *STUCK),
+        true=("update_too_large", "overfit", "parameter_unreached", "layer_imbalance", *STUCK),
         structural=True,
     ),
     Fault(
@@ -204,8 +204,7 @@ WIRING = (
     Fault(
         "output_ignores_input",
         before(r"return self\.head\(h\)", "h = torch.zeros_like(h)"),
-        root=("output_ignores_input",),
-        right=("parameter_unreached",),
+        root=("output_ignores_input", "parameter_unreached"),
         true=(*UNTRAINED, "dead_units", "vanishing_gradient", "targets_shuffled", "layer_imbalance"),
         structural=True,
     ),
@@ -255,6 +254,7 @@ WIRING = (
         ),
         root=("loss_ignores_target",),
         true=(
+            "overfit",
             "targets_shuffled",
             "labels_unfit",
             "loss_detached",
@@ -308,6 +308,7 @@ WIRING = (
         delete(r"scheduler\.step\(\)"),
         root=("schedule_wrong",),
         right=("schedule_mismatch",),
+        true=("overfit",),
         structural=True,
     ),
     Fault(

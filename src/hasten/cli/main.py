@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from hasten.base.errors import HastenWarning
 from hasten.base.printable import printable
 from hasten.cli import (
+    batch,
     check,
     diagnose,
     eject,
@@ -107,6 +108,7 @@ _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
 _add(report.report, report.EXAMPLES, _UNDERSTAND)
 _add(tune.tune, tune.EXAMPLES, _FASTER)
 _add(lr.lr, lr.EXAMPLES, _FASTER)
+_add(batch.batch, batch.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)
 _add(train.train, train.EXAMPLES, _TRAIN)
 _add(eject.eject, eject.EXAMPLES, _LEAVE)

@@ -13,8 +13,8 @@ from hasten.base.records.fix import Fix, Outcome, Tried
 from hasten.base.records.health import Health
 from hasten.base.records.notices import Activity
 from hasten.diagnosis.remedies.catalog import BY_SYMPTOM, REMEDIES
-from hasten.diagnosis.remedies.remedy import Remedy
 from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
+from hasten.diagnosis.remedies.remedy import Remedy
 from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.measurement.statistics import few_ratios
 from hasten.pipeline.diagnosing import judged, watched_training

@@ -381,6 +381,21 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     )
 
 
+def with_batch_size(run: Session, size: int) -> Session:
+    """Return a session over the same model and optimizer that reads batches of another size, from the first sample on.
+
+    Raises:
+        ValueError: if the training data come as batches.
+    """
+    recipe = run.recipe.with_input(batch_size=size)
+    train, samples = training_of(recipe.task), epoch_samples(recipe)
+    if isinstance(train, Stream):
+        raise ValueError(f"the batches of {recipe.task.name!r} have the size that they come in: {train.reason}")
+    fetch = recipe.input.loader(train.dataset, size)
+    source = _source(recipe, train, fetch, samples, seed=run.seed)
+    return replace(run, recipe=recipe, source=source, train_fetch=fetch, samples=samples, position=Position())
+
+
 def _calls_around(model: nn.Module, wrappers: Sequence[Wrapper]) -> Sequence[Callable[[], Callable[[], None]]]:
     """Return what puts the wrappers around the calls that a step of the task's own makes of the model."""
     return [prepared(part, wrappers) for part in called_parts(model)]

@@ -36,6 +36,7 @@ class Criterion(Record, frozen=True):
     below: float = 0.0  # share of the targets below what `fed_by` can give
     above: float = 0.0  # and above it
     rows: int = 0  # of targets with several columns
+    alike: bool = False  # their columns hold the same numbers
     one_hot: float = 0.0  # share of those with a single 1 and else 0
     several: float = 0.0  # share of those with only 0 and 1 and more than a single 1
     counts: tuple[int, ...] | None = None  # how often targets that are whole numbers are 0, 1, ...; None above 100
@@ -70,6 +71,25 @@ class Order(Record, frozen=True):
     top_in_batch: float  # mean share of the most frequent label of a batch
     top: float  # share of the most frequent label of all
     expected: float  # what `top_in_batch` would be in random order
+
+
+class Learned(Record, frozen=True):
+    """How well the model predicts samples that it was not trained on before."""
+
+    samples: int
+    score: float  # share of right classes, or squared correlation of output and target
+    chance: float  # of saying the most frequent class always; 0 for numbers
+    classes: bool
+
+
+class Probe(Record, frozen=True):
+    """Whether real pairs of inputs and targets are easier to predict than permuted ones."""
+
+    pairs: int
+    score: float  # share of the variance explained, or of right tokens, on samples left out
+    permuted: float  # mean score of permuted pairs
+    p: float  # share of permutations at least as good
+    kind: str  # classes, numbers, tokens
 
 
 class Agreement(Record, frozen=True):
@@ -114,24 +134,8 @@ class Part(Record, frozen=True):
     sample_spread: float = 0.0  # their standard deviation
     labels: dict[int, int] = {}  # label -> how often
     agreement: Agreement | None = None  # in the last evaluation
-
-
-class Probe(Record, frozen=True):
-    """Whether real pairs of inputs and targets are easier to predict than permuted ones."""
-
-    pairs: int
-    score: float
-    permuted: float  # mean score of permuted pairs
-    p: float  # share of permutations at least as good
-    kind: str  # "classes" or "numbers"
-
-
-class Learned(Record, frozen=True):
-    """How well the model predicts samples before it was trained on them."""
-
-    samples: int
-    score: float  # share of right classes, or share of the variance explained
-    chance: float  # of saying the most frequent class or the mean always
+    learned: Learned | None = None  # in training: of the later half of the first pass
+    probe: Probe | None = None
 
 
 class DataFacts(Record, frozen=True):
@@ -142,7 +146,4 @@ class DataFacts(Record, frozen=True):
     order: Order | None = None
     training: Part | None = None
     evaluations: tuple[Part, ...] = ()
-    probe: Probe | None = None  # of training pairs
-    evaluation_probe: Probe | None = None
-    learned: Learned | None = None
     target_column: int | None = None  # a column of the inputs that is the target

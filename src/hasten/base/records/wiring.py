@@ -30,7 +30,6 @@ class Model(Record, frozen=True):
     """A module as the training calls it, and in which mode: its own, and that of the layers that the mode changes."""
 
     name: str  # of its class
-    training: bool = True  # mode at the end
     sensitive: int = 0  # layers that the mode changes: dropout with p > 0, batch norm with running statistics
     trained_training: int = 0  # updates after a loss from calls with the model and such layers in training mode
     trained_evaluation: int = 0  # and in evaluation mode
@@ -72,6 +71,7 @@ class Clipping(Record, frozen=True):
     scaled: int  # before the scaler's `unscale_`
     late: int  # after the update and before the next backward pass
     foreign: int  # of parameters that the next update did not touch
+    partial: int = 0  # of less than half of the tensors that the next update touched, with all calls before it
 
 
 class Schedule(Record, frozen=True):
@@ -91,27 +91,27 @@ class Schedule(Record, frozen=True):
 
 
 class Probe(Record, frozen=True):
-    """What a copy of a model gave for a batch and for changed ones. A number is None where it was not measured."""
+    """What copies of a model gave in evaluation mode for the first training batch. None: it could not be measured."""
 
     model: int
     ignores_input: bool | None = None  # with random weights, the outputs are equal for other inputs
-    mixes: float | None = None  # largest change of a sample's output without the others / largest output
-    drops: bool | None = None  # dropout changes the outputs in evaluation mode
-    on_purpose: bool = False  # modules of dropout were put into training mode within a model in evaluation mode
-    reloads: float | None = None  # difference of a copy with the same state dict / largest output
-    why: str = ""  # it was skipped
+    mixes: float | None = None  # with random weights, largest change without the other samples / largest output
+    random: bool | None = None  # two calls differ
+    drops: bool | None = None  # and dropout is computed
+    reloads: float | None = None  # largest difference of a copy with the trained state dict / largest output
+    why: str = ""  # the model was not called
 
 
 class Criterion(Record, frozen=True):
-    """What a loss of the first steps compared, from its graph."""
+    """What a loss of the first backward passes compares."""
 
-    name: str  # of its node
-    loss: float  # mean loss of a sample
-    chance: float | None  # loss of a constant guess
-    outputs: float  # root mean square of the outputs
-    targets: float  # root mean square of the targets; 0 for classes
-    self_target: bool = False  # the targets are the outputs themselves
-    no_target: bool = False  # the loss is a mean or a sum of the outputs
+    kind: str  # as in the graph: cross_entropy, bce_logits, mse, ...
+    loss: float | None = None  # mean over the samples, without weights; None where it is not known
+    chance: float | None = None  # the same of a constant guess
+    outputs: float | None = None  # root mean square
+    targets: float | None = None  # root mean square
+    own_target: bool = False  # the targets are the outputs, or the classes that they prefer
+    no_target: bool = False  # the loss is a mean of the outputs of a model, of several units
     tied: bool = False  # the last layer shares its weight with an embedding
 
 
@@ -131,4 +131,6 @@ class Wiring(Record, frozen=True):
     clipping: Clipping | None = None
     schedules: tuple[Schedule, ...] = ()
     probes: tuple[Probe, ...] = ()
+    autocast: dict[str, int] = {}  # contexts entered "outside" and "inside" of models, and "calls" of models under it
+    copied_generators: tuple[str, ...] = ()  # of data sets, in loaders with several workers
     criteria: tuple[Criterion, ...] = ()

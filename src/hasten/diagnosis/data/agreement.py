@@ -18,16 +18,22 @@ class SeenAgreement:
         self._step = -1
         self._counts: Tensor | None = None  # of (label, said)
 
-    def add(self, output: Sequence[Tensor], labels: Tensor, *, step: int) -> None:
+    def add(self, output: Sequence[Tensor], labels: Tensor, *, step: int, threshold: float | None = None) -> None:
         """Add a batch of an evaluation.
 
         Args:
-            output: of the model; the first tensor with a row per sample and a column per class counts.
+            output: of the model; the first tensor with a row per sample counts, with a column per class or one alone.
             labels: (batch,) int64.
             step: of the training; an evaluation after more steps replaces the one before.
+            threshold: of a single output, from which on it says class 1; None where it says no class.
         """
-        scores = next((one for one in output if one.ndim == 2 and len(one) == len(labels)), None)
-        if scores is None or not labels.numel() or not 1 < scores.shape[1] <= _CLASSES:
+        scores = next((one.detach() for one in output if one.ndim and len(one) == len(labels)), None)
+        if scores is None or not labels.numel():
+            return
+        if threshold is not None and scores.numel() == len(labels):
+            says = (scores.reshape(-1, 1) > threshold).float()
+            scores = torch.cat([1 - says, says], 1)
+        if scores.ndim != 2 or not 1 < scores.shape[1] <= _CLASSES:
             return
         classes = scores.shape[1]
         if int(labels.min()) < 0 or int(labels.max()) >= classes:

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput
-from hasten.base.records.data_facts import DataFacts
+from hasten.base.records.data_facts import DataFacts, Part
 from hasten.data.batch import has_target, target_of
 from hasten.data.tree import tensors_within
-from hasten.diagnosis.data.criteria import SeenCriterion, key_of
+from hasten.diagnosis.data.copies import copies, is_causal
+from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting, base_of
 from hasten.diagnosis.data.order import SeenOrder
-from hasten.diagnosis.data.samples import SAMPLES, SeenPart, fingerprints, inputs_in, of_samples
+from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples
 from hasten.diagnosis.watching.events import Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
@@ -37,7 +38,7 @@ class DataCollector(Collector):
     """Looks at the first batches and backward passes, and at evaluations."""
 
     def __init__(self) -> None:
-        self._passes = self._labeled = 0
+        self._passes = 0
         self._criteria: dict[tuple[object, ...], SeenCriterion] = {}
         self._entries: dict[tuple[str, int], SeenEntry] = {}
         self._order = SeenOrder()
@@ -83,13 +84,17 @@ class DataCollector(Collector):
             self._trains(*self._undecided)
             self._undecided = None
         self._passes += 1
-        if self._passes <= PASSES or self._labeled < SAMPLES:
-            for term in terms(losses):
+        begin = perf_counter()
+        if self._passes <= PASSES or (self._spent["training"] < BUDGET_S and not self._is_full()):
+            found = [completed(term, self._output) for term in terms(losses)]
+            for term in found:
                 self._add_term(term)
+            if self._call is not None:
+                self._add_samples(self._call, next((term for term in found if term.target is not None), None))
         if self._passes <= ENTRIES:
             for number, entry in enumerate(entries(losses)):
                 self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
-        self._add_samples()
+        self._spent["training"] += perf_counter() - begin
         self._call, self._output = None, []
 
     def ended(self) -> None:
@@ -120,17 +125,29 @@ class DataCollector(Collector):
             entries=tuple(one.entry() for one in self._entries.values()),
             order=self._order.order(),
             training=None if self._training is None else self._training.part(),
-            evaluations=tuple(
-                group.part.part(
-                    same_set=group.dataset
-                    and any(group.owner is not None and group.owner() is one for one in self._datasets),
-                    temporary=not group.lives(),
-                    partly=sum(0 < trained < samples for samples, trained in group.calls),
-                    agreement=group.agreement.agreement(),
-                )
-                for group in self._evaluations.groups()
-            ),
+            evaluations=self._parts(),
+            target_column=None if self._training is None else self._training.pairs.target_column(),
         )
+
+    def _parts(self) -> tuple[Part, ...]:
+        groups = self._evaluations.groups()
+        trained = [one for one in self._datasets if one is not None]
+        same = [group.dataset and any(group.reads(one) for one in trained) for group in groups]
+        others = [group for group, is_same in zip(groups, same, strict=True) if not is_same]
+        largest = max(others, key=lambda group: len(group.part.pairs), default=None)
+        return tuple(
+            group.part.part(
+                same_set=is_same,
+                temporary=not group.lives(),
+                partly=sum(0 < seen < samples for samples, seen in group.calls),
+                agreement=group.agreement.agreement(),
+                probes=group is largest,
+            )
+            for group, is_same in zip(groups, same, strict=True)
+        )
+
+    def _is_full(self) -> bool:
+        return self._training is not None and self._training.full
 
     def _add_term(self, term: Term) -> None:
         key = key_of(term)
@@ -138,43 +155,56 @@ class DataCollector(Collector):
             self._criteria[key] = SeenCriterion(term)
         if key not in self._criteria:
             return
+        seen, over_classes = self._criteria[key], term.kind in OVER_CLASSES and term.target is not None
         if self._passes <= PASSES:
-            self._criteria[key].add(term, self._waiting.recent, self._output)
-        if term.kind in ("nll", "cross_entropy") and term.target is not None:
-            self._labeled += term.target.numel()
+            seen.add(term, self._waiting.recent)
+            self._add_copies(seen, term)
+        elif over_classes:
+            seen.add_labels(term)
+        if over_classes and term.target is not None:
             self._order.add(term.target, term.ignored)
-            if self._passes > PASSES:
-                self._criteria[key].add_labels(term)
 
-    def _add_samples(self) -> None:
+    def _add_copies(self, seen: SeenCriterion, term: Term) -> None:
+        call = self._call
+        if call is not None and term.target is not None and term.kind in OVER_CLASSES:
+            inputs = list(tensors_within((call.args, dict(call.kwargs))))
+            seen.add_copies(
+                copies(inputs, term.target, term.ignored), lambda: is_causal(call.module, call.args, dict(call.kwargs))
+            )
+
+    def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""
-        if self._call is None or self._spent["training"] > BUDGET_S:
-            return
-        begin = perf_counter()
-        given = of_samples([*tensors_within(self._call.args), *tensors_within(dict(self._call.kwargs))])
+        given = of_samples([*tensors_within(call.args), *tensors_within(dict(call.kwargs))])
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
         if fetched is not None and not any(fetched.dataset is one for one in self._datasets):
             self._datasets.append(fetched.dataset)
         if self._training is None:
             dataset = None if fetched is None else fetched.dataset
-            self._training = SeenPart(whole=_length(dataset), replacement=fetched is not None and fetched.replacement)
-        if given and not self._training.full:
+            self._training = SeenPart(
+                whole=_length(dataset), replacement=fetched is not None and fetched.replacement, later_half=True
+            )
+        part = self._training
+        if given and not part.full:
             inputs = given if fetched is None else inputs_in(fetched.batch) or given
-            if fetched is None or not fetched.prints:
-                prints = fingerprints(inputs)
-                if fetched is not None:
-                    fetched.prints = prints
-            else:
-                prints = fetched.prints
-            self._training.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+            prints = fetched.prints if fetched is not None and fetched.prints else fingerprints(inputs)
+            new = fetched is None or not fetched.prints or self._step != self._printed_step
+            if fetched is not None:
+                fetched.prints = prints
+            if term is not None and term.target is not None:
+                if term.output is not None and not any(one in part.prints for one in prints):
+                    part.learned.add(term.output, term.target, dim=term.dim, classes=term.kind in OVER_CLASSES)
+                if not part.pairs.full:
+                    own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
+                    part.pairs.add(given, term.target, own, classes=term.kind in OVER_CLASSES)
+            if new:  # not a further part of the same batch
+                part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+                labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
+                if labels is not None:
+                    part.add_labels(labels)
             self._printed_step = self._step
-            labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
-            if labels is not None:
-                self._training.add_labels(labels)
         numbers = _numbers(given)
         if numbers is not None:
-            self._training.describe(numbers)
-        self._spent["training"] += perf_counter() - begin
+            part.describe(numbers)
 
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
@@ -195,10 +225,34 @@ class DataCollector(Collector):
         inputs = inputs_in(fetched.batch) or given
         self._add_evaluation(group, given, inputs)
         labels = _labels(fetched.batch, len(inputs[0]))
-        if group is not None and labels is not None:
+        if group is None:
+            return
+        if labels is not None:
             group.part.add_labels(labels)
-            if _reads(given, inputs):
-                group.agreement.add(output, labels, step=self._step)
+        if _reads(given, inputs):
+            self._add_answers(group, fetched, given, inputs, output)
+
+    def _add_answers(
+        self,
+        group: Group,
+        fetched: Fetched,
+        given: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        output: list[Tensor],
+    ) -> None:
+        """Add how the outputs of an evaluation agree with its targets."""
+        target, said = _target(fetched.batch), next(iter(output), None)
+        if target is None or said is None or not any(one.from_batch for one in self._criteria.values()):
+            return
+        kinds = {one.kind for one in self._criteria.values()}
+        classes = bool(kinds & set(OVER_CLASSES)) and not target.is_floating_point()
+        labels = _labels(fetched.batch, len(inputs[0]))
+        if labels is not None:
+            threshold = 0.0 if "bce_logits" in kinds else 0.5 if "bce" in kinds else None
+            group.agreement.add(output, labels, step=self._step, threshold=threshold)
+        group.part.answer(said, target, step=self._step, classes=classes)
+        if not group.part.pairs.full:
+            group.part.pairs.add(given, target, fingerprints(inputs), classes=classes)
 
     def _add_evaluation(self, group: Group | None, given: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         """Add the samples of an evaluation, as they were given to the model and as a loader gave them."""
@@ -246,10 +300,20 @@ def _length(dataset: Any) -> int | None:
     return None
 
 
-def _labels(batch: Any, samples: int) -> Tensor | None:
-    """Return the class of each sample; None where the target is not one whole number per sample."""
+def _target(batch: Any) -> Tensor | None:
+    """Return the target of a batch where it is a tensor."""
     with suppress(BadInput):
-        if has_target(batch) and isinstance(target := target_of(batch), Tensor):
-            fits = target.numel() == samples and not target.is_floating_point() and not target.is_complex()
-            return target.detach().reshape(-1).cpu().long() if fits else None
+        target = target_of(batch) if has_target(batch) else None
+        return target.detach() if isinstance(target, Tensor) and not target.is_complex() else None
     return None
+
+
+def _labels(batch: Any, samples: int) -> Tensor | None:
+    """Return the class of each sample; None where the target is not one whole number, or 0.0 or 1.0, per sample."""
+    target = _target(batch)
+    if target is None or target.numel() != samples:
+        return None
+    flat = target.reshape(-1).cpu()
+    if flat.is_floating_point() and not bool(((flat == 0) | (flat == 1)).all()):
+        return None
+    return flat.long()

@@ -1,6 +1,6 @@
 """What the first backward passes show of the criteria: what feeds them, and which targets they compare with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,9 @@ from hasten.data.batch import has_target, target_of
 from hasten.diagnosis.data.values import Numbers
 from hasten.diagnosis.watching.loss_graph import Term
 from hasten.measurement.tensors import tensors_in
+
+OVER_CLASSES = ("nll", "cross_entropy")
+"""Criteria whose targets are class numbers."""
 
 CLASSES = 1000
 """Classes whose labels are counted one by one."""
@@ -33,6 +36,9 @@ _MARGIN = 0.05
 MASS_TOLERANCE = 0.1
 """How far the probabilities of a row may be from a sum of 1."""
 
+SAME = 0.95
+"""Share of the targets of a token model that are its inputs, from which on they are the same."""
+
 COUNTED = 100
 """Whole numbers from 0 on that are counted one by one."""
 
@@ -41,28 +47,31 @@ class SeenCriterion:
     """Adds up what passes through one criterion."""
 
     def __init__(self, term: Term) -> None:
+        self.kind = term.kind
         self._first = term
         self._passes = 0
         self._output, self._target, self._first_output = Numbers(), Numbers(), Numbers()
         self._mass = torch.zeros(3, dtype=torch.float64)  # sum over rows, rows whose sum is not 1, rows
         self._outside = torch.zeros(2)
+        self._alike = True  # all columns of the targets hold the same
         self._rows = self._one_hot = self._several = 0
         self._labels: Tensor | None = None
+        self._copies: dict[int, float] = {}
+        self._compared = 0
+        self._causal: bool | None = None
         self._label_range: tuple[int, int] | None = None
         self._matched: list[bool] = []
         self._counts: Tensor | None = torch.zeros(COUNTED, dtype=torch.int64)
         self._right = self._judged = 0
 
-    def add(self, term: Term, batches: Sequence[Any], output: Sequence[Tensor]) -> None:
+    def add(self, term: Term, batches: Sequence[Any]) -> None:
         """Add a pass.
 
         Args:
-            term: as the graph shows it.
+            term: as the graph shows it, completed.
             batches: what loaders gave last; none where there was no loader.
-            output: the tensors that the model returned.
         """
         self._passes += 1
-        term = _completed(term, output)
         if term.output is not None:
             self._output.add(term.output)
             if self._passes == 1:
@@ -77,7 +86,7 @@ class SeenCriterion:
         given = [one for batch in batches for one in _targets(batch)]
         if given:
             self._matched.append(any(comes_from(target, one) for one in given))
-        if term.kind in ("nll", "cross_entropy"):
+        if term.kind in OVER_CLASSES:
             self.add_labels(term)
         else:
             self._add_numbers(term, target)
@@ -108,6 +117,16 @@ class SeenCriterion:
                 self._right += int((said == kept).sum())
                 self._judged += kept.numel()
 
+    def add_copies(self, shares: Mapping[int, float], causal: Callable[[], bool | None]) -> None:
+        """Add how often the targets are the inputs, by places further on; `causal` is asked once, where they are."""
+        if not shares:
+            return
+        self._compared += 1
+        for shift, share in shares.items():
+            self._copies[shift] = self._copies.get(shift, 0.0) + share
+        if self._compared == 1 and any(shift <= 0 and share >= SAME for shift, share in shares.items()):
+            self._causal = causal()
+
     def _add_numbers(self, term: Term, target: Tensor) -> None:
         numbers = target.detach().float()
         self._target.add(numbers)
@@ -117,6 +136,7 @@ class SeenCriterion:
             [(numbers < low - _MARGIN).float().mean(), (numbers > high + _MARGIN).float().mean()]
         ).cpu()
         if numbers.ndim == 2 and numbers.shape[1] > 1:
+            self._alike = self._alike and bool((numbers == numbers[:, :1]).all())
             binary = ((numbers == 0) | (numbers == 1)).all(1)
             ones = numbers.sum(1)
             self._rows += len(numbers)
@@ -129,6 +149,11 @@ class SeenCriterion:
         flat = numbers.reshape(-1).cpu()
         fits = flat.numel() and bool(((flat == flat.round()) & (flat >= 0) & (flat < COUNTED)).all())
         self._counts = self._counts + torch.bincount(flat.long(), minlength=COUNTED) if fits else None
+
+    @property
+    def from_batch(self) -> bool:
+        """Return whether the targets are those of the batches, as far as it was seen."""
+        return 2 * sum(self._matched) > len(self._matched)
 
     def criterion(self) -> Criterion:
         """Return what was seen."""
@@ -152,6 +177,7 @@ class SeenCriterion:
             below=below,
             above=above,
             rows=self._rows,
+            alike=self._alike and self._rows > 0,
             one_hot=self._one_hot / rows,
             several=self._several / rows,
             counts=_without_tail(self._counts),
@@ -161,6 +187,8 @@ class SeenCriterion:
             weighted=term.weighted,
             ignored=term.ignored,
             from_batch=sum(self._matched) / len(self._matched) if self._matched else None,
+            copies={shift: share / self._compared for shift, share in self._copies.items()},
+            causal=self._causal,
             accuracy=self._right / self._judged if self._judged else None,
         )
 
@@ -219,11 +247,13 @@ def comes_from(target: Tensor, given: Tensor) -> bool:
     """Return whether a target is a tensor of the batch, or its classes as one-hot rows."""
     if same_numbers(given, target):
         return True
+    if target.ndim == 2 and given.numel() == len(target) and same_numbers(given, target[:, 0]):
+        return bool((target == target[:, :1]).all())
     rows = target.ndim == 2 and target.shape[1] > 1 and given.numel() == len(target) and not given.is_floating_point()
     return rows and same_numbers(given, target.argmax(1))
 
 
-def _completed(term: Term, output: Sequence[Tensor]) -> Term:
+def completed(term: Term, output: Sequence[Tensor]) -> Term:
     """Return a difference written by hand with its output and target, where the model returned that output."""
     if term.difference is None or term.compared != term.given:
         return term

@@ -14,7 +14,8 @@ Source: Northcutt et al. 2021, arXiv 2103.14749 (label errors); DeepCrime, opera
 from hasten.base.records.data_facts import Criterion, DataFacts, Part
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.health import Health
-from hasten.diagnosis.data.said import CONSEQUENCES, OVER_CLASSES, call, facts_of, wrong
+from hasten.diagnosis.data.criteria import OVER_CLASSES
+from hasten.diagnosis.data.said import CONSEQUENCES, call, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 ENOUGH = 64
@@ -121,11 +122,14 @@ _CLASSES = 20
 
 
 def _renamed(facts: DataFacts) -> _Said:
+    probe = None if facts.training is None else facts.training.probe
+    if probe is not None and probe.p > _RELATION:  # nothing is learned from shuffled pairs, so names mean nothing
+        return None
     for part in facts.evaluations:
         seen = part.agreement
         if seen is None or seen.samples < ENOUGH or _one_class(part):
             continue
-        if seen.renamed >= RENAMED and seen.renamed >= TIMES * seen.accuracy and len(seen.counts) > 2:
+        if seen.renamed >= RENAMED and seen.renamed >= TIMES * seen.accuracy and seen.accuracy < 1 / len(seen.counts):
             return (
                 f"The evaluation's accuracy is {seen.accuracy:.0%}, and {seen.renamed:.0%} if the classes are renamed.",
                 seen.renamed,
@@ -133,6 +137,9 @@ def _renamed(facts: DataFacts) -> _Said:
                 "make the labels of training and evaluation by the same mapping: one is shifted or permuted",
             )
     return None
+
+
+_RELATION = 0.05  # p of the probe of the training's pairs
 
 
 def _one_class(part: Part) -> bool:

@@ -9,7 +9,6 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.rule import Outcome
 
 REGRESSION = ("mse", "l1", "smooth_l1", "huber")
-OVER_CLASSES = ("nll", "cross_entropy")
 
 CALLS = {
     "cross_entropy": "cross_entropy",

@@ -12,6 +12,8 @@ from torch import Tensor
 from hasten.base.records.data_facts import Agreement, Part
 from hasten.data.batch import inputs_of
 from hasten.data.tree import tensors_within
+from hasten.diagnosis.data.learned import SeenLearned
+from hasten.diagnosis.data.pairs import Pairs
 from hasten.diagnosis.data.values import Numbers
 
 SAMPLES = 20_000
@@ -37,10 +39,12 @@ def of_samples(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def fingerprints(inputs: Sequence[Tensor]) -> list[int]:
-    """Return a number for each sample that is the same for equal samples. Cost: about 2 us a sample."""
-    parts = [_elements(one) for one in inputs]
-    rows = torch.cat(parts, 1).numpy()
-    return [hash(row.tobytes()) for row in rows]
+    """Return a number for each sample that is the same for equal samples, however far they are padded with zeros.
+
+    Cost: about 2 us a sample.
+    """
+    parts = [[row.tobytes().rstrip(b"\0") for row in _elements(one).numpy()] for one in inputs]
+    return [hash(rows) for rows in zip(*parts, strict=True)]
 
 
 def _elements(tensor: Tensor) -> Tensor:
@@ -53,8 +57,11 @@ def _elements(tensor: Tensor) -> Tensor:
 class SeenPart:
     """Adds up the samples of the training or of one evaluation."""
 
-    def __init__(self, *, whole: int | None, replacement: bool = False) -> None:
+    def __init__(self, *, whole: int | None, replacement: bool = False, later_half: bool = False) -> None:
         self.prints: set[int] = set()
+        self.pairs = Pairs()
+        self.learned = SeenLearned(later_half=later_half)
+        self._answered_step = -1
         self._whole = whole
         self._replacement = replacement
         self._samples = self._elements = self._size = self._batches = 0
@@ -123,6 +130,12 @@ class SeenPart:
         whole = numbers.flatten(1).mean(1)
         self._means += torch.stack([whole.sum(), whole.square().sum(), torch.tensor(float(len(whole)))])
 
+    def answer(self, output: Tensor, target: Tensor, *, step: int, classes: bool) -> None:
+        """Add outputs of an evaluation; one after more steps replaces the one before."""
+        if step != self._answered_step:
+            self._answered_step, self.learned = step, SeenLearned()
+        self.learned.add(output, target, classes=classes)
+
     def compare(self, prints: Sequence[int], trained: set[int]) -> int:
         """Return how many samples of an evaluation were trained on before; each counts once for `overlap`."""
         new = [one for one in prints if one not in self.prints]
@@ -137,8 +150,17 @@ class SeenPart:
         temporary: bool = False,
         partly: int = 0,
         agreement: Agreement | None = None,
+        probes: bool = True,
     ) -> Part:
-        """Return what was seen."""
+        """Return what was seen.
+
+        Args:
+            same_set: the evaluation reads the training data set itself.
+            temporary: its batches were made for one call each.
+            partly: batches of which a part was trained on before.
+            agreement: of labels and predicted classes.
+            probes: ask whether inputs and targets belong together, which takes half a second.
+        """
         seen = max(1, self._counted)
         mean, squares_of_means, within, changes = self._sums / seen
         between = (squares_of_means - mean.square()).clamp_min(0)
@@ -173,6 +195,8 @@ class SeenPart:
             sample_mean=sample_mean,
             sample_spread=math.sqrt(max(0.0, squares / count - sample_mean**2)) if count else 0.0,
             agreement=agreement,
+            learned=self.learned.learned(),
+            probe=self.pairs.probe() if probes else None,
             labels={int(label): number for label, number in sorted(self._labels.items())[:1000]},
         )
 

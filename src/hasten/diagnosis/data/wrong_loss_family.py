@@ -17,7 +17,8 @@ import math
 from hasten.base.records.data_facts import Criterion
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
-from hasten.diagnosis.data.said import OVER_CLASSES, REGRESSION, call, each_criterion, elements, wrong
+from hasten.diagnosis.data.criteria import OVER_CLASSES
+from hasten.diagnosis.data.said import REGRESSION, call, each_criterion, elements, wrong
 from hasten.diagnosis.rule import Outcome
 
 ENOUGH = 64
@@ -131,9 +132,14 @@ def _regression(one: Criterion, name: str, width: int) -> tuple[str, float, str,
             Severity.WARNING,
         )
     counts = one.counts
-    if counts is None or len(counts) < 3 or one.from_batch == 0 or elements(one.given) != one.given[0]:
+    if (
+        counts is None
+        or len(counts) < 3
+        or one.from_batch == 0
+        or not (one.alike or elements(one.given) == one.given[0])
+    ):
         return None
-    total = sum(counts)
+    total = sum(counts) // (one.given[-1] if one.alike else 1)
     entropy = -sum(count / total * math.log(count / total) for count in counts if count)
     if total < max(ENOUGH, 10 * len(counts)) or not min(counts) or entropy < EVEN * math.log(len(counts)):
         return None

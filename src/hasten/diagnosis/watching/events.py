@@ -18,6 +18,7 @@ class Call:
     kwargs: Mapping[str, Any]
     training: bool  # mode of the module
     grad: bool  # whether gradients are recorded
+    autocast: bool = False  # whether it computes under autocast
 
 
 class Collector:
@@ -41,6 +42,9 @@ class Collector:
 
     def called_inside(self, module: nn.Module) -> None:
         """Take note of a module that another one called; told in the first steps only."""
+
+    def autocast_begins(self, inside: bool) -> None:
+        """Take note that an autocast context that is enabled is entered, inside of a call of a module or outside."""
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at what `backward()` starts from; their graphs are still there."""

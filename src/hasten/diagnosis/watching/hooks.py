@@ -76,6 +76,7 @@ class TrainingWatch:
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
+        enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
         enter(replaced(GradScaler, "scale", self._scale))
         enter(replaced(GradScaler, "unscale_", self._unscale))
         enter(replaced(GradScaler, "step", self._scaled_update))
@@ -138,7 +139,7 @@ class TrainingWatch:
                 if watch._inside and watch.steps <= INNER_STEPS and watch._looks():
                     watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
-            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled())
+            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled(), _is_autocast())
             if made.training and made.grad:
                 watch._step_may_begin()
             watch._tell("call_begins", made)
@@ -234,6 +235,17 @@ class TrainingWatch:
 
         return zero_grad
 
+    def _autocast(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def enter(context: Any) -> Any:
+            result = plain(context)
+            if watch._looks() and _is_autocast():
+                watch._tell("autocast_begins", watch._inside > 0)
+            return result
+
+        return enter
+
     def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
@@ -285,7 +297,8 @@ class TrainingWatch:
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
         if self._updates == 1 and self._looks():  # a subclass calls the step of its parent, and torch hooks both
-            self._step_may_begin()  # a loop whose model is no module
+            if self._first is None or optimizer is self._first:  # another one updates in the same step
+                self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
             self._tell("update_begins", optimizer)
 
@@ -302,6 +315,10 @@ class TrainingWatch:
         """Write to standard error why a collector is asked no more; nothing where none failed."""
         for name, trace in self.failed.items():
             sys.stderr.write(f"hasten: {name} failed and saw no more of the training:\n{trace}")
+
+
+def _is_autocast() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
 
 
 def _kinds(kind: type) -> list[type]:

@@ -31,6 +31,10 @@ _KINDS = {
         "of parameters that the update does not change",
         "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # the parameters of the optimizer",
     ),
+    "partial": (
+        "with less than half of the tensors that the update changes",
+        "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # all of them",
+    ),
 }
 
 

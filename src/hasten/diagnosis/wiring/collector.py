@@ -4,9 +4,12 @@ from collections.abc import Container
 
 from hasten.base.records.wiring import Wiring
 from hasten.diagnosis.watching.events import Collector
+from hasten.diagnosis.wiring.criteria import CriterionCollector
+from hasten.diagnosis.wiring.loading import LoadingCollector
 from hasten.diagnosis.wiring.modes import ModeCollector
 from hasten.diagnosis.wiring.order import OrderCollector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
+from hasten.diagnosis.wiring.probes import ProbeCollector
 
 
 class WiringCollectors:
@@ -16,10 +19,13 @@ class WiringCollectors:
         self._parameters = ParameterCollector()
         self._order = OrderCollector(self._parameters)
         self._modes = ModeCollector(self._parameters)
+        self._criteria = CriterionCollector(self._parameters)
+        self._probes = ProbeCollector(self._parameters)
+        self._loading = LoadingCollector()
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
-        return self._parameters, self._order, self._modes
+        return self._parameters, self._order, self._modes, self._criteria, self._probes, self._loading
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
         """Return what was seen; None where there was no backward pass and no update.
@@ -45,4 +51,8 @@ class WiringCollectors:
             accumulations=order.accumulations() if ordered else (),
             clipping=order.clipping() if ordered else None,
             schedules=order.schedules() if ordered else (),
+            criteria=self._criteria.criteria(),
+            autocast=order.autocast if ordered else {},
+            probes=self._probes.probes(),
+            copied_generators=tuple(self._loading.copied),
         )

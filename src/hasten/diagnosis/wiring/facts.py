@@ -2,7 +2,7 @@
 
 from hasten.base.records.finding import Abstained
 from hasten.base.records.health import Health
-from hasten.base.records.wiring import Leaf, Model, Wiring
+from hasten.base.records.wiring import Leaf, Model, Probe, Wiring
 
 
 def lacks_updates(health: Health, symptom: str) -> Abstained | None:
@@ -56,7 +56,7 @@ def misses(wiring: Wiring) -> list[Leaf]:
 
 
 def _trains(models: tuple[Model, ...], index: int) -> bool:
-    return index < len(models) and models[index].training
+    return index < len(models) and models[index].trained_training > 0
 
 
 def stale(wiring: Wiring) -> list[Leaf]:
@@ -71,3 +71,19 @@ def stale(wiring: Wiring) -> list[Leaf]:
 def names(found: list[Leaf]) -> str:
     """Return the name of the first parameter that has one."""
     return next((one.name for one in found if one.name), "")
+
+
+def probed(health: Health, symptom: str) -> tuple[Probe, ...] | Abstained:
+    """Return what copies of the trained models gave, or why there is nothing."""
+    if health.wiring is None:
+        return Abstained(symptom=symptom, reason="no training was seen")
+    trained = trained_models(health.wiring)
+    probes = [one for one in health.wiring.probes if one.model in trained]
+    made = tuple(one for one in probes if not one.why)
+    return made or Abstained(symptom=symptom, reason=probes[0].why if probes else "no trained model was called")
+
+
+def name_of_model(wiring: Wiring, index: int) -> str:
+    """Return the class of a model."""
+    models = wiring.models or ()
+    return models[index].name if index < len(models) else ""

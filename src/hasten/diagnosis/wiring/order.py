@@ -23,6 +23,8 @@ STEPS = 12
 """Updates in which the clipping is looked at."""
 OPTIMIZERS = 16
 """Optimizers that are looked at; one that makes a new one in every step is known long before."""
+PART = 0.5
+"""Share of the updated tensors below which clipping is partial."""
 _FINISHED = 1e-3
 """Share of the highest learning rate below which training has ended in effect."""
 
@@ -75,7 +77,7 @@ class OrderCollector(Collector):
         self._after_backward: float | None = None  # size of the gradients after the last backward pass
         self._updates = 0
         self._clips: list[_Clip] = []
-        self._counts = {"calls": 0, "empty": 0, "late": 0, "scaled": 0, "foreign": 0}
+        self._counts = {"calls": 0, "empty": 0, "late": 0, "scaled": 0, "foreign": 0, "partial": 0}
         self._fresh: set[int] = set()  # tensors updated since the last backward pass
         self._scaler: GradScaler | None = None
         self._scaled = False  # a loss was scaled since the last update
@@ -87,6 +89,7 @@ class OrderCollector(Collector):
         self._last: ref[optim.Optimizer] | None = None  # that made the last update
         self._between = 0  # backward passes since then
         self.alternations = 0  # updates by another optimizer than the last one, with a backward pass between them
+        self.autocast = {"outside": 0, "inside": 0, "calls": 0}  # entered, and calls of models under it
         self._zeroed = False  # zero_grad since the last backward pass
 
     def fetched(self, batch: Any, loader: Any) -> None:
@@ -94,8 +97,13 @@ class OrderCollector(Collector):
         self._batches[id(getattr(loader, "_dataset", None))] += 1
         self._iterator = None if loader is None else ref(loader)
 
+    def autocast_begins(self, inside: bool) -> None:
+        """Count the contexts."""
+        self.autocast["inside" if inside else "outside"] += 1
+
     def call_begins(self, call: Call) -> None:
         """Note from which loader the training takes its batches."""
+        self.autocast["calls"] += call.autocast
         iterator = self._iterator() if self._iterator is not None else None
         if not call.grad or not call.training or iterator is None:
             return
@@ -143,12 +151,12 @@ class OrderCollector(Collector):
         """Note what is clipped, and when."""
         if self._updates >= STEPS:
             return
-        tensors = {id(one) for one in parameters}
+        tensors = {id(one) for one in parameters if one.grad is not None}
         self._note_accumulation()
         self._clips.append(
             _Clip(
                 tensors=tensors,
-                empty=all(one.grad is None for one in parameters),
+                empty=not tensors,
                 late=bool(tensors) and tensors <= self._fresh,
                 scaled=self._scaled and self._is_scaled(tensors),
             )
@@ -176,7 +184,7 @@ class OrderCollector(Collector):
             self._lost_states[kind] = self._lost_states.get(kind, 0) + 1
         tensors = {id(one) for one in held(optimizer)}
         self._trained |= tensors
-        self._fresh |= tensors
+        self._fresh |= {id(one) for one in held(optimizer) if one.grad is not None}
         self._unscaled.discard(id(optimizer))
         if seen.gaps < GAPS:
             if seen.updates and seen.passes:
@@ -254,8 +262,10 @@ class OrderCollector(Collector):
 
     def _judge_clips(self) -> None:
         """Count the clipping since the last backward pass, now that it is known which tensors were updated."""
+        covered = {key for clip in self._clips for key in clip.tensors} & self._fresh
         for clip in self._clips:
             self._counts["calls"] += 1
+            self._counts["partial"] += 0 < len(covered) < PART * len(self._fresh)
             self._counts["empty"] += clip.empty
             self._counts["late"] += clip.late
             self._counts["scaled"] += clip.scaled

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hasten.diagnosis.watching.loss_graph import nodes
+from hasten.diagnosis.watching.loss_graph import name_of, nodes
 
 _MEAN, _SUM = 1, 2  # numbers of torch for `reduction`
 _NEAR = 12
@@ -16,21 +16,25 @@ def factors(loss: Tensor) -> list[float]:
     found: list[float] = []
     node = loss.grad_fn
     while node is not None:
-        kind = node.name()
-        if kind in ("MulBackward0", "DivBackward0"):
-            inputs = [one for one, _ in node.next_functions]
-            number = _number(node, "_saved_other", "_saved_self")
-            if number is None or sum(one is not None for one in inputs) != 1:
-                break
-            if kind == "DivBackward0":
-                if inputs[0] is None or number == 0:
-                    break
-                number = 1 / number
+        number = factor(node)
+        if number is not None:
             found.append(number)
-        elif kind not in ("ViewBackward0", "SqueezeBackward0", "UnsqueezeBackward0", "ReshapeAliasBackward0"):
+        elif name_of(node) not in ("View", "Squeeze", "Unsqueeze", "ReshapeAlias"):
             break
         node = next((one for one, _ in node.next_functions if one is not None), None)
     return found
+
+
+def factor(node: Any) -> float | None:
+    """Return the number that a node multiplies with; None for a node that does something else."""
+    kind = name_of(node)
+    inputs = [one for one, _ in node.next_functions]
+    if kind not in ("Mul", "Div") or sum(one is not None for one in inputs) != 1:
+        return None
+    number = _number(node, "_saved_other", "_saved_self")
+    if number is None or kind == "Mul":
+        return number
+    return 1 / number if inputs[0] is not None and number else None
 
 
 def is_mean(loss: Tensor) -> bool | None:
@@ -41,10 +45,8 @@ def is_mean(loss: Tensor) -> bool | None:
         reduction = getattr(node, "_saved_reduction", None)
         if reduction in (_MEAN, _SUM):
             return reduction == _MEAN
-        if node.name() == "MeanBackward0":
-            return True
-        if node.name() == "SumBackward0":
-            return False
+        if name_of(node) in ("Mean", "Sum"):
+            return name_of(node) == "Mean"
     return None
 
 

@@ -3,8 +3,8 @@
 Signal: the steps of every scheduler, the updates of its optimizer, the learning rate of every update, and the length
     that OneCycleLR and CosineAnnealingLR were made for.
 Threshold: never stepped by the end; its optimizer makes no update; a step before the first update; a step for each
-    update though the length is 4 times shorter; fewer than a quarter of its steps though there were more updates; a
-    learning rate below 0.1 % of the highest for 30 % of the updates.
+    update though the length is 4 times shorter; at most half of its steps by the end of the training; a learning rate
+    below 0.1 % of the highest for 30 % of the updates.
 Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
 Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced.
 Wrong when: the schedule is cyclic, or the training stops early on purpose.
@@ -90,13 +90,12 @@ def _judged(one: Schedule, *, complete: bool) -> tuple[str, str, float, float] |
                 one.finished / one.updates,
                 0.3,
             )
-    short = one.length is not None and one.steps < 0.25 * one.length and one.steps <= one.updates / 2
-    if short and complete and one.length is not None and one.updates >= _FEW and one.length >= 0.5 * one.updates:
+    if one.length is not None and complete and one.updates >= _FEW and one.steps <= 0.5 * one.length:
         return (
             f"{one.name} is made for {one.length} steps and was stepped only {one.steps} times "
             f"in {plural(one.updates, 'update')}.",
-            "scheduler.step()  # after each optimizer.step()",
+            "scheduler.step()  # once for each of the steps that T_max or total_steps counts",
             one.steps / one.length,
-            0.25,
+            0.5,
         )
     return None

@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.finding import Diagnosis
@@ -20,6 +21,7 @@ from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
+from hasten.report.terminal.batch import batch_view
 from hasten.report.terminal.fix import fix_view, tried_view
 from hasten.report.terminal.health import health_view
 from hasten.report.terminal.layout import indented, quiet, section
@@ -74,6 +76,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            BatchChoice: lambda record: self.print(batch_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),

@@ -16,7 +16,7 @@ from hasten.tuning.rate.start import set_rates
 
 POWER = 0.5
 """p: of loss against steps; 0.3 to 1 is usual."""
-ANNEALED = 0.2
+ANNEALED = 0.3
 """Exponent by which the best rate falls with the length of a training whose schedule ends near zero."""
 ENDS_LOW = 0.2
 """Of its peak: a schedule that ends below it anneals the noise."""

@@ -1,5 +1,6 @@
-"""What was found about a learning rate, in words."""
+"""What was found about a learning rate or a batch size, in words."""
 
+from hasten.base.records.batch_choice import BatchChoice, BatchVerdict
 from hasten.base.records.rate_choice import RateChoice, RateVerdict
 from hasten.base.records.record import Interval
 from hasten.base.units import digits3
@@ -26,3 +27,21 @@ def rate_sentence(found: RateChoice) -> str:
 def change(share: Interval) -> str:
     """Return a relative change with its interval: "-12 % [-15, -9], 3 pairs"."""
     return f"{100 * share.value:+.1f} % [{100 * share.low:+.1f}, {100 * share.high:+.1f}], {share.n} pairs"
+
+
+def batch_sentence(found: BatchChoice) -> str:
+    """Return the result: the size to use with its rate, or that the own one stays."""
+    if found.verdict is BatchVerdict.BETTER:
+        assert found.speedup is not None, "a better size was compared"
+        rate = "" if found.rate_factor == 1 else f" with lr x{digits3(found.rate_factor)}"
+        return f"batch size {found.size}{rate}: {_sooner(found.speedup)} as with {found.own_size}."
+    if found.proven_size is None or found.speedup is None:
+        return f"keep batch size {found.own_size}: no other size reached its held-out loss."
+    compared = f"{found.proven_size} is not sooner beyond the noise ({_sooner(found.speedup)})"
+    return f"keep batch size {found.own_size}: {compared}."
+
+
+def _sooner(speedup: Interval) -> str:
+    """Return a ratio of times: "1.52x [1.20, 1.90] (3 pairs) as soon at equal held-out loss"."""
+    bounds = f"[{speedup.low:.2f}, {speedup.high:.2f}]"
+    return f"{speedup.value:.2f}x {bounds} ({speedup.n} pairs) as soon at equal held-out loss"

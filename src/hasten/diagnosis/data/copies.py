@@ -1,0 +1,93 @@
+"""Whether the targets of a token model are its own inputs, some places further on."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hasten.base.seeds import preserved
+from hasten.data.tree import tensors_within
+
+SHIFTS = (-1, 0, 1, 2, 3)
+
+
+def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dict[int, float]:
+    """Return shift -> share of the targets that are the input so many places further on.
+
+    Only places count where the next token is another one, so that padding does not.
+
+    Args:
+        inputs: of the model; those that hold tokens, (batch, length), count, the one that fits the targets best.
+        target: as many tokens as an input has.
+        ignored: label that does not count.
+    """
+    best: dict[int, float] = {}
+    for tokens in inputs:
+        if tokens.is_floating_point() or tokens.ndim != 2 or target.numel() != tokens.numel() or tokens.shape[1] < 8:
+            continue
+        wanted = target.detach().reshape(tokens.shape).to(tokens.device)
+        found = {shift: _share(tokens, wanted, shift, ignored) for shift in SHIFTS}
+        if max(found.values()) > max(best.values(), default=-1.0):
+            best = found
+    return best
+
+
+def _share(tokens: Tensor, wanted: Tensor, shift: int, ignored: int | None) -> float:
+    length = tokens.shape[1]
+    begin, end = max(0, -shift), min(length, length - shift)
+    here = wanted[:, begin:end]
+    there = tokens[:, begin + shift : end + shift]
+    other = 1 if shift <= 0 else -1  # a neighbor that is another token
+    places = torch.arange(begin + shift, end + shift, device=tokens.device)
+    neighbors = tokens[:, (places + other).clamp(0, length - 1)]
+    counts = there != neighbors
+    if ignored is not None:
+        counts &= here != ignored
+    total = int(counts.sum())
+    return float((here == there)[counts].double().mean()) if total >= 8 else 0.0
+
+
+def is_causal(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> bool | None:
+    """Return whether the output at a place depends on no later token; None where that cannot be tried.
+
+    A copy of the model in evaluation mode is called twice; the model and all random generators stay as they are.
+    """
+    tokens = next(
+        (one for one in tensors_within((args, kwargs)) if not one.is_floating_point() and one.ndim == 2), None
+    )
+    if tokens is None or tokens.shape[1] < 8:
+        return None
+    try:
+        with preserved(), torch.no_grad():
+            twin = copy.deepcopy(model).eval()
+            half = tokens.shape[1] // 2
+            changed = tokens.clone()
+            changed[:, half:] = changed[:, half:].flip(1).roll(1, 0)
+            plain = _first(twin(*args, **kwargs), tokens)
+            new_args, new_kwargs = (
+                _with(args, tokens, changed),
+                {name: changed if one is tokens else one for name, one in kwargs.items()},
+            )
+            other = _first(twin(*new_args, **new_kwargs), tokens)
+    except Exception:  # noqa: BLE001  (whatever a model of somebody does in a copy: nothing is known then)
+        return None
+    if plain is None or other is None or torch.equal(plain, other):
+        return None
+    return bool(torch.allclose(plain[:, :half], other[:, :half], rtol=1e-4, atol=1e-5))
+
+
+def _with(args: tuple[object, ...], tokens: Tensor, changed: Tensor) -> tuple[object, ...]:
+    return tuple(changed if one is tokens else one for one in args)
+
+
+def _first(output: object, tokens: Tensor) -> Tensor | None:
+    """Return the output as (batch, length, ...)."""
+    for one in tensors_within(output):
+        if one.ndim == 3 and one.shape[:2] == tokens.shape:
+            return one
+        if one.ndim == 3 and (one.shape[0], one.shape[2]) == tuple(tokens.shape):
+            return one.transpose(1, 2)
+        if one.ndim == 2 and len(one) == tokens.numel():
+            return one.view(*tokens.shape, -1)
+    return None

@@ -1,0 +1,101 @@
+"""E7: the targets do not belong to the inputs.
+
+Signal: a permutation test: whether quick predictors (nearest neighbors, ridge regression) do better on the pairs of
+the training than on permuted pairs, and how well the model predicts samples that it was not trained on.
+Threshold: p above 0.05 with at least 300 pairs, and predictions no better than chance. Where the same samples are
+seen unchanged in each epoch: less than 0.65 of the variance that is explained in the evaluation.
+Why: from shuffled pairs a model can only learn samples by heart.
+Example: `inputs = inputs[torch.randperm(n)]` without the same order for the targets; two files read in different
+orders.
+Wrong when: the relation is too fine for the probe and the training too short to find it, or there is none.
+Source: Ojala and Garriga 2010, Permutation tests for studying classifier performance; Zhang et al. 2017, arXiv
+1611.03530.
+"""
+
+from math import sqrt
+
+from hasten.base.records.data_facts import DataFacts, Learned, Part, Probe
+from hasten.base.records.finding import Abstained
+from hasten.base.records.health import Health
+from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, wrong
+from hasten.diagnosis.rule import Outcome
+
+NO_RELATION, RELATION = 0.05, 0.02
+PAIRS = 300
+SHARE, CLEAR = 0.65, 0.3
+"""Explained variance of the training's pairs as a share of the evaluation's, and how much the latter must be."""
+
+_SHARED = 0.5  # of an evaluation that was trained on, so that it tells nothing of unseen samples
+
+
+def find(health: Health) -> Outcome:
+    """Fire where pairs are no better than permuted ones, and nothing is learned from them."""
+    facts = facts_of(health)
+    training = facts.training
+    probe = None if training is None else training.probe
+    if training is None or probe is None or probe.pairs < PAIRS:
+        return Abstained(symptom="targets_shuffled", reason=f"fewer than {PAIRS} pairs of inputs and targets were seen")
+    said = _against_evaluation(training, probe, facts) or _alone(training, probe, facts)
+    if isinstance(said, Abstained) or said is None:
+        return said
+    return wrong(
+        "targets_shuffled",
+        said,
+        value=probe.p,
+        threshold=NO_RELATION,
+        advice="print some inputs with their targets; shuffle both with the same permutation",
+        check=health.command,
+        explains=("overfit", "noise_dominated", "direction_zigzag", "leak_across_splits", *CONSEQUENCES),
+    )
+
+
+def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str | None:
+    for part in facts.evaluations:
+        other = part.probe
+        if other is None or other.kind != probe.kind or other.p > RELATION or part.overlap > _SHARED or part.same_set:
+            continue
+        if probe.p > NO_RELATION and not _learns(training, facts):
+            return (
+                f"Inputs predict the targets of the evaluation (p {other.p:.2g}), but not those of the training "
+                f"(p {probe.p:.2g}, {probe.pairs} pairs)."
+            )
+        gain, best = probe.score - probe.permuted, other.score - other.permuted
+        if best >= CLEAR and gain < SHARE * best and _unchanged(training):
+            return (
+                f"Inputs explain {max(0.0, gain):.0%} of the training's targets and {best:.0%} of the evaluation's: "
+                "a part of the pairs is wrong."
+            )
+    return None
+
+
+def _unchanged(part: Part) -> bool:
+    """Return whether the samples are the same in each epoch: augmented ones are harder for the probe."""
+    return part.whole is not None and part.samples >= 1.5 * part.whole and part.distinct <= part.whole
+
+
+def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | None:
+    if probe.p <= NO_RELATION or _learns(training, facts):
+        return None
+    if all(one is None for one in _answers(training, facts)):
+        return Abstained(symptom="targets_shuffled", reason="how well the model predicts was not seen")
+    if training.samples < 2 * PAIRS:
+        return Abstained(symptom="targets_shuffled", reason="too few samples were trained on")
+    return (
+        f"A probe finds no relation of inputs and targets in {probe.pairs} pairs (p {probe.p:.2g}), "
+        "and the model learns none."
+    )
+
+
+def _answers(training: Part, facts: DataFacts) -> list[Learned | None]:
+    return [training.learned, *(part.learned for part in facts.evaluations if part.overlap <= _SHARED)]
+
+
+def _learns(training: Part, facts: DataFacts) -> bool:
+    """Return whether the model predicts unseen samples better than chance, by 3 standard errors."""
+    for one in _answers(training, facts):
+        if one is None:
+            continue
+        error = sqrt(one.chance * (1 - one.chance) / one.samples) if one.classes else 3 / one.samples
+        if one.score > one.chance + 3 * error:
+            return True
+    return False

@@ -1,0 +1,131 @@
+"""What the losses of the first backward passes compare, and how large they are against a constant guess."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hasten.base.records.wiring import Criterion
+from hasten.base.units import finite
+from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.loss_graph import Term, name_of, nodes, terms
+from hasten.diagnosis.wiring.parameters import ParameterCollector
+from hasten.diagnosis.wiring.scale import factor
+from hasten.measurement.tensors import tensors_in
+
+PASSES = 2
+"""Backward passes that are looked at."""
+_MEANS = frozenset(("Mean", "Sum", "Neg", "View", "Squeeze", "Unsqueeze", "ReshapeAlias", "ToCopy"))
+_PRODUCTS = frozenset(("T", "Transpose", "Permute", "Mm", "Addmm", "Linear", "UnsafeView"))
+
+
+class CriterionCollector(Collector):
+    """Reads the graphs of the first losses."""
+
+    def __init__(self, parameters: ParameterCollector) -> None:
+        self._parameters = parameters
+        self._passes = 0
+        self._outputs: set[int] = set()  # numbers of the nodes that made outputs of several units
+        self._criteria: list[Criterion] = []
+
+    def call_ended(self, call: Call, output: Any) -> None:
+        """Note the nodes of the outputs."""
+        if call.grad and self._passes < PASSES:
+            self._outputs |= {
+                one.grad_fn._sequence_nr()
+                for one in tensors_in(output)
+                if one.grad_fn is not None and one.ndim > 1 and one.shape[1] > 1
+            }
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        """Read the criteria behind the losses."""
+        if self._passes >= PASSES:
+            return
+        self._passes += 1
+        tied = self._tied(losses)
+        self._criteria += [_criterion(one, tied) for one in terms(losses)]
+        if any(self._is_mean_of_outputs(loss) for loss in losses):
+            self._criteria.append(Criterion(kind="mean", no_target=True))
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Return what was read."""
+        return tuple(self._criteria)
+
+    def _is_mean_of_outputs(self, loss: Tensor) -> bool:
+        """Return whether a loss is only a mean or a sum of what a model gave, perhaps times a number."""
+        node = loss.grad_fn
+        while node is not None:
+            if node._sequence_nr() in self._outputs:
+                return node is not loss.grad_fn
+            if name_of(node) not in _MEANS and factor(node) is None:
+                return False
+            node = next((one for one, _ in node.next_functions if one is not None), None)
+        return False
+
+    def _tied(self, losses: Sequence[Tensor]) -> bool:
+        """Return whether the weight of an embedding is also a factor of a product, as in a tied last layer."""
+        embeddings = {
+            id(one.weight)
+            for model in self._parameters.models
+            for one in model.modules()
+            if isinstance(one, nn.Embedding)
+        }
+        return bool(embeddings) and any(
+            name_of(node) in _PRODUCTS and id(getattr(below, "variable", None)) in embeddings
+            for node, _ in nodes(losses)
+            for below, _ in node.next_functions
+            if below is not None
+        )
+
+
+def _criterion(term: Term, tied: bool) -> Criterion:
+    loss, chance = _loss(term)
+    output, target = term.output, term.target
+    if term.difference is not None:
+        own = not bool(torch.any(term.difference))
+    elif output is None or target is None:
+        own = False
+    elif term.kind == "cross_entropy" and not target.is_floating_point():
+        preferred = output.argmax(term.dim)
+        kept = target != term.ignored if term.ignored is not None else torch.ones_like(target, dtype=torch.bool)
+        own = target.shape == preferred.shape and target.numel() >= 8 and bool((target == preferred)[kept].all())
+    else:
+        own = output.shape == target.shape and torch.equal(output, target)
+    return Criterion(
+        kind=term.kind,
+        loss=loss,
+        chance=chance,
+        outputs=_size(output),
+        targets=_size(target),
+        own_target=own,
+        tied=tied,
+    )
+
+
+def _loss(term: Term) -> tuple[float | None, float | None]:
+    """Return the mean loss of a sample and that of a constant guess, where all classes are as frequent."""
+    output, target = term.output, term.target
+    if output is None or target is None or not output.numel():
+        return None, None
+    if term.kind == "cross_entropy" and not target.is_floating_point():
+        classes = output.shape[term.dim]
+        labels = output.movedim(term.dim, -1).reshape(-1, classes)
+        chosen = target.reshape(-1)
+        kept = (chosen >= 0) & (chosen < classes)
+        if len(chosen) != len(labels) or not bool(kept.any()):
+            return None, None
+        loss = -labels[kept].gather(1, chosen[kept].long()[:, None]).float().mean()
+        return finite(float(loss)), math.log(classes)
+    if term.kind == "bce_logits" and output.shape == target.shape:
+        return finite(float(F.binary_cross_entropy_with_logits(output.float(), target.float()))), math.log(2)
+    return None, None
+
+
+def _size(tensor: Tensor | None) -> float | None:
+    """Return the root mean square; None where it is not known or not finite."""
+    if tensor is None or not tensor.is_floating_point() or not tensor.numel():
+        return None
+    return finite(float(tensor.float().square().mean().sqrt()))

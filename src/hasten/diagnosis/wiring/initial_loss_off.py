@@ -1,0 +1,57 @@
+"""W16: the loss at the start is far above that of a constant guess.
+
+Signal: log-probabilities and labels of the first cross-entropy, logits of the first binary cross-entropy, outputs and
+    targets of the first squared error.
+Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 3 times
+    the size of the targets and above 1.5. A last layer tied to an embedding is left out.
+Why: the first steps only make the outputs small again, with gradients that are too large.
+Example: the last layer initialized 30 times too large, or inputs of 0 to 255.
+Wrong when: the model is pretrained for other classes.
+Source: Karpathy, "A Recipe for Training Neural Networks" (verify loss at init).
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.records.wiring import Criterion
+from hasten.base.units import digits3
+from hasten.diagnosis.rule import Outcome
+
+TIMES, MORE = 1.5, 0.5
+OUTPUTS, LARGE = 3.0, 1.5
+
+
+def find(health: Health) -> Outcome:
+    """Fire where the first loss is far above chance."""
+    first = [one for one in (health.wiring.criteria if health.wiring is not None else ()) if not one.no_target][:1]
+    judged = [one for one in first if one.chance is not None or (one.outputs is not None and one.targets)]
+    if not judged:
+        return Abstained(symptom="initial_loss_off", reason="the loss of a constant guess is not known")
+    one = judged[0]
+    said = _far(one)
+    if said is None or one.tied:
+        return None
+    sentence, value, threshold = said
+    return Finding(
+        symptom="initial_loss_off",
+        severity=Severity.WARNING,
+        sentence=sentence,
+        value=value,
+        threshold=threshold,
+        bound=None,
+        where=one.kind,
+        advice="torch.nn.init.zeros_(model.head.weight)  # or a smaller scale of the last layer; scale the inputs",
+        check=health.command,
+        explains=("poor_init", "logits_too_large"),
+    )
+
+
+def _far(one: Criterion) -> tuple[str, float, float] | None:
+    """Return sentence, value and threshold where the loss is far above chance."""
+    if one.chance is not None and one.loss is not None and one.loss > TIMES * one.chance + MORE:
+        sentence = f"The first loss is {digits3(one.loss)}; a constant guess gives {digits3(one.chance)}."
+        return sentence, one.loss, TIMES * one.chance + MORE
+    if one.kind in ("mse", "smooth_l1", "huber") and one.outputs is not None and one.targets:
+        ratio = one.outputs / one.targets
+        if ratio > OUTPUTS and one.outputs > LARGE:
+            return f"The first outputs are {digits3(ratio)} times as large as the targets.", ratio, OUTPUTS
+    return None

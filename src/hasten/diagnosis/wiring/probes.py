@@ -1,0 +1,335 @@
+"""What copies of a model give for the first training batch, and for changed ones."""
+
+import contextlib
+import copy
+import io
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import UninitializedParameter
+from torch.overrides import TorchFunctionMode
+
+from hasten.base.records.wiring import Probe
+from hasten.base.seeds import preserved, seed_all
+from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.wiring.parameters import ParameterCollector
+from hasten.measurement.tensors import tensors_in
+
+SECONDS = 2.0
+"""For all probes of a training together."""
+PASSES = 6
+"""Forward passes of the probes of a model."""
+LARGEST = 20_000_000
+"""Numbers in a model, above which it is not copied."""
+MODELS = 4
+ROWS = 4
+"""Samples in a batch below which they are not taken apart."""
+_EXACT = (torch.float32, torch.float64)
+_ORDERED = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Transformer)
+"""Layers of which the first dimension may be time."""
+
+
+@dataclass
+class _Copied:
+    """A model as it was before its first call, with what it was called with."""
+
+    model: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    rows: int | None  # of the batch, as its loader says
+    begun: float  # time at which the call began
+    call: Call | None  # until it ends
+
+
+class ProbeCollector(Collector):
+    """Copies the models before their first call for training, and calls the copies."""
+
+    def __init__(self, parameters: ParameterCollector) -> None:
+        self._parameters = parameters
+        self._rows: int | None = None
+        self._left = SECONDS
+        self._copied: dict[int, _Copied] = {}  # index of a model
+        self._probes: dict[int, Probe] = {}
+
+    def fetched(self, batch: Any, loader: Any) -> None:
+        """Note the number of samples of a batch."""
+        if len(self._probes) < MODELS:
+            sizes = Counter(len(one) for one in tensors_in(batch) if one.ndim)
+            self._rows = sizes.most_common(1)[0][0] if sizes else None
+
+    def call_begins(self, call: Call) -> None:
+        """Copy a model before its first call."""
+        if not call.grad or len(self._probes) >= MODELS:
+            return
+        index = next((i for i, one in enumerate(self._parameters.models) if one is call.module), None)
+        if index is None or index in self._probes or index in self._copied:
+            return
+        plain = getattr(call.module, "_orig_mod", call.module)
+        plain = plain.module if isinstance(plain, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else plain
+        if any(isinstance(one, UninitializedParameter) for one in plain.parameters()):
+            return  # its first call makes them
+        if sum(one.numel() for one in plain.parameters()) > LARGEST:
+            self._probes[index] = Probe(model=index, why=f"the model has more than {LARGEST:,} parameters")
+            return
+        try:
+            copied = copy.deepcopy(plain)
+        except Exception as error:  # noqa: BLE001  (a class may not allow it, in any way)
+            self._probes[index] = Probe(model=index, why=f"the model cannot be copied: {error}"[:200])
+            return
+        for module in copied.modules():
+            for hooks in (module._forward_hooks, module._forward_pre_hooks):
+                for key in [key for key, hook in hooks.items() if not _is_of_torch(hook)]:
+                    del hooks[key]  # the person's own may keep what they see
+        args, kwargs = _mapped(_detached, (call.args, dict(call.kwargs)))
+        self._copied[index] = _Copied(copied, args, kwargs, self._rows, time.perf_counter(), call)
+
+    def call_ended(self, call: Call, output: Any) -> None:
+        """Call the copies, if that takes no longer than what is left of the time."""
+        index = next((i for i, one in self._copied.items() if one.call is call), None)
+        if index is None:
+            return
+        made = self._copied[index]
+        made.call = None
+        begin = time.perf_counter()
+        if PASSES * (begin - made.begun) > self._left:
+            self._probes[index] = Probe(model=index, why=f"a forward pass takes {begin - made.begun:.2f} s")
+            return
+        with _aside():
+            self._probes[index] = _probed(index, made)
+        self._left -= time.perf_counter() - begin
+
+    def ended(self) -> None:
+        """Load what was trained into the copies from before."""
+        for index, made in self._copied.items():
+            if index in self._probes and not self._probes[index].why and not self._probes[index].random:
+                plain = getattr(self._parameters.models[index], "_orig_mod", self._parameters.models[index])
+                plain = getattr(plain, "module", plain) if type(plain) is not type(made.model) else plain
+                with _aside(), contextlib.suppress(Exception):  # one that cannot be loaded or called tells nothing
+                    reloads = _reloaded(made, plain)
+                    self._probes[index] = msgspec.structs.replace(self._probes[index], reloads=reloads)
+        self._copied = {}
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Return what the copies gave."""
+        return tuple(self._probes.values())
+
+
+@contextlib.contextmanager
+def _aside() -> Any:
+    """Leave the random generators as they are, print nothing, and compute in the precision of the weights."""
+    with preserved(), contextlib.redirect_stdout(io.StringIO()), torch.autocast("cpu", enabled=False):
+        if torch.cuda.is_available():
+            with torch.autocast("cuda", enabled=False):
+                yield
+        else:
+            yield
+
+
+def _probed(index: int, made: _Copied) -> Probe:
+    """Return what can be measured; a forward pass that fails for a changed batch leaves None."""
+    found = Probe(model=index)
+    try:
+        active = _ActiveDropout()
+        first = _called(copy.deepcopy(made.model), made.args, made.kwargs, seed=1)
+        with active:
+            second = _called(copy.deepcopy(made.model), made.args, made.kwargs, seed=2)
+    except Exception as error:  # noqa: BLE001  (a forward pass of any kind)
+        return Probe(model=index, why=f"a copy could not be called in evaluation mode: {error}"[:200])
+    random = not _equal(first, second)
+    found = msgspec.structs.replace(found, random=random, drops=active.seen and random)
+    with contextlib.suppress(Exception):
+        found = msgspec.structs.replace(found, ignores_input=_ignores_input(made))
+    if not random:
+        with contextlib.suppress(Exception):
+            found = msgspec.structs.replace(found, mixes=_mixes(made))
+    return found
+
+
+def _called(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, seed: int) -> list[Tensor]:
+    """Return the floating-point outputs of a model in evaluation mode."""
+    seed_all(seed)
+    output = model.eval()(*_mapped(_detached, args), **_mapped(_detached, dict(kwargs)))
+    return [one.detach() for one in tensors_in(_plain(output)) if one.is_floating_point()]
+
+
+def _ignores_input(made: _Copied) -> bool | None:
+    """Return whether the outputs are equal for other inputs, with random weights; None where that cannot be told.
+
+    Random weights tell what is computed from what: a layer that begins at zero, or units that are off, do not matter.
+    """
+    other = _mapped(_shuffled, (made.args, made.kwargs))
+    given = [one for one in tensors_in([made.args, made.kwargs]) if _can_be_shuffled(one)]
+    now = [one for one in tensors_in(list(other)) if _can_be_shuffled(one)]
+    if not given or all(torch.equal(one, two) for one, two in zip(given, now, strict=True)):
+        return None
+    model = _randomized(copy.deepcopy(made.model), seed=3)
+    twin = copy.deepcopy(model)
+    one = _called(model, made.args, made.kwargs, seed=4)
+    two = _called(twin, *other, seed=4)
+    if not one or not all(bool(torch.isfinite(each).all()) for each in one) or not any(map(torch.any, one)):
+        return None
+    return _equal(one, two)
+
+
+def _mixes(made: _Copied) -> float | None:
+    """Return by how much the outputs of some samples change without the others, relative to the largest."""
+    if any(_uses_batch_statistics(one) for one in made.model.modules()):
+        return None
+    found = [_mixes_along(axis, made) for axis in _batch_axes(made)]
+    return min((one for one in found if one is not None), default=None)
+
+
+def _mixes_along(axis: int, made: _Copied) -> float | None:
+    rows = next(one.shape[axis] for one in tensors_in([made.args, made.kwargs]) if one.ndim > axis)
+    kept = max(2, rows // 8)
+    model = _randomized(copy.deepcopy(made.model), seed=5)
+    twin = copy.deepcopy(model)
+    whole = _called(model, made.args, made.kwargs, seed=6)
+    args, kwargs = _mapped(lambda one: _last(one, axis, rows, kept), (made.args, made.kwargs))
+    part = _called(twin, args, kwargs, seed=6)
+    if len(whole) != len(part):
+        return None
+    worst: float | None = None
+    for one, two in zip(whole, part, strict=True):
+        if one.ndim and one.shape[0] == rows and two.shape[0] == kept:
+            one = one[rows - kept :]
+        elif one.ndim > 1 and one.shape[1] == rows and two.shape[1] == kept:
+            one = one[:, rows - kept :]
+        else:
+            continue
+        size = float(one.abs().max()) if one.numel() and one.dtype in _EXACT else 0.0
+        if one.shape == two.shape and size > 0 and math.isfinite(size):
+            worst = max(worst or 0.0, float((one - two).abs().max()) / size)
+    return worst
+
+
+def _batch_axes(made: _Copied) -> list[int]:
+    """Return the possible dimensions of the samples in the first input; none where nothing tells them."""
+    given = [one for one in tensors_in([made.args, made.kwargs]) if one.ndim]
+    if not given or (made.rows is not None and made.rows < ROWS):
+        return []
+    first = given[0]
+    if made.rows is None:  # no loader tells it: only rows of features, and images
+        ordered = any(isinstance(one, _ORDERED) for one in made.model.modules())
+        alone = len(given) == 1 and first.ndim in (2, 4) and first.is_floating_point() and not ordered
+        return [0] if alone and len(first) >= ROWS else []
+    features = first.ndim == 2 and first.is_floating_point()
+    return [axis for axis, size in enumerate(first.shape[: 1 if features else 2]) if size == made.rows]
+
+
+def _last(tensor: Tensor, axis: int, rows: int, kept: int) -> Tensor:
+    """Return the last samples of a tensor of the batch, which other inputs may have at another place."""
+    for place in (axis, 1 - axis):
+        if place < tensor.ndim and tensor.shape[place] == rows:
+            return tensor.narrow(place, rows - kept, kept).clone()
+    return tensor
+
+
+def _uses_batch_statistics(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and module.running_mean is None
+
+
+def _reloaded(made: _Copied, trained: nn.Module) -> float | None:
+    """Return by how much a copy from before differs with the state dict of now, relative to the largest output."""
+    model = copy.deepcopy(trained)
+    made.model.load_state_dict(model.state_dict())
+    one = _called(model, made.args, made.kwargs, seed=7)
+    again = _called(model, made.args, made.kwargs, seed=7)
+    if not _equal(one, again):  # it goes on from call to call, as with a hidden state
+        return None
+    two = _called(made.model, made.args, made.kwargs, seed=7)
+    worst = 0.0
+    for now, loaded in zip(one, two, strict=True):
+        size = float(now.abs().max()) if now.numel() else 0.0
+        if now.shape != loaded.shape or not math.isfinite(size):
+            return None
+        worst = max(worst, float((now - loaded).abs().max()) / size if size and now.numel() else 0.0)
+    return worst
+
+
+def _randomized(model: nn.Module, *, seed: int) -> nn.Module:
+    """Give a model random weights of the usual size, also where its own are zero."""
+    seed_all(seed)
+    for one in model.parameters():
+        if not one.is_floating_point() or not one.numel():
+            continue
+        if one.ndim > 1:
+            one.normal_(0.0, 1 / math.sqrt(max(one[0].numel(), 1)))
+        else:
+            center = 1.0 if abs(float(one.mean())) > 0.5 else 0.0
+            one.normal_(center, 0.1)
+    return model
+
+
+def _can_be_shuffled(tensor: Tensor) -> bool:
+    return tensor.layout is torch.strided and tensor.numel() > 1 and tensor.dtype is not torch.bool
+
+
+def _shuffled(tensor: Tensor) -> Tensor:
+    """Return the same numbers at other places."""
+    if not _can_be_shuffled(tensor):
+        return tensor
+    order = torch.randperm(tensor.numel(), generator=torch.Generator().manual_seed(8)).to(tensor.device)
+    return tensor.flatten()[order].reshape(tensor.shape)
+
+
+def _equal(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return len(one) == len(other) and all(
+        a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _detached(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone()
+
+
+def _mapped(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Return nested tuples, lists and dictionaries with their tensors changed; anything else as it is."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if type(value) in (list, tuple):
+        return type(value)(_mapped(change, one) for one in value)
+    if type(value) is dict:
+        return {key: _mapped(change, one) for key, one in value.items()}
+    return value
+
+
+def _plain(output: Any) -> Any:
+    """Return the fields of an object of the person's own, such as a data class."""
+    if isinstance(output, (Tensor, list, tuple, dict)) or not hasattr(output, "__dict__"):
+        return output
+    return vars(output)
+
+
+def _is_of_torch(hook: Any) -> bool:
+    return (getattr(hook, "__module__", None) or type(hook).__module__).startswith("torch.")
+
+
+class _ActiveDropout(TorchFunctionMode):
+    """Notes whether dropout is computed."""
+
+    seen = False
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Look at a call, and make it."""
+        kwargs = kwargs or {}
+        if function in _DROPOUT:
+            chance = args[1] if len(args) > 1 else kwargs.get("p", 0.5)
+            self.seen = self.seen or bool(chance and (args[2] if len(args) > 2 else kwargs.get("training", True)))
+        elif function is F.scaled_dot_product_attention:
+            self.seen = self.seen or bool(args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0))
+        return function(*args, **kwargs)
+
+
+_DROPOUT = (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout, torch.dropout)

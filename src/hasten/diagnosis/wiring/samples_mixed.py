@@ -1,0 +1,45 @@
+"""W15: the output of a sample depends on the other samples of its batch.
+
+Signal: a copy of the model with random weights in evaluation mode gives the last eighth of the first batch alone, and
+    with the rest.
+Threshold: a difference of 0.1 % of the largest output, far above rounding.
+Why: training learns from what the other samples happen to be, and predictions change with the batch.
+Example: `softmax(dim=0)`, `x.view(seq, batch)` in the place of a transpose, or `nn.LSTM` without `batch_first=True`.
+Wrong when: samples are compared with each other on purpose, as in sets, graphs or retrieval. Batch norm in training
+    mode is not looked at.
+Source: Karpathy, "A Recipe for Training Neural Networks" (use backprop to chart dependencies).
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import percent
+from hasten.diagnosis.rule import Outcome
+from hasten.diagnosis.wiring.facts import name_of_model, probed
+
+LARGE = 1e-3
+
+
+def find(health: Health) -> Outcome:
+    """Fire where a part of a batch alone gives other outputs."""
+    probes = probed(health, "samples_mixed")
+    if isinstance(probes, Abstained):
+        return probes
+    measured = [one for one in probes if one.mixes is not None]
+    if not measured or health.wiring is None:
+        return Abstained(symptom="samples_mixed", reason="the batch could not be taken apart")
+    worst = max(measured, key=lambda one: one.mixes or 0.0)
+    if worst.mixes is None or worst.mixes < LARGE:
+        return None
+    return Finding(
+        symptom="samples_mixed",
+        severity=Severity.CRITICAL,
+        sentence=f"Outputs change by {percent(worst.mixes)} without the other samples of the batch: "
+        "the model mixes samples.",
+        value=worst.mixes,
+        threshold=LARGE,
+        bound=None,
+        where=name_of_model(health.wiring, worst.model),
+        advice="check dim= of softmax, mean and cat, view against transpose, and batch_first=True",
+        check=health.command,
+        explains=("targets_shuffled", "not_learning", "validation_differs", "overfit", "attends_to_future"),
+    )

@@ -1,0 +1,105 @@
+"""Targets of token models, and columns of tables, that are their own inputs."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+import hasten
+from hasten.base.records.health import Health
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.diagnose import diagnose_health
+from hasten.diagnosis.registry import Tier, tier_of
+
+LENGTH, TOKENS = 16, 12
+
+
+def named(health: Health) -> set[str]:
+    """Return the symptoms of tier E that are found, folded ones left out."""
+    return {one.symptom for one in diagnose_health(health).findings if tier_of(one.symptom) is Tier.DATA}
+
+
+class Recurrent(nn.Module):
+    """A language model: no output depends on later tokens."""
+
+    def __init__(self, *, both_ways: bool = False) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(TOKENS, 16)
+        self.inner = nn.GRU(16, 16, batch_first=True, bidirectional=both_ways)
+        self.head = nn.Linear(32 if both_ways else 16, TOKENS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.inner(self.tokens(x))[0])
+
+
+def text(count: int = 640) -> Tensor:
+    """Return a walk through the tokens, which the token before tells half of."""
+    steps = torch.randint(1, 3, (count, LENGTH + 4))
+    return (steps.cumsum(1) + torch.randint(0, TOKENS, (count, 1))).remainder(TOKENS)
+
+
+def health_of(model: nn.Module, x: Tensor, y: Tensor, ignored: int = -100) -> Health:
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for inputs, targets in DataLoader(TensorDataset(x, y), 40, shuffle=True):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=ignored).backward()
+            optimizer.step()
+    assert doctor.failed == {}
+    return doctor.seen()
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    seed_all(0)
+
+
+def shifted(by: int) -> tuple[Tensor, Tensor]:
+    tokens = text()
+    return tokens[:, 2 : LENGTH + 2], tokens[:, 2 + by : LENGTH + 2 + by]
+
+
+def shuffled() -> tuple[Tensor, Tensor]:
+    x, y = shifted(1)
+    return x, y[torch.randperm(len(y))]
+
+
+CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, Tensor]], set[str]]] = {
+    "next token": (Recurrent, lambda: shifted(1), set()),
+    "same token": (Recurrent, lambda: shifted(0), {"target_shift"}),
+    "token before": (Recurrent, lambda: shifted(-1), {"target_shift"}),
+    "two further on": (Recurrent, lambda: shifted(2), {"target_shift"}),
+    "autoencoder": (lambda: Recurrent(both_ways=True), lambda: shifted(0), set()),
+    "pairs shuffled": (Recurrent, shuffled, {"targets_shuffled"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_targets_must_be_the_next_token(case: str) -> None:
+    model, data, expected = CASES[case]
+    assert named(health_of(model(), *data())) == expected
+
+
+def test_masked_tokens_are_no_copies() -> None:
+    x, _ = shifted(0)
+    masked = torch.rand(x.shape) < 0.3
+    health = health_of(Recurrent(both_ways=True), x.masked_fill(masked, 0), x.masked_fill(~masked, -100))
+    assert named(health) == set()
+
+
+def test_a_column_that_is_the_target_is_named() -> None:
+    x, y = torch.randn(320, 5), torch.randn(320, 1)
+    found = set[str]()
+    for inputs in (torch.cat([x, 2 * y + 1], 1), torch.cat([x, y + 0.5 * torch.randn(320, 1)], 1)):
+        model = nn.Linear(6, 1)
+        optimizer = optim.SGD(model.parameters(), 1e-2)
+        with hasten.diagnosing() as doctor:
+            for rows, targets in DataLoader(TensorDataset(inputs, y), 32):
+                optimizer.zero_grad()
+                F.mse_loss(model(rows), targets).backward()
+                optimizer.step()
+        assert named(doctor.seen()) == ({"target_shift"} if not found else set())
+        found |= named(doctor.seen())
