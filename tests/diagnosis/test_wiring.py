@@ -101,6 +101,15 @@ def no_backward() -> None:
         optimizer.zero_grad()
 
 
+@healthy
+def gradients_without_backward() -> None:
+    weight = torch.randn(4, 3, requires_grad=True)
+    optimizer = optim.SGD([weight], 0.1)
+    for inputs, targets in loader():
+        (weight.grad,) = torch.autograd.grad(F.cross_entropy(inputs @ weight, targets), weight)
+        optimizer.step()
+
+
 @names("not_in_optimizer")
 def head_replaced_after_the_optimizer() -> None:
     model = net()
