@@ -50,7 +50,7 @@ def load_exact(kind: type[AnyRecord], path: Path) -> AnyRecord:
     Raises:
         BadInput: if the file is missing or does not hold such a record; the message names the field.
     """
-    return _loaded(kind, path, msgspec.msgpack.decode)
+    return _loaded(kind, path, msgspec.msgpack.decode, "MessagePack")
 
 
 def load(kind: type[AnyRecord], path: Path) -> AnyRecord:
@@ -59,10 +59,10 @@ def load(kind: type[AnyRecord], path: Path) -> AnyRecord:
     Raises:
         BadInput: if the file is missing or does not hold such a record; the message names the field.
     """
-    return _loaded(kind, path, msgspec.json.decode)
+    return _loaded(kind, path, msgspec.json.decode, "JSON")
 
 
-def _loaded(kind: type[AnyRecord], path: Path, decode: Callable[..., AnyRecord]) -> AnyRecord:
+def _loaded(kind: type[AnyRecord], path: Path, decode: Callable[..., AnyRecord], form: str) -> AnyRecord:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -70,4 +70,4 @@ def _loaded(kind: type[AnyRecord], path: Path, decode: Callable[..., AnyRecord])
     try:
         return decode(content, type=kind)
     except msgspec.DecodeError as error:
-        raise BadInput(f"{path} must hold a {kind.__name__}; found: {error}.") from error
+        raise BadInput(f"{path} must hold a {kind.__name__} as {form}; found: {error}.") from error
