@@ -339,3 +339,21 @@ def test_a_transformer_that_takes_positions_first() -> None:
 
     assert found(lambda: body(causal=True)) == []
     assert found(lambda: body(causal=False)) == ["attends_to_future"]
+
+
+def test_softmax_over_the_queries_shows_the_future() -> None:
+    class Wrong(Attention):
+        def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
+            q, k, v = self.qkv(x).view(*x.shape[:2], 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+            scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+            hidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+            maps = scores.masked_fill(hidden, -math.inf).softmax(dim=-2)
+            return self.out((maps @ v).transpose(1, 2).flatten(2))
+
+    def body() -> None:
+        model = Model()
+        for layer in model.layers:
+            layer.attention = Wrong("hand", causal=True)
+        train(model)
+
+    assert found(body) == ["attends_to_future"]

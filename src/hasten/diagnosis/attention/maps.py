@@ -101,8 +101,10 @@ class AttentionSeen(TorchFunctionMode):
         operands = [one for one in args if isinstance(one, Tensor)]
         if function in _SOFTMAX and output.ndim >= 3 and operands:
             known = self._origin.get(id(operands[0]))
-            if known is not None and _adds_up(output):
+            if known is not None and _adds_up(output, -1):
                 self._maps[id(output)] = output, operands[0], known[1]
+            elif known is not None and _adds_up(output, -2):  # over the queries: changed tokens will show it
+                self.layers.append(_unread(*self._where(), output))
         elif function in _PRODUCTS and len(operands) >= 2:
             seen = next((self._maps.pop(id(one)) for one in operands if id(one) in self._maps), None)
             if seen is not None:
@@ -167,9 +169,17 @@ def _is_number(value: Any) -> bool:
     return one and float(value) != 1
 
 
-def _adds_up(maps: Tensor) -> bool:
-    """Return whether the last dimension is the one that a softmax normalized."""
-    return bool(((maps.sum(-1) - 1).abs() < _ADDS_UP).all())
+def _adds_up(maps: Tensor, dim: int) -> bool:
+    """Return whether a dimension is the one that a softmax normalized."""
+    return bool(((maps.sum(dim) - 1).abs() < _ADDS_UP).all())
+
+
+def _unread(name: str, library: bool, maps: Tensor) -> AttentionLayer:
+    """Return a layer whose maps are no weights over the keys."""
+    heads = maps.shape[1] if maps.ndim == 4 else 1
+    return AttentionLayer(
+        name=name, how="softmax", heads=heads, queries=maps.shape[-2], keys=maps.shape[-1], library=library
+    )
 
 
 def _agree(ratios: Tensor) -> bool:

@@ -41,5 +41,5 @@ def find(health: Health) -> Outcome:
         where=worst.name,
         advice="initialize gains with 1, and give norms their own parameter group with weight_decay=0",
         check=health.command,
-        explains=("vanishing_gradient",),
+        explains=("logits_too_large", "attention_collapsed", "vanishing_gradient"),
     )
