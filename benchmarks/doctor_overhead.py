@@ -21,7 +21,7 @@ from benchmarks.recording import ratio, record, told
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
-WARM = 150
+WARM, WARM_S = 150, 3.0  # steps, or as many as take so long: what is sampled at first does not depend on its cost
 BLOCK_S = 0.05
 
 
@@ -108,6 +108,7 @@ def measured(name: str, pairs: int, seconds: float) -> dict[str, object]:
     watch = TrainingWatch([DynamicsCollector()])
     with watch:
         warm_s = timed(step, WARM)
+        timed(step, round(WARM_S / step_s))
     steps = max(3, round(BLOCK_S / step_s))
     coin, logs, began = np.random.default_rng(0), list[float](), perf_counter()
     while len(logs) < pairs and (len(logs) < 5 or perf_counter() - began < seconds):
