@@ -115,7 +115,7 @@ class DynamicsCollector(Collector):
                     self._chance.add(replace(found, reduction="mean") if averaged else found)
 
     def _keep(self, loss: Tensor) -> None:
-        if loss.device.type != "cpu" and not self._sampled:
+        if not loss.is_cpu and not self._sampled:
             self._losses[-1].append(loss.detach().clone())  # read at the end, so that no device is waited for
             return
         value = float(loss)
@@ -142,7 +142,7 @@ class DynamicsCollector(Collector):
         """Note the norm that was clipped."""
         if norm is not None:
             self._clip_limit = limit
-            self._clip_norms.append(float(norm) if norm.device.type == "cpu" else norm.detach())
+            self._clip_norms.append(float(norm) if norm.is_cpu else norm.detach())
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them, and copy some entries of the parameters."""

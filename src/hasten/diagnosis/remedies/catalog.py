@@ -35,7 +35,6 @@ _ALL = (
         "gradients clipped to a norm of 1",
         "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # before optimizer.step()",
         lambda: ClippedNorm(1.0),
-        technique=("clip_norm", {"max_norm": 1.0}),
     ),
     Remedy("small_epsilon", "epsilon of 1e-8", "eps=1e-8", lambda: Option("eps", 1e-8)),
     Remedy("usual_momentum", "momentum of 0.9", "momentum=0.9", lambda: FirstMoment(0.9)),

@@ -17,10 +17,9 @@ class Remedy:
     Args:
         name: of the remedy.
         what: does it, in a few words.
-        line: to write in the training so that it stays, as code; `{factor}` and the like are filled in already.
+        line: to write in the training so that it stays, as code.
         make: makes the change for one training.
         factor: by which the learning rate is multiplied; None where it stays.
-        technique: with its knobs, that does the same in a plan; None where no technique does.
     """
 
     name: str
@@ -28,4 +27,3 @@ class Remedy:
     line: str
     make: Callable[[], Intervention]
     factor: float | None = None
-    technique: tuple[str, dict[str, float]] | None = None
