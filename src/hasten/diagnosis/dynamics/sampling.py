@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 FIRST = 16
 """Steps that are all sampled; after them as many from each step to twice that step, whatever they cost."""
+_DENSE = 256
+"""Steps after which a quarter of that is sampled whatever it costs, and more where the share of the time allows it."""
 _KEPT = 160
 """Samples beyond which every other one is dropped and the distance doubles."""
 _SHARE = 0.007
@@ -24,7 +26,8 @@ class Sampling:
         """Return whether a step, counted from 1, is to be sampled."""
         if self._started is None:
             self._started = time.perf_counter()
-        if step % (1 << max(0, (step // FIRST).bit_length() - 1)) == 0:
+        sparse = 4 if step > _DENSE else 1
+        if step % (sparse << max(0, (step // FIRST).bit_length() - 1)) == 0:
             return True
         return step % self.distance == 0 and self.spent_s < _SHARE * self.elapsed_s
 

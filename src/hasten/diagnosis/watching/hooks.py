@@ -53,6 +53,7 @@ class TrainingWatch:
         self.failed: dict[str, str] = {}  # class of a collector -> its traceback
         self.complete = False  # whether the training ended by itself, neither by the limit nor by an error
         self._collectors = list(collectors)
+        self._listeners: dict[str, list[Collector]] = {}  # event -> those that do something at it
         self._limit = steps
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
@@ -103,19 +104,29 @@ class TrainingWatch:
 
     def _tell(self, event: str, *args: Any) -> None:
         """Tell every collector of an event; what the collectors do themselves is none."""
-        if self._telling:
+        if self._telling or not (listening := self._listening(event)):
             return
         self._telling = True
         try:
             with torch.no_grad():
-                for one in tuple(self._collectors):
+                for one in listening:
                     try:
                         getattr(one, event)(*args)
                     except Exception:  # noqa: BLE001  (a training must not fail since it is watched; `failed` says it)
                         self._collectors.remove(one)
+                        self._listeners.clear()
                         self.failed[type(one).__name__] = traceback.format_exc()
         finally:
             self._telling = False
+
+    def _listening(self, event: str) -> Sequence[Collector]:
+        """Return the collectors that do anything at an event; most do nothing at most events."""
+        found = self._listeners.get(event)
+        if found is None:
+            plain = getattr(Collector, event)
+            found = [one for one in self._collectors if getattr(type(one), event) is not plain]
+            self._listeners[event] = found
+        return found
 
     def _looks(self) -> bool:
         return not self._telling and get_ident() == self._thread and not torch.compiler.is_compiling()
