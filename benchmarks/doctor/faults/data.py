@@ -10,6 +10,7 @@ from benchmarks.doctor.faults.edits import (
     first_of,
     replace,
     where,
+    without,
 )
 from benchmarks.doctor.faults.fault import Fault
 from benchmarks.doctor.faults.wiring import STUCK, WILD
@@ -48,11 +49,14 @@ DATA_FAULTS = (
     ),
     Fault(
         "bce_over_exclusive_classes",
-        where(
-            CLASSES,
-            replace(
-                r"loss = .*\(output, y\)",
-                "loss = F.binary_cross_entropy_with_logits(output, F.one_hot(y, output.shape[-1]).float())",
+        without(
+            r"self\.head = nn\.Linear\(\d+, 2\)",
+            where(
+                CLASSES,
+                replace(
+                    r"loss = .*\(output, y\)",
+                    "loss = F.binary_cross_entropy_with_logits(output, F.one_hot(y, output.shape[-1]).float())",
+                ),
             ),
         ),
         root=("wrong_loss_family",),
