@@ -148,22 +148,6 @@ def test_a_training_that_learns_its_samples_by_heart() -> None:
     assert first(found) == "overfit"
 
 
-def test_a_loss_that_rises_is_diverging() -> None:
-    seed_all(0)
-    net = nn.Linear(20, 1)
-    update = optim.SGD(net.parameters(), lr=1e-3)
-    with hasten.diagnosing() as doctor:
-        for step in range(100):
-            update.zero_grad()
-            sign = 1 if step < 50 else -1  # uphill from then on
-            (sign * net(data()[0][:32]).square().mean()).backward()
-            if sign < 0:
-                update.param_groups[0]["lr"] = 1e-2
-            update.step()
-            functional.mse_loss(net(data()[0][:32]), torch.ones(32, 1))
-    assert "nonfinite" not in [one.symptom for one in doctor.diagnosis([Tier.DYNAMICS]).findings]
-
-
 class TestNonfinite:
     """The sentence says where, the advice what to do."""
 
@@ -188,3 +172,125 @@ class TestNonfinite:
         found = diagnosed(lambda: nn.Linear(20, 5), optim.SGD, loss=lambda o, _: o.pow(2).sum(), lr=1.0)
         assert [one.symptom for one in found.findings] == ["update_too_large"]
         assert any("NaN" in sentence for sentence in found.findings[0].folded)
+
+
+def test_a_schedule_that_ends_long_before_the_training() -> None:
+    seed_all(0)
+    net = network()
+    update = optim.SGD(net.parameters(), 0.1)
+    schedule = optim.lr_scheduler.ExponentialLR(update, 0.9)
+    with hasten.diagnosing() as doctor:
+        for _ in range(200):
+            rows = torch.randint(0, 1000, (32,))
+            update.zero_grad()
+            functional.cross_entropy(net(data()[0][rows]), data()[1][rows]).backward()
+            update.step()
+            schedule.step()
+    assert first(doctor.diagnosis([Tier.DYNAMICS])) == "schedule_mismatch"
+
+
+def test_clipping_that_leaves_nothing_of_the_gradient() -> None:
+    found = diagnosed(optimizer=optim.SGD, lr=0.1, clip=1e-4)
+    assert [one.symptom for one in found.findings] == ["clip_dominated"]
+    assert diagnosed(optimizer=optim.SGD, lr=0.1, clip=0.5).findings == ()
+
+
+def test_weight_decay_stronger_than_the_gradient() -> None:
+    found = diagnosed(optimizer=optim.SGD, lr=0.1, weight_decay=1.0)
+    assert first(found) == "weight_growth"
+    assert "decay" in found.findings[0].sentence
+
+
+def test_a_summed_loss_with_the_rate_of_a_mean() -> None:
+    found = diagnosed(optimizer=optim.SGD, lr=0.5, loss=nn.CrossEntropyLoss(reduction="sum"))
+    assert first(found) == "gradient_scale"
+
+
+def test_one_layer_that_races() -> None:
+    def optimizer(_: Any, lr: float) -> optim.Optimizer:
+        return optim.Adam(
+            [{"params": net[-1].parameters(), "lr": lr}, {"params": net[:-1].parameters(), "lr": lr / 1e4}]
+        )
+
+    net = network()
+    assert first(diagnosed(lambda: net, optimizer, lr=0.5)) == "layer_imbalance"
+
+
+def test_weights_that_start_equal() -> None:
+    def model() -> nn.Module:
+        net = network()
+        for one in net.parameters():
+            nn.init.constant_(one, 0.05)
+        return net
+
+    assert first(diagnosed(model, lr=1e-3)) == "poor_init"
+
+
+def test_float16_without_a_scaler_loses_gradients() -> None:
+    inputs, targets = data()
+    found = diagnosed(
+        lambda: network().half(),
+        optim.SGD,
+        loss=lambda output, labels: functional.cross_entropy(output, labels) * 1e-5,
+        samples=(inputs.half(), targets),
+        lr=0.1,
+    )
+    assert first(found) == "overflow_risk"
+
+
+def test_a_scaler_that_leaves_out_updates_again_and_again() -> None:
+    seed_all(0)
+    net = network()
+    update, scaler = optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1)
+    with hasten.diagnosing() as doctor:
+        for step in range(120):
+            rows = torch.randint(0, 1000, (32,))
+            update.zero_grad()
+            loss = functional.cross_entropy(net(data()[0][rows]), data()[1][rows])
+            scaler.scale(loss).backward()
+            if step % 10 == 9:
+                next(net.parameters()).grad.fill_(float("inf"))  # type: ignore[union-attr]
+            scaler.step(update)
+            scaler.update()
+    found = doctor.diagnosis([Tier.DYNAMICS])
+    assert [one.symptom for one in found.findings] == ["scaler_skips"]
+
+
+def test_a_rate_somewhat_too_low_converges_slowly() -> None:
+    assert first(diagnosed(optimizer=optim.Adam, lr=1e-4, steps=240)) == "slow_convergence"
+
+
+class Valley(nn.Module):
+    """A quadratic function of two directions, one of them steep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.ones(2, 2))
+
+    def forward(self, scale: Tensor) -> Tensor:
+        return (self.place**2 * scale).sum()
+
+
+def descended(rate: Callable[[int], float], noise: float = 0.0, steps: int = 160) -> Diagnosis:
+    """Descend a valley by gradient descent at a rate that depends on the step."""
+    seed_all(0)
+    net = Valley()
+    update = optim.SGD(net.parameters(), 1.0)
+    with hasten.diagnosing() as doctor:
+        for step in range(steps):
+            update.param_groups[0]["lr"] = rate(step)
+            update.zero_grad()
+            (net(torch.tensor([1.0, 1e-4])) * (1 + noise * torch.randn(()))).backward()
+            update.step()
+    return doctor.diagnosis([Tier.DYNAMICS])
+
+
+def test_gradient_descent_that_crosses_the_valley_again_and_again() -> None:
+    assert first(descended(lambda _: 0.99999)) == "edge_of_stability"
+    assert "edge_of_stability" in descended(lambda _: 0.5).silent
+
+
+def test_a_loss_that_rises_again_is_diverging() -> None:
+    found = descended(lambda step: 0.1 if step < 60 else 1.2)
+    assert [one.symptom for one in found.findings] == ["update_too_large"]
+    assert any("The loss rose" in sentence for sentence in found.findings[0].folded)

@@ -15,6 +15,7 @@ class ParameterTrack(Record, frozen=True):
     optimizer: int  # number of the optimizer that holds it, from 0
     depth: int | None  # place in the forward pass, from 0; None where the graph does not tell
     start: float  # rms before the first update
+    start_spread: float = 1.0  # their standard deviation over their rms; 0 where all are equal
     number_format: str = "float32"
     gradient: Series = ()  # rms, unscaled and before clipping
     zeros: Series = ()  # share of gradients that are exactly 0
@@ -75,6 +76,7 @@ class Dynamics(Record, frozen=True):
     norms: Series = ()  # norm of all gradients, unscaled and before clipping
     gradient_cosines: Series = ()  # between the gradient of this step and that of the next
     update_cosines: Series = ()
+    overshoots: Series = ()  # curvature along the update over its slope: above 2 the loss rises (quadratic model)
     clip_norms: Series = ()  # norm that was clipped in each step in which clipping by norm was seen
     clip_limit: float | None = None  # of clipping by norm
     parameters: tuple[ParameterTrack, ...] = ()

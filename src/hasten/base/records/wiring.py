@@ -30,7 +30,6 @@ class Model(Record, frozen=True):
     """A module as the training calls it, and in which mode: its own, and that of the layers that the mode changes."""
 
     name: str  # of its class
-    training: bool = True  # mode at the end
     sensitive: int = 0  # layers that the mode changes: dropout with p > 0, batch norm with running statistics
     trained_training: int = 0  # updates after a loss from calls with the model and such layers in training mode
     trained_evaluation: int = 0  # and in evaluation mode

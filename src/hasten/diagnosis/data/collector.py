@@ -187,17 +187,21 @@ class DataCollector(Collector):
         if given and not part.full:
             inputs = given if fetched is None else inputs_in(fetched.batch) or given
             prints = fetched.prints if fetched is not None and fetched.prints else fingerprints(inputs)
+            new = fetched is None or not fetched.prints or self._step != self._printed_step
             if fetched is not None:
                 fetched.prints = prints
             if term is not None and term.target is not None:
                 if term.output is not None and not any(one in part.prints for one in prints):
                     part.learned.add(term.output, term.target, dim=term.dim, classes=term.kind in OVER_CLASSES)
-                part.pairs.add(given, term.target, prints, classes=term.kind in OVER_CLASSES)
-            part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+                if not part.pairs.full:
+                    own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
+                    part.pairs.add(given, term.target, own, classes=term.kind in OVER_CLASSES)
+            if new:  # not a further part of the same batch
+                part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+                labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
+                if labels is not None:
+                    part.add_labels(labels)
             self._printed_step = self._step
-            labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
-            if labels is not None:
-                part.add_labels(labels)
         numbers = _numbers(given)
         if numbers is not None:
             part.describe(numbers)
@@ -238,7 +242,7 @@ class DataCollector(Collector):
     ) -> None:
         """Add how the outputs of an evaluation agree with its targets."""
         target, said = _target(fetched.batch), next(iter(output), None)
-        if target is None or said is None:
+        if target is None or said is None or not any(one.from_batch for one in self._criteria.values()):
             return
         kinds = {one.kind for one in self._criteria.values()}
         classes = bool(kinds & set(OVER_CLASSES)) and not target.is_floating_point()

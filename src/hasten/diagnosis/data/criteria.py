@@ -150,6 +150,11 @@ class SeenCriterion:
         fits = flat.numel() and bool(((flat == flat.round()) & (flat >= 0) & (flat < COUNTED)).all())
         self._counts = self._counts + torch.bincount(flat.long(), minlength=COUNTED) if fits else None
 
+    @property
+    def from_batch(self) -> bool:
+        """Return whether the targets are those of the batches, as far as it was seen."""
+        return 2 * sum(self._matched) > len(self._matched)
+
     def criterion(self) -> Criterion:
         """Return what was seen."""
         term, rows = self._first, max(1, self._rows)

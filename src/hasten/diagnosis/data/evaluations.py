@@ -1,6 +1,7 @@
 """Which batches are trained on and which are evaluated, and on which data set."""
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,18 +66,18 @@ class Group:
     """An evaluation: what it reads, and its samples."""
 
     part: SeenPart
-    owner: weakref.ref[Any] | None  # data set, or the tensor that the batches are slices of
+    owner: Callable[[], Any]  # data set, or the tensor that the batches are slices of; None once it is gone
     dataset: bool
     agreement: SeenAgreement = field(default_factory=SeenAgreement)
     calls: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # samples, and those trained on before
 
     def reads(self, owner: object) -> bool:
         """Return whether this is the evaluation of a data set."""
-        return self.owner is not None and self.owner() is owner
+        return self.owner() is owner
 
     def lives(self) -> bool:
         """Return whether what it reads is still there: a batch made for one call is not."""
-        return self.owner is None or self.owner() is not None
+        return self.owner() is not None
 
 
 class Evaluations:
@@ -89,23 +90,27 @@ class Evaluations:
     def group_of(self, owner: Any, *, whole: int | None, dataset: bool) -> Group | None:
         """Return the group of a data set or tensor; None where there are too many."""
         known = self._groups.get(id(owner))
-        if known is not None and known.owner is not None and known.owner() is owner:
+        if known is not None and known.reads(owner):
             return known
         if known is not None:
             self.done.append(known)
         if len(self._groups) + len(self.done) >= GROUPS:
             return None
-        try:
-            reference = weakref.ref(owner)
-        except TypeError:
-            reference = None
-        made = Group(SeenPart(whole=whole), reference, dataset)
+        made = Group(SeenPart(whole=whole), _reference(owner), dataset)
         self._groups[id(owner)] = made
         return made
 
     def groups(self) -> list[Group]:
         """Return all groups."""
         return [*self.done, *self._groups.values()]
+
+
+def _reference(owner: Any) -> Callable[[], Any]:
+    """Return what gives an object while it lives; a list, which cannot be referred to weakly, is kept alive."""
+    try:
+        return weakref.ref(owner)
+    except TypeError:
+        return lambda: owner
 
 
 def base_of(tensor: Tensor) -> Tensor:

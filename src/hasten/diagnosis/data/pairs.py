@@ -57,7 +57,7 @@ class Pairs:
             wanted = target.detach().reshape(rows, -1).cpu()[new][:, :_TOKENS]
         else:
             made = torch.cat([features(one.cpu()[new]) for one in inputs[:4]], 1)
-            wanted = target.detach().reshape(rows, -1).cpu()[new][:, :_COLUMNS].float()
+            wanted = _narrow(target.detach().reshape(rows, -1).cpu()[new].float())
         if self._inputs and (
             self._inputs[0].shape[1:] != made.shape[1:] or self._targets[0].shape[1:] != wanted.shape[1:]
         ):
@@ -90,8 +90,17 @@ class Pairs:
 _COLUMNS = 4  # of a target that are kept
 
 
+def _narrow(target: Tensor) -> Tensor:
+    """Return a target with few columns: means of neighbors, as of the pixels of a picture."""
+    if target.shape[1] <= _COLUMNS:
+        return target
+    return F.adaptive_avg_pool1d(target.unsqueeze(1), _COLUMNS).squeeze(1)
+
+
 def _kind(inputs: Sequence[Tensor], target: Tensor, rows: int, *, classes: bool) -> Kind | None:
     first = inputs[0]
+    if not any(one.is_floating_point() or one[0].numel() > _FEW for one in inputs):  # numbers of users and items
+        return None
     if target.numel() == rows:
         return "classes" if classes else "numbers"
     if classes:

@@ -68,12 +68,16 @@ def _as_numbers(targets: Tensor, kind: Kind) -> Tensor | None:
             return None
         wanted = F.one_hot(classes, number).double()
     else:
-        wanted = targets.argsort(dim=0, stable=True).argsort(dim=0, stable=True).double()
-        binary = ((targets == 0) | (targets == 1)).all(0)
-        wanted = torch.where(binary, targets.double(), wanted)
+        wanted = torch.stack([_ranks(one) for one in targets.unbind(1)], 1)
         wanted = wanted[:, targets.std(0) > 0]
     wanted = wanted - wanted.mean(0)
     return wanted if wanted.shape[1] and float(wanted.abs().max()) > 0 else None
+
+
+def _ranks(numbers: Tensor) -> Tensor:
+    """Return the mean rank of each number; equal numbers have the same."""
+    _, place, counts = numbers.unique(return_inverse=True, return_counts=True)
+    return (counts.cumsum(0) - (counts - 1) / 2)[place].double()
 
 
 def _explained(errors: Tensor, wanted: Tensor) -> Tensor:

@@ -39,10 +39,12 @@ def of_samples(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def fingerprints(inputs: Sequence[Tensor]) -> list[int]:
-    """Return a number for each sample that is the same for equal samples. Cost: about 2 us a sample."""
-    parts = [_elements(one) for one in inputs]
-    rows = torch.cat(parts, 1).numpy()
-    return [hash(row.tobytes()) for row in rows]
+    """Return a number for each sample that is the same for equal samples, however far they are padded with zeros.
+
+    Cost: about 2 us a sample.
+    """
+    parts = [[row.tobytes().rstrip(b"\0") for row in _elements(one).numpy()] for one in inputs]
+    return [hash(rows) for rows in zip(*parts, strict=True)]
 
 
 def _elements(tensor: Tensor) -> Tensor:

@@ -83,6 +83,8 @@ class DynamicsCollector(Collector):
         self._scaled = True
         if skipped:
             self._skips.append(self._step)
+            if self._losses:
+                self._losses[-1] = []  # the next batch tries the same step again
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Keep the loss; of a sampled step, read the graph behind it."""
@@ -166,6 +168,11 @@ class DynamicsCollector(Collector):
     def dynamics(self) -> Dynamics:
         """Return what was seen."""
         losses = [sum(float(loss) for loss in parts) if parts else math.nan for parts in self._losses]
+        broken = next(
+            (step for step, loss in enumerate(losses, 1) if not math.isfinite(loss) and self._losses[step - 1]), 0
+        )
+        if broken and self._nonfinite is None:  # on a device that was not waited for
+            self._nonfinite = Nonfinite(step=broken, what="loss")
         named = self._parameters.named(self._models)
         steps = tuple(self._samples)
         return Dynamics(
@@ -175,6 +182,7 @@ class DynamicsCollector(Collector):
             norms=self._parameters.norms(steps),
             gradient_cosines=self._parameters.cosines(steps, "gradient"),
             update_cosines=self._parameters.cosines(steps, "update"),
+            overshoots=self._parameters.overshoots(steps),
             clip_norms=tuple(finite_or_none(float(norm)) for norm in self._clip_norms),
             clip_limit=self._clip_limit,
             parameters=self._parameters.tracks(steps, named),

@@ -1,7 +1,8 @@
 """D10: most units of a ReLU layer are 0 for every input.
 
 Signal: units that were 0 for all samples and positions of eight sampled steps, as a share of their layer.
-Threshold: more than half in three of the last five samples, with at least 256 rows looked at.
+Threshold: nine of ten, or more than half while the loss does not fall, in three of the last five samples, with at least
+    256 rows looked at.
 Why: a unit that is always 0 gets no gradient, and nothing can wake it.
 Example: a bias of -10, or a learning rate that once threw the biases far down.
 Wrong when: a layer is wide on purpose and a sparse code is wanted.
@@ -12,10 +13,10 @@ from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import percent
 from hasten.diagnosis.dynamics.activations import WINDOW
-from hasten.diagnosis.dynamics.judging import abstain, known, median
+from hasten.diagnosis.dynamics.judging import abstain, course, known, median
 from hasten.diagnosis.rule import Outcome
 
-_SHARE, _ROWS = 0.5, 256
+_SHARE, _MOST, _ROWS = 0.5, 0.9, 256
 
 
 def find(health: Health) -> Outcome:
@@ -29,16 +30,18 @@ def find(health: Health) -> Outcome:
         for one in dynamics.activations
         if one.kind == "relu" and one.hidden and one.rows * WINDOW >= _ROWS and len(known(one.dead[WINDOW:])) >= 3
     ]
-    dead = [(share, one) for share, one in shares if share > _SHARE]
+    losses = course(dynamics.losses)
+    limit = _SHARE if losses is not None and not losses.falls else _MOST
+    dead = [(share, one) for share, one in shares if share > limit]
     if not dead:
         return None
-    share, worst = dead[0] if dead[0][0] > 0.9 else max(dead, key=lambda pair: pair[0])
+    share, worst = dead[0] if dead[0][0] > _MOST else max(dead, key=lambda pair: pair[0])
     return Finding(
         symptom="dead_units",
-        severity=Severity.CRITICAL if share > 0.9 else Severity.WARNING,
+        severity=Severity.CRITICAL if share > _MOST else Severity.WARNING,
         sentence=f"{percent(share)} of the {worst.units} units after {worst.name or 'a layer'} are 0 for every input.",
         value=share,
-        threshold=_SHARE,
+        threshold=limit,
         bound=None,
         where=worst.name,
         advice="start biases at 0, lower the learning rate, or use nn.LeakyReLU() or nn.GELU()",

@@ -35,6 +35,11 @@ def median(values: Sequence[float]) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN of nothing."""
+    return float(np.mean(values)) if len(values) else math.nan
+
+
 def upper(values: Sequence[float], share: float = 0.9) -> float:
     """Return the value that a share of the values does not exceed; NaN of nothing."""
     return float(np.quantile(values, share)) if len(values) else math.nan
@@ -127,8 +132,13 @@ def course(losses: Sequence[float | None], blocks: int = 20) -> Course | None:
 
 
 def single(dynamics: Dynamics) -> bool:
-    """Whether one optimizer trains: losses of players against each other neither fall nor have a level to reach."""
-    return len(dynamics.optimizers) == 1
+    """Whether the loss must fall for the training to be well.
+
+    Not so with several optimizers, whose losses play against each other, nor where a loss of one's own is negative at
+    times, as that of a policy.
+    """
+    own = dynamics.criterion is None and min(known(dynamics.losses), default=0.0) < 0
+    return len(dynamics.optimizers) == 1 and not own
 
 
 def at_chance(dynamics: Dynamics) -> bool:
@@ -173,4 +183,19 @@ def rises(dynamics: Dynamics, found: Course) -> float:
 def _died(one: ActivationTrack) -> bool:
     """Whether most units of a layer that were active in the first sample are dead in the last ones."""
     shares = known(one.dead)
-    return len(shares) > 10 and shares[0] < 0.3 and median(shares[-5:]) > 0.5
+    return len(shares) > 10 and shares[0] < 0.3 and median(shares[-5:]) > 0.7
+
+
+def creeps(dynamics: Dynamics) -> tuple[float, float]:
+    """Return by which share a loss fell that falls steadily by less than 30 %, else 0; and second over first half.
+
+    Steadily: in the second half by at least half as much as in the first, at a learning rate that hardly changes.
+    """
+    found, rates = course(dynamics.losses), known(dynamics.rates)
+    if found is None or found.best <= 0 or not rates or not single(dynamics) or min(rates) < 0.5 * max(rates):
+        return 0.0, 0.0
+    middle = median(found.blocks[len(found.blocks) // 2 - 1 : len(found.blocks) // 2 + 2])
+    early, late = found.first - middle, middle - found.last
+    steady = found.falls and late > 2 * found.error and late >= 0.5 * early
+    fell = 1 - found.last / found.first if steady and found.last > 0.7 * found.first else 0.0
+    return fell, late / early if early > 0 else 1.0

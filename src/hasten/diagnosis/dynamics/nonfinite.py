@@ -19,10 +19,8 @@ def find(health: Health) -> Outcome:
     if health.dynamics is None:
         return Abstained(symptom="nonfinite", reason="no loss was seen")
     found = health.dynamics.nonfinite
-    if found is None and None not in _with_loss(health.dynamics.losses):
-        return None
     if found is None:
-        found = Nonfinite(step=health.dynamics.losses.index(None) + 1, what="loss")
+        return None
     place = f"layer {found.layer or 'model'} ({found.operation})" if found.operation else found.layer
     batch = found.inputs_finite is False
     words = {
@@ -57,11 +55,6 @@ CONSEQUENCES = (
     "parameter_unchanged",
     "update_missing",
 )
-
-
-def _with_loss(losses: tuple[float | None, ...]) -> tuple[float | None, ...]:
-    """Return the losses if the training has any that this rule can see."""
-    return losses if any(loss is not None for loss in losses) else ()
 
 
 def _advice(found: Nonfinite, *, batch: bool) -> str:

@@ -40,11 +40,12 @@ class Parameters:
         self.optimizers: tuple[str, ...] = ()
         self._known: list[optim.Optimizer] = []
         self._held: dict[int, tuple[Tensor, int]] = {}  # id -> parameter, number of its optimizer
-        self._start: dict[int, float] = {}
+        self._start: dict[int, tuple[float, float]] = {}  # rms and spread before the first update
         self._order: dict[int, int] = {}
         self._seen: dict[int, dict[int, _Seen]] = {}  # step -> id -> what was seen
         self._rates: dict[int, float] = {}
         self._cosines: dict[str, dict[int, float | None]] = {"gradient": {}, "update": {}}
+        self._overshoots: dict[int, float | None] = {}
         self._step, self._sampled, self._light = 0, False, False
         self._now: _Directions | None = None
         self._last: _Directions | None = None
@@ -102,9 +103,10 @@ class Parameters:
         self.gradients(held, float(scale) if isinstance(scale, Tensor) else 1.0)
         if self._now is not None and number not in self._now.update:
             self._flat_before = flat(held)
-            made = [one.grad for one in held if one.grad is not None]
-            if made:
-                self._now.gradient[number] = flat(made)
+            if any(one.grad is not None for one in held):  # what has none gets zeros, as in its update
+                self._now.gradient[number] = flat(
+                    [torch.zeros_like(one) if one.grad is None else one.grad for one in held]
+                )
         if self._sampled:
             if not number:
                 self._rates[self._step] = max(float(group["lr"]) for group in optimizer.param_groups)
@@ -143,9 +145,11 @@ class Parameters:
         self._known.append(optimizer)
         self.optimizers += (type(optimizer).__name__,)
         held = _parameters(optimizer)
-        for one, size in zip(held, rms([entries(one) for one in held]), strict=True):
+        taken = [entries(one) for one in held]
+        for one, size, spread in zip(held, rms(taken), rms([part - part.mean() for part in taken]), strict=True):
             if id(one) not in self._held:
-                self._held[id(one)], self._start[id(one)] = (one, number), size
+                self._held[id(one)] = one, number
+                self._start[id(one)] = size, spread / size if size else 0.0
         return number
 
     def _compare(self, number: int) -> None:
@@ -156,6 +160,17 @@ class Parameters:
             one, other = getattr(self._last, kind).get(number), getattr(self._now, kind).get(number)
             if not number and one is not None and other is not None and one.shape == other.shape:
                 self._cosines[kind][self._last.step] = cosine(one, other)
+        self._overshoot(number)
+
+    def _overshoot(self, number: int) -> None:
+        """Note how much of its slope the last update lost on its way, by the gradients at both ends."""
+        if number or self._last is None or self._now is None:
+            return
+        update, start, end = self._last.update.get(0), self._last.gradient.get(0), self._now.gradient.get(0)
+        if update is None or start is None or end is None or not update.shape == start.shape == end.shape:
+            return
+        slope = float(update @ start)
+        self._overshoots[self._last.step] = finite(float(update @ (end - start)) / -slope) if slope < 0 else None
 
     def _note_eps(self, optimizer: optim.Optimizer) -> None:
         for group in optimizer.param_groups:
@@ -209,6 +224,10 @@ class Parameters:
         """Return, for each sample, the cosine between its gradient or update and that of the next step."""
         return tuple(self._cosines[kind].get(step) for step in steps)
 
+    def overshoots(self, steps: Sequence[int]) -> Series:
+        """Return the overshoot of each sample."""
+        return tuple(self._overshoots.get(step) for step in steps)
+
     def tracks(self, steps: Sequence[int], named: Mapping[int, tuple[str, str]]) -> tuple[ParameterTrack, ...]:
         """Return what was seen of each parameter, in the order of the forward pass."""
         ordered = sorted(self._held, key=lambda key: self._order.get(key, math.inf))
@@ -230,7 +249,8 @@ class Parameters:
             shape=tuple(one.shape),
             optimizer=number,
             depth=depth if key in self._order else None,
-            start=finite(self._start[key]) or 0.0,
+            start=finite(self._start[key][0]) or 0.0,
+            start_spread=finite(self._start[key][1]) or 0.0,
             number_format=str(one.dtype).removeprefix("torch."),
             gradient=column("gradient"),
             zeros=column("zeros"),

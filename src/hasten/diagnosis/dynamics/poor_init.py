@@ -1,9 +1,10 @@
-"""D12: the weights start far too large or far too small.
+"""D12: the weights start far too large, far too small, or all equal.
 
 Signal: rms of each weight at the start times the root of its inputs (1.4 by He, 1 by Glorot, 0.58 by torch); and the
     activations in the first sample.
 Threshold: the median over the layers above 4, with activations that grow 10 times or more through the layers or units
-    that saturate; or below 0.05, with activations that shrink to a tenth.
+    that saturate; or below 0.1, with activations that shrink to a tenth. Weights that are all equal, in 90 % of
+    several layers.
 Why: signals grow or shrink by this factor in each layer, forwards and backwards.
 Example: `nn.init.normal_(layer.weight, std=1.0)` in a layer of 512 inputs.
 Wrong when: a normalization follows each layer and takes the scale out again.
@@ -20,7 +21,8 @@ from hasten.diagnosis.dynamics.judging import abstain, median, weights
 from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
 from hasten.diagnosis.rule import Outcome
 
-_LARGE, _SMALL, _GROWS = 4.0, 0.05, 10.0
+_LARGE, _SMALL, _GROWS = 4.0, 0.1, 10.0
+_EQUAL = 1e-5  # standard deviation over rms
 
 
 def find(health: Health) -> Outcome:
@@ -32,19 +34,31 @@ def find(health: Health) -> Outcome:
     layers = weights(dynamics)
     gain = median([_gain(one) for one in layers])
     growth, saturated = _growth(dynamics), _saturated(dynamics)
+    alike = _alike(dynamics)
+    if alike:
+        return _finding(
+            health, f"The weights of all {alike} layers start equal, so that all units of a layer stay alike.", 0.0, 0.0
+        )
     large = gain > _LARGE and (growth >= _GROWS or saturated > 0.5)
     small = gain < _SMALL and growth <= 1 / _GROWS
     if len(layers) < 2 or not (large or small):
         return None
+    sentence = (
+        f"The weights start {'too large' if large else 'too small'}: rms times root of inputs is {digits3(gain)}; "
+        "1 passes signals on."
+    )
+    return _finding(health, sentence, gain, _LARGE if large else _SMALL, layers[0].name)
+
+
+def _finding(health: Health, sentence: str, value: float, threshold: float, where: str = "") -> Finding:
     return Finding(
         symptom="poor_init",
         severity=Severity.CRITICAL,
-        sentence=f"The weights start {'too large' if large else 'too small'}: rms times root of inputs is "
-        f"{digits3(gain)}; 1 passes signals on.",
-        value=gain,
-        threshold=_LARGE if large else _SMALL,
+        sentence=sentence,
+        value=value,
+        threshold=threshold,
         bound=None,
-        where=layers[0].name,
+        where=where,
         advice="torch.nn.init.kaiming_normal_(layer.weight) for ReLU, xavier_normal_ for tanh and attention",
         check=health.command,
         explains=(
@@ -69,6 +83,13 @@ def find(health: Health) -> Outcome:
             "attention_collapsed",
         ),
     )
+
+
+def _alike(dynamics: Dynamics) -> int:
+    """Return the number of layers if there are several and nearly all of them start with equal weights, else 0."""
+    layers = [one for one in dynamics.parameters if len(one.shape) >= 2 and min(one.shape[:2]) > 1]
+    equal = sum(one.start_spread < _EQUAL for one in layers)
+    return len(layers) if len(layers) > 1 and equal >= 0.9 * len(layers) else 0
 
 
 def _gain(one: ParameterTrack) -> float:

@@ -45,19 +45,23 @@ def find(health: Health) -> Outcome:
         if rates
         else "",
         check=health.command,
-        explains=(
-            *CONSEQUENCES,
-            "nonfinite",
-            "loss_oscillates",
-            "dead_units",
-            "saturated",
-            "vanishing_gradient",
-            "layer_imbalance",
-            "direction_zigzag",
-            "edge_of_stability",
-            "output_ignores_input",
-            "logits_too_large",
-            "overflow_risk",
-            "noise_dominated",
-        ),
+        explains=EXPLAINS,
     )
+
+
+EXPLAINS = (
+    *CONSEQUENCES,
+    "nonfinite",
+    "loss_oscillates",
+    "dead_units",
+    "saturated",
+    "vanishing_gradient",
+    "layer_imbalance",
+    "direction_zigzag",
+    "edge_of_stability",
+    "output_ignores_input",
+    "logits_too_large",
+    "overflow_risk",
+    "noise_dominated",
+)
+"""What updates that are too large lead to."""

@@ -56,7 +56,7 @@ def misses(wiring: Wiring) -> list[Leaf]:
 
 
 def _trains(models: tuple[Model, ...], index: int) -> bool:
-    return index < len(models) and models[index].training
+    return index < len(models) and models[index].trained_training > 0
 
 
 def stale(wiring: Wiring) -> list[Leaf]:

@@ -2,8 +2,8 @@
 
 Signal: log-probabilities and labels of the first cross-entropy, logits of the first binary cross-entropy, outputs and
     targets of the first squared error.
-Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 10 times
-    the size of the targets and above 3. A last layer tied to an embedding is left out.
+Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 3 times
+    the size of the targets and above 1.5. A last layer tied to an embedding is left out.
 Why: the first steps only make the outputs small again, with gradients that are too large.
 Example: the last layer initialized 30 times too large, or inputs of 0 to 255.
 Wrong when: the model is pretrained for other classes.
@@ -17,7 +17,7 @@ from hasten.base.units import digits3
 from hasten.diagnosis.rule import Outcome
 
 TIMES, MORE = 1.5, 0.5
-OUTPUTS, LARGE = 10.0, 3.0
+OUTPUTS, LARGE = 3.0, 1.5
 
 
 def find(health: Health) -> Outcome:

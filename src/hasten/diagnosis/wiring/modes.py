@@ -80,7 +80,7 @@ class ModeCollector(Collector):
     def call_begins(self, call: Call) -> None:
         """Note the mode of a model that trains."""
         index = next((i for i, one in enumerate(self._parameters.models) if one is call.module), None)
-        if index is None or not self._modules(index) or len(self._pending) > 10_000:
+        if index is None or len(self._pending) > 10_000:
             return
         mode = self._mode(index)
         if mode is None:
@@ -155,7 +155,6 @@ class ModeCollector(Collector):
             Model(
                 name=type(model).__name__,
                 sensitive=len(self._modules(index)),
-                training=model.training,
                 trained_training=counts.trained.get(_Mode.TRAINING, 0),
                 trained_evaluation=counts.trained.get(_Mode.EVALUATION, 0),
                 evaluated=sum(counts.evaluated.values()),
@@ -183,7 +182,7 @@ class ModeCollector(Collector):
             return None
         model = self._parameters.models[index]
         whole = getattr(model, "_orig_mod", getattr(model, "module", model)).training
-        part = any(one.training for one in modules)
+        part = any(one.training for one in modules) if modules else whole
         if whole and part:
             return _Mode.TRAINING
         return _Mode.MIXED if whole or part else _Mode.EVALUATION
@@ -197,6 +196,8 @@ class ModeCollector(Collector):
 
     def _note_recording(self, one: _Pending) -> None:
         """Count an evaluation call that recorded gradients; the mode or the data set must tell that it is one."""
+        if not self._training_data:  # no backward pass at all
+            return
         if one.mode is _Mode.EVALUATION or (one.data and one.data not in self._training_data):
             self._note_evaluation(one)
             self._counts[one.model].recording += 1

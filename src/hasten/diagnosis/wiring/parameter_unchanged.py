@@ -65,5 +65,5 @@ def _finding(health: Health, found: list[Leaf], sentence: str, advice: str) -> F
         where=names(found),
         advice=advice,
         check=health.command,
-        explains=("not_learning", "update_too_small", "layer_imbalance", "plateau"),
+        explains=("not_learning", "update_too_small", "layer_imbalance", "plateau", "clipping_wrong"),
     )

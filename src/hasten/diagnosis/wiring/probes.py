@@ -33,6 +33,7 @@ LARGEST = 20_000_000
 MODELS = 4
 ROWS = 4
 """Samples in a batch below which they are not taken apart."""
+_EXACT = (torch.float32, torch.float64)
 _ORDERED = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Transformer)
 """Layers of which the first dimension may be time."""
 
@@ -180,54 +181,56 @@ def _ignores_input(made: _Copied) -> bool | None:
 
 
 def _mixes(made: _Copied) -> float | None:
-    """Return by how much the outputs of half of the samples change without the others, relative to the largest."""
-    axis = _batch_axis(made)
-    if axis is None or any(_uses_batch_statistics(one) for one in made.model.modules()):
+    """Return by how much the outputs of some samples change without the others, relative to the largest."""
+    if any(_uses_batch_statistics(one) for one in made.model.modules()):
         return None
+    found = [_mixes_along(axis, made) for axis in _batch_axes(made)]
+    return min((one for one in found if one is not None), default=None)
+
+
+def _mixes_along(axis: int, made: _Copied) -> float | None:
     rows = next(one.shape[axis] for one in tensors_in([made.args, made.kwargs]) if one.ndim > axis)
-    half = rows // 2
+    kept = max(2, rows // 8)
     model = _randomized(copy.deepcopy(made.model), seed=5)
     twin = copy.deepcopy(model)
     whole = _called(model, made.args, made.kwargs, seed=6)
-    args, kwargs = _mapped(lambda one: _last(one, rows, half), (made.args, made.kwargs))
+    args, kwargs = _mapped(lambda one: _last(one, axis, rows, kept), (made.args, made.kwargs))
     part = _called(twin, args, kwargs, seed=6)
     if len(whole) != len(part):
         return None
     worst: float | None = None
     for one, two in zip(whole, part, strict=True):
-        if one.ndim and one.shape[0] == rows and two.shape[0] == half:
-            one = one[rows - half :]
-        elif one.ndim > 1 and one.shape[1] == rows and two.shape[1] == half:
-            one = one[:, rows - half :]
+        if one.ndim and one.shape[0] == rows and two.shape[0] == kept:
+            one = one[rows - kept :]
+        elif one.ndim > 1 and one.shape[1] == rows and two.shape[1] == kept:
+            one = one[:, rows - kept :]
         else:
             continue
-        size = float(one.abs().max()) if one.numel() else 0.0
+        size = float(one.abs().max()) if one.numel() and one.dtype in _EXACT else 0.0
         if one.shape == two.shape and size > 0 and math.isfinite(size):
             worst = max(worst or 0.0, float((one - two).abs().max()) / size)
     return worst
 
 
-def _batch_axis(made: _Copied) -> int | None:
-    """Return the dimension of the samples in the first input; None where it is not certain."""
+def _batch_axes(made: _Copied) -> list[int]:
+    """Return the possible dimensions of the samples in the first input; none where nothing tells them."""
     given = [one for one in tensors_in([made.args, made.kwargs]) if one.ndim]
     if not given or (made.rows is not None and made.rows < ROWS):
-        return None
+        return []
     first = given[0]
     if made.rows is None:  # no loader tells it: only rows of features, and images
         ordered = any(isinstance(one, _ORDERED) for one in made.model.modules())
         alone = len(given) == 1 and first.ndim in (2, 4) and first.is_floating_point() and not ordered
-        return 0 if alone and len(first) >= ROWS and len(first) != first.shape[1] else None
-    places = [axis for axis, size in enumerate(first.shape[:2]) if size == made.rows]
-    if any(one.ndim > 1 and one.shape[0] == one.shape[1] == made.rows for one in given):
-        return None
-    return places[0] if places else None
+        return [0] if alone and len(first) >= ROWS else []
+    features = first.ndim == 2 and first.is_floating_point()
+    return [axis for axis, size in enumerate(first.shape[: 1 if features else 2]) if size == made.rows]
 
 
-def _last(tensor: Tensor, rows: int, kept: int) -> Tensor:
-    """Return the last samples of a tensor of the batch; another tensor as it is."""
-    for axis, size in enumerate(tensor.shape[:2]):
-        if size == rows:
-            return tensor.narrow(axis, rows - kept, kept).clone()
+def _last(tensor: Tensor, axis: int, rows: int, kept: int) -> Tensor:
+    """Return the last samples of a tensor of the batch, which other inputs may have at another place."""
+    for place in (axis, 1 - axis):
+        if place < tensor.ndim and tensor.shape[place] == rows:
+            return tensor.narrow(place, rows - kept, kept).clone()
     return tensor
 
 

@@ -1,8 +1,8 @@
 """W15: the output of a sample depends on the other samples of its batch.
 
-Signal: a copy of the model with random weights in evaluation mode gives the second half of the first batch alone, and
-    with the first half.
-Threshold: a difference of 1 % of the largest output, far above rounding.
+Signal: a copy of the model with random weights in evaluation mode gives the last eighth of the first batch alone, and
+    with the rest.
+Threshold: a difference of 0.1 % of the largest output, far above rounding.
 Why: training learns from what the other samples happen to be, and predictions change with the batch.
 Example: `softmax(dim=0)`, `x.view(seq, batch)` in the place of a transpose, or `nn.LSTM` without `batch_first=True`.
 Wrong when: samples are compared with each other on purpose, as in sets, graphs or retrieval. Batch norm in training
@@ -16,11 +16,11 @@ from hasten.base.units import percent
 from hasten.diagnosis.rule import Outcome
 from hasten.diagnosis.wiring.facts import name_of_model, probed
 
-LARGE = 0.01
+LARGE = 1e-3
 
 
 def find(health: Health) -> Outcome:
-    """Fire where half of a batch alone gives other outputs."""
+    """Fire where a part of a batch alone gives other outputs."""
     probes = probed(health, "samples_mixed")
     if isinstance(probes, Abstained):
         return probes

@@ -32,8 +32,8 @@ def find(health: Health) -> Outcome:
         return Abstained(
             symptom="train_mode_in_evaluation", reason="models train in turn, as in a GAN, and call each other"
         )
-    worst = max(models, key=lambda one: one.evaluated_training)
-    if worst.evaluated_training < max(1, SHARE * worst.evaluated):
+    worst = max(models, key=lambda one: one.evaluated_training if one.sensitive else 0)
+    if not worst.sensitive or worst.evaluated_training < max(1, SHARE * worst.evaluated):
         return None
     return Finding(
         symptom="train_mode_in_evaluation",

@@ -1,0 +1,73 @@
+"""D23: the loss jumps up again and again, and needs many steps to come back.
+
+Signal: losses above the median of the 30 before them.
+Threshold: 8 robust standard deviations, twice the median, and 30 % of the loss at the start, for at least three steps
+    in a row; two such spikes, not where the learning rate is above its median by half (cyclic schedules), nor in the
+    last 5 %.
+Why: each spike costs the steps until the loss is back, and one of them may not end.
+Example: a language model without warm-up and clipping.
+Wrong when: single batches are much harder than others and come in a row.
+Source: ml-engineering, instabilities (Bekman); gradsnitch (8 deviations).
+"""
+
+import numpy as np
+
+from hasten.base.records.dynamics import Dynamics
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import digits3
+from hasten.diagnosis.dynamics.judging import abstain, known, median, single
+from hasten.diagnosis.rule import Outcome
+
+_STEPS, _BEFORE, _DEVIATIONS, _TIMES, _SIZE, _LONG = 100, 30, 8.0, 2.0, 0.3, 3
+
+
+def find(health: Health) -> Outcome:
+    """Fire on spikes that last."""
+    dynamics = health.dynamics
+    missing = abstain("loss_spikes", health, samples=1, steps=_STEPS)
+    if missing is not None or dynamics is None:
+        return missing
+    if not single(dynamics):
+        return Abstained(symptom="loss_spikes", reason="several optimizers train: their losses may jump")
+    losses = np.array(known(dynamics.losses))
+    spikes = _spikes(losses, dynamics)
+    if len(spikes) < 2:
+        return None
+    value = max(spikes)
+    return Finding(
+        symptom="loss_spikes",
+        severity=Severity.WARNING,
+        sentence=f"The loss jumped {len(spikes)} times, up to {digits3(value)}x of what it was, and came back slowly.",
+        value=value,
+        threshold=_TIMES,
+        bound=None,
+        advice="warm up the learning rate, clip gradients with clip_grad_norm_(parameters, 1.0), try betas=(0.9, 0.95)",
+        check=health.command,
+        explains=("loss_oscillates",),
+    )
+
+
+def _spikes(losses: np.ndarray, dynamics: Dynamics) -> list[float]:
+    """Return the height of each spike over the level before it."""
+    found: list[float] = []
+    start, step = float(np.median(losses[:5])), _BEFORE
+    while step < 0.95 * len(losses):
+        before = losses[step - _BEFORE : step]
+        level = float(np.median(before))
+        spread = 1.4826 * float(np.median(np.abs(before - level)))
+        limit = max(level + _DEVIATIONS * spread, _TIMES * level, _SIZE * start)
+        length = 0
+        while level > 0 and step + length < len(losses) and losses[step + length] > limit:
+            length += 1
+        if length >= _LONG and not _raised(dynamics, step):
+            found.append(float(losses[step : step + length].max()) / level)
+        step += max(1, length)
+    return found
+
+
+def _raised(dynamics: Dynamics, step: int) -> bool:
+    """Whether the learning rate near a step is half above its median."""
+    rates = known(dynamics.rates)
+    near = [rate for at, rate in zip(dynamics.samples, dynamics.rates, strict=True) if rate and abs(at - step) <= 20]
+    return bool(near) and max(near) > 1.5 * median(rates)

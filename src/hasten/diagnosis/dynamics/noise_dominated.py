@@ -1,0 +1,47 @@
+"""D13: the batch is so small that its gradient is mostly noise.
+
+Signal: cosine between the gradients of consecutive steps, which is 1 / (1 + B / batch size) for a gradient noise scale
+    of B; losses; batch size.
+Threshold: below 0.05 (a noise scale of 20 batches) with at most 16 samples in a batch, while the loss, which is not at
+    chance, does not fall in the second half and its noise is above a quarter of its level.
+Why: the steps wander; progress is that of the mean, which a larger batch shows.
+Example: `DataLoader(dataset, batch_size=2)` with the learning rate of batches of 128.
+Wrong when: the model has converged, where gradients are noise and nothing else.
+Source: McCandlish et al. 2018, arXiv 1812.06162; Cockpit (norm test).
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import digits3, plural
+from hasten.diagnosis.dynamics.judging import abstain, course, known, mean, single
+from hasten.diagnosis.rule import Outcome
+
+_STEPS, _ALIKE, _ROWS, _NOISE = 100, 0.05, 16, 0.25
+
+
+def find(health: Health) -> Outcome:
+    """Fire where small batches disagree and the loss stands still."""
+    dynamics = health.dynamics
+    missing = abstain("noise_dominated", health, samples=24, steps=_STEPS)
+    if missing is not None or dynamics is None:
+        return missing
+    cosines, losses = known(dynamics.gradient_cosines), course(dynamics.losses)
+    half = course(dynamics.losses[len(dynamics.losses) // 2 :], blocks=10)
+    if len(cosines) < 16 or dynamics.batch_rows is None or not single(dynamics) or losses is None or half is None:
+        return Abstained(symptom="noise_dominated", reason="gradients of consecutive steps were not seen")
+    rows, value = dynamics.batch_rows * dynamics.passes, mean(cosines)
+    noisy = losses.noise > _NOISE * abs(losses.last)
+    if not (value < _ALIKE and rows <= _ROWS and not half.falls and noisy):
+        return None
+    return Finding(
+        symptom="noise_dominated",
+        severity=Severity.WARNING,
+        sentence=f"Gradients of consecutive batches have nothing in common, cosine {digits3(value)}; "
+        f"a batch has {plural(rows, 'sample')}.",
+        value=value,
+        threshold=_ALIKE,
+        bound=None,
+        advice="use batches of 32 samples or more, accumulate gradients, or lower the learning rate",
+        check=health.command,
+        explains=("loss_oscillates", "plateau", "slow_convergence"),
+    )

@@ -1,0 +1,62 @@
+"""D18: the weights grow or shrink by an order of magnitude.
+
+Signal: rms of each weight in the last samples over that at the start, median over the layers.
+Threshold: above 10 while the loss rises or stays at chance; below 0.5 with weight decay while it does not fall.
+Why: growing weights saturate what follows; decay that is stronger than the gradient erases what is learned.
+Example: `SGD(model.parameters(), lr=0.1, weight_decay=1.0)`.
+Wrong when: weights start far below their final size on purpose, and normalization follows them.
+Source: torchmortem (10); Krogh and Hertz 1992 on weight decay.
+"""
+
+from hasten.base.records.finding import Finding, Severity
+from hasten.base.records.health import Health
+from hasten.base.units import digits3
+from hasten.diagnosis.dynamics.judging import abstain, course, harmed, known, median, weights
+from hasten.diagnosis.rule import Outcome
+
+_GROWS, _SHRINKS = 10.0, 0.5
+
+
+def find(health: Health) -> Outcome:
+    """Fire on weights that inflate, and on weights that decay takes away."""
+    dynamics = health.dynamics
+    missing = abstain("weight_growth", health, samples=16, steps=50)
+    if missing is not None or dynamics is None:
+        return missing
+    sizes = [median(known(one.weight)[-3:]) / one.start for one in weights(dynamics) if len(known(one.weight)) >= 3]
+    value, losses = median(sizes), course(dynamics.losses)
+    harm = bool(harmed(dynamics)[0])
+    stuck = losses is not None and (not losses.falls or harm)
+    shrinks = value < _SHRINKS and bool(dynamics.decay) and stuck
+    if not ((value > _GROWS and harm) or shrinks):
+        return None
+    decay = f"Weight decay of {digits3(dynamics.decay or 0.0)} shrank" if shrinks else "Training grew"
+    return Finding(
+        symptom="weight_growth",
+        severity=Severity.CRITICAL if shrinks else Severity.WARNING,
+        sentence=f"{decay} the weights to {digits3(value)} times their size at the start.",
+        value=value,
+        threshold=_SHRINKS if shrinks else _GROWS,
+        bound=None,
+        advice="weight_decay=1e-4 for SGD, 0.01 for AdamW"
+        if shrinks
+        else "weight_decay=0.01, or a lower learning rate",
+        check=health.command,
+        explains=(
+            "update_too_large",
+            "dead_units",
+            "vanishing_gradient",
+            "not_learning",
+            "plateau",
+            "diverging",
+            "update_too_small",
+            "layer_imbalance",
+            "adam_eps_bound",
+            "slow_convergence",
+            "output_ignores_input",
+            "saturated",
+            "attention_uniform",
+        )
+        if shrinks
+        else ("saturated", "logits_too_large"),
+    )
