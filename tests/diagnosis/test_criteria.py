@@ -100,6 +100,12 @@ FAULTS: dict[str, tuple[str, Callable[[], nn.Module], Loss, Callable[[], Tensor]
         F.binary_cross_entropy,
         one_hot,
     ),
+    "class numbers in all columns": (
+        "wrong_loss_family",
+        lambda: linear(4),
+        lambda o, y: F.mse_loss(o, y[:, None].expand_as(o).float()),
+        classes,
+    ),
     "bce of numbers": (
         "wrong_loss_family",
         lambda: linear(1),
@@ -186,7 +192,6 @@ HEALTHY: dict[str, tuple[Callable[[], nn.Module], Loss, Callable[[], Tensor]]] =
         F.binary_cross_entropy_with_logits,
         lambda: (torch.rand(96, 4) > 0.6).float(),
     ),
-    "two one-hot columns": (lambda: linear(2), F.binary_cross_entropy_with_logits, lambda: one_hot(number=2)),
     "squeezed output": (lambda: linear(1), lambda o, y: F.mse_loss(o.squeeze(1), y), lambda: torch.randn(96)),
     "output of an interval": (lambda: linear(1, nn.Sigmoid()), F.mse_loss, lambda: torch.rand(96, 1)),
     "ReLU before counts": (lambda: linear(1, nn.ReLU()), F.mse_loss, lambda: torch.poisson(torch.full((96, 1), 2.0))),

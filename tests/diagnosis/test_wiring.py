@@ -101,6 +101,15 @@ def no_backward() -> None:
         optimizer.zero_grad()
 
 
+@healthy
+def gradients_without_backward() -> None:
+    weight = torch.randn(4, 3, requires_grad=True)
+    optimizer = optim.SGD([weight], 0.1)
+    for inputs, targets in loader():
+        (weight.grad,) = torch.autograd.grad(F.cross_entropy(inputs @ weight, targets), weight)
+        optimizer.step()
+
+
 @names("not_in_optimizer")
 def head_replaced_after_the_optimizer() -> None:
     model = net()
@@ -446,6 +455,29 @@ def schedule_of_another_optimizer() -> None:
 @healthy
 def one_cycle() -> None:
     scheduled(lambda optimizer: optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=18), "batch")
+
+
+class Wrapped(optim.Optimizer):
+    """Passes everything on to another optimizer, as the wrapper of Accelerate does."""
+
+    def __init__(self, inner: optim.Optimizer) -> None:
+        self.inner = inner
+
+    @property
+    def param_groups(self) -> Any:
+        return self.inner.param_groups
+
+    @property
+    def defaults(self) -> Any:
+        return self.inner.defaults
+
+    def step(self, closure: Any = None) -> Any:
+        return self.inner.step(closure)
+
+
+@healthy
+def schedule_of_a_wrapped_optimizer() -> None:
+    scheduled(lambda optimizer: optim.lr_scheduler.StepLR(Wrapped(optimizer), 2), "epoch")
 
 
 @healthy
@@ -1040,6 +1072,7 @@ def test_a_planted_fault_is_named_first(symptom: str, train: Callable[[], None])
     assert all(len(one.sentence.split()) <= 25 and one.advice for one in found.findings)
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 @pytest.mark.parametrize("train", HEALTHY, ids=lambda train: train.__name__)
 def test_nothing_is_said_of_a_healthy_training(train: Callable[[], None]) -> None:
     assert [one.sentence for one in diagnosed(train).findings] == []

@@ -158,11 +158,25 @@ def test_the_cost_is_told_before_it_starts_and_bounded() -> None:
         choice(bowl_task(), budget_s=1e-6)
 
 
-def test_a_constant_rate_of_a_longer_training_is_lower_the_noisier_it_is() -> None:
-    factors = [horizon.of_constant(100, short=(10, 1.2), long=(40, 1.0), noise=noise) for noise in (0.0, 0.1, 0.5)]
-    assert factors[0] == 1 > factors[1] > factors[2]
-    assert horizon.of_constant(1, short=(10, 1.2), long=(40, 1.0), noise=0.5) == 1
-    assert horizon.of_annealed(1) == 1 > horizon.of_annealed(10)
+def test_the_best_rate_is_extrapolated_by_the_exponent_that_two_lengths_show() -> None:
+    def factor(times: float, exponent: float) -> float:
+        return horizon.extrapolated(times, short=(30, 0.1), long=(120, 0.1 * 4**exponent))
+
+    assert factor(1, -0.5) == 1
+    assert factor(100, -0.3) == pytest.approx(100**-0.3)
+    assert factor(100, -0.3) > factor(100, -0.5) > factor(100, -0.7)
+    assert factor(100, 2.0) == 1  # a best rate that rises is taken for noise
+    assert factor(100, -5.0) == pytest.approx(100**horizon.STEEPEST)
+
+
+def test_whether_a_schedule_ends_low() -> None:
+    def anneals(schedule: Schedule) -> bool:
+        return horizon.anneals(start_of(baseline(regression_task(update=Update(lr=1.0, schedule=schedule))), 0).run)
+
+    assert anneals(Schedule("cosine"))
+    assert anneals(Schedule("linear", warmup=5))
+    assert not anneals(Schedule())
+    assert not anneals(Schedule("cosine", options={"final": 0.5}))
 
 
 def test_the_lowest_point_of_a_parabola_in_the_logarithm() -> None:

@@ -2,6 +2,7 @@
 
 from hasten.base.errors import BadInput
 from hasten.base.records.health import Health
+from hasten.diagnosis.attention.collector import AttentionCollector
 from hasten.diagnosis.data.collector import DataCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.hooks import TrainingWatch
@@ -19,7 +20,8 @@ class HealthWatch(TrainingWatch):
 
     def __init__(self, *, name: str, steps: int | None = None, command: str = "") -> None:
         self._wiring, self._data, self._dynamics = WiringCollectors(), DataCollector(), DynamicsCollector()
-        super().__init__((*self._wiring.all(), self._data, self._dynamics), steps=steps)
+        self._attention = AttentionCollector()
+        super().__init__((*self._wiring.all(), self._data, self._dynamics, self._attention), steps=steps)
         self._name, self._command = name, command
 
     def seen(self) -> Health:
@@ -40,5 +42,6 @@ class HealthWatch(TrainingWatch):
             wiring=self._wiring.wiring(self.failed),
             data=self._data.facts(),
             dynamics=self._dynamics.dynamics(),
+            attention=self._attention.facts(),
             failed=self.failed,
         )

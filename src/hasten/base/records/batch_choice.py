@@ -36,7 +36,7 @@ class BatchChoice(Record, frozen=True):
     sentence: str
     own_size: int
     size: int
-    rate_factor: float = 1.0
+    rate_factor: float
     speedup: Interval | None = None  # of the best other size; from proof branches on other starts
     proven_size: int | None = None  # that `speedup` is about
     own_rate_factor: float | None = None  # best of three rates at the own size

@@ -1,5 +1,6 @@
 """What was seen of a training's health: what the rules of the doctor judge."""
 
+from hasten.base.records.attention import AttentionFacts
 from hasten.base.records.data_facts import DataFacts
 from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.record import Record
@@ -16,4 +17,5 @@ class Health(Record, frozen=True):
     wiring: Wiring | None = None
     data: DataFacts | None = None
     dynamics: Dynamics | None = None
+    attention: AttentionFacts | None = None  # None where no model has attention
     failed: dict[str, str] = {}  # collector that failed -> why; its part is None

@@ -15,7 +15,10 @@ class RateVerdict(StrEnum):
 
 
 class RateTried(Record, frozen=True):
-    """One rate, and the held-out loss after the cool-down of each of its branches (None where one diverged)."""
+    """One rate, and the held-out loss of each of its branches (None where one diverged).
+
+    It is that after the cool-down; where the task's own rate stays up to the end, that at the full rate before it.
+    """
 
     branch_rate: float  # of the first parameter group
     rate: float  # that the whole training would have: see `RateChoice.horizon`

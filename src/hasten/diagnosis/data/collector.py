@@ -13,9 +13,9 @@ from hasten.base.records.data_facts import DataFacts, Part
 from hasten.data.batch import has_target, target_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.copies import copies, is_causal
-from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of
+from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
 from hasten.diagnosis.data.entry import SeenEntry
-from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting, base_of
+from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples
 from hasten.diagnosis.watching.events import Call, Collector
@@ -138,7 +138,8 @@ class DataCollector(Collector):
         return tuple(
             group.part.part(
                 same_set=is_same,
-                temporary=not group.lives(),
+                sliced=not group.dataset,
+                lives=group.lives(),
                 partly=sum(0 < seen < samples for samples, seen in group.calls),
                 agreement=group.agreement.agreement(),
                 probes=group is largest,
@@ -195,7 +196,7 @@ class DataCollector(Collector):
                     part.learned.add(term.output, term.target, dim=term.dim, classes=term.kind in OVER_CLASSES)
                 if not part.pairs.full:
                     own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
-                    part.pairs.add(given, term.target, own, classes=term.kind in OVER_CLASSES)
+                    part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
                 labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
@@ -214,14 +215,14 @@ class DataCollector(Collector):
         if self._waiting.batches:
             self._waiting.evaluates(given, output)
         elif len(given[0]) > 1:
-            group = self._evaluations.group_of(base_of(given[0]), whole=None, dataset=False)
+            group = self._evaluations.of_tensor(given[0], self._step)
             self._add_evaluation(group, given, given)
 
     def _add_fetched_evaluation(self, fetched: Fetched) -> None:
         assert fetched.evaluation is not None, "only such batches are returned"
         given, output = fetched.evaluation
         owner = self._given if fetched.dataset is None else fetched.dataset
-        group = self._evaluations.group_of(owner, whole=_length(fetched.dataset), dataset=True)
+        group = self._evaluations.of_dataset(owner, whole=_length(fetched.dataset))
         inputs = inputs_in(fetched.batch) or given
         self._add_evaluation(group, given, inputs)
         labels = _labels(fetched.batch, len(inputs[0]))

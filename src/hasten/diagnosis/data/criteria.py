@@ -39,6 +39,8 @@ MASS_TOLERANCE = 0.1
 SAME = 0.95
 """Share of the targets of a token model that are its inputs, from which on they are the same."""
 
+_MOST_MASS = 1e9  # so that sums of outputs that grow without bounds stay numbers
+
 COUNTED = 100
 """Whole numbers from 0 on that are counted one by one."""
 
@@ -77,7 +79,7 @@ class SeenCriterion:
             if self._passes == 1:
                 self._first_output.add(term.output)
             if term.kind in ("nll", "cross_entropy", "ctc"):
-                mass = thinned_rows(term.output, term.dim).double().exp().sum(1)
+                mass = thinned_rows(term.output, term.dim).double().exp().sum(1).clamp(max=_MOST_MASS)
                 off = (mass - 1).abs() > MASS_TOLERANCE
                 self._mass += torch.stack([mass.sum(), off.sum().double(), torch.tensor(float(len(mass)))])
         target = term.target
@@ -210,7 +212,7 @@ def unexpanded(tensor: Tensor) -> tuple[int, ...]:
 
 def same_numbers(one: Tensor, other: Tensor) -> bool:
     """Return whether two tensors hold the same numbers, whatever their shape and type."""
-    other = _narrowed(other)
+    other = narrowed(other)
     if one.numel() != other.numel() or not one.numel():
         return False
     return torch.equal(one.detach().reshape(-1).cpu().float(), other.detach().reshape(-1).cpu().float())
@@ -222,7 +224,7 @@ def thinned_rows(tensor: Tensor, dim: int, most: int = 256) -> Tensor:
     return rows[:: max(1, -(-len(rows) // most))].cpu()
 
 
-def _narrowed(tensor: Tensor) -> Tensor:
+def narrowed(tensor: Tensor) -> Tensor:
     """Return one copy of what was broadcast."""
     for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
         if stride == 0 and size > 1:

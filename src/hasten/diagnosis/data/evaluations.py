@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from hasten.diagnosis.data.agreement import SeenAgreement
 from hasten.diagnosis.data.samples import SeenPart
@@ -84,25 +85,52 @@ class Evaluations:
     """Groups evaluated batches by the data set, or the tensor, that they come from."""
 
     def __init__(self) -> None:
-        self._groups: dict[int, Group] = {}
-        self.done: list[Group] = []  # what they read is no longer there
+        self._groups: dict[tuple[int, int], Group] = {}
+        self._gone: list[Group] = []  # what they read is no longer there
+        self._run: tuple[int, int, int, Group] | None = None  # of slices: step, storage, where the next one begins
 
-    def group_of(self, owner: Any, *, whole: int | None, dataset: bool) -> Group | None:
-        """Return the group of a data set or tensor; None where there are too many."""
-        known = self._groups.get(id(owner))
-        if known is not None and known.reads(owner):
-            return known
-        if known is not None:
-            self.done.append(known)
-        if len(self._groups) + len(self.done) >= GROUPS:
-            return None
-        made = Group(SeenPart(whole=whole), _reference(owner), dataset)
-        self._groups[id(owner)] = made
-        return made
+    def of_dataset(self, owner: Any, *, whole: int | None) -> Group | None:
+        """Return the group of a data set; None where there are too many."""
+        return self._group((id(owner), -1), _reference(owner), whole=whole, dataset=True, owner=owner)
+
+    def of_tensor(self, tensor: Tensor, step: int) -> Group | None:
+        """Return the group of a batch that no loader gave; None where there are too many.
+
+        A batch that begins where the one before ended, in the same evaluation, is a further slice of the same tensor.
+        """
+        storage = tensor.untyped_storage()
+        key, begin = storage._cdata, int(tensor.storage_offset())
+        end = begin + tensor.numel()
+        if self._run is not None and self._run[:3] == (step, key, begin):
+            group = self._run[3]
+        else:
+            weak = StorageWeakRef(storage)
+            group = self._group((key, begin), lambda: None if weak.expired() else weak, whole=None, dataset=False)
+        self._run = None if group is None else (step, key, end, group)
+        return group
 
     def groups(self) -> list[Group]:
         """Return all groups."""
-        return [*self.done, *self._groups.values()]
+        return [*self._gone, *self._groups.values()]
+
+    def _group(
+        self,
+        key: tuple[int, int],
+        reference: Callable[[], Any],
+        *,
+        whole: int | None,
+        dataset: bool,
+        owner: Any = None,
+    ) -> Group | None:
+        known = self._groups.get(key)
+        if known is not None and known.lives() and (owner is None or known.reads(owner)):
+            return known
+        if known is not None:  # another object has its address now
+            self._gone.append(self._groups.pop(key))
+        if len(self._groups) + len(self._gone) >= GROUPS:
+            return None
+        self._groups[key] = made = Group(SeenPart(whole=whole), reference, dataset)
+        return made
 
 
 def _reference(owner: Any) -> Callable[[], Any]:
@@ -111,8 +139,3 @@ def _reference(owner: Any) -> Callable[[], Any]:
         return weakref.ref(owner)
     except TypeError:
         return lambda: owner
-
-
-def base_of(tensor: Tensor) -> Tensor:
-    """Return the tensor that this one is a slice of, or itself."""
-    return tensor if tensor._base is None else tensor._base

@@ -48,6 +48,6 @@ def _leaks(part: Part, facts: DataFacts) -> bool:
     """Return whether this is no evaluation of the training data that is made to see how well they are learned."""
     assert facts.training is not None, "asked only where there is one"
     if part.overlap < _WHOLE:
-        return not part.temporary or part.partly > 0
+        return not part.sliced or part.partly > 0
     clean = any(other.overlap < OVERLAP and other.distinct >= _SAMPLES for other in facts.evaluations)
-    return not clean and part.distinct < 0.9 * facts.training.distinct
+    return part.lives and not clean and part.distinct < 0.9 * facts.training.distinct

@@ -106,7 +106,7 @@ def _kind(inputs: Sequence[Tensor], target: Tensor, rows: int, *, classes: bool)
     if classes:
         whole = not first.is_floating_point() and first.ndim == 2 and first.shape[1] > 1
         return "tokens" if whole and target.numel() == first.numel() else None
-    return "numbers" if target.ndim == 2 and len(target) == rows else None
+    return "numbers" if target.ndim > 1 and len(target) == rows else None
 
 
 def features(inputs: Tensor) -> Tensor:

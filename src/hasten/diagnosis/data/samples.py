@@ -147,7 +147,8 @@ class SeenPart:
         self,
         *,
         same_set: bool = False,
-        temporary: bool = False,
+        sliced: bool = False,
+        lives: bool = True,
         partly: int = 0,
         agreement: Agreement | None = None,
         probes: bool = True,
@@ -156,7 +157,8 @@ class SeenPart:
 
         Args:
             same_set: the evaluation reads the training data set itself.
-            temporary: its batches were made for one call each.
+            sliced: its batches are tensors that no loader gave.
+            lives: they are slices of a tensor that is still there.
             partly: batches of which a part was trained on before.
             agreement: of labels and predicted classes.
             probes: ask whether inputs and targets belong together, which takes half a second.
@@ -182,7 +184,8 @@ class SeenPart:
             repeated=sum(one == other for one, other in pairwise(self._batch_prints)),
             overlap=self.overlap / self.compared if self.compared else 0.0,
             same_set=same_set,
-            temporary=temporary,
+            sliced=sliced,
+            lives=lives,
             partly=partly,
             inputs=self._numbers.values(),
             described=self._counted,

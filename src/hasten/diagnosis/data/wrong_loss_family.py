@@ -1,7 +1,7 @@
 """E3: the loss does not belong to the kind of target.
 
 Signal: criterion, targets and number of outputs: cross-entropy over a single class; a softmax over a single output;
-binary cross-entropy whose targets name exactly one of at least 3 classes, or are no numbers between 0 and 1; squared
+binary cross-entropy whose targets name exactly one of several classes, or are no numbers between 0 and 1; squared
 error on class numbers or on one-hot rows; a softmax where a sample has several labels.
 Threshold: all of at least 64 targets; class numbers are whole numbers from 0 on, at least 3, all about equally
 frequent.
@@ -106,7 +106,7 @@ def _binary(one: Criterion, name: str, width: int) -> tuple[str, float, str, Sev
             "mse_loss and no sigmoid for numbers without bounds",
             Severity.CRITICAL,
         )
-    if one.rows >= ENOUGH and width >= 3 and one.one_hot == 1:
+    if one.rows >= ENOUGH and one.one_hot == 1:
         return (
             f"{name} treats {width} classes as independent, but each of {one.rows} samples has exactly one.",
             one.one_hot,
@@ -139,7 +139,7 @@ def _regression(one: Criterion, name: str, width: int) -> tuple[str, float, str,
         or not (one.alike or elements(one.given) == one.given[0])
     ):
         return None
-    total = sum(counts) // (one.given[-1] if one.alike else 1)
+    total = sum(counts)
     entropy = -sum(count / total * math.log(count / total) for count in counts if count)
     if total < max(ENOUGH, 10 * len(counts)) or not min(counts) or entropy < EVEN * math.log(len(counts)):
         return None

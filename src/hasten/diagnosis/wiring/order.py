@@ -204,7 +204,7 @@ class OrderCollector(Collector):
     def schedule_stepped(self, scheduler: LRScheduler) -> None:
         """Count the steps of a scheduler, and those before the first update."""
         _, steps, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
-        early += not self._of(scheduler.optimizer).updates
+        early += not self._of(self._stepped_by(scheduler)).updates
         self._schedules[id(scheduler)] = (scheduler, steps + 1, early)
 
     def ended(self) -> None:
@@ -252,6 +252,12 @@ class OrderCollector(Collector):
             if len(self._all) < OPTIMIZERS:
                 self._all.append(found)
         return found
+
+    def _stepped_by(self, scheduler: LRScheduler) -> optim.Optimizer:
+        """Return the optimizer of a scheduler; of one that a trainer wraps, the one inside, which makes the updates."""
+        groups = scheduler.optimizer.param_groups
+        inner = (one.weak() for one in self._all)
+        return next((one for one in inner if one is not None and one.param_groups is groups), scheduler.optimizer)
 
     def _note_cleared(self) -> None:
         """Forget of every optimizer the tensors whose gradients are cleared, by `zero_grad` or by hand."""
@@ -311,12 +317,12 @@ class OrderCollector(Collector):
                 self._of(optimizer)
         inside = {id(part) for one in alive.schedulers for part in vars(one).get("_schedulers", ())}
         for scheduler in alive.schedulers:
-            trained = any(one.updates and one.weak() is scheduler.optimizer for one in self._all)
+            trained = any(one.updates and one.weak() is self._stepped_by(scheduler) for one in self._all)
             if id(scheduler) not in inside and trained:
                 self._schedules.setdefault(id(scheduler), (scheduler, 0, 0))
 
     def _schedule(self, scheduler: LRScheduler, steps: int, early: int) -> Schedule:
-        rates = self._of(scheduler.optimizer).rates
+        rates = self._of(self._stepped_by(scheduler)).rates
         top = max(rates, default=0.0)
         after = rates[rates.index(top) :] if rates else []
         return Schedule(

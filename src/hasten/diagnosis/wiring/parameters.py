@@ -199,7 +199,7 @@ class ParameterCollector(Collector):
             trainable=one.requires_grad,
             model=model,
             held=key in self._held,
-            reached=key in self._reached if self.looked else None,
+            reached=key in self._reached if self.looked or self.updates else None,
             gradient=self._gradient.get(key),
             moved=self._moved.get(key),
             rate=self._rates.get(key),

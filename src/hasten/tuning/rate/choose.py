@@ -16,7 +16,7 @@ from hasten.measurement.statistics import few_ratios, mean_interval
 from hasten.training.recipe import Recipe
 from hasten.tuning.budget import now_s
 from hasten.tuning.rate import horizon
-from hasten.tuning.rate.branches import Branches, Ended
+from hasten.tuning.rate.branches import Branches
 from hasten.tuning.rate.start import score, train_from
 from hasten.tuning.rate.sweep import Sweep
 from hasten.tuning.rate.words import rate_sentence
@@ -29,15 +29,15 @@ SCREENED = 5
 SCREEN_STEP, STEP = 10**0.5, 10**0.25
 SHORTER = 4
 """Times: a branch that screens against one that decides."""
-FEWEST_STEPS, MOST_STEPS = 40, 1000
+FEWEST_STEPS, MOST_STEPS = 120, 1000
 """Of a branch that decides."""
 MOST_WIDENED = 8
 """Further rates beyond a border, of each kind of branch."""
 DEFAULT_SHARE = 0.05
 LEAST_WORTH = 1e-3
 """Of the held-out loss: a smaller gain counts as no difference."""
-_BRANCHES = SCREENED * REPEATS / SHORTER + 4 * REPEATS + 2 * REPEATS
-"""Long branches that a search is about as expensive as: screening, deciding with one rate more, and the proof."""
+_BRANCHES = (SCREENED + 3) * REPEATS / SHORTER + 4 * REPEATS + 2 * REPEATS
+"""Long branches that a search is about as expensive as: screening and deciding with one rate more, and the proof."""
 _SWEEP_STEPS = 45
 _TIMED_STEPS = 5
 
@@ -122,7 +122,7 @@ class _Search:
         self.rates, self.anneals = start.own_rates, horizon.anneals(start.run)
         planned = self.recipe.subject.planned_steps
         self.times = planned / self.long if planned else 1.0
-        self.decided = list[float]()
+        self.screened, self.decided = list[float](), list[float]()
         self.horizon = 1.0
 
     def choice(self) -> RateChoice:
@@ -139,13 +139,17 @@ class _Search:
             [SCREEN_STEP**place for place in range(top, top - SCREENED, -1)], SCREEN_STEP, self.short
         )
         best = self._best(screened, self.short)
-        if not self._mean(best, self.short) < sum(untrained) / REPEATS:
-            best = self._best(screened, self.long)  # too short to gain anything: look at longer ones
+        self.screened = self._widened([*screened, best / STEP, best * STEP], STEP, self.short)
+        best = self._best(self.screened, self.short)
         self.decided = self._widened([best / STEP, best, best * STEP], STEP, self.long)
         if not self._mean(self._best(self.decided, self.long), self.long) < sum(untrained) / REPEATS:
             return self._record(RateVerdict.NONE_STABLE, edges, None, None)
-        self.horizon = self._of_horizon()
-        rate = few_ratios([self._lowest(repeat) * self.horizon for repeat in range(REPEATS)])
+        self.horizon = horizon.extrapolated(
+            self.times,
+            short=(self.short, self._lowest(self.screened, self.short)),
+            long=(self.long, self._lowest(self.decided, self.long)),
+        )
+        rate = self._interval()
         verdict, worth = self._proven(rate.value)
         return self._record(verdict, edges, rate, worth)
 
@@ -175,36 +179,35 @@ class _Search:
         return min(factors, key=lambda factor: self._mean(factor, steps))
 
     def _mean(self, factor: float, steps: int) -> float:
-        return sum(one.loss for one in self._ended(factor, steps)) / REPEATS
+        return sum(self._judged(repeat, factor, steps) for repeat in range(REPEATS)) / REPEATS
 
-    def _ended(self, factor: float, steps: int) -> list[Ended]:
-        return [self.branches.ended(repeat, factor, steps) for repeat in range(REPEATS)]
+    def _judged(self, repeat: int, factor: float, steps: int) -> float:
+        """Return the held-out loss that decides: where the rate stays up to the end, its noise stays, too."""
+        ended = self.branches.ended(repeat, factor, steps)
+        return ended.loss if self.anneals else ended.hot
 
-    def _lowest(self, repeat: int) -> float:
-        """Return the factor at which the branches of one repeat end lowest."""
-        losses = [self.branches.ended(repeat, factor, self.long).loss for factor in self.decided]
-        return horizon.lowest_point(self.decided, losses)
+    def _lowest(self, factors: Sequence[float], steps: int) -> float:
+        """Return the factor at which the mean over the repeats is lowest."""
+        return horizon.lowest_point(factors, [self._mean(factor, steps) for factor in factors])
 
-    def _of_horizon(self) -> float:
-        """Return how much lower the best rate of the whole training is than that of a branch."""
-        if self.anneals:
-            return horizon.of_annealed(self.times)
-        best = self._best(self.decided, self.long)
-        # over the repeats: differences of two losses are too noisy in one
-        long, short = self._ended(best, self.long), self._ended(best, self.short)
-        return horizon.of_constant(
-            self.times,
-            short=(self.short, sum(one.loss for one in short) / REPEATS),
-            long=(self.long, sum(one.loss for one in long) / REPEATS),
-            noise=sum(one.hot - one.loss for one in long) / REPEATS,
-        )
+    def _interval(self) -> Interval:
+        """Return the factor of the best rate of the whole training, with its interval over the repeats."""
+        best = self._lowest(self.decided, self.long)
+        single = [
+            horizon.lowest_point(self.decided, [self._judged(repeat, one, self.long) for one in self.decided])
+            for repeat in range(REPEATS)
+        ]
+        spread = few_ratios([one / best for one in single])
+        value = best * self.horizon
+        low, high = min(1.0, spread.low), max(1.0, spread.high)
+        return Interval(value=value, low=value * low, high=value * high, n=REPEATS)
 
     def _proven(self, factor: float) -> tuple[RateVerdict, Interval | None]:
         """Compare with the task's own rate on other starts; each stands for the whole training at the same horizon."""
         own, mine = list[float](), list[float]()
         for repeat in range(REPEATS, 2 * REPEATS):
-            own.append(self.branches.ended(repeat, 1 / self.horizon, self.long).loss)
-            mine.append(self.branches.ended(repeat, factor / self.horizon, self.long).loss)
+            own.append(self._judged(repeat, 1 / self.horizon, self.long))
+            mine.append(self._judged(repeat, factor / self.horizon, self.long))
         if not all(map(math.isfinite, mine)):
             return RateVerdict.NO_DIFFERENCE, None
         if not all(map(math.isfinite, own)):
@@ -246,7 +249,7 @@ class _Search:
                 rate=factor * self.rates[0] * self.horizon,
                 steps=steps,
                 losses=tuple(
-                    finite(ended.loss)
+                    finite(ended.loss if self.anneals else ended.hot)
                     for (repeat, length, one), ended in self.branches.done.items()
                     if (length, one, repeat >= REPEATS) == (steps, factor, proof)
                 ),

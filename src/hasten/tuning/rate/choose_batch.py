@@ -71,7 +71,9 @@ def choose_batch_size(
     if (stream := recipe.subject.stream) is not None:
         size = recipe.input.batch_size
         why = f"{stream.reason}, so their size cannot be changed."
-        return BatchChoice(task=recipe.task.name, verdict=BatchVerdict.FIXED, sentence=why, own_size=size, size=size)
+        return BatchChoice(
+            task=recipe.task.name, verdict=BatchVerdict.FIXED, sentence=why, own_size=size, size=size, rate_factor=1.0
+        )
     data = recipe.task.data
     with untouched(), restored(data.train, data.valid):
         begin = now_s()

@@ -1,11 +1,9 @@
 """How much lower the best rate of a whole training is than that of a short branch.
 
-The held-out loss after t steps at the rate r is taken as f(r t) + n r: what gradient descent has reached by then, which
-depends on rate and time as a product, and the noise of a rate that is not lowered at the end, which grows with the rate
-(Mandt et al., 2017, arXiv:1704.04289). Where f falls as a power law with exponent p, the best rate x r of a training
-that is R times as long as a branch with the best rate r solves x^(1 + p) = s / (n r R^p); s is by how much the branch
-lowered the loss when its length rose by a factor e. Where the schedule ends near zero the noise is annealed, and the
-best rate of longer trainings falls slowly (exponent 0.32 in Bjorck et al., 2024, arXiv:2409.19913).
+The best rate falls with the length of a training as a power of it: with exponent -0.32 in Bjorck et al., 2024
+(arXiv:2409.19913), and from 0 to -0.8 in the small trainings of `benchmarks/tuning/lr_choice.py`, where noise or
+overfitting decide. So the exponent is measured, from branches of two lengths, and drawn towards the usual one, since
+the measured one is noisy and is extrapolated over a long way.
 """
 
 import math
@@ -14,14 +12,15 @@ from itertools import pairwise
 from hasten.training.session import Session
 from hasten.tuning.rate.start import set_rates
 
-POWER = 0.5
-"""p: of loss against steps; 0.3 to 1 is usual."""
-ANNEALED = 0.3
-"""Exponent by which the best rate falls with the length of a training whose schedule ends near zero."""
+USUAL = -0.3
+"""Exponent of the best rate in the length of the training."""
+TRUST = 0.75
+"""Weight of the measured exponent against the usual one."""
+STEEPEST = -0.8
 ENDS_LOW = 0.2
 """Of its peak: a schedule that ends below it anneals the noise."""
 LOWEST = 0.01
-"""Least factor: the model is not trusted beyond."""
+"""Least factor: nothing is extrapolated further."""
 
 
 def anneals(run: Session) -> bool:
@@ -34,24 +33,19 @@ def anneals(run: Session) -> bool:
     return rates[-1] < ENDS_LOW * max(rates)
 
 
-def of_annealed(times: float) -> float:
-    """Return the factor for a training that is so many times as long as a branch, and anneals."""
-    return max(LOWEST, max(1.0, times) ** -ANNEALED)
-
-
-def of_constant(times: float, *, short: tuple[float, float], long: tuple[float, float], noise: float) -> float:
-    """Return the factor for a training that is so many times as long as a branch, whose rate stays up to the end.
+def extrapolated(times: float, *, short: tuple[float, float], long: tuple[float, float]) -> float:
+    """Return the best rate of a training over that of the long branches.
 
     Args:
-        times: steps of the training over those of the long branch.
-        short: steps and cooled-down loss of a branch at the best rate.
-        long: the same of a longer one.
-        noise: loss at the full rate minus that after the cool-down.
+        times: steps of the training over those of a long branch.
+        short: steps of short branches, and the best rate of these.
+        long: the same of long ones.
     """
-    gain = (short[1] - long[1]) / math.log(long[0] / short[0])
-    if times <= 1 or noise <= 0 or not math.isfinite(gain):
+    if times <= 1:
         return 1.0
-    return min(1.0, max(LOWEST, (max(gain, 0.0) / (noise * times**POWER)) ** (1 / (1 + POWER))))
+    measured = math.log(long[1] / short[1]) / math.log(long[0] / short[0])
+    exponent = min(0.0, max(STEEPEST, TRUST * measured + (1 - TRUST) * USUAL))
+    return max(LOWEST, times**exponent)
 
 
 def lowest_point(rates: list[float], losses: list[float]) -> float:
