@@ -98,6 +98,8 @@ def table(rows: list[Row]) -> None:
     told = list[Row]()
     for name in WORKLOADS:
         losses = {rate: _losses(rows, name, rate) for rate in grid(name)}
+        seeds = min(len(one) for one in losses.values())  # those that all rates have
+        losses = {rate: one[:seeds] for rate, one in losses.items()}
         chosen = [row for row in rows if row["part"] == "choose" and row["name"] == name]
         if not chosen or not all(losses.values()):
             continue
@@ -117,6 +119,7 @@ def table(rows: list[Row]) -> None:
                 "range": max(used) / min(used),
                 "cost": float(np.mean([row["steps"] / row["planned_steps"] for row in chosen])),
                 "updates": float(np.mean([row["steps"] for row in chosen])),
+                "seeds": seeds,
                 "grid": {f"{rate:.4g}": mean for rate, mean in zip(losses, means, strict=True)},
             }
         )
@@ -127,9 +130,8 @@ def table(rows: list[Row]) -> None:
     good = sum(row["regret"] <= REGRET for row in told)
     print(f"regret at most {REGRET:.0%}: {good} of {len(told)}")
     asked = {"regret": REGRET, "workloads": WORTH_IT, "range": SPREAD, "cost": COST}
-    seeds = len({row["seed"] for row in rows if row["part"] == "truth"})
     repeats = len({row["repeat"] for row in rows if row["part"] == "choose"})
-    record("lr_choice", {"asked": asked, "seeds": seeds, "repeats": repeats, "within_regret": good, "workloads": told})
+    record("lr_choice", {"asked": asked, "repeats": repeats, "within_regret": good, "workloads": told})
 
 
 def _losses(rows: list[Row], name: str, rate: float) -> list[float]:

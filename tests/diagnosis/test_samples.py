@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor, nn, optim
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, TensorDataset, WeightedRandomSampler
 
 import hasten
+from hasten.base.records.data_facts import DataFacts
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
@@ -280,3 +282,11 @@ def test_a_teacher_is_no_evaluation() -> None:
     facts = doctor.seen().data
     assert facts is not None
     assert facts.evaluations == ()
+
+
+def test_facts_are_finite_where_the_data_are_not() -> None:
+    loop = not_a_number()
+    loop.x[7] = float("inf")
+    facts = loop.health().data
+    assert facts is not None
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=DataFacts) == facts

@@ -790,6 +790,24 @@ def likelihood_of_each_sample() -> None:
         optimizer.step()
 
 
+@healthy
+def contrastive_pairs() -> None:
+    model = nn.Linear(4, 8)
+    optimizer = optim.SGD(model.parameters(), 1e-3)
+    for inputs, _ in loader():
+        optimizer.zero_grad()
+        one, other = F.normalize(model(inputs)), F.normalize(model(inputs + 0.01))
+        F.cross_entropy(one @ other.T, torch.arange(len(inputs))).backward()
+        optimizer.step()
+
+
+@healthy
+def hooks_that_compute() -> None:
+    model = net()
+    model[0].register_forward_hook(lambda module, inputs, output: output * 0.5)
+    epochs(model, optim.Adam(model.parameters()))
+
+
 @names("initial_loss_off")
 def last_layer_too_large() -> None:
     model = net()

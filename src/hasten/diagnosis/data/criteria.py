@@ -80,6 +80,7 @@ class SeenCriterion:
                 self._first_output.add(term.output)
             if term.kind in ("nll", "cross_entropy", "ctc"):
                 mass = thinned_rows(term.output, term.dim).double().exp().sum(1).clamp(max=_MOST_MASS)
+                mass = mass[torch.isfinite(mass)]
                 off = (mass - 1).abs() > MASS_TOLERANCE
                 self._mass += torch.stack([mass.sum(), off.sum().double(), torch.tensor(float(len(mass)))])
         target = term.target

@@ -21,7 +21,7 @@ class SeenEntry:
         self._shape = tuple(values.shape)
         self._numbers.add(values)
         if values.ndim == 2 and values.shape[1] <= 4096:
-            self._columns.append(values[:4096].double().cpu())
+            self._columns.append(values[:4096].double().cpu().nan_to_num(0.0, 0.0, 0.0))
 
     def entry(self) -> Entry:
         """Return what was seen."""

@@ -1,5 +1,7 @@
 """How well a model predicts samples that it was not trained on yet: the first pass over the data, or an evaluation."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -46,9 +48,12 @@ class SeenLearned:
                 return None
             top = float(wanted.unique(return_counts=True)[1].max()) / len(wanted)
             return Learned(samples=len(said), score=float((said == wanted).double().mean()), chance=top, classes=True)
+        finite = torch.isfinite(said) & torch.isfinite(wanted)
+        said, wanted = said[finite], wanted[finite]
         if len(said) < 32 or not float(wanted.std()):
             return None
         if not float(said.std()):
             return Learned(samples=len(said), score=0.0, chance=0.0, classes=False)
         correlation = float(torch.corrcoef(torch.stack([said, wanted]))[0, 1])
-        return Learned(samples=len(said), score=max(0.0, correlation) ** 2, chance=0.0, classes=False)
+        score = max(0.0, correlation) ** 2 if math.isfinite(correlation) else 0.0
+        return Learned(samples=len(said), score=score, chance=0.0, classes=False)

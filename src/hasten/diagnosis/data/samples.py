@@ -113,7 +113,7 @@ class SeenPart:
             return
         rows = max(32, _NUMBERS // max(1, inputs[0].numel()))
         numbers = inputs.detach()[: min(rows, most - self._counted)].double().cpu()
-        columns = _columns(numbers)
+        columns = _columns(numbers := numbers.nan_to_num(0.0, 0.0, 0.0))
         if columns.shape[1] > _COLUMNS:
             return
         self._numbers.add(inputs)

@@ -20,7 +20,7 @@ class Numbers:
     def add(self, tensor: Tensor) -> None:
         """Add the numbers of a tensor."""
         numbers = thinned(tensor).double()
-        finite = numbers[torch.isfinite(numbers)]
+        finite = numbers[torch.isfinite(numbers)].clamp(-_LARGEST, _LARGEST)
         self._nonfinite += numbers.numel() - finite.numel()
         if not finite.numel():
             return
@@ -49,6 +49,8 @@ class Numbers:
             whole=self._whole,
         )
 
+
+_LARGEST = 1e100  # whose square is finite
 
 MOST = 65536
 

@@ -13,6 +13,7 @@ from hasten.diagnosis.dynamics.graph_reading import Activation
 WINDOW = 8
 """Samples over which a unit must have been silent to be called dead: one batch may just not have it."""
 _MOST = 1 << 16  # entries of one activation that are looked at, in whole rows
+_TIMES = 2  # that one layer is used in a forward pass; a recurrent one is used in each position
 _FLAT = 0.1  # of the steepest slope
 
 
@@ -46,6 +47,8 @@ class Activations:
         for one in activations:
             key = (one.kind, id(one.leaf) if one.leaf is not None else 0)
             times[key] = times.get(key, 0) + 1
+            if times[key] > _TIMES:
+                continue
             made = _Track(one.kind, one.leaf, one.order, one.hidden, str(one.values.dtype).removeprefix("torch."))
             track = self._tracks.setdefault((*key, times[key]), made)
             if step not in track.seen:

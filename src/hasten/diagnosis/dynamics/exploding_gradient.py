@@ -3,7 +3,7 @@
 Signal: norm of all gradients before clipping; gradient times weight of each layer, first third against last third.
 Threshold: over the depth 1,000 in half of the samples; over time 100 times the median of the first samples while the
     loss does not fall; spikes above 10 times the median and above 6 robust standard deviations of the logarithm, 2 in
-    100 steps and 3 in all, followed by a higher loss.
+    100 steps and 3 in all, while the loss does not fall; above 100 times the median in 5 % of the first half.
 Why: one huge update undoes many steps; early layers with huge gradients decide everything.
 Example: an RNN over 500 steps without clipping; weights that start 10 times too large.
 Wrong when: samples differ in size by orders of magnitude on purpose.
@@ -21,7 +21,7 @@ from hasten.base.units import digits3
 from hasten.diagnosis.dynamics.judging import abstain, course, known, median, relative_gradients, weights
 from hasten.diagnosis.rule import Outcome
 
-_DEPTH, _GROWTH, _SPIKE, _DEVIATIONS = 1e3, 1e2, 10.0, 6.0
+_DEPTH, _GROWTH, _SPIKE, _HUGE, _DEVIATIONS = 1e3, 1e2, 10.0, 1e2, 6.0
 
 
 def find(health: Health) -> Outcome:
@@ -73,6 +73,16 @@ def _over_time(dynamics: Dynamics) -> tuple[float | None, float, str, str]:
 def _spikes(dynamics: Dynamics) -> tuple[float | None, float, str, str]:
     norms = [one for one in known(dynamics.clip_norms or dynamics.norms) if one > 0]
     losses = course(dynamics.losses)
+    early = norms[: len(norms) // 2]
+    huge = [norm for norm in early if norm > _HUGE * median(early)]
+    if len(early) >= 24 and len(huge) >= max(3, 0.05 * len(early)):
+        value = max(huge) / median(early)
+        return (
+            value,
+            _HUGE,
+            f"{len(huge)} of the first {len(early)} gradients are up to {digits3(value)}x the median.",
+            "",
+        )
     if len(norms) < 50 or losses is None or losses.falls:
         return None, _SPIKE, "", ""
     logs = np.log(norms)

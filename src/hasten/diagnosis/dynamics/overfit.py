@@ -1,8 +1,8 @@
 """D25: the training loss falls while the validation loss rises.
 
 Signal: mean loss of each evaluation, against the training losses around it.
-Threshold: the last two evaluations are 10 % above the best one and above the training loss, which fell by 10 % since
-    then; at least four evaluations.
+Threshold: the last two evaluations are 10 % above the best one, by 5 % of the first one, and above the training loss,
+    which fell by 10 % since then; at least four evaluations.
 Why: from the best evaluation on the model learns the training samples by heart.
 Example: a large model, 500 samples, 100 epochs.
 Wrong when: the evaluation loss is dominated by a few confident errors while the metric still improves.
@@ -15,7 +15,7 @@ from hasten.base.units import digits3, percent
 from hasten.diagnosis.dynamics.judging import known, median
 from hasten.diagnosis.rule import Outcome
 
-_RISE, _EVALUATIONS = 0.1, 4
+_RISE, _MATTERS, _EVALUATIONS = 0.1, 0.05, 4
 
 
 def find(health: Health) -> Outcome:
@@ -35,7 +35,7 @@ def find(health: Health) -> Outcome:
         return median(known(dynamics.losses[max(0, step - width) : step]))
 
     then, now = training(best_step), training(seen[-1][0])
-    if not (last > (1 + _RISE) * best and now < (1 - _RISE) * then and last > now):
+    if not (last > max((1 + _RISE) * best, best + _MATTERS * seen[0][1]) and now < (1 - _RISE) * then and last > now):
         return None
     return Finding(
         symptom="overfit",

@@ -91,7 +91,9 @@ def _criterion(term: Term, tied: bool) -> Criterion:
     elif term.kind == "cross_entropy" and not target.is_floating_point():
         preferred = output.argmax(term.dim)
         kept = target != term.ignored if term.ignored is not None else torch.ones_like(target, dtype=torch.bool)
-        own = target.shape == preferred.shape and target.numel() >= 8 and bool((target == preferred)[kept].all())
+        in_batch = output.shape[term.dim] == target.numel()  # the classes are the samples, as in a contrastive loss
+        agrees = target.shape == preferred.shape and bool((target == preferred)[kept].all())
+        own = agrees and target.numel() >= 8 and not in_batch
     else:
         own = output.shape == target.shape and torch.equal(output, target)
     return Criterion(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 from weakref import ref
 
@@ -298,13 +299,14 @@ class OrderCollector(Collector):
         if not self._looks_at_accumulation() or len(self._passes) < 2:
             return
         size = _size(self._all[0].held()) if self._after_backward and not self._scaled else None
+        known = size and self._after_backward and isfinite(size / self._after_backward)
         self._accumulations.append(
             Accumulation(
                 passes=len(self._passes),
                 batches=max(self._batches.values(), default=0),
                 scales=tuple(scale for scale, _ in self._passes),
                 mean=all(mean is True for _, mean in self._passes),
-                divided=size / self._after_backward if size and self._after_backward else 1.0,
+                divided=size / self._after_backward if size and self._after_backward and known else 1.0,
             )
         )
         self._passes = []

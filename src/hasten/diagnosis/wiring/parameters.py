@@ -203,7 +203,7 @@ class ParameterCollector(Collector):
             gradient=self._gradient.get(key),
             moved=self._moved.get(key),
             rate=self._rates.get(key),
-            size=largest(one.detach()),
+            size=largest(one.detach().nan_to_num(0.0, 0.0, 0.0)),
             resolution=torch.finfo(one.dtype).eps if one.is_floating_point() or one.is_complex() else 0.0,
             called=called,
             alternative=alternative,

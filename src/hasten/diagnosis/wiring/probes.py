@@ -85,10 +85,7 @@ class ProbeCollector(Collector):
         except Exception as error:  # noqa: BLE001  (a class may not allow it, in any way)
             self._probes[index] = Probe(model=index, why=f"the model cannot be copied: {error}"[:200])
             return
-        for module in copied.modules():
-            for hooks in (module._forward_hooks, module._forward_pre_hooks):
-                for key in [key for key, hook in hooks.items() if not _is_of_torch(hook)]:
-                    del hooks[key]  # the person's own may keep what they see
+        _remove_hooks(copied)
         args, kwargs = _mapped(_detached, (call.args, dict(call.kwargs)))
         self._copied[index] = _Copied(copied, args, kwargs, self._rows, time.perf_counter(), call)
 
@@ -241,6 +238,7 @@ def _uses_batch_statistics(module: nn.Module) -> bool:
 def _reloaded(made: _Copied, trained: nn.Module) -> float | None:
     """Return by how much a copy from before differs with the state dict of now, relative to the largest output."""
     model = copy.deepcopy(trained)
+    _remove_hooks(model)
     made.model.load_state_dict(model.state_dict())
     one = _called(model, made.args, made.kwargs, seed=7)
     again = _called(model, made.args, made.kwargs, seed=7)
@@ -308,6 +306,14 @@ def _plain(output: Any) -> Any:
     if isinstance(output, (Tensor, list, tuple, dict)) or not hasattr(output, "__dict__"):
         return output
     return vars(output)
+
+
+def _remove_hooks(model: nn.Module) -> None:
+    """Remove the person's own hooks from a copy, since they may keep what they see; torch's compute weights."""
+    for module in model.modules():
+        for hooks in (module._forward_hooks, module._forward_pre_hooks):
+            for key in [key for key, hook in hooks.items() if not _is_of_torch(hook)]:
+                del hooks[key]
 
 
 def _is_of_torch(hook: Any) -> bool:

@@ -7,14 +7,15 @@ the measured one is noisy and is extrapolated over a long way.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 from hasten.training.session import Session
 from hasten.tuning.rate.start import set_rates
 
-USUAL = -0.3
-"""Exponent of the best rate in the length of the training."""
-TRUST = 0.75
+USUAL = -0.4
+"""Exponent of the best rate in the length of the training; fitted, with the next one, on those small trainings."""
+TRUST = 0.5
 """Weight of the measured exponent against the usual one."""
 STEEPEST = -0.8
 ENDS_LOW = 0.2
@@ -48,7 +49,7 @@ def extrapolated(times: float, *, short: tuple[float, float], long: tuple[float,
     return max(LOWEST, times**exponent)
 
 
-def lowest_point(rates: list[float], losses: list[float]) -> float:
+def lowest_point(rates: Sequence[float], losses: Sequence[float]) -> float:
     """Return the rate at the vertex of the parabola through the lowest loss and its neighbors, in the log of the rate.
 
     At a border, or where a neighbor diverged, it is the rate of the lowest loss.
