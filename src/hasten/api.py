@@ -28,6 +28,7 @@ from hasten.pipeline.eject.ejecting import Ejected
 from hasten.pipeline.eject.ejecting import eject as write_script
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
+from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
@@ -245,6 +246,8 @@ def diagnose(
     *,
     steps: int = 200,
     only: Collection[Tier] = tuple(Tier),
+    fix: bool = False,
+    show: Show = silent,
 ) -> Diagnosis:
     """Train a task for some steps on a model of its own, and say what is wrong with its training.
 
@@ -253,6 +256,8 @@ def diagnose(
         plan: with which techniques; None for the training as it is today.
         steps: at most so many.
         only: the tiers of rules that judge: wiring, data, dynamics, transformers.
+        fix: try the remedies of what is found in paired short trainings.
+        show: called with the diagnosis, and with what each remedy did.
 
     Raises:
         BadInput: if the task cannot be trained.
@@ -261,7 +266,9 @@ def diagnose(
     _check(task, silent)
     machine = facts()
     recipe = apply_plan(_plan(plan, task), _baseline(task, machine, silent), machine)
-    return judged_health(health_of_recipe(recipe, steps=steps), only)
+    found = judged_health(health_of_recipe(recipe, steps=steps), only)
+    show(found)
+    return fixed(of_recipe(recipe, steps=steps), found, show=show) if fix and found.findings else found
 
 
 def tune(

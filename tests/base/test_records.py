@@ -92,6 +92,13 @@ MEANINGFUL = {
     "Comparison.samples_per_step_b": 1.0,
     "Card.saves_time": True,
     "Card.search": ({},),
+    "Health.complete": True,
+    "Schedule.attached": True,
+    "Part.lives": True,
+    "Leaf.parameter": True,
+    "ParameterTrack.start_spread": 1.0,
+    "Dynamics.passes": 1,
+    "Tried.p": 1.0,
 }
 """Defaults that say something; those that are texts are covered by the tests of what prints them."""
 

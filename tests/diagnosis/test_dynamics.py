@@ -121,6 +121,19 @@ def test_gradients_weights_and_updates_are_those_of_the_step() -> None:
     assert (found.samples, found.rates, found.momentum) == ((1, 2, 3, 4), (0.1,) * 4, 0.9)
 
 
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_every_number_format_is_measured(precision: torch.dtype) -> None:
+    def train(model: nn.Module) -> None:
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        for inputs, targets in batches():
+            optimizer.zero_grad()
+            functional.cross_entropy(model(inputs.to(precision)), targets).backward()
+            optimizer.step()
+
+    found = dynamics(train, nn.Linear(4, 3).to(precision))
+    assert all((norm or 0) > 0 for norm in found.norms)
+
+
 def test_gradients_are_read_before_clipping() -> None:
     found = dynamics(accumulated)
     assert found.clip_limit == 0.1

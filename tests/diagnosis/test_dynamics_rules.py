@@ -137,8 +137,9 @@ def test_an_epsilon_above_the_gradients() -> None:
 
 
 def test_labels_that_have_nothing_to_do_with_the_inputs() -> None:
-    labels = torch.randint(0, 5, (1000,), generator=torch.Generator().manual_seed(1))
-    assert first(diagnosed(samples=(data()[0], labels), lr=1e-3)) == "not_learning"
+    generator = torch.Generator().manual_seed(1)
+    samples = torch.randn(8000, 20, generator=generator), torch.randint(0, 5, (8000,), generator=generator)
+    assert first(diagnosed(samples=samples, lr=1e-3, steps=200)) == "not_learning"
 
 
 def test_a_training_that_learns_its_samples_by_heart() -> None:

@@ -153,3 +153,22 @@ def test_a_second_optimizer_updates_in_the_step_of_the_first() -> None:
     step = ["forward", "backward", "update", "update"]
     assert [event for event in noting.events if event[:4] != "zero"] == ["step 1", *step, "step 2", *step]
     assert watch.steps == 2
+
+
+def test_a_summed_loss_whose_backward_pass_divides_by_its_count_is_a_mean() -> None:
+    model = nn.Linear(4, 3)
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    inputs, targets = torch.randn(8, 4), torch.arange(8) % 3
+    means: list[float] = []
+    with hasten.diagnosing() as doctor:
+        for _ in range(3):
+            loss = nn.functional.cross_entropy(model(inputs), targets, reduction="sum")
+            means.append(loss.item() / 8)
+            loss.backward(torch.tensor(1 / 8))
+            optimizer.step()
+            optimizer.zero_grad()
+    dynamics = doctor.seen().dynamics
+    assert dynamics is not None
+    assert dynamics.losses == pytest.approx(means)
+    assert dynamics.criterion is not None
+    assert dynamics.criterion.reduction == "mean"

@@ -1056,6 +1056,17 @@ def fixed_network_that_measures_similarity() -> None:
 
 
 @healthy
+def layers_unfrozen_late() -> None:
+    model = net()
+    model[0].requires_grad_(False)
+    optimizer = optim.Adam(model[3].parameters())
+    epochs(model, optimizer, number=5)
+    model[0].requires_grad_(True)
+    optimizer.add_param_group({"params": model[0].parameters(), "lr": 1e-4})
+    epochs(model, optimizer, number=3)
+
+
+@healthy
 def optimizer_that_begins_later() -> None:
     model = net()
     first, second = optim.Adam(model[3].parameters()), optim.Adam(model[0].parameters())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hasten.base.errors import unknown_name
+from hasten.base.records.fix import Outcome
 from hasten.base.records.record import to_json
 from hasten.cli.options import AsJson, DataPath, PlanPath, TaskName, chosen_task
 from hasten.cli.script import Arguments, Script
@@ -14,6 +15,7 @@ from hasten.cli.sources import DataOptions, takes_data_options
 if TYPE_CHECKING:
     from hasten.base.records.finding import Diagnosis
     from hasten.diagnosis.registry import Tier
+    from hasten.report.terminal import Screen
 
 EXAMPLES = ("hasten diagnose train.py --epochs 2", "hasten diagnose my_task.py --only W,E", "hasten diagnose digits")
 
@@ -21,6 +23,9 @@ SICK = 1
 """Exit code where something was found."""
 
 Steps: TypeAlias = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps to look at.")]
+Fixes: TypeAlias = Annotated[
+    bool, typer.Option("--fix", help="Try remedies in paired short trainings from the same seeds.")
+]
 Tiers: TypeAlias = Annotated[
     str, typer.Option("--only", metavar="W,E", help="Only wiring (W), data (E), dynamics (D) or transformers (T).")
 ]
@@ -35,14 +40,18 @@ def diagnose(
     plan: PlanPath = None,
     steps: Steps = 200,
     only: Tiers = "",
+    fix: Fixes = False,
     as_json: AsJson = False,
 ) -> None:
     """Train for a while and say what is wrong with the wiring, the data and the gradients, and what to do."""
     from hasten import api
+    from hasten.report.terminal import Screen
 
-    tiers = _tiers(only)
-    found = api.diagnose(chosen_task(task, data=data, options=options), plan, steps=steps, only=tiers)
-    _say(found, as_json=as_json)
+    tiers, chosen = _tiers(only), chosen_task(task, data=data, options=options)
+    with Screen() as screen:
+        show = _nothing if as_json else screen.show
+        found = api.diagnose(chosen, plan, steps=steps, only=tiers, fix=fix, show=show)
+        _say(found, None if as_json else screen)
 
 
 def diagnose_script(
@@ -53,17 +62,32 @@ def diagnose_script(
         int | None, typer.Option("--steps", metavar="N", min=1, help="End the script after N training steps.")
     ] = None,
     only: Tiers = "",
+    fix: Fixes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run your own training script unchanged, and say what is wrong with its training, and what to do."""
-    from hasten.pipeline.diagnosing import health_of_script, judged
+    from rich.console import Console
 
-    tiers = _tiers(only)
-    run = health_of_script(script, arguments or [], steps=steps, output_to_stderr=as_json)
+    from hasten.pipeline.diagnosing import health_of_script, judged
+    from hasten.pipeline.fixing import fixed, of_script
+    from hasten.report.terminal import Screen
+
+    tiers, given = _tiers(only), arguments or []
+    run = health_of_script(script, given, steps=steps, output_to_stderr=as_json)
     if run.seen is None:
         typer.echo(f"hasten: no diagnosis: {run.reason}", err=True)
         raise typer.Exit(run.exit_code)
-    _say(judged(run.seen, tiers), as_json=as_json, script_code=run.exit_code)
+    with Screen(Console(stderr=True, highlight=False)) as screen:
+        show = _nothing if as_json else screen.show
+        found = judged(run.seen, tiers)
+        show(found)
+        if fix and found.findings:
+            found = fixed(of_script(script, given, steps=steps), found, show=show)
+        _say(found, None if as_json else screen, script_code=run.exit_code)
+
+
+def _nothing(record: object) -> None:
+    """Show nothing."""
 
 
 def _tiers(only: str) -> "list[Tier]":
@@ -77,20 +101,16 @@ def _tiers(only: str) -> "list[Tier]":
     return [known[name] for name in wanted] or list(Tier)
 
 
-def _say(found: "Diagnosis", *, as_json: bool, script_code: int = 0) -> None:
-    """Show a diagnosis and exit with 1 where something was found; where a script failed, with its own code."""
-    if as_json:
+def _say(found: "Diagnosis", screen: "Screen | None", *, script_code: int = 0) -> None:
+    """Say what to do next, or print JSON; exit with 1 where something was found, as the script did where it failed."""
+    if screen is None:
         sys.stdout.write(to_json(found).decode())
     else:
-        from rich.console import Console
-
-        from hasten.report.terminal import Screen
-        from hasten.report.terminal.health import health_view
-
-        with Screen(Console(stderr=True, highlight=False) if script_code else None) as screen:
-            screen.print(health_view(found))
-            first = next(iter(found.findings), None)
-            screen.next(
-                f"hasten explain {first.id or first.symptom}" if first else "hasten profile: where the time goes"
-            )
+        first = next(iter(found.findings), None)
+        cure = next((one for one in found.fix.tried if one.outcome is Outcome.CURES), None) if found.fix else None
+        if cure is not None:
+            screen.next(f"write {cure.line}")
+        else:
+            rest = "hasten profile: where the time goes"
+            screen.next(f"hasten explain {first.id or first.symptom}" if first else rest)
     raise typer.Exit(script_code or (SICK if found.findings else 0))

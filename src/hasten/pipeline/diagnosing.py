@@ -22,6 +22,8 @@ from hasten.data.loading.sample_randomness import restored
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.health_watch import HealthWatch
 from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
+from hasten.diagnosis.remedies.trial_watch import TrialWatch
+from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.pipeline.examining import with_remedies
 from hasten.scripts.running import ScriptRun, run_script
 from hasten.techniques.registry import techniques
@@ -70,9 +72,21 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
         steps: at most so many; fewer where its training ends before.
         command: that checks it again.
     """
-    watch, data = HealthWatch(name=recipe.task.name, command=command), recipe.task.data
+    return watched_training(recipe, HealthWatch(name=recipe.task.name, command=command), steps=steps)
+
+
+def watched_training(recipe: Recipe, watch: HealthWatch | TrialWatch, *, steps: int, seed: int | None = None) -> Health:
+    """Train a recipe for some steps on a session of its own under a watch; see `health_of_recipe`.
+
+    Args:
+        recipe: to train.
+        watch: not entered yet.
+        steps: at most so many.
+        seed: in place of the task's.
+    """
+    data = recipe.task.data
     with preserved(), restored(data.train, data.valid):
-        run = build(recipe)
+        run = build(recipe, seed=seed)
         if run.validation is not None:
             run.validation = _telling(run.validation, watch)
         with run.contexts, closing(run.fetched()) as fetched, watch:
@@ -87,7 +101,7 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
     return watch.seen()
 
 
-def _telling(batches: Callable[[], Iterator[Batch]], watch: HealthWatch) -> Callable[[], Iterator[Batch]]:
+def _telling(batches: Callable[[], Iterator[Batch]], watch: TrainingWatch) -> Callable[[], Iterator[Batch]]:
     """Return what gives the same batches and tells of each."""
 
     def told() -> Iterator[Batch]:
@@ -98,7 +112,7 @@ def _telling(batches: Callable[[], Iterator[Batch]], watch: HealthWatch) -> Call
     return told
 
 
-def _make_step(run: Session, ids: Tensor, fetched: Batch, watch: HealthWatch) -> None:
+def _make_step(run: Session, ids: Tensor, fetched: Batch, watch: TrainingWatch) -> None:
     batch = run.training_batch(ids, fetched)
     watch.fetched(batch)
     run.set_learning_rate()

@@ -107,10 +107,10 @@ def _exit_code(code: object) -> int:
 def _write(watch: "Watch", result: Path) -> None:
     """Write what was seen, or the reason why there is none; a failure of ours must not become one of the script."""
     from hasten.base.errors import BadInput
-    from hasten.base.records.record import save
+    from hasten.base.records.record import save_exact
 
     try:
-        save(watch.seen(), result)
+        save_exact(watch.seen(), result)
     except BadInput as error:
         result.with_suffix(".reason").write_text(str(error))
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from hasten.base.errors import BadInput
-from hasten.base.records.record import Record, load
+from hasten.base.records.record import Record, load_exact
 
 Seen = TypeVar("Seen", bound=Record)
 
@@ -33,6 +33,7 @@ def run_script(
     options: Mapping[str, object],
     kind: type[Seen],
     output_to_stderr: bool = False,
+    quiet: bool = False,
 ) -> ScriptRun[Seen]:
     """Run a script with its own arguments, in the same Python, and return what a watch saw of its training.
 
@@ -46,6 +47,7 @@ def run_script(
         options: keywords of that class.
         kind: of the record that it returns.
         output_to_stderr: send the script's standard output to standard error.
+        quiet: show neither its standard output nor its standard error.
 
     Raises:
         BadInput: if the file cannot be read.
@@ -53,16 +55,17 @@ def run_script(
     if not script.is_file():
         raise BadInput(f"no script {script}.")
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "seen.json"
+        result = Path(folder) / "seen.msgpack"
         command = [
             sys.executable, *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
             "-m", "hasten.scripts.child", str(result), watch, json.dumps(options), str(script), *arguments,
         ]  # fmt: skip
-        with subprocess.Popen(command, stdout=sys.stderr if output_to_stderr else None) as process:
+        shown = subprocess.DEVNULL if quiet else sys.stderr if output_to_stderr else None
+        with subprocess.Popen(command, stdout=shown, stderr=subprocess.DEVNULL if quiet else None) as process:
             code = _waited(process)
         reason = result.with_suffix(".reason")
         if result.exists():
-            return ScriptRun(code, load(kind, result))
+            return ScriptRun(code, load_exact(kind, result))
         if reason.exists():
             return ScriptRun(code, None, reason.read_text())
     return ScriptRun(code, None, "the script ended before it imported torch, or without running its exit handlers.")

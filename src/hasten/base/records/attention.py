@@ -7,7 +7,7 @@ class AttentionLayer(Record, frozen=True):
     """One call of attention: maps of (batch, heads, queries, keys), over the keys that its masks leave."""
 
     name: str  # of the innermost module
-    how: str  # "sdpa", "multi_head_attention", or "softmax" where it is written by hand
+    how: str  # "scaled_dot_product_attention", "multi_head_attention", or "softmax" where it is written by hand
     heads: int
     queries: int
     keys: int

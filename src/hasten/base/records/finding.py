@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from hasten.base.records.fix import Fix
 from hasten.base.records.record import Record
 
 
@@ -55,3 +56,4 @@ class Diagnosis(Record, frozen=True):
     findings: tuple[Finding, ...] = ()
     abstained: tuple[Abstained, ...] = ()
     silent: tuple[str, ...] = ()  # symptoms that were looked for and are not there
+    fix: Fix | None = None  # what trying the remedies showed; None where they were not tried

@@ -1,5 +1,6 @@
 """The base of every record and its way to a JSON file and back; the interval that most records hold."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,17 +39,35 @@ def save(record: Record, path: Path) -> None:
     write_atomically(path, lambda file: file.write(to_json(record)))
 
 
+def save_exact(record: Record, path: Path) -> None:
+    """Write the record to a MessagePack file, atomically; unlike JSON, that keeps numbers that are not finite."""
+    write_atomically(path, lambda file: file.write(msgspec.msgpack.encode(record)))
+
+
+def load_exact(kind: type[AnyRecord], path: Path) -> AnyRecord:
+    """Return the record of type `kind` that `save_exact` wrote.
+
+    Raises:
+        BadInput: if the file is missing or does not hold such a record; the message names the field.
+    """
+    return _loaded(kind, path, msgspec.msgpack.decode, "MessagePack")
+
+
 def load(kind: type[AnyRecord], path: Path) -> AnyRecord:
     """Return the record of type `kind` that a JSON file holds.
 
     Raises:
         BadInput: if the file is missing or does not hold such a record; the message names the field.
     """
+    return _loaded(kind, path, msgspec.json.decode, "JSON")
+
+
+def _loaded(kind: type[AnyRecord], path: Path, decode: Callable[..., AnyRecord], form: str) -> AnyRecord:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} must be a readable file; found: {error.strerror}.") from error
     try:
-        return msgspec.json.decode(content, type=kind)
+        return decode(content, type=kind)
     except msgspec.DecodeError as error:
-        raise BadInput(f"{path} must hold a {kind.__name__} as JSON; found: {error}.") from error
+        raise BadInput(f"{path} must hold a {kind.__name__} as {form}; found: {error}.") from error

@@ -86,7 +86,7 @@ class AttentionSeen(TorchFunctionMode):
             hidden |= ~mask if mask.dtype is torch.bool else mask < -1e4
         scaled = factor * math.sqrt(query.shape[-1])
         logits = logits.masked_fill(hidden, -math.inf)
-        self._note("sdpa", logits, scaled, query.shape[-1], _uneven(query))
+        self._note("scaled_dot_product_attention", logits, scaled, query.shape[-1], _uneven(query))
 
     def _multi_head(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         output, _ = made = function(*args, **kwargs)
@@ -104,7 +104,8 @@ class AttentionSeen(TorchFunctionMode):
             if known is not None and _adds_up(output, -1):
                 self._maps[id(output)] = output, operands[0], known[1]
             elif known is not None and _adds_up(output, -2):  # over the queries: changed tokens will show it
-                self.layers.append(_unread(*self._where(), output))
+                name, library = self._where()
+                self.layers.append(_unread(name, library, output))
         elif function in _PRODUCTS and len(operands) >= 2:
             seen = next((self._maps.pop(id(one)) for one in operands if id(one) in self._maps), None)
             if seen is not None:

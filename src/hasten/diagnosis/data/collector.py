@@ -139,7 +139,7 @@ class DataCollector(Collector):
             group.part.part(
                 same_set=is_same,
                 sliced=not group.dataset,
-                lives=group.lives(),
+                lives=group.again or group.lives(),
                 partly=sum(0 < seen < samples for samples, seen in group.calls),
                 agreement=group.agreement.agreement(),
                 probes=group is largest,

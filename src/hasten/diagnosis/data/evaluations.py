@@ -69,6 +69,7 @@ class Group:
     part: SeenPart
     owner: Callable[[], Any]  # data set, or the tensor that the batches are slices of; None once it is gone
     dataset: bool
+    again: bool = False  # it was evaluated more than once
     agreement: SeenAgreement = field(default_factory=SeenAgreement)
     calls: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # samples, and those trained on before
 
@@ -124,6 +125,7 @@ class Evaluations:
     ) -> Group | None:
         known = self._groups.get(key)
         if known is not None and known.lives() and (owner is None or known.reads(owner)):
+            known.again = True
             return known
         if known is not None:  # another object has its address now
             self._gone.append(self._groups.pop(key))

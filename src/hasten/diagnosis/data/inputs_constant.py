@@ -109,7 +109,7 @@ def _only_in_training(training: Part, part: Part) -> int:
     if len(part.changes) != len(training.changes) or part.described < ENOUGH:
         return 0
     pairs = zip(training.changes, part.changes, strict=True)
-    return sum(not here and there * training.described >= _EXPECTED for here, there in pairs)
+    return sum(not here and there * min(training.described, training.distinct) >= _EXPECTED for here, there in pairs)
 
 
 _EXPECTED = 10  # changes in training, by the share of changes in the evaluation

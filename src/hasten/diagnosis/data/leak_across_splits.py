@@ -50,4 +50,4 @@ def _leaks(part: Part, facts: DataFacts) -> bool:
     if part.overlap < _WHOLE:
         return not part.sliced or part.partly > 0
     clean = any(other.overlap < OVERLAP and other.distinct >= _SAMPLES for other in facts.evaluations)
-    return part.lives and not clean and part.distinct < 0.9 * facts.training.distinct
+    return (part.lives or not part.sliced) and not clean and part.distinct < 0.9 * facts.training.distinct

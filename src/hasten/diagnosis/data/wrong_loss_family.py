@@ -134,7 +134,7 @@ def _regression(one: Criterion, name: str, width: int) -> tuple[str, float, str,
     counts = one.counts
     if (
         counts is None
-        or len(counts) < 3
+        or len(counts) < (2 if one.alike else 3)
         or one.from_batch == 0
         or not (one.alike or elements(one.given) == one.given[0])
     ):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn, optim
@@ -35,7 +36,8 @@ class DynamicsCollector(Collector):
         self._samples: list[int] = []
         self._calls: list[tuple[Call, torch.dtype | None]] = []
         self._updating = False
-        self._unscaled: dict[int, Tensor] = {}  # id of a scaled loss -> the loss
+        self._unscaled: dict[int, Tensor] = {}  # id of a scaled or summed loss -> the loss
+        self._averages = False  # whether backward passes divide sums by their counts
         self._scaled, self._skips = False, list[int]()
         self._clip_norms: list[float | Tensor] = []
         self._clip_limit: float | None = None
@@ -86,6 +88,13 @@ class DynamicsCollector(Collector):
             if self._losses:
                 self._losses[-1] = []  # the next batch tries the same step again
 
+    def backward_weighted(self, losses: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+        """Take the weighted losses for the losses, as a sum that is divided by its count."""
+        for loss, weight in zip(losses, weights, strict=True):
+            if loss.numel() == weight.numel() == 1 and id(loss) not in self._unscaled:
+                self._unscaled[id(loss)] = loss.detach() * weight
+                self._averages = self._averages or not bool(weight == 1)
+
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Keep the loss; of a sampled step, read the graph behind it."""
         if not self._losses:
@@ -101,11 +110,12 @@ class DynamicsCollector(Collector):
                 reading = read(losses)
                 self._parameters.placed(reading.order)
                 self._activations.add(self._step, reading.activations)
-                if reading.criterion is not None:
-                    self._chance.add(reading.criterion)
+                if (found := reading.criterion) is not None:
+                    averaged = self._averages and found.reduction == "sum"
+                    self._chance.add(replace(found, reduction="mean") if averaged else found)
 
     def _keep(self, loss: Tensor) -> None:
-        if loss.device.type != "cpu" and not self._sampled:
+        if not loss.is_cpu and not self._sampled:
             self._losses[-1].append(loss.detach().clone())  # read at the end, so that no device is waited for
             return
         value = float(loss)
@@ -132,7 +142,7 @@ class DynamicsCollector(Collector):
         """Note the norm that was clipped."""
         if norm is not None:
             self._clip_limit = limit
-            self._clip_norms.append(float(norm) if norm.device.type == "cpu" else norm.detach())
+            self._clip_norms.append(float(norm) if norm.is_cpu else norm.detach())
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them, and copy some entries of the parameters."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 MOST = 1 << 16
+_HALF = (torch.float16, torch.bfloat16)
 
 
 def entries(tensor: Tensor, most: int = MOST) -> Tensor:
@@ -37,11 +38,11 @@ def entries(tensor: Tensor, most: int = MOST) -> Tensor:
 
 
 def rms(tensors: Sequence[Tensor]) -> list[float]:
-    """Return the root of the mean of the squares of each tensor, in float32. Cost: one wait for the device."""
+    """Return the root of the mean of the squares of each tensor. Cost: one wait for the device."""
     if not tensors:
         return []
-    norms = torch._foreach_norm(list(tensors), 2, dtype=torch.float32)
-    values = torch.stack([norm.to(norms[0].device) for norm in norms]).tolist()
+    norms = torch._foreach_norm([one.float() if one.dtype in _HALF else one for one in tensors], 2)
+    values = torch.stack([norm.to(norms[0].device, torch.float64) for norm in norms]).tolist()
     return [value / math.sqrt(max(1, one.numel())) for value, one in zip(values, tensors, strict=True)]
 
 

@@ -2,8 +2,8 @@
 
 Signal: cosine between the gradients of consecutive steps, which is 1 / (1 + B / batch size) for a gradient noise scale
     of B; losses; batch size.
-Threshold: below 0.05 (a noise scale of 20 batches) with at most 16 samples in a batch, while the loss, which is not at
-    chance, does not fall in the second half and its noise is above 15 % of its level.
+Threshold: below 0.05 (a noise scale of 20 batches) with at most 8 samples in a batch, while the loss, which is not at
+    chance, does not fall in the second half, is above half of its start, and its noise is above 15 % of it.
 Why: the steps wander; progress is that of the mean, which a larger batch shows.
 Example: `DataLoader(dataset, batch_size=2)` with the learning rate of batches of 128.
 Wrong when: the model has converged, where gradients are noise and nothing else.
@@ -16,7 +16,7 @@ from hasten.base.units import digits3, plural
 from hasten.diagnosis.dynamics.judging import abstain, course, known, mean, single
 from hasten.diagnosis.rule import Outcome
 
-_STEPS, _ALIKE, _ROWS, _NOISE = 100, 0.05, 16, 0.15
+_STEPS, _ALIKE, _ROWS, _NOISE, _LEFT = 100, 0.05, 8, 0.15, 0.5
 
 
 def find(health: Health) -> Outcome:
@@ -30,7 +30,8 @@ def find(health: Health) -> Outcome:
     if len(cosines) < 16 or dynamics.batch_rows is None or not single(dynamics) or losses is None or half is None:
         return Abstained(symptom="noise_dominated", reason="gradients of consecutive steps were not seen")
     rows, value = dynamics.batch_rows * dynamics.passes, mean(cosines[len(cosines) // 2 :])
-    noisy = losses.noise > _NOISE * abs(losses.last)
+    start = max(losses.first, dynamics.losses[0] or losses.first)
+    noisy = losses.noise > _NOISE * abs(losses.last) and losses.last > _LEFT * start
     if not (value < _ALIKE and rows <= _ROWS and not half.falls and noisy):
         return None
     return Finding(

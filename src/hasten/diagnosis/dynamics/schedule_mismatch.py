@@ -1,7 +1,8 @@
 """D26: the learning rate is gone long before the training ends.
 
 Signal: the learning rate of the sampled steps, and the losses until it is gone.
-Threshold: below 5 % of its largest value from 60 % of the steps on or earlier, while the loss was still falling.
+Threshold: below 5 % of its largest value from 60 % of the steps on or earlier, while the loss was still falling, or
+    in the first quarter.
 Why: the steps that remain change nothing.
 Example: `CosineAnnealingLR(optimizer, T_max=100)` in a training of 1,000 steps.
 Wrong when: a long tail of tiny steps is wanted, as for averaging.
@@ -14,7 +15,7 @@ from hasten.base.units import digits3, percent
 from hasten.diagnosis.dynamics.judging import STEPS, abstain, course
 from hasten.diagnosis.rule import Outcome
 
-_GONE, _EARLY, _REST = 0.05, 0.6, 0.1
+_GONE, _EARLY, _REST, _FELL, _SOON = 0.05, 0.6, 0.1, 0.01, 0.25
 
 
 def find(health: Health) -> Outcome:
@@ -37,6 +38,10 @@ def find(health: Health) -> Outcome:
     if losses.last < _REST * start:  # it had done its work
         return None
     share = gone / len(dynamics.losses)
+    until = course(dynamics.losses[: gone + 1], blocks=8)
+    stopped = until is not None and until.best > (1 - _FELL) * until.blocks[len(until.blocks) // 2]
+    if stopped and share > _SOON:  # the loss had stopped before the learning rate had
+        return None
     return Finding(
         symptom="schedule_mismatch",
         severity=Severity.WARNING,

@@ -46,6 +46,9 @@ class Collector:
     def autocast_begins(self, inside: bool) -> None:
         """Take note that an autocast context that is enabled is entered, inside of a call of a module or outside."""
 
+    def backward_weighted(self, losses: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+        """Look at what each loss is multiplied with by the `backward()` that begins: `loss.backward(weight)`."""
+
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at what `backward()` starts from; their graphs are still there."""
 

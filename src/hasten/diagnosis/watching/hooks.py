@@ -172,6 +172,9 @@ class TrainingWatch:
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
+            given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
+            if (seeds := list(tensors_in(given))) and len(seeds) == len(losses):
+                watch._tell("backward_weighted", losses, seeds)
             watch._tell("backward_begins", losses)
             watch._in_backward = True
             watch._inside += 1  # checkpointing calls modules within a backward pass

@@ -16,6 +16,8 @@ UPDATES = 2
 """Updates of each optimizer in which every parameter is looked at. LoRA's A has no gradient in the first one."""
 WATCHED = 20
 """Updates in which those are looked at that did not move yet: a warm-up begins at a learning rate of 0."""
+SPARSE = 10
+"""Updates after those between which it is only noted which gradients are there."""
 MODELS = 8
 """Models that are looked at; later ones, as of the folds of a cross-validation, are like them."""
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -79,6 +81,8 @@ class ParameterCollector(Collector):
         """Note the gradients, and copy the parameters that the update should move."""
         made = self._made.get(id(optimizer), 0)
         if made >= WATCHED:
+            if made % SPARSE == 0:
+                self._note_late(optimizer)
             return
         self._copied = []
         for group in optimizer.param_groups:
@@ -98,9 +102,9 @@ class ParameterCollector(Collector):
         """Note what the update changed."""
         self.updates += 1
         made = self._made.get(id(optimizer), 0)
+        self._made[id(optimizer)] = made + 1
         if made >= WATCHED:
             return
-        self._made[id(optimizer)] = made + 1
         for one in held(optimizer):
             before = self._before.pop(id(one), None)
             if before is None or before.shape != one.shape:
@@ -136,6 +140,13 @@ class ParameterCollector(Collector):
         if one.grad is not None:
             self._reached.add(id(one))
             self._gradient[id(one)] = max(self._gradient.get(id(one), 0.0), largest(one.grad))
+
+    def _note_late(self, optimizer: optim.Optimizer) -> None:
+        """Note which tensors have a gradient by now, as layers that are unfrozen later."""
+        for one in held(optimizer):
+            if one.grad is not None:
+                self._reached.add(id(one))
+                self._held.setdefault(id(one), one)
 
     def _look_around(self) -> None:
         """Find the optimizers that did not step, and the modules of leaves that no model called has."""

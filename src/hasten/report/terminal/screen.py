@@ -13,6 +13,7 @@ from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.finding import Diagnosis
+from hasten.base.records.fix import Fix, Tried
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
@@ -21,7 +22,8 @@ from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, S
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.batch import batch_view
-from hasten.report.terminal.findings import diagnosis_view
+from hasten.report.terminal.fix import fix_view, tried_view
+from hasten.report.terminal.health import health_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
@@ -68,7 +70,9 @@ class Screen:
             TaskFacts: lambda record: self.print(task_view(record)),
             TaskCheck: lambda record: self.print(task_check_view(record)),
             Profile: lambda record: self.print(profile_view(record, width=self.console.width)),
-            Diagnosis: lambda record: self.print(diagnosis_view(record)),
+            Diagnosis: lambda record: self.print(health_view(record)),
+            Tried: self._tried,
+            Fix: lambda record: self.print(fix_view(record)),
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
@@ -133,6 +137,10 @@ class Screen:
         counted_later = trial.verdict is Verdict.NOT_APPLICABLE or bool(out_of_budget([trial]))
         if trial.verdict is not Verdict.NOT_ALLOWED and (self._all_trials or not counted_later):
             self.print(trial_view(trial))
+
+    def _tried(self, tried: Tried) -> None:
+        self._section("remedies", "Remedies", "5 pairs of trainings from the same seeds")
+        self.print(tried_view(tried))
 
     def _started(self, started: Started) -> None:
         self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")

@@ -1,0 +1,29 @@
+"""What a remedy is: a change of a training that is made from outside, by the events of a watch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hasten.diagnosis.watching.events import Collector
+
+
+class Intervention(Collector):
+    """Changes the training that it is told of. The only collector that may."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change that may cure a finding.
+
+    Args:
+        name: of the remedy.
+        what: does it, in a few words.
+        line: to write in the training so that it stays, as code.
+        make: makes the change for one training.
+        factor: by which the learning rate is multiplied; None where it stays.
+    """
+
+    name: str
+    what: str
+    line: str
+    make: Callable[[], Intervention]
+    factor: float | None = None

@@ -1,0 +1,174 @@
+"""Remedies of findings, tried in paired short trainings from the same seeds."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from hasten.base.records.finding import Diagnosis
+from hasten.base.records.fix import Fix, Outcome, Tried
+from hasten.base.records.health import Health
+from hasten.base.records.notices import Activity
+from hasten.diagnosis.remedies.catalog import BY_SYMPTOM, REMEDIES
+from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
+from hasten.diagnosis.remedies.remedy import Remedy
+from hasten.diagnosis.remedies.trial_watch import TrialWatch
+from hasten.measurement.statistics import few_ratios
+from hasten.pipeline.diagnosing import judged, watched_training
+from hasten.pipeline.fix_diff import placed
+from hasten.scripts.running import run_script
+from hasten.training.recipe import Recipe
+
+PAIRS = 5
+"""One-sided p of a sign flip where all five are better: 1 / 32."""
+FINDINGS = 3
+"""Root causes whose remedies are tried; the others are looked at again when those are cured."""
+_LAST = 0.2
+"""Share of the steps whose mean loss judges a training without evaluation."""
+
+Run = Callable[[int, str, bool], Health | str]
+"""(pair, remedy or "", whether all tiers look) -> what was seen, or why the training could not be made."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is trained again and again."""
+
+    run: Run
+    source: str = ""  # of the person's script; empty where there is none
+    file: str = ""
+
+
+def of_script(script: Path, arguments: Sequence[str], *, steps: int | None) -> Subject:
+    """Return a script as a subject; its output is not shown again."""
+
+    def run(pair: int, remedy: str, whole: bool) -> Health | str:
+        ran = run_script(
+            script,
+            arguments,
+            watch=f"hasten.diagnosis.remedies.{'remedied_watch:RemediedWatch' if whole else 'trial_watch:TrialWatch'}",
+            options={"name": script.stem, "pair": pair, "remedy": remedy, "steps": steps},
+            kind=Health,
+            quiet=True,
+        )
+        return ran.seen if ran.seen is not None else ran.reason
+
+    return Subject(run, script.read_text(), str(script))
+
+
+def of_recipe(recipe: Recipe, *, steps: int) -> Subject:
+    """Return a recipe as a subject."""
+
+    def run(pair: int, remedy: str, whole: bool) -> Health | str:
+        watch = (RemediedWatch if whole else TrialWatch)(name=recipe.task.name, pair=0, remedy=remedy)
+        return watched_training(recipe, watch, steps=steps, seed=recipe.task.seed + pair)
+
+    return Subject(run)
+
+
+def fixed(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None]) -> Diagnosis:
+    """Return a diagnosis with what trying the remedies of its findings showed; see `fix`."""
+    tried = fix(subject, diagnosis, show=show)
+    show(tried)
+    return msgspec.structs.replace(diagnosis, fix=tried)
+
+
+def fix(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None]) -> Fix:
+    """Try the remedies of the first findings, one by one, until one cures each.
+
+    A remedy is given up at the first pair in which it is not better. What judges is the loss of the last evaluation,
+    or, without one, the mean of the last losses in training.
+
+    Args:
+        subject: to train.
+        diagnosis: of it.
+        show: called with what is under way, and with each result.
+    """
+    plain = cache(lambda pair: subject.run(pair, "", False))
+    first = plain(1)
+    evaluated = isinstance(first, Health) and first.dynamics is not None and bool(first.dynamics.evaluations)
+    tried: list[Tried] = []
+    for finding in diagnosis.findings[:FINDINGS]:
+        for name in BY_SYMPTOM.get(finding.symptom, ()):
+            show(Activity(text=f"{finding.symptom}: {REMEDIES[name].what}"))
+            one = _tried(subject, plain, finding.symptom, REMEDIES[name], evaluated=evaluated)
+            show(one)
+            tried.append(one)
+            if one.outcome is Outcome.CURES:
+                break
+    untreated = tuple(one.symptom for one in diagnosis.findings if one.symptom not in BY_SYMPTOM)
+    return Fix(
+        tried=tuple(tried),
+        judged_by="loss in evaluation" if evaluated else "loss in training",
+        steps=first.steps if isinstance(first, Health) else 0,
+        pairs=PAIRS,
+        not_tried=untreated,
+    )
+
+
+def _tried(
+    subject: Subject, plain: Callable[[int], Health | str], symptom: str, remedy: Remedy, *, evaluated: bool
+) -> Tried:
+    losses: list[tuple[float, float]] = []
+    for pair in range(1, PAIRS + 1):
+        without, treated = plain(pair), subject.run(pair, remedy.name, False)
+        reason = _why_not(without) or _why_not(treated)
+        if reason or not isinstance(without, Health) or not isinstance(treated, Health):
+            out = Outcome.NOT_TRIED
+            return Tried(symptom=symptom, remedy=remedy.name, what=remedy.what, outcome=out, reason=reason)
+        losses.append((quality(without, evaluated=evaluated), quality(treated, evaluated=evaluated)))
+        if not losses[-1][1] < losses[-1][0]:
+            break
+    better = len(losses) == PAIRS and all(treated < without for without, treated in losses)
+    whole = subject.run(1, remedy.name, True) if better else ""
+    gone = isinstance(whole, Health) and symptom not in {one.symptom for one in judged(whole).findings}
+    usable = len(losses) > 1 and all(math.isfinite(one) and one > 0 for pair in losses for one in pair)
+    return Tried(
+        symptom=symptom,
+        remedy=remedy.name,
+        what=remedy.what,
+        outcome=(Outcome.CURES if gone else Outcome.HELPS) if better else Outcome.NO_HELP,
+        line=remedy.line,
+        plain=tuple(_number(without) for without, _ in losses),
+        treated=tuple(_number(treated) for _, treated in losses),
+        ratio=few_ratios([treated / without for without, treated in losses]) if usable else None,
+        p=0.5**PAIRS if better else 1.0,
+        diff=placed(subject.source, remedy, file=subject.file) if better and subject.source else "",
+    )
+
+
+def _why_not(ran: Health | str) -> str:
+    """Return why a training tells nothing of a remedy; "" where it does."""
+    if isinstance(ran, str):
+        return ran.strip().splitlines()[-1] if ran.strip() else "the training ended before its first step"
+    return next((trace.strip().splitlines()[-1] for name, trace in ran.failed.items() if name in _INTERVENTIONS), "")
+
+
+def quality(health: Health, *, evaluated: bool) -> float:
+    """Return the loss that judges a training, infinite where it is not a finite number.
+
+    Args:
+        health: of the training.
+        evaluated: by its last evaluation, not by its last losses.
+    """
+    if evaluated:
+        found = _evaluated(health)
+        return math.inf if found is None or not math.isfinite(found) else found
+    losses = health.dynamics.losses if health.dynamics is not None else ()
+    last = losses[-max(1, int(_LAST * len(losses))) :]
+    return math.inf if not last or None in last else sum(one for one in last if one is not None) / len(last)
+
+
+def _evaluated(health: Health) -> float | None:
+    found = health.dynamics.evaluations if health.dynamics is not None else ()
+    return found[-1].loss if found else None
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+_INTERVENTIONS = frozenset(type(one.make()).__name__ for one in REMEDIES.values())
