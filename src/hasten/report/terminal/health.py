@@ -4,10 +4,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hasten.base.records.finding import Diagnosis, Finding
-from hasten.report.findings import remedy
 from hasten.report.terminal.findings import STYLES
 from hasten.report.terminal.layout import grid, quiet, section
-from hasten.report.wording import plural
+from hasten.report.wording import joined, plural
 
 
 def health_view(diagnosis: Diagnosis) -> RenderableType:
@@ -23,7 +22,10 @@ def health_view(diagnosis: Diagnosis) -> RenderableType:
 def _row(finding: Finding) -> tuple[Text, Text]:
     text = Text(finding.sentence)
     text.append(f" At {finding.where}." if finding.where else "", style="dim")
-    text.append(remedy(finding))
+    if finding.techniques:
+        text.append(f" Try {joined(list(finding.techniques))}.")
+    if finding.advice:
+        text.append(f"\n→ {finding.advice}")
     for sentence in finding.folded:
         text.append(f"\n↳ {sentence}", style="dim")
     return Text(f"{finding.id} {finding.symptom}".strip(), style=STYLES[finding.severity]), text
