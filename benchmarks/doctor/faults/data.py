@@ -10,6 +10,7 @@ from benchmarks.doctor.faults.edits import (
     first_of,
     replace,
     where,
+    without,
 )
 from benchmarks.doctor.faults.fault import Fault
 from benchmarks.doctor.faults.wiring import STUCK, WILD
@@ -36,7 +37,7 @@ DATA_FAULTS = (
         where(CLASSES, replace(r"loss = .*\(output, y\)", "loss = F.nll_loss(output.softmax(-1), y)")),
         root=("log_of_probabilities",),
         right=("wrong_loss_family",),
-        true=("bounded_output", "weight_growth", *STUCK),
+        true=("overfit", "bounded_output", "weight_growth", *STUCK),
         structural=True,
     ),
     Fault(
@@ -48,11 +49,14 @@ DATA_FAULTS = (
     ),
     Fault(
         "bce_over_exclusive_classes",
-        where(
-            CLASSES,
-            replace(
-                r"loss = .*\(output, y\)",
-                "loss = F.binary_cross_entropy_with_logits(output, F.one_hot(y, output.shape[-1]).float())",
+        without(
+            r"self\.head = nn\.Linear\(\d+, 2\)",
+            where(
+                CLASSES,
+                replace(
+                    r"loss = .*\(output, y\)",
+                    "loss = F.binary_cross_entropy_with_logits(output, F.one_hot(y, output.shape[-1]).float())",
+                ),
             ),
         ),
         root=("wrong_loss_family",),
@@ -121,7 +125,14 @@ DATA_FAULTS = (
         where("argmax|binary_cross", before(DATA, "y_train = torch.zeros_like(y_train)")),
         root=("labels_unfit",),
         right=("class_imbalance",),
-        true=("targets_shuffled", "validation_differs", "loss_ignores_target", "output_ignores_input", "overfit"),
+        true=(
+            "inputs_constant",
+            "targets_shuffled",
+            "validation_differs",
+            "loss_ignores_target",
+            "output_ignores_input",
+            "overfit",
+        ),
         structural=True,
     ),
     Fault(
@@ -159,7 +170,7 @@ DATA_FAULTS = (
         continuous(before(DATA, "x_train, x_valid = x_train + DOSE, x_valid + DOSE")),
         root=("inputs_unscaled",),
         right=("initial_loss_off",),
-        true=(*WILD, "poor_init", "saturated", "dead_units", "layer_imbalance", "clip_dominated", *STUCK),
+        true=("overfit", *WILD, "poor_init", "saturated", "dead_units", "layer_imbalance", "clip_dominated", *STUCK),
         doses=(3, 30, 300),
     ),
     Fault(
@@ -219,7 +230,7 @@ DATA_FAULTS = (
         ),
         root=("repeated_batches",),
         right=("overfit",),
-        true=("ordered_data", "direction_consistent"),
+        true=("inputs_constant", "ordered_data", "direction_consistent"),
         structural=True,
     ),
     Fault(
@@ -232,6 +243,7 @@ DATA_FAULTS = (
         ),
         root=("repeated_batches",),
         right=("overfit",),
+        true=("inputs_constant",),
         doses=(0.5, 0.1, 0.02),
     ),
     Fault(

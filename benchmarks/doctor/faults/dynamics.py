@@ -211,7 +211,7 @@ DYNAMICS = (
     ),
     Fault(
         "square_root_of_zero",
-        before(r"return self\.head\(h\).*", "h = F.relu(h)\nh = torch.sqrt(h * h)"),
+        before(r"return self\.head\(h\).*", "h = h * (h > 0)\nh = torch.sqrt(h * h)"),
         root=("nonfinite",),
         true=("diverging", *STUCK),
         structural=True,
@@ -252,6 +252,7 @@ DYNAMICS = (
             "few = torch.arange(len(x_train)) % DOSE\nx_train, y_train = x_train[few], y_train[few]",
         ),
         root=("overfit", "repeated_batches"),
+        true=("inputs_constant",),
         doses=(300, 100, 30),
     ),
     Fault(

@@ -3,7 +3,6 @@
 from benchmarks.doctor.faults.edits import (
     BACKWARD,
     CLASSES,
-    FORWARD,
     MADE,
     UPDATE,
     after,
@@ -49,15 +48,15 @@ WIRING = (
         "loss_detached",
         replace(BACKWARD, "loss.detach().requires_grad_().backward()"),
         root=("loss_detached",),
-        true=UNTRAINED,
+        true=("clipping_wrong", *UNTRAINED),
         structural=True,
     ),
     Fault(
         "output_detached",
-        after(FORWARD, "output = output.detach().requires_grad_()"),
+        before(r"loss = .*output.*", "output = output.detach().requires_grad_()"),
         root=("loss_detached",),
         right=("parameter_unreached",),
-        true=UNTRAINED,
+        true=("clipping_wrong", *UNTRAINED),
         structural=True,
     ),
     Fault(
@@ -86,8 +85,12 @@ WIRING = (
     ),
     Fault(
         "first_layer_not_in_optimizer",
-        replace(
-            r"(optim\.\w+)\(model\.parameters\(\)", r"\1([p for n, p in model.named_parameters() if 'first' not in n]"
+        where(
+            r"self\.first = ",
+            replace(
+                r"(optim\.\w+)\(model\.parameters\(\)",
+                r"\1([p for n, p in model.named_parameters() if 'first' not in n]",
+            ),
         ),
         root=("not_in_optimizer",),
         true=("parameter_unchanged", "layer_imbalance", *STUCK),
@@ -132,7 +135,15 @@ WIRING = (
         "gradients_not_cleared",
         delete(r"optimizer\.zero_grad\(.*\)"),
         root=("gradients_not_cleared",),
-        true=(*WILD, "direction_consistent", "clip_dominated", "weight_growth", "accumulation_not_divided", *STUCK),
+        true=(
+            "overfit",
+            *WILD,
+            "direction_consistent",
+            "clip_dominated",
+            "weight_growth",
+            "accumulation_not_divided",
+            *STUCK,
+        ),
         structural=True,
     ),
     Fault(
@@ -153,10 +164,13 @@ WIRING = (
     ),
     Fault(
         "frozen_layer_decays",
-        all_of(
-            replace(r"optimizer\.zero_grad\(\)", "optimizer.zero_grad(set_to_none=False)"),
-            replace(r"(optim\.(?:SGD|AdamW|Adam)\(.*?)(?:, weight_decay=[\d.e-]+)?\)$", r"\1, weight_decay=0.1)"),
-            after(UPDATE, "model.first.weight.requires_grad_(False)"),
+        where(
+            r"self\.first = nn\.(?:Linear|Conv)",
+            all_of(
+                replace(r"optimizer\.zero_grad\(\)", "optimizer.zero_grad(set_to_none=False)"),
+                replace(r"(optim\.(?:SGD|AdamW|Adam)\(.*?)(?:, weight_decay=[\d.e-]+)?\)$", r"\1, weight_decay=0.1)"),
+                after(UPDATE, "model.first.weight.requires_grad_(False)"),
+            ),
         ),
         root=("frozen_changed",),
         true=("update_too_large", "overfit", "parameter_unreached", "layer_imbalance", *STUCK),
