@@ -26,7 +26,7 @@ class Run(Record, frozen=True, kw_only=True):
     quality: float | None  # higher is better; None where it is not finite or the program failed
     seconds: float
     error: str = ""  # how the program failed
-    health: msgspec.Raw  # a `Health`, or null where the doctor saw no step
+    health: msgspec.Raw  # a `Health` as MessagePack, which keeps NaN, or None where the doctor saw no step
 
     @property
     def case(self) -> Case:
@@ -36,7 +36,7 @@ class Run(Record, frozen=True, kw_only=True):
 
 def path_of(case: Case, room: Path) -> Path:
     """Return the file that keeps a run."""
-    return room / "runs" / f"{case.name}.json"
+    return room / "runs" / f"{case.name}.msgpack"
 
 
 def written(case: Case, room: Path) -> Path:
@@ -52,7 +52,7 @@ def written(case: Case, room: Path) -> Path:
 
 def run(case: Case, room: Path) -> Run:
     """Run a case, keep what the doctor saw, and return it."""
-    program, quality, error, health = written(case, room), None, "", b"null"
+    program, quality, error, health = written(case, room), None, "", msgspec.msgpack.encode(None)
     begin = time.perf_counter()
     with hasten.diagnosing(case.program) as doctor:
         try:
@@ -61,7 +61,7 @@ def run(case: Case, room: Path) -> Run:
             error = traceback.format_exc()
     seconds = time.perf_counter() - begin
     try:
-        health = msgspec.json.encode(doctor.seen())
+        health = msgspec.msgpack.encode(doctor.seen())
     except BadInput as none_seen:
         error += str(none_seen)
     made = Run(
@@ -77,14 +77,14 @@ def run(case: Case, room: Path) -> Run:
     )
     path = path_of(case, room)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(msgspec.json.encode(made)))
+    write_atomically(path, lambda file: file.write(msgspec.msgpack.encode(made)))
     return made
 
 
 def kept(case: Case, room: Path) -> Run | None:
     """Return the run that is kept of a case; None where there is none, or its program or the form of health changed."""
     try:
-        found = msgspec.json.decode(path_of(case, room).read_bytes(), type=Run)
+        found = msgspec.msgpack.decode(path_of(case, room).read_bytes(), type=Run)
         health_of(found)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
@@ -93,4 +93,4 @@ def kept(case: Case, room: Path) -> Run | None:
 
 def health_of(kept_run: Run) -> Health | None:
     """Return what the doctor saw in a run; None where it saw no step."""
-    return msgspec.json.decode(kept_run.health, type=Health | None)
+    return msgspec.msgpack.decode(kept_run.health, type=Health | None)
