@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hasten.base.errors import unknown_name
+from hasten.base.records.finding import Severity
 from hasten.base.records.fix import Outcome
 from hasten.base.records.record import to_json
 from hasten.cli.options import AsJson, DataPath, PlanPath, TaskName, chosen_task
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES = ("hasten diagnose train.py --epochs 2", "hasten diagnose my_task.py --only W,E", "hasten diagnose digits")
 
 SICK = 1
-"""Exit code where something was found."""
+"""Exit code where something was found that is more than a note."""
 
 Steps: TypeAlias = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps to look at.")]
 Fixes: TypeAlias = Annotated[
@@ -102,7 +103,7 @@ def _tiers(only: str) -> "list[Tier]":
 
 
 def _say(found: "Diagnosis", screen: "Screen | None", *, script_code: int = 0) -> None:
-    """Say what to do next, or print JSON; exit with 1 where something was found, as the script did where it failed."""
+    """Say what to do next, or print JSON; exit with 1 where more than notes were found, as the script did where it failed."""
     if screen is None:
         sys.stdout.write(to_json(found).decode())
     else:
@@ -113,4 +114,5 @@ def _say(found: "Diagnosis", screen: "Screen | None", *, script_code: int = 0) -
         else:
             rest = "hasten profile: where the time goes"
             screen.next(f"hasten explain {first.id or first.symptom}" if first else rest)
-    raise typer.Exit(script_code or (SICK if found.findings else 0))
+    sick = any(one.severity is not Severity.NOTE for one in found.findings)
+    raise typer.Exit(script_code or (SICK if sick else 0))
