@@ -290,3 +290,20 @@ def test_facts_are_finite_where_the_data_are_not() -> None:
     facts = loop.health().data
     assert facts is not None
     assert msgspec.json.decode(msgspec.json.encode(facts), type=DataFacts) == facts
+
+
+def test_a_generator_that_trains_on_the_samples_of_its_critic_repeats_nothing() -> None:
+    generator, critic = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    one, other = optim.Adam(critic.parameters(), 1e-3), optim.Adam(generator.parameters(), 1e-3)
+    loss = F.binary_cross_entropy_with_logits
+    with hasten.diagnosing() as doctor:
+        for _ in range(2):
+            for x, _ in DataLoader(TensorDataset(*samples(320)), 16, shuffle=True):
+                made = generator(torch.randn(16, 8))
+                one.zero_grad()
+                (loss(critic(x), torch.ones(16, 1)) + loss(critic(made.detach()), torch.zeros(16, 1))).backward()
+                one.step()
+                other.zero_grad()
+                loss(critic(made), torch.ones(16, 1)).backward()
+                other.step()
+    assert "repeated_batches" not in named(doctor.seen())

@@ -66,6 +66,8 @@ class SeenPart:
         self._replacement = replacement
         self._samples = self._elements = self._size = self._batches = 0
         self._batch_prints: list[int] = []
+        self._step_prints: set[int] = set()  # of the first part of the step under way
+        self._second_prints: set[int] = set()  # of its other parts, or of those of the step before
         self._first_pass: Counter[int] = Counter()
         self._passed = False  # whether all samples were seen once, as far as that can be told
         self._numbers = Numbers()
@@ -90,11 +92,16 @@ class SeenPart:
             elements: numbers of a sample.
             counts: whether this is a batch of its own, not the second part of a step.
         """
+        known = self._second_prints if counts else self._step_prints | self._second_prints
+        if counts:
+            self._batch_prints.append(hash(tuple(prints)))
+            self._step_prints, self._second_prints = set(prints), set()
+        else:
+            self._second_prints.update(prints)
+        prints = [one for one in prints if one not in known]  # a generator trains on what its critic was trained on
         again = all(one in self.prints for one in prints)
         self.prints.update(prints)
         self._batches += counts
-        if counts:
-            self._batch_prints.append(hash(tuple(prints)))
         self._passed = self._passed or (again if self._whole is None else self._samples >= self._whole)
         if not self._passed:
             self._first_pass.update(prints)
