@@ -103,7 +103,7 @@ def _tiers(only: str) -> "list[Tier]":
 
 
 def _say(found: "Diagnosis", screen: "Screen | None", *, script_code: int = 0) -> None:
-    """Say what to do next, or print JSON; exit with 1 where more than notes were found, or as the script that failed."""
+    """Say what to do next, or print JSON; exit with 1 where more than notes were found, or as a script that failed."""
     if screen is None:
         sys.stdout.write(to_json(found).decode())
     else:
