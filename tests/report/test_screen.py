@@ -296,7 +296,7 @@ def test_a_diagnosis_says_what_is_wrong_what_it_would_gain_and_what_to_try() -> 
     flat = re.sub(r"\s+", " ", paper.text)
     assert "→ The step waits for its input." in flat
     assert "input_bound 41 % of the time is spent waiting for batches. Fixing it gives at most 1.69x" in flat
-    assert "Try batched_gather: keep the samples in memory." in flat
+    assert "Try batched_gather. → keep the samples in memory" in flat
     assert "2 other checks passed; 1 skipped (missing signal)" in flat
     assert max(map(len, paper.lines)) <= 80
 

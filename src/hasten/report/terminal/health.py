@@ -4,6 +4,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hasten.base.records.finding import Diagnosis, Finding
+from hasten.report.findings import gain
 from hasten.report.terminal.findings import STYLES
 from hasten.report.terminal.layout import grid, quiet, section
 from hasten.report.wording import joined, plural
@@ -22,6 +23,7 @@ def health_view(diagnosis: Diagnosis) -> RenderableType:
 def _row(finding: Finding) -> tuple[Text, Text]:
     text = Text(finding.sentence)
     text.append(f" At {finding.where}." if finding.where else "", style="dim")
+    text.append(gain(finding), style="dim")
     if finding.techniques:
         text.append(f" Try {joined(list(finding.techniques))}.")
     if finding.advice:
