@@ -24,11 +24,11 @@ def step(fast, batch):
 def objects():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3))
-    data = TensorDataset(torch.randn(512, 16), torch.randint(0, 3, (512,)))
+    data = TensorDataset(torch.randn(2048, 16), torch.randint(0, 3, (2048,)))
     return {
         "model": model,
         "optimizer": torch.optim.AdamW(model.parameters(), foreach=False),
-        "loader": DataLoader(data, batch_size=256, shuffle=True),
+        "loader": DataLoader(data, batch_size=1024, shuffle=True),
         "loss": nn.CrossEntropyLoss(),
     }
 
