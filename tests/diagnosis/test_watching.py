@@ -9,6 +9,7 @@ from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, TensorDataset
 
 import hasten
+from hasten.base.errors import HastenWarning
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.watching.events import Call, Collector
 from hasten.diagnosis.watching.hooks import TrainingWatch
@@ -172,3 +173,10 @@ def test_a_summed_loss_whose_backward_pass_divides_by_its_count_is_a_mean() -> N
     assert dynamics.losses == pytest.approx(means)
     assert dynamics.criterion is not None
     assert dynamics.criterion.reduction == "mean"
+
+
+def test_a_diagnosis_warns_of_a_collector_that_failed() -> None:
+    _, doctor = trained(hasten.diagnosing)
+    doctor.failed["DataCollector"] = "Traceback\nRuntimeError: a bug of ours"
+    with pytest.warns(HastenWarning, match="DataCollector failed .* RuntimeError: a bug of ours"):
+        doctor.diagnosis()

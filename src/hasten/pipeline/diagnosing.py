@@ -7,6 +7,7 @@ print(doctor.diagnosis().verdict)
 """
 
 import shlex
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 from torch import Tensor
 
+from hasten.base.errors import HastenWarning
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.health import Health
 from hasten.base.seeds import preserved
@@ -121,7 +123,13 @@ def _make_step(run: Session, ids: Tensor, fetched: Batch, watch: TrainingWatch) 
 
 
 def judged(health: Health, tiers: Collection[Tier] = tuple(Tier)) -> Diagnosis:
-    """Return what the rules of some tiers say of a training, with the techniques that treat each finding."""
+    """Return what the rules of some tiers say of a training, with the techniques that treat each finding.
+
+    Warns of each collector that failed, since the rules that need it abstain.
+    """
+    for name, trace in health.failed.items():
+        last = trace.strip().splitlines()[-1]
+        warnings.warn(f"{name} failed and saw no more of the training: {last}", HastenWarning, stacklevel=2)
     rules = {name: rule for name, rule in HEALTH_RULES.items() if tier_of(name) in tiers}
     said = diagnose_health(health, rules=rules)
     cards = [kind.card for kind in techniques().values()]

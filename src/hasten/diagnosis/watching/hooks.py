@@ -1,6 +1,5 @@
 """Hooks on torch that turn any training of this process into events."""
 
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -324,11 +323,6 @@ class TrainingWatch:
                 self._first = optimizer  # the first one trains no more
             self._made.append(optimizer)
             self._ended = self._ended or optimizer is self._first
-
-    def tell_failures(self) -> None:
-        """Write to standard error why a collector is asked no more; nothing where none failed."""
-        for name, trace in self.failed.items():
-            sys.stderr.write(f"hasten: {name} failed and saw no more of the training:\n{trace}")
 
 
 def _is_autocast() -> bool:

@@ -16,9 +16,13 @@ def diagnosis_view(diagnosis: Diagnosis) -> RenderableType:
     content: list[RenderableType] = [Text(f"→ {diagnosis.verdict}", style="bold")]
     if diagnosis.findings:
         content.append(grid([_row(finding) for finding in diagnosis.findings]))
+    return section("Diagnosis", *content, quiet(other_checks(diagnosis)))
+
+
+def other_checks(diagnosis: Diagnosis) -> str:
+    """Return how many rules found nothing, and how many could not judge."""
     passed = f"{plural(len(diagnosis.silent), 'other check')} passed"
-    skipped = f"; {len(diagnosis.abstained)} skipped (missing signal)" if diagnosis.abstained else ""
-    return section("Diagnosis", *content, quiet(f"{passed}{skipped}"))
+    return f"{passed}; {len(diagnosis.abstained)} skipped (missing signal)" if diagnosis.abstained else passed
 
 
 def _row(finding: Finding) -> tuple[Text, Text]:

@@ -5,9 +5,9 @@ from rich.text import Text
 
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.report.findings import gain
-from hasten.report.terminal.findings import STYLES
+from hasten.report.terminal.findings import STYLES, other_checks
 from hasten.report.terminal.layout import grid, quiet, section
-from hasten.report.wording import joined, plural
+from hasten.report.wording import joined
 
 
 def health_view(diagnosis: Diagnosis) -> RenderableType:
@@ -15,9 +15,7 @@ def health_view(diagnosis: Diagnosis) -> RenderableType:
     content: list[RenderableType] = [Text(f"→ {diagnosis.verdict}", style="bold")]
     if diagnosis.findings:
         content.append(grid([_row(finding) for finding in diagnosis.findings]))
-    passed = f"{plural(len(diagnosis.silent), 'other check')} passed"
-    skipped = f"; {len(diagnosis.abstained)} skipped (missing signal)" if diagnosis.abstained else ""
-    return section("Health", *content, quiet(f"{passed}{skipped}"))
+    return section("Health", *content, quiet(other_checks(diagnosis)))
 
 
 def _row(finding: Finding) -> tuple[Text, Text]:
