@@ -28,7 +28,8 @@ _SMALLEST_BATCH = 2  # batch normalization cannot train on one sample
 _FILL = 0.9
 _UNKNOWN = 2**30
 """Samples of an epoch whose number only its iteration tells."""
-_WATCHED_STEPS = 30
+_WATCHED_STEPS, _WATCHED_S, _MOST_WATCHED = 30, 0.3, 400
+"""At least so many steps, more of them while they are short: the heap goes on filling for some sixty."""
 _FOR_A_TREND = 15
 _TREND_S, _LONG_TREND_S = 2.0, 8.0
 
@@ -118,11 +119,13 @@ def growth_per_step(run: Session) -> Interval | None:
     On the CPU it is the resident memory of the process that is followed.
     """
     begin, held = perf_counter(), list[int]()
-    for batch in islice(batches_in_turn(run), _WATCHED_STEPS):
+    for batch in islice(batches_in_turn(run), _MOST_WATCHED):
         run.set_learning_rate()
         step(run, batch)
         held.append(_held_bytes(run))
         spent_s = perf_counter() - begin
+        if len(held) >= _WATCHED_STEPS and spent_s > _WATCHED_S:
+            break
         if spent_s > _TREND_S and (len(held) >= _FOR_A_TREND or spent_s > _LONG_TREND_S):
             break
     return slope_of(held)
