@@ -1,21 +1,22 @@
 """What hasten's loop costs: its empty plan against the shortest hand-written loop that does the same, on six models.
 
 Both sides train the same model on the same batches, keep every step's loss, and judge the model at the same steps with
-the same torchmetrics metric. hasten also shows its live display (on a pseudo terminal). The sides run in turn, in
-random order, and the parameters at the end must be equal bit for bit.
+the same torchmetrics metric. hasten also shows its live display (on a pseudo terminal). The sides run in turn, from one
+evaluation to the next, and the parameters at the end must be equal bit for bit. What comes before the first evaluation
+is told apart: it has the start of the run, which takes some milliseconds and never comes again.
 
-    python -m benchmarks.training.overhead [--pairs 30]
+    python -m benchmarks.training.overhead [--blocks 60]
+
+The same loop by hand runs a second time beside them: what the two differ by is noise.
 """
 
 import argparse
 import io
-import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from time import perf_counter
+from unittest.mock import patch
 
 import torch
 from rich.console import Console
@@ -28,16 +29,21 @@ from torchmetrics.regression import MeanSquaredError
 
 from benchmarks.profiling.workloads import Transformer, convolutional
 from benchmarks.recording import ratio, record, told
+from benchmarks.turns import Pause, in_turn, log_ratios, own_clock
 from hasten import Data, Plan, Stop, Task, Update
+from hasten.base.records.run import Evaluation, Event
 from hasten.base.seeds import derive
 from hasten.report.terminal import Screen
 from hasten.tasks.digits import task as digits_task
 from hasten.tasks.linear import task as linear_task
+from hasten.training import loop
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
 
-HandWritten = Callable[[], tuple[nn.Module, list[float], float]]
-"""Trains and returns the model, the losses and the last metric."""
+HandWritten = Callable[[Pause], tuple[nn.Module, list[float], float]]
+"""Trains, with a pause after each evaluation, and returns the model, the losses and the last metric."""
+WARM_UP = 2
+"""Blocks."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,13 @@ class Workload:
     by_hand: HandWritten
 
 
-def linear() -> Workload:
+def linear(blocks: int) -> Workload:
     """Full-batch gradient descent on four points: the smallest step there is."""
-    steps, every = 2000, 100
+    every = 100
+    steps = every * blocks
     task = replace(linear_task(), stop=Stop(steps=steps, evaluate_every=every))
 
-    def by_hand() -> tuple[nn.Module, list[float], float]:
+    def by_hand(pause: Pause) -> tuple[nn.Module, list[float], float]:
         torch.manual_seed(task.seed)
         model = task.model()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -76,6 +83,7 @@ def linear() -> Workload:
                 metric = float(error.compute())
                 error.reset()
                 model.train()
+                pause()
         return model, torch.stack(losses).tolist(), metric
 
     return Workload("linear", task, by_hand)
@@ -95,7 +103,7 @@ def classification(
         valid_batch_size=max(256, batch_size),
         stop=Stop(epochs=epochs),
     )
-    return Workload(name, task, lambda: classification_by_hand(task, epochs=epochs))
+    return Workload(name, task, partial(classification_by_hand, task, epochs))
 
 
 def features(samples: int) -> tuple[Tensor, Tensor]:
@@ -104,16 +112,16 @@ def features(samples: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(x, dtype=torch.float32), torch.tensor(y)
 
 
-def mlp() -> Workload:
+def mlp(blocks: int) -> Workload:
     """A small multilayer perceptron."""
     model = partial(multilayer, 64)
-    return classification("mlp", *features(4000), model, batch_size=32, epochs=8)
+    return classification("mlp", *features(4000), model, batch_size=32, epochs=blocks)
 
 
-def wide_mlp() -> Workload:
+def wide_mlp(blocks: int) -> Workload:
     """A multilayer perceptron whose products take milliseconds."""
     model = partial(multilayer, 2048)
-    return classification("wide_mlp", *features(2000), model, batch_size=128, epochs=10)
+    return classification("wide_mlp", *features(2000), model, batch_size=128, epochs=blocks)
 
 
 def multilayer(width: int) -> nn.Module:
@@ -123,25 +131,25 @@ def multilayer(width: int) -> nn.Module:
     )
 
 
-def digits() -> Workload:
+def digits(blocks: int) -> Workload:
     """The built-in task on scikit-learn's images of digits."""
-    task = replace(digits_task(epochs=4, target=None), valid_batch_size=256)
-    return Workload("digits", task, lambda: classification_by_hand(task, epochs=4))
+    task = replace(digits_task(epochs=blocks, target=None), valid_batch_size=256)
+    return Workload("digits", task, partial(classification_by_hand, task, blocks))
 
 
-def cnn() -> Workload:
+def cnn(blocks: int) -> Workload:
     """A convolutional network on images of 32 x 32."""
     images, labels = torch.randn(640, 3, 32, 32, generator=seeded(2)), torch.randint(0, 10, (640,), generator=seeded(3))
-    return classification("cnn", images, labels, partial(convolutional, 16), batch_size=32, epochs=3)
+    return classification("cnn", images, labels, partial(convolutional, 16), batch_size=32, epochs=blocks)
 
 
-def transformer() -> Workload:
+def transformer(blocks: int) -> Workload:
     """Four transformer blocks on 128 tokens."""
     tokens, labels = (
         torch.randint(0, 100, (160, 128), generator=seeded(4)),
         torch.randint(0, 10, (160,), generator=seeded(5)),
     )
-    return classification("transformer", tokens, labels, partial(Transformer, 128, 4, 4), batch_size=8, epochs=1)
+    return classification("transformer", tokens, labels, partial(Transformer, 128, 4, 4), batch_size=8, epochs=blocks)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -149,7 +157,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def classification_by_hand(task: Task, epochs: int) -> tuple[nn.Module, list[float], float]:
+def classification_by_hand(task: Task, epochs: int, pause: Pause) -> tuple[nn.Module, list[float], float]:
     """Train a classifier with a DataLoader, and take its accuracy after every epoch."""
     torch.manual_seed(task.seed)
     model = task.model()
@@ -176,6 +184,7 @@ def classification_by_hand(task: Task, epochs: int) -> tuple[nn.Module, list[flo
         metric = float(accuracy.compute())
         accuracy.reset()
         model.train()
+        pause()
     return model, torch.stack(losses).tolist(), metric
 
 
@@ -184,51 +193,67 @@ def task_classes(task: Task) -> int:
     return int(task.data.train.tensors[1].max()) + 1
 
 
-def with_hasten(task: Task) -> tuple[nn.Module, int]:
-    """Train with hasten and its display, and return the model and the number of steps."""
-    screen = Screen(Console(file=io.StringIO(), force_terminal=True, width=100))
-    trained = run_training(baseline(task), Plan(task=task.name), show=screen.show)
-    return trained.model, trained.result.steps
+def with_hasten(task: Task, pause: Pause) -> nn.Module:
+    """Train with hasten and its display, and return the model."""
+    screen = Screen(Console(file=io.StringIO(), force_terminal=True, width=100), clock=own_clock)
+
+    def show(event: Event) -> None:
+        screen.show(event)
+        if isinstance(event, Evaluation):
+            pause()
+
+    with patch.object(loop, "perf_counter", own_clock):
+        return run_training(baseline(task), Plan(task=task.name), show=show).model
 
 
-def compare(workload: Workload, pairs: int) -> dict[str, object]:
-    """Time both sides in turn and return the ratio of their step times."""
-    shuffle = random.Random(0)
-    sides = ["hasten", "by hand"]
-    logs, times = [], {"hasten": [], "by hand": []}
-    for pair in range(pairs + 2):
-        taken: dict[str, float] = {}
-        models: dict[str, nn.Module] = {}
-        shuffle.shuffle(sides)
-        for side in sides:
-            start = perf_counter()
-            if side == "hasten":
-                models[side], steps = with_hasten(workload.task)
-            else:
-                models[side], losses, _ = workload.by_hand()
-            taken[side] = perf_counter() - start
-        assert len(losses) == steps, "both sides must make the same steps"
-        same = all(torch.equal(a, b) for a, b in zip(*(m.parameters() for m in models.values()), strict=True))
-        assert same, f"{workload.name}: the parameters differ"
-        if pair >= 2:  # the first two warm up
-            logs.append(math.log(taken["hasten"] / taken["by hand"]))
-            for side, seconds in taken.items():
-                times[side].append(seconds / steps)
-    return {"workload": workload.name, "steps": steps, "ratio": ratio(logs), "step_times_s": times, "same_bits": True}
+def compare(workload: Workload) -> dict[str, object]:
+    """Run both sides in turn and return the ratio of their step times."""
+    steps = 0
+
+    def by_hand(pause: Pause) -> nn.Module:
+        nonlocal steps
+        model, losses, _ = workload.by_hand(pause)
+        steps = len(losses)
+        return model
+
+    hasten = partial(with_hasten, workload.task)
+    sides = in_turn({"hasten": hasten, "by hand": by_hand, "by hand again": by_hand})
+    trained = [side.result.parameters() for side in sides.values()]
+    if not all(torch.equal(first, one) for first, *others in zip(*trained, strict=True) for one in others):
+        raise SystemExit(f"{workload.name}: the parameters differ")
+    blocks = {name: side.blocks_s for name, side in sides.items()}
+    each = steps / len(blocks["hasten"])
+    ratios = {
+        name: ratio(log_ratios(found, blocks["by hand"], warm_up=WARM_UP))
+        for name, found in blocks.items()
+        if name != "by hand"
+    }
+    return {
+        "workload": workload.name,
+        "steps_per_block": each,
+        "ratio": ratios["hasten"],
+        "noise": ratios["by hand again"],
+        "start_s": blocks["hasten"][0] - blocks["by hand"][0],
+        "step_times_s": {name: [seconds / each for seconds in found[WARM_UP:]] for name, found in blocks.items()},
+        "same_bits": True,
+    }
 
 
 def main() -> None:
     """Measure every workload, print the table, keep the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=30)
-    pairs = parser.parse_args().pairs
-    rows = [compare(make(), pairs) for make in (linear, mlp, digits, wide_mlp, cnn, transformer)]
+    parser.add_argument("--blocks", type=int, default=60, help="evaluations of each; fewer of the slow ones")
+    blocks = parser.parse_args().blocks
     print("step time of hasten with an empty plan over the hand-written loop (bar: at most 1.03)")
-    for row in rows:
+    rows = []
+    for make, most in ((linear, None), (mlp, None), (digits, 16), (wide_mlp, 20), (cnn, 20), (transformer, 12)):
+        row = compare(make(WARM_UP + min(blocks, most or blocks)))
         by_hand_ms = 1e3 * median(row["step_times_s"]["by hand"])
-        print(f"  {row['workload']:12} {told(row['ratio'])}, {row['steps']} steps of {by_hand_ms:.3g} ms by hand")
+        noise = f"equal sides {told(row['noise'])}"
+        print(f"  {row['workload']:12} {told(row['ratio'])}, {noise}, {by_hand_ms:.3g} ms a step by hand", flush=True)
+        rows.append(row)
     print("the parameters at the end are equal bit for bit")
-    print(record("overhead", {"pairs": pairs, "rows": rows}))
+    print(record("overhead", {"blocks": blocks, "rows": rows}))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from time import perf_counter
 
 from benchmarks.recording import ratio, record, told
 from benchmarks.training.overhead import mlp
-from benchmarks.training.peer_trainers import installed
+from benchmarks.training.peer_trainers import EPOCHS, installed
 from hasten import Choice, Plan
 from hasten.machine import facts
 from hasten.techniques.applying import apply_plan
@@ -28,14 +28,14 @@ PACKAGES = ("scikit-learn", "lightning", "accelerate", "skorch", "pytorch-ignite
 
 def sides() -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
     """Return name -> one whole training of the small perceptron, and the peers that are missing."""
-    workload = mlp()
+    workload = mlp(EPOCHS)
     recipe, empty = baseline(workload.task), Plan(task="mlp")
     choices = (Choice(technique="batched_gather"), Choice(technique="fused_optimizer"))
     plan = Plan(task="mlp", choices=choices)
     planned = apply_plan(plan, recipe, facts())
     peers, missing = installed(workload.task.data.train, workload.task.data.valid)
     own = {
-        "by hand": workload.by_hand,
+        "by hand": lambda: workload.by_hand(lambda: None),
         "hasten, plain": lambda: run_training(recipe, empty, show=lambda event: None),
         "hasten, planned": lambda: run_training(planned, plan, show=lambda event: None),
     }

@@ -11,7 +11,7 @@ from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.data.batch import Batch, target_of
 from hasten.training.final_weights import final_weights
-from hasten.training.loss import Loss, as_numbers, averages, totals
+from hasten.training.loss import Loss, as_numbers, read
 from hasten.training.metrics import Quality
 from hasten.training.session import Session
 
@@ -21,8 +21,7 @@ def report(run: Session, done: list[Loss]) -> Progress:
 
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
-    sums, counts = totals(done)
-    means = averages(done)
+    sums, counts, means = read(done)
     parts = _parts(done)
     for total, count in zip(sums, counts, strict=True):  # one by one: the same however often progress is reported
         run.stop_state.loss_sum += total

@@ -377,41 +377,28 @@ def joined(losses: Sequence[Loss], count: Count) -> Loss:
     return Loss(functools.reduce(operator.add, (loss.sum for loss in losses)), count, parts=parts or None)
 
 
-def totals(losses: Sequence[Loss]) -> tuple[list[float], list[float]]:
-    """Return the sums and the counts of several losses as numbers; waits for the device once or twice."""
-    means = _means(losses)
-    sums = as_numbers([loss.sum for loss in losses]) if means is None else _combined(torch.mul, means, losses)
-    counts = [loss.count for loss in losses]
-    if not _plain(counts):
-        counts = torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
-    return sums, cast(list[float], counts)
+def read(losses: Sequence[Loss]) -> tuple[list[float], list[float], list[float]]:
+    """Return the sums, the counts and the means of several losses as numbers; waits for the device.
 
-
-def averages(losses: Sequence[Loss]) -> list[float]:
-    """Return the means of several losses as numbers; waits for the device once."""
-    means = _means(losses)
-    return _combined(torch.div, [loss.sum for loss in losses], losses) if means is None else as_numbers(means)
-
-
-def _means(losses: Sequence[Loss]) -> list[Tensor] | None:
-    """Return the means of losses that were computed as such; None where one was not."""
-    means = [loss.mean for loss in losses if loss.mean is not None]
-    return means if len(means) == len(losses) else None
-
-
-def _combined(
-    operation: Callable[[Tensor, Any], Tensor], values: Sequence[Tensor], losses: Sequence[Loss]
-) -> list[float]:
-    """Return each value combined with the count of its loss: in one operation, so that no step pays for its own.
-
-    In half precision counts would be rounded, and counts on the device are no numbers: then one by one.
+    All at once, so that no step pays for its own; but in half precision counts would be rounded, and counts on the
+    device are no numbers: then one by one.
     """
     counts = [loss.count for loss in losses]
-    whole = {value.dtype for value in values} in ({torch.float32}, {torch.float64})
-    if not whole or not _plain(counts):
-        return as_numbers([operation(value, count) for value, count in zip(values, counts, strict=True)])
-    stacked = torch.stack(list(values))
-    return operation(stacked, stacked.new_tensor(counts)).double().tolist()
+    computed = [loss.mean for loss in losses if loss.mean is not None]
+    as_means = len(computed) == len(losses)
+    values = computed if as_means else [loss.sum for loss in losses]
+    operation = torch.mul if as_means else torch.div
+    if _plain(counts) and {value.dtype for value in values} in ({torch.float32}, {torch.float64}):
+        stacked = torch.stack(values)
+        given = stacked.double().tolist()
+        other = operation(stacked, stacked.new_tensor(counts)).double().tolist()
+    else:
+        given = as_numbers(values)
+        other = as_numbers([operation(value, count) for value, count in zip(values, counts, strict=True)])
+    if not _plain(counts):
+        counts = torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
+    sums, means = (other, given) if as_means else (given, other)
+    return sums, cast(list[float], counts), means
 
 
 def _plain(counts: Sequence[Count]) -> bool:
