@@ -1,7 +1,7 @@
 """The order of the calls around an update: zero_grad, backward, unscale_, clipping, step, scheduler."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -13,7 +13,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factors, is_mean
@@ -22,6 +22,8 @@ GAPS = 6
 """Gaps between updates of each optimizer that are looked at."""
 STEPS = 12
 """Updates in which the clipping is looked at."""
+LONGEST = 120
+"""Updates in which gaps of a further optimizer are waited for."""
 OPTIMIZERS = 16
 """Optimizers that are looked at; one that makes a new one in every step is known long before."""
 PART = 0.5
@@ -47,6 +49,7 @@ class _Seen:
     full: set[int] = field(default_factory=set)  # tensors whose gradient was not cleared since the last update
     passes: int = 0  # backward passes since then
     repeats: bool = False  # its tensors were trained by others, and it has no state
+    newest: bool = False  # made an update in the steps that were watched last
 
     def held(self) -> Iterator[Tensor]:
         """Yield its tensors; none where it is gone."""
@@ -92,6 +95,30 @@ class OrderCollector(Collector):
         self.alternations = 0  # updates by another optimizer than the last one, with a backward pass between them
         self.autocast = {"outside": 0, "inside": 0, "calls": 0}  # entered, and calls of models under it
         self._zeroed = False  # zero_grad since the last backward pass
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step while gaps between updates, or clipping, are looked at."""
+        few = self._updates <= STEPS or any(one.updates and one.gaps < GAPS for one in self._all)
+        return step + 1 if few and self._updates < LONGEST else NEVER
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count the updates, with learning rates between those before and after, and steps of schedulers."""
+        for one in self._all:
+            optimizer = one.weak()
+            if one.newest and optimizer is not None:
+                one.updates += steps
+                now = max(float(group["lr"]) for group in optimizer.param_groups)
+                last = one.rates[-1] if one.rates else now
+                one.rates += [last + (now - last) * (number + 1) / steps for number in range(steps)]
+            one.newest, one.passes, one.full = False, 0, set()
+        for scheduler, number in schedules.items():
+            _, before, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
+            self._schedules[id(scheduler)] = (scheduler, before + number, early)
+        self._updates += steps
+        self._passes, self._clips, self._fresh, self._unscaled = [], [], set(), set()
+        self._last, self._between, self._after_backward = None, 0, None
+        self._scaled = False
+        self._batches.clear()
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Count the batches of an update."""
@@ -195,6 +222,7 @@ class OrderCollector(Collector):
         self.alternations += bool(self._between and self._last is not None and self._last() is not optimizer)
         self._last, self._between = ref(optimizer), 0
         seen.updates += 1
+        seen.newest = True
         seen.passes = 0
         self._updates += 1
         self._passes, self._scaled, self._after_backward = [], False, None

@@ -1,14 +1,15 @@
 """Which parameters the losses reach, an optimizer holds, and an update moves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn, optim
 from torch.nn.parameter import UninitializedParameter
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Leaf
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
 from hasten.diagnosis.wiring.live import Live, held, is_installed, live
 
@@ -18,6 +19,8 @@ WATCHED = 20
 """Updates in which those are looked at that did not move yet: a warm-up begins at a learning rate of 0."""
 SPARSE = 10
 """Updates after those between which it is only noted which gradients are there."""
+LONGEST = 5 * WATCHED
+"""Updates in which a further optimizer is waited for."""
 MODELS = 8
 """Models that are looked at; later ones, as of the folds of a cross-validation, are like them."""
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -50,6 +53,16 @@ class ParameterCollector(Collector):
         self._alive: Live | None = None  # what was found last, until another collector takes it
         self._everything: tuple[Leaf, ...] | None = None
 
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step while an optimizer has made few updates."""
+        few = self.updates < WATCHED or min(self._made.values()) < WATCHED
+        return step + 1 if few and self.updates < LONGEST else NEVER
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count the updates, and a backward pass for each."""
+        self.updates += steps
+        self.backwards += steps
+
     def call_begins(self, call: Call) -> None:
         """Note the models that are called with gradients recorded."""
         if not call.grad or (self.backwards > 100 and self.updates > WATCHED):
@@ -81,7 +94,7 @@ class ParameterCollector(Collector):
         """Note the gradients, and copy the parameters that the update should move."""
         made = self._made.get(id(optimizer), 0)
         if made >= WATCHED:
-            if made % SPARSE == 0:
+            if made % SPARSE == 0 or self.updates > LONGEST:
                 self._note_late(optimizer)
             return
         self._copied = []
