@@ -78,11 +78,19 @@ class DynamicsCollector(Collector):
         """Keep the loss of a step that is not watched. Cost: 1 us, or 5 us and no wait on a device."""
         if self._unscaled:
             loss = self._unscaled.pop(id(loss), loss)
-        value = loss.item() if loss.is_cpu else loss.detach().clone()
-        self._parts.append((step, value))
-        if len(self._parts) > _WAITING:
+        if not loss.is_cpu:
+            self._parts.append((step, loss.detach().clone()))
+            if len(self._parts) > _WAITING:
+                self._add_up()
+            return
+        if self._parts:
             self._add_up()
-        if isinstance(value, float) and not math.isfinite(value) and self._nonfinite is None:
+        value = loss.item()
+        if len(self._losses) == step - 1:
+            self._losses.append(value)
+        else:
+            self._place(step, value)
+        if not -math.inf < value < math.inf and self._nonfinite is None:
             self._step = step
             self._calls = [(Call(*call, True, True), _autocast(call[1])) for call in calls]
             self._nonfinite = self._found("loss")
@@ -112,8 +120,8 @@ class DynamicsCollector(Collector):
         self._scaled = True
         if skipped:
             self._skips.append(step)
-            while self._parts and self._parts[-1][0] == step:  # the next batch tries the same step again
-                self._parts.pop()
+            self._parts = [one for one in self._parts if one[0] != step]  # the next batch tries the same step again
+            del self._losses[step - 1 :]
 
     def backward_weighted(self, losses: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         """Take the weighted losses for the losses, as a sum that is divided by its count."""
@@ -156,15 +164,19 @@ class DynamicsCollector(Collector):
         read = iter(torch.stack([one.to(waiting[0].device) for one in waiting]).tolist() if waiting else [])
         for step, part in self._parts:
             value = next(read) if isinstance(part, Tensor) else part
-            self._losses += [math.nan] * (step - 1 - len(self._losses))
-            if len(self._losses) < step:
-                self._losses.append(value)
-            else:
-                self._losses[step - 1] += value
+            self._place(step, value)
             if not math.isfinite(value) and self._nonfinite is None:  # on a device that was not waited for
                 self._nonfinite = Nonfinite(step=step, what="loss")
         self._parts = []
         self._losses += [math.nan] * (self._step - 1 - len(self._losses))
+
+    def _place(self, step: int, value: float) -> None:
+        """Add to the loss of a step; steps before it that have none get NaN."""
+        self._losses += [math.nan] * (step - 1 - len(self._losses))
+        if len(self._losses) < step:
+            self._losses.append(value)
+        else:
+            self._losses[step - 1] += value
 
     def _found(self, what: str) -> Nonfinite:
         """Return where it began: in a parameter, in a layer of the newest batch, or in the loss function."""

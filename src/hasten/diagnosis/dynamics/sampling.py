@@ -1,17 +1,19 @@
-"""Which steps are sampled: all of the first, then ever fewer, and no more than a share of the time allows."""
+"""Which steps are sampled: all of the first, then ever fewer, no more than a share of the time allows."""
 
 import math
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+FEWEST = 8
+"""Steps that are all sampled whatever it costs: rules abstain with fewer."""
 FIRST = 16
 """Steps that are all sampled; after them as many from each step to twice that step."""
 _DENSE = 256
 """Steps after which a quarter of that is sampled, and more where the share of the time allows it."""
 _KEPT = 160
 """Samples beyond which every other one is dropped and the distance doubles."""
-_ALLOWANCE_S = 1.0
+_ALLOWANCE_S = 2.0
 """Seconds that these samples may take beyond the share, so that a short training is seen, too."""
 _SHARE = 0.005
 """Of the time since the first step. The rest of the 1 % is for evaluations and for the steps that are not sampled."""
@@ -50,6 +52,8 @@ class Sampling:
 
     def _after(self, step: int) -> int:
         """Return the next step that is on the grid, or a multiple of the distance, and that the time allows."""
+        if step < FEWEST:
+            return step + 1
         cost_s = self.spent_s / max(1, self._samples)
         step_s = self.elapsed_s / step
 

@@ -90,12 +90,19 @@ class TrainingWatch:
         self._wake = 0  # next step that a collector needs
         self._told = 0  # steps that collectors know of
         self._calls: list[tuple[nn.Module, Any, Any]] = []  # of models since the last backward pass, unwatched
+        self._loss_keepers: list[Callable[..., None]] = []  # what notes unwatched losses
         self._scheduled: dict[LRScheduler, int] = {}  # unwatched steps of schedulers
         self._closed = False  # whether a closure computed its first loss in this unwatched update
         self._moved = False  # whether an update was made since the scaler was updated
         self._undo, self._of_every, self._of_watched, self._of_classes = (ExitStack() for _ in range(4))
 
     def __enter__(self) -> Self:
+        self._put_in()
+        self._watch_every_step()
+        return self
+
+    def _put_in(self) -> None:
+        """Put in the hooks of all steps."""
         enter = self._undo.enter_context
         enter(replaced(torch.autograd, "backward", self._backward))
         for name in ("clip_grad_norm_", "clip_grad_value_"):
@@ -104,13 +111,13 @@ class TrainingWatch:
         enter(replaced(GradScaler, "scale", self._scale))
         enter(replaced(GradScaler, "update", self._scale_update))
         enter(replaced(DataLoader, "__iter__", self._iterate))
+        for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
+            enter(replaced(nn.functional, name, self._loss))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
-        self._watch_every_step()
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.catch_up()
@@ -138,10 +145,7 @@ class TrainingWatch:
         if self._watching:
             return
         begin = perf_counter()
-        enter = self._of_watched.enter_context
-        enter(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
-        for name in _LOSSES:
-            enter(replaced(nn.functional, name, self._loss))
+        self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
         self.catch_up()
         self._watching = True
         self._charge(perf_counter() - begin)
@@ -152,12 +156,17 @@ class TrainingWatch:
         self._of_watched.close()
         self._of_every.close()
         if self._every:
-            for kind in self._classes:
-                self._of_classes.enter_context(replaced(kind, "__call__", self._called))
+            self._put_in_classes()
         self._charge(perf_counter() - begin)
         self._every = self._watching = self._evaluating = False
         self._told = self.steps
         self._calls.clear()
+        self._loss_keepers = [one.unwatched_loss for one in self._listening("unwatched_loss")]
+
+    def _put_in_classes(self) -> None:
+        """Have the models called through `_called`, and no module inside of them."""
+        for kind in self._classes:
+            self._of_classes.enter_context(replaced(kind, "__call__", self._called))
 
     def catch_up(self) -> None:
         """Tell collectors of the steps that were not watched."""
@@ -211,11 +220,10 @@ class TrainingWatch:
             self._telling = False
             self._charge(perf_counter() - begin + _HOOK_S)
 
-    def _note(self, event: str, *args: Any) -> None:
-        """Tell collectors of something in a step that is not watched, at the cost of a call."""
-        for one in self._listening(event):
+    def _note_clip(self, limit: float, norm: Tensor) -> None:
+        for one in self._listening("clip_ended"):
             try:
-                getattr(one, event)(*args)
+                one.clip_ended(limit, norm)
             except Exception:  # noqa: BLE001  (as in `_tell`)
                 self._ask_no_more(one)
 
@@ -223,6 +231,7 @@ class TrainingWatch:
         """Leave out a collector that raised."""
         self._collectors.remove(one)
         self._listeners = {}
+        self._loss_keepers = [keep for keep in self._loss_keepers if keep.__self__ is not one]  # type: ignore[attr-defined]
         self.failed[type(one).__name__] = traceback.format_exc()
 
     def _listening(self, event: str) -> Sequence[Collector]:
@@ -337,8 +346,8 @@ class TrainingWatch:
         def backward(*args: Any, **kwargs: Any) -> Any:
             if not watch._watching:
                 result = plain(*args, **kwargs)
-                if get_ident() == watch._thread:
-                    watch._unwatched_backward(args, kwargs)
+                if get_ident() == watch._thread and torch._C._current_graph_task_id() < 0:  # not within another one
+                    watch._note_losses(args, kwargs)
                 return result
             if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
                 return plain(*args, **kwargs)
@@ -360,18 +369,20 @@ class TrainingWatch:
 
         return backward
 
-    def _unwatched_backward(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _note_losses(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Have the losses of a backward pass noted."""
-        if torch._C._current_graph_task_id() >= 0 or self._telling:  # within another one
-            return
         given = args[0] if args else kwargs.get("tensors")
         losses = (given,) if type(given) is Tensor else tuple(tensors_in(given))
         weight = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
         if weight is not None:
             losses = _weighted(losses, tuple(tensors_in(weight)))
         if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
-            for loss in losses:
-                self._note("unwatched_loss", self.steps + 1, loss, self._calls)
+            for keep in self._loss_keepers:
+                try:
+                    for loss in losses:
+                        keep(self.steps + 1, loss, self._calls)
+                except Exception:  # noqa: BLE001  (as in `_tell`)
+                    self._ask_no_more(keep.__self__)  # type: ignore[attr-defined]
             self._closed = self._updates > 0
         self._calls.clear()
 
@@ -383,7 +394,7 @@ class TrainingWatch:
             if not watch._watching:
                 norm = plain(parameters, *args, **kwargs)
                 if norm is not None and get_ident() == watch._thread:
-                    watch._note("clip_ended", float(limit), norm)
+                    watch._note_clip(float(limit), norm)
                 return norm
             if not watch._looks():
                 return plain(parameters, *args, **kwargs)
@@ -416,7 +427,7 @@ class TrainingWatch:
 
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if not torch.is_grad_enabled() and watch._looks():
+            if watch._watching and not torch.is_grad_enabled() and watch._looks():
                 watch._tell("loss_computed", result)
             return result
 
@@ -504,7 +515,7 @@ class TrainingWatch:
             self._others += 1
             if id(optimizer) not in self._known or self._others > _OTHERS:
                 self._watch_every_step()
-        if self._looks():
+        if self._watching and self._looks():
             if self._first is None or optimizer is self._first:  # another one updates in the same step
                 self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
@@ -515,7 +526,7 @@ class TrainingWatch:
         if self._updates:
             return
         self._moved, self._closed = True, False
-        if self._looks():
+        if self._watching and self._looks():
             self._tell("update_ended", optimizer)
             self._known.add(id(optimizer))
             if any(optimizer is one for one in self._made):

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 from weakref import ref
 
+import numpy as np
 import torch
 from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
@@ -23,7 +24,7 @@ GAPS = 6
 STEPS = 12
 """Updates in which the clipping is looked at."""
 LONGEST = 120
-"""Updates in which gaps of a further optimizer are waited for."""
+"""Watched updates one after another in which gaps of an optimizer are waited for."""
 OPTIMIZERS = 16
 """Optimizers that are looked at; one that makes a new one in every step is known long before."""
 PART = 0.5
@@ -80,6 +81,7 @@ class OrderCollector(Collector):
         self._batches: Counter[int] = Counter()  # fetched since then, of each data set
         self._after_backward: float | None = None  # size of the gradients after the last backward pass
         self._updates = 0
+        self._watched = 0  # updates since the last step that was not watched
         self._clips: list[_Clip] = []
         self._counts = {"calls": 0, "empty": 0, "late": 0, "scaled": 0, "foreign": 0, "partial": 0}
         self._fresh: set[int] = set()  # tensors updated since the last backward pass
@@ -98,8 +100,8 @@ class OrderCollector(Collector):
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the next step while gaps between updates, or clipping, are looked at."""
-        few = self._updates <= STEPS or any(one.updates and one.gaps < GAPS for one in self._all)
-        return step + 1 if few and self._updates < LONGEST else NEVER
+        few = self._updates <= STEPS or any(one.newest and one.gaps < GAPS for one in self._all)
+        return step + 1 if few and self._watched < LONGEST else NEVER
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Count the updates, with learning rates between those before and after, and steps of schedulers."""
@@ -108,13 +110,12 @@ class OrderCollector(Collector):
             if one.newest and optimizer is not None:
                 one.updates += steps
                 now = max(float(group["lr"]) for group in optimizer.param_groups)
-                last = one.rates[-1] if one.rates else now
-                one.rates += [last + (now - last) * (number + 1) / steps for number in range(steps)]
+                one.rates += np.linspace(one.rates[-1] if one.rates else now, now, steps + 1)[1:].tolist()
             one.newest, one.passes, one.full = False, 0, set()
         for scheduler, number in schedules.items():
             _, before, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
             self._schedules[id(scheduler)] = (scheduler, before + number, early)
-        self._updates += steps
+        self._updates, self._watched = self._updates + steps, 0
         self._passes, self._clips, self._fresh, self._unscaled = [], [], set(), set()
         self._last, self._between, self._after_backward = None, 0, None
         self._scaled = False
@@ -225,6 +226,7 @@ class OrderCollector(Collector):
         seen.newest = True
         seen.passes = 0
         self._updates += 1
+        self._watched += 1
         self._passes, self._scaled, self._after_backward = [], False, None
         self._batches.clear()
         if self._updates == 2:

@@ -19,8 +19,6 @@ WATCHED = 20
 """Updates in which those are looked at that did not move yet: a warm-up begins at a learning rate of 0."""
 SPARSE = 10
 """Updates after those between which it is only noted which gradients are there."""
-LONGEST = 5 * WATCHED
-"""Updates in which a further optimizer is waited for."""
 MODELS = 8
 """Models that are looked at; later ones, as of the folds of a cross-validation, are like them."""
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -47,6 +45,8 @@ class ParameterCollector(Collector):
         self._before: dict[int, Tensor] = {}
         self._first: dict[int, Tensor] = {}  # copies of those that no loss had reached at first
         self._made: dict[int, int] = {}  # id of an optimizer -> its updates
+        self._newest = 0  # id of the optimizer that made the last one
+        self._rests = False  # whether steps were not watched
         self._copied: list[tuple[Tensor, Tensor]] = []  # parameters and what they were at the first backward pass
         self._owners: list[nn.Module] = []  # of leaves that belong to no model called
         self._looked_around = False
@@ -54,14 +54,14 @@ class ParameterCollector(Collector):
         self._everything: tuple[Leaf, ...] | None = None
 
     def next_step(self, step: int, spent_s: float) -> int:
-        """Return the next step while an optimizer has made few updates."""
-        few = self.updates < WATCHED or min(self._made.values()) < WATCHED
-        return step + 1 if few and self.updates < LONGEST else NEVER
+        """Return the next step while the newest optimizer has made few updates; a loop may make many of them."""
+        return step + 1 if self._made.get(self._newest, 0) < WATCHED and len(self._made) <= MODELS else NEVER
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Count the updates, and a backward pass for each."""
         self.updates += steps
         self.backwards += steps
+        self._rests = True
 
     def call_begins(self, call: Call) -> None:
         """Note the models that are called with gradients recorded."""
@@ -94,7 +94,7 @@ class ParameterCollector(Collector):
         """Note the gradients, and copy the parameters that the update should move."""
         made = self._made.get(id(optimizer), 0)
         if made >= WATCHED:
-            if made % SPARSE == 0 or self.updates > LONGEST:
+            if made % SPARSE == 0 or self._rests:
                 self._note_late(optimizer)
             return
         self._copied = []
@@ -116,6 +116,7 @@ class ParameterCollector(Collector):
         self.updates += 1
         made = self._made.get(id(optimizer), 0)
         self._made[id(optimizer)] = made + 1
+        self._newest = id(optimizer)
         if made >= WATCHED:
             return
         for one in held(optimizer):
