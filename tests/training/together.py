@@ -3,7 +3,7 @@
 import os
 import random
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from hasten import CrossEntropy, Data, Stop, Task, Update
+from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Progress
 from hasten.training.data_parallel import in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
+from hasten.training.running import run_training
 from hasten.training.session import build
 from hasten.training.transforms import Parameters
 
@@ -113,3 +115,33 @@ def work(rank: int, size: int, numbers: list[int], folder: str) -> None:
     ]
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
+
+
+def resumed_work(rank: int, size: int, stops: list[int], folder: str) -> None:
+    """Train with dropout to each of the stops in turn, resuming from the step before; write the parameters."""
+    joined(rank, size, folder)
+    runs = Path(folder) / "run"
+    for number, steps in enumerate(stops):
+        recipe = in_processes(dropping(steps), Processes(rank, size))
+        trained_run = run_training(
+            recipe, Plan(task="dropping"), show=lambda record: None, folder=runs, resume=number > 0
+        )
+    torch.save([one.detach() for one in trained_run.model.parameters()], Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def dropping(steps: int) -> Recipe:
+    """Return a training of a model with dropout, to so many steps, of four and a bit an epoch."""
+    seeded = torch.Generator().manual_seed(1)
+    x = torch.randn(37, 6, generator=seeded)
+    data = TensorDataset(x, x.sum(1).gt(0).long())
+    return baseline(
+        Task(
+            name="dropping",
+            data=Data(train=data, valid=data),
+            model=lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2)),
+            update=Update(optimizer="adamw", lr=0.01),
+            batch_size=8,
+            stop=Stop(steps=steps, evaluate_every=4),
+        )
+    )

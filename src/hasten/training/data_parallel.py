@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from hasten.data.batch import Batch
-from hasten.training.loss import Loss
-from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
 from hasten.base.errors import BadInput
+from hasten.base.seeds import derive, seed_all
+from hasten.data.batch import Batch
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import Stream
+from hasten.training.loss import Loss
+from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Recipe, training_of
 from hasten.training.step import accumulate
@@ -31,11 +32,13 @@ def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
         raise BadInput("a step of the task's own cannot be shared among processes; train it in one.")
     if isinstance(train, Stream):
         raise BadInput(
-            f"the training data of {recipe.task.name!r} come as batches ({train.reason}), which several processes cannot "
-            "share. Give a data set with a length, or train in one process."
+            f"the training data of {recipe.task.name!r} come as batches ({train.reason}), which several processes "
+            "cannot share. Give a data set with a length, or train in one process."
         )
     if recipe.input.sampling is not None:
-        raise BadInput("a technique that passes over samples cannot be shared among processes; leave it out of the plan.")
+        raise BadInput(
+            "a technique that passes over samples cannot be shared among processes; leave it out of the plan."
+        )
     if processes.bounds(size)[0] == processes.bounds(size)[1]:
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
@@ -46,12 +49,12 @@ def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
 
 
 def agree(run: "Session", processes: Processes) -> None:
-    """Give every process the time of process 0, and the signal that any of them got, so that all end in the same step."""
-    own = [run.position.elapsed_s if processes.rank == 0 else 0.0, float(run.interrupted_by is not None)]
-    elapsed_s, interrupted = processes.totals(own, run.recipe.parallel.device)
-    run.position.elapsed_s = elapsed_s
-    if interrupted and run.interrupted_by is None:
-        run.interrupted_by = 0
+    """Give every process the time of process 0 and the signal that any of them got, so that all end in one step."""
+    elapsed_s, number = run.position.elapsed_s, run.interrupted_by
+    own = [elapsed_s if processes.rank == 0 else 0.0, float(number is not None), float(number or 0)]
+    run.position.elapsed_s, interrupted, numbers = processes.totals(own, run.recipe.parallel.device)
+    if interrupted:
+        run.interrupted_by = round(numbers / interrupted)
 
 
 def summed_over_processes(run: "Session", batch: Batch, mark: Mark) -> Loss:
@@ -61,6 +64,8 @@ def summed_over_processes(run: "Session", batch: Batch, mark: Mark) -> Loss:
     """
     processes, device = run.recipe.parallel.processes, run.recipe.parallel.device
     assert processes is not None, "the strategy of several processes"
+    if processes.rank:  # each drops other units; a function of the step, so that a resumed run draws the same
+        seed_all(derive(run.seed, "process", processes.rank, run.position.step))
     total = partial(processes.total, device=device)
     if batch is NOTHING:
         mark(FORWARD)

@@ -8,9 +8,13 @@ The collectives are those of `torch.distributed`. Every process calls them in th
 batch is empty.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import accumulate
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -19,6 +23,12 @@ from torch import Tensor, nn
 from hasten.base.errors import BadInput
 from hasten.data.batch import Batch
 from hasten.training.counting import Count
+
+Result = TypeVar("Result")
+
+RENDEZVOUS = "HASTEN_RENDEZVOUS"
+"""Environment variable with the file through which processes of one machine find each other: nothing listens for it."""
+_WAIT = timedelta(minutes=10)
 
 NOTHING: Batch = object()
 """The batch of a process whose share of it is empty."""
@@ -81,6 +91,15 @@ class Processes:
         for group in groups.values():
             _sum_alike(group)
 
+    def first_here(self, read: Callable[[], Result]) -> Result:
+        """Return what each process reads, process 0 before the others: it may repair what it finds."""
+        if self.rank:
+            dist.barrier()
+            return read()
+        found = read()
+        dist.barrier()
+        return found
+
     def same_buffers(self, model: nn.Module) -> None:
         """Give every process the buffers of process 0, such as running statistics, which each made of its own share."""
         for buffer in model.buffers():
@@ -104,3 +123,42 @@ def _sum_alike(parameters: Sequence[nn.Parameter]) -> None:
     *summed, anywhere = flat.split([*(len(piece) for piece in pieces), len(parameters)])
     for parameter, grad, has in zip(parameters, summed, anywhere.tolist(), strict=True):
         parameter.grad = grad.view_as(parameter) if has else None
+
+
+def rank_here() -> int:
+    """Return the number of this process among those that were started together; 0 for one alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def together(device: str) -> Generator[Processes | None]:
+    """Join the processes that were started together; None where this one was started alone.
+
+    `torchrun` and `hasten train --processes` say it in the environment: `RANK` and `WORLD_SIZE`. Processes that the
+    person's own code has joined already are used and left as they are.
+
+    Args:
+        device: on which they train; it decides by what they talk.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or "RANK" not in os.environ:
+        yield None
+        return
+    rank = rank_here()
+    if device.startswith("cuda"):
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if dist.is_initialized():
+        yield Processes(rank, size)
+        return
+    found_by = os.environ.get(RENDEZVOUS)
+    dist.init_process_group(
+        "nccl" if device.startswith("cuda") else "gloo",
+        init_method=f"file://{found_by}" if found_by else "env://",
+        rank=rank,
+        world_size=size,
+        timeout=_WAIT,
+    )
+    try:
+        yield Processes(rank, size)
+    finally:
+        dist.destroy_process_group()

@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState, Tensors
-from hasten.base.seeds import derive, random_state, seed_all, set_random_state
+from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, batch_of, changed_in_turn, has_target, size_of, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
@@ -338,7 +338,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     task = recipe.task
     if task.uses and not recipe.uses:
         raise ValueError(f"{task.name!r} uses {', '.join(task.uses)}: make its recipe with techniques.baseline")
-    seed, processes = task.seed if seed is None else seed, recipe.parallel.processes
+    seed = task.seed if seed is None else seed
     task.data.rewind()
     seed_all(seed)
     model = task.model()
@@ -350,8 +350,6 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     model.train()
     optimizer = build_optimizer(recipe.update, model)
     set_random_state(state)
-    if processes is not None and processes.rank:
-        seed_all(derive(seed, "process", processes.rank))  # each drops other units
     forward, schedule = recipe.forward, recipe.update.schedule
     scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
     train, samples = training_of(task), epoch_samples(recipe)

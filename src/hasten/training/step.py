@@ -27,9 +27,7 @@ ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
 _TORCH_ZERO_GRAD = optim.Optimizer.zero_grad
 
 
-def accumulate(
-    run: "Session", batch: Batch, mark: Mark, total: Callable[[Count], Count] | None = None
-) -> Loss:
+def accumulate(run: "Session", batch: Batch, mark: Mark, total: Callable[[Count], Count] | None = None) -> Loss:
     """Compute the loss of a batch and its gradients; a batch in several parts accumulates them.
 
     Every part is divided by the count of the whole batch, so that the gradients of parts of any size add up to that of
