@@ -32,6 +32,7 @@ from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
+from hasten.pipeline.run_watch import RunWatch
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
@@ -124,6 +125,7 @@ def train(
     accept: Iterable[str] = (),
     runs: Path | None = RUNS,
     resume: Path | None = None,
+    diagnose: bool = False,
     show: Show = silent,
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
@@ -138,6 +140,8 @@ def train(
         accept: names of techniques of the plan that are used although they break their guarantee.
         runs: where the run's folder is made; None to keep nothing.
         resume: the folder of a run to go on from.
+        diagnose: watch the wiring and the dynamics, show each finding (`Found`) when it is made, and keep what was seen
+            in the run's folder. The parameters are the same bit for bit.
         show: called with every record as it is known.
 
     Raises:
@@ -162,7 +166,8 @@ def train(
         show(checked)
         if folder is not None:
             save(checked, folder / PLAN_CHECK)
-    return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None)
+    watch = RunWatch(name=task.name, command=f"hasten diagnose {task.command}", folder=folder) if diagnose else None
+    return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:

@@ -1,6 +1,7 @@
 """`hasten diagnose`: is this training healthy, and what is wrong with it."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from hasten.diagnosis.registry import Tier
     from hasten.report.terminal import Screen
 
-EXAMPLES = ("hasten diagnose train.py --epochs 2", "hasten diagnose my_task.py --only W,E", "hasten diagnose digits")
+EXAMPLES = (
+    "hasten diagnose train.py --epochs 2",
+    "hasten diagnose my_task.py --only W,E",
+    "hasten diagnose runs/digits-20260101-120000",
+)
 
 SICK = 1
 """Exit code where something was found that is more than a note."""
@@ -85,6 +90,24 @@ def diagnose_script(
         if fix and found.findings:
             found = fixed(of_script(script, given, steps=steps), found, show=show)
         _say(found, None if as_json else screen, script_code=run.exit_code)
+
+
+def diagnose_run(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was trained with --diagnose.")],
+    *,
+    only: Tiers = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what was wrong with a training that `hasten train --diagnose` recorded, by the rules of today."""
+    from hasten.pipeline.diagnosing import judged
+    from hasten.report.terminal import Screen
+    from hasten.training.run_folder import read_health
+
+    found = judged(read_health(run), _tiers(only))
+    with Screen() as screen:
+        if not as_json:
+            screen.show(found)
+        _say(found, None if as_json else screen)
 
 
 def _nothing(record: object) -> None:

@@ -31,6 +31,9 @@ def train(
     epochs: Epochs = None,
     seed: Seed = None,
     runs: Runs = RUNS,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Show what is wrong with the training while it runs, and record it.")
+    ] = False,
 ) -> None:
     """Train a task, with or without a plan, or resume a run."""
     from hasten import api
@@ -38,7 +41,9 @@ def train(
 
     chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
-        trained = api.train(chosen, plan, accept=names_in(accept), runs=runs, resume=resume, show=screen.show)
+        trained = api.train(
+            chosen, plan, accept=names_in(accept), runs=runs, resume=resume, diagnose=diagnose, show=screen.show
+        )
         screen.show(trained.result)
         assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)

@@ -16,13 +16,21 @@ class HealthWatch(TrainingWatch):
         name: of the training.
         steps: end the script after so many steps; None to let it end by itself.
         command: that checks it again.
+        cheap: look at the wiring without calling copies of the model, and at the dynamics, but neither at the data nor
+            at attention.
     """
 
-    def __init__(self, *, name: str, steps: int | None = None, command: str = "") -> None:
-        self._wiring, self._data, self._dynamics = WiringCollectors(), DataCollector(), DynamicsCollector()
-        self._attention = AttentionCollector()
-        super().__init__((*self._wiring.all(), self._data, self._dynamics, self._attention), steps=steps)
+    def __init__(self, *, name: str, steps: int | None = None, command: str = "", cheap: bool = False) -> None:
+        self._wiring, self._dynamics = WiringCollectors(probes=not cheap), DynamicsCollector()
+        self._data, self._attention = DataCollector(), AttentionCollector()
+        collectors = (*self._wiring.all(), self._data, self._dynamics, self._attention)
+        super().__init__((*self._wiring.all(), self._dynamics) if cheap else collectors, steps=steps)
         self._name, self._command = name, command
+
+    @property
+    def newest_sample(self) -> int:
+        """The step that the dynamics were sampled in last; 0 before the first."""
+        return self._dynamics.newest_sample
 
     def seen(self) -> Health:
         """Return what was seen.

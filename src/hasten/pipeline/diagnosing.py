@@ -8,8 +8,8 @@ print(doctor.diagnosis().verdict)
 
 import shlex
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -89,11 +89,9 @@ def watched_training(recipe: Recipe, watch: HealthWatch | TrialWatch, *, steps: 
     data = recipe.task.data
     with preserved(), restored(data.train, data.valid):
         run = build(recipe, seed=seed)
-        if run.validation is not None:
-            run.validation = _telling(run.validation, watch)
-        with run.contexts, closing(run.fetched()) as fetched, watch:
+        with run.contexts, closing(run.fetched()) as fetched, watched(run, watch):
             for ids, batch in fetched:
-                _make_step(run, ids, batch, watch)
+                _make_step(run, ids, batch)
                 ends = run.position.step >= steps or limit_reached(run) is not None
                 if ends or run.evaluation_due():
                     evaluate(run)
@@ -103,20 +101,32 @@ def watched_training(recipe: Recipe, watch: HealthWatch | TrialWatch, *, steps: 
     return watch.seen()
 
 
-def _telling(batches: Callable[[], Iterator[Batch]], watch: TrainingWatch) -> Callable[[], Iterator[Batch]]:
-    """Return what gives the same batches and tells of each."""
+@contextmanager
+def watched(run: Session, watch: TrainingWatch) -> Generator[None]:
+    """Enter a watch and tell it of the batches of a session, until the context ends."""
+    deliver, validation = run.training_batch, run.validation
+
+    def training_batch(ids: Tensor, batch: Batch) -> Batch:
+        delivered = deliver(ids, batch)
+        watch.fetched(delivered)
+        return delivered
 
     def told() -> Iterator[Batch]:
-        for batch in batches():
+        for batch in validation() if validation is not None else ():
             watch.fetched(batch, training=False)
             yield batch
 
-    return told
+    run.training_batch = training_batch
+    run.validation = None if validation is None else told
+    try:
+        with watch:
+            yield
+    finally:
+        run.training_batch, run.validation = deliver, validation
 
 
-def _make_step(run: Session, ids: Tensor, fetched: Batch, watch: TrainingWatch) -> None:
+def _make_step(run: Session, ids: Tensor, fetched: Batch) -> None:
     batch = run.training_batch(ids, fetched)
-    watch.fetched(batch)
     run.set_learning_rate()
     step(run, batch)
     run.advance(ids.numel(), 0.0)
@@ -130,6 +140,11 @@ def judged(health: Health, tiers: Collection[Tier] = tuple(Tier)) -> Diagnosis:
     for name, trace in health.failed.items():
         last = trace.strip().splitlines()[-1]
         warnings.warn(f"{name} failed and saw no more of the training: {last}", HastenWarning, stacklevel=2)
+    return judged_quietly(health, tiers)
+
+
+def judged_quietly(health: Health, tiers: Collection[Tier] = tuple(Tier)) -> Diagnosis:
+    """Return what `judged` does, without a warning."""
     rules = {name: rule for name, rule in HEALTH_RULES.items() if tier_of(name) in tiers}
     said = diagnose_health(health, rules=rules)
     cards = [kind.card for kind in techniques().values()]

@@ -1,9 +1,10 @@
 """One training from its first step to its result: the loop, with what is shown and what is saved."""
 
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from torch import nn
 
@@ -28,7 +29,19 @@ from hasten.training.signals import ends_cleanly
 from hasten.training.stopping import LIMITS, converged, limit_reached
 from hasten.training.technique import labels_of
 
-__all__ = ["Show", "Trained", "plain_model", "run_training"]
+__all__ = ["Show", "Trained", "Watch", "plain_model", "run_training"]
+
+
+class Watch(Protocol):
+    """Looks at a training between its first step and its last, and changes nothing that is computed."""
+
+    def watching(self, run: Session, show: Show) -> AbstractContextManager[object]:
+        """Watch the steps of a session until the context ends, and show what is found."""
+        ...
+
+    def see(self, event: Event) -> None:
+        """Look at an event; the session is whole."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,14 @@ class Trained:
 
 
 def run_training(
-    recipe: Recipe, plan: Plan, *, show: Show, folder: Path | None = None, resume: bool = False, seed: int | None = None
+    recipe: Recipe,
+    plan: Plan,
+    *,
+    show: Show,
+    folder: Path | None = None,
+    resume: bool = False,
+    seed: int | None = None,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train a recipe to its end.
 
@@ -52,6 +72,7 @@ def run_training(
         folder: where metrics and checkpoints go; None to keep nothing.
         resume: continue from the folder's newest whole checkpoint.
         seed: in place of the task's.
+        watch: what looks at the steps.
 
     Raises:
         BadInput: if the folder cannot be written or is in use, or its checkpoint is of another training.
@@ -72,20 +93,23 @@ def run_training(
             for text in data_notes(recipe, saved=folder is not None):
                 saving.note(text)
             saving.keep(_started(run, plan))
-            finished = _trained(run, saving)
+            finished = _trained(run, saving, watch)
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
         return _ending(run, plan, saving, finished, folder)
 
 
-def _trained(run: Session, saving: Saving) -> Finished:
+def _trained(run: Session, saving: Saving, watch: Watch | None) -> Finished:
     """Make the training's steps, keep its events, and return the last one."""
     events = train(run)
-    while True:
-        with _located(run, saving):
-            event = next(events)
-        saving.keep(event)
-        if isinstance(event, Finished):
-            return event
+    with watch.watching(run, saving.tell) if watch is not None else nullcontext():
+        while True:
+            with _located(run, saving):
+                event = next(events)
+            saving.keep(event)
+            if watch is not None:
+                watch.see(event)
+            if isinstance(event, Finished):
+                return event
 
 
 def _ending(run: Session, plan: Plan, saving: Saving, finished: Finished, folder: Path | None) -> Trained:
