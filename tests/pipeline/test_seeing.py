@@ -86,7 +86,7 @@ def test_scalars_are_those_of_the_record() -> None:
     assert dynamics is not None
     found = list(scalars(dynamics))
     assert [value for tag, _, value in found if tag == "loss/training"] == list(dynamics.losses)
-    gradient = dict((step, value) for tag, step, value in found if tag == "gradient_norm/0.weight")
+    gradient = {step: value for tag, step, value in found if tag == "gradient_norm/0.weight"}
     assert gradient[1] == pytest.approx(dynamics.parameters[0].gradient[0] * 32**0.5)  # type: ignore[operator]
     tags = {tag for tag, _, _ in found}
     assert {"learning_rate", "gradient_norm/all", "update_ratio/2.weight", "direction/gradient_cosine"} <= tags
