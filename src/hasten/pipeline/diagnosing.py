@@ -27,6 +27,8 @@ from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
 from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.pipeline.examining import with_remedies
+from hasten.pipeline.tensorboard_log import write_tensorboard
+from hasten.report.health_page import write_health_page
 from hasten.scripts.running import ScriptRun, run_script
 from hasten.techniques.registry import techniques
 from hasten.training.evaluation import evaluate
@@ -37,7 +39,12 @@ from hasten.training.stopping import limit_reached
 
 
 def health_of_script(
-    script: Path, arguments: Sequence[str] = (), *, steps: int | None = None, output_to_stderr: bool = False
+    script: Path,
+    arguments: Sequence[str] = (),
+    *,
+    steps: int | None = None,
+    histograms: bool = False,
+    output_to_stderr: bool = False,
 ) -> ScriptRun[Health]:
     """Run a script with its own arguments and return the health of its training; see `run_script`.
 
@@ -45,6 +52,7 @@ def health_of_script(
         script: the file.
         arguments: the script's own.
         steps: end the script after so many training steps, as `sys.exit(0)` would; None to let it end by itself.
+        histograms: keep those of parameters and gradients.
         output_to_stderr: send the script's standard output to standard error.
 
     Raises:
@@ -57,6 +65,7 @@ def health_of_script(
         options={
             "name": script.stem,
             "steps": steps,
+            "histograms": histograms,
             "command": shlex.join(["hasten", "diagnose", str(script), *arguments]),
         },
         kind=Health,
@@ -64,7 +73,7 @@ def health_of_script(
     )
 
 
-def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health:
+def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "", histograms: bool = False) -> Health:
     """Train a recipe for some steps on a session of its own and return its health.
 
     The global random generators stay as they are.
@@ -73,8 +82,10 @@ def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "") -> Health
         recipe: to train.
         steps: at most so many; fewer where its training ends before.
         command: that checks it again.
+        histograms: keep those of parameters and gradients.
     """
-    return watched_training(recipe, HealthWatch(name=recipe.task.name, command=command), steps=steps)
+    watch = HealthWatch(name=recipe.task.name, command=command, histograms=histograms)
+    return watched_training(recipe, watch, steps=steps)
 
 
 def watched_training(recipe: Recipe, watch: HealthWatch | TrialWatch, *, steps: int, seed: int | None = None) -> Health:
@@ -151,14 +162,15 @@ def judged_quietly(health: Health, tiers: Collection[Tier] = tuple(Tier)) -> Dia
     return msgspec.structs.replace(said, findings=tuple(with_remedies(one, cards) for one in said.findings))
 
 
-def diagnosing(name: str = "loop", *, steps: int | None = None) -> "Diagnosing":
+def diagnosing(name: str = "loop", *, steps: int | None = None, histograms: bool = False) -> "Diagnosing":
     """Return what watches the health of a training, for a `with` statement around its loop, which stays as it is.
 
     Args:
         name: of the training.
         steps: end the loop with `StopScript`, a `SystemExit`, after so many steps; None to let it end by itself.
+        histograms: keep those of parameters and gradients, for TensorBoard.
     """
-    return Diagnosing(name=name, steps=steps)
+    return Diagnosing(name=name, steps=steps, histograms=histograms)
 
 
 class Diagnosing(HealthWatch):
@@ -174,3 +186,19 @@ class Diagnosing(HealthWatch):
             BadInput: if no training step was seen.
         """
         return judged(self.seen(), only)
+
+    def write_html(self, path: Path) -> None:
+        """Write the page of the diagnosis of the training so far.
+
+        Raises:
+            BadInput: if no training step was seen, or the file cannot be written.
+        """
+        write_health_page(health := self.seen(), judged(health), path)
+
+    def write_tensorboard(self, folder: Path) -> None:
+        """Write what was seen so far for TensorBoard; with histograms if the watch was made with `histograms=True`.
+
+        Raises:
+            BadInput: if no training step was seen, tensorboard is not installed, or the folder cannot be written.
+        """
+        write_tensorboard(health := self.seen(), judged(health), folder)
