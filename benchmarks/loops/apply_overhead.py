@@ -1,7 +1,7 @@
 """What `hasten.apply` costs: a loop with a plan of `fused_optimizer` against the same loop that asks for it by hand.
 
 The loops are plain PyTorch, and those of the packages that are installed: Hugging Face, Lightning, Accelerate, Fabric.
-Each runs three times side by side, some steps in turn: with the plan, by hand, and by hand again, which shows the noise.
+Each runs three times side by side, some steps in turn: with the plan, by hand, and by hand again, to show the noise.
 Blocks end where the model is called. The first ones are dropped: in them a loop is set up, and `apply` watches whether
 the plan has an effect. All sides must end with the same parameters, bit for bit, and must have made every update with
 the fused optimizer.
