@@ -182,7 +182,7 @@ def test_a_finding_is_told_in_five_parts_with_its_proof() -> None:
 @pytest.mark.parametrize(
     ("fix", "reason"),
     [
-        (None, "remedies are tried only on request: hasten diagnose --fix train.py"),
+        (None, "remedies are tried on request: hasten diagnose --fix train.py"),
         (Fix(not_tried=("vanishing_gradient",)), "only a change of the code can treat it"),
         (Fix(tried=(msgspec.structs.replace(CURE, symptom="other"),)), "the first findings are treated first"),
     ],
