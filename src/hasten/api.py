@@ -166,7 +166,7 @@ def train(
         show(checked)
         if folder is not None:
             save(checked, folder / PLAN_CHECK)
-    watch = RunWatch(name=task.name, command=f"hasten diagnose {task.command}", folder=folder) if diagnose else None
+    watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
     return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
 
 
@@ -249,7 +249,7 @@ def diagnose(
     task: Task,
     plan: Plan | Path | Iterable[Chosen] | None = None,
     *,
-    steps: int = 200,
+    steps: int | None = None,
     only: Collection[Tier] = tuple(Tier),
     fix: bool = False,
     show: Show = silent,
@@ -259,10 +259,10 @@ def diagnose(
     Args:
         task: to look at.
         plan: with which techniques; None for the training as it is today.
-        steps: at most so many.
+        steps: at most so many; None for up to 200, as fit into 20 s, at least 24.
         only: the tiers of rules that judge: wiring, data, dynamics, transformers.
         fix: try the remedies of what is found in paired short trainings.
-        show: called with the diagnosis, and with what each remedy did.
+        show: called with what it takes before it starts, with the diagnosis, and with what each remedy did.
 
     Raises:
         BadInput: if the task cannot be trained.
@@ -271,9 +271,10 @@ def diagnose(
     _check(task, silent)
     machine = facts()
     recipe = apply_plan(_plan(plan, task), _baseline(task, machine, silent), machine)
-    found = judged_health(health_of_recipe(recipe, steps=steps), only)
+    health = health_of_recipe(recipe, steps=steps, command=_checked_by(task), show=show)
+    found = judged_health(health, only)
     show(found)
-    return fixed(of_recipe(recipe, steps=steps), found, show=show) if fix and found.findings else found
+    return fixed(of_recipe(recipe, steps=health.steps), found, show=show) if fix and found.findings else found
 
 
 def tune(
@@ -407,6 +408,11 @@ def _baseline(task: Task, machine: Machine, show: Show) -> Recipe:
     for note in notes_on_uses(recipe, machine):
         show(Note(text=note))
     return recipe
+
+
+def _checked_by(task: Task) -> str:
+    """Return the command that looks at the health of a task again; nothing where no command names it."""
+    return f"hasten diagnose {task.command}" if task.command else ""
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:
