@@ -41,7 +41,6 @@ from hasten.training.session import Session, build
 from hasten.training.step import step
 from hasten.training.stopping import limit_reached
 
-
 WHOLE = frozenset({StopReason.STEPS, StopReason.EPOCHS})
 """Ends of a training that made all the steps it was planned for; the others come when a rule or a person stops it."""
 STEPS, SECONDS, LEAST = 200, 20.0, 24
