@@ -32,6 +32,8 @@ from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
 from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.pipeline.examining import with_remedies
+from hasten.pipeline.tensorboard_log import write_tensorboard
+from hasten.report.health_page import write_health_page
 from hasten.scripts.running import ScriptRun, run_script
 from hasten.techniques.registry import techniques
 from hasten.training.evaluation import evaluate
@@ -48,7 +50,12 @@ STEPS, SECONDS, LEAST = 200, 20.0, 24
 
 
 def health_of_script(
-    script: Path, arguments: Sequence[str] = (), *, steps: int | None = None, output_to_stderr: bool = False
+    script: Path,
+    arguments: Sequence[str] = (),
+    *,
+    steps: int | None = None,
+    histograms: bool = False,
+    output_to_stderr: bool = False,
 ) -> ScriptRun[Health]:
     """Run a script with its own arguments and return the health of its training; see `run_script`.
 
@@ -56,6 +63,7 @@ def health_of_script(
         script: the file.
         arguments: the script's own.
         steps: end the script after so many training steps, as `sys.exit(0)` would; None to let it end by itself.
+        histograms: keep those of parameters and gradients.
         output_to_stderr: send the script's standard output to standard error.
 
     Raises:
@@ -68,6 +76,7 @@ def health_of_script(
         options={
             "name": script.stem,
             "steps": steps,
+            "histograms": histograms,
             "command": shlex.join(["hasten", "diagnose", str(script), *arguments]),
         },
         kind=Health,
@@ -75,7 +84,9 @@ def health_of_script(
     )
 
 
-def health_of_recipe(recipe: Recipe, *, steps: int | None, command: str = "", show: Show) -> Health:
+def health_of_recipe(
+    recipe: Recipe, *, steps: int | None, command: str = "", histograms: bool = False, show: Show
+) -> Health:
     """Train a recipe for some steps on a session of its own and return its health.
 
     The global random generators stay as they are.
@@ -84,9 +95,10 @@ def health_of_recipe(recipe: Recipe, *, steps: int | None, command: str = "", sh
         recipe: to train.
         steps: at most so many, fewer where its training ends before; None for up to 200, as fit into 20 s, at least 24.
         command: that checks it again.
+        histograms: keep those of parameters and gradients.
         show: told what it takes before it starts, and of steps that were left out.
     """
-    watch = HealthWatch(name=recipe.task.name, command=command)
+    watch = HealthWatch(name=recipe.task.name, command=command, histograms=histograms)
     if steps is not None:
         show(Note(text=f"training for {plural(steps, 'step')}, on a model of its own"))
         return watched_training(recipe, watch, steps=steps)
@@ -184,14 +196,15 @@ def judged_quietly(health: Health, tiers: Collection[Tier] = tuple(Tier)) -> Dia
     return msgspec.structs.replace(said, findings=tuple(with_remedies(one, cards) for one in said.findings))
 
 
-def diagnosing(name: str = "loop", *, steps: int | None = None) -> "Diagnosing":
+def diagnosing(name: str = "loop", *, steps: int | None = None, histograms: bool = False) -> "Diagnosing":
     """Return what watches the health of a training, for a `with` statement around its loop, which stays as it is.
 
     Args:
         name: of the training.
         steps: end the loop with `StopScript`, a `SystemExit`, after so many steps; None to let it end by itself.
+        histograms: keep those of parameters and gradients, for TensorBoard.
     """
-    return Diagnosing(name=name, steps=steps)
+    return Diagnosing(name=name, steps=steps, histograms=histograms)
 
 
 class Diagnosing(HealthWatch):
@@ -207,3 +220,19 @@ class Diagnosing(HealthWatch):
             BadInput: if no training step was seen.
         """
         return judged(self.seen(), only)
+
+    def write_html(self, path: Path) -> None:
+        """Write the page of the diagnosis of the training so far.
+
+        Raises:
+            BadInput: if no training step was seen, or the file cannot be written.
+        """
+        write_health_page(health := self.seen(), judged(health), path)
+
+    def write_tensorboard(self, folder: Path) -> None:
+        """Write what was seen so far for TensorBoard; with histograms if the watch was made with `histograms=True`.
+
+        Raises:
+            BadInput: if no training step was seen, tensorboard is not installed, or the folder cannot be written.
+        """
+        write_tensorboard(health := self.seen(), judged(health), folder)

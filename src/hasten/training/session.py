@@ -14,7 +14,7 @@ from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.batch import Batch, batch_of, changed_in_turn, size_of, target_of, to_device
+from hasten.data.batch import Batch, batch_of, changed_in_turn, has_target, size_of, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.loading.given import Given, checked_length, in_own_order
 from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
@@ -333,7 +333,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     task.data.rewind()
     seed_all(seed)
     model = task.model()
-    initialize_lazy(model, recipe.forward.predict, recipe.subject.batch)
+    initialize_lazy(model, recipe.forward.predict, recipe.first_batch)
     state = random_state()
     for surgery in recipe.model:
         model = surgery.change(model)
@@ -440,7 +440,10 @@ def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
             continue
         if not isinstance(dataset, TensorDataset) or not len(dataset):
             return loss
-        target = target_of(batch_of(dataset.tensors))
+        columns = batch_of(dataset.tensors)
+        if not has_target(columns):
+            return loss
+        target = target_of(columns)
         if target.is_floating_point() or int(target.min()) < 0 or bool((target == loss.ignore_index).any()):
             return loss
     return replace(loss, ignore_index=None)
