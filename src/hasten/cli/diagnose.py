@@ -29,7 +29,12 @@ EXAMPLES = (
 SICK = 1
 """Exit code where something was found that is more than a note."""
 
-Steps: TypeAlias = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps to look at.")]
+Steps: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", metavar="N", min=1, help="Training steps to look at; by default up to 200, as fit into 20 s."
+    ),
+]
 Fixes: TypeAlias = Annotated[
     bool, typer.Option("--fix", help="Try remedies in paired short trainings from the same seeds.")
 ]
@@ -45,7 +50,7 @@ def diagnose(
     *,
     options: DataOptions,
     plan: PlanPath = None,
-    steps: Steps = 200,
+    steps: Steps = None,
     only: Tiers = "",
     fix: Fixes = False,
     html: Html = None,

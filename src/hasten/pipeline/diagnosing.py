@@ -6,11 +6,13 @@ with hasten.diagnosing() as doctor:
 print(doctor.diagnosis().verdict)
 """
 
+import math
 import shlex
 import warnings
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 from torch import Tensor
@@ -18,7 +20,10 @@ from torch import Tensor
 from hasten.base.errors import HastenWarning
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.health import Health
+from hasten.base.records.notices import Note
+from hasten.base.records.run import StopReason
 from hasten.base.seeds import preserved
+from hasten.base.units import plural
 from hasten.data.batch import Batch
 from hasten.data.loading.sample_randomness import restored
 from hasten.diagnosis.diagnose import diagnose_health
@@ -33,9 +38,15 @@ from hasten.scripts.running import ScriptRun, run_script
 from hasten.techniques.registry import techniques
 from hasten.training.evaluation import evaluate
 from hasten.training.recipe import Recipe
+from hasten.training.running import Show
 from hasten.training.session import Session, build
 from hasten.training.step import step
 from hasten.training.stopping import limit_reached
+
+WHOLE = frozenset({StopReason.STEPS, StopReason.EPOCHS})
+"""Ends of a training that made all the steps it was planned for; the others come when a rule or a person stops it."""
+STEPS, SECONDS, LEAST = 200, 20.0, 24
+"""What a look at a task takes where nothing else is asked for: as many steps as fit into the seconds, within bounds."""
 
 
 def health_of_script(
@@ -73,42 +84,64 @@ def health_of_script(
     )
 
 
-def health_of_recipe(recipe: Recipe, *, steps: int, command: str = "", histograms: bool = False) -> Health:
+def health_of_recipe(
+    recipe: Recipe, *, steps: int | None, command: str = "", histograms: bool = False, show: Show
+) -> Health:
     """Train a recipe for some steps on a session of its own and return its health.
 
     The global random generators stay as they are.
 
     Args:
         recipe: to train.
-        steps: at most so many; fewer where its training ends before.
+        steps: at most so many, fewer where its training ends before; None for up to 200, as fit into 20 s, at least 24.
         command: that checks it again.
         histograms: keep those of parameters and gradients.
+        show: told what it takes before it starts, and of steps that were left out.
     """
     watch = HealthWatch(name=recipe.task.name, command=command, histograms=histograms)
-    return watched_training(recipe, watch, steps=steps)
+    if steps is not None:
+        show(Note(text=f"training for {plural(steps, 'step')}, on a model of its own"))
+        return watched_training(recipe, watch, steps=steps)
+    most = f"{STEPS} steps, or as many as fit into {SECONDS:.0f} s (at least {LEAST})"
+    show(Note(text=f"training for {most}, on a model of its own"))
+    health = watched_training(recipe, watch, steps=STEPS, seconds=SECONDS)
+    if health.steps < STEPS and not health.complete:
+        show(Note(text=f"{SECONDS:.0f} s were enough for {health.steps} steps; to look at more: --steps {STEPS}"))
+    return health
 
 
-def watched_training(recipe: Recipe, watch: HealthWatch | TrialWatch, *, steps: int, seed: int | None = None) -> Health:
+def watched_training(
+    recipe: Recipe,
+    watch: HealthWatch | TrialWatch,
+    *,
+    steps: int,
+    seconds: float = math.inf,
+    seed: int | None = None,
+) -> Health:
     """Train a recipe for some steps on a session of its own under a watch; see `health_of_recipe`.
 
     Args:
         recipe: to train.
         watch: not entered yet.
         steps: at most so many.
+        seconds: after which it ends, but not before `LEAST` steps.
         seed: in place of the task's.
     """
     data = recipe.task.data
     with preserved(), restored(data.train, data.valid):
         run = build(recipe, seed=seed)
         with run.contexts, closing(run.fetched()) as fetched, watched(run, watch):
+            begin = perf_counter()
             for ids, batch in fetched:
                 _make_step(run, ids, batch)
-                ends = run.position.step >= steps or limit_reached(run) is not None
+                step_made = run.position.step
+                late = step_made >= LEAST and perf_counter() - begin > seconds
+                ends = step_made >= steps or late or limit_reached(run) is not None
                 if ends or run.evaluation_due():
                     evaluate(run)
                 if ends:
                     break
-        watch.complete = limit_reached(run) is not None
+        watch.complete = limit_reached(run) in WHOLE
     return watch.seen()
 
 
@@ -127,6 +160,7 @@ def watched(run: Session, watch: TrainingWatch) -> Generator[None]:
             watch.fetched(batch, training=False)
             yield batch
 
+    watch.loss_scale = lambda: 1.0 if run.scale is None else run.scale.value
     run.training_batch = training_batch
     run.validation = None if validation is None else told
     try:
