@@ -33,6 +33,7 @@ from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.run_watch import RunWatch
+from hasten.pipeline.seeing import Views
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
@@ -178,7 +179,7 @@ def train(
             show(checked)
             if folder is not None:
                 save(checked, folder / PLAN_CHECK)
-        watch = RunWatch(name=task.name, command=f"hasten diagnose {task.command}", folder=folder) if diagnose else None
+        watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
         return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
 
 
@@ -261,9 +262,11 @@ def diagnose(
     task: Task,
     plan: Plan | Path | Iterable[Chosen] | None = None,
     *,
-    steps: int = 200,
+    steps: int | None = None,
     only: Collection[Tier] = tuple(Tier),
     fix: bool = False,
+    html: Path | None = None,
+    tensorboard: Path | None = None,
     show: Show = silent,
 ) -> Diagnosis:
     """Train a task for some steps on a model of its own, and say what is wrong with its training.
@@ -271,21 +274,29 @@ def diagnose(
     Args:
         task: to look at.
         plan: with which techniques; None for the training as it is today.
-        steps: at most so many.
+        steps: at most so many; None for up to 200, as fit into 20 s, at least 24.
         only: the tiers of rules that judge: wiring, data, dynamics, transformers.
         fix: try the remedies of what is found in paired short trainings.
-        show: called with the diagnosis, and with what each remedy did.
+        html: file to write a page with the findings and charts to.
+        tensorboard: folder to write scalars and histograms to, for TensorBoard.
+        show: called with what it takes before it starts, with the diagnosis, and with what each remedy did.
 
     Raises:
-        BadInput: if the task cannot be trained.
+        BadInput: if the task cannot be trained, a file cannot be written, or tensorboard is not installed.
         Refused: if a technique of the plan cannot be used here.
     """
+    views = Views(html, tensorboard)
     _check(task, silent)
     machine = facts()
     recipe = apply_plan(_plan(plan, task), _baseline(task, machine, silent), machine)
-    found = judged_health(health_of_recipe(recipe, steps=steps), only)
+    histograms = tensorboard is not None
+    health = health_of_recipe(recipe, steps=steps, command=_checked_by(task), histograms=histograms, show=show)
+    found = judged_health(health, only)
     show(found)
-    return fixed(of_recipe(recipe, steps=steps), found, show=show) if fix and found.findings else found
+    if fix and found.findings:
+        found = fixed(of_recipe(recipe, steps=health.steps), found, show=show)
+    views.write(health, found)
+    return found
 
 
 def tune(
@@ -419,6 +430,11 @@ def _baseline(task: Task, machine: Machine, show: Show) -> Recipe:
     for note in notes_on_uses(recipe, machine):
         show(Note(text=note))
     return recipe
+
+
+def _checked_by(task: Task) -> str:
+    """Return the command that looks at the health of a task again; nothing where no command names it."""
+    return f"hasten diagnose {task.command}" if task.command else ""
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:

@@ -246,6 +246,12 @@ def test_diagnose_judges_what_a_run_recorded(invoke: Invoke, tmp_path: Path) -> 
     assert invoke("diagnose", ill, "--only", "Q").exit_code == 2
 
 
+def test_diagnose_of_a_run_writes_a_page(invoke: Invoke, tmp_path: Path) -> None:
+    ill, page = str(a_run_folder(tmp_path / "ill", 1.0, 10.0)), tmp_path / "health.html"
+    assert invoke("diagnose", ill, "--html", str(page), "--json").exit_code == 1
+    assert "loss not finite" in page.read_text()
+
+
 def test_diagnose_of_a_run_without_a_record_says_what_to_do(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("diagnose", str(a_run_folder(tmp_path / "run")))
     assert result.exit_code == 2

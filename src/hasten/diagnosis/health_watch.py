@@ -5,6 +5,7 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.attention.collector import AttentionCollector
 from hasten.diagnosis.data.collector import DataCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
+from hasten.diagnosis.dynamics.histograms import Histograms
 from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.diagnosis.wiring.collector import WiringCollectors
 
@@ -18,13 +19,24 @@ class HealthWatch(TrainingWatch):
         command: that checks it again.
         cheap: look at the wiring without calling copies of the model, and at the dynamics, but neither at the data nor
             at attention.
+        histograms: keep histograms of parameters and gradients, which no rule needs.
     """
 
-    def __init__(self, *, name: str, steps: int | None = None, command: str = "", cheap: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        steps: int | None = None,
+        command: str = "",
+        cheap: bool = False,
+        histograms: bool = False,
+    ) -> None:
         self._wiring, self._dynamics = WiringCollectors(probes=not cheap), DynamicsCollector()
         self._data, self._attention = DataCollector(), AttentionCollector()
         collectors = (*self._wiring.all(), self._data, self._dynamics, self._attention)
-        super().__init__((*self._wiring.all(), self._dynamics) if cheap else collectors, steps=steps)
+        self._histograms = Histograms()
+        seeing = (self._histograms,) if histograms else ()
+        super().__init__((*self._wiring.all(), self._dynamics) if cheap else (*collectors, *seeing), steps=steps)
         self._name, self._command = name, command
 
     @property
@@ -51,5 +63,6 @@ class HealthWatch(TrainingWatch):
             data=self._data.facts(),
             dynamics=self._dynamics.dynamics(),
             attention=self._attention.facts(),
+            histograms=self._histograms.histograms(),
             failed=self.failed,
         )

@@ -7,10 +7,10 @@ from time import perf_counter
 
 from hasten.base.records.finding import Finding, Found, Severity
 from hasten.base.records.health import Health
-from hasten.base.records.run import Event, Finished, StopReason
+from hasten.base.records.run import Event, Finished
 from hasten.diagnosis.health_watch import HealthWatch
 from hasten.diagnosis.registry import Tier, tier_of
-from hasten.pipeline.diagnosing import judged, judged_quietly, watched
+from hasten.pipeline.diagnosing import WHOLE, judged, judged_quietly, watched
 from hasten.training.run_folder import write_health
 from hasten.training.running import Show
 from hasten.training.session import Session
@@ -21,8 +21,6 @@ FIRST_STEPS = 12
 """Steps before which nothing is judged; after them the wiring is, alone."""
 WIRING_S, ALL_S = 0.001, 0.02
 """What the first judgements of the wiring and of everything are taken to cost."""
-_WHOLE = frozenset({StopReason.STEPS, StopReason.EPOCHS})
-"""Ends of a training that made all the steps it was planned for."""
 
 
 class RunWatch:
@@ -66,7 +64,7 @@ class RunWatch:
     def see(self, event: Event) -> None:
         """Judge what was seen so far if there is a new sample and the time allows it."""
         if isinstance(event, Finished):
-            self._complete = event.reason in _WHOLE
+            self._complete = event.reason in WHOLE
             return
         if self._watch.steps < FIRST_STEPS:
             return

@@ -157,7 +157,7 @@ class Recipe:
         def build() -> nn.Module:
             seed_all(task.seed)
             model = task.model()
-            initialize_lazy(model, self.forward.predict, lambda: load(2))
+            initialize_lazy(model, self.forward.predict, self.first_batch)
             for surgery in self.model:
                 model = surgery.change(model)
             return model
@@ -220,6 +220,10 @@ class Recipe:
             batch_parts=(*given.batch_parts, *prepare),
             examples=self.examples,
         )
+
+    def first_batch(self) -> Batch:
+        """Return two training samples as the task's own model takes them, before techniques change either."""
+        return changed_in_turn(to_device(self.subject.raw_batch(2), "cpu"), self.task.batch_transforms)
 
     @property
     def task_step(self) -> "OwnStep | None":

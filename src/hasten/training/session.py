@@ -342,7 +342,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     task.data.rewind()
     seed_all(seed)
     model = task.model()
-    initialize_lazy(model, recipe.forward.predict, recipe.subject.batch)
+    initialize_lazy(model, recipe.forward.predict, recipe.first_batch)
     state = random_state()
     for surgery in recipe.model:
         model = surgery.change(model)

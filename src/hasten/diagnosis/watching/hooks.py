@@ -1,7 +1,7 @@
 """Hooks on torch that turn any training of this process into events."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from threading import get_ident
 from typing import Any, Self
@@ -51,6 +51,7 @@ class TrainingWatch:
         self.steps = 0  # that have begun
         self.failed: dict[str, str] = {}  # class of a collector -> its traceback
         self.complete = False  # whether the training ended by itself, neither by the limit nor by an error
+        self.loss_scale: Callable[[], float] = lambda: 1.0  # of a training whose backward passes start from it
         self._collectors = list(collectors)
         self._listeners: dict[str, list[Collector]] = {}  # event -> those that do something at it
         self._limit = steps
@@ -174,6 +175,12 @@ class TrainingWatch:
 
         return fetch
 
+    def _weights(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+        """Return what `backward()` multiplies each loss with, without the loss scale."""
+        weights = tensors_in(args[1] if len(args) > 1 else kwargs.get("grad_tensors"))
+        scale = self.loss_scale()
+        return list(weights) if scale == 1 else [one / scale for one in weights]
+
     def _backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
@@ -182,8 +189,7 @@ class TrainingWatch:
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
-            given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
-            if (seeds := list(tensors_in(given))) and len(seeds) == len(losses):
+            if (seeds := watch._weights(args, kwargs)) and len(seeds) == len(losses):
                 watch._tell("backward_weighted", losses, seeds)
             watch._tell("backward_begins", losses)
             watch._in_backward = True
