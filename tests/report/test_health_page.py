@@ -182,7 +182,7 @@ def test_a_finding_is_told_in_five_parts_with_its_proof() -> None:
 @pytest.mark.parametrize(
     ("fix", "reason"),
     [
-        (None, "remedies are tried only on request: hasten diagnose --fix train.py"),
+        (None, "remedies are tried on request: hasten diagnose --fix train.py"),
         (Fix(not_tried=("vanishing_gradient",)), "only a change of the code can treat it"),
         (Fix(tried=(msgspec.structs.replace(CURE, symptom="other"),)), "the first findings are treated first"),
     ],
@@ -249,7 +249,7 @@ def test_a_large_model_fits_in_300_kilobytes() -> None:
             weight=series(at + 1),
             update=series(at + 2),
         )
-        for at in range(400)
+        for at in range(130)
     )
     cosines = tuple(math.cos(step) for step in samples)
     seen = dynamics(
@@ -263,7 +263,7 @@ def test_a_large_model_fits_in_300_kilobytes() -> None:
     findings = [finding("vanishing_gradient"), finding("update_too_large"), finding("dead_units")]
     html = render_health(health(dynamics=seen), diagnosis(*findings))
     assert len(html.encode()) < 300_000
-    assert "300 more are not shown" in html
+    assert "30 more are not shown" in html
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,8 @@ def test_small_differences_have_nearly_the_same_color() -> None:
 @pytest.mark.parametrize(
     ("name", "room", "short"),
     [
-        ("net.0.weight", 100, "net.0"),
+        ("net.0.weight", 100, "net.0.weight"),
+        ("net.0.weight", 60, "net.0"),
         ("b.layers.7.self_attn.in_proj_weight", 110, "7…in_proj"),
         ("an.endless.name.without.numbers", 60, "…numbers"),
         ("block.12.a_name_without_an_end", 70, "12…_an_end"),

@@ -11,7 +11,7 @@ from hasten.diagnosis.dynamics.judging import known, median, ratios
 from hasten.diagnosis.dynamics.noise_scale import noise_scales, running_mean
 from hasten.report.charts.curves import Axes, Curve, Point, curve_chart, thinned
 from hasten.report.charts.dumbbells import Pair, first_and_last
-from hasten.report.charts.heatmap import HeatRow, heat_map
+from hasten.report.charts.heatmap import HeatRow, heat_map, room_for
 from hasten.report.figures import NARROW, Figure
 
 USUAL_RATIO = (1e-4, 1e-2)
@@ -52,19 +52,21 @@ def depth_figures(dynamics: Dynamics) -> list[Figure]:
         rows.append(HeatRow(name, series, words))
         pairs.append(Pair(name, first, last, words))
     columns = [f"{step:,}" for step in dynamics.samples]
+    names = [name for name, _ in chosen]
+    narrow_room = room_for(names, _NARROW_NAMES)
     label = "gradient norm of each layer over the sampled steps"
     beside = "gradient norm of each layer, first and last sample"
     figures = [
         Figure(
-            heat_map(rows, columns, width=MAP_WIDTH, names=_NAMES, most=60, label=label),
-            heat_map(rows, columns, width=NARROW, names=_NARROW_NAMES, most=30, label=label),
+            heat_map(rows, columns, width=MAP_WIDTH, names=room_for(names, _NAMES), most=60, label=label),
+            heat_map(rows, columns, width=NARROW, names=narrow_room, most=30, label=label),
         )
     ]
     if any(one.first > 0 or one.last > 0 for one in pairs):
         figures.append(
             Figure(
                 first_and_last(pairs, width=PAIRS_WIDTH, names=0.0, label=beside),
-                first_and_last(pairs, width=NARROW, names=_NARROW_NAMES, label=beside),
+                first_and_last(pairs, width=NARROW, names=narrow_room, label=beside),
             )
         )
     return figures
@@ -95,7 +97,7 @@ def loss_figure(dynamics: Dynamics) -> Figure | None:
     curves = [
         Curve(points, "raw", "loss of each step"),
         Curve(middle, "plan", "running median of the training loss"),
-        Curve(evaluated, "evaluated", "loss in evaluation"),
+        Curve(evaluated, "second", "loss in evaluation"),
     ]
     chance = dynamics.criterion.chance if dynamics.criterion is not None else None
     broken = dynamics.nonfinite
@@ -122,7 +124,7 @@ def direction_figure(dynamics: Dynamics) -> Figure | None:
     """Return the cosines between consecutive gradients and between consecutive updates."""
     curves = [
         Curve(_points(dynamics, dynamics.gradient_cosines), "raw", "gradients of two consecutive steps"),
-        Curve(_points(dynamics, running_mean(dynamics.update_cosines)), "baseline", "updates, running mean"),
+        Curve(_points(dynamics, running_mean(dynamics.update_cosines)), "second", "updates, running mean"),
         Curve(_points(dynamics, running_mean(dynamics.gradient_cosines)), "plan", "gradients, running mean"),
     ]
     axes = _axes(dynamics, "cosine to the next step", ends=(-1.05, 1.05), level=0.0, level_words="unrelated")

@@ -14,10 +14,7 @@ from hasten.report.tried import tried_words
 from hasten.report.wording import joined
 
 _SEEN_IN = {
-    "depth": (
-        "vanishing_gradient exploding_gradient dead_units saturated poor_init overflow_risk loss_detached "
-        "parameter_unreached not_in_optimizer adam_eps_bound"
-    ),
+    "depth": ("vanishing_gradient exploding_gradient dead_units saturated poor_init overflow_risk adam_eps_bound"),
     "updates": "update_too_large update_too_small layer_imbalance weight_growth parameter_unchanged frozen_changed",
     "direction": "direction_zigzag direction_consistent edge_of_stability noise_dominated slow_convergence",
     "loss": (
@@ -26,6 +23,7 @@ _SEEN_IN = {
     ),
 }
 """Section of the page -> symptoms whose signal it shows."""
+_LARGE = 1e6  # whole numbers below it are shown as they are
 SECTION_OF = {symptom: section for section, symptoms in _SEEN_IN.items() for symptom in symptoms.split()}
 
 
@@ -88,7 +86,12 @@ def _expected(finding: Finding) -> str:
     if not math.isfinite(threshold) or value == threshold:
         return ""
     side = "at least" if value < threshold else "at most"
-    return f"{side} {digits3(threshold)} (found: {digits3(value)})"
+    return f"{side} {_number(threshold)} (found: {_number(value)})"
+
+
+def _number(value: float) -> str:
+    whole = math.isfinite(value) and value == int(value) and abs(value) < _LARGE
+    return f"{int(value):,}" if whole else digits3(value)
 
 
 def _to_do(finding: Finding) -> str:
@@ -101,7 +104,7 @@ def _to_do(finding: Finding) -> str:
 def _why_not(finding: Finding, fix: Fix | None, command: str) -> str:
     if fix is None:
         more = command.replace("hasten diagnose", "hasten diagnose --fix", 1)
-        return f"remedies are tried only on request: {more}" if command else "remedies were not asked for"
+        return f"remedies are tried on request: {more or 'hasten diagnose --fix with a script or a task'}"
     if finding.symptom in fix.not_tried:
         return "only a change of the code can treat it"
     return "the first findings are treated first; diagnose again when they are fixed"

@@ -61,6 +61,7 @@ def curve_chart(curves: Sequence[Curve], axes: Axes, *, width: float, height: fl
         *_level(x_scale, y_scale, axes),
         *_mark(x_scale, y_scale, axes),
         *(_curve(curve, x_scale, y_scale) for curve in curves),
+        *_level_words(x_scale, y_scale, axes),
         text(axes.y_name, x=0.0, y=13.0, class_="axis-name strong"),
         text(axes.x_name, x=width - _RIGHT, y=height - 6, class_="axis-name", anchor="end"),
         width=width,
@@ -92,8 +93,14 @@ def _level(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
     if axes.level is None:
         return []
     y = y_scale.place(axes.level)
-    words = text(axes.level_words, x=x_scale.end, y=y - 5, class_="level-name", anchor="end")
-    return [line(x_scale.start, y, x_scale.end, y, "level"), words]
+    return [line(x_scale.start, y, x_scale.end, y, "level")]
+
+
+def _level_words(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    if axes.level is None or not axes.level_words:
+        return []
+    y = y_scale.place(axes.level) - 5
+    return [text(axes.level_words, x=x_scale.end, y=y, class_="level-name", anchor="end")]
 
 
 def _band(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:

@@ -68,10 +68,17 @@ def heat_map(
     )
 
 
+def room_for(names: Sequence[str], most: float) -> float:
+    """Return the room that the longest name takes, with a gap; at most so much."""
+    return min(most, _LETTER * max(map(len, names)) + 14)
+
+
 def shortened(name: str, room: float) -> str:
     """Return the name of a layer as far as it fits: its number in the model and its end tell it from others."""
-    name = name.removesuffix(".weight").removesuffix("_weight")
     letters = max(4, int(room / _LETTER))
+    if len(name) <= letters:
+        return name
+    name = name.removesuffix(".weight").removesuffix("_weight")
     if len(name) <= letters:
         return name
     *path, end = name.split(".")
