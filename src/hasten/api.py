@@ -274,7 +274,7 @@ def diagnose(
     Args:
         task: to look at.
         plan: with which techniques; None for the training as it is today.
-        steps: at most so many; None for up to 200, as fit into 20 s, at least 24.
+        steps: at most so many; None for up to 200, as fit into 15 s, at least 24.
         only: the tiers of rules that judge: wiring, data, dynamics, transformers.
         fix: try the remedies of what is found in paired short trainings.
         html: file to write a page with the findings and charts to.
