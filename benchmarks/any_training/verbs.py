@@ -39,7 +39,10 @@ def _tune(training: Training, budget: str) -> dict[str, Any]:
     broken = {trial.technique: trial.reason for trial in tried if trial.verdict in BROKEN}
     errors = {trial.technique: trial.reason for trial in tried if _ERROR.search(trial.reason)}
     verdicts = {trial.technique: str(trial.verdict) for trial in tried}
-    return {"plan": tuning.plan.names, "broken": broken, "errors": errors, "verdicts": verdicts}
+    open_ones = {trial.technique: trial.reason for trial in tried if trial.verdict is Verdict.INCONCLUSIVE}
+    return {
+        "plan": tuning.plan.names, "broken": broken, "errors": errors, "verdicts": verdicts, "inconclusive": open_ones
+    }  # fmt: skip
 
 
 def _train(training: Training) -> dict[str, Any]:

@@ -1,48 +1,65 @@
 """What `hasten.apply` costs: a loop with a plan of `fused_optimizer` against the same loop that asks for it by hand.
 
 The loops are plain PyTorch, and those of the packages that are installed: Hugging Face, Lightning, Accelerate, Fabric.
-A run's figure is the median time between two calls of the model, without the first steps, in which `apply` watches
-whether the plan has an effect. Both sides run in turn, in random order, and end with the same parameters, bit for bit.
+Each runs three times side by side, some steps in turn: with the plan, by hand, and by hand again, to show the noise.
+Blocks end where the model is called. The first ones are dropped: in them a loop is set up, and `apply` watches whether
+the plan has an effect. All sides must end with the same parameters, bit for bit, and must have made every update with
+the fused optimizer.
 
-    python -m benchmarks.loops.apply_overhead [--pairs 20] [--steps 150] [--only plain lightning]
+    python -m benchmarks.loops.apply_overhead [--steps 2000] [--only plain lightning]
 """
 
 import argparse
-import math
-import random
 import tempfile
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
-from itertools import pairwise
 from statistics import median
-from time import perf_counter
+from threading import local
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import hasten
 from benchmarks.recording import ratio, record, told
+from benchmarks.turns import Pause, in_turn, log_ratios
 
 PLAN = ["fused_optimizer"]
-WARM_UP = 20  # steps
+BLOCK = 5  # steps
+WARM_UP = 6  # blocks
 SAMPLES, BATCH = 640, 32
+EPOCH = SAMPLES // BATCH
+USED = {("AdamW", True)}
+"""Class of every side's optimizer, and whether it is fused."""
+_HERE = local()
 
 
 class Net(nn.Module):
-    """A convolutional network that returns its loss and notes when it is called; a step takes some milliseconds."""
+    """A convolutional network that returns its loss and pauses every few calls; a step takes some milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Pause) -> None:
         super().__init__()
         blocks = [nn.Sequential(nn.Conv2d(width, 24, 3, padding=1), nn.ReLU()) for width in (3, 24, 24)]
         self.blocks, self.head = nn.Sequential(*blocks), nn.Linear(24 * 16 * 16, 10)
-        self.called_s: list[float] = []
+        self.calls = 0
+        self._pause = [pause]  # a list is neither copied with the model nor saved
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Net":
+        """Return a copy to try techniques on, whose calls end no block."""
+        copied = Net(lambda: None)
+        copied.load_state_dict(self.state_dict())
+        return copied
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        self.called_s.append(perf_counter())
+        if self.calls and self.calls % BLOCK == 0:
+            self._pause[0]()
+        self.calls += 1
         scores = self.head(self.blocks(images).flatten(1))
         return {"loss": F.cross_entropy(scores, labels), "logits": scores}
 
@@ -77,7 +94,7 @@ def own_loop(model: Net, steps: int, *, applied: bool, prepare: Prepare, backwar
     with plan as fast:
         objects = (model, optimizer, loader) if fast is None else (fast.model, fast.optimizer, fast.loader)
         mine, theirs, batches = prepare(*objects)
-        for _ in range(steps * BATCH // SAMPLES):
+        for _ in range(steps // EPOCH):
             for images, labels in batches:
                 backward(mine(images, labels)["loss"])
                 theirs.step()
@@ -159,51 +176,70 @@ LOOPS = {loop.__name__: loop for loop in (plain, transformers, lightning, accele
 NEEDS = {"transformers": "transformers", "lightning": "lightning", "accelerate": "accelerate", "fabric": "lightning"}
 
 
-def step_s(loop: Callable[..., None], steps: int, *, applied: bool) -> tuple[float, list[Tensor]]:
-    """Return the median seconds of a step, and the trained parameters."""
+def note_optimizer(optimizer: torch.optim.Optimizer, args: object, options: object) -> None:
+    """Note, for the side whose turn it is, what makes its updates."""
+    _HERE.optimizers |= {(type(optimizer).__name__, group["fused"]) for group in optimizer.param_groups}
+
+
+def trained(name: str, steps: int, pause: Pause, *, applied: bool) -> list[Tensor]:
+    """Train one side and return its parameters."""
+    torch.set_num_threads(1)  # a setting of each thread
     torch.manual_seed(0)
-    model = Net()
-    loop(model, steps, applied=applied)
-    called = model.called_s[WARM_UP:]
-    if len(called) < steps - WARM_UP:
-        raise SystemExit(f"{loop.__name__} made {len(model.called_s)} steps, not {steps}")
-    return median(later - one for one, later in pairwise(called)), [*model.parameters()]
+    _HERE.optimizers = set()
+    model = Net(pause)
+    LOOPS[name](model, steps, applied=applied)
+    if model.calls != steps:
+        raise SystemExit(f"{name} made {model.calls} steps, not {steps}")
+    if _HERE.optimizers != USED:
+        raise SystemExit(f"{name}, applied={applied}: the updates were made by {_HERE.optimizers}, not by {USED}")
+    return [*model.parameters()]
 
 
-def compare(name: str, pairs: int, steps: int) -> dict[str, object]:
-    """Run both sides in turn and return the ratio of their step times."""
-    shuffle, sides = random.Random(0), [True, False]
-    logs: list[float] = []
-    times: dict[str, list[float]] = {"applied": [], "by hand": []}
-    for pair in range(pairs + 1):
-        shuffle.shuffle(sides)
-        found = {applied: step_s(LOOPS[name], steps, applied=applied) for applied in sides}
-        same = all(map(torch.equal, found[True][1], found[False][1]))
-        if not same:
-            raise SystemExit(f"{name}: the parameters differ")
-        if pair:  # the first warms up
-            logs.append(math.log(found[True][0] / found[False][0]))
-            times["applied"].append(found[True][0])
-            times["by hand"].append(found[False][0])
-    return {"loop": name, "ratio": ratio(logs), "step_times_s": times}
+def compare(name: str, steps: int) -> dict[str, object]:
+    """Run the sides in turn and return the ratio of their step times."""
+    applied = {"applied": True, "by hand": False, "by hand again": False}
+    sides = in_turn({side: partial(trained, name, steps, applied=wanted) for side, wanted in applied.items()})
+    found = [side.result for side in sides.values()]
+    if not all(torch.equal(first, one) for first, *others in zip(*found, strict=True) for one in others):
+        raise SystemExit(f"{name}: the parameters differ")
+    blocks = {side: one.blocks_s for side, one in sides.items()}
+    ratios = {
+        side: ratio(log_ratios(taken, blocks["by hand"], warm_up=WARM_UP))
+        for side, taken in blocks.items()
+        if side != "by hand"
+    }
+    return {
+        "loop": name,
+        "steps_per_block": BLOCK,
+        "ratio": ratios["applied"],
+        "noise": ratios["by hand again"],
+        "step_times_s": {side: [seconds / BLOCK for seconds in taken[WARM_UP:]] for side, taken in blocks.items()},
+        "same_bits": True,
+    }
 
 
 def main() -> None:
     """Measure every loop whose package is installed, print the table, keep the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=160, help="a multiple of 20, which is an epoch")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--steps", type=int, default=2000, help=f"of each side; a multiple of {EPOCH}, which is an epoch"
+    )
     parser.add_argument("--only", nargs="+", choices=LOOPS, default=list(LOOPS))
     options = parser.parse_args()
+    if options.steps % EPOCH or options.steps <= (WARM_UP + 2) * BLOCK:
+        parser.error(f"--steps must be a multiple of {EPOCH}, above {(WARM_UP + 2) * BLOCK}; found {options.steps}")
     warnings.simplefilter("ignore")  # of the packages
-    installed = [name for name in options.only if name not in NEEDS or find_spec(NEEDS[name])]
+    torch.set_num_threads(1)
+    register_optimizer_step_pre_hook(note_optimizer)
+    print("step time with hasten.apply over the loop by hand (bar: 1.01, upper end 1.02)")
     rows = []
-    for name in installed:
-        rows.append(compare(name, options.pairs, options.steps))
+    for name in (one for one in options.only if one not in NEEDS or find_spec(NEEDS[one])):
+        rows.append(compare(name, options.steps))
         by_hand_ms = 1e3 * median(rows[-1]["step_times_s"]["by hand"])
-        print(f"  {name:12} {told(rows[-1]['ratio'])}, steps of {by_hand_ms:.3g} ms by hand", flush=True)
-    print("step time with hasten.apply over the loop by hand (bar: 1.01, upper end 1.02); parameters equal bit for bit")
-    print(record("apply_overhead", {"pairs": options.pairs, "steps": options.steps, "rows": rows}))
+        noise = f"equal sides {told(rows[-1]['noise'])}"
+        print(f"  {name:12} {told(rows[-1]['ratio'])}, {noise}, {by_hand_ms:.3g} ms a step by hand", flush=True)
+    print("the parameters at the end are equal bit for bit")
+    print(record("apply_overhead", {"steps": options.steps, "rows": rows}))
 
 
 if __name__ == "__main__":

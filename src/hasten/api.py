@@ -32,6 +32,8 @@ from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
+from hasten.pipeline.run_watch import RunWatch
+from hasten.pipeline.seeing import Views
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
@@ -41,6 +43,8 @@ from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check as check_task
 from hasten.training.check.understanding import understood
+from hasten.training.data_parallel import in_processes
+from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
@@ -124,9 +128,14 @@ def train(
     accept: Iterable[str] = (),
     runs: Path | None = RUNS,
     resume: Path | None = None,
+    diagnose: bool = False,
     show: Show = silent,
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
+
+    Processes that were started together (`torchrun`, `hasten train --processes`) train one model: each computes its
+    share of every batch, and losses, metrics and weights are those of one process, but for rounding. The first one
+    shows and writes what there is.
 
     A plan is checked by the numerical gates of its techniques once before it trains, in seconds; where that would take
     longer, it is not, and the record `PlanCheck` that is shown says so.
@@ -138,12 +147,15 @@ def train(
         accept: names of techniques of the plan that are used although they break their guarantee.
         runs: where the run's folder is made; None to keep nothing.
         resume: the folder of a run to go on from.
+        diagnose: watch the wiring and the dynamics, show each finding (`Found`) when it is made, and keep what was seen
+            in the run's folder. The parameters are the same bit for bit.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task, the plan or the checkpoint cannot be used.
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
+    show = show if rank_here() == 0 else silent
     _check(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
@@ -151,18 +163,24 @@ def train(
     machine = facts()
     plain = _baseline(task, machine, show)
     recipe = apply_plan(chosen, plain, machine)
-    checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
-    folder = resume
-    if folder is None and runs is not None:
-        folder = make_run_folder(runs, task.name, datetime.now())
-        write_plan(chosen, folder / PLAN)
-        save(machine, folder / MACHINE)
-        keep_script(plain, chosen, folder, show)
-    if checked is not None:
-        show(checked)
-        if folder is not None:
-            save(checked, folder / PLAN_CHECK)
-    return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None)
+    with together(recipe.parallel.device) as processes:
+        if processes is not None:
+            recipe = in_processes(recipe, processes)
+            if processes.rank:
+                return run_training(recipe, chosen, show=show, folder=resume, resume=resume is not None)
+        checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
+        folder = resume
+        if folder is None and runs is not None:
+            folder = make_run_folder(runs, task.name, datetime.now())
+            write_plan(chosen, folder / PLAN)
+            save(machine, folder / MACHINE)
+            keep_script(plain, chosen, folder, show)
+        if checked is not None:
+            show(checked)
+            if folder is not None:
+                save(checked, folder / PLAN_CHECK)
+        watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
+        return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:
@@ -244,9 +262,11 @@ def diagnose(
     task: Task,
     plan: Plan | Path | Iterable[Chosen] | None = None,
     *,
-    steps: int = 200,
+    steps: int | None = None,
     only: Collection[Tier] = tuple(Tier),
     fix: bool = False,
+    html: Path | None = None,
+    tensorboard: Path | None = None,
     show: Show = silent,
 ) -> Diagnosis:
     """Train a task for some steps on a model of its own, and say what is wrong with its training.
@@ -254,21 +274,29 @@ def diagnose(
     Args:
         task: to look at.
         plan: with which techniques; None for the training as it is today.
-        steps: at most so many.
+        steps: at most so many; None for up to 200, as fit into 15 s, at least 24.
         only: the tiers of rules that judge: wiring, data, dynamics, transformers.
         fix: try the remedies of what is found in paired short trainings.
-        show: called with the diagnosis, and with what each remedy did.
+        html: file to write a page with the findings and charts to.
+        tensorboard: folder to write scalars and histograms to, for TensorBoard.
+        show: called with what it takes before it starts, with the diagnosis, and with what each remedy did.
 
     Raises:
-        BadInput: if the task cannot be trained.
+        BadInput: if the task cannot be trained, a file cannot be written, or tensorboard is not installed.
         Refused: if a technique of the plan cannot be used here.
     """
+    views = Views(html, tensorboard)
     _check(task, silent)
     machine = facts()
     recipe = apply_plan(_plan(plan, task), _baseline(task, machine, silent), machine)
-    found = judged_health(health_of_recipe(recipe, steps=steps), only)
+    histograms = tensorboard is not None
+    health = health_of_recipe(recipe, steps=steps, command=_checked_by(task), histograms=histograms, show=show)
+    found = judged_health(health, only)
     show(found)
-    return fixed(of_recipe(recipe, steps=steps), found, show=show) if fix and found.findings else found
+    if fix and found.findings:
+        found = fixed(of_recipe(recipe, steps=health.steps), found, show=show)
+    views.write(health, found)
+    return found
 
 
 def tune(
@@ -402,6 +430,11 @@ def _baseline(task: Task, machine: Machine, show: Show) -> Recipe:
     for note in notes_on_uses(recipe, machine):
         show(Note(text=note))
     return recipe
+
+
+def _checked_by(task: Task) -> str:
+    """Return the command that looks at the health of a task again; nothing where no command names it."""
+    return f"hasten diagnose {task.command}" if task.command else ""
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:

@@ -17,12 +17,15 @@ import hasten
 import hasten.machine
 import hasten.tasks.loading
 from hasten.base.errors import BadInput, HastenError, Interrupted, Refused, Unstable
+from hasten.base.records.dynamics import Dynamics, Nonfinite
+from hasten.base.records.health import Health
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import save
 from hasten.base.records.run import Finished, Progress, Started, StopReason
 from hasten.base.stages import Guarantee
 from hasten.cli.main import app
 from hasten.techniques.plan_file import read_plan
+from hasten.training.run_folder import write_health
 
 from sample_evidence import CHOSEN, make_evidence, make_machine, make_profile, make_run
 from tiny_tasks import mlp_task
@@ -214,6 +217,49 @@ def test_train_hands_plan_and_resume_on_and_names_the_run_folder(invoke: Invoke,
     assert "run folder: runs/a b" in result.output
     (_, plan), options = api.called("train")
     assert (plan, options["resume"], options["runs"]) == (Path("p.toml"), Path("runs/old"), Path("elsewhere"))
+
+
+def test_train_is_told_to_diagnose(invoke: Invoke, api: FakeApi) -> None:
+    invoke("train", "digits")
+    assert api.calls[-1][2]["diagnose"] is False
+    invoke("train", "digits", "--diagnose")
+    assert api.calls[-1][2]["diagnose"] is True
+
+
+def a_run_folder(folder: Path, *losses: float) -> Path:
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "metrics.jsonl").write_bytes(b"")
+    if losses:
+        nonfinite = None if losses[-1] < 9 else Nonfinite(step=len(losses), what="loss")
+        dynamics = Dynamics(losses=losses, nonfinite=nonfinite)
+        write_health(folder, Health(name="digits", steps=len(losses), dynamics=dynamics))
+    return folder
+
+
+def test_diagnose_judges_what_a_run_recorded(invoke: Invoke, tmp_path: Path) -> None:
+    healthy = invoke("diagnose", str(a_run_folder(tmp_path / "healthy", 1.0, 0.5)))
+    assert (healthy.exit_code, "No problem found in 2 steps." in healthy.output) == (0, True)
+    ill = str(a_run_folder(tmp_path / "ill", 1.0, 10.0))
+    assert invoke("diagnose", ill).exit_code == 1
+    assert json.loads(invoke("diagnose", ill, "--json").stdout)["findings"][0]["symptom"] == "nonfinite"
+    assert invoke("diagnose", "--only", "W", ill).exit_code == 0
+    assert invoke("diagnose", ill, "--only", "Q").exit_code == 2
+
+
+def test_diagnose_of_a_run_writes_a_page(invoke: Invoke, tmp_path: Path) -> None:
+    ill, page = str(a_run_folder(tmp_path / "ill", 1.0, 10.0)), tmp_path / "health.html"
+    assert invoke("diagnose", ill, "--html", str(page), "--json").exit_code == 1
+    assert "loss not finite" in page.read_text()
+
+
+def test_diagnose_of_a_run_without_a_record_says_what_to_do(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("diagnose", str(a_run_folder(tmp_path / "run")))
+    assert result.exit_code == 2
+    assert "trained without --diagnose. Train with: hasten train TASK --diagnose." in result.output
+
+
+def test_diagnose_of_a_run_takes_no_option_that_has_no_effect(invoke: Invoke, tmp_path: Path) -> None:
+    assert invoke("diagnose", str(a_run_folder(tmp_path / "run", 1.0)), "--steps", "5").exit_code == 2
 
 
 def test_a_training_that_diverged_is_not_a_success(invoke: Invoke, api: FakeApi) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import hasten
-from hasten.base.records.finding import Diagnosis
+from hasten.base.records.finding import Diagnosis, Severity
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.wiring.loading import LoadingCollector
@@ -126,6 +126,90 @@ def second_model_forgotten() -> None:
         optimizer.zero_grad()
         F.cross_entropy(head(encoder(inputs)), targets).backward()
         optimizer.step()
+
+
+def head_only(model: nn.Module, head: nn.Module) -> Diagnosis:
+    return diagnosed(lambda: epochs(model, optim.Adam(head.parameters(), 1e-2)))
+
+
+def stopped(rule: str, length: int = 100) -> list[str]:
+    """Return what is said of a training whose schedule is far longer, with or without a rule that may end it."""
+
+    def train() -> None:
+        model = net()
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, length)
+        waited = 0
+        if rule == "while":
+            while not waited > 3:
+                for inputs, targets in loader():
+                    optimizer.zero_grad()
+                    F.cross_entropy(model(inputs), targets).backward()
+                    optimizer.step()
+                schedule.step()
+                waited += 1
+            return
+        for _ in range(4):
+            for inputs, targets in loader():
+                if len(inputs) < 2:
+                    break
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), targets).backward()
+                optimizer.step()
+            schedule.step()
+
+    def with_patience() -> None:
+        model = net()
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, length)
+        for epoch in range(length):
+            one_epoch(model, optimizer, schedule)
+            if epoch == 3:
+                break
+
+    return [one.symptom for one in diagnosed(with_patience if rule == "break" else train).findings]
+
+
+def one_epoch(model: nn.Module, optimizer: optim.Optimizer, schedule: Any) -> None:
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    schedule.step()
+
+
+@pytest.mark.parametrize(("rule", "found"), [("none", ["schedule_wrong"]), ("break", []), ("while", [])])
+def test_a_schedule_is_not_too_long_for_a_training_that_its_own_rule_ended(rule: str, found: list[str]) -> None:
+    assert stopped(rule) == found
+
+
+def test_an_optimizer_of_the_head_alone_is_a_note() -> None:
+    model = net()
+    (found,) = head_only(model, model[3]).findings
+    assert (found.symptom, found.severity) == ("not_in_optimizer", Severity.NOTE)
+    assert found.sentence == "The optimizer trains 3 alone: 2 trainable parameters before it get gradients for nothing."
+    assert found.explains == ()
+
+
+def test_an_optimizer_that_an_earlier_training_left_is_not_of_this_one() -> None:
+    earlier = optim.Adam(net().parameters())
+    model = net()
+    found = head_only(model, model[3]).findings
+    assert [one.symptom for one in found] == ["not_in_optimizer"]
+    del earlier
+
+
+def test_a_head_of_two_layers_is_one_if_the_rest_is_far_larger() -> None:
+    body = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 2))
+    large = nn.Sequential(body, nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 3))
+    assert head_only(large, large[1:]).findings[0].severity is Severity.NOTE
+    small = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    assert head_only(small, small[2:]).findings[0].severity is Severity.CRITICAL
+
+
+def test_a_body_without_its_head_in_the_optimizer_is_a_fault() -> None:
+    model = net()
+    assert head_only(model, model[:2]).findings[0].severity is Severity.CRITICAL
 
 
 @names("foreign_in_optimizer")

@@ -209,7 +209,6 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> N
     ("change", "reason"),
     [
         ({"stop": Stop(steps=9, plateau=0.1)}, r"Stop\.plateau is not written out"),
-        ({"augment": (lambda batch, draws: batch,)}, r"Task\.augment is not written out"),
         (
             {"update": Update(optimizer=lambda model: torch.optim.LBFGS(model.parameters()))},
             "the optimizer LBFGS evaluates the loss several times",

@@ -10,7 +10,7 @@ from rich.console import Console
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.comparison import Verdict as Faster
 from hasten.base.records.evidence import Evidence, Reported
-from hasten.base.records.finding import Abstained, Diagnosis, Finding, Severity
+from hasten.base.records.finding import Abstained, Diagnosis, Finding, Found, Severity
 from hasten.base.records.notices import Activity
 from hasten.base.records.run import Evaluation, Finished, Progress, Started, StopReason
 from hasten.base.records.trial import Verdict
@@ -379,3 +379,47 @@ def _time_of(work: object) -> float:
     started = time.perf_counter()
     work()  # type: ignore[operator]
     return time.perf_counter() - started
+
+
+def a_finding(step: int, symptom: str = "update_too_large") -> Found:
+    sentence = "The median update is 12 % of the weights."
+    finding = Finding(
+        symptom=symptom, severity=Severity.WARNING, sentence=sentence, value=0.12, threshold=0.1, bound=None, id="D8"
+    )
+    return Found(finding=finding, step=step)
+
+
+def test_findings_stay_below_the_moving_line_and_after_it() -> None:
+    paper = Paper(terminal=True)
+    for event in (STARTED, a_finding(20)):
+        paper.screen.show(event)
+    assert "hasten explain D8" in paper.text
+    paper.now = 10.0
+    before = len(paper.text)
+    paper.screen.show(progress(200, 10.0))
+    drawn = paper.text[before:]
+    assert drawn.index("200/1,000") < drawn.index("D8 update_too_large")
+    before = len(paper.text)
+    paper.screen.show(Finished(reason=StopReason.STEPS, step=1000, epoch=3, elapsed_s=20.0))
+    left = paper.text[before:].rpartition("\x1b[2K")[2]  # after the last line was erased
+    assert left.count("D8 update_too_large") == 1
+
+
+def test_findings_are_not_lost_where_the_training_fails() -> None:
+    paper = Paper(terminal=True)
+    with pytest.raises(ValueError, match="fails"), paper.screen:
+        paper.screen.show(STARTED)
+        paper.screen.show(a_finding(20))
+        before = len(paper.text)
+        raise ValueError("it fails")
+    assert "D8 update_too_large" in paper.text[before:]
+
+
+def test_findings_are_plain_lines_where_nothing_can_be_drawn_over() -> None:
+    paper = Paper()
+    for event in (STARTED, a_finding(20)):
+        paper.screen.show(event)
+    assert [line.rstrip() for line in paper.lines[-2:]] == [
+        "  D8 update_too_large  The median update is 12 % of the weights.",
+        "                       step 20; hasten explain D8",
+    ]

@@ -116,6 +116,12 @@ def test_a_checkpoint_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert 0 < rates[0][1] < 1e-3
 
 
+def test_samples_without_a_target_are_trained_on() -> None:
+    reals = gan().task().data.train.dataset
+    task = gan_task(data=Data(train=reals), batch_size=15)
+    assert len(steps(build(baseline(task)), 2)) == 2
+
+
 def test_gradients_that_a_step_leaves_to_the_next_are_saved() -> None:
     def every_third(session: Session, batch: Any) -> Tensor:
         x, y = batch

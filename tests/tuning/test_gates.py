@@ -14,13 +14,15 @@ from benchmarks.any_training.catalog import TRAININGS
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.loading.loaders import gathered
+from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
+from hasten.techniques.baseline import baseline_of
 from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, Surgery, baseline, counted
 from hasten.training.session import build
 from hasten.training.transforms import Stateless
-from hasten.tuning.float64 import in_float64
+from hasten.tuning.float64 import batch_to_double, in_float64
 from hasten.tuning.gates import Reference, judge, loosest
 from hasten.tuning.reference_step import NoReference, batches_from, gradients_of, observe, put, state_of
 from hasten.tuning.rounding import states_of
@@ -370,3 +372,20 @@ def test_data_that_draw_from_generators_are_the_same_for_both_sides(name: str, g
     gate = judge(recipe, guarantee, Reference(recipe))
     assert gate.passed, gate.detail
     assert gate.measured < 0.9
+
+
+@pytest.mark.parametrize("name", ["lstm-packed", "graph-network", "lazy-modules", "clipping-ema-accumulation"])
+def test_every_training_has_a_reference_in_float64(name: str) -> None:
+    recipe = baseline_of(TRAININGS[name].task(), facts())
+    gate = judge(recipe, ROUNDING, Reference(recipe))
+    assert gate.passed, gate.detail
+
+
+def test_the_batch_of_the_reference_leaves_the_given_one_in_float32() -> None:
+    batch = next(iter(TRAININGS["graph-network"].task().data.train))
+    wider = batch_to_double(batch)
+    assert (batch.x.dtype, wider.x.dtype, wider.edges.dtype) == (torch.float32, torch.float64, torch.int64)
+    packed = nn.utils.rnn.pack_sequence([torch.ones(3, 2), torch.ones(2, 2)])
+    wider = batch_to_double((packed, torch.tensor([0, 1])))[0]
+    assert (packed.data.dtype, wider.data.dtype) == (torch.float32, torch.float64)
+    assert torch.equal(wider.batch_sizes, packed.batch_sizes)

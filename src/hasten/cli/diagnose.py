@@ -1,6 +1,7 @@
 """`hasten diagnose`: is this training healthy, and what is wrong with it."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -9,7 +10,7 @@ from hasten.base.errors import unknown_name
 from hasten.base.records.finding import Severity
 from hasten.base.records.fix import Outcome
 from hasten.base.records.record import to_json
-from hasten.cli.options import AsJson, DataPath, PlanPath, TaskName, chosen_task
+from hasten.cli.options import AsJson, DataPath, Html, PlanPath, TensorBoard, chosen_task
 from hasten.cli.script import Arguments, Script
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -18,12 +19,22 @@ if TYPE_CHECKING:
     from hasten.diagnosis.registry import Tier
     from hasten.report.terminal import Screen
 
-EXAMPLES = ("hasten diagnose train.py --epochs 2", "hasten diagnose my_task.py --only W,E", "hasten diagnose digits")
+EXAMPLES = (
+    "hasten diagnose train.py --epochs 2",
+    "hasten diagnose my_task.py --only W,E",
+    "hasten diagnose --html health.html train.py",
+    "hasten diagnose runs/digits-20260101-120000",
+)
 
 SICK = 1
 """Exit code where something was found that is more than a note."""
 
-Steps: TypeAlias = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps to look at.")]
+Steps: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", metavar="N", min=1, help="Training steps to look at; by default up to 200, as fit into 15 s."
+    ),
+]
 Fixes: TypeAlias = Annotated[
     bool, typer.Option("--fix", help="Try remedies in paired short trainings from the same seeds.")
 ]
@@ -34,25 +45,32 @@ Tiers: TypeAlias = Annotated[
 
 @takes_data_options("--column")
 def diagnose(
-    task: TaskName,
+    task: Annotated[
+        str,
+        typer.Argument(metavar="TASK", help="A task (digits, FILE.py[:FUNCTION]), a training script, or a run folder."),
+    ],
     data: DataPath = None,
     *,
     options: DataOptions,
     plan: PlanPath = None,
-    steps: Steps = 200,
+    steps: Steps = None,
     only: Tiers = "",
     fix: Fixes = False,
+    html: Html = None,
+    tensorboard: TensorBoard = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train for a while and say what is wrong with the wiring, the data and the gradients, and what to do."""
+    """Train for a while, or read what a run recorded, and say what is wrong with the training, and what to do."""
     from hasten import api
     from hasten.report.terminal import Screen
 
     tiers, chosen = _tiers(only), chosen_task(task, data=data, options=options)
     with Screen() as screen:
         show = _nothing if as_json else screen.show
-        found = api.diagnose(chosen, plan, steps=steps, only=tiers, fix=fix, show=show)
-        _say(found, None if as_json else screen)
+        found = api.diagnose(
+            chosen, plan, steps=steps, only=tiers, fix=fix, html=html, tensorboard=tensorboard, show=show
+        )
+        _say(found, None if as_json else screen, (html, tensorboard))
 
 
 def diagnose_script(
@@ -64,6 +82,8 @@ def diagnose_script(
     ] = None,
     only: Tiers = "",
     fix: Fixes = False,
+    html: Html = None,
+    tensorboard: TensorBoard = None,
     as_json: AsJson = False,
 ) -> None:
     """Run your own training script unchanged, and say what is wrong with its training, and what to do."""
@@ -71,10 +91,11 @@ def diagnose_script(
 
     from hasten.pipeline.diagnosing import health_of_script, judged
     from hasten.pipeline.fixing import fixed, of_script
+    from hasten.pipeline.seeing import Views
     from hasten.report.terminal import Screen
 
-    tiers, given = _tiers(only), arguments or []
-    run = health_of_script(script, given, steps=steps, output_to_stderr=as_json)
+    tiers, given, views = _tiers(only), arguments or [], Views(html, tensorboard)
+    run = health_of_script(script, given, steps=steps, histograms=tensorboard is not None, output_to_stderr=as_json)
     if run.seen is None:
         typer.echo(f"hasten: no diagnosis: {run.reason}", err=True)
         raise typer.Exit(run.exit_code)
@@ -84,7 +105,31 @@ def diagnose_script(
         show(found)
         if fix and found.findings:
             found = fixed(of_script(script, given, steps=steps), found, show=show)
-        _say(found, None if as_json else screen, script_code=run.exit_code)
+        views.write(run.seen, found)
+        _say(found, None if as_json else screen, (html, tensorboard), script_code=run.exit_code)
+
+
+def diagnose_run(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was trained with --diagnose.")],
+    *,
+    only: Tiers = "",
+    html: Html = None,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what was wrong with a training that `hasten train --diagnose` recorded, by the rules of today."""
+    from hasten.pipeline.diagnosing import judged
+    from hasten.pipeline.seeing import Views
+    from hasten.report.terminal import Screen
+    from hasten.training.run_folder import read_health
+
+    views, health = Views(html, tensorboard), read_health(run)
+    found = judged(health, _tiers(only))
+    views.write(health, found)
+    with Screen() as screen:
+        if not as_json:
+            screen.show(found)
+        _say(found, None if as_json else screen, (html, tensorboard))
 
 
 def _nothing(record: object) -> None:
@@ -102,11 +147,21 @@ def _tiers(only: str) -> "list[Tier]":
     return [known[name] for name in wanted] or list(Tier)
 
 
-def _say(found: "Diagnosis", screen: "Screen | None", *, script_code: int = 0) -> None:
-    """Say what to do next, or print JSON; exit with 1 where more than notes were found, or as a script that failed."""
+def _say(
+    found: "Diagnosis", screen: "Screen | None", written: tuple[Path | None, Path | None], *, script_code: int = 0
+) -> None:
+    """Say what was written and what to do next, or print JSON; exit with 1 where more than notes were found.
+
+    A script that failed keeps its own exit code.
+    """
     if screen is None:
         sys.stdout.write(to_json(found).decode())
     else:
+        page, log = written
+        if page is not None:
+            screen.say(f"page: {page}")
+        if log is not None:
+            screen.say(f"open with: tensorboard --logdir {log}")
         first = next(iter(found.findings), None)
         cure = next((one for one in found.fix.tried if one.outcome is Outcome.CURES), None) if found.fix else None
         if cure is not None:

@@ -39,6 +39,8 @@ _python_shows = warnings.showwarning
 _NARROWEST = 20  # columns
 _OF_SCRIPT = {"profile": "profile-script", "diagnose": "diagnose-script"}
 """What a command becomes where it is given a script: one whose further arguments are the script's."""
+_OF_RUN = {"diagnose": "diagnose-run"}
+"""What a command becomes where it is given the folder of a run."""
 
 _START, _UNDERSTAND, _FASTER = "Start", "Understand a training", "Make it faster"
 _TRAIN, _LEAVE, _DATA = "Train", "Leave", "Data"
@@ -48,13 +50,17 @@ class Commands(TyperGroup):
     """The commands; `--debug` is accepted anywhere on the line, but for what follows a script: that is the script's."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move `--debug` to the front, where it is an option of hasten, and tell a script from a task."""
+        """Move `--debug` to the front, where it is an option of hasten, and tell scripts and runs from tasks."""
         place = next((place for place, arg in enumerate(args) if _is_script(arg)), len(args))
         ours, rest = args[:place], args[place:]
         if "--debug" in ours:
             ours = ["--debug", *(arg for arg in ours if arg != "--debug")]
         if rest:
             ours = [_OF_SCRIPT.get(arg, arg) for arg in ours[:1]] + ours[1:]
+        elif (command := next((arg for arg in ours if not arg.startswith("-")), "")) in _OF_RUN and any(
+            map(_is_run, ours)
+        ):
+            ours = [_OF_RUN[command] if arg == command else arg for arg in ours]
         return super().parse_args(ctx, [*ours, *rest])
 
 
@@ -64,6 +70,14 @@ def _is_script(arg: str) -> bool:
     from hasten.scripts.files import is_script
 
     return is_script(arg)
+
+
+def _is_run(arg: str) -> bool:
+    if not Path(arg).is_dir():
+        return False
+    from hasten.training.run_folder import is_run_folder
+
+    return is_run_folder(Path(arg))
 
 
 app = typer.Typer(
@@ -102,6 +116,7 @@ _add(
     hidden=True,
     context_settings=_SCRIPT,
 )
+_add(diagnose.diagnose_run, diagnose.EXAMPLES, _UNDERSTAND, name=_OF_RUN["diagnose"], hidden=True)
 _add(explain.explain, explain.EXAMPLES, _UNDERSTAND)
 _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)

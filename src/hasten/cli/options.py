@@ -49,6 +49,13 @@ Runs: TypeAlias = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Pa
 ShowAll: TypeAlias = Annotated[
     bool, typer.Option("--all", help="Also show the techniques that do not apply, with their reasons.")
 ]
+Html: TypeAlias = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Also write an HTML page with the findings and charts.")
+]
+TensorBoard: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", metavar="DIR", help="Also write scalars and histograms for TensorBoard."),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 RUNS = Path("runs")

@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from hasten.training.recipe import Recipe
 
 Place = Literal[
-    "batch", "order", "fetch", "batches", "settings", "model", "forward", "prepare", "curriculum", "context",
-    "parts", "setup", "gradient", "optimizer", "schedule", "update", "evaluation",
+    "batch", "augmentation", "order", "fetch", "batches", "settings", "model", "forward", "prepare", "curriculum",
+    "context", "parts", "setup", "gradient", "optimizer", "schedule", "update", "evaluation",
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from hasten.training.lazy import initialize_lazy
 from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
 from hasten.training.own_step import OwnUpdate
+from hasten.training.processes import Processes
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps
@@ -109,9 +110,10 @@ class Backward:
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """Where the run lives."""
+    """Where the run lives: its device, and the processes that train together; None for one alone."""
 
     device: str = "cpu"
+    processes: Processes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class Recipe:
         def build() -> nn.Module:
             seed_all(task.seed)
             model = task.model()
-            initialize_lazy(model, self.forward.predict, lambda: load(2))
+            initialize_lazy(model, self.forward.predict, self.first_batch)
             for surgery in self.model:
                 model = surgery.change(model)
             return model
@@ -218,6 +220,10 @@ class Recipe:
             batch_parts=(*given.batch_parts, *prepare),
             examples=self.examples,
         )
+
+    def first_batch(self) -> Batch:
+        """Return two training samples as the task's own model takes them, before techniques change either."""
+        return changed_in_turn(to_device(self.subject.raw_batch(2), "cpu"), self.task.batch_transforms)
 
     @property
     def task_step(self) -> "OwnStep | None":
@@ -380,3 +386,12 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         step=None if task.step is None else OwnUpdate(task.step),
         parallel=Parallel(device=device),
     )
+
+
+def own_batch_size(recipe: Recipe) -> int:
+    """Return how many samples of a usual batch this process computes: all, or its share."""
+    processes = recipe.parallel.processes
+    if processes is None:
+        return recipe.input.batch_size
+    begin, end = processes.bounds(recipe.input.batch_size)
+    return end - begin

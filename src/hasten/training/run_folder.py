@@ -10,6 +10,8 @@ import msgspec
 
 from hasten.base.errors import BadInput
 from hasten.base.files import remove_leftovers, write_atomically
+from hasten.base.records.health import Health
+from hasten.base.records.record import load_exact, save_exact
 from hasten.base.records.run import Evaluation, Event, Finished
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
@@ -26,6 +28,17 @@ SCRIPT = Path("train.py")
 MACHINE = Path("machine.json")
 EVIDENCE = Path("evidence.json")
 REPORT = Path("report.html")
+HEALTH = Path("health.msgpack")
+"""What the doctor saw of the training; MessagePack keeps numbers that are not finite."""
+
+
+def is_run_folder(path: Path) -> bool:
+    """Return whether a path is the folder of a run."""
+    return (
+        path.is_dir()
+        and (path / CHECKPOINT.parent).is_dir()
+        and ((path / METRICS).is_file() or (path / PLAN).is_file())
+    )
 
 
 def make_run_folder(runs: Path, task: str, now: datetime) -> Path:
@@ -88,9 +101,47 @@ def locked(folder: Path) -> Generator[None]:
         yield
 
 
+def write_health(folder: Path, health: Health) -> None:
+    """Keep what the doctor saw of a run.
+
+    Raises:
+        BadInput: if it cannot be written.
+    """
+    try:
+        save_exact(health, folder / HEALTH)
+    except OSError as error:
+        raise _unwritable(folder / HEALTH, error) from error
+
+
+def read_health(folder: Path) -> Health:
+    """Return what the doctor saw of a run.
+
+    Raises:
+        BadInput: if the run recorded nothing, or the file is damaged; with its name.
+    """
+    if not (folder / HEALTH).is_file():
+        raise BadInput(
+            f"{folder} has no record of its health: the run was trained without --diagnose. "
+            "Train with: hasten train TASK --diagnose. Or look at the task now: hasten diagnose TASK"
+        )
+    return load_exact(Health, folder / HEALTH)
+
+
 def clean_up(folder: Path) -> None:
     """Delete the temporary files of saves that were killed; the caller holds the lock."""
-    for file in (CHECKPOINT, NON_FINITE, WEIGHTS, BEST_WEIGHTS, METRICS, PLAN, SCRIPT, MACHINE, EVIDENCE, REPORT):
+    for file in (
+        CHECKPOINT,
+        NON_FINITE,
+        WEIGHTS,
+        BEST_WEIGHTS,
+        METRICS,
+        PLAN,
+        SCRIPT,
+        MACHINE,
+        EVIDENCE,
+        REPORT,
+        HEALTH,
+    ):
         remove_leftovers(folder / file)
 
 

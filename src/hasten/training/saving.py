@@ -86,11 +86,7 @@ class Saving:
             append_event(self._folder, event)
         if isinstance(event, Evaluation) and event.best and self._keeps_best:
             self.best = Best(event.step, _final_weights(self._run))
-        try:
-            self._show(event)
-        except BaseException:
-            self.save()  # the reader of the output has gone: keep what was trained
-            raise
+        self.tell(event)
         if self._folder is None or not self._records:
             return
         if not self._checked and self._run.position.step > 0:
@@ -98,6 +94,14 @@ class Saving:
             self._checked = True
         if self._run.position.elapsed_s - self._saved_at_s > CHECKPOINT_EVERY_S:
             self.save()
+
+    def tell(self, record: object) -> None:
+        """Show a record between two steps."""
+        try:
+            self._show(record)
+        except BaseException:
+            self.save()  # the reader of the output has gone: keep what was trained
+            raise
 
     def save(self, *, diverged: bool = False) -> None:
         """Save a checkpoint; a state that is not finite is kept apart and replaces no good one."""

@@ -1,5 +1,6 @@
 """The same recipe in float64: what the baseline would compute if it did not round."""
 
+import copy
 import functools
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from hasten.data.batch import Batch, map_tensors
+from hasten.data.batch import Batch
+from hasten.data.tree import mapped
 from hasten.training.calls import Function
 from hasten.training.recipe import Recipe
 
@@ -26,8 +28,18 @@ def to_single(model: nn.Module) -> nn.Module:
 
 
 def batch_to_double(batch: Batch) -> Batch:
-    """Return the batch with its numbers in float64 and complex128."""
-    return map_tensors(batch, _wider)
+    """Return the batch with its numbers in float64 and complex128, also those that an opaque leaf holds."""
+    return mapped(batch, _wider, _opaque_to_double)
+
+
+def _opaque_to_double(leaf: Any) -> Any:
+    """Return a graph batch, a `PackedSequence` or the like with its numbers in float64; the given one stays."""
+    if isinstance(leaf, tuple) and hasattr(leaf, "_make"):
+        return leaf._make(batch_to_double(part) for part in leaf)  # type: ignore[attr-defined]  (of every namedtuple)
+    made = copy.copy(leaf)
+    held = getattr(made, "__dict__", {})
+    held.update({name: batch_to_double(value) for name, value in held.items()})
+    return made
 
 
 @contextmanager

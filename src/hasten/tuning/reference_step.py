@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from hasten.base.errors import HastenError
 from hasten.base.object_state import ObjectState, Tensors
@@ -70,7 +71,7 @@ def put(run: Session, state: State) -> None:
 
     The optimizer takes the state over, with what it counts in its groups, but keeps its own options (`fused`, say).
     One of another kind starts afresh, for it could not read that state; a subclass can. So do transforms of gradients
-    and post-steps, unless both sessions have the same ones.
+    and post-steps, unless both sessions have the same ones, whose state then gets the formats of the model.
     """
     run.model.load_state_dict(state.model)
     reads = reads_optimizer(run, state)
@@ -89,8 +90,15 @@ def put(run: Session, state: State) -> None:
     run.optimizer.zero_grad()
     attached = [*run.gradient, *run.post_step]
     same = [type(one.transform) for one in attached] == [kind for kind, _ in state.transforms]
+    mine = run.model.state_dict()
+    formats = {saved.dtype: mine[name].dtype for name, saved in state.model.items() if isinstance(saved, Tensor)}
+
+    def as_the_model(value: Tensor) -> Tensor:
+        return value.to(formats.get(value.dtype, value.dtype))
+
     for number, one in enumerate(attached):
-        one.state = deepcopy(state.transforms[number][1]) if same else one.transform.init(run.named_parameters)
+        kept_state = tree_map_only(Tensor, as_the_model, deepcopy(state.transforms[number][1])) if same else None
+        one.state = one.transform.init(run.named_parameters) if kept_state is None else kept_state
     run.source.load_state(deepcopy(state.data))
     run.position = Position(**asdict(state.position))
 

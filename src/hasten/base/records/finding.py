@@ -42,6 +42,13 @@ class Finding(Record, frozen=True):
         return 0.0 if self.bound is None else 1 - 1 / self.bound
 
 
+class Found(Record, frozen=True):
+    """A finding of a training under way, told once; `step` is that of the training, counted from 1."""
+
+    finding: Finding
+    step: int
+
+
 class Abstained(Record, frozen=True):
     """A rule that could not judge, and which signal it lacked."""
 

@@ -3,6 +3,7 @@
 from hasten.base.records.attention import AttentionFacts
 from hasten.base.records.data_facts import DataFacts
 from hasten.base.records.dynamics import Dynamics
+from hasten.base.records.histograms import ParameterHistograms
 from hasten.base.records.record import Record
 from hasten.base.records.wiring import Wiring
 
@@ -18,4 +19,5 @@ class Health(Record, frozen=True):
     data: DataFacts | None = None
     dynamics: Dynamics | None = None
     attention: AttentionFacts | None = None  # None where no model has attention
+    histograms: tuple[ParameterHistograms, ...] = ()  # empty where they were not asked for
     failed: dict[str, str] = {}  # collector that failed -> why; its part is None

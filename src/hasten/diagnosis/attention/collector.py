@@ -15,9 +15,9 @@ from hasten.base.records.attention import AttentionFacts
 from hasten.diagnosis.attention.layers import ModulesSeen
 from hasten.diagnosis.attention.maps import AttentionSeen
 from hasten.diagnosis.attention.tokens import Tokens, asks_next_token, document_starts, find_tokens, padding_of
+from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
-from hasten.diagnosis.wiring.probes import LARGEST, _aside, _called, _detached, _is_of_torch, _mapped
 from hasten.measurement.tensors import tensors_in
 
 SECONDS = 3.0
@@ -70,7 +70,7 @@ class AttentionCollector(Collector):
         kept = self._kept.setdefault(id(call.module), _Kept(call.module))
         kept.calls += 1
         if kept.calls & (kept.calls - 1) == 0:
-            kept.args, kept.kwargs = _mapped(_detached, (call.args, dict(call.kwargs)))
+            kept.args, kept.kwargs = mapped(cloned, (call.args, dict(call.kwargs)))
             kept.rows, kept.fresh = self._rows, True
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
@@ -87,7 +87,7 @@ class AttentionCollector(Collector):
     def ended(self) -> None:
         """Look at the first model in which attention is seen."""
         for kept in self._kept.values():
-            with _aside():
+            with aside():
                 self._facts = _looked(kept, self._steps)
             if self._facts is not None:
                 break
@@ -99,8 +99,7 @@ class AttentionCollector(Collector):
 
 
 def _looked(kept: _Kept, steps: int) -> AttentionFacts | None:
-    model = getattr(kept.model, "_orig_mod", kept.model)
-    model = model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
+    model = unwrapped(kept.model)
     name = type(model).__name__
     numbers = sum(one.numel() for one in model.parameters() if not isinstance(one, UninitializedParameter))
     if numbers > LARGEST:
@@ -126,7 +125,7 @@ class _Probe:
         begin = time.perf_counter()
         try:
             with modules, seen, torch.no_grad():
-                first(*_mapped(_detached, kept.args), **_mapped(_detached, kept.kwargs))
+                first(*mapped(cloned, kept.args), **mapped(cloned, kept.kwargs))
         finally:
             torch.backends.mha.set_fastpath_enabled(fast)
         self._takes_s = time.perf_counter() - begin
@@ -242,15 +241,12 @@ class _Probe:
         if time.perf_counter() > self._deadline:
             raise TimeoutError
         old = self._tokens.given if self._tokens is not None else None
-        args, kwargs = _mapped(lambda one: given if one is old else one, (self._kept.args, self._kept.kwargs))
-        return _called(self._copy() if model is None else model, args, kwargs, seed=10)
+        args, kwargs = mapped(lambda one: given if one is old else one, (self._kept.args, self._kept.kwargs))
+        return outputs_of(self._copy() if model is None else model, args, kwargs, seed=10)
 
     def _copy(self) -> nn.Module:
         made = copy.deepcopy(self._model)
-        for module in made.modules():
-            for hooks in (module._forward_hooks, module._forward_pre_hooks):
-                for key in [key for key, hook in hooks.items() if not _is_of_torch(hook)]:
-                    del hooks[key]  # the person's own may keep what they see
+        remove_hooks(made)
         return made.requires_grad_(False)
 
 

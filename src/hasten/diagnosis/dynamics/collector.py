@@ -230,6 +230,11 @@ class DynamicsCollector(Collector):
             self._evaluations.append((self._step, []))
         self._evaluations[-1][1].append(float(loss))
 
+    @property
+    def newest_sample(self) -> int:
+        """The step that was sampled last; 0 before the first."""
+        return self._samples[-1] if self._samples else 0
+
     def dynamics(self) -> Dynamics:
         """Return what was seen."""
         self._add_up()

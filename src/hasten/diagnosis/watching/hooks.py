@@ -1,10 +1,10 @@
 """Hooks on torch that turn any training of this process into events."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from threading import get_ident
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Self
 
 import torch
@@ -65,6 +65,7 @@ class TrainingWatch:
         self.steps = 0  # that have begun
         self.failed: dict[str, str] = {}  # class of a collector -> its traceback
         self.complete = False  # whether the training ended by itself, neither by the limit nor by an error
+        self.loss_scale: Callable[[], float] = lambda: 1.0  # of a training whose backward passes start from it
         self._collectors = list(collectors)
         self._listeners: dict[str, list[Collector]] = {}  # event -> those that do something at it
         self._limit = steps
@@ -83,7 +84,7 @@ class TrainingWatch:
         self._models: dict[int, bool] = {}  # modules called with gradients recorded -> whether in training mode
         self._classes: set[type[nn.Module]] = set()  # theirs
         self._began_s = perf_counter()
-        self._spent_s, self._evaluation_s = 0.0, 0.0
+        self._spent_s, self._evaluation_s = 0.0, 0.0  # of this thread: preemption by other processes costs nothing
         self._evaluating = False  # whether the time goes to the account of evaluations
         self._every = False  # whether every step is watched
         self._watching = False  # whether this one is
@@ -144,20 +145,20 @@ class TrainingWatch:
         """Watch from here on."""
         if self._watching:
             return
-        begin = perf_counter()
+        begin = thread_time()
         self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
         self.catch_up()
         self._watching = True
-        self._charge(perf_counter() - begin)
+        self._charge(thread_time() - begin)
 
     def _rest(self) -> None:
         """Watch no more until a collector needs a step."""
-        begin = perf_counter()
+        begin = thread_time()
         self._of_watched.close()
         self._of_every.close()
         if self._every:
             self._put_in_classes()
-        self._charge(perf_counter() - begin)
+        self._charge(thread_time() - begin)
         self._every = self._watching = self._evaluating = False
         self._told = self.steps
         self._calls.clear()
@@ -208,7 +209,7 @@ class TrainingWatch:
         if self._telling or not (listening := self._listening(event)):
             return
         self._telling = True
-        begin = perf_counter()
+        begin = thread_time()
         try:
             with torch.no_grad():
                 for one in listening:
@@ -218,7 +219,7 @@ class TrainingWatch:
                         self._ask_no_more(one)
         finally:
             self._telling = False
-            self._charge(perf_counter() - begin + _HOOK_S)
+            self._charge(thread_time() - begin + _HOOK_S)
 
     def _note_clip(self, limit: float, norm: Tensor) -> None:
         for one in self._listening("clip_ended"):
@@ -340,6 +341,12 @@ class TrainingWatch:
 
         return fetch
 
+    def _weights(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+        """Return what `backward()` multiplies each loss with, without the loss scale."""
+        weights = tensors_in(args[1] if len(args) > 1 else kwargs.get("grad_tensors"))
+        scale = self.loss_scale()
+        return list(weights) if scale == 1 else [one / scale for one in weights]
+
     def _backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
@@ -353,8 +360,7 @@ class TrainingWatch:
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
-            given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
-            if (seeds := list(tensors_in(given))) and len(seeds) == len(losses):
+            if (seeds := watch._weights(args, kwargs)) and len(seeds) == len(losses):
                 watch._tell("backward_weighted", losses, seeds)
             watch._tell("backward_begins", losses)
             watch._in_backward = True

@@ -15,7 +15,8 @@ from hasten.diagnosis.wiring.probes import ProbeCollector
 class WiringCollectors:
     """The collectors of the tier, each of a part of the record, so that one that fails leaves the others alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, probes: bool = True) -> None:
+        self._probing = probes
         self._parameters = ParameterCollector()
         self._order = OrderCollector(self._parameters)
         self._modes = ModeCollector(self._parameters)
@@ -25,7 +26,8 @@ class WiringCollectors:
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
-        return self._parameters, self._order, self._modes, self._criteria, self._probes, self._loading
+        probes = (self._probes,) if self._probing else ()
+        return self._parameters, self._order, self._modes, self._criteria, *probes, self._loading
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
         """Return what was seen; None where there was no backward pass and no update.

@@ -166,10 +166,11 @@ class ParameterCollector(Collector):
         """Find the optimizers that did not step, and the modules of leaves that no model called has."""
         self._looked_around = True
         alive = self._alive = live()
-        for optimizer in alive.optimizers:
-            for one in held(optimizer):
-                self._held.setdefault(id(one), one)
         known = {id(one) for model in self.models for one in model.parameters()}
+        for optimizer in alive.optimizers:
+            tensors = {id(one): one for one in held(optimizer)}
+            if tensors.keys() & (known | self._reached):  # not of another training of this process
+                self._held = tensors | self._held
         lost = [one for key, one in self._seen.items() if key not in known]
         models = {id(one) for model in self.models for one in model.modules()}
         for owner in alive.owners(lost) if lost else ():

@@ -2,11 +2,10 @@
 
 import contextlib
 import copy
-import io
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,8 @@ from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
 from hasten.base.records.wiring import Probe
-from hasten.base.seeds import preserved, seed_all
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.measurement.tensors import tensors_in
@@ -28,8 +28,6 @@ SECONDS = 2.0
 """For all probes of a training together."""
 PASSES = 6
 """Forward passes of the probes of a model."""
-LARGEST = 20_000_000
-"""Numbers in a model, above which it is not copied."""
 MODELS = 4
 ROWS = 4
 """Samples in a batch below which they are not taken apart."""
@@ -77,8 +75,7 @@ class ProbeCollector(Collector):
         index = next((i for i, one in enumerate(self._parameters.models) if one is call.module), None)
         if index is None or index in self._probes or index in self._copied:
             return
-        plain = getattr(call.module, "_orig_mod", call.module)
-        plain = plain.module if isinstance(plain, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else plain
+        plain = unwrapped(call.module)
         if any(isinstance(one, UninitializedParameter) for one in plain.parameters()):
             return  # its first call makes them
         if sum(one.numel() for one in plain.parameters()) > LARGEST:
@@ -89,8 +86,8 @@ class ProbeCollector(Collector):
         except Exception as error:  # noqa: BLE001  (a class may not allow it, in any way)
             self._probes[index] = Probe(model=index, why=f"the model cannot be copied: {error}"[:200])
             return
-        _remove_hooks(copied)
-        args, kwargs = _mapped(_detached, (call.args, dict(call.kwargs)))
+        remove_hooks(copied)
+        args, kwargs = mapped(cloned, (call.args, dict(call.kwargs)))
         self._copied[index] = _Copied(copied, args, kwargs, self._rows, time.perf_counter(), call)
 
     def call_ended(self, call: Call, output: Any) -> None:
@@ -104,7 +101,7 @@ class ProbeCollector(Collector):
         if PASSES * (begin - made.begun) > self._left:
             self._probes[index] = Probe(model=index, why=f"a forward pass takes {begin - made.begun:.2f} s")
             return
-        with _aside():
+        with aside():
             self._probes[index] = _probed(index, made)
         self._left -= time.perf_counter() - begin
 
@@ -112,9 +109,8 @@ class ProbeCollector(Collector):
         """Load what was trained into the copies from before."""
         for index, made in self._copied.items():
             if index in self._probes and not self._probes[index].why and not self._probes[index].random:
-                plain = getattr(self._parameters.models[index], "_orig_mod", self._parameters.models[index])
-                plain = getattr(plain, "module", plain) if type(plain) is not type(made.model) else plain
-                with _aside(), contextlib.suppress(Exception):  # one that cannot be loaded or called tells nothing
+                plain = unwrapped(self._parameters.models[index])
+                with aside(), contextlib.suppress(Exception):  # one that cannot be loaded or called tells nothing
                     reloads = _reloaded(made, plain)
                     self._probes[index] = msgspec.structs.replace(self._probes[index], reloads=reloads)
         self._copied = {}
@@ -124,25 +120,14 @@ class ProbeCollector(Collector):
         return tuple(self._probes.values())
 
 
-@contextlib.contextmanager
-def _aside() -> Any:
-    """Leave the random generators as they are, print nothing, and compute in the precision of the weights."""
-    with preserved(), contextlib.redirect_stdout(io.StringIO()), torch.autocast("cpu", enabled=False):
-        if torch.cuda.is_available():
-            with torch.autocast("cuda", enabled=False):
-                yield
-        else:
-            yield
-
-
 def _probed(index: int, made: _Copied) -> Probe:
     """Return what can be measured; a forward pass that fails for a changed batch leaves None."""
     found = Probe(model=index)
     try:
         active = _ActiveDropout()
-        first = _called(copy.deepcopy(made.model), made.args, made.kwargs, seed=1)
+        first = outputs_of(copy.deepcopy(made.model), made.args, made.kwargs, seed=1)
         with active:
-            second = _called(copy.deepcopy(made.model), made.args, made.kwargs, seed=2)
+            second = outputs_of(copy.deepcopy(made.model), made.args, made.kwargs, seed=2)
     except Exception as error:  # noqa: BLE001  (a forward pass of any kind)
         return Probe(model=index, why=f"a copy could not be called in evaluation mode: {error}"[:200])
     random = not _equal(first, second)
@@ -155,27 +140,20 @@ def _probed(index: int, made: _Copied) -> Probe:
     return found
 
 
-def _called(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, seed: int) -> list[Tensor]:
-    """Return the floating-point outputs of a model in evaluation mode."""
-    seed_all(seed)
-    output = model.eval()(*_mapped(_detached, args), **_mapped(_detached, dict(kwargs)))
-    return [one.detach() for one in tensors_in(_plain(output)) if one.is_floating_point()]
-
-
 def _ignores_input(made: _Copied) -> bool | None:
     """Return whether the outputs are equal for other inputs, with random weights; None where that cannot be told.
 
     Random weights tell what is computed from what: a layer that begins at zero, or units that are off, do not matter.
     """
-    other = _mapped(_shuffled, (made.args, made.kwargs))
+    other = mapped(_shuffled, (made.args, made.kwargs))
     given = [one for one in tensors_in([made.args, made.kwargs]) if _can_be_shuffled(one)]
     now = [one for one in tensors_in(list(other)) if _can_be_shuffled(one)]
     if not given or all(torch.equal(one, two) for one, two in zip(given, now, strict=True)):
         return None
     model = _randomized(copy.deepcopy(made.model), seed=3)
     twin = copy.deepcopy(model)
-    one = _called(model, made.args, made.kwargs, seed=4)
-    two = _called(twin, *other, seed=4)
+    one = outputs_of(model, made.args, made.kwargs, seed=4)
+    two = outputs_of(twin, *other, seed=4)
     if not one or not all(bool(torch.isfinite(each).all()) for each in one) or not any(map(torch.any, one)):
         return None
     return _equal(one, two)
@@ -194,9 +172,9 @@ def _mixes_along(axis: int, made: _Copied) -> float | None:
     kept = max(2, rows // 8)
     model = _randomized(copy.deepcopy(made.model), seed=5)
     twin = copy.deepcopy(model)
-    whole = _called(model, made.args, made.kwargs, seed=6)
-    args, kwargs = _mapped(lambda one: _last(one, axis, rows, kept), (made.args, made.kwargs))
-    part = _called(twin, args, kwargs, seed=6)
+    whole = outputs_of(model, made.args, made.kwargs, seed=6)
+    args, kwargs = mapped(lambda one: _last(one, axis, rows, kept), (made.args, made.kwargs))
+    part = outputs_of(twin, args, kwargs, seed=6)
     if len(whole) != len(part):
         return None
     worst: float | None = None
@@ -242,13 +220,13 @@ def _uses_batch_statistics(module: nn.Module) -> bool:
 def _reloaded(made: _Copied, trained: nn.Module) -> float | None:
     """Return by how much a copy from before differs with the state dict of now, relative to the largest output."""
     model = copy.deepcopy(trained)
-    _remove_hooks(model)
+    remove_hooks(model)
     made.model.load_state_dict(model.state_dict())
-    one = _called(model, made.args, made.kwargs, seed=7)
-    again = _called(model, made.args, made.kwargs, seed=7)
+    one = outputs_of(model, made.args, made.kwargs, seed=7)
+    again = outputs_of(model, made.args, made.kwargs, seed=7)
     if not _equal(one, again):  # it goes on from call to call, as with a hidden state
         return None
-    two = _called(made.model, made.args, made.kwargs, seed=7)
+    two = outputs_of(made.model, made.args, made.kwargs, seed=7)
     worst = 0.0
     for now, loaded in zip(one, two, strict=True):
         size = float(now.abs().max()) if now.numel() else 0.0
@@ -288,40 +266,6 @@ def _equal(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return len(one) == len(other) and all(
         a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(one, other, strict=True)
     )
-
-
-def _detached(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone()
-
-
-def _mapped(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Return nested tuples, lists and dictionaries with their tensors changed; anything else as it is."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if type(value) in (list, tuple):
-        return type(value)(_mapped(change, one) for one in value)
-    if type(value) is dict:
-        return {key: _mapped(change, one) for key, one in value.items()}
-    return value
-
-
-def _plain(output: Any) -> Any:
-    """Return the fields of an object of the person's own, such as a data class."""
-    if isinstance(output, (Tensor, list, tuple, dict)) or not hasattr(output, "__dict__"):
-        return output
-    return vars(output)
-
-
-def _remove_hooks(model: nn.Module) -> None:
-    """Remove the person's own hooks from a copy, since they may keep what they see; torch's compute weights."""
-    for module in model.modules():
-        for hooks in (module._forward_hooks, module._forward_pre_hooks):
-            for key in [key for key, hook in hooks.items() if not _is_of_torch(hook)]:
-                del hooks[key]
-
-
-def _is_of_torch(hook: Any) -> bool:
-    return (getattr(hook, "__module__", None) or type(hook).__module__).startswith("torch.")
 
 
 class _ActiveDropout(TorchFunctionMode):

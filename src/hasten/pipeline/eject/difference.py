@@ -11,7 +11,7 @@ from typing import Any
 from torch import optim
 
 from hasten.base.errors import BadInput, Refused
-from hasten.pipeline.eject.script import Block, Parts
+from hasten.pipeline.eject.parts import Block, Parts
 
 _IN_PLACE = ("settings", "model", "forward", "context", "setup", "gradient", "update")
 """Slots whose lines have a place in a loop of somebody else."""

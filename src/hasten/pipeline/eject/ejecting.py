@@ -15,15 +15,18 @@ from hasten.base.files import write_atomically, write_text
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.seeds import preserved
+from hasten.data.augmentation.draws import Augment
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import is_function
 from hasten.pipeline.eject.copying import Copier
 from hasten.pipeline.eject.expression import call, expression
-from hasten.pipeline.eject.objective import objective_of
+from hasten.pipeline.eject.objective import called_only, objective_of
+from hasten.pipeline.eject.own_step import own_step_of
+from hasten.pipeline.eject.parts import Block, Parts, Reading
 from hasten.pipeline.eject.quality import metric_of
 from hasten.pipeline.eject.samples import samples_of, write_samples
-from hasten.pipeline.eject.script import Block, Parts, Reading, script
+from hasten.pipeline.eject.script import script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make
 from hasten.techniques.baseline import baseline_of
@@ -157,20 +160,29 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     per_epoch = recipe.subject.steps_per_epoch
     if per_epoch is None:
         raise Refused("how many steps an epoch has is not known before it ends. Give Data(steps_per_epoch=...)")
-    objective = objective_of(recipe, copier)
+    is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation
+    objective = objective_of(recipe, copier) if task.step is None or is_judged else called_only(recipe, copier)
     with preserved():
         model = recipe.subject.fresh_model()
         optimizer = build_optimizer(recipe.update, model)
     updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)
-    metric = metric_of(recipe, quality_of(task), objective, _classes(recipe), copier)
+    classes = _classes(recipe) if task.validate is None else 0
+    metric = metric_of(recipe, quality_of(task), objective, classes, copier)
+    own_step = None
+    if task.step is not None:
+        own_step = own_step_of(task.step, optimizer, copier, total=total, per_epoch=per_epoch)
+        blocks, left = _around_own_step(blocks, plan)
+        left_out = (*left_out, *left)
     full = ours.loader is whole
     reading = _reading(task.data, copier)
     if reading.train_pass:
         blocks, left = _beside_own_batches(blocks, plan)
         left_out = (*left_out, *left)
-    packages = tuple(filter(None, (metric.package, updating.package)))
-    evaluation = Source(evaluation="evaluation_mode(optimizer)", definitions=_MODES, imports=_MODES_IMPORTS)
-    extra = [Block("", "", evaluation)] if updating.modes else []
+    augment = [_change(one, copier) for one in ours.augment]
+    scipy = "scipy" if any(one.module.startswith("scipy") for one in copier.imports) else ""
+    packages = tuple(filter(None, (metric.package, updating.package, scipy)))
+    evaluation = Source(evaluation=f"evaluation_mode({updating.modal})", definitions=_MODES, imports=_MODES_IMPORTS)
+    extra = [Block("", "", evaluation)] if updating.modal else []
     parts = Parts(
         title=f"Train {task.name} in plain PyTorch.",
         notes=_notes(task, plan, left_out, samples.note, packages),
@@ -181,6 +193,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         micro_batch=recipe.backward.micro_batch,
         full_batch=full,
         reading=reading,
+        augment=augment,
         steps=total,
         evaluate_every=stop.evaluate_every or per_epoch,
         steps_per_epoch=per_epoch,
@@ -192,6 +205,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         objective=objective,
         metric=metric,
         updating=updating,
+        own_step=own_step,
         prepare=[expression(one, copier) for one in task.batch_transforms],
         blocks=[*blocks, *extra],
         copier=copier,
@@ -225,10 +239,30 @@ def _beside_own_batches(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block
     Samples by number are not to be had there, and reading ahead would draw the random numbers of the next epoch too
     early.
     """
-    gains = {one.technique: measured(one) for one in plan.choices}
     others = [one for one in blocks if one.source.order or one.source.fetch or one.source.batches]
-    left_out = [LeftOut(one.name, "your data make their own batches here", gains[one.name]) for one in others]
+    return _without(others, blocks, plan, "your data make their own batches here")
+
+
+def _around_own_step(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block], list[LeftOut]]:
+    """Return the blocks that leave the inside of the task's own step alone, and the others as left out."""
+    others = [one for one in blocks if any(getattr(one.source, slot) for slot in _INSIDE)]
+    return _without(others, blocks, plan, "it works inside of the step that the task makes itself (Task.step)")
+
+
+def _without(
+    others: Sequence[Block], blocks: Sequence[Block], plan: Plan, reason: str
+) -> tuple[list[Block], list[LeftOut]]:
+    gains = {one.technique: measured(one) for one in plan.choices}
+    left_out = [LeftOut(one.name, reason, gains.get(one.name, USED)) for one in others]
     return [one for one in blocks if one not in others], left_out
+
+
+def _change(change: Augment, copier: Copier) -> str:
+    """Return the expression of a random change of batches."""
+    try:
+        return expression(change, copier)
+    except Refused as error:
+        raise Refused(f"Task.augment is not written out: {error}") from error
 
 
 def _check_fields(part: Task | Data | Update | Stop) -> None:
@@ -246,20 +280,25 @@ def _check_fields(part: Task | Data | Update | Stop) -> None:
 _WRITTEN = frozenset(
     {f"Task.{name}" for name in (
         "name", "data", "model", "loss", "predict", "objective", "metric", "higher_is_better", "validate", "update",
-        "uses", "batch_size", "valid_batch_size", "batch_transforms", "stop", "seed", "notes", "command",
+        "uses", "batch_size", "valid_batch_size", "batch_transforms", "step", "augment", "stop",
+        "seed", "notes", "command",
     )}
     | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch")}
     | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}
     | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "evaluate_every")}
 )  # fmt: skip
 """Fields that the script has; a field that is added to a task is refused until it is written out."""
+_INSIDE = ("context", "forward", "gradient", "skip")
+"""Slots whose lines stand between forward pass and update."""
 _MODES_IMPORTS = ("from collections.abc import Generator", "from contextlib import contextmanager")
 _MODES = '''@contextmanager
-def evaluation_mode(optimizer: Any) -> Generator[None]:
-    """Put the weights to judge and to keep into the model for the body: this optimizer trains others."""
-    optimizer.eval()
+def evaluation_mode(*optimizers: Any) -> Generator[None]:
+    """Put the weights to judge and to keep into the model for the body: these optimizers train others."""
+    for one in optimizers:
+        one.eval()
     yield
-    optimizer.train()'''
+    for one in optimizers:
+        one.train()'''
 
 
 def _model(task: Task, copier: Copier) -> str:

@@ -93,7 +93,7 @@ def _named(value: Any, copier: Copier) -> str:
 
 def _local_function(function: types.FunctionType, copier: Copier) -> str:
     """Return the text of a lambda, or the name of an inner function, in which outer variables are their values."""
-    node, text, module = _node_of(function)
+    node, text, module = node_of(function)
     names, cells = function.__code__.co_freevars, function.__closure__ or ()
     outer = {name: cell.cell_contents for name, cell in zip(names, cells, strict=True)}
     changes: list[tuple[ast.AST, str]] = []
@@ -107,7 +107,7 @@ def _local_function(function: types.FunctionType, copier: Copier) -> str:
     return function.__name__
 
 
-def _node_of(function: types.FunctionType) -> tuple[Any, str, str]:
+def node_of(function: types.FunctionType) -> tuple[Any, str, str]:
     """Return a function's node, with places in its own text, that text, and its module."""
     known, first = module_of(function.__module__), function.__code__.co_firstlineno
     found: list[tuple[Any, str]] = []

@@ -92,6 +92,11 @@ def objective_of(recipe: Recipe, copier: Copier) -> Objective:
     raise Refused(f"the loss {type(loss).__name__} is written for hasten. Give a function (output, target) -> mean")
 
 
+def called_only(recipe: Recipe, copier: Copier) -> Objective:
+    """Return how batches are taken, of a task whose loss nothing but its own step computes."""
+    return Objective(_calling(recipe.task, recipe.subject.batch(), copier), (), "")
+
+
 def _calling(task: Task, batch: Any, copier: Copier) -> Calling:
     whole = task.loss == "model"
     if isinstance(batch, tuple | list) and all(isinstance(one, Tensor) for one in batch):

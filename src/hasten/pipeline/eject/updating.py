@@ -1,10 +1,13 @@
 """The optimizer and the learning-rate schedule of a task as lines of a script."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn, optim
 
 from hasten.base.errors import Refused
+from hasten.pipeline.eject import plain
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, call_arguments, expression
 from hasten.training.optimizers import TORCH, needs_closure
@@ -46,7 +49,7 @@ class Updating:
         scheduler: statement that binds `scheduler`; empty where the rate is constant.
         moved: statements after each step.
         evaluated: statement after each evaluation.
-        modes: whether the optimizer has other weights for evaluation.
+        modal: expressions of the optimizers that have other weights for evaluation.
         package: another package that it needs.
     """
 
@@ -56,7 +59,7 @@ class Updating:
     scheduler: str = ""
     moved: str = ""
     evaluated: str = ""
-    modes: bool = False
+    modal: str = ""
     package: str = ""
 
 
@@ -76,8 +79,6 @@ def updating_of(
     Raises:
         Refused: if one of them cannot be written down.
     """
-    if isinstance(made, SeveralOptimizers):
-        raise Refused(f"a script has one optimizer; Update.optimizer makes {len(made.members)}")
     if needs_closure(made):
         raise Refused(f"the optimizer {type(made).__name__} evaluates the loss several times in a step")
     frozen = any(not one.requires_grad for one in model.parameters())
@@ -98,15 +99,32 @@ def updating_of(
         rate = ["lr=LR"] if lr is not None else []
         lines = f"optimizer = {call(kind, ', '.join([parameters, *rate, *_keywords(update.options, copier)]), copier)}"
     else:
-        lines = f"optimizer = {call(kind, 'model', copier)}"
+        lines = f"optimizer = {_together(call(kind, 'model', copier), kind, made, model, copier)}"
         if lr is not None:
             lines += '\nfor group in optimizer.param_groups:\n    group["lr"] = LR'
     definitions, scheduler, moved, evaluated = _schedule(update.schedule, made, total, copier)
     if update.schedule.per == "epoch":
         moved = f"if step % {per_epoch} == 0:\n    {moved}"
     return Updating(
-        lines, lr, definitions, scheduler, moved, evaluated, modes=hasattr(made, "eval"), package=package
+        lines, lr, definitions, scheduler, moved, evaluated, modal=_modal(made), package=package
     )  # fmt: skip
+
+
+def _together(made_by: str, kind: Any, made: optim.Optimizer, model: nn.Module, copier: Copier) -> str:
+    """Return the expression of what a person's function makes, several optimizers as one."""
+    if not isinstance(made, SeveralOptimizers):
+        return made_by
+    copier.copy(plain.Optimizers)
+    if isinstance(kind(model), Mapping):
+        return f"Optimizers(dict({made_by}))"
+    return f"Optimizers({{str(place): one for place, one in enumerate({made_by})}})"
+
+
+def _modal(made: optim.Optimizer) -> str:
+    """Return the expressions of the optimizers that have other weights for evaluation."""
+    if not isinstance(made, SeveralOptimizers):
+        return "optimizer" if hasattr(made, "eval") else ""
+    return ", ".join(f"optimizer.members[{name!r}]" for name, one in made.members.items() if hasattr(one, "eval"))
 
 
 def _keywords(options: object, copier: Copier) -> list[str]:

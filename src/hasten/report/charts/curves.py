@@ -30,6 +30,11 @@ class Axes:
     y_words: Callable[[float], str] = tick_words
     level: float | None = None  # drawn as a line across, for example a target
     level_words: str = ""
+    band: tuple[float, float] | None = None  # shaded: what is usual
+    ends: tuple[float, float] | None = None  # of the vertical axis; None for those of the values
+    x_end: float = 0.0  # the horizontal axis goes on at least so far
+    mark: float | None = None  # a place on the horizontal axis, drawn as a line up
+    mark_words: str = ""
 
 
 def curve_chart(curves: Sequence[Curve], axes: Axes, *, width: float, height: float) -> str:
@@ -45,16 +50,18 @@ def curve_chart(curves: Sequence[Curve], axes: Axes, *, width: float, height: fl
     """
     x_values = [x for curve in curves for x, _ in curve.points]
     y_values = [y for curve in curves for _, y in curve.points]
-    if axes.level is not None:
-        y_values.append(axes.level)
-    log = spans_decades(y_values)
-    low, high = (log_padded if log else padded)(y_values)
-    x_scale = Scale(0.0, max(x_values) * 1.02 or 1.0, _LEFT, width - _RIGHT)
+    y_values += [value for value in (axes.level, *(axes.band or ())) if value is not None]
+    log = axes.ends is None and spans_decades(y_values)
+    low, high = axes.ends or (log_padded if log else padded)(y_values)
+    x_scale = Scale(0.0, max(*x_values, axes.x_end, axes.mark or 0.0) * 1.02 or 1.0, _LEFT, width - _RIGHT)
     y_scale = Scale(low, high, height - _BOTTOM, _TOP, log=log)
     return drawing(
+        *_band(x_scale, y_scale, axes),
         *_grid(x_scale, y_scale, axes),
         *_level(x_scale, y_scale, axes),
+        *_mark(x_scale, y_scale, axes),
         *(_curve(curve, x_scale, y_scale) for curve in curves),
+        *_level_words(x_scale, y_scale, axes),
         text(axes.y_name, x=0.0, y=13.0, class_="axis-name strong"),
         text(axes.x_name, x=width - _RIGHT, y=height - 6, class_="axis-name", anchor="end"),
         width=width,
@@ -86,8 +93,37 @@ def _level(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
     if axes.level is None:
         return []
     y = y_scale.place(axes.level)
-    words = text(axes.level_words, x=x_scale.end, y=y - 5, class_="level-name", anchor="end")
-    return [line(x_scale.start, y, x_scale.end, y, "level"), words]
+    return [line(x_scale.start, y, x_scale.end, y, "level")]
+
+
+def _level_words(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    if axes.level is None or not axes.level_words:
+        return []
+    y = y_scale.place(axes.level) - 5
+    return [text(axes.level_words, x=x_scale.end, y=y, class_="level-name", anchor="end")]
+
+
+def _band(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    if axes.band is None:
+        return []
+    low, high = (y_scale.place(end) for end in axes.band)
+    wide = x_scale.end - x_scale.start
+    return [element("rect", x=x_scale.start, y=high, width=wide, height=low - high, class_="band")]
+
+
+def _mark(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    if axes.mark is None:
+        return []
+    x = x_scale.place(axes.mark)
+    left = x > (x_scale.start + x_scale.end) / 2
+    words = text(
+        axes.mark_words,
+        x=x + (-5 if left else 5),
+        y=y_scale.end + 11,
+        class_="mark-name",
+        anchor="end" if left else "start",
+    )
+    return [line(x, y_scale.start, x, y_scale.end, "mark"), words]
 
 
 def _curve(curve: Curve, x_scale: Scale, y_scale: Scale) -> str:

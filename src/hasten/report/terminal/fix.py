@@ -5,7 +5,8 @@ from rich.text import Text
 
 from hasten.base.records.fix import Fix, Outcome, Tried
 from hasten.report.terminal.layout import grid, indented, quiet
-from hasten.report.wording import joined, loss_value
+from hasten.report.tried import tried_words
+from hasten.report.wording import joined
 
 _STYLES = {Outcome.CURES: "green", Outcome.HELPS: "yellow", Outcome.NO_HELP: "dim", Outcome.NOT_TRIED: "dim"}
 
@@ -18,25 +19,10 @@ def tried_view(tried: Tried) -> RenderableType:
                 (
                     Text(tried.symptom, style="dim"),
                     Text(f"{tried.outcome.value:<9}", style=_STYLES[tried.outcome]),
-                    Text(_words(tried)),
+                    Text(tried_words(tried)),
                 )
             ]
         )
-    )
-
-
-def _words(tried: Tried) -> str:
-    if tried.outcome is Outcome.NOT_TRIED:
-        return f"{tried.what}: {tried.reason}"
-    plain, treated = loss_value(tried.plain[-1]), loss_value(tried.treated[-1])
-    if tried.outcome is Outcome.NO_HELP:
-        return f"{tried.what}: loss {treated} with it, {plain} without"
-    ratio = (
-        f", {tried.ratio.value:.2g} [{tried.ratio.low:.2g}, {tried.ratio.high:.2g}] of the loss" if tried.ratio else ""
-    )
-    rest = "; the finding is still there" if tried.outcome is Outcome.HELPS else ""
-    return (
-        f"{tried.what}: better in {len(tried.treated)} of {len(tried.treated)} pairs (p = {tried.p:.2g}){ratio}{rest}"
     )
 
 

@@ -5,14 +5,14 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
-from hasten.base.records.finding import Diagnosis
+from hasten.base.records.finding import Diagnosis, Found
 from hasten.base.records.fix import Fix, Tried
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
@@ -23,7 +23,7 @@ from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.batch import batch_view
 from hasten.report.terminal.fix import fix_view, tried_view
-from hasten.report.terminal.health import health_view
+from hasten.report.terminal.health import found_view, health_view
 from hasten.report.terminal.layout import indented, quiet, section
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
@@ -62,6 +62,7 @@ class Screen:
         self._all_trials = all_trials
         self._live: Live | None = None
         self._line: TrainingLine | None = None
+        self._findings: list[RenderableType] = []  # of the training under way, drawn below its line
         self._drawn_at = -float("inf")
         self._redraw_every_s = REDRAW_EVERY_S
         self._open_section = ""
@@ -71,6 +72,7 @@ class Screen:
             TaskCheck: lambda record: self.print(task_check_view(record)),
             Profile: lambda record: self.print(profile_view(record, width=self.console.width)),
             Diagnosis: lambda record: self.print(health_view(record)),
+            Found: self._found,
             Tried: self._tried,
             Fix: lambda record: self.print(fix_view(record)),
             Trial: self._trial,
@@ -96,7 +98,7 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._clear()
+        self._keep_findings()
 
     def show(self, record: object) -> None:
         """Show a record.
@@ -142,6 +144,14 @@ class Screen:
         self._section("remedies", "Remedies", "5 pairs of trainings from the same seeds")
         self.print(tried_view(tried))
 
+    def _found(self, found: Found) -> None:
+        view = indented(found_view(found))
+        if self._line is None or not self.console.is_terminal:
+            self.print(view)
+            return
+        self._findings.append(view)
+        self._draw_training()
+
     def _started(self, started: Started) -> None:
         self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")
         self._line = TrainingLine(started, self.console, self._clock)
@@ -157,14 +167,14 @@ class Screen:
             return
         self._drawn_at = now
         if terminal:
-            self._draw(indented(self._line.view()))
+            self._draw_training()
             self._redraw_every_s = max(REDRAW_EVERY_S, (self._clock() - now) / REDRAW_SHARE)
         else:
             self.print(indented(Text(self._line.plain())))
 
     def _finished(self, finished: Finished) -> None:
         self._line = None
-        self._clear()
+        self._keep_findings()
         if finished.detail:
             self.print(indented(Text(finished.detail, style="yellow")))
 
@@ -174,6 +184,17 @@ class Screen:
     def _result(self, result: RunResult) -> None:
         self._section("training", "Training", result.task)
         self.print(result_view(result))
+
+    def _draw_training(self) -> None:
+        if self._line is not None:
+            self._draw(Group(indented(self._line.view()), *self._findings))
+
+    def _keep_findings(self) -> None:
+        """Print the findings in the place of the moving line with those below it."""
+        self._clear()
+        for view in self._findings:
+            self.console.print(view)
+        self._findings = []
 
     def _draw(self, view: RenderableType) -> None:
         """Replace the moving last line."""

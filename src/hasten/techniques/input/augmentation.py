@@ -31,6 +31,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
+from hasten.base.errors import Refused
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.seeds import preserved
@@ -42,6 +43,7 @@ from hasten.data.augmentation.rows import AddNoise
 from hasten.data.augmentation.trivial import TrivialAugment
 from hasten.data.batch import Batch, first_input, target_of
 from hasten.data.loading.loaders import whole
+from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
 Kind = Literal["shift_flip", "shift", "erase", "trivial", "mixup", "noise"]
@@ -129,3 +131,9 @@ class Augmentation:
         batch = recipe.subject.raw_batch(_LOOK)
         made = changes(self.kind, first_input(batch), _classes(recipe, batch) if self.kind == "mixup" else None)
         return recipe.with_input(augment=(*recipe.input.augment, *made))
+
+    def source(self, recipe: Recipe) -> Source:
+        """Return the place of its comment: the changes themselves are read from the recipe."""
+        if recipe.subject.stream is not None or recipe.subject.given is not None:
+            raise Refused("your data make their own batches here, without the numbers of their samples")
+        return Source(at="augmentation")
