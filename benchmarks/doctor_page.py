@@ -37,7 +37,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 train = DataLoader(TensorDataset(inputs[:1500], classes[:1500]), batch_size=32, shuffle=True)
 valid = DataLoader(TensorDataset(inputs[1500:], classes[1500:]), batch_size=100)
 criterion = nn.CrossEntropyLoss()
-for epoch in range(6):
+for epoch in range(4):
     model.train()
     for x, y in train:
         optimizer.zero_grad()
