@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from hasten.tuning.rounding import Errors, _ratios
+from hasten.tuning.rounding import Errors, error_ratios
 
 
 def passes(**errors: Errors) -> bool:
-    return all(measured <= bound for measured, bound in _ratios(errors).values())
+    return all(measured <= bound for measured, bound in error_ratios(errors).values())
 
 
 def tensor(elements: int, *, size: float, baseline: float, candidate: float) -> Errors:
@@ -38,7 +38,7 @@ def test_where_the_exact_value_is_zero_the_floor_is_a_share_of_all_of_its_kind()
         zero = tensor(1000, size=0.0, baseline=0.0, candidate=share * 2 * 1e-8)  # the root mean square of both is 1
         other_kind = tensor(1000, size=1e6, baseline=1.0, candidate=1.0)
         found = {"gradient of a": large, "gradient of b": zero, "update of a": other_kind}
-        assert all(measured <= bound for measured, bound in _ratios(found).values()) is allowed
+        assert all(measured <= bound for measured, bound in error_ratios(found).values()) is allowed
 
 
 @pytest.mark.parametrize(("candidate", "passed"), [(0.0, True), (1e-300, False), (math.nan, False), (math.inf, False)])

@@ -27,8 +27,9 @@ from hasten.data.batch import Batch, changed_in_turn
 from hasten.loops.batches import Batches, changes_input
 from hasten.loops.given import Given, check_optimizer, recipe_of
 from hasten.loops.optimizer import follow, rebind, remove_new_hooks, replaced, scale_rates, set_options
-from hasten.loops.planning import Planned, PlanOf, planned, techniques_of
+from hasten.loops.planning import Planned, PlanOf, planned, techniques_of, without
 from hasten.loops.todo import replaces_optimizer
+from hasten.loops.verifying import STEPS, judged
 from hasten.loops.watching import StepWatch
 from hasten.machine import facts
 from hasten.training.calls import Function, around_function, around_module
@@ -50,6 +51,7 @@ def apply(
     scheduler: LRScheduler | None = None,
     wrap: Callable[[nn.Module], nn.Module] | None = None,
     strict: bool = False,
+    verify: bool | int = False,
     device: str | None = None,
     steps: int | None = None,
     example: Batch | None = None,
@@ -66,6 +68,8 @@ def apply(
         scheduler: a torch scheduler over the optimizer.
         wrap: (model) -> `DistributedDataParallel` or FSDP2 around it; done before compilation.
         strict: raise where a technique refuses or needs lines in the loop; otherwise it is a warning.
+        verify: make the first steps (5, or as many as given) on copies of the objects, with and without the plan, and
+            refuse a technique whose losses, gradients and updates break its guarantee; see `hasten.loops.verifying`.
         device: to train on; None for where the model is.
         steps: updates that the loop will make, for techniques that need to know it.
         example: a batch as the loop has it, for techniques that try the model; needed where the loader is not torch's
@@ -93,7 +97,10 @@ def apply(
         device=device or str(first.device if first is not None else "cpu"),
         name=name,
     )
-    return applied(plan, given, strict=strict, wrap=wrap, move=device is not None)
+    count = STEPS if verify is True else int(verify)
+    if count < 0:
+        raise BadInput(f"verify= must be a number of steps, or True for {STEPS}; found {verify!r}.")
+    return applied(plan, given, strict=strict, wrap=wrap, move=device is not None, verify=count)
 
 
 def applied(
@@ -103,6 +110,7 @@ def applied(
     strict: bool,
     wrap: Callable[[nn.Module], nn.Module] | None = None,
     move: bool = False,
+    verify: int = 0,
 ) -> "Applied":
     """Return the objects of a loop with a plan applied; see `apply`.
 
@@ -112,11 +120,15 @@ def applied(
         strict: see `apply`.
         wrap: see `apply`.
         move: whether batches are moved to the device.
+        verify: steps to verify the techniques in; 0 for none.
     """
     chosen = techniques_of(plan)
     check_optimizer(given.model, given.optimizer)
     plain = recipe_of(given)
     done = planned(chosen, given, plain, facts())
+    if verify and done.used:
+        wrong, said = judged(done.used, given, verify, lambda some, mine: applied(some, mine, strict=False))
+        done = without(done, wrong, said, given, plain, facts())
     missing = [f"{line.technique} {line.outcome}: {line.detail}" for line in (*done.refused, *done.todo)]
     if missing and strict:
         raise Refused(f"the plan cannot be applied completely to {given.name!r}: " + "; ".join(missing) + ".")
@@ -214,7 +226,8 @@ class Applied:
                 lines[name] = Line(technique=name, outcome=Outcome.WITHOUT_EFFECT, detail=why)
             elif name not in lines:
                 unseen = has_check(one) and seen is None
-                lines[name] = Line(technique=name, outcome=Outcome.UNSEEN if unseen else Outcome.APPLIED)
+                outcome = Outcome.UNSEEN if unseen else Outcome.APPLIED
+                lines[name] = Line(technique=name, outcome=outcome, detail=self._done.verified.get(name, ""))
         return Report(lines=tuple(lines[name] for name in self._order))
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A plan applied to the recipe of a loop, technique by technique, with what cannot be done said for each."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,12 +22,16 @@ PlanOf: TypeAlias = Plan | Path | str | Iterable[Technique | type[Technique] | s
 
 @dataclass(frozen=True)
 class Planned:
-    """The recipe of a loop with a plan; what is used of it, what was refused, and the lines that the owner adds."""
+    """The recipe of a loop with a plan; what is used of it, what was refused, and the lines that the owner adds.
+
+    `verified` says for techniques what a verification found.
+    """
 
     recipe: Recipe
     used: tuple[Technique, ...]
     refused: tuple[Line, ...]
     todo: tuple[Line, ...]
+    verified: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def techniques_of(plan: PlanOf) -> list[Technique]:
@@ -67,3 +71,14 @@ def planned(chosen: Iterable[Technique], given: Given, plain: Recipe, machine: M
         used.append(one)
         recipe = changed
     return Planned(recipe, tuple(used), tuple(refused), tuple(todo))
+
+
+def without(
+    done: Planned, wrong: Mapping[str, str], verified: Mapping[str, str], given: Given, plain: Recipe, machine: Machine
+) -> Planned:
+    """Return a plan without the techniques that are wrong (name -> why), which are refused for that."""
+    kept = done
+    if wrong:
+        kept = planned([one for one in done.used if one.card.name not in wrong], given, plain, machine)
+    lines = tuple(Line(technique=name, outcome=Outcome.REFUSED, detail=why) for name, why in wrong.items())
+    return replace(kept, refused=(*done.refused, *kept.refused, *lines) if wrong else done.refused, verified=verified)

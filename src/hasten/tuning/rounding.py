@@ -76,7 +76,7 @@ def rounding_gate(candidate: Recipe, recipe: Recipe, states: list[State]) -> Gat
     worst = (-math.inf, 0.0, 0.0, "")
     for state in states:
         when = f"after {state.position.step} steps" if state.position.step else "at the start"
-        for name, (measured, bound) in _ratios(_errors(runs, state)).items():
+        for name, (measured, bound) in error_ratios(_errors(runs, state)).items():
             worst = max(worst, (measured / bound, measured, bound, f"the {name} {when}"))
     share, measured, bound, where = worst
     detail = f"worst is {where}: {measured:.3g} times the baseline's own error against float64, allowed {bound:g}"
@@ -134,7 +134,7 @@ def _squares(value: Tensor, exact: Tensor) -> float:
     return float((value - exact).square().sum())
 
 
-def _ratios(errors: dict[str, Errors]) -> dict[str, tuple[float, float]]:
+def error_ratios(errors: dict[str, Errors]) -> dict[str, tuple[float, float]]:
     """Return name -> (candidate's error over the baseline's, the ratio that is allowed)."""
     kinds = {name: name.split(" of ")[0] for name in errors}
     typical = {
