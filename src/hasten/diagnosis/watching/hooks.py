@@ -381,7 +381,7 @@ class TrainingWatch:
         losses = (given,) if type(given) is Tensor else tuple(tensors_in(given))
         weight = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
         if weight is not None:
-            losses = _weighted(losses, tuple(tensors_in(weight)))
+            losses = _weighted(losses, self._weights(args, kwargs))
         if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
             for keep in self._loss_keepers:
                 try:
