@@ -43,6 +43,8 @@ from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check as check_task
 from hasten.training.check.understanding import understood
+from hasten.training.data_parallel import in_processes
+from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
@@ -131,6 +133,10 @@ def train(
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
 
+    Processes that were started together (`torchrun`, `hasten train --processes`) train one model: each computes its
+    share of every batch, and losses, metrics and weights are those of one process, but for rounding. The first one
+    shows and writes what there is.
+
     A plan is checked by the numerical gates of its techniques once before it trains, in seconds; where that would take
     longer, it is not, and the record `PlanCheck` that is shown says so.
 
@@ -149,6 +155,7 @@ def train(
         BadInput: if the task, the plan or the checkpoint cannot be used.
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
+    show = show if rank_here() == 0 else silent
     _check(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
@@ -156,19 +163,24 @@ def train(
     machine = facts()
     plain = _baseline(task, machine, show)
     recipe = apply_plan(chosen, plain, machine)
-    checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
-    folder = resume
-    if folder is None and runs is not None:
-        folder = make_run_folder(runs, task.name, datetime.now())
-        write_plan(chosen, folder / PLAN)
-        save(machine, folder / MACHINE)
-        keep_script(plain, chosen, folder, show)
-    if checked is not None:
-        show(checked)
-        if folder is not None:
-            save(checked, folder / PLAN_CHECK)
-    watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
-    return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
+    with together(recipe.parallel.device) as processes:
+        if processes is not None:
+            recipe = in_processes(recipe, processes)
+            if processes.rank:
+                return run_training(recipe, chosen, show=show, folder=resume, resume=resume is not None)
+        checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
+        folder = resume
+        if folder is None and runs is not None:
+            folder = make_run_folder(runs, task.name, datetime.now())
+            write_plan(chosen, folder / PLAN)
+            save(machine, folder / MACHINE)
+            keep_script(plain, chosen, folder, show)
+        if checked is not None:
+            show(checked)
+            if folder is not None:
+                save(checked, folder / PLAN_CHECK)
+        watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
+        return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:
@@ -262,7 +274,7 @@ def diagnose(
     Args:
         task: to look at.
         plan: with which techniques; None for the training as it is today.
-        steps: at most so many; None for up to 200, as fit into 20 s, at least 24.
+        steps: at most so many; None for up to 200, as fit into 15 s, at least 24.
         only: the tiers of rules that judge: wiring, data, dynamics, transformers.
         fix: try the remedies of what is found in paired short trainings.
         html: file to write a page with the findings and charts to.

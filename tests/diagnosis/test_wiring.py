@@ -132,6 +132,57 @@ def head_only(model: nn.Module, head: nn.Module) -> Diagnosis:
     return diagnosed(lambda: epochs(model, optim.Adam(head.parameters(), 1e-2)))
 
 
+def stopped(rule: str, length: int = 100) -> list[str]:
+    """Return what is said of a training whose schedule is far longer, with or without a rule that may end it."""
+
+    def train() -> None:
+        model = net()
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, length)
+        waited = 0
+        if rule == "while":
+            while not waited > 3:
+                for inputs, targets in loader():
+                    optimizer.zero_grad()
+                    F.cross_entropy(model(inputs), targets).backward()
+                    optimizer.step()
+                schedule.step()
+                waited += 1
+            return
+        for _ in range(4):
+            for inputs, targets in loader():
+                if len(inputs) < 2:
+                    break
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), targets).backward()
+                optimizer.step()
+            schedule.step()
+
+    def with_patience() -> None:
+        model = net()
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, length)
+        for epoch in range(length):
+            one_epoch(model, optimizer, schedule)
+            if epoch == 3:
+                break
+
+    return [one.symptom for one in diagnosed(with_patience if rule == "break" else train).findings]
+
+
+def one_epoch(model: nn.Module, optimizer: optim.Optimizer, schedule: Any) -> None:
+    for inputs, targets in loader():
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    schedule.step()
+
+
+@pytest.mark.parametrize(("rule", "found"), [("none", ["schedule_wrong"]), ("break", []), ("while", [])])
+def test_a_schedule_is_not_too_long_for_a_training_that_its_own_rule_ended(rule: str, found: list[str]) -> None:
+    assert stopped(rule) == found
+
+
 def test_an_optimizer_of_the_head_alone_is_a_note() -> None:
     model = net()
     (found,) = head_only(model, model[3]).findings

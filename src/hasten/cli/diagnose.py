@@ -10,7 +10,7 @@ from hasten.base.errors import unknown_name
 from hasten.base.records.finding import Severity
 from hasten.base.records.fix import Outcome
 from hasten.base.records.record import to_json
-from hasten.cli.options import AsJson, DataPath, Html, PlanPath, TaskName, TensorBoard, chosen_task
+from hasten.cli.options import AsJson, DataPath, Html, PlanPath, TensorBoard, chosen_task
 from hasten.cli.script import Arguments, Script
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -32,7 +32,7 @@ SICK = 1
 Steps: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        "--steps", metavar="N", min=1, help="Training steps to look at; by default up to 200, as fit into 20 s."
+        "--steps", metavar="N", min=1, help="Training steps to look at; by default up to 200, as fit into 15 s."
     ),
 ]
 Fixes: TypeAlias = Annotated[
@@ -45,7 +45,10 @@ Tiers: TypeAlias = Annotated[
 
 @takes_data_options("--column")
 def diagnose(
-    task: TaskName,
+    task: Annotated[
+        str,
+        typer.Argument(metavar="TASK", help="A task (digits, FILE.py[:FUNCTION]), a training script, or a run folder."),
+    ],
     data: DataPath = None,
     *,
     options: DataOptions,
@@ -57,7 +60,7 @@ def diagnose(
     tensorboard: TensorBoard = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train for a while and say what is wrong with the wiring, the data and the gradients, and what to do."""
+    """Train for a while, or read what a run recorded, and say what is wrong with the training, and what to do."""
     from hasten import api
     from hasten.report.terminal import Screen
 

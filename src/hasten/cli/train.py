@@ -1,5 +1,6 @@
 """`hasten train`: one training, with or without a plan."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +35,16 @@ def train(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Show what is wrong with the training while it runs, and record it.")
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, metavar="N", help="Train in N processes of this machine, as one would."),
+    ] = None,
 ) -> None:
     """Train a task, with or without a plan, or resume a run."""
+    from hasten.cli.processes import run_together, started_together
+
+    if processes is not None and processes > 1 and not started_together():
+        raise typer.Exit(run_together(sys.argv[1:], processes))
     from hasten import api
     from hasten.report.terminal import Screen
 
@@ -44,8 +53,9 @@ def train(
         trained = api.train(
             chosen, plan, accept=names_in(accept), runs=runs, resume=resume, diagnose=diagnose, show=screen.show
         )
+        if trained.result.folder is None:  # not the first of several processes, which tells
+            return
         screen.show(trained.result)
-        assert trained.result.folder is not None, "a training with a runs folder is kept"
         folder = Path(trained.result.folder)
         leave_if_interrupted(trained.interrupted_by, folder, ctx, screen)
         screen.say(f"run folder: {folder}")

@@ -45,7 +45,7 @@ from hasten.training.stopping import limit_reached
 
 WHOLE = frozenset({StopReason.STEPS, StopReason.EPOCHS})
 """Ends of a training that made all the steps it was planned for; the others come when a rule or a person stops it."""
-STEPS, SECONDS, LEAST = 200, 20.0, 24
+STEPS, SECONDS, LEAST = 200, 15.0, 24
 """What a look at a task takes where nothing else is asked for: as many steps as fit into the seconds, within bounds."""
 
 
@@ -93,7 +93,7 @@ def health_of_recipe(
 
     Args:
         recipe: to train.
-        steps: at most so many, fewer where its training ends before; None for up to 200, as fit into 20 s, at least 24.
+        steps: at most so many, fewer where its training ends before; None for up to 200, as fit into 15 s, at least 24.
         command: that checks it again.
         histograms: keep those of parameters and gradients.
         show: told what it takes before it starts, and of steps that were left out.

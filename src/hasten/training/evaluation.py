@@ -82,7 +82,7 @@ def _judged(run: Session) -> tuple[float | None, float, dict[str, float | None],
     valid_loss, parts = (None, {}) if run.validation is None else _validation_loss(run)
     if isinstance(run.quality, Quality):
         assert valid_loss is not None, "a task without its own evaluation has validation data"
-        return valid_loss, run.quality.value(valid_loss), parts, {}
+        return valid_loss, run.quality.value(valid_loss, shared=run.shares_validation), parts, {}
     values = own_values(run)
     valid_loss = values.get("loss") if valid_loss is None else valid_loss
     return valid_loss, values[run.quality.name], parts, {name: finite(value) for name, value in values.items()}
@@ -128,8 +128,10 @@ def _parts(done: list[Loss]) -> dict[str, tuple[float | None, ...]]:
 
 def _validation_loss(run: Session) -> tuple[float, dict[str, float | None]]:
     """Return the mean loss over all validation batches and its named terms; add the batches to the run's metric."""
-    total, count, parts = 0.0, 0.0, dict[str, float]()
+    total, count, parts, processes = 0.0, 0.0, dict[str, float](), run.recipe.parallel.processes
     run.model.eval()
+    if processes is not None:
+        processes.same_buffers(run.model)
     with torch.no_grad(), final_weights(run):
         for batch in run.validation_batches():
             output = run.predict(batch)
@@ -140,6 +142,10 @@ def _validation_loss(run: Session) -> tuple[float, dict[str, float | None]]:
             if isinstance(run.quality, Quality) and run.quality.compares:
                 run.quality.add(output, target_of(batch))
     run.model.train()
+    if processes is not None and run.shares_validation:
+        device = run.recipe.parallel.device
+        total, count, *terms = processes.totals([total, count, *parts.values()], device)
+        parts = dict(zip(parts, terms, strict=True))
     if not count:
         return math.nan, {}
     return total / count, {name: finite(term / count) for name, term in parts.items()}

@@ -9,6 +9,7 @@ from contextlib import closing
 from time import perf_counter
 
 from hasten.base.records.run import Event, Finished, Observed, StopReason
+from hasten.training.data_parallel import agree
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
 from hasten.training.marks import EVALUATION, INPUT, OTHER, TRANSFER, Mark, unmarked
@@ -47,6 +48,8 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                 else:
                     done.append(run.step(run, batch, mark))
                 run.advance(ids.numel(), perf_counter() - started)
+                if run.recipe.parallel.processes is not None:
+                    agree(run, run.recipe.parallel.processes)
                 for one in looking:
                     if (record := one.report(position.step)) is not None:
                         yield Observed(step=position.step, record=record)

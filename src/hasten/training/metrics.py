@@ -152,26 +152,36 @@ class Quality(Direction):
             dim = class_dimension(output, target, self._class_dim)
             classes = output.shape[dim]
             output, target = self._labeled(output.movedim(dim, -1), target)
+            self._build(classes)
             if not len(target):
                 return
             if self.name == "perplexity":  # takes (batch, positions, classes)
                 output, target = output.unsqueeze(0), target.unsqueeze(0)
-        else:
-            classes = 0
+        metric = self._build(0)
+        if isinstance(output, Tensor) and metric.device != output.device:
+            metric = self._metric = metric.to(output.device)
+        metric.update(output, target)
+
+    def _build(self, classes: int) -> "Metric":
+        """Return the metric object, made at the first call."""
         if self._metric is None:
             from hasten.training.metric_objects import BY_NAME
 
             self._metric = BY_NAME[self.name](classes)
-        if isinstance(output, Tensor) and self._metric.device != output.device:
-            self._metric = self._metric.to(output.device)
-        self._metric.update(output, target)
+        return self._metric
 
-    def value(self, valid_loss: float) -> float:
-        """Return the metric over what was added, and start anew; NaN where nothing counted."""
+    def value(self, valid_loss: float, *, shared: bool = False) -> float:
+        """Return the metric over what was added, and start anew; NaN where nothing counted.
+
+        Args:
+            valid_loss: returned where that is the metric.
+            shared: whether other processes have added the rest.
+        """
         if not self.compares:
             return valid_loss
-        if self._metric is None or not self._metric.update_called:
+        if self._metric is None or not (self._metric.update_called or shared):
             return math.nan
+        self._metric.sync_on_compute = shared
         value = float(self._metric.compute())
         self._metric.reset()
         return value

@@ -24,6 +24,7 @@ from hasten.training.lazy import initialize_lazy
 from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
 from hasten.training.own_step import OwnUpdate
+from hasten.training.processes import Processes
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps
@@ -109,9 +110,10 @@ class Backward:
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """Where the run lives."""
+    """Where the run lives: its device, and the processes that train together; None for one alone."""
 
     device: str = "cpu"
+    processes: Processes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,3 +386,12 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
         step=None if task.step is None else OwnUpdate(task.step),
         parallel=Parallel(device=device),
     )
+
+
+def own_batch_size(recipe: Recipe) -> int:
+    """Return how many samples of a usual batch this process computes: all, or its share."""
+    processes = recipe.parallel.processes
+    if processes is None:
+        return recipe.input.batch_size
+    begin, end = processes.bounds(recipe.input.batch_size)
+    return end - begin

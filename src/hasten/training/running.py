@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,14 +16,14 @@ from hasten.base.records.run import Evaluation, Event, Finished, RunResult, Star
 from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.base.user_code import location_of, message_of, sample_of
-from hasten.training.checkpoint import Best, Loaded
+from hasten.training.checkpoint import Best, Loaded, header, load_checkpoint
 from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
 from hasten.training.lazy import initialize_lazy
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
-from hasten.training.run_folder import locked
+from hasten.training.run_folder import CHECKPOINT, locked
 from hasten.training.saving import Saving, Show
 from hasten.training.session import Session, build
 from hasten.training.signals import ends_cleanly
@@ -69,7 +70,8 @@ def run_training(
         recipe: the plan applied to the task.
         plan: what the recipe came from, for the record.
         show: called with every event.
-        folder: where metrics and checkpoints go; None to keep nothing.
+        folder: where metrics and checkpoints go; None to keep nothing. Of processes that train together the first
+            writes it, and all resume from it.
         resume: continue from the folder's newest whole checkpoint.
         seed: in place of the task's.
         watch: what looks at the steps.
@@ -79,12 +81,14 @@ def run_training(
         TrainingFailed: if the task's code raises an error; the message has file, line, step and sample.
         Interrupted: if a second signal ends the run at once.
     """
-    with locked(folder) if folder is not None else nullcontext():
+    processes = recipe.parallel.processes
+    written = folder if processes is None or processes.rank == 0 else None
+    with locked(written) if written is not None else nullcontext():
         run = build(recipe, seed=seed)
-        saving = Saving(run, plan, folder, show)
+        saving = Saving(run, plan, written, show)
         with ends_cleanly(run, saving.saved):
             if resume and folder is not None:
-                loaded = saving.resume()
+                loaded = _resumed(run, plan, saving, folder)
                 if (reason := _ended(run)) is not None:
                     saving.note(_ended_text(run, reason))
                     saving.stop_recording()
@@ -95,7 +99,16 @@ def run_training(
             saving.keep(_started(run, plan))
             finished = _trained(run, saving, watch)
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
-        return _ending(run, plan, saving, finished, folder)
+        return _ending(run, plan, saving, finished, written)
+
+
+def _resumed(run: Session, plan: Plan, saving: Saving, folder: Path) -> Loaded:
+    """Continue from the newest checkpoint of a folder; of several processes the first one writes there."""
+    processes = run.recipe.parallel.processes
+    if processes is None:
+        return saving.resume()
+    head, path = header(run, plan), folder / CHECKPOINT
+    return processes.first_here(saving.resume if processes.rank == 0 else partial(load_checkpoint, run, head, path))
 
 
 def _trained(run: Session, saving: Saving, watch: Watch | None) -> Finished:

@@ -28,10 +28,12 @@ from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
+from hasten.training.processes import NOTHING
 from hasten.training.recipe import (
     Input,
     Recipe,
     epoch_samples,
+    own_batch_size,
     sample_loader,
     training_of,
     validation_of,
@@ -88,6 +90,11 @@ class Session:
     _grad_seeds: dict[tuple[float, torch.dtype], Tensor] = field(
         default_factory=dict[tuple[float, torch.dtype], Tensor]
     )
+
+    @property
+    def shares_validation(self) -> bool:
+        """Whether this process judges only its part of the validation data."""
+        return isinstance(self.validation, partial) and self.validation.func is _shared_by_id
 
     @property
     def optimizers(self) -> Mapping[str, optim.Optimizer]:
@@ -191,8 +198,10 @@ class Session:
 
     def training_batch(self, ids: Tensor, batch: Batch) -> Batch:
         """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
-        if self.untouched:
+        if self.untouched or batch is NOTHING:
             return batch
+        if self.recipe.parallel.processes is not None:
+            ids = self.recipe.parallel.processes.own(ids, self.recipe.input.batch_size)
         if self.sampling is not None:
             self.sampling.expect(ids)
         if not self.recipe.input.ahead:
@@ -344,7 +353,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     forward, schedule = recipe.forward, recipe.update.schedule
     scale = None if recipe.backward.loss_scale is None else LossScale(recipe.backward.loss_scale)
     train, samples = training_of(task), epoch_samples(recipe)
-    fetch = None if isinstance(train, Stream) else recipe.input.loader(train.dataset, recipe.input.batch_size)
+    fetch = None if isinstance(train, Stream) else recipe.input.loader(train.dataset, own_batch_size(recipe))
     sampling = recipe.input.sampling(samples) if recipe.input.sampling and samples is not None else None
     loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
@@ -454,15 +463,16 @@ def _source(recipe: Recipe, train: Given, fetch: Fetch | None, samples: int | No
         return FromStream(train, recipe.task.name)
     assert fetch is not None, "samples that are read by their ids have a fetch"
     assert samples is not None, "samples that are read by their ids have a number"
-    return ByIds(fetch, recipe.input, samples, len(train), seed=seed)
+    return ByIds(fetch, recipe.input, samples, len(train), seed=seed, processes=recipe.parallel.processes)
 
 
 def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
     """Return how validation batches are read: by the recipe's loader where they can, else as the person gave them.
 
-    They are of the size that the person gave, or of what a training step holds.
+    They are of the size that the person gave, or of what a training step holds. Of processes that train together each
+    reads its part of them, if there is a batch for each.
     """
-    task, loader = recipe.task, recipe.input.loader
+    task, loader, processes = recipe.task, recipe.input.loader, recipe.parallel.processes
     given = validation_of(task)
     if given is None:
         return None
@@ -476,26 +486,33 @@ def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
     if loader is whole:
         if size is None:
             size = checked_length(by_ids)
-            return partial(_batches_by_id, whole(by_ids.dataset, size), size)
+            return partial(_batches_by_id, whole(by_ids.dataset, size), sequential(size))
         loader = by_ids.loader
     elif isinstance(train, Stream) or loader == train.loader or by_ids.collate is not train.collate:
         loader = by_ids.loader
     size = size or recipe.backward.micro_batch or recipe.input.batch_size
     samples = checked_length(by_ids)
     samples = samples // size * size if by_ids.drop_last else samples
-    return partial(_batches_by_id, loader(by_ids.dataset, size), samples)
+    fetch, batches = loader(by_ids.dataset, size), sequential(samples).split(size)
+    if processes is not None and len(batches) >= processes.size:
+        return partial(_shared_by_id, fetch, torch.cat(batches[processes.rank :: processes.size]))
+    return partial(_batches_by_id, fetch, sequential(samples))
 
 
-def _batches_by_id(fetch: Fetch, samples: int) -> Iterator[Batch]:
-    return (batch for _, batch in fetch(sequential(samples)))
+def _batches_by_id(fetch: Fetch, ids: Tensor) -> Iterator[Batch]:
+    return (batch for _, batch in fetch(ids))
+
+
+def _shared_by_id(fetch: Fetch, ids: Tensor) -> Iterator[Batch]:
+    """Yield the batches of one of several processes."""
+    return _batches_by_id(fetch, ids)
 
 
 def _spread(validation: Callable[[], Iterator[Batch]], most: int) -> Iterator[Batch]:
     """Return the batches of `most` samples from all over the validation data, which may be in the order of classes."""
     if isinstance(validation, partial) and validation.func is _batches_by_id:
-        fetch, samples = validation.args
-        ids = torch.arange(0, samples, max(1, -(-samples // most)))
-        return (batch for _, batch in fetch(ids))
+        fetch, ids = validation.args
+        return _batches_by_id(fetch, ids[:: max(1, -(-len(ids) // most))])
     return validation()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from hasten.data.loading.loaders import Fetch, Fetched, RandomFetch, of_epoch, w
 from hasten.data.loading.order import sequential
 from hasten.data.loading.streams import Stream, samples_in
 from hasten.training.position import Position
+from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Input
 
 _END: Any = object()
@@ -31,10 +32,14 @@ class ByIds:
         samples: of an epoch.
         available: those that its order draws from, before the last batch is dropped.
         seed: of the run.
+        processes: those that train together; `fetch` then reads batches of this process's share.
     """
 
-    def __init__(self, fetch: Fetch, ours: Input, samples: int, available: int, *, seed: int) -> None:
+    def __init__(
+        self, fetch: Fetch, ours: Input, samples: int, available: int, *, seed: int, processes: Processes | None = None
+    ) -> None:
         self._fetch, self._order, self._seed = fetch, ours.order, seed
+        self._processes, self._batch_size = processes, ours.batch_size
         self._samples, self._available = samples, available
         self._draws = isinstance(fetch, RandomFetch)  # asked once: it costs microseconds
         self._one = list(fetch(sequential(samples))) if ours.loader is whole else None  # the batch of every epoch
@@ -49,14 +54,30 @@ class ByIds:
                 self._drawn = self._order.draw(self._drawn)
             drawn = Drawn(self._drawn.ids[: self._samples], self._drawn.seeding)
             ids = rest(drawn.ids)
-            if isinstance(self._fetch, GivenFetch):
+            if self._processes is None and isinstance(self._fetch, GivenFetch):
                 whole_epoch = len(drawn.ids) == len(ids) + position.offset
                 return self._fetch.epoch(*((drawn, position.offset) if whole_epoch else (replace(drawn, ids=ids), 0)))
         else:
             ids = rest(self._order(self._available, seed=self._seed, epoch=position.epoch)[: self._samples])
+        if self._processes is not None:
+            return self._shares(ids, self._processes, position.epoch)
         if self._draws:
             return of_epoch(self._fetch, derive(self._seed, "samples", position.epoch))(ids)
         return self._fetch(ids)
+
+    def _shares(self, ids: Tensor, processes: Processes, epoch: int) -> Generator[Fetched]:
+        """Yield the ids of whole batches with this process's share of each."""
+        batches = ids.split(self._batch_size)
+        own = torch.cat([processes.own(batch, self._batch_size) for batch in batches])
+        if isinstance(self._fetch, GivenFetch):
+            fetched = self._fetch.epoch(replace(cast(Drawn, self._drawn), ids=own), 0)
+        elif self._draws:
+            fetched = of_epoch(self._fetch, derive(self._seed, "samples", epoch))(own)
+        else:
+            fetched = self._fetch(own)
+        fetched = iter(fetched)
+        for batch in batches:
+            yield batch, next(fetched)[1] if len(processes.own(batch, self._batch_size)) else NOTHING
 
     def state(self, position: Position) -> dict[str, Any] | None:
         """Return what the rest of the epoch depends on beside its position; persistent workers keep their seed."""

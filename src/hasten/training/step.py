@@ -27,11 +27,18 @@ ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
 _TORCH_ZERO_GRAD = optim.Optimizer.zero_grad
 
 
-def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
+def accumulate(run: "Session", batch: Batch, mark: Mark, total: Callable[[Count], Count] | None = None) -> Loss:
     """Compute the loss of a batch and its gradients; a batch in several parts accumulates them.
 
     Every part is divided by the count of the whole batch, so that the gradients of parts of any size add up to that of
     the whole. A batch in which no term counts leaves no gradient. (A count on the device gives a gradient of zero.)
+
+    Args:
+        run: the session.
+        batch: of this process.
+        mark: called after each part.
+        total: count of a batch -> that of the whole batch of which it is a share, where processes train together;
+            called once. None where the batch is the whole.
     """
     micro_batch = run.recipe.backward.micro_batch
     if micro_batch is None or size_of(batch) <= micro_batch:
@@ -39,7 +46,10 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
         mark(FORWARD)
         loss = run.loss(output, batch)
         mark(LOSS)
-        if isinstance(loss.count, Tensor) or loss.count:
+        if total is not None:
+            if isinstance(whole := total(loss.count), Tensor) or whole:
+                _backward_of_part(run, loss, whole)
+        elif isinstance(loss.count, Tensor) or loss.count:
             if loss.mean is None:
                 loss.sum.backward(run.grad_seed(loss.count, loss.sum.dtype))
             else:
@@ -48,6 +58,8 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
         return loss.detached()
     count, done = run.recipe.forward.loss.count(batch), list[Loss]()
     start = size_of(batch) if count is None else count  # rescaled below where only the forward passes tell the count
+    if total is not None and count is not None:
+        start = total(count)
     for part in split_batch(batch, micro_batch):
         output = run.predict(part)
         mark(FORWARD)
@@ -59,7 +71,7 @@ def accumulate(run: "Session", batch: Batch, mark: Mark) -> Loss:
         done.append(loss.detached())
     if count is None:
         count = sum(loss.count for loss in done)
-        _rescale(run.parameters, start / count)
+        _rescale(run.parameters, start / (count if total is None else total(count)))
     return joined(done, count)
 
 

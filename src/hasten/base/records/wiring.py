@@ -88,6 +88,7 @@ class Schedule(Record, frozen=True):
     last: float = 0.0
     scaled: bool = False  # a GradScaler may have skipped updates
     epochs: int = 0  # passes over the training loader that began
+    leaves_early: bool = False  # the code of the loop that steps it can leave it before its end
 
 
 class Probe(Record, frozen=True):

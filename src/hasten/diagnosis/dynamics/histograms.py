@@ -8,6 +8,7 @@ from hasten.diagnosis.dynamics.entries import entries
 from hasten.diagnosis.watching.events import Call, Collector
 
 _BINS = 30
+_ENTRIES = 1 << 14  # of a tensor that are counted, at even distances
 _KEPT = 32
 """Steps beyond which every other one is dropped and the distance doubles."""
 
@@ -67,8 +68,8 @@ class Histograms(Collector):
 
 
 def histogram(tensor: Tensor, step: int) -> Histogram | None:
-    """Return the histogram of the finite entries of a tensor, of a few of them where it is large; None without any."""
-    values = entries(tensor).double()
+    """Return the histogram of the finite entries of a tensor, of some of them where it is large; None without any."""
+    values = entries(tensor, _ENTRIES).double()
     values = values[torch.isfinite(values)]
     if not values.numel():
         return None

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
 from hasten.diagnosis.watching.events import Call, Collector
 from hasten.diagnosis.wiring.live import held
+from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factors, is_mean
 
@@ -84,6 +85,8 @@ class OrderCollector(Collector):
         self._scaled = False  # a loss was scaled since the last update
         self._unscaled: set[int] = set()  # optimizers whose gradients were unscaled since then
         self._schedules: dict[int, tuple[LRScheduler, int, int]] = {}  # itself, its steps, those before an update
+        self._left_early: dict[int, bool] = {}  # scheduler -> whether the loops that step it may end early
+        self._ends_early = False  # whether the loops that update may
         self._epochs: Counter[int] = Counter()  # data set -> iterators over it, of which a batch trained
         self._iterator: ref[Any] | None = None  # that gave the last batch; it may have processes that must end
         self._trained_by: ref[Any] | None = None  # that gave the last batch for training
@@ -197,6 +200,8 @@ class OrderCollector(Collector):
         seen.updates += 1
         seen.passes = 0
         self._updates += 1
+        if self._updates == 1:
+            self._ends_early = can_end_early()
         self._passes, self._scaled, self._after_backward = [], False, None
         self._batches.clear()
         if self._updates == 2:
@@ -205,6 +210,8 @@ class OrderCollector(Collector):
     def schedule_stepped(self, scheduler: LRScheduler) -> None:
         """Count the steps of a scheduler, and those before the first update."""
         _, steps, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
+        if not steps:
+            self._left_early[id(scheduler)] = can_end_early()
         early += not self._of(self._stepped_by(scheduler)).updates
         self._schedules[id(scheduler)] = (scheduler, steps + 1, early)
 
@@ -339,6 +346,7 @@ class OrderCollector(Collector):
             last=rates[-1] if rates else 0.0,
             scaled=self._scaler is not None,
             epochs=max(self._epochs.values(), default=0),
+            leaves_early=self._left_early.get(id(scheduler), self._ends_early),
         )
 
 

@@ -3,11 +3,12 @@
 Signal: the steps of every scheduler, the updates of its optimizer, the learning rate of every update, and the length
     that OneCycleLR and CosineAnnealingLR were made for.
 Threshold: never stepped by the end; its optimizer makes no update; a step before the first update; a step for each
-    update though the length is 4 times shorter; at most half of its steps by the end of the training; a learning rate
-    below 0.1 % of the highest for 30 % of the updates.
+    update though the length is 4 times shorter; at most half of its steps by the end of a training that nothing can
+    end early (no `break`, `return` or condition in its loops, no limit of time); a learning rate below 0.1 % of the
+    highest for 30 % of the updates.
 Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
 Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced.
-Wrong when: the schedule is cyclic, or the training stops early on purpose.
+Wrong when: the schedule is cyclic, or the training is stopped early by hand.
 Source: torch's documentation "How to adjust learning rate"; gradsnitch GS010 (schedule collapsed early).
 """
 
@@ -90,7 +91,13 @@ def _judged(one: Schedule, *, complete: bool) -> tuple[str, str, float, float] |
                 one.finished / one.updates,
                 0.3,
             )
-    if one.length is not None and complete and one.updates >= _FEW and one.steps <= 0.5 * one.length:
+    if (
+        one.length is not None
+        and complete
+        and not one.leaves_early
+        and one.updates >= _FEW
+        and one.steps <= 0.5 * one.length
+    ):
         return (
             f"{one.name} is made for {one.length} steps and was stepped only {one.steps} times "
             f"in {plural(one.updates, 'update')}.",

@@ -1,0 +1,88 @@
+"""The same command in several processes of this machine, which find each other by what is in their environment."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from hasten.training.processes import RENDEZVOUS
+
+_POLL_S = 0.1
+_GRACE_S = 30.0
+
+
+def started_together() -> bool:
+    """Return whether this process is one of several."""
+    return "RANK" in os.environ
+
+
+def run_together(words: Sequence[str], size: int) -> int:
+    """Run a `hasten` command in `size` processes and return the exit code: that of the first that fails, else 0.
+
+    SIGINT and SIGTERM are passed on, once each: the processes end after the step. When one fails, the others, which
+    would wait for it, are ended.
+
+    Args:
+        words: of the command, without `hasten`.
+        size: number of processes; each gets its part of the cores.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // size))
+    with tempfile.TemporaryDirectory(prefix="hasten-") as folder:
+        common = {
+            "OMP_NUM_THREADS": threads,
+            "GLOO_SOCKET_IFNAME": "lo",
+            **os.environ,
+            "WORLD_SIZE": str(size),
+            RENDEZVOUS: str(Path(folder) / "rendezvous"),
+        }
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", "hasten", *words],
+                env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                start_new_session=True,
+            )
+            for rank in range(size)
+        ]
+
+        def passed_on(number: int, frame: FrameType | None) -> None:
+            for process in started:
+                process.send_signal(number)
+
+        before = {number: signal.signal(number, passed_on) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return _ended(started)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for process in started:
+                process.kill()
+
+
+def _ended(started: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Wait for all; when one fails, end the others."""
+    while (codes := [process.poll() for process in started]) and None in codes:
+        if failed := [(rank, code) for rank, code in enumerate(codes) if code]:
+            rank, code = failed[0]
+            typer.echo(f"process {rank} of {len(started)} ended with exit code {code}; ending the others.", err=True)
+            _end(started)
+            return code if code > 0 else 128 - code
+        time.sleep(_POLL_S)
+    return next((code if code > 0 else 128 - code for code in codes if code), 0)
+
+
+def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in started:
+        process.terminate()
+    end = time.monotonic() + _GRACE_S
+    for process in started:
+        try:
+            process.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()

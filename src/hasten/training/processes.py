@@ -1,0 +1,164 @@
+"""Processes that train one model together: each holds all of it and computes its share of every batch.
+
+What one process would compute, they compute together: a step's loss divides by the count of the *whole* batch, which is
+summed over the processes before the backward pass, and gradients are summed, so nothing is divided twice. (A mean of
+each process's means, as `DistributedDataParallel` takes it, weighs a sample by the size of its share.)
+
+The collectives are those of `torch.distributed`. Every process calls them in the same order, also one whose share of a
+batch is empty.
+"""
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import accumulate
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from hasten.base.errors import BadInput
+from hasten.data.batch import Batch
+from hasten.training.counting import Count
+
+Result = TypeVar("Result")
+
+RENDEZVOUS = "HASTEN_RENDEZVOUS"
+"""Environment variable with the file through which processes of one machine find each other: nothing listens for it."""
+_WAIT = timedelta(minutes=10)
+
+NOTHING: Batch = object()
+"""The batch of a process whose share of it is empty."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together.
+
+    Args:
+        rank: number of this process, from 0.
+        size: number of processes.
+        shares: part of each batch that each process takes, in any unit; None for equal parts.
+    """
+
+    rank: int
+    size: int
+    shares: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.size:
+            raise ValueError(f"process {self.rank} of {self.size}")
+        if self.shares is not None and (len(self.shares) != self.size or min(self.shares) < 0 or not sum(self.shares)):
+            raise ValueError(f"shares must be {self.size} numbers of at least 0, one of them more; found {self.shares}")
+
+    def bounds(self, batch_size: int) -> tuple[int, int]:
+        """Return where this process's samples begin and end in a batch of the usual size; whole samples."""
+        sums = [0.0, *accumulate(self.shares or (1.0,) * self.size)]
+        begin, end = (round(batch_size * sums[place] / sums[-1]) for place in (self.rank, self.rank + 1))
+        return begin, end
+
+    def own(self, ids: Tensor, batch_size: int) -> Tensor:
+        """Return this process's part of the ids of one batch; of a smaller one it can be empty."""
+        begin, end = self.bounds(batch_size)
+        return ids[begin:end]
+
+    def total(self, count: Count, device: str) -> Count:
+        """Return the sum over all processes: a number of numbers, a tensor on the device of tensors."""
+        summed = torch.as_tensor(count, dtype=torch.float64, device=device).clone()
+        dist.all_reduce(summed)
+        return summed if isinstance(count, Tensor) else float(summed)
+
+    def totals(self, values: Sequence[float], device: str) -> list[float]:
+        """Return the sums over all processes of several numbers."""
+        summed = torch.tensor(list(values), dtype=torch.float64, device=device)
+        dist.all_reduce(summed)
+        return summed.tolist()
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Put the sum over all processes in place of each gradient; a parameter that has none anywhere keeps none.
+
+        Cost: one collective for each data type, over a copy of the gradients.
+
+        Raises:
+            BadInput: if a gradient is sparse.
+        """
+        groups: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
+        for parameter in parameters:
+            groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
+        for group in groups.values():
+            _sum_alike(group)
+
+    def first_here(self, read: Callable[[], Result]) -> Result:
+        """Return what each process reads, process 0 before the others: it may repair what it finds."""
+        if self.rank:
+            dist.barrier()
+            return read()
+        found = read()
+        dist.barrier()
+        return found
+
+    def same_buffers(self, model: nn.Module) -> None:
+        """Give every process the buffers of process 0, such as running statistics, which each made of its own share."""
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def _sum_alike(parameters: Sequence[nn.Parameter]) -> None:
+    """Sum the gradients of parameters of one data type and device."""
+    pieces = list[Tensor]()
+    for parameter in parameters:
+        grad = parameter.grad
+        if grad is not None and grad.is_sparse:
+            raise BadInput(
+                "several processes cannot add sparse gradients up; found one of an embedding of shape "
+                f"{tuple(parameter.shape)}. Build it with sparse=False."
+            )
+        pieces.append(parameter.new_zeros(parameter.numel()) if grad is None else grad.flatten())
+    present = [float(parameter.grad is not None) for parameter in parameters]
+    flat = torch.cat([*pieces, pieces[0].new_tensor(present)])
+    dist.all_reduce(flat)
+    *summed, anywhere = flat.split([*(len(piece) for piece in pieces), len(parameters)])
+    for parameter, grad, has in zip(parameters, summed, anywhere.tolist(), strict=True):
+        parameter.grad = grad.view_as(parameter) if has else None
+
+
+def rank_here() -> int:
+    """Return the number of this process among those that were started together; 0 for one alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def together(device: str) -> Generator[Processes | None]:
+    """Join the processes that were started together; None where this one was started alone.
+
+    `torchrun` and `hasten train --processes` say it in the environment: `RANK` and `WORLD_SIZE`. Processes that the
+    person's own code has joined already are used and left as they are.
+
+    Args:
+        device: on which they train; it decides by what they talk.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or "RANK" not in os.environ:
+        yield None
+        return
+    rank = rank_here()
+    if device.startswith("cuda"):
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if dist.is_initialized():
+        yield Processes(rank, size)
+        return
+    found_by = os.environ.get(RENDEZVOUS)
+    dist.init_process_group(
+        "nccl" if device.startswith("cuda") else "gloo",
+        init_method=f"file://{found_by}" if found_by else "env://",
+        rank=rank,
+        world_size=size,
+        timeout=_WAIT,
+    )
+    try:
+        yield Processes(rank, size)
+    finally:
+        dist.destroy_process_group()

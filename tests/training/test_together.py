@@ -1,0 +1,90 @@
+"""Processes that train together compute what one process computes, whatever the shares: also empty ones."""
+
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+import torch
+from together import STEPS, Case, resumed_work, trained, work
+from torch import multiprocessing
+
+from hasten.base.errors import BadInput
+from hasten.cli.processes import run_together
+from hasten.training.data_parallel import in_processes
+from hasten.training.processes import Processes
+
+CASES = list(range(12))
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3, 4])
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]]:
+    """What each process of a world found of each case."""
+    size, folder = request.param, tmp_path_factory.mktemp("together")
+    multiprocessing.spawn(work, args=(size, CASES, str(folder)), nprocs=size)
+    return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(size)]
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(600)
+def test_several_processes_train_as_one(found: list[list[dict[str, Any]]]) -> None:
+    for number in CASES:
+        alone, together = trained(Case(number).recipe()), [one[number] for one in found]
+        for mine in together:
+            assert len(mine["losses"]) == STEPS
+            torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
+            assert [one[0] for one in mine["evaluations"]] == [one[0] for one in alone["evaluations"]]
+            theirs, ours = ([value for one in side["evaluations"] for value in one[1:]] for side in (alone, mine))
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+            assert mine["losses"] == together[0]["losses"]
+            assert all(map(torch.equal, mine["parameters"], together[0]["parameters"]))
+
+
+def test_shares_are_whole_samples_and_cover_a_batch() -> None:
+    for shares in (None, (1.0, 2.0, 4.0), (0.0, 1.0, 1.0), (1.0, 1e-3, 1.0)):
+        for size in (1, 2, 7, 64):
+            bounds = [Processes(rank, 3, shares).bounds(size) for rank in range(3)]
+            assert (bounds[0][0], bounds[-1][1]) == (0, size)
+            assert all(one[1] == other[0] for one, other in pairwise(bounds))
+
+
+def test_a_smaller_batch_is_cut_where_the_usual_one_is() -> None:
+    ids = torch.arange(5)
+    own = [Processes(rank, 4).own(ids, 16).tolist() for rank in range(4)]
+    assert own == [[0, 1, 2, 3], [4], [], []]
+
+
+def test_a_batch_without_a_sample_for_each_is_refused() -> None:
+    recipe = Case(0).recipe().with_input(batch_size=2)
+    with pytest.raises(BadInput, match="has none for process 1 of 3"):
+        in_processes(recipe, Processes(1, 3, (1.0, 0.1, 1.0)))
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(300)
+def test_a_run_of_several_processes_resumes_bit_for_bit(tmp_path: Path) -> None:
+    ends = dict[str, list[list[torch.Tensor]]]()
+    for name, stops in (("whole", [13]), ("in parts", [6, 11, 13])):
+        folder = tmp_path / name
+        (folder / "run").mkdir(parents=True)
+        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder)), nprocs=2)
+        ends[name] = [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    assert all(map(torch.equal, ends["whole"][0], ends["whole"][1]))
+    assert all(map(torch.equal, ends["whole"][0], ends["in parts"][0]))
+
+
+def test_a_process_that_fails_ends_the_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "sitecustomize.py"  # runs before hasten is imported
+    script.write_text(
+        "import os, sys, time\n"
+        "if os.environ.get('RANK') == '1':\n    os._exit(3)\n"
+        "if os.environ.get('RANK') == '0':\n    time.sleep(60)\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        start = perf_counter()
+        assert run_together(["train", "linear"], 2) == 3
+    assert perf_counter() - start < 30
+    assert "process 1 of 2 ended with exit code 3; ending the others." in capfd.readouterr().err

@@ -1,0 +1,147 @@
+"""Trainings that several processes make together, and the same in one."""
+
+import os
+import random
+import warnings
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from hasten import CrossEntropy, Data, Stop, Task, Update
+from hasten.base.records.plan import Plan
+from hasten.base.records.run import Evaluation, Progress
+from hasten.training.data_parallel import in_processes
+from hasten.training.loop import train
+from hasten.training.processes import Processes
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.running import run_training
+from hasten.training.session import build
+from hasten.training.transforms import Parameters
+
+STEPS = 20
+
+
+class Tied(nn.Module):
+    """Two layers of one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.second(torch.tanh(self.first(x)))))
+
+
+def clipped(parameters: Parameters) -> bool:
+    """Clip by the norm of the whole gradient."""
+    nn.utils.clip_grad_norm_(parameters.values(), 0.3)
+    return True
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training, drawn from a number."""
+
+    number: int
+
+    def shares(self, size: int) -> tuple[float, ...] | None:
+        """Return what each process takes of a batch."""
+        draw = random.Random(f"{self.number} {size}")
+        return None if draw.random() < 0.4 else tuple(draw.choice((1.0, 1.5, 3.0)) for _ in range(size))
+
+    def recipe(self) -> Recipe:
+        """Return it as one process makes it."""
+        draw, seeded = random.Random(self.number), torch.Generator().manual_seed(self.number)
+        samples, ignored = draw.randint(17, 60), draw.random() < 0.6
+        x, y = torch.randn(samples, 6, generator=seeded), torch.randint(0, 3, (samples,), generator=seeded)
+        if ignored:
+            y[torch.rand(samples, generator=seeded) < 0.6] = -100
+        weight = (1.0, 2.0, 0.5) if draw.random() < 0.3 else None
+        task = Task(
+            name="together",
+            data=Data(train=TensorDataset(x, y), valid=TensorDataset(x[:13], y[:13].clamp(min=0))),
+            model=Tied if draw.random() < 0.5 else lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)),
+            loss=CrossEntropy(weight=weight),
+            update=Update(optimizer=draw.choice(("sgd", "momentum", "adamw")), lr=0.05),
+            batch_size=draw.randint(12, 16),
+            valid_batch_size=3,
+            seed=self.number,
+            stop=Stop(steps=STEPS, evaluate_every=7),
+        )
+        made = baseline(task)
+        if draw.random() < 0.5:
+            made = made.with_gradient(clipped)
+        if draw.random() < 0.5:
+            made = made.with_backward(micro_batch=draw.randint(1, 4))
+        return made
+
+
+def trained(recipe: Recipe) -> dict[str, Any]:
+    """Train and return the loss of each step, the evaluations and the parameters."""
+    run, losses, evaluations = build(recipe), list[float | None](), list[tuple[Any, ...]]()
+    for event in train(run):
+        if isinstance(event, Progress):
+            losses += event.losses
+        if isinstance(event, Evaluation):
+            evaluations.append((event.step, event.valid_loss, event.metric))
+    return {
+        "losses": losses,
+        "evaluations": evaluations,
+        "parameters": [one.detach().clone() for one in run.model.parameters()],
+    }
+
+
+def joined(rank: int, size: int, folder: str) -> None:
+    """Join the other processes."""
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    store = f"file://{Path(folder) / 'store'}"
+    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=size, timeout=timedelta(minutes=5))
+
+
+def work(rank: int, size: int, numbers: list[int], folder: str) -> None:
+    """Be one of several processes; each writes what it found."""
+    joined(rank, size, folder)
+    found = [
+        trained(in_processes(case.recipe(), Processes(rank, size, case.shares(size)))) for case in map(Case, numbers)
+    ]
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def resumed_work(rank: int, size: int, stops: list[int], folder: str) -> None:
+    """Train with dropout to each of the stops in turn, resuming from the step before; write the parameters."""
+    joined(rank, size, folder)
+    runs = Path(folder) / "run"
+    for number, steps in enumerate(stops):
+        recipe = in_processes(dropping(steps), Processes(rank, size))
+        trained_run = run_training(
+            recipe, Plan(task="dropping"), show=lambda record: None, folder=runs, resume=number > 0
+        )
+    torch.save([one.detach() for one in trained_run.model.parameters()], Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def dropping(steps: int) -> Recipe:
+    """Return a training of a model with dropout, to so many steps, of four and a bit an epoch."""
+    seeded = torch.Generator().manual_seed(1)
+    x = torch.randn(37, 6, generator=seeded)
+    data = TensorDataset(x, x.sum(1).gt(0).long())
+    return baseline(
+        Task(
+            name="dropping",
+            data=Data(train=data, valid=data),
+            model=lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2)),
+            update=Update(optimizer="adamw", lr=0.01),
+            batch_size=8,
+            stop=Stop(steps=steps, evaluate_every=4),
+        )
+    )
