@@ -7,7 +7,7 @@ and apart for those. Times are of the processor on one core, since preemption by
 Calls of Python and C functions beyond a plain step are counted, too. Then both ways are trained anew from the same
 seed, and the parameters must be equal bit for bit.
 
-    python -m benchmarks.doctor_overhead [--pairs 60] [--seconds 12]
+    python -m benchmarks.doctor_overhead [--pairs 100] [--seconds 9]
 """
 
 import argparse
@@ -30,7 +30,7 @@ from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
 BLOCK_S = 0.05
-START = 300  # steps told apart
+START_S = 4.0  # told apart
 NEAR = 20  # unwatched steps before and after a watched one that tell what it would take
 
 
@@ -128,21 +128,21 @@ def calls(step: Callable[[], None], steps: int = 5) -> float:
 
 def through(step: Callable[[], None], watch: TrainingWatch, seconds: float) -> tuple[float, float]:
     """Return what watched steps cost in a training: their share of the time, and seconds for the first ones."""
-    times, watched, began = list[float](), list[bool](), perf_counter()
-    while len(times) < 2 * START or (perf_counter() - began < seconds):
+    times, watched, began, start = list[float](), list[bool](), perf_counter(), 0
+    while (passed := perf_counter() - began) < START_S + seconds:
+        start = len(times) if passed < START_S else start
         before, begin = watch._watching, thread_time()
         step()
         times.append(thread_time() - begin)
         watched.append(before or watch._watching)  # the step that ends with putting hooks in belongs to them
-    own = [time for time, one in zip(times, watched, strict=True) if not one]
-    plain = median(own)
-    start_s = sum(time - plain for time, one in zip(times[:START], watched, strict=False) if one)
-    extra_s = 0.0
-    for at in range(START, len(times)):
-        if watched[at]:
-            near = [times[i] for i in range(max(0, at - NEAR), min(len(times), at + NEAR)) if not watched[i]]
-            extra_s += times[at] - median(near or own)
-    return extra_s / sum(times[START:]), start_s
+    own = [time for time, one in zip(times, watched, strict=True) if not one] or times
+
+    def extra_s(at: int) -> float:
+        near = [times[i] for i in range(max(0, at - NEAR), min(len(times), at + NEAR)) if not watched[i]]
+        return times[at] - median(near or own) if watched[at] else 0.0
+
+    share = sum(extra_s(at) for at in range(start, len(times))) / sum(times[start:])
+    return share, sum(extra_s(at) for at in range(start))
 
 
 def paired(step: Callable[[], None], watch: TrainingWatch, pairs: int, seconds: float) -> list[float]:
@@ -185,7 +185,7 @@ def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, obje
     interval = f"{whole['value']:.4f} [{whole['low']:.4f}, {whole['high']:.4f}]"
     print(
         f"{name:18} {kind:9} step {1e3 * step_s:.2f} ms  x{interval}: "
-        f"unwatched x{told(unwatched)}, watched steps {share:.2%}; first {START} steps {start_s:.2f} s; "
+        f"unwatched x{told(unwatched)}, watched steps {share:.2%}; first {START_S:.0f} s {start_s:.2f} s; "
         f"{extra_calls:.0f} calls",
         flush=True,
     )
@@ -194,7 +194,7 @@ def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, obje
         "ratio": whole,
         "unwatched_ratio": unwatched,
         "watched_share": share,
-        "first_steps_s": start_s,
+        "start_s": start_s,
         "extra_calls": extra_calls,
         "bitwise_equal": same(name, make),
         "failed": watch.failed,
@@ -210,8 +210,8 @@ WATCHES: dict[str, Callable[[], TrainingWatch]] = {
 def main() -> None:
     """Measure all workloads and record the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=12.0, help="for each part of each training")
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=9.0, help="for each part of each training")
     parser.add_argument("--only", default="", help="workloads, separated by commas; nothing is recorded then")
     given = parser.parse_args()
     torch.set_num_threads(1)
