@@ -1,28 +1,37 @@
-"""What watching the dynamics of a training costs: blocks of steps with the collector against blocks without, in turn.
+"""What the doctor costs a training: in steps that it does not watch, in those that it does, and at the start.
 
-Six trainings from 0.3 ms to 100 ms a step. One watch looks at every second block, in an order drawn by a coin; the
-first steps, which are sampled densely, are made before and told apart. Then both ways are trained anew from the same
+Six trainings from 0.3 ms to 100 ms a step, each with the collector of the dynamics alone and with those of all tiers.
+Steps that are not watched are timed against plain ones of the same training, in blocks in turn, in an order drawn by a
+coin. What watched steps take beyond the others is added up in a training without interruption, after the first steps
+and apart for those. Times are of the processor on one core, since preemption by other processes is no cost of ours.
+Calls of Python and C functions beyond a plain step are counted, too. Then both ways are trained anew from the same
 seed, and the parameters must be equal bit for bit.
 
-    python -m benchmarks.doctor_overhead [--pairs 30] [--seconds 20]
+    python -m benchmarks.doctor_overhead [--pairs 60] [--seconds 12]
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from time import perf_counter
+from statistics import median
+from time import perf_counter, thread_time
 
 import numpy as np
 import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional
 
+import hasten
 from benchmarks.recording import ratio, record, told
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
+from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
-WARM, WARM_S = 150, 3.0  # steps, or as many as take so long: what is sampled at first does not depend on its cost
 BLOCK_S = 0.05
+START = 300  # steps told apart
+NEAR = 20  # unwatched steps before and after a watched one that tell what it would take
 
 
 def dense(width: int, depth: int, rows: int) -> tuple[nn.Module, Tensor]:
@@ -82,63 +91,136 @@ def stepper(name: str, seed: int = 0) -> tuple[Callable[[], None], nn.Module]:
 
 
 def timed(step: Callable[[], None], steps: int) -> float:
-    """Return the seconds of a step, averaged over some."""
-    begin = perf_counter()
+    """Return the seconds of the processor of a step, averaged over some."""
+    begin = thread_time()
     for _ in range(steps):
         step()
-    return (perf_counter() - begin) / steps
+    return (thread_time() - begin) / steps
 
 
-def same(name: str, steps: int = 40) -> bool:
+def same(name: str, watch: Callable[[], TrainingWatch], steps: int = 60) -> bool:
     """Return whether a watched training ends with the same parameters bit for bit."""
     ends = []
     for watched in (False, True):
         step, model = stepper(name)
-        with TrainingWatch([DynamicsCollector()]) if watched else nullcontext():
+        with watch() if watched else nullcontext():
             timed(step, steps)
         ends.append([one.detach() for one in model.parameters()])
     return all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
 
 
-def measured(name: str, pairs: int, seconds: float) -> dict[str, object]:
+def calls(step: Callable[[], None], steps: int = 5) -> float:
+    """Return the calls of Python and C functions in a step."""
+    made = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        for _ in range(steps):
+            step()
+    finally:
+        sys.setprofile(None)
+    return made / steps
+
+
+def through(step: Callable[[], None], watch: TrainingWatch, seconds: float) -> tuple[float, float]:
+    """Return what watched steps cost in a training: their share of the time, and seconds for the first ones."""
+    times, watched, began = list[float](), list[bool](), perf_counter()
+    while len(times) < 2 * START or (perf_counter() - began < seconds):
+        before, begin = watch._watching, thread_time()
+        step()
+        times.append(thread_time() - begin)
+        watched.append(before or watch._watching)  # the step that ends with putting hooks in belongs to them
+    own = [time for time, one in zip(times, watched, strict=True) if not one]
+    plain = median(own)
+    start_s = sum(time - plain for time, one in zip(times[:START], watched, strict=False) if one)
+    extra_s = 0.0
+    for at in range(START, len(times)):
+        if watched[at]:
+            near = [times[i] for i in range(max(0, at - NEAR), min(len(times), at + NEAR)) if not watched[i]]
+            extra_s += times[at] - median(near or own)
+    return extra_s / sum(times[START:]), start_s
+
+
+def paired(step: Callable[[], None], watch: TrainingWatch, pairs: int, seconds: float) -> list[float]:
+    """Return the logarithms of unwatched steps over plain ones, in blocks in turn."""
+    watch._wake = NEVER
+    steps = max(2, round(BLOCK_S / timed(step, 5)))
+    coin, logs, began = np.random.default_rng(0), list[float](), perf_counter()
+    while len(logs) < pairs and (len(logs) < 8 or perf_counter() - began < seconds):
+        times = {}
+        for hooked in coin.permutation([False, True]):
+            if not hooked:
+                watch._undo.close()
+                watch._of_classes.close()
+            step()
+            times[bool(hooked)] = timed(step, steps)
+            if not hooked:
+                watch._put_in()
+                watch._put_in_classes()
+        logs.append(float(np.log(times[True] / times[False])))
+    return logs
+
+
+def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, object]:
     """Return what watching costs one training."""
+    make = WATCHES[kind]
     step, _ = stepper(name)
     timed(step, 5)
+    plain_calls = calls(step)
     step_s = timed(step, 10)
-    watch = TrainingWatch([DynamicsCollector()])
+    watch = make()
     with watch:
-        warm_s = timed(step, WARM)
-        timed(step, round(WARM_S / step_s))
-    steps = max(3, round(BLOCK_S / step_s))
-    coin, logs, began = np.random.default_rng(0), list[float](), perf_counter()
-    while len(logs) < pairs and (len(logs) < 5 or perf_counter() - began < seconds):
-        times = {}
-        for watched in coin.permutation([False, True]):
-            with watch if watched else nullcontext():
-                times[bool(watched)] = timed(step, steps)
-        logs.append(float(np.log(times[True] / times[False])))
-    found = ratio(logs)
+        share, start_s = through(step, watch, seconds)
+        while watch._watching:
+            step()
+        watch._wake = NEVER
+        extra_calls = calls(step) - plain_calls
+        logs = paired(step, watch, pairs, seconds)
+    unwatched = ratio(logs)
+    whole = {key: getattr(unwatched, key) * (1 + share) for key in ("value", "low", "high")}
+    interval = f"{whole['value']:.4f} [{whole['low']:.4f}, {whole['high']:.4f}]"
     print(
-        f"{name:18} step {1e3 * step_s:.2f} ms  x{told(found)}  first {WARM} steps x{warm_s / step_s:.2f}", flush=True
+        f"{name:18} {kind:9} step {1e3 * step_s:.2f} ms  x{interval}: "
+        f"unwatched x{told(unwatched)}, watched steps {share:.2%}; first {START} steps {start_s:.2f} s; "
+        f"{extra_calls:.0f} calls",
+        flush=True,
     )
     return {
         "step_ms": 1e3 * step_s,
-        "ratio": found,
-        "pairs": len(logs),
-        "first_steps_ratio": warm_s / step_s,
-        "bitwise_equal": same(name),
+        "ratio": whole,
+        "unwatched_ratio": unwatched,
+        "watched_share": share,
+        "first_steps_s": start_s,
+        "extra_calls": extra_calls,
+        "bitwise_equal": same(name, make),
         "failed": watch.failed,
     }
+
+
+WATCHES: dict[str, Callable[[], TrainingWatch]] = {
+    "dynamics": lambda: TrainingWatch([DynamicsCollector()]),
+    "all": lambda: hasten.diagnosing("overhead"),
+}
 
 
 def main() -> None:
     """Measure all workloads and record the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=20.0, help="at most, for each training")
+    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=12.0, help="for each part of each training")
+    parser.add_argument("--only", default="", help="workloads, separated by commas; nothing is recorded then")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    print(record("doctor_overhead", {name: measured(name, given.pairs, given.seconds) for name in WORKLOADS}))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    names = given.only.split(",") if given.only else list(WORKLOADS)
+    found = {name: {kind: measured(name, kind, given.pairs, given.seconds) for kind in WATCHES} for name in names}
+    if not given.only:
+        print(record("doctor_overhead", found))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 train = DataLoader(TensorDataset(inputs[:1500], classes[:1500]), batch_size=32, shuffle=True)
 valid = DataLoader(TensorDataset(inputs[1500:], classes[1500:]), batch_size=100)
 criterion = nn.CrossEntropyLoss()
-for epoch in range(6):
+for epoch in range(4):
     model.train()
     for x, y in train:
         optimizer.zero_grad()
@@ -60,7 +60,7 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 TALL = 6000
-_COLORS = 96
+_COLORS = 256
 
 
 def page(path: Path, script: Path) -> None:
@@ -89,7 +89,9 @@ def screen(address: Path, picture: Path, *, width: int, dark: bool) -> None:
     taken = Image.open(picture).convert("RGB").crop((0, 0, width, TALL))
     paper = Image.new("RGB", taken.size, taken.getpixel((2, TALL - 2)))
     _, _, _, bottom = ImageChops.difference(taken, paper).getbbox() or (0, 0, 0, TALL)
-    taken.crop((0, 0, width, min(TALL, bottom + 16))).quantize(_COLORS).save(picture, optimize=True)
+    taken.crop((0, 0, width, min(TALL, bottom + 16))).quantize(_COLORS, Image.Quantize.FASTOCTREE).save(
+        picture, optimize=True
+    )
 
 
 def main(folder: Path) -> None:

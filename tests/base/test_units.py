@@ -37,17 +37,18 @@ def test_a_unit_begins_at_its_size(write, sizes):
 
 
 @given(st.floats(-12, 12), st.sampled_from([1, -1]))
-def test_three_digits_and_an_exponent_only_below_a_ten_thousandth(exponent, sign):
+def test_three_digits_and_an_exponent_only_below_a_ten_thousandth_or_above_ten_millions(exponent, sign):
     value = sign * 10**exponent
     text = units.digits3(value)
     assert float(text) == pytest.approx(value, rel=0.00501)
-    assert ("e" in text) == (abs(value) < 1e-4)
+    assert ("e" in text) == (not 1e-4 <= abs(value) < 1e7)
     if 1e-4 <= abs(value) < 999:
         assert len(text.lstrip("-").replace(".", "").lstrip("0")) in (3, 4)  # 4 where it is rounded up to a power of 10
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (1e-4, "0.000100"), (9e-5, "9.00e-05"), (12.34, "12.3"), (math.inf, "inf")]
+    ("value", "text"),
+    [(0, "0"), (1e-4, "0.000100"), (9e-5, "9.00e-05"), (12.34, "12.3"), (2.347e16, "2.35e+16"), (math.inf, "inf")],
 )
 def test_digits_of_numbers_at_the_edges(value, text):
     assert units.digits3(value) == text

@@ -29,7 +29,14 @@ def test_a_training_whose_output_is_closed_is_saved(tmp_path: Path) -> None:
     assert weights.stat().st_size
 
 
-@pytest.mark.parametrize("command", ["hasten techniques", "hasten inspect table.csv --json", "hasten --help"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("hasten techniques", marks=pytest.mark.slow),
+        "hasten inspect table.csv --json",
+        "hasten --help",
+    ],
+)
 def test_a_closed_pipe_is_no_traceback(command: str, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n3,4\n")
     done = shell(f"{command} | true", tmp_path)

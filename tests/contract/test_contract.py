@@ -181,7 +181,12 @@ def test_undo_leaves_a_plain_model_whose_weights_load(name: str) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("name", EACH)
+ONE_OF_EACH_STAGE = {techniques()[name].card.stage: name for name in NAMES[::-1] if name not in COMPILED}.values()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ONE_OF_EACH_STAGE else pytest.mark.slow) for name in NAMES]
+)
 @pytest.mark.parametrize(("check", "other"), [("accumulation", "micro_batch"), ("clipping", "clip_norm")])
 def test_it_works_with_accumulation_and_clipping_or_says_why_not(name: str, check: str, other: str) -> None:
     if name == other:

@@ -77,8 +77,8 @@ def test_other_text_stays(text):
     assert canonical(text) == text
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.datetimes(min_value=datetime(1001, 1, 1)), min_size=1))
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.datetimes(min_value=datetime(1001, 1, 1)), min_size=1, max_size=5))
 def test_iso_moments_are_read_to_the_microsecond(found):
     days = [(one - datetime(1970, 1, 1)).total_seconds() / 86_400 for one in found]
     texts = [text for one in found for text in (one.isoformat(), f"{one.isoformat(' ')}Z", f"{one.isoformat()}+00:00")]

@@ -79,7 +79,13 @@ def task_of(dataset: Any, workers: int = 0) -> Any:
     return replace(mlp_task(data=data, stop=Stop(epochs=3)), batch_size=8)
 
 
-@pytest.mark.parametrize("name", DRAWS)
+FOUND_ELSEWHERE = {"own random state", "own python generator", "in a list", "partial", "module"}
+"""Other places of a generator, which a test below finds without starting processes."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in FOUND_ELSEWHERE else ()) for name in DRAWS]
+)
 def test_three_epochs_of_32_samples_have_96_draws_whoever_makes_them(name: str) -> None:
     plain = baseline(task_of(DRAWS[name]()))
     expected = draws(plain)

@@ -1,16 +1,18 @@
 """What is left when the disk is full or the process is killed, each in a process of its own."""
 
-import os
+import resource
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 
+from hasten.data.store import writer
 from hasten.data.store.manifest import Layout
 from hasten.data.store.pack import Chunk, Packing, pack
+from hasten.data.store.verify import verify
 from hasten.data.store.writer import ColumnSchema
+
+from forked import Forked
 
 SAMPLES = 60
 
@@ -25,17 +27,6 @@ def packing_of(source):
     return Packing(kind="test", source=source, columns=columns, num_items=SAMPLES, chunks=chunks)
 
 
-def start(source, destination, *, before="", progress="None"):
-    """Pack in another process, after the statements `before`."""
-    script = (
-        "import resource, signal, sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
-        f"from test_store_faults import packing_of, pack; {before};"
-        f"pack(packing_of(Path(sys.argv[2])), Path(sys.argv[3]), replace=True, progress={progress})"
-    )
-    command = [sys.executable, "-c", script, os.path.dirname(__file__), str(source), str(destination)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
 def contents(folder):
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
@@ -47,9 +38,14 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(tmp_path):
     pack(packing_of(source), store)
     before = contents(store)
     source.write_text("new")
-    limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1100, 1100))"
-    with start(source, store, before=limit) as process:
-        _, message = process.communicate()
+
+    def pack_with_little_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1100, 1100))
+        pack(packing_of(source), store, replace=True)
+
+    with Forked(pack_with_little_room) as process:
+        message = process.stderr.read()
     assert f"BadInput: {store} must be writable; found after 30 samples: File too large. What was noted" in message
     assert contents(store) == before
 
@@ -57,17 +53,20 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(tmp_path):
 def test_after_a_kill_there_is_no_store_and_the_next_call_completes_it(tmp_path):
     source, store = tmp_path / "source", tmp_path / "s"
     source.write_text("x")
-    often = "import hasten.data.store.writer as writer; writer._NOTE_EVERY_BYTES = 100"
     progress = tmp_path / "s.partial" / "progress.json"
-    with start(source, store, before=often, progress="lambda *_: time.sleep(0.1)") as process:
+
+    def pack_slowly():
+        writer._NOTE_EVERY_BYTES = 100
+        pack(packing_of(source), store, progress=lambda *_: time.sleep(0.1))
+
+    with Forked(pack_slowly) as process:
         deadline = time.monotonic() + 60
         while not progress.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
+        process.wait()
     assert progress.exists()
     assert not store.exists()
-    from hasten.data.store.verify import verify  # not above: the other processes need no torch
-
     positions = []
     pack(packing_of(source), store, progress=lambda done, _: positions.append(done))
     assert positions[0] > 1  # it went on, rather than starting again

@@ -15,7 +15,7 @@ from hasten.base.errors import BadInput, Refused
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.pipeline.eject.difference import difference
-from hasten.pipeline.eject.ejecting import Ejected, eject, write_out
+from hasten.pipeline.eject.ejecting import eject, write_out
 from hasten.tasks.loading import load_task
 from hasten.techniques.applying import make, plan_of
 from hasten.techniques.plan_file import read_plan, write_plan
@@ -51,18 +51,17 @@ def usable(name: str) -> tuple[Task, Machine] | None:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Task, Plan, Machine]]:
-    """Run the script of every technique once, in one process."""
+    """Run the script of every technique and of every task below once, in one process."""
     root = tmp_path_factory.mktemp("ejected")
     cases: dict[str, tuple[Path, Task, Plan, Machine]] = {}
-    scripts: list[tuple[Path, Ejected]] = []
     for name in EJECTABLE:
         found = usable(name) if name not in COMPILED else None
         if found is not None:
             task, here = found
-            plan = plan_of(task.name, [name])
-            scripts.append((root / name, eject(task, plan, here)))
-            cases[name] = root / name, task, plan, here
-    run_scripts(*scripts)
+            cases[name] = root / name, task, plan_of(task.name, [name]), here
+    for name, (task, names) in tasks_of_all_kinds(root).items():
+        cases[name] = root / name, task, plan_of(task.name, names), machine()
+    run_scripts(*((folder, eject(task, plan, here)) for folder, task, plan, here in cases.values()))
     return cases
 
 
@@ -134,19 +133,25 @@ def own_task(folder: Path, function: str = "task") -> Task:
     return load_task(f"{file}:{function}")
 
 
+def tasks_of_all_kinds(folder: Path) -> dict[str, tuple[Task, tuple[str, ...]]]:
+    """Return built-in tasks and those of a file, each with the techniques of its plan."""
+    return {
+        "linear": (replace(load_task("linear"), stop=STEPS), ()),
+        "digits": (replace(load_task("digits"), stop=STEPS), ("batched_gather", "prefetch", "nonfinite_guard")),
+        "own": (own_task(folder), ("centralize",)),
+        "terms": (own_task(folder, "of_terms"), ()),
+    }
+
+
 @pytest.mark.timeout(1000)
-def test_built_in_tasks_and_own_files_are_written_out_with_the_same_losses(tmp_path: Path) -> None:
-    here, cases = machine(), dict[str, tuple[Task, tuple[str, ...]]]()
-    cases["linear"] = replace(load_task("linear"), stop=STEPS), ()
-    cases["digits"] = replace(load_task("digits"), stop=STEPS), ("batched_gather", "prefetch", "nonfinite_guard")
-    cases["own"] = own_task(tmp_path), ("centralize",)
-    cases["terms"] = own_task(tmp_path, "of_terms"), ()
-    plans = {name: plan_of(task.name, names) for name, (task, names) in cases.items()}
-    run_scripts(*((tmp_path / name, eject(task, plans[name], here)) for name, (task, _) in cases.items()))
-    for name, (task, _) in cases.items():
-        assert_same(tmp_path / name, task, plans[name], here, bits=True)
-    assert "Rows(x[:share], y[:share])" in (tmp_path / "own" / "train.py").read_text()
-    clean(*(tmp_path / name / "train.py" for name in cases))
+def test_built_in_tasks_and_own_files_are_written_out_with_the_same_losses(
+    ran: dict[str, tuple[Path, Task, Plan, Machine]],
+) -> None:
+    names = ("linear", "digits", "own", "terms")
+    for name in names:
+        assert_same(*ran[name], bits=True)
+    assert "Rows(x[:share], y[:share])" in (ran["own"][0] / "train.py").read_text()
+    clean(*(ran[name][0] / "train.py" for name in names))
 
 
 @pytest.mark.slow

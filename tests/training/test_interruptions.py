@@ -1,10 +1,10 @@
 """Wherever a run is interrupted or killed, it resumes to what it would have been, and nothing good is lost."""
 
+import os
 import shutil
 import signal
-import subprocess
 import sys
-import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from hasten.training.recipe import baseline
 from hasten.training.run_folder import BEST_WEIGHTS, CHECKPOINT, METRICS, NON_FINITE, WEIGHTS, locked, read_events
 from hasten.training.running import Trained, run_training
 
+from forked import Forked
 from tiny_tasks import mlp_task
 
 EMPTY = Plan(task="tiny")
@@ -85,7 +86,6 @@ def test_killed_after_any_event_the_run_ends_as_if_it_had_not_been(
     task = mlp_task(update=Update(optimizer="adam", lr=0.1, schedule=PLATEAU), dropout=0.1, stop=stop)
     monkeypatch.setattr(loop, "REPORT_EVERY_S", 0.0)
     whole = run_training(baseline(task), EMPTY, show=silent)
-    monkeypatch.setattr(saving, "CHECKPOINT_EVERY_S", -1.0)
     copies: list[Path] = []
 
     def copy(event: object) -> None:
@@ -93,7 +93,9 @@ def test_killed_after_any_event_the_run_ends_as_if_it_had_not_been(
             copies.append(tmp_path / f"{len(copies)}")
             shutil.copytree(tmp_path / "run", copies[-1])
 
-    run_training(baseline(task), EMPTY, show=copy, folder=tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(saving, "CHECKPOINT_EVERY_S", -1.0)
+        run_training(baseline(task), EMPTY, show=copy, folder=tmp_path / "run")
     assert len(copies) >= 12
     stride = 1 if len(copies) < 40 else 3  # of eight events in an epoch every third is, in time, each of them
     for folder in copies[1::stride]:  # at the first event nothing is saved yet
@@ -272,70 +274,53 @@ def test_a_diverged_run_that_resumes_says_where_it_diverged(monkeypatch: pytest.
 # Signals
 
 
-def program(tmp_path: Path, body: str) -> subprocess.Popen[str]:
-    text = textwrap.dedent(f"""
-        import sys, threading, time
-        from pathlib import Path
-        sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-        import torch
-        from tiny_tasks import mlp_task
-        from hasten import Data, Plan, Stop
-        from hasten.training.recipe import baseline
-        from hasten.training.running import run_training
-        FOLDER, EMPTY = Path({str(tmp_path)!r}), Plan(task="tiny")
-    """)
-    return subprocess.Popen(
-        [sys.executable, "-c", text + textwrap.dedent(body)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Hangs(Dataset[Any]):
+    def __init__(self, hang: Callable[[], object]) -> None:
+        self.hang = hang
+
+    def __len__(self) -> int:
+        return 50
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        if index == 49:
+            os.write(1, b"hangs\n")
+            self.hang()
+        return torch.zeros(5), 0
 
 
-HANGING = """
-    class Hangs(torch.utils.data.Dataset):
-        def __len__(self):
-            return 50
-        def __getitem__(self, index):
-            if index == 49:
-                print("hangs", flush=True)
-                {hang}
-            return torch.zeros(5), 0
-    task = mlp_task(data=Data(train=Hangs(), valid=mlp_task().data.valid), stop=Stop(seconds=60))
-    run_training(baseline(task), EMPTY, show=lambda event: None, folder=FOLDER)
-"""
+def hanging(folder: Path, hang: Callable[[], object]) -> Forked:
+    task = mlp_task(data=Data(train=Hangs(hang), valid=mlp_task().data.valid), stop=Stop(seconds=60))
+    return Forked(lambda: run_training(baseline(task), EMPTY, show=silent, folder=folder))
+
+
+def signaled_twice(process: Forked, number: int) -> tuple[int, str]:
+    """Return the exit code and the errors of a process that goes on after the first signal and ends at the second."""
+    assert process.stdout.readline() == "hangs\n"
+    process.send_signal(number)
+    with pytest.raises(TimeoutError):
+        process.wait(0.5)
+    process.send_signal(number)
+    return process.wait(30), process.stderr.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_a_run_that_hangs(tmp_path: Path, number: int) -> None:
-    process = program(tmp_path, HANGING.format(hang="time.sleep(1000)"))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "hangs\n"
-    process.send_signal(number)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=1.0)
-    process.send_signal(number)
-    _, error = process.communicate(timeout=30)
-    assert process.returncode != 0
+    with hanging(tmp_path, lambda: time.sleep(1000)) as process:
+        code, error = signaled_twice(process, number)
+    assert code != 0
     assert "Interrupted: interrupted at once. No checkpoint is saved yet in" in error
 
 
 def test_a_second_sigterm_ends_a_run_whose_thread_holds_it_up(tmp_path: Path) -> None:
-    hang = """
-                try:
-                    time.sleep(1000)
-                finally:
-                    time.sleep(1000)  # like a pool that waits for a thread that hangs
-    """
-    process = program(tmp_path, HANGING.format(hang=hang.strip()))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "hangs\n"
-    process.send_signal(signal.SIGTERM)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=1.0)
-    process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM
+    def hang() -> None:
+        try:
+            time.sleep(1000)
+        finally:
+            time.sleep(1000)  # like a pool that waits for a thread that hangs
+
+    with hanging(tmp_path, hang) as process:
+        code, error = signaled_twice(process, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
     assert "hasten: interrupted at once. No checkpoint is saved yet" in error
 
 

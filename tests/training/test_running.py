@@ -1,9 +1,7 @@
 """A training from start to end: its folder, its result, Ctrl-C, and going on."""
 
+import os
 import signal
-import subprocess
-import sys
-import textwrap
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hasten.training.recipe import Recipe, Surgery, baseline
 from hasten.training.run_folder import CHECKPOINT, METRICS, WEIGHTS, append_event, make_run_folder, read_events
 from hasten.training.running import run_training
 
+from forked import Forked
 from tiny_tasks import mlp_task
 
 EMPTY = Plan(task="tiny")
@@ -103,31 +102,24 @@ def test_surgery_is_undone_in_the_model_that_comes_back() -> None:
     mlp_task().model().load_state_dict(trained.model.state_dict())
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, "2"), (signal.SIGTERM, "15")])
-def test_a_signal_from_outside_ends_after_the_step_and_saves(tmp_path: Path, number: int, status: str) -> None:
-    program = textwrap.dedent(f"""
-        import sys
-        from pathlib import Path
-        sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-        from tiny_tasks import mlp_task
-        from hasten import Plan, Stop
-        from hasten.training.recipe import baseline
-        from hasten.training.running import run_training
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_from_outside_ends_after_the_step_and_saves(tmp_path: Path, number: int) -> None:
+    def train() -> None:
         task = mlp_task(stop=Stop(seconds=60))
-        def show(event):
-            print(type(event).__name__, flush=True)
-        trained = run_training(baseline(task), Plan(task="tiny"), show=show, folder=Path({str(tmp_path)!r}))
-        print("signal", int(trained.interrupted_by))
-    """)
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while "Evaluation" not in process.stdout.readline():
-        pass
-    process.send_signal(number)
-    rest = process.stdout.read()
-    assert process.wait(timeout=60) == 0
-    process.stdout.close()
-    assert rest.rstrip().endswith(f"signal {status}")
+
+        def say(text: str) -> None:
+            os.write(1, f"{text}\n".encode())
+
+        trained = run_training(baseline(task), EMPTY, show=lambda event: say(type(event).__name__), folder=tmp_path)
+        say(f"signal {int(trained.interrupted_by or 0)}")
+
+    with Forked(train) as process:
+        while "Evaluation" not in process.stdout.readline():
+            pass
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait() == 0
+    assert rest.rstrip().endswith(f"signal {int(number)}")
     assert (tmp_path / CHECKPOINT).exists()
 
 

@@ -130,7 +130,12 @@ def one_step_saved_and_loaded(name: str, folder: Path) -> None:
     assert all(map(torch.equal, run.parameters, again.parameters)), "it goes on differently after a resume"
 
 
-@pytest.mark.parametrize("name", known_optimizers())
+FEW = {*TORCH, *sorted(known_optimizers())[::8]}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in known_optimizers()]
+)
 def test_every_name_that_is_offered_trains_saves_and_loads(name: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

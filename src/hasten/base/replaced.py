@@ -7,10 +7,18 @@ from typing import Any
 
 @contextmanager
 def replaced(owner: Any, name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Generator[None]:
-    """Replace a function of a class or a module by `change(function)` until the body ends."""
-    plain = getattr(owner, name)
-    setattr(owner, name, change(plain))
+    """Replace a function of a class or a module by `change(function)` until the body ends.
+
+    An inherited function is inherited again afterwards. One that somebody put in its place in the meantime stays.
+    """
+    plain, own = getattr(owner, name), name in vars(owner)
+    made = change(plain)
+    setattr(owner, name, made)
     try:
         yield
     finally:
-        setattr(owner, name, plain)
+        if getattr(owner, name) is made:
+            if own:
+                setattr(owner, name, plain)
+            else:
+                delattr(owner, name)

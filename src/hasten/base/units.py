@@ -15,7 +15,7 @@ def digits3(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{decimals}f}" if abs(value) >= 1e-4 else f"{value:.2e}"
+    return f"{value:.{decimals}f}" if 1e-4 <= abs(value) < 1e7 else f"{value:.2e}"
 
 
 def seconds(value: float) -> str:

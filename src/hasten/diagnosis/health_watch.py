@@ -50,6 +50,7 @@ class HealthWatch(TrainingWatch):
         Raises:
             BadInput: if no update was made by an optimizer of torch.
         """
+        self.catch_up()
         if not self.steps:
             raise BadInput(
                 "no training step was seen. The training must run in this process, with optimizers of torch."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from hasten.base.errors import BadInput
 from hasten.base.records.record import Interval
@@ -63,7 +63,7 @@ def few_ratios(ratios: Sequence[float], *, level: float = 0.95) -> Interval:
     """
     logs = np.log(_positive(ratios, "ratios", least=2))
     center, count = float(logs.mean()), len(logs)
-    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(logs.std(ddof=1)) / math.sqrt(count)
+    half = float(stdtrit(count - 1, (1 + level) / 2)) * float(logs.std(ddof=1)) / math.sqrt(count)
     low, high = math.exp(center - half), math.exp(center + half)
     return Interval(value=math.exp(center), low=low, high=high, n=count, level=level)
 
@@ -72,7 +72,7 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     """Return the mean of at least two numbers with Student's t interval: for few whole trainings, see `few_ratios`."""
     sample = _finite(values, "values", least=2)
     center, count = float(sample.mean()), sample.size
-    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(sample.std(ddof=1)) / math.sqrt(count)
+    half = float(stdtrit(count - 1, (1 + level) / 2)) * float(sample.std(ddof=1)) / math.sqrt(count)
     return Interval(value=center, low=center - half, high=center + half, n=count, level=level)
 
 
@@ -123,11 +123,13 @@ def growth_exponent(sizes: Sequence[float], costs: Sequence[float], *, level: fl
     x, y = x - x.mean(), y - y.mean()
     slope = float(x @ y / (x @ x))
     error = float(np.linalg.norm(y - slope * x) / np.linalg.norm(x)) / math.sqrt(x.size - 2)
-    half = float(stats.t.ppf((1 + level) / 2, x.size - 2)) * error
+    half = float(stdtrit(x.size - 2, (1 + level) / 2)) * error
     return Interval(value=slope, low=slope - half, high=slope + half, n=x.size, level=level)
 
 
 def _bootstrap_bounds(sample: NDArray[np.float64], level: float) -> tuple[float, float]:
+    from scipy import stats  # two seconds of import that a training need not pay
+
     result = stats.bootstrap(
         (sample,),
         lambda resamples, axis: stats.trim_mean(resamples, TRIMMED_SHARE, axis=axis),
@@ -155,7 +157,7 @@ def _winsorized_t_bounds(sample: NDArray[np.float64], center: float, level: floa
         winsorized, cut = order, 0
     kept = order.size - 2 * cut
     error = math.sqrt(float(winsorized.var()) * order.size / (kept * (kept - 1)))
-    half = float(stats.t.ppf((1 + level) / 2, kept - 1)) * error
+    half = float(stdtrit(kept - 1, (1 + level) / 2)) * error
     return center - half, center + half
 
 

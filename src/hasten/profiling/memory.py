@@ -8,7 +8,6 @@ from time import perf_counter
 import msgspec
 import numpy as np
 import psutil
-from scipy import stats
 
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import MemoryAccount
@@ -136,7 +135,9 @@ def slope_of(held_bytes: Sequence[int]) -> Interval | None:
     late = held_bytes[len(held_bytes) // 3 :]
     if len(held_bytes) < _FOR_A_TREND:
         return None
-    found = np.asarray(stats.theilslopes(np.asarray(late, dtype=np.float64)), dtype=np.float64)
+    from scipy.stats import theilslopes  # two seconds of import that a training need not pay
+
+    found = np.asarray(theilslopes(np.asarray(late, dtype=np.float64)), dtype=np.float64)
     slope, low, high = found[[0, 2, 3]].tolist()
     return Interval(value=slope, low=low, high=high, n=len(late))
 

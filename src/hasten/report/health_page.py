@@ -1,6 +1,7 @@
 """The page of a diagnosis: what was found, how it was seen, and what was tried, as one HTML file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +35,9 @@ from hasten.report.health_findings import finding_views
 from hasten.report.health_signs import LAYER_HEADS, layer_rows, training_line, vital_signs
 from hasten.report.page import templates
 from hasten.report.tried import tried_words
+
+_SHORT = 18
+"""Letters of a remedy that a narrow page has room for."""
 
 
 def write_health_page(health: Health, diagnosis: Diagnosis, path: Path) -> None:
@@ -133,17 +137,14 @@ def _tried(diagnosis: Diagnosis) -> Figure | None:
     if not rows or fix is None:
         return None
 
-    def draw(width: float) -> str:
-        axis = "loss with the remedy over loss without it; below 1 is better"
-        return forest_plot(
-            rows,
-            width=width,
-            same=0.0,
-            label="what the remedies did to the loss",
-            axis=axis if width > NARROW else "loss with over loss without",
-        )
-
-    return Figure(draw(WIDE), draw(NARROW))
+    short = [replace(one, name=one.name if len(one.name) <= _SHORT else f"{one.name[: _SHORT - 1]}…") for one in rows]
+    label = "what the remedies did to the loss"
+    return Figure(
+        forest_plot(
+            rows, width=WIDE, same=0.0, label=label, axis="loss with the remedy over loss without it; below 1 is better"
+        ),
+        forest_plot(short, width=NARROW, same=0.0, label=label, axis="loss with over loss without"),
+    )
 
 
 def _all(*figures: Figure | None) -> Sequence[dict[str, Markup]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtrit
 from torch import Tensor
 
 from hasten.base.units import percent
@@ -127,7 +127,7 @@ def _largest_by_chance(values: list[float]) -> float:
     """Return what one more value of the same normal distribution stays below in 95 % of cases; 0 from none."""
     if not np.isfinite(values).all() or not values:
         return 0.0
-    factor = float(t.ppf(0.95, len(values) - 1)) * math.sqrt(1 + 1 / len(values))
+    factor = float(stdtrit(len(values) - 1, 0.95)) * math.sqrt(1 + 1 / len(values))
     return float(np.mean(values)) + factor * float(np.std(values, ddof=1))
 
 

@@ -142,7 +142,9 @@ def test_it_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @needs_compiler
 @pytest.mark.usefixtures("_fresh")
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["flipped", *(pytest.param(one, marks=pytest.mark.slow) for one in ("truncated", "empty"))]
+)
 def test_a_damaged_library_is_built_again_and_never_loaded(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

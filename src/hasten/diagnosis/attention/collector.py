@@ -2,20 +2,21 @@
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import torch
 from torch import Tensor, nn, optim
 from torch.nn.parameter import UninitializedParameter
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.attention import AttentionFacts
 from hasten.diagnosis.attention.layers import ModulesSeen
 from hasten.diagnosis.attention.maps import AttentionSeen
 from hasten.diagnosis.attention.tokens import Tokens, asks_next_token, document_starts, find_tokens, padding_of
 from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
 from hasten.measurement.tensors import tensors_in
 
@@ -46,6 +47,14 @@ class AttentionCollector(Collector):
         self._rows: int | None = None
         self._steps = 0
         self._facts: AttentionFacts | None = None
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return none: a batch of the steps that others need is as good."""
+        return NEVER
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count updates."""
+        self._steps += steps
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Note the number of samples of a batch."""

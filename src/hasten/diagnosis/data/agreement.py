@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from hasten.base.records.data_facts import Agreement
@@ -50,6 +49,8 @@ class SeenAgreement:
 
 
 def _agreement(counts: Tensor) -> Agreement:
+    from scipy.optimize import linear_sum_assignment  # a second of import that a start need not pay
+
     total = int(counts.sum())
     rows, columns = linear_sum_assignment(-counts.numpy())
     labels = counts.sum(1)

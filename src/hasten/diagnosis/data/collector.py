@@ -1,12 +1,13 @@
 """What batches, criteria and evaluations show of the data of a training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.errors import BadInput
 from hasten.base.records.data_facts import DataFacts, Part
@@ -18,7 +19,7 @@ from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
 PASSES = 24
@@ -53,6 +54,18 @@ class DataCollector(Collector):
         self._spent = {"training": 0.0, "evaluation": 0.0}
         self._undecided: tuple[Call, list[Tensor]] | None = None  # a pass with gradients in evaluation mode
         self._given = _Given()
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step while criteria, or samples of the first pass over the data, are looked at."""
+        if self._passes <= PASSES:
+            return step + 1
+        seen = self._is_full() or self._spent["training"] >= BUDGET_S or self._passes_again()
+        return NEVER if seen else step + 1
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Forget what waits for a backward pass or an evaluation that was not watched."""
+        self._call, self._output, self._undecided = None, [], None
+        self._waiting.batches = [one for one in self._waiting.batches if one.use]
 
     def step_begins(self, step: int) -> None:
         """Note the step."""
@@ -146,6 +159,10 @@ class DataCollector(Collector):
             )
             for group, is_same in zip(groups, same, strict=True)
         )
+
+    def _passes_again(self) -> bool:
+        """Return whether samples come that were all seen before: those of a further pass over the data."""
+        return self._training is not None and self._training.passed
 
     def _is_full(self) -> bool:
         return self._training is not None and self._training.full

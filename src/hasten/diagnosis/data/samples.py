@@ -84,6 +84,11 @@ class SeenPart:
         """Return whether no more samples are told apart."""
         return self._samples >= SAMPLES
 
+    @property
+    def passed(self) -> bool:
+        """Return whether all samples were seen, as far as that can be told."""
+        return self._passed
+
     def add_prints(self, prints: Sequence[int], elements: int, *, counts: bool = True) -> None:
         """Add the fingerprints of a batch.
 

@@ -1,11 +1,13 @@
 """How the training moves: the loss of every step, and statistics of gradients, activations and updates of some."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.dynamics import Dynamics, Evaluation, Nonfinite
 from hasten.base.units import finite as finite_or_none
@@ -19,6 +21,7 @@ from hasten.diagnosis.watching.events import Call, Collector
 
 _READ = 3  # graphs read in one sampled step; accumulation makes more, all alike
 _CALLS = 8  # forward passes of one step that are kept for a replay
+_WAITING = 4096  # losses that are not added up yet
 
 
 class DynamicsCollector(Collector):
@@ -31,7 +34,8 @@ class DynamicsCollector(Collector):
         self._chance = Chance()
         self._models: list[nn.Module] = []
         self._step, self._sampled = 0, False
-        self._losses: list[list[float | Tensor]] = []
+        self._losses: list[float] = []  # of each step; NaN where there was none
+        self._parts: list[tuple[int, float | Tensor]] = []  # of the newest steps: the step, and a loss of it
         self._passes: list[int] = []
         self._samples: list[int] = []
         self._calls: list[tuple[Call, torch.dtype | None]] = []
@@ -49,7 +53,6 @@ class DynamicsCollector(Collector):
     def step_begins(self, step: int) -> None:
         """Decide whether the step is sampled."""
         self._step = step
-        self._losses.append([])
         self._passes.append(0)
         self._calls = []
         self._unscaled = {}
@@ -59,6 +62,38 @@ class DynamicsCollector(Collector):
             self._samples = self._sampling.thinned(self._samples)
             self._parameters.keep(self._samples)
         self._parameters.begin(step, sampled=self._sampled)
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step to be sampled, or the one after a sample, for its direction."""
+        following = self._sampling.next_step(step, spent_s)
+        return step + 1 if self._sampled else following
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count steps, and add up their losses."""
+        self._step += steps
+        self._sampled = False
+        self._add_up()
+
+    def unwatched_loss(self, step: int, loss: Tensor, calls: Sequence[tuple[nn.Module, Any, Any]]) -> None:
+        """Keep the loss of a step that is not watched. Cost: 1 us, or 5 us and no wait on a device."""
+        if self._unscaled:
+            loss = self._unscaled.pop(id(loss), loss)
+        if not loss.is_cpu:
+            self._parts.append((step, loss.detach().clone()))
+            if len(self._parts) > _WAITING:
+                self._add_up()
+            return
+        if self._parts:
+            self._add_up()
+        value = loss.item()
+        if len(self._losses) == step - 1:
+            self._losses.append(value)
+        else:
+            self._place(step, value)
+        if not -math.inf < value < math.inf and self._nonfinite is None:
+            self._step = step
+            self._calls = [(Call(*call, True, True), _autocast(call[1])) for call in calls]
+            self._nonfinite = self._found("loss")
 
     def call_begins(self, call: Call) -> None:
         """Note the models that train, and the newest batch."""
@@ -72,7 +107,7 @@ class DynamicsCollector(Collector):
             )
         if len(self._calls) < _CALLS and self._nonfinite is None:
             kept = Call(call.module, detached(call.args), detached(dict(call.kwargs)), call.training, call.grad)
-            self._calls.append((kept, _autocast(call)))
+            self._calls.append((kept, _autocast(call.args)))
 
     def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
         """Note which loss a scaled one is of."""
@@ -80,13 +115,13 @@ class DynamicsCollector(Collector):
         for loss, product in zip(losses, products, strict=True):
             self._unscaled[id(product)] = loss.detach()
 
-    def scale_updated(self, skipped: bool) -> None:
+    def scale_updated(self, skipped: bool, step: int) -> None:
         """Note that an update was left out since a scaled gradient was infinite."""
         self._scaled = True
         if skipped:
-            self._skips.append(self._step)
-            if self._losses:
-                self._losses[-1] = []  # the next batch tries the same step again
+            self._skips.append(step)
+            self._parts = [one for one in self._parts if one[0] != step]  # the next batch tries the same step again
+            del self._losses[step - 1 :]
 
     def backward_weighted(self, losses: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         """Take the weighted losses for the losses, as a sum that is divided by its count."""
@@ -97,11 +132,11 @@ class DynamicsCollector(Collector):
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Keep the loss; of a sampled step, read the graph behind it."""
-        if not self._losses:
+        if not self._passes:
             return
         self._passes[-1] += 1
-        if self._updating and self._losses[-1]:  # LBFGS: the first evaluation is the loss of the step
-            return
+        if self._updating and self._parts and self._parts[-1][0] == self._step:
+            return  # LBFGS: the first evaluation is the loss of the step
         for loss in losses:
             if loss.numel() == 1:
                 self._keep(self._unscaled.get(id(loss), loss))
@@ -116,12 +151,32 @@ class DynamicsCollector(Collector):
 
     def _keep(self, loss: Tensor) -> None:
         if not loss.is_cpu and not self._sampled:
-            self._losses[-1].append(loss.detach().clone())  # read at the end, so that no device is waited for
+            self._parts.append((self._step, loss.detach().clone()))  # read later, so that no device is waited for
             return
         value = float(loss)
-        self._losses[-1].append(value)
+        self._parts.append((self._step, value))
         if not math.isfinite(value) and self._nonfinite is None:
             self._nonfinite = self._found("loss")
+
+    def _add_up(self) -> None:
+        """Add the losses up by step. Cost: one wait for the device."""
+        waiting = [one.float().reshape(()) for _, one in self._parts if isinstance(one, Tensor)]
+        read = iter(torch.stack([one.to(waiting[0].device) for one in waiting]).tolist() if waiting else [])
+        for step, part in self._parts:
+            value = next(read) if isinstance(part, Tensor) else part
+            self._place(step, value)
+            if not math.isfinite(value) and self._nonfinite is None:  # on a device that was not waited for
+                self._nonfinite = Nonfinite(step=step, what="loss")
+        self._parts = []
+        self._losses += [math.nan] * (self._step - 1 - len(self._losses))
+
+    def _place(self, step: int, value: float) -> None:
+        """Add to the loss of a step; steps before it that have none get NaN."""
+        self._losses += [math.nan] * (step - 1 - len(self._losses))
+        if len(self._losses) < step:
+            self._losses.append(value)
+        else:
+            self._losses[step - 1] += value
 
     def _found(self, what: str) -> Nonfinite:
         """Return where it began: in a parameter, in a layer of the newest batch, or in the loss function."""
@@ -182,12 +237,8 @@ class DynamicsCollector(Collector):
 
     def dynamics(self) -> Dynamics:
         """Return what was seen."""
-        losses = [sum(float(loss) for loss in parts) if parts else math.nan for parts in self._losses]
-        broken = next(
-            (step for step, loss in enumerate(losses, 1) if not math.isfinite(loss) and self._losses[step - 1]), 0
-        )
-        if broken and self._nonfinite is None:  # on a device that was not waited for
-            self._nonfinite = Nonfinite(step=broken, what="loss")
+        self._add_up()
+        losses = self._losses + [math.nan] * (self._step - len(self._losses))
         named = self._parameters.named(self._models)
         steps = tuple(self._samples)
         return Dynamics(
@@ -218,7 +269,7 @@ class DynamicsCollector(Collector):
         )
 
 
-def _autocast(call: Call) -> torch.dtype | None:
-    """Return the type that autocast computes in on the device of a call; None where it is off."""
-    device = next((one.device.type for one in call.args if isinstance(one, Tensor)), "cpu")
+def _autocast(args: Sequence[Any]) -> torch.dtype | None:
+    """Return the type that autocast computes in on the device of arguments; None where it is off."""
+    device = next((one.device.type for one in args if isinstance(one, Tensor)), "cpu")
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None

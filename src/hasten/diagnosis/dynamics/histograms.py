@@ -8,6 +8,7 @@ from hasten.diagnosis.dynamics.entries import entries
 from hasten.diagnosis.watching.events import Call, Collector
 
 _BINS = 30
+_ENTRIES = 1 << 14  # of a tensor that are counted, at even distances
 _KEPT = 32
 """Steps beyond which every other one is dropped and the distance doubles."""
 
@@ -20,6 +21,10 @@ class Histograms(Collector):
         self._held: dict[int, Tensor] = {}
         self._seen: dict[str, dict[int, dict[int, Histogram]]] = {"gradient": {}, "weight": {}}  # step -> id -> bins
         self._step, self._distance = 0, 1
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step that is looked at."""
+        return step + self._distance - (step - 1) % self._distance
 
     def step_begins(self, step: int) -> None:
         """Note the step; drop steps where they are too many."""
@@ -67,8 +72,8 @@ class Histograms(Collector):
 
 
 def histogram(tensor: Tensor, step: int) -> Histogram | None:
-    """Return the histogram of the finite entries of a tensor, of a few of them where it is large; None without any."""
-    values = entries(tensor).double()
+    """Return the histogram of the finite entries of a tensor, of some of them where it is large; None without any."""
+    values = entries(tensor, _ENTRIES).double()
     values = values[torch.isfinite(values)]
     if not values.numel():
         return None

@@ -42,6 +42,7 @@ class TrialWatch(TrainingWatch):
         Raises:
             BadInput: if no step was made.
         """
+        self.catch_up()
         if not self.steps:
             raise BadInput("no training step was seen")
         dynamics = self._dynamics.dynamics()

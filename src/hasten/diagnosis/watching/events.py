@@ -1,5 +1,6 @@
 """The events of a training, and what looks at them."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.lr_scheduler import LRScheduler
+
+NEVER = sys.maxsize
+"""The next step of a collector that needs no further one."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,33 @@ class Collector:
 
     Events come without gradients being recorded. A collector reads the live objects and never changes them, draws
     from no global random generator outside `preserved()`, and keeps no graph alive.
+
+    Being told costs a training time, so collectors say in which steps they need it (`next_step`). In other steps only
+    `unwatched_loss`, `clip_ended` and `loss_scaled` come, and `unwatched` after them. Once a step was left out,
+    `called_inside`, `zeroed`, `autocast_begins`, `unscaled`, `scaled` and `scaled_update` come no more, until an
+    optimizer makes its first update. Evaluations are told as far as a small share of the time allows.
     """
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step in which events are needed; steps that others need are told, too.
+
+        Args:
+            step: that ended.
+            spent_s: seconds that the steps took which were watched though not all steps were.
+        """
+        return step + 1
+
+    def unwatched_loss(self, step: int, loss: Tensor, calls: Sequence[tuple[nn.Module, Any, Any]]) -> None:
+        """Look at a loss after its backward pass in a step that is not watched.
+
+        Args:
+            step: counted from 1.
+            loss: what `backward()` started from, times the weight given to it.
+            calls: models called for it, with their arguments.
+        """
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Take note that steps were made that were not watched, and how often schedulers were stepped in them."""
 
     def step_begins(self, step: int) -> None:
         """Look at the begin of a step, counted from 1 by the updates of the first optimizer."""
@@ -64,8 +94,8 @@ class Collector:
     def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
         """Look at losses and what a GradScaler made of them."""
 
-    def scale_updated(self, skipped: bool) -> None:
-        """Take note that a GradScaler adapted its scale, since it skipped an update or not."""
+    def scale_updated(self, skipped: bool, step: int) -> None:
+        """Take note that a GradScaler adapted its scale, since it skipped the update of a step or not."""
 
     def loss_computed(self, loss: Tensor) -> None:
         """Look at what a loss function of torch returned while no gradients were recorded."""

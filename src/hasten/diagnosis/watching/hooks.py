@@ -4,23 +4,33 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from threading import get_ident
+from time import perf_counter, thread_time
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
+from torch.compiler import is_dynamo_compiling
 from torch.nn.utils import clip_grad
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
-from torch.utils.data import dataloader
+from torch.utils.data import DataLoader, dataloader
 
 from hasten.base.replaced import replaced
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
 
 INNER_STEPS = 3
 """Steps in which calls of modules by other modules are told, since each costs about 1 us."""
+EVALUATION_S, EVALUATION_SHARE = 1.0, 0.002
+"""Seconds that watching evaluations may take, and share of the time since the training began."""
+_HOOK_S = 2e-6
+"""What a hook costs beside the collectors that it tells."""
+_OTHERS = 100
+"""Updates of known optimizers without one of the first, after which the first is taken to train no more."""
+_CALLS = 8
+"""Calls kept until their backward pass; some have none."""
 _LOSSES = (
     "cross_entropy",
     "nll_loss",
@@ -42,6 +52,10 @@ class TrainingWatch:
     makes two. Only the thread that enters is looked at, and compiled code from outside only. A collector that raises is
     asked no more: `failed` says why.
 
+    At first every step is watched. Once no collector needs the next step, only losses, clipped norms, calls of
+    schedulers and updates are noted, in some ten function calls a step, until a collector needs one, a batch is
+    evaluated, or a new optimizer makes an update.
+
     Args:
         collectors: in the order in which they are told.
         steps: end the script after so many steps; None to let it end by itself.
@@ -58,6 +72,8 @@ class TrainingWatch:
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
         self._made: list[optim.Optimizer] = []  # that made an update in this step
+        self._known: set[int] = set()  # optimizers that made an update in a watched step
+        self._others = 0  # unwatched updates by others than the first
         self._inside = 0  # calls of modules that have not returned
         self._in_backward = False
         self._updates = 0  # steps of optimizers that have not returned
@@ -65,39 +81,125 @@ class TrainingWatch:
         self._stopped = False  # whether the limit ended the training
         self._ended = True  # whether the step under way has been made, so that a new one begins
         self._telling = False
-        self._undo = ExitStack()
+        self._models: dict[int, bool] = {}  # modules called with gradients recorded -> whether in training mode
+        self._classes: set[type[nn.Module]] = set()  # theirs
+        self._began_s = perf_counter()
+        self._spent_s, self._evaluation_s = 0.0, 0.0  # of this thread: preemption by other processes costs nothing
+        self._evaluating = False  # whether the time goes to the account of evaluations
+        self._every = False  # whether every step is watched
+        self._watching = False  # whether this one is
+        self._wake = 0  # next step that a collector needs
+        self._told = 0  # steps that collectors know of
+        self._calls: list[tuple[nn.Module, Any, Any]] = []  # of models since the last backward pass, unwatched
+        self._loss_keepers: list[Callable[..., None]] = []  # what notes unwatched losses
+        self._scheduled: dict[LRScheduler, int] = {}  # unwatched steps of schedulers
+        self._closed = False  # whether a closure computed its first loss in this unwatched update
+        self._moved = False  # whether an update was made since the scaler was updated
+        self._undo, self._of_every, self._of_watched, self._of_classes = (ExitStack() for _ in range(4))
 
     def __enter__(self) -> Self:
+        self._put_in()
+        self._watch_every_step()
+        return self
+
+    def _put_in(self) -> None:
+        """Put in the hooks of all steps."""
         enter = self._undo.enter_context
-        enter(replaced(nn.Module, "__call__", self._call))
-        enter(replaced(nn.Module, "zero_grad", self._zero_grad))
-        enter(replaced(optim.Optimizer, "zero_grad", self._zero_grad))
-        enter(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
         enter(replaced(torch.autograd, "backward", self._backward))
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
-        enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
         enter(replaced(GradScaler, "scale", self._scale))
-        enter(replaced(GradScaler, "unscale_", self._unscale))
-        enter(replaced(GradScaler, "step", self._scaled_update))
+        enter(replaced(GradScaler, "update", self._scale_update))
+        enter(replaced(DataLoader, "__iter__", self._iterate))
+        for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
+            enter(replaced(nn.functional, name, self._loss))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
-        enter(replaced(GradScaler, "update", self._scale_update))
-        for name in _LOSSES:
-            enter(replaced(nn.functional, name, self._loss))
         self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
-        return self
 
     def __exit__(self, *error: object) -> None:
-        self._undo.close()
+        self.catch_up()
+        self._watching, self._told = False, self.steps
+        for stack in (self._of_classes, self._of_watched, self._of_every, self._undo):
+            stack.close()
         self.complete = not self._stopped and not any(error)
         self._tell("ended")
 
+    def _watch_every_step(self) -> None:
+        """Watch all steps until no collector needs the next one."""
+        self._of_classes.close()
+        enter = self._of_every.enter_context
+        enter(replaced(nn.Module, "__call__", self._call))
+        enter(replaced(nn.Module, "zero_grad", self._zero_grad))
+        enter(replaced(optim.Optimizer, "zero_grad", self._zero_grad))
+        enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
+        enter(replaced(GradScaler, "unscale_", self._unscale))
+        enter(replaced(GradScaler, "step", self._scaled_update))
+        self._every = True
+        self._watch()
+
+    def _watch(self) -> None:
+        """Watch from here on."""
+        if self._watching:
+            return
+        begin = thread_time()
+        self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
+        self.catch_up()
+        self._watching = True
+        self._charge(thread_time() - begin)
+
+    def _rest(self) -> None:
+        """Watch no more until a collector needs a step."""
+        begin = thread_time()
+        self._of_watched.close()
+        self._of_every.close()
+        if self._every:
+            self._put_in_classes()
+        self._charge(thread_time() - begin)
+        self._every = self._watching = self._evaluating = False
+        self._told = self.steps
+        self._calls.clear()
+        self._loss_keepers = [one.unwatched_loss for one in self._listening("unwatched_loss")]
+
+    def _put_in_classes(self) -> None:
+        """Have the models called through `_called`, and no module inside of them."""
+        for kind in self._classes:
+            self._of_classes.enter_context(replaced(kind, "__call__", self._called))
+
+    def catch_up(self) -> None:
+        """Tell collectors of the steps that were not watched."""
+        if self._watching or (self.steps == self._told and not self._scheduled):
+            return
+        steps, scheduled = self.steps - self._told, self._scheduled
+        self._told, self._scheduled = self.steps, {}
+        self._tell("unwatched", steps, scheduled)
+
+    def _charge(self, seconds: float) -> None:
+        if self._evaluating:
+            self._evaluation_s += seconds
+        elif not self._every:
+            self._spent_s += seconds
+
+    def _may_evaluate(self) -> bool:
+        """Return whether the share of the time allows to watch an evaluation."""
+        if self._telling or get_ident() != self._thread:
+            return False
+        return self._evaluation_s < EVALUATION_S + EVALUATION_SHARE * (perf_counter() - self._began_s)
+
+    def _evaluation_begins(self) -> bool:
+        """Watch an evaluation, if the time allows it; return whether it does."""
+        if self._may_evaluate():
+            self._evaluating = True
+            self._watch()
+        return self._watching
+
     def fetched(self, batch: Any, loader: Any = None, *, training: bool = True) -> None:
         """Tell of a batch that no `DataLoader` of torch gave, for a step or for an evaluation."""
+        if not self._watching and (training or not self._evaluation_begins()):
+            return
         if training:
             self._step_may_begin()
         self._tell("fetched", batch, loader)
@@ -107,17 +209,31 @@ class TrainingWatch:
         if self._telling or not (listening := self._listening(event)):
             return
         self._telling = True
+        begin = thread_time()
         try:
             with torch.no_grad():
                 for one in listening:
                     try:
                         getattr(one, event)(*args)
                     except Exception:  # noqa: BLE001  (a training must not fail since it is watched; `failed` says it)
-                        self._collectors.remove(one)
-                        self._listeners.clear()
-                        self.failed[type(one).__name__] = traceback.format_exc()
+                        self._ask_no_more(one)
         finally:
             self._telling = False
+            self._charge(thread_time() - begin + _HOOK_S)
+
+    def _note_clip(self, limit: float, norm: Tensor) -> None:
+        for one in self._listening("clip_ended"):
+            try:
+                one.clip_ended(limit, norm)
+            except Exception:  # noqa: BLE001  (as in `_tell`)
+                self._ask_no_more(one)
+
+    def _ask_no_more(self, one: Collector) -> None:
+        """Leave out a collector that raised."""
+        self._collectors.remove(one)
+        self._listeners = {}
+        self._loss_keepers = [keep for keep in self._loss_keepers if keep.__self__ is not one]  # type: ignore[attr-defined]
+        self.failed[type(one).__name__] = traceback.format_exc()
 
     def _listening(self, event: str) -> Sequence[Collector]:
         """Return the collectors that do anything at an event; most do nothing at most events."""
@@ -129,7 +245,9 @@ class TrainingWatch:
         return found
 
     def _looks(self) -> bool:
-        return not self._telling and get_ident() == self._thread and not torch.compiler.is_compiling()
+        return (
+            self._watching and not self._telling and get_ident() == self._thread and not torch.compiler.is_compiling()
+        )
 
     def _step_may_begin(self) -> None:
         if not self._ended:
@@ -138,6 +256,7 @@ class TrainingWatch:
             self._stopped = True
             raise StopScript(0)
         self._ended = False
+        self._evaluating = self._evaluating and not self._every
         self._made = []
         self.steps += 1
         self._tell("step_begins", self.steps)
@@ -151,8 +270,13 @@ class TrainingWatch:
                     watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
             made = Call(module, args, kwargs, module.training, torch.is_grad_enabled(), _is_autocast())
+            if made.grad:
+                watch._models[id(module)] = made.training or watch._models.get(id(module), False)
+                watch._classes.add(type(module))
             if made.training and made.grad:
                 watch._step_may_begin()
+            elif (not made.grad or watch._models[id(module)]) and watch._evaluates_too_long():
+                return plain(module, *args, **kwargs)
             watch._tell("call_begins", made)
             watch._inside += 1
             try:
@@ -163,6 +287,48 @@ class TrainingWatch:
             return output
 
         return call
+
+    def _called(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch, models, calls, whole = self, self._models, self._calls, self._call(plain)
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if watch._watching or is_dynamo_compiling():
+                return whole(module, *args, **kwargs)
+            usual = models.get(id(module))
+            if usual is not None:
+                if module.training is usual and torch.is_grad_enabled():
+                    if len(calls) == _CALLS:
+                        calls.clear()
+                    calls.append((module, args, kwargs))
+                elif watch._evaluation_begins():
+                    return whole(module, *args, **kwargs)
+            return plain(module, *args, **kwargs)
+
+        return call
+
+    def _evaluates_too_long(self) -> bool:
+        """Return whether the share of the time allows no more evaluation; then watch no more, if collectors agree."""
+        if self._every and self._needs_every_step():
+            return False
+        self._evaluating = True
+        if self._may_evaluate():
+            return False
+        if not self._every and self._ended:
+            self._rest()
+        return True
+
+    def _needs_every_step(self) -> bool:
+        return any(type(one).next_step is Collector.next_step for one in self._collectors)
+
+    def _iterate(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def iterate(loader: Any) -> Any:
+            if not watch._watching:  # of an evaluation, or of the next epoch
+                watch._evaluation_begins()
+            return plain(loader)
+
+        return iterate
 
     def _next(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
@@ -185,6 +351,11 @@ class TrainingWatch:
         watch = self
 
         def backward(*args: Any, **kwargs: Any) -> Any:
+            if not watch._watching:
+                result = plain(*args, **kwargs)
+                if get_ident() == watch._thread and torch._C._current_graph_task_id() < 0:  # not within another one
+                    watch._note_losses(args, kwargs)
+                return result
             if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
@@ -204,14 +375,36 @@ class TrainingWatch:
 
         return backward
 
+    def _note_losses(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Have the losses of a backward pass noted."""
+        given = args[0] if args else kwargs.get("tensors")
+        losses = (given,) if type(given) is Tensor else tuple(tensors_in(given))
+        weight = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
+        if weight is not None:
+            losses = _weighted(losses, self._weights(args, kwargs))
+        if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
+            for keep in self._loss_keepers:
+                try:
+                    for loss in losses:
+                        keep(self.steps + 1, loss, self._calls)
+                except Exception:  # noqa: BLE001  (as in `_tell`)
+                    self._ask_no_more(keep.__self__)  # type: ignore[attr-defined]
+            self._closed = self._updates > 0
+        self._calls.clear()
+
     def _clip(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
         def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
+            if not watch._watching:
+                norm = plain(parameters, *args, **kwargs)
+                if norm is not None and get_ident() == watch._thread:
+                    watch._note_clip(float(limit), norm)
+                return norm
             if not watch._looks():
                 return plain(parameters, *args, **kwargs)
             given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-            limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
             watch._tell("clip_begins", given, float(limit))
             norm = plain(given, *args, **kwargs)
             watch._tell("clip_ended", float(limit), norm)
@@ -223,11 +416,14 @@ class TrainingWatch:
         watch = self
 
         def update(scaler: Any, *args: Any, **kwargs: Any) -> Any:
+            skips, watch._moved = not watch._moved, False
+            if not watch._watching and scaler.is_enabled() and skips and get_ident() == watch._thread:
+                watch._tell("scale_updated", True, watch.steps + 1)
             if not scaler.is_enabled() or not watch._looks():
                 return plain(scaler, *args, **kwargs)
             before = scaler.get_scale()
             result = plain(scaler, *args, **kwargs)
-            watch._tell("scale_updated", scaler.get_scale() < before)
+            watch._tell("scale_updated", scaler.get_scale() < before, watch.steps)
             return result
 
         return update
@@ -237,7 +433,7 @@ class TrainingWatch:
 
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if not torch.is_grad_enabled() and watch._looks():
+            if watch._watching and not torch.is_grad_enabled() and watch._looks():
                 watch._tell("loss_computed", result)
             return result
 
@@ -270,8 +466,9 @@ class TrainingWatch:
 
         def scale(scaler: GradScaler, *args: Any, **kwargs: Any) -> Any:
             result = plain(scaler, *args, **kwargs)
-            if watch._looks() and scaler.is_enabled():
-                watch._tell("scaled", scaler)
+            if scaler.is_enabled() and get_ident() == watch._thread:
+                if watch._every and watch._looks():
+                    watch._tell("scaled", scaler)
                 watch._tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
             return result
 
@@ -307,15 +504,24 @@ class TrainingWatch:
                 result = plain(scheduler, *args, **kwargs)
             finally:
                 watch._schedules -= 1
-            if not watch._schedules and watch._looks() and not getattr(scheduler, "_is_initial", False):
-                watch._tell("schedule_stepped", scheduler)
+            if not watch._schedules and not getattr(scheduler, "_is_initial", False):
+                if watch._looks():
+                    watch._tell("schedule_stepped", scheduler)
+                elif not watch._watching and get_ident() == watch._thread:
+                    watch._scheduled[scheduler] = watch._scheduled.get(scheduler, 0) + 1
             return result
 
         return step
 
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
-        if self._updates == 1 and self._looks():  # a subclass calls the step of its parent, and torch hooks both
+        if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
+            return
+        if not self._watching and optimizer is not self._first and get_ident() == self._thread:
+            self._others += 1
+            if id(optimizer) not in self._known or self._others > _OTHERS:
+                self._watch_every_step()
+        if self._watching and self._looks():
             if self._first is None or optimizer is self._first:  # another one updates in the same step
                 self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
@@ -323,12 +529,39 @@ class TrainingWatch:
 
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates -= 1
-        if not self._updates and self._looks():
+        if self._updates:
+            return
+        self._moved, self._closed = True, False
+        if self._watching and self._looks():
             self._tell("update_ended", optimizer)
+            self._known.add(id(optimizer))
             if any(optimizer is one for one in self._made):
                 self._first = optimizer  # the first one trains no more
             self._made.append(optimizer)
-            self._ended = self._ended or optimizer is self._first
+            if optimizer is self._first and not self._ended:
+                self._ended = True
+                self._step_ended()
+        elif not self._watching and optimizer is self._first and get_ident() == self._thread:
+            self.steps += 1
+            self._others = 0
+            if self.steps + 1 >= self._wake:
+                self._watch()
+
+    def _step_ended(self) -> None:
+        """Ask the collectors for the next step that they need."""
+        self._wake = NEVER if self._limit is None else self._limit
+        for one in list(self._collectors):
+            try:
+                self._wake = min(self._wake, one.next_step(self.steps, self._spent_s))
+            except Exception:  # noqa: BLE001  (as in `_tell`)
+                self._ask_no_more(one)
+        if self._wake > self.steps + 1:
+            self._rest()
+
+
+def _weighted(losses: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return losses times the weights that their backward pass begins with."""
+    return tuple(loss.detach() * weight for loss, weight in zip(losses, weights, strict=False))
 
 
 def _is_autocast() -> bool:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from hasten.base.records.wiring import Criterion
 from hasten.base.units import finite
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, name_of, nodes, terms
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factor
@@ -30,6 +30,10 @@ class CriterionCollector(Collector):
         self._passes = 0
         self._outputs: set[int] = set()  # numbers of the nodes that made outputs of several units
         self._criteria: list[Criterion] = []
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return none: the first backward passes are in the steps that others need."""
+        return NEVER
 
     def call_ended(self, call: Call, output: Any) -> None:
         """Note the nodes of the outputs."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hasten.diagnosis.watching.events import Collector
+from hasten.diagnosis.watching.events import NEVER, Collector
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random, torch.Generator)
 _DEPTH = 3
@@ -20,6 +20,10 @@ class LoadingCollector(Collector):
     def __init__(self) -> None:
         self._known: set[int] = set()
         self.copied: list[str] = []  # generators that every worker has a copy of
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return none: the first batch of a loader is watched."""
+        return NEVER
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Look for generators in the data set."""

@@ -1,6 +1,6 @@
 """In which mode, training or evaluation, the models are called: for training, and for evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Model
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import nodes
 from hasten.diagnosis.wiring.parameters import MODELS, ParameterCollector
 from hasten.measurement.tensors import tensors_in
@@ -71,6 +72,16 @@ class ModeCollector(Collector):
         self._data = 0
         self._updates = 0
         self._traversed = 0
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return none: the steps that others need are a sample."""
+        return NEVER
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count the updates; calls whose backward pass was not watched tell nothing."""
+        self._updates += steps
+        self._used = []
+        self._pending = [one for one in self._pending if not one.grad]
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Count the batches."""

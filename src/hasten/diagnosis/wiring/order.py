@@ -1,19 +1,20 @@
 """The order of the calls around an update: zero_grad, backward, unscale_, clipping, step, scheduler."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 from weakref import ref
 
+import numpy as np
 import torch
 from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
@@ -23,6 +24,8 @@ GAPS = 6
 """Gaps between updates of each optimizer that are looked at."""
 STEPS = 12
 """Updates in which the clipping is looked at."""
+LONGEST = 120
+"""Watched updates one after another in which gaps of an optimizer are waited for."""
 OPTIMIZERS = 16
 """Optimizers that are looked at; one that makes a new one in every step is known long before."""
 PART = 0.5
@@ -48,6 +51,7 @@ class _Seen:
     full: set[int] = field(default_factory=set)  # tensors whose gradient was not cleared since the last update
     passes: int = 0  # backward passes since then
     repeats: bool = False  # its tensors were trained by others, and it has no state
+    newest: bool = False  # made an update in the steps that were watched last
 
     def held(self) -> Iterator[Tensor]:
         """Yield its tensors; none where it is gone."""
@@ -78,6 +82,7 @@ class OrderCollector(Collector):
         self._batches: Counter[int] = Counter()  # fetched since then, of each data set
         self._after_backward: float | None = None  # size of the gradients after the last backward pass
         self._updates = 0
+        self._watched = 0  # updates since the last step that was not watched
         self._clips: list[_Clip] = []
         self._counts = {"calls": 0, "empty": 0, "late": 0, "scaled": 0, "foreign": 0, "partial": 0}
         self._fresh: set[int] = set()  # tensors updated since the last backward pass
@@ -85,7 +90,8 @@ class OrderCollector(Collector):
         self._scaled = False  # a loss was scaled since the last update
         self._unscaled: set[int] = set()  # optimizers whose gradients were unscaled since then
         self._schedules: dict[int, tuple[LRScheduler, int, int]] = {}  # itself, its steps, those before an update
-        self._left_early: set[int] = set()  # schedulers whose loops may end early
+        self._left_early: dict[int, bool] = {}  # scheduler -> whether the loops that step it may end early
+        self._ends_early = False  # whether the loops that update may
         self._epochs: Counter[int] = Counter()  # data set -> iterators over it, of which a batch trained
         self._iterator: ref[Any] | None = None  # that gave the last batch; it may have processes that must end
         self._trained_by: ref[Any] | None = None  # that gave the last batch for training
@@ -94,6 +100,29 @@ class OrderCollector(Collector):
         self.alternations = 0  # updates by another optimizer than the last one, with a backward pass between them
         self.autocast = {"outside": 0, "inside": 0, "calls": 0}  # entered, and calls of models under it
         self._zeroed = False  # zero_grad since the last backward pass
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step while gaps between updates, or clipping, are looked at."""
+        few = self._updates <= STEPS or any(one.newest and one.gaps < GAPS for one in self._all)
+        return step + 1 if few and self._watched < LONGEST else NEVER
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count the updates, with learning rates between those before and after, and steps of schedulers."""
+        for one in self._all:
+            optimizer = one.weak()
+            if one.newest and optimizer is not None:
+                one.updates += steps
+                now = max(float(group["lr"]) for group in optimizer.param_groups)
+                one.rates += np.linspace(one.rates[-1] if one.rates else now, now, steps + 1)[1:].tolist()
+            one.newest, one.passes, one.full = False, 0, set()
+        for scheduler, number in schedules.items():
+            _, before, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
+            self._schedules[id(scheduler)] = (scheduler, before + number, early)
+        self._updates, self._watched = self._updates + steps, 0
+        self._passes, self._clips, self._fresh, self._unscaled = [], [], set(), set()
+        self._last, self._between, self._after_backward = None, 0, None
+        self._scaled = False
+        self._batches.clear()
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Count the batches of an update."""
@@ -197,8 +226,12 @@ class OrderCollector(Collector):
         self.alternations += bool(self._between and self._last is not None and self._last() is not optimizer)
         self._last, self._between = ref(optimizer), 0
         seen.updates += 1
+        seen.newest = True
         seen.passes = 0
         self._updates += 1
+        self._watched += 1
+        if self._updates == 1:
+            self._ends_early = can_end_early()
         self._passes, self._scaled, self._after_backward = [], False, None
         self._batches.clear()
         if self._updates == 2:
@@ -207,8 +240,8 @@ class OrderCollector(Collector):
     def schedule_stepped(self, scheduler: LRScheduler) -> None:
         """Count the steps of a scheduler, and those before the first update."""
         _, steps, early = self._schedules.get(id(scheduler), (scheduler, 0, 0))
-        if not steps and can_end_early():
-            self._left_early.add(id(scheduler))
+        if not steps:
+            self._left_early[id(scheduler)] = can_end_early()
         early += not self._of(self._stepped_by(scheduler)).updates
         self._schedules[id(scheduler)] = (scheduler, steps + 1, early)
 
@@ -343,7 +376,7 @@ class OrderCollector(Collector):
             last=rates[-1] if rates else 0.0,
             scaled=self._scaler is not None,
             epochs=max(self._epochs.values(), default=0),
-            leaves_early=id(scheduler) in self._left_early,
+            leaves_early=self._left_early.get(id(scheduler), self._ends_early),
         )
 
 

@@ -1,14 +1,15 @@
 """Which parameters the losses reach, an optimizer holds, and an update moves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn, optim
 from torch.nn.parameter import UninitializedParameter
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Leaf
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
 from hasten.diagnosis.wiring.live import Live, held, is_installed, live
 
@@ -44,11 +45,23 @@ class ParameterCollector(Collector):
         self._before: dict[int, Tensor] = {}
         self._first: dict[int, Tensor] = {}  # copies of those that no loss had reached at first
         self._made: dict[int, int] = {}  # id of an optimizer -> its updates
+        self._newest = 0  # id of the optimizer that made the last one
+        self._rests = False  # whether steps were not watched
         self._copied: list[tuple[Tensor, Tensor]] = []  # parameters and what they were at the first backward pass
         self._owners: list[nn.Module] = []  # of leaves that belong to no model called
         self._looked_around = False
         self._alive: Live | None = None  # what was found last, until another collector takes it
         self._everything: tuple[Leaf, ...] | None = None
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return the next step while the newest optimizer has made few updates; a loop may make many of them."""
+        return step + 1 if self._made.get(self._newest, 0) < WATCHED and len(self._made) <= MODELS else NEVER
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Count the updates, and a backward pass for each."""
+        self.updates += steps
+        self.backwards += steps
+        self._rests = True
 
     def call_begins(self, call: Call) -> None:
         """Note the models that are called with gradients recorded."""
@@ -81,7 +94,7 @@ class ParameterCollector(Collector):
         """Note the gradients, and copy the parameters that the update should move."""
         made = self._made.get(id(optimizer), 0)
         if made >= WATCHED:
-            if made % SPARSE == 0:
+            if made % SPARSE == 0 or self._rests:
                 self._note_late(optimizer)
             return
         self._copied = []
@@ -103,6 +116,7 @@ class ParameterCollector(Collector):
         self.updates += 1
         made = self._made.get(id(optimizer), 0)
         self._made[id(optimizer)] = made + 1
+        self._newest = id(optimizer)
         if made >= WATCHED:
             return
         for one in held(optimizer):

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from hasten.base.records.wiring import Probe
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
-from hasten.diagnosis.watching.events import Call, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.measurement.tensors import tensors_in
 
@@ -57,6 +57,10 @@ class ProbeCollector(Collector):
         self._left = SECONDS
         self._copied: dict[int, _Copied] = {}  # index of a model
         self._probes: dict[int, Probe] = {}
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return none: the first call of a model is in the steps that others need."""
+        return NEVER
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Note the number of samples of a batch."""

@@ -252,6 +252,25 @@ def renamed(text: str, name: str, other: str) -> str:
     return defined.sub(rf"\1 {other}", replaced(text, changes))
 
 
+def bound_names(text: str) -> set[str]:
+    """Return the names that a piece of code binds at its top."""
+    return set[str]().union(*map(_own, ast.parse(text).body))
+
+
+def called_under_its_own_name(text: str) -> set[str]:
+    """Return the names that a function calls and also has as variables: `loss = loss(model, batch)` cannot run."""
+    nodes = list(ast.walk(ast.parse(text)))
+    stored = {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    stored |= {one.arg for one in nodes if isinstance(one, ast.arg)}
+    return stored & {one.func.id for one in nodes if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
+
+
+def calls_renamed(text: str, name: str, other: str) -> str:
+    """Return a piece of code that calls another function in the place of the one of this name."""
+    calls = (one.func for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Call))
+    return replaced(text, [(one, other) for one in calls if isinstance(one, ast.Name) and one.id == name])
+
+
 def indented(parts: Iterable[str]) -> list[str]:
     """Return the lines of pieces of code, one level deeper; empty ones stay empty."""
     return ["    " + line if line else "" for part in parts for line in part.split("\n")]

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from msgspec import structs
+from torch.nn.parameter import is_lazy
 from torch.utils.data import IterableDataset
 
 import hasten
@@ -163,6 +164,8 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation
     objective = objective_of(recipe, copier) if task.step is None or is_judged else called_only(recipe, copier)
     with preserved():
+        if any(map(is_lazy, task.model().parameters())):
+            raise Refused("the model has lazy layers, whose sizes only a batch tells. Give the layers their sizes")
         model = recipe.subject.fresh_model()
         optimizer = build_optimizer(recipe.update, model)
     updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)

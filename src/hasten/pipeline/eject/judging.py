@@ -35,7 +35,7 @@ def evaluate(parts: Parts) -> str:
         parts.copier.imports.add(Import("math"))
         lines = ["model.eval()", *own, "model.train()"]
         lines.append(f'return float(values.get("loss", math.nan)), {metric.value}')
-        return _function(parts, lines, f"the validation loss, NaN where it is not known, and {metric.name}")
+        return _function(lines, f"the validation loss, NaN where it is not known, and {metric.name}")
     inner = [
         "loss, output = loss_of(model, batch)" if parts.is_scored else "loss = loss_of(model, batch)",
         f"target = {ours.calling.target}" if ours.calling.target else "",
@@ -63,13 +63,12 @@ def evaluate(parts: Parts) -> str:
     what = f"the mean validation loss and {_article(metric.name)}"
     if metric.name == "loss" and not own:
         what = "the mean validation loss, which is the metric, too"
-    return _function(parts, [line for line in lines if line], what)
+    return _function([line for line in lines if line], what)
 
 
-def _function(parts: Parts, lines: list[str], what: str) -> str:
-    if parts.metric.validate or parts.reading.valid_pass:
-        before = "random_state = torch.get_rng_state()  # evaluation must not move the training's random numbers"
-        lines = [before, *lines[:-1], "torch.set_rng_state(random_state)", lines[-1]]
+def _function(lines: list[str], what: str) -> str:
+    before = "random_state = torch.get_rng_state()  # evaluation must not move the training's random numbers"
+    lines = [before, *lines[:-1], "torch.set_rng_state(random_state)", lines[-1]]
     head = "@torch.no_grad()\ndef evaluate(model: nn.Module, data: Any) -> tuple[float, float]:"
     return "\n".join([head, f'    """Return {what}."""', *indented(lines)])
 

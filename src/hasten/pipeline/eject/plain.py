@@ -127,6 +127,7 @@ class Optimizers(optim.Optimizer):
     def __init__(self, members: dict[str, optim.Optimizer]) -> None:
         # torch's own constructor would make groups and a state of this object's own.
         self.members, self.defaults = members, {}
+        self._opt_called = True  # a scheduler would warn where the members are stepped one by one
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]

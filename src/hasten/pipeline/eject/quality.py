@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import Objective
-from hasten.training.metric_objects import MeanOfBatches, made_metric
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.recipe import Recipe
 
@@ -82,6 +81,8 @@ def metric_of(
             metric, higher, f"metric = {text}.to(DEVICE)", f"metric.update({given})", "float(metric.compute())",
             "torchmetrics",
         )  # fmt: skip
+    from hasten.training.metric_objects import MeanOfBatches, made_metric  # torchmetrics is slow to import
+
     if isinstance(made_metric(metric), MeanOfBatches):
         batch = f"total += float({call(metric, 'output, target', copier)}) * len(target)\nsamples += len(target)"
         return Metric(name, higher, "total, samples = 0.0, 0", batch, "total / samples")

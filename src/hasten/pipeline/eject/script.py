@@ -5,7 +5,14 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from hasten.pipeline.eject.batch_lines import batch_functions
-from hasten.pipeline.eject.copying import Import, free_names, renamed
+from hasten.pipeline.eject.copying import (
+    Import,
+    bound_names,
+    called_under_its_own_name,
+    calls_renamed,
+    free_names,
+    renamed,
+)
 from hasten.pipeline.eject.import_lines import import_lines, used
 from hasten.pipeline.eject.judging import evaluate, loss_of
 from hasten.pipeline.eject.parts import Parts
@@ -37,11 +44,13 @@ def _assembled(parts: Parts, own: Sequence[str]) -> str:
     taken = _defined(own)
     copied = list(pieces.values())
     for name, _ in pieces:
-        other = CALLED.get(name) or (f"{name}_of_task" if name in taken else name)
+        shadowed = name not in CALLED and any(name in called_under_its_own_name(one) for one in own)
+        other = CALLED.get(name) or (f"{name}_of_task" if name in taken or shadowed else name)
         if other != name:
             copied = [renamed(piece, name, other) for piece in copied]
-    definition, later = parts.samples.definition, _defined(copied)
-    constants = [one for one in copied if not _is_definition(one) and not free_names(one)[0] & later]
+        if shadowed:
+            own = [calls_renamed(one, name, other) for one in own]
+    definition, constants = parts.samples.definition, _first_constants(copied)
     definitions = [piece for piece in copied if piece not in constants]
     body = "\n".join([*copied, definition, *own])
     ours = _constants(parts, body)
@@ -49,6 +58,19 @@ def _assembled(parts: Parts, own: Sequence[str]) -> str:
     head = "\n\n".join(filter(None, [_docstring(parts), imports, ours, "\n".join(constants)]))
     end = 'if __name__ == "__main__":\n    main()'
     return "\n\n\n".join([head, *definitions, definition, *own, end]) + "\n"
+
+
+def _first_constants(copied: Sequence[str]) -> list[str]:
+    """Return the constants that need none of the definitions, in their order."""
+    later, found = _defined(copied), list[str]()
+    for one in copied:
+        if _is_definition(one):
+            continue
+        if free_names(one)[0] & later:
+            later |= bound_names(one)
+        else:
+            found.append(one)
+    return found
 
 
 def _docstring(parts: Parts) -> str:
