@@ -14,6 +14,7 @@ from hasten.base.errors import BadInput
 from hasten.cli.processes import run_together
 from hasten.training.data_parallel import in_processes
 from hasten.training.processes import Processes
+from hasten.training.step import accumulate
 
 CASES = list(range(12))
 
@@ -88,3 +89,9 @@ def test_a_process_that_fails_ends_the_others(tmp_path: Path, capfd: pytest.Capt
         assert run_together(["train", "linear"], 2) == 3
     assert perf_counter() - start < 30
     assert "process 1 of 2 ended with exit code 3; ending the others." in capfd.readouterr().err
+
+
+def test_a_strategy_of_another_technique_is_not_dropped() -> None:
+    recipe = Case(0).recipe().with_backward(forward_backward=lambda run, batch, mark: accumulate(run, batch, mark))
+    with pytest.raises(BadInput, match="makes the step its own way"):
+        in_processes(recipe, Processes(0, 2))

@@ -39,6 +39,10 @@ def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
         raise BadInput(
             "a technique that passes over samples cannot be shared among processes; leave it out of the plan."
         )
+    if recipe.step is not None or recipe.backward.forward_backward is not accumulate:
+        raise BadInput(
+            "a technique that makes the step its own way cannot be shared among processes; leave it out of the plan."
+        )
     if processes.bounds(size)[0] == processes.bounds(size)[1]:
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
