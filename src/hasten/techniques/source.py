@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from hasten.training.recipe import Recipe
 
 Place = Literal[
-    "batch", "augmentation", "order", "fetch", "batches", "settings", "model", "forward", "prepare", "curriculum",
+    "batch", "augment", "order", "fetch", "batches", "settings", "model", "forward", "prepare", "curriculum",
     "context", "parts", "setup", "gradient", "optimizer", "schedule", "update", "evaluation",
 ]  # fmt: skip
 

@@ -47,7 +47,7 @@ def _augmented(parts: Parts) -> str:
         )
     parts.copier.copy(Draws)
     lines = [
-        *parts.comments("augmentation"),
+        *parts.comments("augment"),
         f"batch, draws = {parts.objective.calling.moved}, Draws(SEED, epoch, ids)",
         *(f"batch = {change}(batch, draws.within({place}))" for place, change in enumerate(parts.augment)),
         "return batch",

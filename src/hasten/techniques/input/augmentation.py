@@ -136,4 +136,4 @@ class Augmentation:
         """Return the place of its comment: the changes themselves are read from the recipe."""
         if recipe.subject.stream is not None or recipe.subject.given is not None:
             raise Refused("your data make their own batches here, without the numbers of their samples")
-        return Source(at="augmentation")
+        return Source(at="augment")
