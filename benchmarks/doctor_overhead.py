@@ -12,7 +12,6 @@ seed, and the parameters must be equal bit for bit.
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from statistics import median
@@ -24,6 +23,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional
 
 import hasten
+from benchmarks.counting import calls
 from benchmarks.recording import ratio, record, told
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.events import NEVER
@@ -109,21 +109,9 @@ def same(name: str, watch: Callable[[], TrainingWatch], steps: int = 60) -> bool
     return all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
 
 
-def calls(step: Callable[[], None], steps: int = 5) -> float:
+def calls_in(step: Callable[[], None], steps: int = 5) -> float:
     """Return the calls of Python and C functions in a step."""
-    made = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal made
-        made += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        for _ in range(steps):
-            step()
-    finally:
-        sys.setprofile(None)
-    return made / steps
+    return calls(lambda: [step() for _ in range(steps)]) / steps
 
 
 def through(step: Callable[[], None], watch: TrainingWatch, seconds: float) -> tuple[float, float]:
@@ -170,7 +158,7 @@ def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, obje
     make = WATCHES[kind]
     step, _ = stepper(name)
     timed(step, 5)
-    plain_calls = calls(step)
+    plain_calls = calls_in(step)
     step_s = timed(step, 10)
     watch = make()
     with watch:
@@ -178,7 +166,7 @@ def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, obje
         while watch._watching:
             step()
         watch._wake = NEVER
-        extra_calls = calls(step) - plain_calls
+        extra_calls = calls_in(step) - plain_calls
         logs = paired(step, watch, pairs, seconds)
     unwatched = ratio(logs)
     whole = {key: getattr(unwatched, key) * (1 + share) for key in ("value", "low", "high")}

@@ -1,7 +1,6 @@
 """Steps that no collector needs cost some function calls, and what must be known of every step is known of them."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import hasten
+from benchmarks.counting import calls
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.dynamics import sampling
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
@@ -79,21 +79,6 @@ def rest(watch: TrainingWatch) -> None:
     """Have no step watched, from the end of one on."""
     watch._rest()
     watch._wake = NEVER
-
-
-def calls(body: Callable[[], object]) -> int:
-    made = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal made
-        made += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        body()
-    finally:
-        sys.setprofile(None)
-    return made
 
 
 def test_an_unwatched_step_makes_few_calls_beyond_a_plain_one(loop: Loop, doctor: Any) -> None:

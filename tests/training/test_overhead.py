@@ -1,6 +1,5 @@
 """The loop stays lean: its calls per step beside those of the shortest hand-written loop. Counts ignore load."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from torch import nn, optim
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
+from benchmarks.counting import calls
 from hasten import Data, Stop, Task, Update
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
@@ -16,21 +16,6 @@ from hasten.training.session import build
 
 EXTRA = 11
 """Calls per step, of Python and C functions, that hasten may make beyond the hand-written loop: 9 when written."""
-
-
-def calls(body: Callable[[], object]) -> int:
-    made = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal made
-        made += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        body()
-    finally:
-        sys.setprofile(None)
-    return made
 
 
 def task(steps: int) -> Task:

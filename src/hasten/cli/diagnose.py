@@ -66,7 +66,7 @@ def diagnose(
 
     tiers, chosen = _tiers(only), chosen_task(task, data=data, options=options)
     with Screen() as screen:
-        show = _nothing if as_json else screen.show
+        show = api.silent if as_json else screen.show
         found = api.diagnose(
             chosen, plan, steps=steps, only=tiers, fix=fix, html=html, tensorboard=tensorboard, show=show
         )
@@ -89,6 +89,7 @@ def diagnose_script(
     """Run your own training script unchanged, and say what is wrong with its training, and what to do."""
     from rich.console import Console
 
+    from hasten.api import silent
     from hasten.pipeline.diagnosing import health_of_script, judged
     from hasten.pipeline.fixing import fixed, of_script
     from hasten.pipeline.seeing import Views
@@ -100,7 +101,7 @@ def diagnose_script(
         typer.echo(f"hasten: no diagnosis: {run.reason}", err=True)
         raise typer.Exit(run.exit_code)
     with Screen(Console(stderr=True, highlight=False)) as screen:
-        show = _nothing if as_json else screen.show
+        show = silent if as_json else screen.show
         found = judged(run.seen, tiers)
         show(found)
         if fix and found.findings:
@@ -130,10 +131,6 @@ def diagnose_run(
         if not as_json:
             screen.show(found)
         _say(found, None if as_json else screen, (html, tensorboard))
-
-
-def _nothing(record: object) -> None:
-    """Show nothing."""
 
 
 def _tiers(only: str) -> "list[Tier]":

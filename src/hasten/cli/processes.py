@@ -72,9 +72,14 @@ def _ended(started: Sequence[subprocess.Popen[bytes]]) -> int:
             rank, code = failed[0]
             typer.echo(f"process {rank} of {len(started)} ended with exit code {code}; ending the others.", err=True)
             _end(started)
-            return code if code > 0 else 128 - code
+            return _exit_code(code)
         time.sleep(_POLL_S)
-    return next((code if code > 0 else 128 - code for code in codes if code), 0)
+    return next((_exit_code(code) for code in codes if code), 0)
+
+
+def _exit_code(code: int) -> int:
+    """Return what a shell reports: 128 + the number of the signal that ended a process."""
+    return code if code > 0 else 128 - code
 
 
 def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -94,7 +94,7 @@ class Session:
     @property
     def shares_validation(self) -> bool:
         """Whether this process judges only its part of the validation data."""
-        return isinstance(self.validation, partial) and self.validation.func is _shared_by_id
+        return isinstance(self.validation, _ByIds) and self.validation.shared
 
     @property
     def optimizers(self) -> Mapping[str, optim.Optimizer]:
@@ -486,7 +486,7 @@ def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
     if loader is whole:
         if size is None:
             size = checked_length(by_ids)
-            return partial(_batches_by_id, whole(by_ids.dataset, size), sequential(size))
+            return _ByIds(whole(by_ids.dataset, size), sequential(size))
         loader = by_ids.loader
     elif isinstance(train, Stream) or loader == train.loader or by_ids.collate is not train.collate:
         loader = by_ids.loader
@@ -495,24 +495,27 @@ def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
     samples = samples // size * size if by_ids.drop_last else samples
     fetch, batches = loader(by_ids.dataset, size), sequential(samples).split(size)
     if processes is not None and len(batches) >= processes.size:
-        return partial(_shared_by_id, fetch, torch.cat(batches[processes.rank :: processes.size]))
-    return partial(_batches_by_id, fetch, sequential(samples))
+        return _ByIds(fetch, torch.cat(batches[processes.rank :: processes.size]), shared=True)
+    return _ByIds(fetch, sequential(samples))
 
 
-def _batches_by_id(fetch: Fetch, ids: Tensor) -> Iterator[Batch]:
-    return (batch for _, batch in fetch(ids))
+@dataclass(frozen=True)
+class _ByIds:
+    """Validation batches that are read by the ids of their samples; `shared`: other processes read the others."""
 
+    fetch: Fetch
+    ids: Tensor
+    shared: bool = False
 
-def _shared_by_id(fetch: Fetch, ids: Tensor) -> Iterator[Batch]:
-    """Yield the batches of one of several processes."""
-    return _batches_by_id(fetch, ids)
+    def __call__(self) -> Iterator[Batch]:
+        return (batch for _, batch in self.fetch(self.ids))
 
 
 def _spread(validation: Callable[[], Iterator[Batch]], most: int) -> Iterator[Batch]:
     """Return the batches of `most` samples from all over the validation data, which may be in the order of classes."""
-    if isinstance(validation, partial) and validation.func is _batches_by_id:
-        fetch, ids = validation.args
-        return _batches_by_id(fetch, ids[:: max(1, -(-len(ids) // most))])
+    if isinstance(validation, _ByIds):
+        ids = validation.ids
+        return replace(validation, ids=ids[:: max(1, -(-len(ids) // most))])()
     return validation()
 
 

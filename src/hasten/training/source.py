@@ -61,23 +61,24 @@ class ByIds:
             ids = rest(self._order(self._available, seed=self._seed, epoch=position.epoch)[: self._samples])
         if self._processes is not None:
             return self._shares(ids, self._processes, position.epoch)
+        return self._read(ids, position.epoch)
+
+    def _read(self, ids: Tensor, epoch: int) -> Iterable[Fetched]:
         if self._draws:
-            return of_epoch(self._fetch, derive(self._seed, "samples", position.epoch))(ids)
+            return of_epoch(self._fetch, derive(self._seed, "samples", epoch))(ids)
         return self._fetch(ids)
 
     def _shares(self, ids: Tensor, processes: Processes, epoch: int) -> Generator[Fetched]:
         """Yield the ids of whole batches with this process's share of each."""
         batches = ids.split(self._batch_size)
-        own = torch.cat([processes.own(batch, self._batch_size) for batch in batches])
+        shares = [processes.own(batch, self._batch_size) for batch in batches]
+        own = torch.cat(shares)
         if isinstance(self._fetch, GivenFetch):
-            fetched = self._fetch.epoch(replace(cast(Drawn, self._drawn), ids=own), 0)
-        elif self._draws:
-            fetched = of_epoch(self._fetch, derive(self._seed, "samples", epoch))(own)
+            fetched = iter(self._fetch.epoch(replace(cast(Drawn, self._drawn), ids=own), 0))
         else:
-            fetched = self._fetch(own)
-        fetched = iter(fetched)
-        for batch in batches:
-            yield batch, next(fetched)[1] if len(processes.own(batch, self._batch_size)) else NOTHING
+            fetched = iter(self._read(own, epoch))
+        for batch, share in zip(batches, shares, strict=True):
+            yield batch, next(fetched)[1] if len(share) else NOTHING
 
     def state(self, position: Position) -> dict[str, Any] | None:
         """Return what the rest of the epoch depends on beside its position; persistent workers keep their seed."""
