@@ -226,6 +226,7 @@ def test_the_parameters_are_the_same_bit_for_bit_and_the_hooks_are_gone(loop: Lo
 
 
 def test_what_somebody_put_in_the_place_of_a_hook_stays(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.Module, "__call__", nn.Module.__call__)  # the last to be undone, past the doctor's hook
     with hasten.diagnosing():
         hooked = nn.Module.__call__
         monkeypatch.setattr(nn.Module, "__call__", lambda *args, **kwargs: hooked(*args, **kwargs))
