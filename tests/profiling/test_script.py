@@ -22,7 +22,7 @@ from hasten.scripts.files import is_script
 from hasten.scripts.running import ScriptRun
 from hasten.scripts.watch import StopScript
 
-WAIT_S = 4e-3
+WAIT_S = 1e-2  # two samples of the stack, of which a busy machine leaves some out
 STEPS = 12
 
 TRAINING = """
