@@ -17,7 +17,7 @@ from hasten.training.session import Session
 
 
 def report(run: Session, done: list[Loss]) -> Progress:
-    """Return the mean losses of the steps in `done` as a record, and empty the list; 0 where no term counted.
+    """Return the mean losses of the steps in `done` as a record, and empty the list.
 
     Reading a loss waits for the device, so it happens here, a few times a second, and not in every step.
     """
@@ -31,7 +31,7 @@ def report(run: Session, done: list[Loss]) -> Progress:
         step=run.position.step,
         epoch=run.position.epoch,
         elapsed_s=run.position.elapsed_s,
-        losses=tuple(finite(mean) if count else 0.0 for mean, count in zip(means, counts, strict=True)),
+        losses=tuple(map(finite, means)),
         samples_per_s=run.position.samples_used / run.position.elapsed_s,
         parts=parts,
     )

@@ -380,30 +380,22 @@ def joined(losses: Sequence[Loss], count: Count) -> Loss:
 def read(losses: Sequence[Loss]) -> tuple[list[float], list[float], list[float]]:
     """Return the sums, the counts and the means of several losses as numbers; waits for the device.
 
-    All at once, so that no step pays for its own; but in half precision counts would be rounded, and counts on the
-    device are no numbers: then one by one.
+    All at once, so that no step pays for its own. Sum and mean are 0 where no term counts.
     """
-    counts = [loss.count for loss in losses]
+    counts = _numbers([loss.count for loss in losses])
     computed = [loss.mean for loss in losses if loss.mean is not None]
-    as_means = len(computed) == len(losses)
-    values = computed if as_means else [loss.sum for loss in losses]
-    operation = torch.mul if as_means else torch.div
-    if _plain(counts) and {value.dtype for value in values} in ({torch.float32}, {torch.float64}):
-        stacked = torch.stack(values)
-        given = stacked.double().tolist()
-        other = operation(stacked, stacked.new_tensor(counts)).double().tolist()
-    else:
-        given = as_numbers(values)
-        other = as_numbers([operation(value, count) for value, count in zip(values, counts, strict=True)])
-    if not _plain(counts):
-        counts = torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
-    sums, means = (other, given) if as_means else (given, other)
-    return sums, cast(list[float], counts), means
+    if len(computed) == len(losses):
+        means = [mean if count else 0.0 for mean, count in zip(as_numbers(computed), counts, strict=True)]
+        return [mean * count for mean, count in zip(means, counts, strict=True)], counts, means
+    sums = as_numbers([loss.sum for loss in losses])
+    return sums, counts, [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
 
 
-def _plain(counts: Sequence[Count]) -> bool:
-    """Return whether counts are numbers and not tensors; asked of all at once, as one call a step is too many."""
-    return set(map(type, counts)) <= {int, float}
+def _numbers(counts: Sequence[Count]) -> list[float]:
+    """Return counts as numbers; whether they are is asked of all at once, as one call a step is too many."""
+    if set(map(type, counts)) <= {int, float}:
+        return list(map(float, counts))
+    return torch.stack([torch.as_tensor(count, dtype=torch.float64) for count in counts]).tolist()
 
 
 def as_numbers(values: Sequence[Tensor]) -> list[float]:

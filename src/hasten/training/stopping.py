@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import nn
 from torch.nn.utils import get_total_norm
 
@@ -41,10 +42,12 @@ def non_finite(run: Session, progress: Progress) -> str:
 
 def non_finite_parameter(model: nn.Module) -> str | None:
     """Return the name of the first trained parameter that has a NaN or infinite value, if any has."""
-    trained = {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
-    if not trained or bool(get_total_norm(trained.values(), math.inf).isfinite()):
-        return None
-    return next((name for name, value in trained.items() if not bool(value.isfinite().all())), None)
+    with torch.no_grad():
+        trained = [value for value in model.parameters() if value.requires_grad]
+        if not trained or math.isfinite(get_total_norm(trained, math.inf)):
+            return None
+        named = model.named_parameters()
+        return next((name for name, one in named if one.requires_grad and not bool(one.isfinite().all())), None)
 
 
 def converged(run: Session) -> StopReason | None:

@@ -35,28 +35,39 @@ class TrainingLine:
         self._progress = progress_of(console, *map(field, shown), clock=clock, bar=bar)
         task = self._progress.add_task("", total=started.total_steps, completed=started.step, **self._fields)
         self._task = self._progress.tasks[task]
+        self._moved: Progress | None = None
+        self._judged: Evaluation | None = None
 
     def see(self, event: Progress | Evaluation) -> None:
-        """Take an event into account."""
-        fields = self._fields
+        """Take an event into account; it is put into words where the line is drawn, which most are not."""
         if isinstance(event, Progress):
-            total = self._started.total_steps
-            fields["step"] = f"{whole(event.step)}/{whole(total)}" if total is not None else f"step {whole(event.step)}"
-            fields["loss"] = f"train loss {loss_value(_mean(event.losses))}"
-            fields["rate"] = f"{count(event.samples_per_s)}/s"
-            self._progress.update(self._task.id, completed=event.step, **fields)
+            self._moved = event
+            self._progress.update(self._task.id, completed=event.step)  # whose pace gives the time left
         else:
-            name = self._started.metric_name
-            short = "val loss" if name == "loss" else name
-            fields["metric"] = f"{short} {metric_value(name, event.metric)}"
-            self._progress.update(self._task.id, **fields)
+            self._judged = event
 
     def view(self) -> RenderableType:
         """Return the line with its bar."""
+        self._update()
         return self._progress.get_renderable()
+
+    def _update(self) -> None:
+        """Put the newest events into the fields."""
+        fields, moved, judged = self._fields, self._moved, self._judged
+        if judged is not None:
+            name = self._started.metric_name
+            short = "val loss" if name == "loss" else name
+            fields["metric"] = f"{short} {metric_value(name, judged.metric)}"
+        if moved is not None:
+            total = self._started.total_steps
+            fields["step"] = f"{whole(moved.step)}/{whole(total)}" if total is not None else f"step {whole(moved.step)}"
+            fields["loss"] = f"train loss {loss_value(_mean(moved.losses))}"
+            fields["rate"] = f"{count(moved.samples_per_s)}/s"
+        self._progress.update(self._task.id, **fields)
 
     def plain(self) -> str:
         """Return the line without a bar, for output that is not a terminal."""
+        self._update()
         words = (side(self._started.plan), *self._fields.values(), time_left(self._task))
         return ", ".join(word for word in words if word)
 
