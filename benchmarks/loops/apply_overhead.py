@@ -239,7 +239,8 @@ def main() -> None:
         noise = f"equal sides {told(rows[-1]['noise'])}"
         print(f"  {name:12} {told(rows[-1]['ratio'])}, {noise}, {by_hand_ms:.3g} ms a step by hand", flush=True)
     print("the parameters at the end are equal bit for bit")
-    print(record("apply_overhead", {"steps": options.steps, "rows": rows}))
+    name = "_".join(["apply_overhead", *(options.only if options.only != list(LOOPS) else ())])
+    print(record(name, {"steps": options.steps, "rows": rows}))
 
 
 if __name__ == "__main__":
