@@ -1,6 +1,5 @@
 """`hasten diagnose`: is this training healthy, and what is wrong with it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -9,7 +8,7 @@ import typer
 from hasten.base.errors import unknown_name
 from hasten.base.records.finding import Severity
 from hasten.base.records.fix import Outcome
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson, DataPath, Html, PlanPath, TensorBoard, chosen_task
 from hasten.cli.script import Arguments, AsModule, Script
 from hasten.cli.sources import DataOptions, takes_data_options
@@ -160,7 +159,7 @@ def _say(
     A script that failed keeps its own exit code.
     """
     if screen is None:
-        sys.stdout.write(to_json(found).decode())
+        write_json(found)
     else:
         page, log = written
         if page is not None:

@@ -1,6 +1,5 @@
 """`hasten profile train.py` and `hasten watch train.py`: a training script, run as it is."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -8,8 +7,8 @@ import typer
 from rich.console import Console
 
 from hasten.base.errors import BadInput
-from hasten.base.records.record import to_json
 from hasten.base.units import parse_duration
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson
 
 EXAMPLES = ("hasten watch train.py", "hasten watch --every 10s train.py --lr 0.1 --epochs 3")
@@ -71,7 +70,7 @@ def _watched(
     if found is None:
         typer.echo(f"hasten: no profile: {run.reason}", err=True)
     elif as_json:
-        sys.stdout.write(to_json(found.profile).decode())
+        write_json(found.profile)
     else:
         with Screen(Console(stderr=True, highlight=False)) as screen:
             screen.show(found.profile)
