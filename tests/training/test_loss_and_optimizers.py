@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hasten.base.errors import BadInput
-from hasten.training.loss import CrossEntropy, SquaredError, loss_function
+from hasten.training.loss import CrossEntropy, Loss, SquaredError, loss_function, read
 from hasten.training.metrics import METRICS, Quality
 from hasten.training.optimizers import TORCH, make_optimizer
 
@@ -132,3 +132,9 @@ def test_accuracy_and_its_direction() -> None:
     assert lower.is_better(0.1, 0.2)
     assert lower.reaches(0.1, 0.2)
     assert not lower.reaches(0.3, None)
+
+
+@given(st.lists(st.tuples(st.floats(-1e4, 1e4, width=32), st.integers(0, 999)), min_size=1, max_size=8))
+def test_the_mean_of_a_step_is_the_one_that_a_loop_by_hand_computes(terms: list[tuple[float, int]]) -> None:
+    _, _, means = read([Loss(torch.tensor(total), count) for total, count in terms])
+    assert means == [float(torch.tensor(total) / count) if count else 0.0 for total, count in terms]

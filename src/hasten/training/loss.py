@@ -387,8 +387,10 @@ def read(losses: Sequence[Loss]) -> tuple[list[float], list[float], list[float]]
     if len(computed) == len(losses):
         means = [mean if count else 0.0 for mean, count in zip(as_numbers(computed), counts, strict=True)]
         return [mean * count for mean, count in zip(means, counts, strict=True)], counts, means
-    sums = as_numbers([loss.sum for loss in losses])
-    return sums, counts, [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
+    stacked = torch.stack([loss.sum for loss in losses])
+    sums = stacked.double()
+    quotients = (sums / sums.new_tensor(counts)).to(stacked.dtype).tolist()  # rounded as the mean of a step is
+    return sums.tolist(), counts, [mean if count else 0.0 for mean, count in zip(quotients, counts, strict=True)]
 
 
 def _numbers(counts: Sequence[Count]) -> list[float]:
