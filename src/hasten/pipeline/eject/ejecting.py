@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from msgspec import structs
 from torch.nn.parameter import is_lazy
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 import hasten
 from hasten.base.errors import BadInput, Refused
@@ -26,6 +26,7 @@ from hasten.pipeline.eject.objective import called_only, objective_of
 from hasten.pipeline.eject.own_step import own_step_of
 from hasten.pipeline.eject.parts import Block, Parts, Reading
 from hasten.pipeline.eject.quality import metric_of
+from hasten.pipeline.eject.random_numbers import seeds_of_samples
 from hasten.pipeline.eject.samples import samples_of, write_samples
 from hasten.pipeline.eject.script import script
 from hasten.pipeline.eject.updating import updating_of
@@ -159,13 +160,10 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
-    if per_epoch is None:
-        raise Refused("how many steps an epoch has is not known before it ends. Give Data(steps_per_epoch=...)")
     is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation
     objective = objective_of(recipe, copier) if task.step is None or is_judged else called_only(recipe, copier)
     with preserved():
-        if any(map(is_lazy, task.model().parameters())):
-            raise Refused("the model has lazy layers, whose sizes only a batch tells. Give the layers their sizes")
+        lazy = any(map(is_lazy, task.model().parameters()))
         model = recipe.subject.fresh_model()
         optimizer = build_optimizer(recipe.update, model)
     updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)
@@ -177,7 +175,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         blocks, left = _around_own_step(blocks, plan)
         left_out = (*left_out, *left)
     full = ours.loader is whole
-    reading = _reading(task.data, copier)
+    reading = _reading(recipe, copier)
     if reading.train_pass:
         blocks, left = _beside_own_batches(blocks, plan)
         left_out = (*left_out, *left)
@@ -198,13 +196,16 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         reading=reading,
         augment=augment,
         steps=total,
+        epochs=stop.epochs if per_epoch is None else None,
         evaluate_every=stop.evaluate_every or per_epoch,
         steps_per_epoch=per_epoch,
         seconds=stop.seconds,
         target=stop.target,
+        plateau=stop.plateau,
         patience=stop.patience,
         samples=samples,
         model=_model(task, copier),
+        lazy=lazy,
         objective=objective,
         metric=metric,
         updating=updating,
@@ -216,24 +217,43 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     return Ejected(script(parts), parts, left_out, task)
 
 
-def _reading(data: Data, copier: Copier) -> Reading:
+def _reading(recipe: Recipe, copier: Copier) -> Reading:
     """Return how the data make batches."""
-    collate = f", collate_fn={expression(data.collate, copier)}" if data.collate is not None else ""
-    options = f"{collate}, num_workers={data.workers}" if data.workers else collate
+    data = recipe.task.data
+    collate = expression(data.collate, copier) if data.collate is not None else ""
+    options = f", collate_fn={collate}" if collate else ""
+    options += f", num_workers={data.workers}" if data.workers else ""
 
-    def pass_over(part: Any) -> str:
+    def pass_over(part: Any, size: int | None = None) -> str:
         if part is None or is_by_number(part):
             return ""
         if isinstance(part, IterableDataset):
             return f"yield from DataLoader(data, BATCH_SIZE{options})"
+        if isinstance(part, DataLoader) and None not in (size, part.batch_size) and size != part.batch_size:
+            return _larger_batches(part)
         return "yield from data()" if is_function(part) else "yield from data"
 
+    draws = {
+        f"{name}_draws": seeds_of_samples(part, data.collate, "data") if is_by_number(part) else ()
+        for name, part in (("train", data.train), ("valid", data.valid))
+    }
     return Reading(
         options=options,
-        train_pass=pass_over(data.train),
+        collate=collate,
+        train_pass=pass_over(data.train, recipe.input.batch_size),
         valid_pass=pass_over(data.valid),
         has_valid=data.valid is not None,
+        **draws,
     )
+
+
+def _larger_batches(loader: DataLoader[Any]) -> str:
+    """Return the lines that read as a person's own loader does, in batches of another size."""
+    copied = ["num_workers", "collate_fn", "drop_last", "generator", "worker_init_fn", "pin_memory"]
+    plain = DataLoader(loader.dataset)
+    changed = [one for one in copied if getattr(loader, one) != getattr(plain, one)]
+    given = ["data.dataset", "BATCH_SIZE", "sampler=data.sampler", *(f"{one}=data.{one}" for one in changed)]
+    return f"loader = DataLoader({', '.join(given)})\nyield from loader"
 
 
 def _beside_own_batches(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block], list[LeftOut]]:
@@ -288,7 +308,7 @@ _WRITTEN = frozenset(
     )}
     | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch")}
     | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}
-    | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "evaluate_every")}
+    | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "plateau", "evaluate_every")}
 )  # fmt: skip
 """Fields that the script has; a field that is added to a task is refused until it is written out."""
 _INSIDE = ("context", "forward", "gradient", "skip")

@@ -99,8 +99,7 @@ def _local_function(function: types.FunctionType, copier: Copier) -> str:
     changes: list[tuple[ast.AST, str]] = []
     for part in ast.iter_child_nodes(node):
         _fold(part, outer, changes, copier)
-    body = replaced(text, changes)
-    copier.needs_of(body, module)
+    body = copier.needs_of(replaced(text, changes), module)
     if isinstance(node, ast.Lambda):
         return body
     copier.place(body, module, function.__name__)

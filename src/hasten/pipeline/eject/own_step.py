@@ -25,16 +25,18 @@ class OwnStep:
     Args:
         call: the call of the step, of `session` and `batch`.
         session: statement that binds `session`, with only what the step uses of it.
+        made: statements before that.
         moved: statements after each step, where the session tells how far the training is.
     """
 
     call: str
     session: str
+    made: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
 
 
 def own_step_of(
-    step: Callable[..., Any], made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int
+    step: Callable[..., Any], made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int | None
 ) -> OwnStep:
     """Return the lines of a task's own step.
 
@@ -43,7 +45,7 @@ def own_step_of(
         made: an example of the optimizer.
         copier: of the script.
         total: steps of the run; None if only time ends it.
-        per_epoch: steps of an epoch.
+        per_epoch: steps of an epoch; None where only reading the data tells.
 
     Raises:
         Refused: if the step has no source text, or uses of the session what a script does not have.
