@@ -63,10 +63,21 @@ class Module:
 
 @dataclass
 class Copier:
-    """Collects what a script needs: imports, and copied definitions in an order in which each follows what it uses."""
+    """Collects what a script needs: imports, and copied definitions in an order in which each follows what it uses.
+
+    Args:
+        imports: that the script needs.
+        pieces: (module, name) -> text.
+        objects: id of an object -> the constant of the script that is one like it.
+        maker: module and name of the function that makes the task.
+        shared: its variables that functions inside it use, and that the script has as global ones.
+    """
 
     imports: set[Import] = field(default_factory=set[Import])
     pieces: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    objects: dict[int, str] = field(default_factory=dict[int, str])
+    maker: tuple[str, str] = "", ""
+    shared: set[str] = field(default_factory=set[str])
     _owner: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     @property
@@ -80,6 +91,19 @@ class Copier:
         """Every name that the copied text binds."""
         return {one.bound for one in self.imports} | self._owner.keys()
 
+    def is_of_maker(self, function: Any) -> bool:
+        """Return whether a function is defined inside of the one that makes the task."""
+        module, maker = self.maker
+        files = [getattr(sys.modules.get(one), "__file__", one) for one in (module, function.__module__)]
+        return files[0] == files[1] and function.__qualname__.split(".<locals>")[0] == maker
+
+    def may_share(self, function: Any, name: str) -> bool:
+        """Return whether a variable outside of a function is one of the function that makes the task, and note it."""
+        if not self.is_of_maker(function):
+            return False
+        self.shared.add(name)
+        return True
+
     def statement(self, text: str) -> None:
         """Note import statements."""
         for node in ast.parse(text).body:
@@ -91,7 +115,8 @@ class Copier:
         Raises:
             Refused: if it is not at the top of a module.
         """
-        module, name = value.__module__, value.__qualname__
+        module: str = value.__module__
+        name: str = value.__qualname__
         if "<locals>" in name:
             raise Refused(f"{name} is defined inside another function. Move it to the top of its file")
         self.need(module, name.partition(".")[0])

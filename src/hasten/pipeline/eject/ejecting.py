@@ -27,7 +27,7 @@ from hasten.pipeline.eject.own_step import own_step_of
 from hasten.pipeline.eject.parts import Block, Parts, Reading
 from hasten.pipeline.eject.quality import metric_of
 from hasten.pipeline.eject.random_numbers import seeds_of_samples
-from hasten.pipeline.eject.samples import samples_of, write_samples
+from hasten.pipeline.eject.samples import maker_of, samples_of, write_samples
 from hasten.pipeline.eject.script import script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make
@@ -157,16 +157,16 @@ def _comment(one: Technique, choice: Choice, machine: str) -> str:
 def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
     for part in (task, task.data, task.update, task.stop):
         _check_fields(part)
-    ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
+    ours, stop, copier = recipe.input, recipe.task.stop, Copier(maker=maker_of(task))
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
     is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation
     objective = objective_of(recipe, copier) if task.step is None or is_judged else called_only(recipe, copier)
     with preserved():
         lazy = any(map(is_lazy, task.model().parameters()))
-        model = recipe.subject.fresh_model()
-        optimizer = build_optimizer(recipe.update, model)
-    updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)
+        example = recipe.subject.fresh_model()
+        optimizer = build_optimizer(recipe.update, example)
+    updating = updating_of(recipe.update, example, optimizer, copier, total=total, per_epoch=per_epoch)
     classes = _classes(recipe) if task.validate is None else 0
     metric = metric_of(recipe, quality_of(task), objective, classes, copier)
     own_step = None
@@ -180,8 +180,10 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         blocks, left = _beside_own_batches(blocks, plan)
         left_out = (*left_out, *left)
     augment = [_change(one, copier) for one in ours.augment]
+    prepare, model = [expression(one, copier) for one in task.batch_transforms], _model(task, copier)
     scipy = "scipy" if any(one.module.startswith("scipy") for one in copier.imports) else ""
     packages = tuple(filter(None, (metric.package, updating.package, scipy)))
+    samples = samples_of(task, copier)
     evaluation = Source(evaluation=f"evaluation_mode({updating.modal})", definitions=_MODES, imports=_MODES_IMPORTS)
     extra = [Block("", "", evaluation)] if updating.modal else []
     parts = Parts(
@@ -204,13 +206,13 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         plateau=stop.plateau,
         patience=stop.patience,
         samples=samples,
-        model=_model(task, copier),
+        model=model,
         lazy=lazy,
         objective=objective,
         metric=metric,
         updating=updating,
         own_step=own_step,
-        prepare=[expression(one, copier) for one in task.batch_transforms],
+        prepare=prepare,
         blocks=[*blocks, *extra],
         copier=copier,
     )  # fmt: skip

@@ -72,7 +72,7 @@ def to_device(batch: Any, device: str) -> Any:
     if isinstance(batch, tuple | list):
         parts = [to_device(one, device) for one in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
-    if dataclasses.is_dataclass(batch):
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
         names = [one.name for one in dataclasses.fields(batch)]
         return dataclasses.replace(batch, **{name: to_device(getattr(batch, name), device) for name in names})
     return batch

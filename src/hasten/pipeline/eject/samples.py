@@ -27,7 +27,7 @@ from torch.utils.data import (
 from hasten.base.errors import Refused
 from hasten.base.units import nbytes
 from hasten.data.batch_text import kind_of
-from hasten.data.loading.gather import take, why_not
+from hasten.data.loading.gather import why_not
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.tree import leaves_of
@@ -54,6 +54,7 @@ class Samples:
         note: what a reader must know; empty where the script loads the data itself.
         saved: whether the samples are read from a file that is written beside the script.
         module: of the function that makes the task, whose definitions stay in their order.
+        top: statements before `load`, which make what other functions of the script use, too.
     """
 
     definition: str
@@ -62,6 +63,7 @@ class Samples:
     note: str = ""
     saved: bool = False
     module: str = ""
+    top: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,22 @@ class Origin:
     texts: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def samples_of(task: Task) -> Samples:
+def maker_of(task: Task) -> tuple[str, str]:
+    """Return module and name of the function that makes a task; empty where they are not known."""
+    origin = origin_of(task)
+    try:
+        made = origin and data_of(origin)[0]
+    except Refused:
+        return "", ""
+    return (made.module, made.function) if made else ("", "")
+
+
+def samples_of(task: Task, rest: Copier) -> Samples:
     """Return how a script gets the samples of a task.
+
+    Args:
+        task: whose data they are.
+        rest: what the rest of the script needs, variables of the function that makes the task among it.
 
     Raises:
         Refused: if it neither can load them nor read them from a file; with both reasons.
@@ -92,8 +108,10 @@ def samples_of(task: Task) -> Samples:
     try:
         if origin is None:
             raise Refused("it is not known which function made the task")
-        return _loaded(origin, annotated="tuple[Dataset[Any], Dataset[Any]]" if plain else "tuple[Any, Any]")
+        return _loaded(origin, rest, annotated="tuple[Dataset[Any], Dataset[Any]]" if plain else "tuple[Any, Any]")
     except Refused as error:
+        if rest.shared:
+            raise
         own = origin is not None and origin.module.startswith("hasten.")
         return saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
 
@@ -119,27 +137,31 @@ def origin_of(task: Task) -> Origin | None:
     return None
 
 
-def _loaded(origin: Origin, annotated: str) -> Samples:
+def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     """Return the statements of a task's function that make its data, as a function of their own.
 
     Args:
         origin: the function.
+        rest: what the rest of the script needs.
         annotated: the type of what the new one returns.
     """
     origin, function, data = data_of(origin)
-    known = module_of(origin.module)
+    known, shared = module_of(origin.module), rest.shared
     body, result, made = _returned(function, data, known)
-    kept = _slice(body, set[str]().union(*map(_names, made)))
+    kept = _slice(body, set[str]().union(shared, *map(_names, made)))
     used = {name for one in (*kept, *made) for name in _names(one)}
-    header, constants = _header(function, used, origin, known)
-    header = f"{header} -> {annotated}:"
+    parameters, constants = _parameters(function, used, origin, known)
+    header = f"def load({', '.join(parameters) if not shared else ''}) -> {annotated}:"
     own = not origin.module.startswith("hasten.")
     at_top = [one for one in known.statements if own and _makes_a_value(one) and may_draw(known.text(one), known)]
     drawn = own and any(may_draw(known.text(one), known) for one in (*kept, *made))
     if drawn:
         kept = _with_what_draws(body, kept, known)
     text = "\n".join(known.text(one) + "\n" * isinstance(one, ast.Import | ast.ImportFrom) for one in kept)
-    copier = Copier()
+    copier, top = Copier(), ""
+    if shared:
+        top = copier.needs_of("\n".join([*parameters, text]), origin.module)
+        text = ""
     copier.imports.update({Import("typing", "Any"), Import("torch.utils.data", "Dataset")})
     lines = [header, '    """Return the training and the validation data."""']
     inner = list(filter(None, [text, result]))
@@ -148,13 +170,18 @@ def _loaded(origin: Origin, annotated: str) -> Samples:
         raise Refused(f"loading them takes {copier.lines_of_hasten} lines of hasten's code")
     if constants:
         copier.imports.add(Import("pathlib", "Path"))
+    used = {name for _, name in (*copier.pieces, *rest.pieces)}
+    if not drawn and not any(bound_by(one) & used for one in at_top):
+        at_top = []
     for one in at_top:
         for name in bound_by(one):
             copier.need(origin.module, name)
-    seeds = _seeds("\n".join([*inner, *copier.pieces.values()]), copier) if at_top or drawn else ()
+    seeds = _seeds("\n".join([top, *inner, *copier.pieces.values()]), copier) if at_top or drawn else ()
+    if shared:
+        top, seeds = "\n".join([*(seeds if not at_top else ()), top]), seeds if at_top else ()
     if at_top:
         constants, seeds = (*constants, *seeds), ()
-    return Samples("\n".join([*lines, *indented(seeds), *inner]), copier, constants, module=origin.module)
+    return Samples("\n".join([*lines, *indented(seeds), *inner]), copier, constants, module=origin.module, top=top)
 
 
 def data_of(origin: Origin) -> tuple[Origin, Any, ast.expr]:
@@ -344,16 +371,13 @@ def write_samples(task: Task, path: Path) -> None:
 
 def _stored_samples(given: Any, collate: Any) -> Any:
     """Return the samples as columns, or one by one where they are no tuples of tensors."""
-    dataset = given.dataset if isinstance(given, DataLoader) else given
+    dataset: Any = getattr(given, "dataset", given) if isinstance(given, DataLoader) else given
     if dataset is None:
         return None
-    if not _save(dataset, collate, ""):
-        return [dataset[i] for i in range(len(dataset))]
     if isinstance(dataset, TensorDataset) and why_not(dataset) is None:
         return dataset.tensors
-    if why_not(dataset) is None:
-        return tuple(take(dataset, torch.arange(len(dataset))))
-    return tuple(default_collate([dataset[i] for i in range(len(dataset))]))
+    samples: Any = [dataset[i] for i in range(len(dataset))]  # type: ignore[reportArgumentType]
+    return tuple(default_collate(samples)) if _save(dataset, collate, "") else samples
 
 
 def _returned(function: Any, data: ast.expr, known: Module) -> tuple[list[ast.stmt], str, list[ast.expr]]:
@@ -426,8 +450,8 @@ def _names(node: ast.AST) -> set[str]:
     return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
-def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[str, tuple[str, ...]]:
-    """Return the name and the parameters of the function that loads, and constants for its arguments."""
+def _parameters(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parameters of the function that loads, with their values, and constants for its arguments."""
     plain = inspect.signature(getattr(sys.modules[origin.module], origin.function)).parameters
     parameters = [one for one in (*function.args.args, *function.args.kwonlyargs) if one.arg in used]
     shown, constants = list[str](), list[str]()
@@ -451,7 +475,7 @@ def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[
             if default is inspect.Parameter.empty or text is None:
                 raise Refused(f"the parameter {one.arg} of {origin.function}() has no default")
             shown.append(f"{one.arg}{annotation} = {text}" if annotation else f"{one.arg}={text}")
-    return f"def load({', '.join(shown)})", tuple(constants)
+    return tuple(shown), tuple(constants)
 
 
 def _default_text(function: Any, name: str, known: Any) -> str | None:

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from hasten.base.errors import Refused
 from hasten.pipeline.eject.batch_lines import batch_functions
 from hasten.pipeline.eject.copying import (
     CALLED,
@@ -23,6 +24,11 @@ from hasten.pipeline.eject.random_numbers import DRAWS
 from hasten.pipeline.eject.training_lines import main_function
 
 WIDTH = 116
+_LOCAL = frozenset({
+    "batch", "best", "data", "inputs", "loss", "losses", "model", "optimizer", "output", "parameters", "part",
+    "progress", "scheduler", "session", "share", "step", "target", "terms", "waited", "weights",
+})  # fmt: skip
+"""Variables of functions of a script, in which a lambda of the person's may stand."""
 
 
 def script(parts: Parts) -> str:
@@ -61,12 +67,35 @@ def _assembled(parts: Parts, own: Sequence[str]) -> str:
         copied = [renamed(piece, one.bound, CALLED[one.bound]) for piece in copied]
     definition, constants = parts.samples.definition, _first_constants(copied)
     definitions = [piece for piece in copied if piece not in constants]
-    body = "\n".join([*copied, definition, *own])
+    top = parts.samples.top
+    _check_names(parts, [*copied, *own])
+    body = "\n".join([*copied, top, definition, *own])
     ours = _constants(parts, body)
     imports = import_lines(used(parts.copier.imports, "\n".join([body, ours])))
     head = "\n\n".join(filter(None, [_docstring(parts), imports, ours, "\n".join(constants)]))
     end = 'if __name__ == "__main__":\n    main()'
-    return "\n\n\n".join([head, *definitions, definition, *own, end]) + "\n"
+    return "\n\n\n".join([head, *_together(definitions), *filter(None, [top]), definition, *own, end]) + "\n"
+
+
+def _together(definitions: Sequence[str]) -> list[str]:
+    """Return the definitions with constants that follow each other as one piece."""
+    found = list[str]()
+    for one in definitions:
+        if found and not _is_definition(one) and not _is_definition(found[-1]):
+            found[-1] += f"\n{one}"
+        else:
+            found.append(one)
+    return found
+
+
+def _check_names(parts: Parts, definitions: Sequence[str]) -> None:
+    """Refuse a variable of the function that makes the task whose name the script uses for something else."""
+    taken = _defined(definitions) | _LOCAL
+    clash = sorted(parts.copier.shared & taken) or sorted(bound_names(parts.samples.top) & _defined(definitions))
+    if clash:
+        raise Refused(
+            f"the script has something else of the name {clash[0]}. Rename the variable of the task's function"
+        )
 
 
 def _first_constants(copied: Sequence[str]) -> list[str]:
@@ -93,7 +122,8 @@ def _place(module: str, name: str, last: str) -> int:
 
 def _docstring(parts: Parts) -> str:
     notes = [
-        textwrap.fill(note, WIDTH, subsequent_indent="        " if note.startswith(" ") else "") for note in parts.notes
+        textwrap.fill(note, WIDTH, subsequent_indent="        " if note.startswith(" ") else "", break_on_hyphens=False)
+        for note in parts.notes
     ]
     return "\n".join([f'"""{parts.title}', "", *notes, '"""']) if notes else f'"""{parts.title}"""'
 

@@ -26,7 +26,7 @@ def main_function(parts: Parts) -> str:
         *([_called(parts.updating.scheduler)] if parts.updating.scheduler else []),
     ]
     if parts.own_step is not None:
-        lines += [*parts.own_step.made, parts.own_step.session]
+        lines.append(parts.own_step.session)
     loop = _loop(parts)
     if re.search(r"(?<!\.)\bparameters\b", "\n".join([*loop, *setup])):
         named = "{name: one for name, one in model.named_parameters() if one.requires_grad}"
@@ -91,7 +91,7 @@ def _loop(parts: Parts) -> list[str]:
         parts.copier.imports.add(Import("time"))
     before = ["losses: list[Tensor] = []"]
     before += ["best, waited = None, 0"] if parts.patience else []
-    before += ["evaluated, mean_loss = 0, None"] if parts.plateau is not None else []
+    before += ["judged, mean_loss = 0, None"] if parts.plateau is not None else []
     before += [*timed, *parts.comments("batches")]
     if parts.by_epoch:
         return [*before, *_epochs(parts, source, steps)]
@@ -237,8 +237,8 @@ def _judged(parts: Parts) -> list[str]:
         lines += ["else:", *indented(["waited += 1", *ended_early])]
     if parts.plateau is not None:
         lines += [
-            "before, mean_loss = mean_loss, float(torch.stack(losses[evaluated:]).mean())",
-            "evaluated = len(losses)",
+            "before, mean_loss = mean_loss, float(torch.stack(losses[judged:]).mean())",
+            "judged = len(losses)",
             "if before is not None and abs(before - mean_loss) <= PLATEAU * abs(before):",
             "    break",
         ]
