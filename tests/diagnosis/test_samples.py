@@ -268,6 +268,40 @@ def test_a_loop_without_loaders_is_understood() -> None:
     assert named(by_hand(x, 10 * valid)) == {"validation_differs"}
 
 
+@pytest.mark.parametrize("call", ["parts", "forward", "looked up"])
+def test_what_inner_layers_get_and_give_is_not_taken_for_data(call: str) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.head = nn.Linear(8, 16), nn.Linear(16, CLASSES)
+            nn.init.zeros_(self.encoder.weight)
+            nn.init.zeros_(self.encoder.bias)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.head(self.encoder(inputs).relu())
+
+    model = Net()
+    ways = {"parts": lambda x: model.head(model.encoder(x).relu()), "forward": lambda x: model.forward(x)}
+    output_of = ways.get(call, model.forward)
+    optimizer = optim.SGD(model.parameters(), 1e-2)
+    data, valid = TensorDataset(*samples(320)), TensorDataset(*samples(96, 1))
+    with hasten.diagnosing() as doctor:
+        for _ in range(2):
+            for inputs, labels in DataLoader(data, 16):
+                optimizer.zero_grad()
+                F.cross_entropy(output_of(inputs), labels).backward()
+                optimizer.step()
+            with torch.no_grad():
+                for inputs, _ in DataLoader(valid, 32):
+                    output_of(inputs)
+    facts = doctor.seen().data
+    assert facts is not None
+    assert facts.training is not None
+    assert (facts.training.elements, facts.training.distinct) == (8, 320)
+    assert [part.elements for part in facts.evaluations] == [8]
+    assert named(doctor.seen()) == set()
+
+
 def test_a_teacher_is_no_evaluation() -> None:
     x, y = samples(320)
     model, teacher = (nn.Linear(8, CLASSES) for _ in range(2))

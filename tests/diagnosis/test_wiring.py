@@ -822,6 +822,84 @@ def batch_taken_for_time() -> None:
     recurrent(EveryStep(), turn=False)
 
 
+def without_loader(model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+    optimizer = optim.Adam(model.parameters())
+    for _ in range(4):
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+
+
+@names("samples_mixed")
+def batch_taken_for_time_without_a_loader() -> None:
+    without_loader(EveryStep(), inputs := torch.randn(BATCH, 5, 4), inputs[:, -1, :3].argmax(1))
+
+
+class Hidden(EveryStep):
+    def forward(self, inputs: Tensor) -> Tensor:
+        state = torch.zeros(1, 5, 8)
+        return self.head(self.rnn(inputs.view(BATCH, 5, 4), (state, state))[0][:, -1])
+
+
+@names("samples_mixed")
+def batch_taken_for_time_by_a_model_of_one_batch_size() -> None:
+    without_loader(Hidden(), inputs := torch.randn(BATCH, 5, 4), inputs[:, -1, :3].argmax(1))
+
+
+@healthy
+def batch_first_without_a_loader() -> None:
+    without_loader(Recurrent(batch_first=True), inputs := torch.randn(BATCH, 5, 4), inputs[:, -1, :3].argmax(1))
+
+
+@healthy
+def time_first_without_a_loader() -> None:
+    without_loader(Recurrent(batch_first=False), inputs := torch.randn(5, BATCH, 4), inputs[-1, :, :3].argmax(1))
+
+
+class EachPosition(EveryStep):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.rnn(inputs)[0]).flatten(0, 1)
+
+
+@healthy
+def a_label_for_each_position_of_one_series() -> None:
+    without_loader(EachPosition(), inputs := torch.randn(12, 1, 4), inputs[:, 0, :3].argmax(1))
+
+
+@healthy
+def a_label_for_each_position_of_several_series() -> None:
+    without_loader(EachPosition(), inputs := torch.randn(12, BATCH, 4), inputs[:, :, :3].argmax(2).flatten())
+
+
+def dropping(*layers: nn.Module) -> Callable[[], None]:
+    def train() -> None:
+        model = nn.Sequential(*layers)
+        epochs(model, optim.Adam(model.parameters()))
+
+    return train
+
+
+names("dropout_too_strong")(dropping(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.Dropout(0.5)))
+names("dropout_too_strong")(dropping(nn.Linear(4, 64), nn.ReLU(), nn.Dropout(0.95), nn.Linear(64, 3)))
+healthy(dropping(nn.Dropout(0.2), nn.Linear(4, 64), nn.ReLU(), nn.Dropout(0.8), nn.Linear(64, 3)))
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_parameters_have_their_names_where_a_loop_calls_forward_itself(direct: bool) -> None:
+    def train() -> None:
+        model = Detached("detach")
+        optimizer = optim.Adam(model.parameters())
+        for inputs, targets in loader():
+            optimizer.zero_grad()
+            F.cross_entropy(model.forward(inputs) if direct else model(inputs), targets).backward()
+            optimizer.step()
+
+    (found,) = diagnosed(train).findings
+    assert found.symptom == "parameter_unreached"
+    assert found.where == "encoder.weight"
+    assert Detached.forward.__qualname__ == "Detached.forward"
+
+
 @healthy
 def time_first() -> None:
     recurrent(Recurrent(batch_first=False), turn=True)

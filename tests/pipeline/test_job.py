@@ -31,7 +31,8 @@ def test_run_leaves_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     job = hasten.run(task, budget="5s", seeds=2, runs=tmp_path / "runs", show=shown.append)
     names = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
     assert names == {
-        "machine.json", "plan.toml", "metrics.jsonl", "evidence.json", "report.html",
+        "machine.json", "plan.toml", "train.py", "metrics.jsonl", "evidence.json", "evidence.json.sha256",
+        "report.html",
         "checkpoints/last.pt", "checkpoints/model.safetensors", "checkpoints/model.safetensors.sha256", ".lock",
     }  # fmt: skip
     evidence = load(Evidence, job.folder / "evidence.json")

@@ -1,18 +1,49 @@
-"""`hasten verify`: check a store against its checksums."""
+"""`hasten verify`: check a store or a run against its checksums."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hasten.base.errors import BadInput
-from hasten.cli.sources import StorePath, command_for
+from hasten.cli.sources import command_for
 
 if TYPE_CHECKING:
     from hasten.data.store.damage import Damage
 
-EXAMPLES = ("hasten verify photos.store",)
+EXAMPLES = ("hasten verify photos.store", "hasten verify runs/digits-20260101-120000")
 
 
-def verify(destination: StorePath) -> None:
-    """Check every byte of a store against its checksums, and whether its source has changed."""
+def verify(
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of a packed store, or of a run.")],
+) -> None:
+    """Check every byte of a store or of a run against its checksums; of a store also whether its source has changed."""
+    from hasten.training.run_folder import is_run_folder
+
+    if is_run_folder(destination):
+        _verify_run(destination)
+    else:
+        _verify_store(destination)
+
+
+def _verify_run(folder: Path) -> None:
+    from hasten.report.terminal import Screen
+    from hasten.training.run_files import check_files
+
+    with Screen() as screen:
+        found = check_files(folder)
+        for name in found.whole:
+            screen.say(f"ok: {name}")
+        for name in found.unknown:
+            screen.say(f"not checked: {name} has no checksum; an earlier version wrote it")
+        for text in found.damage:
+            screen.say(f"damaged: {text}")
+        if found.damage:
+            raise BadInput(f"{folder} is damaged, see above. Files that are listed as ok can be used.")
+        screen.next(f"hasten report {folder}" if (folder / "evidence.json").is_file() else f"hasten diagnose {folder}")
+
+
+def _verify_store(destination: Path) -> None:
     from hasten.base.units import nbytes
     from hasten.data.store.fingerprint import path_of, source_changed
     from hasten.data.store.manifest import read_manifest, way_out

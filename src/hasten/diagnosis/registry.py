@@ -90,6 +90,7 @@ HEALTH = {
     "W24": "reloaded_differs",
     "W17": "autocast_without_effect",
     "W22": "same_random_numbers",
+    "W26": "dropout_too_strong",
     "W16": "initial_loss_off",
     "E5": "loss_broadcasts",
     "E1": "double_softmax",

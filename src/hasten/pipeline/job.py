@@ -19,6 +19,7 @@ from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_s
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import judged
 from hasten.profiling.profile import profile
+from hasten.report.evidence_file import write_evidence
 from hasten.report.html import write_html
 from hasten.techniques.applying import apply_plan
 from hasten.techniques.plan_file import plan_text, write_plan
@@ -106,7 +107,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         speedup=paired_speedup(pairs),
         level=equal_quality(pairs),
     )
-    save(evidence, folder / EVIDENCE)
+    write_evidence(evidence, folder / EVIDENCE)
     show(evidence)
     write_html(evidence, folder / REPORT)
     show(Reported(path=str(folder / REPORT)))

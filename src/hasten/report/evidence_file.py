@@ -1,4 +1,4 @@
-"""Reading the evidence of a run back from its file."""
+"""The evidence of a run as a file, with a checksum beside it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from hasten.base.checksums import check_checksum, write_with_checksum
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence
-from hasten.base.records.record import load
+from hasten.base.records.record import load, to_json
 
 _LARGEST = 1e30
 """No time, rate, size or loss that can be drawn is larger."""
@@ -16,12 +17,18 @@ _POSITIVE = frozenset({"rate", "peak_flops", "peak_bandwidth", "samples_per_s"})
 _NOT_NEGATIVE = frozenset({"elapsed_s", "time_to_target_s", "measured_s", "seconds", "share", "low", "n", "peak_bytes"})
 
 
+def write_evidence(evidence: Evidence, path: Path) -> None:
+    """Write the evidence to a JSON file, atomically."""
+    write_with_checksum(path, lambda file: file.write(to_json(evidence)))
+
+
 def read_evidence(path: Path) -> Evidence:
     """Return the evidence in a file.
 
     Raises:
-        BadInput: if the file is missing, is no evidence, or holds a number that no measurement gives.
+        BadInput: if the file is missing, damaged, or no evidence, or holds a number that no measurement gives.
     """
+    check_checksum(path)
     evidence = load(Evidence, path)
     for place, value in _numbers(msgspec.to_builtins(evidence), ""):
         name = place.rpartition(".")[2]

@@ -30,6 +30,7 @@ class Loaded:
     state: dict[str, Any]
     best: Best | None
     notes: tuple[str, ...]
+    events: int = 0  # of the run that there were until then and stay
 
 
 def header(run: Session, plan: Plan) -> dict[str, Any]:
@@ -43,7 +44,13 @@ def header(run: Session, plan: Plan) -> dict[str, Any]:
 
 
 def save_checkpoint(
-    run: Session, head: dict[str, Any], path: Path, *, best: Best | None = None, keep_previous: bool = True
+    run: Session,
+    head: dict[str, Any],
+    path: Path,
+    *,
+    best: Best | None = None,
+    events: int = 0,
+    keep_previous: bool = True,
 ) -> None:
     """Write everything that the next step depends on; the checkpoint that is there stays as the one before.
 
@@ -52,6 +59,7 @@ def save_checkpoint(
         head: its `header`.
         path: the newest checkpoint.
         best: the best weights so far.
+        events: number of the run's events that stay when it resumes from here.
         keep_previous: whether the checkpoint that is there stays, as `previous.pt`.
 
     Raises:
@@ -59,7 +67,9 @@ def save_checkpoint(
     """
     kept = None if best is None else {"step": best.step, "weights": best.weights}
     write_checkpoint(
-        path, {**head, "state": run.state(), "best": kept}, previous=previous(path) if keep_previous else None
+        path,
+        {**head, "state": run.state(), "best": kept, "events": events},
+        previous=previous(path) if keep_previous else None,
     )
 
 
@@ -92,7 +102,7 @@ def load_checkpoint(run: Session, head: dict[str, Any], path: Path) -> Loaded:
         notes.append(f"other surroundings: {'; '.join(changed)}. Rounding may differ from an uninterrupted run.")
     run.load_state(content["state"])
     best = content["best"] and Best(content["best"]["step"], content["best"]["weights"])
-    return Loaded(content["state"], best, tuple(notes))
+    return Loaded(content["state"], best, tuple(notes), content.get("events", 0))
 
 
 def previous(path: Path) -> Path:

@@ -70,7 +70,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise BadInput(f"no checkpoint at {path}. Pass the folder of a run that has saved one.") from error
     except OSError as error:
-        raise BadInput(f"cannot read the checkpoint {path}: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise BadInput(
             f"{path} is not a checkpoint of this version of hasten and torch {torch.__version__}."
@@ -78,6 +78,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadInput(f"{path} is not a checkpoint of hasten: it holds a {type(content).__name__}.")
     return cast(dict[str, Any], content)
+
+
+def check_checkpoint(path: Path) -> None:
+    """Compare the checksum of a checkpoint with its content.
+
+    Raises:
+        Damaged: if a single bit differs from what was written.
+        BadInput: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            _verify(path, file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> BadInput:
+    return BadInput(f"cannot read the checkpoint {path}: {error.strerror or error}.")
 
 
 def checked(content: Any) -> Any:

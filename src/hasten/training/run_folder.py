@@ -1,17 +1,20 @@
 """The folder of one run: `runs/<task>-<time>/` with its plan, metrics, checkpoints and evidence."""
 
 import fcntl
-from collections.abc import Generator
+import re
+import zlib
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from hasten.base.checksums import check_checksum, checksum_path, write_with_checksum
 from hasten.base.errors import BadInput
 from hasten.base.files import remove_leftovers, write_atomically
 from hasten.base.records.health import Health
-from hasten.base.records.record import load_exact, save_exact
+from hasten.base.records.record import load_exact
 from hasten.base.records.run import Evaluation, Event, Finished
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
@@ -28,6 +31,7 @@ SCRIPT = Path("train.py")
 MACHINE = Path("machine.json")
 EVIDENCE = Path("evidence.json")
 REPORT = Path("report.html")
+_CHECKSUM = re.compile(rb',"crc32":(\d+)}$')
 HEALTH = Path("health.msgpack")
 """What the doctor saw of the training; MessagePack keeps numbers that are not finite."""
 
@@ -63,14 +67,14 @@ def make_run_folder(runs: Path, task: str, now: datetime) -> Path:
 
 
 def append_event(folder: Path, event: Event) -> None:
-    """Add one event to the run's metrics, as one line of JSON.
+    """Add one event to the run's metrics, as one line of JSON with the CRC-32 of the rest of it.
 
     Raises:
         BadInput: if the line cannot be written (disk full, folder gone).
     """
     try:
         with (folder / METRICS).open("ab") as file:
-            file.write(msgspec.json.encode(event) + b"\n")
+            file.write(_line(event))
     except OSError as error:
         raise _unwritable(folder / METRICS, error) from error
 
@@ -107,10 +111,7 @@ def write_health(folder: Path, health: Health) -> None:
     Raises:
         BadInput: if it cannot be written.
     """
-    try:
-        save_exact(health, folder / HEALTH)
-    except OSError as error:
-        raise _unwritable(folder / HEALTH, error) from error
+    write_with_checksum(folder / HEALTH, lambda file: file.write(msgspec.msgpack.encode(health)))
 
 
 def read_health(folder: Path) -> Health:
@@ -124,6 +125,7 @@ def read_health(folder: Path) -> Health:
             f"{folder} has no record of its health: the run was trained without --diagnose. "
             "Train with: hasten train TASK --diagnose. Or look at the task now: hasten diagnose TASK"
         )
+    check_checksum(folder / HEALTH)
     return load_exact(Health, folder / HEALTH)
 
 
@@ -143,6 +145,7 @@ def clean_up(folder: Path) -> None:
         HEALTH,
     ):
         remove_leftovers(folder / file)
+        remove_leftovers(checksum_path(folder / file))
 
 
 def read_events(folder: Path) -> tuple[list[Event], list[str]]:
@@ -154,10 +157,39 @@ def read_events(folder: Path) -> tuple[list[Event], list[str]]:
     content = path.read_bytes() if path.exists() else b""
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            events.append(msgspec.json.decode(line, type=Event))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            events.append(_event(line))
+        except ValueError as error:  # those of msgspec and of unicode are such
             damaged.append(f"{path}, line {number} is not an event of a run ({error}); it was dropped.")
     return events, damaged
+
+
+def _line(event: Event) -> bytes:
+    """Return an event as a line of the metrics."""
+    content = msgspec.json.encode(event)
+    return b'%s,"crc32":%d}\n' % (content[:-1], zlib.crc32(content))
+
+
+def _event(line: bytes) -> Event:
+    """Return the event in a line; those of an earlier version have no checksum.
+
+    Raises:
+        ValueError: if it is none, or its checksum is another.
+    """
+    found = _CHECKSUM.search(line)
+    content = line if found is None else line[: found.start()] + b"}"
+    if found is not None and zlib.crc32(content) != int(found[1]):
+        raise ValueError("its checksum is another")
+    return msgspec.json.decode(content, type=Event)
+
+
+def staying(events: Sequence[Event], step: int, *, evaluation_pending: bool) -> list[Event]:
+    """Return the events that a run which resumes from `step` will not make again; see `keep_until`."""
+
+    def stays(event: Event) -> bool:
+        again = evaluation_pending and isinstance(event, Evaluation | Finished)
+        return event.step < step or (event.step == step and not again)
+
+    return [event for event in events if stays(event)]
 
 
 def keep_until(folder: Path, step: int, *, evaluation_pending: bool) -> tuple[list[Event], list[str]]:
@@ -174,14 +206,9 @@ def keep_until(folder: Path, step: int, *, evaluation_pending: bool) -> tuple[li
     Raises:
         BadInput: if they cannot be written; the old ones are then still there.
     """
-
-    def stays(event: Event) -> bool:
-        again = evaluation_pending and isinstance(event, Evaluation | Finished)
-        return event.step < step or (event.step == step and not again)
-
     events, damaged = read_events(folder)
-    kept = [event for event in events if stays(event)]
-    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in kept)
+    kept = staying(events, step, evaluation_pending=evaluation_pending)
+    lines = b"".join(map(_line, kept))
     write_atomically(folder / METRICS, lambda file: file.write(lines))
     return kept, damaged
 

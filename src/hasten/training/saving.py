@@ -17,12 +17,14 @@ from hasten.training.final_weights import final_weights
 from hasten.training.run_folder import (
     BEST_WEIGHTS,
     CHECKPOINT,
+    METRICS,
     NON_FINITE,
     WEIGHTS,
     append_event,
     clean_up,
     keep_until,
     read_events,
+    staying,
 )
 from hasten.training.session import Session
 from hasten.training.stopping import non_finite_parameter
@@ -77,6 +79,11 @@ class Saving:
             self.note(f"this run {diverged}. {again} {_AFTER_DIVERGENCE}")
         for note in (*loaded.notes, *damaged):
             self.note(note)
+        if (missing := loaded.events - len(self.events) - len(damaged)) > 0:
+            self.note(
+                f"{self._folder / METRICS} lacks {missing} events of the steps before; it was cut off or edited. The "
+                "weights are whole; what was lost is left out of the results."
+            )
         return loaded
 
     def keep(self, event: Event) -> None:
@@ -111,7 +118,8 @@ class Saving:
         if diverged or non_finite_parameter(run.model) is not None:
             save_checkpoint(run, self._head, self._folder / NON_FINITE, best=self.best, keep_previous=False)
             return
-        save_checkpoint(run, self._head, self._folder / CHECKPOINT, best=self.best)
+        kept = staying(self.events, run.position.step, evaluation_pending=run.stop_state.evaluation_pending)
+        save_checkpoint(run, self._head, self._folder / CHECKPOINT, best=self.best, events=len(kept))
         self._saved_step, self._saved_at_s = run.position.step, run.position.elapsed_s
 
     def save_weights(self, model: nn.Module, best: nn.Module | None) -> None:

@@ -1,17 +1,15 @@
 """The weights of a plain model as a safetensors file, with a checksum beside it."""
 
-import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hasten.base.checksums import write_with_checksum
 from hasten.base.errors import BadInput
-from hasten.base.files import write_atomically, write_text
-
-CHECKSUM_SUFFIX = ".sha256"
 
 
 def save_weights(model: nn.Module, path: Path) -> tuple[str, ...]:
@@ -31,22 +29,16 @@ def save_weights(model: nn.Module, path: Path) -> tuple[str, ...]:
         tensors, aliases = _stored_once({name: value for name, value in state.items() if isinstance(value, Tensor)})
     except (RuntimeError, NotImplementedError) as error:  # a sparse tensor, one without memory
         raise _unstorable(path, error) from error
-    checksum = hashlib.sha256()
 
-    def write(file: object) -> None:
-        name = Path(file.name)  # type: ignore[attr-defined]
+    def write(file: BinaryIO) -> None:
         try:
-            save_file(tensors, name, metadata={"format": "pt", **aliases})
+            save_file(tensors, file.name, metadata={"format": "pt", **aliases})
         except SafetensorError as error:
             raise OSError(str(error)) from error
         except (ValueError, KeyError, RuntimeError) as error:
             raise _unstorable(path, error) from error
-        with name.open("rb") as written:
-            for piece in iter(lambda: written.read(2**22), b""):
-                checksum.update(piece)
 
-    write_atomically(path, write)
-    write_text(path.with_name(path.name + CHECKSUM_SUFFIX), f"{checksum.hexdigest()}  {path.name}\n")
+    write_with_checksum(path, write)
     return tuple(name for name, value in state.items() if not isinstance(value, Tensor))
 
 

@@ -37,6 +37,7 @@ class Model(Record, frozen=True):
     evaluated_training: int = 0  # with the model and such layers in training mode
     evaluated_mixed: int = 0  # with only one of both in training mode
     evaluated_recording: int = 0  # that recorded gradients
+    keeps: float = 1.0  # product of what its dropout layers keep that drop half or more
 
 
 class Optimizing(Record, frozen=True):
@@ -114,6 +115,8 @@ class Criterion(Record, frozen=True):
     own_target: bool = False  # the targets are the outputs, or the classes that they prefer
     no_target: bool = False  # the loss is a mean of the outputs of a model, of several units
     tied: bool = False  # the last layer shares its weight with an embedding
+    dropped: bool = False  # dropout made the outputs
+    drops: float = 0.0  # largest share that dropout drops anywhere behind the loss
 
 
 class Wiring(Record, frozen=True):

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.errors import BadInput
@@ -47,7 +47,8 @@ class DataCollector(Collector):
         self._training: SeenPart | None = None
         self._datasets: list[Any] = []  # that were trained on
         self._evaluations = Evaluations()
-        self._trained_models: set[int] = set()
+        self._trained_models: set[int] = set()  # and what contains them
+        self._later: set[int] = set()  # models that are given what others computed
         self._call: Call | None = None
         self._output: list[Tensor] = []
         self._step = self._printed_step = 0
@@ -125,8 +126,12 @@ class DataCollector(Collector):
 
     def _trains(self, call: Call, output: list[Tensor]) -> None:
         self._waiting.trained()
+        self._output = output
+        if self._call is not None and _continues(call):
+            self._later.add(id(call.module))
+            return
         self._trained_models.add(id(call.module))
-        self._call, self._output = call, output
+        self._call = call
 
     def facts(self) -> DataFacts | None:
         """Return what was seen; None where there was no backward pass."""
@@ -227,13 +232,23 @@ class DataCollector(Collector):
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
         given = of_samples([*tensors_within(call.args), *tensors_within(dict(call.kwargs))])
-        if not given or id(call.module) not in self._trained_models:
+        if id(call.module) in self._later - self._trained_models:
+            self._waiting.continues(output)
+            return
+        if not given or not self._is_trained(call.module):
             return
         if self._waiting.batches:
             self._waiting.evaluates(given, output)
         elif len(given[0]) > 1:
             group = self._evaluations.of_tensor(given[0], self._step)
             self._add_evaluation(group, given, given)
+
+    def _is_trained(self, model: nn.Module) -> bool:
+        """Return whether a model was called in training, or contains one that was."""
+        trained = self._trained_models
+        if id(model) not in trained and any(id(one) in trained for one in model.modules()):
+            trained.add(id(model))
+        return id(model) in trained
 
     def _add_fetched_evaluation(self, fetched: Fetched) -> None:
         assert fetched.evaluation is not None, "only such batches are returned"
@@ -286,6 +301,12 @@ class DataCollector(Collector):
         if numbers is not None:
             group.part.describe(numbers)
         self._spent["evaluation"] += perf_counter() - begin
+
+
+def _continues(call: Call) -> bool:
+    """Return whether a model is given what another one computed, and no data of its own."""
+    given = list(tensors_within((call.args, dict(call.kwargs))))
+    return any(one.grad_fn is not None for one in given)
 
 
 class _Given:

@@ -61,6 +61,13 @@ class Waiting:
         if len(unused) == 1:
             unused[0].evaluation = given, output
 
+    def continues(self, output: list[Tensor]) -> None:
+        """Note the output of a model that was given what the one before it computed for the newest batch."""
+        for one in reversed(self.batches):
+            if one.use == "evaluation" and one.evaluation is not None:
+                one.evaluation = one.evaluation[0], output
+                return
+
 
 @dataclass(eq=False)
 class Group:

@@ -4,6 +4,7 @@ It is the same for functions, modules and trainers, and so tells of any training
 Inside compiled code it is one node.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -88,7 +89,7 @@ class Term:
     """A criterion behind a loss, with the tensors that autograd saved for it; None where it saved none."""
 
     kind: str  # cross_entropy, soft_cross_entropy, nll, mse, l1, smooth_l1, huber, bce, bce_logits, ctc, ...
-    fed_by: str  # a value of FEEDS: what made the output of the model; "" for anything else
+    fed_by: str  # a value of FEEDS: what made the output of the model; "dropout"; "" for anything else
     output: Tensor | None  # what enters the criterion; log-probabilities for the cross-entropies
     target: Tensor | None
     compared: tuple[int, ...]  # shape in which output and target are compared, after broadcasting
@@ -287,7 +288,30 @@ def _fed_by(node: Any) -> str:
     name = FEEDS.get(name_of(node), "")
     if name == "linear" and not _has_leaf(node):
         return ""
-    return name
+    return name or ("dropout" if dropped(node) else "")
+
+
+def dropped(node: Any) -> float:
+    """Return the share that dropout drops where a node is one, else 0.
+
+    On a CPU it is a product with numbers that are 0 or 1 / (1 - share).
+    """
+    name = name_of(node)
+    if name == "NativeDropout":
+        return float(getattr(node, "_saved_p", 0.0) or 0.0)
+    mask = saved(node, "other") if name == "Mul" else None
+    if mask is None or not mask.is_floating_point() or mask.numel() < _MASK:
+        return 0.0
+    largest = float(mask.max())
+    share = 1 - 1 / largest if 1 < largest < math.inf else 0.0
+    zeros = mask == 0
+    if not share or not bool((zeros | (mask == largest)).all()):
+        return 0.0
+    error = math.sqrt(share * (1 - share) / mask.numel())
+    return share if abs(float(zeros.float().mean()) - share) < 5 * error else 0.0
+
+
+_MASK = 16  # numbers of a mask below which it may be one by chance
 
 
 def _has_leaf(node: Any) -> bool:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from hasten.base.records.wiring import Criterion
 from hasten.base.units import finite
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
-from hasten.diagnosis.watching.loss_graph import Term, name_of, nodes, terms
+from hasten.diagnosis.watching.loss_graph import Term, dropped, name_of, nodes, terms
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factor
 from hasten.measurement.tensors import tensors_in
@@ -50,7 +50,8 @@ class CriterionCollector(Collector):
             return
         self._passes += 1
         tied = self._tied(losses)
-        self._criteria += [_criterion(one, tied) for one in terms(losses)]
+        drops = max((dropped(node) for node, _ in nodes(losses)), default=0.0)
+        self._criteria += [_criterion(one, tied, drops) for one in terms(losses)]
         if any(self._is_mean_of_outputs(loss) for loss in losses):
             self._criteria.append(Criterion(kind="mean", no_target=True))
 
@@ -85,7 +86,7 @@ class CriterionCollector(Collector):
         )
 
 
-def _criterion(term: Term, tied: bool) -> Criterion:
+def _criterion(term: Term, tied: bool, drops: float) -> Criterion:
     loss, chance = _loss(term)
     output, target = term.output, term.target
     if term.difference is not None:
@@ -108,6 +109,8 @@ def _criterion(term: Term, tied: bool) -> Criterion:
         targets=_size(target),
         own_target=own,
         tied=tied,
+        dropped=term.fed_by == "dropout",
+        drops=drops,
     )
 
 

@@ -1,5 +1,6 @@
 """In which mode, training or evaluation, the models are called: for training, and for evaluation."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +23,9 @@ WAITING = 2
 """Updates after which a call that recorded gradients, and that no backward pass used, was made for evaluation."""
 RARE = 1 / 3
 """Share of the updates between which calls without gradients are evaluation, where no loader tells it."""
+
+HEAVY = 0.5
+"""Share that a dropout layer drops, below which it does not count as one that drops much."""
 
 
 class _Mode(StrEnum):
@@ -172,6 +176,7 @@ class ModeCollector(Collector):
                 evaluated_training=counts.evaluated.get(_Mode.TRAINING, 0),
                 evaluated_mixed=counts.evaluated.get(_Mode.MIXED, 0),
                 evaluated_recording=counts.recording,
+                keeps=math.prod(1 - one.p for one in model.modules() if isinstance(one, _DropoutNd) and one.p >= HEAVY),
             )
             for index, (model, counts) in enumerate(
                 zip(self._parameters.models, self._counts[: len(self._parameters.models)], strict=True)

@@ -5,7 +5,7 @@ import copy
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from hasten.base.records.wiring import Probe
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
+from hasten.diagnosis.watching.loss_graph import terms
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.measurement.tensors import tensors_in
 
@@ -46,6 +47,7 @@ class _Copied:
     rows: int | None  # of the batch, as its loader says
     begun: float  # time at which the call began
     call: Call | None  # until it ends
+    axes: tuple[int, ...] = ()  # possible dimensions of the samples in the first input, as the targets tell
 
 
 class ProbeCollector(Collector):
@@ -56,6 +58,7 @@ class ProbeCollector(Collector):
         self._rows: int | None = None
         self._left = SECONDS
         self._copied: dict[int, _Copied] = {}  # index of a model
+        self._unsure: list[int] = []  # models whose samples no loader tells apart
         self._probes: dict[int, Probe] = {}
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -103,6 +106,23 @@ class ProbeCollector(Collector):
             return
         with aside():
             self._probes[index] = _probed(index, made)
+        self._left -= time.perf_counter() - begin
+        if made.rows is None and self._probes[index].mixes is None and self._left > 0:
+            self._unsure.append(index)
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        """Take the batch apart as the targets of the loss tell, where no loader does."""
+        if not self._unsure:
+            return
+        begin = time.perf_counter()
+        targets = [one.target for one in terms(losses) if one.target is not None]
+        for index in self._unsure:
+            made = self._copied[index]
+            made.rows, made.axes = _samples_in(made, targets)
+            if made.axes and not self._probes[index].random and not self._probes[index].why:
+                with aside(), contextlib.suppress(Exception):  # a forward pass that fails for a changed batch
+                    self._probes[index] = msgspec.structs.replace(self._probes[index], mixes=_mixes(made))
+        self._unsure = []
         self._left -= time.perf_counter() - begin
 
     def ended(self) -> None:
@@ -173,22 +193,31 @@ def _mixes_along(axis: int, made: _Copied) -> float | None:
     model = _randomized(copy.deepcopy(made.model), seed=5)
     twin = copy.deepcopy(model)
     whole = outputs_of(model, made.args, made.kwargs, seed=6)
-    args, kwargs = mapped(lambda one: _last(one, axis, rows, kept), (made.args, made.kwargs))
-    part = outputs_of(twin, args, kwargs, seed=6)
+    try:
+        part = _outputs_without(_last, twin, made, axis, rows, kept)
+    except Exception:  # noqa: BLE001  (a model may need a batch of this size)
+        part = _outputs_without(_first_for_others, copy.deepcopy(model), made, axis, rows, kept)
     if len(whole) != len(part):
         return None
     worst: float | None = None
     for one, two in zip(whole, part, strict=True):
-        if one.ndim and one.shape[0] == rows and two.shape[0] == kept:
-            one = one[rows - kept :]
-        elif one.ndim > 1 and one.shape[1] == rows and two.shape[1] == kept:
-            one = one[:, rows - kept :]
-        else:
+        place = 0 if one.ndim and one.shape[0] == rows else 1
+        if one.ndim <= place or one.shape[place] != rows or two.shape[place] not in (kept, rows):
             continue
+        one = one.narrow(place, rows - kept, kept)
+        two = two.narrow(place, two.shape[place] - kept, kept)
         size = float(one.abs().max()) if one.numel() and one.dtype in _EXACT else 0.0
         if one.shape == two.shape and size > 0 and math.isfinite(size):
             worst = max(worst or 0.0, float((one - two).abs().max()) / size)
     return worst
+
+
+def _outputs_without(
+    change: Callable[[Tensor, int, int, int], Tensor], model: nn.Module, made: _Copied, axis: int, rows: int, kept: int
+) -> list[Tensor]:
+    """Return the outputs of a batch in which the other samples than the last ones are changed."""
+    args, kwargs = mapped(lambda one: change(one, axis, rows, kept), (made.args, made.kwargs))
+    return outputs_of(model, args, kwargs, seed=6)
 
 
 def _batch_axes(made: _Copied) -> list[int]:
@@ -197,6 +226,8 @@ def _batch_axes(made: _Copied) -> list[int]:
     if not given or (made.rows is not None and made.rows < ROWS):
         return []
     first = given[0]
+    if made.axes:
+        return list(made.axes)
     if made.rows is None:  # no loader tells it: only rows of features, and images
         ordered = any(isinstance(one, _ORDERED) for one in made.model.modules())
         alone = len(given) == 1 and first.ndim in (2, 4) and first.is_floating_point() and not ordered
@@ -205,11 +236,38 @@ def _batch_axes(made: _Copied) -> list[int]:
     return [axis for axis, size in enumerate(first.shape[: 1 if features else 2]) if size == made.rows]
 
 
+def _samples_in(made: _Copied, targets: Sequence[Tensor]) -> tuple[int | None, tuple[int, ...]]:
+    """Return the number of samples and the dimensions of the first input that may be theirs.
+
+    A target for each sample tells it, not one for each position: the samples of a single series depend on each other.
+    """
+    first = next((one for one in tensors_in([made.args, made.kwargs]) if one.ndim), None)
+    if first is None or first.ndim < 2 or min(first.shape[:2]) < 2:
+        return None, ()
+    for target in targets:
+        if target.ndim and len(target) >= ROWS and target.numel() not in (first.shape[0] * first.shape[1], 0):
+            axes = tuple(axis for axis, size in enumerate(first.shape[:2]) if size == len(target))
+            each = target.ndim == 1 or target.shape[1] not in first.shape[:2]
+            if axes and each:
+                return len(target), axes
+    return None, ()
+
+
 def _last(tensor: Tensor, axis: int, rows: int, kept: int) -> Tensor:
     """Return the last samples of a tensor of the batch, which other inputs may have at another place."""
     for place in (axis, 1 - axis):
         if place < tensor.ndim and tensor.shape[place] == rows:
             return tensor.narrow(place, rows - kept, kept).clone()
+    return tensor
+
+
+def _first_for_others(tensor: Tensor, axis: int, rows: int, kept: int) -> Tensor:
+    """Return a tensor of the batch with its first sample in the place of all but the last ones."""
+    for place in (axis, 1 - axis):
+        if place < tensor.ndim and tensor.shape[place] == rows:
+            order = torch.arange(rows, device=tensor.device)
+            order[: rows - kept] = 0
+            return tensor.index_select(place, order)
     return tensor
 
 

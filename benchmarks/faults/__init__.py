@@ -1,0 +1,1 @@
+"""Do to a training what happens to trainings, and see what is left."""

@@ -1,0 +1,24 @@
+"""Killed at a random moment, also inside a save, a training resumes to what it would have been."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.faults.kills import difference, killed_trainings
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_nothing_is_lost_and_no_bit_differs(tmp_path: Path, kills: int) -> None:
+    done = killed_trainings(kills, tmp_path, seed=kills)
+    assert sum(one.kills for one in done) >= kills
+    assert [one.problem for one in done if one.problem] == []
+
+
+def test_a_bit_that_differs_would_be_seen() -> None:
+    whole = {"weights": {"w": torch.ones(3)}, "losses": [1.0, 2.0], "evaluations": [], "damaged": []}
+    assert difference(whole, whole) is None
+    other = torch.ones(3)
+    other[1] = torch.nextafter(other[1], torch.tensor(9.0))
+    assert difference({**whole, "weights": {"w": other}}, whole) == "other weights"
+    assert difference({**whole, "losses": [1.0]}, whole) == "other losses"
