@@ -117,6 +117,8 @@ class Copier:
         """
         module: str = value.__module__
         name: str = value.__qualname__
+        if "<locals>" in name and self.may_share(value, name.rpartition(".")[2]):
+            return name.rpartition(".")[2]
         if "<locals>" in name:
             raise Refused(f"{name} is defined inside another function. Move it to the top of its file")
         self.need(module, name.partition(".")[0])

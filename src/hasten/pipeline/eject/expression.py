@@ -30,6 +30,7 @@ _MOST_NUMBERS = 32
 """Numbers of a tensor that is written out."""
 _LONGEST = 60
 """Characters of a value that is written in the place of a variable, where that could be a global one as well."""
+_MOST_ITEMS = 100
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _HARMLESS = frozenset({"len", "int", "float", "str", "max", "min", "sum", "round", "tuple", "list", "sorted", "bool"})
 
@@ -98,6 +99,8 @@ def _applied(text: str, arguments: str) -> str | None:
 
 
 def _sequence(value: Any, copier: Copier) -> str:
+    if len(value) > _MOST_ITEMS:
+        raise Refused(f"a {type(value).__name__} of {len(value)} cannot be written as an expression")
     inside = ", ".join(expression(one, copier) for one in value)
     if isinstance(value, list):
         return f"[{inside}]"
@@ -142,7 +145,7 @@ def made_object(value: Any, copier: Copier) -> str:
     if (name := copier.objects.get(id(value))) is not None:
         return name
     refused = f"a {kind.__name__} cannot be written as an expression"
-    if kind.__module__ == "builtins" or not is_own(kind.__module__):
+    if kind.__module__ == "builtins" or not (is_own(kind.__module__) or kind.__module__ == "torch.utils.data.sampler"):
         raise Refused(refused)
     given = dict[str, Any]()
     for parameter in inspect.signature(kind).parameters.values():

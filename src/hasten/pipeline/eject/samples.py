@@ -222,7 +222,7 @@ def _passed(origin: Origin, function: Any, made: ast.expr, before: list[ast.stmt
     elif isinstance(made, ast.Call) and isinstance(made.func, ast.Name):
         other = getattr(sys.modules[origin.module], made.func.id, None)
         if isinstance(other, types.FunctionType) and is_copied(other.__module__):
-            return data_of(Origin(other.__module__, other.__name__, texts=_texts(made, other, origin, function)))
+            return data_of(Origin(other.__module__, other.__name__, texts=_texts(made, other, origin)))
     raise Refused(f"{origin.function}() does not end with its only `return Task(...)`")
 
 
@@ -235,16 +235,17 @@ def _assigned(name: str, statements: list[ast.stmt]) -> tuple[ast.expr | None, l
     return None, []
 
 
-def _texts(made: ast.Call, other: Any, origin: Origin, function: Any) -> dict[str, str]:
-    """Return the arguments of a call as text, where they say the same at the top of the file."""
+def _texts(made: ast.Call, other: Any, origin: Origin) -> dict[str, str]:
+    """Return the arguments of a call as text; empty where they say something else at the top of the file."""
     known = module_of(origin.module)
     given = dict(zip(inspect.signature(other).parameters, made.args, strict=False))
     given |= {one.arg: one.value for one in made.keywords if one.arg is not None}
-    for value in given.values():
+    texts = dict[str, str]()
+    for parameter, value in given.items():
         names = {one for one in _names(value) if not hasattr(builtins, one)}
-        if names - known.bound.keys() or (names and other.__module__ != origin.module):
-            raise Refused(f"{origin.function}() passes {ast.unparse(value)} on to {other.__name__}()")
-    return {name: known.text(value) for name, value in given.items()}
+        is_same = not (names - known.bound.keys() or (names and other.__module__ != origin.module))
+        texts[parameter] = known.text(value) if is_same else ""
+    return texts
 
 
 def _is_data(call: ast.Call) -> bool:
@@ -457,12 +458,10 @@ def _parameters(function: Any, used: set[str], origin: Origin, known: Any) -> tu
     shown, constants = list[str](), list[str]()
     for one in parameters:
         annotation = f": {known.text(one.annotation)}" if one.annotation is not None else ""
-        if one.arg in origin.texts:
-            shown.append(
-                f"{one.arg}{annotation} = {origin.texts[one.arg]}"
-                if annotation
-                else f"{one.arg}={origin.texts[one.arg]}"
-            )
+        if (text := origin.texts.get(one.arg)) is not None:
+            if not text:
+                raise Refused(f"the data depend on {one.arg} of {origin.function}(), which a variable is passed as")
+            shown.append(f"{one.arg}{annotation} = {text}" if annotation else f"{one.arg}={text}")
         elif one.arg in origin.arguments:
             name = one.arg.upper()
             constants.append(
