@@ -246,7 +246,7 @@ def _uses(statement: ast.stmt, model: str) -> bool:
 
 def _named(lines: list[str], given: tuple[str, str]) -> list[str]:
     """Return lines of a technique with the names of the person's script."""
-    names = dict(zip(("model", "optimizer"), given, strict=True))
+    names: dict[str, str] = dict(zip(("model", "optimizer"), given, strict=True))
     return [re.sub(r"\b(model|optimizer)\b(?!\w*=)", lambda found: names[found[0]], line)
             if not line.lstrip().startswith("#") else line for line in lines]  # fmt: skip
 
