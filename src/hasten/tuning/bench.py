@@ -14,6 +14,8 @@ from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.reference_step import endless, put, state_of
 
 WARM_STEPS = 2
+LONG_STEP_S = 0.25
+"""Where a step takes so long, one is enough to warm up, and one makes a block."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 PEAK_STEPS = 8
 """Places of a training that changes its batches at which its memory is watched: the largest are among them."""
@@ -49,10 +51,13 @@ class Bench:
             assert per_epoch is not None, "a sampling needs training data with a length"
             self(per_epoch)
             self.rewind()
-        first_s = self._visit()
-        again_s = self._visit()
+        first_s, steps = self._visit(1), 1
+        if first_s < 2 * LONG_STEP_S:
+            steps = WARM_STEPS
+            first_s += self._visit(steps - 1)
+        again_s = self._visit(steps)
         self.setup_s = max(0.0, first_s - again_s)
-        self.step_s = again_s / (2 * WARM_STEPS)
+        self.step_s = again_s / (2 * steps)
         self.rewind()
 
     def __enter__(self) -> Self:
@@ -112,7 +117,7 @@ class Bench:
         self.run.position.step = int(share * (self.run.recipe.subject.planned_steps or 0))
         self.run.position.elapsed_s = share * (stop.seconds or 0.0)
 
-    def _visit(self) -> float:
+    def _visit(self, steps: int) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""
         begin = now_s()
         known = None if self.run.samples is None else self.run.recipe.subject.steps_per_epoch
@@ -120,5 +125,5 @@ class Bench:
         for batch_number in (0, per_epoch - 1):
             self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
             self._batches = endless(self.run)
-            self(WARM_STEPS)
+            self(steps)
         return now_s() - begin
