@@ -83,8 +83,8 @@ def test_too_small_a_budget_proves_nothing() -> None:
 
 
 def test_a_long_training_is_judged_on_shortened_ones() -> None:
-    long = {**SLOW_RATE, "stop": Stop(steps=2000, evaluate_every=250)}
-    found, _ = run(["another_path"], budget_s=50.0, **long)
+    long = {**SLOW_RATE, "stop": Stop(steps=4000, evaluate_every=500)}
+    found, _ = run(["another_path"], budget_s=100.0, **long)
     assert "% of the steps" in found["another_path"].reason
 
 
