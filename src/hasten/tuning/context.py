@@ -94,13 +94,16 @@ def recipe_with(lab: Laboratory, plan: Plan) -> Recipe:
 def bench_of(lab: Laboratory, plan: Plan) -> Bench:
     """Return the bench of a plan, built at the first call; the few that were used last are kept.
 
+    Plans that differ in the forward pass alone share one model and optimizer.
+
     Raises:
         Refused: if the first step with the plan fails; names the technique and the layer.
     """
     key = frozenset(plan)
     if key not in lab.benches:
         try:
-            lab.benches[key] = Bench(recipe_with(lab, plan))
+            built = [bench.run for bench in lab.benches.values()]
+            lab.benches[key] = Bench(recipe_with(lab, plan), beside=built)
         except HastenError:
             raise
         except Exception:
