@@ -73,6 +73,7 @@ class Laboratory:
     smallest: float = 0.01
     step_s: float = 0.0  # of the baseline
     comparisons: int = 0
+    noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
     threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
     proven: set[frozenset[Technique]] = field(default_factory=set[frozenset[Technique]])  # plans that passed their gate
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])
