@@ -18,6 +18,7 @@ from hasten.pipeline.eject import plain
 from hasten.pipeline.eject.ejecting import eject, write_out
 from hasten.tasks.loading import load_task
 from hasten.techniques.applying import plan_of
+from hasten.techniques.baseline import baseline_of
 from hasten.training.recipe import baseline
 from hasten.training.task import Task
 
@@ -295,6 +296,12 @@ def test_what_works_inside_of_the_step_is_left_out_of_a_script_with_its_own_step
     reason = "it works inside of the step that the task makes itself (Task.step)"
     assert {one.technique: one.reason for one in found.left_out} == {"bf16": reason}
     assert "averages" in found.text
+
+
+def test_what_is_used_today_inside_of_an_own_step_is_not_left_out(tmp_path: Path) -> None:
+    task = replace(task_of("accumulating", tmp_path), uses={"bf16": {}})
+    with pytest.raises(Refused, match=r"bf16 of Task\.uses works inside of the step .* Do it in Task\.step"):
+        write_out(task, plan_of(task.name, ()), baseline_of(task, machine()))
 
 
 class Weighed:

@@ -11,14 +11,14 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.errors import BadInput
 from hasten.base.records.data_facts import DataFacts, Part
-from hasten.data.batch import has_target, target_of
+from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.copies import copies, is_causal
 from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.order import SeenOrder
-from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples
+from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples, without
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
@@ -197,7 +197,7 @@ class DataCollector(Collector):
 
     def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""
-        given = of_samples([*tensors_within(call.args), *tensors_within(dict(call.kwargs))])
+        given = _given(call)
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
         if fetched is not None and not any(fetched.dataset is one for one in self._datasets):
             self._datasets.append(fetched.dataset)
@@ -218,7 +218,9 @@ class DataCollector(Collector):
                     part.learned.add(term.output, term.target, dim=term.dim, classes=term.kind in OVER_CLASSES)
                 if not part.pairs.full:
                     own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
-                    part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
+                    part.pairs.add(
+                        without(given, term.target), narrowed(term.target), own, classes=term.kind in OVER_CLASSES
+                    )
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
                 labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
@@ -231,7 +233,7 @@ class DataCollector(Collector):
 
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
-        given = of_samples([*tensors_within(call.args), *tensors_within(dict(call.kwargs))])
+        given = _given(call)
         if id(call.module) in self._later - self._trained_models:
             self._waiting.continues(output)
             return
@@ -285,7 +287,7 @@ class DataCollector(Collector):
             group.agreement.add(output, labels, step=self._step, threshold=threshold)
         group.part.answer(said, target, step=self._step, classes=classes)
         if not group.part.pairs.full:
-            group.part.pairs.add(given, target, fingerprints(inputs), classes=classes)
+            group.part.pairs.add(without(given, target), target, fingerprints(inputs), classes=classes)
 
     def _add_evaluation(self, group: Group | None, given: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         """Add the samples of an evaluation, as they were given to the model and as a loader gave them."""
@@ -311,6 +313,12 @@ def _continues(call: Call) -> bool:
 
 class _Given:
     """What batches come from that no data set of torch gave."""
+
+
+def _given(call: Call) -> list[Tensor]:
+    """Return the inputs of a call, less what its name calls a target: the model computes its loss itself."""
+    named = {name: one for name, one in call.kwargs.items() if name not in TARGETS}
+    return of_samples([*tensors_within(call.args), *tensors_within(named)])
 
 
 def _reads(given: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:

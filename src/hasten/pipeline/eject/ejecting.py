@@ -271,6 +271,12 @@ def _beside_own_batches(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block
 def _around_own_step(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block], list[LeftOut]]:
     """Return the blocks that leave the inside of the task's own step alone, and the others as left out."""
     others = [one for one in blocks if any(getattr(one.source, slot) for slot in _INSIDE)]
+    gone = sorted({one.name for one in others} - {one.technique for one in plan.choices})
+    if gone:
+        raise Refused(
+            f"{gone[0]} of Task.uses works inside of the step that the task makes itself. Do it in Task.step, and "
+            f"leave {gone[0]} out of Task.uses"
+        )
     return _without(others, blocks, plan, "it works inside of the step that the task makes itself (Task.step)")
 
 

@@ -88,13 +88,6 @@ def preserved() -> Generator[None]:
     np.random.set_state(numpy)
 
 
-def seed_all(seed: int) -> None:
-    """Seed the random generators of Python, numpy and torch."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
 def target_place(batch: Any) -> Any:
     """Return the position or key of the target in a batch; None if it has none."""
     if isinstance(batch, dict):
