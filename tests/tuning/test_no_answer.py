@@ -65,7 +65,7 @@ def test_a_watched_step_is_one_step_and_is_taken_back() -> None:
 def test_an_error_of_a_bench_passes_on_where_a_dry_run_finds_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (Refused("planted refusal"), RuntimeError("planted, in the second step")):
 
-        def fail(recipe: Recipe, error: Exception = error) -> None:
+        def fail(recipe: Recipe, error: Exception = error, **_: Any) -> None:
             raise error
 
         monkeypatch.setattr(context, "Bench", fail)

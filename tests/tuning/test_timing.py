@@ -12,16 +12,19 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import Verdict
 from hasten.training.recipe import Recipe, baseline
+from hasten.training.session import build, with_forward
+from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.tuning import busy
 from hasten.tuning.busy import Steps, free_threads
 from hasten.tuning.context import bench_of, open_laboratory, steps_per_block
+from hasten.tuning.reference_step import endless
 from hasten.tuning.search.factors import NONE
 from hasten.tuning.search.search import Infeasible
 from hasten.tuning.selection import factors_of
 from hasten.tuning.timing import Timing
 
-from planted import MACHINE, Costly, HalfTheWork, NoPause, Nothing, Planted, Raises, card, small_task
+from planted import MACHINE, TIME, Costly, HalfTheWork, NoPause, Nothing, Planted, Raises, Slower, card, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -154,3 +157,31 @@ def test_few_benches_of_a_large_model_are_kept(monkeypatch: pytest.MonkeyPatch) 
     for plan in plans:
         bench_of(lab, plan)
     assert list(lab.benches) == [frozenset(plan) for plan in plans[-4:]]
+
+
+def test_plans_that_differ_in_the_forward_pass_alone_train_one_model() -> None:
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
+    plain, slower, awake = (bench_of(lab, plan) for plan in ((), (Slower(),), (NoPause(),)))
+    assert slower.run.model is plain.run.model
+    assert slower.run.optimizer is plain.run.optimizer
+    assert awake.run.model is not plain.run.model, "a surgery makes another one"
+    before = TIME.now
+    slower(10)
+    took = TIME.now - before
+    before = TIME.now
+    plain(10)
+    assert took / (TIME.now - before) == pytest.approx(3.0, rel=0.1), "predict and loss are wrapped each"
+
+
+def test_a_switched_forward_pass_makes_the_steps_of_a_session_of_its_own() -> None:
+    recipe = baseline(small_task())
+    changed = Slower().apply(recipe)
+    shared = with_forward(build(recipe), changed)
+    assert shared is not None
+    for run in (shared, own := build(changed)):
+        batches = endless(run)
+        with run.contexts:
+            for _ in range(8):
+                step(run, next(batches))
+    assert all(torch.equal(a, b) for a, b in zip(shared.parameters, own.parameters, strict=True))
+    assert shared.position == own.position

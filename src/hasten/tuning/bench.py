@@ -1,6 +1,7 @@
 """A recipe, built and warm, that runs blocks of its own training steps for a paired comparison."""
 
 import math
+from collections.abc import Iterable
 from typing import Self
 
 from hasten.base.errors import BadInput
@@ -8,7 +9,7 @@ from hasten.measurement.memory import peak_memory
 from hasten.training.effects import Seen, watched
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
+from hasten.training.session import Session, build, with_forward
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.reference_step import endless, put, state_of
@@ -39,10 +40,12 @@ class Bench:
     Args:
         recipe: what is built. Building seeds the global generators.
         seed: in place of the task's.
+        beside: sessions that may be used again where only the forward pass differs; both then train one model.
     """
 
-    def __init__(self, recipe: Recipe, *, seed: int | None = None) -> None:
-        self.run = build(recipe, seed=seed)
+    def __init__(self, recipe: Recipe, *, seed: int | None = None, beside: Iterable[Session] = ()) -> None:
+        switched = (with_forward(run, recipe) for run in beside)
+        self.run = next((run for run in switched if run is not None), None) or build(recipe, seed=seed)
         self._start = state_of(self.run)
         self._moves = 0
         self._batches = endless(self.run)

@@ -5,7 +5,7 @@ import math
 from hasten.base.records.record import Interval
 from hasten.base.seeds import derive
 from hasten.measurement.paired import timed_pairs
-from hasten.measurement.statistics import ratio_interval
+from hasten.measurement.statistics import ratio_interval, ratio_of_known_noise
 from hasten.tuning.bench import Bench
 from hasten.tuning.budget import now_s
 from hasten.tuning.busy import clock_of, threads_set
@@ -17,6 +17,11 @@ from hasten.tuning.context import (
     recipe_with,
     steps_per_block,
 )
+
+MANY = 10
+"""Pairs that show their own noise; fewer are judged by that of the blocks before, too."""
+NOISE_COUNT = 4.0
+"""Degrees of freedom that it counts for: the noise may have changed since."""
 
 
 def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
@@ -41,4 +46,6 @@ def _confirmed(lab: Laboratory, plan: Plan, *, share: float, seed: int) -> Inter
         pair_s = (now_s() - began) / len(logs)
         if len(logs) >= FEWEST_CONFIRMED and (len(logs) >= MOST_CONFIRMED or lab.budget.left_s(share) < pair_s):
             break
-    return ratio_interval(logs)
+    if len(logs) >= MANY or lab.noise is None:
+        return ratio_interval(logs)
+    return ratio_of_known_noise(logs, sigma=math.sqrt(2) * lab.noise, count=NOISE_COUNT)

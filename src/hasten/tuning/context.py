@@ -73,6 +73,7 @@ class Laboratory:
     smallest: float = 0.01
     step_s: float = 0.0  # of the baseline
     comparisons: int = 0
+    noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
     threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
     proven: set[frozenset[Technique]] = field(default_factory=set[frozenset[Technique]])  # plans that passed their gate
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])
@@ -94,13 +95,16 @@ def recipe_with(lab: Laboratory, plan: Plan) -> Recipe:
 def bench_of(lab: Laboratory, plan: Plan) -> Bench:
     """Return the bench of a plan, built at the first call; the few that were used last are kept.
 
+    Plans that differ in the forward pass alone share one model and optimizer.
+
     Raises:
         Refused: if the first step with the plan fails; names the technique and the layer.
     """
     key = frozenset(plan)
     if key not in lab.benches:
         try:
-            lab.benches[key] = Bench(recipe_with(lab, plan))
+            built = [bench.run for bench in lab.benches.values()]
+            lab.benches[key] = Bench(recipe_with(lab, plan), beside=built)
         except HastenError:
             raise
         except Exception:

@@ -65,13 +65,13 @@ def failed(one: Technique, error: Exception | OutOfTime, base: Plan = (), *, spe
     return blank(one, Verdict.FAILED, error_text(error), base)
 
 
-def judged(one: Technique, base: Plan, found: Comparison, company: Plan = ()) -> Trial:
-    """Return the trial that a comparison of `base` with all three together amounts to, by its speed alone."""
+def judged(one: Technique, base: Plan, found: Comparison) -> Trial:
+    """Return the trial that a comparison of `base` with both together amounts to, by its speed alone."""
     if found.pairs < FEWEST_READINGS:
         why = f"not measured: the budget ended after {found.pairs} of at least {FEWEST_READINGS} pairs"
-        return blank(one, Verdict.INCONCLUSIVE, messages.together(names(company)) + why, base)
+        return blank(one, Verdict.INCONCLUSIVE, why, base)
     verdict, sentence = _by_speed(found)
-    trial = blank(one, verdict, messages.together(names(company)) + sentence(found, names(base)), base)
+    trial = blank(one, verdict, sentence(found, names(base)), base)
     return msgspec.structs.replace(trial, speedup=found.ratio)
 
 

@@ -180,6 +180,7 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     selection = Selection(lab, likely, share=share)
     yield from selection.trials()
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
+    lab.noise = selection.search.fit.noise
     found.remarks += _about_noise(lab, found.noise)
     found.speedup, remark = _confirmed(lab, found.plan, share=share)
     unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
