@@ -36,9 +36,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     names = given.only.split(",") if given.only else list(TRAININGS)
+    looked = {name: looked_at(name, given.budget) for name in names}
     kept = recorded("any_training") if _is_recorded() else {}
-    trainings = dict(kept["trainings"]) if given.only and kept else {}
-    trainings |= {name: looked_at(name, given.budget) for name in names}
+    trainings = (dict(kept["trainings"]) if given.only and kept else {}) | looked
     wrong = [
         name
         for name, said in trainings.items()

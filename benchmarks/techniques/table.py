@@ -24,14 +24,16 @@ from benchmarks.training.short_trainings import VALID_SAMPLES, change, cut, last
 from hasten.base.errors import Refused
 from hasten.base.stages import FREE
 from hasten.machine import facts
+from hasten.measurement.paired import noise_floor
 from hasten.tasks.loading import load_task
 from hasten.techniques.applying import apply_all, knobs_of, make
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.technique import Technique
+from hasten.tuning.bench import Bench
 from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.budget import Budget
-from hasten.tuning.context import Laboratory, bench_of, compared, measured_noise, open_laboratory, recipe_with
+from hasten.tuning.context import Laboratory, bench_of, compared, open_laboratory, recipe_with
 from hasten.tuning.gates import judge
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
@@ -40,6 +42,7 @@ Row = dict[str, object]
 COMPARISON_SHARE = 0.6
 """Of the time that a technique has, at most; the rest is for the gate or the trainings."""
 LEAST_ROW_S = 6.0
+NOISE_S = 10.0
 """That a technique is given, also where those before it took more than their share."""
 LONGEST_ROW_S = 150.0
 """Of one technique, compilation included: it is given up then, and its row says so."""
@@ -150,7 +153,9 @@ def main() -> None:
     recipe = baseline(task)
     lab = open_laboratory(recipe, facts(), budget_s=math.inf)
     with untouched():
-        noise, plain = measured_noise(lab), bench_of(lab, ())
+        plain = bench_of(lab, ())
+        noise = noise_floor(plain, Bench(recipe), budget_s=NOISE_S)
+        lab.step_s, lab.smallest = plain.step_s, noise.delta
         short = cut(recipe, steps=round(options.course_s / plain.step_s))
         place = Position(lab, short, last_losses(short, seeds=options.seeds, limit_s=math.inf), options.compare_s)
         plain_peak = plain.peak_bytes()

@@ -46,6 +46,7 @@ from hasten.training.check.understanding import understood
 from hasten.training.data_parallel import in_processes
 from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
+from hasten.training.restarts import begun_run, note_starter
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.task import Task
@@ -166,12 +167,16 @@ def train(
     with together(recipe.parallel.device) as processes:
         if processes is not None:
             recipe = in_processes(recipe, processes)
+            if resume is None and runs is not None:  # started again after one of them failed
+                begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
+                resume = Path(begun) if begun else None
             if processes.rank:
                 return run_training(recipe, chosen, show=show, folder=resume, resume=resume is not None)
         checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
         folder = resume
         if folder is None and runs is not None:
             folder = make_run_folder(runs, task.name, datetime.now())
+            note_starter(folder)
             write_plan(chosen, folder / PLAN)
             save(machine, folder / MACHINE)
             keep_script(plain, chosen, folder, show)

@@ -435,3 +435,11 @@ def test_a_run_that_is_ended_at_once_says_what_is_saved(invoke: Invoke, api: Fak
     result = invoke("train", "digits")
     assert result.exit_code == code
     assert "interrupted at once. The checkpoint of step 3 is saved in runs/x." in result.stderr
+
+
+def test_json_is_all_that_a_talkative_task_writes_to_standard_output(invoke: Invoke, tmp_path: Path) -> None:
+    talks = (Path(__file__).parents[2] / "examples/mlp.py").read_text() + "\nprint('read')\n"
+    (tmp_path / "talks.py").write_text(talks)
+    result = invoke("check", str(tmp_path / "talks.py"), "--json")
+    assert json.loads(result.stdout)["task"]
+    assert "read" in result.stderr

@@ -127,7 +127,7 @@ def combined(pair: list[Technique], task: Task) -> Recipe | None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_names_what_exists(name: str) -> None:
     card = techniques()[name].card
-    assert set(card.conflicts) | set(card.after) <= set(NAMES)
+    assert {*card.conflicts, *card.after, *card.best_with, *card.pointless_beside} <= set(NAMES)
     assert name not in card.conflicts
     assert all(reason.strip() for reason in card.exceptions.values())
     assert card.idea

@@ -296,6 +296,30 @@ def test_a_loop_without_loaders_is_understood() -> None:
     assert named(by_hand(x, 10 * valid)) == {"validation_differs"}
 
 
+@pytest.mark.parametrize("call", ["keyword", "positional"])
+def test_a_model_that_is_given_the_labels_for_its_loss_does_not_read_them(call: str) -> None:
+    inputs, labels = samples(320)
+    labels = labels.remainder(2)
+
+    class WithLoss(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 1)
+
+        def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+            return F.binary_cross_entropy_with_logits(self.layer(x)[:, 0], labels.float())
+
+    seed_all(0)
+    model = WithLoss()
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    with hasten.diagnosing() as doctor:
+        for x, y in DataLoader(TensorDataset(inputs, labels.float() if call == "positional" else labels), 16):
+            (model(x, y) if call == "positional" else model(x, labels=y)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    assert "target_shift" not in named(doctor.seen())
+
+
 @pytest.mark.parametrize("call", ["parts", "forward", "looked up"])
 def test_what_inner_layers_get_and_give_is_not_taken_for_data(call: str) -> None:
     class Net(nn.Module):

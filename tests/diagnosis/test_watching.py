@@ -1,5 +1,6 @@
 """A watched training is the same bit for bit, and its events tell what happened."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import hasten
 from hasten.base.errors import HastenWarning
 from hasten.base.seeds import seed_all
+from hasten.diagnosis.watching.copies import aside
 from hasten.diagnosis.watching.events import Call, Collector
 from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.scripts.watch import StopScript
@@ -180,3 +182,27 @@ def test_a_diagnosis_warns_of_a_collector_that_failed() -> None:
     doctor.failed["DataCollector"] = "Traceback\nRuntimeError: a bug of ours"
     with pytest.warns(HastenWarning, match="DataCollector failed .* RuntimeError: a bug of ours"):
         doctor.diagnosis()
+
+
+def test_without_an_optimizer_the_verdict_says_that_little_was_seen() -> None:
+    weight = torch.ones(4, 1, requires_grad=True)
+    with hasten.diagnosing() as doctor:
+        for _ in range(3):
+            nn.functional.mse_loss(torch.ones(8, 4) @ weight, torch.zeros(8, 1)).backward()
+            weight.data -= 0.1 * weight.grad if weight.grad is not None else 0.0
+            weight.grad = None
+    verdict = doctor.diagnosis().verdict
+    assert "no optimizer of torch made an update" in verdict
+
+
+def test_copies_of_a_model_give_no_warnings_and_hide_none() -> None:
+    def warned() -> None:
+        warnings.warn("of the model", stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        with aside():
+            warned()
+        assert not caught
+        warned()
+    assert [str(one.message) for one in caught] == ["of the model"]

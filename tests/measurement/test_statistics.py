@@ -16,6 +16,7 @@ from hasten.measurement.statistics import (
     growth_exponent,
     interval_of,
     ratio_interval,
+    ratio_of_known_noise,
     trimmed_mean,
 )
 
@@ -151,3 +152,14 @@ def test_robust_sigma_of_normal_noise_with_outliers():
     values = np.random.default_rng(6).normal(0, 2.0, 2000)
     values[:100] = 1e6
     assert statistics.robust_sigma(values) == pytest.approx(2.0, rel=0.15)
+
+
+@pytest.mark.parametrize(("sigma", "least"), [(0.05, 0.93), (0.025, 0.87), (0.1, 0.96)])
+def test_few_pairs_of_known_noise_cover_the_truth_and_are_told_more_exactly(sigma, least):
+    generator = np.random.default_rng(3)
+    samples = 0.1 + 0.05 * generator.standard_normal((400, 5))
+    found = [ratio_of_known_noise(sample, sigma=sigma, count=4) for sample in samples]
+    assert np.mean([one.low <= np.exp(0.1) <= one.high for one in found]) >= least
+    alone = [ratio_interval(sample) for sample in samples]
+    if sigma <= 0.05:
+        assert np.mean([one.high - one.low for one in found]) < 0.8 * np.mean([one.high - one.low for one in alone])

@@ -13,7 +13,7 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.run import Progress
 from hasten.pipeline.eject.ejecting import Ejected
 from hasten.techniques.applying import apply_plan
-from hasten.training.recipe import baseline
+from hasten.techniques.baseline import baseline_of
 from hasten.training.running import Trained, run_training
 
 RUNNER = """
@@ -42,7 +42,7 @@ def trained(task: Task, plan: Plan, here: Machine) -> tuple[list[float], Trained
         if isinstance(event, Progress):
             losses.extend(loss or 0.0 for loss in event.losses)
 
-    done = run_training(apply_plan(plan, baseline(task), here), plan, show=keep)
+    done = run_training(apply_plan(plan, baseline_of(task, here), here), plan, show=keep)
     return losses, done
 
 

@@ -1,6 +1,7 @@
 """An ejected script trains as hasten does: the same losses from a process in which hasten cannot be imported."""
 
 import itertools
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-import torch
 
-from hasten import Stop, Task, Update
+from hasten import Schedule, Stop, Task, Update
 from hasten.base.errors import BadInput, Refused
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
@@ -213,10 +213,13 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"stop": Stop(steps=9, plateau=0.1)}, r"Stop\.plateau is not written out"),
         (
-            {"update": Update(optimizer=lambda model: torch.optim.LBFGS(model.parameters()))},
-            "the optimizer LBFGS evaluates the loss several times",
+            {"stop": Stop(seconds=1.0), "update": Update(schedule="cosine")},
+            "the schedule follows the time of a run that only time ends",
+        ),
+        (
+            {"update": Update(schedule=Schedule("plateau", warmup=3))},
+            "the schedule plateau with a warm-up has no counterpart in torch",
         ),
     ],
 )
@@ -255,6 +258,65 @@ def test_a_diff_puts_techniques_into_a_simple_script_under_its_own_names(tmp_pat
     assert "forward = torch.compile(net)" in added
     assert "        loss = nn.functional.cross_entropy(forward(x), y)" in added
     assert rest == ["prefetch: it changes batches of the loop"]
+
+
+IN_FUNCTIONS = '''"""A script whose parts are functions."""
+from __future__ import annotations
+from torch import manual_seed, nn, optim, randn, tensor
+
+
+def fit(net, opt, losses):
+    for _ in range(3):
+        loss = nn.functional.cross_entropy(net(randn(3, 4)), tensor([0, 1, 0]))
+        loss.backward()
+        if True:
+            opt.step()
+            opt.zero_grad()
+        losses.append(loss.item())
+
+
+class Trainer:
+    def __init__(self):
+        self.net = nn.Linear(4, 2)
+
+
+manual_seed(0)
+losses = []
+model = nn.Linear(4, 2)
+optimizer = optim.Adam(
+    params=model.parameters(),
+    lr=0.01,  # usual
+)
+fit(model, optimizer, losses)
+'''
+
+
+def test_a_diff_follows_names_into_functions_and_gives_a_script_that_runs(tmp_path: Path) -> None:
+    text, rest = difference_of(
+        IN_FUNCTIONS, tmp_path, "fused_optimizer", "clip_norm", "bf16", "nonfinite_guard", "tf32"
+    )
+    file = tmp_path / "my_train.py"
+    patch = subprocess.run(["patch", str(file)], input=text, text=True, capture_output=True, check=False)
+    assert patch.returncode == 0, patch.stdout
+    patched = file.read_text()
+    assert "            nn.utils.clip_grad_norm_(net.parameters(), 1.0)\n            opt.step()" in patched
+    assert "lr=0.01, fused=True,  # usual" in patched
+    ran: dict[str, Any] = {}
+    exec(compile(patched, str(file), "exec"), ran)
+    assert len(ran["losses"]) == 3
+    assert rest == [
+        "nonfinite_guard: it keeps a state from step to step, and your loop is in another function than the optimizer"
+    ]
+
+
+def test_a_diff_does_not_repeat_what_the_script_has(tmp_path: Path) -> None:
+    script = SCRIPT.replace("lr=0.01", "lr=0.01, fused=True").replace("import torch\n", "import torch  # autocast\n", 1)
+    text, rest = difference_of(script, tmp_path, "fused_optimizer", "bf16")
+    assert not text
+    assert rest == [
+        "bf16: your script uses autocast already",
+        "fused_optimizer: the optimizer of your script has fused already",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hasten.pipeline.eject import plain
 from hasten.pipeline.eject.ejecting import eject, write_out
 from hasten.tasks.loading import load_task
 from hasten.techniques.applying import plan_of
-from hasten.training.loss import Loss
+from hasten.techniques.baseline import baseline_of
 from hasten.training.recipe import baseline
 from hasten.training.task import Task
 
@@ -33,7 +33,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import LinearLR
 from torch.utils.data import DataLoader, TensorDataset
 
-from hasten import Data, Stop, Task, Update
+from hasten import Data, Loss, Stop, Task, Update
 from hasten.data.augmentation.images import ChannelsFirst, Erase, Flip, PadCrop, RandomResizedCrop
 from hasten.data.augmentation.mixing import CutMix, MixUp
 from hasten.data.augmentation.rows import AddNoise, MaskFeatures
@@ -139,6 +139,32 @@ def accumulating():
     )
 
 
+class Clipped:
+    """A step with a state of its own."""
+
+    def __init__(self, most=1.0):
+        self.most = most
+        self.loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+        self.made = 0
+
+    def update(self, session):
+        nn.utils.clip_grad_norm_(session.parameters, self.most / (1 + self.made))
+        session.optimizer.step()
+
+    def __call__(self, session, batch):
+        x, y = batch
+        session.optimizer.zero_grad()
+        loss = self.loss(session.model(x), y)
+        loss.backward()
+        self.update(session)
+        self.made += 1
+        return Loss(loss * len(y), len(y))
+
+
+def clipped():
+    return Task(name="clipped", data=rows(), model=net, step=Clipped(0.5), batch_size=12, stop=STOP)
+
+
 def halves(model):
     return [torch.optim.SGD(model[0].parameters(), lr=0.1), torch.optim.Adam(model[3].parameters(), lr=0.01)]
 
@@ -228,6 +254,7 @@ def linear():
 PLANS = {
     "gan": ["batched_gather", "prefetch", "ema"],
     "accumulating": ["batched_gather"],
+    "clipped": [],
     "several": ["clip_norm", "centralize"],
     "photos": ["prefetch"],
     "planes": [],
@@ -271,7 +298,16 @@ def test_what_works_inside_of_the_step_is_left_out_of_a_script_with_its_own_step
     assert "averages" in found.text
 
 
+def test_what_is_used_today_inside_of_an_own_step_is_not_left_out(tmp_path: Path) -> None:
+    task = replace(task_of("accumulating", tmp_path), uses={"bf16": {}})
+    with pytest.raises(Refused, match=r"bf16 of Task\.uses works inside of the step .* Do it in Task\.step"):
+        write_out(task, plan_of(task.name, ()), baseline_of(task, machine()))
+
+
 class Weighed:
+    def __init__(self, weight: float) -> None:
+        self.square = weight**2
+
     def __call__(self, session: Any, batch: Any) -> float:
         return 0.0
 
@@ -284,17 +320,12 @@ def hands_the_session_on(session: Any, batch: Any) -> float:
     return len(repr(session))
 
 
-def makes_a_loss(session: Any, batch: Any) -> Loss:
-    return Loss(torch.zeros(()), 1)
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"step": Weighed()}, "Task.step is an object of the class Weighed"),
+        ({"step": Weighed(2.0)}, "a Weighed cannot be written as an expression: it does not keep the argument weight"),
         ({"step": looks_at_the_recipe}, r"Task.step uses session\.recipe, which a script does not have"),
         ({"step": hands_the_session_on}, "Task.step passes the session on to repr"),
-        ({"step": makes_a_loss}, r"Task.step makes a hasten\.Loss\. Return the mean"),
         ({"augment": (Torchvision(print),)}, "Task.augment is not written out: 'print' has no source text"),
     ],
 )

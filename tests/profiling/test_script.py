@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -93,15 +95,34 @@ def test_a_script_trains_as_without_and_is_profiled(
     ("ending", "code"), [("raise ValueError('of its own')", 1), ("sys.exit('bye')", 1), ("sys.exit(7)", 7), ("", 0)]
 )
 def test_a_script_ends_with_its_own_words_and_exit_code(
-    ending: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ending: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = written(tmp_path, f"import sys\nprint('begun')\n{ending}\n")
+    monkeypatch.chdir(tmp_path)
+    script = written(tmp_path, f"import sys\nprint('begun', __file__)\n{ending}\n").relative_to(tmp_path)
     alone = plain(script)
     run, output, errors = watched(script, capfd=capfd)
     assert (run.exit_code, output, errors) == (alone.returncode, alone.stdout, alone.stderr)
     assert run.exit_code == code
     assert run.seen is None
     assert "before it imported torch" in run.reason
+
+
+def test_a_module_is_run_as_with_m(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "package").mkdir()
+    written(tmp_path / "package", "print('package')", "__init__.py")
+    written(tmp_path / "package", "what = 'imported'", "part.py")
+    written(
+        tmp_path / "package", "import sys\nfrom .part import what\nprint(what, __spec__.name, sys.argv, sys.path[0])"
+    )
+    alone = plain(Path("-m"), "package.training", "--rate", "1")
+    run, output, errors = watched(Path("package.training"), "--rate", "1", module=True, capfd=capfd)
+    assert (run.exit_code, output, errors) == (0, alone.stdout, alone.stderr)
+    alone = plain(Path("-m"), "package.missing")
+    run, _, errors = watched(Path("package.missing"), module=True, capfd=capfd)
+    assert (run.exit_code, errors) == (1, alone.stderr)
 
 
 def test_steps_end_a_script_early_and_cleanly(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +141,17 @@ def test_steps_end_a_script_early_and_cleanly(tmp_path: Path, capfd: pytest.Capt
 
 def test_a_task_file_is_no_script(tmp_path: Path) -> None:
     assert is_script(str(written(tmp_path, TRAINING)))
-    for text in ("def task(): ...", "task = 3", "from elsewhere import task", "def broken(:"):
+    trains = "\nimport torch\nloss.backward()"
+    for text in ("task = 'mrpc'", "task = options.task", "task = ['a', 'b']", "task = Task.init()" + trains):
+        assert is_script(str(written(tmp_path, text, "other.py")))
+    made = "task = make()"
+    for text in (
+        "def task(): ...",
+        made,
+        f"import hasten\n{made}{trains}",
+        "from elsewhere import task",
+        "def broken(:",
+    ):
         assert not is_script(str(written(tmp_path, text, "other.py")))
     assert not is_script("digits")
     assert not is_script(str(tmp_path / "missing.py"))
@@ -199,6 +230,77 @@ def test_parameters_without_a_module_are_watched_update_by_update() -> None:
     found = watch.profile()
     assert found.steps >= STEPS // 2
     assert found.seconds("update") > 0
+
+
+def by_optimizer(model: nn.Module) -> Callable[[], None]:
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    return lambda: (optimizer.step(), optimizer.zero_grad())[0]
+
+
+def by_hand(model: nn.Module) -> Callable[[], None]:
+    def update() -> None:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= 0.1 * cast(Tensor, parameter.grad)
+                parameter.grad = None
+
+    return update
+
+
+def one_batch_of_a_loader() -> Iterator[Tensor]:
+    yield from [next(iter(DataLoader(TensorDataset(torch.ones(32, 8)), 32)))[0]] * STEPS
+
+
+def own_batches_after_a_validation_by_loader(all_of_them: bool) -> Iterator[Tensor]:
+    model = nn.Linear(8, 2).eval()
+    for (x,) in DataLoader(TensorDataset(torch.ones(16, 8)), 4):
+        model(x)
+        if not all_of_them:
+            break
+    yield from torch.ones(STEPS, 4, 8)
+
+
+@pytest.mark.parametrize("rule", [by_optimizer, by_hand])
+@pytest.mark.parametrize(
+    "batches",
+    [
+        one_batch_of_a_loader,
+        partial(own_batches_after_a_validation_by_loader, True),
+        partial(own_batches_after_a_validation_by_loader, False),
+        lambda: torch.ones(STEPS, 4, 8),
+    ],
+)
+def test_steps_end_with_the_update_where_no_loader_feeds_them(rule: Any, batches: Any) -> None:
+    with ScriptWatch(name="loop") as watch:
+        model = nn.Linear(8, 2)
+        update = rule(model)
+        for x in batches():
+            model(x).sum().backward()
+            update()
+    assert STEPS // 2 <= watch.profile().steps < STEPS  # without the first ones, which are warm-up
+
+
+def test_several_updates_with_one_batch_are_one_step() -> None:
+    with ScriptWatch(name="loop") as watch:
+        model = nn.Linear(8, 2)
+        update = by_optimizer(model)
+        for (x,) in DataLoader(TensorDataset(torch.ones(4 * STEPS, 8)), 4):
+            for _ in range(5):
+                model(x).sum().backward()
+                update()
+    assert STEPS // 2 <= watch.profile().steps < STEPS
+
+
+def test_updates_by_hand_of_tensors_without_a_module_are_watched() -> None:
+    weight = torch.ones(8, 1, requires_grad=True)
+    with ScriptWatch(name="loop") as watch:
+        for _ in range(STEPS):
+            (torch.ones(4, 8) @ weight).sum().backward()
+            weight.data -= 0.1 * cast(Tensor, weight.grad)
+    found = watch.profile()
+    assert found.steps >= STEPS // 2
+    assert found.seconds("backward") > 0
+    assert found.batch_size == 0
 
 
 def profile_with(**parts: float) -> Profile:

@@ -22,6 +22,7 @@ from torch.utils.data import (
 from hasten import Data, Stop, Task, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
+from hasten.data.loading.given_loader import why_no_ids
 from hasten.training.checkpoint import SCHEMA, load_checkpoint, save_checkpoint
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
@@ -163,6 +164,11 @@ def task(data: Any, **changes: Any) -> Task:
     made = data if isinstance(data, Data) else Data(train=data, valid=ARRAYS)
     given = {"update": Update(optimizer="adam", lr=1e-2), "stop": Stop(steps=STEPS)} | changes
     return Task(name="forms", data=made, model=model, **given)
+
+
+def test_a_sampler_that_draws_before_the_epoch_gives_ids() -> None:
+    assert why_no_ids(DataLoader(ARRAYS, 6, sampler=weighted())) is None
+    assert "during the epoch" in (why_no_ids(DataLoader(ARRAYS, 6, sampler=Lazy())) or "")
 
 
 def by_hand(loader: Any, steps: int = STEPS) -> tuple[list[float], nn.Module]:

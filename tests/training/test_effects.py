@@ -127,11 +127,15 @@ class Nothing:
 def test_tuning_calls_it_no_effect_and_not_no_difference():
     from hasten.base.records.trial import Verdict
     from hasten.tuning.context import open_laboratory
-    from hasten.tuning.experiment import experiment
+    from hasten.tuning.search.search import Infeasible
+    from hasten.tuning.selection import factors_of
+    from hasten.tuning.timing import Timing
 
     lab = open_laboratory(baseline(mlp_task()), facts(), budget_s=60.0)
-    lab.pair_s = 0.01
+    timing = Timing(lab, [Nothing()], factors_of(lab, [Nothing()]), share=1.0)
     assert has_check(Nothing())
-    trial = experiment(lab, Nothing(), (), budget_s=10.0)
+    with pytest.raises(Infeasible):
+        timing.ready(frozenset({0}))
+    trial = timing.trials[0]
     assert trial.verdict is Verdict.NO_EFFECT
     assert trial.reason == "5 products as before"

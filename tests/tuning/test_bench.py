@@ -9,8 +9,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from hasten.base.records.comparison import Comparison, Verdict
-from hasten.base.records.record import Interval
+from hasten.base.records.comparison import Verdict
 from hasten.techniques.applying import make
 from hasten.techniques.input.infobatch import Scores
 from hasten.training.loss import LossFunction
@@ -143,8 +142,8 @@ def test_twice_the_samples_in_nearly_twice_the_time_are_faster() -> None:
     assert faster.ratio.value == pytest.approx(1 / 0.95, rel=0.01)
     assert messages.faster(faster, ()).endswith("a step, 20 -> 40 samples a step")
     planned_saving_s = planned_s(lab.recipe, faster.step_time_a_s) * (1 - 1 / faster.ratio.value)
-    assert not_earned_back(faster, 0.9 * planned_saving_s, lab.recipe) is None
-    assert not_earned_back(faster, 1.1 * planned_saving_s, lab.recipe) is not None
+    assert not_earned_back(faster.ratio.value, 0.9 * planned_saving_s, lab.recipe, faster.step_time_a_s) is None
+    assert not_earned_back(faster.ratio.value, 1.1 * planned_saving_s, lab.recipe, faster.step_time_a_s) is not None
     afresh = confirmed(lab, (DoubleBatch(),), share=0.5)
     assert afresh.value == pytest.approx(1 / 0.95, rel=0.01)
 
@@ -168,26 +167,11 @@ class FirstHalf:
         return loss
 
 
-def found(step_a_s: float, step_b_s: float) -> Comparison:
-    ratio = step_a_s / step_b_s
-    return Comparison(
-        ratio=Interval(value=ratio, low=ratio, high=ratio, n=9),
-        verdict=Verdict.FASTER,
-        delta=0.01,
-        pairs=9,
-        steps_per_block=5,
-        step_time_a_s=step_a_s,
-        step_time_b_s=step_b_s,
-        warmup_s=0.0,
-        spent_s=0.0,
-    )
-
-
 def test_setup_must_be_earned_back_within_the_training() -> None:
     recipe = baseline(small_task(stop=Stop(steps=1000)))
     assert planned_s(recipe, 0.01) == pytest.approx(10.0)
-    assert not_earned_back(found(0.01, 0.005), 4.9, recipe) is None
-    why = not_earned_back(found(0.01, 0.005), 5.1, recipe)
+    assert not_earned_back(2.0, 4.9, recipe, 0.01) is None
+    why = not_earned_back(2.0, 5.1, recipe, 0.01)
     assert why is not None
     assert "5.10 s once" in why
     assert "5.00 s" in why
@@ -195,8 +179,8 @@ def test_setup_must_be_earned_back_within_the_training() -> None:
 
 def test_where_only_time_ends_the_training_the_saving_is_a_share_of_it() -> None:
     recipe = baseline(small_task(stop=Stop(seconds=60.0)))
-    assert not_earned_back(found(0.01, 0.005), 29.0, recipe) is None
-    assert not_earned_back(found(0.01, 0.005), 31.0, recipe) is not None
+    assert not_earned_back(2.0, 29.0, recipe, 0.01) is None
+    assert not_earned_back(2.0, 31.0, recipe, 0.01) is not None
 
 
 def test_what_can_never_pay_is_known_before_it_is_paid() -> None:

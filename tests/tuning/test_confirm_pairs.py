@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from planted import MACHINE, TIME, DoubleBatch, Nothing, small_task
 pytestmark = pytest.mark.usefixtures("planted")
 
 
-@pytest.mark.parametrize(("left_s", "pairs"), [(1e6, 40), (0.0, 8), (-50.0, 8), (20.5, 20), (9.5, 9)])
+@pytest.mark.parametrize(("left_s", "pairs"), [(1e6, 40), (0.0, 5), (-50.0, 5), (20.5, 20), (9.5, 9)])
 @pytest.mark.parametrize("one", [Nothing(), DoubleBatch()])
-def test_8_to_40_pairs_are_timed_while_the_budget_holds_one_more(
+def test_5_to_40_pairs_are_timed_while_the_budget_holds_one_more(
     left_s: float, pairs: int, one: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def timed(*sides: Any, **options: Any) -> Iterator[tuple[float, float]]:
@@ -37,3 +38,17 @@ def test_8_to_40_pairs_are_timed_while_the_budget_holds_one_more(
     found = confirm.confirmed(lab, (one,), share=0.5)
     assert found.n == pairs
     assert math.isclose(found.value, 1.5 * (2 if isinstance(one, DoubleBatch) else 1))
+
+
+@pytest.mark.parametrize(("noise", "narrow"), [(None, False), (0.01, True)])
+def test_few_pairs_are_judged_by_the_noise_that_the_search_has_seen(
+    noise: float | None, narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = iter([(3.0, 2.0), (3.1, 2.0), (2.9, 2.0), (3.05, 2.0), (2.95, 2.0)])
+    monkeypatch.setattr(confirm, "timed_pairs", lambda *_, **__: pairs)
+    monkeypatch.setattr(confirm, "Bench", lambda *_, **__: SimpleNamespace(step_s=0.02, samples_per_step=32))
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=0.1)
+    lab.noise = noise
+    found = confirm.confirmed(lab, (Nothing(),), share=1e-9)
+    assert found.n == 5
+    assert (found.high / found.low < 1.06) is narrow

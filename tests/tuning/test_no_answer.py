@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,25 +11,24 @@ from torch import nn
 
 from hasten import Data, Stop, Task
 from hasten.base.errors import BadInput, Refused
-from hasten.base.records.card import Card
-from hasten.base.records.comparison import NoiseFloor
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Gate, Trial, Verdict
 from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe, baseline
-from hasten.tuning import context, convergence, experiment, messages, selection
+from hasten.tuning import context, convergence, messages, proving
 from hasten.tuning.bench import Bench
 from hasten.tuning.budget import OutOfTime
-from hasten.tuning.context import Laboratory, bench_of, measured_noise, open_laboratory
-from hasten.tuning.experiment import blank, proven
+from hasten.tuning.context import Laboratory, bench_of, open_laboratory
 from hasten.tuning.float64 import in_float64, to_single, with_own_tensors
 from hasten.tuning.gates import Reference, judge
 from hasten.tuning.learning_curve import Course
+from hasten.tuning.proving import proven
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.run_cache import Trainings
+from hasten.tuning.trials import blank
 from hasten.tuning.tune import _about_noise, _confirmed, tune
 
-from planted import MACHINE, AnotherPath, NoPause, NoPauseConflicting, Nothing, Planted, Refuses, card, small_task
+from planted import MACHINE, AnotherPath, NoPause, NoPauseConflicting, Nothing, Refuses, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -40,7 +37,7 @@ ONE, PATH = NoPause(), AnotherPath()
 
 def laboratory(**task: Any) -> Laboratory:
     lab = open_laboratory(baseline(small_task(**task)), MACHINE, budget_s=100.0)
-    lab.step_s, lab.pair_s = 0.02, 0.1
+    lab.step_s = 0.02
     return lab
 
 
@@ -68,7 +65,7 @@ def test_a_watched_step_is_one_step_and_is_taken_back() -> None:
 def test_an_error_of_a_bench_passes_on_where_a_dry_run_finds_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (Refused("planted refusal"), RuntimeError("planted, in the second step")):
 
-        def fail(recipe: Recipe, error: Exception = error) -> None:
+        def fail(recipe: Recipe, error: Exception = error, **_: Any) -> None:
             raise error
 
         monkeypatch.setattr(context, "Bench", fail)
@@ -79,71 +76,18 @@ def test_an_error_of_a_bench_passes_on_where_a_dry_run_finds_none(monkeypatch: p
 # Noise
 
 
-def noise(value: float, *, stable: bool, delta: float = 0.02) -> NoiseFloor:
-    return NoiseFloor(
-        ratio=Interval(value=value, low=value, high=value, n=10), sigma=0.01, drift=0.0, delta=delta, stable=stable,
-        remark="" if stable else "planted noise", pairs=10, steps_per_block=3, spent_s=4.0,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("found", "smallest", "asked"),
-    [
-        ([noise(1.5, stable=True)], 0.02, 1),
-        ([noise(1.5, stable=False), noise(1.0, stable=True, delta=0.03)], 0.03, 2),
-        ([noise(1.5, stable=False), noise(0.9, stable=False)], 0.2, 2),
-        ([noise(1.5, stable=False), noise(1.005, stable=False)], 0.02, 2),
-    ],
-)
-def test_what_counts_as_a_difference_follows_from_the_noise(
-    found: list[NoiseFloor], smallest: float, asked: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab, answers = laboratory(), list(found)
-    monkeypatch.setattr(context, "noise_floor", lambda *_, **__: answers.pop(0))
-    last = measured_noise(lab)
-    assert last is found[-1]
-    assert lab.smallest == pytest.approx(smallest)
-    assert (lab.comparisons, answers) == (asked, [])
-    assert lab.pair_s == 0.4
-    said = _about_noise(lab, last)
-    assert said == (
-        [] if last.stable else ["This machine is not steady: planted noise; only larger differences count."]
-    )
-
-
-def test_a_budget_that_holds_no_comparison_says_what_one_takes() -> None:
+def test_a_machine_that_is_busy_or_not_steady_is_told() -> None:
     lab = laboratory()
-    assert _about_noise(lab, None) == ["The budget is too short for one comparison, which takes 1.12 s."]
-    lab.pair_s = 0.0
-    assert _about_noise(lab, None) == ["The budget is too short for one comparison."]
+    steady, unsteady = (Interval(value=1.2, low=low, high=1.5, n=4) for low in (0.9, 1.1))
+    assert _about_noise(lab, None) == _about_noise(lab, steady) == []
+    assert "differs by a factor of 1.20" in _about_noise(lab, unsteady)[0]
+    lab.threads = 1
+    assert _about_noise(lab, unsteady) == [
+        "Other work keeps this machine busy: blocks were timed by the processor on 1 thread."
+    ]
 
 
-# Experiments
-
-
-def test_an_experiment_that_the_budget_does_not_hold_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = laboratory()
-    lab.pair_s = 100.0
-    monkeypatch.setattr(experiment, "bench_of", None)
-    trial = experiment._against(lab, ONE, (), budget_s=10.0, company=())
-    assert (trial.verdict, trial.reason) == (Verdict.INCONCLUSIVE, "budget: it needs about 13.3 min")
-
-
-@dataclass(frozen=True)
-class Checked(Planted):
-    card: ClassVar[Card] = card("checked")
-
-    def apply(self, recipe: Recipe) -> Recipe:
-        return recipe
-
-    def effect(self, seen: Any) -> str | None:
-        return "planted: nothing changed"
-
-
-def test_a_technique_without_effect_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "compared", None)
-    trial = experiment._against(laboratory(), Checked(), (), budget_s=10.0, company=())
-    assert (trial.verdict, trial.reason) == (Verdict.NO_EFFECT, "planted: nothing changed")
+# Proofs
 
 
 def faster() -> Trial:
@@ -157,8 +101,8 @@ def gates(monkeypatch: pytest.MonkeyPatch, answers: dict[int, bool]) -> None:
         passed = answers[candidate]
         return Gate(guarantee=guarantee, passed=passed, measured=0.0, bound=0, detail=f"of {candidate}")
 
-    monkeypatch.setattr(experiment, "recipe_with", lambda lab, plan: len(plan))
-    monkeypatch.setattr(experiment, "judge", judged)
+    monkeypatch.setattr(proving, "recipe_with", lambda lab, plan: len(plan))
+    monkeypatch.setattr(proving, "judge", judged)
 
 
 @pytest.mark.parametrize(
@@ -193,20 +137,13 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
     def none(*_: object) -> None:
         raise NoReference("planted: nothing to compare with")
 
-    monkeypatch.setattr(experiment, "judge", none)
+    monkeypatch.setattr(proving, "judge", none)
     trial = proven(lab, (ONE,), faster())
     assert (trial.verdict, trial.reason) == (
         Verdict.INCONCLUSIVE,
         "faster (1.50x), but planted: nothing to compare with",
     )
     assert lab.proven == set()
-
-
-def test_a_plan_that_leaves_out_too_few_pairs_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = laboratory()
-    few = SimpleNamespace(pairs=3)
-    monkeypatch.setattr(selection, "compared", lambda *_, **__: few)
-    assert selection._left_out(lab, ONE, (), 1.0).verdict is Verdict.INCONCLUSIVE
 
 
 # Whole trainings

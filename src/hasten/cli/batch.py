@@ -1,8 +1,6 @@
 """`hasten batch`: which batch size reaches the same quality soonest."""
 
-import sys
-
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson, Budget, DataPath, Seed, TaskName, chosen_task
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -25,7 +23,7 @@ def batch(
 
     chosen = chosen_task(task, data=data, options=options, seed=seed)
     if as_json:
-        sys.stdout.write(to_json(api.find_batch_size(chosen, budget=budget)).decode())
+        write_json(api.find_batch_size(chosen, budget=budget))
         return
     with Screen() as screen:
         found = api.find_batch_size(chosen, budget=budget, show=screen.show)

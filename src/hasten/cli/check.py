@@ -1,8 +1,6 @@
 """`hasten check`: what was understood of a task."""
 
-import sys
-
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson, DataPath, TaskName, chosen_task
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -17,7 +15,7 @@ def check(task: TaskName, data: DataPath = None, *, options: DataOptions, as_jso
 
     chosen = chosen_task(task, data=data, options=options)
     if as_json:
-        sys.stdout.write(to_json(api.check(chosen)).decode())
+        write_json(api.check(chosen))
         return
     with Screen() as screen:
         api.check(chosen, show=screen.show)

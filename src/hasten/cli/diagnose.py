@@ -1,6 +1,5 @@
 """`hasten diagnose`: is this training healthy, and what is wrong with it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -9,9 +8,9 @@ import typer
 from hasten.base.errors import unknown_name
 from hasten.base.records.finding import Severity
 from hasten.base.records.fix import Outcome
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson, DataPath, Html, PlanPath, TensorBoard, chosen_task
-from hasten.cli.script import Arguments, Script
+from hasten.cli.script import Arguments, AsModule, Script
 from hasten.cli.sources import DataOptions, takes_data_options
 
 if TYPE_CHECKING:
@@ -77,6 +76,7 @@ def diagnose_script(
     script: Script,
     arguments: Arguments = None,
     *,
+    module: AsModule = False,
     steps: Annotated[
         int | None, typer.Option("--steps", metavar="N", min=1, help="End the script after N training steps.")
     ] = None,
@@ -96,7 +96,14 @@ def diagnose_script(
     from hasten.report.terminal import Screen
 
     tiers, given, views = _tiers(only), arguments or [], Views(html, tensorboard)
-    run = health_of_script(script, given, steps=steps, histograms=tensorboard is not None, output_to_stderr=as_json)
+    run = health_of_script(
+        script,
+        given,
+        module=module,
+        steps=steps,
+        histograms=tensorboard is not None,
+        output_to_stderr=as_json,
+    )
     if run.seen is None:
         typer.echo(f"hasten: no diagnosis: {run.reason}", err=True)
         raise typer.Exit(run.exit_code)
@@ -105,7 +112,7 @@ def diagnose_script(
         found = judged(run.seen, tiers)
         show(found)
         if fix and found.findings:
-            found = fixed(of_script(script, given, steps=steps), found, show=show)
+            found = fixed(of_script(script, given, module=module, steps=steps), found, show=show)
         views.write(run.seen, found)
         _say(found, None if as_json else screen, (html, tensorboard), script_code=run.exit_code)
 
@@ -152,7 +159,7 @@ def _say(
     A script that failed keeps its own exit code.
     """
     if screen is None:
-        sys.stdout.write(to_json(found).decode())
+        write_json(found)
     else:
         page, log = written
         if page is not None:

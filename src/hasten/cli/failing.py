@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import ParamSpec
 
@@ -14,6 +15,7 @@ import typer
 from hasten.base.errors import BadInput, HastenError, Interrupted, Refused
 from hasten.base.printable import printable
 from hasten.base.user_code import location_of, message_of, sample_of, user_location
+from hasten.cli.json_output import json_only
 
 INTERRUPTED = 130  # as in a shell: 128 + SIGINT
 FAILED = 1
@@ -35,7 +37,8 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
     @functools.wraps(command)
     def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with json_only() if kwargs.get("as_json") else nullcontext():
+                command(*args, **kwargs)
         except typer.Exit:
             raise
         except Interrupted as error:

@@ -1,11 +1,10 @@
 """`hasten` alone: which command fits what is in this folder."""
 
-import ast
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hasten.scripts.files import defines_task, parsed
+from hasten.scripts.files import defines_task, parsed, trains
 
 _MOST_FILES = 200
 _IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -23,7 +22,7 @@ def suggestions(folder: Path) -> Iterator[tuple[str, str]]:
             if defines_task(tree):
                 yield f"hasten check {name}", "a task: what is understood of it"
                 yield f"hasten run {name}", "the same task: profile, tune, train, compare"
-            elif _trains(tree):
+            elif trains(tree):
                 yield f"hasten profile {name}", "a training script"
         elif path.suffix.lower() in _TABLES:
             yield f"hasten inspect {name}", "a table"
@@ -35,18 +34,3 @@ def suggestions(folder: Path) -> Iterator[tuple[str, str]]:
                 yield f"hasten report {newest.relative_to(folder)}", "the newest run"
             elif any(one.suffix.lower() in _IMAGES for one in islice(path.glob("*/*"), _MOST_FILES)):
                 yield f"hasten run images --data {name}", "a folder of images, one folder a class"
-
-
-def _trains(tree: ast.Module) -> bool:
-    """Return whether a script calls `backward()`, or the `fit` or `train` of something."""
-    called = {
-        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
-    imported = {
-        name.partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
-    }
-    trainers = {"torch", "lightning", "pytorch_lightning", "transformers", "accelerate", "fastai"}
-    return bool(imported & trainers) and bool(called & {"backward", "fit", "train", "fit_one_cycle", "fine_tune"})

@@ -1,13 +1,12 @@
 """`hasten inspect`: what a data source holds."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson
 from hasten.cli.sources import DataOptions, SourcePath, command_for, takes_data_options
 
@@ -38,7 +37,7 @@ def inspect(
         if html is not None:
             write_inspection(found, html)
         if as_json:
-            sys.stdout.write(to_json(found).decode())
+            write_json(found)
         else:
             screen.print(inspection_view(found))
             if html is not None:

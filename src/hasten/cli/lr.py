@@ -1,8 +1,6 @@
 """`hasten lr`: which learning rate suits this task."""
 
-import sys
-
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson, Budget, DataPath, Seed, TaskName, chosen_task
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -25,7 +23,7 @@ def lr(
 
     chosen = chosen_task(task, data=data, options=options, seed=seed)
     if as_json:
-        sys.stdout.write(to_json(api.find_lr(chosen, budget=budget)).decode())
+        write_json(api.find_lr(chosen, budget=budget))
         return
     with Screen() as screen:
         found = api.find_lr(chosen, budget=budget, show=screen.show)

@@ -1,12 +1,11 @@
 """`hasten machine`: measured peaks of this machine."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.base.records.record import to_json
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson
 
 EXAMPLES = ("hasten machine --quick", "hasten machine --refresh --json")
@@ -33,7 +32,7 @@ def machine(
         else:
             found = load_cached(quick=quick)
         if as_json:
-            sys.stdout.write(to_json(found).decode())
+            write_json(found)
         else:
             screen.print(machine_view(found, kinds=None))
             screen.next("hasten run digits")

@@ -51,7 +51,7 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move `--debug` to the front, where it is an option of hasten, and tell scripts and runs from tasks."""
-        place = next((place for place, arg in enumerate(args) if _is_script(arg)), len(args))
+        place = next((place for place, arg in enumerate(args) if arg == "-m" or _is_script(arg)), len(args))
         ours, rest = args[:place], args[place:]
         if "--debug" in ours:
             ours = ["--debug", *(arg for arg in ours if arg != "--debug")]

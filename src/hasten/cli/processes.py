@@ -1,19 +1,22 @@
 """The same command in several processes of this machine, which find each other by what is in their environment."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 import typer
 
-from hasten.training.processes import RENDEZVOUS
+from hasten.training.processes import RENDEZVOUS, RESTARTS
+from hasten.training.restarts import GROUP
 
+_NOT_AGAIN = frozenset({2, 130, 143})  # bad input, which stays bad; interrupted
 _POLL_S = 0.1
 _GRACE_S = 30.0
 
@@ -23,7 +26,7 @@ def started_together() -> bool:
     return "RANK" in os.environ
 
 
-def run_together(words: Sequence[str], size: int) -> int:
+def run_together(words: Sequence[str], size: int, *, restarts: int = 0) -> int:
     """Run a `hasten` command in `size` processes and return the exit code: that of the first that fails, else 0.
 
     SIGINT and SIGTERM are passed on, once each: the processes end after the step. When one fails, the others, which
@@ -32,13 +35,26 @@ def run_together(words: Sequence[str], size: int) -> int:
     Args:
         words: of the command, without `hasten`.
         size: number of processes; each gets its part of the cores.
+        restarts: how often all are started again after one has failed; they go on from their last checkpoint.
     """
+    group = secrets.token_hex(8)
+    for attempt in range(restarts + 1):
+        code = _run_once(words, size, {GROUP: group, RESTARTS: str(attempt)} if restarts else {})
+        if code == 0 or code in _NOT_AGAIN or attempt == restarts:
+            return code
+        typer.echo(f"starting all {size} again from the last checkpoint ({attempt + 1} of {restarts} times).", err=True)
+    raise AssertionError("the last attempt returns")
+
+
+def _run_once(words: Sequence[str], size: int, about: Mapping[str, str]) -> int:
+    """Start the processes, with `about` in their environment, and return the exit code."""
     threads = str(max(1, (os.cpu_count() or 1) // size))
     with tempfile.TemporaryDirectory(prefix="hasten-") as folder:
         common = {
             "OMP_NUM_THREADS": threads,
             "GLOO_SOCKET_IFNAME": "lo",
             **os.environ,
+            **about,
             "WORLD_SIZE": str(size),
             RENDEZVOUS: str(Path(folder) / "rendezvous"),
         }

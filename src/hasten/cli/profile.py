@@ -1,14 +1,13 @@
 """`hasten profile`: where the time of a step goes, and what fixing it could gain."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hasten.base.records.notices import Activity
-from hasten.base.records.record import to_json
 from hasten.base.units import parse_duration
+from hasten.cli.json_output import write_json
 from hasten.cli.options import AsJson, DataPath, PlanPath, TaskName, chosen_task
 from hasten.cli.sources import DataOptions, takes_data_options
 
@@ -45,7 +44,7 @@ def profile(
     chosen = chosen_task(task, data=data, options=options)
     if as_json:
         found = api.profile(chosen, plan, timeout_s=timeout_s, trace=trace)
-        sys.stdout.write(to_json(found).decode())
+        write_json(found)
         return
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))

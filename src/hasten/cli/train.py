@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hasten.base.errors import BadInput
 from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
 from hasten.cli.options import RUNS, DataPath, Epochs, PlanPath, Runs, Seed, Target, TaskName, chosen_task, names_in
 from hasten.cli.sources import DataOptions, takes_data_options
@@ -39,12 +40,18 @@ def train(
         int | None,
         typer.Option("--processes", min=1, metavar="N", help="Train in N processes of this machine, as one would."),
     ] = None,
+    restarts: Annotated[
+        int,
+        typer.Option("--restarts", min=0, metavar="N", help="With --processes: start all again if one fails, N times."),
+    ] = 0,
 ) -> None:
     """Train a task, with or without a plan, or resume a run."""
     from hasten.cli.processes import run_together, started_together
 
     if processes is not None and processes > 1 and not started_together():
-        raise typer.Exit(run_together(sys.argv[1:], processes))
+        raise typer.Exit(run_together(sys.argv[1:], processes, restarts=restarts))
+    if restarts and not started_together():
+        raise BadInput("--restarts needs several processes: add --processes N.")
     from hasten import api
     from hasten.report.terminal import Screen
 

@@ -8,7 +8,7 @@ from hasten.base.records.finding import Abstained, Diagnosis, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.base.units import percent, seconds
+from hasten.base.units import percent, plural, seconds
 from hasten.diagnosis.pages import source_of
 from hasten.diagnosis.registry import HEALTH_RULES, IDENTIFIERS, RULES
 from hasten.diagnosis.rule import HealthRule, Outcome, Rule
@@ -41,9 +41,13 @@ def diagnose_health(health: Health, *, rules: Mapping[str, HealthRule] = HEALTH_
     """
     outcomes = {name: rule(health) for name, rule in rules.items()}
     findings = folded(in_order(_found(outcomes)), tuple(outcomes))
-    return _diagnosis(
-        outcomes, findings, findings[0].sentence if findings else f"No problem found in {health.steps} steps."
-    )
+    return _diagnosis(outcomes, findings, findings[0].sentence if findings else _healthy(health))
+
+
+def _healthy(health: Health) -> str:
+    if health.steps:
+        return f"No problem found in {plural(health.steps, 'step')}."
+    return "No problem found in what was seen, but no optimizer of torch made an update, so most checks were skipped."
 
 
 def _found(outcomes: Mapping[str, Outcome]) -> list[Finding]:

@@ -48,7 +48,7 @@ class HealthWatch(TrainingWatch):
         """Return what was seen.
 
         Raises:
-            BadInput: if no update was made by an optimizer of torch.
+            BadInput: if neither a forward pass in training mode nor a backward pass was seen.
         """
         self.catch_up()
         if not self.steps:
@@ -57,7 +57,7 @@ class HealthWatch(TrainingWatch):
             )
         return Health(
             name=self._name,
-            steps=self.steps,
+            steps=self.steps if self.updated else 0,
             complete=self.complete,
             command=self._command,
             wiring=self._wiring.wiring(self.failed),

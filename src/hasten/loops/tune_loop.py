@@ -38,8 +38,8 @@ from hasten.techniques.applying import conflict, in_order, knobs_of, make
 from hasten.techniques.registry import techniques
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.experiment import blank, judged
 from hasten.tuning.state import untouched
+from hasten.tuning.trials import blank, judged
 
 OwnStep = Callable[[Applied, Any], Any]
 """(objects with a plan applied, batch) -> loss. Makes one update."""

@@ -34,6 +34,7 @@ from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.pipeline.examining import with_remedies
 from hasten.pipeline.tensorboard_log import write_tensorboard
 from hasten.report.health_page import write_health_page
+from hasten.scripts.files import called
 from hasten.scripts.running import ScriptRun, run_script
 from hasten.techniques.registry import techniques
 from hasten.training.evaluation import evaluate
@@ -53,6 +54,7 @@ def health_of_script(
     script: Path,
     arguments: Sequence[str] = (),
     *,
+    module: bool = False,
     steps: int | None = None,
     histograms: bool = False,
     output_to_stderr: bool = False,
@@ -60,8 +62,9 @@ def health_of_script(
     """Run a script with its own arguments and return the health of its training; see `run_script`.
 
     Args:
-        script: the file.
+        script: the file, or the name of a module.
         arguments: the script's own.
+        module: run it as `python -m` would.
         steps: end the script after so many training steps, as `sys.exit(0)` would; None to let it end by itself.
         histograms: keep those of parameters and gradients.
         output_to_stderr: send the script's standard output to standard error.
@@ -72,12 +75,13 @@ def health_of_script(
     return run_script(
         script,
         arguments,
+        module=module,
         watch="hasten.diagnosis.health_watch:HealthWatch",
         options={
-            "name": script.stem,
+            "name": str(script) if module else script.stem,
             "steps": steps,
             "histograms": histograms,
-            "command": shlex.join(["hasten", "diagnose", str(script), *arguments]),
+            "command": shlex.join(["hasten", "diagnose", *called(script, module=module), *arguments]),
         },
         kind=Health,
         output_to_stderr=output_to_stderr,

@@ -42,21 +42,23 @@ class Subject:
     file: str = ""
 
 
-def of_script(script: Path, arguments: Sequence[str], *, steps: int | None) -> Subject:
+def of_script(script: Path, arguments: Sequence[str], *, module: bool = False, steps: int | None) -> Subject:
     """Return a script as a subject; its output is not shown again."""
 
     def run(pair: int, remedy: str, whole: bool) -> Health | str:
         ran = run_script(
             script,
             arguments,
+            module=module,
             watch=f"hasten.diagnosis.remedies.{'remedied_watch:RemediedWatch' if whole else 'trial_watch:TrialWatch'}",
-            options={"name": script.stem, "pair": pair, "remedy": remedy, "steps": steps},
+            options={"name": script.name, "pair": pair, "remedy": remedy, "steps": steps},
             kind=Health,
             quiet=True,
         )
         return ran.seen if ran.seen is not None else ran.reason
 
-    return Subject(run, script.read_text(), str(script))
+    file = Path(*str(script).split(".")).with_suffix(".py") if module else script
+    return Subject(run, file.read_text(), str(file)) if file.is_file() else Subject(run)
 
 
 def of_recipe(recipe: Recipe, *, steps: int) -> Subject:

@@ -12,6 +12,7 @@ from hasten.base.records.profile import Profile
 from hasten.diagnosis.diagnose import diagnose
 from hasten.machine import facts
 from hasten.profiling.script import Seen, profile_script
+from hasten.scripts.files import called
 from hasten.scripts.running import ScriptRun
 
 _MOST_WORKERS = 8
@@ -36,15 +37,18 @@ def examine_script(
     script: Path,
     arguments: Sequence[str],
     *,
+    module: bool = False,
     steps: int | None = None,
     tell_every_s: float | None = None,
     output_to_stderr: bool = False,
 ) -> tuple[ScriptRun[Seen], Examined | None]:
     """Run a script and say what its training spends its time on; the arguments are those of `profile_script`."""
-    run = profile_script(script, arguments, steps=steps, tell_every_s=tell_every_s, output_to_stderr=output_to_stderr)
+    run = profile_script(
+        script, arguments, module=module, steps=steps, tell_every_s=tell_every_s, output_to_stderr=output_to_stderr
+    )
     if run.seen is None:
         return run, None
-    command = shlex.join(["hasten", "profile", str(script), *arguments])
+    command = shlex.join(["hasten", "profile", *called(script, module=module), *arguments])
     return run, examined(run.seen, command)
 
 

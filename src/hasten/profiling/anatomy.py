@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +60,8 @@ def anatomy(times: Times) -> Anatomy:
     totals = blocks.sum(axis=1)
     cut = int(TRIMMED_SHARE * whole)
     middle = np.argsort(totals, kind="stable")[cut : whole - cut]
-    step_s = interval_of(totals)
+    found = interval_of(totals)
+    step_s = msgspec.structs.replace(found, low=max(found.low, 0.0))  # that of a few blocks may reach below
     return Anatomy(
         step_s=step_s,
         parts_s=tuple(blocks[middle].mean(axis=0).tolist()),

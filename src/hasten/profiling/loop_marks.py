@@ -189,6 +189,7 @@ class LoopMarks:
         plain: Callable[..., Any] = torch.autograd.backward
 
         def backward(*args: Any, **kwargs: Any) -> Any:
+            self._before_backward(*args, **kwargs)
             self.mark(LOSS)
             self._backwards += 1
             self._unknown_backwards += not self._calls
@@ -202,6 +203,9 @@ class LoopMarks:
 
         torch.autograd.backward = backward
         return lambda: setattr(torch.autograd, "backward", plain)
+
+    def _before_backward(self, tensors: Any, *args: object, **kwargs: object) -> None:
+        """Look at what is differentiated."""
 
     def _current(self) -> int:
         """Return the part that is under way, as far as it is known."""

@@ -23,6 +23,7 @@ def profile_script(
     script: Path,
     arguments: Sequence[str] = (),
     *,
+    module: bool = False,
     steps: int | None = None,
     tell_every_s: float | None = None,
     output_to_stderr: bool = False,
@@ -30,8 +31,9 @@ def profile_script(
     """Run a script with its own arguments and return the anatomy of its training; see `run_script`.
 
     Args:
-        script: the file.
+        script: the file, or the name of a module.
         arguments: the script's own.
+        module: run it as `python -m` would.
         steps: end the script after so many training steps, as `sys.exit(0)` would; None to let it end by itself.
         tell_every_s: seconds between two lines about the steps on standard error; None for no lines.
         output_to_stderr: send the script's standard output to standard error.
@@ -42,8 +44,9 @@ def profile_script(
     return run_script(
         script,
         arguments,
+        module=module,
         watch="hasten.profiling.script_watch:ScriptWatch",
-        options={"name": script.stem, "steps": steps, "tell_every_s": tell_every_s},
+        options={"name": str(script) if module else script.stem, "steps": steps, "tell_every_s": tell_every_s},
         kind=Seen,
         output_to_stderr=output_to_stderr,
     )

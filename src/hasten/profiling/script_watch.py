@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
@@ -31,6 +31,10 @@ _WINDOW = 10_000
 """Steps whose marks are kept at a time: about ten numbers each."""
 _PREPARED = BETWEEN + 2
 """From the arrival of a batch to the call of the model, on a CPU."""
+_PERHAPS = BETWEEN + 3
+"""Before a forward pass that follows an update and uses the same batch of a loader: the end of a step, perhaps."""
+_UPDATES_A_BATCH = 8
+"""More updates than this with one batch of a loader are steps of a loop that does not ask the loader for batches."""
 OWN_PARTS = {
     "other": ((OTHER, BETWEEN, _PREPARED), "your own code outside model, backward(), optimizer and data loader"),
     "loss": ((LOSS,), "the loss, with your own code between the call of the model and backward()"),
@@ -44,9 +48,10 @@ class ScriptWatch(LoopMarks):
     """Marks the parts of any training of this process by hooks on torch: data loaders, models, backward, optimizers.
 
     The outermost call of a module that has parameters is the forward pass; a module without any (a criterion) is part
-    of the loss. A step ends where the next batch is asked of a `DataLoader`; in a loop without one, where the first
-    forward pass after an update begins; without modules, where an update ends. Only the thread that starts the watch is
-    looked at. Nothing that is computed changes.
+    of the loss. A step ends where the next batch is asked of a `DataLoader`; in a loop without one, or that makes many
+    updates with one batch, where the first forward pass after an update begins; without modules, where an update ends.
+    Without an optimizer a `backward()` stands for the update. Only the thread that starts the watch is looked at.
+    Nothing that is computed changes.
 
     A long training is profiled in windows of at most 10,000 steps; the profile is that of the longest one.
 
@@ -59,7 +64,7 @@ class ScriptWatch(LoopMarks):
     def __init__(self, *, name: str, steps: int | None = None, tell_every_s: float | None = None) -> None:
         super().__init__(
             [], (), Device(), name=name,
-            source="The script must train in its own process, with optimizers of torch.",
+            source="The script must train in its own process, with backward() or optimizers of torch.",
         )  # fmt: skip
         self._arrival = _PREPARED
         self._thread = get_ident()
@@ -79,6 +84,8 @@ class ScriptWatch(LoopMarks):
         self._trained = False  # whether a forward pass of training has begun in this step
         self._updated = False  # whether an update has been made in this step
         self._loads = False  # whether this step has asked a DataLoader for a batch
+        self._perhaps = 0  # places in this step where it ended if no loader fed it
+        self._backwards_before = 0  # backward passes of the steps that have ended
         self._known: set[int] = set()  # ids of the modules in self._modules
         self._has_begun = False
 
@@ -127,7 +134,11 @@ class ScriptWatch(LoopMarks):
             if watch._trained:
                 watch._step_ends()
             watch.mark(BETWEEN)
-            batch = plain(iterator)
+            try:
+                batch = plain(iterator)
+            except StopIteration:
+                watch._loads = watch._loads and watch._trained  # else a validation has read them all
+                raise
             watch._loads = True
             watch._newest_batch, watch._newest_loader = batch, iterator
             watch.mark(_FETCHED)
@@ -143,12 +154,13 @@ class ScriptWatch(LoopMarks):
             self._known.add(id(module))
             self._modules.append(module)
             log_every_step(module)
-        if self._updated and not self._loads:
-            self._step_ends()
+        if self._updated or (self._optimizer is None and self._backwards > self._backwards_before):
+            self._step_perhaps_ends()
         if not self._trained:
             self._trained = True
-            self._loader = self._newest_loader
-            self.saw(self._newest_batch)
+            if self._loads:
+                self._loader = self._newest_loader
+                self.saw(self._newest_batch)
 
     def _begin_on(self, device: torch.device) -> None:
         """Begin to note parts, with the clock of the device that trains."""
@@ -160,12 +172,25 @@ class ScriptWatch(LoopMarks):
                 self._lines.start()
                 self._undo.callback(self._lines.stop)
 
+    def _step_perhaps_ends(self) -> None:
+        if not self._loads:
+            self._step_ends()
+            return
+        self.mark(_PERHAPS)
+        self._updated, self._backwards_before = False, self._backwards
+        self._perhaps += 1
+        if self._perhaps > _UPDATES_A_BATCH:
+            self._count(self._perhaps if self._perhaps == _UPDATES_A_BATCH + 1 else 1)
+
     def _step_ends(self) -> None:
         self.mark(OTHER)
         self._trained = self._updated = self._loads = self._outputs = False
-        self._calls = 0
-        self._made += 1
-        self._in_window += 1
+        self._calls, self._perhaps, self._backwards_before = 0, 0, self._backwards
+        self._count(1)
+
+    def _count(self, steps: int) -> None:
+        self._made += steps
+        self._in_window += steps
         due = self._tell_every_s is not None and perf_counter() - self._told_at >= self._tell_every_s
         if (due and self._in_window > FEWEST_STEPS) or self._in_window >= _WINDOW:
             self._window_ends(tell=due)
@@ -207,10 +232,18 @@ class ScriptWatch(LoopMarks):
             fused=fused_update(optimizer, self._device) if optimizer is not None else None,
         )
 
+    def _before_backward(self, tensors: Any, *args: object, **kwargs: object) -> None:
+        if self._optimizer is None and not self._modules and not self._inside:
+            self._begin_on((tensors if isinstance(tensors, Tensor) else tensors[0]).device)
+            if self._backwards:
+                self._step_ends()
+
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._begin_on(optimizer.param_groups[0]["params"][0].device)  # where no module has been called
         if self._optimizer is None:
             self._trainer = _trainer()
+            if self._made and not self._loads:  # the backward passes before were no updates
+                self._clock, self._made, self._in_window = marks_of(self._device), 0, 0
         super()._before_update(optimizer, args, kwargs)
 
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
@@ -270,7 +303,16 @@ class _Attributed:
                 parts[place] = used_for
             elif parts[place] == _PREPARED:
                 parts[place] = BETWEEN
-        return np.asarray(parts)
+        return _with_ends(np.asarray(parts))
+
+
+def _with_ends(parts: Nanoseconds) -> Nanoseconds:
+    """Return the parts with what is perhaps the end of a step decided, by how many of them one batch has."""
+    ends = parts == OTHER
+    step = np.cumsum(ends) - ends
+    perhaps = parts == _PERHAPS
+    many = np.bincount(step[perhaps], minlength=len(parts) + 1) > (_UPDATES_A_BATCH if ends.any() else 0)
+    return np.where(perhaps, np.where(many[step], OTHER, BETWEEN), parts)
 
 
 def _trainer() -> str:

@@ -1,6 +1,7 @@
 """Run a script as `python script.py` would, with its training watched; the process that `running.py` starts.
 
     python -m hasten.scripts.child RESULT WATCH OPTIONS SCRIPT [ARGUMENT ...]
+    python -m hasten.scripts.child RESULT WATCH OPTIONS -m MODULE [ARGUMENT ...]
 
 WATCH is "module:class" of a `Watch`, OPTIONS its keywords as JSON.
 
@@ -10,6 +11,7 @@ torch is not imported before the script does so: what the script sets in the env
 import importlib.util
 import io
 import json
+import runpy
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,8 +56,12 @@ class OnImport(MetaPathFinder, Loader):
         self._then()
 
 
-def main(result: Path, kind: str, options: dict[str, Any], script: Path, arguments: Sequence[str]) -> int:
-    """Run the script, write what a watch saw of its training, and return the exit code."""
+class NoModuleError(Exception):
+    """There is no module of that name to run."""
+
+
+def main(result: Path, kind: str, options: dict[str, Any], command: Sequence[str]) -> int:
+    """Run what would follow `python`, write what a watch saw of its training, and return the exit code."""
     watches: list[Watch] = []
 
     def begin() -> None:
@@ -63,12 +69,10 @@ def main(result: Path, kind: str, options: dict[str, Any], script: Path, argumen
         watches.append(getattr(importlib.import_module(module), name)(**options))
         watches[-1].__enter__()
 
-    sys.argv = [str(script), *arguments]
-    sys.path[0] = str(script.parent.resolve())
     sys.meta_path.insert(0, OnImport("torch", begin))
     code = 1
     try:
-        code = _run_as_main(script)
+        code = _run_as_main(command)
         return code
     finally:
         for one in watches:
@@ -76,24 +80,43 @@ def main(result: Path, kind: str, options: dict[str, Any], script: Path, argumen
             _write(one, result)
 
 
-def _run_as_main(script: Path) -> int:
-    """Run a file as the module `__main__` and end as Python does: its own traceback, its own exit code."""
+def _run_as_main(command: Sequence[str]) -> int:
+    """Run a file or a module as `__main__` and end as Python does: its own traceback, its own exit code."""
     module = ModuleType("__main__")
-    module.__file__ = str(script)
     module.__builtins__ = __builtins__  # type: ignore[attr-defined]
     sys.modules["__main__"] = module
     try:
-        with io.open_code(str(script.resolve())) as file:
-            source = file.read()
-        exec(compile(source, str(script), "exec", dont_inherit=True), module.__dict__)
+        code = _code_of_module(command, module) if command[0] == "-m" else _code_of_file(command, module)
+        exec(code, module.__dict__)
+    except NoModuleError as error:
+        sys.stderr.write(f"{sys.executable}: {error}\n")
+        return 1
     except SystemExit as ended:
         return _exit_code(ended.code)
     except BaseException as error:  # noqa: BLE001  (it ends the process, as in Python itself)
-        frames = error.__traceback__
-        error.__traceback__ = frames.tb_next if frames is not None else None  # without this function's own
+        while error.__traceback__ is not None and error.__traceback__.tb_frame.f_code.co_filename == __file__:
+            error.__traceback__ = error.__traceback__.tb_next  # without those of this file
         sys.excepthook(type(error), error, error.__traceback__)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def _code_of_file(command: Sequence[str], module: ModuleType) -> CodeType:
+    """Return the code of `python SCRIPT ...`, with the module and `sys` as Python prepares them."""
+    script = Path(command[0])
+    sys.argv, sys.path[0] = list(command), str(script.parent.resolve())
+    module.__file__ = str(script.absolute())
+    with io.open_code(str(script.resolve())) as file:
+        return compile(file.read(), module.__file__, "exec", dont_inherit=True)
+
+
+def _code_of_module(command: Sequence[str], module: ModuleType) -> CodeType:
+    """Return the code of `python -m MODULE ...`, with the module and `sys` as Python prepares them."""
+    sys.argv, sys.path[0] = list(command[:1]) + list(command[2:]), str(Path.cwd())
+    _, spec, code = runpy._get_module_details(command[1], NoModuleError)  # type: ignore[attr-defined]
+    sys.argv[0] = module.__file__ = spec.origin
+    module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
+    return code
 
 
 def _exit_code(code: object) -> int:
@@ -120,6 +143,6 @@ def _write(watch: "Watch", result: Path) -> None:
 
 
 if __name__ == "__main__":
-    own, watch, keywords, file = sys.argv[1:5]
+    own, watch, keywords = sys.argv[1:4]
     with suppress(BrokenPipeError):
-        sys.exit(main(Path(own), watch, json.loads(keywords), Path(file), sys.argv[5:]))
+        sys.exit(main(Path(own), watch, json.loads(keywords), sys.argv[4:]))

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from hasten.base.errors import BadInput
 from hasten.base.records.record import Record, load_exact
+from hasten.scripts.files import called
 
 Seen = TypeVar("Seen", bound=Record)
 
@@ -29,6 +30,7 @@ def run_script(
     script: Path,
     arguments: Sequence[str],
     *,
+    module: bool = False,
     watch: str,
     options: Mapping[str, object],
     kind: type[Seen],
@@ -41,8 +43,9 @@ def run_script(
     process of its own. An interrupt reaches the script.
 
     Args:
-        script: the file.
+        script: the file, or the name of a module.
         arguments: the script's own.
+        module: run it as `python -m` would.
         watch: "module:class" of a `hasten.scripts.watch.Watch`, which is imported after torch.
         options: keywords of that class.
         kind: of the record that it returns.
@@ -52,13 +55,14 @@ def run_script(
     Raises:
         BadInput: if the file cannot be read.
     """
-    if not script.is_file():
+    if not module and not script.is_file():
         raise BadInput(f"no script {script}.")
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "seen.msgpack"
         command = [
             sys.executable, *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
-            "-m", "hasten.scripts.child", str(result), watch, json.dumps(options), str(script), *arguments,
+            "-m", "hasten.scripts.child", str(result), watch, json.dumps(options),
+            *called(script, module=module), *arguments,
         ]  # fmt: skip
         shown = subprocess.DEVNULL if quiet else sys.stderr if output_to_stderr else None
         with subprocess.Popen(command, stdout=shown, stderr=subprocess.DEVNULL if quiet else None) as process:

@@ -88,6 +88,7 @@ def page(kind: type[Technique]) -> str:
         _fact("cannot be combined with", card.conflicts),
         _fact("applied after", card.after),
         _fact("tried together with", card.best_with),
+        _fact("pointless beside", card.pointless_beside),
         _fact("makes use of", card.exploits),
         "" if card.saves_time else "- **saves time**: no; it is not benchmarked when tuning",
         f"- **costs once**: about {seconds(card.setup_s)} or more" if card.setup_s else "",

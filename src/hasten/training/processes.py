@@ -28,6 +28,8 @@ Result = TypeVar("Result")
 
 RENDEZVOUS = "HASTEN_RENDEZVOUS"
 """Environment variable with the file through which processes of one machine find each other: nothing listens for it."""
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
+"""Environment variable with the number of times that the processes were started again."""
 _WAIT = timedelta(minutes=10)
 
 NOTHING: Batch = object()
@@ -91,6 +93,16 @@ class Processes:
         for group in groups.values():
             _sum_alike(group)
 
+    def of_first(self, text: str, device: str) -> str:
+        """Return the text that process 0 has."""
+        content = torch.tensor(list(text.encode()), dtype=torch.uint8, device=device)
+        size = torch.tensor(len(content), device=device)
+        dist.broadcast(size, 0)
+        if self.rank:
+            content = content.new_empty(int(size))
+        dist.broadcast(content, 0)
+        return bytes(content.tolist()).decode()
+
     def first_here(self, read: Callable[[], Result]) -> Result:
         """Return what each process reads, process 0 before the others: it may repair what it finds."""
         if self.rank:
@@ -130,6 +142,17 @@ def rank_here() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def _meeting_place(rank: int, size: int) -> dist.Store:
+    """Return where the processes find each other: a file, or what `torchrun` listens on.
+
+    That one outlives processes that are started again, and the addresses of those that have gone stay in it.
+    """
+    if (path := os.environ.get(RENDEZVOUS)) is not None:
+        return dist.FileStore(path, size)
+    store, _, _ = next(dist.rendezvous("env://", rank, size, timeout=_WAIT))
+    return dist.PrefixStore(f"attempt {os.environ.get(RESTARTS, '0')}", store)
+
+
 @contextmanager
 def together(device: str) -> Generator[Processes | None]:
     """Join the processes that were started together; None where this one was started alone.
@@ -150,10 +173,9 @@ def together(device: str) -> Generator[Processes | None]:
     if dist.is_initialized():
         yield Processes(rank, size)
         return
-    found_by = os.environ.get(RENDEZVOUS)
     dist.init_process_group(
         "nccl" if device.startswith("cuda") else "gloo",
-        init_method=f"file://{found_by}" if found_by else "env://",
+        store=_meeting_place(rank, size),
         rank=rank,
         world_size=size,
         timeout=_WAIT,

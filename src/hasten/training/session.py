@@ -405,6 +405,34 @@ def with_batch_size(run: Session, size: int) -> Session:
     return replace(run, recipe=recipe, source=source, train_fetch=fetch, samples=samples, position=Position())
 
 
+_SHARED = ("task", "input", "model", "backward", "gradient", "update", "parallel", "step")
+"""Parts of a recipe that decide about everything in a session but its forward pass."""
+
+
+def with_forward(run: Session, recipe: Recipe) -> Session | None:
+    """Return a session over the same model, optimizer and data that computes the forward pass as `recipe` does.
+
+    Both train the same weights. None where the recipes differ in more than wrappers and process-wide settings, or the
+    training data are a stream.
+    """
+    train = training_of(recipe.task)
+    same = all(getattr(run.recipe, part) is getattr(recipe, part) for part in _SHARED)
+    if not same or run.sampling is not None or isinstance(train, Stream):
+        return None
+    forward, contexts = recipe.forward, Contexts(recipe.forward.contexts)
+    own_calls = recipe.task_step is not None and forward.wrappers
+    return replace(
+        run,
+        recipe=recipe,
+        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), run.model)),
+        loss=_wrapped(_without_ignored(forward.loss, recipe), forward.wrappers),
+        contexts=contexts,
+        around=_calls_around(run.model, forward.wrappers) if own_calls else (),
+        source=_source(recipe, train, run.train_fetch, run.samples, seed=run.seed),
+        position=Position(),
+    )
+
+
 def _calls_around(model: nn.Module, wrappers: Sequence[Wrapper]) -> Sequence[Callable[[], Callable[[], None]]]:
     """Return what puts the wrappers around the calls that a step of the task's own makes of the model."""
     return [prepared(part, wrappers) for part in called_parts(model)]

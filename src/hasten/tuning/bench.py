@@ -1,6 +1,7 @@
 """A recipe, built and warm, that runs blocks of its own training steps for a paired comparison."""
 
 import math
+from collections.abc import Iterable
 from typing import Self
 
 from hasten.base.errors import BadInput
@@ -8,12 +9,14 @@ from hasten.measurement.memory import peak_memory
 from hasten.training.effects import Seen, watched
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
+from hasten.training.session import Session, build, with_forward
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.reference_step import endless, put, state_of
 
 WARM_STEPS = 2
+LONG_STEP_S = 0.25
+"""Where a step takes so long, one is enough to warm up, and one makes a block."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 PEAK_STEPS = 8
 """Places of a training that changes its batches at which its memory is watched: the largest are among them."""
@@ -37,10 +40,12 @@ class Bench:
     Args:
         recipe: what is built. Building seeds the global generators.
         seed: in place of the task's.
+        beside: sessions that may be used again where only the forward pass differs; both then train one model.
     """
 
-    def __init__(self, recipe: Recipe, *, seed: int | None = None) -> None:
-        self.run = build(recipe, seed=seed)
+    def __init__(self, recipe: Recipe, *, seed: int | None = None, beside: Iterable[Session] = ()) -> None:
+        switched = (with_forward(run, recipe) for run in beside)
+        self.run = next((run for run in switched if run is not None), None) or build(recipe, seed=seed)
         self._start = state_of(self.run)
         self._moves = 0
         self._batches = endless(self.run)
@@ -49,10 +54,13 @@ class Bench:
             assert per_epoch is not None, "a sampling needs training data with a length"
             self(per_epoch)
             self.rewind()
-        first_s = self._visit()
-        again_s = self._visit()
+        first_s, steps = self._visit(1), 1
+        if first_s < 2 * LONG_STEP_S:
+            steps = WARM_STEPS
+            first_s += self._visit(steps - 1)
+        again_s = self._visit(steps)
         self.setup_s = max(0.0, first_s - again_s)
-        self.step_s = again_s / (2 * WARM_STEPS)
+        self.step_s = again_s / (2 * steps)
         self.rewind()
 
     def __enter__(self) -> Self:
@@ -112,7 +120,7 @@ class Bench:
         self.run.position.step = int(share * (self.run.recipe.subject.planned_steps or 0))
         self.run.position.elapsed_s = share * (stop.seconds or 0.0)
 
-    def _visit(self) -> float:
+    def _visit(self, steps: int) -> float:
         """Make the epoch's first steps and those around its end, whose batch may be smaller; return the seconds."""
         begin = now_s()
         known = None if self.run.samples is None else self.run.recipe.subject.steps_per_epoch
@@ -120,5 +128,5 @@ class Bench:
         for batch_number in (0, per_epoch - 1):
             self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
             self._batches = endless(self.run)
-            self(WARM_STEPS)
+            self(steps)
         return now_s() - begin

@@ -3,7 +3,6 @@
 import math
 
 from hasten.base.records.card import Card
-from hasten.base.records.comparison import Comparison
 from hasten.base.units import seconds
 from hasten.training.recipe import Recipe
 
@@ -27,17 +26,15 @@ def cannot_pay(card: Card, recipe: Recipe, step_s: float) -> str | None:
     return None
 
 
-def not_earned_back(found: Comparison, setup_s: float, recipe: Recipe) -> str | None:
-    """Return why a faster training does not earn its setup back, with the numbers; None where it does."""
-    whole_s = planned_s(recipe, found.step_time_a_s)
+def not_earned_back(gain: float, setup_s: float, recipe: Recipe, step_s: float) -> str | None:
+    """Return why a training that is `gain` times as fast does not earn its setup back; None where it does."""
+    whole_s = planned_s(recipe, step_s)
     if math.isinf(whole_s):
         return None
-    sample_a_s = found.step_time_a_s / found.samples_per_step_a
-    sample_b_s = found.step_time_b_s / found.samples_per_step_b
-    saved_s = whole_s * (1 - sample_b_s / sample_a_s)
-    if setup_s <= saved_s:
+    saved_s = whole_s * (1 - 1 / gain)
+    if setup_s <= max(saved_s, 0.0):
         return None
     return (
-        f"{found.ratio.value:.2f}x as fast, but it costs {seconds(setup_s)} once and saves only {seconds(saved_s)} "
-        f"over the whole training"
+        f"{gain:.2f}x as fast, but it costs {seconds(setup_s)} once and saves only {seconds(max(saved_s, 0.0))} over "
+        f"the whole training"
     )

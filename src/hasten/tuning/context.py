@@ -1,30 +1,32 @@
 """Where experiments are made: the baseline, the machine, the noise, the budget, and what is built already."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hasten.base.errors import HastenError
-from hasten.base.records.comparison import Comparison, NoiseFloor
+from hasten.base.records.comparison import Comparison
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Stage
-from hasten.measurement.confidence_sequence import FEWEST_READINGS
-from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, compare, noise_floor
+from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, compare
 from hasten.techniques.applying import apply_all, apply_each
 from hasten.techniques.dry_run import dry_run
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
-from hasten.tuning.bench import Bench
-from hasten.tuning.budget import Budget, OutOfTime, ends_by, now_ns
+from hasten.tuning.bench import LONG_STEP_S, WARM_STEPS, Bench
+from hasten.tuning.budget import Budget, now_ns
 from hasten.tuning.gates import Reference
 
 Plan = tuple[Technique, ...]
 """Techniques that are used together, in no particular order."""
 
-KEPT_BENCHES = 4
-WARM_UP_STEPS = 16
-NOISE_SHARE = 0.1
-LONGEST_NOISE_S = 10.0
+KEPT_BENCHES = (4, 24)
+"""At least, at most; between, as many as fit into `BENCH_MEMORY`."""
+BENCH_MEMORY = 0.25
+"""Of the machine's memory, for the parameters, gradients and moments of benches that are kept."""
+FEWEST_CONFIRMED, MOST_CONFIRMED = 5, 40
+"""Pairs in which the plan is measured afresh."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,9 @@ class Laboratory:
     accept: frozenset[str] = frozenset()  # techniques that are kept without proof of their guarantee
     smallest: float = 0.01
     step_s: float = 0.0  # of the baseline
-    pair_s: float = 0.0  # of one pair of blocks, all included
     comparisons: int = 0
+    noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
+    threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
     proven: set[frozenset[Technique]] = field(default_factory=set[frozenset[Technique]])  # plans that passed their gate
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])
     setup_s: dict[Technique, float] = field(default_factory=dict[Technique, float])
@@ -92,22 +95,33 @@ def recipe_with(lab: Laboratory, plan: Plan) -> Recipe:
 def bench_of(lab: Laboratory, plan: Plan) -> Bench:
     """Return the bench of a plan, built at the first call; the few that were used last are kept.
 
+    Plans that differ in the forward pass alone share one model and optimizer.
+
     Raises:
         Refused: if the first step with the plan fails; names the technique and the layer.
     """
     key = frozenset(plan)
     if key not in lab.benches:
         try:
-            lab.benches[key] = Bench(recipe_with(lab, plan))
+            built = [bench.run for bench in lab.benches.values()]
+            lab.benches[key] = Bench(recipe_with(lab, plan), beside=built)
         except HastenError:
             raise
         except Exception:
             dry_run(list(apply_each(plan, lab.recipe, lab.machine)), lab.recipe)
             raise  # the first step alone did not fail
     lab.benches.move_to_end(key)
-    while len(lab.benches) > KEPT_BENCHES:
+    while len(lab.benches) > _kept_benches(lab, lab.benches[key]):
         lab.benches.popitem(last=False)
     return lab.benches[key]
+
+
+def _kept_benches(lab: Laboratory, bench: Bench) -> int:
+    held = 4 * sum(one.numel() * one.element_size() for one in bench.run.parameters)
+    gpu = None if lab.recipe.device.is_host else lab.machine.gpu
+    memory = lab.machine.memory_bytes if gpu is None else gpu.memory_bytes
+    least, most = KEPT_BENCHES
+    return max(least, min(most, int(BENCH_MEMORY * memory / max(held, 1))))
 
 
 def compared(lab: Laboratory, base: Plan, plan: Plan, *, budget_s: float) -> Comparison:
@@ -127,50 +141,22 @@ def compared(lab: Laboratory, base: Plan, plan: Plan, *, budget_s: float) -> Com
     )
 
 
-def least_cost_s(lab: Laboratory) -> float:
-    """Return about how long the shortest comparison that can be certain takes, with building and warming up."""
-    return FEWEST_READINGS * lab.pair_s + WARM_UP_STEPS * lab.step_s
+def steps_per_block(step_s: float) -> int:
+    """Return how many steps of that length make a block: at least 50 ms and 3 steps, or one long step."""
+    return max(1 if step_s >= LONG_STEP_S else LEAST_STEPS, math.ceil(LEAST_BLOCK_S / max(step_s, 1e-9)))
+
+
+def building_steps(step_s: float) -> int:
+    """Return how many steps a bench makes before it is used."""
+    return 4 * (1 if step_s >= LONG_STEP_S else WARM_STEPS)
+
+
+def pair_s(lab: Laboratory) -> float:
+    """Return about how long a pair of blocks of the baseline takes, with the steps that are not timed."""
+    return 2 * lab.step_s * (steps_per_block(lab.step_s) + 1)
 
 
 def confirmation_s(lab: Laboratory, plan: Iterable[Technique]) -> float:
-    """Return about how long measuring a plan afresh takes, with what it costs once more to set up."""
-    return least_cost_s(lab) + sum(lab.setup_s.get(one, 0.0) for one in plan)
-
-
-def measured_noise(lab: Laboratory) -> NoiseFloor | None:
-    """Time the baseline against itself, built twice, and set what counts as a difference from now on.
-
-    If the same code seems to differ from itself, it is asked once more, for that happens by chance; if it does again,
-    only differences twice as large count.
-
-    Returns:
-        None if the budget is too short even for that.
-    """
-    try:
-        with ends_by(lab.budget.hard_stop_s):
-            return _measured_noise(lab)
-    except OutOfTime:
-        return None
-
-
-def _measured_noise(lab: Laboratory) -> NoiseFloor | None:
-    lab.step_s = bench_of(lab, ()).step_s
-    lab.pair_s = 2 * (max(LEAST_BLOCK_S, LEAST_STEPS * lab.step_s) + lab.step_s)  # a guess, to begin with
-    if not lab.budget.holds(least_cost_s(lab)):
-        return None
-    noise = _noise(lab)
-    if not noise.stable and lab.budget.holds(noise.spent_s):
-        noise = _noise(lab)
-    if not noise.stable:
-        lab.smallest = max(noise.delta, 2 * abs(noise.ratio.value - 1))
-    return noise
-
-
-def _noise(lab: Laboratory) -> NoiseFloor:
-    first, second = bench_of(lab, ()), Bench(lab.recipe)
-    first.rewind()
-    lab.comparisons += 1
-    budget_s = min(LONGEST_NOISE_S, NOISE_SHARE * lab.budget.total_s)
-    noise = noise_floor(first, second, budget_s=budget_s, seed=lab.comparisons, clock=now_ns)
-    lab.smallest, lab.pair_s = noise.delta, noise.spent_s / noise.pairs
-    return noise
+    """Return about how long measuring a plan afresh takes at least, with what it costs once more to set up."""
+    building_s = 2 * building_steps(lab.step_s) * lab.step_s
+    return FEWEST_CONFIRMED * pair_s(lab) + building_s + sum(lab.setup_s.get(one, 0.0) for one in plan)

@@ -16,9 +16,9 @@ from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.budget import Budget, OutOfTime, ends_by
 from hasten.tuning.context import Laboratory, Plan
-from hasten.tuning.experiment import blank, names, told
 from hasten.tuning.run_cache import Trainings, affordable
 from hasten.tuning.selection import Kept
+from hasten.tuning.trials import blank, names, told
 
 FEWEST_SEEDS, MOST_SEEDS = 3, 10
 GIVE_UP = 1.1

@@ -15,11 +15,6 @@ def ratio(interval: Interval) -> str:
     return f"{interval.value:.2f}x [{interval.low:.2f}, {interval.high:.2f}]"
 
 
-def together(company: tuple[str, ...]) -> str:
-    """Say what was tried together with the technique, at the beginning of a sentence; nothing if nothing was."""
-    return f"together with {', '.join(company)}: " if company else ""
-
-
 def faster(found: Comparison, base: tuple[str, ...]) -> str:
     """Say that it is faster."""
     return f"{ratio(found.ratio)} as fast{beside(base)}: {_steps(found)}"

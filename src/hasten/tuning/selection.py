@@ -1,208 +1,173 @@
-"""From techniques that help alone to the smallest plan that helps most, the likeliest first, within the budget."""
+"""The techniques that gates can prove, chosen together by a factorial experiment; and what is said of each."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from hasten.base.records.comparison import Verdict as Speed
+from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
-from hasten.base.units import seconds
-from hasten.techniques.applying import conflict
+from hasten.base.units import percent, plural, seconds
+from hasten.machine.advice import advice
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.break_even import cannot_pay
-from hasten.tuning.budget import now_s
-from hasten.tuning.context import Laboratory, Plan, compared, confirmation_s, least_cost_s
-from hasten.tuning.experiment import OVERRUN, blank, experiment, judged, names, proven, told
+from hasten.tuning.context import Laboratory, Plan, bench_of
+from hasten.tuning.search.factors import Factor, Factors, Setting
+from hasten.tuning.search.search import LEAST_GAIN, Search
+from hasten.tuning.timing import Timing, ratio_of
+from hasten.tuning.trials import blank, names
 
 Kept = dict[Technique, Trial]
-"""The techniques of the plan so far, each with the trial that shows what it adds to the others."""
+"""The techniques of a plan, each with the trial that shows what it adds to the others."""
 
-FIRST_LOOK = 0.5
-"""Of the time left, for a first look at all; the rest is for combining, for what costs much once, and for a longer look
-at what is inconclusive."""
-LONGER = 2.0
-"""Times the pairs of the first look that a second one gets at least: with fewer it would say the same."""
+MEMORY = "near_memory_limit"
+ADVISED = 1.05
+"""Speed-up that is expected of a technique that makes use of what was measured to be faster on this machine."""
 
 
-def select(lab: Laboratory, free: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
-    """Try techniques that gates can prove; those that help together go into `plan`.
+class Selection:
+    """One search, and what it found.
 
     Args:
-        lab: where the experiments are made.
-        free: what is tried, the likeliest first.
-        plan: empty; filled.
-        share: of the budget, counted from its start, that may be used. What measuring the plan afresh takes is left.
+        lab: where blocks are timed.
+        free: techniques that gates can prove, none of which refuses the baseline.
+        share: of the budget, counted from its start, that may be used.
     """
-    cheap = [one for one in free if not one.card.setup_s]
-    survivors: Kept = {}
-    unclear: Kept = {}
-    yield from _screen(lab, cheap, survivors, unclear, share=share)
-    yield from _grow(lab, survivors, cheap, plan, share=share)
-    yield from _add_costly(lab, [one for one in free if one not in cheap], plan, share=share)
-    yield from _look_again(lab, unclear, cheap, plan, share=share)
-    yield from _prune(lab, plan, share=share)
 
+    def __init__(self, lab: Laboratory, free: Sequence[Technique], *, share: float) -> None:
+        self.lab, self.plan = lab, Kept()
+        self._refused = {one: why for one in free if (why := cannot_pay(one.card, lab.recipe, lab.step_s)) is not None}
+        self.chosen = [one for one in free if one not in self._refused]
+        factors = factors_of(lab, self.chosen)
+        self.timing = Timing(lab, self.chosen, factors, share=share)
+        self.search = Search(factors, self.timing, seed=lab.recipe.task.seed, again=len(self.chosen))
+        self._told: set[int] = set()
 
-def company_of(one: Technique, free: Iterable[Technique], plan: Iterable[Technique] = ()) -> Plan:
-    """Return the techniques that `one` needs to gain much, of those that may be tried and are not in the plan yet."""
-    return tuple(other for other in free if other.card.name in one.card.best_with and other not in plan)
+    def trials(self) -> Iterator[Trial]:
+        """Search, and yield the trial of each technique as soon as it is decided; fill `plan`."""
+        for one, why in self._refused.items():
+            yield blank(one, Verdict.NOT_APPLICABLE, why)
+        for _ in self.search.run():
+            yield from self._left()
+        yield from self._left()
+        kept = sorted(self.search.plan, key=lambda one: -self.search.gain(one).value)
+        self.plan.update({self.chosen[one]: self._kept(one) for one in kept})
+        yield from self.plan.values()
+        for one in range(len(self.chosen)):
+            if one not in self._told and one not in self.search.plan:
+                yield self._not_kept(one)
 
+    def noise(self) -> Interval | None:
+        """Return how many times faster the baseline is than itself, or None where that was not timed."""
+        gain = self.search.noise()
+        if gain is None or not math.isfinite(gain.half):
+            return None
+        return ratio_of(gain, self.search.readings.settings.count(frozenset({len(self.chosen)})))
 
-def _spare_s(lab: Laboratory, kept: Kept, *, share: float) -> float:
-    """Return the seconds that may be spent now: what is left without combining what helps and measuring it afresh."""
-    if not kept:
-        return lab.budget.left_s(share)
-    combining_s = 2 * (len(kept) - 1) * least_cost_s(lab)  # beside the others, and left out once
-    return lab.budget.left_s(share) - combining_s - confirmation_s(lab, kept)
+    def threshold(self) -> float:
+        """Return the smallest gain that these readings could have shown, as a share."""
+        halves = sorted(self.search.gain(one).half for one in range(len(self.chosen)))
+        half = halves[len(halves) // 2] if halves else LEAST_GAIN
+        return min(math.expm1(max(LEAST_GAIN, half)), 1.0)
 
+    def _left(self) -> Iterator[Trial]:
+        """Yield the trials of techniques that have left the search since the last call."""
+        for one, beside in self.search.out.items():
+            if one in self._told:
+                continue
+            self._told.add(one)
+            yield self.timing.trials[one] if one in self.timing.trials else self._nothing_gained(one, beside)
 
-def _screen(
-    lab: Laboratory, cheap: list[Technique], survivors: Kept, unclear: Kept, *, share: float
-) -> Iterator[Trial]:
-    """Look at each technique alone, or with its company where it gains little without.
+    def _nothing_gained(self, one: int, beside: Setting | None) -> Trial:
+        technique = self.chosen[one]
+        if beside is not None and beside & self.search.factors[one].pointless_beside:
+            what = ", ".join(names(self.timing.plan(beside)))
+            why = f"cannot gain anything beside {what}, which is faster"
+            return blank(technique, Verdict.NOT_APPLICABLE, why, self.timing.plan(beside))
+        return self._measured(one)
 
-    What is faster and keeps its guarantee goes into `survivors`; what is not clear, or found no time, into `unclear`.
-    """
-    for number, one in enumerate(cheap):
-        spare_s, waiting = _spare_s(lab, survivors, share=share), len(cheap) - number
-        if spare_s < least_cost_s(lab):
-            unclear[one] = blank(one, Verdict.INCONCLUSIVE, "not measured: budget used up by likelier ones")
-            continue
-        budget_s = max(FIRST_LOOK * spare_s / waiting, least_cost_s(lab))
-        trial = experiment(lab, one, (), budget_s=budget_s, company=company_of(one, cheap))
-        if trial.verdict is Verdict.INCONCLUSIVE and trial.gate is None:
-            unclear[one] = trial
-            continue
-        if trial.verdict is Verdict.KEPT:
-            survivors[one] = trial
-        yield trial
-
-
-def _grow(lab: Laboratory, survivors: Kept, cheap: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
-    """Add survivors to `plan` one by one, the largest gain first, each if it helps beside those that are there."""
-    ordered = sorted(survivors, key=lambda one: _gain(survivors[one]), reverse=True)
-    for number, one in enumerate(ordered):
-        if one in plan:  # it came with another
-            continue
-        base, company = tuple(plan), company_of(one, cheap, plan)
-        if not plan:
-            yield from _taken(plan, one, survivors[one], company)
-            continue
-        why = conflict([other.card for other in (*base, *company, one)])
-        if why is not None:
-            yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which gains more", base)
-            continue
-        left_s = lab.budget.left_s(share) - confirmation_s(lab, plan)
-        if left_s < least_cost_s(lab):
-            yield blank(one, Verdict.INCONCLUSIVE, f"budget: not tried{messages.beside(names(base))}", base)
-            continue
-        budget_s = max(FIRST_LOOK * left_s / (len(ordered) - number), least_cost_s(lab))
-        trial = experiment(lab, one, base, budget_s=budget_s, company=company)
-        if trial.verdict is Verdict.KEPT:
-            yield from _taken(plan, one, trial, company)
-        yield trial
-
-
-def _taken(plan: Kept, one: Technique, trial: Trial, company: Plan) -> Iterator[Trial]:
-    """Put a technique into the plan, after its company, and yield the trials of these."""
-    for other in company:
-        plan[other] = blank(other, Verdict.KEPT, f"used with {one.card.name}, which says what they gain together")
-        yield plan[other]
-    plan[one] = trial
-
-
-def _add_costly(lab: Laboratory, costly: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
-    """Try techniques that cost much once beside the plan only: alone they would cost it twice."""
-    for one in costly:
-        base, left_s = tuple(plan), lab.budget.left_s(share) - confirmation_s(lab, plan)
-        setup_s = one.card.setup_s
-        why = conflict([other.card for other in (*base, one)])
-        if why is not None:
-            yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which is kept", base)
-            continue
-        if left_s < setup_s + least_cost_s(lab) and cannot_pay(one.card, lab.recipe, lab.step_s) is None:
-            yield blank(one, Verdict.INCONCLUSIVE, f"budget: it takes {seconds(setup_s)} or more once", base)
-            continue
-        trial = experiment(lab, one, base, budget_s=left_s)
-        if trial.verdict is Verdict.KEPT:
-            plan[one] = trial
-        yield trial
-
-
-def _look_again(lab: Laboratory, unclear: Kept, cheap: list[Technique], plan: Kept, *, share: float) -> Iterator[Trial]:
-    """Spend what is left on what is not clear yet, beside the plan, the most promising first and longer than before."""
-
-    def promise(one: Technique) -> float:
-        measured = unclear[one].speedup
-        return max(measured.value if measured is not None else 1.0, lab.hints.gain(one))
-
-    ordered = sorted(unclear, key=promise, reverse=True)
-    for number, one in enumerate(ordered):
-        base, company, earlier = tuple(plan), company_of(one, cheap, plan), unclear[one]
-        why = conflict([other.card for other in (*base, *company, one)])
-        if one in plan:
-            continue
-        if why is not None:
-            yield blank(one, Verdict.NOT_APPLICABLE, f"{why}, which is kept", base)
-            continue
-        spare_s = _spare_s(lab, plan, share=share)
-        budget_s = max(spare_s / (len(ordered) - number), LONGER * earlier.spent_s, least_cost_s(lab))
-        if budget_s > spare_s:
-            yield earlier
-            continue
-        trial = experiment(lab, one, base, budget_s=budget_s, company=company)
-        if trial.verdict is Verdict.KEPT:
-            yield from _taken(plan, one, trial, company)
-        yield trial
-
-
-def _prune(lab: Laboratory, plan: Kept, *, share: float) -> Iterator[Trial]:
-    """Leave each technique of `plan` out once, and drop it if that costs less than the least difference.
-
-    The one that was added last has just been measured against all the others, unless another one has gone since. What
-    is left must pass the gate of its guarantee like every other combination; if it does not, the last one is dropped,
-    until it does.
-    """
-    last = next(reversed(plan), None)
-    dropped = False
-    for one in list(plan):
-        left_s = lab.budget.left_s(share) - confirmation_s(lab, plan)
-        if len(plan) < 2 or (one is last and not dropped) or left_s < least_cost_s(lab):
-            continue
-        budget_s, rest = max(least_cost_s(lab), left_s / len(plan)), tuple(other for other in plan if other is not one)
-        until_s = min(now_s() + OVERRUN * budget_s, lab.budget.hard_stop_s - confirmation_s(lab, plan))
-        trial = told(one, rest, lambda one=one, rest=rest, s=budget_s: _left_out(lab, one, rest, s), until_s=until_s)
-        if trial.verdict is Verdict.INCONCLUSIVE:  # not measured: nothing speaks against it
-            continue
-        if trial.verdict is Verdict.KEPT:
-            before = plan[one]
-            trial = plan[one] = msgspec.structs.replace(
-                trial, gate=before.gate, setup_s=before.setup_s, accepted=before.accepted
-            )
+    def _kept(self, one: int) -> Trial:
+        gain, rest = self.search.gain(one), self.timing.plan(self.search.factors.off(self.search.plan, one))
+        base = names(tuple(other for other in self.plan_members() if other != self.chosen[one]))
+        if math.isfinite(gain.half) and gain.value > 0:
+            ratio = self._ratio(one)
+            why = f"{messages.ratio(ratio)} as fast{messages.beside(base)}"
+            trial = msgspec.structs.replace(self._blank(one, Verdict.KEPT, why, base), speedup=ratio)
         else:
-            del plan[one]
-            dropped = True
-        yield trial
-    while plan and frozenset(plan) not in lab.proven:
-        one = next(reversed(plan))
-        plan_now, until_s = tuple(plan), lab.budget.hard_stop_s - confirmation_s(lab, plan)
-        trial = told(one, plan_now[:-1], lambda one=one, p=plan_now: proven(lab, p, plan[one]), until_s=until_s)
-        if trial.verdict is not Verdict.KEPT:
-            del plan[one]
-            yield trial
+            why = "part of a plan that is faster as a whole; there was no time to measure its share"
+            trial = self._blank(one, Verdict.KEPT, why, base)
+        bench = bench_of(self.lab, (*rest, self.chosen[one])) if MEMORY in self.chosen[one].card.treats else None
+        proof = self.timing.proofs.get(self.chosen[one])
+        return msgspec.structs.replace(
+            trial,
+            gate=proof.gate if proof is not None else None,
+            accepted=proof is not None and proof.accepted,
+            reason=proof.reason if proof is not None and proof.accepted else trial.reason,
+            peak_bytes=bench.peak_bytes() if bench is not None else None,
+        )
+
+    def _not_kept(self, one: int) -> Trial:
+        technique = self.chosen[one]
+        if one in self.search.waiting or not any(one in setting for setting in self.search.readings.settings):
+            setup_s = technique.card.setup_s
+            why = f"budget: it takes {seconds(setup_s)} or more once" if setup_s else "not measured: budget used up"
+            return blank(technique, Verdict.INCONCLUSIVE, why, self.plan_members())
+        return self._measured(one)
+
+    def _measured(self, one: int) -> Trial:
+        """Return the trial of a technique that was timed and is not kept."""
+        gain, ratio = self.search.gain(one), self._ratio(one)
+        other = self.search.factors.on(self.search.plan, one)
+        base, replaced = names(self.timing.plan(other - {one})), names(self.timing.plan(self.search.plan - other))
+        instead = f" instead of {', '.join(replaced)}" if replaced else ""
+        shown = f"{messages.ratio(ratio)}{instead}{messages.beside(base)}"
+        if gain.high < 0:
+            verdict, why = Verdict.SLOWER, f"{shown}: slower"
+        elif gain.high < LEAST_GAIN or not self.search.unclear(one):
+            verdict, why = Verdict.NO_DIFFERENCE, f"{shown}: no gain above {percent(math.expm1(LEAST_GAIN))}"
+        else:
+            count = plural(len(self.search.readings), "block")
+            verdict, why = Verdict.INCONCLUSIVE, f"{shown}: inconclusive after {count}: budget used up"
+        trial = self._blank(one, verdict, why, base)
+        return msgspec.structs.replace(trial, speedup=ratio if math.isfinite(gain.half) else None)
+
+    def plan_members(self) -> Plan:
+        """Return the techniques of the plan so far."""
+        return self.timing.plan(self.search.plan)
+
+    def _blank(self, one: int, verdict: Verdict, why: str, base: tuple[str, ...]) -> Trial:
+        technique = self.chosen[one]
+        setup_s = self.lab.setup_s.get(technique, 0.0)
+        return msgspec.structs.replace(blank(technique, verdict, why), base=base, setup_s=setup_s)
+
+    def _ratio(self, one: int) -> Interval:
+        timed = [one in setting for setting in self.search.readings.settings]
+        return ratio_of(self.search.gain(one), min(sum(timed), len(timed) - sum(timed)))
 
 
-def _left_out(lab: Laboratory, one: Technique, rest: Plan, budget_s: float) -> Trial:
-    """Return what a technique that was kept adds to the rest of the plan; it must still add something."""
-    found = compared(lab, rest, (*rest, one), budget_s=budget_s)
-    trial = judged(one, rest, found)
-    if trial.speedup is None:
-        return trial
-    if found.verdict is not Speed.FASTER and found.ratio.value < 1 + found.delta:
-        return msgspec.structs.replace(trial, verdict=Verdict.NO_DIFFERENCE)
-    return msgspec.structs.replace(trial, verdict=Verdict.KEPT)  # it helped before, and nothing speaks against it now
+def factors_of(lab: Laboratory, chosen: Sequence[Technique]) -> Factors:
+    """Return the factors of these techniques, and the baseline built a second time as the last one."""
+    number: dict[str, set[int]] = {}
+    for index, one in enumerate(chosen):
+        number.setdefault(one.card.name, set()).add(index)
 
+    def numbers(wanted: Sequence[str]) -> Setting:
+        return frozenset(index for name in wanted for index in number.get(name, ()))
 
-def _gain(trial: Trial) -> float:
-    return trial.speedup.value if trial.speedup is not None else 0.0
+    fast = {one.feature for one in advice(lab.machine)}
+    found = list[Factor]()
+    for index, one in enumerate(chosen):
+        card = one.card
+        advised = ADVISED if fast & set(card.exploits) else 1.0
+        found.append(
+            Factor(
+                card.name,
+                expected=math.log(max(lab.hints.gain(one), advised, 1.0)),
+                conflicts=(numbers(card.conflicts) | number[card.name]) - {index},
+                company=numbers(card.best_with),
+                pointless_beside=numbers(card.pointless_beside),
+                setup_s=card.setup_s,
+            )
+        )
+    return Factors([*found, Factor("the baseline again", conflicts=frozenset(range(len(chosen))))])

@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from hasten.base.errors import BadInput, error_text
-from hasten.base.records.comparison import NoiseFloor
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE, Guarantee
-from hasten.base.units import percent, seconds
+from hasten.base.units import percent, plural, seconds
 from hasten.measurement.statistics import product_of_ratios
 from hasten.techniques.applying import in_order, knobs_of, make, why_not_beside_uses, why_refused
 from hasten.techniques.registry import technique, techniques
@@ -18,18 +17,21 @@ from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
+from hasten.tuning.busy import free_threads, threads_set
 from hasten.tuning.confirm import confirmed
-from hasten.tuning.context import Hints, Laboratory, least_cost_s, measured_noise, open_laboratory
+from hasten.tuning.context import Hints, Laboratory, bench_of, confirmation_s, open_laboratory, pair_s
 from hasten.tuning.convergence import follow
-from hasten.tuning.experiment import blank, names, told
-from hasten.tuning.selection import Kept, select
+from hasten.tuning.selection import Kept, Selection
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
+from hasten.tuning.trials import blank, names, told
 
 FREE_SHARE = 0.4
 """Of the budget, for all techniques that gates can prove, where others are tried after them by whole trainings."""
 REFUSAL_SHARE = 0.25
 """Of the budget: to ask one technique whether it applies may take a measurement, and is stopped after this."""
 
+FEWEST_PAIRS = 4
+"""Pairs of blocks before anything can be certain."""
 LEAST_SHARE = 0.02
 """Of a step's time: a stage that takes less has nothing to give that could be told from noise."""
 
@@ -163,18 +165,23 @@ def _too_little_time(lab: Laboratory, one: Technique) -> str | None:
 
 
 def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, share: float) -> Iterator[Trial]:
-    """Try techniques that gates can prove, then measure the plan of those that help afresh; it is empty if it fails."""
-    noise = measured_noise(lab)
-    found.noise = noise.ratio if noise is not None else None
-    found.remarks += _about_noise(lab, noise)
-    likeliest_first = list[Technique]()
-    for one in sorted(free, key=lab.hints.gain, reverse=True):
+    """Search among techniques that gates can prove, then measure the plan afresh; it is empty if that shows no gain."""
+    if (why := _cannot_begin(lab)) is not None:
+        found.remarks.append(why)
+        yield from (blank(one, Verdict.INCONCLUSIVE, "not measured: the budget is too short") for one in free)
+        return
+    likely = list[Technique]()
+    for one in free:
         why = _too_little_time(lab, one)
         if why is not None:
             yield blank(one, Verdict.NOT_APPLICABLE, why)
         else:
-            likeliest_first.append(one)
-    yield from select(lab, likeliest_first, found.plan, share=share)
+            likely.append(one)
+    selection = Selection(lab, likely, share=share)
+    yield from selection.trials()
+    found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
+    lab.noise = selection.search.fit.noise
+    found.remarks += _about_noise(lab, found.noise)
     found.speedup, remark = _confirmed(lab, found.plan, share=share)
     unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
     found.remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
@@ -183,12 +190,29 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
         yield blank(one, Verdict.INCONCLUSIVE, remark)
 
 
-def _about_noise(lab: Laboratory, noise: NoiseFloor | None) -> list[str]:
-    if noise is None:
-        cost = f", which takes {seconds(least_cost_s(lab))}" if lab.pair_s else ""
-        return [f"The budget is too short for one comparison{cost}."]
-    if not noise.stable:
-        return [f"This machine is not steady: {noise.remark}; only larger differences count."]
+def _cannot_begin(lab: Laboratory) -> str | None:
+    """Build the baseline and see how long its step takes and on how many threads; return why nothing can be tried."""
+    try:
+        with ends_by(lab.budget.hard_stop_s):
+            with threads_set(1 if lab.recipe.device.is_host else None):  # quick on a busy machine, too
+                bench = bench_of(lab, ())
+            lab.threads = free_threads(bench)
+            lab.step_s = bench.step_s
+    except OutOfTime:
+        return "The budget is too short for one comparison."
+    needed_s = FEWEST_PAIRS * pair_s(lab) + confirmation_s(lab, ())
+    if not lab.budget.holds(needed_s):
+        return f"The budget is too short for one comparison, which takes {seconds(needed_s)}."
+    return None
+
+
+def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
+    if lab.threads is not None:
+        threads = plural(lab.threads, "thread")
+        return [f"Other work keeps this machine busy: blocks were timed by the processor on {threads}."]
+    if noise is not None and not noise.low <= 1 <= noise.high:
+        factor = f"{noise.value:.2f}"
+        return [f"This machine is not steady: the same code timed against itself differs by a factor of {factor}."]
     return []
 
 

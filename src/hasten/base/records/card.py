@@ -20,11 +20,13 @@ class Card(Record, frozen=True):
         after: names of techniques of the same stage that must be applied first.
         best_with: names of techniques without which it gains little. Tuning tries it together with them, also where
             they gain nothing without it.
+        pointless_beside: names of techniques beside which it cannot gain anything, since they replace what it makes
+            faster. No experiment is spent on it where one of them is faster.
         saves_in: the stage whose time it saves, where that is another one than the stage where it acts.
         exploits: features of a machine, named as in `hasten.machine.advice.FEATURES`, that it makes use of. Where one
             was measured to be faster, the machine's advice is to try this technique.
         saves_time: False for what saves memory or protects a training: no experiment about speed is spent on it.
-        setup_s: seconds that its first steps may take once, as a compilation does. Such techniques are tried last,
+        setup_s: seconds that its first steps may take once, as a compilation does. Such techniques are tried late,
             beside the plan so far, and only where the training is long enough to earn that back.
         search: knobs that tuning by whole trainings tries on the first seed; the best go on to the other seeds.
         exceptions: name of a contract check that it does not pass -> the reason why that is right.
@@ -40,6 +42,7 @@ class Card(Record, frozen=True):
     conflicts: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     best_with: tuple[str, ...] = ()
+    pointless_beside: tuple[str, ...] = ()
     saves_in: Stage | None = None
     exploits: tuple[str, ...] = ()
     saves_time: bool = True

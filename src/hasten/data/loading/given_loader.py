@@ -10,6 +10,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ def why_no_ids(loader: DataLoader[Any]) -> str | None:
         return f"your DataLoader's {name} has no length"
     with preserved(), restored(sampler):
         drawing = iter(sampler)
-        ids = [one for one, _ in zip(drawing, range(1), strict=False)]
+        ids = list(islice(drawing, 1))
         before = random_state()
         ids += drawing
         if not same_random_state(before, random_state()):

@@ -305,12 +305,6 @@ class DataCollector(Collector):
         self._spent["evaluation"] += thread_time() - begin
 
 
-def _given(call: Call) -> list[Tensor]:
-    """Return the tensors of a call with a row per sample, without targets that are named so."""
-    named = {name: value for name, value in call.kwargs.items() if name not in TARGETS}
-    return of_samples([*tensors_within(call.args), *tensors_within(named)])
-
-
 def _continues(call: Call) -> bool:
     """Return whether a model is given what another one computed, and no data of its own."""
     given = list(tensors_within((call.args, dict(call.kwargs))))
@@ -319,6 +313,12 @@ def _continues(call: Call) -> bool:
 
 class _Given:
     """What batches come from that no data set of torch gave."""
+
+
+def _given(call: Call) -> list[Tensor]:
+    """Return the inputs of a call, less what its name calls a target: the model computes its loss itself."""
+    named = {name: one for name, one in call.kwargs.items() if name not in TARGETS}
+    return of_samples([*tensors_within(call.args), *tensors_within(named)])
 
 
 def _reads(given: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:

@@ -24,12 +24,13 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     if share < MATTERS or recoverable < MATTERS:
         return None
     now, free = _rate(profile.samples_per_s), _rate(profile.samples_per_s * bound)
+    rates = f" ({now} samples/s, {free} without)" if profile.batch_size else ""
     cause = input_cause(profile)
     because = f": {cause.words}" if cause else ""
     return Finding(
         symptom="input_bound",
         severity=severity(recoverable),
-        sentence=f"Data loading costs {percent(recoverable)} ({now} samples/s, {free} without){because}.",
+        sentence=f"Data loading costs {percent(recoverable)}{rates}{because}.",
         value=share,
         threshold=MATTERS,
         bound=bound,

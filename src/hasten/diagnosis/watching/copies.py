@@ -3,12 +3,14 @@
 import contextlib
 import io
 import math
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hasten.base.replaced import replaced
 from hasten.base.seeds import preserved, seed_all
 from hasten.measurement.tensors import tensors_in
 
@@ -18,13 +20,25 @@ LARGEST = 20_000_000
 
 @contextlib.contextmanager
 def aside() -> Generator[None]:
-    """Leave the random generators as they are, print nothing, and compute in the precision of the weights."""
-    with preserved(), contextlib.redirect_stdout(io.StringIO()), torch.autocast("cpu", enabled=False):
+    """Leave the random generators as they are, print nothing, and compute in the precision of the weights.
+
+    Warnings are not counted either: one that was, would not be shown where the training itself gives it.
+    """
+    with (
+        preserved(),
+        contextlib.redirect_stdout(io.StringIO()),
+        replaced(warnings, "warn", lambda plain: _nothing),
+        torch.autocast("cpu", enabled=False),
+    ):
         if torch.cuda.is_available():
             with torch.autocast("cuda", enabled=False):
                 yield
         else:
             yield
+
+
+def _nothing(*args: object, **kwargs: object) -> None:
+    """Say nothing."""
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -236,6 +236,11 @@ class TrainingWatch:
             except Exception:  # noqa: BLE001  (as in `_tell`)
                 self._ask_no_more(one)
 
+    @property
+    def updated(self) -> bool:
+        """Whether an optimizer has made an update."""
+        return self._first is not None
+
     def _ask_no_more(self, one: Collector) -> None:
         """Leave out a collector that raised."""
         self._collectors.remove(one)

@@ -2,6 +2,7 @@
 
 from hasten.base.errors import Refused
 from hasten.data.augmentation.draws import Draws
+from hasten.pipeline.eject import plain
 from hasten.pipeline.eject.copying import Import, indented
 from hasten.pipeline.eject.parts import Parts
 
@@ -15,6 +16,7 @@ def batch_functions(parts: Parts) -> list[str]:
     parts.copier.imports.add(Import("collections.abc", "Iterator"))
     made = [
         _order(parts),
+        _seeded_batch(parts),
         _augmented(parts),
         _train_batches(parts),
         _valid_batches(parts) if parts.reading.has_valid else "",
@@ -57,9 +59,35 @@ def _augmented(parts: Parts) -> str:
     return "\n".join([head, doc, *indented(lines)])
 
 
+def _seeded_batch(parts: Parts) -> str:
+    """Return the function that reads samples that draw random numbers."""
+    ours = parts.reading
+    if not (ours.train_draws or ours.valid_draws):
+        return ""
+    parts.copier.imports |= {Import("numpy", alias="np"), Import("random")}
+    parts.copier.need("hasten.base.seeds", "derive")
+    parts.copier.copy(plain.preserved)
+    collate = ours.collate or "default_collate"
+    if not ours.collate:
+        parts.copier.imports.add(Import("torch.utils.data", "default_collate"))
+    lines = [
+        "seed = derive(seed, int(ids[0]))",
+        "with preserved():",
+        *indented([*dict.fromkeys([*ours.train_draws, *ours.valid_draws])]),
+        f"    return {collate}([data[i] for i in ids.tolist()])",
+    ]
+    doc = '    """Return the batch of some samples, whose random numbers depend on the seed and the first id alone."""'
+    return "\n".join(["def seeded_batch(data: Any, ids: Tensor, seed: int) -> Any:", doc, *indented(lines)])
+
+
 def _train_batches(parts: Parts) -> str:
+    if parts.by_epoch:
+        doc = '    """Yield the training batches of one epoch."""'
+        lines = parts.reading.train_pass.split("\n")
+        return "\n".join(["def train_batches(data: Any) -> Iterator[Any]:", doc, *indented(lines)])
     if parts.reading.train_pass:
-        lines = ["while True:", *indented([parts.reading.train_pass])]
+        *before, last = parts.reading.train_pass.split("\n")
+        lines = [*before, "while True:", f"    {last}"]
     elif parts.full_batch:
         options = f"{_OWN}{parts.reading.options}"
         lines = [f"batch = next(iter(DataLoader(data, BATCH_SIZE, {options})))  # all samples, in every step"]
@@ -75,6 +103,10 @@ def _train_batches(parts: Parts) -> str:
 
 def _epoch(parts: Parts) -> list[str]:
     """Return the lines that yield the batches of an epoch, read by their numbers."""
+    if parts.reading.train_draws:
+        batch = 'seeded_batch(data, ids, derive(SEED, "samples", epoch))'
+        each = f"augmented({batch}, epoch, ids)" if parts.augment else batch
+        return ["for ids in epoch_order(len(data), epoch).split(BATCH_SIZE):", *indented([f"yield {each}"])]
     if taken := _taken(parts):
         each = f"augmented({taken}, epoch, ids)" if parts.augment else taken
         inner = [*parts.comments("fetch"), f"yield {each}"]
@@ -97,7 +129,9 @@ def _valid_batches(parts: Parts) -> str:
     size = "VALID_BATCH_SIZE" if parts.valid_batch_size != parts.batch_size else "BATCH_SIZE"
     taken = _taken(parts)
     if parts.reading.valid_pass:
-        body = [parts.reading.valid_pass]
+        body = parts.reading.valid_pass.split("\n")
+    elif parts.reading.valid_draws:
+        body = [f"for ids in torch.arange(len(data)).split({size}):", "    yield seeded_batch(data, ids, 0)"]
     elif taken:
         body = [f"for ids in torch.arange(len(data)).split({size}):", *indented([f"yield {taken}"])]
     else:
@@ -114,6 +148,8 @@ def _taken(parts: Parts) -> str:
 
 def _prepared(parts: Parts) -> str:
     moved = parts.objective.calling.moved
+    if "to_device(" in moved:
+        parts.copier.copy(plain.to_device)
     lines = [f"batch = {moved}", *(f"batch = {one}(batch)" for one in parts.prepare), *parts.lines("prepare")]
     doc = '    """Return a batch on the device, as the model takes it."""'
     lines = [f"return {moved}"] if len(lines) == 1 else [*lines, "return batch"]

@@ -9,7 +9,7 @@ import dis
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -22,6 +22,15 @@ from hasten.pipeline.eject import plain
 
 _ERRORS = re.compile(r"\bBadInput\b")
 _IMPORTS_HASTEN = re.compile(r"^(?:from|import) hasten\b", re.MULTILINE)
+
+CALLED = {
+    "model": "build_model",
+    "optimizer": "build_optimizer",
+    "scheduler": "build_scheduler",
+    "session": "build_session",
+    "step": "train_step",
+}
+"""Names of functions that are variables of the script -> what they are called in it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -54,21 +63,46 @@ class Module:
 
 @dataclass
 class Copier:
-    """Collects what a script needs: imports, and copied definitions in an order in which each follows what it uses."""
+    """Collects what a script needs: imports, and copied definitions in an order in which each follows what it uses.
+
+    Args:
+        imports: that the script needs.
+        pieces: (module, name) -> text.
+        objects: id of an object -> the constant of the script that is one like it.
+        maker: module and name of the function that makes the task.
+        shared: its variables that functions inside it use, and that the script has as global ones.
+    """
 
     imports: set[Import] = field(default_factory=set[Import])
     pieces: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    objects: dict[int, str] = field(default_factory=dict[int, str])
+    maker: tuple[str, str] = "", ""
+    shared: set[str] = field(default_factory=set[str])
     _owner: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     @property
-    def lines(self) -> int:
-        """How many lines of definitions were copied."""
-        return sum(piece.count("\n") + 1 for piece in self.pieces.values())
+    def lines_of_hasten(self) -> int:
+        """How many lines of definitions of hasten were copied."""
+        own = [piece for (module, _), piece in self.pieces.items() if module.startswith("hasten.")]
+        return sum(piece.count("\n") + 1 for piece in own)
 
     @property
     def names(self) -> set[str]:
         """Every name that the copied text binds."""
         return {one.bound for one in self.imports} | self._owner.keys()
+
+    def is_of_maker(self, function: Any) -> bool:
+        """Return whether a function is defined inside of the one that makes the task."""
+        module, maker = self.maker
+        files = [getattr(sys.modules.get(one), "__file__", one) for one in (module, function.__module__)]
+        return files[0] == files[1] and function.__qualname__.split(".<locals>")[0] == maker
+
+    def may_share(self, function: Any, name: str) -> bool:
+        """Return whether a variable outside of a function is one of the function that makes the task, and note it."""
+        if not self.is_of_maker(function):
+            return False
+        self.shared.add(name)
+        return True
 
     def statement(self, text: str) -> None:
         """Note import statements."""
@@ -76,28 +110,52 @@ class Copier:
             self.imports.update(_imports_of(node))
 
     def copy(self, value: Any) -> str:
-        """Copy a function or class, or import it where its module is not hasten's; return the name to call it by.
+        """Copy a function or class, or import it where its module is not hasten's; return the name that it has.
 
         Raises:
             Refused: if it is not at the top of a module.
         """
-        module, name = value.__module__, value.__qualname__
+        module: str = value.__module__
+        name: str = value.__qualname__
+        if "<locals>" in name and self.may_share(value, name.rpartition(".")[2]):
+            return name.rpartition(".")[2]
         if "<locals>" in name:
             raise Refused(f"{name} is defined inside another function. Move it to the top of its file")
         self.need(module, name.partition(".")[0])
-        return name
+        return CALLED.get(name, name)
 
-    def needs_of(self, text: str, module: str) -> None:
-        """Copy or import whatever a piece of code of a module uses from the top of that module.
+    def needs_of(self, text: str, module: str) -> str:
+        """Copy or import whatever a piece of code of a module uses from the top of that module; return its new text.
 
         Raises:
             Refused: if something cannot be copied; with the reason.
         """
-        needed, noted = free_names(text)
         known = module_of(module)
+        text = self._by_name(text, known)
+        needed, noted = free_names(text)
         for name in sorted(needed | noted):
             if name in known.bound:
                 self.need(module, name)
+        return text
+
+    def _by_name(self, text: str, known: Module) -> str:
+        """Return code that uses what hasten offers by its name, `Data` for `hasten.Data`, and copy that."""
+        bound = {name: known.statements[place] for name, place in known.bound.items()}
+        names = {one for one, by in bound.items() if isinstance(by, ast.Import) and _is_hasten(by, one)}
+        used = [
+            one
+            for one in ast.walk(ast.parse(text))
+            if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id in names
+        ]
+        if not used:
+            return text
+        text = replaced(text, [(one, one.attr) for one in used])
+        needed, _ = free_names(text)
+        public = import_module("hasten")
+        values = {one.attr: getattr(public, one.attr) for one in used}
+        for name in sorted(values.keys() & needed):
+            self.need(values[name].__module__, values[name].__qualname__)
+        return _any_for(text, values.keys() - needed)
 
     def need(self, module: str, name: str) -> None:
         """Copy or import one name from the top of a module."""
@@ -132,16 +190,18 @@ class Copier:
         key = (module, name)
         if key in self.pieces:
             return
-        text = _documented(known, statement)
+        text = self._by_name(_documented(known, statement), known)
         needed, noted = free_names(text)
         other = {one for one in noted - needed if one in known.bound and _is_type_of_hasten(known, one)}
         if other:
             text, needed, noted = _any_for(text, other), needed, noted - other
             self.imports.add(Import("typing", "Any"))
-        needs = [(module, one) for one in sorted(needed | noted) if one in known.bound and one not in _own(statement)]
+        needs = [
+            (module, one) for one in sorted(needed | noted) if one in known.bound and one not in bound_by(statement)
+        ]
         if module.startswith("hasten."):
             text, needs = _ERRORS.sub("ValueError", text), [one for one in needs if one[1] != "BadInput"]
-        self._place(text, key, needs=needs, also=_own(statement))
+        self._place(text, key, needs=needs, also=bound_by(statement))
 
     def place(self, text: str, module: str, name: str) -> None:
         """Take a definition over as it is; `needs_of` has noted what it uses.
@@ -187,7 +247,7 @@ def _read(module: ModuleType, name: str) -> Module:
     tree = ast.parse(text)
     bound: dict[str, int] = {}
     for number, statement in enumerate(tree.body):
-        for own in _own(statement):
+        for own in bound_by(statement):
             bound[own] = number
     return Module(name, text.splitlines(), bound, tree.body)
 
@@ -196,13 +256,18 @@ def is_copied(module: str) -> bool:
     """Return whether what a module defines is copied: it belongs to hasten, or it imports hasten."""
     if module.partition(".")[0] == "hasten":
         return True
-    loaded: ModuleType | None = sys.modules.get(module)
-    path = getattr(loaded, "__file__", None)
-    if loaded is None or path is None or not path.endswith(".py") or "site-packages" in path:
+    if not is_own(module):
         return False
-    if Path(path).is_relative_to(Path(ast.__file__).parent):  # Python's own library
+    text = Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8")
+    return bool(_IMPORTS_HASTEN.search(text)) or module == "__main__"
+
+
+def is_own(module: str) -> bool:
+    """Return whether a module is a file of the person, and not of a package or of Python."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None or not path.endswith(".py") or "site-packages" in path:
         return False
-    return bool(_IMPORTS_HASTEN.search(Path(path).read_text(encoding="utf-8"))) or module == "__main__"
+    return not Path(path).is_relative_to(Path(ast.__file__).parent)
 
 
 def free_names(text: str) -> tuple[set[str], set[str]]:
@@ -254,7 +319,7 @@ def renamed(text: str, name: str, other: str) -> str:
 
 def bound_names(text: str) -> set[str]:
     """Return the names that a piece of code binds at its top."""
-    return set[str]().union(*map(_own, ast.parse(text).body))
+    return set[str]().union(*map(bound_by, ast.parse(text).body))
 
 
 def called_under_its_own_name(text: str) -> set[str]:
@@ -297,7 +362,7 @@ def _quoted(tree: ast.AST) -> set[str]:
     return found
 
 
-def _own(statement: ast.stmt) -> set[str]:
+def bound_by(statement: ast.stmt) -> set[str]:
     """Return the names that a statement at the top of a module binds."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
@@ -305,6 +370,10 @@ def _own(statement: ast.stmt) -> set[str]:
         return {one.bound for one in _imports_of(statement)}
     stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     return {node.id for node in stored}
+
+
+def _is_hasten(statement: ast.Import, name: str) -> bool:
+    return any((one.asname or one.name) == name and one.name == "hasten" for one in statement.names)
 
 
 def _imports_of(statement: ast.stmt) -> Iterator[Import]:
@@ -353,8 +422,9 @@ def _is_type_of_hasten(known: Module, name: str) -> bool:
     return isinstance(getattr(import_module(statement.module or ""), name, None), type)
 
 
-def _any_for(text: str, names: set[str]) -> str:
+def _any_for(text: str, names: Collection[str]) -> str:
     """Return code whose annotations with one of the names are `Any`."""
+    names = set(names)
     changes: list[tuple[ast.AST, str]] = []
     for node in ast.walk(ast.parse(text)):
         for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,24 +12,39 @@ from typing import Any
 from torch import optim
 
 from hasten.base.errors import BadInput, Refused
+from hasten.pipeline.eject.copying import bound_by, free_names
 from hasten.pipeline.eject.parts import Block, Parts
 
 _IN_PLACE = ("settings", "model", "forward", "context", "setup", "gradient", "update")
 """Slots whose lines have a place in a loop of somebody else."""
+_NAME = r"(?:self\.)?[A-Za-z_]\w*"
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The statements of a training loop, and the names that it gives to its objects."""
+    """The statements of a training loop, and the names that it gives to its objects.
+
+    Args:
+        lines: of the script.
+        optimizer: statement that makes the optimizer.
+        backward: statement of the backward pass.
+        step: statement of the update.
+        first: the statement in the block of these two that calls the model.
+        repeated: the outermost `for` or `while` of the function that has the backward pass; None where it has none.
+        made: names of the model and the optimizer where the optimizer is made.
+        used: those where the backward pass is, which may be another function.
+        is_one: whether both are in the same function.
+    """
 
     lines: list[str]
     optimizer: Any
     backward: Any
     step: Any
-    body: list[ast.stmt]
     first: ast.stmt
-    model_name: str
-    optimizer_name: str
+    repeated: ast.stmt | None
+    made: tuple[str, str]
+    used: tuple[str, str]
+    is_one: bool
 
 
 def difference(path: Path, parts: Parts) -> tuple[str, list[str]]:
@@ -53,41 +69,65 @@ def difference(path: Path, parts: Parts) -> tuple[str, list[str]]:
     options: list[Block] = []
     for block in parts.blocks:
         source = block.source
-        if source.options:
-            options.append(block)
-        elif why := _why_not(block):
+        if why := _why_not(block, loop):
             rest.append(f"{block.name}: {why}")
             continue
+        if source.options:
+            options.append(block)
         comment = f"# {block.comment}"
         top += _definitions(block, parts)
-        for slot, place, line in (
-            ("settings", before, _first_line(text)),
-            ("model", before, loop.optimizer.lineno),
-            ("setup", after, loop.optimizer.end_lineno),
-            ("gradient", after, loop.backward.end_lineno),
-            ("update", after, loop.step.end_lineno),
+        for slot, place, line, names in (
+            ("settings", before, _first_line(text), loop.made),
+            ("model", before, loop.optimizer.lineno, loop.made),
+            ("setup", after, loop.optimizer.end_lineno, loop.made),
+            ("gradient", before, loop.step.lineno, loop.used),
+            ("update", after, loop.step.end_lineno, loop.used),
         ):  # fmt: skip
             if lines := getattr(source, slot):
                 indent = _indent(loop.lines, line)
                 new = [indent + one for one in (*([comment] if slot == block.place else []), *lines.split("\n"))]
-                place.setdefault(line, []).extend(_named(new, loop))
+                place.setdefault(line, []).extend(_named(new, names))
         if source.forward:
             forward = "forward"
-            indent = _indent(loop.lines, loop.optimizer.lineno)
-            made = _named([indent + comment, f"{indent}forward = {source.forward}"], loop)
-            after.setdefault(loop.optimizer.end_lineno, []).extend(made)
+            assert loop.repeated is not None, "otherwise the technique is left out"
+            indent = _indent(loop.lines, loop.repeated.lineno)
+            made = _named([indent + comment, f"{indent}forward = {source.forward}"], loop.used)
+            before.setdefault(loop.repeated.lineno, []).extend(made)
         if source.context:
             contexts.append((comment, source.context.replace("DEVICE", f'"{parts.device}"')))
     result = _written(text, loop, before, after, top, forward, contexts, options)
+    if unknown := _unbound(result) - _unbound(text):
+        raise Refused(f"no diff for {path}: its lines would use {sorted(unknown)[0]}, which the script does not have")
     lines = difflib.unified_diff(
         text.splitlines(keepends=True), result.splitlines(keepends=True), str(path), f"{path} with the plan"
     )  # fmt: skip
     return "".join(lines), rest
 
 
-def _why_not(block: Block) -> str | None:
+def _unbound(text: str) -> set[str]:
+    """Return the global names that a script uses and binds nowhere."""
+    tree = ast.parse(text)
+    bound = set[str]().union(*(bound_by(one) for one in ast.walk(tree) if isinstance(one, ast.stmt)))
+    return free_names(text)[0] - bound
+
+
+def _why_not(block: Block, loop: Loop) -> str | None:
     """Return why a technique's lines have no place in another loop."""
     source = block.source
+    if source.options:
+        given = {one.arg for one in loop.optimizer.value.keywords}
+        name = source.options.partition("=")[0]
+        if name in given:
+            return f"the optimizer of your script has {name} already"
+        kind = ast.unparse(loop.optimizer.value.func).rpartition(".")[2]
+        takes = name in inspect.signature(getattr(optim, kind)).parameters
+        return None if takes else f"{kind} of your script takes no {name}"
+    if source.context and "autocast" in source.context and "autocast" in "\n".join(loop.lines):
+        return "your script uses autocast already"
+    if source.forward and loop.repeated is None:
+        return "the function with the backward pass is called for each step. Compile the model before the loop"
+    if source.setup and not loop.is_one:
+        return "it keeps a state from step to step, and your loop is in another function than the optimizer"
     if source.at is not None:
         return f"it changes the {source.at}"
     other = [slot for slot in ("order", "fetch", "batches", "prepare", "curriculum", "skip", "evaluation", "undo")
@@ -117,27 +157,52 @@ def _loop(text: str) -> Loop:
     """
     tree = ast.parse(text)
     lines = text.split("\n")
-    made = [one for one in _statements(tree) if isinstance(one, ast.Assign) and _is_optimizer(one.value)]
-    optimizer: Any = _one(made, "optimizers of torch.optim")
-    if not isinstance(optimizer.targets[0], ast.Name):
+    assigned = [one for one in _statements(tree) if isinstance(one, ast.Assign) and _is_optimizer(one.value)]
+    optimizer: Any = _one(assigned, "optimizers of torch.optim")
+    kept = ast.unparse(optimizer.targets[0])
+    if not re.fullmatch(_NAME, kept):
         raise Refused("the optimizer is not kept in a variable")
-    name = optimizer.targets[0].id
-    steps = [one for one in _statements(tree) if _calls(one, name, "step")]
-    backward = [one for one in _statements(tree) if _calls(one, None, "backward")]
-    step, back = _one(steps, f"calls {name}.step()"), _one(backward, "calls .backward()")
-    body = next((one for one in _bodies(tree) if back in one), None)
-    if body is None or step not in body:
-        raise Refused("the backward pass and the optimizer's step are not in one block")
-    given = optimizer.value.args[0] if optimizer.value.args else None
+    named = [one.value for one in optimizer.value.keywords if one.arg == "params"]
+    given = next(iter([*optimizer.value.args, *named]), None)
     parameters = ast.unparse(given) if given is not None else ""
-    found = re.fullmatch(r"([A-Za-z_]\w*)\.parameters\(\)", parameters)
+    found = re.fullmatch(rf"({_NAME})\.parameters\(\)", parameters)
     if found is None:
         raise Refused(f"the optimizer is over {parameters or 'nothing'}, not over model.parameters()")
-    model = found[1]
+    made = found[1], kept
+    back = _one([one for one in _statements(tree) if _calls(one, None, "backward")], "calls .backward()")
+    function, maker = _function_of(tree, back), _function_of(tree, optimizer)
+    model, name = used = made if function is maker or function is None else _passed_to(function, tree, made)
+    step = _one([one for one in _statements(function or tree) if _calls(one, name, "step")], f"calls {name}.step()")
+    body = next((one for one in _bodies(tree) if back in one), None)
+    after = [one for one in body or () if one.lineno > back.lineno]
+    if body is None or not any(step is one or (isinstance(one, ast.If) and step in one.body) for one in after):
+        raise Refused("the backward pass and the optimizer's step are not in one block")
     first = next((one for one in body if _uses(one, model) and body.index(one) < body.index(back)), None)
     if first is None:
         raise Refused(f"{model}(...) is not called before the backward pass in its block")
-    return Loop(lines, optimizer, back, step, body, first, model, name)
+    loops = [one for one in _statements(function or tree) if isinstance(one, ast.For | ast.While)]
+    around = [one for one in loops if back in ast.walk(one) and _function_of(tree, one) is function]
+    repeated = min(around, key=lambda one: one.lineno, default=None)
+    return Loop(lines, optimizer, back, step, first, repeated, made, used, function is maker)
+
+
+def _function_of(tree: ast.AST, statement: ast.stmt) -> ast.FunctionDef | None:
+    """Return the innermost function that a statement is in."""
+    around = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and statement in ast.walk(one)]
+    return max((one for one in around if one is not statement), key=lambda one: one.lineno, default=None)
+
+
+def _passed_to(function: ast.FunctionDef, tree: ast.AST, names: tuple[str, str]) -> tuple[str, str]:
+    """Return the names that a function gives to variables of its caller; a global one keeps its name."""
+    parameters = [one.arg for one in function.args.args]
+    inside = {name: name for name in names if name not in parameters}  # global, or of the object
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function.name:
+            given = [*zip(parameters, call.args, strict=False), *((one.arg, one.value) for one in call.keywords)]
+            inside |= {value.id: one for one, value in given if isinstance(value, ast.Name) and one is not None}
+    if not all(name in inside for name in names):
+        raise Refused(f"{function.name}() is not called with {' and '.join(names)}")
+    return inside[names[0]], inside[names[1]]
 
 
 def _one(found: list[Any], what: str) -> Any:
@@ -171,17 +236,17 @@ def _calls(statement: ast.stmt, name: str | None, method: str) -> bool:
     called = statement.value.func
     if not isinstance(called, ast.Attribute) or called.attr != method:
         return False
-    return name is None or (isinstance(called.value, ast.Name) and called.value.id == name)
+    return name is None or ast.unparse(called.value) == name
 
 
 def _uses(statement: ast.stmt, model: str) -> bool:
     calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
-    return any(isinstance(one.func, ast.Name) and one.func.id == model for one in calls)
+    return any(ast.unparse(one.func) == model for one in calls)
 
 
-def _named(lines: list[str], loop: Loop) -> list[str]:
+def _named(lines: list[str], given: tuple[str, str]) -> list[str]:
     """Return lines of a technique with the names of the person's script."""
-    names = {"model": loop.model_name, "optimizer": loop.optimizer_name}
+    names: dict[str, str] = dict(zip(("model", "optimizer"), given, strict=True))
     return [re.sub(r"\b(model|optimizer)\b(?!\w*=)", lambda found: names[found[0]], line)
             if not line.lstrip().startswith("#") else line for line in lines]  # fmt: skip
 
@@ -209,15 +274,14 @@ def _written(
     lines = list(loop.lines)
     for block in options:
         call = loop.optimizer.value
-        last = lines[call.end_lineno - 1]
-        lines[call.end_lineno - 1] = (
-            f"{last[: call.end_col_offset - 1]}, {block.source.options}{last[call.end_col_offset - 1 :]}"
-        )
+        end = max((one.end_lineno, one.end_col_offset) for one in (*call.args, *(one.value for one in call.keywords)))
+        last = lines[end[0] - 1].encode()
+        lines[end[0] - 1] = f"{last[: end[1]].decode()}, {block.source.options}{last[end[1] :].decode()}"
         before.setdefault(loop.optimizer.lineno, []).append(f"{_indent(lines, loop.optimizer.lineno)}# {block.comment}")
     place, end = loop.first.lineno, loop.backward.lineno - 1
     inside = lines[place - 1 : end]
     if forward:
-        inside = [re.sub(rf"\b{loop.model_name}\(", f"{forward}(", line) for line in inside]
+        inside = [re.sub(rf"(?<![\w.]){re.escape(loop.used[0])}\(", f"{forward}(", line) for line in inside]
     indent = _indent(loop.lines, place)
     for comment, context in reversed(contexts):
         inside = [indent + comment, f"{indent}with {context}:", *("    " + line if line else "" for line in inside)]
@@ -232,7 +296,18 @@ def _written(
         result += [line] if isinstance(line, str) else line
         result += after.get(number, [])
     needed = [one for one in ("import torch", "from torch import nn") if _lacks(one, "\n".join(result))]
-    return "\n".join([*needed, *result])
+    place = _after_future(text)
+    return "\n".join([*result[:place], *needed, *result[place:]])
+
+
+def _after_future(text: str) -> int:
+    """Return the number of lines of the docstring and the imports from `__future__`, which stay first."""
+    last = 0
+    for place, one in enumerate(ast.parse(text).body):
+        is_text = place == 0 and isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+        if is_text or (isinstance(one, ast.ImportFrom) and one.module == "__future__"):
+            last = one.end_lineno or last
+    return last
 
 
 def _indent(lines: list[str], number: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from msgspec import structs
 from torch.nn.parameter import is_lazy
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 import hasten
 from hasten.base.errors import BadInput, Refused
@@ -26,7 +26,8 @@ from hasten.pipeline.eject.objective import called_only, objective_of
 from hasten.pipeline.eject.own_step import own_step_of
 from hasten.pipeline.eject.parts import Block, Parts, Reading
 from hasten.pipeline.eject.quality import metric_of
-from hasten.pipeline.eject.samples import samples_of, write_samples
+from hasten.pipeline.eject.random_numbers import seeds_of_samples
+from hasten.pipeline.eject.samples import maker_of, samples_of, write_samples
 from hasten.pipeline.eject.script import script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make
@@ -156,19 +157,16 @@ def _comment(one: Technique, choice: Choice, machine: str) -> str:
 def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], left_out: tuple[LeftOut, ...]) -> Ejected:
     for part in (task, task.data, task.update, task.stop):
         _check_fields(part)
-    ours, stop, copier, samples = recipe.input, recipe.task.stop, Copier(), samples_of(task)
+    ours, stop, copier = recipe.input, recipe.task.stop, Copier(maker=maker_of(task))
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
-    if per_epoch is None:
-        raise Refused("how many steps an epoch has is not known before it ends. Give Data(steps_per_epoch=...)")
     is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation
     objective = objective_of(recipe, copier) if task.step is None or is_judged else called_only(recipe, copier)
     with preserved():
-        if any(map(is_lazy, task.model().parameters())):
-            raise Refused("the model has lazy layers, whose sizes only a batch tells. Give the layers their sizes")
-        model = recipe.subject.fresh_model()
-        optimizer = build_optimizer(recipe.update, model)
-    updating = updating_of(recipe.update, model, optimizer, copier, total=total, per_epoch=per_epoch)
+        lazy = any(map(is_lazy, task.model().parameters()))
+        example = recipe.subject.fresh_model()
+        optimizer = build_optimizer(recipe.update, example)
+    updating = updating_of(recipe.update, example, optimizer, copier, total=total, per_epoch=per_epoch)
     classes = _classes(recipe) if task.validate is None else 0
     metric = metric_of(recipe, quality_of(task), objective, classes, copier)
     own_step = None
@@ -177,13 +175,15 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         blocks, left = _around_own_step(blocks, plan)
         left_out = (*left_out, *left)
     full = ours.loader is whole
-    reading = _reading(task.data, copier)
+    reading = _reading(recipe, copier)
     if reading.train_pass:
         blocks, left = _beside_own_batches(blocks, plan)
         left_out = (*left_out, *left)
     augment = [_change(one, copier) for one in ours.augment]
+    prepare, model = [expression(one, copier) for one in task.batch_transforms], _model(task, copier)
     scipy = "scipy" if any(one.module.startswith("scipy") for one in copier.imports) else ""
     packages = tuple(filter(None, (metric.package, updating.package, scipy)))
+    samples = samples_of(task, copier)
     evaluation = Source(evaluation=f"evaluation_mode({updating.modal})", definitions=_MODES, imports=_MODES_IMPORTS)
     extra = [Block("", "", evaluation)] if updating.modal else []
     parts = Parts(
@@ -198,42 +198,64 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
         reading=reading,
         augment=augment,
         steps=total,
+        epochs=stop.epochs if per_epoch is None else None,
         evaluate_every=stop.evaluate_every or per_epoch,
         steps_per_epoch=per_epoch,
         seconds=stop.seconds,
         target=stop.target,
+        plateau=stop.plateau,
         patience=stop.patience,
         samples=samples,
-        model=_model(task, copier),
+        model=model,
+        lazy=lazy,
         objective=objective,
         metric=metric,
         updating=updating,
         own_step=own_step,
-        prepare=[expression(one, copier) for one in task.batch_transforms],
+        prepare=prepare,
         blocks=[*blocks, *extra],
         copier=copier,
     )  # fmt: skip
     return Ejected(script(parts), parts, left_out, task)
 
 
-def _reading(data: Data, copier: Copier) -> Reading:
+def _reading(recipe: Recipe, copier: Copier) -> Reading:
     """Return how the data make batches."""
-    collate = f", collate_fn={expression(data.collate, copier)}" if data.collate is not None else ""
-    options = f"{collate}, num_workers={data.workers}" if data.workers else collate
+    data = recipe.task.data
+    collate = expression(data.collate, copier) if data.collate is not None else ""
+    options = f", collate_fn={collate}" if collate else ""
+    options += f", num_workers={data.workers}" if data.workers else ""
 
-    def pass_over(part: Any) -> str:
+    def pass_over(part: Any, size: int | None = None) -> str:
         if part is None or is_by_number(part):
             return ""
         if isinstance(part, IterableDataset):
             return f"yield from DataLoader(data, BATCH_SIZE{options})"
+        if isinstance(part, DataLoader) and None not in (size, part.batch_size) and size != part.batch_size:
+            return _larger_batches(part)
         return "yield from data()" if is_function(part) else "yield from data"
 
+    draws = {
+        f"{name}_draws": seeds_of_samples(part, data.collate, "data") if is_by_number(part) else ()
+        for name, part in (("train", data.train), ("valid", data.valid))
+    }
     return Reading(
         options=options,
-        train_pass=pass_over(data.train),
+        collate=collate,
+        train_pass=pass_over(data.train, recipe.input.batch_size),
         valid_pass=pass_over(data.valid),
         has_valid=data.valid is not None,
+        **draws,
     )
+
+
+def _larger_batches(loader: DataLoader[Any]) -> str:
+    """Return the lines that read as a person's own loader does, in batches of another size."""
+    copied = ["num_workers", "collate_fn", "drop_last", "generator", "worker_init_fn", "pin_memory"]
+    plain = DataLoader(loader.dataset)
+    changed = [one for one in copied if getattr(loader, one) != getattr(plain, one)]
+    given = ["data.dataset", "BATCH_SIZE", "sampler=data.sampler", *(f"{one}=data.{one}" for one in changed)]
+    return f"loader = DataLoader({', '.join(given)})\nyield from loader"
 
 
 def _beside_own_batches(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block], list[LeftOut]]:
@@ -249,6 +271,12 @@ def _beside_own_batches(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block
 def _around_own_step(blocks: Sequence[Block], plan: Plan) -> tuple[list[Block], list[LeftOut]]:
     """Return the blocks that leave the inside of the task's own step alone, and the others as left out."""
     others = [one for one in blocks if any(getattr(one.source, slot) for slot in _INSIDE)]
+    gone = sorted({one.name for one in others} - {one.technique for one in plan.choices})
+    if gone:
+        raise Refused(
+            f"{gone[0]} of Task.uses works inside of the step that the task makes itself. Do it in Task.step, and "
+            f"leave {gone[0]} out of Task.uses"
+        )
     return _without(others, blocks, plan, "it works inside of the step that the task makes itself (Task.step)")
 
 
@@ -288,7 +316,7 @@ _WRITTEN = frozenset(
     )}
     | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch")}
     | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}
-    | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "evaluate_every")}
+    | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "plateau", "evaluate_every")}
 )  # fmt: skip
 """Fields that the script has; a field that is added to a task is refused until it is written out."""
 _INSIDE = ("context", "forward", "gradient", "skip")

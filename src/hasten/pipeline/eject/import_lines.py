@@ -8,8 +8,10 @@ from hasten.pipeline.eject.copying import Import
 
 
 def used(imports: Iterable[Import], text: str) -> list[Import]:
-    """Return the imports whose name a text has."""
-    return [one for one in imports if re.search(rf"\b{re.escape(one.bound)}\b", text)]
+    """Return the imports whose name a text has; of several that bind one name, the person's own."""
+    found = [one for one in imports if re.search(rf"\b{re.escape(one.bound)}\b", text)]
+    aliased = {one.bound for one in found if one.alias}
+    return [one for one in found if one.alias or one.bound not in aliased]
 
 
 def import_lines(imports: Sequence[Import]) -> str:

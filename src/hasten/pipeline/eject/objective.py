@@ -10,35 +10,18 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import Refused
 from hasten.base.seeds import preserved
-from hasten.data.batch import has_target, size_of, target_of
-from hasten.data.batch_text import kind_of
+from hasten.data.batch import target_of
+from hasten.pipeline.eject.calling import Calling, calling_of
 from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, expression
-from hasten.training.loss import ClassLoss, CrossEntropy, OfMean, OfReturned, SquaredError, class_dimension
+from hasten.training.counting import A_SUM, LABELS, NEXT_LABELS, NUMBERS, TOKENS, Counting
+from hasten.training.loss import ClassLoss, CrossEntropy, Loss, OfMean, OfReturned, SquaredError, class_dimension
 from hasten.training.output import compared, is_of_torch
 from hasten.training.recipe import Recipe
 from hasten.training.task import Task
 
-
-@dataclass(frozen=True)
-class Calling:
-    """How a script takes a batch apart and calls the model.
-
-    Args:
-        unpack: statements before the call.
-        output: expression of what the model returns.
-        target: expression of the target; empty where the batch has none.
-        size: expression of the number of samples.
-        moved: expression of the batch on the device.
-        splits: whether the batch is a tuple of tensors, which is split column by column.
-    """
-
-    unpack: tuple[str, ...]
-    output: str
-    target: str
-    size: str
-    moved: str
-    splits: bool
+RETURNED = "terms"
+"""What the mean divides by where the objective says it: a variable beside `loss`."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +31,13 @@ class Objective:
     Args:
         calling: how the model is called.
         lines: statements that bind `output`, what the metric is computed from, and `loss`, a mean.
-        terms: expression of what the mean divides by, from `target` or `batch`.
+        terms: expression of what the mean divides by, from `target` or `batch`; `RETURNED` where `lines` bind it.
         class_dim: which dimension of the output holds class scores.
         ignores: whether some labels count for nothing.
         constants: lines at the top.
+        summed: statement that binds `loss` as a sum, in the place of the last of `lines`; empty where the loss is
+            computed as a mean, and its sum is the product.
+        own: expression of what an objective returns; empty where the model is called.
     """
 
     calling: Calling
@@ -60,6 +46,18 @@ class Objective:
     class_dim: int = -1
     ignores: bool = False
     constants: tuple[str, ...] = ()
+    summed: str = ""
+    own: str = ""
+
+    @property
+    def called(self) -> str:
+        """The expression of the forward pass."""
+        return self.own or self.calling.output
+
+    @property
+    def returns_terms(self) -> bool:
+        """Whether the objective itself says what its mean divides by."""
+        return self.terms == RETURNED
 
 
 def objective_of(recipe: Recipe, copier: Copier) -> Objective:
@@ -69,20 +67,20 @@ def objective_of(recipe: Recipe, copier: Copier) -> Objective:
         Refused: if a part of it has no source of its own.
     """
     task, loss, batch = recipe.task, recipe.forward.loss, recipe.subject.batch()
-    calling = _calling(task, batch, copier)
+    calling = calling_of(task, batch, copier)
     model = recipe.subject.fresh_model().eval()
     with preserved(), torch.no_grad():
         output = recipe.forward.predict(model, batch)
     copier.imports.add(Import("torch", "Tensor"))
     if isinstance(loss, OfReturned):
-        return _returned(task, loss, output, batch, calling, copier)
+        return _returned(task, loss, output, calling, copier)
     target, scores = target_of(batch), compared(output)
     reads = _scores_of(output)
     if isinstance(loss, OfMean):
         given = f"output{reads}" if is_of_torch(loss.mean) else "output"
         mean = call(loss.mean, f"{given}, target", copier)
         kept = (f"loss = {mean}", f"output = output{reads}") if reads else (f"loss = {mean}",)
-        return Objective(calling, (f"output = {calling.output}", *kept), "len(target)")
+        return Objective(calling, (f"output = {calling.output}", *kept), _terms(loss.counting, calling, batch))
     copier.imports.add(Import("torch.nn", "functional", "F"))
     made = f"output = {calling.output}{reads}"
     if isinstance(loss, SquaredError):
@@ -94,64 +92,43 @@ def objective_of(recipe: Recipe, copier: Copier) -> Objective:
 
 def called_only(recipe: Recipe, copier: Copier) -> Objective:
     """Return how batches are taken, of a task whose loss nothing but its own step computes."""
-    return Objective(_calling(recipe.task, recipe.subject.batch(), copier), (), "")
+    return Objective(calling_of(recipe.task, recipe.subject.batch(), copier), (), "")
 
 
-def _calling(task: Task, batch: Any, copier: Copier) -> Calling:
-    whole = task.loss == "model"
-    if isinstance(batch, tuple | list) and all(isinstance(one, Tensor) for one in batch):
-        target = "target" if has_target(batch) else ""
-        one = "inputs" if len(batch) == 2 else "*inputs"
-        unpack, called = (f"{one}, target = batch",), f"model({one})"
-        if whole or not target:
-            unpack, called = (), "model(*batch)"
-        moved = "tuple(column.to(DEVICE) for column in batch)"
-        calling = Calling(unpack, called, "batch[-1]" if target else "", "len(batch[-1])", moved, True)
-    elif isinstance(batch, Mapping) and all(isinstance(one, Tensor) for one in batch.values()):
-        names = [name for name in batch if has_target(batch) and batch[name] is target_of(batch)]
-        target = f"batch[{expression(names[0], copier)}]" if names else ""
-        unpack, called = (), "model(**batch)"
-        if names and not whole:
-            rest = f"{{name: column for name, column in batch.items() if name != {expression(names[0], copier)}}}"
-            unpack, called = (f"inputs, target = {rest}, {target}",), "model(**inputs)"
-        moved = "{name: column.to(DEVICE) for name, column in batch.items()}"
-        first = names[0] if names else next(iter(batch))
-        calling = Calling(unpack, called, target, f"len(batch[{expression(first, copier)}])", moved, False)
-    else:
-        raise Refused(f"batches must be tuples or dicts of tensors to be ejected; found {kind_of(batch)}")
-    if task.predict is not None:
-        unpack = (f"target = {calling.target}",) if calling.target else ()
-        return replace(calling, unpack=unpack, output=call(task.predict, "model, batch", copier))
-    return calling
+def _terms(counting: Counting | None, calling: Calling, batch: Any) -> str:
+    """Return the expression of what a mean divides by, from `target` or `batch`."""
+    if counting is A_SUM:
+        return "1"
+    if counting is TOKENS:
+        return f"int(batch{calling.mask}.sum())"
+    if counting is NUMBERS and isinstance(target_of(batch), Tensor):
+        return "target.numel()"
+    if counting is LABELS:
+        return "int((target != -100).sum())"
+    if counting is NEXT_LABELS:
+        return "int((target[:, 1:] != -100).sum())"
+    return calling.size
 
 
-def _returned(
-    task: Task, loss: OfReturned, output: Any, batch: Any, calling: Calling, copier: Copier
-) -> Objective:  # fmt: skip
+def _returned(task: Task, loss: OfReturned, output: Any, calling: Calling, copier: Copier) -> Objective:
     """Return the lines of a loss that the model or an objective returns."""
-    if task.objective is not None:
-        found, made = output, call(task.objective, "model, batch", copier)
+    made = calling.output if task.objective is None else call(task.objective, "model, batch", copier)
+    terms = _terms(loss.counting, calling, None) if loss.counting is not NUMBERS else calling.size
+    if isinstance(output, Tensor):
+        lines: tuple[str, ...] = (f"output = loss = {made}",)
+    elif task.objective is None:
+        read = '["loss"]' if isinstance(output, Mapping) else ".loss" if hasattr(output, "loss") else "[0]"
+        lines = (f"output = {made}", f"loss = output{read}")
+    elif isinstance(output, Loss):
+        lines, terms = (f"output = {made}", "loss, terms = output.mean, output.count"), RETURNED
+    elif isinstance(output, tuple):
+        is_named = isinstance(output[0], Mapping)
+        lines, terms = (f"{'losses' if is_named else 'loss'}, terms = {made}",), RETURNED
+        lines += ("output = loss = sum(losses.values())",) if is_named else ("output = loss",)
     else:
-        found, made = output, calling.output
-    if isinstance(found, Tensor):
-        read = ""
-    elif isinstance(found, Mapping) and task.objective is not None:
-        lines = (f"terms = {made}", f"loss = {' + '.join(f'terms[{expression(name, copier)}]' for name in found)}")
-        return Objective(replace(calling, unpack=()), (*lines, "output = loss"), calling.size)
-    elif isinstance(found, tuple) and task.objective is not None:
-        if found[1] != size_of(batch):
-            raise Refused("the objective returns a count of its own, which is not the number of samples")
-        read = "[0]"
-    elif isinstance(found, Mapping):
-        read = '["loss"]'
-    elif hasattr(found, "loss"):
-        read = ".loss"
-    elif isinstance(found, tuple):
-        read = "[0]"
-    else:
-        raise Refused(f"the objective returns a {type(found).__name__} of hasten's")
-    lines = (f"output = {made}", f"loss = output{read}") if read else (f"output = loss = {made}",)
-    return Objective(replace(calling, unpack=()), lines, calling.size)
+        lines = (f"losses = {made}", "output = loss = sum(losses.values())")
+    own = made if task.objective is not None else ""
+    return Objective(replace(calling, unpack=()), lines, terms, own=own)
 
 
 def _scores_of(output: Any) -> str:
@@ -191,7 +168,9 @@ def _of_classes(
         options.append(f"label_smoothing={loss.label_smoothing!r}")
     name = "F.cross_entropy" if isinstance(loss, CrossEntropy) else "F.nll_loss"
     mean = f"{name}({', '.join([given, labels, *options])})"
-    return Objective(calling, (made, f"loss = {mean}"), terms, dim, ignores, tuple(constants))
+    plain = loss.weight is None and not target.is_floating_point() and not getattr(loss, "label_smoothing", 0.0)
+    summed = f'loss = {mean[:-1]}, reduction="sum")' if plain else ""
+    return Objective(calling, (made, f"loss = {mean}"), terms, dim, ignores, tuple(constants), summed)
 
 
 def _may_ignore(loss: ClassLoss, recipe: Recipe) -> bool:

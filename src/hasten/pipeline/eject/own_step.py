@@ -11,7 +11,8 @@ from typing import Any
 from torch import optim
 
 from hasten.base.errors import Refused
-from hasten.pipeline.eject.copying import Copier, Import
+from hasten.pipeline.eject import plain
+from hasten.pipeline.eject.copying import Copier, Import, is_own
 from hasten.pipeline.eject.expression import call, node_of
 from hasten.training.several_optimizers import SeveralOptimizers
 
@@ -34,7 +35,7 @@ class OwnStep:
 
 
 def own_step_of(
-    step: Callable[..., Any], made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int
+    step: Callable[..., Any], made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int | None
 ) -> OwnStep:
     """Return the lines of a task's own step.
 
@@ -43,21 +44,21 @@ def own_step_of(
         made: an example of the optimizer.
         copier: of the script.
         total: steps of the run; None if only time ends it.
-        per_epoch: steps of an epoch.
+        per_epoch: steps of an epoch; None where only reading the data tells.
 
     Raises:
         Refused: if the step has no source text, or uses of the session what a script does not have.
     """
-    if not isinstance(step, types.FunctionType | functools.partial):
-        raise Refused(f"Task.step is an object of the class {type(step).__name__}, whose state a script lacks")
     used = set(_used(step))
     if "progress" in used:
         if total is None:
             raise Refused("Task.step uses session.progress(), and the length of the training is not known")
         used.add("position.step")
+    if "position.epoch" in used and per_epoch is None:
+        raise Refused("Task.step uses session.position.epoch, and only reading the data tells where an epoch ends")
     written = call(step, "session, batch", copier)
-    if any(module == "hasten.training.loss" for module, _ in copier.pieces):
-        raise Refused("Task.step makes a hasten.Loss. Return the mean, (mean, count) or a dict of named means")
+    if (plain.__name__, "Loss") in copier.pieces:
+        written += ".mean"
     members = "optimizer.members" if isinstance(made, SeveralOptimizers) else '{"optimizer": optimizer}'
     values = {
         "model": "model",
@@ -86,7 +87,7 @@ def _on_lines(head: str, arguments: list[str]) -> str:
     return line if len(line) <= _WIDTH else "\n".join([f"{head}(", *(f"    {one}," for one in arguments), ")"])
 
 
-def _used(function: Any, place: int = 0) -> Iterator[str]:
+def _used(function: Any, place: int = 0, owner: type | None = None) -> Iterator[str]:
     """Yield the attributes that a function, and those that it passes it on to, use of its argument at a place.
 
     Raises:
@@ -94,6 +95,10 @@ def _used(function: Any, place: int = 0) -> Iterator[str]:
     """
     while isinstance(function, functools.partial):
         place, function = place + len(function.args), function.func
+    if isinstance(function, types.MethodType):
+        place, function, owner = place + 1, function.__func__, type(function.__self__)
+    elif not isinstance(function, types.FunctionType | type) and is_own(type(function).__module__):
+        place, function, owner = place + 1, type(function).__call__, type(function)
     if not isinstance(function, types.FunctionType):
         raise Refused(f"Task.step passes the session on to {getattr(function, '__name__', function)}")
     node, _, _ = node_of(function)
@@ -111,8 +116,18 @@ def _used(function: Any, place: int = 0) -> Iterator[str]:
             yield f"{parent.attr}.{outer.attr}" if inner and isinstance(outer, ast.Attribute) else parent.attr
         elif isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and one in parent.args:
             yield from _used(_variable(function, parent.func.id), parent.args.index(one))
+        elif (method := _own_method(parent, names, owner)) is not None and one in parent.args:  # type: ignore[attr-defined]
+            yield from _used(method, parent.args.index(one) + 1, owner)  # type: ignore[attr-defined]
         else:
             raise Refused("Task.step does something else with the session than to use its attributes")
+
+
+def _own_method(parent: ast.AST, names: list[str], owner: type | None) -> Any:
+    """Return the function of a call `self.name(...)` inside a method; None for every other node."""
+    called = parent.func if isinstance(parent, ast.Call) else None
+    if owner is None or not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
+        return None
+    return getattr(owner, called.attr, None) if called.value.id == names[0] else None
 
 
 def _variable(function: types.FunctionType, name: str) -> Any:

@@ -8,6 +8,7 @@ from hasten.pipeline.eject.copying import Copier, indented
 from hasten.pipeline.eject.objective import Objective
 from hasten.pipeline.eject.own_step import OwnStep
 from hasten.pipeline.eject.quality import Metric
+from hasten.pipeline.eject.random_numbers import draw_elsewhere
 from hasten.pipeline.eject.samples import Samples
 from hasten.pipeline.eject.updating import Updating
 from hasten.techniques.source import Place, Source
@@ -41,16 +42,23 @@ class Reading:
 
     Args:
         options: further arguments of the `DataLoader` that reads samples by number.
-        train_pass: statement that yields a pass over training data that make their own batches; empty for samples that
+        collate: expression of the function that makes a batch of samples.
+        train_pass: statements that yield a pass over training data that make their own batches; empty for samples that
             are read by number.
         valid_pass: likewise for the validation data.
         has_valid: whether there are validation data, and not only an evaluation of the person's own.
+        train_draws: statements that seed the generators that training samples draw from, by `seed`; empty where they
+            draw nothing.
+        valid_draws: likewise for validation samples.
     """
 
     options: str = ""
+    collate: str = ""
     train_pass: str = ""
     valid_pass: str = ""
     has_valid: bool = True
+    train_draws: tuple[str, ...] = ()
+    valid_draws: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +76,17 @@ class Parts:
         full_batch: whether every update uses all samples.
         reading: how batches are made.
         augment: expressions of the random changes of training batches, in their order.
-        steps: of the training; None if only time ends it.
-        evaluate_every: steps between evaluations.
-        steps_per_epoch: steps of an epoch.
+        steps: of the training; None if only time or epochs end it.
+        epochs: of the training, where it is not known how many steps they have.
+        evaluate_every: steps between evaluations; None for the end of each epoch, which only reading the data tells.
+        steps_per_epoch: steps of an epoch; None where only reading the data tells.
         seconds: wall-clock budget.
         target: value of the metric that is good enough.
+        plateau: relative change of the training loss between two evaluations that ends the training.
         patience: evaluations without a better metric that end the training.
         samples: how the data are loaded.
         model: expression that builds the model.
+        lazy: whether the model has layers that take their sizes from a batch.
         objective: forward pass and loss.
         metric: what quality means.
         updating: optimizer and schedule.
@@ -96,13 +107,16 @@ class Parts:
     reading: Reading
     augment: Sequence[str]
     steps: int | None
-    evaluate_every: int
-    steps_per_epoch: int
+    epochs: int | None
+    evaluate_every: int | None
+    steps_per_epoch: int | None
     seconds: float | None
+    plateau: float | None
     target: float | None
     patience: int | None
     samples: Samples
     model: str
+    lazy: bool
     objective: Objective
     metric: Metric
     updating: Updating
@@ -114,7 +128,28 @@ class Parts:
     @property
     def batch_type(self) -> str:
         """The type of a batch."""
-        return "tuple[Tensor, ...]" if self.objective.calling.splits else "dict[str, Tensor]"
+        moved = self.objective.calling.moved
+        if self.objective.calling.form == "columns":
+            return "tuple[Tensor, ...]" if moved.startswith("tuple") else "list[Tensor]"
+        return "dict[str, Tensor]" if self.objective.calling.form == "fields" else "Any"
+
+    @property
+    def generators(self) -> bool:
+        """Whether something may draw from the random generators of Python or numpy."""
+        texts = [*self.copier.pieces.values(), *self.samples.copier.pieces.values(), self.samples.definition]
+        texts += [self.model, *(block.source.definitions for block in self.blocks)]
+        return draw_elsewhere("\n".join(texts), self.copier.imports | self.samples.copier.imports)
+
+    @property
+    def by_epoch(self) -> bool:
+        """Whether the loop goes through the epochs one by one, since only reading the data tells where one ends."""
+        counted = self.evaluate_every is not None and self.steps is not None and not self.updating.moved_by_epoch
+        return self.steps_per_epoch is None and not counted
+
+    @property
+    def sums_parts(self) -> bool:
+        """Whether `loss_of` returns the sum of the terms, since a batch is computed in parts."""
+        return self.micro_batch is not None and bool(self.objective.summed)
 
     @property
     def is_scored(self) -> bool:

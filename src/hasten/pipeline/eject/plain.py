@@ -5,14 +5,17 @@ dict of tensors; changes of images do not reuse memory.
 """
 
 import bz2
+import dataclasses
 import functools
 import gzip
 import lzma
 import math
 import operator
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -50,9 +53,39 @@ def check_labels(labels: NDArray[Any], *, num_samples: int, num_classes: int, wh
 
 def map_tensors(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Return a batch with a change made to every tensor."""
+    if isinstance(batch, Tensor):
+        return change(batch)
     if isinstance(batch, dict):
-        return {name: change(tensor) for name, tensor in batch.items()}
-    return tuple(map(change, batch))
+        return {name: map_tensors(one, change) for name, one in batch.items()}
+    if isinstance(batch, tuple | list):
+        parts = [map_tensors(one, change) for one in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    return batch
+
+
+def to_device(batch: Any, device: str) -> Any:
+    """Return a batch with all that has a method `to` on a device."""
+    if hasattr(batch, "to"):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {name: to_device(one, device) for name, one in batch.items()}
+    if isinstance(batch, tuple | list):
+        parts = [to_device(one, device) for one in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
+        names = [one.name for one in dataclasses.fields(batch)]
+        return dataclasses.replace(batch, **{name: to_device(getattr(batch, name), device) for name in names})
+    return batch
+
+
+@contextmanager
+def preserved() -> Generator[None]:
+    """Leave the random generators of Python, numpy and torch as they were found."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(python)
+    np.random.set_state(numpy)
 
 
 def target_place(batch: Any) -> Any:
@@ -121,6 +154,16 @@ def resize(images: Tensor, boxes: Tensor, *, size: int) -> Tensor:
     return out
 
 
+class Data(NamedTuple):
+    """Training and validation data."""
+
+    train: Any
+    valid: Any = None
+    collate: Any = None
+    workers: int = 0
+    steps_per_epoch: int | None = None
+
+
 class Optimizers(optim.Optimizer):
     """Several optimizers as one, which updates with each in their order."""
 
@@ -145,6 +188,18 @@ class Optimizers(optim.Optimizer):
             one.step()
 
 
+class Loss:
+    """The loss of some samples: a sum of terms, what its mean divides by, and the mean."""
+
+    def __init__(self, sum: Any, count: Any, mean: Any = None, parts: Any = None) -> None:  # noqa: A002
+        self.count, self.mean = count, sum / count if mean is None else mean
+
+    @classmethod
+    def of_mean(cls, mean: Tensor, count: Any, parts: Any = None) -> "Loss":
+        """Return the loss of a mean over `count` terms."""
+        return cls(None, count, mean)
+
+
 def loss_in(returned: Any) -> Tensor:
     """Return the loss that a step returned: a mean, alone or with its count, or named terms, which are added up."""
     mean = returned[0] if isinstance(returned, tuple) else returned
@@ -163,6 +218,8 @@ STAND_INS: dict[tuple[str, str], str] = {
         ("hasten.data.batch", name): name
         for name in ("map_tensors", "map_inputs", "first_input", "with_first_input", "target_of", "with_target")
     },
+    ("hasten.training.loss", "Loss"): "Loss",
+    ("hasten.training.task", "Data"): "Data",
     ("hasten.data.augmentation.images", "flip"): "flip",
     ("hasten.data.augmentation.images", "resize"): "resize",
 }

@@ -1,25 +1,39 @@
 """Where the samples come from: the lines of a task that load them, or a file of the samples as hasten prepared them."""
 
 import ast
+import builtins
 import inspect
 import json
+import re
 import shlex
 import sys
+import types
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+)
 
 from hasten.base.errors import Refused
 from hasten.base.units import nbytes
-from hasten.data.loading.gather import take, why_not
+from hasten.data.batch_text import kind_of
+from hasten.data.loading.gather import why_not
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.sample_randomness import drawn_from
-from hasten.pipeline.eject.copying import Copier, Import, indented, module_of
+from hasten.data.tree import leaves_of
+from hasten.pipeline.eject.copying import Copier, Import, Module, bound_by, indented, is_copied, module_of
+from hasten.pipeline.eject.expression import expression
+from hasten.pipeline.eject.random_numbers import may_draw
 from hasten.tasks.registry import TASKS
 from hasten.training.task import Task
 
@@ -27,8 +41,6 @@ MOST_LINES = 160
 """Lines of definitions above which the prepared samples are saved instead: the script is to be read."""
 _WIDTH = 112  # characters of a line inside a function
 MOST_BYTES = 4 * 2**30
-RANDOM = "The samples draw random numbers; hasten seeds them for each batch, so here they, and the losses, differ."
-_RANDOM = ("rand", "shuffle", "permutation", "normal", "sample", "choice")
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,8 @@ class Samples:
         constants: lines at the top.
         note: what a reader must know; empty where the script loads the data itself.
         saved: whether the samples are read from a file that is written beside the script.
+        module: of the function that makes the task, whose definitions stay in their order.
+        top: statements before `load`, which make what other functions of the script use, too.
     """
 
     definition: str
@@ -48,19 +62,43 @@ class Samples:
     constants: tuple[str, ...] = ()
     note: str = ""
     saved: bool = False
+    module: str = ""
+    top: str = ""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The function that made a task: its module, its name, and the arguments that it was called with."""
+    """The function that made a task.
+
+    Args:
+        module: that defines it.
+        function: its name.
+        arguments: that hasten called it with.
+        texts: expressions that another function of the file passed to it.
+    """
 
     module: str
     function: str
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    texts: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def samples_of(task: Task) -> Samples:
+def maker_of(task: Task) -> tuple[str, str]:
+    """Return module and name of the function that makes a task; empty where they are not known."""
+    origin = origin_of(task)
+    try:
+        made = origin and data_of(origin)[0]
+    except Refused:
+        return "", ""
+    return (made.module, made.function) if made else ("", "")
+
+
+def samples_of(task: Task, rest: Copier) -> Samples:
     """Return how a script gets the samples of a task.
+
+    Args:
+        task: whose data they are.
+        rest: what the rest of the script needs, variables of the function that makes the task among it.
 
     Raises:
         Refused: if it neither can load them nor read them from a file; with both reasons.
@@ -70,14 +108,12 @@ def samples_of(task: Task) -> Samples:
     try:
         if origin is None:
             raise Refused("it is not known which function made the task")
-        made = _loaded(origin, annotated="tuple[Dataset[Any], Dataset[Any]]" if plain else "tuple[Any, Any]")
+        return _loaded(origin, rest, annotated="tuple[Dataset[Any], Dataset[Any]]" if plain else "tuple[Any, Any]")
     except Refused as error:
-        if not plain or data.collate is not None:
-            raise Refused(f"the data cannot be ejected: {error}") from error
+        if rest.shared:
+            raise
         own = origin is not None and origin.module.startswith("hasten.")
         return saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
-    random = is_by_number(data.train) and drawn_from(data.train, data.collate or default_collate)
-    return replace(made, note=RANDOM) if random else made
 
 
 def origin_of(task: Task) -> Origin | None:
@@ -101,102 +137,267 @@ def origin_of(task: Task) -> Origin | None:
     return None
 
 
-def _loaded(origin: Origin, annotated: str) -> Samples:
+def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     """Return the statements of a task's function that make its data, as a function of their own.
 
     Args:
         origin: the function.
+        rest: what the rest of the script needs.
         annotated: the type of what the new one returns.
     """
-    known = module_of(origin.module)
-    if origin.function not in known.bound:
-        raise Refused(f"{origin.function} is not defined at the top of its file")
-    function = known.statements[known.bound[origin.function]]
-    train, valid = _data_expressions(function)
-    made = [train] if valid is None else [train, valid]
-    kept = _slice(function.body[:-1], set[str]().union(*map(_names, made)))  # type: ignore[attr-defined]
-    body = "\n".join(known.text(one) + "\n" * isinstance(one, ast.Import | ast.ImportFrom) for one in kept)
+    origin, function, data = data_of(origin)
+    known, shared = module_of(origin.module), rest.shared
+    body, result, made = _returned(function, data, known)
+    kept = _slice(body, set[str]().union(shared, *map(_names, made)))
     used = {name for one in (*kept, *made) for name in _names(one)}
-    header, constants = _header(function, used, origin, known)
-    header = f"{header} -> {annotated}:"
-    result = _returned(known.text(train), known.text(valid) if valid is not None else "None")
-    drawn = any(word in f"{body}{result}" for word in _RANDOM)
-    seed = ["torch.manual_seed(0)  # as when hasten loads the task"] if drawn and "hasten" not in origin.module else []
-    lines = [
-        header,
-        '    """Return the training and the validation data."""',
-        *indented(filter(None, [*seed, body, result])),
-    ]
-    copier = Copier()
+    parameters, constants = _parameters(function, used, origin, known)
+    header = f"def load({', '.join(parameters) if not shared else ''}) -> {annotated}:"
+    own = not origin.module.startswith("hasten.")
+    at_top = [one for one in known.statements if own and _makes_a_value(one) and may_draw(known.text(one), known)]
+    drawn = own and any(may_draw(known.text(one), known) for one in (*kept, *made))
+    if drawn:
+        kept = _with_what_draws(body, kept, known)
+    text = "\n".join(known.text(one) + "\n" * isinstance(one, ast.Import | ast.ImportFrom) for one in kept)
+    copier, top = Copier(), ""
+    if shared:
+        top = copier.needs_of("\n".join([*parameters, text]), origin.module)
+        text = ""
     copier.imports.update({Import("typing", "Any"), Import("torch.utils.data", "Dataset")})
-    text = "\n".join(lines)
-    copier.needs_of(text, origin.module)
-    if copier.lines > MOST_LINES:
-        raise Refused(f"loading them takes {copier.lines} lines of hasten's code")
+    lines = [header, '    """Return the training and the validation data."""']
+    inner = list(filter(None, [text, result]))
+    inner = copier.needs_of("\n".join([*lines, *indented(inner)]), origin.module).split("\n")[len(lines) :]
+    if copier.lines_of_hasten > MOST_LINES:
+        raise Refused(f"loading them takes {copier.lines_of_hasten} lines of hasten's code")
     if constants:
         copier.imports.add(Import("pathlib", "Path"))
-    if seed:
-        copier.imports.add(Import("torch"))
-    return Samples(text, copier, constants)
+    used = {name for _, name in (*copier.pieces, *rest.pieces)}
+    if not drawn and not any(bound_by(one) & used for one in at_top):
+        at_top = []
+    for one in at_top:
+        for name in bound_by(one):
+            copier.need(origin.module, name)
+    seeds = _seeds("\n".join([top, *inner, *copier.pieces.values()]), copier) if at_top or drawn else ()
+    if shared:
+        top, seeds = "\n".join([*(seeds if not at_top else ()), top]), seeds if at_top else ()
+    if at_top:
+        constants, seeds = (*constants, *seeds), ()
+    return Samples("\n".join([*lines, *indented(seeds), *inner]), copier, constants, module=origin.module, top=top)
+
+
+def data_of(origin: Origin) -> tuple[Origin, Any, ast.expr]:
+    """Return the function that passes data to `Task(...)`, which the one that made the task may call; and the data.
+
+    Raises:
+        Refused: if it is not found in the text.
+    """
+    known = module_of(origin.module)
+    function: Any = known.statements[known.bound[origin.function]] if origin.function in known.bound else None
+    if isinstance(function, ast.Assign) and isinstance(function.value, ast.Lambda):
+        return _passed(origin, function.value, function.value.body, [])
+    if not isinstance(function, ast.FunctionDef):
+        raise Refused(f"{origin.function} is not defined at the top of its file")
+    returns = [node for node in _own_nodes(function) if isinstance(node, ast.Return)]
+    *before, last = function.body
+    if len(returns) != 1 or returns[0] is not last or returns[0].value is None:
+        raise Refused(f"{origin.function}() does not end with its only `return Task(...)`")
+    return _passed(origin, function, returns[0].value, before)
+
+
+def _passed(origin: Origin, function: Any, made: ast.expr, before: list[ast.stmt]) -> tuple[Origin, Any, ast.expr]:
+    """Return the data that an expression of a task passes to it."""
+    if isinstance(made, ast.Name):
+        value, earlier = _assigned(made.id, before)
+        if value is not None:
+            return _passed(origin, function, value, earlier)
+    called = ast.unparse(made.func).rpartition(".")[2] if isinstance(made, ast.Call) else ""
+    if isinstance(made, ast.Call) and called in ("Task", "replace"):
+        data = _keyword(made, "data")
+        if isinstance(data, ast.Name):
+            value, _ = _assigned(data.id, before)
+            data = value if isinstance(value, ast.Call) and _is_data(value) else data
+        if data is not None:
+            return origin, function, data
+        if called == "replace" and made.args:
+            return _passed(origin, function, made.args[0], before)
+    elif isinstance(made, ast.Call) and isinstance(made.func, ast.Name):
+        other = getattr(sys.modules[origin.module], made.func.id, None)
+        if isinstance(other, types.FunctionType) and is_copied(other.__module__):
+            return data_of(Origin(other.__module__, other.__name__, texts=_texts(made, other, origin)))
+    raise Refused(f"{origin.function}() does not end with its only `return Task(...)`")
+
+
+def _assigned(name: str, statements: list[ast.stmt]) -> tuple[ast.expr | None, list[ast.stmt]]:
+    """Return what a variable was last set to, and the statements before that."""
+    for place in range(len(statements) - 1, -1, -1):
+        one = statements[place]
+        if isinstance(one, ast.Assign) and [ast.unparse(target) for target in one.targets] == [name]:
+            return one.value, statements[:place]
+    return None, []
+
+
+def _texts(made: ast.Call, other: Any, origin: Origin) -> dict[str, str]:
+    """Return the arguments of a call as text; empty where they say something else at the top of the file."""
+    known = module_of(origin.module)
+    given = dict(zip(inspect.signature(other).parameters, made.args, strict=False))
+    given |= {one.arg: one.value for one in made.keywords if one.arg is not None}
+    texts = dict[str, str]()
+    for parameter, value in given.items():
+        names = {one for one in _names(value) if not hasattr(builtins, one)}
+        is_same = not (names - known.bound.keys() or (names and other.__module__ != origin.module))
+        texts[parameter] = known.text(value) if is_same else ""
+    return texts
+
+
+def _is_data(call: ast.Call) -> bool:
+    return ast.unparse(call.func).rpartition(".")[2] == "Data"
+
+
+def _makes_a_value(statement: ast.stmt) -> bool:
+    """Return whether a statement computes something, and does not define or import it."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+        return False
+    value = getattr(statement, "value", None)
+    return not isinstance(value, ast.Lambda | ast.Constant)
+
+
+def _with_what_draws(statements: list[ast.stmt], kept: list[ast.stmt], known: Module) -> list[ast.stmt]:
+    """Return the kept statements with all before them that draw random numbers, and so move the generator."""
+    last = max((place for place, one in enumerate(statements) if one in kept), default=-1)
+    drawing = [one for one in statements[: last + 1] if _makes_a_value(one) and may_draw(known.text(one), known)]
+    needed = set[str]().union(*map(_names, [*kept, *drawing]), *map(_stored, [*kept, *drawing]))
+    return _slice(statements[: last + 1], needed)
+
+
+def _seeds(text: str, copier: Copier) -> tuple[str, ...]:
+    """Return the statements that seed the generators that making the data draws from."""
+    copier.imports.add(Import("torch"))
+    lines = ["torch.manual_seed(0)  # as when hasten loads the task"]
+    if re.search(r"\b(np|numpy)\.random\b", text):
+        copier.imports.add(Import("numpy", alias="np"))
+        lines.append("np.random.seed(0)")
+    if re.search(r"(?<!\.)\brandom\.\w", text):
+        copier.imports.add(Import("random"))
+        lines.append("random.seed(0)")
+    return tuple(lines)
 
 
 def saved_samples(task: Task, reason: str) -> Samples:
     """Return a function that reads the samples of a task from a file.
 
     Raises:
-        Refused: if the samples are no tensors, or too many.
+        Refused: if the samples are no plain values, or too many, or come as batches.
     """
-    for dataset in (task.data.train, task.data.valid):
-        if drawn_from(dataset):
-            raise Refused(f"the data cannot be ejected: {reason}; and samples that draw random numbers cannot be saved")
-        first = default_collate([dataset[0]])
-        if not isinstance(first, list | tuple) or not all(isinstance(one, Tensor) for one in first):
-            raise Refused(f"the data cannot be ejected: {reason}; and the samples are no tuples of tensors to save")
-        size = len(dataset) * sum(one.nbytes for one in first)  # type: ignore[arg-type]
-        if size > MOST_BYTES:
-            raise Refused(f"the data cannot be ejected: {reason}; and {nbytes(size)} of samples are too many to save")
-    text = '''def load() -> tuple[TensorDataset, TensorDataset]:
-    """Return the training and the validation data, prepared by hasten and saved beside this file."""
-    saved = torch.load(DATA, weights_only=True)
-    return TensorDataset(*saved["train"]), TensorDataset(*saved["valid"])'''
-    copier = Copier()
-    copier.imports.update({Import("torch"), Import("pathlib", "Path"), Import("torch.utils.data", "TensorDataset")})
+    copier, parts = Copier(), list[str]()
+    for name in ("train", "valid"):
+        given = getattr(task.data, name)
+        if given is None:
+            parts.append("None")
+            continue
+        dataset = given.dataset if isinstance(given, DataLoader) else given
+        made = f'saved["{name}"]'
+        if _save(dataset, task.data.collate, reason):
+            copier.imports.add(Import("torch.utils.data", "TensorDataset"))
+            made = f"TensorDataset(*{made})"
+        parts.append(_loader(given, made, copier, reason) if isinstance(given, DataLoader) else made)
+    lines = [
+        "def load() -> tuple[Any, Any]:",
+        '    """Return the training and the validation data, prepared by hasten and saved beside this file."""',
+        "    saved = torch.load(DATA, weights_only=True)",
+        *indented([_on_lines(*parts)]),
+    ]
+    copier.imports.update({Import("torch"), Import("pathlib", "Path")})
     note = f"The samples are read from a file, as hasten prepared them: {reason}."
-    return Samples(text, copier, ('DATA = Path(__file__).with_suffix(".data.pt")',), note, saved=True)
+    return Samples("\n".join(lines), copier, ('DATA = Path(__file__).with_suffix(".data.pt")',), note, saved=True)
+
+
+def _save(dataset: Any, collate: Any, reason: str) -> bool:
+    """Return whether the samples of a data set are saved as columns, and not one by one.
+
+    Raises:
+        Refused: if they cannot be saved; with the reason, and that they cannot be loaded.
+    """
+    refused = f"the data cannot be ejected: {reason}; and {{}}"
+    if not is_by_number(dataset):
+        raise Refused(refused.format(f"a {type(dataset).__name__} has no samples by number to save"))
+    if drawn_from(dataset, collate or default_collate):
+        raise Refused(refused.format("samples that draw random numbers cannot be saved"))
+    first, size = dataset[0], len(dataset)
+    if not _is_plain(first):
+        raise Refused(refused.format(f"a sample is no tensors and plain values to save, but {kind_of(first)}"))
+    total = size * sum(one.nbytes for _, one in leaves_of(first) if isinstance(one, Tensor))
+    if total > MOST_BYTES:
+        raise Refused(refused.format(f"{nbytes(total)} of samples are too many to save"))
+    return collate is None and isinstance(first, tuple) and all(isinstance(one, Tensor | int) for one in first)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    return type(value) in (Tensor, int, float, bool, str, type(None))
+
+
+def _loader(loader: DataLoader[Any], made: str, copier: Copier, reason: str) -> str:
+    """Return the expression of a person's own loader over samples that are saved."""
+    plain, given = DataLoader(loader.dataset), [made]
+    sampler, own = loader.sampler, loader.batch_sampler
+    try:
+        if type(own) is not BatchSampler:
+            given.append(f"batch_sampler={expression(own, copier)}" if own is not None else "batch_size=None")
+        else:
+            given.append(str(loader.batch_size))
+            if type(sampler) is RandomSampler and not sampler.replacement and sampler._num_samples is None:
+                given.append("shuffle=True")
+            elif type(sampler) is not SequentialSampler:
+                given.append(f"sampler={expression(sampler, copier)}")
+            given += ["drop_last=True"] if loader.drop_last else []
+        for name in ("num_workers", "collate_fn", "worker_init_fn", "generator", "persistent_workers"):
+            value = getattr(loader, name)
+            if value != getattr(plain, name):
+                given.append(f"{name}={expression(value, copier)}")
+    except Refused as error:
+        raise Refused(
+            f"the data cannot be ejected: {reason}; and your DataLoader is not written out: {error}"
+        ) from error
+    copier.imports.add(Import("torch.utils.data", "DataLoader"))
+    return f"DataLoader({', '.join(given)})"
 
 
 def write_samples(task: Task, path: Path) -> None:
     """Write the prepared samples of a task for `saved_samples`."""
-    torch.save({"train": _columns(task.data.train), "valid": _columns(task.data.valid)}, path)
+    data = task.data
+    torch.save({name: _stored_samples(getattr(data, name), data.collate) for name in ("train", "valid")}, path)
 
 
-def _columns(dataset: Any) -> tuple[Tensor, ...]:
+def _stored_samples(given: Any, collate: Any) -> Any:
+    """Return the samples as columns, or one by one where they are no tuples of tensors."""
+    dataset: Any = getattr(given, "dataset", given) if isinstance(given, DataLoader) else given
+    if dataset is None:
+        return None
     if isinstance(dataset, TensorDataset) and why_not(dataset) is None:
         return dataset.tensors
-    ids = range(len(dataset))
-    if why_not(dataset) is None:
-        return tuple(take(dataset, torch.arange(len(dataset))))
-    return tuple(default_collate([dataset[i] for i in ids]))
+    samples: Any = [dataset[i] for i in range(len(dataset))]  # type: ignore[reportArgumentType]
+    return tuple(default_collate(samples)) if _save(dataset, collate, "") else samples
 
 
-def _data_expressions(function: Any) -> tuple[ast.expr, ast.expr | None]:
-    """Return the expressions of the training and validation data in `return Task(data=Data(train=, valid=))`."""
-    if not isinstance(function, ast.FunctionDef):
-        raise Refused("the task is not made by a function")
-    returns = [node for node in _own_nodes(function) if isinstance(node, ast.Return)]
-    last = function.body[-1]
-    if len(returns) != 1 or returns[0] is not last or not isinstance(returns[0].value, ast.Call):
-        raise Refused(f"{function.name}() does not end with its only `return Task(...)`")
-    data = _keyword(returns[0].value, "data")
-    if not isinstance(data, ast.Call):
-        raise Refused(f"{function.name}() does not pass data=Data(train=..., valid=...)")
-    train, valid = _keyword(data, "train"), _keyword(data, "valid")
-    if train is None:
-        raise Refused(f"{function.name}() does not pass data=Data(train=..., valid=...)")
-    return train, valid
+def _returned(function: Any, data: ast.expr, known: Module) -> tuple[list[ast.stmt], str, list[ast.expr]]:
+    """Return the statements before the data of a task are made, the `return` of both, and what that uses."""
+    body = function.body[:-1] if isinstance(function, ast.FunctionDef) else []
+    if isinstance(data, ast.Call) and _is_data(data):
+        train, valid = _keyword(data, "train"), _keyword(data, "valid")
+        if train is None:
+            raise Refused(
+                f"{getattr(function, 'name', 'the function')}() does not pass data=Data(train=..., valid=...)"
+            )
+        made = [train] if valid is None else [train, valid]
+        return body, _on_lines(known.text(train), known.text(valid) if valid is not None else "None"), made
+    if isinstance(data, ast.Name):
+        return body, f"return {data.id}.train, {data.id}.valid", [data]
+    return body, f"data = {known.text(data)}\nreturn data.train, data.valid", [data]
 
 
-def _returned(train: str, valid: str) -> str:
+def _on_lines(train: str, valid: str) -> str:
     """Return the statement that returns both, on one line where it fits."""
     line = f"return {train}, {valid}"
     return line if len(line) <= _WIDTH and "\n" not in line else f"return (\n    {train},\n    {valid},\n)"
@@ -250,14 +451,18 @@ def _names(node: ast.AST) -> set[str]:
     return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
-def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[str, tuple[str, ...]]:
-    """Return the name and the parameters of the function that loads, and constants for its arguments."""
+def _parameters(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parameters of the function that loads, with their values, and constants for its arguments."""
     plain = inspect.signature(getattr(sys.modules[origin.module], origin.function)).parameters
     parameters = [one for one in (*function.args.args, *function.args.kwonlyargs) if one.arg in used]
     shown, constants = list[str](), list[str]()
     for one in parameters:
         annotation = f": {known.text(one.annotation)}" if one.annotation is not None else ""
-        if one.arg in origin.arguments:
+        if (text := origin.texts.get(one.arg)) is not None:
+            if not text:
+                raise Refused(f"the data depend on {one.arg} of {origin.function}(), which a variable is passed as")
+            shown.append(f"{one.arg}{annotation} = {text}" if annotation else f"{one.arg}={text}")
+        elif one.arg in origin.arguments:
             name = one.arg.upper()
             constants.append(
                 f"{name} = Path({json.dumps(str(origin.arguments[one.arg].absolute()), ensure_ascii=False)})"
@@ -267,9 +472,9 @@ def _header(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[
             default = plain[one.arg].default
             text = _default_text(function, one.arg, known)
             if default is inspect.Parameter.empty or text is None:
-                raise Refused(f"the parameter {one.arg} of {function.name}() has no default")
+                raise Refused(f"the parameter {one.arg} of {origin.function}() has no default")
             shown.append(f"{one.arg}{annotation} = {text}" if annotation else f"{one.arg}={text}")
-    return f"def load({', '.join(shown)})", tuple(constants)
+    return tuple(shown), tuple(constants)
 
 
 def _default_text(function: Any, name: str, known: Any) -> str | None:

@@ -3,22 +3,32 @@
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from hasten.base.errors import Refused
 from hasten.pipeline.eject.batch_lines import batch_functions
 from hasten.pipeline.eject.copying import (
+    CALLED,
     Import,
     bound_names,
     called_under_its_own_name,
     calls_renamed,
     free_names,
+    module_of,
     renamed,
 )
 from hasten.pipeline.eject.import_lines import import_lines, used
 from hasten.pipeline.eject.judging import evaluate, loss_of
 from hasten.pipeline.eject.parts import Parts
-from hasten.pipeline.eject.training_lines import CALLED, main_function
+from hasten.pipeline.eject.random_numbers import DRAWS
+from hasten.pipeline.eject.training_lines import main_function
 
 WIDTH = 116
+_LOCAL = frozenset({
+    "batch", "best", "data", "inputs", "loss", "losses", "model", "optimizer", "output", "parameters", "part",
+    "progress", "scheduler", "session", "share", "step", "target", "terms", "waited", "weights",
+})  # fmt: skip
+"""Variables of functions of a script, in which a lambda of the person's may stand."""
 
 
 def script(parts: Parts) -> str:
@@ -39,8 +49,10 @@ def script(parts: Parts) -> str:
 
 def _assembled(parts: Parts, own: Sequence[str]) -> str:
     """Return the whole text: docstring, imports, constants, copied definitions, the script's own functions."""
-    both = (parts.samples.copier.pieces, parts.copier.pieces)
-    pieces = {(name, text): text for one in both for (_, name), text in one.items()}  # a file may be imported twice
+    both = [*parts.samples.copier.pieces.items(), *parts.copier.pieces.items()]
+    if parts.samples.module:
+        both.sort(key=lambda piece: _place(*piece[0], parts.samples.module))
+    pieces = {(name, text): text for (_, name), text in both}  # a file may be imported twice
     taken = _defined(own)
     copied = list(pieces.values())
     for name, _ in pieces:
@@ -50,39 +62,75 @@ def _assembled(parts: Parts, own: Sequence[str]) -> str:
             copied = [renamed(piece, name, other) for piece in copied]
         if shadowed:
             own = [calls_renamed(one, name, other) for one in own]
+    for one in [one for one in parts.copier.imports if one.bound in CALLED]:
+        parts.copier.imports = parts.copier.imports - {one} | {replace(one, alias=CALLED[one.bound])}
+        copied = [renamed(piece, one.bound, CALLED[one.bound]) for piece in copied]
     definition, constants = parts.samples.definition, _first_constants(copied)
     definitions = [piece for piece in copied if piece not in constants]
-    body = "\n".join([*copied, definition, *own])
+    top = parts.samples.top
+    _check_names(parts, [*copied, *own])
+    body = "\n".join([*copied, top, definition, *own])
     ours = _constants(parts, body)
     imports = import_lines(used(parts.copier.imports, "\n".join([body, ours])))
     head = "\n\n".join(filter(None, [_docstring(parts), imports, ours, "\n".join(constants)]))
     end = 'if __name__ == "__main__":\n    main()'
-    return "\n\n\n".join([head, *definitions, definition, *own, end]) + "\n"
+    return "\n\n\n".join([head, *_together(definitions), *filter(None, [top]), definition, *own, end]) + "\n"
+
+
+def _together(definitions: Sequence[str]) -> list[str]:
+    """Return the definitions with constants that follow each other as one piece."""
+    found = list[str]()
+    for one in definitions:
+        if found and not _is_definition(one) and not _is_definition(found[-1]):
+            found[-1] += f"\n{one}"
+        else:
+            found.append(one)
+    return found
+
+
+def _check_names(parts: Parts, definitions: Sequence[str]) -> None:
+    """Refuse a variable of the function that makes the task whose name the script uses for something else."""
+    taken = _defined(definitions) | _LOCAL
+    clash = sorted(parts.copier.shared & taken) or sorted(bound_names(parts.samples.top) & _defined(definitions))
+    if clash:
+        raise Refused(
+            f"the script has something else of the name {clash[0]}. Rename the variable of the task's function"
+        )
 
 
 def _first_constants(copied: Sequence[str]) -> list[str]:
-    """Return the constants that need none of the definitions, in their order."""
-    later, found = _defined(copied), list[str]()
+    """Return the constants that need none of the definitions, in their order; so is that of random numbers."""
+    later, found, waits = _defined(copied), list[str](), False
     for one in copied:
         if _is_definition(one):
             continue
-        if free_names(one)[0] & later:
+        if free_names(one)[0] & later or (waits and DRAWS.search(one)):
+            waits = True
             later |= bound_names(one)
         else:
             found.append(one)
     return found
 
 
+def _place(module: str, name: str, last: str) -> int:
+    """Return the key that puts the definitions of a person's file last, in the order in which they stand there."""
+    if module != last:
+        return -1
+    known = module_of(module)
+    return known.bound.get(name, len(known.statements))
+
+
 def _docstring(parts: Parts) -> str:
     notes = [
-        textwrap.fill(note, WIDTH, subsequent_indent="        " if note.startswith(" ") else "") for note in parts.notes
+        textwrap.fill(note, WIDTH, subsequent_indent="        " if note.startswith(" ") else "", break_on_hyphens=False)
+        for note in parts.notes
     ]
     return "\n".join([f'"""{parts.title}', "", *notes, '"""']) if notes else f'"""{parts.title}"""'
 
 
 def _constants(parts: Parts, body: str) -> str:
     epochs = ""
-    if parts.steps:
+    if parts.steps and parts.steps_per_epoch:
         epochs = f"  # {parts.steps / parts.steps_per_epoch:.3g} epochs of {parts.steps_per_epoch} steps"
     metric = parts.metric.name
     lines = [
@@ -96,8 +144,10 @@ def _constants(parts: Parts, body: str) -> str:
         f"LR = {parts.updating.lr!r}" if re.search(r"\bLR\b", body) else "",
         f"STEPS = {parts.steps}{epochs}" if parts.steps is not None else "",
         f"SECONDS = {parts.seconds!r}" if parts.seconds is not None else "",
-        f"EVALUATE_EVERY = {parts.evaluate_every}  # steps",
+        f"EPOCHS = {parts.epochs}" if re.search(r"\bEPOCHS\b", body) else "",
+        f"EVALUATE_EVERY = {parts.evaluate_every}  # steps" if "EVALUATE_EVERY" in body else "",
         f"TARGET = {parts.target!r}  # {metric} that is good enough" if parts.target is not None else "",
+        f"PLATEAU = {parts.plateau!r}  # relative change of the training loss" if parts.plateau is not None else "",
         f"PATIENCE = {parts.patience}  # evaluations without a better {metric}" if parts.patience else "",
         *parts.objective.constants,
     ]

@@ -4,17 +4,9 @@ import re
 
 from hasten.base.errors import Refused
 from hasten.pipeline.eject import plain
-from hasten.pipeline.eject.copying import Import, indented
+from hasten.pipeline.eject.copying import CALLED, Import, indented
 from hasten.pipeline.eject.parts import Parts
 
-CALLED = {
-    "model": "build_model",
-    "optimizer": "build_optimizer",
-    "scheduler": "build_scheduler",
-    "session": "build_session",
-    "step": "train_step",
-}
-"""Names of functions that are variables of the script -> what they are called in it."""
 _LONGEST = 105  # characters of the line that prints
 
 
@@ -22,6 +14,7 @@ def main_function(parts: Parts) -> str:
     """Return the function `main`."""
     settings, changes, setup = parts.lines("settings"), parts.lines("model"), parts.lines("setup")
     lines = [*settings, "train_data, valid_data = load()", *_seeds(parts), f"model = {_called(parts.model)}"]
+    lines += _lazy(parts) if parts.lazy else []
     if changes:
         # What techniques draw while they change the model must not move the training's random numbers.
         lines += ["random_state = torch.get_rng_state()", *changes]
@@ -47,6 +40,20 @@ def main_function(parts: Parts) -> str:
     return "\n".join(["def main() -> list[float]:", doc, *indented(lines)])
 
 
+def _lazy(parts: Parts) -> list[str]:
+    """Return the lines that give lazy layers their sizes, as torch asks for before the optimizer is made."""
+    ours, kept = parts.objective, "preserved" if parts.generators else "torch.random.fork_rng"
+    batches = "valid_batches(valid_data)" if parts.reading.has_valid else "train_batches(train_data)"
+    host = ours.calling.moved.replace("DEVICE", '"cpu"')
+    return [
+        f"with {kept}():",
+        *indented([f"batch = next({batches})", f"batch = {host}", *(f"batch = {one}(batch)" for one in parts.prepare)]),
+        "model.eval()",
+        "with torch.no_grad():  # lazy layers take their sizes from a batch",
+        *indented([*(ours.calling.unpack if ours.called == ours.calling.output else ()), ours.called]),
+    ]
+
+
 def _called(text: str) -> str:
     """Return a call with the name that its function has in the script."""
     for name, other in CALLED.items():
@@ -55,14 +62,10 @@ def _called(text: str) -> str:
 
 
 def _seeds(parts: Parts) -> list[str]:
-    text = "\n".join([*parts.copier.pieces.values(), parts.model])
     lines = ["torch.manual_seed(SEED)"]
-    if re.search(r"\bnp\.random\b", text):
-        parts.copier.imports.add(Import("numpy", alias="np"))
-        lines.append("np.random.seed(SEED % 2**32)")
-    if re.search(r"(?<!\.)\brandom\.", text):
-        parts.copier.imports.add(Import("random"))
-        lines.append("random.seed(SEED)")
+    if parts.generators:
+        parts.copier.imports |= {Import("numpy", alias="np"), Import("random")}
+        lines += ["np.random.seed(SEED)" if parts.seed < 2**32 else "np.random.seed(SEED % 2**32)", "random.seed(SEED)"]
     return lines
 
 
@@ -72,28 +75,62 @@ def _loop(parts: Parts) -> list[str]:
     for block in parts.blocks:
         if block.source.batches:
             source = block.source.batches.replace("train_batches", source)
-    limited = f"itertools.islice({source}, STEPS)" if parts.steps is not None else source
+    progress = ["progress = (step - 1) / STEPS"] if _asks(parts, "progress") else []
+    if progress and parts.steps is None:
+        raise Refused("a technique of the plan follows the progress of the training, whose length is not known")
     steps = [
         "batch = prepared(batch)",
-        *(["progress = (step - 1) / STEPS"] if _asks(parts, "progress") else []),
+        *progress,
         *parts.lines("curriculum"),
         *(_backward_and_update(parts) if parts.own_step is None else _own_step(parts)),
         *(parts.updating.moved.split("\n") if parts.updating.moved else []),
         "losses.append(loss.detach())",
-        *_judged(parts),
     ]
     timed = ["started = time.perf_counter()"] if parts.seconds is not None else []
     if timed:
         parts.copier.imports.add(Import("time"))
-    best = ["best, waited = None, 0"] if parts.patience else []
+    before = ["losses: list[Tensor] = []"]
+    before += ["best, waited = None, 0"] if parts.patience else []
+    before += ["judged, mean_loss = 0, None"] if parts.plateau is not None else []
+    before += [*timed, *parts.comments("batches")]
+    if parts.by_epoch:
+        return [*before, *_epochs(parts, source, steps)]
+    limited = f"itertools.islice({source}, STEPS)" if parts.steps is not None else source
+    last = ["step == STEPS"] if parts.steps is not None else []
+    last += ["time.perf_counter() - started >= SECONDS"] if parts.seconds is not None else []
+    ended = last[0] if len(last) == 1 else f"({' or '.join(last)})"
+    done = ["if " + ended + ":", "    break"] if parts.seconds is not None else []
+    judged = [f"if step % EVALUATE_EVERY == 0 or {ended}:", *indented(_judged(parts)), *done]
     return [
-        "losses: list[Tensor] = []",
-        *best,
-        *timed,
-        *parts.comments("batches"),
+        *before,
         f"for step, batch in enumerate({limited}, start=1):",
-        *indented(steps),
+        *indented([*steps, *judged]),
     ]
+
+
+def _epochs(parts: Parts, source: str, steps: list[str]) -> list[str]:
+    """Return the loop over epochs that are as long as their data turn out to be."""
+    if parts.evaluate_every is not None and (parts.target is not None or parts.patience or parts.plateau is not None):
+        raise Refused(
+            "a training that ends early by its evaluations is not written out for epochs without a known length. "
+            "Give Data(steps_per_epoch=...)"
+        )
+    ends = ["step == STEPS"] if parts.steps is not None else []
+    ends += ["time.perf_counter() - started >= SECONDS"] if parts.seconds is not None else []
+    now = " or ".join(ends)
+    inner = ["step += 1", *steps]
+    if parts.evaluate_every is not None:
+        inner += ["if step % EVALUATE_EVERY == 0:", *indented(_judged(parts))]
+    inner += [f"if {now}:", "    break"] if now else []
+    outer = [
+        f"for batch in {source}:",
+        *indented(inner),
+        *(parts.updating.moved_by_epoch.split("\n") if parts.updating.moved_by_epoch else []),
+        *_judged(parts),
+        *([f"if {now}:", "    break"] if now else []),
+    ]
+    over = "range(EPOCHS)" if parts.epochs is not None else "itertools.count()"
+    return ["step = 0", f"for _ in {over}:", *indented(outer)]
 
 
 def _asks(parts: Parts, name: str) -> bool:
@@ -109,27 +146,65 @@ def _own_step(parts: Parts) -> list[str]:
 
 
 def _backward_and_update(parts: Parts) -> list[str]:
+    if parts.updating.closure:
+        return _closure(parts)
     return [*_backward(parts), *parts.lines("gradient"), *_update(parts)]
+
+
+def _closure(parts: Parts) -> list[str]:
+    """Return the lines of a step whose optimizer evaluates the loss several times."""
+    lines = ["optimizer.zero_grad()", *_backward(parts), *parts.lines("gradient")]
+    lines += ["evaluated.append(loss.detach())", "return loss"]
+    return [
+        "evaluated: list[Tensor] = []",
+        "",
+        "def closure() -> Tensor:",
+        *indented(lines),
+        "",
+        "optimizer.step(closure)",
+        *parts.lines("update"),
+        "loss = evaluated[0]",
+    ]
 
 
 def _backward(parts: Parts) -> list[str]:
     called = "forward" if any(block.source.forward for block in parts.blocks) else "model"
-    comments, is_scored, ours = parts.comments("parts"), parts.is_scored, parts.objective
+    ours = parts.objective
+    others = ", _" * (parts.is_scored + ours.returns_terms)
     if parts.micro_batch is None:
-        return [*comments, f"loss{', _' * is_scored} = loss_of({called}, batch)", "loss.backward()"]
-    if not ours.calling.splits:
-        raise Refused("micro-batches of dicts are not written out")
-    whole, part = (re.sub(r"\btarget\b", name, ours.terms) for name in ("batch[-1]", "part[-1]"))
-    part = re.sub(r"\bbatch\b", "part", part)
-    loss = f"loss_of({called}, part){'[0]' * is_scored}"
-    mean = f"{loss} * ({part} / {whole})"
-    if ours.ignores:
-        mean = f"{loss}.nan_to_num() * ({part} / max({whole}, 1))"
+        return [*parts.comments("parts"), f"loss{others} = loss_of({called}, batch)", "loss.backward()"]
+    if ours.calling.form == "tree" or ours.returns_terms:
+        raise Refused(
+            "accumulation is written out for batches that are tuples or dicts of tensors, and losses that are means"
+        )
+    whole, part = (
+        re.sub(r"\bbatch\b", name, re.sub(r"\btarget\b", ours.calling.target or "target", ours.terms))
+        for name in ("batch", "part")
+    )
+    columns = "zip(*(column.split(MICRO_BATCH) for column in batch{}), strict=True)"
+    parts_of = columns.format("")
+    if ours.calling.form == "fields":
+        parts_of = f"(dict(zip(batch, columns)) for columns in {columns.format('.values()')})"
+    called_on = f"loss_of({called}, part){'[0]' * parts.is_scored}"
+    least = [f"max({one}, 1)" if ours.ignores else one for one in ("share", "terms")]
+    if parts.sums_parts:
+        made, started, added = (
+            f"part_sum = {called_on}",
+            f"part_sum / {least[0]} * (share / {least[1]})",
+            "part_sum.detach()",
+        )
+    else:
+        called_on += ".nan_to_num()" * ours.ignores
+        made, started, added = f"mean = {called_on}", f"mean * (share / {least[1]})", "mean.detach() * share"
     return [
-        *comments,
-        "loss = torch.zeros((), device=DEVICE)",
-        "for part in zip(*(column.split(MICRO_BATCH) for column in batch), strict=True):",
-        *indented([f"share = {mean}", "share.backward()", "loss += share.detach()"]),
+        *parts.comments("parts"),
+        f"loss, terms = 0.0, {whole}",
+        f"for part in {parts_of}:",
+        f"    share = {part}",
+        f"    {made}",
+        f"    ({started}).backward()",
+        f"    loss = loss + {added}",
+        f"loss = loss / {least[1]}",
     ]
 
 
@@ -142,28 +217,32 @@ def _update(parts: Parts) -> list[str]:
 
 
 def _judged(parts: Parts) -> list[str]:
+    """Return the lines of an evaluation and of the rules that may end the training after it."""
     metric = parts.metric
-    last = ["step == STEPS"] if parts.steps is not None else []
-    last += ["time.perf_counter() - started >= SECONDS"] if parts.seconds is not None else []
-    ended = last[0] if len(last) == 1 else f"({' or '.join(last)})"
     shown = f", {metric.name} {{quality:.4f}}" if metric.name != "loss" else ""
     text = f'print(f"step {{step}}: loss {{float(losses[-1]):.4f}}, valid loss {{valid_loss:.4f}}{shown}")'
     shortened = metric.name if len(text) <= _LONGEST else "metric"
     text = text.replace(f", {metric.name} {{quality", f", {shortened} {{quality")
-    inner = parts.in_evaluation(["valid_loss, quality = evaluate(model, valid_data)"])
-    inner += [text, *([parts.updating.evaluated] if parts.updating.evaluated else [])]
+    lines = parts.in_evaluation(["valid_loss, quality = evaluate(model, valid_data)"])
+    lines += [text, *([parts.updating.evaluated] if parts.updating.evaluated else [])]
     sign = ">" if metric.higher_is_better else "<"
     if parts.target is not None:
         parts.copier.imports.add(Import("math"))
-        inner += [f"if quality {sign} TARGET or math.isclose(quality, TARGET, rel_tol=1e-6):", "    break"]
+        lines += [f"if quality {sign} TARGET or math.isclose(quality, TARGET, rel_tol=1e-6):", "    break"]
     if parts.patience:
         parts.copier.imports.add(Import("copy"))
         kept = parts.in_evaluation(["weights = copy.deepcopy(model.state_dict())"])
         ended_early = ["if waited == PATIENCE:", "    model.load_state_dict(weights)", "    break"]
-        inner += [f"if best is None or quality {sign} best:", *indented(["best, waited = quality, 0", *kept])]
-        inner += ["else:", *indented(["waited += 1", *ended_early])]
-    done = ["if " + ended + ":", "    break"] if parts.seconds is not None else []
-    return [f"if step % EVALUATE_EVERY == 0 or {ended}:", *indented(inner), *done]
+        lines += [f"if best is None or quality {sign} best:", *indented(["best, waited = quality, 0", *kept])]
+        lines += ["else:", *indented(["waited += 1", *ended_early])]
+    if parts.plateau is not None:
+        lines += [
+            "before, mean_loss = mean_loss, float(torch.stack(losses[judged:]).mean())",
+            "judged = len(losses)",
+            "if before is not None and abs(before - mean_loss) <= PLATEAU * abs(before):",
+            "    break",
+        ]
+    return lines
 
 
 def _ending(parts: Parts) -> list[str]:

@@ -48,9 +48,11 @@ class Updating:
         definitions: functions at the top.
         scheduler: statement that binds `scheduler`; empty where the rate is constant.
         moved: statements after each step.
+        moved_by_epoch: statements after each epoch, where only reading the data tells its end.
         evaluated: statement after each evaluation.
         modal: expressions of the optimizers that have other weights for evaluation.
         package: another package that it needs.
+        closure: whether the optimizer evaluates the loss several times in a step.
     """
 
     optimizer: str
@@ -58,13 +60,15 @@ class Updating:
     definitions: tuple[str, ...] = ()
     scheduler: str = ""
     moved: str = ""
+    moved_by_epoch: str = ""
     evaluated: str = ""
     modal: str = ""
     package: str = ""
+    closure: bool = False
 
 
 def updating_of(
-    update: Update, model: nn.Module, made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int
+    update: Update, model: nn.Module, made: optim.Optimizer, copier: Copier, *, total: int | None, per_epoch: int | None
 ) -> Updating:
     """Return the lines of an optimizer and its schedule.
 
@@ -74,13 +78,11 @@ def updating_of(
         made: an example of the optimizer.
         copier: of the script.
         total: steps of the run; None if only time ends it.
-        per_epoch: steps of an epoch.
+        per_epoch: steps of an epoch; None where only reading the data tells.
 
     Raises:
         Refused: if one of them cannot be written down.
     """
-    if needs_closure(made):
-        raise Refused(f"the optimizer {type(made).__name__} evaluates the loss several times in a step")
     frozen = any(not one.requires_grad for one in model.parameters())
     parameters = "[one for one in model.parameters() if one.requires_grad]" if frozen else "model.parameters()"
     kind, package, lr = update.optimizer, "", update.lr
@@ -103,10 +105,11 @@ def updating_of(
         if lr is not None:
             lines += '\nfor group in optimizer.param_groups:\n    group["lr"] = LR'
     definitions, scheduler, moved, evaluated = _schedule(update.schedule, made, total, copier)
-    if update.schedule.per == "epoch":
-        moved = f"if step % {per_epoch} == 0:\n    {moved}"
+    by_epoch = ""
+    if update.schedule.per == "epoch" and moved:
+        moved, by_epoch = ("", moved) if per_epoch is None else (f"if step % {per_epoch} == 0:\n    {moved}", "")
     return Updating(
-        lines, lr, definitions, scheduler, moved, evaluated, modal=_modal(made), package=package
+        lines, lr, definitions, scheduler, moved, by_epoch, evaluated, _modal(made), package, needs_closure(made)
     )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
     note = f"{profile.task}, {', '.join(profile.plan) if profile.plan else 'baseline'}"
     facts = (
         f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks of "
-        f"{whole(profile.steps)} steps; {count(profile.samples_per_s)} samples/s"
+        f"{whole(profile.steps)} steps"
+        f"{f'; {count(profile.samples_per_s)} samples/s' if profile.batch_size else ''}"
         f"{'' if profile.memory is not None else f'; peak memory {nbytes(profile.peak_bytes)}'}"
     )
     widest = max(1, min(_WIDEST_BAR, width - _TEXT_WIDTH))

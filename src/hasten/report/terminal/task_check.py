@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hasten.base.records.task_check import TaskCheck
-from hasten.base.units import seconds
+from hasten.base.units import plural, seconds
 from hasten.report.terminal.layout import grid, quiet, section
 from hasten.report.wording import whole
 
@@ -42,9 +42,7 @@ def _training(found: TaskCheck) -> list[tuple[str, str]]:
     frozen = f", {whole(found.frozen)} of them frozen" if found.frozen else ""
     loss = "not finite" if found.first_loss is None else f"loss {found.first_loss:.4g}"
     samples = "" if found.train_samples is None else f"{whole(found.train_samples)} samples, "
-    steps = (
-        "steps known only by iterating" if found.steps_per_epoch is None else f"{whole(found.steps_per_epoch)} steps"
-    )
+    steps = "steps known only by iterating" if found.steps_per_epoch is None else plural(found.steps_per_epoch, "step")
     valid = "" if found.valid_samples is None else f"{whole(found.valid_samples)} samples, "
     rows = [
         ("model", f"{found.model}, {whole(found.parameters)} parameters{frozen}"),

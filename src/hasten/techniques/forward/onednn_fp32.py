@@ -61,6 +61,7 @@ class OneDnnFp32:
         source="pytorch pull request 116015 (2024)",
         treats=("low_compute_efficiency",),
         needs=("an x86 CPU with AVX-512 that is not Intel's", "float32 matrix products"),
+        pointless_beside=("bf16", "fp16"),  # which leave no float32 product
         exploits=("oneDNN matmul",),
     )
 

@@ -229,6 +229,8 @@ def _schedule(recipe: Recipe) -> str:
     name = getattr(schedule.function, "__name__", "") if schedule.function is not None else schedule.name
     words = "a function of your own" if name in ("", "<lambda>") else name
     warmup = f", {schedule.warmup} steps of warm-up" if schedule.warmup else ""
+    if words == "plateau":
+        return f"plateau, lowered where the validation loss stops falling{warmup}"
     return words if words == "fixed" else f"{words}, moved once per {schedule.per}{warmup}"
 
 

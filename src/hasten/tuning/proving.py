@@ -1,0 +1,91 @@
+"""The proof of a plan that is faster: the gate of its guarantee, and which of its techniques break it."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from hasten.base.records.trial import Gate, Trial, Verdict
+from hasten.base.units import seconds
+from hasten.training.technique import Technique
+from hasten.tuning.context import Laboratory, Plan, confirmation_s, recipe_with
+from hasten.tuning.gates import judge, loosest, steps_of
+from hasten.tuning.reference_step import NoReference
+from hasten.tuning.trials import blank, names, told
+
+
+def unproven(
+    lab: Laboratory, plan: Sequence[Technique], gains: Mapping[Technique, str], company: Mapping[Technique, Plan]
+) -> tuple[dict[Technique, Trial], Trial | None]:
+    """Return the trials of techniques that cannot be kept, since a gate does not pass, or else the plan's own trial.
+
+    The plan is tried as a whole first. If it fails, those that fail without the others are to blame, and the last one
+    where none does.
+
+    Args:
+        lab: where the gates are asked.
+        plan: techniques that are faster together, the most useful first.
+        gains: technique -> what it gains, in words.
+        company: technique -> what it needs.
+    """
+    shown = next((one for one in plan if one.card.name in lab.accept), plan[-1])
+    whole = _asked(lab, tuple(plan), shown, gains)
+    if whole.verdict is Verdict.KEPT:
+        return {}, whole
+    if len(plan) == 1:
+        return {plan[0]: whole}, None
+    alone = {one: _asked(lab, (*(c for c in company[one] if c != one), one), one, gains) for one in plan}
+    broken = {one: trial for one, trial in alone.items() if trial.verdict is not Verdict.KEPT}
+    return broken or {shown: whole}, None
+
+
+def _asked(lab: Laboratory, plan: Plan, one: Technique, gains: Mapping[Technique, str]) -> Trial:
+    base = tuple(other for other in plan if other != one)
+    faster = blank(one, Verdict.KEPT, gains[one], base)
+    if frozenset(plan) in lab.proven:
+        return faster
+    until_s = lab.budget.hard_stop_s - confirmation_s(lab, plan)
+    return told(one, base, lambda: proven(lab, plan, faster), until_s=until_s)
+
+
+def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
+    """Return the trial of a faster plan with its gate: kept if the plan keeps its guarantee.
+
+    Techniques that were accepted are kept without that proof; the rest of the plan is proven without them.
+    """
+    accepted = tuple(one for one in plan if one.card.name in lab.accept)
+    checked = _gated(lab, plan, trial)
+    if checked.verdict is Verdict.KEPT or not accepted:
+        return checked
+    rest = tuple(one for one in plan if one not in accepted)
+    alone = _gated(lab, rest, trial) if rest and frozenset(rest) not in lab.proven else trial
+    if alone.verdict is not Verdict.KEPT:
+        return alone
+    lab.proven.add(frozenset(plan))
+    if trial.technique not in names(accepted):
+        return alone
+    why = f"{trial.reason}; accepted without proof: {checked.gate.detail if checked.gate else checked.reason}"
+    return msgspec.structs.replace(trial, reason=why, gate=checked.gate, accepted=True)
+
+
+def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
+    guarantee = loosest(one.card.guarantee for one in plan)
+    assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
+    cost_s = steps_of(guarantee) * lab.step_s
+    if not lab.budget.holds(cost_s):
+        why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
+        return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
+    try:
+        gate = judge(recipe_with(lab, plan), guarantee, lab.reference)
+    except NoReference as error:
+        why = f"faster ({trial.reason}), but {error}"
+        return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
+    if gate.passed:
+        lab.proven.add(frozenset(plan))
+        return msgspec.structs.replace(trial, gate=gate)
+    return broken(trial, gate)
+
+
+def broken(trial: Trial, gate: Gate) -> Trial:
+    """Return the trial of a plan that is faster but does not keep its guarantee."""
+    why = f"faster ({trial.reason}), but not {gate.guarantee}: {gate.detail}"
+    return msgspec.structs.replace(trial, verdict=Verdict.INACCURATE, reason=why, gate=gate)

@@ -1,0 +1,1 @@
+"""Which techniques to use together: a factorial experiment whose blocks each inform every factor; no torch here."""

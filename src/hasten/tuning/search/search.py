@@ -1,0 +1,322 @@
+"""The search: start from the likeliest plan, learn every factor's gain in a factorial, and end with the smallest plan.
+
+ready   build the settings of a group; what cannot be built leaves the search
+time    one block of each, in random order
+judge   fit the model; decide what is certain; have what is faster proven
+plan    change it to what is best now; ask about what is open
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+import numpy as np
+from scipy.special import stdtrit
+
+from hasten.tuning.search.design import Question, candidates, next_group
+from hasten.tuning.search.factors import NONE, Factors, Setting
+from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
+
+LEAST_GAIN = math.log1p(0.01)
+"""What a factor must gain to be kept."""
+MEMBER = LEAST_GAIN / 2
+"""What each further factor in the plan under way has to be expected to gain."""
+WITHIN = math.log1p(0.01)
+"""What the smallest plan may lose against the best, all that is left out together."""
+LIKELY = 0.95
+"""Probability of a gain from which a factor is kept although its interval, which holds at all times, is not clear."""
+FIRST_SHARE = 0.5
+"""Of the time, for what can be set up cheaply, where something else waits."""
+USES = 4
+"""Blocks over which setting up a setting is counted when settings are chosen."""
+NOISE_BLOCKS = 4
+"""Of the baseline's second build."""
+MOST_WORTH = 0.3
+"""Logarithm of the gain beyond which a factor in question is not asked about before others."""
+
+
+class Infeasible(Exception):  # noqa: N818
+    """No setting can be timed in which all of `factors` are on."""
+
+    def __init__(self, factors: Setting) -> None:
+        super().__init__(f"no setting can be timed with {sorted(factors)} on")
+        self.factors = factors
+
+
+class Ground(Protocol):
+    """Where settings are timed: a machine, or a simulated one."""
+
+    def ready(self, setting: Setting) -> None:
+        """Set a setting up, if it is not. Raises `Infeasible`."""
+        ...
+
+    def block(self, setting: Setting) -> float:
+        """Return the logarithm of the seconds that a sample takes, from one block. Raises `Infeasible`."""
+        ...
+
+    def built(self) -> list[Setting]:
+        """Return the settings that are set up."""
+        ...
+
+    def block_s(self, setting: Setting) -> float:
+        """Return about how long a block takes; for a setting that is not set up, that of the baseline."""
+        ...
+
+    def setup_s(self, setting: Setting) -> float:
+        """Return about how long setting it up takes."""
+        ...
+
+    def left_s(self) -> float:
+        """Return the seconds left for timing."""
+        ...
+
+    def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
+        """Return the factors of a faster plan that break their guarantee or do not earn their setup back."""
+        ...
+
+
+class Search:
+    """A search over factors on a ground.
+
+    Attributes:
+        plan: the best setting as far as is known.
+        impossible: factors that cannot all be on.
+        out: factors that left the search -> the setting beside which they had nothing to gain; None where the ground
+            found them unfit or could not set them up.
+        fit: what the readings say so far.
+        waiting: factors that cost much once and do not take part yet.
+
+    Args:
+        factors: what may be on.
+        ground: where it is timed.
+        seed: of the order and of random settings.
+        again: a factor without any effect, if there is one: the baseline set up a second time. It shows the noise.
+    """
+
+    def __init__(self, factors: Factors, ground: Ground, *, seed: int = 0, again: int | None = None) -> None:
+        self.factors, self.ground, self.again = factors, ground, again
+        self.readings, self.groups = Readings(), 0
+        self.plan, self.proven = NONE, {NONE}
+        self.out: dict[int, Setting | None] = {}
+        self.impossible: list[Setting] = []
+        self.model = Model(len(factors), factors.conflicts)
+        self.fit: Fit = self.model.fit(self.readings)
+        self.waiting = [one for one in self.live() if factors[one].setup_s]
+        self._random = np.random.default_rng(seed)
+        self._asked_once: list[Setting] = []  # the next group, where it does not follow from the readings
+        self._whole_s = ground.left_s()
+
+    def run(self) -> Iterator[None]:
+        """Search until everything is decided or the time is over; yield after each group of blocks."""
+        self.plan = self._start()
+        if self.plan:
+            third = NONE if self.again is None else frozenset({self.again})
+            self._asked_once = [NONE, self.plan, third, self.plan]
+        while self.ground.left_s() > 0:
+            late = self.ground.left_s() < (1 - FIRST_SHARE) * self._whole_s
+            group = [] if late and self._bring_in() else self._ready(self._next())
+            if group:
+                self._time(group)
+                self._judge()
+                yield
+            elif not self._asked_once and not self._bring_in():
+                break
+        self._finish()
+
+    def live(self) -> list[int]:
+        """Return the factors that are still in the search."""
+        return [one for one in range(len(self.factors)) if one not in self.out and one != self.again]
+
+    def gain(self, one: int) -> Gain:
+        """Return what a factor adds to the rest of the plan, or what changes if it replaces what conflicts with it."""
+        if one in self.plan:
+            return self.fit.gain(difference(self.model, self.plan, self.factors.off(self.plan, one)))
+        return self.fit.gain(difference(self.model, self.factors.on(self.plan, one), self.plan))
+
+    def whole(self) -> Gain:
+        """Return how much faster the plan is than the baseline."""
+        return self.fit.gain(difference(self.model, self.plan))
+
+    def noise(self) -> Gain | None:
+        """Return how much faster the baseline is than itself; None where that was not timed."""
+        if self.again is None or frozenset({self.again}) not in self.readings.settings:
+            return None
+        return self.fit.gain(difference(self.model, frozenset({self.again})))
+
+    def unclear(self, one: int) -> bool:
+        """Return whether it is open if a factor gains enough to be kept."""
+        gain = self.gain(one)
+        return not math.isfinite(gain.half) or (gain.low < LEAST_GAIN < gain.high and gain.half > LEAST_GAIN / 2)
+
+    def _start(self) -> Setting:
+        """Return the likeliest plan: what is expected to gain, or everything where nothing is known."""
+        cheap = [one for one in self.live() if one not in self.waiting]
+        cheap.sort(key=lambda one: -self.factors[one].expected)
+        hopeful = [one for one in cheap if self.factors[one].expected > 0]
+        found = self.factors.together(hopeful or cheap)
+        return frozenset(one for one in found if self.factors.pointless(one, found - {one}) is None)
+
+    def _next(self) -> list[Setting]:
+        """Return the settings to time next; none where nothing is open."""
+        if self._asked_once:
+            group, self._asked_once = self._asked_once, []
+            return [group[int(one)] for one in self._random.permutation(len(group))]
+        asked = [one for one in self.live() if one not in self.waiting and self.unclear(one)]
+        if not asked:
+            return []
+        questions = list[Question]()
+        for one in asked:
+            gain = self.gain(one)
+            worth = min(max(gain.value + gain.error, LEAST_GAIN), MOST_WORTH)
+            questions.append((difference(self.model, self.factors.toggled(self.plan, one), self.plan), worth))
+        hidden = {*self.out, *self.waiting}
+        if self.again is not None:
+            again = frozenset({self.again})
+            if self.readings.settings.count(again) < NOISE_BLOCKS:
+                questions.append((difference(self.model, again), LEAST_GAIN))
+            else:
+                hidden.add(self.again)
+        settings = candidates(self.factors, self.plan, asked, self.ground.built(), self._random)
+        settings = [one for one in settings if not one & hidden and self._possible(one)]
+        if len(settings) < 2:
+            return []
+        return next_group(self.fit, self.model, questions, settings, self._cost_s, self._random)
+
+    def _cost_s(self, setting: Setting) -> float:
+        fresh = setting not in self.ground.built()
+        return self.ground.block_s(setting) + (self.ground.setup_s(setting) / USES if fresh else 0.0)
+
+    def _ready(self, group: list[Setting]) -> list[Setting]:
+        """Return what of a group is set up and fits into the time; nothing where that is only one setting."""
+        usable, blocks_s = list[Setting](), 0.0
+        for setting in group:
+            blocks_s += self.ground.block_s(setting)
+            fresh = setting not in self.ground.built()
+            if (self.ground.setup_s(setting) if fresh else 0.0) + blocks_s > self.ground.left_s():
+                return []
+            if not self._possible(setting):
+                continue
+            try:
+                self.ground.ready(setting)
+                usable.append(setting)
+            except Infeasible as error:
+                self._forbid(error.factors)
+        return usable if len(set(usable)) > 1 else []
+
+    def _time(self, group: list[Setting]) -> None:
+        for setting in group:
+            self.readings.add(setting, self.groups, self.ground.block(setting))
+        self.groups += 1
+
+    def _possible(self, setting: Setting) -> bool:
+        return not setting & self.out.keys() and not any(bad <= setting for bad in self.impossible)
+
+    def _forbid(self, bad: Setting) -> None:
+        """Time no setting with all of these any more, and take the least promising of them out of the plan."""
+        if len(bad) == 1:
+            self._remove(bad)
+        else:
+            self.impossible.append(bad)
+            if bad <= self.plan:
+                self.plan = self.factors.off(self.plan, min(bad, key=lambda one: self.factors[one].expected))
+        if self.plan and not self._asked_once:
+            self._asked_once = [NONE, self.plan]
+
+    def _remove(self, ones: Iterable[int], beside: Setting | None = None) -> None:
+        for one in ones:
+            if one in self.plan:
+                self.plan = self.factors.off(self.plan, one)
+            self.factors.leave(one)
+            self.out[one] = beside
+            self.waiting = [other for other in self.waiting if other != one]
+
+    def _judge(self) -> None:
+        """Fit the model; change the plan; have proven what is faster; let go what has nothing to gain."""
+        self.fit = self.model.fit(self.readings)
+        self._improve()
+        self._prove(frozenset(one for one in self.plan if self.gain(one).low > 0))
+        sure = frozenset(one for one in self.plan if self.gain(one).low > 0)
+        for one in [one for one in self.live() if one not in self.plan]:
+            beside = self.factors.pointless(one, sure)
+            if beside is not None:
+                self._remove([one], frozenset({beside}))
+            elif one not in self.waiting and self.gain(one).high < LEAST_GAIN and not self._needed(one):
+                self._remove([one], self.plan)
+
+    def _needed(self, company: int) -> bool:
+        """Return whether a factor is in question that gains little without this one."""
+        return any(company in self.factors[one].company and self.unclear(one) for one in self.live())
+
+    def _improve(self) -> None:
+        """Change the plan, one factor at a time, as long as that is expected to make it faster."""
+        for _ in range(2 * len(self.factors)):
+            found = [self.factors.toggled(self.plan, one) for one in self.live() if one not in self.waiting]
+            found = [one for one in found if self._possible(one)]
+            more = [self._expected(one) - self._expected(self.plan) for one in found]
+            if not more or max(more) <= 1e-9:
+                return
+            self.plan = found[int(np.argmax(more))]
+
+    def _expected(self, setting: Setting) -> float:
+        return float(self.fit.mean @ self.model.row(setting)) - MEMBER * len(setting)
+
+    def _prove(self, plan: Setting) -> None:
+        """Have a plan proven; what is unfit leaves, and what had left beside it is asked again."""
+        if plan in self.proven:
+            return
+        unfit = self.ground.unfit(plan, {one: self.gain(one) for one in plan})
+        if not unfit:
+            self.proven.add(plan)
+            return
+        self._remove(unfit)
+        for one, beside in list(self.out.items()):
+            if beside is not None and beside & unfit:
+                del self.out[one]
+
+    def _bring_in(self) -> bool:
+        """Let the next factor that costs much once take part; return whether there is one that fits."""
+        while self.waiting:
+            one = max(self.waiting, key=lambda other: self.factors[other].expected)
+            self.waiting.remove(one)
+            setting = self.factors.on(self.plan, one)
+            if self.ground.setup_s(setting) + 4 * self.ground.block_s(NONE) < self.ground.left_s():
+                self._asked_once = [self.plan, setting, self.plan, setting]
+                return True
+        return False
+
+    def _finish(self) -> None:
+        """Set the plan to the smallest one, proven, whose loss against the best is below 1 %."""
+        self.plan = self._smallest()
+        while self.plan not in self.proven:
+            self._prove(self.plan)
+            self.plan = self._smallest()
+
+    def _smallest(self) -> Setting:
+        """Return the plan of what is likely to gain, or a setting that is surely better, without what is not needed.
+
+        A setting that was timed can be clearly faster as a whole where there was no time to tell its factors apart.
+        """
+        likely = self.plan
+        while (weak := [one for one in likely if self._adds(one, likely).likely < LIKELY]) and likely:
+            likely = self.factors.off(likely, min(weak, key=lambda one: self._adds(one, likely).value))
+        timed = {one for one in self.readings.settings if self.again not in one and self._possible(one)}
+        found = max([likely, *timed, NONE], key=lambda one: (self._at_least(one), -len(one)))
+        lost = 0.0
+        while found:
+            gains = {one: self._adds(one, found) for one in found}
+            least = min(found, key=lambda one: gains[one].value)
+            lost += max(gains[least].value, 0.0)
+            if lost > WITHIN or gains[least].low > LEAST_GAIN or not math.isfinite(gains[least].half):
+                break
+            found = self.factors.off(found, least)
+        return found
+
+    def _adds(self, one: int, plan: Setting) -> Gain:
+        return self.fit.gain(difference(self.model, plan, self.factors.off(plan, one)))
+
+    def _at_least(self, setting: Setting) -> float:
+        """Return what a setting gains at least, with the probability `LIKELY`."""
+        gain = self.fit.gain(difference(self.model, setting))
+        if not math.isfinite(gain.half):
+            return -math.inf if setting else 0.0
+        return gain.value - gain.error * float(stdtrit(self.fit.free, LIKELY))

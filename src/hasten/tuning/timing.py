@@ -1,0 +1,259 @@
+"""Where a search times its settings: this machine, with a bench for each setting, built once and kept."""
+
+import gc
+import math
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from msgspec.structs import replace
+
+from hasten.base.records.record import Interval
+from hasten.base.records.trial import Trial, Verdict
+from hasten.measurement.collector import collector_off
+from hasten.techniques.applying import why_refused
+from hasten.training.effects import has_check, why_without_effect
+from hasten.training.technique import Technique
+from hasten.tuning import messages
+from hasten.tuning.bench import Bench
+from hasten.tuning.break_even import not_earned_back
+from hasten.tuning.budget import OutOfTime, ends_by, now_s
+from hasten.tuning.busy import clock_of, threads_set, why_not_by_processor
+from hasten.tuning.context import (
+    Laboratory,
+    Plan,
+    bench_of,
+    building_steps,
+    confirmation_s,
+    recipe_with,
+    steps_per_block,
+)
+from hasten.tuning.proving import unproven
+from hasten.tuning.search.factors import Factors, Setting
+from hasten.tuning.search.model import Gain
+from hasten.tuning.search.search import Infeasible
+from hasten.tuning.trials import blank, failed
+
+LONGEST_SETUP = 0.15
+"""Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
+BOUND = 20.0
+"""Logarithm of the largest ratio that is reported."""
+
+
+def ratio_of(gain: Gain, count: int = 0) -> Interval:
+    """Return a gain as a ratio, with the number of blocks that it was taken from."""
+    low, value, high = (math.exp(max(-BOUND, min(BOUND, one))) for one in (gain.low, gain.value, gain.high))
+    return Interval(value=value, low=low, high=high, n=count)
+
+
+class Timing:
+    """Settings of a laboratory, set up when they are first timed; see `hasten.tuning.search.search.Ground`.
+
+    Attributes:
+        trials: what was found out about factors that left the search because they could not be timed or kept.
+        proofs: technique -> what the gate of the last plan with it said.
+
+    Args:
+        lab: where the benches are built.
+        chosen: the technique of each factor; the number after the last one is the baseline, built a second time.
+        factors: the same as factors, with that one.
+        share: of the budget, counted from its start, that may be used. What measuring the plan afresh takes is left.
+    """
+
+    def __init__(self, lab: Laboratory, chosen: Sequence[Technique], factors: Factors, *, share: float) -> None:
+        self.lab, self.chosen, self.factors, self.share = lab, chosen, factors, share
+        self.trials: dict[int, Trial] = {}
+        self.proofs: dict[Technique, Trial] = {}
+        self._again: Bench | None = None
+        self._checked: set[int] = set()
+        self._setups: list[float] = []
+        self._number = {one: number for number, one in enumerate(chosen)}
+
+    def plan(self, setting: Setting) -> Plan:
+        """Return the techniques of a setting."""
+        return tuple(self.chosen[one] for one in sorted(setting) if one < len(self.chosen))
+
+    def ready(self, setting: Setting) -> None:
+        """Set a setting up; what fails is blamed on one factor if it fails alone, too."""
+        if setting in self.built():
+            return
+        if not setting:
+            self._build(setting)
+            return
+        try:
+            self._build(setting)
+            self._check_effects(setting)
+        except Infeasible:
+            raise
+        except (Exception, OutOfTime) as error:
+            self._end_if_over(error)
+            raise Infeasible(self._blamed(setting, error)) from error
+
+    def block(self, setting: Setting) -> float:
+        """Return the logarithm of the seconds a sample takes, over one block; a step before it is not timed."""
+        bench = self._bench(setting)
+        steps, clock = steps_per_block(bench.step_s), clock_of(self.lab.threads)
+        if gc.isenabled():
+            gc.collect(1)
+        try:
+            with self._threads(), self._limit(setting), collector_off(), bench:
+                bench(1)
+                began, began_s = clock(), now_s()
+                bench(steps)
+                spent_s = max(clock() - began, 1) * 1e-9
+                bench.step_s = (now_s() - began_s) / steps
+        except (Exception, OutOfTime) as error:
+            self._end_if_over(error)
+            if not setting:
+                raise
+            raise Infeasible(self._blamed(setting, error)) from error
+        return math.log(spent_s / steps / bench.samples_per_step)
+
+    def built(self) -> list[Setting]:
+        """Return the settings whose benches are kept."""
+        found = [
+            frozenset(self._number[one] for one in plan)
+            for plan in self.lab.benches
+            if all(one in self._number for one in plan)
+        ]
+        return [*found, frozenset({len(self.chosen)})] if self._again is not None else found
+
+    def block_s(self, setting: Setting) -> float:
+        """Return about how long a block takes with the step before it."""
+        step_s = self._bench(setting).step_s if setting in self.built() else self.lab.step_s
+        return (steps_per_block(step_s) + 1) * step_s
+
+    def setup_s(self, setting: Setting) -> float:
+        """Return about how long setting up takes."""
+        usual_s = (
+            sum(self._setups) / len(self._setups) if self._setups else building_steps(self.lab.step_s) * self.lab.step_s
+        )
+        return usual_s + self.factors.setup_s(setting)
+
+    def left_s(self) -> float:
+        """Return the seconds left without measuring the plan afresh."""
+        return self.lab.budget.left_s(self.share) - confirmation_s(self.lab, ())
+
+    def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
+        """Return what does not earn its setup back, or else what breaks its guarantee; their trials are noted."""
+        for one in plan:
+            why = self._not_earned_back(one, gains[one])
+            if why is not None:
+                trial = blank(self.chosen[one], Verdict.SLOWER, why, self.plan(plan - {one}))
+                setup_s = self.lab.setup_s[self.chosen[one]]
+                self.trials[one] = replace(trial, speedup=ratio_of(gains[one]), setup_s=setup_s)
+                return frozenset({one})
+        weakest_last = sorted(plan, key=lambda one: -gains[one].value)
+        broken, proof = unproven(
+            self.lab,
+            [self.chosen[one] for one in weakest_last],
+            {self.chosen[one]: messages.ratio(ratio_of(gains[one])) for one in plan},
+            {self.chosen[one]: self.plan(self.factors[one].company) for one in plan},
+        )
+        if proof is not None:
+            self.proofs |= {self.chosen[one]: proof for one in plan if not proof.accepted or self._accepted(one)}
+        for technique, trial in broken.items():
+            self.trials[self._number[technique]] = trial
+        return frozenset(self._number[one] for one in broken)
+
+    def _not_earned_back(self, one: int, gain: Gain) -> str | None:
+        def why() -> str | None:
+            setup_s = self.lab.setup_s.get(self.chosen[one], 0.0)
+            return not_earned_back(math.exp(gain.value), setup_s, self.lab.recipe, self.lab.step_s)
+
+        if why() is not None:  # it may be the setup of what it was built with
+            self._build(self._alone(one))
+        return why()
+
+    def _accepted(self, one: int) -> bool:
+        return self.chosen[one].card.name in self.lab.accept
+
+    def _bench(self, setting: Setting) -> Bench:
+        if len(self.chosen) in setting:
+            if self._again is None:
+                self._again = Bench(self.lab.recipe)
+            return self._again
+        return bench_of(self.lab, self.plan(setting))
+
+    def _build(self, setting: Setting) -> None:
+        began = now_s()
+        with self._threads(), self._limit(setting):
+            self._refuse_parallel(setting)
+            bench = self._bench(setting)
+        if not self.factors.setup_s(setting):
+            self._setups.append(now_s() - began)
+        more_s = max(0.0, bench.setup_s - bench_of(self.lab, ()).setup_s)
+        for one in self.plan(setting):  # no factor takes more than a setting with it
+            self.lab.setup_s[one] = min(more_s, self.lab.setup_s.get(one, math.inf))
+
+    def _check_effects(self, setting: Setting) -> None:
+        """Remove a technique that changes nothing, neither here nor alone."""
+        for one in sorted(setting - self._checked):
+            self._checked.add(one)
+            if one >= len(self.chosen) or not has_check(self.chosen[one]):
+                continue
+            technique, alone = self.chosen[one], self._alone(one)
+            why = None
+            for where in dict.fromkeys([setting, alone]):
+                self._build(where)
+                with self._threads(), self._limit(where):
+                    why = why_without_effect(technique, self._bench(where).watched_step())
+                if why is None:
+                    break
+            if why is not None:
+                self.trials[one] = blank(technique, Verdict.NO_EFFECT, why)
+                raise Infeasible(frozenset({one}))
+
+    def _blamed(self, setting: Setting, error: Exception | OutOfTime) -> Setting:
+        """Return the factor that fails alone, with its trial noted; the whole setting where none does."""
+        for one in sorted(setting, key=lambda one: len(self.factors[one].company)):
+            began = now_s()
+            alone = self._alone(one)
+            if alone != setting:
+                try:
+                    self._build(alone)
+                    continue
+                except Infeasible as own:
+                    return own.factors
+                except (Exception, OutOfTime) as own:  # noqa: BLE001
+                    self._end_if_over(own)
+                    error = own
+            self.trials[one] = failed(self.chosen[one], error, self.plan(alone - {one}), spent_s=now_s() - began)
+            return frozenset({one})
+        for one in setting:  # two that the cards do not keep apart, if it is two
+            for other in setting - {one}:
+                beside = recipe_with(self.lab, self.plan(frozenset({other})))
+                if why_refused(self.chosen[one], beside, self.lab.machine) is not None:
+                    return frozenset({one, other})
+        return setting
+
+    def _end_if_over(self, error: Exception | OutOfTime) -> None:
+        """Pass the end of the whole tuning on."""
+        if isinstance(error, OutOfTime) and now_s() >= self._end_s():
+            raise error
+
+    def _end_s(self) -> float:
+        return self.lab.budget.hard_stop_s - confirmation_s(self.lab, ())
+
+    @contextmanager
+    def _limit(self, setting: Setting) -> Generator[None]:
+        """Stop the body when it takes far longer than it should, or when the tuning ends."""
+        limit_s = max(LONGEST_SETUP * self.lab.budget.total_s, 3 * self.lab.step_s) + 2 * self.factors.setup_s(setting)
+        with ends_by(min(now_s() + limit_s, self._end_s()) if setting else self.lab.budget.hard_stop_s):
+            yield
+
+    def _threads(self) -> AbstractContextManager[None]:
+        return threads_set(self.lab.threads)
+
+    def _refuse_parallel(self, setting: Setting) -> None:
+        """On a busy machine, where the processor's time of one thread is taken, refuse what changes the threads."""
+        if self.lab.threads is None:
+            return
+        for one in sorted(setting - {len(self.chosen)}):
+            why = why_not_by_processor(self.lab.recipe, recipe_with(self.lab, self.plan(self._alone(one))))
+            if why is not None:
+                why = f"{why}, which cannot be judged while other work keeps this machine busy"
+                self.trials[one] = blank(self.chosen[one], Verdict.INCONCLUSIVE, why)
+                raise Infeasible(frozenset({one}))
+
+    def _alone(self, one: int) -> Setting:
+        return frozenset({one, *self.factors[one].company})

@@ -1,0 +1,143 @@
+"""The search on simulated machines: what it keeps, what it never keeps, and what it spends."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated import Simulated, Truth, burst_time_by_steps
+
+from hasten.tuning.search.factors import NONE, Factor, Factors
+from hasten.tuning.search.search import Search
+
+
+def searched(truth: Truth, *, budget_s: float, seed: int = 0, **changed: dict[str, Any]) -> tuple[Search, Simulated]:
+    """Search among factors named f0, f1, ... and the baseline again; `changed` are fields of single factors."""
+    count = len(truth.gains)
+    items = [Factor(f"f{one}", **changed.get(f"f{one}", {})) for one in range(count)]
+    factors = Factors([*items, Factor("again", conflicts=frozenset(range(count)))])
+    whole = Truth(**{**vars(truth), "gains": [*truth.gains, 0.0]})
+    ground = Simulated(whole, factors, budget_s=budget_s, seed=seed)
+    search = Search(factors, ground, seed=seed, again=count)
+    for _ in search.run():
+        pass
+    return search, ground
+
+
+@settings(max_examples=5, deadline=None)
+@given(work_s=st.floats(0.01, 3.0), now_s=st.floats(0.0, 5.0), seed=st.integers(0, 99))
+def test_bursts_slow_work_as_small_steps_of_time_do(work_s: float, now_s: float, seed: int) -> None:
+    truth = Truth((0.0,), bursts_s=0.5)
+    ground = Simulated(truth, Factors([Factor("f")]), budget_s=10.0, seed=seed)
+    ground.now_s = now_s
+    assert ground.works(work_s) == pytest.approx(burst_time_by_steps(truth, ground._bursts, now_s, work_s), abs=1e-2)
+
+
+def test_large_and_small_gains_are_told_from_nothing_and_from_harm() -> None:
+    search, _ = searched(Truth((0.4, 0.04, 0.0, -0.05, 0.2)), budget_s=25.0)
+    assert {0, 1, 4} <= search.plan
+    assert 3 not in search.plan
+
+
+def test_a_small_budget_finds_what_is_large() -> None:
+    search, ground = searched(Truth((0.4, 0.0, 0.0, -0.1, 0.0, 0.0)), budget_s=6.0)
+    assert 0 in search.plan
+    assert 3 not in search.plan
+    assert ground.now_s < 7.0
+
+
+def test_where_nothing_gains_almost_nothing_is_called_faster() -> None:
+    sure = [searched(Truth((0.0,) * 4), budget_s=8.0, seed=seed)[0] for seed in range(3)]
+    assert sum(search.whole().low > 0 for search in sure) == 0
+
+
+def test_of_two_that_do_the_same_one_is_kept() -> None:
+    search, _ = searched(Truth((0.3, 0.3), {(0, 1): -0.3}), budget_s=15.0)
+    assert len(search.plan) == 1
+
+
+def test_what_gains_only_with_its_company_is_kept_with_it() -> None:
+    truth = Truth((0.0, 0.0, 0.0), {(0, 1): 0.3})
+    search, _ = searched(truth, budget_s=15.0, f1={"company": frozenset({0})})
+    assert search.plan == {0, 1}
+
+
+def test_of_what_conflicts_the_better_is_kept() -> None:
+    search, _ = searched(Truth((0.1, 0.3)), budget_s=15.0, f0={"conflicts": frozenset({1})})
+    assert search.plan == {1}
+
+
+def test_no_block_is_spent_on_what_another_makes_pointless() -> None:
+    beside = {"pointless_beside": frozenset({0})}
+    search, _ = searched(Truth((0.5, 0.0, 0.0)), budget_s=15.0, f0={"expected": 0.4}, f1=beside)
+    assert search.out[1] == {0}
+    assert search.plan == {0}
+    assert sum(1 in one for one in search.readings.settings) <= 4
+
+
+def test_what_is_pointless_beside_another_is_tried_once_that_one_is_gone() -> None:
+    beside = {"pointless_beside": frozenset({0})}
+    truth = Truth((0.5, 0.2), wrong=frozenset({0}))
+    search, _ = searched(truth, budget_s=15.0, f0={"expected": 0.4}, f1=beside)
+    assert search.plan == {1}
+
+
+def test_what_breaks_its_guarantee_is_never_kept() -> None:
+    search, ground = searched(Truth((0.5, 0.2), wrong=frozenset({0})), budget_s=15.0)
+    assert search.plan == {1}
+    assert ground.gates <= 4
+
+
+def test_what_cannot_be_built_leaves_and_the_rest_is_found() -> None:
+    search, _ = searched(Truth((0.3, 0.2), failing=frozenset({0})), budget_s=15.0)
+    assert 0 in search.out
+    assert search.plan == {1}
+
+
+def test_two_that_cannot_be_built_together_are_kept_apart() -> None:
+    search, _ = searched(Truth((0.1, 0.3), apart=frozenset({0, 1})), budget_s=15.0)
+    assert search.plan == {1}
+    assert search.out.keys() <= {0}
+
+
+@pytest.mark.parametrize(("budget_s", "kept"), [(60.0, True), (15.0, False)])
+def test_what_costs_much_once_is_paid_for_where_the_budget_holds_it(budget_s: float, kept: bool) -> None:
+    truth = Truth((0.0, 0.03, 0.3))
+    search, ground = searched(truth, budget_s=budget_s, f2={"setup_s": 20.0})
+    assert (2 in search.plan) is kept
+    assert sum(2 in one for one in ground.setups) <= 2
+    assert ground.now_s < 1.1 * budget_s
+
+
+def test_the_time_is_used_while_something_is_open_and_not_longer() -> None:
+    decided, early = searched(Truth((0.4,), noise=0.005), budget_s=60.0)
+    assert decided.plan == {0}
+    assert early.now_s < 10.0
+    _, late = searched(Truth((0.011, 0.009, 0.01), noise=0.05), budget_s=10.0)
+    assert late.now_s > 9.0
+
+
+def test_bursts_of_foreign_load_do_not_hide_a_large_gain() -> None:
+    truth = Truth((0.3, 0.0, -0.1), noise=0.03, tails=0.1, bursts_s=1.0, burst_s=0.3, slower=3.0)
+    search, _ = searched(truth, budget_s=20.0)
+    assert 0 in search.plan
+    assert 2 not in search.plan
+
+
+def test_the_baseline_again_shows_the_noise() -> None:
+    noise = searched(Truth((0.1,), noise=0.02), budget_s=10.0)[0].noise()
+    assert noise is not None
+    assert noise.low < 0 < noise.high
+    assert math.isfinite(noise.half)
+
+
+def test_without_factors_there_is_nothing_to_do() -> None:
+    search, ground = searched(Truth(()), budget_s=10.0)
+    assert (search.plan, ground.now_s) == (NONE, 0.0)
+
+
+@pytest.mark.slow
+def test_a_gain_of_3_percent_is_found_in_9_of_10_tunings() -> None:
+    truth = Truth((math.log(1.03), 0.0, 0.0), noise=0.02 / math.sqrt(2), luck=0.002)
+    assert sum(0 in searched(truth, budget_s=60.0, seed=seed)[0].plan for seed in range(20)) >= 18

@@ -1,0 +1,187 @@
+"""Settings on the real machine: what is blamed when one cannot be timed, what is charged, and how busy it is."""
+
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.records.trial import Verdict
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.session import build, with_forward
+from hasten.training.step import step
+from hasten.training.technique import Technique
+from hasten.tuning import busy
+from hasten.tuning.busy import Steps, free_threads
+from hasten.tuning.context import bench_of, open_laboratory, steps_per_block
+from hasten.tuning.reference_step import endless
+from hasten.tuning.search.factors import NONE
+from hasten.tuning.search.search import Infeasible
+from hasten.tuning.selection import factors_of
+from hasten.tuning.timing import Timing
+
+from planted import MACHINE, TIME, Costly, HalfTheWork, NoPause, Nothing, Planted, Raises, Slower, card, small_task
+
+pytestmark = pytest.mark.usefixtures("planted")
+
+
+def timing(*chosen: Technique, threads: int | None = None, **task: Any) -> Timing:
+    lab = open_laboratory(baseline(small_task(**task)), MACHINE, budget_s=100.0)
+    lab.step_s, lab.threads = 0.02, threads
+    return Timing(lab, chosen, factors_of(lab, chosen), share=1.0)
+
+
+def test_a_block_is_the_time_of_a_sample() -> None:
+    place = timing(HalfTheWork())
+    place.ready(NONE)
+    place.ready(frozenset({0}))
+    plain, half = place.block(NONE), place.block(frozenset({0}))
+    assert plain == pytest.approx(math.log(0.02 / 28.6), abs=0.1), "200 samples in 7 batches"
+    assert plain - half == pytest.approx(math.log(2), abs=0.1)
+    assert set(place.built()) == {NONE, frozenset({0})}
+
+
+def test_what_fails_alone_is_blamed_for_the_whole() -> None:
+    place = timing(NoPause(), Raises(), HalfTheWork())
+    with pytest.raises(Infeasible) as error:
+        place.ready(frozenset({0, 1, 2}))
+    assert error.value.factors == {1}
+    assert place.trials[1].verdict is Verdict.NOT_APPLICABLE
+    assert "planted failure" in place.trials[1].reason
+
+
+@dataclass(frozen=True)
+class NotBeside(Planted):
+    """Refuses a recipe that has a surgery."""
+
+    card: ClassVar[Card] = card("not_beside")
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        return "there is a surgery" if recipe.model else None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return recipe
+
+
+def test_what_refuses_beside_another_only_is_kept_apart_from_it() -> None:
+    place = timing(NotBeside(), Nothing(), NoPause())
+    with pytest.raises(Infeasible) as error:
+        place.ready(frozenset({0, 1, 2}))
+    assert error.value.factors == {0, 2}
+    assert not place.trials
+
+
+@dataclass(frozen=True)
+class Threads(Nothing):
+    card: ClassVar[Card] = card("threads")
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return recipe.with_context(lambda: busy.threads_set(2))
+
+
+def test_what_sets_the_threads_cannot_be_timed_where_others_are_busy() -> None:
+    place = timing(Threads(), Nothing(), threads=1)
+    place.ready(frozenset({1}))
+    with pytest.raises(Infeasible):
+        place.ready(frozenset({0, 1}))
+    assert place.trials[0].verdict is Verdict.INCONCLUSIVE
+    assert "number of threads" in place.trials[0].reason
+    timing(Threads()).ready(frozenset({0}))
+
+
+@dataclass(frozen=True)
+class Ahead(Nothing):
+    card: ClassVar[Card] = card("ahead")
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return recipe.with_input(ahead=2)
+
+
+def test_what_overlaps_with_the_step_cannot_be_judged_by_the_time_of_the_processor() -> None:
+    place = timing(Ahead(), threads=1)
+    with pytest.raises(Infeasible):
+        place.ready(frozenset({0}))
+    assert "beside the step" in place.trials[0].reason
+
+
+def test_setup_is_charged_to_the_factor_that_every_costly_setting_has() -> None:
+    place = timing(Costly(), Nothing(), pause=True)
+    for setting in (NONE, frozenset({0, 1}), frozenset({1})):
+        place.ready(setting)
+    assert place.lab.setup_s[place.chosen[0]] == pytest.approx(5.0, rel=0.2)
+    assert place.lab.setup_s[place.chosen[1]] == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("step_s", "steps"), [(1.0, 1), (0.25, 1), (0.1, 3), (0.02, 3), (0.01, 5), (0.001, 50)])
+def test_a_block_is_50_ms_and_3_steps_or_one_long_step(step_s: float, steps: int) -> None:
+    assert steps_per_block(step_s) == steps
+
+
+@pytest.mark.parametrize(
+    ("one", "every", "free"),
+    [
+        (Steps(0.02, 0.05, 1.0), Steps(0.012, 0.05, 1.8), None),
+        (Steps(0.02, 0.05, 1.0), Steps(0.05, 0.5, 1.5), 1),  # all threads wait for the last
+        (Steps(0.02, 0.05, 0.8), Steps(0.05, 0.05, 1.5), 1),
+        (Steps(0.02, 0.05, 1.0), Steps(0.05, 0.05, 1.8), None),  # a small model is slower on more threads
+        (Steps(0.02, 0.05, 0.5), None, 1),
+    ],
+)
+def test_steps_are_timed_on_one_thread_where_all_of_them_wait_for_other_work(
+    one: Steps, every: Steps | None, free: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(bench: Any) -> Steps:
+        found = one if torch.get_num_threads() == 1 else every
+        assert found is not None, "all threads need not be timed"
+        return found
+
+    monkeypatch.setattr(busy, "_timed", timed)
+    run = SimpleNamespace(recipe=baseline(small_task()))
+    bench: Any = SimpleNamespace(run=run, step_s=0.0)
+    with busy.threads_set(2):
+        assert free_threads(bench) == free
+        assert torch.get_num_threads() == 2
+    used = one if free == 1 else every
+    assert used is not None
+    assert bench.step_s == used.step_s
+
+
+def test_few_benches_of_a_large_model_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
+    monkeypatch.setattr("hasten.tuning.context.BENCH_MEMORY", 1e-9)
+    plans = [(), (Nothing(),), (NoPause(),), (HalfTheWork(),), (Nothing(), NoPause())]
+    for plan in plans:
+        bench_of(lab, plan)
+    assert list(lab.benches) == [frozenset(plan) for plan in plans[-4:]]
+
+
+def test_plans_that_differ_in_the_forward_pass_alone_train_one_model() -> None:
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
+    plain, slower, awake = (bench_of(lab, plan) for plan in ((), (Slower(),), (NoPause(),)))
+    assert slower.run.model is plain.run.model
+    assert slower.run.optimizer is plain.run.optimizer
+    assert awake.run.model is not plain.run.model, "a surgery makes another one"
+    before = TIME.now
+    slower(10)
+    took = TIME.now - before
+    before = TIME.now
+    plain(10)
+    assert took / (TIME.now - before) == pytest.approx(3.0, rel=0.1), "predict and loss are wrapped each"
+
+
+def test_a_switched_forward_pass_makes_the_steps_of_a_session_of_its_own() -> None:
+    recipe = baseline(small_task())
+    changed = Slower().apply(recipe)
+    shared = with_forward(build(recipe), changed)
+    assert shared is not None
+    for run in (shared, own := build(changed)):
+        batches = endless(run)
+        with run.contexts:
+            for _ in range(8):
+                step(run, next(batches))
+    assert all(torch.equal(a, b) for a, b in zip(shared.parameters, own.parameters, strict=True))
+    assert shared.position == own.position
