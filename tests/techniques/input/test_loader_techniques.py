@@ -58,7 +58,7 @@ def test_every_loader_trains_the_same_model_bit_for_bit(names: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("names", [("loader_process",), ("loader_workers",), ("loader_workers", "prefetch")])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_random_samples_are_the_same_in_every_process(names: tuple[str, ...], workers: int) -> None:
     task = decoded_task(random=True)
     recipe = baseline(replace(task, data=replace(task.data, workers=workers)))
