@@ -8,7 +8,10 @@ from benchmarks.any_training.catalog import TRAININGS
 from benchmarks.any_training.equality import Compared, compare
 from hasten.training.check import check
 
-SLOW = {"loader-workers", "residual-net", "lstm-padded", "vit", "bert", "lora", "tied-weights"}
+SLOW = {
+    *("loader-workers", "residual-net", "lstm-padded", "vit", "bert", "gpt", "lora", "tied-weights", "vae"),
+    *("diffusion", "detection", "contrastive", "frozen-backbone", "recommender-sgd", "recommender-sparse-adam"),
+}
 """Their parts are in other trainings of the catalog, or in a test of their own."""
 
 

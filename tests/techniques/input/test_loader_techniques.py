@@ -45,7 +45,10 @@ def decoded_task(**options: Any) -> Task:
     return mlp_task(data=Data(train=Decoded(**options), valid=Decoded(9)), dropout=0.2, stop=Stop(epochs=2))
 
 
-@pytest.mark.parametrize("names", [*[(name,) for name in NAMES], *[(name, "prefetch") for name in NAMES]])
+@pytest.mark.parametrize(
+    "names",
+    [*((name,) for name in NAMES), *(pytest.param((name, "prefetch"), marks=pytest.mark.slow) for name in NAMES)],
+)
 def test_every_loader_trains_the_same_model_bit_for_bit(names: tuple[str, ...]) -> None:
     recipe = baseline(decoded_task())
     changed = apply_all([make(name) for name in names], recipe, facts())
