@@ -75,6 +75,8 @@ def _become(function: Callable[[], object], out: int, err: int) -> NoReturn:
         try:
             function()
             code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
         except BaseException:  # noqa: BLE001  (whatever ends a program, it prints)
             traceback.print_exc()
         sys.stdout.flush()

@@ -1,11 +1,17 @@
-import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from hasten.base.errors import BadInput, HastenWarning
 from hasten.base.registry import Registry
+from hasten.cli.main import main
+from hasten.diagnosis.registry import HEALTH_RULES, RULES
+from hasten.tasks.registry import TASKS
+from hasten.techniques.registry import techniques
+
+from forked import Forked
 
 
 class Package:
@@ -82,20 +88,23 @@ def test_a_program_registers_its_own_and_may_not_take_a_name(monkeypatch: pytest
     assert "own" not in things
 
 
-def test_the_command_line_tells_a_broken_package_and_goes_on(tmp_path: Path):
+def test_the_command_line_tells_a_broken_package_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "broken_package-1.0.dist-info").mkdir()
     (tmp_path / "broken_package-1.0.dist-info" / "METADATA").write_text("Name: broken-package\nVersion: 1.0\n")
     points = "\n".join(f"[hasten.{group}]\nbroken = broken_package:x" for group in ("techniques", "rules", "tasks"))
     (tmp_path / "broken_package-1.0.dist-info" / "entry_points.txt").write_text(points)
-    source = Path(__file__).parents[2] / "src"
-    done = subprocess.run(
-        [sys.executable, "-m", "hasten", "techniques"],
-        env={"PYTHONPATH": f"{tmp_path}:{source}", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("broken-package") == 1
-    assert "No module named 'broken_package'" in done.stderr
-    assert "batched_gather" in done.stdout
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["hasten", "techniques"])
+
+    def as_in_a_new_process():
+        warnings.simplefilter("default")
+        for one in (techniques(), RULES, HEALTH_RULES, TASKS):
+            one.reload()
+        main()
+
+    with Forked(as_in_a_new_process) as process:
+        output, errors = process.stdout.read(), process.stderr.read()
+        assert process.wait() == 0, errors
+    assert errors.count("broken-package") == 1
+    assert "No module named 'broken_package'" in errors
+    assert "batched_gather" in output

@@ -1,6 +1,7 @@
 """Random samples: a function of (seed, epoch, batch), in this process and in every other."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -79,19 +80,26 @@ def task_of(dataset: Any, workers: int = 0) -> Any:
     return replace(mlp_task(data=data, stop=Stop(epochs=3)), batch_size=8)
 
 
-FOUND_ELSEWHERE = {"own random state", "own python generator", "in a list", "partial", "module"}
-"""Other places of a generator, which a test below finds without starting processes."""
+def global_ones() -> Dataset[Any]:
+    return Noisy(lambda: torch.rand(()) + np.random.rand() + random.random())
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in FOUND_ELSEWHERE else ()) for name in DRAWS]
+    "make",
+    [
+        global_ones,
+        DRAWS["own numpy generator"],
+        # a test below finds the generators of each without starting processes
+        *(pytest.param(make, marks=pytest.mark.slow) for make in DRAWS.values()),
+    ],
+    ids=["global ones", "own one", *DRAWS],
 )
-def test_three_epochs_of_32_samples_have_96_draws_whoever_makes_them(name: str) -> None:
-    plain = baseline(task_of(DRAWS[name]()))
+def test_three_epochs_of_32_samples_have_96_draws_whoever_makes_them(make: Callable[[], Dataset[Any]]) -> None:
+    plain = baseline(task_of(make()))
     expected = draws(plain)
     assert len(set(expected)) == 96
     for recipe in (
-        baseline(task_of(DRAWS[name](), workers=2)),
+        baseline(task_of(make(), workers=2)),
         LoaderProcess(threads=2).apply(plain),
         LoaderWorkers(workers=2).apply(plain),
     ):

@@ -75,8 +75,12 @@ def first(found: Diagnosis) -> str:
     return found.findings[0].symptom if found.findings else "healthy"
 
 
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
-    ("optimizer", "rate"), [(optim.Adam, 3e-3), (optim.SGD, 0.1), (optim.AdamW, 1e-3), (optim.RMSprop, 1e-3)]
+    ("optimizer", "rate"), [(optim.Adam, 3e-3), (optim.SGD, 0.1), slow(optim.AdamW, 1e-3), slow(optim.RMSprop, 1e-3)]
 )
 def test_a_healthy_training_has_no_findings(optimizer: Any, rate: float) -> None:
     assert diagnosed(optimizer=optimizer, lr=rate, evaluate=True).findings == ()
@@ -88,12 +92,12 @@ def test_nothing_is_judged_in_a_few_steps() -> None:
     assert {"diverging", "not_learning", "vanishing_gradient"} <= {one.symptom for one in found.abstained}
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [(optim.Adam, 0.3), (optim.SGD, 10.0)])
+@pytest.mark.parametrize(("optimizer", "rate"), [(optim.Adam, 0.3), slow(optim.SGD, 10.0)])
 def test_a_learning_rate_far_too_high_is_the_root_cause(optimizer: Any, rate: float) -> None:
     assert first(diagnosed(optimizer=optimizer, lr=rate)) == "update_too_large"
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [(optim.Adam, 1e-7), (optim.SGD, 1e-5)])
+@pytest.mark.parametrize(("optimizer", "rate"), [(optim.Adam, 1e-7), slow(optim.SGD, 1e-5)])
 def test_a_learning_rate_far_too_low_is_the_root_cause(optimizer: Any, rate: float) -> None:
     assert first(diagnosed(optimizer=optimizer, lr=rate)) == "update_too_small"
 

@@ -180,7 +180,13 @@ FAULTS: dict[str, tuple[str, Callable[[], Loop]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+SLOW = {"most pairs shuffled", "labels shifted", "all of the validation", "validation shifted", "scaled apart"}
+"""Another fault has the same symptom."""
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=pytest.mark.slow) if fault in SLOW else fault for fault in FAULTS]
+)
 def test_each_fault_is_named(fault: str) -> None:
     symptom, loop = FAULTS[fault]
     assert named(loop().health()) == {symptom}

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from contract_tasks import MACHINES, TASKS, machine
 from ejected import assert_same, clean, run_scripts
 from tiny_tasks import cnn_task
 
-STEPS = Stop(steps=50, evaluate_every=50)
+STEPS = Stop(steps=30, evaluate_every=30)
 
 
 def bold() -> Machine:
@@ -38,6 +39,20 @@ def bold() -> Machine:
 
 EJECTABLE = sorted(name for name, kind in techniques().items() if isinstance(kind(), Ejectable))
 COMPILED = {"compile", "compile_regions"}
+OF_EACH_STAGE = (
+    "activation_checkpointing",
+    "bf16",
+    "channels_last",
+    "clip_norm",
+    "delayed_update",
+    "ema",
+    "low_rank_linear",
+    "micro_batch",
+    "progressive_length",
+    "schedule_free",
+)
+OTHERS = [name for name in EJECTABLE if name not in OF_EACH_STAGE]
+Cases = dict[str, tuple[Path, Task, Plan, Machine]]
 
 
 def usable(name: str) -> tuple[Task, Machine] | None:
@@ -49,31 +64,55 @@ def usable(name: str) -> tuple[Task, Machine] | None:
     return None
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Task, Plan, Machine]]:
-    """Run the script of every technique and of every task below once, in one process."""
-    root = tmp_path_factory.mktemp("ejected")
-    cases: dict[str, tuple[Path, Task, Plan, Machine]] = {}
-    for name in EJECTABLE:
+def with_each(names: Iterable[str], root: Path) -> Cases:
+    """Return a case with each technique that does not refuse every small task."""
+    cases: Cases = {}
+    for name in names:
         found = usable(name) if name not in COMPILED else None
         if found is not None:
             task, here = found
             cases[name] = root / name, task, plan_of(task.name, [name]), here
-    for name, (task, names) in tasks_of_all_kinds(root).items():
-        cases[name] = root / name, task, plan_of(task.name, names), machine()
+    return cases
+
+
+def run_all(cases: Cases) -> Cases:
+    """Run the scripts of all cases, in one process, and return the cases."""
     run_scripts(*((folder, eject(task, plan, here)) for folder, task, plan, here in cases.values()))
     return cases
 
 
-@pytest.mark.timeout(1000)
-@pytest.mark.parametrize("name", EJECTABLE)
-def test_a_script_with_a_technique_has_the_losses_of_a_training_with_it(
-    name: str, ran: dict[str, tuple[Path, Task, Plan, Machine]]
-) -> None:
-    if name not in ran:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    root = tmp_path_factory.mktemp("ejected")
+    kinds = {
+        name: (root / name, task, plan_of(task.name, names), machine())
+        for name, (task, names) in tasks_of_all_kinds(root).items()
+    }
+    return run_all(kinds | with_each(OF_EACH_STAGE, root))
+
+
+@pytest.fixture(scope="module")
+def ran_others(tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    return run_all(with_each(OTHERS, tmp_path_factory.mktemp("others")))
+
+
+def assert_same_with(name: str, cases: Cases) -> None:
+    if name not in cases:
         pytest.skip(f"{name} refuses every small task on this machine, or takes a compiler")
-    folder, task, plan, here = ran[name]
-    assert_same(folder, task, plan, here, bits=name not in {"micro_batch", "delayed_update"})
+    assert_same(*cases[name], bits=name not in {"micro_batch", "delayed_update"})
+
+
+@pytest.mark.timeout(1000)
+@pytest.mark.parametrize("name", OF_EACH_STAGE)
+def test_a_script_with_a_technique_has_the_losses_of_a_training_with_it(name: str, ran: Cases) -> None:
+    assert_same_with(name, ran)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.parametrize("name", OTHERS)
+def test_so_has_a_script_with_any_other_technique(name: str, ran_others: Cases) -> None:
+    assert_same_with(name, ran_others)
 
 
 OWN = """
@@ -111,7 +150,7 @@ def task():
         model=lambda: nn.Sequential(nn.Linear(4, WIDTH), nn.Tanh(), nn.Dropout(0.1), nn.Linear(WIDTH, 2)),
         update=Update(optimizer=torch.optim.Adam, lr=1e-2, schedule=decay),
         batch_size=16,
-        stop=Stop(steps=50, evaluate_every=50),
+        stop=Stop(steps=30, evaluate_every=30),
     )
 
 
@@ -145,7 +184,7 @@ def tasks_of_all_kinds(folder: Path) -> dict[str, tuple[Task, tuple[str, ...]]]:
 
 @pytest.mark.timeout(1000)
 def test_built_in_tasks_and_own_files_are_written_out_with_the_same_losses(
-    ran: dict[str, tuple[Path, Task, Plan, Machine]],
+    ran: Cases,
 ) -> None:
     names = ("linear", "digits", "own", "terms")
     for name in names:

@@ -1,6 +1,7 @@
 """A training script runs as it would without hasten, and its time is found in the right parts."""
 
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ from hasten.profiling.script_watch import ScriptWatch
 from hasten.scripts.files import is_script
 from hasten.scripts.running import ScriptRun
 from hasten.scripts.watch import StopScript
+
+from forked import Forked
 
 WAIT_S = 1e-2  # two samples of the stack, of which a busy machine leaves some out
 STEPS = 12
@@ -74,13 +77,15 @@ def watched(
 
 @pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_script_trains_as_without_and_is_profiled(
-    start: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    start: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = written(tmp_path, TRAINING)
-    alone = plain(script, "0.01", str(tmp_path / "alone.pt"), start)
+    monkeypatch.setattr(sys, "argv", [str(script), "0.01", str(tmp_path / "alone.pt"), start])
+    with Forked(lambda: runpy.run_path(str(script), run_name="__main__")) as alone:
+        printed, code = alone.stdout.read(), alone.wait()
     run, output, _ = watched(script, "0.01", str(tmp_path / "watched.pt"), start, capfd=capfd)
-    assert run.exit_code == alone.returncode == 0
-    assert output == alone.stdout
+    assert run.exit_code == code == 0
+    assert output == printed
     one, other = (torch.load(tmp_path / f"{name}.pt") for name in ("alone", "watched"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert run.seen is not None

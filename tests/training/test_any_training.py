@@ -8,8 +8,16 @@ from benchmarks.any_training.catalog import TRAININGS
 from benchmarks.any_training.equality import Compared, compare
 from hasten.training.check import check
 
+SLOW = {
+    *("loader-workers", "residual-net", "lstm-padded", "vit", "bert", "gpt", "lora", "tied-weights", "vae"),
+    *("diffusion", "detection", "contrastive", "frozen-backbone", "recommender-sgd", "recommender-sparse-adam"),
+}
+"""Their parts are in other trainings of the catalog, or in a test of their own."""
 
-@pytest.mark.parametrize("name", TRAININGS)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in TRAININGS]
+)
 def test_fifty_steps_equal_the_hand_written_loop(name: str) -> None:
     training = TRAININGS[name]
     check(training.task())

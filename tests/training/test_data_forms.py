@@ -1,4 +1,4 @@
-"""Whatever the data are, 50 steps equal the hand-written loop bit for bit, and a resumed run equals an unbroken one."""
+"""Whatever the data are, 30 steps equal the hand-written loop bit for bit, and a resumed run equals an unbroken one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
 
-SAMPLES, STEPS = 100, 50  # as few epochs as make sense: each starts its workers anew
+SAMPLES, STEPS = 100, 30  # as few epochs as make sense: each starts its workers anew
 X = torch.randn(SAMPLES, 5, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] + X[:, 1] > 0).long()
 ARRAYS = TensorDataset(X, Y)
@@ -195,8 +195,13 @@ def equal(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_fifty_steps_equal_the_hand_written_loop(form: str) -> None:
+def forms(*fast: str) -> list[Any]:
+    """Return the forms to test. Those that start workers, anew for each epoch, are slow but for some."""
+    return [pytest.param(one, marks=pytest.mark.slow) if "workers" in one and one not in fast else one for one in FORMS]
+
+
+@pytest.mark.parametrize("form", forms("random samples in workers", "persistent workers"))
+def test_every_step_equals_that_of_the_hand_written_loop(form: str) -> None:
     losses, net = by_hand(FORMS[form]())
     recipe = baseline(task(FORMS[form]()))
     for _ in range(2):  # a second training in one process begins with the same batches
@@ -206,15 +211,8 @@ def test_fifty_steps_equal_the_hand_written_loop(form: str) -> None:
     assert psutil.Process().children() == []
 
 
-@pytest.mark.parametrize(
-    ("form", "steps"),
-    [
-        pytest.param(form, steps, marks=pytest.mark.slow if steps == 3 and "workers" in form else ())
-        for form in FORMS
-        if form != "lazy sampler"
-        for steps in (3, 17)
-    ],
-)
+@pytest.mark.parametrize("steps", [pytest.param(3, marks=pytest.mark.slow), 17])
+@pytest.mark.parametrize("form", [one for one in forms("random iterable data set in workers") if one != "lazy sampler"])
 def test_a_resumed_run_equals_an_unbroken_one(form: str, steps: int, tmp_path: Path) -> None:
     whole = build(baseline(task(FORMS[form]())))
     losses = trained(whole)

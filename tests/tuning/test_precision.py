@@ -137,7 +137,11 @@ TASKS: dict[str, Callable[[], Task]] = {
 }
 
 
-@pytest.mark.parametrize("task", TASKS)
+def slow(*values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("task", ["perceptron", "attention", slow("lstm"), slow("batch norm")])
 @pytest.mark.parametrize("candidate", [in_bf16, noise_of(0.05)], ids=["bf16", "noise"])
 def test_harmless_numerics_pass(task: str, candidate: Change) -> None:
     gate = gate_of(candidate, TASKS[task]())
@@ -158,7 +162,7 @@ def unstable_task(lr: float, optimizer: str) -> Task:
     return small_task(model=model, data=Data(train=data, valid=data), update=update, batch_size=64)
 
 
-@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 0.3), ("momentum", 1.5)])
+@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 0.3), slow("momentum", 1.5)])
 def test_another_rounding_passes_where_it_grows_to_another_loss(optimizer: str, lr: float) -> None:
     task = unstable_task(lr, optimizer)
     recipe = baseline(task)
@@ -173,7 +177,7 @@ def weight_of(task: Task) -> str:
     return next(name for name, value in build(baseline(task)).named_parameters.items() if value.ndim > 1)
 
 
-@pytest.mark.parametrize("task", ["attention", "batch norm"])
+@pytest.mark.parametrize("task", ["attention", slow("batch norm")])
 @pytest.mark.parametrize(
     "change",
     [Tensor.zero_, Tensor.neg_, lambda g: g.add_(3 * g.norm() / math.sqrt(g.numel()))],
@@ -187,7 +191,7 @@ def test_a_broken_gradient_of_one_layer_is_refused_and_named(task: str, change: 
     assert name.rpartition(".")[0] in gate.detail
 
 
-@pytest.mark.parametrize("task", ["perceptron", "batch norm"])
+@pytest.mark.parametrize("task", ["perceptron", slow("batch norm")])
 @pytest.mark.parametrize(
     "candidate",
     [

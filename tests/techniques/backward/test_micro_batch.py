@@ -17,8 +17,10 @@ from hasten.training.session import build
 from tiny_tasks import block_task, cnn_task, mlp_task, padded_task, regression_task
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 7])
-@pytest.mark.parametrize("clip", [None, "clip_norm", "clip_value", "clip_adaptive"])
+@pytest.mark.parametrize(
+    ("size", "clip"),
+    [(0, None), (1, None), (3, None), (7, None), (1, "clip_norm"), (3, "clip_value"), (7, "clip_adaptive")],
+)
 def test_gives_the_gradient_of_the_whole_batch(size: int, clip: str | None) -> None:
     for task in (mlp_task(), regression_task(), cnn_task(norm=False)):
         extra = [make(clip)] if clip else []

@@ -45,7 +45,10 @@ def decoded_task(**options: Any) -> Task:
     return mlp_task(data=Data(train=Decoded(**options), valid=Decoded(9)), dropout=0.2, stop=Stop(epochs=2))
 
 
-@pytest.mark.parametrize("names", [*[(name,) for name in NAMES], *[(name, "prefetch") for name in NAMES]])
+@pytest.mark.parametrize(
+    "names",
+    [*((name,) for name in NAMES), *(pytest.param((name, "prefetch"), marks=pytest.mark.slow) for name in NAMES)],
+)
 def test_every_loader_trains_the_same_model_bit_for_bit(names: tuple[str, ...]) -> None:
     recipe = baseline(decoded_task())
     changed = apply_all([make(name) for name in names], recipe, facts())
@@ -58,7 +61,7 @@ def test_every_loader_trains_the_same_model_bit_for_bit(names: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("names", [("loader_process",), ("loader_workers",), ("loader_workers", "prefetch")])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_random_samples_are_the_same_in_every_process(names: tuple[str, ...], workers: int) -> None:
     task = decoded_task(random=True)
     recipe = baseline(replace(task, data=replace(task.data, workers=workers)))

@@ -51,7 +51,9 @@ def trained(net: nn.Module, optimizer: optim.Optimizer, steps: range) -> list[fl
     return losses
 
 
-@pytest.mark.parametrize(("name", "kind", "options"), KINDS)
+@pytest.mark.parametrize(
+    ("name", "kind", "options"), [KINDS[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in KINDS[1:])]
+)
 @pytest.mark.parametrize("state_format", FORMATS, ids=lambda one: type(one).__name__)
 def test_training_stays_beside_torchs_own(
     name: str, kind: type[optim.Optimizer], options: dict[str, Any], state_format: Any
