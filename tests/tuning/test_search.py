@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulated import Simulated, Truth, burst_time_by_steps
 
 from hasten.tuning.search.factors import NONE, Factor, Factors
-from hasten.tuning.search.search import Search
+from hasten.tuning.search.search import Infeasible, Search
 
 
 def searched(truth: Truth, *, budget_s: float, seed: int = 0, **changed: dict[str, Any]) -> tuple[Search, Simulated]:
@@ -130,6 +130,34 @@ def test_the_baseline_again_shows_the_noise() -> None:
     assert noise is not None
     assert noise.low < 0 < noise.high
     assert math.isfinite(noise.half)
+
+
+def test_where_it_is_stopped_only_what_is_proven_is_in_the_plan() -> None:
+    search, _ = searched(Truth((0.4, 0.3)), budget_s=15.0)
+    assert frozenset({0, 1}) in search.proven
+    search.plan, search.proven = frozenset({0, 1}), {NONE, frozenset({0})}
+    search.stop()
+    assert search.plan == {0}
+
+
+def test_without_the_baseline_again_the_search_goes_on() -> None:
+    search, _ = searched(Truth((0.4,), failing=frozenset({1})), budget_s=15.0)
+    assert search.plan == {0}
+    assert search.noise() is None
+
+
+def test_what_fails_in_a_block_leaves_and_the_rest_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = Simulated.block
+
+    def fails(ground: Simulated, setting: frozenset[int]) -> float:
+        if 0 in setting and ground.now_s > 2.0:
+            raise Infeasible(frozenset({0}))
+        return block(ground, setting)
+
+    monkeypatch.setattr(Simulated, "block", fails)
+    search, _ = searched(Truth((0.4, 0.2)), budget_s=15.0)
+    assert 0 in search.out
+    assert search.plan == {1}
 
 
 def test_without_factors_there_is_nothing_to_do() -> None:

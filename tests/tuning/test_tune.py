@@ -18,6 +18,7 @@ from hasten.training.recipe import baseline
 from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.task import Stop
+from hasten.tuning.budget import OutOfTime
 from hasten.tuning.context import Hints
 from hasten.tuning.exact import fingerprint
 from hasten.tuning.tolerances import HARD_STOP
@@ -119,6 +120,15 @@ def test_a_plan_that_fails_when_measured_afresh_is_given_up(monkeypatch: pytest.
     monkeypatch.setattr("hasten.tuning.tune.confirmed", fail)
     _, tuning = run(["no_pause"], pause=True)
     assert "planted late failure" in tuning.remark
+    assert tuning.plan.choices == ()
+
+
+def test_where_the_end_comes_in_a_block_the_tuning_ends_with_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object) -> float:
+        raise OutOfTime
+
+    monkeypatch.setattr("hasten.tuning.timing.Timing.block", late)
+    _, tuning = run(["no_pause"], pause=True)
     assert tuning.plan.choices == ()
 
 

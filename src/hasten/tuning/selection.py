@@ -12,6 +12,7 @@ from hasten.machine.advice import advice
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.break_even import cannot_pay
+from hasten.tuning.budget import OutOfTime
 from hasten.tuning.context import Laboratory, Plan, bench_of
 from hasten.tuning.search.factors import Factor, Factors, Setting
 from hasten.tuning.search.search import LEAST_GAIN, Search
@@ -48,8 +49,11 @@ class Selection:
         """Search, and yield the trial of each technique as soon as it is decided; fill `plan`."""
         for one, why in self._refused.items():
             yield blank(one, Verdict.NOT_APPLICABLE, why)
-        for _ in self.search.run():
-            yield from self._left()
+        try:
+            for _ in self.search.run():
+                yield from self._left()
+        except OutOfTime:
+            self.search.stop()
         yield from self._left()
         kept = sorted(self.search.plan, key=lambda one: -self.search.gain(one).value)
         self.plan.update({self.chosen[one]: self._kept(one) for one in kept})
@@ -74,7 +78,7 @@ class Selection:
     def _left(self) -> Iterator[Trial]:
         """Yield the trials of techniques that have left the search since the last call."""
         for one, beside in self.search.out.items():
-            if one in self._told:
+            if one in self._told or one == self.search.again:
                 continue
             self._told.add(one)
             yield self.timing.trials[one] if one in self.timing.trials else self._nothing_gained(one, beside)

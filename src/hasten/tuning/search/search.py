@@ -123,6 +123,11 @@ class Search:
                 break
         self._finish()
 
+    def stop(self) -> None:
+        """End the search as it is: what is not proven is not in the plan."""
+        proven = [plan for plan in self.proven if self._possible(plan)]
+        self.plan = max(proven, key=self._at_least)
+
     def live(self) -> list[int]:
         """Return the factors that are still in the search."""
         return [one for one in range(len(self.factors)) if one not in self.out and one != self.again]
@@ -205,7 +210,12 @@ class Search:
 
     def _time(self, group: list[Setting]) -> None:
         for setting in group:
-            self.readings.add(setting, self.groups, self.ground.block(setting))
+            if not self._possible(setting):
+                continue
+            try:
+                self.readings.add(setting, self.groups, self.ground.block(setting))
+            except Infeasible as error:
+                self._forbid(error.factors)
         self.groups += 1
 
     def _possible(self, setting: Setting) -> bool:
