@@ -12,10 +12,11 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 import hasten
-from hasten.base.records.attention import AttentionFacts
+from hasten.base.records.attention import AttentionFacts, AttentionLayer
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
+from hasten.diagnosis.attention import heads_alike
 from hasten.diagnosis.attention.tokens import padding_of
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
@@ -153,6 +154,23 @@ def test_attending_to_padding(how: str) -> None:
 @WAYS
 def test_tokens_without_positions(how: str) -> None:
     assert found(lambda: train(Model(how, classes=True, positions=False), padded=True)) == ["positions_unused"]
+
+
+@pytest.mark.parametrize(("frozen", "symptoms"), [(False, []), (True, ["positions_unused"])])
+def test_positions_that_training_made_small_are_not_missing(frozen: bool, symptoms: list[str]) -> None:
+    def body() -> None:
+        model = Model(classes=True)
+        train(model, padded=True)
+        model.place.weight.data.zero_()
+        model.place.weight.requires_grad_(not frozen)
+
+    assert found(body) == symptoms
+
+
+def test_heads_that_learned_the_same_are_not_tied() -> None:
+    layer = AttentionLayer(name="0", how="hand", heads=4, queries=8, keys=8, spread=2.0, alike=0.9994)
+    facts = AttentionFacts(model="Model", steps=100, layers=(layer,))
+    assert heads_alike.find(Health(name="", steps=100, attention=facts)) is None
 
 
 def test_a_causal_model_needs_no_positions() -> None:

@@ -56,6 +56,13 @@ def linear(outputs: int, *last: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, outputs), *last)
 
 
+class Summed(nn.Module):
+    """Adds a row to a column, as biases of users and items of which only one was squeezed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x.squeeze(1)
+
+
 def one_hot(count: int = 96, number: int = 4) -> Tensor:
     return F.one_hot(classes(count, number), number).float()
 
@@ -145,6 +152,13 @@ FAULTS: dict[str, tuple[str, Callable[[], nn.Module], Loss, Callable[[], Tensor]
         lambda: torch.randn(96),
     ),
     "(N, 1) against (N), absolute": ("loss_broadcasts", lambda: linear(1), F.l1_loss, lambda: torch.randn(96)),
+    "cross-entropy of several labels": (
+        "wrong_loss_family",
+        lambda: linear(4),
+        F.cross_entropy,
+        lambda: (torch.rand(96, 4) > 0.6).float(),
+    ),
+    "(N, N) against (N)": ("loss_broadcasts", lambda: linear(1, Summed()), F.mse_loss, lambda: torch.randn(96)),
     "(N) against (N, 1)": (
         "loss_broadcasts",
         lambda: linear(1, nn.Flatten(0)),

@@ -47,6 +47,7 @@ def diagnosed(
     samples: tuple[Tensor, Tensor] | None = None,
     clip: float | None = None,
     evaluate: bool = False,
+    batch: int = 32,
     **options: Any,
 ) -> Diagnosis:
     """Train for some steps and return what tier D says."""
@@ -56,7 +57,7 @@ def diagnosed(
     update = optimizer(net.parameters(), **options)
     with hasten.diagnosing() as doctor:
         for step in range(steps):
-            rows = torch.randint(0, len(inputs), (32,))
+            rows = torch.randint(0, len(inputs), (batch,))
             update.zero_grad()
             loss(net(inputs[rows]), targets[rows]).backward()
             if clip is not None:
@@ -112,13 +113,14 @@ def test_a_deep_stack_of_sigmoids_lets_no_gradient_through() -> None:
     assert diagnosed(lambda: network(nn.Sigmoid, depth=2), lr=1e-2).findings == ()
 
 
-def test_units_with_a_bias_far_down_are_dead() -> None:
+@pytest.mark.parametrize("batch", [32, 8])
+def test_units_with_a_bias_far_down_are_dead(batch: int) -> None:
     def model() -> nn.Module:
         net = network()
         nn.init.constant_(net[0].bias, -10)  # type: ignore[arg-type]
         return net
 
-    found = diagnosed(model, lr=1e-3).findings[0]
+    found = diagnosed(model, batch=batch, lr=1e-3).findings[0]
     assert (found.symptom, found.where) == ("dead_units", "0.weight")
 
 

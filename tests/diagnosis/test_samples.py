@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, TensorD
 
 import hasten
 from hasten.base.records.data_facts import DataFacts
+from hasten.base.records.finding import Severity
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
@@ -266,6 +267,33 @@ def by_hand(x: Tensor, valid: Tensor, *, evaluate_training: bool = False) -> Hea
     return doctor.seen()
 
 
+@pytest.mark.parametrize(("factor", "symptoms"), [(1, set()), (10, {"validation_differs"})])
+def test_tensors_are_evaluated_beside_a_training_loader(factor: float, symptoms: set[str]) -> None:
+    x, y = samples(320)
+    valid = factor * samples(96, 1)[0]
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for _ in range(3):
+            for inputs, labels in DataLoader(TensorDataset(x, y), 16, shuffle=True):
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), labels).backward()
+                optimizer.step()
+                with torch.no_grad():
+                    model(inputs)
+                    model(torch.randn(2, 8) * 100)  # of the moment, as the samples of a generator
+            with torch.no_grad():
+                model(x)
+                model(valid)
+    assert named(doctor.seen()) == symptoms
+
+
+def test_an_evaluation_of_the_training_data_alone_is_a_note() -> None:
+    data = TensorDataset(*samples(320))
+    (found,) = diagnose_health(Loop(train_set=data, valid_set=data).health()).findings
+    assert (found.symptom, found.severity) == ("leak_across_splits", Severity.NOTE)
+
+
 def test_a_loop_without_loaders_is_understood() -> None:
     x, valid = samples(320)[0], samples(96, 1)[0]
     assert named(by_hand(x, valid)) == set()
@@ -330,6 +358,32 @@ def test_what_inner_layers_get_and_give_is_not_taken_for_data(call: str) -> None
     assert (facts.training.elements, facts.training.distinct) == (8, 320)
     assert [part.elements for part in facts.evaluations] == [8]
     assert named(doctor.seen()) == set()
+
+
+class WithLoss(nn.Module):
+    """Computes its own loss, as models of transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self.inner(x), labels.view(-1))
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_labels_given_to_the_model_are_not_taken_for_inputs(by_name: bool, shuffled: bool) -> None:
+    x, y = samples(480)
+    model = WithLoss()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for _ in range(2):
+            for inputs, labels in DataLoader(TensorDataset(x, y.flip(0) if shuffled else y), 16):
+                optimizer.zero_grad()
+                (model(inputs, labels=labels) if by_name else model(inputs, labels)).backward()
+                optimizer.step()
+    assert named(doctor.seen()) == ({"targets_shuffled"} if shuffled else set())
 
 
 def test_a_teacher_is_no_evaluation() -> None:

@@ -38,4 +38,5 @@ def find(health: Health) -> Outcome:
         where=facts.model,
         advice="pass src_key_padding_mask=(tokens == pad) or attention_mask, and leave padding out of means",
         check=health.command,
+        explains=("positions_unused",),
     )

@@ -12,10 +12,20 @@ from torch.nn.parameter import UninitializedParameter
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.attention import AttentionFacts
+from hasten.diagnosis.attention.facts import CHANGED
 from hasten.diagnosis.attention.layers import ModulesSeen
 from hasten.diagnosis.attention.maps import AttentionSeen
 from hasten.diagnosis.attention.tokens import Tokens, asks_next_token, document_starts, find_tokens, padding_of
-from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
+from hasten.diagnosis.watching.copies import (
+    LARGEST,
+    aside,
+    cloned,
+    mapped,
+    outputs_of,
+    randomized,
+    remove_hooks,
+    unwrapped,
+)
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
 from hasten.measurement.tensors import tensors_in
@@ -96,6 +106,15 @@ class AttentionCollector(Collector):
     def facts(self) -> AttentionFacts | None:
         """Return what was seen; None where no model has attention."""
         return self._facts
+
+
+def _moved(tokens: Tokens, before: Sequence[Tensor], after: Sequence[Tensor], place: Tensor) -> float | None:
+    """Return by how much outputs change that are followed to their new places; None where they cannot be found."""
+    one, two = tokens.by_position(before), tokens.by_position(after)
+    if one is not None and two is not None:
+        return _change(one[:, place], two)
+    one, two = tokens.pooled(before), tokens.pooled(after)
+    return None if one is None or two is None else _change(one, two)
 
 
 def _looked(kept: _Kept, steps: int) -> AttentionFacts | None:
@@ -219,14 +238,17 @@ class _Probe:
             return None
         place = torch.arange(rows.shape[1])
         place[1:real] = place[1:real].flip(0)
-        outputs = self._outputs(tokens.arranged(rows[:, place]))
         if torch.equal(rows, rows[:, place]):
             return None
-        one, two = tokens.by_position(base), tokens.by_position(outputs)
-        if one is not None and two is not None:
-            return _change(one[:, place], two)
-        one, two = tokens.pooled(base), tokens.pooled(outputs)
-        return None if one is None or two is None else _change(one, two)
+        moved = _moved(tokens, base, self._outputs(tokens.arranged(rows[:, place])), place)
+        if moved is None or moved >= CHANGED:
+            return moved
+        other = self._copy()  # training may have taught the model to leave the order out
+        for one, own in zip(other.parameters(), self._model.parameters(), strict=True):
+            one.requires_grad_(own.requires_grad)
+        randomized(other, seed=11, frozen=False)
+        outputs = self._outputs(tokens.given, other), self._outputs(tokens.arranged(rows[:, place]), other)
+        return max(moved, _moved(tokens, *outputs, place) or 0.0)
 
     def _documents(self, tokens: Tokens, base: Sequence[Tensor], starts: Tensor) -> float | None:
         """Return by how much outputs of later documents change when the first one does."""

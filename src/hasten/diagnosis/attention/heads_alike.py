@@ -1,7 +1,8 @@
 """T5: the heads of a layer are copies.
 
 Signal: correlation between the logits of each two heads of a layer, centered over the visible keys, on one batch.
-Threshold: above 0.999 for all pairs of a layer whose logits are not uniform. Independent heads have about 0.
+Threshold: 1 but for rounding (1e-5), for all pairs of a layer whose logits are not uniform. Independent heads have
+    about 0; heads that learned to look for the same few tokens have 0.999.
 Why: several heads do the work of one, and stay alike, since their gradients are alike.
 Example: heads that share one projection, or weights that are initialized with a constant.
 Wrong when: queries and keys are shared on purpose, and only the values differ.
@@ -13,7 +14,7 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.attention.facts import names, seen
 from hasten.diagnosis.rule import Outcome
 
-ALIKE, FLAT = 0.999, 1e-3
+ALIKE, FLAT = 1 - 1e-5, 1e-3
 
 
 def find(health: Health) -> Outcome:
@@ -31,7 +32,7 @@ def find(health: Health) -> Outcome:
     return Finding(
         symptom="heads_alike",
         severity=Severity.WARNING,
-        sentence=f"All heads of {len(alike)} of {len(judged)} attention layers attend alike (correlation {most:.4f}).",
+        sentence=f"All heads of {len(alike)} of {len(judged)} attention layers attend alike (correlation {most:.5f}).",
         value=most,
         threshold=ALIKE,
         bound=None,

@@ -2,7 +2,8 @@
 
 Signal: real tokens behind the first one change places, in evaluation mode on a training batch, for attention that sees
     later tokens, too; each output is followed to its new place.
-Threshold: a change below 1e-4 of the largest output; rounding gives about 1e-6.
+Threshold: a change below 1e-4 of the largest output, as trained and with random weights: a task may not need the order,
+    and the model learn so; rounding gives about 1e-6.
 Why: attention without positions sees a set: "man bites dog" is "dog bites man".
 Example: `nn.TransformerEncoder(layer, 2)(embed(tokens))` without anything added for the positions.
 Wrong when: the tokens are a set, and their order means nothing.

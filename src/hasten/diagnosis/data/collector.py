@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, complete
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.order import SeenOrder
-from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples, without
+from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples, without_target
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
@@ -98,7 +98,7 @@ class DataCollector(Collector):
             self._trains(*self._undecided)
             self._undecided = None
         self._passes += 1
-        begin = perf_counter()
+        begin = thread_time()
         if self._passes <= PASSES or (self._spent["training"] < BUDGET_S and not self._is_full()):
             found = [completed(term, self._output) for term in terms(losses)]
             for term in found:
@@ -108,7 +108,7 @@ class DataCollector(Collector):
         if self._passes <= ENTRIES:
             for number, entry in enumerate(entries(losses)):
                 self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
-        self._spent["training"] += perf_counter() - begin
+        self._spent["training"] += thread_time() - begin
         self._call, self._output = None, []
 
     def ended(self) -> None:
@@ -190,14 +190,14 @@ class DataCollector(Collector):
     def _add_copies(self, seen: SeenCriterion, term: Term) -> None:
         call = self._call
         if call is not None and term.target is not None and term.kind in OVER_CLASSES:
-            inputs = list(tensors_within((call.args, dict(call.kwargs))))
+            inputs = without_target(list(tensors_within((call.args, dict(call.kwargs)))), term.target)
             seen.add_copies(
                 copies(inputs, term.target, term.ignored), lambda: is_causal(call.module, call.args, dict(call.kwargs))
             )
 
     def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""
-        given = _given(call)
+        given = without_target(_given(call), None if term is None else term.target)
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
         if fetched is not None and not any(fetched.dataset is one for one in self._datasets):
             self._datasets.append(fetched.dataset)
@@ -218,9 +218,7 @@ class DataCollector(Collector):
                     part.learned.add(term.output, term.target, dim=term.dim, classes=term.kind in OVER_CLASSES)
                 if not part.pairs.full:
                     own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
-                    part.pairs.add(
-                        without(given, term.target), narrowed(term.target), own, classes=term.kind in OVER_CLASSES
-                    )
+                    part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
                 labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
@@ -239,10 +237,12 @@ class DataCollector(Collector):
             return
         if not given or not self._is_trained(call.module):
             return
-        if self._waiting.batches:
+        beside = bool(self._waiting.batches)
+        trained = self._waiting.is_training(given) if beside else False
+        if trained is None:
             self._waiting.evaluates(given, output)
-        elif len(given[0]) > 1:
-            group = self._evaluations.of_tensor(given[0], self._step)
+        elif not trained and len(given[0]) > 1 and not (beside and len(self._trained_models) > 1):
+            group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_evaluation(group, given, given)
 
     def _is_trained(self, model: nn.Module) -> bool:
@@ -287,13 +287,13 @@ class DataCollector(Collector):
             group.agreement.add(output, labels, step=self._step, threshold=threshold)
         group.part.answer(said, target, step=self._step, classes=classes)
         if not group.part.pairs.full:
-            group.part.pairs.add(without(given, target), target, fingerprints(inputs), classes=classes)
+            group.part.pairs.add(without_target(given, target), target, fingerprints(inputs), classes=classes)
 
     def _add_evaluation(self, group: Group | None, given: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         """Add the samples of an evaluation, as they were given to the model and as a loader gave them."""
         if group is None or self._spent["evaluation"] > BUDGET_S:
             return
-        begin = perf_counter()
+        begin = thread_time()
         if not group.part.full:
             prints = fingerprints(inputs)
             trained = set() if self._training is None else self._training.prints
@@ -302,7 +302,7 @@ class DataCollector(Collector):
         numbers = _numbers(given)
         if numbers is not None:
             group.part.describe(numbers)
-        self._spent["evaluation"] += perf_counter() - begin
+        self._spent["evaluation"] += thread_time() - begin
 
 
 def _continues(call: Call) -> bool:

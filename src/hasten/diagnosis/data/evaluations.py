@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from hasten.diagnosis.data.agreement import SeenAgreement
-from hasten.diagnosis.data.samples import SeenPart
+from hasten.diagnosis.data.samples import SeenPart, inputs_in, is_same
 
 GROUPS = 16
 """Evaluations that are told apart."""
@@ -61,6 +61,12 @@ class Waiting:
         if len(unused) == 1:
             unused[0].evaluation = given, output
 
+    def is_training(self, given: list[Tensor]) -> bool | None:
+        """Return whether a pass reads a batch that was trained on; None where a batch waits that it may evaluate."""
+        if any(one.use != "training" for one in self.batches):
+            return None
+        return any(is_same(one, other) for batch in self.batches for one in given for other in inputs_in(batch.batch))
+
     def continues(self, output: list[Tensor]) -> None:
         """Note the output of a model that was given what the one before it computed for the newest batch."""
         for one in reversed(self.batches):
@@ -77,12 +83,17 @@ class Group:
     owner: Callable[[], Any]  # data set, or the tensor that the batches are slices of; None once it is gone
     dataset: bool
     again: bool = False  # it was evaluated more than once
+    beside: bool = False  # it is of a tensor while a loader gives the batches of the training
     agreement: SeenAgreement = field(default_factory=SeenAgreement)
     calls: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # samples, and those trained on before
 
     def reads(self, owner: object) -> bool:
         """Return whether this is the evaluation of a data set."""
         return self.owner() is owner
+
+    def lasts(self) -> bool:
+        """Return whether this is a fixed part of the data, as far as one beside a loader can tell."""
+        return not self.beside or self.again or self.lives()
 
     def lives(self) -> bool:
         """Return whether what it reads is still there: a batch made for one call is not."""
@@ -101,11 +112,15 @@ class Evaluations:
         """Return the group of a data set; None where there are too many."""
         return self._group((id(owner), -1), _reference(owner), whole=whole, dataset=True, owner=owner)
 
-    def of_tensor(self, tensor: Tensor, step: int) -> Group | None:
+    def of_tensor(self, tensor: Tensor, step: int, *, beside: bool = False) -> Group | None:
         """Return the group of a batch that no loader gave; None where there are too many.
 
+        Beside a loader, those of a moment are forgotten: samples of a generator are no evaluation.
         A batch that begins where the one before ended, in the same evaluation, is a further slice of the same tensor.
         """
+        if beside:
+            self._groups = {key: one for key, one in self._groups.items() if one.lasts()}
+            self._gone = [one for one in self._gone if one.lasts()]
         storage = tensor.untyped_storage()
         key, begin = storage._cdata, int(tensor.storage_offset())
         end = begin + tensor.numel()
@@ -114,12 +129,14 @@ class Evaluations:
         else:
             weak = StorageWeakRef(storage)
             group = self._group((key, begin), lambda: None if weak.expired() else weak, whole=None, dataset=False)
+            if group is not None:
+                group.beside = beside
         self._run = None if group is None else (step, key, end, group)
         return group
 
     def groups(self) -> list[Group]:
-        """Return all groups."""
-        return [*self._gone, *self._groups.values()]
+        """Return all groups that last."""
+        return [one for one in (*self._gone, *self._groups.values()) if one.lasts()]
 
     def _group(
         self,

@@ -24,6 +24,8 @@ _CONSEQUENCES = (
     "layer_imbalance",
     "dead_units",
     "saturated",
+    "vanishing_gradient",
+    "update_too_small",
     "poor_init",
     "not_learning",
     "plateau",

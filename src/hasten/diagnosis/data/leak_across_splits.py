@@ -2,7 +2,7 @@
 
 Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
 Threshold: 5 % of an evaluation, and 3 times the share of duplicates within the training data. An evaluation of the
-training data themselves, beside or instead of another one, is not meant.
+training data themselves beside another one is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
 Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts.
 Wrong when: samples are few different values, so that equal ones are no leak.
@@ -10,7 +10,7 @@ Source: Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in ML-
 """
 
 from hasten.base.records.data_facts import DataFacts, Part
-from hasten.base.records.finding import Abstained
+from hasten.base.records.finding import Abstained, Severity
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import facts_of, wrong
 from hasten.diagnosis.rule import Outcome
@@ -25,6 +25,17 @@ def find(health: Health) -> Outcome:
     facts = facts_of(health)
     training = facts.training
     parts = [part for part in facts.evaluations if part.distinct >= _SAMPLES and not part.same_set]
+    if training is not None and not parts and any(part.same_set for part in facts.evaluations):
+        return wrong(
+            "leak_across_splits",
+            "Only the data set of the training is evaluated: nothing shows how the model does on other data.",
+            value=1.0,
+            threshold=OVERLAP,
+            advice="evaluate a part that is not trained on: torch.utils.data.random_split(data, [0.8, 0.2])",
+            check=health.command,
+            severity=Severity.NOTE,
+            explains=(),
+        )
     if training is None or not training.distinct or not parts:
         return Abstained(symptom="leak_across_splits", reason="no evaluation of other samples was seen")
     if training.elements < _ELEMENTS:

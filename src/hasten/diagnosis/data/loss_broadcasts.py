@@ -1,7 +1,7 @@
 """E5: output and target have shapes that broadcast to a table of all pairs.
 
 Signal: the shape in which the criterion compares, against the shapes of the output and of the target before it.
-Threshold: more numbers are compared than either of them has.
+Threshold: more numbers are compared than either of them has; or the output has a row and a column for each target.
 Why: every output is compared with every target of the batch, so all outputs learn the mean of the targets.
 Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64.
 Wrong when: all pairs are compared on purpose, with a target that needs no gradient.
@@ -25,7 +25,8 @@ def _judged(one: Criterion, command: str) -> Finding | None:
         return None
     compared, given = elements(one.compared), elements(one.given)
     target = elements(one.target_shape) if one.target_shape is not None else compared // max(1, given)
-    if given < 2 or compared <= max(given, target) or target < 2:
+    pairs = one.given == one.compared == (target, target) and target > 1  # made by the model itself
+    if not pairs and (given < 2 or compared <= max(given, target) or target < 2):
         return None
     shape = one.target_shape if one.target_shape is not None else one.compared[-1:]
     return wrong(

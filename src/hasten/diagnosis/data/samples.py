@@ -38,10 +38,14 @@ def of_samples(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [one for one in found if len(one) == len(found[0])]
 
 
-def without(inputs: Sequence[Tensor], target: Tensor) -> list[Tensor]:
-    """Return the inputs less the target itself, which a model that computes its loss is given with them."""
-    own = target.data_ptr(), target.numel()
-    return [one for one in inputs if (one.data_ptr(), one.numel()) != own] or list(inputs)
+def without_target(given: Sequence[Tensor], target: Tensor | None) -> list[Tensor]:
+    """Return the inputs of a model that computes its own loss without the target; all where nothing else is given."""
+    return [one for one in given if target is None or not is_same(one, target)] or list(given)
+
+
+def is_same(one: Tensor, other: Tensor) -> bool:
+    """Return whether two tensors have the same numbers in the same order."""
+    return one.numel() == other.numel() and torch.equal(one.detach().reshape(-1), other.reshape(-1).to(one.dtype))
 
 
 def fingerprints(inputs: Sequence[Tensor]) -> list[int]:

@@ -94,7 +94,19 @@ def _said(one: Criterion) -> tuple[str, float, str, Severity] | None:
             "mse_loss for numbers, class numbers (int64) for classes",
             Severity.CRITICAL,
         )
+    if one.kind == "soft_cross_entropy" and one.rows >= ENOUGH and one.several > 0 and _are_labels(one):
+        return (
+            f"{name} shares 1 among all classes, but {one.several:.0%} of the samples have several labels.",
+            one.several,
+            "binary_cross_entropy_with_logits for several labels per sample",
+            Severity.CRITICAL,
+        )
     return None
+
+
+def _are_labels(one: Criterion) -> bool:
+    """Return whether all targets are 0 or 1: probabilities that are shared among classes are not."""
+    return one.target is not None and one.target.whole and (one.target.low, one.target.high) == (0, 1)
 
 
 def _binary(one: Criterion, name: str, width: int) -> tuple[str, float, str, Severity] | None:

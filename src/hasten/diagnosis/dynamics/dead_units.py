@@ -9,6 +9,7 @@ Wrong when: a layer is wide on purpose and a sparse code is wanted.
 Source: SageMaker Debugger (DeadRelu: half of the units); AutoTrainer (70 %).
 """
 
+from hasten.base.records.dynamics import ActivationTrack
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import percent
@@ -25,13 +26,13 @@ def find(health: Health) -> Outcome:
     missing = abstain("dead_units", health, samples=WINDOW + 4)
     if missing is not None or dynamics is None:
         return missing
+    losses = course(dynamics.losses)
+    limit = _SHARE if losses is not None and not losses.falls else _MOST
     shares = [
         (median(known(one.dead[WINDOW:])[-5:]), one)
         for one in dynamics.activations
-        if one.kind == "relu" and one.hidden and one.rows * WINDOW >= _ROWS and len(known(one.dead[WINDOW:])) >= 3
+        if one.kind == "relu" and one.hidden and _rows(one, limit) >= _ROWS and len(known(one.dead[WINDOW:])) >= 3
     ]
-    losses = course(dynamics.losses)
-    limit = _SHARE if losses is not None and not losses.falls else _MOST
     dead = [(share, one) for share, one in shares if share > limit]
     if not dead:
         return None
@@ -58,3 +59,10 @@ def find(health: Health) -> Outcome:
             "adam_eps_bound",
         ),
     )
+
+
+def _rows(one: ActivationTrack, limit: float) -> int:
+    """Return the rows over which so many units were silent: those of a window, and of all samples before it."""
+    shares = known(one.dead)
+    lasting = next((place for place, share in enumerate(reversed(shares)) if share <= limit), len(shares))
+    return one.rows * (WINDOW + lasting)

@@ -1,6 +1,7 @@
 """D18: the weights grow or shrink by an order of magnitude.
 
-Signal: rms of each weight in the last samples over that at the start, median over the layers.
+Signal: rms of each weight in the last samples over that at the start, median over the layers; those of embeddings
+    where the model has no others.
 Threshold: above 10 while the loss rises or stays at chance; below 0.5 with weight decay while it does not fall. Or
     decay of 0.05 and more makes up 30 % of the early updates and would erase a weight twice in the training.
 Why: growing weights saturate what follows; decay that is stronger than the gradient erases what is learned.
@@ -41,7 +42,8 @@ def find(health: Health) -> Outcome:
     missing = abstain("weight_growth", health, samples=16, steps=50)
     if missing is not None or dynamics is None:
         return missing
-    sizes = [median(known(one.weight)[-3:]) / one.start for one in weights(dynamics) if len(known(one.weight)) >= 3]
+    judged = weights(dynamics) or [one for one in dynamics.parameters if len(one.shape) >= 2 and one.start > 0]
+    sizes = [median(known(one.weight)[-3:]) / one.start for one in judged if len(known(one.weight)) >= 3]
     value, losses = median(sizes), course(dynamics.losses)
     harm = bool(harmed(dynamics)[0])
     stuck = losses is not None and (not losses.falls or harm)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
@@ -51,6 +52,20 @@ def outputs_of(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any],
     seed_all(seed)
     output = model.eval()(*mapped(cloned, args), **mapped(cloned, dict(kwargs)))
     return [one.detach() for one in tensors_in(_fields(output)) if one.is_floating_point()]
+
+
+def randomized(model: nn.Module, *, seed: int, frozen: bool = True) -> nn.Module:
+    """Give a model random weights of the usual size, also where its own are zero; frozen ones if asked for."""
+    seed_all(seed)
+    for one in model.parameters():
+        if not one.is_floating_point() or not one.numel() or not (one.requires_grad or frozen):
+            continue
+        if one.ndim > 1:
+            one.normal_(0.0, 1 / math.sqrt(max(one[0].numel(), 1)))
+        else:
+            center = 1.0 if abs(float(one.mean())) > 0.5 else 0.0
+            one.normal_(center, 0.1)
+    return model
 
 
 def cloned(tensor: Tensor) -> Tensor:

@@ -18,8 +18,16 @@ from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
 from hasten.base.records.wiring import Probe
-from hasten.base.seeds import seed_all
-from hasten.diagnosis.watching.copies import LARGEST, aside, cloned, mapped, outputs_of, remove_hooks, unwrapped
+from hasten.diagnosis.watching.copies import (
+    LARGEST,
+    aside,
+    cloned,
+    mapped,
+    outputs_of,
+    randomized,
+    remove_hooks,
+    unwrapped,
+)
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
 from hasten.diagnosis.wiring.parameters import ParameterCollector
@@ -91,7 +99,7 @@ class ProbeCollector(Collector):
             return
         remove_hooks(copied)
         args, kwargs = mapped(cloned, (call.args, dict(call.kwargs)))
-        self._copied[index] = _Copied(copied, args, kwargs, self._rows, time.perf_counter(), call)
+        self._copied[index] = _Copied(copied, args, kwargs, self._rows, time.thread_time(), call)
 
     def call_ended(self, call: Call, output: Any) -> None:
         """Call the copies, if that takes no longer than what is left of the time."""
@@ -100,13 +108,13 @@ class ProbeCollector(Collector):
             return
         made = self._copied[index]
         made.call = None
-        begin = time.perf_counter()
+        begin = time.thread_time()
         if PASSES * (begin - made.begun) > self._left:
             self._probes[index] = Probe(model=index, why=f"a forward pass takes {begin - made.begun:.2f} s")
             return
         with aside():
             self._probes[index] = _probed(index, made)
-        self._left -= time.perf_counter() - begin
+        self._left -= time.thread_time() - begin
         if made.rows is None and self._probes[index].mixes is None and self._left > 0:
             self._unsure.append(index)
 
@@ -114,7 +122,7 @@ class ProbeCollector(Collector):
         """Take the batch apart as the targets of the loss tell, where no loader does."""
         if not self._unsure:
             return
-        begin = time.perf_counter()
+        begin = time.thread_time()
         targets = [one.target for one in terms(losses) if one.target is not None]
         for index in self._unsure:
             made = self._copied[index]
@@ -123,7 +131,7 @@ class ProbeCollector(Collector):
                 with aside(), contextlib.suppress(Exception):  # a forward pass that fails for a changed batch
                     self._probes[index] = msgspec.structs.replace(self._probes[index], mixes=_mixes(made))
         self._unsure = []
-        self._left -= time.perf_counter() - begin
+        self._left -= time.thread_time() - begin
 
     def ended(self) -> None:
         """Load what was trained into the copies from before."""
@@ -170,7 +178,7 @@ def _ignores_input(made: _Copied) -> bool | None:
     now = [one for one in tensors_in(list(other)) if _can_be_shuffled(one)]
     if not given or all(torch.equal(one, two) for one, two in zip(given, now, strict=True)):
         return None
-    model = _randomized(copy.deepcopy(made.model), seed=3)
+    model = randomized(copy.deepcopy(made.model), seed=3)
     twin = copy.deepcopy(model)
     one = outputs_of(model, made.args, made.kwargs, seed=4)
     two = outputs_of(twin, *other, seed=4)
@@ -190,7 +198,7 @@ def _mixes(made: _Copied) -> float | None:
 def _mixes_along(axis: int, made: _Copied) -> float | None:
     rows = next(one.shape[axis] for one in tensors_in([made.args, made.kwargs]) if one.ndim > axis)
     kept = max(2, rows // 8)
-    model = _randomized(copy.deepcopy(made.model), seed=5)
+    model = randomized(copy.deepcopy(made.model), seed=5)
     twin = copy.deepcopy(model)
     whole = outputs_of(model, made.args, made.kwargs, seed=6)
     try:
@@ -292,20 +300,6 @@ def _reloaded(made: _Copied, trained: nn.Module) -> float | None:
             return None
         worst = max(worst, float((now - loaded).abs().max()) / size if size and now.numel() else 0.0)
     return worst
-
-
-def _randomized(model: nn.Module, *, seed: int) -> nn.Module:
-    """Give a model random weights of the usual size, also where its own are zero."""
-    seed_all(seed)
-    for one in model.parameters():
-        if not one.is_floating_point() or not one.numel():
-            continue
-        if one.ndim > 1:
-            one.normal_(0.0, 1 / math.sqrt(max(one[0].numel(), 1)))
-        else:
-            center = 1.0 if abs(float(one.mean())) > 0.5 else 0.0
-            one.normal_(center, 0.1)
-    return model
 
 
 def _can_be_shuffled(tensor: Tensor) -> bool:
