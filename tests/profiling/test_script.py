@@ -110,6 +110,7 @@ def test_a_script_ends_with_its_own_words_and_exit_code(
     assert run.exit_code == code
     assert run.seen is None
     assert "before it imported torch" in run.reason
+    assert run.why_nothing.startswith(f"the script ended with exit code {code}. " if code else run.reason)
 
 
 def test_a_module_is_run_as_with_m(

@@ -118,3 +118,13 @@ def test_the_loss_of_parts_adds_up_by_what_was_found():
         parts = [loss(call_with_all(model, part), part) for part in split_batch(batch, 4)]
     assert sum(part.count for part in parts) == whole.count == 6 * (LENGTH - 1) - 4
     assert float(sum(part.sum for part in parts)) == pytest.approx(float(whole.sum), rel=1e-5)
+
+
+def test_a_loss_that_takes_no_part_of_a_batch_says_so() -> None:
+    graph = torch.randn(8, 5), torch.randn(8, 30)
+
+    def of_whole_graph(model: nn.Module, batch: Any) -> Tensor:
+        return (batch[1] @ model(batch[0])).mean()
+
+    found = find_counting(OfReturned(itself), of_whole_graph, nn.Linear(5, 3), graph)
+    assert "the loss of a part of a batch failed with RuntimeError" in found.broken

@@ -258,3 +258,15 @@ def test_a_stream_is_described_by_its_workers_and_what_it_iterates() -> None:
 def test_without_validation_data_the_identity_says_none() -> None:
     task = mlp_task(data=Data(train=mlp_task().data.train), validate=lambda model: {"loss": 0.0}, metric="loss")
     assert identity(build(baseline(task)), Plan(task="tiny"))["validation data"] == "none"
+
+
+class RefersToALayer(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if LAYER is self else x + 1
+
+
+LAYER = RefersToALayer()
+
+
+def test_a_layer_whose_class_refers_to_a_layer_of_it_ends() -> None:
+    assert "RefersToALayer" in described_layer(LAYER)

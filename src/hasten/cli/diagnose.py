@@ -105,7 +105,7 @@ def diagnose_script(
         output_to_stderr=as_json,
     )
     if run.seen is None:
-        typer.echo(f"hasten: no diagnosis: {run.reason}", err=True)
+        typer.echo(f"hasten: no diagnosis: {run.why_nothing}", err=True)
         raise typer.Exit(run.exit_code)
     with Screen(Console(stderr=True, highlight=False)) as screen:
         show = silent if as_json else screen.show

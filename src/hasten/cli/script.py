@@ -68,7 +68,7 @@ def _watched(
         script, arguments, module=module, steps=steps, tell_every_s=every_s, output_to_stderr=as_json
     )
     if found is None:
-        typer.echo(f"hasten: no profile: {run.reason}", err=True)
+        typer.echo(f"hasten: no profile: {run.why_nothing}", err=True)
     elif as_json:
         write_json(found.profile)
     else:

@@ -25,6 +25,11 @@ class ScriptRun(Generic[Seen]):
     seen: Seen | None
     reason: str = ""
 
+    @property
+    def why_nothing(self) -> str:
+        """Why nothing was seen, beginning with a failure of the script itself."""
+        return f"the script ended with exit code {self.exit_code}. {self.reason}" if self.exit_code else self.reason
+
 
 def run_script(
     script: Path,

@@ -81,13 +81,16 @@ def find_counting(
     with preserved(), torch.no_grad():
         _move(model)
         model.eval()
-        if isinstance(loss, OfMean):
-            output = predict(model, batch)
-            if not has_samples(output, size_of(batch)):
-                return SAMPLES
-            batch = (output, target_of(batch))
-            return _found(batch, lambda part: _of_pair(loss, part))
-        return _found(batch, lambda part: _of_returned(loss, predict(model, part)))
+        try:
+            if isinstance(loss, OfMean):
+                output = predict(model, batch)
+                if not has_samples(output, size_of(batch)):
+                    return SAMPLES
+                batch = (output, target_of(batch))
+                return _found(batch, lambda part: _of_pair(loss, part))
+            return _found(batch, lambda part: _of_returned(loss, predict(model, part)))
+        except Exception as error:  # noqa: BLE001  (the task is the person's: anything may be raised)
+            return _broken(batch, _failed(error))
 
 
 def _found(batch: Batch, mean: Mean) -> Counting:
@@ -102,7 +105,7 @@ def _found(batch: Batch, mean: Mean) -> Counting:
             parts = _means_of_parts(variant, mean)
         except Exception as error:  # noqa: BLE001  (the loss is the person's: anything may be raised)
             if variant is batch:
-                return _broken(batch, f"the loss of a part of a batch failed with {type(error).__name__}: {error}")
+                return _broken(batch, _failed(error))
             continue
         whole = mean(variant)[0]
         fitting = [
@@ -111,6 +114,10 @@ def _found(batch: Batch, mean: Mean) -> Counting:
             if all(_adds_up(one, variant, whole, some) for some in parts)
         ]
     return fitting[0] if fitting else _broken(batch, _BROKEN)
+
+
+def _failed(error: Exception) -> str:
+    return f"the loss of a part of a batch failed with {type(error).__name__}: {error}"
 
 
 def _means_of_parts(batch: Batch, mean: Mean) -> list[list[tuple[Batch, float]]]:

@@ -35,11 +35,15 @@ def described(value: Any) -> str:
 
 def described_layer(module: nn.Module) -> str:
     """Return the description of one layer without those in it: its class, options, functions, and own code."""
+    return _layer(module, set(), 1)
+
+
+def _layer(module: nn.Module, seen: set[int], depth: int) -> str:
     kind = type(module)
     own = {name: value for name, value in sorted(vars(module).items()) if name not in _INTERNAL}
     options = {name: value for name, value in own.items() if isinstance(value, _FUNCTIONS) or _is_option(value)}
-    text = _call(kind.__name__, options.items(), set(), 1)
-    return text if _is_of_library(kind) else f"{text} (code {_short(_code_of_class(kind, set(), 1))})"
+    text = _call(kind.__name__, options.items(), seen, depth)
+    return text if _is_of_library(kind) else f"{text} (code {_short(_code_of_class(kind, seen, depth))})"
 
 
 def _described(value: Any, seen: set[int], depth: int) -> str:
@@ -79,7 +83,7 @@ def _object(value: Any, seen: set[int], depth: int) -> str:
     kind = type(value)
     if isinstance(value, nn.Module):
         tensors = {**dict(value.named_parameters()), **dict(value.named_buffers())}
-        layers = " ".join(map(described_layer, value.modules()))
+        layers = " ".join(_layer(one, seen, depth + 1) for one in value.modules())
         return _call(layers, tensors.items(), seen, depth)
     fields = (
         [(one.name, getattr(value, one.name)) for one in dataclasses.fields(value)]

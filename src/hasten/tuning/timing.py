@@ -27,6 +27,7 @@ from hasten.tuning.context import (
     recipe_with,
     steps_per_block,
 )
+from hasten.tuning.gates import loosest, steps_of
 from hasten.tuning.proving import unproven
 from hasten.tuning.search.factors import Factors, Setting
 from hasten.tuning.search.model import Gain
@@ -43,6 +44,10 @@ def ratio_of(gain: Gain, count: int = 0) -> Interval:
     """Return a gain as a ratio, with the number of blocks that it was taken from."""
     low, value, high = (math.exp(max(-BOUND, min(BOUND, one))) for one in (gain.low, gain.value, gain.high))
     return Interval(value=value, low=low, high=high, n=count)
+
+
+LONGEST_PROOF = 0.25
+"""Of the budget, that is left for the first gate at most."""
 
 
 class Timing:
@@ -130,8 +135,11 @@ class Timing:
         return usual_s + self.factors.setup_s(setting)
 
     def left_s(self) -> float:
-        """Return the seconds left without measuring the plan afresh."""
-        return self.lab.budget.left_s(self.share) - confirmation_s(self.lab, ())
+        """Return the seconds left without proving the plan, if none is proven yet, and measuring it afresh."""
+        guarantee = loosest(one.card.guarantee for one in self.chosen)
+        proof_s = 0.0 if self.proofs or guarantee is None else steps_of(guarantee) * self.lab.step_s
+        reserved_s = min(proof_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, ())
+        return self.lab.budget.left_s(self.share) - reserved_s
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         """Return what does not earn its setup back, or else what breaks its guarantee; their trials are noted."""
