@@ -11,8 +11,11 @@ from torch import Tensor, nn, optim
 from torch.nn import functional
 
 import hasten
-from hasten.base.records.finding import Diagnosis
+from hasten.base.records.dynamics import Dynamics, ParameterTrack
+from hasten.base.records.finding import Diagnosis, Finding
+from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
+from hasten.diagnosis.dynamics import weight_growth
 from hasten.diagnosis.registry import Tier
 
 
@@ -301,3 +304,18 @@ def test_a_loss_that_rises_again_is_diverging() -> None:
     found = descended(lambda step: 0.1 if step < 60 else 1.2)
     assert [one.symptom for one in found.findings] == ["update_too_large"]
     assert any("The loss rose" in sentence for sentence in found.findings[0].folded)
+
+
+def test_decay_that_erases_embeddings_is_named_where_there_are_no_other_weights() -> None:
+    steps = tuple(range(1, 17))
+    tracks = [
+        ParameterTrack("user", "Embedding", (50, 8), 0, 0, 0.03, weight=(0.03,) * 8 + (1e-9,) * 8, update=(1e-3,) * 16),
+        ParameterTrack("bias", "Embedding", (50, 1), 0, 1, 0.01, weight=(0.02,) * 16, update=(1e-3,) * 16),
+    ]
+    rising = tuple(1.2 + 0.01 * step for step in range(60))
+    dynamics = Dynamics(
+        losses=rising, samples=steps, rates=(0.01,) * 16, parameters=tuple(tracks), optimizers=("Adam",), decay=1.0
+    )
+    found = weight_growth.find(Health(name="", steps=60, dynamics=dynamics))
+    assert isinstance(found, Finding)
+    assert "diverging" in found.explains

@@ -339,3 +339,20 @@ def test_samples_that_draw_random_numbers_keep_the_loaders_own_batches():
     given = objects() | {"loader": DataLoader(Noisy(), batch_size=8)}
     with pytest.warns(HastenWarning, match="loader_workers refused: the samples draw random numbers"):
         hasten.apply(["loader_workers"], **given)
+
+
+def test_a_warm_up_that_begins_at_0_keeps_its_rates():
+    model, data = nn.Linear(4, 1), DataLoader(TensorDataset(torch.ones(64, 4), torch.zeros(64, 1)), 8)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 8)
+    rates = []
+    with hasten.apply(
+        ["fused_optimizer"], model=model, optimizer=optimizer, loader=data, loss=nn.MSELoss(), scheduler=schedule
+    ) as fast:
+        for inputs, targets in fast.loader:
+            rates.append(fast.optimizer.param_groups[0]["lr"])
+            fast.loss(fast.model(inputs), targets).backward()
+            fast.optimizer.step()
+            fast.optimizer.zero_grad()
+            schedule.step()
+    assert rates == pytest.approx([1e-2 * step / 8 for step in range(8)])

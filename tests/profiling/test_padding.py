@@ -23,3 +23,12 @@ def test_running_text_has_no_padding() -> None:
 def test_pictures_and_tables_are_no_sequences_of_tokens() -> None:
     assert padding_share([(torch.zeros(8, 16), torch.zeros(8, dtype=torch.int64))]) is None
     assert padding_share([(torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.zeros(8))]) is None
+
+
+def test_a_mask_of_ones_is_no_padding() -> None:
+    tokens = torch.arange(1, 41).reshape(4, 10)
+    assert padding_share([({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}, tokens)]) == 0
+    mask = torch.ones_like(tokens)
+    tokens[0, 5:] = mask[0, 5:] = 0
+    share = padding_share([({"input_ids": tokens, "attention_mask": mask, "labels": mask[:, 0]})])
+    assert share == pytest.approx(5 / 40)

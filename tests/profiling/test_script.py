@@ -113,6 +113,16 @@ def test_a_script_ends_with_its_own_words_and_exit_code(
     assert run.why_nothing.startswith(f"the script ended with exit code {code}. " if code else run.reason)
 
 
+def test_a_termination_is_handed_on_to_the_script(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *given: sys.exit(5))
+os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(20)
+"""
+    assert watched(written(tmp_path, text), capfd=capfd)[0].exit_code == 5
+
+
 def test_a_module_is_run_as_with_m(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

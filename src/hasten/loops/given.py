@@ -138,7 +138,8 @@ def update_of(optimizer: optim.Optimizer, scheduler: LRScheduler | None) -> Upda
         return Update(optimizer=lambda model: optimizer, schedule=schedule)
     first = optimizer.param_groups[0]
     options = {key: first.get(key, value) for key, value in built_with(optimizer).items() if key != "lr"}
-    return Update(optimizer=name, lr=_number(first["lr"]), options=options, schedule=schedule)
+    rate = _number(first["lr"]) or _number(first.get("initial_lr", 0.0))  # a warm-up begins at 0
+    return Update(optimizer=name, lr=rate, options=options, schedule=schedule)
 
 
 def _name_of(optimizer: optim.Optimizer) -> str | None:

@@ -16,14 +16,16 @@ def padding_share(batches: Iterable[Batch]) -> float | None:
     """Return the share of tokens that only fill up sequences, or None if there are no sequences of tokens.
 
     Sequences of tokens are the integer inputs of two dimensions. Padding is what repeats the most frequent last token
-    at a sequence's end.
+    at a sequence's end. A sequence of one value alone, as in a mask of ones, is not padding.
     """
     padded = tokens = 0
     for batch in batches:
         for column in (leaf for part in inputs_of(batch) for _, leaf in leaves_of(part)):
             if isinstance(column, Tensor) and column.ndim == 2 and column.shape[1] >= _SHORTEST and _is_integer(column):
-                padded += _padding(column)
-                tokens += column.numel()
+                varied = column[(column != column[:, :1]).any(1)]
+                if len(varied):
+                    padded += _padding(varied)
+                    tokens += column.numel()
     return padded / tokens if tokens else None
 
 

@@ -81,10 +81,15 @@ def run_script(
 
 
 def _waited(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for the process and return its exit code as a shell has it; an interrupt is the script's to handle."""
+    """Wait for the process and return its exit code as a shell has it.
+
+    An interrupt reaches the script by itself and is the script's to handle; a termination is handed on to it.
+    """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ended = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
     try:
         code = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, ended)
     return code if code >= 0 else 128 - code

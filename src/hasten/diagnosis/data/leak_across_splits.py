@@ -25,7 +25,11 @@ def find(health: Health) -> Outcome:
     facts = facts_of(health)
     training = facts.training
     parts = [part for part in facts.evaluations if part.distinct >= _SAMPLES and not part.same_set]
-    if training is not None and not parts and any(part.same_set for part in facts.evaluations):
+    if (
+        training is not None
+        and not parts
+        and any(part.same_set and part.overlap >= _WHOLE for part in facts.evaluations)
+    ):
         return wrong(
             "leak_across_splits",
             "Only the data set of the training is evaluated: nothing shows how the model does on other data.",

@@ -1,15 +1,13 @@
 """D5: hardly any gradient reaches the first layers.
 
 Signal: gradient times weight of each layer, the median of the first third against the largest of the last third.
-Threshold: below 0.002 at the median of the first half of the samples, or of the last five. Healthy networks of the
-    benchmark have 0.05 to 10.
+Threshold: below 0.002 at the median of the first half of the samples, or of the last five while the loss is above a
+    tenth of what it was at first. Healthy networks of the benchmark have 0.05 to 10.
 Why: the first layers stay as they were initialized, and the rest learns from noise.
 Example: ten layers of `nn.Sigmoid()`, whose slope is at most 1/4.
 Wrong when: the first layers are finished and the last ones still learn.
 Source: AutoTrainer (1e-3 and 1e-4); Glorot and Bengio 2010.
 """
-
-import math
 
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
@@ -17,7 +15,7 @@ from hasten.base.units import digits3
 from hasten.diagnosis.dynamics.judging import abstain, course, known, median, relative_gradients, rises, weights
 from hasten.diagnosis.rule import Outcome
 
-_RATIO = 2e-3
+_RATIO, _LEARNED = 2e-3, 0.1
 
 
 def find(health: Health) -> Outcome:
@@ -39,8 +37,10 @@ def find(health: Health) -> Outcome:
     if len(values) < 7:
         return None
     losses = course(dynamics.losses)
-    destroyed = losses is not None and (losses.last < 0 or bool(rises(dynamics, losses)))  # then the end tells nothing
-    value = min(median(values[: len(values) // 2]), math.inf if destroyed else median(values[-5:]))
+    destroyed = losses is not None and (losses.last < 0 or bool(rises(dynamics, losses)))
+    learned = losses is not None and losses.last < _LEARNED * losses.first  # the first layers may be finished
+    early = median(values[: len(values) // 2])
+    value = early if destroyed or learned else min(early, median(values[-5:]))
     if value >= _RATIO:
         return None
     return Finding(

@@ -42,7 +42,9 @@ def find(health: Health) -> Outcome:
     missing = abstain("weight_growth", health, samples=16, steps=50)
     if missing is not None or dynamics is None:
         return missing
-    judged = weights(dynamics) or [one for one in dynamics.parameters if len(one.shape) >= 2 and one.start > 0]
+    judged = weights(dynamics) or [
+        one for one in dynamics.parameters if one.start > 0 and min(one.shape[1:], default=1) > 1
+    ]
     sizes = [median(known(one.weight)[-3:]) / one.start for one in judged if len(known(one.weight)) >= 3]
     value, losses = median(sizes), course(dynamics.losses)
     harm = bool(harmed(dynamics)[0])
