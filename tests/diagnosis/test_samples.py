@@ -192,11 +192,6 @@ def test_each_fault_is_named(fault: str) -> None:
     assert named(loop().health()) == {symptom}
 
 
-def on_training_data() -> Loop:
-    data = TensorDataset(*samples(320))
-    return Loop(train_set=data, valid_set=data)
-
-
 def imbalanced(*, sampler: bool) -> Loop:
     x, y = samples(320)
     kept = (y == 0) | (torch.arange(320) % 4 == 0)
@@ -239,11 +234,6 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
     "small validation": lambda: Loop(valid_x=samples(32, 1)[0], valid_y=samples(32, 1)[1]),
     "data in [0, 1]": lambda: Loop(x=samples(320)[0].sigmoid(), valid_x=samples(96, 1)[0].sigmoid()),
 }
-
-
-def test_only_the_training_data_evaluated_is_a_note() -> None:
-    (found,) = diagnose_health(on_training_data().health()).findings
-    assert (found.symptom, found.severity) == ("leak_across_splits", Severity.NOTE)
 
 
 @pytest.mark.parametrize("kind", HEALTHY)
