@@ -192,11 +192,6 @@ def test_each_fault_is_named(fault: str) -> None:
     assert named(loop().health()) == {symptom}
 
 
-def on_training_data() -> Loop:
-    data = TensorDataset(*samples(320))
-    return Loop(train_set=data, valid_set=data)
-
-
 def imbalanced(*, sampler: bool) -> Loop:
     x, y = samples(320)
     kept = (y == 0) | (torch.arange(320) % 4 == 0)
@@ -230,7 +225,6 @@ def split_in_two() -> Loop:
 HEALTHY: dict[str, Callable[[], Loop]] = {
     "full batches": lambda: Loop(loader=lambda data: DataLoader(data, 400), epochs=12),
     "in order, not by label": lambda: Loop(loader=in_order),
-    "evaluated on the training data": on_training_data,
     "two subsets": split_in_two,
     "imbalanced": lambda: imbalanced(sampler=False),
     "imbalanced, with a sampler": lambda: imbalanced(sampler=True),
@@ -286,6 +280,24 @@ def test_tensors_are_evaluated_beside_a_training_loader(factor: float, symptoms:
                 model(x)
                 model(valid)
     assert named(doctor.seen()) == symptoms
+
+
+def test_batches_of_a_model_left_in_evaluation_mode_are_not_taken_for_the_one_before() -> None:
+    x, y = samples(320)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.1), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for _ in range(8):
+            for inputs, labels in DataLoader(TensorDataset(x, y), 16, shuffle=True):
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), labels).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                model(x[:32])
+    training = doctor.seen().data.training  # type: ignore[union-attr]
+    assert training is not None
+    assert training.repeated == 0
 
 
 def test_an_evaluation_of_the_training_data_alone_is_a_note() -> None:
