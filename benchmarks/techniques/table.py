@@ -31,7 +31,6 @@ from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.technique import Technique
 from hasten.tuning.bench import Bench
-from hasten.tuning.break_even import EXPECTED_SETUP_S
 from hasten.tuning.budget import Budget
 from hasten.tuning.context import Laboratory, bench_of, compared, open_laboratory, recipe_with
 from hasten.tuning.gates import judge
@@ -169,7 +168,7 @@ def main() -> None:
           f"{samples} samples: {', '.join(f'{loss:.4f}' for loss in place.losses)}", flush=True)  # fmt: skip
     rows = [begun(lab, make(name)) for name in options.only or techniques()]
     waiting = sorted(
-        (row for row in rows if "verdict" not in row), key=lambda row: row["technique"] in EXPECTED_SETUP_S
+        (row for row in rows if "verdict" not in row), key=lambda row: techniques()[str(row["technique"])].card.setup_s
     )
     for number, row in enumerate(waiting):
         budget_s = max(LEAST_ROW_S, budget.left_s() / (len(waiting) - number))

@@ -236,6 +236,11 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
 }
 
 
+def test_only_the_training_data_evaluated_is_a_note() -> None:
+    (found,) = diagnose_health(on_training_data().health()).findings
+    assert (found.symptom, found.severity) == ("leak_across_splits", Severity.NOTE)
+
+
 @pytest.mark.parametrize("kind", HEALTHY)
 def test_healthy_data_are_silent(kind: str) -> None:
     assert named(HEALTHY[kind]().health()) == set()
