@@ -282,10 +282,22 @@ def test_tensors_are_evaluated_beside_a_training_loader(factor: float, symptoms:
     assert named(doctor.seen()) == symptoms
 
 
-def test_an_evaluation_of_the_training_data_alone_is_a_note() -> None:
-    data = TensorDataset(*samples(320))
-    (found,) = diagnose_health(Loop(train_set=data, valid_set=data).health()).findings
-    assert (found.symptom, found.severity) == ("leak_across_splits", Severity.NOTE)
+def test_batches_of_a_model_left_in_evaluation_mode_are_not_taken_for_the_one_before() -> None:
+    x, y = samples(320)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.1), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with hasten.diagnosing() as doctor:
+        for _ in range(8):
+            for inputs, labels in DataLoader(TensorDataset(x, y), 16, shuffle=True):
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), labels).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                model(x[:32])
+    training = doctor.seen().data.training  # type: ignore[union-attr]
+    assert training is not None
+    assert training.repeated == 0
 
 
 def test_a_loop_without_loaders_is_understood() -> None:

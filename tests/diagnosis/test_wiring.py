@@ -835,6 +835,16 @@ def batch_taken_for_time_without_a_loader() -> None:
     without_loader(EveryStep(), inputs := torch.randn(BATCH, 5, 4), inputs[:, -1, :3].argmax(1))
 
 
+class Rounded(EveryStep):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs) * (1 + 1e-6 * torch.rand(1))
+
+
+@names("samples_mixed")
+def batch_taken_for_time_with_rounding() -> None:
+    without_loader(Rounded(), inputs := torch.randn(BATCH, 5, 4), inputs[:, -1, :3].argmax(1))
+
+
 class Hidden(EveryStep):
     def forward(self, inputs: Tensor) -> Tensor:
         state = torch.zeros(1, 5, 8)

@@ -208,6 +208,11 @@ class DataCollector(Collector):
             )
         part = self._training
         if given and not part.full:
+            if fetched is not None and self._step != self._printed_step and not call.training:
+                got = fingerprints(given)  # a pass in evaluation mode is also told where fetching is not
+                if fetched.prints and got != fetched.got:
+                    return
+                fetched.got = got
             inputs = given if fetched is None else inputs_in(fetched.batch) or given
             prints = fetched.prints if fetched is not None and fetched.prints else fingerprints(inputs)
             new = fetched is None or not fetched.prints or self._step != self._printed_step
