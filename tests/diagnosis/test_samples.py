@@ -236,6 +236,12 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
 }
 
 
+def test_an_evaluation_of_the_training_data_alone_is_a_note() -> None:
+    data = TensorDataset(*samples(320))
+    (found,) = diagnose_health(Loop(train_set=data, valid_set=data).health()).findings
+    assert (found.symptom, found.severity) == ("leak_across_splits", Severity.NOTE)
+
+
 @pytest.mark.parametrize("kind", HEALTHY)
 def test_healthy_data_are_silent(kind: str) -> None:
     assert named(HEALTHY[kind]().health()) == set()
