@@ -36,8 +36,11 @@ def objects():
 def test_a_slow_loader_is_found_and_nothing_of_the_owners_changes():
     given = objects()
     weights, random = copy.deepcopy(given["model"].state_dict()), torch.get_rng_state()
-    tuning = hasten.tune_loop(step, **given, budget_s=12, only=["batched_gather", "tf32", "compile", "ema"])
-    found = {trial.technique: trial for trial in tuning.trials}
+    for budget_s in (12, 60):  # beside other work it takes longer to be sure
+        tuning = hasten.tune_loop(step, **given, budget_s=budget_s, only=["batched_gather", "tf32", "compile", "ema"])
+        found = {trial.technique: trial for trial in tuning.trials}
+        if found["batched_gather"].verdict is not Verdict.INCONCLUSIVE:
+            break
     assert found["batched_gather"].verdict is Verdict.KEPT
     assert found["batched_gather"].gate.passed
     assert found["batched_gather"].gate.measured == 0
