@@ -9,7 +9,6 @@ from hasten.base.errors import BadInput
 from hasten.base.files import write_atomically, write_text
 
 SUFFIX = ".sha256"
-_READ_AT_ONCE = 2**22
 
 
 def write_with_checksum(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -57,8 +56,5 @@ def checksum_path(path: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        for piece in iter(lambda: file.read(_READ_AT_ONCE), b""):
-            found.update(piece)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

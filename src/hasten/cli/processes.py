@@ -16,7 +16,7 @@ import typer
 from hasten.training.processes import RENDEZVOUS, RESTARTS
 from hasten.training.restarts import GROUP
 
-_NOT_AGAIN = frozenset({2, 130, 143})  # bad input, which stays bad; interrupted
+_FINAL = frozenset({0, 2, 130, 143})  # it has ended; bad input, which stays bad; interrupted
 _POLL_S = 0.1
 _GRACE_S = 30.0
 
@@ -38,12 +38,13 @@ def run_together(words: Sequence[str], size: int, *, restarts: int = 0) -> int:
         restarts: how often all are started again after one has failed; they go on from their last checkpoint.
     """
     group = secrets.token_hex(8)
-    for attempt in range(restarts + 1):
+    attempt = 0
+    while True:
         code = _run_once(words, size, {GROUP: group, RESTARTS: str(attempt)} if restarts else {})
-        if code == 0 or code in _NOT_AGAIN or attempt == restarts:
+        if code in _FINAL or attempt == restarts:
             return code
-        typer.echo(f"starting all {size} again from the last checkpoint ({attempt + 1} of {restarts} times).", err=True)
-    raise AssertionError("the last attempt returns")
+        attempt += 1
+        typer.echo(f"starting all {size} again from the last checkpoint ({attempt} of {restarts} times).", err=True)
 
 
 def _run_once(words: Sequence[str], size: int, about: Mapping[str, str]) -> int:

@@ -58,11 +58,13 @@ def _watched(
     from hasten.report.terminal import Screen
     from hasten.scripts.files import is_script
 
-    if not module and not script.is_file():
-        raise BadInput(f"no script {script}.")
-    if not module and not is_script(str(script)):
-        raise BadInput(f"{script} is not a training script but a task: it defines `task`. Run: hasten profile {script}")
     if not module:
+        if not script.is_file():
+            raise BadInput(f"no script {script}.")
+        if not is_script(str(script)):
+            raise BadInput(
+                f"{script} is not a training script but a task: it defines `task`. Run: hasten profile {script}"
+            )
         typer.echo(f"hasten: {script.name} defines no `task`: it is run as a script", err=True)
     run, found = examine_script(
         script, arguments, module=module, steps=steps, tell_every_s=every_s, output_to_stderr=as_json

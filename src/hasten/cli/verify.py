@@ -29,6 +29,7 @@ def verify(
 def _verify_run(folder: Path) -> None:
     from hasten.report.terminal import Screen
     from hasten.training.run_files import check_files
+    from hasten.training.run_folder import EVIDENCE
 
     with Screen() as screen:
         found = check_files(folder)
@@ -40,7 +41,7 @@ def _verify_run(folder: Path) -> None:
             screen.say(f"damaged: {text}")
         if found.damage:
             raise BadInput(f"{folder} is damaged, see above. Files that are listed as ok can be used.")
-        screen.next(f"hasten report {folder}" if (folder / "evidence.json").is_file() else f"hasten diagnose {folder}")
+        screen.next(f"hasten report {folder}" if (folder / EVIDENCE).is_file() else f"hasten diagnose {folder}")
 
 
 def _verify_store(destination: Path) -> None:

@@ -31,9 +31,9 @@ SCRIPT = Path("train.py")
 MACHINE = Path("machine.json")
 EVIDENCE = Path("evidence.json")
 REPORT = Path("report.html")
-_CHECKSUM = re.compile(rb',"crc32":(\d+)}$')
 HEALTH = Path("health.msgpack")
 """What the doctor saw of the training; MessagePack keeps numbers that are not finite."""
+_CHECKSUM = re.compile(rb',"crc32":(\d+)}$')  # at the end of a line of the metrics
 
 
 def is_run_folder(path: Path) -> bool:

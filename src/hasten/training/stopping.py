@@ -43,11 +43,10 @@ def non_finite(run: Session, progress: Progress) -> str:
 def non_finite_parameter(model: nn.Module) -> str | None:
     """Return the name of the first trained parameter that has a NaN or infinite value, if any has."""
     with torch.no_grad():
-        trained = [value for value in model.parameters() if value.requires_grad]
-        if not trained or math.isfinite(get_total_norm(trained, math.inf)):
+        trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        if not trained or math.isfinite(get_total_norm(trained.values(), math.inf)):
             return None
-        named = model.named_parameters()
-        return next((name for name, one in named if one.requires_grad and not bool(one.isfinite().all())), None)
+        return next((name for name, one in trained.items() if not bool(one.isfinite().all())), None)
 
 
 def converged(run: Session) -> StopReason | None:

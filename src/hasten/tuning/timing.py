@@ -36,6 +36,8 @@ from hasten.tuning.trials import blank, failed
 
 LONGEST_SETUP = 0.15
 """Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
+LONGEST_PROOF = 0.25
+"""Of the budget, that is left for the first gate at most."""
 BOUND = 20.0
 """Logarithm of the largest ratio that is reported."""
 
@@ -44,10 +46,6 @@ def ratio_of(gain: Gain, count: int = 0) -> Interval:
     """Return a gain as a ratio, with the number of blocks that it was taken from."""
     low, value, high = (math.exp(max(-BOUND, min(BOUND, one))) for one in (gain.low, gain.value, gain.high))
     return Interval(value=value, low=low, high=high, n=count)
-
-
-LONGEST_PROOF = 0.25
-"""Of the budget, that is left for the first gate at most."""
 
 
 class Timing:

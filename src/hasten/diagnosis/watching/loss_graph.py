@@ -125,6 +125,7 @@ def terms(losses: Sequence[Tensor]) -> list[Term]:
 
 
 _MOST = 200  # nodes between a loss and its criteria
+_MASK = 16  # numbers of a mask below which it may be one by chance
 
 
 def name_of(node: Any) -> str:
@@ -309,9 +310,6 @@ def dropped(node: Any) -> float:
         return 0.0
     error = math.sqrt(share * (1 - share) / mask.numel())
     return share if abs(float(zeros.float().mean()) - share) < 5 * error else 0.0
-
-
-_MASK = 16  # numbers of a mask below which it may be one by chance
 
 
 def _has_leaf(node: Any) -> bool:
