@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn, optim
@@ -357,7 +357,6 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     sampling = recipe.input.sampling(samples) if recipe.input.sampling and samples is not None else None
     loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
-    contexts = Contexts(forward.contexts)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     return Session(
         recipe=recipe,
@@ -366,11 +365,8 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         named_parameters=named,
         parameters=list(named.values()),
         optimizer=optimizer,
-        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), model)),
-        loss=_wrapped(loss, forward.wrappers),
-        contexts=contexts,
+        **_forward_of(recipe, model, loss),
         step=recipe.step or (closure_update if needs_closure(optimizer) else one_update),
-        around=() if recipe.task_step is None or not forward.wrappers else _calls_around(model, forward.wrappers),
         gradient=[Attached(one, one.init(named)) for one in recipe.gradient],
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
@@ -419,17 +415,33 @@ def with_forward(run: Session, recipe: Recipe) -> Session | None:
     same = all(getattr(run.recipe, part) is getattr(recipe, part) for part in _SHARED)
     if not same or run.sampling is not None or isinstance(train, Stream):
         return None
-    forward, contexts = recipe.forward, Contexts(recipe.forward.contexts)
-    own_calls = recipe.task_step is not None and forward.wrappers
     return replace(
         run,
         recipe=recipe,
-        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), run.model)),
-        loss=_wrapped(_without_ignored(forward.loss, recipe), forward.wrappers),
-        contexts=contexts,
-        around=_calls_around(run.model, forward.wrappers) if own_calls else (),
+        **_forward_of(recipe, run.model, _without_ignored(recipe.forward.loss, recipe)),
         source=_source(recipe, train, run.train_fetch, run.samples, seed=run.seed),
         position=Position(),
+    )
+
+
+class _Forward(TypedDict):
+    """What of a session computes the forward pass."""
+
+    predict: Callable[[Batch], Any]
+    loss: Callable[[Any, Batch], Loss]
+    contexts: Contexts
+    around: Sequence[Callable[[], Callable[[], None]]]
+
+
+def _forward_of(recipe: Recipe, model: nn.Module, loss: LossFunction) -> _Forward:
+    """Return what computes the forward pass of a recipe on a model, with its wrappers around."""
+    forward, contexts = recipe.forward, Contexts(recipe.forward.contexts)
+    own_calls = recipe.task_step is not None and forward.wrappers
+    return _Forward(
+        predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), model)),
+        loss=_wrapped(loss, forward.wrappers),
+        contexts=contexts,
+        around=_calls_around(model, forward.wrappers) if own_calls else (),
     )
 
 
