@@ -23,11 +23,12 @@ from hasten.data.loading.streams import is_function
 from hasten.pipeline.eject.copying import Copier
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import called_only, objective_of
+from hasten.pipeline.eject.origin import maker_of
 from hasten.pipeline.eject.own_step import own_step_of
 from hasten.pipeline.eject.parts import Block, Parts, Reading
 from hasten.pipeline.eject.quality import metric_of
 from hasten.pipeline.eject.random_numbers import seeds_of_samples
-from hasten.pipeline.eject.samples import maker_of, samples_of, write_samples
+from hasten.pipeline.eject.samples import samples_of, write_samples
 from hasten.pipeline.eject.script import script
 from hasten.pipeline.eject.updating import updating_of
 from hasten.techniques.applying import apply_plan, in_order, make

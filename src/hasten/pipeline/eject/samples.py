@@ -1,15 +1,11 @@
 """Where the samples come from: the lines of a task that load them, or a file of the samples as hasten prepared them."""
 
 import ast
-import builtins
 import inspect
 import json
 import re
-import shlex
 import sys
-import types
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +27,10 @@ from hasten.data.loading.gather import why_not
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.tree import leaves_of
-from hasten.pipeline.eject.copying import Copier, Import, Module, bound_by, indented, is_copied, module_of
+from hasten.pipeline.eject.copying import Copier, Import, Module, bound_by, indented, module_of
 from hasten.pipeline.eject.expression import expression
+from hasten.pipeline.eject.origin import Origin, data_of, is_data, keyword_of, names_in, origin_of
 from hasten.pipeline.eject.random_numbers import may_draw
-from hasten.tasks.registry import TASKS
 from hasten.training.task import Task
 
 MOST_LINES = 160
@@ -66,33 +62,6 @@ class Samples:
     top: str = ""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The function that made a task.
-
-    Args:
-        module: that defines it.
-        function: its name.
-        arguments: that hasten called it with.
-        texts: expressions that another function of the file passed to it.
-    """
-
-    module: str
-    function: str
-    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
-    texts: dict[str, str] = field(default_factory=dict[str, str])
-
-
-def maker_of(task: Task) -> tuple[str, str]:
-    """Return module and name of the function that makes a task; empty where they are not known."""
-    origin = origin_of(task)
-    try:
-        made = origin and data_of(origin)[0]
-    except Refused:
-        return "", ""
-    return (made.module, made.function) if made else ("", "")
-
-
 def samples_of(task: Task, rest: Copier) -> Samples:
     """Return how a script gets the samples of a task.
 
@@ -116,27 +85,6 @@ def samples_of(task: Task, rest: Copier) -> Samples:
         return saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
 
 
-def origin_of(task: Task) -> Origin | None:
-    """Return the function that a task comes from, known by its words on the command line."""
-    words = shlex.split(task.command)
-    if not words:
-        return None
-    given = dict(zip(words[1::2], words[2::2], strict=False))
-    arguments: dict[str, Any] = {"data": Path(given["--data"])} if "--data" in given else {}
-    if words[0] in TASKS:
-        build = TASKS[words[0]].build
-        if not isinstance(build, str) or words[1 + 2 * len(arguments) :]:
-            return None
-        module, _, function = build.partition(":")
-        return Origin(module, function, arguments)
-    path, _, function = words[0].partition(".py")
-    file = Path(f"{path}.py").expanduser().resolve()
-    for name, module in list(sys.modules.items()):
-        if getattr(module, "__file__", None) == str(file):
-            return Origin(name, function.removeprefix(":") or "task", arguments)
-    return None
-
-
 def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     """Return the statements of a task's function that make its data, as a function of their own.
 
@@ -148,8 +96,8 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     origin, function, data = data_of(origin)
     known, shared = module_of(origin.module), rest.shared
     body, result, made = _returned(function, data, known)
-    kept = _slice(body, set[str]().union(shared, *map(_names, made)))
-    used = {name for one in (*kept, *made) for name in _names(one)}
+    kept = _slice(body, set[str]().union(shared, *map(names_in, made)))
+    used = {name for one in (*kept, *made) for name in names_in(one)}
     parameters, constants = _parameters(function, used, origin, known)
     header = f"def load({', '.join(parameters) if not shared else ''}) -> {annotated}:"
     own = not origin.module.startswith("hasten.")
@@ -184,74 +132,6 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     return Samples("\n".join([*lines, *indented(seeds), *inner]), copier, constants, module=origin.module, top=top)
 
 
-def data_of(origin: Origin) -> tuple[Origin, Any, ast.expr]:
-    """Return the function that passes data to `Task(...)`, which the one that made the task may call; and the data.
-
-    Raises:
-        Refused: if it is not found in the text.
-    """
-    known = module_of(origin.module)
-    function: Any = known.statements[known.bound[origin.function]] if origin.function in known.bound else None
-    if isinstance(function, ast.Assign) and isinstance(function.value, ast.Lambda):
-        return _passed(origin, function.value, function.value.body, [])
-    if not isinstance(function, ast.FunctionDef):
-        raise Refused(f"{origin.function} is not defined at the top of its file")
-    returns = [node for node in _own_nodes(function) if isinstance(node, ast.Return)]
-    *before, last = function.body
-    if len(returns) != 1 or returns[0] is not last or returns[0].value is None:
-        raise Refused(f"{origin.function}() does not end with its only `return Task(...)`")
-    return _passed(origin, function, returns[0].value, before)
-
-
-def _passed(origin: Origin, function: Any, made: ast.expr, before: list[ast.stmt]) -> tuple[Origin, Any, ast.expr]:
-    """Return the data that an expression of a task passes to it."""
-    if isinstance(made, ast.Name):
-        value, earlier = _assigned(made.id, before)
-        if value is not None:
-            return _passed(origin, function, value, earlier)
-    called = ast.unparse(made.func).rpartition(".")[2] if isinstance(made, ast.Call) else ""
-    if isinstance(made, ast.Call) and called in ("Task", "replace"):
-        data = _keyword(made, "data")
-        if isinstance(data, ast.Name):
-            value, _ = _assigned(data.id, before)
-            data = value if isinstance(value, ast.Call) and _is_data(value) else data
-        if data is not None:
-            return origin, function, data
-        if called == "replace" and made.args:
-            return _passed(origin, function, made.args[0], before)
-    elif isinstance(made, ast.Call) and isinstance(made.func, ast.Name):
-        other = getattr(sys.modules[origin.module], made.func.id, None)
-        if isinstance(other, types.FunctionType) and is_copied(other.__module__):
-            return data_of(Origin(other.__module__, other.__name__, texts=_texts(made, other, origin)))
-    raise Refused(f"{origin.function}() does not end with its only `return Task(...)`")
-
-
-def _assigned(name: str, statements: list[ast.stmt]) -> tuple[ast.expr | None, list[ast.stmt]]:
-    """Return what a variable was last set to, and the statements before that."""
-    for place in range(len(statements) - 1, -1, -1):
-        one = statements[place]
-        if isinstance(one, ast.Assign) and [ast.unparse(target) for target in one.targets] == [name]:
-            return one.value, statements[:place]
-    return None, []
-
-
-def _texts(made: ast.Call, other: Any, origin: Origin) -> dict[str, str]:
-    """Return the arguments of a call as text; empty where they say something else at the top of the file."""
-    known = module_of(origin.module)
-    given = dict(zip(inspect.signature(other).parameters, made.args, strict=False))
-    given |= {one.arg: one.value for one in made.keywords if one.arg is not None}
-    texts = dict[str, str]()
-    for parameter, value in given.items():
-        names = {one for one in _names(value) if not hasattr(builtins, one)}
-        is_same = not (names - known.bound.keys() or (names and other.__module__ != origin.module))
-        texts[parameter] = known.text(value) if is_same else ""
-    return texts
-
-
-def _is_data(call: ast.Call) -> bool:
-    return ast.unparse(call.func).rpartition(".")[2] == "Data"
-
-
 def _makes_a_value(statement: ast.stmt) -> bool:
     """Return whether a statement computes something, and does not define or import it."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
@@ -264,7 +144,7 @@ def _with_what_draws(statements: list[ast.stmt], kept: list[ast.stmt], known: Mo
     """Return the kept statements with all before them that draw random numbers, and so move the generator."""
     last = max((place for place, one in enumerate(statements) if one in kept), default=-1)
     drawing = [one for one in statements[: last + 1] if _makes_a_value(one) and may_draw(known.text(one), known)]
-    needed = set[str]().union(*map(_names, [*kept, *drawing]), *map(_stored, [*kept, *drawing]))
+    needed = set[str]().union(*map(names_in, [*kept, *drawing]), *map(_stored, [*kept, *drawing]))
     return _slice(statements[: last + 1], needed)
 
 
@@ -384,8 +264,8 @@ def _stored_samples(given: Any, collate: Any) -> Any:
 def _returned(function: Any, data: ast.expr, known: Module) -> tuple[list[ast.stmt], str, list[ast.expr]]:
     """Return the statements before the data of a task are made, the `return` of both, and what that uses."""
     body = function.body[:-1] if isinstance(function, ast.FunctionDef) else []
-    if isinstance(data, ast.Call) and _is_data(data):
-        train, valid = _keyword(data, "train"), _keyword(data, "valid")
+    if isinstance(data, ast.Call) and is_data(data):
+        train, valid = keyword_of(data, "train"), keyword_of(data, "valid")
         if train is None:
             raise Refused(
                 f"{getattr(function, 'name', 'the function')}() does not pass data=Data(train=..., valid=...)"
@@ -403,27 +283,15 @@ def _on_lines(train: str, valid: str) -> str:
     return line if len(line) <= _WIDTH and "\n" not in line else f"return (\n    {train},\n    {valid},\n)"
 
 
-def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function without those of functions inside it."""
-    for node in ast.iter_child_nodes(function):
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            yield from _own_nodes(node)
-
-
-def _keyword(node: ast.Call, name: str) -> ast.expr | None:
-    return next((one.value for one in node.keywords if one.arg == name), None)
-
-
 def _slice(statements: list[ast.stmt], needed: set[str]) -> list[ast.stmt]:
     """Return the statements that the values of some names depend on."""
     kept: list[ast.stmt] = []
     for one in reversed(statements):
         if isinstance(one, ast.If) and all(isinstance(inner, ast.Raise) for inner in one.body) and not one.orelse:
             continue  # a check of the input
-        if _stored(one) & needed or (isinstance(one, ast.Expr) and not _is_text(one) and _names(one) & needed):
+        if _stored(one) & needed or (isinstance(one, ast.Expr) and not _is_text(one) and names_in(one) & needed):
             kept.append(one)
-            needed = needed | _names(one)
+            needed = needed | names_in(one)
     return kept[::-1]
 
 
@@ -445,10 +313,6 @@ def _stored(statement: ast.stmt) -> set[str]:
             if isinstance(node, ast.Name):
                 found.add(node.id)
     return found
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
 def _parameters(function: Any, used: set[str], origin: Origin, known: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
