@@ -56,6 +56,7 @@ def test_the_script_has_the_losses_and_weights_of_the_training(name: str, monkey
     monkeypatch.setitem(sys.modules, script.__name__, script)  # where a dataclass looks for its annotations
     exec(compile(text_of(TRAININGS[name].task()), name, "exec"), script.__dict__)
     data = TRAININGS[name].task().data
+    data.rewind()  # the training above has used the same loaders, whose generators go on
     monkeypatch.setattr(script, "load", lambda: (data.train, data.valid))
     assert script.main() == losses
     weights = torch.load("final.pt", weights_only=True)
