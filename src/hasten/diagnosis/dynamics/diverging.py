@@ -10,6 +10,8 @@ Wrong when: the data get harder on purpose, or a penalty is turned up.
 Source: SageMaker Debugger (LossNotDecreasing: 5 %); gradsnitch (30 %).
 """
 
+from msgspec.structs import replace
+
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
@@ -33,7 +35,8 @@ def find(health: Health) -> Outcome:
     if dynamics.criterion is not None and losses.last < -_BELOW * abs(losses.first):
         name = dynamics.criterion.name.removesuffix("Backward0")
         sentence = f"The loss fell to {digits3(losses.last)}, but {name} cannot be below 0: training maximizes it."
-        return _finding(health, sentence, losses.last, 0.0, "loss.backward() without the minus sign")
+        advice = "loss.backward() without the minus sign"
+        return replace(_finding(health, sentence, losses.last, 0.0, advice), by_hand=True)
     threshold = rises(dynamics, losses)
     if not threshold:
         return None

@@ -41,6 +41,7 @@ def find(health: Health) -> Outcome:
         advice=_advice(found, batch=batch),
         check=health.command,
         explains=CONSEQUENCES,
+        by_hand=batch,
     )
 
 
