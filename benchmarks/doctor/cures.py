@@ -40,7 +40,7 @@ from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.pipeline.diagnosing import judged_quietly
 from hasten.pipeline.fixing import PAIRS, Subject, fix, of_script, quality
 
-QUICKEST = ("mlp_digits", "tabular_friedman", "mlp_spirals", "tabular_cancer")
+QUICKEST = ("mlp_spirals", "tabular_cancer", "tabular_friedman", "autoencoder_digits", "mlp_digits")
 """Programs that a sample of one run for each kind takes first."""
 
 
