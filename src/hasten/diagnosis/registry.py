@@ -121,6 +121,7 @@ HEALTH = {
     "T4": "attention_uniform",
     "T3": "attention_collapsed",
     "T5": "heads_alike",
+    "D28": "loss_sign",
     "D12": "poor_init",
     "D3": "overflow_risk",
     "D18": "weight_growth",
