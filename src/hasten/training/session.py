@@ -36,12 +36,13 @@ from hasten.training.recipe import (
     sample_loader,
     training_of,
 )
+from hasten.training.reduction import of_whole_batch
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
 from hasten.training.several_optimizers import by_name
 from hasten.training.source import ByIds, FromStream, Source
-from hasten.training.step import Step, closure_update, one_update
+from hasten.training.step import ForwardBackward, Step, closure_update, one_update
 from hasten.training.task import Task, quality_of
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 from hasten.training.validation import Validation, ValidationByIds, spread, validation_reader
@@ -64,6 +65,7 @@ class Session:
     loss: Callable[[Any, Batch], Loss]
     contexts: Contexts
     step: Step
+    forward_backward: ForwardBackward
     gradient: Sequence[Attached[GradientTransform]]
     post_step: Sequence[Attached[PostStep]]
     quality: Quality | NamedQuality
@@ -366,6 +368,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         optimizer=optimizer,
         **_forward_of(recipe, model, loss),
         step=recipe.step or (closure_update if needs_closure(optimizer) else one_update),
+        forward_backward=_forward_backward_of(recipe, model),
         gradient=[Attached(one, one.init(named)) for one in recipe.gradient],
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
@@ -383,6 +386,12 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         sampling=sampling,
         objects=_objects(task, model, optimizer),
     )
+
+
+def _forward_backward_of(recipe: Recipe, model: nn.Module) -> ForwardBackward:
+    """Return the first half of a step: the recipe's, or of processes that train together what they compute together."""
+    processes, strategy = recipe.parallel.processes, recipe.backward.forward_backward
+    return strategy if processes is None else partial(of_whole_batch, recipe.parallel.reduction(model, processes))
 
 
 def with_batch_size(run: Session, size: int) -> Session:
