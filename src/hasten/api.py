@@ -46,7 +46,7 @@ from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check as check_task
 from hasten.training.check.understanding import understood
-from hasten.training.data_parallel import in_processes
+from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
@@ -166,8 +166,8 @@ def train(
     chosen = _plan(plan, task)
     machine = facts()
     plain = _baseline(task, machine, show)
-    recipe = apply_plan(chosen, plain, machine)
-    with together(recipe.parallel.device) as processes:
+    with together(plain.parallel.device) as processes:
+        recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
             recipe = in_processes(recipe, processes)
             if resume is None and runs is not None:  # started again after one of them failed
