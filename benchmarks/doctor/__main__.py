@@ -7,6 +7,8 @@ python -m benchmarks.doctor score --room DIR
 
 import argparse
 import zlib
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -14,7 +16,7 @@ import torch
 from benchmarks.doctor.cases import Case, chosen
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.hurting import hurt, kept_hurt
-from benchmarks.doctor.running import Run, health_of, kept, run
+from benchmarks.doctor.running import Run, health_of, kept, path_of, run
 from benchmarks.doctor.scoring import Judgment, judge, summary
 from benchmarks.recording import record
 
@@ -61,10 +63,17 @@ def _judgment(one: Run, room: Path) -> Judgment:
     )
 
 
+def made(room: Path, cases: list[Case]) -> dict[str, int]:
+    """Return in which hours (UTC) the kept runs were made, and how many; the rules are those of today for all."""
+    times = [path_of(case, room).stat().st_mtime for case in cases if kept(case, room) is not None]
+    hours = (datetime.fromtimestamp(time, UTC).isoformat(timespec="hours")[:13] for time in times)
+    return dict(sorted(Counter(hours).items()))
+
+
 def score(room: Path, cases: list[Case]) -> None:
     """Print and record the score."""
     judged, missing = judgments(room, cases)
-    found = summary(judged) | {"cases_without_a_run": missing}
+    found = summary(judged) | {"cases_without_a_run": missing, "runs_made": made(room, cases)}
     for name in ("all", "seen", "held_out"):
         told = "  ".join(
             f"{what} {one['share']:.3f} {one['clopper_pearson']} ({one['right']}/{one['n']})"
