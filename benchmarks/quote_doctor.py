@@ -33,8 +33,8 @@ def _found() -> str:
     return "\n".join(
         [
             f"{said['faulty_runs']} faulty runs of {said['kinds']} kinds and {said['healthy_runs']} healthy ones "
-            f"count. {said['harmless_runs']} faults did not hurt; of {said['not_known_to_hurt']} it is not known. Rules were "
-            "fitted on the seen programs only.",
+            f"count. {said['harmless_runs']} faults did not hurt; of {said['not_known_to_hurt']} it is not known. "
+            "Rules were fitted on the seen programs only.",
             "",
             "| share, 95 % interval | all | seen programs | programs held out |",
             "|---|---|---|---|",
