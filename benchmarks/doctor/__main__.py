@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.doctor.cases import Case, chosen
 from benchmarks.doctor.faults.catalog import FAULTS
-from benchmarks.doctor.hurting import hurt, kept_hurt
+from benchmarks.doctor.hurting import counts, hurt
 from benchmarks.doctor.running import Run, health_of, kept, path_of, run
 from benchmarks.doctor.scoring import Judgment, judge, summary
 from benchmarks.recording import record
@@ -23,7 +23,7 @@ from benchmarks.recording import record
 
 def run_cases(cases: list[Case], room: Path, again: bool) -> None:
     """Run the cases that are not kept, or all of them, and say how each ended; those that do not count come last."""
-    cases = sorted(cases, key=lambda case: (not _counts(case, room), zlib.crc32(case.name.encode())))
+    cases = sorted(cases, key=lambda case: (not counts(case, room), zlib.crc32(case.name.encode())))
     for number, case in enumerate(cases, 1):
         if again or kept(case, room) is None:
             made = run(case, room)
@@ -40,14 +40,6 @@ def pair_cases(cases: list[Case], room: Path) -> None:
             print(f"{case.name}  p = {found.p:.3f}  {'hurts' if found.hurts else 'harmless'}", flush=True)
 
 
-def _counts(case: Case, room: Path) -> bool | None:
-    """Return whether a case counts: it is healthy, wrong by itself, or known to hurt; None where that is not known."""
-    if case.healthy or FAULTS[case.kind].structural:
-        return True
-    paired = kept_hurt(case, room)
-    return None if paired is None else paired.hurts
-
-
 def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
     """Return what today's rules say of the kept runs, and how many cases have none."""
     found = {case: kept(case, room) for case in cases}
@@ -59,7 +51,7 @@ def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
 def _judgment(one: Run, room: Path) -> Judgment:
     health = health_of(one)
     return Judgment(
-        one.case, judge(health), _counts(one.case, room), () if health is None else tuple(health.failed.values())
+        one.case, judge(health), counts(one.case, room), () if health is None else tuple(health.failed.values())
     )
 
 

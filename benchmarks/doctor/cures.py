@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.doctor.cases import HEALTHY, Case, chosen, digest
 from benchmarks.doctor.faults.catalog import FAULTS
-from benchmarks.doctor.hurting import kept_hurt
+from benchmarks.doctor.hurting import counts
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import Run, health_of, kept, run, written
 from benchmarks.doctor.scoring import share
@@ -163,11 +163,6 @@ def _path(case: Case, room: Path) -> Path:
     return room / "cures" / f"{case.name}.json"
 
 
-def _counts(case: Case, room: Path) -> bool:
-    paired = kept_hurt(case, room)
-    return FAULTS[case.kind].structural or (paired is not None and paired.hurts)
-
-
 def summary(cures: dict[Case, Cure]) -> dict[str, Any]:
     """Return how often the first remedy cures, and what was shown of each fault."""
     by_hand = {case: one for case, one in cures.items() if not one.tried}
@@ -270,7 +265,7 @@ def main() -> None:
             named = one.named[0] if one.named else "nothing found"
             can = "curable" if one.curable else "not curable"
             print(f"{place}/{len(cases)} {case.name}  {can}  {named}: {said}", flush=True)
-        if one is not None and _counts(case, given.room):
+        if one is not None and counts(case, given.room):
             made[case] = one
     if given.score:
         found = summary(made)
