@@ -1,8 +1,8 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`, `eject`);
-the nouns that they take are `Task` and what it is made of. `watch` and its kin profile loops and trainers that hasten
-did not write. Everything is loaded when it is first used, so that `import hasten` costs nothing.
+The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`, `eject`,
+`export`); the nouns that they take are `Task` and what it is made of. `watch` and its kin profile loops and trainers
+that hasten did not write. Everything is loaded when it is first used, so that `import hasten` costs nothing.
 """
 
 from importlib import import_module
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         diagnose,
         eject,
         eject_diff,
+        export,
         find_batch_size,
         find_lr,
         load_plan,
@@ -48,6 +49,7 @@ _HOMES = {
     "check": "hasten.api",
     "diagnose": "hasten.api",
     "eject": "hasten.api",
+    "export": "hasten.api",
     "eject_diff": "hasten.api",
     "find_batch_size": "hasten.api",
     "find_lr": "hasten.api",
@@ -86,6 +88,7 @@ __all__ = [
     "diagnosing",
     "eject",
     "eject_diff",
+    "export",
     "find_batch_size",
     "find_lr",
     "lightning_apply",

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from hasten.base.errors import BadInput
 from hasten.base.records.batch_choice import BatchChoice
+from hasten.base.records.export import Exported, Format
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
@@ -28,12 +29,14 @@ from hasten.pipeline.eject.ejecting import Ejected
 from hasten.pipeline.eject.ejecting import eject as write_script
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
+from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
+from hasten.pipeline.trained_run import trained_session
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
@@ -211,6 +214,28 @@ def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out
     ejected = write_script(task, _plan(plan, task), facts())
     ejected.write(out, force=force)
     return ejected
+
+
+def export(run: Path, task: Task, *, to: Format | str, out: Path, show: Show = silent) -> Exported:
+    """Export the model of a run to a file, and compare it with the model: outputs, metric, size and time.
+
+    The model stands in the file as the task calls it, in evaluation mode, with the weights that the run ended with. The
+    file is loaded back and run on validation data; it takes some seconds, ten and more for ONNX.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        to: "pt2" (`torch.export`), "onnx" (for ONNX Runtime and others), or "int8": ONNX with int8 products.
+        out: the file, replaced whole if it exists.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the model cannot be exported, or a package is missing.
+        GuaranteeBroken: if outputs of the exported model differ by more than rounding; then no file is written.
+    """
+    _check(task, show)
+    show(Activity(text=f"exporting to {Format(to).value}"))
+    return export_model(trained_session(run, task), Format(to), out)
 
 
 def eject_diff(

@@ -12,6 +12,7 @@ from rich.text import Text
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.export import Exported
 from hasten.base.records.finding import Diagnosis, Found
 from hasten.base.records.fix import Fix, Tried
 from hasten.base.records.machine import Machine
@@ -22,6 +23,7 @@ from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, S
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.batch import batch_view
+from hasten.report.terminal.export import export_view
 from hasten.report.terminal.fix import fix_view, tried_view
 from hasten.report.terminal.health import found_view, health_view
 from hasten.report.terminal.layout import indented, quiet, section
@@ -78,6 +80,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            Exported: lambda record: self.print(export_view(record)),
             BatchChoice: lambda record: self.print(batch_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
