@@ -5,7 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from hasten.attribution.attribute import attribute as explain
 from hasten.base.errors import BadInput
+from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.export import Exported, Format
 from hasten.base.records.finding import Diagnosis
@@ -39,6 +41,7 @@ from hasten.pipeline.seeing import Views
 from hasten.pipeline.trained_run import trained_session
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
+from hasten.report.attribution_page import write_attribution
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
 from hasten.techniques.baseline import baseline_of, notes_on_uses
 from hasten.techniques.old_names import current_name
@@ -381,6 +384,44 @@ def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> Ra
     allowed = _budget(budget)
     _check(task, show)
     return choose_rate(_baseline(task, facts(), show), budget=allowed, show=show)
+
+
+def attribute(
+    run: Path,
+    task: Task,
+    *,
+    method: Method | str = Method.INTEGRATED_GRADIENTS,
+    samples: int = 3,
+    seed: int = 0,
+    html: Path | None = None,
+    show: Show = silent,
+) -> Attribution:
+    """Explain predictions of a trained model: which pixels, tokens or columns they come from, with two checks.
+
+    The samples are validation data: the most confident of those that are wrong, the least certain, and some that are
+    right; for numbers, the largest errors and some others. Weights, modes and random generators are as before when it
+    returns. It needs captum.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        method: "integrated-gradients", "gradient-x-input" or "saliency".
+        samples: of each kind.
+        seed: of what is chosen at random.
+        html: where to write the page; None for none.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the predictions cannot be explained, or captum is not
+            installed.
+    """
+    _check(task, show)
+    show(Activity(text="explaining predictions"))
+    session = trained_session(run, task, device="cpu" if facts().gpu is None else "cuda")
+    found = explain(session, of=str(run), method=Method(method), samples=samples, seed=seed)
+    if html is not None:
+        write_attribution(found, html)
+    return found
 
 
 def find_batch_size(task: Task, *, budget: str | None = None, show: Show = silent) -> BatchChoice:

@@ -1,5 +1,6 @@
 """`hasten export`: the model of a run as a file that runs without its Python code."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -8,20 +9,29 @@ import typer
 from hasten.base.errors import BadInput
 from hasten.base.records.export import Format
 from hasten.cli.json_output import write_json
-from hasten.cli.options import AsJson, DataPath, chosen_task
+from hasten.cli.options import AsJson, DataPath
+from hasten.cli.recorded import RecordedTask, task_of
 from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = (
-    "hasten export runs/digits-20260101-120000 digits --to pt2",
+    "hasten export runs/digits-20260101-120000 --to onnx",
     "hasten export runs/my_task-20260101-120000 my_task.py --to int8 -o model.onnx",
 )
+
+_RUNTIME = 'python -c "import onnxruntime, sys; print(onnxruntime.InferenceSession(sys.argv[1]).get_inputs())" {}'
+_LOAD = {
+    Format.PT2: 'python -c "import torch, sys; print(torch.export.load(sys.argv[1]).graph_signature)" {}',
+    Format.ONNX: _RUNTIME,
+    Format.INT8: _RUNTIME,
+}
 
 
 @takes_data_options("--column")
 def export(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What was trained.")],
-    to: Annotated[Format, typer.Option("--to", help="Format of the file.")],
+    task: RecordedTask = None,
+    to: Annotated[Format, typer.Option("--to", help="Format of the file.")] = Format.PT2,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to this file [RUN/model.FORMAT].")
     ] = None,
@@ -39,11 +49,12 @@ def export(
     path = out or path_in(run, to)
     if path.exists() and not force:
         raise BadInput(f"{path} exists. Pass another -o FILE, or --force to replace it.")
-    chosen = chosen_task(task, data=data, options=options)
+    chosen = task_of(run, context, task=task, data=data, options=options)
     with Screen() as screen:
         show = api.silent if as_json else screen.show
         found = api.export(run, chosen, to=to, out=path, show=show)
         if as_json:
             write_json(found)
-        else:
-            screen.show(found)
+            return
+        screen.show(found)
+        screen.next(_LOAD[to].format(shlex.quote(str(path))))

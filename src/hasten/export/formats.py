@@ -32,28 +32,33 @@ class Traced(NamedTuple):
     why_fixed: str
 
 
-def traced(model: nn.Module, whole: Call, sizes: tuple[Call, Call] | None) -> Traced:
+def traced(model: nn.Module, whole: Call, sized: Callable[[], tuple[Call, Call]]) -> Traced:
     """Trace a model in evaluation mode; sizes of tensors in which two calls differ are left open.
 
     Args:
         model: to export.
         whole: call with a batch, whose sizes are kept where they cannot be left open.
-        sizes: two calls with batches of different sizes above 1, which tracing takes for a constant; None where the
-            data have no such batches.
+        sized: returns two calls with batches of different sizes above 1, which tracing takes for a constant. An error
+            of the model in them is the reason for a fixed size.
 
     Raises:
         BadInput: if it cannot be traced.
     """
-    why_fixed = "no larger batch is there to tell what depends on its size"
     with torch.no_grad(), _quiet():
-        if sizes is not None:
-            (first, second), open_sizes = sizes, AdditionalInputs()
+        try:
+            first, second = sized()
+            open_sizes = AdditionalInputs()
             open_sizes.add(first.args, first.options)
             open_sizes.add(second.args, second.options)
-            try:
-                return Traced(torch.export.export(model, first.args, first.options, dynamic_shapes=open_sizes), "")
-            except Exception as error:  # noqa: BLE001  (whatever the model's code raises while it is traced)
-                why_fixed = error_text(error)
+            program = torch.export.export(
+                model,
+                first.args,
+                first.options,
+                dynamic_shapes=open_sizes,  # pyright: ignore[reportArgumentType]  (documented, and not in its type)
+            )
+            return Traced(program, "")
+        except Exception as error:  # noqa: BLE001  (whatever the model's code raises)
+            why_fixed = error_text(error)
         try:
             return Traced(torch.export.export(model, whole.args, whole.options), why_fixed)
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hasten.base.errors import GuaranteeBroken
+from hasten.base.errors import GuaranteeBroken, error_text
 from hasten.base.records.export import Latency
 from hasten.data.batch import Batch, target_of
 from hasten.data.tree import flattened
@@ -26,11 +26,18 @@ def largest_difference(function: Function, calls: Iterable[Call]) -> float:
     """Return the largest difference of any output over all calls, as a share of the largest output; inf for NaN.
 
     Raises:
-        GuaranteeBroken: if the outputs have other shapes.
+        GuaranteeBroken: if the exported model raises an error, or its outputs have other shapes.
     """
     difference, largest = 0.0, 0.0
     for call in calls:
-        found = function(call)
+        try:
+            found = function(call)
+        except Exception as error:
+            shapes = ", ".join(str(tuple(one.shape)) for one in call.given)
+            raise GuaranteeBroken(
+                f"the exported model fails where the trained one does not, on inputs of shape {shapes}: "
+                f"{error_text(error)}. No file is written. Does the model choose its way by the size of the batch?"
+            ) from error
         if [one.shape for one in found] != [one.shape for one in call.returned]:
             shapes = [[tuple(one.shape) for one in outputs] for outputs in (found, call.returned)]
             raise GuaranteeBroken(

@@ -51,8 +51,8 @@ def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa:
     run.model.eval()
     with run.contexts, TemporaryDirectory() as folder:
         file = Path(folder) / "model"
-        whole, sizes = next(calls_of(run, batches[:1])), _two_sizes(run, batches[0])
-        program, why_fixed = traced(run.model, whole, sizes)
+        (whole,) = calls_of(run, batches[:1])
+        program, why_fixed = traced(run.model, whole, partial(_two_sizes, run, batches[0]))
         function, notes = _written(run, program, format, file)
         if len(list(file.parent.iterdir())) > 1:
             raise BadInput("the model has more than 2 GB, for which ONNX needs a second file. Export it to pt2.")
@@ -99,10 +99,10 @@ def _written(run: Session, program: ExportedProgram, format: Format, file: Path)
     return (write_pt2 if format is Format.PT2 else write_onnx)(program, file), []
 
 
-def _two_sizes(run: Session, batch: Batch) -> tuple[Call, Call] | None:
+def _two_sizes(run: Session, batch: Batch) -> tuple[Call, Call]:
     size = min(size_of(batch), _EXAMPLE_SIZE)
     if size < 3:
-        return None
+        raise BadInput("the validation batches have less than three samples, and two sizes above 1 tell what is open.")
     first, second = calls_of(run, [select(batch, slice(0, size)), select(batch, slice(0, size - 1))])
     return first, second
 
