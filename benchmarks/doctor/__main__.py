@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -65,7 +66,7 @@ def made(room: Path, cases: list[Case]) -> dict[str, int]:
 def score(room: Path, cases: list[Case]) -> None:
     """Print and record the score."""
     judged, missing = judgments(room, cases)
-    found = summary(judged) | {"cases_without_a_run": missing, "runs_made": made(room, cases)}
+    found: dict[str, Any] = summary(judged) | {"cases_without_a_run": missing, "runs_made": made(room, cases)}
     for name in ("all", "seen", "held_out"):
         told = "  ".join(
             f"{what} {one['share']:.3f} {one['clopper_pearson']} ({one['right']}/{one['n']})"
