@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hasten.base.errors import HastenError
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.machine import Machine
+from hasten.base.records.trial import Gate
 from hasten.base.stages import Stage
 from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, compare
 from hasten.techniques.applying import apply_all, apply_each
@@ -17,6 +18,7 @@ from hasten.training.technique import Technique
 from hasten.tuning.bench import LONG_STEP_S, WARM_STEPS, Bench
 from hasten.tuning.budget import Budget, now_ns
 from hasten.tuning.gates import Reference
+from hasten.tuning.known import Store
 
 Plan = tuple[Technique, ...]
 """Techniques that are used together, in no particular order."""
@@ -62,7 +64,14 @@ class Hints:
 
 @dataclass
 class Laboratory:
-    """The context of one tuning. `smallest` is the least relative difference that counts as one."""
+    """The context of one tuning.
+
+    Attributes:
+        smallest: the least relative difference that counts as one.
+        proven: plans that keep their guarantee -> what the gate said; None where techniques were accepted without it.
+        store: what earlier tunings have shown.
+        earlier_s: seconds of the budget that they have used.
+    """
 
     recipe: Recipe
     machine: Machine
@@ -75,7 +84,9 @@ class Laboratory:
     comparisons: int = 0
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
     threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
-    proven: set[frozenset[Technique]] = field(default_factory=set[frozenset[Technique]])  # plans that passed their gate
+    proven: dict[frozenset[Technique], Gate | None] = field(default_factory=dict[frozenset[Technique], Gate | None])
+    store: Store = field(default_factory=Store)
+    earlier_s: float = 0.0
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])
     setup_s: dict[Technique, float] = field(default_factory=dict[Technique, float])
 

@@ -42,7 +42,7 @@ def _asked(lab: Laboratory, plan: Plan, one: Technique, gains: Mapping[Technique
     base = tuple(other for other in plan if other != one)
     faster = blank(one, Verdict.KEPT, gains[one], base)
     if frozenset(plan) in lab.proven:
-        return faster
+        return msgspec.structs.replace(faster, gate=lab.proven[frozenset(plan)])
     until_s = lab.budget.hard_stop_s - confirmation_s(lab, plan)
     return told(one, base, lambda: proven(lab, plan, faster), until_s=until_s)
 
@@ -60,7 +60,7 @@ def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     alone = _gated(lab, rest, trial) if rest and frozenset(rest) not in lab.proven else trial
     if alone.verdict is not Verdict.KEPT:
         return alone
-    lab.proven.add(frozenset(plan))
+    lab.proven[frozenset(plan)] = None
     if trial.technique not in names(accepted):
         return alone
     why = f"{trial.reason}; accepted without proof: {checked.gate.detail if checked.gate else checked.reason}"
@@ -80,7 +80,7 @@ def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
         why = f"faster ({trial.reason}), but {error}"
         return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     if gate.passed:
-        lab.proven.add(frozenset(plan))
+        lab.proven[frozenset(plan)] = gate
         return msgspec.structs.replace(trial, gate=gate)
     return broken(trial, gate)
 

@@ -137,7 +137,7 @@ class Timing:
         guarantee = loosest(one.card.guarantee for one in self.chosen)
         proof_s = 0.0 if self.proofs or guarantee is None else steps_of(guarantee) * self.lab.step_s
         reserved_s = min(proof_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, ())
-        return self.lab.budget.left_s(self.share) - reserved_s
+        return self.lab.budget.left_s(self.share) - self.lab.earlier_s - reserved_s
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         """Return what does not earn its setup back, or else what breaks its guarantee; their trials are noted."""

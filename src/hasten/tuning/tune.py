@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hasten.base.errors import BadInput, error_text
 from hasten.base.records.machine import Machine
@@ -21,6 +22,7 @@ from hasten.tuning.busy import free_threads, threads_set
 from hasten.tuning.confirm import confirmed
 from hasten.tuning.context import Hints, Laboratory, bench_of, confirmation_s, open_laboratory, pair_s
 from hasten.tuning.convergence import follow
+from hasten.tuning.known import opened
 from hasten.tuning.selection import Kept, Selection
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 from hasten.tuning.trials import blank, names, told
@@ -46,6 +48,8 @@ def tune(
     exclude: Collection[str] = (),
     accept: Collection[str] = (),
     hints: Hints | None = None,
+    keep_in: Path | None = None,
+    fresh: bool = False,
 ) -> Iterator[Trial | Tuning]:
     """Yield every trial as it is known; the last item is the whole tuning with its plan.
 
@@ -62,6 +66,9 @@ def tune(
         accept: names of techniques that are kept if they are faster, although their guarantee is not proven. They
             must have one that a gate could prove.
         hints: what a profile lets one expect, if there is one.
+        keep_in: the cache folder, where the evidence is kept; what earlier tunings of this training found is not
+            measured again, and their time counts for the budget. The plan is measured afresh. None keeps nothing.
+        fresh: ignore what was found before.
 
     Raises:
         BadInput: if the budget is not positive, a name is unknown, or one in `accept` has no gate.
@@ -74,7 +81,7 @@ def tune(
     chosen = [one for one in chosen if one.card.name not in exclude]
     check_accepted(accept)
     lab = open_laboratory(recipe, machine, budget_s, hints=hints, accept=accept)
-    return _apart(_experiments(lab, chosen, allow))
+    return _apart(_experiments(lab, chosen, allow, keep_in, fresh=fresh))
 
 
 def check_accepted(names: Collection[str]) -> None:
@@ -101,9 +108,13 @@ def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
         forget_compiled()
 
 
-def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee]) -> Iterator[Trial | Tuning]:
+def _experiments(
+    lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee], keep_in: Path | None, *, fresh: bool
+) -> Iterator[Trial | Tuning]:
     """Rule out, try what gates can prove, measure that plan afresh, then judge the rest by whole trainings."""
     found, free, paths = _Found(), list[Technique](), list[Technique]()
+    if keep_in is not None:
+        lab.store = opened(lab.recipe, lab.machine, keep_in, fresh=fresh)
     for one in chosen:
         trial = _ruled_out(lab, one, allow)
         if trial is not None:
@@ -115,6 +126,8 @@ def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guar
     if paths:
         yield from map(found.add, follow(lab, paths, found.plan))
         _count_paths(found)
+    if lab.store.note:
+        found.remarks.append(lab.store.note)
     yield _tuning(lab, found)
 
 
@@ -178,6 +191,9 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
         else:
             likely.append(one)
     selection = Selection(lab, likely, share=share)
+    if lab.earlier_s:
+        spent = seconds(lab.store.known.spent_s)
+        found.remarks.append(f"Earlier tuning of {spent} is taken up, whose time counts; --fresh starts anew.")
     yield from selection.trials()
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
     lab.noise = selection.search.fit.noise
@@ -243,6 +259,7 @@ def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval |
         return None, f"{what}: dropped, since it failed when measured afresh: {error_text(error)}."
     if speedup.low > 1:
         return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
+    lab.store.forget()
     return None, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
 
 
