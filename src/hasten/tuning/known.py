@@ -66,7 +66,7 @@ def opened(recipe: Recipe, machine: Machine, folder: Path, *, fresh: bool) -> St
     Builds the model, whose layers and sizes tell tasks apart. What other versions of hasten, torch or Python have
     found is not used.
     """
-    versions = {"hasten": hasten.__version__, "torch": machine.torch, "python": machine.python}
+    versions = versions_of(machine)
     store = Store(_path(recipe, machine, folder), Known(versions=versions))
     assert store.path is not None
     if fresh or not store.path.exists():
@@ -82,6 +82,11 @@ def opened(recipe: Recipe, machine: Machine, folder: Path, *, fresh: bool) -> St
     else:
         store.known = found
     return store
+
+
+def versions_of(machine: Machine) -> dict[str, str]:
+    """Return the versions that decide how fast and how exact a technique is."""
+    return {"torch": machine.torch, "hasten": hasten.__version__, "python": machine.python}
 
 
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -17,12 +17,12 @@ from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import messages
+from hasten.tuning.begin import why_not_begun
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
-from hasten.tuning.busy import free_threads, threads_set
 from hasten.tuning.confirm import confirmed
-from hasten.tuning.context import Hints, Laboratory, bench_of, confirmation_s, open_laboratory, pair_s
+from hasten.tuning.context import Hints, Laboratory, open_laboratory
 from hasten.tuning.convergence import follow
-from hasten.tuning.known import opened
+from hasten.tuning.known import opened, versions_of
 from hasten.tuning.selection import Kept, Selection
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 from hasten.tuning.trials import blank, names, told
@@ -32,8 +32,6 @@ FREE_SHARE = 0.4
 REFUSAL_SHARE = 0.25
 """Of the budget: to ask one technique whether it applies may take a measurement, and is stopped after this."""
 
-FEWEST_PAIRS = 4
-"""Pairs of blocks before anything can be certain."""
 LEAST_SHARE = 0.02
 """Of a step's time: a stage that takes less has nothing to give that could be told from noise."""
 
@@ -179,7 +177,7 @@ def _too_little_time(lab: Laboratory, one: Technique) -> str | None:
 
 def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, share: float) -> Iterator[Trial]:
     """Search among techniques that gates can prove, then measure the plan afresh; it is empty if that shows no gain."""
-    if (why := _cannot_begin(lab)) is not None:
+    if (why := why_not_begun(lab)) is not None:
         found.remarks.append(why)
         yield from (blank(one, Verdict.INCONCLUSIVE, "not measured: the budget is too short") for one in free)
         return
@@ -204,22 +202,6 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     for one in list(found.plan) if found.speedup is None else ():
         del found.plan[one]
         yield blank(one, Verdict.INCONCLUSIVE, remark)
-
-
-def _cannot_begin(lab: Laboratory) -> str | None:
-    """Build the baseline and see how long its step takes and on how many threads; return why nothing can be tried."""
-    try:
-        with ends_by(lab.budget.hard_stop_s):
-            with threads_set(1 if lab.recipe.device.is_host else None):  # quick on a busy machine, too
-                bench = bench_of(lab, ())
-            lab.threads = free_threads(bench)
-            lab.step_s = bench.step_s
-    except OutOfTime:
-        return "The budget is too short for one comparison."
-    needed_s = FEWEST_PAIRS * pair_s(lab) + confirmation_s(lab, ())
-    if not lab.budget.holds(needed_s):
-        return f"The budget is too short for one comparison, which takes {seconds(needed_s)}."
-    return None
 
 
 def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
@@ -275,6 +257,7 @@ def _tuning(lab: Laboratory, found: _Found) -> Tuning:
             task=lab.recipe.task.name,
             choices=tuple(_choice(one, found.plan[one]) for one in in_order(found.plan)),
             machine=lab.machine.cpu,
+            versions=versions_of(lab.machine),
         ),
         speedup=found.speedup,
         remark=" ".join(found.remarks),
