@@ -131,7 +131,7 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
     lab.step_s = 10.0
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE
-    assert trial.reason == "budget: faster (1.50x), but its proof needs about 6.67 min"
+    assert trial.reason == "budget: faster (1.50x), but its proof needs about 10.0 min"
     lab.step_s = 0.02
 
     def none(*_: object) -> None:

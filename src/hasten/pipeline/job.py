@@ -9,7 +9,7 @@ from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.machine import Machine
-from hasten.base.records.notices import Activity
+from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
@@ -133,6 +133,7 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
         hints=hints_of(anatomy),
         keep_in=cache_folder(),
         fresh=options.fresh,
+        tell=lambda text: show(Note(text=text)),
     )
     for last in trials:
         show(last)

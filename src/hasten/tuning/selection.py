@@ -12,6 +12,7 @@ from hasten.base.units import percent, plural, seconds
 from hasten.machine.advice import advice
 from hasten.training.technique import Technique
 from hasten.tuning import messages
+from hasten.tuning.begin import told_before
 from hasten.tuning.break_even import cannot_pay
 from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.context import Laboratory, Plan, bench_of
@@ -70,6 +71,9 @@ class Selection:
             yield blank(one, Verdict.NOT_APPLICABLE, why)
         self._began_s = now_s()
         try:
+            if self.timing.left_s() > 0:
+                for text in told_before(self.lab, self.timing, len(self.search.live())):
+                    self.lab.tell(text)
             for _ in self.search.run():
                 self._keep(every_s=KEEP_EVERY_S)
                 yield from self._left()

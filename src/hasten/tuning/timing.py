@@ -24,10 +24,11 @@ from hasten.tuning.context import (
     bench_of,
     building_steps,
     confirmation_s,
+    proof_s,
     recipe_with,
     steps_per_block,
 )
-from hasten.tuning.gates import loosest, steps_of
+from hasten.tuning.gates import loosest
 from hasten.tuning.proving import unproven
 from hasten.tuning.search.factors import Factors, Setting
 from hasten.tuning.search.model import Gain
@@ -37,7 +38,7 @@ from hasten.tuning.trials import blank, failed
 LONGEST_SETUP = 0.15
 """Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
 LONGEST_PROOF = 0.25
-"""Of the budget, that is left for the first gate at most."""
+"""Of the budget, that is left for the gate of the plan at most."""
 BOUND = 20.0
 """Logarithm of the largest ratio that is reported."""
 
@@ -59,7 +60,7 @@ class Timing:
         lab: where the benches are built.
         chosen: the technique of each factor; the number after the last one is the baseline, built a second time.
         factors: the same as factors, with that one.
-        share: of the budget, counted from its start, that may be used. What measuring the plan afresh takes is left.
+        share: of the budget, counted from its start, that may be used.
     """
 
     def __init__(self, lab: Laboratory, chosen: Sequence[Technique], factors: Factors, *, share: float) -> None:
@@ -133,11 +134,16 @@ class Timing:
         return usual_s + self.factors.setup_s(setting)
 
     def left_s(self) -> float:
-        """Return the seconds left without proving the plan, if none is proven yet, and measuring it afresh."""
-        guarantee = loosest(one.card.guarantee for one in self.chosen)
-        proof_s = 0.0 if self.proofs or guarantee is None else steps_of(guarantee) * self.lab.step_s
-        reserved_s = min(proof_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, ())
-        return self.lab.budget.left_s(self.share) - self.lab.earlier_s - reserved_s
+        """Return the seconds left; what earlier tunings have used is not."""
+        return self.lab.budget.left_s(self.share) - self.lab.earlier_s
+
+    def closing_s(self, plan: Setting) -> float:
+        """Return about how long it takes to prove a plan, unless it is proven, and to measure it afresh."""
+        techniques = self.plan(plan)
+        guarantee = loosest(one.card.guarantee for one in techniques)
+        asked = techniques and frozenset(techniques) not in self.lab.proven and guarantee is not None
+        gate_s = proof_s(self.lab, guarantee) if asked and guarantee is not None else 0.0
+        return min(gate_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, techniques)
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         """Return what does not earn its setup back, or else what breaks its guarantee; their trials are noted."""

@@ -1,6 +1,6 @@
 """Tuning: try techniques in paired experiments and return the plan that they prove."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from hasten.tuning import messages
 from hasten.tuning.begin import why_not_begun
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.confirm import confirmed
-from hasten.tuning.context import Hints, Laboratory, open_laboratory
+from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import follow
 from hasten.tuning.known import opened, versions_of
 from hasten.tuning.selection import Kept, Selection
@@ -48,6 +48,7 @@ def tune(
     hints: Hints | None = None,
     keep_in: Path | None = None,
     fresh: bool = False,
+    tell: Callable[[str], object] = silent,
 ) -> Iterator[Trial | Tuning]:
     """Yield every trial as it is known; the last item is the whole tuning with its plan.
 
@@ -57,7 +58,7 @@ def tune(
         recipe: the baseline, with no technique.
         machine: what it runs on.
         budget_s: seconds that tuning may take. What is not reached is reported as inconclusive. Everything ends
-            within 1.5 times the budget.
+            within it, but for the step that is under way.
         allow: guarantees that a technique may give to be tried.
         only: the techniques to try, by name or with their knobs; None for all.
         exclude: names of techniques not to try.
@@ -67,6 +68,7 @@ def tune(
         keep_in: the cache folder, where the evidence is kept; what earlier tunings of this training found is not
             measured again, and their time counts for the budget. The plan is measured afresh. None keeps nothing.
         fresh: ignore what was found before.
+        tell: called with what the budget can decide, before it is spent.
 
     Raises:
         BadInput: if the budget is not positive, a name is unknown, or one in `accept` has no gate.
@@ -79,6 +81,7 @@ def tune(
     chosen = [one for one in chosen if one.card.name not in exclude]
     check_accepted(accept)
     lab = open_laboratory(recipe, machine, budget_s, hints=hints, accept=accept)
+    lab.tell = tell
     return _apart(_experiments(lab, chosen, allow, keep_in, fresh=fresh))
 
 

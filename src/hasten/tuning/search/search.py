@@ -67,7 +67,11 @@ class Ground(Protocol):
         ...
 
     def left_s(self) -> float:
-        """Return the seconds left for timing."""
+        """Return the seconds left."""
+        ...
+
+    def closing_s(self, plan: Setting) -> float:
+        """Return about how long it takes to prove a plan, if it is not proven, and to measure it afresh."""
         ...
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
@@ -115,7 +119,7 @@ class Search:
         self.waiting = [one for one in self.live() if factors[one].setup_s and not self._timed(one)]
         self._random = np.random.default_rng(seed)
         self._asked_once: list[Setting] = []  # the next group, where it does not follow from the readings
-        self._whole_s = ground.left_s()
+        self._whole_s = ground.left_s() - ground.closing_s(NONE)
 
     def run(self) -> Iterator[None]:
         """Search until everything is decided or the time is over; yield after each group of blocks."""
@@ -125,8 +129,8 @@ class Search:
         elif self.plan:
             third = NONE if self.again is None else frozenset({self.again})
             self._asked_once = [NONE, self.plan, third, self.plan]
-        while self.ground.left_s() > 0:
-            late = self.ground.left_s() < (1 - FIRST_SHARE) * self._whole_s
+        while self._left_s() > 0:
+            late = self._left_s() < (1 - FIRST_SHARE) * self._whole_s
             group = [] if late and self._bring_in() else self._ready(self._next())
             if group:
                 self._time(group)
@@ -207,6 +211,10 @@ class Search:
             return []
         return next_group(self.fit, self.model, questions, settings, self._cost_s, self._random)
 
+    def _left_s(self, plan: Setting | None = None) -> float:
+        """Return the seconds left for timing where this plan, by default that under way, is to be proven and measured."""
+        return self.ground.left_s() - self.ground.closing_s(self.plan if plan is None else plan)
+
     def _cost_s(self, setting: Setting) -> float:
         fresh = setting not in self.ground.built()
         return self.ground.block_s(setting) + (self.ground.setup_s(setting) / USES if fresh else 0.0)
@@ -217,7 +225,7 @@ class Search:
         for setting in group:
             blocks_s += self.ground.block_s(setting)
             fresh = setting not in self.ground.built()
-            if (self.ground.setup_s(setting) if fresh else 0.0) + blocks_s > self.ground.left_s():
+            if (self.ground.setup_s(setting) if fresh else 0.0) + blocks_s > self._left_s():
                 return []
             if not self._possible(setting):
                 continue
@@ -309,7 +317,7 @@ class Search:
             one = max(self.waiting, key=lambda other: self.factors[other].expected)
             self.waiting.remove(one)
             setting = self.factors.on(self.plan, one)
-            if self.ground.setup_s(setting) + 4 * self.ground.block_s(NONE) < self.ground.left_s():
+            if self.ground.setup_s(setting) + 4 * self.ground.block_s(NONE) < self._left_s(setting):
                 self._asked_once = [self.plan, setting, self.plan, setting]
                 return True
         return False
