@@ -55,7 +55,7 @@ def told_before(lab: Laboratory, timing: Timing, factors: int) -> Sequence[str]:
     blocks = int(left_s / timing.block_s(NONE))
     said = [f"tuning ends within {seconds(lab.budget.total_s)}"]
     if blocks >= 2 * FEWEST_PAIRS:
-        gain = percent(math.expm1(max(smallest_gain(noise, blocks), LEAST_GAIN)))
+        gain = percent(math.expm1(LEAST_GAIN + smallest_gain(noise, blocks)))
         said[0] += (
             f": about {blocks} blocks of {seconds(timing.block_s(NONE))} that vary by {percent(noise)}, which can show "
             f"that a technique gains {gain} or more ({plural(factors, 'technique')} to try)"

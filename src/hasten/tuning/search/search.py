@@ -212,7 +212,7 @@ class Search:
         return next_group(self.fit, self.model, questions, settings, self._cost_s, self._random)
 
     def _left_s(self, plan: Setting | None = None) -> float:
-        """Return the seconds left for timing where this plan, by default that under way, is to be proven and measured."""
+        """Return the seconds left where a plan, by default that under way, is still to be proven and measured."""
         return self.ground.left_s() - self.ground.closing_s(self.plan if plan is None else plan)
 
     def _cost_s(self, setting: Setting) -> float:
