@@ -29,6 +29,8 @@ BENCH_MEMORY = 0.25
 """Of the machine's memory, for the parameters, gradients and moments of benches that are kept."""
 GATE_SLACK = 1.5
 """Times the steps of a gate that it is planned to take before one was asked: copies and comparisons come on top."""
+CONFIRMATION_SLACK = 1.5
+"""Times what measuring the plan afresh takes on a quiet machine that is kept for it."""
 FEWEST_CONFIRMED, MOST_CONFIRMED = 5, 40
 """Pairs in which the plan is measured afresh."""
 
@@ -177,9 +179,11 @@ def pair_s(lab: Laboratory) -> float:
 
 
 def confirmation_s(lab: Laboratory, plan: Iterable[Technique]) -> float:
-    """Return about how long measuring a plan afresh takes at least, with what it costs once more to set up."""
+    """Return how long measuring a plan afresh is planned to take at least, with what it costs once more to set up."""
     building_s = 2 * max(building_steps(lab.step_s) * lab.step_s, lab.build_s)
-    return FEWEST_CONFIRMED * pair_s(lab) + building_s + sum(lab.setup_s.get(one, one.card.setup_s) for one in plan)
+    return CONFIRMATION_SLACK * (FEWEST_CONFIRMED * pair_s(lab) + building_s) + sum(
+        lab.setup_s.get(one, one.card.setup_s) for one in plan
+    )
 
 
 def proof_s(lab: Laboratory, guarantee: Guarantee) -> float:

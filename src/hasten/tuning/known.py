@@ -53,6 +53,11 @@ class Store:
         except BadInput as error:
             self.path, self.note = None, f"The evidence of this tuning is not kept: {error}"
 
+    def mark(self, under_way: Keys) -> None:
+        """Note in the file that a setting is being set up now, so that the next tuning knows if this one never ends."""
+        if self.path is not None:
+            self.keep(msgspec.structs.replace(self.known, under_way=under_way))
+
     def forget(self) -> None:
         """Delete what is known: it has led to a plan that is not faster."""
         self.known = Known(versions=self.known.versions)

@@ -118,6 +118,7 @@ class Selection:
                 spent_s=self._before.spent_s + now_s() - self._began_s,
                 unusable=found.unusable | unusable,
                 proofs=tuple(Proof(plan=tuple(sorted(plan)), gate=gate) for plan, gate in proofs.items()),
+                under_way=None,
                 setup_s=found.setup_s | {key_of(one): setup_s for one, setup_s in self.lab.setup_s.items()},
             )
         )

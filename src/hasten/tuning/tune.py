@@ -18,7 +18,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.begin import why_not_begun
-from hasten.tuning.budget import OutOfTime, ends_by, now_s
+from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.confirm import confirmed
 from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import follow
@@ -236,16 +236,19 @@ def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval |
         return None, "No technique was proven to make training faster here."
     what = ", ".join(names(tuple(plan)))
     try:
-        with ends_by(lab.budget.hard_stop_s):
-            speedup = confirmed(lab, tuple(plan), share=share)
+        speedup = confirmed(lab, tuple(plan), share=share)
     except OutOfTime:
-        return None, f"{what}: dropped, since the budget ended before the plan could be measured afresh."
+        return None, f"{what}: dropped, since the budget ended before the plan could be measured afresh.{_goes_on(lab)}"
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return None, f"{what}: dropped, since it failed when measured afresh: {error_text(error)}."
     if speedup.low > 1:
         return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
     lab.store.forget()
     return None, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
+
+
+def _goes_on(lab: Laboratory) -> str:
+    return " The next tuning starts from what is kept." if lab.store.path is not None else ""
 
 
 def _tuning(lab: Laboratory, found: _Found) -> Tuning:
