@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hasten.base.errors import BadInput
+from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
@@ -22,6 +23,7 @@ from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
+from hasten.pipeline.attributing import attribute_run
 from hasten.pipeline.budget import SHORTEST_S, planned_s, tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
@@ -39,6 +41,7 @@ from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
+from hasten.report.attribution_page import write_attribution
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
 from hasten.techniques.baseline import baseline_of, notes_on_uses
 from hasten.techniques.old_names import current_name
@@ -46,7 +49,7 @@ from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check as check_task
 from hasten.training.check.understanding import understood
-from hasten.training.data_parallel import in_processes
+from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
@@ -168,11 +171,11 @@ def train(
     chosen = _plan(plan, task)
     machine = facts()
     plain = _baseline(task, machine, show)
-    recipe = apply_plan(chosen, plain, machine)
     if changed := changed_since(chosen, machine):
         again = f"hasten tune {task.command or 'TASK'} --verify PLAN"
         show(Note(text=f"the plan was proven {changed}: {again} proves it again"))
-    with together(recipe.parallel.device) as processes:
+    with together(plain.parallel.device) as processes:
+        recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
             recipe = in_processes(recipe, processes)
             if resume is None and runs is not None:  # started again after one of them failed
@@ -395,6 +398,43 @@ def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> Ra
     allowed = _budget(budget)
     _check(task, show)
     return choose_rate(_baseline(task, facts(), show), budget=allowed, show=show)
+
+
+def attribute(
+    run: Path,
+    task: Task,
+    *,
+    method: Method | str = Method.INTEGRATED_GRADIENTS,
+    samples: int = 3,
+    seed: int = 0,
+    html: Path | None = None,
+    show: Show = silent,
+) -> Attribution:
+    """Explain predictions of a trained model: which pixels, tokens or columns they come from, with two checks.
+
+    The samples are validation data: the most confident of those that are wrong, the least certain, and some that are
+    right; for numbers, the largest errors and some others. Weights, modes and random generators are as before when it
+    returns. It needs captum.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        method: "integrated-gradients", "gradient-x-input" or "saliency".
+        samples: of each kind.
+        seed: of what is chosen at random.
+        html: where to write the page; None for none.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the predictions cannot be explained, or captum is not
+            installed.
+    """
+    _check(task, show)
+    show(Activity(text="explaining predictions"))
+    found = attribute_run(run, task, method=Method(method), samples=samples, seed=seed)
+    if html is not None:
+        write_attribution(found, html)
+    return found
 
 
 def find_batch_size(task: Task, *, budget: str | None = None, show: Show = silent) -> BatchChoice:

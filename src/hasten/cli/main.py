@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from hasten.base.errors import HastenWarning
 from hasten.base.printable import printable
 from hasten.cli import (
+    attribute,
     batch,
     check,
     diagnose,
@@ -117,6 +118,7 @@ _add(
     context_settings=_SCRIPT,
 )
 _add(diagnose.diagnose_run, diagnose.EXAMPLES, _UNDERSTAND, name=_OF_RUN["diagnose"], hidden=True)
+_add(attribute.attribute, attribute.EXAMPLES, _UNDERSTAND)
 _add(explain.explain, explain.EXAMPLES, _UNDERSTAND)
 _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)

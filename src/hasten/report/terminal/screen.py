@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from hasten.base.records.attribution import Attribution
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
@@ -22,6 +23,7 @@ from hasten.base.records.reproof import Reproof
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
+from hasten.report.terminal.attribution import attribution_view
 from hasten.report.terminal.batch import batch_view
 from hasten.report.terminal.fix import fix_view, tried_view
 from hasten.report.terminal.health import found_view, health_view
@@ -79,6 +81,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            Attribution: lambda record: self.print(attribution_view(record)),
             BatchChoice: lambda record: self.print(batch_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
