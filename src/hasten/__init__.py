@@ -1,8 +1,9 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
 The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`,
-`attribute`, `eject`); the nouns that they take are `Task` and what it is made of. `watch` and its kin profile loops and
-trainers that hasten did not write. Everything is loaded when it is first used, so that `import hasten` costs nothing.
+`attribute`, `eject`, `export`); the nouns that they take are `Task` and what it is made of. `watch` and its kin profile
+loops and trainers that hasten did not write. Everything is loaded when it is first used, so that `import hasten` costs
+nothing.
 """
 
 from importlib import import_module
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         diagnose,
         eject,
         eject_diff,
+        export,
         find_batch_size,
         find_lr,
         load_plan,
@@ -51,6 +53,7 @@ _HOMES = {
     "check": "hasten.api",
     "diagnose": "hasten.api",
     "eject": "hasten.api",
+    "export": "hasten.api",
     "eject_diff": "hasten.api",
     "find_batch_size": "hasten.api",
     "find_lr": "hasten.api",
@@ -92,6 +95,7 @@ __all__ = [
     "diagnosing",
     "eject",
     "eject_diff",
+    "export",
     "find_batch_size",
     "find_lr",
     "lightning_apply",

@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from hasten.attribution.attribute import attribute as explain
 from hasten.base.errors import BadInput
 from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.batch_choice import BatchChoice
+from hasten.base.records.export import Exported, Format
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
@@ -23,7 +25,6 @@ from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
-from hasten.pipeline.attributing import attribute_run
 from hasten.pipeline.budget import SHORTEST_S, planned_s, tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
@@ -32,6 +33,7 @@ from hasten.pipeline.eject.ejecting import Ejected
 from hasten.pipeline.eject.ejecting import eject as write_script
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
+from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
@@ -39,6 +41,7 @@ from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
+from hasten.pipeline.trained_run import trained_session
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
 from hasten.report.attribution_page import write_attribution
@@ -222,6 +225,28 @@ def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out
     ejected = write_script(task, _plan(plan, task), facts())
     ejected.write(out, force=force)
     return ejected
+
+
+def export(run: Path, task: Task, *, to: Format | str, out: Path, show: Show = silent) -> Exported:
+    """Export the model of a run to a file, and compare it with the model: outputs, metric, size and time.
+
+    The model stands in the file as the task calls it, in evaluation mode, with the weights that the run ended with. The
+    file is loaded back and run on validation data; it takes some seconds, ten and more for ONNX.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        to: "pt2" (`torch.export`), "onnx" (for ONNX Runtime and others), or "int8": ONNX with int8 products.
+        out: the file, replaced whole if it exists.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the model cannot be exported, or a package is missing.
+        GuaranteeBroken: if outputs of the exported model differ by more than rounding; then no file is written.
+    """
+    _check(task, show)
+    show(Activity(text=f"exporting to {Format(to).value}"))
+    return export_model(trained_session(run, task), Format(to), out)
 
 
 def eject_diff(
@@ -431,7 +456,8 @@ def attribute(
     """
     _check(task, show)
     show(Activity(text="explaining predictions"))
-    found = attribute_run(run, task, method=Method(method), samples=samples, seed=seed)
+    session = trained_session(run, task, device="cpu" if facts().gpu is None else "cuda")
+    found = explain(session, of=str(run), method=Method(method), samples=samples, seed=seed)
     if html is not None:
         write_attribution(found, html)
     return found

@@ -1,17 +1,15 @@
 """`hasten attribute`: which parts of the input the predictions of a trained model come from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hasten.base.records.attribution import Method
 from hasten.cli.json_output import write_json
-from hasten.cli.options import AsJson, DataPath, chosen_task
-from hasten.cli.sources import DataOptions, as_options, takes_data_options
-
-if TYPE_CHECKING:
-    from hasten.training.task import Task
+from hasten.cli.options import AsJson, DataPath
+from hasten.cli.recorded import RecordedTask, task_of
+from hasten.cli.sources import DataOptions, takes_data_options
 
 EXAMPLES = (
     "hasten attribute runs/digits-20260101-120000",
@@ -25,9 +23,7 @@ PAGE = "attribution.html"
 def attribute(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    task: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="What was trained; by default as the run recorded it.")
-    ] = None,
+    task: RecordedTask = None,
     data: DataPath = None,
     *,
     options: DataOptions,
@@ -45,11 +41,9 @@ def attribute(
 ) -> None:
     """Show what a trained model's predictions come from: pixels, words or columns, with two checks."""
     from hasten import api
-    from hasten.pipeline.attributing import check_run
     from hasten.report.terminal import Screen
 
-    check_run(run)
-    chosen = _recorded(context, run) if task is None else chosen_task(task, data=data, options=options)
+    chosen = task_of(run, context, task=task, data=data, options=options)
     page = html or (None if as_json else run / PAGE)
     with Screen() as screen:
         show = api.silent if as_json else screen.show
@@ -59,12 +53,4 @@ def attribute(
             return
         screen.show(found)
         screen.say(f"page: {page}")
-
-
-def _recorded(context: typer.Context, run: Path) -> "Task":
-    """Return the task that a run was trained with, from the words that named it on the command line."""
-    from hasten.pipeline.attributing import command_of
-
-    given = context.command.make_context("attribute", [str(run), *command_of(run)]).params
-    data = given["data"]
-    return chosen_task(given["task"], data=None if data is None else Path(data), options=as_options(given))
+        screen.next(f"hasten export {run} --to onnx")

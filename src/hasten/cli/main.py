@@ -20,6 +20,7 @@ from hasten.cli import (
     diagnose,
     eject,
     explain,
+    export,
     inspect,
     lr,
     machine,
@@ -129,6 +130,7 @@ _add(batch.batch, batch.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)
 _add(train.train, train.EXAMPLES, _TRAIN)
 _add(eject.eject, eject.EXAMPLES, _LEAVE)
+_add(export.export, export.EXAMPLES, _LEAVE)
 _add(inspect.inspect, inspect.EXAMPLES, _DATA)
 _add(pack.pack, pack.EXAMPLES, _DATA)
 _add(verify.verify, verify.EXAMPLES, _DATA)

@@ -13,6 +13,7 @@ from hasten.base.records.attribution import Attribution
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.export import Exported
 from hasten.base.records.finding import Diagnosis, Found
 from hasten.base.records.fix import Fix, Tried
 from hasten.base.records.machine import Machine
@@ -25,6 +26,7 @@ from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.attribution import attribution_view
 from hasten.report.terminal.batch import batch_view
+from hasten.report.terminal.export import export_view
 from hasten.report.terminal.fix import fix_view, tried_view
 from hasten.report.terminal.health import found_view, health_view
 from hasten.report.terminal.layout import indented, quiet, section
@@ -81,6 +83,7 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            Exported: lambda record: self.print(export_view(record)),
             Attribution: lambda record: self.print(attribution_view(record)),
             BatchChoice: lambda record: self.print(batch_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),

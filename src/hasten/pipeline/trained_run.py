@@ -1,20 +1,16 @@
-"""The model of a run folder, rebuilt from its task and its weights, and its predictions explained."""
+"""The model of a finished run: rebuilt from its task, with the weights of its folder."""
 
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 
-from hasten.attribution.attribute import attribute
 from hasten.base.checksums import check_checksum
 from hasten.base.errors import BadInput
-from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.run import Started
-from hasten.machine import facts
-from hasten.techniques.baseline import baseline_of
+from hasten.training.recipe import baseline
 from hasten.training.run_folder import WEIGHTS, is_run_folder, read_events
 from hasten.training.session import Session, build
 from hasten.training.task import Task
@@ -33,8 +29,12 @@ def check_run(run: Path) -> None:
     check_checksum(run / WEIGHTS)
 
 
-def command_of(run: Path) -> list[str]:
+def command_of(run: Path, verb: str) -> list[str]:
     """Return the words that name the task of a run on the command line.
+
+    Args:
+        run: its folder.
+        verb: the command that asks, for the message.
 
     Raises:
         BadInput: if the run does not say.
@@ -43,23 +43,18 @@ def command_of(run: Path) -> list[str]:
     started = next((event for event in events if isinstance(event, Started)), None)
     if started is None or not started.command:
         named = "" if started is None else f" (its name is {started.task!r})"
-        raise BadInput(f"{run} does not say which task was trained{named}. Name it: hasten attribute {run} TASK")
+        raise BadInput(f"{run} does not say which task was trained{named}. Name it: hasten {verb} {run} TASK")
     return shlex.split(started.command)
 
 
-def attribute_run(run: Path, task: Task, *, method: Method, samples: int, seed: int) -> Attribution:
-    """Explain predictions of the model of a run.
+def trained_session(run: Path, task: Task, *, device: str = "cpu") -> Session:
+    """Return a session of the plain task with the weights of a run: techniques left none of themselves in these.
 
     Raises:
-        BadInput: if the run has no weights of the task's model, or its predictions cannot be explained.
+        BadInput: if the run has no weights of the task's model.
     """
     check_run(run)
-    return attribute(_trained(run, task), of=str(run), method=method, samples=samples, seed=seed)
-
-
-def _trained(run: Path, task: Task) -> Session:
-    """Return a session of the plain task with the weights of a run: techniques left none of themselves in these."""
-    session = build(baseline_of(replace(task, uses={}), facts()))
+    session = build(baseline(replace(task, uses={}), device=device))
     path = run / WEIGHTS
     try:
         missing, unexpected = load_model(session.model, path, strict=False)
@@ -72,8 +67,8 @@ def _trained(run: Path, task: Task) -> Session:
     return session
 
 
-def _not_its(path: Path, task: Task, found: Any) -> BadInput:
+def _not_its(path: Path, task: Task, found: str) -> BadInput:
     return BadInput(
         f"{path} does not hold the weights of the model of the task {task.name!r}: {found}. "
-        "Pass the task that was trained, as it was: hasten attribute RUN TASK"
+        "Pass the task that was trained, as it was, after the run."
     )

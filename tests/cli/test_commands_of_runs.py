@@ -1,4 +1,4 @@
-"""`hasten attribute`: from the folder of a run to its page, and what it says of folders that it cannot use."""
+"""Commands on the model of a run, `attribute` and `export`, and what they say of folders that they cannot use."""
 
 import re
 import shutil
@@ -12,7 +12,9 @@ from typer.testing import CliRunner, Result
 
 from hasten.base.checksums import write_with_checksum
 from hasten.base.records.attribution import Attribution, InputKind
+from hasten.base.records.export import Exported
 from hasten.cli.main import app
+from hasten.pipeline import exporting
 from hasten.training.run_folder import METRICS, WEIGHTS
 
 PAGE_BYTES = 300_000
@@ -50,6 +52,18 @@ def test_a_run_is_explained_by_the_task_that_it_recorded(run: Path):
     assert len(page) <= PAGE_BYTES
     assert "kind_&lt;b&gt;" in page
     assert not re.search(r"<script|src=\"http|href=\"http|@import|url\(", page)
+
+
+def test_a_run_is_exported_as_the_task_that_it_recorded(run: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exporting, "LATENCY_BUDGET_S", 0.01)
+    result = hasten("export", str(run), "--json")
+    assert result.exit_code == 0, result.output
+    found = msgspec.json.decode(result.stdout, type=Exported)
+    assert found.metric_name == "accuracy"
+    assert Path(found.path) == run / "model.pt2"
+    again = hasten("export", str(run))
+    assert again.exit_code == 2
+    assert "exists" in again.stderr
 
 
 @pytest.mark.parametrize(
