@@ -1,5 +1,6 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +18,14 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.record import save
+from hasten.base.records.reproof import Reproof
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
-from hasten.pipeline.budget import tuning_budget_s
+from hasten.pipeline.budget import SHORTEST_S, planned_s, tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
 from hasten.pipeline.eject.difference import difference
@@ -36,6 +38,7 @@ from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
+from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
 from hasten.pipeline.trained_run import trained_session
@@ -98,6 +101,7 @@ def run(
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
     seeds: int | None = None,
+    fresh: bool = False,
     runs: Path = RUNS,
     show: Show = silent,
 ) -> Job:
@@ -112,6 +116,7 @@ def run(
         exclude: names of techniques not to try.
         accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
+        fresh: ignore what earlier tunings of the same training found; else that is taken up, and its time counts.
         runs: where the run's folder is made.
         show: called with every record as it is known.
 
@@ -121,7 +126,7 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = _options(budget, allow, only, exclude, accept, seeds)
+    options = _options(budget, allow, only, exclude, accept, seeds, fresh=fresh)
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -169,6 +174,9 @@ def train(
     chosen = _plan(plan, task)
     machine = facts()
     plain = _baseline(task, machine, show)
+    if changed := changed_since(chosen, machine):
+        again = f"hasten tune {task.command or 'TASK'} --verify PLAN"
+        show(Note(text=f"the plan was proven {changed}: {again} proves it again"))
     with together(plain.parallel.device) as processes:
         recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
@@ -340,6 +348,7 @@ def tune(
     only: Iterable[Chosen] | None = None,
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
+    fresh: bool = False,
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -351,17 +360,47 @@ def tune(
         only: see `run`.
         exclude: see `run`.
         accept: see `run`.
+        fresh: see `run`.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task cannot be trained, or a name is unknown.
     """
     _check(task, show)
-    options = _options(budget, allow, only, exclude, accept)
+    options = _options(budget, allow, only, exclude, accept, fresh=fresh)
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine, show)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
+
+
+def verify_plan(
+    task: Task, plan: Plan | Path | Iterable[Chosen], *, budget: str | None = None, show: Show = silent
+) -> Reproof:
+    """Prove a plan again: its numerical gates, and one paired measurement against the baseline.
+
+    Args:
+        task: what it is for.
+        plan: see `train`.
+        budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 30 s.
+        show: called with every record as it is known.
+
+    Raises:
+        BadInput: if the task or the plan cannot be used, or the plan is empty.
+        Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
+    """
+    allowed = _budget(budget)
+    _check(task, show)
+    chosen, machine = _plan(plan, task), facts()
+    if not chosen.choices:
+        raise BadInput("there is nothing to prove: the plan has no technique.")
+    recipe = _baseline(task, machine, show)
+    anatomy = profile_recipe(recipe, machine) if budget is not None and "%" in budget else None
+    planned = math.inf if anatomy is None else planned_s(recipe, anatomy)
+    if (checked := check_plan(chosen, recipe, machine)) is not None:
+        show(checked)
+    show(found := prove_again(chosen, recipe, machine, budget_s=allowed(planned) or SHORTEST_S))
+    return found
 
 
 def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> RateChoice:
@@ -484,6 +523,8 @@ def _options(
     exclude: Iterable[str],
     accept: Iterable[str],
     seeds: int | None = None,
+    *,
+    fresh: bool = False,
 ) -> Options:
     return Options(
         budget=budget,
@@ -492,6 +533,7 @@ def _options(
         exclude=frozenset(technique(current_name(name)).card.name for name in exclude),
         accept=frozenset(accept),
         seeds=seeds,
+        fresh=fresh,
     )
 
 

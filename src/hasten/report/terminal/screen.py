@@ -20,6 +20,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
+from hasten.base.records.reproof import Reproof
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
@@ -37,7 +38,7 @@ from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
-from hasten.report.terminal.trials import trial_view, tuning_view
+from hasten.report.terminal.trials import reproof_view, trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
 from hasten.report.trials import out_of_budget
 
@@ -88,6 +89,7 @@ class Screen:
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
+            Reproof: lambda record: self.print(reproof_view(record)),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
             Started: self._started,
             Progress: self._moved,
