@@ -87,6 +87,7 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow uses what SQLAlchemy has deprecated
 def test_mlflow_goes_on_with_the_run_of_a_folder(tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     place = f"sqlite:///{tmp_path / 'runs.db'}"
@@ -96,7 +97,7 @@ def test_mlflow_goes_on_with_the_run_of_a_folder(tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=place)
-    experiment = client.get_experiment_by_name("classes")
+    experiment = client.get_experiment_by_name("tiny")
     (run,) = client.search_runs([experiment.experiment_id])
     evaluations = sum(isinstance(one, Evaluation) for one in shown)
     assert len(client.get_metric_history(run.info.run_id, "valid/accuracy")) == 2 * evaluations
