@@ -1,12 +1,16 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from hasten.attribution.attribute import attribute as explain
 from hasten.base.errors import BadInput
+from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.batch_choice import BatchChoice
+from hasten.base.records.export import Exported, Format
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
@@ -14,13 +18,14 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.record import save
+from hasten.base.records.reproof import Reproof
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
-from hasten.pipeline.budget import tuning_budget_s
+from hasten.pipeline.budget import SHORTEST_S, planned_s, tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
 from hasten.pipeline.eject.difference import difference
@@ -28,14 +33,18 @@ from hasten.pipeline.eject.ejecting import Ejected
 from hasten.pipeline.eject.ejecting import eject as write_script
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
+from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
+from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
+from hasten.pipeline.trained_run import trained_session
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
+from hasten.report.attribution_page import write_attribution
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
 from hasten.techniques.baseline import baseline_of, notes_on_uses
 from hasten.techniques.old_names import current_name
@@ -43,7 +52,7 @@ from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.techniques.registry import technique
 from hasten.training.check import check as check_task
 from hasten.training.check.understanding import understood
-from hasten.training.data_parallel import in_processes
+from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
@@ -92,6 +101,7 @@ def run(
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
     seeds: int | None = None,
+    fresh: bool = False,
     runs: Path = RUNS,
     show: Show = silent,
 ) -> Job:
@@ -106,6 +116,7 @@ def run(
         exclude: names of techniques not to try.
         accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
+        fresh: ignore what earlier tunings of the same training found; else that is taken up, and its time counts.
         runs: where the run's folder is made.
         show: called with every record as it is known.
 
@@ -115,7 +126,7 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = _options(budget, allow, only, exclude, accept, seeds)
+    options = _options(budget, allow, only, exclude, accept, seeds, fresh=fresh)
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -163,8 +174,11 @@ def train(
     chosen = _plan(plan, task)
     machine = facts()
     plain = _baseline(task, machine, show)
-    recipe = apply_plan(chosen, plain, machine)
-    with together(recipe.parallel.device) as processes:
+    if changed := changed_since(chosen, machine):
+        again = f"hasten tune {task.command or 'TASK'} --verify PLAN"
+        show(Note(text=f"the plan was proven {changed}: {again} proves it again"))
+    with together(plain.parallel.device) as processes:
+        recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
             recipe = in_processes(recipe, processes)
             if resume is None and runs is not None:  # started again after one of them failed
@@ -211,6 +225,28 @@ def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out
     ejected = write_script(task, _plan(plan, task), facts())
     ejected.write(out, force=force)
     return ejected
+
+
+def export(run: Path, task: Task, *, to: Format | str, out: Path, show: Show = silent) -> Exported:
+    """Export the model of a run to a file, and compare it with the model: outputs, metric, size and time.
+
+    The model stands in the file as the task calls it, in evaluation mode, with the weights that the run ended with. The
+    file is loaded back and run on validation data; it takes some seconds, ten and more for ONNX.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        to: "pt2" (`torch.export`), "onnx" (for ONNX Runtime and others), or "int8": ONNX with int8 products.
+        out: the file, replaced whole if it exists.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the model cannot be exported, or a package is missing.
+        GuaranteeBroken: if outputs of the exported model differ by more than rounding; then no file is written.
+    """
+    _check(task, show)
+    show(Activity(text=f"exporting to {Format(to).value}"))
+    return export_model(trained_session(run, task), Format(to), out)
 
 
 def eject_diff(
@@ -312,6 +348,7 @@ def tune(
     only: Iterable[Chosen] | None = None,
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
+    fresh: bool = False,
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -323,17 +360,47 @@ def tune(
         only: see `run`.
         exclude: see `run`.
         accept: see `run`.
+        fresh: see `run`.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task cannot be trained, or a name is unknown.
     """
     _check(task, show)
-    options = _options(budget, allow, only, exclude, accept)
+    options = _options(budget, allow, only, exclude, accept, fresh=fresh)
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine, show)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
+
+
+def verify_plan(
+    task: Task, plan: Plan | Path | Iterable[Chosen], *, budget: str | None = None, show: Show = silent
+) -> Reproof:
+    """Prove a plan again: its numerical gates, and one paired measurement against the baseline.
+
+    Args:
+        task: what it is for.
+        plan: see `train`.
+        budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 30 s.
+        show: called with every record as it is known.
+
+    Raises:
+        BadInput: if the task or the plan cannot be used, or the plan is empty.
+        Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
+    """
+    allowed = _budget(budget)
+    _check(task, show)
+    chosen, machine = _plan(plan, task), facts()
+    if not chosen.choices:
+        raise BadInput("there is nothing to prove: the plan has no technique.")
+    recipe = _baseline(task, machine, show)
+    anatomy = profile_recipe(recipe, machine) if budget is not None and "%" in budget else None
+    planned = math.inf if anatomy is None else planned_s(recipe, anatomy)
+    if (checked := check_plan(chosen, recipe, machine)) is not None:
+        show(checked)
+    show(found := prove_again(chosen, recipe, machine, budget_s=allowed(planned) or SHORTEST_S))
+    return found
 
 
 def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> RateChoice:
@@ -356,6 +423,44 @@ def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> Ra
     allowed = _budget(budget)
     _check(task, show)
     return choose_rate(_baseline(task, facts(), show), budget=allowed, show=show)
+
+
+def attribute(
+    run: Path,
+    task: Task,
+    *,
+    method: Method | str = Method.INTEGRATED_GRADIENTS,
+    samples: int = 3,
+    seed: int = 0,
+    html: Path | None = None,
+    show: Show = silent,
+) -> Attribution:
+    """Explain predictions of a trained model: which pixels, tokens or columns they come from, with two checks.
+
+    The samples are validation data: the most confident of those that are wrong, the least certain, and some that are
+    right; for numbers, the largest errors and some others. Weights, modes and random generators are as before when it
+    returns. It needs captum.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        method: "integrated-gradients", "gradient-x-input" or "saliency".
+        samples: of each kind.
+        seed: of what is chosen at random.
+        html: where to write the page; None for none.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the predictions cannot be explained, or captum is not
+            installed.
+    """
+    _check(task, show)
+    show(Activity(text="explaining predictions"))
+    session = trained_session(run, task, device="cpu" if facts().gpu is None else "cuda")
+    found = explain(session, of=str(run), method=Method(method), samples=samples, seed=seed)
+    if html is not None:
+        write_attribution(found, html)
+    return found
 
 
 def find_batch_size(task: Task, *, budget: str | None = None, show: Show = silent) -> BatchChoice:
@@ -418,6 +523,8 @@ def _options(
     exclude: Iterable[str],
     accept: Iterable[str],
     seeds: int | None = None,
+    *,
+    fresh: bool = False,
 ) -> Options:
     return Options(
         budget=budget,
@@ -426,6 +533,7 @@ def _options(
         exclude=frozenset(technique(current_name(name)).card.name for name in exclude),
         accept=frozenset(accept),
         seeds=seeds,
+        fresh=fresh,
     )
 
 

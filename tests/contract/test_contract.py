@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from hasten import Task
@@ -22,7 +23,9 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch
 from hasten.techniques.applying import apply_all, conflict, make
 from hasten.techniques.registry import techniques
+from hasten.training.data_parallel import among
 from hasten.training.description import described, described_layer
+from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import plain_model
 from hasten.training.session import Session, build
@@ -45,11 +48,28 @@ COMPILED = {"compile", "compile_regions"}
 """What takes a compiler many seconds: with others, only in the slow battery."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _group_of_one() -> Iterator[None]:
+    yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def starting(task: Task, *names: str) -> Recipe:
+    """Return the baseline; for techniques of the stage `parallel`, that of a group of processes with one member."""
+    recipe = baseline(task)
+    if Stage.PARALLEL not in {techniques()[name].card.stage for name in names}:
+        return recipe
+    if not dist.is_initialized():
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    return among(recipe, Processes(0, 1))
+
+
 @cache
 def first_usable(name: str) -> Callable[[], Task] | None:
     """Return the first task that the technique does not refuse on some machine, or None."""
     for here, task in itertools.product(MACHINES, TASKS):
-        recipe = baseline(task())
+        recipe = starting(task(), name)
         reason = make(name).refuse(recipe, here())
         if reason is None:
             return task
@@ -60,7 +80,7 @@ def first_usable(name: str) -> Callable[[], Task] | None:
 def usable(name: str) -> Recipe | None:
     """Return the baseline of a task that the technique does not refuse, or None where every task is refused."""
     task = first_usable(name)
-    return baseline(task()) if task is not None else None
+    return starting(task(), name) if task is not None else None
 
 
 def with_technique(name: str) -> tuple[Recipe, Recipe]:
@@ -122,7 +142,7 @@ def combined(pair: list[Technique], task: Task) -> Recipe | None:
     """Return the recipe with both techniques, or None if one of them refuses it on every machine."""
     for here in MACHINES:
         with suppress(Refused):
-            return apply_all(pair, baseline(task), here())
+            return apply_all(pair, starting(task, *(one.card.name for one in pair)), here())
     return None
 
 
@@ -205,7 +225,7 @@ def judged_on(name: str) -> Recipe | None:
     A narrower format is judged on layers of a few hundred features. In layers of a dozen the rounding of the weights,
     the same in every batch, does not average out: there the gate rightly turns bf16 away.
     """
-    recipe = baseline(wide())
+    recipe = starting(wide(), name)
     narrower = techniques()[name].card.guarantee is Guarantee.PRECISION
     return recipe if narrower and make(name).refuse(recipe, machine()) is None else usable(name)
 

@@ -306,6 +306,20 @@ def test_a_loss_that_rises_again_is_diverging() -> None:
     assert any("The loss rose" in sentence for sentence in found.findings[0].folded)
 
 
+def test_a_loss_that_is_maximized_is_named_and_not_what_follows() -> None:
+    def negated(output: Tensor, targets: Tensor) -> Tensor:
+        return -functional.cross_entropy(output, targets)
+
+    assert [one.symptom for one in diagnosed(loss=negated, lr=0.01).findings] == ["loss_sign"]
+
+
+def test_a_gradient_that_is_not_finite_before_any_update_is_not_its_fault() -> None:
+    def root(output: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(torch.sqrt((output - output.detach()).square()), targets)
+
+    assert first(diagnosed(optimizer=optim.SGD, loss=root, lr=0.5, steps=20)) == "nonfinite"
+
+
 def test_decay_that_erases_embeddings_is_named_where_there_are_no_other_weights() -> None:
     steps = tuple(range(1, 17))
     tracks = [

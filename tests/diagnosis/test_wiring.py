@@ -932,6 +932,17 @@ def classes_of_the_model_itself() -> None:
 
 
 @names("loss_ignores_target")
+def classes_of_the_model_itself_at_a_high_rate() -> None:
+    model = net()
+    optimizer = optim.Adam(model.parameters(), 0.5)  # it is sure of itself after one step
+    for inputs, _ in loader():
+        output = model(inputs)
+        optimizer.zero_grad()
+        F.cross_entropy(output, output.argmax(1)).backward()
+        optimizer.step()
+
+
+@names("loss_ignores_target")
 def outputs_as_targets() -> None:
     model = net()
     optimizer = optim.Adam(model.parameters())

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from together import STEPS, Case, resumed_work, trained, work
+from together import SPECIAL, STEPS, Case, resumed_work, special, special_work, trained, work
 from torch import multiprocessing
 
 from hasten.base.errors import BadInput
 from hasten.cli.processes import run_together
-from hasten.training.data_parallel import in_processes
+from hasten.machine.facts import facts
+from hasten.techniques.parallel.ddp import Ddp
+from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.step import accumulate
 
@@ -20,8 +22,8 @@ CASES = list(range(12))
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3, 4])
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]]:
-    """What each process of a world found of each case."""
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[list[list[dict[str, Any]]]]:
+    """What each process of a world found of each case with each reduction."""
     size, folder = request.param, tmp_path_factory.mktemp("together")
     multiprocessing.spawn(work, args=(size, CASES, str(folder)), nprocs=size)
     return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(size)]
@@ -29,18 +31,43 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.dist
 @pytest.mark.timeout(600)
-def test_several_processes_train_as_one(found: list[list[dict[str, Any]]]) -> None:
+def test_several_processes_train_as_one(found: list[list[list[dict[str, Any]]]]) -> None:
     for number in CASES:
-        alone, together = trained(Case(number).recipe()), [one[number] for one in found]
-        for mine in together:
+        alone = trained(Case(number).recipe())
+        pairs = [pair for one in found for pair in zip(one[number], found[0][number], strict=True)]
+        for mine, first in pairs:
             assert len(mine["losses"]) == STEPS
             torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
             assert [one[0] for one in mine["evaluations"]] == [one[0] for one in alone["evaluations"]]
             theirs, ours = ([value for one in side["evaluations"] for value in one[1:]] for side in (alone, mine))
             torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
-            assert mine["losses"] == together[0]["losses"]
-            assert all(map(torch.equal, mine["parameters"], together[0]["parameters"]))
+            assert mine["losses"] == first["losses"]
+            assert all(map(torch.equal, mine["parameters"], first["parameters"]))
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(300)
+def test_reduction_during_the_backward_pass_changes_nothing_in_special_cases(tmp_path: Path) -> None:
+    multiprocessing.spawn(special_work, args=(2, str(tmp_path)), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    for name in SPECIAL:
+        alone, mine = trained(special(name)[0]), first[name]
+        rtol, atol = (0.05, 0.01) if name == "bf16 reduction" else (1e-3, 1e-4)
+        torch.testing.assert_close(mine["losses"], alone["losses"], rtol=rtol, atol=atol)
+        torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=rtol, atol=atol)
+        assert all(map(torch.equal, mine["parameters"], second[name]["parameters"]))
+
+
+def test_what_cannot_be_reduced_during_the_backward_pass_is_refused() -> None:
+    plain, _ = special("static graph")
+    in_three = among(plain, Processes(0, 3, (1.0, 1.0, 0.5)))
+    assert "one process alone" in (Ddp().refuse(plain, facts()) or "")
+    assert Ddp().refuse(in_three, facts()) is None
+    rest = "process 2 has no sample in the last batch of an epoch, of 6"
+    assert rest in (Ddp(static_graph=True).refuse(in_three, facts()) or "")
+    accumulating = in_three.with_backward(micro_batch=2)
+    assert "accumulation" in (Ddp(static_graph=True).refuse(accumulating, facts()) or "")
 
 
 def test_shares_are_whole_samples_and_cover_a_batch() -> None:

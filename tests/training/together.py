@@ -3,7 +3,8 @@
 import os
 import random
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,17 @@ from torch.utils.data import TensorDataset
 from hasten import CrossEntropy, Data, Stop, Task, Update
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Progress
-from hasten.training.data_parallel import in_processes
+from hasten.data.batch import Batch
+from hasten.machine.facts import facts
+from hasten.techniques.applying import apply_all
+from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
+from hasten.training.data_parallel import among, in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
-from hasten.training.recipe import Recipe, baseline
+from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.running import run_training
 from hasten.training.session import build
+from hasten.training.technique import Technique
 from hasten.training.transforms import Parameters
 
 STEPS = 20
@@ -107,11 +113,83 @@ def joined(rank: int, size: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=size, timeout=timedelta(minutes=5))
 
 
+DDP = (Ddp(bucket_mb=0.0001), Ddp(bucket_view=False))
+
+
+def reductions(number: int) -> tuple[Sequence[Technique], ...]:
+    """Return the techniques to try on a case, one list after the other; they must not change what is computed."""
+    return (), (DDP[number % len(DDP)],)
+
+
+class PartlyUnused(nn.Module):
+    """A layer that takes part in no loss, whose weights must stay as they are whatever the weight decay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused = nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x)
+
+
+def counted_objective(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+    """Return the mean loss of the labels above 0, which only this function counts."""
+    x, y = batch
+    kept = y > 0
+    count = int(kept.sum())
+    return nn.functional.cross_entropy(model(x), y, reduction="none")[kept].sum() / max(1, count), count
+
+
+def special(name: str) -> tuple[Recipe, Sequence[Technique]]:
+    """Return a training of 30 samples that random cases do not meet, and the techniques to try on it."""
+    seeded = torch.Generator().manual_seed(3)
+    x, y = torch.randn(30, 6, generator=seeded), torch.randint(0, 3, (30,), generator=seeded)
+    task = Task(
+        name="special",
+        data=Data(train=TensorDataset(x, y), valid=TensorDataset(x, y)),
+        model=PartlyUnused,
+        update=Update(optimizer="adamw", lr=0.05, options={"weight_decay": 0.1}),
+        batch_size=8,
+        stop=Stop(steps=8, evaluate_every=8),
+    )
+    if name == "counted by its objective":
+        task = replace(task, objective=counted_objective, metric=None)
+        return counted(baseline(task)).with_backward(micro_batch=3), [Ddp()]
+    if name == "bf16 reduction":
+        return baseline(task), [Bf16Reduction()]
+    if name == "static graph":
+        return baseline(task), [Ddp(static_graph=True)]
+    return baseline(task), [Ddp()]
+
+
+SPECIAL = ("unused parameters", "static graph", "bf16 reduction", "counted by its objective")
+
+
+def special_work(rank: int, size: int, folder: str) -> None:
+    """Be one of several processes; each writes what it found of the special cases."""
+    joined(rank, size, folder)
+    found = {
+        name: trained(shared(recipe, Processes(rank, size), chosen))
+        for name, (recipe, chosen) in ((name, special(name)) for name in SPECIAL)
+    }
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def shared(recipe: Recipe, processes: Processes, chosen: Sequence[Technique] = ()) -> Recipe:
+    """Return the recipe of one of several processes, with techniques."""
+    return in_processes(apply_all(chosen, among(recipe, processes), facts()), processes)
+
+
 def work(rank: int, size: int, numbers: list[int], folder: str) -> None:
-    """Be one of several processes; each writes what it found."""
+    """Be one of several processes; each writes what it found in each case with each reduction."""
     joined(rank, size, folder)
     found = [
-        trained(in_processes(case.recipe(), Processes(rank, size, case.shares(size)))) for case in map(Case, numbers)
+        [
+            trained(shared(case.recipe(), Processes(rank, size, case.shares(size)), chosen))
+            for chosen in reductions(case.number)
+        ]
+        for case in map(Case, numbers)
     ]
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()

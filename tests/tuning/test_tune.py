@@ -21,7 +21,6 @@ from hasten.training.task import Stop
 from hasten.tuning.budget import OutOfTime
 from hasten.tuning.context import Hints
 from hasten.tuning.exact import fingerprint
-from hasten.tuning.tolerances import HARD_STOP
 from hasten.tuning.tune import tune
 
 from planted import MACHINE, TIME, Costly, small_task
@@ -204,7 +203,7 @@ def test_budget_is_kept(budget_s: float) -> None:
     began = TIME.now
     every = ["nothing", "slower", "no_pause", "no_pause_either", "raises"]
     found, tuning = run(every, budget_s=budget_s, pause=True)
-    assert (TIME.now - began) * 1e-9 < HARD_STOP * budget_s
+    assert (TIME.now - began) * 1e-9 < budget_s
     assert tuning.spent_s <= (TIME.now - began) * 1e-9
     late = [trial for trial in found.values() if "budget" in trial.reason]
     assert all(trial.verdict is Verdict.INCONCLUSIVE for trial in late)

@@ -14,7 +14,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import load
 from hasten.base.records.trial import Gate, PlanCheck
-from hasten.base.stages import FREE
+from hasten.base.stages import FREE, Stage
 from hasten.base.units import seconds
 from hasten.techniques.applying import apply_all, make
 from hasten.training.recipe import Recipe
@@ -37,7 +37,8 @@ def check_plan(
     """Return what the gates say about a plan, or None where it holds no technique.
 
     The techniques that promise EXACT, ROUNDING or PRECISION are judged together, as in tuning. Others change the
-    training on purpose, which no gate can judge. The process is left as it was found.
+    training on purpose, which no gate can judge; those of the stage `parallel` need several processes. The process is
+    left as it was found.
 
     Args:
         plan: what will be trained.
@@ -60,7 +61,11 @@ def check_plan(
     if earlier is not None and earlier.identity == identity:
         return earlier
     chosen = [make(choice.technique, choice.knobs) for choice in plan.choices]
-    judged = [one for one in chosen if one.card.guarantee in FREE and one.card.name not in accept]
+    judged = [
+        one
+        for one in chosen
+        if one.card.guarantee in FREE and one.card.name not in accept and one.card.stage is not Stage.PARALLEL
+    ]
     others = [one.card.name for one in chosen if one not in judged]
     unjudged = f"; no gate judges {', '.join(others)}" if others else ""
     if not judged:

@@ -74,6 +74,8 @@ BUILT_IN = {
     "schedule_free": "update.optimizers:ScheduleFree",
     "prodigy": "update.optimizers:Prodigy",
     "soap": "update.optimizers:Soap",
+    "ddp": "parallel.ddp:Ddp",
+    "bf16_reduction": "parallel.ddp:Bf16Reduction",
 }
 """Name -> "module:class", the module relative to this package."""
 

@@ -1,24 +1,23 @@
-"""A step of processes that train together: each computes its share of the batch, and the gradients are summed."""
+"""Processes that train together: what a recipe needs for it, and what they agree on after each step."""
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
 from hasten.base.errors import BadInput
-from hasten.base.seeds import derive, seed_all
-from hasten.data.batch import Batch
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import Stream
-from hasten.training.loss import Loss
-from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
-from hasten.training.processes import NOTHING, Processes
+from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, training_of
 from hasten.training.step import accumulate
 
 if TYPE_CHECKING:
     from hasten.training.session import Session
+
+
+def among(recipe: Recipe, processes: Processes) -> Recipe:
+    """Return the recipe that knows of the processes, as techniques need it; `in_processes` makes it the final one."""
+    bare = None if recipe.bare is None else among(recipe.bare, processes)
+    return replace(recipe, parallel=replace(recipe.parallel, processes=processes), bare=bare)
 
 
 def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
@@ -46,10 +45,7 @@ def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
     if processes.bounds(size)[0] == processes.bounds(size)[1]:
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
-    return replace(
-        recipe.with_input(loader=loader).with_backward(forward_backward=summed_over_processes),
-        parallel=replace(recipe.parallel, processes=processes),
-    )
+    return among(recipe.with_input(loader=loader), processes)
 
 
 def agree(run: "Session", processes: Processes) -> None:
@@ -59,32 +55,3 @@ def agree(run: "Session", processes: Processes) -> None:
     run.position.elapsed_s, interrupted, numbers = processes.totals(own, run.recipe.parallel.device)
     if interrupted:
         run.interrupted_by = round(numbers / interrupted)
-
-
-def summed_over_processes(run: "Session", batch: Batch, mark: Mark) -> Loss:
-    """Leave the gradients of the mean loss of the whole batch in the parameters, and return that loss.
-
-    All processes return the same loss and hold the same gradients, up to the last bit.
-    """
-    processes, device = run.recipe.parallel.processes, run.recipe.parallel.device
-    assert processes is not None, "the strategy of several processes"
-    if processes.rank:  # each drops other units; a function of the step, so that a resumed run draws the same
-        seed_all(derive(run.seed, "process", processes.rank, run.position.step))
-    total = partial(processes.total, device=device)
-    if batch is NOTHING:
-        mark(FORWARD)
-        mark(LOSS)
-        loss = Loss(torch.zeros((), device=device), 0)
-        total(loss.count)
-    else:
-        loss = accumulate(run, batch, mark, total)
-    processes.sum_gradients(run.parameters)
-    own, terms = (float(loss.count), float(loss.sum)) if loss.count else (0.0, 0.0), loss.parts or {}
-    count, value, named = processes.totals([*own, len(terms) if processes.rank == 0 else 0], device)
-    parts = None
-    if named and count:  # process 0 has a share of every batch, so that it knows the names
-        shares = [float(term) * own[0] for term in terms.values()] or [0.0] * int(named)
-        means = [torch.tensor(total / count) for total in processes.totals(shares, device)]
-        parts = dict(zip(terms, means, strict=True)) if terms else None
-    mark(BACKWARD)
-    return Loss(torch.tensor(value, dtype=torch.float64), count, parts=parts)

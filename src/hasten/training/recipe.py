@@ -25,6 +25,7 @@ from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function
 from hasten.training.output import itself, own_loss
 from hasten.training.own_step import OwnUpdate
 from hasten.training.processes import Processes
+from hasten.training.reduction import Reduction, after_backward
 from hasten.training.sampling import Sampling
 from hasten.training.step import ForwardBackward, Step, accumulate
 from hasten.training.subject import Examples, Subject, first_samples, planned_steps
@@ -110,10 +111,14 @@ class Backward:
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """Where the run lives: its device, and the processes that train together; None for one alone."""
+    """Where the run lives: its device, and the processes that train together; None for one alone.
+
+    `reduction` makes of the gradients of their shares that of the whole batch (`hasten.training.reduction`).
+    """
 
     device: str = "cpu"
     processes: Processes | None = None
+    reduction: Reduction = after_backward
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,7 @@ class Saving:
         run = self._run
         if self._folder is None or not self._records:
             return
-        if diverged or non_finite_parameter(run.model) is not None:
+        if diverged or non_finite_parameter(run.named_parameters) is not None:
             save_checkpoint(run, self._head, self._folder / NON_FINITE, best=self.best, keep_previous=False)
             return
         kept = staying(self.events, run.position.step, evaluation_pending=run.stop_state.evaluation_pending)

@@ -6,7 +6,7 @@ the same signature: pipeline schedules, sharpness-aware minimization, recorded g
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn, optim
@@ -27,7 +27,30 @@ ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
 _TORCH_ZERO_GRAD = optim.Optimizer.zero_grad
 
 
-def accumulate(run: "Session", batch: Batch, mark: Mark, total: Callable[[Count], Count] | None = None) -> Loss:
+class Compute(Protocol):
+    """Computes the loss of a batch, or of a part of one."""
+
+    def __call__(self, run: "Session", batch: Batch, mark: Mark, *, last: bool) -> Loss:
+        """Return the loss with its graph; `last`: no other part of the batch of this process follows."""
+        ...
+
+
+def computed(run: "Session", batch: Batch, mark: Mark, *, last: bool) -> Loss:
+    """Return the loss of a batch, or of a part of one, with its graph."""
+    output = run.predict(batch)
+    mark(FORWARD)
+    loss = run.loss(output, batch)
+    mark(LOSS)
+    return loss
+
+
+def accumulate(
+    run: "Session",
+    batch: Batch,
+    mark: Mark,
+    total: Callable[[Count], Count] | None = None,
+    compute: Compute = computed,
+) -> Loss:
     """Compute the loss of a batch and its gradients; a batch in several parts accumulates them.
 
     Every part is divided by the count of the whole batch, so that the gradients of parts of any size add up to that of
@@ -39,13 +62,11 @@ def accumulate(run: "Session", batch: Batch, mark: Mark, total: Callable[[Count]
         mark: called after each part.
         total: count of a batch -> that of the whole batch of which it is a share, where processes train together;
             called once. None where the batch is the whole.
+        compute: returns the loss of each part.
     """
     micro_batch = run.recipe.backward.micro_batch
-    if micro_batch is None or size_of(batch) <= micro_batch:
-        output = run.predict(batch)
-        mark(FORWARD)
-        loss = run.loss(output, batch)
-        mark(LOSS)
+    if micro_batch is None or (total is None and size_of(batch) <= micro_batch):
+        loss = compute(run, batch, mark, last=True)
         if total is not None:
             if isinstance(whole := total(loss.count), Tensor) or whole:
                 _backward_of_part(run, loss, whole)
@@ -57,21 +78,21 @@ def accumulate(run: "Session", batch: Batch, mark: Mark, total: Callable[[Count]
         mark(BACKWARD)
         return loss.detached()
     count, done = run.recipe.forward.loss.count(batch), list[Loss]()
-    start = size_of(batch) if count is None else count  # rescaled below where only the forward passes tell the count
-    if total is not None and count is not None:
-        start = total(count)
-    for part in split_batch(batch, micro_batch):
-        output = run.predict(part)
-        mark(FORWARD)
-        loss = run.loss(output, part)
-        mark(LOSS)
+    if count is None:  # rescaled below: only the forward passes tell it
+        start: Count = size_of(batch) if total is None else run.recipe.input.batch_size  # the same in each process
+    else:
+        start = count if total is None else total(count)
+    parts = list(split_batch(batch, micro_batch))
+    for number, part in enumerate(parts, 1):
+        loss = compute(run, part, mark, last=number == len(parts))
         if isinstance(start, Tensor) or start:
             _backward_of_part(run, loss, start)
         mark(BACKWARD)
         done.append(loss.detached())
     if count is None:
         count = sum(loss.count for loss in done)
-        _rescale(run.parameters, start / (count if total is None else total(count)))
+        whole = count if total is None else total(count)
+        _rescale(run.parameters, start / whole if isinstance(whole, Tensor) or whole else 0.0)
     return joined(done, count)
 
 
@@ -133,7 +154,7 @@ def finish_update(run: "Session") -> None:
 
 def one_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
     """Make one update by the gradient of one batch."""
-    loss = run.recipe.backward.forward_backward(run, batch, mark)
+    loss = run.forward_backward(run, batch, mark)
     usable = transform_gradients(run, loss)
     mark(GRADIENT)
     if usable:
@@ -155,7 +176,7 @@ def closure_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
 
     def closure() -> Tensor:
         clear_gradients(run.optimizer)
-        loss = run.recipe.backward.forward_backward(run, batch, unmarked if first else mark)
+        loss = run.forward_backward(run, batch, unmarked if first else mark)
         usable = transform_gradients(run, loss)
         if not usable:
             for parameter in run.parameters:

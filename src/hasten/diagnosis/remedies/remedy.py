@@ -1,6 +1,7 @@
 """What a remedy is: a change of a training that is made from outside, by the events of a watch."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hasten.diagnosis.watching.events import Collector
@@ -8,6 +9,10 @@ from hasten.diagnosis.watching.events import Collector
 
 class Intervention(Collector):
     """Changes the training that it is told of. The only collector that may."""
+
+    def context(self) -> AbstractContextManager[object]:
+        """Return a context that is entered around the whole training."""
+        return nullcontext()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import wraps
 from threading import get_ident
 from time import perf_counter, thread_time
 from types import FrameType
@@ -463,6 +464,7 @@ class TrainingWatch:
     def _loss(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
+        @wraps(plain)  # torch gives this function to `__torch_function__`, by its name in torch.nn.functional
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
             if watch._watching and not torch.is_grad_enabled() and watch._looks():

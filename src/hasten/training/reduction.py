@@ -1,0 +1,69 @@
+"""The gradients of a step that processes compute together: each computes its share of the batch, and shares add up.
+
+A `Reduction` makes, for the model of one session, the function that computes a share and leaves the gradients of the
+*whole* batch in the parameters: after the backward pass in one piece (`after_backward`), or as a technique does it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch import nn
+
+from hasten.base.seeds import derive, seed_all
+from hasten.data.batch import Batch
+from hasten.training.counting import Count
+from hasten.training.loss import Loss
+from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
+from hasten.training.processes import NOTHING, Processes
+from hasten.training.step import accumulate
+
+if TYPE_CHECKING:
+    from hasten.training.session import Session
+
+Total: TypeAlias = Callable[[Count], Count]
+"""Count of this process's share -> count of the whole batch. A collective: every process calls it once in a step."""
+ShareBackward: TypeAlias = Callable[["Session", Batch, Mark, Total], Loss]
+"""(session, share, mark, total) -> detached loss of the share. Leaves the gradients of the whole batch's mean loss."""
+Reduction: TypeAlias = Callable[[nn.Module, Processes], ShareBackward]
+"""(model, processes) -> how they compute the gradients of a step; called once for each session, on its final model."""
+
+
+def after_backward(model: nn.Module, processes: Processes) -> ShareBackward:
+    """Sum the gradients in one piece when the backward pass is over."""
+    return partial(_summed_after, processes)
+
+
+def _summed_after(processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
+    if batch is NOTHING:
+        mark(FORWARD)
+        mark(LOSS)
+        loss = Loss(torch.zeros((), device=run.recipe.parallel.device), 0)
+        total(loss.count)
+    else:
+        loss = accumulate(run, batch, mark, total)
+    processes.sum_gradients(run.parameters)
+    mark(BACKWARD)
+    return loss
+
+
+def of_whole_batch(compute: ShareBackward, run: "Session", batch: Batch, mark: Mark) -> Loss:
+    """Leave the gradients of the mean loss of the whole batch in the parameters, and return that loss.
+
+    All processes return the same loss and hold the same gradients, up to the last bit.
+    """
+    processes, device = run.recipe.parallel.processes, run.recipe.parallel.device
+    assert processes is not None, "the strategy of several processes"
+    if processes.rank:  # each drops other units; a function of the step, so that a resumed run draws the same
+        seed_all(derive(run.seed, "process", processes.rank, run.position.step))
+    loss = compute(run, batch, mark, partial(processes.total, device=device))
+    own, terms = (float(loss.count), float(loss.sum)) if loss.count else (0.0, 0.0), loss.parts or {}
+    count, value, named = processes.totals([*own, len(terms) if processes.rank == 0 else 0], device)
+    parts = None
+    if named and count:  # process 0 has a share of every batch, so that it knows the names
+        shares = [float(term) * own[0] for term in terms.values()] or [0.0] * int(named)
+        means = [torch.tensor(total / count) for total in processes.totals(shares, device)]
+        parts = dict(zip(terms, means, strict=True)) if terms else None
+    mark(BACKWARD)
+    return Loss(torch.tensor(value, dtype=torch.float64), count, parts=parts)
