@@ -45,7 +45,7 @@ def diagnosed(
     model: Callable[[], nn.Module] = network,
     optimizer: Callable[..., optim.Optimizer] = optim.Adam,
     *,
-    steps: int = 120,
+    steps: int = 60,
     loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
     samples: tuple[Tensor, Tensor] | None = None,
     clip: float | None = None,
