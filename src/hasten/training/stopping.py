@@ -4,10 +4,12 @@ import math
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 
 from hasten.base.records.run import Progress, StopReason
 from hasten.training.session import Session
+from hasten.training.sharding import whole
 
 LIMITS = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME})
 """Reasons that end a run with an evaluation, so that its last state has a metric."""
@@ -44,9 +46,10 @@ def non_finite_parameter(model: nn.Module) -> str | None:
     """Return the name of the first trained parameter that has a NaN or infinite value, if any has."""
     with torch.no_grad():
         trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
-        if not trained or math.isfinite(get_total_norm(trained.values(), math.inf)):
+        order = 2.0 if any(isinstance(one, DTensor) for one in trained.values()) else math.inf  # of an empty part, too
+        if not trained or math.isfinite(whole(get_total_norm(trained.values(), order))):
             return None
-        return next((name for name, one in trained.items() if not bool(one.isfinite().all())), None)
+        return next((name for name, one in trained.items() if not bool(whole(one.isfinite().all()))), None)
 
 
 def converged(run: Session) -> StopReason | None:
