@@ -1,8 +1,9 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
-The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`, `eject`);
-the nouns that they take are `Task` and what it is made of. `watch` and its kin profile loops and trainers that hasten
-did not write. Everything is loaded when it is first used, so that `import hasten` costs nothing.
+The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`,
+`attribute`, `eject`, `export`); the nouns that they take are `Task` and what it is made of. `watch` and its kin profile
+loops and trainers that hasten did not write. Everything is loaded when it is first used, so that `import hasten` costs
+nothing.
 """
 
 from importlib import import_module
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hasten.api import (
+        attribute,
         check,
         diagnose,
         eject,
         eject_diff,
+        export,
         find_batch_size,
         find_lr,
         load_plan,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
         tune,
     )
     from hasten.base.records.plan import Choice, Plan
+    from hasten.data.names import Names
     from hasten.loops.apply import apply
     from hasten.loops.apply_lightning import lightning_apply
     from hasten.loops.apply_transformers import transformers_apply
@@ -45,9 +49,11 @@ _HOMES = {
     "tune_loop": "hasten.loops.tune_loop",
     "transformers_apply": "hasten.loops.apply_transformers",
     "run": "hasten.api",
+    "attribute": "hasten.api",
     "check": "hasten.api",
     "diagnose": "hasten.api",
     "eject": "hasten.api",
+    "export": "hasten.api",
     "eject_diff": "hasten.api",
     "find_batch_size": "hasten.api",
     "find_lr": "hasten.api",
@@ -56,6 +62,7 @@ _HOMES = {
     "train": "hasten.api",
     "profile": "hasten.api",
     "tune": "hasten.api",
+    "Names": "hasten.data.names",
     "Choice": "hasten.base.records.plan",
     "Plan": "hasten.base.records.plan",
     "watch": "hasten.profiling.watch",
@@ -75,17 +82,20 @@ __all__ = [
     "CrossEntropy",
     "Data",
     "Loss",
+    "Names",
     "Plan",
     "Schedule",
     "Stop",
     "Task",
     "Update",
     "apply",
+    "attribute",
     "check",
     "diagnose",
     "diagnosing",
     "eject",
     "eject_diff",
+    "export",
     "find_batch_size",
     "find_lr",
     "lightning_apply",

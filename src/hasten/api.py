@@ -1,12 +1,16 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
-from collections.abc import Callable, Collection, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from hasten.attribution.attribute import attribute as explain
 from hasten.base.errors import BadInput
+from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.batch_choice import BatchChoice
+from hasten.base.records.export import Exported, Format
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
@@ -14,13 +18,14 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.record import save
+from hasten.base.records.reproof import Reproof
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
-from hasten.pipeline.budget import tuning_budget_s
+from hasten.pipeline.budget import SHORTEST_S, planned_s, tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
 from hasten.pipeline.eject.difference import difference
@@ -28,14 +33,19 @@ from hasten.pipeline.eject.ejecting import Ejected
 from hasten.pipeline.eject.ejecting import eject as write_script
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
+from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
+from hasten.pipeline.loggers.logging import Logging
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
+from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
+from hasten.pipeline.trained_run import trained_session
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
+from hasten.report.attribution_page import write_attribution
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
 from hasten.techniques.baseline import baseline_of, notes_on_uses
 from hasten.techniques.old_names import current_name
@@ -92,6 +102,7 @@ def run(
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
     seeds: int | None = None,
+    fresh: bool = False,
     runs: Path = RUNS,
     show: Show = silent,
 ) -> Job:
@@ -106,6 +117,7 @@ def run(
         exclude: names of techniques not to try.
         accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
+        fresh: ignore what earlier tunings of the same training found; else that is taken up, and its time counts.
         runs: where the run's folder is made.
         show: called with every record as it is known.
 
@@ -115,7 +127,7 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = _options(budget, allow, only, exclude, accept, seeds)
+    options = _options(budget, allow, only, exclude, accept, seeds, fresh=fresh)
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -130,6 +142,7 @@ def train(
     runs: Path | None = RUNS,
     resume: Path | None = None,
     diagnose: bool = False,
+    log: Sequence[str] = (),
     show: Show = silent,
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
@@ -150,6 +163,8 @@ def train(
         resume: the folder of a run to go on from.
         diagnose: watch the wiring and the dynamics, show each finding (`Found`) when it is made, and keep what was seen
             in the run's folder. The parameters are the same bit for bit.
+        log: trackers to tell of the losses and metrics: "tensorboard", "mlflow" or "wandb", each with a place after a
+            colon if it is not the usual one: "mlflow:sqlite:///runs.db".
         show: called with every record as it is known.
 
     Raises:
@@ -163,6 +178,9 @@ def train(
     chosen = _plan(plan, task)
     machine = facts()
     plain = _baseline(task, machine, show)
+    if changed := changed_since(chosen, machine):
+        again = f"hasten tune {task.command or 'TASK'} --verify PLAN"
+        show(Note(text=f"the plan was proven {changed}: {again} proves it again"))
     with together(plain.parallel.device) as processes:
         recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
@@ -187,7 +205,9 @@ def train(
             if folder is not None:
                 save(checked, folder / PLAN_CHECK)
         watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
-        return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
+        name = folder.name if folder is not None else f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        with Logging(log, name, show) as shown:
+            return run_training(recipe, chosen, show=shown, folder=folder, resume=resume is not None, watch=watch)
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:
@@ -213,6 +233,28 @@ def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out
     ejected = write_script(task, _plan(plan, task), facts())
     ejected.write(out, force=force)
     return ejected
+
+
+def export(run: Path, task: Task, *, to: Format | str, out: Path, show: Show = silent) -> Exported:
+    """Export the model of a run to a file, and compare it with the model: outputs, metric, size and time.
+
+    The model stands in the file as the task calls it, in evaluation mode, with the weights that the run ended with. The
+    file is loaded back and run on validation data; it takes some seconds, ten and more for ONNX.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        to: "pt2" (`torch.export`), "onnx" (for ONNX Runtime and others), or "int8": ONNX with int8 products.
+        out: the file, replaced whole if it exists.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the model cannot be exported, or a package is missing.
+        GuaranteeBroken: if outputs of the exported model differ by more than rounding; then no file is written.
+    """
+    _check(task, show)
+    show(Activity(text=f"exporting to {Format(to).value}"))
+    return export_model(trained_session(run, task), Format(to), out)
 
 
 def eject_diff(
@@ -314,6 +356,7 @@ def tune(
     only: Iterable[Chosen] | None = None,
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
+    fresh: bool = False,
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -325,17 +368,47 @@ def tune(
         only: see `run`.
         exclude: see `run`.
         accept: see `run`.
+        fresh: see `run`.
         show: called with every record as it is known.
 
     Raises:
         BadInput: if the task cannot be trained, or a name is unknown.
     """
     _check(task, show)
-    options = _options(budget, allow, only, exclude, accept)
+    options = _options(budget, allow, only, exclude, accept, fresh=fresh)
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine, show)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
     return run_tuning(recipe, machine, anatomy, options, show=show)
+
+
+def verify_plan(
+    task: Task, plan: Plan | Path | Iterable[Chosen], *, budget: str | None = None, show: Show = silent
+) -> Reproof:
+    """Prove a plan again: its numerical gates, and one paired measurement against the baseline.
+
+    Args:
+        task: what it is for.
+        plan: see `train`.
+        budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 30 s.
+        show: called with every record as it is known.
+
+    Raises:
+        BadInput: if the task or the plan cannot be used, or the plan is empty.
+        Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
+    """
+    allowed = _budget(budget)
+    _check(task, show)
+    chosen, machine = _plan(plan, task), facts()
+    if not chosen.choices:
+        raise BadInput("there is nothing to prove: the plan has no technique.")
+    recipe = _baseline(task, machine, show)
+    anatomy = profile_recipe(recipe, machine) if budget is not None and "%" in budget else None
+    planned = math.inf if anatomy is None else planned_s(recipe, anatomy)
+    if (checked := check_plan(chosen, recipe, machine)) is not None:
+        show(checked)
+    show(found := prove_again(chosen, recipe, machine, budget_s=allowed(planned) or SHORTEST_S))
+    return found
 
 
 def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> RateChoice:
@@ -358,6 +431,44 @@ def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> Ra
     allowed = _budget(budget)
     _check(task, show)
     return choose_rate(_baseline(task, facts(), show), budget=allowed, show=show)
+
+
+def attribute(
+    run: Path,
+    task: Task,
+    *,
+    method: Method | str = Method.INTEGRATED_GRADIENTS,
+    samples: int = 3,
+    seed: int = 0,
+    html: Path | None = None,
+    show: Show = silent,
+) -> Attribution:
+    """Explain predictions of a trained model: which pixels, tokens or columns they come from, with two checks.
+
+    The samples are validation data: the most confident of those that are wrong, the least certain, and some that are
+    right; for numbers, the largest errors and some others. Weights, modes and random generators are as before when it
+    returns. It needs captum.
+
+    Args:
+        run: folder of a finished run.
+        task: that was trained.
+        method: "integrated-gradients", "gradient-x-input" or "saliency".
+        samples: of each kind.
+        seed: of what is chosen at random.
+        html: where to write the page; None for none.
+        show: called with what is under way.
+
+    Raises:
+        BadInput: if the run has no weights of the task's model, the predictions cannot be explained, or captum is not
+            installed.
+    """
+    _check(task, show)
+    show(Activity(text="explaining predictions"))
+    session = trained_session(run, task, device="cpu" if facts().gpu is None else "cuda")
+    found = explain(session, of=str(run), method=Method(method), samples=samples, seed=seed)
+    if html is not None:
+        write_attribution(found, html)
+    return found
 
 
 def find_batch_size(task: Task, *, budget: str | None = None, show: Show = silent) -> BatchChoice:
@@ -420,6 +531,8 @@ def _options(
     exclude: Iterable[str],
     accept: Iterable[str],
     seeds: int | None = None,
+    *,
+    fresh: bool = False,
 ) -> Options:
     return Options(
         budget=budget,
@@ -428,6 +541,7 @@ def _options(
         exclude=frozenset(technique(current_name(name)).card.name for name in exclude),
         accept=frozenset(accept),
         seeds=seeds,
+        fresh=fresh,
     )
 
 

@@ -20,7 +20,8 @@ from hasten.base.errors import BadInput, HastenError, Interrupted, Refused, Unst
 from hasten.base.records.dynamics import Dynamics, Nonfinite
 from hasten.base.records.health import Health
 from hasten.base.records.machine import Machine
-from hasten.base.records.record import save
+from hasten.base.records.record import Interval, save
+from hasten.base.records.reproof import Reproof, Standing
 from hasten.base.records.run import Finished, Progress, Started, StopReason
 from hasten.base.stages import Guarantee
 from hasten.cli.main import app
@@ -78,6 +79,13 @@ class FakeApi(SimpleNamespace):
             options["show"](trial)
         options["show"](self.evidence.tuning)
         return self.evidence.tuning
+
+    def verify_plan(self, task: object, plan: object, **options: Any) -> object:
+        speedup = Interval(value=1.2, low=1.1, high=1.3, n=9)
+        found = Reproof(plan=("batched_gather",), standing=self.standing, speedup=speedup, changed="on a Z80")
+        options.pop("show")(found)
+        self._note("verify_plan", task, plan, **options)
+        return found
 
     def called(self, verb: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return next((args, kwargs) for name, args, kwargs in self.calls if name == verb)
@@ -170,6 +178,7 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
         "exclude": (),
         "accept": (),
         "seeds": 3,
+        "fresh": False,
         "runs": tmp_path,
     }
 
@@ -301,6 +310,21 @@ def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(
     options = api.called("tune")[1]
     assert (options["budget"], options["allow"]) == ("2m", (Guarantee.TRAJECTORY,))
     assert "[batched_gather]" in invoke("tune", "digits").output, "without a file the plan is printed"
+
+
+@pytest.mark.parametrize(("standing", "code"), [(Standing.STILL_FASTER, 0), (Standing.NO_LONGER, 1)])
+def test_tune_verify_proves_a_plan_again_and_exits_with_1_if_it_is_not_faster(
+    standing: Standing, code: int, invoke: Invoke, api: FakeApi
+) -> None:
+    api.standing = standing
+    result = invoke("tune", "digits", "--verify", "p.toml", "--budget", "9s")
+    assert result.exit_code == code
+    assert f"batched_gather: {standing}: 1.20x faster" in result.output
+    assert "proven on a Z80" in result.output
+    assert api.called("verify_plan")[1] == {"budget": "9s"}
+    wrong = invoke("tune", "digits", "--verify", "p.toml", "--fresh")
+    assert wrong.exit_code != 0
+    assert "--verify proves a plan as it is" in wrong.output
 
 
 def test_report_writes_the_page_again_from_the_evidence(invoke: Invoke, tmp_path: Path) -> None:

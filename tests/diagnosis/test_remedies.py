@@ -2,13 +2,15 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn, optim
 
+from hasten.base.records.finding import Finding, Severity
 from hasten.diagnosis.registry import HEALTH
-from hasten.diagnosis.remedies.catalog import BY_SYMPTOM, REMEDIES
+from hasten.diagnosis.remedies.catalog import BY_SYMPTOM, REMEDIES, remedies_of
 from hasten.diagnosis.remedies.trial_watch import TrialWatch, other_seeds
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
@@ -19,21 +21,35 @@ def perceptron(*more: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3), *more)
 
 
-def train(model: nn.Module, remedy: str = "", *, lr: float = 0.1, steps: int = 3, passes: int = 1) -> TrainingWatch:
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def train(
+    model: nn.Module,
+    remedy: str = "",
+    *,
+    loss: Loss = nn.functional.cross_entropy,
+    lr: float = 0.1,
+    steps: int = 3,
+    passes: int = 1,
+    clip: float | None = None,
+) -> TrialWatch:
     """Make some steps of gradient descent with a remedy."""
     optimizer = optim.SGD(model.parameters(), lr)
-    with TrainingWatch([REMEDIES[remedy].make()] if remedy else []) as watch:
+    with TrialWatch(name="loop", pair=0, remedy=remedy) as watch:
         for _ in range(steps):
             for _ in range(passes):
-                nn.functional.cross_entropy(model(X), Y).backward()
+                loss(model(X), Y).backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
             optimizer.zero_grad()
     return watch
 
 
-def after(model: nn.Module, remedy: str = "", **options: float) -> list[Tensor]:
+def after(model: nn.Module, remedy: str = "", **options: Any) -> list[Tensor]:
     own = copy.deepcopy(model)
-    assert train(own, remedy, **options).failed == {}  # type: ignore[arg-type]
+    assert train(own, remedy, **options).failed == {}
     return [one.detach() for one in own.parameters()]
 
 
@@ -43,13 +59,51 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 
 def test_every_remedy_is_of_a_known_symptom_and_every_name_is_known() -> None:
     assert set(BY_SYMPTOM) <= set(HEALTH.values())
-    assert {name for names in BY_SYMPTOM.values() for name in names} == set(REMEDIES)
+    measures = {one.measured_by for one in REMEDIES.values() if one.measured_by}
+    assert {name for names in BY_SYMPTOM.values() for name in names} | measures == set(REMEDIES)
 
 
-@pytest.mark.parametrize("name", ["lower_rate", "much_lower_rate", "higher_rate", "much_higher_rate"])
+@pytest.mark.parametrize("name", [name for name, one in REMEDIES.items() if one.factor])
 def test_a_rate_is_scaled(name: str) -> None:
     model = perceptron()
     assert same(after(model, name), after(model, lr=0.1 * (REMEDIES[name].factor or 0)))
+
+
+def test_the_rate_comes_first_that_makes_the_updates_usual() -> None:
+    def first(symptom: str, value: float) -> str:
+        finding = Finding(
+            symptom=symptom, severity=Severity.CRITICAL, sentence="", value=value, threshold=0.1, bound=None
+        )
+        return next(name for name in remedies_of(finding) if REMEDIES[name].factor)
+
+    assert [first("update_too_large", value) for value in (0.05, 0.3, 8.0)] == [
+        "lower_rate",
+        "much_lower_rate",
+        "lowest_rate",
+    ]
+    assert [first("update_too_small", value) for value in (5e-5, 1e-5, 1e-8)] == [
+        "higher_rate",
+        "much_higher_rate",
+        "highest_rate",
+    ]
+
+
+@pytest.mark.parametrize(("growth", "kept"), [(2.0, True), (1.0, False), (0.5, False)])
+def test_a_rate_that_only_grows_is_kept_constant(growth: float, kept: bool) -> None:
+    models, watches = [perceptron() for _ in range(2)], []
+    models[1].load_state_dict(models[0].state_dict())
+    for model, remedy, gamma in zip(models, ("constant_rate", ""), (growth, 1.0), strict=True):
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma)
+        with TrialWatch(name="loop", pair=0, remedy=remedy) as watch:
+            for _ in range(4):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(X), Y).backward()
+                optimizer.step()
+                schedule.step()
+        watches.append(watch)
+    assert same(list(models[0].parameters()), list(models[1].parameters()))
+    assert (watches[0].failed == {}) is kept
 
 
 def test_the_rate_of_the_schedule_is_put_back() -> None:
@@ -90,18 +144,110 @@ def test_gradients_are_clipped() -> None:
     assert torch.linalg.vector_norm(torch.cat([one.flatten() for one in changes])).item() <= 1e4 * 1.001
 
 
-def test_the_activation_at_the_end_is_left_out() -> None:
-    model = perceptron(nn.Softmax(1))
-    train(model, "without_output")
-    assert isinstance(model[-1], nn.Identity)
-    watch = train(perceptron(), "without_output")
-    assert "does not end with an activation" in watch.failed["WithoutOutput"]
+SOFTMAX = [
+    (perceptron(nn.Softmax(1)), nn.functional.cross_entropy),
+    (perceptron(), lambda output, labels: nn.functional.cross_entropy(output.softmax(-1), labels)),
+    (perceptron(), lambda output, labels: nn.CrossEntropyLoss()(output.sigmoid()[:, None].squeeze(1), labels)),
+]
 
 
-def test_hidden_activations_are_replaced_and_the_output_stays() -> None:
-    model = nn.Sequential(nn.Linear(6, 8), nn.Sigmoid(), nn.Linear(8, 3), nn.Sigmoid())
+@pytest.mark.parametrize(("model", "loss"), SOFTMAX)
+def test_a_loss_gets_scores_wherever_the_activation_is(model: nn.Module, loss: Loss) -> None:
+    plain = perceptron()
+    plain.load_state_dict(model.state_dict())
+    assert same(after(model, "without_output", loss=loss), after(plain))
+    assert not same(after(model, loss=loss), after(plain))
+
+
+def nll_over_the_batch(output: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.nll_loss(output.log_softmax(0), labels)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nll_over_the_batch,
+        nn.functional.nll_loss,
+        lambda output, labels: nn.NLLLoss()(nn.functional.softmax(output, 1), labels),
+    ],
+)
+def test_the_negative_log_likelihood_of_what_is_no_log_probability_becomes_cross_entropy(loss: Loss) -> None:
+    model = perceptron()
+    assert same(after(model, "cross_entropy", loss=loss), after(model))
+
+
+def test_a_loss_that_is_no_likelihood_is_compared_by_the_cross_entropy_and_trains_as_before() -> None:
+    model = perceptron()
+    options: dict[str, Any] = {"loss": nn.functional.nll_loss}
+    assert same(after(model, "cross_entropy_measured", **options), after(model, **options))
+    seen = train(copy.deepcopy(model), "cross_entropy_measured", **options).seen()
+    assert seen.dynamics is not None
+    assert seen.dynamics.losses[0] == pytest.approx(nn.functional.cross_entropy(model(X), Y).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "failed", "why"),
+    [
+        ("without_output", "Scores", "no loss function of torch gets the output of an activation"),
+        ("unbounded", "HiddenActivations", "no such activation"),
+        ("guarded", "Guarded", "no root or logarithm of 0"),
+        ("no_decay", "Option", "SGD has no other weight_decay"),
+        ("usual_rate", "Option", "SGD has no other lr"),
+        ("small_epsilon", "Option", "SGD has no other eps"),
+    ],
+)
+def test_a_remedy_that_would_change_nothing_says_so(remedy: str, failed: str, why: str) -> None:
+    assert why in train(perceptron(), remedy).failed[failed]
+
+
+class Deep(nn.Module):
+    def __init__(self, inner: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.inner = nn.Linear(6, 8), nn.Linear(8, 3), inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.inner(self.first(x))).sigmoid()
+
+
+@pytest.mark.parametrize("inner", [torch.sigmoid, nn.Tanh()])
+def test_hidden_activations_are_replaced_after_the_first_call_and_the_output_stays(
+    inner: Callable[..., Tensor],
+) -> None:
+    model = Deep(inner)
     train(model, "unbounded")
-    assert [type(one) for one in model] == [nn.Linear, nn.LeakyReLU, nn.Linear, nn.Sigmoid]
+    with TrialWatch(name="loop", pair=0, remedy="unbounded"):
+        first, second = model(X), model(X)
+    hidden = nn.functional.leaky_relu(model.first(X), 0.01)
+    assert torch.allclose(first, model(X))
+    assert torch.allclose(second, model.last(hidden).sigmoid())
+
+
+def test_roots_of_zero_have_a_gradient() -> None:
+    def root(output: Tensor, labels: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(torch.sqrt((output - output.detach()).square()), labels)
+
+    assert not all(one.isfinite().all() for one in after(perceptron(), loss=root))
+    assert all(one.isfinite().all() for one in after(perceptron(), "guarded", loss=root))
+
+
+def test_a_tight_clipping_is_widened() -> None:
+    model = perceptron()
+    assert same(after(model, "wider_limit", clip=1e-4), after(model, clip=1.0))
+
+
+def test_a_frozen_layer_is_left_alone() -> None:
+    model = perceptron()
+    optimizer = optim.SGD(model.parameters(), 0.1, weight_decay=0.5)
+    kept = torch.empty(0)
+    with TrialWatch(name="loop", pair=0, remedy="left_alone"):
+        for step in range(3):
+            nn.functional.cross_entropy(model(X), Y).backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+            if step == 0:
+                model[0].requires_grad_(False)
+                kept = model.get_parameter("0.weight").clone()
+    assert torch.equal(model.get_parameter("0.weight"), kept)
 
 
 def test_layers_are_initialized_anew() -> None:

@@ -189,7 +189,7 @@ def test_a_state_that_is_not_finite_is_kept_apart(tmp_path: Path) -> None:
     assert (tmp_path / CHECKPOINT).read_bytes() == good
     assert (tmp_path / NON_FINITE).exists()
     assert not (tmp_path / CHECKPOINT.parent / "previous.pt").exists()
-    assert non_finite_parameter(run.model) == "3.bias"
+    assert non_finite_parameter(run.named_parameters) == "3.bias"
     run.stop_state.evaluation_pending = True
     assert non_finite(run, progress(7)) == "the parameter 3.bias is not finite after step 7"
     lost = Progress(step=7, epoch=0, elapsed_s=1.0, losses=(1.0, None, 1.0), samples_per_s=1.0)

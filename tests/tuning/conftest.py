@@ -21,6 +21,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setitem(techniques(), kind.card.name, kind)
     monkeypatch.setattr("hasten.tuning.budget.read_clock", TIME.now_ns)
     monkeypatch.setattr("hasten.tuning.budget.alarm", nullcontext)
+    monkeypatch.setattr("hasten.tuning.timing.is_foreign", lambda one: False)
     TIME.restart()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the models are tiny; more threads only wait for each other

@@ -36,6 +36,8 @@ class Time:
     A cost varies by a few percent, as on a real machine, from a generator of its own.
     """
 
+    __slots__ = ("_noise", "now")  # a description of a layer that uses it then has not the time of the day in it
+
     def __init__(self) -> None:
         self.now = 0
         self.restart()

@@ -61,6 +61,7 @@ class Simulated:
         self.random = np.random.default_rng(seed)
         self.setups: dict[Setting, float] = {}  # with the luck of the build
         self.gates = 0
+        self.proven = {NONE}
         self._bursts = self._first_bursts()
 
     def _first_bursts(self) -> list[tuple[float, float]]:
@@ -134,10 +135,16 @@ class Simulated:
     def left_s(self) -> float:
         return self.budget_s - self.now_s
 
+    def closing_s(self, plan: Setting) -> float:
+        return self.truth.gate_s if plan not in self.proven else 0.0
+
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         self.gates += 1
         self.now_s += self.truth.gate_s
-        return plan & self.truth.wrong
+        broken = plan & self.truth.wrong
+        if not broken:
+            self.proven.add(plan)
+        return broken
 
 
 def burst_time_by_steps(truth: Truth, bursts: Sequence[tuple[float, float]], now_s: float, work_s: float) -> float:

@@ -10,11 +10,12 @@ import pytest
 
 from hasten.base.records.card import Card
 from hasten.base.records.trial import Trial, Tuning, Verdict
+from hasten.base.stages import Guarantee
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
+from hasten.training.task import Stop
 from hasten.tuning.budget import Budget, OutOfTime, alarm, check_time, ends_by, now_s
-from hasten.tuning.context import Hints
-from hasten.tuning.tolerances import HARD_STOP
+from hasten.tuning.context import Hints, open_laboratory, proof_s
 from hasten.tuning.tune import tune
 
 from planted import MACHINE, TIME, Planted, card, small_task
@@ -33,12 +34,12 @@ def latest(tuning: Tuning) -> dict[str, Trial]:
 @pytest.mark.usefixtures("planted")
 def test_a_budget_counts_what_is_spent() -> None:
     budget = Budget(10.0)
-    assert budget.holds(HARD_STOP * 10.0 - 0.1)
+    assert budget.holds(10.0 - 0.1)
     TIME.now += 6 * 10**9
     assert budget.spent_s == pytest.approx(6.0, abs=0.01)
     assert budget.left_s(0.8) == pytest.approx(2.0, abs=0.01)
-    assert budget.holds(HARD_STOP * 10.0 - 6.1)
-    assert not budget.holds(HARD_STOP * 10.0 - 5.9)
+    assert budget.holds(10.0 - 6.1)
+    assert not budget.holds(10.0 - 5.9)
 
 
 @pytest.mark.usefixtures("planted")
@@ -82,7 +83,7 @@ def test_a_candidate_that_never_ends_its_warm_up_is_stopped_and_the_rest_is_kept
     monkeypatch.setitem(techniques(), "endless", Endless)
     began = TIME.now
     tuning = tuned(["endless", "no_pause"], budget_s=60.0, hints=Hints(gains={"endless": 3.0}))
-    assert (TIME.now - began) * 1e-9 < HARD_STOP * 60.0
+    assert (TIME.now - began) * 1e-9 < 60.0
     found = latest(tuning)
     assert found["endless"].verdict in (Verdict.INCONCLUSIVE, Verdict.SLOWER)
     assert tuning.plan.names == ("no_pause",)
@@ -141,3 +142,44 @@ def test_what_no_gate_proves_cannot_be_accepted() -> None:
 
     with pytest.raises(BadInput, match="--allow trajectory"):
         tune(baseline(small_task()), MACHINE, budget_s=1.0, only=["one_cycle"], accept=["one_cycle"])
+
+
+@pytest.mark.usefixtures("planted")
+def test_what_the_budget_can_decide_is_told_before_it_is_spent() -> None:
+    said, at = list[str](), list[float]()
+
+    def tell(text: str) -> None:
+        said.append(text)
+        at.append(now_s() - began)
+
+    began = now_s()
+    tuned(["slower", "raises"], budget_s=20.0, tell=tell)
+    (text,) = said
+    assert text.startswith("tuning ends within 20.0 s: about ")
+    assert "% or more (2 techniques to try)" in text
+    assert at[0] < 3.0
+    said.clear()
+    *_, _ = tune(baseline(small_task(stop=Stop(steps=100))), MACHINE, budget_s=20.0, only=["slower"], tell=tell)
+    assert "one training takes only 2.0" in said[1]
+
+
+@pytest.mark.usefixtures("planted")
+def test_a_gate_that_takes_longer_than_planned_ends_with_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> None:
+        for _ in range(1000):
+            TIME.pass_s(0.5)
+            check_time()
+
+    monkeypatch.setattr("hasten.tuning.proving.judge", slow)
+    began = TIME.now
+    tuning = tuned(["no_pause"], budget_s=20.0)
+    assert (TIME.now - began) * 1e-9 < 20.5
+    assert tuning.plan.choices == ()
+
+
+def test_a_proof_that_lasted_longer_is_planned_to_last_as_long() -> None:
+    lab = open_laboratory(baseline(small_task()), MACHINE, 100.0)
+    lab.step_s = 0.1
+    assert proof_s(lab, Guarantee.EXACT) == pytest.approx(1.5 * 40 * 0.1)
+    lab.gate_s[Guarantee.EXACT] = 9.0
+    assert proof_s(lab, Guarantee.EXACT) == 9.0

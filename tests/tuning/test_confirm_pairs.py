@@ -9,6 +9,7 @@ import pytest
 
 from hasten.training.recipe import baseline
 from hasten.tuning import confirm
+from hasten.tuning.budget import OutOfTime
 from hasten.tuning.context import open_laboratory
 
 from planted import MACHINE, TIME, DoubleBatch, Nothing, small_task
@@ -34,8 +35,8 @@ def test_5_to_40_pairs_are_timed_while_the_budget_holds_one_more(
 
     monkeypatch.setattr(confirm, "timed_pairs", timed)
     monkeypatch.setattr(confirm, "Bench", Side)
-    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=2 * left_s)
-    found = confirm.confirmed(lab, (one,), share=0.5)
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=1e8)
+    found = confirm.confirmed(lab, (one,), share=left_s / 1e8)
     assert found.n == pairs
     assert math.isclose(found.value, 1.5 * (2 if isinstance(one, DoubleBatch) else 1))
 
@@ -47,8 +48,28 @@ def test_few_pairs_are_judged_by_the_noise_that_the_search_has_seen(
     pairs = iter([(3.0, 2.0), (3.1, 2.0), (2.9, 2.0), (3.05, 2.0), (2.95, 2.0)])
     monkeypatch.setattr(confirm, "timed_pairs", lambda *_, **__: pairs)
     monkeypatch.setattr(confirm, "Bench", lambda *_, **__: SimpleNamespace(step_s=0.02, samples_per_step=32))
-    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=0.1)
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=10.0)
     lab.noise = noise
     found = confirm.confirmed(lab, (Nothing(),), share=1e-9)
     assert found.n == 5
     assert (found.high / found.low < 1.06) is narrow
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 7])
+def test_where_the_end_of_the_budget_comes_between_pairs_three_are_enough(
+    pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(*sides: Any, **options: Any) -> Iterator[tuple[float, float]]:
+        for _ in range(pairs):
+            yield 3.0, 2.0
+        raise OutOfTime
+
+    monkeypatch.setattr(confirm, "timed_pairs", timed)
+    monkeypatch.setattr(confirm, "Bench", lambda *_, **__: SimpleNamespace(step_s=0.02, samples_per_step=32))
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
+    lab.noise = 0.01
+    if pairs == 2:
+        with pytest.raises(OutOfTime):
+            confirm.confirmed(lab, (Nothing(),), share=1.0)
+    else:
+        assert confirm.confirmed(lab, (Nothing(),), share=1.0).n == pairs

@@ -22,17 +22,17 @@ from hasten.tuning.context import Laboratory, bench_of, open_laboratory
 from hasten.tuning.float64 import in_float64, to_single, with_own_tensors
 from hasten.tuning.gates import Reference, judge
 from hasten.tuning.learning_curve import Course
-from hasten.tuning.proving import proven
+from hasten.tuning.proving import proven, unproven
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.run_cache import Trainings
 from hasten.tuning.trials import blank
 from hasten.tuning.tune import _about_noise, _confirmed, tune
 
-from planted import MACHINE, AnotherPath, NoPause, NoPauseConflicting, Nothing, Refuses, small_task
+from planted import MACHINE, AnotherPath, HalfTheWork, NoPause, NoPauseConflicting, Nothing, Refuses, small_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
-ONE, PATH = NoPause(), AnotherPath()
+ONE, OTHER, PATH = NoPause(), HalfTheWork(), AnotherPath()
 
 
 def laboratory(**task: Any) -> Laboratory:
@@ -90,6 +90,17 @@ def test_a_machine_that_is_busy_or_not_steady_is_told() -> None:
 # Proofs
 
 
+def test_what_came_to_a_proven_plan_is_blamed_without_another_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = laboratory()
+    gates(monkeypatch, {3: False})
+    lab.proven = {frozenset({ONE, Nothing()}): None, frozenset({ONE}): None}
+    broken, proof = unproven(lab, [ONE, Nothing(), OTHER], dict.fromkeys([ONE, Nothing(), OTHER], "1.50x"), {})
+    assert proof is None
+    assert broken.keys() == {OTHER}
+    assert (broken[OTHER].technique, broken[OTHER].base) == (OTHER.card.name, (ONE.card.name, "nothing"))
+    assert broken[OTHER].verdict is Verdict.INACCURATE
+
+
 def faster() -> Trial:
     return blank(ONE, Verdict.KEPT, "1.50x")
 
@@ -131,7 +142,7 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
     lab.step_s = 10.0
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE
-    assert trial.reason == "budget: faster (1.50x), but its proof needs about 6.67 min"
+    assert trial.reason == "budget: faster (1.50x), but its proof needs about 10.0 min"
     lab.step_s = 0.02
 
     def none(*_: object) -> None:
@@ -143,7 +154,7 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
         Verdict.INCONCLUSIVE,
         "faster (1.50x), but planted: nothing to compare with",
     )
-    assert lab.proven == set()
+    assert not lab.proven
 
 
 # Whole trainings

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from simulated import Simulated, Truth, burst_time_by_steps
 
 from hasten.tuning.search.factors import NONE, Factor, Factors
-from hasten.tuning.search.search import Infeasible, Search
+from hasten.tuning.search.model import smallest_gain
+from hasten.tuning.search.search import LEAST_GAIN, Infeasible, Search
 
 
 def searched(truth: Truth, *, budget_s: float, seed: int = 0, **changed: dict[str, Any]) -> tuple[Search, Simulated]:
@@ -169,3 +170,11 @@ def test_without_factors_there_is_nothing_to_do() -> None:
 def test_a_gain_of_3_percent_is_found_in_9_of_10_tunings() -> None:
     truth = Truth((math.log(1.03), 0.0, 0.0), noise=0.02 / math.sqrt(2), luck=0.002)
     assert sum(0 in searched(truth, budget_s=60.0, seed=seed)[0].plan for seed in range(20)) >= 18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "budget_s", "others"), [(0.02, 15.0, 2), (0.02, 30.0, 7), (0.04, 60.0, 7)])
+def test_a_gain_as_small_as_is_told_beforehand_is_found(noise: float, budget_s: float, others: int) -> None:
+    blocks = (budget_s - 0.5 - 2 * 0.4 * math.sqrt(1 + others)) / 0.06
+    truth = Truth((LEAST_GAIN + smallest_gain(noise, blocks), *[0.0] * others), noise=noise)
+    assert sum(0 in searched(truth, budget_s=budget_s, seed=seed)[0].plan for seed in range(20)) >= 16

@@ -73,11 +73,11 @@ def test_the_branch_has_48_steps_16_compared_gradients_and_3_twins(monkeypatch: 
     assert found[0].losses[0] == walked.losses[0], "they start from the same state"
 
 
-def test_everything_ends_within_one_and_a_half_times_the_budget() -> None:
+def test_everything_ends_within_the_budget() -> None:
     budget = Budget(10.0, started_s=100.0)
-    assert budget.hard_stop_s == 115.0
-    assert Budget(10.0, started_s=now_s()).holds(14.9)
-    assert not Budget(10.0, started_s=now_s()).holds(15.1)
+    assert budget.hard_stop_s == 110.0
+    assert Budget(10.0, started_s=now_s()).holds(9.9)
+    assert not Budget(10.0, started_s=now_s()).holds(10.1)
 
 
 def test_the_time_of_a_gate_is_planned_by_its_steps() -> None:

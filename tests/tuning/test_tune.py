@@ -21,7 +21,6 @@ from hasten.training.task import Stop
 from hasten.tuning.budget import OutOfTime
 from hasten.tuning.context import Hints
 from hasten.tuning.exact import fingerprint
-from hasten.tuning.tolerances import HARD_STOP
 from hasten.tuning.tune import tune
 
 from planted import MACHINE, TIME, Costly, small_task
@@ -29,7 +28,7 @@ from planted import MACHINE, TIME, Costly, small_task
 pytestmark = pytest.mark.usefixtures("planted")
 
 
-def run(only: list[str], *, budget_s: float = 60.0, **task: Any) -> tuple[dict[str, Trial], Tuning]:
+def run(only: list[str], *, budget_s: float = 30.0, **task: Any) -> tuple[dict[str, Trial], Tuning]:
     """Return the last trial of each technique, and the tuning."""
     items = list(tune(baseline(small_task(**task)), MACHINE, budget_s=budget_s, only=only))
     *trials, tuning = items
@@ -166,7 +165,7 @@ def test_a_stage_that_takes_no_time_has_nothing_to_gain() -> None:
     ],
 )
 def test_a_stage_whose_share_is_not_sure_rules_nothing_out(unsure: Hints) -> None:
-    tuning = tuned(["half_the_work"], budget_s=60.0, hints=unsure)
+    tuning = tuned(["half_the_work"], budget_s=30.0, hints=unsure)
     assert tuning.plan.names == ("half_the_work",)
 
 
@@ -204,7 +203,7 @@ def test_budget_is_kept(budget_s: float) -> None:
     began = TIME.now
     every = ["nothing", "slower", "no_pause", "no_pause_either", "raises"]
     found, tuning = run(every, budget_s=budget_s, pause=True)
-    assert (TIME.now - began) * 1e-9 < HARD_STOP * budget_s
+    assert (TIME.now - began) * 1e-9 < budget_s
     assert tuning.spent_s <= (TIME.now - began) * 1e-9
     late = [trial for trial in found.values() if "budget" in trial.reason]
     assert all(trial.verdict is Verdict.INCONCLUSIVE for trial in late)

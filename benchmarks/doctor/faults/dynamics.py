@@ -273,8 +273,8 @@ DYNAMICS = (
     Fault(
         "loss_maximized",
         replace(BACKWARD, "(-loss).backward()"),
-        root=("diverging",),
-        right=("nonfinite", "loss_sign"),
+        root=("loss_sign",),
+        right=("diverging", "nonfinite"),
         true=(
             "weight_growth",
             "update_too_large",

@@ -124,15 +124,13 @@ TRANSFORMER = (
     Fault(
         "targets_are_inputs",
         replace(r"x, y = windows\[:, :-1\], windows\[:, 1:\]", "x, y = windows[:, :-1], windows[:, :-1]"),
-        root=("targets_are_inputs",),
-        right=("target_shift",),
+        root=("target_shift",),
         structural=True,
     ),
     Fault(
         "targets_shifted_by_two",
         replace(r"x, y = windows\[:, :-1\], windows\[:, 1:\]", "x, y = windows[:, :-2], windows[:, 2:]"),
         root=("target_shift",),
-        right=("targets_are_inputs",),
         structural=True,
     ),
 )

@@ -14,11 +14,13 @@ from typer.core import TyperGroup
 from hasten.base.errors import HastenWarning
 from hasten.base.printable import printable
 from hasten.cli import (
+    attribute,
     batch,
     check,
     diagnose,
     eject,
     explain,
+    export,
     inspect,
     lr,
     machine,
@@ -117,6 +119,7 @@ _add(
     context_settings=_SCRIPT,
 )
 _add(diagnose.diagnose_run, diagnose.EXAMPLES, _UNDERSTAND, name=_OF_RUN["diagnose"], hidden=True)
+_add(attribute.attribute, attribute.EXAMPLES, _UNDERSTAND)
 _add(explain.explain, explain.EXAMPLES, _UNDERSTAND)
 _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
@@ -127,6 +130,7 @@ _add(batch.batch, batch.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)
 _add(train.train, train.EXAMPLES, _TRAIN)
 _add(eject.eject, eject.EXAMPLES, _LEAVE)
+_add(export.export, export.EXAMPLES, _LEAVE)
 _add(inspect.inspect, inspect.EXAMPLES, _DATA)
 _add(pack.pack, pack.EXAMPLES, _DATA)
 _add(verify.verify, verify.EXAMPLES, _DATA)

@@ -40,6 +40,9 @@ Accept: TypeAlias = Annotated[
         "--accept", metavar="NAME,...", help="Keep these techniques if they are faster, even without numerical proof."
     ),
 ]
+Fresh: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="Measure everything anew, whatever earlier tunings of this training found.")
+]
 Target: TypeAlias = Annotated[
     float | None, typer.Option("--target", metavar="X", help="Stop when the metric reaches this value.")
 ]

@@ -11,15 +11,13 @@ from hasten.cli.run import next_after
 
 EXAMPLES = ("hasten report runs/digits-20260101-120000",)
 
-EVIDENCE = "evidence.json"
-REPORT = "report.html"
-
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished `hasten run`.")]) -> None:
     """Write the HTML report of a run again, from its evidence."""
     from hasten.report.evidence_file import read_evidence
     from hasten.report.html import write_html
     from hasten.report.terminal import Screen
+    from hasten.training.run_folder import EVIDENCE, REPORT
 
     if not (run / EVIDENCE).is_file():
         found = f"no such folder: {run}" if not run.is_dir() else f"no {EVIDENCE} in {run}"

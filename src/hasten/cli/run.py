@@ -17,6 +17,7 @@ from hasten.cli.options import (
     DataPath,
     Epochs,
     Exclude,
+    Fresh,
     Only,
     Runs,
     Seed,
@@ -50,6 +51,7 @@ def run(
     only: Only = "",
     exclude: Exclude = "",
     accept: Accept = "",
+    fresh: Fresh = False,
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as fit in 25 s."),
@@ -76,6 +78,7 @@ def run(
             exclude=names_in(exclude),
             accept=names_in(accept),
             seeds=seeds,
+            fresh=fresh,
             runs=runs,
             show=screen.show,
         )

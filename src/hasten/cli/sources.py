@@ -3,7 +3,7 @@
 import functools
 import inspect
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -36,15 +36,21 @@ def takes_data_options(*column_flags: str) -> Callable[[Callable[..., None]], Ca
         @functools.wraps(command)
         def wrapped(**given: Any) -> None:
             options = {name: given.pop(name) for name in [one.name for one in _parameters(column_flags)]}
-            if options.pop("skip_bad"):
-                options["on_bad"] = "skip"
-            command(**given, options={name: value for name, value in options.items() if value not in (None, [])})
+            command(**given, options=as_options(options))
 
         wrapped.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore[reportAttributeAccessIssue]
         wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
         return wrapped
 
     return decorate
+
+
+def as_options(given: Mapping[str, Any]) -> DataOptions:
+    """Return the options of a data source among the parameters of a command, without those that were not given."""
+    found = {one.name: given[one.name] for one in _parameters(()) if given[one.name] not in (None, [], ())}
+    if found.pop("skip_bad"):
+        found["on_bad"] = "skip"
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def _parameters(column_flags: tuple[str, ...]) -> list[inspect.Parameter]:

@@ -2,17 +2,21 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hasten.base.errors import BadInput
 from hasten.base.records.notices import Activity
+from hasten.base.records.reproof import Standing
+from hasten.cli.failing import FAILED
 from hasten.cli.options import (
     Accept,
     Allow,
     Budget,
     DataPath,
     Exclude,
+    Fresh,
     Only,
     ShowAll,
     TaskName,
@@ -22,7 +26,14 @@ from hasten.cli.options import (
 )
 from hasten.cli.sources import DataOptions, takes_data_options
 
-EXAMPLES = ("hasten tune digits --budget 2m --allow trajectory -o plan.toml",)
+if TYPE_CHECKING:
+    from hasten.report.terminal import Screen
+    from hasten.training.task import Task
+
+EXAMPLES = (
+    "hasten tune digits --budget 2m --allow trajectory -o plan.toml",
+    "hasten tune digits --verify plan.toml",
+)
 
 
 @takes_data_options("--column")
@@ -33,6 +44,11 @@ def tune(
     only: Only = "",
     exclude: Exclude = "",
     accept: Accept = "",
+    fresh: Fresh = False,
+    verify: Annotated[
+        Path | None,
+        typer.Option("--verify", metavar="PLAN", help="Prove this plan again, and exit with 1 if it is not faster."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Write the plan to this file instead of printing it."),
@@ -48,8 +64,13 @@ def tune(
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
+    if verify is not None and (allow or only or exclude or accept or fresh or out is not None):
+        raise BadInput("--verify proves a plan as it is: it goes with --budget and the data of the task only.")
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
+        if verify is not None:
+            _verify(chosen, verify, budget, screen)
+            return
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(
             chosen,
@@ -58,6 +79,7 @@ def tune(
             only=names_in(only) or None,
             exclude=names_in(exclude),
             accept=names_in(accept),
+            fresh=fresh,
             show=screen.show,
         )
         if out is None:
@@ -67,3 +89,15 @@ def tune(
             write_plan(tuning.plan, out)
             screen.say(f"plan: {out}")
             screen.next(f"hasten train {chosen.command} --plan {shlex.quote(str(out))}")
+
+
+def _verify(task: "Task", plan: Path, budget: str | None, screen: "Screen") -> None:
+    """Prove a plan again, and exit with 1 unless it is still faster."""
+    from hasten import api
+
+    screen.show(Activity(text="proving the plan again"))
+    found = api.verify_plan(task, plan, budget=budget, show=screen.show)
+    if found.standing is not Standing.STILL_FASTER:
+        screen.next(f"hasten tune {task.command} -o {shlex.quote(str(plan))}")
+        raise typer.Exit(FAILED)
+    screen.next(f"hasten train {task.command} --plan {shlex.quote(str(plan))}")

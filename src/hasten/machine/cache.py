@@ -10,19 +10,12 @@ import msgspec
 from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.base.records.machine import Machine
-from hasten.base.records.record import Record, load, save, to_json
+from hasten.base.records.sealed import load_sealed, save_sealed
 from hasten.machine.facts import facts
 from hasten.machine.measurement import measure
 
-_SCHEMA = 4  # raise it when what is measured, or how, changes
+_SCHEMA = 5  # raise it when what is measured, or how, changes
 _log = logging.getLogger(__name__)
-
-
-class _Kept(Record, frozen=True):
-    """What a cache file holds: the machine, and the hash by which damage is noticed."""
-
-    machine: Machine
-    sha256: str
 
 
 def load_cached(*, quick: bool = False, folder: Path | None = None) -> Machine:
@@ -64,7 +57,7 @@ def store_cached(machine: Machine, *, quick: bool = False, folder: Path | None =
         BadInput: if the folder cannot be written.
     """
     path = cache_file(machine, "quick" if quick else "full", cache_folder() if folder is None else folder)
-    save(_Kept(machine=machine, sha256=_digest(machine)), path)
+    save_sealed(machine, path)
     return path
 
 
@@ -79,39 +72,26 @@ def cache_file(machine: Machine, effort: str, folder: Path) -> Path:
 
 
 def machine_key(machine: Machine) -> str:
-    """Return 16 hexadecimal digits that change with the hardware, the threads, and the versions that do the work.
-
-    Memory counts in whole GiB, since what a kernel keeps for itself differs from start to start.
-    """
-    told = (
-        _SCHEMA,
-        machine.cpu,
-        machine.isa,
-        machine.cores,
-        machine.threads,
-        round(machine.memory_bytes / 2**30),
-        machine.gpu,
-        machine.compiler,
-        machine.python,
-        machine.torch,
-    )
+    """Return 16 hexadecimal digits that change with the hardware, the threads, and the versions that do the work."""
+    told = (_SCHEMA, *hardware(machine), machine.compiler, machine.python, machine.torch)
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
 
+def hardware(machine: Machine) -> tuple[object, ...]:
+    """Return what tells machines apart, whatever is installed on them.
+
+    Memory counts in whole GiB, since what a kernel keeps for itself differs from start to start.
+    """
+    memory_gib = round(machine.memory_bytes / 2**30)
+    return (machine.cpu, machine.isa, machine.cores, machine.threads, memory_gib, machine.gpu)
+
+
 def _read(path: Path, now: Machine) -> Machine:
-    kept = load(_Kept, path)
-    if kept.sha256 != _digest(kept.machine):
-        raise BadInput(f"{path} must hold what was once written; found: other content (its hash does not fit).")
-    if machine_key(kept.machine) != machine_key(now):
-        raise BadInput(f"{path} must be of this machine; found: one of {kept.machine.cpu}, torch {kept.machine.torch}.")
-    return msgspec.structs.replace(
-        now, peaks=kept.machine.peaks, remarks=kept.machine.remarks, measured_s=kept.machine.measured_s
-    )
+    kept = load_sealed(Machine, path)
+    if machine_key(kept) != machine_key(now):
+        raise BadInput(f"{path} must be of this machine; found: one of {kept.cpu}, torch {kept.torch}.")
+    return msgspec.structs.replace(now, peaks=kept.peaks, remarks=kept.remarks, measured_s=kept.measured_s)
 
 
 def _with_remarks(machine: Machine, said: Sequence[str]) -> Machine:
     return msgspec.structs.replace(machine, remarks=(*machine.remarks, *said))
-
-
-def _digest(machine: Machine) -> str:
-    return hashlib.sha256(to_json(machine)).hexdigest()

@@ -12,7 +12,7 @@ from hasten.base.records.finding import Diagnosis
 from hasten.base.records.fix import Fix, Outcome, Tried
 from hasten.base.records.health import Health
 from hasten.base.records.notices import Activity
-from hasten.diagnosis.remedies.catalog import BY_SYMPTOM, REMEDIES
+from hasten.diagnosis.remedies.catalog import REMEDIES, remedies_of
 from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
 from hasten.diagnosis.remedies.remedy import Remedy
 from hasten.diagnosis.remedies.trial_watch import TrialWatch
@@ -94,14 +94,14 @@ def fix(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None
     evaluated = isinstance(first, Health) and first.dynamics is not None and bool(first.dynamics.evaluations)
     tried: list[Tried] = []
     for finding in diagnosis.findings[:FINDINGS]:
-        for name in BY_SYMPTOM.get(finding.symptom, ()):
+        for name in remedies_of(finding):
             show(Activity(text=f"{finding.symptom}: {REMEDIES[name].what}"))
             one = _tried(subject, plain, finding.symptom, REMEDIES[name], evaluated=evaluated)
             show(one)
             tried.append(one)
             if one.outcome is Outcome.CURES:
                 break
-    untreated = tuple(one.symptom for one in diagnosis.findings if one.symptom not in BY_SYMPTOM)
+    untreated = tuple(one.symptom for one in diagnosis.findings if not remedies_of(one))
     return Fix(
         tried=tuple(tried),
         judged_by="loss in evaluation" if evaluated else "loss in training",
@@ -116,7 +116,8 @@ def _tried(
 ) -> Tried:
     losses: list[tuple[float, float]] = []
     for pair in range(1, PAIRS + 1):
-        without, treated = plain(pair), subject.run(pair, remedy.name, False)
+        without = subject.run(pair, remedy.measured_by, False) if remedy.measured_by else plain(pair)
+        treated = subject.run(pair, remedy.name, False)
         reason = _why_not(without) or _why_not(treated)
         if reason or not isinstance(without, Health) or not isinstance(treated, Health):
             out = Outcome.NOT_TRIED

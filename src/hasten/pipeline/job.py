@@ -5,10 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 import hasten
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.machine import Machine
-from hasten.base.records.notices import Activity
+from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.record import save
 from hasten.base.records.trial import Tuning
@@ -43,6 +44,7 @@ class Options:
         exclude: names of techniques that tuning does not try.
         accept: techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
+        fresh: ignore what earlier tunings of the same training found.
     """
 
     budget: str | None = None
@@ -51,6 +53,7 @@ class Options:
     exclude: frozenset[str] = frozenset()
     accept: frozenset[str] = frozenset()
     seeds: int | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         tuning_budget_s(self.budget, planned=1.0)  # what cannot be read is told before anything is measured
@@ -128,6 +131,9 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
         exclude=options.exclude,
         accept=options.accept,
         hints=hints_of(anatomy),
+        keep_in=cache_folder(),
+        fresh=options.fresh,
+        tell=lambda text: show(Note(text=text)),
     )
     for last in trials:
         show(last)

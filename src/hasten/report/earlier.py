@@ -9,8 +9,7 @@ from hasten.base.records.evidence import Evidence
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import Trial, Verdict
 from hasten.report.evidence_file import read_evidence
-
-EVIDENCE = "evidence.json"
+from hasten.training.run_folder import EVIDENCE
 
 
 class Earlier(NamedTuple):

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
+from hasten.data.names import Names
 from hasten.data.split import held_out
-from hasten.data.tables.preprocess import fit, transform
+from hasten.data.tables.preprocess import feature_names, fit, transform
 from hasten.data.tables.table import TableOptions, read_table
 from hasten.tasks.tables import mlp
 from hasten.training.task import Data, Stop, Task, Update
@@ -46,11 +47,16 @@ def task(
     """
     table = read_table(data, target_column, TableOptions(target_kind="number"))
     train, valid = held_out(len(table), VALID_SHARE, seed=0)
-    prepared = transform(fit(table, train), table)
+    how = fit(table, train)
+    prepared = transform(how, table)
     x, y = torch.from_numpy(prepared.features), torch.from_numpy(np.float32(prepared.target)).unsqueeze(1)
     return Task(
         name="housing",
-        data=Data(train=TensorDataset(x[train], y[train]), valid=TensorDataset(x[valid], y[valid])),
+        data=Data(
+            train=TensorDataset(x[train], y[train]),
+            valid=TensorDataset(x[valid], y[valid]),
+            names=Names(columns=feature_names(how)),
+        ),
         model=lambda: mlp(x.shape[1], 1),
         loss="mse",
         metric="r2",

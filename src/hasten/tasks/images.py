@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
 from hasten.data.batch import Batch
+from hasten.data.names import Names
 from hasten.data.packing.pack_images import pack_images
 from hasten.data.sources.on_error import OnBad, left_out_notes, other_files_notes
 from hasten.data.sources.pictures import ImageSource, decode_all
@@ -113,6 +114,7 @@ def task(
         data=Data(
             train=Images(StoreSamples(store, ("image", "label"), train), mean, std),
             valid=Images(StoreSamples(store, ("image", "label"), valid), mean, std),
+            names=Names(classes=images.classes),
         ),
         model=lambda: model(classes),
         metric="accuracy",

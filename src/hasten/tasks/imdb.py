@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
+from hasten.data.names import Names
 from hasten.data.sources.on_error import OnBad, left_out_notes
 from hasten.data.sources.source import read_texts
 from hasten.tasks.splits import learning_parts
@@ -85,7 +86,11 @@ def task(
     labels = torch.from_numpy(texts.labels)
     return Task(
         name="imdb",
-        data=Data(train=_dataset(split_texts, labels, train, known), valid=_dataset(split_texts, labels, valid, known)),
+        data=Data(
+            train=_dataset(split_texts, labels, train, known),
+            valid=_dataset(split_texts, labels, valid, known),
+            names=Names(tokens=("[padding]", "[unknown]", *known), classes=texts.classes),
+        ),
         model=lambda: BagOfWords(len(known) + 2, len(texts.classes)),
         metric="accuracy",
         update=Update(optimizer="adam", lr=lr),

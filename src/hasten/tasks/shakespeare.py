@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from hasten.base.errors import BadInput
 from hasten.base.printable import printable_name
 from hasten.data.datasets import Windows
+from hasten.data.names import Names
 from hasten.data.sources.characters import encode, fit_characters
 from hasten.data.sources.source import read_prose
 from hasten.training.loss import CrossEntropy
@@ -147,7 +148,7 @@ def task(
     steps = epochs * -(-len(train) // batch_size)
     return Task(
         name="shakespeare",
-        data=Data(train=train, valid=valid),
+        data=Data(train=train, valid=valid, names=Names(tokens=vocabulary.characters, classes=vocabulary.characters)),
         model=lambda: GPT(len(vocabulary), size),
         loss=CrossEntropy(ignore_index=None, class_dim=-1),
         metric="loss",

@@ -13,11 +13,12 @@ from torch.utils.data import TensorDataset
 
 from hasten.base.errors import BadInput
 from hasten.base.units import plural
+from hasten.data.names import Names
 from hasten.data.sources.on_error import left_out_notes
 from hasten.data.sources.stored import is_store, read_stored_table
 from hasten.data.split import held_out, held_out_by_class
 from hasten.data.tables.leakage import leaks
-from hasten.data.tables.preprocess import Prepared, fit, transform
+from hasten.data.tables.preprocess import Prepared, feature_names, fit, transform
 from hasten.data.tables.table import DETECTED, Reading, Table, TableOptions, read_table, table_options
 from hasten.training.task import Data, Stop, Task, Update
 
@@ -86,7 +87,11 @@ def task(
     features, outputs = prepared.features.shape[1], len(table.classes) or 1
     return Task(
         name="table",
-        data=Data(train=_dataset(prepared, train), valid=_dataset(checked, valid)),
+        data=Data(
+            train=_dataset(prepared, train),
+            valid=_dataset(checked, valid),
+            names=Names(columns=feature_names(how), classes=table.classes),
+        ),
         model=lambda: mlp(features, outputs),
         loss="cross_entropy" if table.classes else "mse",
         metric="accuracy" if table.classes else "r2",

@@ -45,8 +45,10 @@ def read_plan(path: Path) -> Plan:
             raise BadInput(f"{path}, line {_line(text, f'[{written}]')}: {name!r} is listed more than once.")
         _check(path, text, written, knobs)
         choices.append(Choice(technique=name, knobs=knobs, note=_said(text, written)))
-    machine = re.search(r"^# Measured on (.*)\.$", text, re.MULTILINE)
-    return Plan(task=task, choices=tuple(choices), machine=machine[1] if machine else "")
+    on = re.search(r"^# Measured on (.*?)(?: with ((?:\w+ \S+, )*\w+ \S+))?\.$", text, re.MULTILINE)
+    machine, versions = (on[1], on[2] or "") if on else ("", "")
+    found = dict(one.split(" ") for one in versions.split(", ") if one)
+    return Plan(task=task, choices=tuple(choices), machine=machine, versions=found)
 
 
 def _said(text: str, name: str) -> str:

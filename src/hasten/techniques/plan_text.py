@@ -12,7 +12,8 @@ def plan_text(plan: Plan) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment("A hasten plan: one table per technique. Delete a table to leave a technique out."))
     if plan.machine:
-        document.add(tomlkit.comment(f"Measured on {plan.machine}."))
+        versions = ", ".join(f"{name} {version}" for name, version in plan.versions.items())
+        document.add(tomlkit.comment(f"Measured on {plan.machine}{f' with {versions}' if versions else ''}."))
     document.add("task", tomlkit.item(plan.task))
     if not plan.choices:
         document.add(tomlkit.comment("No technique helped: this is the plain training."))

@@ -235,6 +235,7 @@ def _started(run: Session, plan: Plan) -> Started:
         metric_name=run.quality.name,
         target=run.recipe.task.stop.target,
         uses=labels_of(run.recipe.uses),
+        command=run.recipe.task.command,
     )
 
 

@@ -128,7 +128,7 @@ class Saving:
         run = self._run
         if not self._saves or not self._records:
             return
-        diverged = diverged or non_finite_parameter(run.model) is not None
+        diverged = diverged or non_finite_parameter(run.named_parameters) is not None
         if self._folder is None:
             run.state()
             self._saved_at_s = self._saved_at_s if diverged else run.position.elapsed_s

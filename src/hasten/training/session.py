@@ -16,10 +16,9 @@ from hasten.base.seeds import random_state, seed_all, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, batch_of, changed_in_turn, has_target, size_of, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
-from hasten.data.loading.given import Given, checked_length, in_own_order
+from hasten.data.loading.given import Given
 from hasten.data.loading.loaders import Fetch, Fetched, gathered
 from hasten.data.loading.loaders import whole as all_samples
-from hasten.data.loading.order import sequential
 from hasten.data.loading.streams import Stream
 from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
@@ -37,7 +36,6 @@ from hasten.training.recipe import (
     own_batch_size,
     sample_loader,
     training_of,
-    validation_of,
 )
 from hasten.training.reduction import of_whole_batch
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
@@ -49,6 +47,7 @@ from hasten.training.source import ByIds, FromStream, Source
 from hasten.training.step import ForwardBackward, Step, closure_update, one_update
 from hasten.training.task import Task, quality_of
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
+from hasten.training.validation import Validation, ValidationByIds, spread, validation_reader
 
 EPOCH_END: Fetched = (torch.empty(0, dtype=torch.int64), None)
 """What `Session.fetched` yields where an epoch of a stream has ended, which only its iteration tells."""
@@ -75,7 +74,7 @@ class Session:
     samples: int | None  # of an epoch; None where only iterating tells
     source: Source
     train_fetch: Fetch | None  # reads training samples by their ids; None for a stream
-    validation: Callable[[], Iterator[Batch]] | None  # its batches; None where `Task.validate` alone judges
+    validation: Validation | None  # its batches; None where `Task.validate` alone judges
     base_lrs: Sequence[float]  # learning rate of each parameter group before the schedule
     options: Sequence[Mapping[str, Any]]  # of each parameter group before the first step
     factor: RateFactor | None
@@ -98,7 +97,7 @@ class Session:
     @property
     def shares_validation(self) -> bool:
         """Whether this process judges only its part of the validation data."""
-        return isinstance(self.validation, _ByIds) and self.validation.shared
+        return isinstance(self.validation, ValidationByIds) and self.validation.shared
 
     @property
     def optimizers(self) -> Mapping[str, optim.Optimizer]:
@@ -190,7 +189,7 @@ class Session:
     def held_out(self, most: int) -> Iterator[Batch]:
         """Yield validation batches with about `most` samples, spread over the data where they are read by ids."""
         samples = 0
-        for batch in map(self.delivered, _spread(self.validation, most) if self.validation is not None else ()):
+        for batch in map(self.delivered, spread(self.validation, most) if self.validation is not None else ()):
             yield batch
             samples += size_of(batch)
             if samples >= most:
@@ -382,7 +381,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         samples=samples,
         source=_source(recipe, train, fetch, samples, seed=seed),
         train_fetch=fetch,
-        validation=_validation(recipe),
+        validation=validation_reader(recipe),
         base_lrs=[group["lr"] for group in optimizer.param_groups],
         options=[deepcopy({key: group[key] for key in group if key != "params"}) for group in optimizer.param_groups],
         factor=factor_of(schedule, recipe.subject.planned_steps, task.stop.seconds) if replayed is None else None,
@@ -519,59 +518,6 @@ def _source(recipe: Recipe, train: Given, fetch: Fetch | None, samples: int | No
     assert fetch is not None, "samples that are read by their ids have a fetch"
     assert samples is not None, "samples that are read by their ids have a number"
     return ByIds(fetch, recipe.input, samples, len(train), seed=seed, processes=recipe.parallel.processes)
-
-
-def _validation(recipe: Recipe) -> Callable[[], Iterator[Batch]] | None:
-    """Return how validation batches are read: by the recipe's loader where they can, else as the person gave them.
-
-    They are of the size that the person gave, or of what a training step holds. Of processes that train together each
-    reads its part of them, if there is a batch for each; a sharded model needs all processes in each pass.
-    """
-    task, loader, processes = recipe.task, recipe.input.loader, recipe.parallel.processes
-    given = validation_of(task)
-    if given is None:
-        return None
-    by_ids = in_own_order(given)
-    if isinstance(given, Stream):
-        return given.batches_once
-    if by_ids is None:
-        assert given.given is not None, "only a DataLoader has an order of its own"
-        return Stream(given.given, "it is read in its own order").batches_once
-    size, train = task.valid_batch_size or by_ids.batch_size, training_of(task)
-    if loader is all_samples:
-        if size is None:
-            size = checked_length(by_ids)
-            return _ByIds(all_samples(by_ids.dataset, size), sequential(size))
-        loader = by_ids.loader
-    elif isinstance(train, Stream) or loader == train.loader or by_ids.collate is not train.collate:
-        loader = by_ids.loader
-    size = size or recipe.backward.micro_batch or recipe.input.batch_size
-    samples = checked_length(by_ids)
-    samples = samples // size * size if by_ids.drop_last else samples
-    fetch, batches = loader(by_ids.dataset, size), sequential(samples).split(size)
-    if processes is not None and len(batches) >= processes.size and not recipe.parallel.sharded:
-        return _ByIds(fetch, torch.cat(batches[processes.rank :: processes.size]), shared=True)
-    return _ByIds(fetch, sequential(samples))
-
-
-@dataclass(frozen=True)
-class _ByIds:
-    """Validation batches that are read by the ids of their samples; `shared`: other processes read the others."""
-
-    fetch: Fetch
-    ids: Tensor
-    shared: bool = False
-
-    def __call__(self) -> Iterator[Batch]:
-        return (batch for _, batch in self.fetch(self.ids))
-
-
-def _spread(validation: Callable[[], Iterator[Batch]], most: int) -> Iterator[Batch]:
-    """Return the batches of `most` samples from all over the validation data, which may be in the order of classes."""
-    if isinstance(validation, _ByIds):
-        ids = validation.ids
-        return replace(validation, ids=ids[:: max(1, -(-len(ids) // most))])()
-    return validation()
 
 
 def _wrapped(function: Function, around: Sequence[Wrapper]) -> Function:

@@ -3,13 +3,13 @@
 import math
 
 import torch
-from torch import nn
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 
 from hasten.base.records.run import Progress, StopReason
 from hasten.training.session import Session
 from hasten.training.sharding import whole
+from hasten.training.transforms import Parameters
 
 LIMITS = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME})
 """Reasons that end a run with an evaluation, so that its last state has a metric."""
@@ -37,19 +37,19 @@ def non_finite(run: Session, progress: Progress) -> str:
     if None in progress.losses:
         step = progress.step - len(progress.losses) + progress.losses.index(None) + 1
         return f"the loss of step {step} is not finite"
-    if run.stop_state.evaluation_pending and (name := non_finite_parameter(run.model)) is not None:
+    if run.stop_state.evaluation_pending and (name := non_finite_parameter(run.named_parameters)) is not None:
         return f"the parameter {name} is not finite after step {progress.step}"
     return ""
 
 
-def non_finite_parameter(model: nn.Module) -> str | None:
-    """Return the name of the first trained parameter that has a NaN or infinite value, if any has."""
+def non_finite_parameter(parameters: Parameters) -> str | None:
+    """Return the name of the first parameter that has a NaN or infinite value, if any has."""
     with torch.no_grad():
-        trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
-        order = 2.0 if any(isinstance(one, DTensor) for one in trained.values()) else math.inf  # of an empty part, too
-        if not trained or math.isfinite(whole(get_total_norm(trained.values(), order))):
+        # an infinity norm of the empty part that a process may have of a sharded parameter does not exist
+        order = 2.0 if any(isinstance(one, DTensor) for one in parameters.values()) else math.inf
+        if not parameters or math.isfinite(whole(get_total_norm(parameters.values(), order))):
             return None
-        return next((name for name, one in trained.items() if not bool(whole(one.isfinite().all()))), None)
+        return next((name for name, one in parameters.items() if not bool(whole(one.isfinite().all()))), None)
 
 
 def converged(run: Session) -> StopReason | None:

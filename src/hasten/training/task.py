@@ -19,6 +19,7 @@ from hasten.data.batch import Batch
 from hasten.data.loading.given import Given, Samples, check_given, is_by_number, understood
 from hasten.data.loading.sample_randomness import Collate
 from hasten.data.loading.streams import Stream, first_of_stream, samples_in
+from hasten.data.names import Names
 from hasten.training.loss import LossFunction, MeanLoss, loss_function
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.schedule import Schedule, as_schedule
@@ -85,6 +86,7 @@ class Data:
             Batches do not depend on it: the random numbers that a sample draws come from (seed, epoch, batch).
         steps_per_epoch: updates that count as an epoch, for data without an end. The iteration goes on from one epoch
             to the next, and begins anew where the data end.
+        names: of columns, tokens and classes, for `hasten attribute`.
     """
 
     train: Any
@@ -92,6 +94,7 @@ class Data:
     collate: Collate | None = None
     workers: int = 0
     steps_per_epoch: int | None = None
+    names: Names = field(default_factory=Names)
     _found: _Found = field(default_factory=_Found, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

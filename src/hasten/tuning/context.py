@@ -2,13 +2,14 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hasten.base.errors import HastenError
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.machine import Machine
-from hasten.base.stages import Stage
+from hasten.base.records.trial import Gate
+from hasten.base.stages import Guarantee, Stage
 from hasten.measurement.paired import LEAST_BLOCK_S, LEAST_STEPS, compare
 from hasten.techniques.applying import apply_all, apply_each
 from hasten.techniques.dry_run import dry_run
@@ -16,7 +17,8 @@ from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning.bench import LONG_STEP_S, WARM_STEPS, Bench
 from hasten.tuning.budget import Budget, now_ns
-from hasten.tuning.gates import Reference
+from hasten.tuning.gates import Reference, steps_of
+from hasten.tuning.known import Store
 
 Plan = tuple[Technique, ...]
 """Techniques that are used together, in no particular order."""
@@ -25,6 +27,10 @@ KEPT_BENCHES = (4, 24)
 """At least, at most; between, as many as fit into `BENCH_MEMORY`."""
 BENCH_MEMORY = 0.25
 """Of the machine's memory, for the parameters, gradients and moments of benches that are kept."""
+GATE_SLACK = 1.5
+"""Times the steps of a gate that it is planned to take before one was asked: copies and comparisons come on top."""
+CONFIRMATION_SLACK = 1.5
+"""Times what measuring the plan afresh takes on a quiet machine that is kept for it."""
 FEWEST_CONFIRMED, MOST_CONFIRMED = 5, 40
 """Pairs in which the plan is measured afresh."""
 
@@ -60,9 +66,20 @@ class Hints:
         return min(1.0, self.stage_s[stage] / whole_s) if stage in self.stage_s and whole_s > 0 else None
 
 
+def silent(text: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass
 class Laboratory:
-    """The context of one tuning. `smallest` is the least relative difference that counts as one."""
+    """The context of one tuning.
+
+    Attributes:
+        smallest: the least relative difference that counts as one.
+        proven: plans that keep their guarantee -> what the gate said; None where techniques were accepted without it.
+        store: what earlier tunings have shown.
+        earlier_s: seconds of the budget that they have used.
+    """
 
     recipe: Recipe
     machine: Machine
@@ -72,10 +89,15 @@ class Laboratory:
     accept: frozenset[str] = frozenset()  # techniques that are kept without proof of their guarantee
     smallest: float = 0.01
     step_s: float = 0.0  # of the baseline
+    build_s: float = 0.0  # that building it takes, with its first steps
+    gate_s: dict[Guarantee, float] = field(default_factory=dict[Guarantee, float])  # the longest gate so far
     comparisons: int = 0
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
     threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
-    proven: set[frozenset[Technique]] = field(default_factory=set[frozenset[Technique]])  # plans that passed their gate
+    proven: dict[frozenset[Technique], Gate | None] = field(default_factory=dict[frozenset[Technique], Gate | None])
+    store: Store = field(default_factory=Store)
+    earlier_s: float = 0.0
+    tell: Callable[[str], object] = silent  # called with what the budget can decide, before it is spent
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])
     setup_s: dict[Technique, float] = field(default_factory=dict[Technique, float])
 
@@ -157,6 +179,13 @@ def pair_s(lab: Laboratory) -> float:
 
 
 def confirmation_s(lab: Laboratory, plan: Iterable[Technique]) -> float:
-    """Return about how long measuring a plan afresh takes at least, with what it costs once more to set up."""
-    building_s = 2 * building_steps(lab.step_s) * lab.step_s
-    return FEWEST_CONFIRMED * pair_s(lab) + building_s + sum(lab.setup_s.get(one, 0.0) for one in plan)
+    """Return how long measuring a plan afresh is planned to take at least, with what it costs once more to set up."""
+    building_s = 2 * max(building_steps(lab.step_s) * lab.step_s, lab.build_s)
+    return CONFIRMATION_SLACK * (FEWEST_CONFIRMED * pair_s(lab) + building_s) + sum(
+        lab.setup_s.get(one, one.card.setup_s) for one in plan
+    )
+
+
+def proof_s(lab: Laboratory, guarantee: Guarantee) -> float:
+    """Return about how long the gate of a guarantee takes: as long as it took, else by its steps."""
+    return lab.gate_s.get(guarantee, GATE_SLACK * steps_of(guarantee) * lab.step_s)

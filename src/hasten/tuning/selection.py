@@ -1,19 +1,22 @@
 """The techniques that gates can prove, chosen together by a factorial experiment; and what is said of each."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from hasten.base.records.known import AGAIN, Proof
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import percent, plural, seconds
 from hasten.machine.advice import advice
 from hasten.training.technique import Technique
 from hasten.tuning import messages
+from hasten.tuning.begin import told_before
 from hasten.tuning.break_even import cannot_pay
-from hasten.tuning.budget import OutOfTime
+from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.context import Laboratory, Plan, bench_of
+from hasten.tuning.known import first_group, key_of, readings_of, share_known, with_readings
 from hasten.tuning.search.factors import Factor, Factors, Setting
 from hasten.tuning.search.search import LEAST_GAIN, Search
 from hasten.tuning.timing import Timing, ratio_of
@@ -22,6 +25,9 @@ from hasten.tuning.trials import blank, names
 Kept = dict[Technique, Trial]
 """The techniques of a plan, each with the trial that shows what it adds to the others."""
 
+UNUSABLE = (Verdict.NOT_APPLICABLE, Verdict.INACCURATE, Verdict.NO_EFFECT, Verdict.FAILED)
+"""What stays true of a technique in this training, however long tuning may take."""
+KEEP_EVERY_S = 2.0
 MEMORY = "near_memory_limit"
 ADVISED = 1.05
 """Speed-up that is expected of a technique that makes use of what was measured to be faster on this machine."""
@@ -42,18 +48,39 @@ class Selection:
         self.chosen = [one for one in free if one not in self._refused]
         factors = factors_of(lab, self.chosen)
         self.timing = Timing(lab, self.chosen, factors, share=share)
-        self.search = Search(factors, self.timing, seed=lab.recipe.task.seed, again=len(self.chosen))
+        known, number = lab.store.known, {one: index for index, one in enumerate(map(key_of, self.chosen))}
+        if known.threads != lab.threads:  # times by another clock
+            known = msgspec.structs.replace(known, settings=(), blocks=(), spent_s=0.0)
+        again, group = len(self.chosen), first_group(known)
+        self._key = {index: one for one, index in number.items()} | {again: AGAIN}
+        self.search = Search(
+            factors,
+            self.timing,
+            seed=lab.recipe.task.seed + group,
+            again=again,
+            known=readings_of(known, number | {AGAIN: again}),
+            first_group=group,
+        )
         self._told: set[int] = set()
+        self._before, self._began_s, self._kept_s = known, now_s(), -math.inf
+        self._take_up(number)
 
     def trials(self) -> Iterator[Trial]:
         """Search, and yield the trial of each technique as soon as it is decided; fill `plan`."""
         for one, why in self._refused.items():
             yield blank(one, Verdict.NOT_APPLICABLE, why)
+        self._began_s = now_s()
         try:
+            if self.timing.left_s() > 0:
+                for text in told_before(self.lab, self.timing, len(self.search.live())):
+                    self.lab.tell(text)
             for _ in self.search.run():
+                self._keep(every_s=KEEP_EVERY_S)
                 yield from self._left()
         except OutOfTime:
             self.search.stop()
+        finally:
+            self._keep()
         yield from self._left()
         kept = sorted(self.search.plan, key=lambda one: -self.search.gain(one).value)
         self.plan.update({self.chosen[one]: self._kept(one) for one in kept})
@@ -61,6 +88,40 @@ class Selection:
         for one in range(len(self.chosen)):
             if one not in self._told and one not in self.search.plan:
                 yield self._not_kept(one)
+
+    def _take_up(self, number: Mapping[str, int]) -> None:
+        """Start from what earlier tunings have shown: what cannot be used, what is proven, what it costs once."""
+        known, lab = self._before, self.lab
+        for key, trial in known.unusable.items():
+            if key in number and not (trial.verdict is Verdict.INACCURATE and trial.technique in lab.accept):
+                self.timing.trials[number[key]] = trial
+        self.search.leave(self.timing.trials)
+        for proof in known.proofs:
+            if number.keys() >= set(proof.plan):
+                lab.proven[frozenset(self.chosen[number[key]] for key in proof.plan)] = proof.gate
+        lab.setup_s |= {self.chosen[number[key]]: setup_s for key, setup_s in known.setup_s.items() if key in number}
+        lab.earlier_s = share_known(known, number) * known.spent_s
+
+    def _keep(self, *, every_s: float = 0.0) -> None:
+        """Write what is known by now, unless it was written a short time ago."""
+        if now_s() < self._kept_s + every_s:
+            return
+        self._kept_s = now_s()
+        found = with_readings(self._before, self.search.readings, self._key)
+        unusable = {self._key[one]: trial for one, trial in self.timing.trials.items() if trial.verdict in UNUSABLE}
+        proofs = {frozenset(one.plan): one.gate for one in self._before.proofs}
+        proofs |= {frozenset(map(key_of, plan)): gate for plan, gate in self.lab.proven.items() if gate is not None}
+        self.lab.store.keep(
+            msgspec.structs.replace(
+                found,
+                threads=self.lab.threads,
+                spent_s=self._before.spent_s + now_s() - self._began_s,
+                unusable=found.unusable | unusable,
+                proofs=tuple(Proof(plan=tuple(sorted(plan)), gate=gate) for plan, gate in proofs.items()),
+                under_way=None,
+                setup_s=found.setup_s | {key_of(one): setup_s for one, setup_s in self.lab.setup_s.items()},
+            )
+        )
 
     def noise(self) -> Interval | None:
         """Return how many times faster the baseline is than itself, or None where that was not timed."""

@@ -24,12 +24,15 @@ from hasten.tuning.context import (
     bench_of,
     building_steps,
     confirmation_s,
+    proof_s,
     recipe_with,
     steps_per_block,
 )
-from hasten.tuning.gates import loosest, steps_of
+from hasten.tuning.gates import loosest
+from hasten.tuning.isolation import can_isolate, is_foreign, why_infeasible
+from hasten.tuning.known import key_of
 from hasten.tuning.proving import unproven
-from hasten.tuning.search.factors import Factors, Setting
+from hasten.tuning.search.factors import NONE, Factors, Setting
 from hasten.tuning.search.model import Gain
 from hasten.tuning.search.search import Infeasible
 from hasten.tuning.trials import blank, failed
@@ -37,7 +40,9 @@ from hasten.tuning.trials import blank, failed
 LONGEST_SETUP = 0.15
 """Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
 LONGEST_PROOF = 0.25
-"""Of the budget, that is left for the first gate at most."""
+"""Of the budget, that is left for the gate of the plan at most."""
+SHORTEST_LIMIT_S, LONGER_APART = 2.0, 10.0
+"""A setting that is set up in a process of its own may take so many seconds and times as long as the baseline."""
 BOUND = 20.0
 """Logarithm of the largest ratio that is reported."""
 
@@ -59,7 +64,7 @@ class Timing:
         lab: where the benches are built.
         chosen: the technique of each factor; the number after the last one is the baseline, built a second time.
         factors: the same as factors, with that one.
-        share: of the budget, counted from its start, that may be used. What measuring the plan afresh takes is left.
+        share: of the budget, counted from its start, that may be used.
     """
 
     def __init__(self, lab: Laboratory, chosen: Sequence[Technique], factors: Factors, *, share: float) -> None:
@@ -68,6 +73,8 @@ class Timing:
         self.proofs: dict[Technique, Trial] = {}
         self._again: Bench | None = None
         self._checked: set[int] = set()
+        self._tried_apart: Setting = NONE
+        self._left_open = lab.store.known.under_way
         self._setups: list[float] = []
         self._number = {one: number for number, one in enumerate(chosen)}
 
@@ -82,6 +89,8 @@ class Timing:
         if not setting:
             self._build(setting)
             return
+        self._try_apart(setting)
+        self.lab.store.mark(tuple(sorted(map(key_of, self.plan(setting)))))
         try:
             self._build(setting)
             self._check_effects(setting)
@@ -90,6 +99,45 @@ class Timing:
         except (Exception, OutOfTime) as error:
             self._end_if_over(error)
             raise Infeasible(self._blamed(setting, error)) from error
+
+    def _try_apart(self, setting: Setting) -> None:
+        """Set up what may end this process, or hang, in a process of its own first.
+
+        Such are techniques that are not hasten's own, when they are first on, and the setting that was being set up
+        when an earlier tuning ended without a word.
+        """
+        doubtful = frozenset(
+            one for one in setting - self._tried_apart if one < len(self.chosen) and is_foreign(self.chosen[one])
+        )
+        if self._left_open == tuple(sorted(map(key_of, self.plan(setting)))):
+            doubtful, self._left_open = setting - {len(self.chosen)}, None
+        if not doubtful or not can_isolate(on_host=self.lab.recipe.device.is_host):
+            return
+        why = self._why_infeasible(setting)
+        for one in sorted(doubtful) if why is not None and len(setting) > 1 else ():
+            if (own := self._why_infeasible(self._alone(one))) is not None:
+                why, doubtful = own, frozenset({one})
+                break
+        if why is None:
+            self._tried_apart |= setting
+            return
+        if len(doubtful) > 1:
+            raise Infeasible(setting)
+        (one,) = doubtful
+        base = self.plan(self._alone(one) - {one})
+        self.trials[one] = blank(self.chosen[one], Verdict.FAILED, f"infeasible: {why} while it was set up", base)
+        raise Infeasible(doubtful)
+
+    def _why_infeasible(self, setting: Setting) -> str | None:
+        """Return why a setting cannot be set up here, where that takes the process or far too long."""
+        limit_s = max(self._limit_s(setting), SHORTEST_LIMIT_S + LONGER_APART * self.lab.build_s)
+        left_s = self._end_s() - now_s()
+        why = why_infeasible(
+            lambda: Bench(recipe_with(self.lab, self.plan(setting)))(1), limit_s=max(min(limit_s, left_s), 1e-3)
+        )
+        if why is not None and now_s() >= self._end_s():
+            raise OutOfTime
+        return why
 
     def block(self, setting: Setting) -> float:
         """Return the logarithm of the seconds a sample takes, over one block; a step before it is not timed."""
@@ -133,11 +181,16 @@ class Timing:
         return usual_s + self.factors.setup_s(setting)
 
     def left_s(self) -> float:
-        """Return the seconds left without proving the plan, if none is proven yet, and measuring it afresh."""
-        guarantee = loosest(one.card.guarantee for one in self.chosen)
-        proof_s = 0.0 if self.proofs or guarantee is None else steps_of(guarantee) * self.lab.step_s
-        reserved_s = min(proof_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, ())
-        return self.lab.budget.left_s(self.share) - reserved_s
+        """Return the seconds left; what earlier tunings have used is not."""
+        return self.lab.budget.left_s(self.share) - self.lab.earlier_s
+
+    def closing_s(self, plan: Setting) -> float:
+        """Return about how long it takes to prove a plan, unless it is proven, and to measure it afresh."""
+        techniques = self.plan(plan)
+        guarantee = loosest(one.card.guarantee for one in techniques)
+        asked = techniques and frozenset(techniques) not in self.lab.proven and guarantee is not None
+        gate_s = proof_s(self.lab, guarantee) if asked and guarantee is not None else 0.0
+        return min(gate_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, techniques)
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         """Return what does not earn its setup back, or else what breaks its guarantee; their trials are noted."""
@@ -245,9 +298,11 @@ class Timing:
     @contextmanager
     def _limit(self, setting: Setting) -> Generator[None]:
         """Stop the body when it takes far longer than it should, or when the tuning ends."""
-        limit_s = max(LONGEST_SETUP * self.lab.budget.total_s, 3 * self.lab.step_s) + 2 * self.factors.setup_s(setting)
-        with ends_by(min(now_s() + limit_s, self._end_s()) if setting else self.lab.budget.hard_stop_s):
+        with ends_by(min(now_s() + self._limit_s(setting), self._end_s()) if setting else self.lab.budget.hard_stop_s):
             yield
+
+    def _limit_s(self, setting: Setting) -> float:
+        return max(LONGEST_SETUP * self.lab.budget.total_s, 3 * self.lab.step_s) + 2 * self.factors.setup_s(setting)
 
     def _threads(self) -> AbstractContextManager[None]:
         return threads_set(self.lab.threads)

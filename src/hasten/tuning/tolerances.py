@@ -47,11 +47,6 @@ BRANCH_LAG = 0.02
 LEAST_LOSS = 1e-4
 """Of the loss: what may differ in any case, where there is no noise to compare with."""
 
-# Tuning.
-HARD_STOP = 1.5
-"""Times the budget: no experiment is begun or continued beyond."""
-
-
 HUGE = 1e300
 """What stands for infinity and NaN in a record: records go to JSON, which has neither."""
 

@@ -1,7 +1,8 @@
 """Tuning: try techniques in paired experiments and return the plan that they prove."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hasten.base.errors import BadInput, error_text
 from hasten.base.records.machine import Machine
@@ -16,11 +17,12 @@ from hasten.techniques.registry import technique, techniques
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.budget import OutOfTime, ends_by, now_s
-from hasten.tuning.busy import free_threads, threads_set
+from hasten.tuning.begin import why_not_begun
+from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.confirm import confirmed
-from hasten.tuning.context import Hints, Laboratory, bench_of, confirmation_s, open_laboratory, pair_s
+from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import follow
+from hasten.tuning.known import opened, versions_of
 from hasten.tuning.selection import Kept, Selection
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 from hasten.tuning.trials import blank, names, told
@@ -30,8 +32,6 @@ FREE_SHARE = 0.4
 REFUSAL_SHARE = 0.25
 """Of the budget: to ask one technique whether it applies may take a measurement, and is stopped after this."""
 
-FEWEST_PAIRS = 4
-"""Pairs of blocks before anything can be certain."""
 LEAST_SHARE = 0.02
 """Of a step's time: a stage that takes less has nothing to give that could be told from noise."""
 
@@ -46,6 +46,9 @@ def tune(
     exclude: Collection[str] = (),
     accept: Collection[str] = (),
     hints: Hints | None = None,
+    keep_in: Path | None = None,
+    fresh: bool = False,
+    tell: Callable[[str], object] = silent,
 ) -> Iterator[Trial | Tuning]:
     """Yield every trial as it is known; the last item is the whole tuning with its plan.
 
@@ -55,13 +58,17 @@ def tune(
         recipe: the baseline, with no technique.
         machine: what it runs on.
         budget_s: seconds that tuning may take. What is not reached is reported as inconclusive. Everything ends
-            within 1.5 times the budget.
+            within it, but for the step that is under way.
         allow: guarantees that a technique may give to be tried.
         only: the techniques to try, by name or with their knobs; None for all.
         exclude: names of techniques not to try.
         accept: names of techniques that are kept if they are faster, although their guarantee is not proven. They
             must have one that a gate could prove.
         hints: what a profile lets one expect, if there is one.
+        keep_in: the cache folder, where the evidence is kept; what earlier tunings of this training found is not
+            measured again, and their time counts for the budget. The plan is measured afresh. None keeps nothing.
+        fresh: ignore what was found before.
+        tell: called with what the budget can decide, before it is spent.
 
     Raises:
         BadInput: if the budget is not positive, a name is unknown, or one in `accept` has no gate.
@@ -74,7 +81,8 @@ def tune(
     chosen = [one for one in chosen if one.card.name not in exclude]
     check_accepted(accept)
     lab = open_laboratory(recipe, machine, budget_s, hints=hints, accept=accept)
-    return _apart(_experiments(lab, chosen, allow))
+    lab.tell = tell
+    return _apart(_experiments(lab, chosen, allow, keep_in, fresh=fresh))
 
 
 def check_accepted(names: Collection[str]) -> None:
@@ -101,9 +109,13 @@ def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
         forget_compiled()
 
 
-def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee]) -> Iterator[Trial | Tuning]:
+def _experiments(
+    lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee], keep_in: Path | None, *, fresh: bool
+) -> Iterator[Trial | Tuning]:
     """Rule out, try what gates can prove, measure that plan afresh, then judge the rest by whole trainings."""
     found, free, paths = _Found(), list[Technique](), list[Technique]()
+    if keep_in is not None:
+        lab.store = opened(lab.recipe, lab.machine, keep_in, fresh=fresh)
     for one in chosen:
         trial = _ruled_out(lab, one, allow)
         if trial is not None:
@@ -115,6 +127,8 @@ def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guar
     if paths:
         yield from map(found.add, follow(lab, paths, found.plan))
         _count_paths(found)
+    if lab.store.note:
+        found.remarks.append(lab.store.note)
     yield _tuning(lab, found)
 
 
@@ -166,7 +180,7 @@ def _too_little_time(lab: Laboratory, one: Technique) -> str | None:
 
 def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, share: float) -> Iterator[Trial]:
     """Search among techniques that gates can prove, then measure the plan afresh; it is empty if that shows no gain."""
-    if (why := _cannot_begin(lab)) is not None:
+    if (why := why_not_begun(lab)) is not None:
         found.remarks.append(why)
         yield from (blank(one, Verdict.INCONCLUSIVE, "not measured: the budget is too short") for one in free)
         return
@@ -178,6 +192,9 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
         else:
             likely.append(one)
     selection = Selection(lab, likely, share=share)
+    if lab.earlier_s:
+        spent = seconds(lab.store.known.spent_s)
+        found.remarks.append(f"Earlier tuning of {spent} is taken up, whose time counts; --fresh starts anew.")
     yield from selection.trials()
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
     lab.noise = selection.search.fit.noise
@@ -188,22 +205,6 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     for one in list(found.plan) if found.speedup is None else ():
         del found.plan[one]
         yield blank(one, Verdict.INCONCLUSIVE, remark)
-
-
-def _cannot_begin(lab: Laboratory) -> str | None:
-    """Build the baseline and see how long its step takes and on how many threads; return why nothing can be tried."""
-    try:
-        with ends_by(lab.budget.hard_stop_s):
-            with threads_set(1 if lab.recipe.device.is_host else None):  # quick on a busy machine, too
-                bench = bench_of(lab, ())
-            lab.threads = free_threads(bench)
-            lab.step_s = bench.step_s
-    except OutOfTime:
-        return "The budget is too short for one comparison."
-    needed_s = FEWEST_PAIRS * pair_s(lab) + confirmation_s(lab, ())
-    if not lab.budget.holds(needed_s):
-        return f"The budget is too short for one comparison, which takes {seconds(needed_s)}."
-    return None
 
 
 def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
@@ -235,15 +236,19 @@ def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval |
         return None, "No technique was proven to make training faster here."
     what = ", ".join(names(tuple(plan)))
     try:
-        with ends_by(lab.budget.hard_stop_s):
-            speedup = confirmed(lab, tuple(plan), share=share)
+        speedup = confirmed(lab, tuple(plan), share=share)
     except OutOfTime:
-        return None, f"{what}: dropped, since the budget ended before the plan could be measured afresh."
+        return None, f"{what}: dropped, since the budget ended before the plan could be measured afresh.{_goes_on(lab)}"
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
         return None, f"{what}: dropped, since it failed when measured afresh: {error_text(error)}."
     if speedup.low > 1:
         return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
+    lab.store.forget()
     return None, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
+
+
+def _goes_on(lab: Laboratory) -> str:
+    return " The next tuning starts from what is kept." if lab.store.path is not None else ""
 
 
 def _tuning(lab: Laboratory, found: _Found) -> Tuning:
@@ -258,6 +263,7 @@ def _tuning(lab: Laboratory, found: _Found) -> Tuning:
             task=lab.recipe.task.name,
             choices=tuple(_choice(one, found.plan[one]) for one in in_order(found.plan)),
             machine=lab.machine.cpu,
+            versions=versions_of(lab.machine),
         ),
         speedup=found.speedup,
         remark=" ".join(found.remarks),

@@ -35,6 +35,7 @@ class Finding(Record, frozen=True):
     id: str = ""  # of the rule, for `hasten explain`; filled in from the registry
     source: str = ""  # where the threshold comes from; filled in from the rule's page
     folded: tuple[str, ...] = ()  # sentences of findings that follow from this one
+    by_hand: bool = False  # only the code can change it, though others of this symptom have remedies
 
     @property
     def recoverable(self) -> float:

@@ -24,11 +24,15 @@ class Choice(Record, frozen=True):
 
 
 class Plan(Record, frozen=True):
-    """The choices for one task; no choice at all is the plain training."""
+    """The choices for one task; no choice at all is the plain training.
+
+    `machine` and `versions` say what the gains were measured on; empty where they were not.
+    """
 
     task: str
     choices: tuple[Choice, ...] = ()
     machine: str = ""
+    versions: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Started(Record, frozen=True, tag="started"):
     metric_name: str
     target: float | None
     uses: tuple[str, ...] = ()  # techniques of the baseline
+    command: str = ""  # what names the task on the command line
 
 
 class Progress(Record, frozen=True, tag="progress"):

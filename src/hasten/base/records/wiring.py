@@ -119,6 +119,16 @@ class Criterion(Record, frozen=True):
     drops: float = 0.0  # largest share that dropout drops anywhere behind the loss
 
 
+class Replicas(Record, frozen=True):
+    """The parameters of an optimizer beside those of other processes that train together."""
+
+    processes: int
+    compared: int  # others that told theirs, of the same shapes
+    alike: int  # of them, with the same parameters before the first update, or the same gradients in it
+    sharded: bool = False  # each process holds a part
+    differ: tuple[float, ...] = ()  # largest difference to those, over the norm, after each update looked at
+
+
 class Wiring(Record, frozen=True):
     """How model, loss and optimizer hang together. A part that could not be seen is None."""
 
@@ -138,3 +148,4 @@ class Wiring(Record, frozen=True):
     autocast: dict[str, int] = {}  # contexts entered "outside" and "inside" of models, and "calls" of models under it
     copied_generators: tuple[str, ...] = ()  # of data sets, in loaders with several workers
     criteria: tuple[Criterion, ...] = ()
+    replicas: Replicas | None = None  # None where one process trains alone

@@ -24,7 +24,15 @@ ENOUGH = 64
 RENAMED, TIMES = 0.5, 2.0
 """Accuracy after renaming the classes, and how many times that before."""
 
-_EXPLAINS = ("class_imbalance", "validation_differs", "targets_shuffled", "overfit", "tiny_validation", *CONSEQUENCES)
+_EXPLAINS = (
+    "class_imbalance",
+    "validation_differs",
+    "targets_shuffled",
+    "overfit",
+    "tiny_validation",
+    "exploding_gradient",
+    *CONSEQUENCES,
+)
 
 
 def find(health: Health) -> Outcome:

@@ -37,6 +37,7 @@ def find(health: Health) -> Outcome:
             "loss_spikes",
             "direction_consistent",
             "exploding_gradient",
+            "weight_growth",
             "noise_dominated",
             *CONSEQUENCES,
         ),

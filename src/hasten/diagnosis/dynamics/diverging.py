@@ -2,8 +2,7 @@
 
 Signal: medians of the losses in 20 blocks: the last fifth against the lowest block.
 Threshold: it has lost half of what it had gained, four standard errors and 10 % of the lowest block, or ends above its
-    start by that much; 60 steps, one optimizer. Or a loss function that is never negative ends below 0, by three times
-    the first losses.
+    start by that much; 60 steps, one optimizer.
 Why: what was learned is being destroyed.
 Example: a learning rate at which training is unstable, or a warm-up that leads to too high a rate.
 Wrong when: the data get harder on purpose, or a penalty is turned up.
@@ -15,8 +14,6 @@ from hasten.base.records.health import Health
 from hasten.base.units import digits3
 from hasten.diagnosis.dynamics.judging import STEPS, abstain, course, rises, single
 from hasten.diagnosis.rule import Outcome
-
-_BELOW = 3.0
 
 
 def find(health: Health) -> Outcome:
@@ -30,27 +27,17 @@ def find(health: Health) -> Outcome:
     losses = course(dynamics.losses)
     if losses is None:
         return None
-    if dynamics.criterion is not None and losses.last < -_BELOW * abs(losses.first):
-        name = dynamics.criterion.name.removesuffix("Backward0")
-        sentence = f"The loss fell to {digits3(losses.last)}, but {name} cannot be below 0: training maximizes it."
-        return _finding(health, sentence, losses.last, 0.0, "loss.backward() without the minus sign")
     threshold = rises(dynamics, losses)
     if not threshold:
         return None
-    sentence = f"The loss rose from {digits3(losses.best)} to {digits3(losses.last)}."
-    advice = "lower the learning rate by a factor of 3 to 10, warm it up, and clip gradients"
-    return _finding(health, sentence, losses.last, threshold, advice)
-
-
-def _finding(health: Health, sentence: str, value: float, threshold: float, advice: str) -> Finding:
     return Finding(
         symptom="diverging",
         severity=Severity.CRITICAL,
-        sentence=sentence,
-        value=value,
+        sentence=f"The loss rose from {digits3(losses.best)} to {digits3(losses.last)}.",
+        value=losses.last,
         threshold=threshold,
         bound=None,
-        advice=advice,
+        advice="lower the learning rate by a factor of 3 to 10, warm it up, and clip gradients",
         check=health.command,
         explains=(
             "dead_units",

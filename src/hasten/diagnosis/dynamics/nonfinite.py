@@ -40,7 +40,8 @@ def find(health: Health) -> Outcome:
         where=found.layer,
         advice=_advice(found, batch=batch),
         check=health.command,
-        explains=CONSEQUENCES,
+        explains=(*CONSEQUENCES, *_OF_BROKEN_WEIGHTS),
+        by_hand=batch,
     )
 
 
@@ -55,6 +56,17 @@ CONSEQUENCES = (
     "parameter_unchanged",
     "update_missing",
 )
+
+
+_OF_BROKEN_WEIGHTS = (
+    "norm_gain_off",
+    "residual_collapsed",
+    "attention_uniform",
+    "attention_collapsed",
+    "positions_unused",
+    "heads_alike",
+)
+"""What attention layers look like that compute with such numbers."""
 
 
 def _advice(found: Nonfinite, *, batch: bool) -> str:

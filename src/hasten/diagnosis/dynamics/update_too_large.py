@@ -9,6 +9,7 @@ Wrong when: the loss rises for another reason, as harder data do, and the optimi
 Source: Karpathy's recipe (1e-3); torchmortem (1e-1).
 """
 
+from hasten.base.records.dynamics import Nonfinite
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
@@ -28,7 +29,8 @@ def find(health: Health) -> Outcome:
         return missing
     sizes = sorted(across([ratios(one) for one in weights(dynamics)]))
     harm, destroyed = harmed(dynamics)
-    if not sizes or not harm or (dynamics.nonfinite and dynamics.nonfinite.inputs_finite is False):
+    broken = dynamics.nonfinite
+    if not sizes or not harm or (broken and (broken.inputs_finite is False or _before_updates(broken))):
         return None
     value = sizes[-min(_PERSISTENT, len(sizes))]
     if not value > (_DESTROYS if destroyed else _LARGE):
@@ -47,6 +49,11 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=EXPLAINS,
     )
+
+
+def _before_updates(broken: Nonfinite) -> bool:
+    """Return whether a number was not finite before an update could break it."""
+    return broken.step == 1 and broken.what != "parameter"
 
 
 EXPLAINS = (

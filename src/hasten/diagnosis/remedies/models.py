@@ -1,6 +1,5 @@
-"""Remedies of the model: initialization, activations, outputs, inputs, modes, and what the optimizer holds of it."""
+"""Remedies of the model: initialization, inputs, modes, and what the optimizer holds of it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,9 +7,6 @@ from torch import Tensor, nn, optim
 
 from hasten.diagnosis.remedies.remedy import Intervention
 from hasten.diagnosis.watching.events import Call
-
-_BOUNDED = (nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.Hardsigmoid, nn.Softsign)
-_ENDING = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.ReLU6, nn.Hardtanh)
 
 
 class _OfModel(Intervention):
@@ -37,37 +33,6 @@ class Initialized(_OfModel):
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
-
-
-class Activations(_OfModel):
-    """Puts leaky ReLUs in the place of hidden activations that can die or saturate.
-
-    Args:
-        kinds: of the modules to replace.
-    """
-
-    def __init__(self, *kinds: type[nn.Module]) -> None:
-        super().__init__()
-        self._kinds = kinds or _BOUNDED
-
-    def _change(self, call: Call) -> None:
-        found = list(_placed(call.module, self._kinds))
-        last = _last_place(call.module)
-        for parent, name in found:
-            if (parent, name) != last:
-                setattr(parent, name, nn.LeakyReLU(0.01))
-        if not any(place != last for place in found):
-            raise LookupError("the model has no such activation as a module")
-
-
-class WithoutOutput(_OfModel):
-    """Leaves out the activation at the end of the model, so that the loss gets what its last layer computes."""
-
-    def _change(self, call: Call) -> None:
-        place = _last_place(call.module)
-        if place is None or not isinstance(getattr(*place), _ENDING):
-            raise LookupError("the model does not end with an activation that is a module")
-        setattr(*place, nn.Identity())
 
 
 class Standardized(_OfModel):
@@ -116,7 +81,7 @@ class EvalMode(Intervention):
 
 
 class Held(Intervention):
-    """Adds the trainable parameters of the models that no optimizer holds to the first optimizer."""
+    """Adds the trainable parameters of the models that the first optimizer does not hold to its first group."""
 
     def __init__(self) -> None:
         self._models: list[nn.Module] = []
@@ -139,27 +104,7 @@ class Held(Intervention):
             for one in model.parameters()
             if one.requires_grad and one.grad is not None and id(one) not in held
         ]
-        if missing:
-            optimizer.add_param_group({"params": missing})
-
-
-def _placed(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[nn.Module, str]]:
-    for parent in model.modules():
-        for name, child in parent.named_children():
-            if isinstance(child, kinds):
-                yield parent, name
-
-
-def _last_place(model: nn.Module) -> tuple[nn.Module, str] | None:
-    """Return where the last module without children is, in the order of registration."""
-    places = [
-        (parent, name)
-        for parent in model.modules()
-        for name, child in parent.named_children()
-        if not any(child.children())
-    ]
-    order = {id(module): number for number, module in enumerate(model.modules())}
-    return max(places, key=lambda place: order[id(getattr(*place))], default=None)
+        optimizer.param_groups[0]["params"].extend(missing)  # a further group would lack what schedules keep in each
 
 
 def _scale(value: object) -> tuple[Tensor, Tensor] | None:

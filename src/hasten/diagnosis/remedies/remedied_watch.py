@@ -13,8 +13,10 @@ class RemediedWatch(HealthWatch):
     def __init__(self, *, name: str, pair: int, remedy: str, steps: int | None = None) -> None:
         super().__init__(name=name, steps=steps)
         self._pair = pair
-        self._collectors.insert(0, REMEDIES[remedy].make())
+        self._remedy = REMEDIES[remedy].make()
+        self._collectors.insert(0, self._remedy)
 
     def __enter__(self) -> Self:
         self._undo.enter_context(other_seeds(self._pair))
+        self._undo.enter_context(self._remedy.context())
         return super().__enter__()

@@ -1,6 +1,7 @@
 """What a remedy is: a change of a training that is made from outside, by the events of a watch."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hasten.diagnosis.watching.events import Collector
@@ -8,6 +9,10 @@ from hasten.diagnosis.watching.events import Collector
 
 class Intervention(Collector):
     """Changes the training that it is told of. The only collector that may."""
+
+    def context(self) -> AbstractContextManager[object]:
+        """Return a context that is entered around the whole training."""
+        return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Remedy:
         line: to write in the training so that it stays, as code.
         make: makes the change for one training.
         factor: by which the learning rate is multiplied; None where it stays.
+        measured_by: remedy that only shows the loss as it is with this one, for the trainings without it; "" where
+            the loss stays the same function.
     """
 
     name: str
@@ -27,3 +34,4 @@ class Remedy:
     line: str
     make: Callable[[], Intervention]
     factor: float | None = None
+    measured_by: str = ""

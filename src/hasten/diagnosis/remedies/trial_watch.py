@@ -14,6 +14,7 @@ from hasten.base.replaced import replaced
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.remedies.catalog import REMEDIES
+from hasten.diagnosis.remedies.remedy import Intervention
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
 
@@ -29,11 +30,12 @@ class TrialWatch(TrainingWatch):
 
     def __init__(self, *, name: str, pair: int, remedy: str = "", steps: int | None = None) -> None:
         self._name, self._pair, self._dynamics = name, pair, DynamicsCollector()
-        remedies = [REMEDIES[remedy].make()] if remedy else []
-        super().__init__((*remedies, self._dynamics), steps=steps)
+        self._remedy = REMEDIES[remedy].make() if remedy else Intervention()
+        super().__init__((self._remedy, self._dynamics), steps=steps)
 
     def __enter__(self) -> Self:
         self._undo.enter_context(other_seeds(self._pair))
+        self._undo.enter_context(self._remedy.context())
         return super().__enter__()
 
     def seen(self) -> Health:

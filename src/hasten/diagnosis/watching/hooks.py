@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import wraps
 from threading import get_ident
 from time import perf_counter, thread_time
 from types import FrameType
@@ -321,13 +322,14 @@ class TrainingWatch:
 
     def _called(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch, models, calls, whole = self, self._models, self._calls, self._call(plain)
+        records_gradients = torch.is_grad_enabled
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._watching or is_dynamo_compiling():
                 return whole(module, *args, **kwargs)
             usual = models.get(id(module))
             if usual is not None:
-                if module.training is usual and torch.is_grad_enabled():
+                if module.training is usual and records_gradients():
                     if len(calls) == _CALLS:
                         calls.clear()
                     calls.append((module, args, kwargs))
@@ -379,12 +381,12 @@ class TrainingWatch:
         return list(weights) if scale == 1 else [one / scale for one in weights]
 
     def _backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
+        watch, thread, graph_task = self, self._thread, torch._C._current_graph_task_id
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             if not watch._watching:
                 result = plain(*args, **kwargs)
-                if get_ident() == watch._thread and torch._C._current_graph_task_id() < 0:  # not within another one
+                if get_ident() == thread and graph_task() < 0:  # not within another one
                     watch._note_losses(args, kwargs)
                 return result
             if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
@@ -463,6 +465,7 @@ class TrainingWatch:
     def _loss(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
+        @wraps(plain)  # torch gives this function to `__torch_function__`, by its name in torch.nn.functional
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
             if watch._watching and not torch.is_grad_enabled() and watch._looks():
@@ -549,7 +552,9 @@ class TrainingWatch:
         self._updates += 1
         if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
             return
-        if not self._watching and optimizer is not self._first and get_ident() == self._thread:
+        if not self._watching and optimizer is self._first:  # the usual step: it costs what these lines do
+            return
+        if not self._watching and get_ident() == self._thread:
             self._others += 1
             if id(optimizer) not in self._known or self._others > _OTHERS:
                 self._watch_every_step()

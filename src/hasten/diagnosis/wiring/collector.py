@@ -10,6 +10,7 @@ from hasten.diagnosis.wiring.modes import ModeCollector
 from hasten.diagnosis.wiring.order import OrderCollector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.probes import ProbeCollector
+from hasten.diagnosis.wiring.replicas import ReplicaCollector
 
 
 class WiringCollectors:
@@ -23,11 +24,12 @@ class WiringCollectors:
         self._criteria = CriterionCollector(self._parameters)
         self._probes = ProbeCollector(self._parameters)
         self._loading = LoadingCollector()
+        self._replicas = ReplicaCollector()
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
         probes = (self._probes,) if self._probing else ()
-        return self._parameters, self._order, self._modes, self._criteria, *probes, self._loading
+        return self._parameters, self._order, self._modes, self._criteria, *probes, self._loading, self._replicas
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
         """Return what was seen; None where there was no backward pass and no update.
@@ -57,4 +59,5 @@ class WiringCollectors:
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),
+            replicas=self._replicas.replicas() if type(self._replicas).__name__ not in failed else None,
         )

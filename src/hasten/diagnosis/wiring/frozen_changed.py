@@ -33,4 +33,5 @@ def find(health: Health) -> Outcome:
         where=names(moving),
         advice="p.grad = None  # for frozen parameters, or leave them out of the optimizer",
         check=health.command,
+        explains=("vanishing_gradient", "weight_growth", "layer_imbalance", "update_too_large"),
     )

@@ -2,7 +2,7 @@
 
 Signal: the criterion in the graph behind the first losses: its targets are its own outputs, or the classes that they
     prefer; or the loss is only a mean of several units.
-Threshold: none, in both of the first two backward passes.
+Threshold: none, in both of the first two backward passes, of which the first loss is above a fifth of chance.
 Why: a loss that agrees with whatever the model says teaches nothing.
 Example: `criterion(output, output.argmax(1))`, `F.mse_loss(output, output.detach())`, `loss = output.mean()`.
 Wrong when: the model is almost perfect already, or the mean of the outputs is what shall fall.
@@ -25,7 +25,7 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="loss_ignores_target", reason="the criterion is not known")
     if wiring.alternations >= _ADVERSARIAL:
         return Abstained(symptom="loss_ignores_target", reason="models train in turn, as in a GAN")
-    own = [one for one in wiring.criteria if one.own_target and _is_unsure(one)]
+    own = [one for one in wiring.criteria if one.own_target] if _is_unsure(wiring.criteria[0]) else []
     none = [one for one in wiring.criteria if one.no_target]
     if len(own) < min(2, wiring.backwards) and len(none) < min(2, wiring.backwards):
         return None
@@ -47,6 +47,7 @@ def find(health: Health) -> Outcome:
         explains=(
             "not_learning", "plateau", "vanishing_gradient", "update_too_small", "parameter_unchanged",
             "targets_shuffled", "labels_unfit", "targets_are_inputs", "loss_detached", "weight_growth", "saturated",
+            "exploding_gradient",
         ),
     )  # fmt: skip
 

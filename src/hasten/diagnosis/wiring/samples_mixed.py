@@ -41,5 +41,12 @@ def find(health: Health) -> Outcome:
         where=name_of_model(health.wiring, worst.model),
         advice="check dim= of softmax, mean and cat, view against transpose, and batch_first=True",
         check=health.command,
-        explains=("targets_shuffled", "not_learning", "validation_differs", "overfit", "attends_to_future"),
+        explains=(
+            "targets_shuffled",
+            "not_learning",
+            "validation_differs",
+            "overfit",
+            "attends_to_future",
+            "attends_to_padding",
+        ),
     )

@@ -315,7 +315,7 @@ _WRITTEN = frozenset(
         "uses", "batch_size", "valid_batch_size", "batch_transforms", "step", "augment", "stop",
         "seed", "notes", "command",
     )}
-    | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch")}
+    | {f"Data.{name}" for name in ("train", "valid", "collate", "workers", "steps_per_epoch", "names")}
     | {f"Update.{name}" for name in ("optimizer", "lr", "options", "schedule")}
     | {f"Stop.{name}" for name in ("epochs", "steps", "seconds", "target", "patience", "plateau", "evaluate_every")}
 )  # fmt: skip

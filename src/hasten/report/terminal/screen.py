@@ -9,19 +9,24 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from hasten.base.records.attribution import Attribution
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.export import Exported
 from hasten.base.records.finding import Diagnosis, Found
 from hasten.base.records.fix import Fix, Tried
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
+from hasten.base.records.reproof import Reproof
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
+from hasten.report.terminal.attribution import attribution_view
 from hasten.report.terminal.batch import batch_view
+from hasten.report.terminal.export import export_view
 from hasten.report.terminal.fix import fix_view, tried_view
 from hasten.report.terminal.health import found_view, health_view
 from hasten.report.terminal.layout import indented, quiet, section
@@ -33,7 +38,7 @@ from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
-from hasten.report.terminal.trials import trial_view, tuning_view
+from hasten.report.terminal.trials import reproof_view, trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
 from hasten.report.trials import out_of_budget
 
@@ -78,10 +83,13 @@ class Screen:
             Trial: self._trial,
             Tuning: lambda record: self.print(tuning_view(record, all_trials=self._all_trials)),
             Comparison: lambda record: self.print(comparison_view(record)),
+            Exported: lambda record: self.print(export_view(record)),
+            Attribution: lambda record: self.print(attribution_view(record)),
             BatchChoice: lambda record: self.print(batch_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
+            Reproof: lambda record: self.print(reproof_view(record)),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
             Started: self._started,
             Progress: self._moved,

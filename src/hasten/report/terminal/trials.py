@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hasten.base.records.reproof import Reproof, Standing
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.units import percent, seconds
 from hasten.report.terminal.layout import indented, quiet
@@ -66,6 +67,20 @@ def tuning_view(tuning: Tuning, *, all_trials: bool = False) -> RenderableType:
     )
     if tuning.remark:
         lines.append(Text(f"! {tuning.remark}", style="yellow"))
+    return Group(*map(indented, lines))
+
+
+def reproof_view(found: Reproof) -> RenderableType:
+    """Return whether a plan is still faster, by how much, and what has changed since it was proven."""
+    style = {Standing.STILL_FASTER: "green", Standing.NO_LONGER: "red", Standing.NOT_PROVEN: "yellow"}[found.standing]
+    measured = f": {faster(found.speedup, 'pair')}" if found.speedup is not None else ""
+    lines: list[RenderableType] = [
+        Text(f"{joined(found.plan, none='no technique')}: {found.standing}{measured}", style=style)
+    ]
+    if found.changed:
+        lines.append(Text(f"! proven {found.changed}", style="yellow"))
+    if found.remark:
+        lines.append(quiet(found.remark))
     return Group(*map(indented, lines))
 
 

@@ -67,7 +67,11 @@ class Ground(Protocol):
         ...
 
     def left_s(self) -> float:
-        """Return the seconds left for timing."""
+        """Return the seconds left."""
+        ...
+
+    def closing_s(self, plan: Setting) -> float:
+        """Return about how long it takes to prove a plan, if it is not proven, and to measure it afresh."""
         ...
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
@@ -91,29 +95,42 @@ class Search:
         ground: where it is timed.
         seed: of the order and of random settings.
         again: a factor without any effect, if there is one: the baseline set up a second time. It shows the noise.
+        known: what was timed before, in groups whose numbers are below `first_group`.
+        first_group: the number of the first group that is timed now.
     """
 
-    def __init__(self, factors: Factors, ground: Ground, *, seed: int = 0, again: int | None = None) -> None:
+    def __init__(
+        self,
+        factors: Factors,
+        ground: Ground,
+        *,
+        seed: int = 0,
+        again: int | None = None,
+        known: Readings | None = None,
+        first_group: int = 0,
+    ) -> None:
         self.factors, self.ground, self.again = factors, ground, again
-        self.readings, self.groups = Readings(), 0
+        self.readings, self.groups = known or Readings(), first_group
         self.plan, self.proven = NONE, {NONE}
         self.out: dict[int, Setting | None] = {}
         self.impossible: list[Setting] = []
         self.model = Model(len(factors), factors.conflicts)
         self.fit: Fit = self.model.fit(self.readings)
-        self.waiting = [one for one in self.live() if factors[one].setup_s]
+        self.waiting = [one for one in self.live() if factors[one].setup_s and not self._timed(one)]
         self._random = np.random.default_rng(seed)
         self._asked_once: list[Setting] = []  # the next group, where it does not follow from the readings
-        self._whole_s = ground.left_s()
+        self._whole_s = ground.left_s() - ground.closing_s(NONE)
 
     def run(self) -> Iterator[None]:
         """Search until everything is decided or the time is over; yield after each group of blocks."""
         self.plan = self._start()
-        if self.plan:
+        if self.readings:
+            self._judge()
+        elif self.plan:
             third = NONE if self.again is None else frozenset({self.again})
             self._asked_once = [NONE, self.plan, third, self.plan]
-        while self.ground.left_s() > 0:
-            late = self.ground.left_s() < (1 - FIRST_SHARE) * self._whole_s
+        while self._left_s() > 0:
+            late = self._left_s() < (1 - FIRST_SHARE) * self._whole_s
             group = [] if late and self._bring_in() else self._ready(self._next())
             if group:
                 self._time(group)
@@ -127,6 +144,10 @@ class Search:
         """End the search as it is: what is not proven is not in the plan."""
         proven = [plan for plan in self.proven if self._possible(plan)]
         self.plan = max(proven, key=self._at_least)
+
+    def leave(self, ones: Iterable[int]) -> None:
+        """Let factors leave that are known to be of no use."""
+        self._remove(ones)
 
     def live(self) -> list[int]:
         """Return the factors that are still in the search."""
@@ -152,6 +173,9 @@ class Search:
         """Return whether it is open if a factor gains enough to be kept."""
         gain = self.gain(one)
         return not math.isfinite(gain.half) or (gain.low < LEAST_GAIN < gain.high and gain.half > LEAST_GAIN / 2)
+
+    def _timed(self, one: int) -> bool:
+        return any(one in setting for setting in self.readings.settings)
 
     def _start(self) -> Setting:
         """Return the likeliest plan: what is expected to gain, or everything where nothing is known."""
@@ -187,6 +211,10 @@ class Search:
             return []
         return next_group(self.fit, self.model, questions, settings, self._cost_s, self._random)
 
+    def _left_s(self, plan: Setting | None = None) -> float:
+        """Return the seconds left where a plan, by default that under way, is still to be proven and measured."""
+        return self.ground.left_s() - self.ground.closing_s(self.plan if plan is None else plan)
+
     def _cost_s(self, setting: Setting) -> float:
         fresh = setting not in self.ground.built()
         return self.ground.block_s(setting) + (self.ground.setup_s(setting) / USES if fresh else 0.0)
@@ -197,7 +225,7 @@ class Search:
         for setting in group:
             blocks_s += self.ground.block_s(setting)
             fresh = setting not in self.ground.built()
-            if (self.ground.setup_s(setting) if fresh else 0.0) + blocks_s > self.ground.left_s():
+            if (self.ground.setup_s(setting) if fresh else 0.0) + blocks_s > self._left_s():
                 return []
             if not self._possible(setting):
                 continue
@@ -289,7 +317,7 @@ class Search:
             one = max(self.waiting, key=lambda other: self.factors[other].expected)
             self.waiting.remove(one)
             setting = self.factors.on(self.plan, one)
-            if self.ground.setup_s(setting) + 4 * self.ground.block_s(NONE) < self.ground.left_s():
+            if self.ground.setup_s(setting) + 4 * self.ground.block_s(NONE) < self._left_s(setting):
                 self._asked_once = [self.plan, setting, self.plan, setting]
                 return True
         return False

@@ -1,0 +1,1 @@
+"""Attribution of a trained model's predictions to its inputs."""

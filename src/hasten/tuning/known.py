@@ -1,0 +1,157 @@
+"""Evidence that is kept between tunings: read, taken up by a search, and written while it goes on."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+import hasten
+from hasten.base.errors import BadInput
+from hasten.base.records.known import Keys, Known
+from hasten.base.records.machine import Machine
+from hasten.base.records.plan import Plan
+from hasten.base.records.sealed import load_sealed, save_sealed
+from hasten.machine.cache import hardware
+from hasten.training.description import described
+from hasten.training.identity import identity
+from hasten.training.recipe import Recipe
+from hasten.training.session import build
+from hasten.training.technique import Technique
+from hasten.tuning.search.model import Readings
+
+FOLDER = Path("tuning")
+"""In the cache folder."""
+MOST_BLOCKS = 1000
+"""That are kept, the newest: the time that fitting takes grows with their number."""
+_OF_THE_RUN = ("seed", "techniques", "validation data", "own evaluation", "metric")
+"""What a training's identity has and the speed and exactness of its steps do not depend on."""
+
+
+@dataclass
+class Store:
+    """The file with what is known of one task on one machine; without a path nothing is kept.
+
+    Attributes:
+        known: what earlier tunings have shown, and then this one, too.
+        note: why what the file holds is not used, or why it could not be written.
+    """
+
+    path: Path | None = None
+    known: Known = field(default_factory=Known)
+    note: str = ""
+
+    def keep(self, known: Known) -> None:
+        """Write what is known by now."""
+        self.known = known
+        if self.path is None:
+            return
+        try:
+            save_sealed(known, self.path)
+        except BadInput as error:
+            self.path, self.note = None, f"The evidence of this tuning is not kept: {error}"
+
+    def mark(self, under_way: Keys) -> None:
+        """Note in the file that a setting is being set up now, so that the next tuning knows if this one never ends."""
+        if self.path is not None:
+            self.keep(msgspec.structs.replace(self.known, under_way=under_way))
+
+    def forget(self) -> None:
+        """Delete what is known: it has led to a plan that is not faster."""
+        self.known = Known(versions=self.known.versions)
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def opened(recipe: Recipe, machine: Machine, folder: Path, *, fresh: bool) -> Store:
+    """Return the store of a task in a cache folder; `fresh` ignores what it holds.
+
+    Builds the model, whose layers and sizes tell tasks apart. What other versions of hasten, torch or Python have
+    found is not used.
+    """
+    versions = versions_of(machine)
+    store = Store(_path(recipe, machine, folder), Known(versions=versions))
+    assert store.path is not None
+    if fresh or not store.path.exists():
+        return store
+    try:
+        found = load_sealed(Known, store.path)
+    except BadInput as error:
+        store.note = f"Earlier evidence is not used: {error}"
+        return store
+    changed = differing(found.versions, versions)
+    if changed:
+        store.note = f"Earlier evidence is not used: it is from {changed}."
+    else:
+        store.known = found
+    return store
+
+
+def versions_of(machine: Machine) -> dict[str, str]:
+    """Return the versions that decide how fast and how exact a technique is."""
+    return {"torch": machine.torch, "hasten": hasten.__version__, "python": machine.python}
+
+
+def differing(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return the versions that have changed, `torch 2.12.0 (now 2.13.0)`, or nothing."""
+    names = [name for name in now if before.get(name) != now[name]]
+    return ", ".join(f"{name} {before.get(name, 'unknown')} (now {now[name]})" for name in names)
+
+
+def _path(recipe: Recipe, machine: Machine, folder: Path) -> Path:
+    """Return the file for a training on a machine: what decides how long its steps take is in the name."""
+    whole = identity(build(recipe), Plan(task=recipe.task.name))
+    told = {name: value for name, value in whole.items() if name not in _OF_THE_RUN}
+    content = msgspec.json.encode((hardware(machine), recipe.parallel.device, told))
+    return folder / FOLDER / f"{recipe.task.name}-{hashlib.sha256(content).hexdigest()[:16]}.json"
+
+
+def key_of(one: Technique) -> str:
+    """Return the key of a technique: its name, its knobs and, of code that is not hasten's, the hash of its code."""
+    return f"{one.card.name}: {described(one)}"
+
+
+def readings_of(known: Known, number: Mapping[str, int]) -> Readings:
+    """Return the blocks of settings whose techniques all have a number, the numbers in place of the keys."""
+    found, numbered = Readings(), [[number.get(key) for key in keys] for keys in known.settings]
+    for setting, group, log_s in known.blocks:
+        ones = [one for one in numbered[setting] if one is not None]
+        if len(ones) == len(numbered[setting]):
+            found.add(frozenset(ones), group, log_s)
+    return found
+
+
+def with_readings(known: Known, readings: Readings, key: Mapping[int, str]) -> Known:
+    """Return what is known with these readings in place of those of the same techniques; others stay."""
+    ours = set(key.values())
+    blocks = [
+        (known.settings[setting], group, log_s)
+        for setting, group, log_s in known.blocks
+        if not ours.issuperset(known.settings[setting])
+    ]
+    for setting, group, log_s in zip(readings.settings, readings.groups, readings.logs, strict=True):
+        if math.isfinite(log_s):
+            blocks.append((tuple(sorted(key[one] for one in setting)), group, log_s))
+    blocks = sorted(blocks, key=lambda block: block[1])[-MOST_BLOCKS:]
+    number: dict[Keys, int] = {}
+    for keys, _, _ in blocks:
+        number.setdefault(keys, len(number))
+    return msgspec.structs.replace(
+        known,
+        settings=tuple(number),
+        blocks=tuple((number[keys], group, log_s) for keys, group, log_s in blocks),
+    )
+
+
+def first_group(known: Known) -> int:
+    """Return the number of the first group of blocks to come."""
+    return 1 + max((group for _, group, _ in known.blocks), default=-1)
+
+
+def share_known(known: Known, keys: Iterable[str]) -> float:
+    """Return the share of techniques that took part in an earlier search."""
+    seen = {key for keys_on in known.settings for key in keys_on} | known.unusable.keys()
+    asked = list(keys)
+    return sum(key in seen for key in asked) / max(len(asked), 1)
