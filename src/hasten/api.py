@@ -1,7 +1,7 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -37,6 +37,7 @@ from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
+from hasten.pipeline.loggers.logging import Logging
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
@@ -141,6 +142,7 @@ def train(
     runs: Path | None = RUNS,
     resume: Path | None = None,
     diagnose: bool = False,
+    log: Sequence[str] = (),
     show: Show = silent,
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
@@ -161,6 +163,8 @@ def train(
         resume: the folder of a run to go on from.
         diagnose: watch the wiring and the dynamics, show each finding (`Found`) when it is made, and keep what was seen
             in the run's folder. The parameters are the same bit for bit.
+        log: trackers to tell of the losses and metrics: "tensorboard", "mlflow" or "wandb", each with a place after a
+            colon if it is not the usual one: "mlflow:sqlite:///runs.db".
         show: called with every record as it is known.
 
     Raises:
@@ -181,6 +185,8 @@ def train(
         recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
             recipe = in_processes(recipe, processes)
+            if diagnose and recipe.parallel.sharded:
+                raise BadInput("--diagnose reads whole parameters and gradients; leave fsdp out of the plan.")
             if resume is None and runs is not None:  # started again after one of them failed
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None
@@ -199,7 +205,9 @@ def train(
             if folder is not None:
                 save(checked, folder / PLAN_CHECK)
         watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
-        return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
+        name = folder.name if folder is not None else f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        with Logging(log, name, show) as shown:
+            return run_training(recipe, chosen, show=shown, folder=folder, resume=resume is not None, watch=watch)
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:

@@ -322,14 +322,13 @@ class TrainingWatch:
 
     def _called(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch, models, calls, whole = self, self._models, self._calls, self._call(plain)
-        records_gradients = torch.is_grad_enabled
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._watching or is_dynamo_compiling():
                 return whole(module, *args, **kwargs)
             usual = models.get(id(module))
             if usual is not None:
-                if module.training is usual and records_gradients():
+                if module.training is usual and torch.is_grad_enabled():
                     if len(calls) == _CALLS:
                         calls.clear()
                     calls.append((module, args, kwargs))
@@ -381,12 +380,12 @@ class TrainingWatch:
         return list(weights) if scale == 1 else [one / scale for one in weights]
 
     def _backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch, thread, graph_task = self, self._thread, torch._C._current_graph_task_id
+        watch = self
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             if not watch._watching:
                 result = plain(*args, **kwargs)
-                if get_ident() == thread and graph_task() < 0:  # not within another one
+                if get_ident() == watch._thread and torch._C._current_graph_task_id() < 0:  # not within another one
                     watch._note_losses(args, kwargs)
                 return result
             if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
@@ -552,9 +551,7 @@ class TrainingWatch:
         self._updates += 1
         if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
             return
-        if not self._watching and optimizer is self._first:  # the usual step: it costs what these lines do
-            return
-        if not self._watching and get_ident() == self._thread:
+        if not self._watching and optimizer is not self._first and get_ident() == self._thread:
             self._others += 1
             if id(optimizer) not in self._known or self._others > _OTHERS:
                 self._watch_every_step()
