@@ -185,6 +185,8 @@ def train(
         recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
             recipe = in_processes(recipe, processes)
+            if diagnose and recipe.parallel.sharded:
+                raise BadInput("--diagnose reads whole parameters and gradients; leave fsdp out of the plan.")
             if resume is None and runs is not None:  # started again after one of them failed
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None
