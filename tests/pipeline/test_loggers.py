@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tiny_tasks import mlp_task
 
 from hasten import Plan, Stop
 from hasten.base.errors import BadInput
@@ -16,6 +15,8 @@ from hasten.pipeline.loggers.logger import Run
 from hasten.pipeline.loggers.logging import Logging
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
+
+from tiny_tasks import mlp_task
 
 
 class Kept:
