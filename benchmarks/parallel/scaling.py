@@ -2,10 +2,10 @@
 
     python -m benchmarks.parallel.scaling --data DIR [--rounds 6] [--steps 40] [--cores 2] [--smoke]
 
-`two processes`: the same batches in one process with a thread on every core, and in a process on each core, with each
-way of reducing gradients. All make the same updates, but for rounding, so that the ratio of the times per sample is also
-that of the times to a target. `weak scaling`: 1, 2 and 4 processes of one thread, each with a batch of its own; the efficiency is the
-time per step of one process over that of several.
+`the same batches`: one process with a thread on every core against a process on each core, with each way of reducing
+gradients. All make the same updates, but for rounding, so that the ratio of the times per sample is also that of the
+times to a target. `weak scaling`: 1, 2 and 4 processes of one thread, each with a batch of its own; the efficiency is
+the time per step of one process over that of several.
 
 Every round runs all ways in random order, each in new processes; the median step of a run is its time. Run it on a
 machine that does nothing else. --smoke makes one short round on the bundled digits and writes nothing.
