@@ -51,7 +51,7 @@ class Loop:
     model: nn.Module = field(
         default_factory=lambda: nn.Sequential(nn.Flatten(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
     )
-    epochs: int = 3
+    epochs: int = 2
 
     def health(self) -> Health:
         """Train and return what was seen."""
@@ -218,6 +218,16 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
         return self.x[index] + 0.3 * torch.randn(8), self.y[index]
 
 
+class Listed:
+    """Fetches all batches of an epoch before its first step."""
+
+    def __init__(self, data: Dataset[tuple[Tensor, ...]]) -> None:
+        self.loader = DataLoader(data, 16, shuffle=True)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(list(self.loader))
+
+
 def split_in_two() -> Loop:
     data = TensorDataset(*samples(400))
     return Loop(train_set=Subset(data, range(320)), valid_set=Subset(data, range(320, 400)))
@@ -230,6 +240,7 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
     "imbalanced": lambda: imbalanced(sampler=False),
     "imbalanced, with a sampler": lambda: imbalanced(sampler=True),
     "augmented": lambda: Loop(train_set=Augmented()),
+    "fetched before the steps": lambda: Loop(loader=Listed),
     "color pictures": lambda: color(swapped=False),
     "scaled by the training": lambda: standardized(apart=False),
     "small validation": lambda: Loop(valid_x=samples(32, 1)[0], valid_y=samples(32, 1)[1]),
