@@ -36,6 +36,9 @@ def train(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Show what is wrong with the training while it runs, and record it.")
     ] = False,
+    autotune: Annotated[
+        bool, typer.Option("--autotune", help="Try techniques in the training's own steps and keep what is faster.")
+    ] = False,
     processes: Annotated[
         int | None,
         typer.Option("--processes", min=1, metavar="N", help="Train in N processes of this machine, as one would."),
@@ -58,7 +61,14 @@ def train(
     chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
     with Screen() as screen:
         trained = api.train(
-            chosen, plan, accept=names_in(accept), runs=runs, resume=resume, diagnose=diagnose, show=screen.show
+            chosen,
+            plan,
+            accept=names_in(accept),
+            runs=runs,
+            resume=resume,
+            diagnose=diagnose,
+            autotune=autotune,
+            show=screen.show,
         )
         if trained.result.folder is None:  # not the first of several processes, which tells
             return
