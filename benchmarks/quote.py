@@ -1,5 +1,5 @@
 """Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques
-into a page of the docs: no number is typed by hand.
+and the score of the doctor into pages of the docs: no number is typed by hand.
 
 python -m benchmarks.quote            # write
 python -m benchmarks.quote --check    # exit with 1 if one of them says something else
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import quote_doctor
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
 from hasten.measurement.statistics import few_ratios
@@ -18,6 +19,7 @@ from hasten.measurement.statistics import few_ratios
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TECHNIQUES = ROOT / "docs" / "measured_techniques.md"
+DOCTOR = ROOT / "docs" / "doctor.md"
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
 
@@ -172,7 +174,12 @@ def main() -> int:
     text = README.read_text()
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     stale = False
-    for path, new in ((README, text[:start] + measured() + text[end:]), (TECHNIQUES, page())):
+    quoted = (
+        (README, text[:start] + measured() + text[end:]),
+        (TECHNIQUES, page()),
+        (DOCTOR, quote_doctor.page(DOCTOR.read_text())),
+    )
+    for path, new in quoted:
         if not check:
             path.write_text(new)
         elif not path.exists() or path.read_text() != new:

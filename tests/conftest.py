@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import gc
+import importlib
 import os
 import signal
 from collections.abc import Generator
@@ -24,7 +25,9 @@ def pytest_collection() -> Generator[None, object, object]:
     """Keep what the imports make away from the garbage collector and the doctor, which would read it in every test."""
     gc.disable()
     try:
-        return (yield)
+        collected = yield
+        importlib.import_module("torch._dynamo")  # torch imports it when it makes the first optimizer
+        return collected
     finally:
         gc.freeze()
         gc.enable()

@@ -65,8 +65,8 @@ class Fault:
     def apply(self, content: bytes) -> bytes:
         """Return the content of the file after it."""
         if self.byte is None:
-            return content[: self.position]
-        return content[: self.position] + bytes([self.byte]) + content[self.position + 1 :]
+            return content[: self.place]
+        return content[: self.place] + bytes([self.byte]) + content[self.place + 1 :]
 
 
 def drawn(chance: random.Random, whole: dict[str, bytes]) -> Fault:
@@ -94,7 +94,7 @@ def _told(message: str, path: Path, fault: Fault) -> str:
         return "found, another file named"
     where = _BYTES.search(message)
     first, last = (where[1] or 0, where[2] or where[3]) if where else (0, -1)
-    return "found" if int(first) <= fault.position <= int(last) else "found, another place named"
+    return "found" if int(first) <= fault.place <= int(last) else "found, another place named"
 
 
 def told_of_verify(store: Path, fault: Fault) -> bool:
@@ -120,7 +120,7 @@ def all_faults(folder: Path, count: int) -> list[dict[str, object]]:
         path.write_bytes(whole[fault.file])
         rows.append(
             {"store": kind.name, "file": fault.file, "fault": "cut" if fault.byte is None else "flip",
-             "place": fault.position, "byte": fault.byte, "reading": found, "verify": verified}
+             "place": fault.place, "byte": fault.byte, "reading": found, "verify": verified}
         )  # fmt: skip
     return rows
 

@@ -7,21 +7,24 @@ python -m benchmarks.doctor score --room DIR
 
 import argparse
 import zlib
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.doctor.cases import Case, chosen
 from benchmarks.doctor.faults.catalog import FAULTS
-from benchmarks.doctor.hurting import hurt, kept_hurt
-from benchmarks.doctor.running import Run, health_of, kept, run
+from benchmarks.doctor.hurting import counts, hurt
+from benchmarks.doctor.running import Run, health_of, kept, path_of, run
 from benchmarks.doctor.scoring import Judgment, judge, summary
 from benchmarks.recording import record
 
 
 def run_cases(cases: list[Case], room: Path, again: bool) -> None:
     """Run the cases that are not kept, or all of them, and say how each ended; those that do not count come last."""
-    cases = sorted(cases, key=lambda case: (not _counts(case, room), zlib.crc32(case.name.encode())))
+    cases = sorted(cases, key=lambda case: (not counts(case, room), zlib.crc32(case.name.encode())))
     for number, case in enumerate(cases, 1):
         if again or kept(case, room) is None:
             made = run(case, room)
@@ -38,14 +41,6 @@ def pair_cases(cases: list[Case], room: Path) -> None:
             print(f"{case.name}  p = {found.p:.3f}  {'hurts' if found.hurts else 'harmless'}", flush=True)
 
 
-def _counts(case: Case, room: Path) -> bool | None:
-    """Return whether a case counts: it is healthy, wrong by itself, or known to hurt; None where that is not known."""
-    if case.healthy or FAULTS[case.kind].structural:
-        return True
-    paired = kept_hurt(case, room)
-    return None if paired is None else paired.hurts
-
-
 def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
     """Return what today's rules say of the kept runs, and how many cases have none."""
     found = {case: kept(case, room) for case in cases}
@@ -57,14 +52,21 @@ def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
 def _judgment(one: Run, room: Path) -> Judgment:
     health = health_of(one)
     return Judgment(
-        one.case, judge(health), _counts(one.case, room), () if health is None else tuple(health.failed.values())
+        one.case, judge(health), counts(one.case, room), () if health is None else tuple(health.failed.values())
     )
+
+
+def made(room: Path, cases: list[Case]) -> dict[str, int]:
+    """Return in which hours (UTC) the kept runs were made, and how many; the rules are those of today for all."""
+    times = [path_of(case, room).stat().st_mtime for case in cases if kept(case, room) is not None]
+    hours = (datetime.fromtimestamp(time, UTC).isoformat(timespec="hours")[:13] for time in times)
+    return dict(sorted(Counter(hours).items()))
 
 
 def score(room: Path, cases: list[Case]) -> None:
     """Print and record the score."""
     judged, missing = judgments(room, cases)
-    found = summary(judged) | {"cases_without_a_run": missing}
+    found: dict[str, Any] = summary(judged) | {"cases_without_a_run": missing, "runs_made": made(room, cases)}
     for name in ("all", "seen", "held_out"):
         told = "  ".join(
             f"{what} {one['share']:.3f} {one['clopper_pearson']} ({one['right']}/{one['n']})"

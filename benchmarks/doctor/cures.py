@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.doctor.cases import HEALTHY, Case, chosen, digest
 from benchmarks.doctor.faults.catalog import FAULTS
-from benchmarks.doctor.hurting import kept_hurt
+from benchmarks.doctor.hurting import counts
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import Run, health_of, kept, run, written
 from benchmarks.doctor.scoring import share
@@ -34,7 +34,7 @@ from hasten.base.records.finding import Diagnosis
 from hasten.base.records.fix import Fix, Outcome
 from hasten.base.records.health import Health
 from hasten.base.records.record import Record
-from hasten.diagnosis.remedies.catalog import remedies_of
+from hasten.diagnosis.remedies.catalog import REMEDIES, remedies_of
 from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
 from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.pipeline.diagnosing import judged_quietly
@@ -92,11 +92,14 @@ def cure(case: Case, room: Path, *, processes: bool = False) -> Cure:
     named = tuple(one.symptom for one in said.findings)
     program = written(case, room)
     of_fault = of_script(program, (), steps=None) if processes else subject(program)
-    faulty = [of_fault.run(pair, "", False) for pair in range(1, PAIRS + 1)]
+    shown = next((REMEDIES[one].measured_by for one in _remedies(said)), "")  # a loss that both sides have
+    faulty = [of_fault.run(pair, shown, False) for pair in range(1, PAIRS + 1)]
     evaluated = (
         isinstance(faulty[0], Health) and faulty[0].dynamics is not None and bool(faulty[0].dynamics.evaluations)
     )
-    known = Subject(lambda pair, remedy, whole: of_fault.run(pair, remedy, whole) if remedy else faulty[pair - 1])
+    known = Subject(
+        lambda pair, remedy, whole: faulty[pair - 1] if remedy == shown else of_fault.run(pair, remedy, whole)
+    )
     plain = Case(HEALTHY, case.program)
     found = Cure(
         digest=digest(case),
@@ -158,11 +161,6 @@ def _wide(loss: float | None) -> float:
 
 def _path(case: Case, room: Path) -> Path:
     return room / "cures" / f"{case.name}.json"
-
-
-def _counts(case: Case, room: Path) -> bool:
-    paired = kept_hurt(case, room)
-    return FAULTS[case.kind].structural or (paired is not None and paired.hurts)
 
 
 def summary(cures: dict[Case, Cure]) -> dict[str, Any]:
@@ -267,7 +265,7 @@ def main() -> None:
             named = one.named[0] if one.named else "nothing found"
             can = "curable" if one.curable else "not curable"
             print(f"{place}/{len(cases)} {case.name}  {can}  {named}: {said}", flush=True)
-        if one is not None and _counts(case, given.room):
+        if one is not None and counts(case, given.room):
             made[case] = one
     if given.score:
         found = summary(made)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.doctor.cases import HEALTHY, Case, digest
+from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import kept, written
 from hasten.base.records.record import Record
@@ -77,6 +78,14 @@ def kept_hurt(case: Case, room: Path) -> Hurt | None:
     path = _path(case, room)
     found = msgspec.json.decode(path.read_bytes(), type=Hurt) if path.exists() else None
     return found if found is not None and found.digests == _digests(case) else None
+
+
+def counts(case: Case, room: Path) -> bool | None:
+    """Return whether a case counts: it is healthy, wrong by itself, or known to hurt; None where that is not known."""
+    if case.healthy or FAULTS[case.kind].structural:
+        return True
+    paired = kept_hurt(case, room)
+    return None if paired is None else paired.hurts
 
 
 def _path(case: Case, room: Path) -> Path:

@@ -1,7 +1,7 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -39,6 +39,7 @@ from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
+from hasten.pipeline.loggers.logging import Logging
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
@@ -145,6 +146,7 @@ def train(
     resume: Path | None = None,
     diagnose: bool = False,
     autotune: bool = False,
+    log: Sequence[str] = (),
     show: Show = silent,
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
@@ -168,6 +170,8 @@ def train(
         autotune: try techniques in blocks of the training's own steps and go on with those that are faster. Only those
             that change the forward pass alone and pass their numerical gate take part. A run that is resumed goes on
             with what it has found.
+        log: trackers to tell of the losses and metrics: "tensorboard", "mlflow" or "wandb", each with a place after a
+            colon if it is not the usual one: "mlflow:sqlite:///runs.db".
         show: called with every record as it is known.
 
     Raises:
@@ -192,6 +196,8 @@ def train(
             if autotune:
                 raise BadInput("several processes are not tuned inside the training: tune before, with hasten tune.")
             recipe = in_processes(recipe, processes)
+            if diagnose and recipe.parallel.sharded:
+                raise BadInput("--diagnose reads whole parameters and gradients; leave fsdp out of the plan.")
             if resume is None and runs is not None:  # started again after one of them failed
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None
@@ -219,7 +225,9 @@ def train(
         if diagnose:
             watches.append(RunWatch(name=task.name, command=_checked_by(task), folder=folder))
         watch = Together(watches) if watches else None
-        return run_training(recipe, chosen, show=show, folder=folder, resume=resume is not None, watch=watch)
+        name = folder.name if folder is not None else f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        with Logging(log, name, show) as shown:
+            return run_training(recipe, chosen, show=shown, folder=folder, resume=resume is not None, watch=watch)
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:

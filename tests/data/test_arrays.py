@@ -71,6 +71,18 @@ def test_every_flipped_byte_of_an_npz_that_matters_is_found(tmp_path):
         read_arrays(tmp_path / "x.npz")
 
 
+@pytest.mark.parametrize("header", [b"{'descr': (", b"{'shape': (9,", b"[[[[[", b"{1: 2}", b"\x00" * 8])
+def test_a_header_of_an_npy_that_is_no_literal_is_refused(tmp_path, header):
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(BadInput, match="must be a whole .npy file of numbers"):
+        read_array(path)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.write(path, "x.npy")
+    with pytest.raises(BadInput, match="found in its entry x.npy"):
+        read_arrays(tmp_path / "x.npz")
+
+
 def test_bare_tokens_are_read_and_checked(tmp_path):
     path = tmp_path / "x.bin"
     np.array([1, 2, 300], "<u2").tofile(path)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-import hasten
 from hasten.base.records.attention import AttentionFacts, AttentionLayer
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.health import Health
@@ -20,6 +19,7 @@ from hasten.diagnosis.attention import heads_alike
 from hasten.diagnosis.attention.tokens import padding_of
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
+from hasten.pipeline.diagnosing import Diagnosing
 
 VOCABULARY, WIDTH, HEADS, LENGTH = 20, 32, 2, 12
 
@@ -117,7 +117,7 @@ def train(model: Model, *, padded: bool = False, steps: int = 3, **inputs: Any) 
 
 def watched(body: Callable[[], None]) -> tuple[Diagnosis, AttentionFacts | None]:
     seed_all(0)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.TRANSFORMER]) as doctor:
         body()
     assert doctor.failed == {}
     return doctor.diagnosis([Tier.TRANSFORMER]), doctor.seen().attention
@@ -280,7 +280,7 @@ def test_nothing_that_is_computed_changes() -> None:
     train(twin)
     after = torch.rand(1)
     seed_all(1)
-    with hasten.diagnosing():
+    with Diagnosing(name="loop", tiers=[Tier.TRANSFORMER]):
         train(model)
     assert torch.equal(after, torch.rand(1))
     for one, two in zip(model.parameters(), twin.parameters(), strict=True):

@@ -9,12 +9,12 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-import hasten
 from hasten.base.records.finding import Diagnosis
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
+from hasten.pipeline.diagnosing import Diagnosing
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -24,7 +24,7 @@ def health_of(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, 
     optimizer = optim.SGD(model.parameters(), 1e-3)
     data = TensorDataset(inputs, targets)
     batches = DataLoader(data, 16) if loader else [data[start : start + 16] for start in range(0, len(data), 16)]
-    with hasten.diagnosing() as doctor, warnings.catch_warnings():
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for x, y in batches:
             optimizer.zero_grad()

@@ -8,11 +8,15 @@ import pytest
 
 from benchmarks.doctor import running
 from benchmarks.doctor.cases import HEALTHY, Case, chosen, doses_in, faulty, source
+from benchmarks.doctor.cures import Cure
+from benchmarks.doctor.cures import summary as cures_summary
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.faults.edits import after, delete, replace, scaled
 from benchmarks.doctor.hurting import sign_flip_p
 from benchmarks.doctor.programs import HOSTS, trained
 from benchmarks.doctor.scoring import Judgment, share, shares, summary
+from hasten.base.records.fix import Fix, Outcome, Tried
+from hasten.pipeline.fixing import PAIRS
 
 
 def test_five_worse_pairs_are_the_least_that_shows_a_fault() -> None:
@@ -136,3 +140,33 @@ def test_a_quality_that_is_not_finite_is_the_worst(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("def main(seed=0):\n    return float('nan')\n")
     assert trained(program, 0) == -math.inf
+
+
+def cure_of(*tried: tuple[str, Outcome], better: int = PAIRS, named: str = "inputs_unscaled") -> Cure:
+    made = tuple(Tried(symptom=named, remedy=name, what="", outcome=outcome) for name, outcome in tried)
+    fixed = tuple(1.0 if pair < better else 3.0 for pair in range(PAIRS))
+    return Cure(
+        digest=0, named=(named,), remedies=(), fix=Fix(tried=made), faulty=(2.0,) * PAIRS, fixed=fixed, gone=True
+    )
+
+
+def test_only_the_first_remedy_that_could_be_tried_on_a_curable_fault_counts() -> None:
+    kinds = ("inputs_unscaled", "dead_units", "double_softmax", "learning_rate_large", "deep_sigmoids")
+    told = cures_summary(
+        dict(
+            zip(
+                [Case(kind, "mlp_digits") for kind in kinds],
+                [
+                    cure_of(("a", Outcome.NOT_TRIED), ("b", Outcome.CURES)),
+                    cure_of(("a", Outcome.HELPS), ("b", Outcome.CURES)),
+                    cure_of(("a", Outcome.NOT_TRIED)),  # the line to change
+                    cure_of(("a", Outcome.CURES), better=4),  # the program without the fault is not better
+                    cure_of(("a", Outcome.NO_HELP)),
+                ],
+                strict=True,
+            )
+        )
+    )
+    first, some = told["first_remedy_cures"], told["some_remedy_cures"]
+    assert (first["right"], some["right"], first["n"]) == (1, 2, 3)
+    assert told["the_line_to_change"]["faults"] == 1

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional
 
-import hasten
 from hasten.base.records.dynamics import Dynamics, ParameterTrack
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.dynamics import weight_growth
 from hasten.diagnosis.registry import Tier
+from hasten.pipeline.diagnosing import Diagnosing
 
 
 @cache
@@ -45,7 +45,7 @@ def diagnosed(
     model: Callable[[], nn.Module] = network,
     optimizer: Callable[..., optim.Optimizer] = optim.Adam,
     *,
-    steps: int = 120,
+    steps: int = 60,
     loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
     samples: tuple[Tensor, Tensor] | None = None,
     clip: float | None = None,
@@ -58,7 +58,7 @@ def diagnosed(
     inputs, targets = samples or data()
     net = model()
     update = optimizer(net.parameters(), **options)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DYNAMICS]) as doctor:
         for step in range(steps):
             rows = torch.randint(0, len(inputs), (batch,))
             update.zero_grad()
@@ -189,7 +189,7 @@ def test_a_schedule_that_ends_long_before_the_training() -> None:
     net = network()
     update = optim.SGD(net.parameters(), 0.1)
     schedule = optim.lr_scheduler.ExponentialLR(update, 0.9)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DYNAMICS]) as doctor:
         for _ in range(200):
             rows = torch.randint(0, 1000, (32,))
             update.zero_grad()
@@ -252,7 +252,7 @@ def test_a_scaler_that_leaves_out_updates_again_and_again() -> None:
     seed_all(0)
     net = network()
     update, scaler = optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DYNAMICS]) as doctor:
         for step in range(120):
             rows = torch.randint(0, 1000, (32,))
             update.zero_grad()
@@ -286,7 +286,7 @@ def descended(rate: Callable[[int], float], noise: float = 0.0, steps: int = 160
     seed_all(0)
     net = Valley()
     update = optim.SGD(net.parameters(), 1.0)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DYNAMICS]) as doctor:
         for step in range(steps):
             update.param_groups[0]["lr"] = rate(step)
             update.zero_grad()

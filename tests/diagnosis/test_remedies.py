@@ -33,7 +33,7 @@ def train(
     steps: int = 3,
     passes: int = 1,
     clip: float | None = None,
-) -> TrainingWatch:
+) -> TrialWatch:
     """Make some steps of gradient descent with a remedy."""
     optimizer = optim.SGD(model.parameters(), lr)
     with TrialWatch(name="loop", pair=0, remedy=remedy) as watch:
@@ -59,7 +59,8 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 
 def test_every_remedy_is_of_a_known_symptom_and_every_name_is_known() -> None:
     assert set(BY_SYMPTOM) <= set(HEALTH.values())
-    assert {name for names in BY_SYMPTOM.values() for name in names} == set(REMEDIES)
+    measures = {one.measured_by for one in REMEDIES.values() if one.measured_by}
+    assert {name for names in BY_SYMPTOM.values() for name in names} | measures == set(REMEDIES)
 
 
 @pytest.mark.parametrize("name", [name for name, one in REMEDIES.items() if one.factor])
@@ -173,6 +174,15 @@ def nll_over_the_batch(output: Tensor, labels: Tensor) -> Tensor:
 def test_the_negative_log_likelihood_of_what_is_no_log_probability_becomes_cross_entropy(loss: Loss) -> None:
     model = perceptron()
     assert same(after(model, "cross_entropy", loss=loss), after(model))
+
+
+def test_a_loss_that_is_no_likelihood_is_compared_by_the_cross_entropy_and_trains_as_before() -> None:
+    model = perceptron()
+    options: dict[str, Any] = {"loss": nn.functional.nll_loss}
+    assert same(after(model, "cross_entropy_measured", **options), after(model, **options))
+    seen = train(copy.deepcopy(model), "cross_entropy_measured", **options).seen()
+    assert seen.dynamics is not None
+    assert seen.dynamics.losses[0] == pytest.approx(nn.functional.cross_entropy(model(X), Y).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(

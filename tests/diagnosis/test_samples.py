@@ -17,6 +17,7 @@ from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
+from hasten.pipeline.diagnosing import Diagnosing
 
 CLASSES = 4
 
@@ -58,7 +59,7 @@ class Loop:
         valid = self.valid_set or TensorDataset(self.valid_x, self.valid_y)
         optimizer = optim.Adam(self.model.parameters(), 1e-2)
         loader, valid_loader = self.loader(train), DataLoader(valid, 32)
-        with hasten.diagnosing() as doctor:
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
             for _ in range(self.epochs):
                 self.model.train()
                 for x, y in loader:
@@ -217,6 +218,16 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
         return self.x[index] + 0.3 * torch.randn(8), self.y[index]
 
 
+class Listed:
+    """Fetches all batches of an epoch before its first step."""
+
+    def __init__(self, data: Dataset[tuple[Tensor, ...]]) -> None:
+        self.loader = DataLoader(data, 16, shuffle=True)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(list(self.loader))
+
+
 def split_in_two() -> Loop:
     data = TensorDataset(*samples(400))
     return Loop(train_set=Subset(data, range(320)), valid_set=Subset(data, range(320, 400)))
@@ -229,6 +240,7 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
     "imbalanced": lambda: imbalanced(sampler=False),
     "imbalanced, with a sampler": lambda: imbalanced(sampler=True),
     "augmented": lambda: Loop(train_set=Augmented()),
+    "fetched before the steps": lambda: Loop(loader=Listed),
     "color pictures": lambda: color(swapped=False),
     "scaled by the training": lambda: standardized(apart=False),
     "small validation": lambda: Loop(valid_x=samples(32, 1)[0], valid_y=samples(32, 1)[1]),
@@ -252,7 +264,7 @@ def by_hand(x: Tensor, valid: Tensor, *, evaluate_training: bool = False) -> Hea
     y = samples(320)[1]
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
     optimizer = optim.Adam(model.parameters(), 1e-2)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(3):
             for rows in torch.randperm(len(x)).split(32):
                 optimizer.zero_grad()
@@ -273,7 +285,7 @@ def test_tensors_are_evaluated_beside_a_training_loader(factor: float, symptoms:
     valid = factor * samples(96, 1)[0]
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
     optimizer = optim.Adam(model.parameters(), 1e-2)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(3):
             for inputs, labels in DataLoader(TensorDataset(x, y), 16, shuffle=True):
                 optimizer.zero_grad()
@@ -292,7 +304,7 @@ def test_batches_of_a_model_left_in_evaluation_mode_are_not_taken_for_the_one_be
     x, y = samples(320)
     model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.1), nn.Linear(16, CLASSES))
     optimizer = optim.Adam(model.parameters(), 1e-2)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(8):
             for inputs, labels in DataLoader(TensorDataset(x, y), 16, shuffle=True):
                 optimizer.zero_grad()
@@ -330,7 +342,7 @@ def test_a_model_that_is_given_the_labels_for_its_loss_does_not_read_them(call: 
     seed_all(0)
     model = WithLoss()
     optimizer = optim.SGD(model.parameters(), 0.1)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for x, y in DataLoader(TensorDataset(inputs, labels.float() if call == "positional" else labels), 16):
             (model(x, y) if call == "positional" else model(x, labels=y)).backward()
             optimizer.step()
@@ -355,7 +367,7 @@ def test_what_inner_layers_get_and_give_is_not_taken_for_data(call: str) -> None
     output_of = ways.get(call, model.forward)
     optimizer = optim.SGD(model.parameters(), 1e-2)
     data, valid = TensorDataset(*samples(320)), TensorDataset(*samples(96, 1))
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(2):
             for inputs, labels in DataLoader(data, 16):
                 optimizer.zero_grad()
@@ -402,7 +414,7 @@ def test_a_teacher_is_no_evaluation() -> None:
     x, y = samples(320)
     model, teacher = (nn.Linear(8, CLASSES) for _ in range(2))
     optimizer = optim.Adam(model.parameters(), 1e-2)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for inputs, labels in DataLoader(TensorDataset(x, y), 16):
             with torch.no_grad():
                 soft = teacher(inputs).softmax(1)
@@ -426,7 +438,7 @@ def test_a_generator_that_trains_on_the_samples_of_its_critic_repeats_nothing() 
     generator, critic = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
     one, other = optim.Adam(critic.parameters(), 1e-3), optim.Adam(generator.parameters(), 1e-3)
     loss = F.binary_cross_entropy_with_logits
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(2):
             for x, _ in DataLoader(TensorDataset(*samples(320)), 16, shuffle=True):
                 made = generator(torch.randn(16, 8))

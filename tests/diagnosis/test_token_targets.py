@@ -8,11 +8,11 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-import hasten
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
+from hasten.pipeline.diagnosing import Diagnosing
 
 LENGTH, TOKENS = 16, 12
 
@@ -43,7 +43,7 @@ def text(count: int = 640) -> Tensor:
 
 def health_of(model: nn.Module, x: Tensor, y: Tensor, ignored: int = -100) -> Health:
     optimizer = optim.Adam(model.parameters(), 1e-2)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for inputs, targets in DataLoader(TensorDataset(x, y), 40, shuffle=True):
             optimizer.zero_grad()
             F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=ignored).backward()
@@ -101,7 +101,7 @@ def test_a_column_that_is_the_target_is_named() -> None:
     for inputs in (torch.cat([x, 2 * y + 1], 1), torch.cat([x, y + 0.5 * torch.randn(320, 1)], 1)):
         model = nn.Linear(6, 1)
         optimizer = optim.SGD(model.parameters(), 1e-2)
-        with hasten.diagnosing() as doctor:
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
             for rows, targets in DataLoader(TensorDataset(inputs, y), 32):
                 optimizer.zero_grad()
                 F.mse_loss(model(rows), targets).backward()

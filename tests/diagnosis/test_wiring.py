@@ -12,11 +12,11 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-import hasten
 from hasten.base.records.finding import Diagnosis, Severity
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.wiring.loading import LoadingCollector
+from hasten.pipeline.diagnosing import Diagnosing
 
 ROWS, BATCH = 48, 8
 FAULTS: list[tuple[str, Callable[[], None]]] = []
@@ -42,7 +42,7 @@ def healthy(train: Callable[[], None]) -> Callable[[], None]:
 def diagnosed(train: Callable[[], None]) -> Diagnosis:
     """Return what the tier says of a training."""
     seed_all(0)
-    with hasten.diagnosing() as doctor:
+    with Diagnosing(name="loop", tiers=[Tier.WIRING]) as doctor:
         train()
     assert doctor.failed == {}
     return doctor.diagnosis([Tier.WIRING])

@@ -1,8 +1,11 @@
 """Runs ejected scripts in a process in which hasten cannot be imported, and compares them with a training."""
 
 import json
+import os
+import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -16,11 +19,12 @@ from hasten.techniques.applying import apply_plan
 from hasten.techniques.baseline import baseline_of
 from hasten.training.running import Trained, run_training
 
+from forked import Forked
+
 RUNNER = """
 import json, os, runpy, sys
 sys.modules["hasten"] = None  # an import of it raises ImportError
-import torch
-torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()  # imports torch's compiler, once for all
+import torch, torch._dynamo, torchmetrics  # once for all: torch imports its compiler with the first optimizer
 for folder in sys.argv[1:]:
     child = os.fork()
     if child == 0:  # settings of one script must not reach the next
@@ -52,6 +56,31 @@ def run_scripts(*scripts: tuple[Path, Ejected]) -> None:
         ejected.write(folder / "train.py")
     folders = [str(folder) for folder, _ in scripts]
     subprocess.run([sys.executable, "-c", RUNNER, *folders], check=True, timeout=900, capture_output=True)
+
+
+def run_in_forks(*scripts: tuple[Path, Ejected]) -> None:
+    """Run scripts in forks of this process in which hasten cannot be imported, which saves the import of torch.
+
+    For scripts that need no more of hasten than their own lines. Operators of torch that hasten registers are still
+    there, so techniques are tried by `run_scripts`.
+    """
+    for folder, ejected in scripts:
+        folder.mkdir(parents=True, exist_ok=True)
+        ejected.write(folder / "train.py")
+        with Forked(lambda folder=folder: _run(folder)) as script:  # type: ignore[misc]
+            script.stdout.read()
+            if error := script.stderr.read():
+                (folder / "error.txt").write_text(error)
+            script.wait()
+
+
+def _run(folder: Path) -> None:
+    for name in [one for one in sys.modules if one.partition(".")[0] == "hasten"]:
+        sys.modules[name] = None  # type: ignore[assignment]
+    warnings.resetwarnings()
+    os.chdir(folder)
+    losses = runpy.run_path("train.py")["main"]()
+    Path("losses.json").write_text(json.dumps(losses))
 
 
 def losses_of(folder: Path) -> list[float]:

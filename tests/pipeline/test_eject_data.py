@@ -10,7 +10,7 @@ from hasten.training.task import Task
 
 sys.path.append(str(Path(__file__).parent.parent / "contract"))
 from contract_tasks import machine
-from ejected import assert_same, clean, run_scripts
+from ejected import assert_same, clean, run_in_forks
 
 TASKS = '''
 import dataclasses
@@ -278,7 +278,7 @@ def task_of(name: str, folder: Path) -> Task:
 def test_every_form_of_data_is_written_out_with_the_same_losses(tmp_path: Path) -> None:
     tasks = {name: task_of(name, tmp_path) for name in PLANS}
     plans = {name: plan_of(name, techniques) for name, techniques in PLANS.items()}
-    run_scripts(*((tmp_path / name, eject(task, plans[name], machine())) for name, task in tasks.items()))
+    run_in_forks(*((tmp_path / name, eject(task, plans[name], machine())) for name, task in tasks.items()))
     for name, task in tasks.items():
         assert_same(tmp_path / name, task, plans[name], machine(), bits=True)
     clean(*(tmp_path / name / "train.py" for name in tasks))

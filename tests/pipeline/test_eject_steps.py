@@ -24,7 +24,7 @@ from hasten.training.task import Task
 
 sys.path.append(str(Path(__file__).parent.parent / "contract"))
 from contract_tasks import machine
-from ejected import assert_same, clean, run_scripts
+from ejected import assert_same, clean, run_in_forks
 
 TASKS = '''
 import torch
@@ -274,12 +274,12 @@ Case = tuple[Path, Task, Plan, Machine]
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
-    """Run all scripts once, in one process."""
+    """Run all scripts once."""
     root = tmp_path_factory.mktemp("steps")
     cases: dict[str, Case] = {}
     for name, techniques in PLANS.items():
         cases[name] = root / name, task_of(name, root), plan_of(name, techniques), machine()
-    run_scripts(*((folder, eject(task, plan, here)) for folder, task, plan, here in cases.values()))
+    run_in_forks(*((folder, eject(task, plan, here)) for folder, task, plan, here in cases.values()))
     clean(*(folder / "train.py" for folder, *_ in cases.values()))
     return cases
 

@@ -11,6 +11,9 @@ from hasten.training.check import check
 SLOW = {
     *("loader-workers", "residual-net", "lstm-padded", "vit", "bert", "gpt", "lora", "tied-weights", "vae"),
     *("diffusion", "detection", "contrastive", "frozen-backbone", "recommender-sgd", "recommender-sparse-adam"),
+    *("cnn", "regression", "multi-task", "multi-label", "float64", "hooks", "parametrizations", "batch-norm-in-parts"),
+    *("augmented-samples", "iterable-data-set", "batch-sampler", "weighted-sampler", "generator-function"),
+    *("clipped-gradients", "scheduler-per-epoch"),
 }
 """Their parts are in other trainings of the catalog, or in a test of their own."""
 

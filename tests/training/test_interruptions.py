@@ -97,7 +97,7 @@ def test_killed_after_any_event_the_run_ends_as_if_it_had_not_been(
         patched.setattr(saving, "CHECKPOINT_EVERY_S", -1.0)
         run_training(baseline(task), EMPTY, show=copy, folder=tmp_path / "run")
     assert len(copies) >= 12
-    stride = 1 if len(copies) < 24 else 3 if len(copies) < 40 else 5  # of eight events in an epoch: in time, each
+    stride = 1 if len(copies) < 14 else 3 if len(copies) < 28 else 5  # of eight events in an epoch: in time, each
     for folder in copies[1::stride]:  # at the first event nothing is saved yet
         assert_same(resumed(task, folder)[0], whole)
 

@@ -53,9 +53,11 @@ def test_full_batch_gradient_descent_equals_its_formula() -> None:
     torch.testing.assert_close(run.model.bias, bias)
 
 
-@pytest.mark.parametrize("size", [1, 3, 5, 8, 100])
+@pytest.mark.parametrize("size", [1, 3, 5, *(pytest.param(one, marks=pytest.mark.slow) for one in (8, 100))])
 def test_parts_of_unequal_size_add_up_to_the_whole_batch(size: int) -> None:
-    for task in (mlp_task(), regression_task(), cnn_task(norm=False), mlp_task(loss=F.cross_entropy)):
+    stop = Stop(steps=7)
+    tasks = mlp_task(), regression_task(), cnn_task(norm=False), mlp_task(loss=F.cross_entropy)
+    for task in (replace(one, stop=stop) for one in tasks):
         whole, parts = build(baseline(task)), build(baseline(task))
         recipe = parts.recipe
         parts.recipe = replace(recipe, backward=replace(recipe.backward, micro_batch=size))

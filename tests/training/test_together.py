@@ -1,5 +1,6 @@
 """Processes that train together compute what one process computes, whatever the shares: also empty ones."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -7,16 +8,19 @@ from typing import Any
 
 import pytest
 import torch
-from together import SPECIAL, STEPS, Case, resumed_work, special, special_work, trained, work
+import torch.distributed as dist
+from together import SPECIAL, STEPS, Case, dropping, resumed_work, shared, special, special_work, trained, work
 from torch import multiprocessing
 
 from hasten.base.errors import BadInput
 from hasten.cli.processes import run_together
 from hasten.machine.facts import facts
 from hasten.techniques.parallel.ddp import Ddp
+from hasten.techniques.parallel.fsdp import Fsdp
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.step import accumulate
+from hasten.training.technique import Technique
 
 CASES = list(range(12))
 
@@ -53,7 +57,7 @@ def test_reduction_during_the_backward_pass_changes_nothing_in_special_cases(tmp
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     for name in SPECIAL:
         alone, mine = trained(special(name)[0]), first[name]
-        rtol, atol = (0.05, 0.01) if name == "bf16 reduction" else (1e-3, 1e-4)
+        rtol, atol = (0.05, 0.01) if "bf16" in name else (1e-3, 1e-4)
         torch.testing.assert_close(mine["losses"], alone["losses"], rtol=rtol, atol=atol)
         torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=rtol, atol=atol)
         assert all(map(torch.equal, mine["parameters"], second[name]["parameters"]))
@@ -68,6 +72,21 @@ def test_what_cannot_be_reduced_during_the_backward_pass_is_refused() -> None:
     assert rest in (Ddp(static_graph=True).refuse(in_three, facts()) or "")
     accumulating = in_three.with_backward(micro_batch=2)
     assert "accumulation" in (Ddp(static_graph=True).refuse(accumulating, facts()) or "")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("technique", [Ddp(), Fsdp()], ids=["ddp", "fsdp"])
+def test_a_group_of_one_trains_on_a_gpu_as_without_a_group(technique: Technique) -> None:
+    plain, _ = special("static graph")
+    plain = replace(plain, parallel=replace(plain.parallel, device="cuda"))
+    dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        grouped = trained(shared(plain, Processes(0, 1), [technique]))
+    finally:
+        dist.destroy_process_group()
+    alone = trained(plain)
+    torch.testing.assert_close(grouped["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(grouped["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
 
 
 def test_shares_are_whole_samples_and_cover_a_batch() -> None:
@@ -92,15 +111,26 @@ def test_a_batch_without_a_sample_for_each_is_refused() -> None:
 
 @pytest.mark.dist
 @pytest.mark.timeout(300)
-def test_a_run_of_several_processes_resumes_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", [(), (Fsdp(),)], ids=["whole", "sharded"])
+def test_a_run_of_several_processes_resumes_bit_for_bit(chosen: tuple[Technique, ...], tmp_path: Path) -> None:
     ends = dict[str, list[list[torch.Tensor]]]()
     for name, stops in (("whole", [13]), ("in parts", [6, 11, 13])):
         folder = tmp_path / name
         (folder / "run").mkdir(parents=True)
-        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder)), nprocs=2)
+        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder), chosen), nprocs=2)
         ends[name] = [torch.load(folder / f"{rank}.pt") for rank in range(2)]
     assert all(map(torch.equal, ends["whole"][0], ends["whole"][1]))
     assert all(map(torch.equal, ends["whole"][0], ends["in parts"][0]))
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(300)
+def test_a_sharded_run_resumes_in_another_number_of_processes(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for size, stop in ((2, 6), (3, 9), (1, 13)):
+        multiprocessing.spawn(resumed_work, args=(size, [stop], str(tmp_path), (Fsdp(),), 0.0), nprocs=size)
+    alone = trained(dropping(13, 0.0))["parameters"]
+    torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_process_that_fails_ends_the_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

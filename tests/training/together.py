@@ -21,12 +21,15 @@ from hasten.data.batch import Batch
 from hasten.machine.facts import facts
 from hasten.techniques.applying import apply_all
 from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
+from hasten.techniques.parallel.fsdp import Fsdp, FsdpBf16
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline, counted
+from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
 from hasten.training.session import build
+from hasten.training.sharding import whole
 from hasten.training.technique import Technique
 from hasten.training.transforms import Parameters
 
@@ -100,7 +103,7 @@ def trained(recipe: Recipe) -> dict[str, Any]:
     return {
         "losses": losses,
         "evaluations": evaluations,
-        "parameters": [one.detach().clone() for one in run.model.parameters()],
+        "parameters": [whole(one.detach()).clone() for one in run.model.parameters()],
     }
 
 
@@ -113,12 +116,12 @@ def joined(rank: int, size: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=size, timeout=timedelta(minutes=5))
 
 
-DDP = (Ddp(bucket_mb=0.0001), Ddp(bucket_view=False))
+REDUCTIONS = (Ddp(bucket_mb=0.0001), Fsdp(), Ddp(bucket_view=False), Fsdp(reshard=False))
 
 
 def reductions(number: int) -> tuple[Sequence[Technique], ...]:
     """Return the techniques to try on a case, one list after the other; they must not change what is computed."""
-    return (), (DDP[number % len(DDP)],)
+    return (), (REDUCTIONS[number % len(REDUCTIONS)],)
 
 
 class PartlyUnused(nn.Module):
@@ -152,9 +155,12 @@ def special(name: str) -> tuple[Recipe, Sequence[Technique]]:
         batch_size=8,
         stop=Stop(steps=8, evaluate_every=8),
     )
-    if name == "counted by its objective":
+    if "counted by its objective" in name:
         task = replace(task, objective=counted_objective, metric=None)
-        return counted(baseline(task)).with_backward(micro_batch=3), [Ddp()]
+        chosen = Fsdp() if "sharded" in name else Ddp()
+        return counted(baseline(task)).with_backward(micro_batch=3), [chosen]
+    if name == "sharded in bf16":
+        return baseline(task), [FsdpBf16()]
     if name == "bf16 reduction":
         return baseline(task), [Bf16Reduction()]
     if name == "static graph":
@@ -162,7 +168,14 @@ def special(name: str) -> tuple[Recipe, Sequence[Technique]]:
     return baseline(task), [Ddp()]
 
 
-SPECIAL = ("unused parameters", "static graph", "bf16 reduction", "counted by its objective")
+SPECIAL = (
+    "unused parameters",
+    "static graph",
+    "bf16 reduction",
+    "counted by its objective",
+    "sharded, counted by its objective",
+    "sharded in bf16",
+)
 
 
 def special_work(rank: int, size: int, folder: str) -> None:
@@ -195,20 +208,34 @@ def work(rank: int, size: int, numbers: list[int], folder: str) -> None:
     dist.destroy_process_group()
 
 
-def resumed_work(rank: int, size: int, stops: list[int], folder: str) -> None:
-    """Train with dropout to each of the stops in turn, resuming from the step before; write the parameters."""
+def resumed_work(
+    rank: int, size: int, stops: list[int], folder: str, chosen: Sequence[Technique] = (), drop: float = 0.5
+) -> None:
+    """Train to each of the stops in turn, resuming where there is a checkpoint; write the parameters.
+
+    Args:
+        rank: number of this process.
+        size: number of processes.
+        stops: steps after which a run ends.
+        folder: has the folder of the run, and gets the parameters.
+        chosen: techniques of the stage `parallel`.
+        drop: probability of dropout.
+    """
     joined(rank, size, folder)
     runs = Path(folder) / "run"
+    begun = (runs / CHECKPOINT).exists()
+    dist.barrier()  # before one of them writes it
     for number, steps in enumerate(stops):
-        recipe = in_processes(dropping(steps), Processes(rank, size))
-        trained_run = run_training(
-            recipe, Plan(task="dropping"), show=lambda record: None, folder=runs, resume=number > 0
+        recipe = shared(dropping(steps, drop), Processes(rank, size), chosen)
+        found = run_training(
+            recipe, Plan(task="dropping"), show=lambda record: None, folder=runs, resume=begun or number > 0
         )
-    torch.save([one.detach() for one in trained_run.model.parameters()], Path(folder) / f"{rank}.pt")
+        torch.save([one.detach() for one in found.model.parameters()], Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
+    (Path(folder) / "store").unlink(missing_ok=True)
 
 
-def dropping(steps: int) -> Recipe:
+def dropping(steps: int, drop: float = 0.5) -> Recipe:
     """Return a training of a model with dropout, to so many steps, of four and a bit an epoch."""
     seeded = torch.Generator().manual_seed(1)
     x = torch.randn(37, 6, generator=seeded)
@@ -217,7 +244,7 @@ def dropping(steps: int) -> Recipe:
         Task(
             name="dropping",
             data=Data(train=data, valid=data),
-            model=lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2)),
+            model=lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(drop), nn.Linear(16, 2)),
             update=Update(optimizer="adamw", lr=0.01),
             batch_size=8,
             stop=Stop(steps=steps, evaluate_every=4),

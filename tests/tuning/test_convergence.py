@@ -55,7 +55,7 @@ class Standstill(Planted):
 
 def test_a_path_that_arrives_sooner_is_kept_and_one_that_never_arrives_hurts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(techniques(), "standstill", Standstill)
-    found, tuning = run(["another_path", "standstill"], budget_s=200.0, **SLOW_RATE)
+    found, tuning = run(["another_path", "standstill"], budget_s=100.0, **SLOW_RATE)
     kept = found["another_path"]
     assert kept.verdict is Verdict.KEPT, kept.reason
     assert kept.speedup is not None
@@ -68,7 +68,7 @@ def test_a_path_that_arrives_sooner_is_kept_and_one_that_never_arrives_hurts(mon
 
 
 def test_the_gain_of_the_step_and_of_the_path_multiply() -> None:
-    _, tuning = run(["no_pause", "another_path"], budget_s=300.0, pause=True, **SLOW_RATE)
+    _, tuning = run(["no_pause", "another_path"], budget_s=150.0, pause=True, **SLOW_RATE)
     assert set(tuning.plan.names) == {"no_pause", "another_path"}
     assert tuning.speedup is not None
     gains = [choice.gain for choice in tuning.plan.choices]
@@ -83,14 +83,14 @@ def test_too_small_a_budget_proves_nothing() -> None:
 
 
 def test_a_long_training_is_judged_on_shortened_ones() -> None:
-    long = {**SLOW_RATE, "stop": Stop(steps=4000, evaluate_every=500)}
-    found, _ = run(["another_path"], budget_s=100.0, **long)
+    long = {**SLOW_RATE, "stop": Stop(steps=1000, evaluate_every=125)}
+    found, _ = run(["another_path"], budget_s=60.0, **long)
     assert "% of the steps" in found["another_path"].reason
 
 
 def test_one_cycle_tells_which_setting_was_best() -> None:
     faster = {**SLOW_RATE, "update": Update(optimizer="sgd", lr=0.05)}
-    found, tuning = run(["one_cycle"], budget_s=400.0, **faster)
+    found, tuning = run(["one_cycle"], budget_s=200.0, **faster)
     trial = found["one_cycle"]
     assert trial.verdict is Verdict.KEPT, trial.reason
     share = trial.knobs.get("share", 0.5)

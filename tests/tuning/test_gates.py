@@ -365,8 +365,18 @@ def test_complex_numbers_are_wider_in_the_reference() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["mlp", "augmented-samples", "batch-sampler", "iterable-data-set", "endless-stream"])
-@pytest.mark.parametrize("guarantee", [ROUNDING, PRECISION])
+@pytest.mark.parametrize(
+    ("name", "guarantee"),
+    [
+        *(("augmented-samples", ROUNDING), ("augmented-samples", PRECISION), ("endless-stream", PRECISION)),
+        pytest.param("endless-stream", ROUNDING, marks=pytest.mark.slow),
+        *(
+            pytest.param(name, guarantee, marks=pytest.mark.slow)
+            for name in ("mlp", "batch-sampler", "iterable-data-set")
+            for guarantee in (ROUNDING, PRECISION)
+        ),
+    ],
+)
 def test_data_that_draw_from_generators_are_the_same_for_both_sides(name: str, guarantee: Guarantee) -> None:
     recipe = counted(baseline(TRAININGS[name].task()))
     gate = judge(recipe, guarantee, Reference(recipe))

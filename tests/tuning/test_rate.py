@@ -163,10 +163,12 @@ def test_the_best_rate_is_extrapolated_by_the_exponent_that_two_lengths_show() -
         return horizon.extrapolated(times, short=(30, 0.1), long=(120, 0.1 * 4**exponent))
 
     assert factor(1, -0.5) == 1
-    assert factor(100, horizon.USUAL) == pytest.approx(100**horizon.USUAL)
-    assert factor(100, -0.3) > factor(100, -0.5) > factor(100, -0.7)
-    assert factor(100, 2.0) == 1  # a best rate that rises is taken for noise
-    assert factor(100, -5.0) == pytest.approx(100**horizon.STEEPEST)
+    assert factor(50, horizon.USUAL) == pytest.approx(50**horizon.USUAL)
+    assert factor(50, -0.3) > factor(50, -0.5) > factor(50, -0.7)
+    assert factor(50, 2.0) == 1  # a best rate that rises is taken for noise
+    assert factor(50, -5.0) == pytest.approx(50**horizon.STEEPEST)
+    # beyond the lengths that the exponents were fitted on, that of others
+    assert factor(4 * horizon.FITTED_TIMES, 0.0) == pytest.approx(factor(horizon.FITTED_TIMES, 0.0) * 4**horizon.BEYOND)
 
 
 def test_whether_a_schedule_ends_low() -> None:

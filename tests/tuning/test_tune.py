@@ -28,7 +28,7 @@ from planted import MACHINE, TIME, Costly, small_task
 pytestmark = pytest.mark.usefixtures("planted")
 
 
-def run(only: list[str], *, budget_s: float = 60.0, **task: Any) -> tuple[dict[str, Trial], Tuning]:
+def run(only: list[str], *, budget_s: float = 30.0, **task: Any) -> tuple[dict[str, Trial], Tuning]:
     """Return the last trial of each technique, and the tuning."""
     items = list(tune(baseline(small_task(**task)), MACHINE, budget_s=budget_s, only=only))
     *trials, tuning = items
@@ -165,7 +165,7 @@ def test_a_stage_that_takes_no_time_has_nothing_to_gain() -> None:
     ],
 )
 def test_a_stage_whose_share_is_not_sure_rules_nothing_out(unsure: Hints) -> None:
-    tuning = tuned(["half_the_work"], budget_s=60.0, hints=unsure)
+    tuning = tuned(["half_the_work"], budget_s=30.0, hints=unsure)
     assert tuning.plan.names == ("half_the_work",)
 
 

@@ -91,7 +91,7 @@ class ObjectState:
 
 def _walk(holder: object, path: str, seen: set[int], tensors: Tensors, *, depth: int) -> Iterator[tuple[str, Slot]]:
     """Yield every value of an object that can be state, with its path."""
-    if id(holder) in seen or depth > _DEEPEST or isinstance(holder, _OPAQUE):
+    if id(holder) in seen or depth > _DEEPEST or isinstance(holder, _OPAQUE) or _shards(holder):
         return
     seen.add(id(holder))
     for key, value, replace in _parts(holder, tensors):
@@ -103,6 +103,11 @@ def _walk(holder: object, path: str, seen: set[int], tensors: Tensors, *, depth:
                 yield below, (value, replace)
         elif not isinstance(value, _OPAQUE):
             yield from _walk(value, below, seen, tensors, depth=depth + 1)
+
+
+def _shards(holder: object) -> bool:
+    """Return whether torch keeps an object to shard a model with; what it holds belongs to this process alone."""
+    return not isinstance(holder, nn.Module) and type(holder).__module__.startswith("torch.distributed.")
 
 
 def _parts(holder: Any, tensors: Tensors) -> Iterator[tuple[str, Any, Callable[[Any], object]]]:

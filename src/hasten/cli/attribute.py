@@ -31,7 +31,8 @@ def attribute(
         Method.INTEGRATED_GRADIENTS
     ),
     samples: Annotated[
-        int, typer.Option("--samples", metavar="N", min=1, help="Samples of each kind: wrong, uncertain, right.")
+        int,
+        typer.Option("--samples", metavar="N", min=1, max=50, help="Samples of each kind: wrong, uncertain, right."),
     ] = 3,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed of the choice of samples.")] = 0,
     html: Annotated[

@@ -39,6 +39,10 @@ def train(
     autotune: Annotated[
         bool, typer.Option("--autotune", help="Try techniques in the training's own steps and keep what is faster.")
     ] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="KIND[:PLACE]", help="Also write to tensorboard, mlflow or wandb (offline)."),
+    ] = None,
     processes: Annotated[
         int | None,
         typer.Option("--processes", min=1, metavar="N", help="Train in N processes of this machine, as one would."),
@@ -68,6 +72,7 @@ def train(
             resume=resume,
             diagnose=diagnose,
             autotune=autotune,
+            log=log or (),
             show=screen.show,
         )
         if trained.result.folder is None:  # not the first of several processes, which tells

@@ -1,11 +1,15 @@
 """The health of whatever training this process runs, for a script that is run as it is and for a loop of one's own."""
 
+from collections.abc import Collection
+
 from hasten.base.errors import BadInput
 from hasten.base.records.health import Health
 from hasten.diagnosis.attention.collector import AttentionCollector
 from hasten.diagnosis.data.collector import DataCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.dynamics.histograms import Histograms
+from hasten.diagnosis.registry import Tier
+from hasten.diagnosis.watching.events import Collector
 from hasten.diagnosis.watching.hooks import TrainingWatch
 from hasten.diagnosis.wiring.collector import WiringCollectors
 
@@ -17,8 +21,8 @@ class HealthWatch(TrainingWatch):
         name: of the training.
         steps: end the script after so many steps; None to let it end by itself.
         command: that checks it again.
-        cheap: look at the wiring without calling copies of the model, and at the dynamics, but neither at the data nor
-            at attention.
+        tiers: of rules that will judge it; what only rules of other tiers need is not looked at.
+        probes: call copies of the model, too, to see what its outputs depend on.
         histograms: keep histograms of parameters and gradients, which no rule needs.
     """
 
@@ -28,15 +32,20 @@ class HealthWatch(TrainingWatch):
         name: str,
         steps: int | None = None,
         command: str = "",
-        cheap: bool = False,
+        tiers: Collection[Tier] = tuple(Tier),
+        probes: bool = True,
         histograms: bool = False,
     ) -> None:
-        self._wiring, self._dynamics = WiringCollectors(probes=not cheap), DynamicsCollector()
-        self._data, self._attention = DataCollector(), AttentionCollector()
-        collectors = (*self._wiring.all(), self._data, self._dynamics, self._attention)
-        self._histograms = Histograms()
-        seeing = (self._histograms,) if histograms else ()
-        super().__init__((*self._wiring.all(), self._dynamics) if cheap else (*collectors, *seeing), steps=steps)
+        self._wiring, self._data = WiringCollectors(probes=probes), DataCollector()
+        self._dynamics, self._attention, self._histograms = DynamicsCollector(), AttentionCollector(), Histograms()
+        of_tier: dict[Tier, tuple[Collector, ...]] = {
+            Tier.WIRING: self._wiring.all(),
+            Tier.DATA: (self._data,),
+            Tier.DYNAMICS: (self._dynamics,),
+            Tier.TRANSFORMER: (self._attention,),
+        }
+        collectors = [one for tier, group in of_tier.items() if tier in tiers for one in group]
+        super().__init__((*collectors, *((self._histograms,) if histograms else ())), steps=steps)
         self._name, self._command = name, command
 
     @property

@@ -155,7 +155,7 @@ def _bootstrap_bounds(sample: NDArray[np.float64], level: float) -> tuple[float,
 
     result = stats.bootstrap(
         (sample,),
-        lambda resamples, axis: stats.trim_mean(resamples, TRIMMED_SHARE, axis=axis),
+        _trimmed_means,
         n_resamples=_RESAMPLES,
         batch=max(1, _ELEMENTS_AT_ONCE // sample.size),
         confidence_level=level,
@@ -163,6 +163,13 @@ def _bootstrap_bounds(sample: NDArray[np.float64], level: float) -> tuple[float,
         rng=np.random.default_rng(_SEED),
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _trimmed_means(resamples: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return `scipy.stats.trim_mean` along the last axis, bit for bit, without its checks, which take as long."""
+    size = resamples.shape[axis]
+    cut = int(TRIMMED_SHARE * size)
+    return np.partition(resamples, (cut, size - cut - 1), axis=axis)[..., cut : size - cut].mean(axis)
 
 
 def _has_acceleration(sample: NDArray[np.float64]) -> bool:

@@ -116,7 +116,8 @@ def _tried(
 ) -> Tried:
     losses: list[tuple[float, float]] = []
     for pair in range(1, PAIRS + 1):
-        without, treated = plain(pair), subject.run(pair, remedy.name, False)
+        without = subject.run(pair, remedy.measured_by, False) if remedy.measured_by else plain(pair)
+        treated = subject.run(pair, remedy.name, False)
         reason = _why_not(without) or _why_not(treated)
         if reason or not isinstance(without, Health) or not isinstance(treated, Health):
             out = Outcome.NOT_TRIED

@@ -37,7 +37,7 @@ class RunWatch:
     """
 
     def __init__(self, *, name: str, command: str, folder: Path | None) -> None:
-        self._watch = HealthWatch(name=name, command=command, cheap=True)
+        self._watch = HealthWatch(name=name, command=command, tiers=(Tier.WIRING, Tier.DYNAMICS), probes=False)
         self._folder = folder
         self._complete = False
         self._told: set[str] = set()  # symptoms that were shown

@@ -25,6 +25,18 @@ def writer_class() -> Any:
     return attribute_of(["torch.utils.tensorboard"], "SummaryWriter", missing=missing)
 
 
+def open_writer(folder: Path) -> Any:
+    """Return a `SummaryWriter` that adds a log to a folder.
+
+    Raises:
+        BadInput: if tensorboard is not installed, or the folder cannot be written.
+    """
+    try:
+        return writer_class()(log_dir=str(folder))
+    except OSError as error:
+        raise BadInput(f"cannot write {folder}: {error.strerror or error}. Choose another folder.") from error
+
+
 def write_tensorboard(health: Health, diagnosis: Diagnosis, folder: Path) -> None:
     """Add a log to a folder, as every training does that logs to TensorBoard; what is there stays.
 
@@ -36,11 +48,7 @@ def write_tensorboard(health: Health, diagnosis: Diagnosis, folder: Path) -> Non
     Raises:
         BadInput: if tensorboard is not installed, or the folder cannot be written.
     """
-    try:
-        writer = writer_class()(log_dir=str(folder))
-    except OSError as error:
-        raise BadInput(f"cannot write {folder}: {error.strerror or error}. Choose another folder.") from error
-    with writer:
+    with open_writer(folder) as writer:
         if health.dynamics is not None:
             for tag, step, value in scalars(health.dynamics):
                 writer.add_scalar(tag, value, step)

@@ -12,8 +12,8 @@ from hasten.base.units import digits3, percent, plural
 from hasten.report.attribution_words import headline, in_order, kind_words, strongest
 from hasten.report.page import templates
 
-COLUMNS = 8
-"""Of a row that are shown, those with the largest attributions."""
+COLUMNS, ROWS = 8, 800
+"""Columns of a sample that are shown, those with the largest attributions; and of all samples together."""
 TOKENS = 2000
 """Of all samples together that are shown."""
 METHODS = {
@@ -77,12 +77,12 @@ def _view(found: Attribution, sample: AttributedSample) -> dict[str, Any]:
     if found.kind is InputKind.IMAGE:
         from hasten.report.attribution_pictures import addresses  # Pillow is there where captum is
 
-        view["image"] = addresses(sample, 1 / number)
+        view["image"] = addresses(sample, of=number)
     elif found.kind is InputKind.TOKENS:
         shown, left_out = in_order(sample, max(1, TOKENS // number))
         view |= {"tokens": shown, "left_out": left_out, "joined": all(len(one.name) == 1 for one in shown)}
     else:
-        shown = strongest(sample, COLUMNS)
+        shown = strongest(sample, max(1, min(COLUMNS, ROWS // number)))
         rest = sum(sample.attributions) - sum(one.attribution for one in shown)
         view |= {"columns": shown, "others": len(sample.attributions) - len(shown), "rest": f"{rest:+.3g}"}
     return view

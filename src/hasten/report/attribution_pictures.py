@@ -9,20 +9,20 @@ from PIL import Image
 
 from hasten.base.records.attribution import AttributedSample
 
-PIXELS = 40_000
-"""Of all samples of a page together: what keeps it below 300 kB."""
+PIXELS, BESIDE = 27_000, 50
+"""Of all samples of a page together, less those that a picture's own header is as large as: the page has 300 kB."""
 _FOR, _AGAINST = np.array([23, 99, 198], np.uint8), np.array([179, 50, 31], np.uint8)
 
 
-def addresses(sample: AttributedSample, share: float) -> tuple[str, str]:
+def addresses(sample: AttributedSample, *, of: int) -> tuple[str, str]:
     """Return the input and its attributions as `data:` addresses.
 
     Args:
         sample: an image, (channels, height, width) or (height, width).
-        share: of `PIXELS` that this sample may use; a larger image is scaled down.
+        of: so many samples on the page; a larger image than their share of `PIXELS` is scaled down.
     """
     height, width = sample.shape[-2:]
-    scale = min(1.0, (share * PIXELS / (height * width)) ** 0.5)
+    scale = min(1.0, (max(1, PIXELS / of - BESIDE) / (height * width)) ** 0.5)
     size = max(1, int(width * scale)), max(1, int(height * scale))
     pixels = np.array(sample.inputs, np.float32).reshape(-1, height, width)
     shown = pixels[:3] if len(pixels) >= 3 else pixels[:1]  # of other channels the first

@@ -76,6 +76,8 @@ BUILT_IN = {
     "soap": "update.optimizers:Soap",
     "ddp": "parallel.ddp:Ddp",
     "bf16_reduction": "parallel.ddp:Bf16Reduction",
+    "fsdp": "parallel.fsdp:Fsdp",
+    "fsdp_bf16": "parallel.fsdp:FsdpBf16",
 }
 """Name -> "module:class", the module relative to this package."""
 

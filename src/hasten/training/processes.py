@@ -11,7 +11,7 @@ batch is empty.
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import accumulate
 from typing import TypeVar
@@ -61,6 +61,11 @@ class Processes:
         sums = [0.0, *accumulate(self.shares or (1.0,) * self.size)]
         begin, end = (round(batch_size * sums[place] / sums[-1]) for place in (self.rank, self.rank + 1))
         return begin, end
+
+    def sizes(self, samples: int, batch_size: int) -> list[int]:
+        """Return how many samples each process has of a batch of so many, in the usual size or a smaller one."""
+        all_bounds = [replace(self, rank=rank).bounds(batch_size) for rank in range(self.size)]
+        return [max(0, min(end, samples) - begin) for begin, end in all_bounds]
 
     def own(self, ids: Tensor, batch_size: int) -> Tensor:
         """Return this process's part of the ids of one batch; of a smaller one it can be empty."""

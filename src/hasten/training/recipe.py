@@ -113,12 +113,14 @@ class Backward:
 class Parallel:
     """Where the run lives: its device, and the processes that train together; None for one alone.
 
-    `reduction` makes of the gradients of their shares that of the whole batch (`hasten.training.reduction`).
+    `reduction` makes of the gradients of their shares that of the whole batch (`hasten.training.reduction`). In a
+    `sharded` run each process holds a part of the parameters: whatever reads them is a collective.
     """
 
     device: str = "cpu"
     processes: Processes | None = None
     reduction: Reduction = after_backward
+    sharded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from hasten.training.counting import Count
 from hasten.training.loss import Loss
 from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
 from hasten.training.processes import NOTHING, Processes
-from hasten.training.step import accumulate
+from hasten.training.step import Compute, accumulate
 
 if TYPE_CHECKING:
     from hasten.training.session import Session
@@ -46,6 +46,29 @@ def _summed_after(processes: Processes, run: "Session", batch: Batch, mark: Mark
     processes.sum_gradients(run.parameters)
     mark(BACKWARD)
     return loss
+
+
+def without_samples(run: "Session", mark: Mark, total: Callable[[Count], float], compute: Compute) -> Loss:
+    """Take part in a step as a process whose share is empty; collectives in the order of `accumulate`.
+
+    Args:
+        run: the session.
+        mark: called after each part of the step.
+        total: see `Total`.
+        compute: called with `NOTHING`; returns a loss of zero from which a backward pass takes part in the reduction.
+    """
+    parts = run.recipe.backward.micro_batch is not None
+    afterwards = parts and run.recipe.forward.loss.count(run.recipe.subject.batch(2)) is None
+    whole = total(0) if parts and not afterwards else None
+    loss = compute(run, NOTHING, mark, last=True)
+    if not parts:
+        whole = total(0)
+    if whole != 0:
+        loss.sum.backward()
+    if afterwards:
+        total(0)
+    mark(BACKWARD)
+    return loss.detached()
 
 
 def of_whole_batch(compute: ShareBackward, run: "Session", batch: Batch, mark: Mark) -> Loss:

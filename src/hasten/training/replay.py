@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hasten.data.batch import tensors_of
 from hasten.training.session import Session
+from hasten.training.sharding import own_part
 from hasten.training.step import step
 
 
@@ -45,7 +46,7 @@ def _replay(run: Session) -> _Replay:
         run.set_learning_rate()
         loss = step(run, batch).sum
         fetched.close()  # type: ignore[attr-defined]
-    return _Replay(inputs, loss.clone(), [parameter.detach().clone() for parameter in run.parameters])
+    return _Replay(inputs, loss.clone(), [own_part(parameter.detach()).clone() for parameter in run.parameters])
 
 
 def _equal(one: list[Tensor], other: list[Tensor]) -> bool:

@@ -16,7 +16,7 @@ from hasten.base.records.run import Evaluation, Event, Finished, RunResult, Star
 from hasten.base.seeds import preserved
 from hasten.base.units import finite
 from hasten.base.user_code import location_of, message_of, sample_of
-from hasten.training.checkpoint import Best, Loaded, header, load_checkpoint
+from hasten.training.checkpoint import Best, Loaded
 from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
 from hasten.training.lazy import initialize_lazy
@@ -26,6 +26,7 @@ from hasten.training.replay import difference_between_replays
 from hasten.training.run_folder import CHECKPOINT, locked
 from hasten.training.saving import Saving, Show
 from hasten.training.session import Session, build
+from hasten.training.sharding import load_weights
 from hasten.training.signals import ends_cleanly
 from hasten.training.stopping import LIMITS, converged, limit_reached
 from hasten.training.technique import labels_of
@@ -88,7 +89,7 @@ def run_training(
         saving = Saving(run, plan, written, show)
         with ends_cleanly(run, saving.saved):
             if resume and folder is not None:
-                loaded = _resumed(run, plan, saving, folder)
+                loaded = _resumed(run, saving, folder)
                 if (reason := _ended(run)) is not None:
                     saving.note(_ended_text(run, reason))
                     saving.stop_recording()
@@ -102,13 +103,13 @@ def run_training(
         return _ending(run, plan, saving, finished, written)
 
 
-def _resumed(run: Session, plan: Plan, saving: Saving, folder: Path) -> Loaded:
+def _resumed(run: Session, saving: Saving, folder: Path) -> Loaded:
     """Continue from the newest checkpoint of a folder; of several processes the first one writes there."""
     processes = run.recipe.parallel.processes
     if processes is None:
         return saving.resume()
-    head, path = header(run, plan), folder / CHECKPOINT
-    return processes.first_here(saving.resume if processes.rank == 0 else partial(load_checkpoint, run, head, path))
+    path = folder / CHECKPOINT
+    return processes.first_here(saving.resume if processes.rank == 0 else partial(saving.resume_beside, path))
 
 
 def _trained(run: Session, saving: Saving, watch: Watch | None) -> Finished:
@@ -156,7 +157,7 @@ def plain_model(run: Session, best: Best | None = None) -> nn.Module:
     """
     put_final_weights(run)
     if best is not None:
-        run.model.load_state_dict(best.weights)
+        load_weights(run.model, best.weights)
     return _undone(run.model, run.recipe)
 
 
@@ -167,7 +168,7 @@ def _fresh_model(run: Session, best: Best) -> nn.Module:
         initialize_lazy(model, run.recipe.forward.predict, run.recipe.subject.batch)
         for surgery in run.recipe.model:
             model = surgery.change(model)
-    model.load_state_dict(best.weights)
+    load_weights(model, best.weights)
     return _undone(model, run.recipe)
 
 

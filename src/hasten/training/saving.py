@@ -27,6 +27,7 @@ from hasten.training.run_folder import (
     staying,
 )
 from hasten.training.session import Session
+from hasten.training.sharding import whole
 from hasten.training.stopping import non_finite_parameter
 from hasten.training.weights_file import save_weights
 
@@ -44,14 +45,19 @@ class Saving:
         plan: what its recipe came from.
         folder: of the run; None to keep only the events and, where the run may end by patience, the best weights.
         show: called with every event and note.
+
+    Where the model is sharded over processes, the others take part in what the first one saves.
     """
 
     def __init__(self, run: Session, plan: Plan, folder: Path | None, show: Show) -> None:
         self.events: list[Event] = []
         self.best: Best | None = None
         self._run, self._folder, self._show = run, folder, show
-        self._head: dict[str, Any] = {} if folder is None else header(run, plan)
-        self._keeps_best = folder is not None or run.recipe.task.stop.patience is not None
+        alone = run.recipe.parallel.processes is None
+        self._head: dict[str, Any] = {} if folder is None and alone else header(run, plan)
+        self._sharded = run.recipe.parallel.sharded
+        self._saves = folder is not None or self._sharded
+        self._keeps_best = self._saves or run.recipe.task.stop.patience is not None
         self._saved_step: int | None = None
         self._saved_at_s = 0.0
         self._records = True
@@ -86,6 +92,12 @@ class Saving:
             )
         return loaded
 
+    def resume_beside(self, path: Path) -> Loaded:
+        """Continue from a checkpoint that another process saves."""
+        loaded = load_checkpoint(self._run, self._head, path)
+        self.best, self._saved_at_s = loaded.best, self._run.position.elapsed_s
+        return loaded
+
     def keep(self, event: Event) -> None:
         """Keep and show an event, and save a checkpoint where one is due. The session is whole."""
         self.events.append(event)
@@ -94,7 +106,7 @@ class Saving:
         if isinstance(event, Evaluation) and event.best and self._keeps_best:
             self.best = Best(event.step, _final_weights(self._run))
         self.tell(event)
-        if self._folder is None or not self._records:
+        if not self._saves or not self._records:
             return
         if not self._checked and self._run.position.step > 0:
             checked(self._run.state())
@@ -107,15 +119,21 @@ class Saving:
         try:
             self._show(record)
         except BaseException:
-            self.save()  # the reader of the output has gone: keep what was trained
+            if not self._sharded:  # the other processes know nothing of it
+                self.save()  # the reader of the output has gone: keep what was trained
             raise
 
     def save(self, *, diverged: bool = False) -> None:
         """Save a checkpoint; a state that is not finite is kept apart and replaces no good one."""
         run = self._run
-        if self._folder is None or not self._records:
+        if not self._saves or not self._records:
             return
-        if diverged or non_finite_parameter(run.named_parameters) is not None:
+        diverged = diverged or non_finite_parameter(run.named_parameters) is not None
+        if self._folder is None:
+            run.state()
+            self._saved_at_s = self._saved_at_s if diverged else run.position.elapsed_s
+            return
+        if diverged:
             save_checkpoint(run, self._head, self._folder / NON_FINITE, best=self.best, keep_previous=False)
             return
         kept = staying(self.events, run.position.step, evaluation_pending=run.stop_state.evaluation_pending)
@@ -158,7 +176,7 @@ def _divergence(folder: Path) -> str | None:
 def _final_weights(run: Session) -> dict[str, Any]:
     """Return a copy on the CPU of the weights that the run is evaluated with."""
     with final_weights(run):
-        state = run.model.state_dict()
+        state = whole(run.model.state_dict())
         return {
             name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else deepcopy(value)
             for name, value in state.items()

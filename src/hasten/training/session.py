@@ -17,7 +17,8 @@ from hasten.data.augmentation.draws import Draws, augmented
 from hasten.data.batch import Batch, batch_of, changed_in_turn, has_target, size_of, target_of, to_device
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.loading.given import Given
-from hasten.data.loading.loaders import Fetch, Fetched, gathered, whole
+from hasten.data.loading.loaders import Fetch, Fetched, gathered
+from hasten.data.loading.loaders import whole as all_samples
 from hasten.data.loading.streams import Stream
 from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
@@ -41,6 +42,7 @@ from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedul
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
 from hasten.training.several_optimizers import by_name
+from hasten.training.sharding import load_weights, part_of, whole
 from hasten.training.source import ByIds, FromStream, Source
 from hasten.training.step import ForwardBackward, Step, closure_update, one_update
 from hasten.training.task import Task, quality_of
@@ -281,10 +283,13 @@ class Session:
         return self.position.epoch if self.recipe.update.schedule.per == "epoch" else self.scheduled_step()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next step depends on, as tensors and plain values (not copied)."""
+        """Return everything that the next step depends on, as tensors and plain values (not copied).
+
+        A collective where the model is sharded over processes.
+        """
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": whole(self.model.state_dict()),
+            "optimizer": whole(self.optimizer.state_dict()),
             "position": asdict(self.position),
             "stop_state": asdict(self.stop_state),
             "plateau": asdict(self.plateau) if self.plateau else None,
@@ -300,8 +305,9 @@ class Session:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from a state of a session with the same recipe; the state itself is copied and stays as it is."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which would train on the tensors it is given
+        load_weights(self.model, state["model"])
+        # a copy, since it would train on the tensors that it is given
+        self.optimizer.load_state_dict(part_of(deepcopy(state["optimizer"]), self.optimizer))
         self.position = Position(**state["position"])
         self.stop_state = StopState(**state["stop_state"])
         if self.plateau is not None and state["plateau"] is not None:
@@ -489,7 +495,7 @@ def _without_ignored(loss: LossFunction, recipe: Recipe) -> LossFunction:
     if (
         task.data.collate is not None
         or changes_batches(ours)
-        or ours.loader not in (whole, gathered, sample_loader(task))
+        or ours.loader not in (all_samples, gathered, sample_loader(task))
     ):
         return loss
     for dataset in (task.data.train, task.data.valid):

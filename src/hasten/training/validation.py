@@ -34,7 +34,7 @@ def validation_reader(recipe: Recipe) -> Validation | None:
     """Return how validation batches are read: by the recipe's loader where they can, else as the person gave them.
 
     They are of the size that the person gave, or of what a training step holds. Of processes that train together each
-    reads its part of them, if there is a batch for each.
+    reads its part of them, if there is a batch for each; a sharded model needs all processes in each pass.
     """
     task, loader, processes = recipe.task, recipe.input.loader, recipe.parallel.processes
     given = validation_of(task)
@@ -58,7 +58,7 @@ def validation_reader(recipe: Recipe) -> Validation | None:
     samples = checked_length(by_ids)
     samples = samples // size * size if by_ids.drop_last else samples
     fetch, batches = loader(by_ids.dataset, size), sequential(samples).split(size)
-    if processes is not None and len(batches) >= processes.size:
+    if processes is not None and len(batches) >= processes.size and not recipe.parallel.sharded:
         return ValidationByIds(fetch, torch.cat(batches[processes.rank :: processes.size]), shared=True)
     return ValidationByIds(fetch, sequential(samples))
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from hasten import Task
+from hasten import Stop, Task
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
 from hasten.training.loop import train
@@ -22,7 +22,8 @@ from tiny_tasks import block_task, cnn_task, mlp_task, padded_task, regression_t
     [(0, None), (1, None), (3, None), (7, None), (1, "clip_norm"), (3, "clip_value"), (7, "clip_adaptive")],
 )
 def test_gives_the_gradient_of_the_whole_batch(size: int, clip: str | None) -> None:
-    for task in (mlp_task(), regression_task(), cnn_task(norm=False)):
+    stop = Stop(steps=5)
+    for task in (mlp_task(stop=stop), regression_task(stop=stop), cnn_task(norm=False, stop=stop)):
         extra = [make(clip)] if clip else []
         whole = build(apply_all(extra, baseline(task), facts()))
         parts = build(apply_all([*extra, make("micro_batch", {"size": size})], baseline(task), facts()))

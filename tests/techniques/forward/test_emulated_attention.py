@@ -51,7 +51,7 @@ def test_output_and_gradients_are_those_of_the_formula(
     assert_near(found, in_float64(q, k, v, grad, causal=causal, scale=0.3))
 
 
-@pytest.mark.parametrize("length", [1, 7, 63, 65])
+@pytest.mark.parametrize("length", [1, 65, *(pytest.param(one, marks=pytest.mark.slow) for one in (7, 63))])
 @pytest.mark.parametrize("causal", [False, True])
 def test_queries_that_only_fill_a_block_leave_nothing_in_the_gradients(length: int, causal: bool) -> None:
     """After a head's last query come those of the next head in memory, here NaN: nothing of them may be read."""

@@ -122,34 +122,36 @@ def test_what_is_not_finite_or_tiny_gives_the_same_scales_and_numbers(special: f
 
 
 @pytest.fixture
-def _fresh() -> Iterator[None]:
+def source(tmp_path: Path) -> Iterator[native.Source]:
+    """A file that builds in a moment, with what has been built forgotten."""
+    path = tmp_path / "tiny" / "kernels.cpp"
+    path.parent.mkdir()
+    path.write_text('extern "C" void nothing() {}')
     native.forget()
-    yield
+    yield native.Source(path)
     native.forget()
 
 
 @needs_compiler
-@pytest.mark.usefixtures("_fresh")
-def test_it_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_built_once_and_kept(source: native.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native.library(quantize.KERNELS, torch.float32)
+    native.library(source, torch.float32)
     (kept,) = (tmp_path / "hasten" / "kernels").iterdir()
     made = kept.stat().st_mtime_ns
     native.forget()
-    native.library(quantize.KERNELS, torch.float32)
+    native.library(source, torch.float32)
     assert [path.stat().st_mtime_ns for path in kept.parent.iterdir()] == [made]
 
 
 @needs_compiler
-@pytest.mark.usefixtures("_fresh")
 @pytest.mark.parametrize(
     "damage", ["flipped", *(pytest.param(one, marks=pytest.mark.slow) for one in ("truncated", "empty"))]
 )
 def test_a_damaged_library_is_built_again_and_never_loaded(
-    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: native.Source, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native.library(quantize.KERNELS, torch.float32)
+    native.library(source, torch.float32)
     (kept,) = (tmp_path / "hasten" / "kernels").iterdir()
     whole = kept.read_bytes()
     middle = len(whole) // 2
@@ -160,71 +162,72 @@ def test_a_damaged_library_is_built_again_and_never_loaded(
     native.forget()
     loaded: list[bytes] = []
     monkeypatch.setattr(native.ctypes, "CDLL", lambda path: loaded.append(Path(path).read_bytes()))
-    native.library(quantize.KERNELS, torch.float32)
+    native.library(source, torch.float32)
     (again,) = kept.parent.iterdir()
     assert loaded == [again.read_bytes()]
     assert len(loaded[0]) == len(whole)
 
 
 @needs_compiler
-@pytest.mark.usefixtures("_fresh")
-def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_others_can_write_is_not_used(
+    source: native.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = tmp_path / "hasten" / "kernels"
     folder.mkdir(parents=True)
     folder.chmod(0o777)
     with pytest.raises(Refused, match="nobody else can write"):
-        native.library(quantize.KERNELS, torch.float32)
+        native.library(source, torch.float32)
     folder.chmod(0o700)
     monkeypatch.setattr(native.os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(Refused, match="that you own"):
-        native.library(quantize.KERNELS, torch.float32)
+        native.library(source, torch.float32)
 
 
 @needs_compiler
-@pytest.mark.usefixtures("_fresh")
 def test_a_library_is_flushed_to_the_disk_before_it_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: native.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done: list[str] = []
     flush, rename = os.fsync, Path.replace
     monkeypatch.setattr("os.fsync", lambda file: (done.append("fsync"), flush(file))[1])
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("rename"), rename(self, target))[1])
-    native.library(quantize.KERNELS, torch.float32)
+    native.library(source, torch.float32)
     assert done == ["fsync", "rename", "fsync"]
 
 
-@pytest.mark.usefixtures("_fresh")
-def test_a_compiler_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_that_fails_is_told_and_leaves_nothing(
+    source: native.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = tmp_path / "broken-c++"
     broken.write_text("#!/bin/sh\necho no such option >&2\nexit 4\n")
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(native, "compiler_path", lambda: str(broken))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match=r"ended with 4: no such option. Set CXX"):
-        native.library(quantize.KERNELS, torch.float32)
+        native.library(source, torch.float32)
     assert os.listdir(tmp_path / "hasten" / "kernels") == []
 
 
 @needs_compiler
-@pytest.mark.usefixtures("_fresh")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_told(
+    source: native.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "hasten").mkdir()
     (tmp_path / "hasten" / "kernels").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(Refused, match="cannot be kept or loaded: .* Set XDG_CACHE_HOME"):
-        native.library(quantize.KERNELS, torch.float32)
+        native.library(source, torch.float32)
 
 
 @needs_compiler
-@pytest.mark.usefixtures("_fresh")
 def test_without_a_cache_folder_kernels_are_kept_for_this_run_and_that_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    source: native.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "hasten").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert native.library(quantize.KERNELS, torch.float32) is not None
+    assert native.library(source, torch.float32) is not None
     assert len(list((cache_folder() / "kernels").glob("*.so"))) == 1
     assert f"no cache: {tmp_path / 'hasten'} cannot be written" in caplog.text
     assert "Set XDG_CACHE_HOME to a folder that can be written" in caplog.text

@@ -18,7 +18,7 @@ from tiny_tasks import block_task, regression_task
 @pytest.mark.parametrize("name", ALL)
 def test_each_learns(name: str) -> None:
     knobs = {"optimizer_choice": {"name": "rmsprop"}, "muon_hybrid": {"adamw_lr": 0.01}}.get(name, {})
-    task = block_task(stop=Stop(epochs=30))
+    task = block_task(stop=Stop(epochs=15))
     run = build(make(name, knobs).apply(baseline(task)))
     losses = [event.valid_loss for event in train(run) if isinstance(event, Evaluation)]
     assert losses[-1] < losses[0] * (0.99 if name == "prodigy" else 0.9)

@@ -4,6 +4,7 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,19 @@ from hasten.base.errors import BadInput
 from hasten.data.sources.content import read_bytes
 from hasten.data.sources.decompression import fits_in_memory, largest, too_large
 from hasten.data.sources.idx import read_idx
+
+_NO_ARRAY = (
+    ValueError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+"""What numpy's reader raises for a damaged file: its header is a literal of Python."""
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -29,7 +43,7 @@ def read_array(path: Path) -> NDArray[Any]:
             rest = len(file.read())
     except OSError as error:
         raise BadInput(f"{path} must be a readable file; found: {error.strerror or error}.") from error
-    except (ValueError, EOFError, SyntaxError, MemoryError) as error:
+    except _NO_ARRAY as error:
         raise BadInput(_not_npy(path, error)) from error
     if rest:
         raise BadInput(
@@ -57,15 +71,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 with archive.open(name) as file:
                     arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
                     file.read()  # to the end, where the checksum of the entry is compared
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        EOFError,
-        SyntaxError,
-        zlib.error,
-        NotImplementedError,
-        MemoryError,
-    ) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, *_NO_ARRAY) as error:
         entry = f" in its entry {name}" if name else ""
         raise BadInput(f"{path} must be a whole .npz file; found{entry}: {error}. Get the file again.") from error
     except OSError as error:

@@ -140,11 +140,9 @@ def read_moments(texts: Sequence[str], form: str) -> NDArray[np.float64]:
     if form in _PARSERS:
         return np.array([_PARSERS[form](text) for text in texts])
     compute, array = arrow("compute"), arrow().array(texts, "string")
-    found = arrow().nulls(len(texts), arrow().timestamp("s"))
-    for clock in _TIMES:
-        parsed = compute.strptime(array, format=form + clock, unit="s", error_is_null=True)
-        later = compute.greater_equal(compute.year(parsed), _EARLIEST)
-        found = compute.coalesce(found, compute.if_else(later, parsed, None))
+    read = [compute.strptime(array, format=form + clock, unit="s", error_is_null=True) for clock in _TIMES]
+    found = compute.coalesce(*read)  # at most one has read a text, for each reads all of it
+    found = compute.if_else(compute.greater_equal(compute.year(found), _EARLIEST), found, None)
     return compute.cast(compute.cast(found, "int64"), "float64").to_numpy(zero_copy_only=False) / _DAY_S
 
 

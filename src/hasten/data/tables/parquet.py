@@ -27,7 +27,8 @@ def read_parquet_columns(path: Path) -> Columns:
             _check_size(path, file.metadata)
             data = file.read()
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"{path} must be a whole Parquet file; found: {error}. Get the file again.") from error
+        found = str(error).splitlines()[0]
+        raise BadInput(f"{path} must be a whole Parquet file; found: {found}. Get the file again.") from error
     if not data.num_rows:
         raise BadInput(f"{path} must hold at least one row; found none.")
     while any(pa.types.is_struct(kind) for kind in data.schema.types):

@@ -208,11 +208,14 @@ class DataCollector(Collector):
             )
         part = self._training
         if given and not part.full:
-            if fetched is not None and self._step != self._printed_step and not call.training:
-                got = fingerprints(given)  # a pass in evaluation mode is also told where fetching is not
+            if fetched is not None and self._step != self._printed_step:
+                got = fingerprints([one[:2] for one in given])
                 if fetched.prints and got != fetched.got:
-                    return
-                fetched.got = got
+                    if not call.training:  # a pass in evaluation mode is also told where fetching is not
+                        return
+                    fetched = None  # the loop fetched its batches before the steps, or takes parts of one
+                else:
+                    fetched.got = got
             inputs = given if fetched is None else inputs_in(fetched.batch) or given
             prints = fetched.prints if fetched is not None and fetched.prints else fingerprints(inputs)
             new = fetched is None or not fetched.prints or self._step != self._printed_step

@@ -24,7 +24,9 @@ class Fetched:
     use: Literal["", "training", "evaluation"] = ""
     replacement: bool = False  # its sampler draws samples more than once
     prints: list[int] = field(default_factory=list[int])
-    got: list[int] = field(default_factory=list[int])  # fingerprints of what the model got in the first step
+    got: list[int] = field(
+        default_factory=list[int]
+    )  # fingerprints of the first rows that the model got in the first step
     evaluation: tuple[list[Tensor], list[Tensor]] | None = None  # inputs and outputs of a pass without gradients
 
 

@@ -41,5 +41,12 @@ def _judged(one: Criterion, command: str) -> Finding | None:
         advice=advice,
         check=command,
         where=call(one),
-        explains=("bounded_output", "wrong_loss_family", "samples_mixed", "residual_collapsed", *CONSEQUENCES),
+        explains=(
+            "bounded_output",
+            "wrong_loss_family",
+            "samples_mixed",
+            "loss_sign",
+            "residual_collapsed",
+            *CONSEQUENCES,
+        ),
     )

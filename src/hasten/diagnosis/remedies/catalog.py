@@ -3,7 +3,7 @@
 import math
 
 from hasten.base.records.finding import Finding
-from hasten.diagnosis.remedies.functions import Guarded, HiddenActivations, Scores
+from hasten.diagnosis.remedies.functions import CrossEntropy, Guarded, HiddenActivations, Scores
 from hasten.diagnosis.remedies.models import EvalMode, Held, Initialized, Standardized, TrainMode
 from hasten.diagnosis.remedies.remedy import Remedy
 from hasten.diagnosis.remedies.updates import (
@@ -80,8 +80,10 @@ _ALL = (
         "cross_entropy",
         "cross-entropy of the scores",
         "F.cross_entropy(scores, labels)  # in place of nll_loss, without an activation before it",
-        lambda: Scores(cross_entropy=True),
+        CrossEntropy,
+        measured_by="cross_entropy_measured",
     ),
+    Remedy("cross_entropy_measured", "cross-entropy as the loss shown", "", lambda: CrossEntropy(measured=True)),
     Remedy(
         "guarded",
         "arguments of roots and logarithms of at least 1e-8",

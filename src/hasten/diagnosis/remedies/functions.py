@@ -79,30 +79,19 @@ class _Through(TorchFunctionMode):
 
 
 class Scores(_OfFunctions):
-    """Gives the loss what the model's last layer computes, before the activation that follows it.
-
-    Args:
-        cross_entropy: `nll_loss` gets its log-probabilities, too.
-    """
+    """Gives the loss what the model's last layer computes, before the activation that follows it."""
 
     missing = "no loss function of torch gets the output of an activation"
 
-    def __init__(self, *, cross_entropy: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._cross_entropy = cross_entropy
         self._before: deque[tuple[Tensor, Tensor]] = deque(maxlen=_KEPT)  # output of an activation, and its input
 
     def call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Remember inputs of activations, and give them to the loss."""
         name = getattr(function, "__name__", "")
         scores = self._of(args[0]) if args else None
-        if name == "nll_loss" and self._cross_entropy:
-            self.changed = True
-            return F.cross_entropy(args[0] if scores is None else scores, *args[1:], **kwargs)
-        if name in _LOSSES and scores is not None:
-            self.changed = True
-            args = (scores, *args[1:])
-        result = function(*args, **kwargs)
+        result = self._called(function, name, scores, args, kwargs)
         if name in _ENDING and isinstance(result, Tensor):
             self._before.append((result, args[0] if args else kwargs["input"]))
         elif name in _SHAPES and isinstance(result, Tensor) and scores is not None:
@@ -113,8 +102,54 @@ class Scores(_OfFunctions):
         """Forget the graphs of the step."""
         self._before.clear()
 
+    def _called(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        scores: Tensor | None,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Call a function, which gets the scores in place of the activation where it is a loss and they are known."""
+        if name in _LOSSES and scores is not None:
+            self.changed = True
+            args = (scores, *args[1:])
+        return function(*args, **kwargs)
+
     def _of(self, output: object) -> Tensor | None:
         return next((before for after, before in self._before if after is output), None)
+
+
+class CrossEntropy(Scores):
+    """Computes the cross-entropy of the scores in the place of a negative log-likelihood.
+
+    Args:
+        measured: the training stays as it is; only the value of the loss is that of the cross-entropy, so that
+            trainings with and without the change can be compared.
+    """
+
+    missing = "the loss is no nll_loss of torch"
+
+    def __init__(self, *, measured: bool = False) -> None:
+        super().__init__()
+        self._measured = measured
+
+    def _called(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        scores: Tensor | None,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        if name != "nll_loss":
+            return function(*args, **kwargs)
+        self.changed = True
+        found = F.cross_entropy(args[0] if scores is None else scores, *args[1:], **kwargs)
+        if not self._measured:
+            return found
+        plain = function(*args, **kwargs)
+        return found.detach() + (plain - plain.detach())
 
 
 class HiddenActivations(_OfFunctions):

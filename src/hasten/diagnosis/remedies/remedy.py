@@ -25,6 +25,8 @@ class Remedy:
         line: to write in the training so that it stays, as code.
         make: makes the change for one training.
         factor: by which the learning rate is multiplied; None where it stays.
+        measured_by: remedy that only shows the loss as it is with this one, for the trainings without it; "" where
+            the loss stays the same function.
     """
 
     name: str
@@ -32,3 +34,4 @@ class Remedy:
     line: str
     make: Callable[[], Intervention]
     factor: float | None = None
+    measured_by: str = ""

@@ -45,10 +45,10 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch
 from hasten.training.counting import Count
 from hasten.training.loss import Loss
-from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
+from hasten.training.marks import FORWARD, LOSS, Mark
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Recipe, epoch_samples
-from hasten.training.reduction import ShareBackward, Total, after_backward
+from hasten.training.reduction import ShareBackward, Total, after_backward, without_samples
 from hasten.training.step import accumulate, computed
 
 if TYPE_CHECKING:
@@ -146,20 +146,7 @@ def _overlapped(
 
     if batch is not NOTHING:
         return accumulate(run, batch, mark, of_average, compute)
-    afterwards = _counts_afterwards(run.recipe)
-    whole = None if afterwards else of_average(0)
-    loss = compute(run, batch, mark, last=True)
-    if whole != 0:
-        loss.sum.backward()
-    if afterwards:
-        of_average(0)
-    mark(BACKWARD)
-    return loss.detached()
-
-
-def _counts_afterwards(recipe: Recipe) -> bool:
-    """Return whether accumulation adds up the count of the whole batch after its backward passes."""
-    return recipe.backward.micro_batch is not None and recipe.forward.loss.count(recipe.subject.batch(2)) is None
+    return without_samples(run, mark, of_average, compute)
 
 
 def with_overlap(recipe: Recipe, **fields: Any) -> Recipe:
@@ -209,9 +196,10 @@ class Ddp:
         samples, size, processes = epoch_samples(recipe), recipe.input.batch_size, recipe.parallel.processes
         assert processes is not None, "one process alone is refused"
         if samples is not None and (rest := samples % size):
-            for rank in range(processes.size):
-                if not len(replace(processes, rank=rank).own(torch.arange(rest), size)):
-                    return f"static_graph=true: process {rank} has no sample in the last batch of an epoch, of {rest}"
+            sizes = processes.sizes(rest, size)
+            if 0 in sizes:
+                without = sizes.index(0)
+                return f"static_graph=true: process {without} has no sample in the last batch of an epoch, of {rest}"
         return None
 
     def apply(self, recipe: Recipe) -> Recipe:

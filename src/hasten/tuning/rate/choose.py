@@ -29,7 +29,7 @@ SCREENED = 5
 SCREEN_STEP, STEP = 10**0.5, 10**0.25
 SHORTER = 4
 """Times: a branch that screens against one that decides."""
-FEWEST_STEPS, MOST_STEPS = 120, 1000
+FEWEST_STEPS, MOST_STEPS = 160, 1000
 """Of a branch that decides."""
 MOST_WIDENED = 8
 """Further rates beyond a border, of each kind of branch."""

@@ -1,9 +1,10 @@
 """How much lower the best rate of a whole training is than that of a short branch.
 
-The best rate falls with the length of a training as a power of it: with exponent -0.32 in Bjorck et al., 2024
-(arXiv:2409.19913), and from 0 to -0.8 in the small trainings of `benchmarks/tuning/lr_choice.py`, where noise or
-overfitting decide. So the exponent is measured, from branches of two lengths, and drawn towards the usual one, since
-the measured one is noisy and is extrapolated over a long way.
+The best rate falls with the length of a training as a power of it. The exponent is measured by branches of two lengths
+and drawn towards the usual one: what limits the rate of a long training (noise, overfitting) is seen in a short branch
+in part only. In the ten small trainings of `benchmarks/tuning/lr_choice.py`, 4 to 75 times as long as the branches, the
+exponents are -0.2 to -1.3. For longer ones that of large language models is used: -0.32 in Bjorck et al., 2024
+(arXiv:2409.19913).
 """
 
 import math
@@ -13,11 +14,13 @@ from itertools import pairwise
 from hasten.training.session import Session
 from hasten.tuning.rate.start import set_rates
 
-USUAL = -0.4
+USUAL = -0.75
 """Exponent of the best rate in the length of the training; fitted, with the next one, on those small trainings."""
-TRUST = 0.5
+TRUST = 0.45
 """Weight of the measured exponent against the usual one."""
 STEEPEST = -0.8
+FITTED_TIMES, BEYOND = 75, -0.32
+"""Lengths of a training over that of a branch up to which both were fitted, and the exponent of further ones."""
 ENDS_LOW = 0.2
 """Of its peak: a schedule that ends below it anneals the noise."""
 LOWEST = 0.01
@@ -46,7 +49,8 @@ def extrapolated(times: float, *, short: tuple[float, float], long: tuple[float,
         return 1.0
     measured = math.log(long[1] / short[1]) / math.log(long[0] / short[0])
     exponent = min(0.0, max(STEEPEST, TRUST * measured + (1 - TRUST) * USUAL))
-    return max(LOWEST, times**exponent)
+    fitted = min(times, FITTED_TIMES)
+    return max(LOWEST, fitted**exponent * (times / fitted) ** BEYOND)
 
 
 def lowest_point(rates: Sequence[float], losses: Sequence[float]) -> float:

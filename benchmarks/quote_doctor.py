@@ -1,0 +1,78 @@
+"""The score of the doctor on planted faults as a part of its page of the docs, made of `benchmarks/results/` alone."""
+
+from typing import Any
+
+from benchmarks.recording import RESULTS, recorded
+
+BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
+END = "<!-- measured:end -->"
+SHARES = (
+    ("recall", "recall: the right diagnosis is among the findings"),
+    ("root_first", "root cause named first"),
+    ("precision", "precision: findings that are right, of all that are no consequence"),
+    ("false_alarms", "healthy runs with a finding"),
+)
+
+
+def page(text: str) -> str:
+    """Return the text of the page with the figures of today between its markers."""
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return text[:start] + "\n".join(part for part in (_found(), _cured(), _peers()) if part) + text[end:]
+
+
+def _found() -> str:
+    if not (RESULTS / "doctor.json").exists():
+        return ""
+    said = recorded("doctor")
+    rows = [
+        f"| {words} | {' | '.join(_share(said[half][name]) for half in ('all', 'seen', 'held_out'))} |"
+        for name, words in SHARES
+    ]
+    made = said.get("runs_made", {})
+    when = ", ".join(f"{number} at {hour} h UTC" for hour, number in made.items())
+    return "\n".join(
+        [
+            f"{said['faulty_runs']} faulty runs of {said['kinds']} kinds and {said['healthy_runs']} healthy ones "
+            f"count. {said['harmless_runs']} faults did not hurt; of {said['not_known_to_hurt']} it is not known. "
+            "Rules were fitted on the seen programs only.",
+            "",
+            "| share, 95 % interval | all | seen programs | programs held out |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"Runs were recorded on {said['cpu']}: {when or said['made_at'][:10]}; the rules are those of "
+            f"{said['made_at'][:10]}.",
+            "",
+        ]
+    )
+
+
+def _cured() -> str:
+    if not (RESULTS / "doctor_cures.json").exists():
+        return ""
+    said = recorded("doctor_cures")
+    first, line = said["first_remedy_cures"], said["the_line_to_change"]
+    return (
+        f"`--fix` on {said['faults']} of these faults, of {said['kinds']} kinds: a remedy could be tried on "
+        f"{said['a_remedy_was_tried']}. On the {said['curable']} of them where the program without the fault is better "
+        f"in all five pairs, the first remedy cures {_share(first)}; some remedy cures "
+        f"{_share(said['some_remedy_cures'])}. {line['faults']} need a line of the code to be changed by hand.\n"
+    )
+
+
+def _peers() -> str:
+    if not (RESULTS / "doctor_peers.json").exists():
+        return ""
+    scores = recorded("doctor_peers")["scores"]
+    told = "; ".join(
+        f"{name}: recall {_share(one['recall'])}, of kinds that it has a rule for {_share(one['in_scope']['recall'])}"
+        for name, one in scores.items()
+    )
+    return f"\nOthers on the same programs: {told}.\n"
+
+
+def _share(one: dict[str, Any]) -> str:
+    if not one["n"]:
+        return "-"
+    low, high = one["clopper_pearson"]
+    return f"{one['share']:.3f} [{low:.3f}, {high:.3f}] ({one['right']}/{one['n']})"

@@ -1,0 +1,1 @@
+"""A training in the trackers that people use: TensorBoard, MLflow, Weights & Biases."""

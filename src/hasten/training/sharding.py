@@ -1,0 +1,47 @@
+"""Tensors that are sharded over processes, and the whole ones that checkpoints and files hold.
+
+A saved state has whole tensors only, so that it can be loaded in any number of processes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn, optim
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.utils._pytree import tree_map_only
+
+
+def whole(state: Any) -> Any:
+    """Return a state with whole tensors in place of sharded ones. A collective where it holds any."""
+    return tree_map_only(DTensor, lambda value: value.full_tensor(), state)
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """Return the part of a sharded tensor that this process has; of another tensor, all of it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load whole weights into a model, of which each process may hold a part."""
+    own = model.state_dict()
+    model.load_state_dict({name: _as(own.get(name), value) for name, value in weights.items()})
+
+
+def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]:
+    """Return the state of an optimizer with this process's part of each whole tensor of a sharded parameter."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if not any(isinstance(parameter, DTensor) for parameter in parameters):
+        return state
+    parts = {
+        place: {key: _as(parameters[place], value) for key, value in one.items()}
+        for place, one in state["state"].items()
+    }
+    return {**state, "state": parts}
+
+
+def _as(pattern: Any, value: Any) -> Any:
+    """Return a whole tensor, sharded as another of its shape is; any other value as it is."""
+    if not isinstance(pattern, DTensor) or not isinstance(value, Tensor) or pattern.shape != value.shape:
+        return value
+    here = value.to(pattern.device)
+    return distribute_tensor(here, pattern.device_mesh, pattern.placements, src_data_rank=None)
