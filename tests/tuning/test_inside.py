@@ -76,7 +76,9 @@ def test_what_is_faster_is_kept_and_no_bit_of_the_weights_changes() -> None:
     assert tuning.plan.names == ("awake",)
     assert tuning.speedup is not None
     assert tuning.speedup.low > 1
-    assert {one.technique: one.verdict for one in tuning.trials} == {"awake": Verdict.KEPT, "slower": Verdict.SLOWER}
+    verdicts = {one.technique: one.verdict for one in tuning.trials}
+    assert verdicts.pop("awake") is Verdict.KEPT
+    assert verdicts["slower"] in {Verdict.SLOWER, Verdict.NO_DIFFERENCE}, "it leaves when it surely gains nothing"
     assert tuning.spent_s < 0.1 * 2000 * 0.05
     plain = run_training(recipe, EMPTY, show=lambda record: None)
     assert all(torch.equal(one, other) for one, other in zip(weights(with_it), weights(plain), strict=True))
