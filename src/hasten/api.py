@@ -19,12 +19,14 @@ from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.record import save
 from hasten.base.records.reproof import Reproof
+from hasten.base.records.side_by_side import SideBySide
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee
 from hasten.base.units import seconds
 from hasten.diagnosis.registry import Tier
 from hasten.machine import facts, load_cached
+from hasten.pipeline.autotuning import Together, going_on, tuning_inside
 from hasten.pipeline.budget import SHORTEST_S, planned_s, tuning_budget_s
 from hasten.pipeline.diagnosing import health_of_recipe
 from hasten.pipeline.diagnosing import judged as judged_health
@@ -42,6 +44,7 @@ from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since, prove_again
 from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
+from hasten.pipeline.side_by_side import SEEDS, Side, side_by_side
 from hasten.pipeline.trained_run import trained_session
 from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
@@ -58,7 +61,7 @@ from hasten.training.processes import rank_here, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
-from hasten.training.running import Show, Trained, run_training
+from hasten.training.running import Show, Trained, Watch, run_training
 from hasten.training.task import Task
 from hasten.training.technique import Technique
 from hasten.tuning.rate.choose import choose_rate
@@ -142,6 +145,7 @@ def train(
     runs: Path | None = RUNS,
     resume: Path | None = None,
     diagnose: bool = False,
+    autotune: bool = False,
     log: Sequence[str] = (),
     show: Show = silent,
 ) -> Trained:
@@ -163,6 +167,9 @@ def train(
         resume: the folder of a run to go on from.
         diagnose: watch the wiring and the dynamics, show each finding (`Found`) when it is made, and keep what was seen
             in the run's folder. The parameters are the same bit for bit.
+        autotune: try techniques in blocks of the training's own steps and go on with those that are faster. Only those
+            that change the forward pass alone and pass their numerical gate take part. A run that is resumed goes on
+            with what it has found.
         log: trackers to tell of the losses and metrics: "tensorboard", "mlflow" or "wandb", each with a place after a
             colon if it is not the usual one: "mlflow:sqlite:///runs.db".
         show: called with every record as it is known.
@@ -172,6 +179,8 @@ def train(
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
     show = show if rank_here() == 0 else silent
+    if autotune and plan is not None:
+        raise BadInput("a training with a plan is not tuned inside: leave the plan out, or --autotune.")
     _check(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
@@ -184,6 +193,8 @@ def train(
     with together(plain.parallel.device) as processes:
         recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
+            if autotune:
+                raise BadInput("several processes are not tuned inside the training: tune before, with hasten tune.")
             recipe = in_processes(recipe, processes)
             if diagnose and recipe.parallel.sharded:
                 raise BadInput("--diagnose reads whole parameters and gradients; leave fsdp out of the plan.")
@@ -204,7 +215,16 @@ def train(
             show(checked)
             if folder is not None:
                 save(checked, folder / PLAN_CHECK)
-        watch = RunWatch(name=task.name, command=_checked_by(task), folder=folder) if diagnose else None
+        watches: list[Watch] = []
+        if autotune:
+            inside = tuning_inside(recipe, machine, folder=folder, show=show)
+        else:
+            inside = going_on(resume, machine) if resume is not None else None
+        if inside is not None:
+            watches.append(inside)
+        if diagnose:
+            watches.append(RunWatch(name=task.name, command=_checked_by(task), folder=folder))
+        watch = Together(watches) if watches else None
         name = folder.name if folder is not None else f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}"
         with Logging(log, name, show) as shown:
             return run_training(recipe, chosen, show=shown, folder=folder, resume=resume is not None, watch=watch)
@@ -409,6 +429,44 @@ def verify_plan(
         show(checked)
     show(found := prove_again(chosen, recipe, machine, budget_s=allowed(planned) or SHORTEST_S))
     return found
+
+
+def compare(
+    task: Task,
+    a: Plan | Path | Iterable[Chosen] | None,
+    b: Plan | Path | Iterable[Chosen] | None,
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    pythons: tuple[Path | None, Path | None] = (None, None),
+    seeds: int = SEEDS,
+    words: Iterable[str] = (),
+    show: Show = silent,
+) -> SideBySide:
+    """Train a task with two plans from the same seeds, and say which one reaches equal quality sooner.
+
+    Args:
+        task: what to train.
+        a: what `b` is compared with: see `train`; None for the plain training.
+        b: the other plan.
+        names: what the sides are called.
+        pythons: the interpreter of each side, with its own versions of hasten and of libraries; None for this process.
+            If one side has another one, both are trained in processes of their own.
+        seeds: pairs of trainings, at least 2.
+        words: the task as it is typed after `hasten train`, where an interpreter is given.
+        show: called with every record as it is known.
+
+    Raises:
+        BadInput: if the task or a plan cannot be used.
+        Refused: if a technique cannot be used here.
+        TrainingFailed: if a training fails.
+    """
+    if seeds < 2:
+        raise BadInput(f"a comparison needs at least 2 seeds for an interval; found {seeds}.")
+    _check(task, show)
+    machine = facts()
+    sides = [Side(name, _plan(plan, task), python) for name, plan, python in zip(names, (a, b), pythons, strict=True)]
+    recipe = _baseline(task, machine, show)
+    return side_by_side(recipe, machine, sides[0], sides[1], seeds=seeds, words=tuple(words), show=show)
 
 
 def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> RateChoice:

@@ -178,6 +178,10 @@ def test_the_model_is_as_before(method: Method):
     ("task", "words"),
     [
         (tokens_task(lambda: nn.Sequential(nn.EmbeddingBag(WORDS, 4), nn.Linear(4, 3))), "no nn.Embedding"),
+        (cnn_task(model=lambda: nn.Sequential(nn.Unflatten(1, (1, 2)), nn.Flatten(), nn.Linear(126, 3)), data=Data(
+            train=TensorDataset(torch.randn(9, 2, 1, 9, 7), torch.arange(9) % 3),
+            valid=TensorDataset(torch.randn(9, 2, 1, 9, 7), torch.arange(9) % 3),
+        )), "found an input of shape"),
         (mlp_task(objective=lambda model, batch: model(batch[0]).mean()), "its loss only"),
         (regression_task(model=lambda: nn.Linear(4, 4), data=Data(
             train=TensorDataset(torch.randn(9, 4), torch.randn(9, 4)),

@@ -243,6 +243,15 @@ def test_damage_in_a_zip_is_named(tmp_path):
             contents(tmp_path / "x.zip")
 
 
+def test_a_zip_whose_directory_lies_about_its_names_is_refused(tmp_path):
+    whole = zip_bytes({"a/\u00fc.txt": b"1", "b.txt": b"2"})
+    place = whole.rindex("\u00fc".encode())
+    for damaged in (whole[:place] + b"\xfc\xfc" + whole[place + 2 :], whole.replace(b"b.txt", b"\x00.txt")):
+        (tmp_path / "x.zip").write_bytes(damaged)
+        with pytest.raises(BadInput, match="must be a whole zip archive"):
+            contents(tmp_path / "x.zip")
+
+
 def test_a_sparse_file_in_a_tar_is_refused(tmp_path):
     sparse = tarfile.TarInfo("holes.txt")
     sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 512

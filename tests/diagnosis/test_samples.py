@@ -51,7 +51,7 @@ class Loop:
     model: nn.Module = field(
         default_factory=lambda: nn.Sequential(nn.Flatten(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
     )
-    epochs: int = 3
+    epochs: int = 2
 
     def health(self) -> Health:
         """Train and return what was seen."""

@@ -24,7 +24,7 @@ def test_every_example_is_named_in_a_test() -> None:
     assert [file.name for file in EXAMPLES.glob("*.py") if file.stem not in tests] == []
 
 
-@pytest.mark.parametrize("name", ["mlp.py", "cnn.py"])
+@pytest.mark.parametrize("name", ["mlp.py", pytest.param("cnn.py", marks=pytest.mark.slow)])
 def test_it_trains_to_its_target(name: str) -> None:
     trained = hasten.train(load_task(str(EXAMPLES / name)), runs=None)
     assert trained.result.reason is StopReason.TARGET

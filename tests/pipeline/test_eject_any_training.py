@@ -34,17 +34,7 @@ def text_of(task: Task) -> str:
     return write_out(task, plan_of(task.name, ()), baseline_of(task, facts())).text
 
 
-QUICK = (
-    "bert",
-    "clipping-ema-accumulation",
-    "detection",
-    "gan",
-    "graph-network",
-    "lazy-modules",
-    "lstm-packed",
-    "sparse-and-dense-optimizers",
-    "vae",
-)
+QUICK = ("clipping-ema-accumulation", "detection", "gan", "graph-network", "lstm-packed", "sparse-and-dense-optimizers")
 
 
 @pytest.mark.parametrize(

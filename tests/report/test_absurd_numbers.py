@@ -46,7 +46,7 @@ def changed(changes: dict[tuple[Any, ...], Any]) -> Any:
     return copy
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(NUMBERS), ABSURD, min_size=1, max_size=40))
 def test_a_report_file_with_absurd_numbers_is_one_message_or_a_page(changes: dict[tuple[Any, ...], Any]) -> None:
     with TemporaryDirectory() as folder:

@@ -102,7 +102,7 @@ def test_killed_after_any_event_the_run_ends_as_if_it_had_not_been(
         assert_same(resumed(task, folder)[0], whole)
 
 
-@pytest.mark.parametrize("step", [1, 6, 7, 8, 13, 14, 20, 21])
+@pytest.mark.parametrize("step", [1, 7, 8, 21, *(pytest.param(one, marks=pytest.mark.slow) for one in (6, 13, 14, 20))])
 def test_ctrl_c_at_any_step_resumes_to_the_same_bits(tmp_path: Path, step: int) -> None:
     task = mlp_task(update=Update(optimizer="adam", lr=0.1, schedule=PLATEAU), dropout=0.1)
     whole = run_training(baseline(task), EMPTY, show=silent)

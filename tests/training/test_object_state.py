@@ -200,7 +200,7 @@ def interrupted(run: Session, steps: int) -> dict[str, Any]:
     return deepcopy(run.state())
 
 
-@pytest.mark.parametrize("steps", [5, 14])
+@pytest.mark.parametrize("steps", [pytest.param(5, marks=pytest.mark.slow), 14])
 @pytest.mark.parametrize("name", TASKS)
 def test_state_of_the_persons_own_objects_resumes(name: str, steps: int) -> None:
     whole = build(baseline(TASKS[name]()))

@@ -55,7 +55,8 @@ class Standstill(Planted):
 
 def test_a_path_that_arrives_sooner_is_kept_and_one_that_never_arrives_hurts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(techniques(), "standstill", Standstill)
-    found, tuning = run(["another_path", "standstill"], budget_s=100.0, **SLOW_RATE)
+    reached = {"update": Update(optimizer="sgd", lr=0.05), "stop": Stop(epochs=30, target=0.9, evaluate_every=7)}
+    found, tuning = run(["another_path", "standstill"], budget_s=100.0, **reached)
     kept = found["another_path"]
     assert kept.verdict is Verdict.KEPT, kept.reason
     assert kept.speedup is not None
@@ -83,8 +84,8 @@ def test_too_small_a_budget_proves_nothing() -> None:
 
 
 def test_a_long_training_is_judged_on_shortened_ones() -> None:
-    long = {**SLOW_RATE, "stop": Stop(steps=1000, evaluate_every=125)}
-    found, _ = run(["another_path"], budget_s=60.0, **long)
+    long = {**SLOW_RATE, "stop": Stop(steps=4000, evaluate_every=500)}
+    found, _ = run(["another_path"], budget_s=100.0, **long)
     assert "% of the steps" in found["another_path"].reason
 
 

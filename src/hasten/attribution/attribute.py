@@ -1,6 +1,5 @@
 """Attributions of a trained model's predictions: samples chosen, explained, and the explanations checked."""
 
-import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from hasten.attribution.outputs import Reader
 from hasten.base.errors import BadInput
 from hasten.base.records.attribution import AttributedSample, Attribution, InputKind, Method
 from hasten.base.seeds import derive, preserved
-from hasten.base.units import digits3, percent
+from hasten.base.units import digits3, percent_at_most
 from hasten.data.batch import Batch
 from hasten.data.names import Names
 from hasten.training.session import Session
@@ -208,15 +207,10 @@ def _what(reader: Reader, one: Chosen) -> str:
 def _sentence(shown: Sequence[AttributedSample], similarity: float | None, layer: str) -> str:
     """Return both checks in words."""
     missed = [one.incompleteness for one in shown if one.incompleteness is not None]
-    sum_words = f"add up to the change of the output within {percent(rounded_up(max(missed)))}" if missed else ""
+    sum_words = f"add up to the change of the output within {percent_at_most(max(missed))}" if missed else ""
     if similarity is None:
         sanity = "are the same for all parts of a sample, so that the sanity check says nothing"
     else:
         depend = "hardly depend" if similarity > SAME else "depend"
         sanity = f"{depend} on what the model learned (rank correlation {similarity:.2f} with a random layer {layer!r})"
     return f"The attributions {' and '.join(filter(None, (sum_words, sanity)))}."
-
-
-def rounded_up(share: float) -> float:
-    """Return a share that is no smaller, in steps of 0.1 %: what is within it is told rightly."""
-    return math.ceil(1000 * share) / 1000

@@ -33,8 +33,11 @@ class Inputs:
             raise BadInput(f"attribution needs an input that is a tensor; the batch is {kind_of(batch)}.")
         self.embedding: nn.Embedding | None = None
         if found.is_floating_point():
-            if found.ndim < 2:
-                raise BadInput(f"attribution needs several values per sample; found an input of {tuple(found.shape)}.")
+            if not 2 <= found.ndim <= 4:
+                raise BadInput(
+                    "attribution takes tables (samples, columns), series (samples, steps, values) and images (samples, "
+                    f"channels, height, width); found an input of shape {tuple(found.shape)}."
+                )
             self.kind = InputKind.TABLE if found.ndim == 2 else InputKind.IMAGE
             self._average: Tensor | None = None
         else:

@@ -47,6 +47,11 @@ def nbytes(value: float) -> str:
     return f"{int(value)} B"
 
 
+def percent_at_most(share: float) -> str:
+    """Return a limit of a share, rounded up to 0.1 %, so that what is said to be within it is."""
+    return percent(math.ceil(1000 * share) / 1000)
+
+
 def percent(share: float) -> str:
     """Return a share of one as a percentage: `percent(0.314) == "31 %"`."""
     value = 100 * share

@@ -17,6 +17,7 @@ from hasten.cli import (
     attribute,
     batch,
     check,
+    compare,
     diagnose,
     eject,
     explain,
@@ -125,6 +126,7 @@ _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
 _add(report.report, report.EXAMPLES, _UNDERSTAND)
 _add(tune.tune, tune.EXAMPLES, _FASTER)
+_add(compare.compare, compare.EXAMPLES, _FASTER)
 _add(lr.lr, lr.EXAMPLES, _FASTER)
 _add(batch.batch, batch.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)

@@ -36,6 +36,9 @@ def train(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Show what is wrong with the training while it runs, and record it.")
     ] = False,
+    autotune: Annotated[
+        bool, typer.Option("--autotune", help="Try techniques in the training's own steps and keep what is faster.")
+    ] = False,
     log: Annotated[
         list[str] | None,
         typer.Option("--log", metavar="KIND[:PLACE]", help="Also write to tensorboard, mlflow or wandb (offline)."),
@@ -68,6 +71,7 @@ def train(
             runs=runs,
             resume=resume,
             diagnose=diagnose,
+            autotune=autotune,
             log=log or (),
             show=screen.show,
         )

@@ -1,7 +1,7 @@
 """Baseline against plan: whole trainings, paired by seed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -16,6 +16,8 @@ from hasten.training.running import Show, run_training
 COMPARISON_S = 25.0
 MOST_SEEDS = 5
 
+Train = Callable[[int], tuple[RunResult, int | None]]
+"""Trains one side on a seed; returns the result and the signal that interrupted it, if one did."""
 Pair = tuple[RunResult, RunResult]
 """(with the plan, baseline), of one seed."""
 
@@ -47,26 +49,52 @@ def compare(
         The whole pairs. An interruption ends the comparison early, and so does a training that diverges: more of them
         could not make the plan faster.
     """
+
+    sides = {"plan": here(planned, plan, show), "baseline": here(recipe, Plan(task=plan.task), show)}
+    return in_pairs(sides, {"plan": first}, seed=first.seed, seeds=seeds, show=show)
+
+
+def here(recipe: Recipe, plan: Plan, show: Show) -> Train:
+    """Return what trains a recipe in this process, and shows its events."""
+
+    def train(seed: int) -> tuple[RunResult, int | None]:
+        trained = run_training(recipe, plan, show=show, seed=seed)
+        return trained.result, trained.interrupted_by
+
+    return train
+
+
+def in_pairs(
+    sides: Mapping[str, Train], first: Mapping[str, RunResult], *, seed: int, seeds: int | None, show: Show
+) -> Compared:
+    """Train "plan" and "baseline" on the same seeds; see `compare`.
+
+    Args:
+        sides: how each is trained.
+        first: trainings on the first seed that are already there.
+        seed: the first one; others follow from it.
+        seeds: pairs; None for as many as fit into 25 s, at least 1 and at most 5.
+        show: called with every result.
+    """
     started = perf_counter()
-    sides = {"plan": (planned, plan), "baseline": (recipe, Plan(task=plan.task))}
     pairs: list[Pair] = []
-    seed, results = first.seed, {"plan": first}
+    first_seed, results = seed, dict(first)
     while True:
         order = ("plan", "baseline") if len(pairs) % 2 == 0 else ("baseline", "plan")
         for side in order:
             if side in results:
                 continue
-            trained = run_training(*sides[side], show=show, seed=seed)
-            show(trained.result)
-            if trained.interrupted_by is not None:
-                return Compared(pairs, trained.interrupted_by)
-            results[side] = trained.result
+            result, interrupted_by = sides[side](seed)
+            show(result)
+            if interrupted_by is not None:
+                return Compared(pairs, interrupted_by)
+            results[side] = result
         pairs.append((results["plan"], results["baseline"]))
         spent_s, pair_s = perf_counter() - started, sum(result.elapsed_s for result in pairs[-1])
         enough = len(pairs) >= (seeds or MOST_SEEDS) or (seeds is None and spent_s + pair_s > COMPARISON_S)
         if enough or any(map(_diverged, pairs[-1])):
             return Compared(pairs)
-        seed, results = derive(recipe.task.seed, "comparison", len(pairs)) % 10_000, {}
+        seed, results = derive(first_seed, "comparison", len(pairs)) % 10_000, {}
 
 
 def equal_quality(pairs: Sequence[Pair]) -> float | None:

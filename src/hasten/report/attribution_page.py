@@ -8,7 +8,7 @@ from typing import Any
 
 from hasten.base.files import write_text
 from hasten.base.records.attribution import AttributedSample, Attribution, InputKind, Method
-from hasten.base.units import digits3, percent, plural
+from hasten.base.units import digits3, percent_at_most, plural
 from hasten.report.attribution_words import headline, in_order, kind_words, strongest
 from hasten.report.page import templates
 
@@ -54,7 +54,7 @@ def render_attribution(found: Attribution, *, made_at: str = "") -> str:
         "part": kind_words(found.kind),
         "formula": formula,
         "source": source,
-        "worst": percent(max(*missed, 0.001)) if missed else "",
+        "worst": percent_at_most(max(missed)) if missed else "",
         "steps": f"{min(steps)} to {max(steps)}" if steps and min(steps) < max(steps) else str(max(steps, default="")),
         "similarity": "" if found.similarity is None else f"{found.similarity:.2f}",
         "is_saliency": found.method is Method.SALIENCY,

@@ -274,13 +274,14 @@ def test_training_agrees_and_undo_leaves_the_model_as_it_was(kernels: list[bool]
 @pytest.mark.parametrize(
     "name",
     [
-        "activation_checkpointing",
-        "activation_checkpointing_selective",
-        "activation_checkpointing_budget",
-        "int8_saved",
-        "lossless_saved",
-        "bf16",
-        "micro_batch",
+        *("activation_checkpointing", "int8_saved", "bf16"),
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (
+                *("activation_checkpointing_selective", "activation_checkpointing_budget"),
+                *("lossless_saved", "micro_batch"),
+            )
+        ),
     ],
 )
 def test_goes_together_with_what_else_is_done_to_the_pass(name: str, kernels: list[bool]) -> None:

@@ -77,7 +77,9 @@ def test_random_samples_are_the_same_in_every_process(names: tuple[str, ...], wo
     assert all(torch.equal(first, other) for others in trained for first, other in zip(trained[0], others, strict=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one == "packed_store" else pytest.mark.slow) for one in NAMES]
+)
 def test_each_passes_the_gate_of_exactness(name: str) -> None:
     recipe = baseline(decoded_task())
     gate = judge(make(name).apply(recipe), make(name).card.guarantee, Reference(recipe))

@@ -8,6 +8,7 @@ is read to the checksum at its end. What would be unsafe to unpack is refused by
 import posixpath
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,13 @@ from hasten.data.sources.folder import hidden
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
 ARCHIVE_SUFFIXES = (*TAR_SUFFIXES, ".zip")
-ARCHIVE_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, NotImplementedError, *DAMAGE)
+ARCHIVE_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    *(ValueError, IndexError, OverflowError, struct.error),  # of `zipfile` itself, for names and extra fields
+    *DAMAGE,
+)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _LONGEST_NAME = 1 << 20  # bytes of a header that holds a long name or attributes
 _HEADERS = (

@@ -22,6 +22,7 @@ from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.reproof import Reproof
 from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, Started, TaskFacts
+from hasten.base.records.side_by_side import SideBySide
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.attribution import attribution_view
@@ -35,6 +36,7 @@ from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
 from hasten.report.terminal.progress import PLAIN_EVERY_S, REDRAW_EVERY_S, REDRAW_SHARE
 from hasten.report.terminal.rate import rate_view
+from hasten.report.terminal.side_by_side import side_by_side_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
 from hasten.report.terminal.training import TrainingLine, result_view, training_note
@@ -89,6 +91,7 @@ class Screen:
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
+            SideBySide: lambda record: self.print(side_by_side_view(record)),
             Reproof: lambda record: self.print(reproof_view(record)),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
             Started: self._started,

@@ -123,6 +123,15 @@ class Search:
 
     def run(self) -> Iterator[None]:
         """Search until everything is decided or the time is over; yield after each group of blocks."""
+        for group in self.asked():
+            self._time(group)
+            yield
+
+    def asked(self) -> Iterator[list[Setting]]:
+        """Yield groups of settings to time until everything is decided or the time is over.
+
+        Each is timed, and its blocks noted with `note`, before the next one is asked for.
+        """
         self.plan = self._start()
         if self.readings:
             self._judge()
@@ -133,9 +142,9 @@ class Search:
             late = self._left_s() < (1 - FIRST_SHARE) * self._whole_s
             group = [] if late and self._bring_in() else self._ready(self._next())
             if group:
-                self._time(group)
+                yield group
+                self.groups += 1
                 self._judge()
-                yield
             elif not self._asked_once and not self._bring_in():
                 break
         self._finish()
@@ -241,10 +250,13 @@ class Search:
             if not self._possible(setting):
                 continue
             try:
-                self.readings.add(setting, self.groups, self.ground.block(setting))
+                self.note(setting, self.ground.block(setting))
             except Infeasible as error:
                 self._forbid(error.factors)
-        self.groups += 1
+
+    def note(self, setting: Setting, log_s: float) -> None:
+        """Note a block of the group that was asked for last."""
+        self.readings.add(setting, self.groups, log_s)
 
     def _possible(self, setting: Setting) -> bool:
         return not setting & self.out.keys() and not any(bad <= setting for bad in self.impossible)
