@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/hasten run digits
 
 test: .venv/developed
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test-all: .venv/developed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "" --timeout 1800

@@ -22,6 +22,7 @@ from hasten.machine import facts
 from hasten.techniques.applying import apply_each, apply_plan, make
 from hasten.techniques.dry_run import dry_run, why_it_fails
 from hasten.training.recipe import Recipe, Surgery, baseline
+from hasten.tuning.tune import tune
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 
@@ -213,7 +214,8 @@ def test_a_weight_norm_hinders_no_technique_that_copies_the_model(name: str) -> 
 
 def test_tuning_names_the_layer_too() -> None:
     task = cnn_task(model=lambda: Inner(Viewed()))
-    (trial,) = hasten.tune(task, budget="5s", only=["channels_last"]).trials
+    *_, tuning = tune(baseline(task), facts(), budget_s=2.0, only=["channels_last"])
+    (trial,) = tuning.trials
     assert trial.verdict is Verdict.NOT_APPLICABLE
     assert "channels_last cannot be used" in trial.reason
     assert "in the layer 'inside.0': RuntimeError: view size is not compatible" in trial.reason

@@ -64,6 +64,7 @@ def weights(run: Any) -> list[torch.Tensor]:
     return [one.detach().clone() for one in run.model.parameters()]
 
 
+@pytest.mark.slow  # a training of 17 s, which a tuning inside of it needs to be sure
 def test_what_is_faster_is_kept_and_no_bit_of_the_weights_changes() -> None:
     recipe, kept, shown = baseline(small_task(pause=True, stop=STEPS)), list[Tuning](), list[object]()
     candidates = Candidates(recipe, MACHINE, [Awake(), Slower(), NoPause()])
