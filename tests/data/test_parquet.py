@@ -130,6 +130,13 @@ def test_a_truncated_file_is_named(write):
         read_table(path, "kind")
 
 
+def test_a_name_of_a_column_that_is_no_text_is_damage(write):
+    path = write({"\u00fcber": pa.array([1, 2]), "y": pa.array([0, 1])})
+    path.write_bytes(path.read_bytes().replace("\u00fc".encode(), b"\xe2b"))
+    with pytest.raises(BadInput, match=r"x.parquet must be a whole Parquet file"):
+        read_table(path, "y")
+
+
 def test_a_small_file_of_more_rows_than_memory_holds_is_refused(write, monkeypatch):
     path = write({"x": pa.array([0] * 100_000), "y": pa.array([1] * 100_000)})
     monkeypatch.setattr(reader.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1 << 20}))

@@ -26,7 +26,7 @@ def read_parquet_columns(path: Path) -> Columns:
         with parquet.ParquetFile(path) as file:
             _check_size(path, file.metadata)
             data = file.read()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last one of the name of a column
         found = str(error).splitlines()[0]
         raise BadInput(f"{path} must be a whole Parquet file; found: {found}. Get the file again.") from error
     if not data.num_rows:
