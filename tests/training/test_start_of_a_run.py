@@ -1,6 +1,8 @@
 """What a run remembers at its start, and how much of its data it is recognized by."""
 
 import math
+import subprocess
+import sys
 from dataclasses import asdict
 
 import pytest
@@ -39,3 +41,13 @@ def test_every_sample_of_small_data_counts(samples: int) -> None:
         content[changed:] = 1
         found.add(_content(TensorDataset(content)))
     assert len(found) == samples + 1
+
+
+@pytest.mark.slow  # a process of its own, that imports torch
+def test_neither_the_verbs_nor_the_techniques_load_torchs_sharded_tensors() -> None:
+    code = (
+        "import sys, hasten.api; from hasten.techniques.applying import make; "
+        "from hasten.techniques.registry import techniques; [make(name) for name in techniques()]; "
+        "sys.exit('torch.distributed.tensor' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -75,6 +75,7 @@ def test_what_cannot_be_reduced_during_the_backward_pass_is_refused() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("technique", [Ddp(), Fsdp()], ids=["ddp", "fsdp"])
 def test_a_group_of_one_trains_on_a_gpu_as_without_a_group(technique: Technique) -> None:
     plain, _ = special("static graph")

@@ -1,24 +1,29 @@
 """Tensors that are sharded over processes, and the whole ones that checkpoints and files hold.
 
-A saved state has whole tensors only, so that it can be loaded in any number of processes.
+A saved state has whole tensors only, so that it can be loaded in any number of processes. torch's module of sharded
+tensors takes most of a second to import: where nobody has, no tensor is sharded.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn, optim
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils._pytree import tree_map_only
+
+_SHARDED = "torch.distributed.tensor"
 
 
 def whole(state: Any) -> Any:
     """Return a state with whole tensors in place of sharded ones. A collective where it holds any."""
-    return tree_map_only(DTensor, lambda value: value.full_tensor(), state)
+    if _SHARDED not in sys.modules:
+        return state
+    return tree_map_only(sys.modules[_SHARDED].DTensor, lambda value: value.full_tensor(), state)
 
 
 def own_part(tensor: Tensor) -> Tensor:
     """Return the part of a sharded tensor that this process has; of another tensor, all of it."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -30,7 +35,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]:
     """Return the state of an optimizer with this process's part of each whole tensor of a sharded parameter."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    if not any(isinstance(parameter, DTensor) for parameter in parameters):
+    if not any(map(is_sharded, parameters)):
         return state
     parts = {
         place: {key: _as(parameters[place], value) for key, value in one.items()}
@@ -39,9 +44,16 @@ def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]
     return {**state, "state": parts}
 
 
+def is_sharded(value: Any) -> bool:
+    """Return whether a value is a tensor of which this process may have a part."""
+    return _SHARDED in sys.modules and isinstance(value, sys.modules[_SHARDED].DTensor)
+
+
 def _as(pattern: Any, value: Any) -> Any:
     """Return a whole tensor, sharded as another of its shape is; any other value as it is."""
-    if not isinstance(pattern, DTensor) or not isinstance(value, Tensor) or pattern.shape != value.shape:
+    if not is_sharded(pattern) or not isinstance(value, Tensor) or pattern.shape != value.shape:
         return value
+    from torch.distributed.tensor import distribute_tensor
+
     here = value.to(pattern.device)
     return distribute_tensor(here, pattern.device_mesh, pattern.placements, src_data_rank=None)

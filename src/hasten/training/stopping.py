@@ -3,12 +3,11 @@
 import math
 
 import torch
-from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 
 from hasten.base.records.run import Progress, StopReason
 from hasten.training.session import Session
-from hasten.training.sharding import whole
+from hasten.training.sharding import is_sharded, whole
 from hasten.training.transforms import Parameters
 
 LIMITS = frozenset({StopReason.STEPS, StopReason.EPOCHS, StopReason.TIME})
@@ -46,7 +45,7 @@ def non_finite_parameter(parameters: Parameters) -> str | None:
     """Return the name of the first parameter that has a NaN or infinite value, if any has."""
     with torch.no_grad():
         # an infinity norm of the empty part that a process may have of a sharded parameter does not exist
-        order = 2.0 if any(isinstance(one, DTensor) for one in parameters.values()) else math.inf
+        order = 2.0 if any(map(is_sharded, parameters.values())) else math.inf
         if not parameters or math.isfinite(whole(get_total_norm(parameters.values(), order))):
             return None
         return next((name for name, one in parameters.items() if not bool(whole(one.isfinite().all()))), None)

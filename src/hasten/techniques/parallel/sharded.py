@@ -1,0 +1,169 @@
+"""The model and the step of processes that each hold a part of the parameters (`fsdp`).
+
+A module of its own, since torch's takes a second to import, and the cards of all techniques are read in every tuning.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.utils._pytree import tree_map_only
+
+from hasten.data.batch import Batch, size_of, tensors_of, to_device
+from hasten.techniques.blocks import repeated_blocks
+from hasten.training.counting import Count
+from hasten.training.loss import Loss
+from hasten.training.marks import FORWARD, LOSS, Mark
+from hasten.training.processes import NOTHING, Processes
+from hasten.training.recipe import Recipe
+from hasten.training.reduction import ShareBackward, Total, without_samples
+from hasten.training.sharding import whole
+from hasten.training.step import accumulate
+
+if TYPE_CHECKING:
+    from hasten.training.session import Session
+
+_PLAIN: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
+"""Sharded model -> what it was before, without memory for parameters; torch lets no sharded model be copied."""
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """Shard a model, and take that back."""
+
+    device: str
+    processes: int
+    reshard: bool
+    policy: MixedPrecisionPolicy
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        """Shard the repeated blocks and the rest of the model. A collective."""
+        plain = _without_parameters(model)
+        mesh = init_device_mesh(torch.device(self.device).type, (self.processes,))
+        for part in (*repeated_blocks(model).values(), model):
+            part.register_forward_hook(_without_views)
+            policy = self.policy if part is model else replace(self.policy, output_dtype=None)
+            fully_shard(part, mesh=mesh, reshard_after_forward=self.reshard, mp_policy=policy)
+        for one in _sharded_parts(model):  # gradients of shares add up to that of the whole batch
+            one.set_gradient_divide_factor(1.0)
+            one.set_force_sum_reduction_for_comms(enable=True)
+        _PLAIN[model] = plain
+        return model
+
+
+def _without_views(module: nn.Module, args: Any, output: Any) -> Any:
+    """Copy outputs that are views: changing one in place would silently drop the hook that gathers for its gradient."""
+    return tree_map_only(Tensor, lambda one: one.clone() if one.requires_grad and one._is_view() else one, output)
+
+
+def _without_parameters(model: nn.Module) -> nn.Module:
+    """Return a copy of a model whose parameters have no memory."""
+    empty = {
+        id(one): nn.Parameter(torch.empty_like(one, device="meta"), one.requires_grad) for one in model.parameters()
+    }
+    return deepcopy(model, empty)  # type: ignore[arg-type]
+
+
+def unsharded(model: nn.Module) -> nn.Module:
+    """Return the plain model with whole weights. A collective."""
+    plain = _PLAIN[model]
+    plain.load_state_dict(whole(model.state_dict()), assign=True)
+    for one, before in zip(plain.parameters(), model.parameters(), strict=True):
+        one.requires_grad_(before.requires_grad)
+    return plain.train(model.training)
+
+
+def _sharded_parts(model: nn.Module) -> Iterator[FSDPModule]:
+    return (one for one in model.modules() if isinstance(one, FSDPModule))
+
+
+def reduced_by_parts(model: nn.Module, processes: Processes) -> ShareBackward:
+    """Return the step of a sharded model, which adds the gradients up over the processes itself."""
+    assert isinstance(model, FSDPModule), "the surgery has sharded it"
+    return partial(_in_step, model, processes)
+
+
+def _in_step(model: FSDPModule, processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
+    """Compute a share in as many passes as the process with the largest share needs: each pass is a collective."""
+    lacking = _lacking(processes, run, batch)
+    whole_count: float | None = None  # as soon as it is known
+
+    def compute(run: "Session", batch: Batch, mark: Mark, *, last: bool) -> Loss:
+        nonlocal lacking
+        model.set_requires_gradient_sync(False)
+        while lacking > 0:
+            lacking -= 1
+            zero = zero_of(example_output(run))
+            if whole_count != 0:
+                zero.backward()
+        model.set_requires_gradient_sync(last)
+        if batch is NOTHING:
+            output, loss = example_output(run), None
+            mark(FORWARD)
+        else:
+            output = run.predict(batch)
+            mark(FORWARD)
+            loss = run.loss(output, batch)
+        mark(LOSS)
+        if loss is not None and loss.count:
+            return loss
+        return Loss(zero_of(output), torch.zeros(()))
+
+    def of_whole(count: Count) -> float:
+        nonlocal whole_count
+        whole_count = float(total(float(count)))
+        return whole_count
+
+    if batch is not NOTHING:
+        return accumulate(run, batch, mark, of_whole, compute)
+    return without_samples(run, mark, of_whole, compute)
+
+
+def _lacking(processes: Processes, run: "Session", batch: Batch) -> int:
+    """Return how many passes the largest share of a batch takes more than this process's."""
+    micro_batch, usual = run.recipe.backward.micro_batch, run.recipe.input.batch_size
+    if micro_batch is None:
+        return 0
+    assert run.samples is not None, "several processes share data with a length"
+    largest = max(processes.sizes(min(usual, run.samples - run.position.offset), usual))
+    own = 1 if batch is NOTHING else -(-size_of(batch) // micro_batch)
+    return -(-largest // micro_batch) - own
+
+
+def example_output(run: "Session") -> Any:
+    """Return what the model makes of two samples, in evaluation mode: it changes no running statistic."""
+    run.model.eval()
+    output = run.predict(to_device(run.recipe.subject.batch(2), run.recipe.parallel.device))
+    run.model.train()
+    return output
+
+
+def zero_of(output: Any) -> Tensor:
+    """Return 0, with a gradient of zero for whatever an output was computed from."""
+    parts = [one.flatten()[:0].sum() for one in tensors_of(output) if one.requires_grad]
+    return torch.stack([one.float() for one in parts]).sum()
+
+
+def sharded(recipe: Recipe, *, reshard: bool, computed_in: torch.dtype | None) -> Recipe:
+    """Return the recipe whose model is sharded before the optimizer is made.
+
+    Args:
+        recipe: of several processes.
+        reshard: let go of gathered parameters after the forward pass.
+        computed_in: what parameters are gathered and products computed in; gradients and outputs are then in
+            float32. None for the parameters' own format.
+    """
+    policy = MixedPrecisionPolicy()
+    if computed_in is not None:
+        policy = MixedPrecisionPolicy(param_dtype=computed_in, reduce_dtype=torch.float32, output_dtype=torch.float32)
+    processes = recipe.parallel.processes
+    assert processes is not None, "one process alone is refused"
+    changed = recipe.with_surgery(_Shard(recipe.device.name, processes.size, reshard, policy), undo=unsharded)
+    return replace(changed, parallel=replace(recipe.parallel, reduction=reduced_by_parts, sharded=True))
