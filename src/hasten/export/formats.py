@@ -87,6 +87,11 @@ def write_onnx(program: ExportedProgram, path: Path) -> Function:
     Raises:
         BadInput: if the packages are missing, or an operator has no form in ONNX.
     """
+    _save_onnx(program, path)
+    return _in_onnx_runtime(path)
+
+
+def _save_onnx(program: ExportedProgram, path: Path) -> None:
     attribute_of(("onnxscript",), "script", missing=_MISSING.format("onnx"))
     with _quiet():
         try:
@@ -95,7 +100,6 @@ def write_onnx(program: ExportedProgram, path: Path) -> Function:
             raise BadInput(f"the model cannot be exported to ONNX: {error_text(error)}. Export it to pt2.") from error
     assert made is not None, "a program is exported with dynamo"
     made.save(path)
-    return _in_onnx_runtime(path)
 
 
 class Quantized(NamedTuple):
@@ -125,11 +129,12 @@ def write_int8(program: ExportedProgram, path: Path, calibration: Sequence[Call]
     prepare = attribute_of((f"{quantization}.shape_inference",), "quant_pre_process", missing=missing)
     with TemporaryDirectory() as folder:
         plain, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
-        write_onnx(program, plain)
+        _save_onnx(program, plain)
         with _quiet():
             prepare(str(plain), str(prepared))
-            if _has_convolutions(prepared):
-                data = _calibration_data(prepared, calibration)
+            graph = attribute_of(("onnx",), "load", missing=missing)(prepared).graph
+            if any(node.op_type == _CONVOLUTION for node in graph.node):
+                data = _calibration_data([one.name for one in graph.input], calibration)
                 static(str(prepared), str(path), data, per_channel=True, weight_type=int8, reduce_range=True)
                 samples = sum(len(call.given[0]) for call in calibration)
                 how = f"ranges of activations come from {samples} training samples"
@@ -139,15 +144,10 @@ def write_int8(program: ExportedProgram, path: Path, calibration: Sequence[Call]
     return Quantized(_in_onnx_runtime(path), how)
 
 
-def _has_convolutions(path: Path) -> bool:
-    load = attribute_of(("onnx",), "load", missing=_MISSING.format("int8"))
-    return any(node.op_type == _CONVOLUTION for node in load(path).graph.node)
-
-
-def _calibration_data(path: Path, calls: Sequence[Call]) -> Any:
-    """Return the calls as ONNX Runtime reads calibration data."""
+def _calibration_data(names: Sequence[str], calls: Sequence[Call]) -> Any:
+    """Return the calls as ONNX Runtime reads calibration data; `names`: of the inputs."""
     reader: Any = attribute_of(("onnxruntime.quantization",), "CalibrationDataReader", missing=_MISSING.format("int8"))
-    names, rest = _input_names(_session(path)), iter(calls)
+    rest = iter(calls)
 
     class Calls(reader):  # an abstract class of theirs
         def get_next(self) -> dict[str, Any] | None:
@@ -157,25 +157,17 @@ def _calibration_data(path: Path, calls: Sequence[Call]) -> Any:
     return Calls()
 
 
-def _session(path: Path) -> Any:
-    make = attribute_of(("onnxruntime",), "InferenceSession", missing=_MISSING.format("onnx"))
-    options = attribute_of(("onnxruntime",), "SessionOptions", missing=_MISSING.format("onnx"))()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    return make(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _input_names(session: Any) -> list[str]:
-    return [one.name for one in session.get_inputs()]
-
-
 def _named(names: Sequence[str], call: Call) -> dict[str, Any]:
     return {name: tensor.numpy() for name, tensor in zip(names, call.given, strict=True)}
 
 
 def _in_onnx_runtime(path: Path) -> Function:
-    session = _session(path)
-    names = _input_names(session)
+    make = attribute_of(("onnxruntime",), "InferenceSession", missing=_MISSING.format("onnx"))
+    options = attribute_of(("onnxruntime",), "SessionOptions", missing=_MISSING.format("onnx"))()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = make(str(path), options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
 
     def function(call: Call) -> list[Tensor]:
         return [torch.from_numpy(array) for array in session.run(None, _named(names, call))]

@@ -1,8 +1,7 @@
 """Whether an exported model does what the trained one does: its outputs, its metric and its time."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,79 +10,82 @@ from hasten.base.errors import GuaranteeBroken, error_text
 from hasten.base.records.export import Latency
 from hasten.data.batch import Batch, target_of
 from hasten.data.tree import flattened
-from hasten.export.calls import Call
+from hasten.export.calls import Call, calls_of
 from hasten.export.formats import Function
 from hasten.measurement.paired import Block, compare
 from hasten.training.metrics import Quality
 from hasten.training.session import Session
+from hasten.training.task import quality_of
 
 TOLERANCE = 1e-3
 """Largest difference of an output, as a share of the largest output, that a format with the same precision may have:
 kernels of other libraries add in another order, which is some 1e-6 a layer."""
 
 
-def largest_difference(function: Function, calls: Iterable[Call]) -> float:
-    """Return the largest difference of any output over all calls, as a share of the largest output; inf for NaN.
+class Judged(NamedTuple):
+    """Both models on the same batches.
+
+    Args:
+        difference: the largest of any output, as a share of the largest output; inf for NaN.
+        trained, exported: the task's metric with each; None where it needs more than outputs and targets.
+    """
+
+    difference: float
+    trained: float | None
+    exported: float | None
+
+
+@torch.no_grad()
+def judged(run: Session, function: Function, batches: Iterable[Batch]) -> Judged:
+    """Run the trained and the exported model once on each batch.
 
     Raises:
         GuaranteeBroken: if the exported model raises an error, or its outputs have other shapes.
     """
     difference, largest = 0.0, 0.0
-    for call in calls:
-        try:
-            found = function(call)
-        except Exception as error:
-            shapes = ", ".join(str(tuple(one.shape)) for one in call.given)
-            raise GuaranteeBroken(
-                f"the exported model fails where the trained one does not, on inputs of shape {shapes}: "
-                f"{error_text(error)}. No file is written. Does the model choose its way by the size of the batch?"
-            ) from error
-        if [one.shape for one in found] != [one.shape for one in call.returned]:
-            shapes = [[tuple(one.shape) for one in outputs] for outputs in (found, call.returned)]
-            raise GuaranteeBroken(
-                f"the exported model returns tensors of shape {shapes[0]}, the trained one {shapes[1]}."
-            )
+    sides = (quality_of(run.recipe.task), quality_of(run.recipe.task))
+    for batch in batches:
+        (call,) = calls_of(run, [batch])
+        found = _returned(function, call)
         for ours, theirs in zip(call.returned, found, strict=True):
             if ours.numel():
                 apart = (theirs.double() - ours.double()).abs().max().nan_to_num(nan=torch.inf)
                 difference, largest = max(difference, float(apart)), max(largest, float(ours.abs().max()))
-    return difference / largest if largest else difference
+        for quality, outputs in zip(sides, (call.returned, found), strict=True):
+            if isinstance(quality, Quality) and quality.compares:
+                output = run.recipe.forward.predict(_Stub(outputs, call.output), batch)
+                quality.add(output, target_of(batch))
+    share = difference / largest if largest else difference
+    return Judged(share, *(one.value(0.0) if isinstance(one, Quality) and one.compares else None for one in sides))
+
+
+def _returned(function: Function, call: Call) -> list[Tensor]:
+    """Return what the exported model returns for a call."""
+    try:
+        found = function(call)
+    except Exception as error:
+        shapes = ", ".join(str(tuple(one.shape)) for one in call.given)
+        raise GuaranteeBroken(
+            f"the exported model fails where the trained one does not, on inputs of shape {shapes}: "
+            f"{error_text(error)}. No file is written. Does the model choose its way by the size of the batch?"
+        ) from error
+    if [one.shape for one in found] != [one.shape for one in call.returned]:
+        shapes = [[tuple(one.shape) for one in outputs] for outputs in (found, call.returned)]
+        raise GuaranteeBroken(f"the exported model returns tensors of shape {shapes[0]}, the trained one {shapes[1]}.")
+    return found
 
 
 class _Stub(nn.Module):
-    """Stands in for the model where a task calls it, and returns what the exported one returns."""
+    """Stands in for the model where a task calls it, and returns given tensors in the form of what that returns."""
 
-    def __init__(self, function: Function, example: Any) -> None:
+    def __init__(self, outputs: Sequence[Tensor], form: Any) -> None:
         super().__init__()
-        self._function, self._example = function, example
+        self._outputs, self._form = outputs, form
 
     def forward(self, *args: Any, **options: Any) -> Any:
-        leaves, rebuild = flattened(self._example)
-        found = iter(self._function(Call(args, options, None)))
+        leaves, rebuild = flattened(self._form)
+        found = iter(self._outputs)
         return rebuild([next(found) if isinstance(leaf, Tensor) else leaf for leaf in leaves])
-
-
-def metric_of(run: Session, batches: Sequence[Batch], replaced: tuple[Function, Call] | None = None) -> float | None:
-    """Return the task's metric over batches, of the trained model or of an exported one in its place.
-
-    None where the metric needs more than outputs and targets.
-
-    Args:
-        run: the session of the trained model.
-        batches: prepared.
-        replaced: the exported model, and a call of the trained one.
-    """
-    quality = run.quality
-    if not isinstance(quality, Quality) or not quality.compares:
-        return None
-    predict = run.predict
-    if replaced is not None:
-        function, call = replaced
-        predict = partial(run.recipe.forward.predict, _Stub(function, call.output))
-    with torch.no_grad():
-        for batch in batches:
-            quality.add(predict(batch), target_of(batch))
-    return quality.value(0.0)
 
 
 def latency(model: nn.Module, function: Function, call: Call, *, budget_s: float) -> Latency:

@@ -18,7 +18,7 @@ from hasten.base.units import digits3
 from hasten.data.batch import Batch, select, size_of
 from hasten.export.calls import Call, calls_of
 from hasten.export.formats import SUFFIXES, Function, traced, write_int8, write_onnx, write_pt2
-from hasten.export.judging import TOLERANCE, largest_difference, latency, metric_of
+from hasten.export.judging import TOLERANCE, judged, latency
 from hasten.training.session import Session
 
 SAMPLES = 1000
@@ -59,14 +59,13 @@ def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa:
         if why_fixed:
             batches = [one for one in batches if size_of(one) == size_of(batches[0])]
             notes.append(f"it takes batches of {size_of(batches[0])} samples only: {why_fixed}")
-        difference = largest_difference(function, calls_of(run, batches))
+        difference, trained, exported = judged(run, function, batches)
         if format is not Format.INT8 and not difference <= TOLERANCE:
             raise GuaranteeBroken(
                 f"the exported model computes something else: an output differs by {digits3(difference)} of the "
                 f"largest one, at most {TOLERANCE} is rounding. No file is written. Does the model look at values of "
                 "its inputs in Python (if, for), or draw random numbers in evaluation?"
             )
-        trained = metric_of(run, batches)
         timed = batches[:1] if why_fixed else [select(batches[0], slice(0, 1)), batches[0]]
         found = Exported(
             task=run.recipe.task.name,
@@ -79,7 +78,7 @@ def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa:
             largest_difference=difference,
             metric_name=None if trained is None else run.quality.name,
             metric_trained=trained,
-            metric_exported=None if trained is None else metric_of(run, batches, (function, whole)),
+            metric_exported=exported,
             latencies=tuple(
                 latency(run.model, function, call, budget_s=LATENCY_BUDGET_S) for call in calls_of(run, timed)
             ),
