@@ -25,6 +25,7 @@ import torch
 from benchmarks.doctor.cases import HEALTHY, Case, chosen, digest
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.hurting import counts
+from benchmarks.doctor.keeping import keep, kept_at
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import Run, health_of, kept, run, written
 from benchmarks.doctor.scoring import share
@@ -111,16 +112,13 @@ def cure(case: Case, room: Path, *, processes: bool = False) -> Cure:
         gone=bool(named)
         and named[0] not in {one.symptom for one in _diagnosis(kept(plain, room) or run(plain, room)).findings},
     )
-    path = _path(case, room)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.encode(found))
+    keep(found, _path(case, room))
     return found
 
 
 def kept_cure(case: Case, room: Path) -> Cure | None:
     """Return what is kept of a fault; None where its program, its first finding or the remedies are others now."""
-    path = _path(case, room)
-    found = msgspec.json.decode(path.read_bytes(), type=Cure) if path.exists() else None
+    found = kept_at(_path(case, room), Cure)
     if found is None or found.digest != digest(case):
         return None
     said = None if (ran := kept(case, room)) is None else _diagnosis(ran)
@@ -142,12 +140,11 @@ def _remedies(said: Diagnosis) -> tuple[str, ...]:
 def _losses_without(plain: Case, room: Path, evaluated: bool) -> tuple[float | None, ...]:
     """Return the losses of the program without the fault, one for each pair, from kept ones where there are."""
     path = room / "cures" / f"{plain.program}-{digest(plain)}-{'evaluated' if evaluated else 'trained'}.json"
-    if not path.exists():
+    if (losses := kept_at(path, tuple[float | None, ...])) is None:
         one = subject(written(plain, room))
-        losses = [_loss(one.run(pair, "", False), evaluated) for pair in range(1, PAIRS + 1)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(losses))
-    return msgspec.json.decode(path.read_bytes(), type=tuple[float | None, ...])
+        losses = tuple(_loss(one.run(pair, "", False), evaluated) for pair in range(1, PAIRS + 1))
+        keep(losses, path)
+    return losses
 
 
 def _loss(ran: Health | str, evaluated: bool) -> float | None:

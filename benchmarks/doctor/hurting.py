@@ -6,10 +6,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from benchmarks.doctor.cases import HEALTHY, Case, digest
 from benchmarks.doctor.faults.catalog import FAULTS
+from benchmarks.doctor.keeping import keep, kept_at
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import kept, written
 from hasten.base.records.record import Record
@@ -67,16 +66,13 @@ def hurt(case: Case, room: Path) -> Hurt:
     whole = len(fixed) == PAIRS and fixed[-1] > faulty[-1]
     p = sign_flip_p([one - other for one, other in zip(fixed, faulty, strict=True)]) if whole else 1.0
     found = Hurt(digests=_digests(case), fixed=_finite(fixed), faulty=_finite(faulty), p=p)
-    path = _path(case, room)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.encode(found))
+    keep(found, _path(case, room))
     return found
 
 
 def kept_hurt(case: Case, room: Path) -> Hurt | None:
     """Return the paired runs that are kept of a fault; None where there are none, or a program changed."""
-    path = _path(case, room)
-    found = msgspec.json.decode(path.read_bytes(), type=Hurt) if path.exists() else None
+    found = kept_at(_path(case, room), Hurt)
     return found if found is not None and found.digests == _digests(case) else None
 
 
@@ -98,10 +94,9 @@ def _digests(case: Case) -> tuple[int, int]:
 
 def _plain_quality(case: Case, room: Path) -> float:
     path = room / "plain" / f"{case.program}-{case.seed}-{digest(case)}.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(_quality(case, room)))
-    return msgspec.json.decode(path.read_bytes(), type=float)
+    if (found := kept_at(path, float)) is None:
+        keep(found := _quality(case, room), path)
+    return found
 
 
 def _quality(case: Case, room: Path) -> float:
