@@ -88,7 +88,7 @@ def subject(program: Path) -> Subject:
 
 
 def cure(case: Case, room: Path, *, processes: bool = False) -> Cure:
-    """Try the remedies of the finding that is told first of a fault, and keep what they show."""
+    """Try the remedies of the first finding on a fault, and keep what they show."""
     said = _diagnosis(kept(case, room) or run(case, room))
     named = tuple(one.symptom for one in said.findings)
     program = written(case, room)

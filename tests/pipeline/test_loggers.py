@@ -20,7 +20,7 @@ from tiny_tasks import mlp_task
 
 
 class Kept:
-    """A tracker that keeps what it is told, or fails."""
+    """A tracker that keeps what it gets, or fails."""
 
     opened: list["Kept"] = []
 

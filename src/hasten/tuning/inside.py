@@ -328,7 +328,7 @@ def put_in_place(run: Session, plain: Session, forward: Session) -> Step:
 
 
 class _Steps:
-    """The steps of a training as the ground of a search, which asks for blocks and is told of them later."""
+    """The steps of a training as the ground of a search, which asks for blocks and gets their times later."""
 
     def __init__(self, inside: Inside, factors: Factors) -> None:
         self._inside, self._factors = inside, factors

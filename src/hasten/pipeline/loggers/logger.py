@@ -1,4 +1,4 @@
-"""What a tracker is told of a training."""
+"""What a tracker gets from a training."""
 
 from collections.abc import Iterator, Mapping
 from statistics import fmean
