@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -454,7 +455,11 @@ def test_exit_in_the_code_of_a_task_is_an_error(invoke: Invoke, api: FakeApi) ->
 
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
-def test_a_run_that_is_ended_at_once_says_what_is_saved(invoke: Invoke, api: FakeApi, number: int, code: int) -> None:
+def test_a_run_that_is_ended_at_once_says_what_is_saved(
+    invoke: Invoke, api: FakeApi, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    # beside a thread that another test has left the command would end this process
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.main_thread()])
     api.error = Interrupted(number, "The checkpoint of step 3 is saved in runs/x.")
     result = invoke("train", "digits")
     assert result.exit_code == code
