@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn, optim
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from hasten import Stop, Update
 from hasten.training.loop import train
@@ -14,7 +16,7 @@ from hasten.training.loss import Loss
 from hasten.training.marks import Mark
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import Session, build
-from hasten.training.step import accumulate, one_update, step
+from hasten.training.step import accumulate, one_update, step, update_parameters
 from hasten.training.transforms import Parameters, State, StepInfo
 
 from tiny_tasks import mlp_task, regression_task
@@ -195,3 +197,72 @@ def test_a_whole_step_of_ones_own_may_use_several_optimizers() -> None:
 
 def test_a_step_without_strategies_is_the_plain_one() -> None:
     assert build(baseline(mlp_task())).step is one_update
+
+
+# around the optimizer's step
+
+
+def by_step(run: Session) -> Callable[[], list[Tensor]]:
+    """Return a function that updates a session's parameters by given gradients and returns them."""
+
+    def update() -> list[Tensor]:
+        for parameter in run.parameters:
+            parameter.grad = torch.ones_like(parameter)
+        update_parameters(run.optimizer)
+        return [parameter.detach().clone() for parameter in run.parameters]
+
+    return update
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop", "lion"])
+def test_an_update_is_the_optimizers_own_step(name: str) -> None:
+    ours, theirs = (build(baseline(mlp_task(update=Update(optimizer=name)))) for _ in range(2))
+    before = [parameter.detach().clone() for parameter in ours.parameters]
+    updated = by_step(ours)()
+    for parameter in theirs.parameters:
+        parameter.grad = torch.ones_like(parameter)
+    theirs.optimizer.step()
+    assert all(map(torch.equal, updated, theirs.parameters))
+    assert not any(map(torch.equal, updated, before))
+
+
+def test_hooks_of_an_optimizer_and_of_all_are_called() -> None:
+    run, seen = build(baseline(mlp_task())), list[str]()
+    handles = [
+        run.optimizer.register_step_pre_hook(lambda *_: seen.append("before")),
+        run.optimizer.register_step_post_hook(lambda *_: seen.append("after")),
+        register_optimizer_step_pre_hook(lambda *_: seen.append("before all")),
+        register_optimizer_step_post_hook(lambda *_: seen.append("after all")),
+    ]
+    for handle in handles:
+        by_step(run)()
+        handle.remove()
+    by_step(run)()
+    assert sorted(seen) == sorted(
+        ["before", "after", "before all", "after all", "after", "before all", "after all", "before all", "after all"]
+        + ["after all"]
+    )
+
+
+def test_a_step_that_somebody_has_put_in_its_place_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, calls = build(baseline(mlp_task())), list[str]()
+    kind, own = type(run.optimizer), type(run.optimizer).step
+
+    @wraps(own)
+    def counted(*args: Any) -> Any:
+        calls.append("class")
+        return own(*args)
+
+    monkeypatch.setattr(kind, "step", counted)
+    by_step(run)()
+    run.optimizer.step = lambda: calls.append("object")  # type: ignore[method-assign]
+    by_step(run)()
+    assert calls == ["class", "object"]
+
+
+def test_a_profiler_finds_the_optimizers_steps() -> None:
+    run = build(baseline(mlp_task()))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        by_step(run)()
+    name = f"Optimizer.step#{type(run.optimizer).__name__}.step"
+    assert name in {event.name for event in profiler.events() or ()}

@@ -42,7 +42,6 @@ NOT_OFFERED: dict[str, str] = {
     "conda": _STATE,
     "demo": "it needs the package einops and a process group",
     "distributedmuon": _GROUPS,
-    "lbfgs": _CLOSURE,
     "lomo": _MODEL,
     "lorarite": "it takes pairs of LoRA matrices only",
     "muon": _GROUPS,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn, optim
+from torch.optim import optimizer as torch_optimizer
 
 from hasten.data.batch import Batch, size_of, split_batch
 from hasten.training.counting import Count
@@ -25,6 +26,8 @@ ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
 """(session, batch, mark) -> detached loss. Leaves the gradients of the mean loss in the parameters."""
 
 _TORCH_ZERO_GRAD = optim.Optimizer.zero_grad
+_TORCH_AROUND_STEP = optim.Optimizer.profile_hook_step(lambda *_: None).__code__
+_HOOKS_OF_ALL = (torch_optimizer._global_optimizer_pre_hooks, torch_optimizer._global_optimizer_post_hooks)
 
 
 class Compute(Protocol):
@@ -131,6 +134,29 @@ def transform_gradients(run: "Session", loss: Loss) -> bool:
     return usable
 
 
+def update_parameters(optimizer: optim.Optimizer) -> None:
+    """Update the parameters by their gradients, as `optimizer.step()` does.
+
+    torch puts a profiler range and hooks around every optimizer's step, which takes a thirtieth of a small training.
+    Without a profiler and without hooks the step alone is called; where somebody has put another function in its
+    place, that one.
+    """
+    around = getattr(optimizer.step, "__func__", None)
+    if getattr(around, "__code__", None) is not _TORCH_AROUND_STEP or _is_watched(optimizer):
+        optimizer.step()
+    else:
+        around.__wrapped__(optimizer)  # type: ignore[union-attr]
+
+
+def _is_watched(optimizer: optim.Optimizer) -> bool:
+    """Return whether a profiler or a hook looks at the optimizer's steps."""
+    return (
+        any(_HOOKS_OF_ALL)
+        or bool(optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks)
+        or torch.autograd._profiler_enabled()
+    )
+
+
 def clear_gradients(optimizer: optim.Optimizer) -> None:
     """Let go of the gradients, as `optimizer.zero_grad()` does.
 
@@ -158,7 +184,7 @@ def one_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
     usable = transform_gradients(run, loss)
     mark(GRADIENT)
     if usable:
-        run.optimizer.step()
+        update_parameters(run.optimizer)
         if run.post_step:
             finish_update(run)
     clear_gradients(run.optimizer)
