@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn, optim
-from torch.optim import optimizer as torch_optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from hasten.data.batch import Batch, size_of, split_batch
 from hasten.training.counting import Count
@@ -27,7 +27,7 @@ ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
 
 _TORCH_ZERO_GRAD = optim.Optimizer.zero_grad
 _TORCH_AROUND_STEP = optim.Optimizer.profile_hook_step(lambda *_: None).__code__
-_HOOKS_OF_ALL = (torch_optimizer._global_optimizer_pre_hooks, torch_optimizer._global_optimizer_post_hooks)
+_HOOKS_OF_ALL = (_global_optimizer_pre_hooks, _global_optimizer_post_hooks)
 
 
 class Compute(Protocol):
