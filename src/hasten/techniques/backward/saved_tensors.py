@@ -17,8 +17,9 @@ Numerics
     Lossless: bit for bit. int8: gradients with an error of about 1 %; the loss and the outputs keep their bits.
 
 Known problems
-    Hooks on saved tensors and compiled code do not go together. Under autocast, saved copies of weights are rounded by
-    `int8_saved` too. Results of whole-tensor statistics (softmax, norms) are rounded like any other.
+    Hooks on saved tensors and compiled code do not go together, and nor do they with sharded parameters: what they keep
+    of a parameter that is gathered for one pass would stay in memory. Under autocast, saved copies of weights are
+    rounded by `int8_saved` too. Results of whole-tensor statistics (softmax, norms) are rounded like any other.
 
 Source
     Jain et al., 2018, "Gist", doi:10.1109/ISCA.2018.00070 (lossless); Chen et al., 2021, arXiv:2104.14129 (ActNN), with
@@ -150,7 +151,7 @@ class LosslessSaved:
         source="Jain et al., 2018, doi:10.1109/ISCA.2018.00070",
         treats=("near_memory_limit", "memory_hog"),
         needs=("dropout, max pooling, a ReLU whose result nobody else keeps, or tensors that are kept twice",),
-        conflicts=("compile", "compile_regions", "int8_saved"),
+        conflicts=("compile", "compile_regions", "fsdp", "fsdp_bf16", "int8_saved"),
         saves_time=False,
     )
 
@@ -231,7 +232,7 @@ class Int8Saved:
         idea="keep activations in int8 for the backward pass",
         source="Chen et al., 2021, arXiv:2104.14129",
         treats=("near_memory_limit", "memory_hog"),
-        conflicts=("compile", "compile_regions"),
+        conflicts=("compile", "compile_regions", "fsdp", "fsdp_bf16"),
         saves_time=False,
     )
 
