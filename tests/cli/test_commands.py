@@ -249,6 +249,7 @@ def a_run_folder(folder: Path, *losses: float) -> Path:
 def test_diagnose_judges_what_a_run_recorded(invoke: Invoke, tmp_path: Path) -> None:
     healthy = invoke("diagnose", str(a_run_folder(tmp_path / "healthy", 1.0, 0.5)))
     assert (healthy.exit_code, "No problem found in 2 steps." in healthy.output) == (0, True)
+    assert healthy.output.split("next: ")[1].split() == ["hasten", "attribute", str(tmp_path / "healthy")]
     ill = str(a_run_folder(tmp_path / "ill", 1.0, 10.0))
     assert invoke("diagnose", ill).exit_code == 1
     assert json.loads(invoke("diagnose", ill, "--json").stdout)["findings"][0]["symptom"] == "nonfinite"

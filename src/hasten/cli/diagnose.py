@@ -1,5 +1,6 @@
 """`hasten diagnose`: is this training healthy, and what is wrong with it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -69,7 +70,7 @@ def diagnose(
         found = api.diagnose(
             chosen, plan, steps=steps, only=tiers, fix=fix, html=html, tensorboard=tensorboard, show=show
         )
-        _say(found, None if as_json else screen, (html, tensorboard))
+        _say(found, None if as_json else screen, (html, tensorboard), healthy=f"hasten profile {chosen.command}")
 
 
 def diagnose_script(
@@ -94,8 +95,10 @@ def diagnose_script(
     from hasten.pipeline.fixing import fixed, of_script
     from hasten.pipeline.seeing import Views
     from hasten.report.terminal import Screen
+    from hasten.scripts.files import called
 
     tiers, given, views = _tiers(only), arguments or [], Views(html, tensorboard)
+    profiled = shlex.join(["hasten", "profile", *called(script, module=module), *given])
     run = health_of_script(
         script,
         given,
@@ -114,7 +117,7 @@ def diagnose_script(
         if fix and found.findings:
             found = fixed(of_script(script, given, module=module, steps=steps), found, show=show)
         views.write(run.seen, found)
-        _say(found, None if as_json else screen, (html, tensorboard), script_code=run.exit_code)
+        _say(found, None if as_json else screen, (html, tensorboard), healthy=profiled, script_code=run.exit_code)
 
 
 def diagnose_run(
@@ -137,7 +140,9 @@ def diagnose_run(
     with Screen() as screen:
         if not as_json:
             screen.show(found)
-        _say(found, None if as_json else screen, (html, tensorboard))
+        _say(
+            found, None if as_json else screen, (html, tensorboard), healthy=f"hasten attribute {shlex.quote(str(run))}"
+        )
 
 
 def _tiers(only: str) -> "list[Tier]":
@@ -152,11 +157,16 @@ def _tiers(only: str) -> "list[Tier]":
 
 
 def _say(
-    found: "Diagnosis", screen: "Screen | None", written: tuple[Path | None, Path | None], *, script_code: int = 0
+    found: "Diagnosis",
+    screen: "Screen | None",
+    written: tuple[Path | None, Path | None],
+    *,
+    healthy: str,
+    script_code: int = 0,
 ) -> None:
     """Say what was written and what to do next, or print JSON; exit with 1 where more than notes were found.
 
-    A script that failed keeps its own exit code.
+    A script that failed keeps its own exit code. `healthy` is the next command where nothing was found.
     """
     if screen is None:
         write_json(found)
@@ -171,7 +181,6 @@ def _say(
         if cure is not None:
             screen.next(f"write {cure.line}")
         else:
-            rest = "hasten profile: where the time goes"
-            screen.next(f"hasten explain {first.id or first.symptom}" if first else rest)
+            screen.next(f"hasten explain {first.id or first.symptom}" if first else healthy)
     sick = any(one.severity is not Severity.NOTE for one in found.findings)
     raise typer.Exit(script_code or (SICK if sick else 0))

@@ -18,7 +18,7 @@ Numerics
 Known problems
     The gradients are made in the forward pass, so the loss cannot be differentiated twice. The core function
     `F.linear_cross_entropy` (torch 2.13) does the same; it is not used because it ignores autocast and torch 2.11
-    lacks it.
+    lacks it. FSDP frees the weight of the output layer before the loss would use it.
 
 Source
     Wijmans et al., 2024, arXiv:2411.09009 (Cut Cross-Entropy, without its filtering of gradients); Hsu et al., 2024,
@@ -194,6 +194,7 @@ class FusedLinearCrossEntropy:
         source="Wijmans et al., 2024, arXiv:2411.09009; Hsu et al., 2024, arXiv:2410.10989",
         treats=("near_memory_limit", "memory_hog"),
         needs=("cross-entropy as the loss, of many classes", "a linear layer that makes the output"),
+        conflicts=("fsdp", "fsdp_bf16"),
         saves_time=False,
     )
 

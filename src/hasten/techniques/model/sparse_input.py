@@ -18,6 +18,7 @@ Numerics
 
 Known problems
     An infinite weight times a zero is left out here and not a number there. The data stay dense in memory.
+    FSDP takes no weights that are stored column by column.
 
 Source
     CSR times dense as in scipy.sparse and MKL; through torch.nn.functional.embedding_bag, whose CPU kernel is 20 times
@@ -124,7 +125,7 @@ class SparseInput:
         source="torch.nn.functional.embedding_bag with per_sample_weights (2019)",
         treats=("low_compute_efficiency",),
         needs=("data of nearly only zeros that go into a wide linear layer",),
-        conflicts=("low_rank_linear", "int8_linear"),
+        conflicts=("low_rank_linear", "int8_linear", "fsdp", "fsdp_bf16"),
         after=("freezing",),
     )
 
