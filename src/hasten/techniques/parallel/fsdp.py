@@ -2,11 +2,14 @@
 
 What it does
     torch's `fully_shard` (FSDP2), applied to each repeated block and then to the model. `fsdp` computes in the
-    parameters' own format; `fsdp_bf16` gathers and computes in bfloat16 and reduces gradients in float32.
+    parameters' own format; `fsdp_bf16` gathers and computes in bfloat16 and reduces gradients in float32. With
+    `replicas` (HSDP) the processes form so many groups: a model is sharded within a group, and gradients are then
+    reduced between the groups.
 
 Why it helps
     Memory: each process holds 1 / processes of parameters, gradients and state. Gathering the next block and reducing
-    the gradients of the last one overlap with computing.
+    the gradients of the last one overlap with computing. With replicas it is replicas / processes, but parameters are
+    gathered among fewer, which is faster where a group shares a fast link.
 
 When it hurts
     It moves the parameters twice in a step (three times the bytes of gradients with `reshard`, against two without
@@ -26,9 +29,10 @@ Source
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
@@ -40,15 +44,21 @@ from hasten.training.reduction import after_backward
 from hasten.training.transforms import Stateless
 
 
-def _sharded(recipe: Recipe, *, reshard: bool, computed_in: torch.dtype | None) -> Recipe:
+def _sharded(recipe: Recipe, *, reshard: bool, replicas: int, computed_in: torch.dtype | None) -> Recipe:
     from hasten.techniques.parallel.sharded import sharded
 
-    return sharded(recipe, reshard=reshard, computed_in=computed_in)
+    return sharded(recipe, reshard=reshard, replicas=replicas, computed_in=computed_in)
 
 
-def _why_not_sharded(recipe: Recipe) -> str | None:
+def _why_not_sharded(recipe: Recipe, replicas: int) -> str | None:
     if (why := why_not_reduced(recipe)) is not None:
         return why
+    processes = recipe.parallel.processes
+    assert processes is not None, "one process alone is refused"
+    if processes.size % replicas:
+        return f"{processes.size} processes do not form {replicas} groups of equal size"
+    if processes.size == replicas and replicas > 1:
+        return f"{replicas} replicas leave one process for each, which shards nothing; ddp does the same"
     if recipe.parallel.reduction is not after_backward:
         return "another technique reduces the gradients"
     if recipe.backward.loss_scale is not None:
@@ -71,6 +81,7 @@ class Fsdp:
     """Shard parameters, gradients and optimizer state over the processes."""
 
     reshard: bool = True
+    replicas: Annotated[int, Meta(ge=1, description="groups of processes that hold a whole model each")] = 1
 
     card: ClassVar[Card] = Card(
         name="fsdp",
@@ -87,11 +98,11 @@ class Fsdp:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse one process alone, and what needs whole parameters."""
-        return _why_not_sharded(recipe)
+        return _why_not_sharded(recipe, self.replicas)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Shard the model before the optimizer is made."""
-        return _sharded(recipe, reshard=self.reshard, computed_in=None)
+        return _sharded(recipe, reshard=self.reshard, replicas=self.replicas, computed_in=None)
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ class FsdpBf16:
     """Shard a model that computes in bfloat16."""
 
     reshard: bool = True
+    replicas: Annotated[int, Meta(ge=1, description="groups of processes that hold a whole model each")] = 1
 
     card: ClassVar[Card] = Card(
         name="fsdp_bf16",
@@ -115,8 +127,8 @@ class FsdpBf16:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse one process alone, and what needs whole parameters."""
-        return _why_not_sharded(recipe)
+        return _why_not_sharded(recipe, self.replicas)
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Shard the model before the optimizer is made."""
-        return _sharded(recipe, reshard=self.reshard, computed_in=torch.bfloat16)
+        return _sharded(recipe, reshard=self.reshard, replicas=self.replicas, computed_in=torch.bfloat16)

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.utils._pytree import tree_map_only
 
@@ -40,13 +40,14 @@ class _Shard:
 
     device: str
     processes: int
+    replicas: int
     reshard: bool
     policy: MixedPrecisionPolicy
 
     def __call__(self, model: nn.Module) -> nn.Module:
         """Shard the repeated blocks and the rest of the model. A collective."""
         plain = _without_parameters(model)
-        mesh = init_device_mesh(torch.device(self.device).type, (self.processes,))
+        mesh = self._mesh()
         for part in (*repeated_blocks(model).values(), model):
             part.register_forward_hook(_without_views)
             policy = self.policy if part is model else replace(self.policy, output_dtype=None)
@@ -56,6 +57,14 @@ class _Shard:
             one.set_force_sum_reduction_for_comms(enable=True)
         _PLAIN[model] = plain
         return model
+
+    def _mesh(self) -> DeviceMesh:
+        """Return the processes in a row, or as groups of neighbours that each hold a whole model."""
+        kind = torch.device(self.device).type
+        if self.replicas == 1:
+            return init_device_mesh(kind, (self.processes,))
+        shape = (self.replicas, self.processes // self.replicas)
+        return init_device_mesh(kind, shape, mesh_dim_names=("replicas", "shards"))
 
 
 def _without_views(module: nn.Module, args: Any, output: Any) -> Any:
@@ -151,12 +160,13 @@ def zero_of(output: Any) -> Tensor:
     return torch.stack([one.float() for one in parts]).sum()
 
 
-def sharded(recipe: Recipe, *, reshard: bool, computed_in: torch.dtype | None) -> Recipe:
+def sharded(recipe: Recipe, *, reshard: bool, replicas: int, computed_in: torch.dtype | None) -> Recipe:
     """Return the recipe whose model is sharded before the optimizer is made.
 
     Args:
         recipe: of several processes.
         reshard: let go of gathered parameters after the forward pass.
+        replicas: groups of processes that each hold a whole model.
         computed_in: what parameters are gathered and products computed in; gradients and outputs are then in
             float32. None for the parameters' own format.
     """
@@ -165,5 +175,5 @@ def sharded(recipe: Recipe, *, reshard: bool, computed_in: torch.dtype | None) -
         policy = MixedPrecisionPolicy(param_dtype=computed_in, reduce_dtype=torch.float32, output_dtype=torch.float32)
     processes = recipe.parallel.processes
     assert processes is not None, "one process alone is refused"
-    changed = recipe.with_surgery(_Shard(recipe.device.name, processes.size, reshard, policy), undo=unsharded)
+    changed = recipe.with_surgery(_Shard(recipe.device.name, processes.size, replicas, reshard, policy), undo=unsharded)
     return replace(changed, parallel=replace(recipe.parallel, reduction=reduced_by_parts, sharded=True))
