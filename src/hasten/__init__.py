@@ -1,9 +1,9 @@
 """hasten: gradient training in PyTorch made faster, with proof.
 
 The verbs are functions (`check`, `diagnose`, `run`, `train`, `profile`, `tune`, `find_lr`, `find_batch_size`,
-`attribute`, `eject`, `export`); the nouns that they take are `Task` and what it is made of. `watch` and its kin profile
-loops and trainers that hasten did not write. Everything is loaded when it is first used, so that `import hasten` costs
-nothing.
+`find_layout`, `attribute`, `eject`, `export`); the nouns that they take are `Task` and what it is made of. `watch` and
+its kin profile loops and trainers that hasten did not write. Everything is loaded when it is first used, so that
+`import hasten` costs nothing.
 """
 
 from importlib import import_module
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         eject_diff,
         export,
         find_batch_size,
+        find_layout,
         find_lr,
         load_plan,
         profile,
@@ -56,6 +57,7 @@ _HOMES = {
     "export": "hasten.api",
     "eject_diff": "hasten.api",
     "find_batch_size": "hasten.api",
+    "find_layout": "hasten.api",
     "find_lr": "hasten.api",
     "load_plan": "hasten.api",
     "save_plan": "hasten.api",
@@ -97,6 +99,7 @@ __all__ = [
     "eject_diff",
     "export",
     "find_batch_size",
+    "find_layout",
     "find_lr",
     "lightning_apply",
     "lightning_watch",

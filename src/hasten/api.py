@@ -1,6 +1,7 @@
 """The verbs: what a person calls from Python, and what every command of the command line calls."""
 
 import math
+import shlex
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from hasten.base.records.attribution import Attribution, Method
 from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.export import Exported, Format
 from hasten.base.records.finding import Diagnosis
+from hasten.base.records.layout import LayoutPlan, LayoutTuning, Links
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
@@ -64,6 +66,8 @@ from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
 from hasten.training.running import Show, Trained, Watch, run_training
 from hasten.training.task import Task
 from hasten.training.technique import Technique
+from hasten.tuning.layouts.measure import Launch, measure_layouts
+from hasten.tuning.layouts.predict import predict
 from hasten.tuning.rate.choose import choose_rate
 from hasten.tuning.rate.choose_batch import choose_batch_size
 
@@ -549,6 +553,65 @@ def find_batch_size(task: Task, *, budget: str | None = None, show: Show = silen
     _check(task, show)
     machine = facts()
     return choose_batch_size(_baseline(task, machine, show), machine, budget=allowed, show=show)
+
+
+def find_layout(
+    task: Task,
+    *,
+    devices: int,
+    memory_limit: int | None = None,
+    links: Links | None = None,
+    show: Show = silent,
+) -> LayoutPlan:
+    """Predict the memory and the time of a step for at most ten ways to share a training among devices.
+
+    The devices need not be there. Two micro-batches are timed and watched in this process, the optimizer's state is
+    counted after a real step, and the links are measured where the devices are in this machine. Takes seconds.
+
+    Args:
+        task: to train.
+        devices: that may be used.
+        memory_limit: bytes of each; None for what a device of this machine has. 90 % of it may be used.
+        links: between two devices; None to measure them here, or to assume 100 Gbit/s and 20 microseconds.
+        show: called with what it does.
+
+    Raises:
+        BadInput: if the task cannot be trained.
+        Unstable: if the devices are here and cannot talk to each other.
+    """
+    _check(task, show)
+    machine = facts()
+    recipe = _baseline(task, machine, show)
+    show(Activity(text="timing two micro-batches and the links"))
+    return predict(recipe, machine, devices=devices, memory_limit=memory_limit, links=links)
+
+
+def tune_layouts(
+    task: Task, *, processes: int, launch: Launch, budget_s: float | None = None, show: Show = silent
+) -> LayoutTuning:
+    """Run the three layouts that are predicted to be the fastest against one process, each trial in new processes.
+
+    The first gradient of each must be that of one process, up to rounding. One process is kept unless another layout is
+    surely faster. Takes about a minute: five rounds of up to four trials.
+
+    Args:
+        task: that a command names (`load_task`), since each process loads it anew.
+        processes: of this machine.
+        launch: starts `hasten` in processes: (words, processes) -> exit code.
+        budget_s: seconds for the rounds, of which there are at least three; None for five rounds.
+        show: called with what is under way, and with the prediction.
+
+    Raises:
+        BadInput: if the task cannot be trained, or no command names it.
+    """
+    if not task.command:
+        raise BadInput("each process loads the task anew: give one that a command names (a built-in one, or a file).")
+    _check(task, show)
+    machine = facts()
+    show(Activity(text="timing two micro-batches and the links"))
+    found = predict(_baseline(task, machine, show), machine, devices=processes, here=True)
+    show(found)
+    return measure_layouts(found, shlex.split(task.command), launch, budget_s=budget_s, seed=task.seed, show=show)
 
 
 def _budget(text: str | None) -> Callable[[float], float | None]:

@@ -9,7 +9,22 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from together import SPECIAL, STEPS, Case, dropping, resumed_work, shared, special, special_work, trained, work
+from together import (
+    SENT_BATCH,
+    SPECIAL,
+    STEPS,
+    Case,
+    dropping,
+    replicas_work,
+    resumed_work,
+    sent_work,
+    shared,
+    special,
+    special_work,
+    trained,
+    wide,
+    work,
+)
 from torch import multiprocessing
 
 from hasten.base.errors import BadInput
@@ -17,10 +32,13 @@ from hasten.cli.processes import run_together
 from hasten.machine.facts import facts
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.fsdp import Fsdp
+from hasten.techniques.parallel.layouts import in_passes, layouts
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.step import accumulate
 from hasten.training.technique import Technique
+from hasten.tuning.layouts.readings import measured_memory
+from hasten.tuning.layouts.time import communication
 
 CASES = list(range(12))
 
@@ -61,6 +79,47 @@ def test_reduction_during_the_backward_pass_changes_nothing_in_special_cases(tmp
         torch.testing.assert_close(mine["losses"], alone["losses"], rtol=rtol, atol=atol)
         torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=rtol, atol=atol)
         assert all(map(torch.equal, mine["parameters"], second[name]["parameters"]))
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(300)
+def test_groups_that_hold_a_model_each_train_as_one_process(tmp_path: Path) -> None:
+    multiprocessing.spawn(replicas_work, args=(4, str(tmp_path)), nprocs=4)
+    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(4)]
+    for number in range(4):
+        alone = trained(Case(number).recipe())
+        for mine in (one[number] for one in found):
+            torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
+            assert all(map(torch.equal, mine["parameters"], found[0][number]["parameters"]))
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("size", [2, 4])
+def test_what_a_step_sends_is_what_the_chooser_of_layouts_predicts(size: int, tmp_path: Path) -> None:
+    multiprocessing.spawn(sent_work, args=(size, str(tmp_path)), nprocs=size)
+    found = torch.load(tmp_path / "sent.pt")
+    memory = measured_memory(wide(), size)
+    for layout in layouts(size, SENT_BATCH)[1:]:
+        for one in (layout, in_passes(layout, layout.samples // 2)):
+            predicted, (calls, whole_bytes) = communication(one, memory), found[one.label]
+            gathered = sum(whole * count for whole, _, count in predicted.gathers)
+            both = whole_bytes.get("_allgather_base_", 0) + whole_bytes.get("_reduce_scatter_base_", 0)
+            assert both == pytest.approx(gathered)
+            assert calls.get("_allgather_base_", 0) + calls.get("_reduce_scatter_base_", 0) == sum(
+                count for *_, count in predicted.gathers
+            )
+            reduced = sum(whole * count for whole, _, count in predicted.all_reduces)
+            small = whole_bytes["allreduce_"] - reduced  # flags, and the count and the loss of the whole batch
+            assert 0 < small < 200, one.label
+
+
+def test_groups_of_unequal_size_and_groups_of_one_are_refused() -> None:
+    in_four = among(special("static graph")[0], Processes(0, 4))
+    assert "do not form 3 groups" in (Fsdp(replicas=3).refuse(in_four, facts()) or "")
+    assert "shards nothing" in (Fsdp(replicas=4).refuse(in_four, facts()) or "")
+    assert Fsdp(replicas=2).refuse(in_four, facts()) is None
 
 
 def test_what_cannot_be_reduced_during_the_backward_pass_is_refused() -> None:

@@ -4,6 +4,7 @@ import os
 import random
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,9 +20,11 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Progress
 from hasten.data.batch import Batch
 from hasten.machine.facts import facts
-from hasten.techniques.applying import apply_all
+from hasten.measurement.collectives import Collectives
+from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
 from hasten.techniques.parallel.fsdp import Fsdp, FsdpBf16
+from hasten.techniques.parallel.layouts import in_passes, layouts
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
@@ -30,6 +33,7 @@ from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
 from hasten.training.session import build
 from hasten.training.sharding import whole
+from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.training.transforms import Parameters
 
@@ -206,6 +210,55 @@ def work(rank: int, size: int, numbers: list[int], folder: str) -> None:
     ]
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
+
+
+def replicas_work(rank: int, size: int, folder: str) -> None:
+    """Be one of four processes in two groups that hold a model each; each writes what it found of some cases."""
+    joined(rank, size, folder)
+    found = [
+        trained(shared(case.recipe(), Processes(rank, size), [Fsdp(replicas=2, reshard=case.number % 2 == 0)]))
+        for case in map(Case, range(4))
+    ]
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def sent_work(rank: int, size: int, folder: str) -> None:
+    """Be one of several processes; the first writes what collectives of one step were given, by layout."""
+    joined(rank, size, folder)
+    found = dict[str, Any]()
+    for layout in layouts(size, SENT_BATCH)[1:]:
+        for one in (layout, in_passes(layout, layout.samples // 2)):
+            chosen = [make(choice.technique, choice.knobs) for choice in one.choices]
+            run = build(shared(wide(), Processes(rank, size), chosen))
+            batches = run.batches()
+            for _ in range(2):  # torch's reducer makes other buckets after the first step
+                batch = next(batches)[1]
+                with Collectives() as collectives:
+                    step(run, batch)
+            found[one.label] = (dict(collectives.calls), dict(collectives.whole_bytes))
+    if rank == 0:
+        torch.save(found, Path(folder) / "sent.pt")
+    dist.destroy_process_group()
+
+
+SENT_BATCH = 16
+
+
+def wide() -> Recipe:
+    """Return a training of a model with two repeated blocks, whose parameters divide evenly by four."""
+    seeded = torch.Generator().manual_seed(3)
+    data = TensorDataset(torch.randn(64, 8, generator=seeded), torch.randint(0, 4, (64,), generator=seeded))
+    blocks = nn.Sequential(*(nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 8)) for _ in range(2)))
+    task = Task(
+        name="wide",
+        data=Data(train=data, valid=data),
+        model=lambda: nn.Sequential(deepcopy(blocks), nn.Linear(8, 4)),
+        update=Update(optimizer="adamw", lr=0.01),
+        batch_size=SENT_BATCH,
+        stop=Stop(steps=4),
+    )
+    return baseline(task)
 
 
 def resumed_work(

@@ -42,6 +42,10 @@ class Device:
         """Whether copies can run beside the computation, on a stream of their own."""
         return self.kind in _WITH_STREAMS
 
+    def count(self) -> int:
+        """Return how many accelerators this machine has."""
+        return torch.accelerator.device_count()
+
     def synchronize(self) -> None:
         """Wait until the device has done all that was queued; the CPU queues nothing."""
         if not self.is_host:

@@ -8,6 +8,8 @@ from hasten.base.errors import BadInput
 _TIME_STEPS = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)\s*$")
 _DURATION_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([MGT]i?B)\s*$", re.IGNORECASE)
+_SIZE_BYTES = {"mb": 10**6, "gb": 10**9, "tb": 10**12, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 
 def digits3(value: float) -> str:
@@ -68,6 +70,19 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise BadInput(f"a duration must look like 90s, 2m or 1.5h; found {text!r}.")
     return float(match[1]) * _DURATION_SECONDS[match[2]]
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes that a text such as "80GB" (10**9 each), "16GiB" (2**30 each) or "512MB" names.
+
+    Raises:
+        BadInput: if the text is not a positive number followed by MB, GB, TB, MiB, GiB or TiB.
+    """
+    match = _SIZE.match(text)
+    size = 0 if match is None else round(float(match[1]) * _SIZE_BYTES[match[2].lower()])
+    if size <= 0:
+        raise BadInput(f"a size of memory must look like 80GB, 16GiB or 512MB; found {text!r}.")
+    return size
 
 
 def as_good_as(value: float, target: float, *, higher_is_better: bool) -> bool:

@@ -23,9 +23,11 @@ from hasten.cli import (
     explain,
     export,
     inspect,
+    layout_trial,
     lr,
     machine,
     pack,
+    plan,
     profile,
     report,
     run,
@@ -126,9 +128,11 @@ _add(script.watch, script.EXAMPLES, _UNDERSTAND, context_settings=_SCRIPT)
 _add(machine.machine, machine.EXAMPLES, _UNDERSTAND)
 _add(report.report, report.EXAMPLES, _UNDERSTAND)
 _add(tune.tune, tune.EXAMPLES, _FASTER)
+_add(layout_trial.layout_trial, (), _FASTER, name="layout-trial", hidden=True)
 _add(compare.compare, compare.EXAMPLES, _FASTER)
 _add(lr.lr, lr.EXAMPLES, _FASTER)
 _add(batch.batch, batch.EXAMPLES, _FASTER)
+_add(plan.plan, plan.EXAMPLES, _FASTER)
 _add(techniques.techniques, techniques.EXAMPLES, _FASTER)
 _add(train.train, train.EXAMPLES, _TRAIN)
 _add(eject.eject, eject.EXAMPLES, _LEAVE)

@@ -9,6 +9,7 @@ import typer
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Activity
 from hasten.base.records.reproof import Standing
+from hasten.base.units import parse_duration
 from hasten.cli.failing import FAILED
 from hasten.cli.options import (
     Accept,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "hasten tune digits --budget 2m --allow trajectory -o plan.toml",
     "hasten tune digits --verify plan.toml",
+    "hasten tune digits --processes 2 -o plan.toml",
 )
 
 
@@ -56,6 +58,10 @@ def tune(
     data: DataPath = None,
     *,
     options: DataOptions,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=2, metavar="N", help="Compare ways to train in N processes with one process."),
+    ] = None,
     show_all: ShowAll = False,
 ) -> None:
     """Measure techniques in paired experiments and write a plan of those that are faster."""
@@ -66,10 +72,15 @@ def tune(
     allowed = guarantees(allow)
     if verify is not None and (allow or only or exclude or accept or fresh or out is not None):
         raise BadInput("--verify proves a plan as it is: it goes with --budget and the data of the task only.")
+    if processes is not None and (allow or only or exclude or accept or fresh or verify is not None):
+        raise BadInput("--processes compares layouts: it goes with --budget, -o and the data of the task only.")
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
         if verify is not None:
             _verify(chosen, verify, budget, screen)
+            return
+        if processes is not None:
+            _layouts(chosen, processes, budget, out, screen)
             return
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(
@@ -101,3 +112,25 @@ def _verify(task: "Task", plan: Path, budget: str | None, screen: "Screen") -> N
         screen.next(f"hasten tune {task.command} -o {shlex.quote(str(plan))}")
         raise typer.Exit(FAILED)
     screen.next(f"hasten train {task.command} --plan {shlex.quote(str(plan))}")
+
+
+def _layouts(task: "Task", processes: int, budget: str | None, out: Path | None, screen: "Screen") -> None:
+    """Compare ways to train in several processes with one process."""
+    from hasten import api
+    from hasten.cli.processes import run_together
+    from hasten.techniques.plan_file import write_plan
+
+    budget_s = None if budget is None else parse_duration(budget)
+    found = api.tune_layouts(task, processes=processes, launch=run_together, budget_s=budget_s, show=screen.show)
+    screen.show(found)
+    count, choices = found.best.predicted.layout.processes, found.plan.choices
+    words = f"hasten train {task.command}" + (f" --processes {count}" if count > 1 else "")
+    if out is not None:
+        write_plan(found.plan, out)
+        screen.say(f"plan: {out}")
+    if not choices:
+        screen.next(words)
+    elif out is None:
+        screen.next(f"hasten tune {task.command} --processes {processes} -o plan.toml")
+    else:
+        screen.next(f"{words} --plan {shlex.quote(str(out))}")

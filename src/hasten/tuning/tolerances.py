@@ -33,6 +33,9 @@ LEAST_LAYER = 1e-2
 """Of the gradient of the model: what a layer's gradient counts as at least, where the exact one is zero."""
 SETTLING_STEPS = 12
 """Updates in which a loss scale finds its size, one halving each."""
+SHARES_ERROR = 1e-4
+"""Of a tensor of the gradient: by how much that of several processes may differ from one process's. Other orders of
+addition differ by 1e-6 in float32; a mean of means, or a share that is left out, by 1e-2 and more."""
 BRANCH_STEPS = 48
 TWINS = 3
 """Further branches of the baseline, where the candidate's is worse: the fewest with a useful standard deviation."""

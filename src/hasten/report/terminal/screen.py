@@ -16,6 +16,7 @@ from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.export import Exported
 from hasten.base.records.finding import Diagnosis, Found
 from hasten.base.records.fix import Fix, Tried
+from hasten.base.records.layout import LayoutPlan, LayoutTuning
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
@@ -31,6 +32,7 @@ from hasten.report.terminal.export import export_view
 from hasten.report.terminal.fix import fix_view, tried_view
 from hasten.report.terminal.health import found_view, health_view
 from hasten.report.terminal.layout import indented, quiet, section
+from hasten.report.terminal.layouts import layout_plan_view, layout_tuning_view
 from hasten.report.terminal.machine import machine_view
 from hasten.report.terminal.output import standard_output
 from hasten.report.terminal.profile import profile_view
@@ -88,6 +90,8 @@ class Screen:
             Exported: lambda record: self.print(export_view(record)),
             Attribution: lambda record: self.print(attribution_view(record)),
             BatchChoice: lambda record: self.print(batch_view(record)),
+            LayoutPlan: lambda record: self.print(layout_plan_view(record)),
+            LayoutTuning: lambda record: self.print(layout_tuning_view(record)),
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),

@@ -1,0 +1,169 @@
+"""How processes share a training: a layout, what a step of it costs, and which one to use."""
+
+from msgspec import structs
+
+from hasten.base.records.plan import Choice, Plan
+from hasten.base.records.record import Interval, Record
+
+
+class Layout(Record, frozen=True):
+    """How processes share a training: `replicas` groups, each of `shards` processes that hold one model together.
+
+    One replica of one shard is a single process. `samples` is the largest share of a batch, computed in passes of
+    `micro_batch` samples.
+    """
+
+    samples: int
+    micro_batch: int
+    replicas: int
+    shards: int
+    bucket_bytes: int | None = (
+        None  # gradients are reduced in buckets during the backward pass; None: in one piece after
+    )
+    reshard: bool = False  # gathered parameters are dropped after the forward pass, and gathered again
+    choices: tuple[Choice, ...] = ()  # the techniques that make it
+
+    @property
+    def processes(self) -> int:
+        """Number of processes."""
+        return self.replicas * self.shards
+
+    @property
+    def passes(self) -> int:
+        """Forward and backward passes of a process in one step."""
+        return -(-self.samples // self.micro_batch)
+
+    @property
+    def label(self) -> str:
+        """The processes and the techniques: `2 processes, fsdp(reshard=False)`."""
+        count = "one process" if self.processes == 1 else f"{self.processes} processes"
+        return ", ".join((count, *(one.label for one in self.choices)))
+
+
+class Links(Record, frozen=True):
+    """What it takes to send: a message of V bytes arrives after `latency_s` + V / `bytes_per_s`.
+
+    `overlap` is the share of a communication that costs no time while the device computes, from 0 to 1.
+    """
+
+    latency_s: float
+    bytes_per_s: float
+    overlap: float
+
+
+class StepTimes(Record, frozen=True):
+    """Times of one process: a forward and backward pass on m samples takes `pass_s` + m * `sample_s`."""
+
+    pass_s: float
+    sample_s: float
+    update_s: float  # of the gradient's transforms and of the optimizer, over all parameters
+    backward_share: float  # of a pass
+
+
+class StepMemory(Record, frozen=True):
+    """Bytes of one process that holds all of the model.
+
+    Beside parameters and optimizer state, the forward pass on m samples holds at most `forward_bytes` + m *
+    `forward_sample_bytes`, both passes `passes_bytes` + m * `passes_sample_bytes`, gradients included, and the update
+    `update_bytes`, beside the gradients.
+    """
+
+    parameter_bytes: int
+    gradient_bytes: int
+    state_bytes: int  # of the optimizer
+    buffer_bytes: int
+    forward_bytes: float
+    forward_sample_bytes: float
+    passes_bytes: float
+    passes_sample_bytes: float
+    update_bytes: float
+    groups: tuple[
+        int, ...
+    ]  # parameters that are gathered at once where they are sharded: the repeated blocks, the rest
+
+
+class LayoutCost(Record, frozen=True):
+    """What one layout is predicted to cost; `why_not` says why it cannot be used, and is empty where it can.
+
+    `step_s` has the median prediction, and the 10 and 90 % quantiles over the readings as its band.
+    """
+
+    layout: Layout
+    memory_bytes: int
+    step_s: Interval
+    sent_bytes: float  # by each process in a step
+    why_not: str = ""
+
+
+class LayoutPlan(Record, frozen=True):
+    """The layouts of a training on some devices, those that can be used first, the fastest first of all."""
+
+    task: str
+    devices: int
+    memory_bytes: int  # of a device, that may be used
+    batch_size: int
+    costs: tuple[LayoutCost, ...]
+    times: StepTimes  # median readings
+    memory: StepMemory
+    links: Links  # median readings
+    measured_links: bool  # on the devices themselves
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> tuple[LayoutCost, ...]:
+        """The layouts that fit, the fastest first."""
+        return tuple(one for one in self.costs if not one.why_not)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the fastest layout that fits."""
+        return Plan(task=self.task, choices=self.usable[0].layout.choices)
+
+
+class LayoutTrial(Record, frozen=True):
+    """What the first process of one trial wrote: the seconds of its timed steps, and the most memory it had."""
+
+    step_s: tuple[float, ...]
+    peak_bytes: int  # tensors on an accelerator; on the CPU the resident memory of the process
+
+
+class LayoutMeasured(Record, frozen=True):
+    """One layout as it was predicted and as it ran, each trial in new processes.
+
+    `speedup` is over one process, paired round by round. `gradient_error` is the largest error of a tensor of the first
+    gradient against one process's, as a share of that tensor.
+    """
+
+    predicted: LayoutCost
+    step_s: Interval | None = None
+    speedup: Interval | None = None
+    gradient_error: float | None = None
+    peak_bytes: int | None = None
+    why_not: str = ""  # it failed, or its gradient is another one
+
+
+class LayoutTuning(Record, frozen=True):
+    """Layouts of the processes of this machine, run against one process, which is the first of them."""
+
+    task: str
+    processes: int
+    rounds: int
+    steps: int  # timed in a trial
+    measured: tuple[LayoutMeasured, ...]
+    chosen: int  # which of them to use
+    spent_s: float
+
+    @property
+    def best(self) -> LayoutMeasured:
+        """The layout to use: one process, unless another one is surely faster."""
+        return self.measured[self.chosen]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the layout to use, with what it gains."""
+        layout, speedup = self.best.predicted.layout, self.best.speedup
+        note = f"in {layout.processes} processes, against one"
+        return Plan(
+            task=self.task,
+            choices=tuple(structs.replace(one, gain=speedup, note=note) for one in layout.choices),
+        )

@@ -1,0 +1,93 @@
+"""`hasten plan`: how several devices should share a training, before there is one of them."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hasten.base.errors import BadInput
+from hasten.base.records.layout import LayoutPlan, Links
+from hasten.base.units import parse_bytes
+from hasten.cli.json_output import write_json
+from hasten.cli.options import AsJson, DataPath, TaskName, chosen_task
+from hasten.cli.sources import DataOptions, takes_data_options
+
+EXAMPLES = (
+    "hasten plan digits --devices 8 --memory 80GB",
+    "hasten plan my_task.py --devices 64 --link-gbps 400 --latency-us 10 -o plan.toml",
+)
+
+
+@takes_data_options("--column")
+def plan(
+    task: TaskName,
+    devices: Annotated[int, typer.Option("--devices", min=1, metavar="N", help="Devices that may be used.")],
+    memory: Annotated[
+        str | None, typer.Option("--memory", metavar="80GB", help="Memory of a device (default: of one here).")
+    ] = None,
+    link_gbps: Annotated[
+        float | None,
+        typer.Option("--link-gbps", metavar="X", help="Gbit/s between two devices (default: measured, else 100)."),
+    ] = None,
+    latency_us: Annotated[
+        float | None,
+        typer.Option("--latency-us", metavar="X", help="Microseconds of a message (default: measured, else 20)."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the plan of the best layout to this file.")
+    ] = None,
+    data: DataPath = None,
+    *,
+    options: DataOptions,
+    as_json: AsJson = False,
+) -> None:
+    """Predict memory and time of ways to share a training among devices, and say which do not fit."""
+    from hasten import api
+    from hasten.report.terminal import Screen
+    from hasten.techniques.plan_file import write_plan
+
+    limit = None if memory is None else parse_bytes(memory)
+    links = _links(link_gbps, latency_us)
+    chosen = chosen_task(task, data=data, options=options)
+    with Screen() as screen:
+        found = api.find_layout(
+            chosen,
+            devices=devices,
+            memory_limit=limit,
+            links=links,
+            show=(lambda record: None) if as_json else screen.show,
+        )
+        if out is not None and found.usable:
+            write_plan(found.plan, out)
+        if as_json:
+            write_json(found)
+            return
+        screen.show(found)
+        if out is not None and found.usable:
+            screen.say(f"plan: {out}")
+        screen.next(next_command(found, chosen.command, out))
+
+
+def _links(gbps: float | None, latency_us: float | None) -> Links | None:
+    """Return the links that were given, None where they are to be measured or assumed."""
+    if gbps is None and latency_us is None:
+        return None
+    if gbps is None or latency_us is None:
+        raise BadInput("--link-gbps and --latency-us describe a link together: pass both, or none to measure it.")
+    if gbps <= 0 or latency_us < 0:
+        raise BadInput(
+            f"a link needs --link-gbps above 0 and --latency-us of at least 0; found {gbps:g} and {latency_us:g}."
+        )
+    return Links(latency_s=latency_us * 1e-6, bytes_per_s=gbps * 1e9 / 8, overlap=0.0)
+
+
+def next_command(found: LayoutPlan, task: str, out: Path | None) -> str:
+    """Return the command that runs the best layout, or writes its plan first."""
+    if not found.usable:
+        return f"hasten batch {task}"
+    best = found.usable[0].layout
+    if best.choices and out is None:
+        return f"hasten plan {task} --devices {found.devices} -o plan.toml"
+    words = "" if best.processes == 1 else f" --processes {best.processes}"
+    return f"hasten train {task}{words}{'' if out is None else f' --plan {shlex.quote(str(out))}'}"

@@ -1,0 +1,75 @@
+"""Ways to share a training among processes, each with the techniques that make it: what a chooser compares."""
+
+from itertools import product
+
+from msgspec import structs
+
+from hasten.base.errors import BadInput, Refused
+from hasten.base.records.layout import Layout
+from hasten.base.records.machine import Machine
+from hasten.techniques.applying import apply_all, make
+from hasten.techniques.backward.micro_batch import MicroBatch
+from hasten.techniques.parallel.ddp import Ddp
+from hasten.techniques.parallel.fsdp import Fsdp
+from hasten.training.data_parallel import among, in_processes
+from hasten.training.processes import Processes
+from hasten.training.recipe import Recipe
+from hasten.training.technique import choice_of
+
+
+def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
+    """Return the ways to train on at most so many devices, at most ten: one process first.
+
+    Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches.
+    """
+    alone = Layout(samples=batch_size, micro_batch=batch_size, replicas=1, shards=1)
+    if devices == 1:
+        return (alone,)
+    share = -(-batch_size // devices)
+    all_of_them = structs.replace(alone, samples=share, micro_batch=share)
+    whole = (structs.replace(all_of_them, replicas=devices), _overlapped(all_of_them, devices))
+    groups = [count for count in sorted({1, 2, devices // 2}) if devices % count == 0 and count < devices]
+    sharded = [_sharded(all_of_them, devices, one, reshard=keep) for one, keep in product(groups, (False, True))]
+    return (alone, *whole, *sharded)
+
+
+def _overlapped(layout: Layout, devices: int) -> Layout:
+    technique = Ddp()
+    size = round(technique.bucket_mb * 2**20)
+    return structs.replace(layout, replicas=devices, bucket_bytes=size, choices=(choice_of(technique),))
+
+
+def _sharded(layout: Layout, devices: int, replicas: int, *, reshard: bool) -> Layout:
+    technique = Fsdp(reshard=reshard, replicas=replicas)
+    shards = devices // replicas
+    return structs.replace(layout, replicas=replicas, shards=shards, reshard=reshard, choices=(choice_of(technique),))
+
+
+def in_passes(layout: Layout, micro_batch: int) -> Layout:
+    """Return the layout that computes its share in passes of at most so many samples."""
+    if micro_batch >= layout.samples:
+        return layout
+    choices = (choice_of(MicroBatch(size=micro_batch)), *layout.choices)
+    return structs.replace(layout, micro_batch=micro_batch, choices=choices)
+
+
+def why_not(layout: Layout, recipe: Recipe, machine: Machine) -> str:
+    """Return why a training cannot be shared in this way; nothing where it can.
+
+    No process is started: techniques say it of the recipe.
+    """
+    chosen = [make(one.technique, one.knobs) for one in layout.choices]
+    try:
+        if layout.processes == 1:
+            apply_all(chosen, recipe, machine)
+            return ""
+        size, samples = layout.processes, recipe.input.batch_size
+        if samples < size:
+            return f"a batch of {samples} has no sample for {size - samples} of {size} processes"
+        processes = Processes(0, size)
+        in_processes(apply_all(chosen, among(recipe, processes), machine), processes)
+    except Refused as error:
+        return error.reason
+    except BadInput as error:
+        return str(error).rstrip(".")
+    return ""

@@ -1,0 +1,36 @@
+"""Memory that a layout takes on each device."""
+
+from hasten.base.records.layout import Layout, StepMemory
+
+_GATHERED_AT_ONCE = 2
+"""Groups of parameters: the one that computes and the next, which is gathered meanwhile."""
+
+
+def memory_bytes(layout: Layout, memory: StepMemory) -> int:
+    """Return the bytes that a step takes at its peak on each device, tensors only.
+
+    Parameters, gradients and optimizer state are divided by the number of shards; activations grow with the
+    micro-batch. Where they are sharded, two groups of parameters and of gradients are whole at a time; all parameters
+    without `reshard`, and all gradients while they accumulate. Buckets of `DistributedDataParallel` are the gradients.
+    Gradients that are reduced in one piece are copied once, when the activations are freed already; so are those of the
+    passes when the update needs memory of its own.
+
+    Source: Rajbhandari et al., 2020, arXiv:1910.02054 (ZeRO).
+    """
+    size = layout.micro_batch
+    forward = memory.forward_bytes + size * memory.forward_sample_bytes
+    passes = memory.passes_bytes + size * memory.passes_sample_bytes
+    held = memory.parameter_bytes + memory.state_bytes
+    if layout.processes == 1 and layout.passes == 1:  # gradients are not there yet while the forward pass runs
+        return round(memory.buffer_bytes + held + max(passes, forward, memory.gradient_bytes + memory.update_bytes))
+    activations = max(forward, passes - memory.gradient_bytes, 0.0)
+    if layout.shards == 1:
+        copied = memory.gradient_bytes if layout.processes > 1 and layout.bucket_bytes is None else 0
+        beside = max(activations, copied, memory.update_bytes)
+        return round(memory.buffer_bytes + held + memory.gradient_bytes + beside)
+    groups = sum(sorted(memory.groups)[-_GATHERED_AT_ONCE:])
+    gathered = groups if layout.reshard else memory.parameter_bytes
+    gradients = memory.gradient_bytes if layout.passes > 1 else min(groups, memory.gradient_bytes)
+    parts = (held + memory.gradient_bytes) / layout.shards
+    beside = max(gathered + gradients + activations, memory.update_bytes / layout.shards)
+    return round(memory.buffer_bytes + parts + beside)

@@ -1,0 +1,126 @@
+"""`hasten plan` and `hasten tune --processes`: what is printed, what is written, and how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+from typer.testing import CliRunner, Result
+
+from hasten.base.records.layout import LayoutPlan
+from hasten.cli.main import app
+from hasten.techniques.plan_file import read_plan
+from hasten.tuning.layouts import readings
+
+LINK = ("--link-gbps", "100", "--latency-us", "1")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "BLOCK_S", 0.001)
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def test_a_plan_names_every_layout_and_the_command_that_runs_the_best() -> None:
+    result = invoke("plan", "linear", "--devices", "4", "--memory", "16GB", *LINK)
+    assert result.exit_code == 0
+    for label in ("one process", "4 processes, ddp", "4 processes, fsdp", "4 processes, fsdp(replicas=2)"):
+        assert label in " ".join(result.output.split())
+    last = result.output.splitlines()[-1]
+    assert last.startswith(("next: hasten train linear", "next: hasten plan linear --devices 4 -o plan.toml"))
+
+
+def test_json_is_the_record_and_nothing_else() -> None:
+    result = invoke("plan", "linear", "--devices", "2", "--json", *LINK)
+    found = msgspec.json.decode(result.stdout, type=LayoutPlan)
+    assert found.devices == 2
+    assert found.links.latency_s == pytest.approx(1e-6)
+    assert found.links.bytes_per_s == pytest.approx(12.5e9)
+    assert json.loads(result.stdout)["costs"]
+
+
+def test_the_plan_of_the_best_layout_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "plan.toml"
+    result = invoke("plan", "linear", "--devices", "2", "-o", str(out), *LINK)
+    assert read_plan(out).task == "linear"
+    assert f"plan: {out}" in result.output
+    assert f"--plan {out}" in result.output.splitlines()[-1]
+
+
+def test_a_memory_that_nothing_fits_into_is_told_with_what_each_layout_needs() -> None:
+    result = invoke("plan", "linear", "--devices", "2", "--memory", "0.00001MB", *LINK)
+    assert result.exit_code == 0
+    assert "no layout fits" in result.output
+    assert result.output.count(": needs ") == 5
+    assert result.output.splitlines()[-1] == "next: hasten batch linear"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--memory", "80"), "a size of memory must look like 80GB"),
+        (("--link-gbps", "10"), "pass both, or none to measure it"),
+        (("--link-gbps", "0", "--latency-us", "5"), "--link-gbps above 0"),
+    ],
+)
+def test_what_cannot_be_used_is_one_message(words: tuple[str, ...], message: str) -> None:
+    result = invoke("plan", "linear", "--devices", "2", *words)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_layouts_are_not_tuned_together_with_techniques() -> None:
+    result = invoke("tune", "digits", "--processes", "2", "--allow", "trajectory")
+    assert result.exit_code == 2
+    assert "it goes with --budget, -o and the data of the task only" in result.output
+
+
+def started(*words: str, folder: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_CACHE_HOME": str(folder)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hasten", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(600)
+def test_layouts_of_two_processes_are_run_against_one(tmp_path: Path) -> None:
+    out = tmp_path / "plan.toml"
+    with started("tune", "digits", "--processes", "2", "--budget", "1s", "-o", str(out), folder=tmp_path) as process:
+        printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    assert "Layouts, measured" in printed
+    assert "3 rounds of trials" in printed
+    assert "more than rounding" not in printed
+    assert read_plan(out).task == "digits"
+    assert printed.splitlines()[-1].startswith("next: hasten train digits")
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(300)
+def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+    with started("tune", "digits", "--processes", "2", folder=tmp_path) as process:
+        mine = psutil.Process(process.pid)
+        trials = list[psutil.Process]()
+        while len(trials) < 2 and process.poll() is None:
+            time.sleep(0.2)
+            trials = [one for one in mine.children() if "layout-trial" in " ".join(one.cmdline())]
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(90) == 130
+    _, alive = psutil.wait_procs(trials, timeout=10)
+    assert alive == []
