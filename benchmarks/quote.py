@@ -1,5 +1,5 @@
-"""Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques
-and the score of the doctor into pages of the docs: no number is typed by hand.
+"""Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques,
+the score of the doctor and the scaling over processes into pages of the docs: no number is typed by hand.
 
 python -m benchmarks.quote            # write
 python -m benchmarks.quote --check    # exit with 1 if one of them says something else
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quote_doctor
+from benchmarks import quote_doctor, quote_parallel
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
 from hasten.measurement.statistics import few_ratios
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TECHNIQUES = ROOT / "docs" / "measured_techniques.md"
 DOCTOR = ROOT / "docs" / "doctor.md"
+DEVICES = ROOT / "docs" / "many_devices.md"
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
 
@@ -178,6 +179,7 @@ def main() -> int:
         (README, text[:start] + measured() + text[end:]),
         (TECHNIQUES, page()),
         (DOCTOR, quote_doctor.page(DOCTOR.read_text())),
+        (DEVICES, quote_parallel.page(DEVICES.read_text())),
     )
     for path, new in quoted:
         if not check:
