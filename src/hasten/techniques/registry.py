@@ -76,6 +76,7 @@ BUILT_IN = {
     "soap": "update.optimizers:Soap",
     "ddp": "parallel.ddp:Ddp",
     "bf16_reduction": "parallel.ddp:Bf16Reduction",
+    "shares_by_speed": "parallel.shares_by_speed:SharesBySpeed",
     "fsdp": "parallel.fsdp:Fsdp",
     "fsdp_bf16": "parallel.fsdp:FsdpBf16",
 }

@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hasten.base.errors import BadInput
+from hasten.base.records.run import SharesChanged
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import Stream
+from hasten.training.balance import Pace, balanced
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, training_of
 from hasten.training.step import accumulate
@@ -42,16 +44,44 @@ def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
         raise BadInput(
             "a technique that makes the step its own way cannot be shared among processes; leave it out of the plan."
         )
-    if processes.bounds(size)[0] == processes.bounds(size)[1]:
+    if not processes.own_size(size):
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
     return among(recipe.with_input(loader=loader), processes)
 
 
-def agree(run: "Session", processes: Processes) -> None:
-    """Give every process the time of process 0 and the signal that any of them got, so that all end in one step."""
-    elapsed_s, number = run.position.elapsed_s, run.interrupted_by
+def agree(run: "Session", processes: Processes) -> SharesChanged | None:
+    """Give every process the time of process 0 and the signal that any of them got, so that all end in one step.
+
+    What each took in a measured step is exchanged, too; the shares of the coming steps follow from it in all of them.
+
+    Returns:
+        The shares, where they changed.
+    """
+    elapsed_s, number, own_s = run.position.elapsed_s, run.interrupted_by, run.pace.own_s
     own = [elapsed_s if processes.rank == 0 else 0.0, float(number is not None), float(number or 0)]
-    run.position.elapsed_s, interrupted, numbers = processes.totals(own, run.recipe.parallel.device)
+    if own_s is not None:
+        own += [own_s if rank == processes.rank else 0.0 for rank in range(processes.size)]
+    run.position.elapsed_s, interrupted, numbers, *seconds = processes.totals(own, run.recipe.parallel.device)
     if interrupted:
         run.interrupted_by = round(numbers / interrupted)
+    if seconds:
+        run.pace.seconds.append(seconds)
+        run.pace.own_s = None
+    balance = run.recipe.parallel.balance
+    return None if balance is None or not balance.looks(run.position.step) else _balance(run, processes)
+
+
+def _balance(run: "Session", processes: Processes) -> SharesChanged | None:
+    """Let each process compute what its speed is worth from the next step on, where much is gained by it."""
+    seconds, size = run.pace.per_step(), run.recipe.input.batch_size
+    run.pace = Pace()
+    if seconds is None:
+        return None
+    before = processes.sizes(size, size)
+    samples = balanced(before, seconds)
+    if samples == before:
+        return None
+    run.processes = replace(processes, shares=tuple(map(float, samples)))
+    sample_s = tuple(second / number for second, number in zip(seconds, before, strict=True))
+    return SharesChanged(step=run.position.step, samples=tuple(samples), sample_s=sample_s)

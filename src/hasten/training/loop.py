@@ -48,8 +48,8 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                 else:
                     done.append(run.step(run, batch, mark))
                 run.advance(ids.numel(), perf_counter() - started)
-                if run.recipe.parallel.processes is not None:
-                    agree(run, run.recipe.parallel.processes)
+                if run.processes is not None and (changed := agree(run, run.processes)) is not None:
+                    yield changed
                 for one in looking:
                     if (record := one.report(position.step)) is not None:
                         yield Observed(step=position.step, record=record)

@@ -62,6 +62,11 @@ class Processes:
         begin, end = (round(batch_size * sums[place] / sums[-1]) for place in (self.rank, self.rank + 1))
         return begin, end
 
+    def own_size(self, batch_size: int) -> int:
+        """Return how many samples of a batch of the usual size this process has."""
+        begin, end = self.bounds(batch_size)
+        return end - begin
+
     def sizes(self, samples: int, batch_size: int) -> list[int]:
         """Return how many samples each process has of a batch of so many, in the usual size or a smaller one."""
         all_bounds = [replace(self, rank=rank).bounds(batch_size) for rank in range(self.size)]

@@ -18,6 +18,7 @@ from hasten.data.loading.order import Order, shuffled
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.loading.streams import Stream, first_of_stream
 from hasten.training.additivity import find_counting
+from hasten.training.balance import Balance
 from hasten.training.calls import Wrapper
 from hasten.training.contexts import ContextFactory
 from hasten.training.lazy import initialize_lazy
@@ -114,13 +115,15 @@ class Parallel:
     """Where the run lives: its device, and the processes that train together; None for one alone.
 
     `reduction` makes of the gradients of their shares that of the whole batch (`hasten.training.reduction`). In a
-    `sharded` run each process holds a part of the parameters: whatever reads them is a collective.
+    `sharded` run each process holds a part of the parameters: whatever reads them is a collective. With a `balance`
+    shares follow the speed of the processes; without one they stay as they are.
     """
 
     device: str = "cpu"
     processes: Processes | None = None
     reduction: Reduction = after_backward
     sharded: bool = False
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,8 +400,5 @@ def baseline(task: Task, *, device: str = "cpu") -> Recipe:
 
 def own_batch_size(recipe: Recipe) -> int:
     """Return how many samples of a usual batch this process computes: all, or its share."""
-    processes = recipe.parallel.processes
-    if processes is None:
-        return recipe.input.batch_size
-    begin, end = processes.bounds(recipe.input.batch_size)
-    return end - begin
+    processes, size = recipe.parallel.processes, recipe.input.batch_size
+    return size if processes is None else processes.own_size(size)

@@ -6,6 +6,7 @@ A `Reduction` makes, for the model of one session, the function that computes a 
 
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -36,13 +37,45 @@ def after_backward(model: nn.Module, processes: Processes) -> ShareBackward:
 
 
 def _summed_after(processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
-    if batch is NOTHING:
-        mark(FORWARD)
-        mark(LOSS)
-        loss = Loss(torch.zeros((), device=run.recipe.parallel.device), 0)
-        total(loss.count)
-    else:
-        loss = accumulate(run, batch, mark, total)
+    loss = _of_share(run, batch, mark, total)
+    processes.sum_gradients(run.parameters)
+    mark(BACKWARD)
+    return loss
+
+
+def _of_share(run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
+    """Compute a share and leave its gradients, which are still to be summed."""
+    if batch is not NOTHING:
+        return accumulate(run, batch, mark, total)
+    mark(FORWARD)
+    mark(LOSS)
+    loss = Loss(torch.zeros((), device=run.recipe.parallel.device), 0)
+    total(loss.count)
+    return loss
+
+
+def _measured(processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
+    """Compute a share as `after_backward` does, and note the seconds that this process took without waiting.
+
+    While gradients are reduced during the backward pass, computing cannot be told from waiting: such a step reduces
+    them afterwards, whatever the recipe's reduction.
+    """
+    device, waited_s = run.recipe.device, 0.0
+
+    def apart(count: Count) -> Count:
+        nonlocal waited_s
+        device.synchronize()
+        begin = perf_counter()
+        whole = total(count)
+        device.synchronize()
+        waited_s += perf_counter() - begin
+        return whole
+
+    device.synchronize()
+    begin = perf_counter()
+    loss = _of_share(run, batch, mark, apart)
+    device.synchronize()
+    run.pace.own_s = perf_counter() - begin - waited_s
     processes.sum_gradients(run.parameters)
     mark(BACKWARD)
     return loss
@@ -80,6 +113,8 @@ def of_whole_batch(compute: ShareBackward, run: "Session", batch: Batch, mark: M
     assert processes is not None, "the strategy of several processes"
     if processes.rank:  # each drops other units; a function of the step, so that a resumed run draws the same
         seed_all(derive(run.seed, "process", processes.rank, run.position.step))
+    if _is_measured(run):
+        compute = partial(_measured, processes)
     loss = compute(run, batch, mark, partial(processes.total, device=device))
     own, terms = (float(loss.count), float(loss.sum)) if loss.count else (0.0, 0.0), loss.parts or {}
     count, value, named = processes.totals([*own, len(terms) if processes.rank == 0 else 0], device)
@@ -90,3 +125,10 @@ def of_whole_batch(compute: ShareBackward, run: "Session", batch: Batch, mark: M
         parts = dict(zip(terms, means, strict=True)) if terms else None
     mark(BACKWARD)
     return Loss(torch.tensor(value, dtype=torch.float64), count, parts=parts)
+
+
+def _is_measured(run: "Session") -> bool:
+    """Return whether the processes measure this step: the same in each. The last, smaller batch of an epoch is not."""
+    balance, size, samples = run.recipe.parallel.balance, run.recipe.input.batch_size, run.samples
+    assert samples is not None, "several processes share data with a length"
+    return balance is not None and balance.measures(run.position.step) and samples - run.position.offset >= size

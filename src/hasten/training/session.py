@@ -1,6 +1,6 @@
 """A recipe, built: the model, its optimizer and its data, ready to make the next step."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -20,6 +20,7 @@ from hasten.data.loading.given import Given
 from hasten.data.loading.loaders import Fetch, Fetched, gathered
 from hasten.data.loading.loaders import whole as all_samples
 from hasten.data.loading.streams import Stream
+from hasten.training.balance import Pace
 from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
 from hasten.training.lazy import initialize_lazy
@@ -28,7 +29,7 @@ from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.optimizers import build_optimizer, needs_closure
 from hasten.training.position import Position, StopState
-from hasten.training.processes import NOTHING
+from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import (
     Input,
     Recipe,
@@ -85,6 +86,8 @@ class Session:
     scale: LossScale | None = None
     sampling: Sampling | None = None
     objects: ObjectState = field(default_factory=lambda: ObjectState({}))  # what else of the person's own has a state
+    processes: Processes | None = None  # those of the recipe, with the shares of the next step
+    pace: Pace = field(default_factory=Pace)
     position: Position = field(default_factory=Position)
     stop_state: StopState = field(default_factory=StopState)
     on_gradients: Callable[[Parameters], None] | None = None  # looks at them in the step under way, see `observers`
@@ -121,14 +124,20 @@ class Session:
         """
         try:
             while True:
+                processes = self.processes
+                if processes is not None:
+                    self._read_share_of(processes)
                 fetched = self.source.epoch(self.position, self._sampled)
                 if self.recipe.input.ahead:
-                    make = partial(self._made, epoch=self.position.epoch)
+                    make = partial(self._made, epoch=self.position.epoch, processes=processes)
                     fetched = made_ahead(
                         iter(fetched), make, depth=self.recipe.input.ahead, device=self.recipe.parallel.device
                     )
-                yield from fetched
-                if self.position.offset == 0:
+                if self.recipe.parallel.balance is None:
+                    yield from fetched
+                else:
+                    yield from self._while_shares_last(fetched, processes)
+                if self.position.offset == 0 or self.processes is not processes:
                     continue
                 if self.samples is not None or self.recipe.task.data.steps_per_epoch is not None:
                     raise BadInput(
@@ -140,6 +149,27 @@ class Session:
                     yield EPOCH_END
         finally:
             self.source.close()
+
+    def _while_shares_last(self, fetched: Iterable[Fetched], processes: Processes | None) -> Generator[Fetched]:
+        """Yield batches until the processes get other shares: the rest of the epoch is then read anew."""
+        reading = iter(fetched)
+        try:
+            for one in reading:
+                yield one
+                if self.processes is not processes:
+                    return
+        finally:
+            if isinstance(reading, Generator):
+                reading.close()
+
+    def _read_share_of(self, processes: Processes) -> None:
+        """Let the source read this process's share, where that has changed."""
+        source, train, size = self.source, training_of(self.recipe.task), self.recipe.input.batch_size
+        assert isinstance(source, ByIds) and not isinstance(train, Stream), "streams are not shared"  # noqa: PT018
+        if source.processes is not processes:
+            source.close()
+            self.train_fetch = self.recipe.input.loader(train.dataset, processes.own_size(size))
+            source.share(self.train_fetch, processes)
 
     def _sampled(self, order: Tensor) -> Tensor:
         """Return which samples of an epoch's order are still to be used."""
@@ -203,20 +233,22 @@ class Session:
         """Return what was fetched for `ids` on the device, augmented, prepared, and as the run's curriculum has it."""
         if self.untouched or batch is NOTHING:
             return batch
-        if self.recipe.parallel.processes is not None:
-            ids = self.recipe.parallel.processes.own(ids, self.recipe.input.batch_size)
         if self.sampling is not None:
             self.sampling.expect(ids)
         if not self.recipe.input.ahead:
-            batch = self._made((ids, batch), epoch=self.position.epoch)
+            batch = self._made((ids, batch), epoch=self.position.epoch, processes=self.processes)
         for change in self.recipe.input.curriculum:
             batch = change(batch, self.progress())
         return batch
 
-    def _made(self, fetched: Fetched, *, epoch: int) -> Batch:
+    def _made(self, fetched: Fetched, *, epoch: int, processes: Processes | None) -> Batch:
         """Return a training batch but for its curriculum; depends on nothing that a step changes."""
         ids, batch = fetched
         ours = self.recipe.input
+        if batch is NOTHING:
+            return batch
+        if processes is not None:
+            ids = processes.own(ids, ours.batch_size)
         return changed_in_turn(
             augmented(self._moved(batch), ours.augment, Draws(self.seed, epoch, ids)), ours.batch_transforms
         )
@@ -299,6 +331,7 @@ class Session:
             "gradient": [one.state for one in self.gradient],
             "post_step": [one.state for one in self.post_step],
             "gradients": self._left_gradients(),
+            "shares": None if self.processes is None else self.processes.shares,
             "objects": self.objects.state(),
             "random": random_state(),
         }
@@ -322,6 +355,11 @@ class Session:
         for name, parameter in self.named_parameters.items() if self.recipe.task_step is not None else ():
             kept = state["gradients"].get(name)
             parameter.grad = None if kept is None else kept.to(parameter.device, copy=True)
+        shares = state.get("shares")
+        if self.recipe.parallel.balance is not None and self.processes is not None and shares is not None:
+            known = len(shares) == self.processes.size  # else they are other processes
+            self.processes = replace(self.processes, shares=shares) if known else self.processes
+        self.pace = Pace()
         self.objects.load_state(state["objects"])
         self.source.load_state(state["data"])
         set_random_state(state["random"])
@@ -391,6 +429,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         scale=scale,
         sampling=sampling,
         objects=_objects(task, model, optimizer),
+        processes=recipe.parallel.processes,
     )
 
 

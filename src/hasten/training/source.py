@@ -39,7 +39,7 @@ class ByIds:
         self, fetch: Fetch, ours: Input, samples: int, available: int, *, seed: int, processes: Processes | None = None
     ) -> None:
         self._fetch, self._order, self._seed = fetch, ours.order, seed
-        self._processes, self._batch_size = processes, ours.batch_size
+        self.processes, self._batch_size = processes, ours.batch_size
         self._samples, self._available = samples, available
         self._draws = isinstance(fetch, RandomFetch)  # asked once: it costs microseconds
         self._one = list(fetch(sequential(samples))) if ours.loader is whole else None  # the batch of every epoch
@@ -54,14 +54,18 @@ class ByIds:
                 self._drawn = self._order.draw(self._drawn)
             drawn = Drawn(self._drawn.ids[: self._samples], self._drawn.seeding)
             ids = rest(drawn.ids)
-            if self._processes is None and isinstance(self._fetch, GivenFetch):
+            if self.processes is None and isinstance(self._fetch, GivenFetch):
                 whole_epoch = len(drawn.ids) == len(ids) + position.offset
                 return self._fetch.epoch(*((drawn, position.offset) if whole_epoch else (replace(drawn, ids=ids), 0)))
         else:
             ids = rest(self._order(self._available, seed=self._seed, epoch=position.epoch)[: self._samples])
-        if self._processes is not None:
-            return self._shares(ids, self._processes, position.epoch)
+        if self.processes is not None:
+            return self._shares(ids, self.processes, position.epoch)
         return self._read(ids, position.epoch)
+
+    def share(self, fetch: Fetch, processes: Processes) -> None:
+        """Read this process's share from the next `epoch` on; `fetch` reads batches of its size."""
+        self._fetch, self.processes = fetch, processes
 
     def _read(self, ids: Tensor, epoch: int) -> Iterable[Fetched]:
         if self._draws:

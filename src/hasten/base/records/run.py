@@ -81,6 +81,14 @@ class Evaluation(Record, frozen=True, tag="evaluation"):
     parts: dict[str, float | None] = {}
 
 
+class SharesChanged(Record, frozen=True, tag="shares"):
+    """Processes that train together got other shares of each batch after `step`, by the speed of each."""
+
+    step: int
+    samples: tuple[int, ...]  # of a batch, for each process
+    sample_s: tuple[float, ...]  # forward and backward pass of one sample, measured in each process
+
+
 class Finished(Record, frozen=True, tag="finished"):
     """Training ended."""
 
@@ -98,7 +106,7 @@ class Observed(Record, frozen=True, tag="observed"):
     record: Any
 
 
-Event = Started | Progress | Evaluation | Observed | Finished
+Event = Started | Progress | Evaluation | Observed | SharesChanged | Finished
 
 
 class RunResult(Record, frozen=True):

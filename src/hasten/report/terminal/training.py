@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from hasten.base.records.run import Evaluation, Progress, RunResult, Started, StopReason
-from hasten.base.units import count, seconds
+from hasten.base.records.run import Evaluation, Progress, RunResult, SharesChanged, Started, StopReason
+from hasten.base.units import count, digits3, seconds
 from hasten.report.terminal.layout import indented
 from hasten.report.terminal.progress import field, progress_of, time_left
 from hasten.report.wording import joined, loss_value, metric_name, metric_value, whole
@@ -116,3 +116,14 @@ def training_note(plan: Sequence[str]) -> str:
 def _mean(losses: Sequence[float | None]) -> float | None:
     known = [loss for loss in losses if loss is not None]
     return sum(known) / len(known) if len(known) == len(losses) and known else None
+
+
+def shares_text(changed: SharesChanged) -> str:
+    """Return in one sentence which process is slow, and how many samples each computes from now on."""
+    slow, fast = (changed.sample_s.index(pick(changed.sample_s)) for pick in (max, min))
+    ratio = changed.sample_s[slow] / changed.sample_s[fast]
+    samples = ", ".join(map(str, changed.samples))
+    return (
+        f"process {slow} takes {digits3(ratio)} times as long for a sample as process {fast}; after step "
+        f"{changed.step} processes 0 to {len(changed.samples) - 1} compute {samples} samples of each batch."
+    )
