@@ -59,6 +59,12 @@ class Loss:
         """Return the mean; NaN where no term counts."""
         return self.sum / self.count if self.mean is None else self.mean
 
+    def without_terms(self) -> "Loss":
+        """Return a loss of the same kind in which no term counts: that of a batch that is left out."""
+        if self.mean is not None:
+            return Loss.of_mean(torch.zeros_like(self.mean), 0)
+        return Loss(torch.zeros_like(self.sum), 0)
+
     def detached(self) -> "Loss":
         """Return the loss without its graph."""
         mean = None if self.mean is None else self.mean.detach()

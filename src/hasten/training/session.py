@@ -45,9 +45,9 @@ from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
 from hasten.training.several_optimizers import by_name
 from hasten.training.sharding import load_weights, part_of, whole
 from hasten.training.source import ByIds, FromStream, Source
-from hasten.training.step import ForwardBackward, Step, closure_update, one_update
+from hasten.training.step import ForwardBackward, Step, closure_update, guarded_update, one_update
 from hasten.training.task import Task, quality_of
-from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
+from hasten.training.transforms import Attached, GradientTransform, LeavesOut, Parameters, PostStep, StepInfo
 from hasten.training.validation import Validation, ValidationByIds, spread, validation_reader
 
 EPOCH_END: Fetched = (torch.empty(0, dtype=torch.int64), None)
@@ -411,7 +411,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         parameters=list(named.values()),
         optimizer=optimizer,
         **_forward_of(recipe, model, loss),
-        step=recipe.step or (closure_update if needs_closure(optimizer) else one_update),
+        step=recipe.step or _step_of(recipe, optimizer),
         forward_backward=_forward_backward_of(recipe, model),
         gradient=[Attached(one, one.init(named)) for one in recipe.gradient],
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
@@ -431,6 +431,13 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         objects=_objects(task, model, optimizer),
         processes=recipe.parallel.processes,
     )
+
+
+def _step_of(recipe: Recipe, optimizer: optim.Optimizer) -> Step:
+    """Return the strategy of a step that the optimizer and the transforms need."""
+    if needs_closure(optimizer):
+        return closure_update
+    return guarded_update if any(isinstance(one, LeavesOut) for one in recipe.gradient) else one_update
 
 
 def _forward_backward_of(recipe: Recipe, model: nn.Module) -> ForwardBackward:

@@ -16,6 +16,7 @@ from hasten.data.batch import Batch, size_of, split_batch
 from hasten.training.counting import Count
 from hasten.training.loss import Loss, joined
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
+from hasten.training.transforms import LeavesOut
 
 if TYPE_CHECKING:
     from hasten.training.session import Session
@@ -190,6 +191,26 @@ def one_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
     clear_gradients(run.optimizer)
     mark(UPDATE)
     return loss
+
+
+def guarded_update(run: "Session", batch: Batch, mark: Mark) -> Loss:
+    """Make one update as `one_update` does; a batch that a transform leaves out leaves nothing behind.
+
+    Buffers, such as running statistics, are put back, and its loss, which may be NaN, does not count. Costs a copy of
+    the buffers.
+    """
+    buffers, before = [one.clone() for one in run.model.buffers()], left_out(run)
+    loss = one_update(run, batch, mark)
+    if left_out(run) == before:
+        return loss
+    for one, old in zip(run.model.buffers(), buffers, strict=True):
+        one.copy_(old)
+    return loss.without_terms()
+
+
+def left_out(run: "Session") -> int:
+    """Return how many batches transforms have left out so far."""
+    return sum(one.transform.left_out(one.state) for one in run.gradient if isinstance(one.transform, LeavesOut))
 
 
 def closure_update(run: "Session", batch: Batch, mark: Mark) -> Loss:

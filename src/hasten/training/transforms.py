@@ -60,6 +60,15 @@ class Averaging(Protocol):
         ...
 
 
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A gradient transform that leaves whole batches out, and ends the run itself where there are too many."""
+
+    def left_out(self, state: State) -> int:
+        """Return how many batches were left out so far."""
+        ...
+
+
 @dataclass(frozen=True)
 class Stateless:
     """A gradient transform that remembers nothing: a function of the parameters that returns whether to update."""

@@ -1,8 +1,9 @@
 """Leave an update out when a gradient is NaN or infinite.
 
 What it does
-    Looks at all gradients before the update; if one is not finite the update is left out and counted. More than
-    `limit` in a row end the run with an error.
+    Looks at all gradients before the update; if one is not finite the batch is left out and counted: weights,
+    optimizer and running statistics stay as they were before it, and its loss does not count. More than `limit` in a
+    row end the run with an error.
 
 Why it helps
     One bad batch would turn every weight into NaN and the run into waste.
@@ -12,11 +13,12 @@ When it hurts
     often, fix the cause: this hides it.
 
 Numerics
-    None while gradients are finite. A left-out update leaves weights and moments as they were.
+    None while gradients are finite. A batch that is left out leaves everything as it was, but for random numbers that
+    it has drawn.
 
 Known problems
-    A loss that is itself NaN still ends the run, as every run of hasten. Gradients whose joint norm overflows float32
-    count as infinite.
+    Gradients whose joint norm overflows float32 count as infinite. In a loop of one's own and with LBFGS the update is
+    left out, but buffers keep what the batch has changed in them.
 
 Source
     The skipped update of Micikevicius et al., 2018, arXiv:1710.03740, as in torch's GradScaler, without its scaling.
@@ -46,6 +48,10 @@ class Guard:
     def init(self, parameters: Parameters) -> State:
         """Return counts of zero."""
         return {"skipped": 0, "in_a_row": 0}
+
+    def left_out(self, state: State) -> int:
+        """Return how many updates were vetoed."""
+        return int(state["skipped"])
 
     def update(self, parameters: Parameters, state: State, info: StepInfo) -> bool:
         """Return whether all gradients are finite.
