@@ -172,6 +172,7 @@ def test_a_checkpoint_is_saved_every_minute(tmp_path: Path) -> None:
     for elapsed_s, saved_step in ((59.9, None), (60.0, None), (60.1, 3), (120.0, 3), (120.2, 5)):
         run.position.step, run.position.elapsed_s = {60.1: 3, 120.2: 5}.get(elapsed_s, 1), elapsed_s
         kept.keep(progress(run.position.step))
+        kept._background.wait()
         exists = (tmp_path / CHECKPOINT).exists()
         assert exists is (saved_step is not None)
         assert not exists or read_checkpoint(tmp_path / CHECKPOINT)["state"]["position"]["step"] == saved_step

@@ -52,7 +52,7 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
 
             drop_output()
         except HastenError as error:
-            _tell(f"error: {error}")
+            _tell(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
             raise typer.Exit(BAD_INPUT if isinstance(error, BadInput | Refused) else FAILED) from error
         except SystemExit as error:  # hasten itself raises `typer.Exit`
             _tell(f"error: code of the task called sys.exit({error.code!r}) at {location_of(error)}.")

@@ -1,6 +1,8 @@
 """Checkpoints of a run: the newest in two generations, and resuming from the newest one that is whole."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from hasten.base.errors import BadInput
 from hasten.base.records.plan import Plan
-from hasten.training.checkpoint_file import Damaged, read_checkpoint, write_checkpoint
+from hasten.training.checkpoint_file import Damaged, checked, copied, read_checkpoint, write_checkpoint
 from hasten.training.identity import differences, environment, identity, stop_rules
 from hasten.training.session import Session
 
@@ -65,12 +67,27 @@ def save_checkpoint(
     Raises:
         BadInput: if it cannot be written, or part of the state is no plain data and could not be read back.
     """
+    content = _content(run.state(), head, best, events)
+    write_checkpoint(path, content, previous=previous(path) if keep_previous else None)
+
+
+def copied_checkpoint(
+    run: Session, head: dict[str, Any], path: Path, *, best: Best | None = None, events: int = 0
+) -> Callable[[], None]:
+    """Return what `save_checkpoint` does with the state as it is now, to be done while the training goes on.
+
+    Cost: a copy of the state in the memory of the CPU, until the function has ended.
+
+    Raises:
+        BadInput: if part of the state is no plain data; the function that is returned, if it cannot be written.
+    """
+    content = _content(copied(checked(run.state())), head, best, events)
+    return partial(write_checkpoint, path, content, previous=previous(path))
+
+
+def _content(state: dict[str, Any], head: dict[str, Any], best: Best | None, events: int) -> dict[str, Any]:
     kept = None if best is None else {"step": best.step, "weights": best.weights}
-    write_checkpoint(
-        path,
-        {**head, "state": run.state(), "best": kept, "events": events},
-        previous=previous(path) if keep_previous else None,
-    )
+    return {**head, "state": state, "best": kept, "events": events}
 
 
 def load_checkpoint(run: Session, head: dict[str, Any], path: Path) -> Loaded:

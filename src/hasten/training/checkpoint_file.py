@@ -113,17 +113,35 @@ def checked(content: Any) -> Any:
     return content
 
 
+def copied(content: Any) -> Any:
+    """Return a copy of checked content on the CPU; tensors of the same memory are one in the copy, too."""
+    memory: dict[tuple[Any, ...], Tensor] = {}
+
+    def copy_of(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return copy.deepcopy(value)
+        place = (value.device, value.data_ptr(), value.dtype, value.shape, value.stride())
+        if place not in memory:
+            memory[place] = value.detach().to("cpu", copy=True)
+        return memory[place]
+
+    return _changed(content, copy_of)
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
+    return _changed(value, lambda leaf: leaf.item() if isinstance(leaf, np.generic) else leaf)
+
+
+def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the same containers with other leaves."""
     if isinstance(value, dict):
         items = cast(dict[Any, Any], copy.copy(value))  # a copy, for the OrderedDict of a model has attributes
         for key, item in value.items():
-            items[key] = _plain(item)
+            items[key] = _changed(item, change)
         return items
     if type(value) in (list, tuple):
-        return type(value)(map(_plain, value))
-    return value
+        return type(value)(_changed(item, change) for item in value)
+    return change(value)
 
 
 def _unloadable(value: Any) -> str | None:

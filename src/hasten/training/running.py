@@ -14,7 +14,7 @@ from hasten.base.records.notices import Activity
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Event, Finished, RunResult, Started, StopReason
 from hasten.base.seeds import preserved
-from hasten.base.units import finite
+from hasten.base.units import finite, plural
 from hasten.base.user_code import location_of, message_of, sample_of
 from hasten.training.checkpoint import Best, Loaded
 from hasten.training.data_notes import data_notes
@@ -28,6 +28,7 @@ from hasten.training.saving import Saving, Show
 from hasten.training.session import Session, build
 from hasten.training.sharding import load_weights
 from hasten.training.signals import ends_cleanly
+from hasten.training.step import left_out
 from hasten.training.stopping import LIMITS, converged, limit_reached
 from hasten.training.technique import labels_of
 
@@ -87,7 +88,7 @@ def run_training(
     with locked(written) if written is not None else nullcontext():
         run = build(recipe, seed=seed)
         saving = Saving(run, plan, written, show)
-        with ends_cleanly(run, saving.saved):
+        with ends_cleanly(run, saving.saved), saving:
             if resume and folder is not None:
                 loaded = _resumed(run, saving, folder)
                 if (reason := _ended(run)) is not None:
@@ -99,6 +100,8 @@ def run_training(
                 saving.note(text)
             saving.keep(_started(run, plan))
             finished = _trained(run, saving, watch)
+            if count := left_out(run):
+                saving.note(f"{plural(count, 'update')} left out: gradients were not finite.")
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
         return _ending(run, plan, saving, finished, written)
 
@@ -191,7 +194,7 @@ def _located(run: Session, saving: Saving) -> Generator[None]:
         when = f"evaluating after step {step}" if pending else f"step {step + 1}"
         where = f", raised at {found}" if (found := location_of(error)) else ""
         sample = "" if (index := sample_of(error)) is None else f", sample {index} of the {_part(pending)} data"
-        raise TrainingFailed(f"training failed at {when}: {what}{where}{sample}. {saving.saved()}") from error
+        raise TrainingFailed(f"training failed at {when}: {what}{where}{sample}. {saving.settled()}") from error
 
 
 def _part(pending: bool) -> str:

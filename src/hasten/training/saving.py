@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -11,7 +12,8 @@ from hasten.base.errors import BadInput
 from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Event, Finished, StopReason
-from hasten.training.checkpoint import Best, Loaded, header, load_checkpoint, save_checkpoint
+from hasten.training.background import Background
+from hasten.training.checkpoint import Best, Loaded, copied_checkpoint, header, load_checkpoint, save_checkpoint
 from hasten.training.checkpoint_file import checked
 from hasten.training.final_weights import final_weights
 from hasten.training.run_folder import (
@@ -47,6 +49,9 @@ class Saving:
         show: called with every event and note.
 
     Where the model is sharded over processes, the others take part in what the first one saves.
+
+    A checkpoint that is due during the training is copied, and written by a thread while the training goes on: see
+    `CHECKPOINT_EVERY_S`. A context: when it is left, what was being written is whole or its error is raised.
     """
 
     def __init__(self, run: Session, plan: Plan, folder: Path | None, show: Show) -> None:
@@ -58,10 +63,21 @@ class Saving:
         self._sharded = run.recipe.parallel.sharded
         self._saves = folder is not None or self._sharded
         self._keeps_best = self._saves or run.recipe.task.stop.patience is not None
+        self._background = Background()
+        self._saving_step: int | None = None  # of the newest checkpoint, whole or not yet
         self._saved_step: int | None = None
         self._saved_at_s = 0.0
         self._records = True
         self._checked = False
+
+    def __enter__(self) -> Self:
+        self._background.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._background.__exit__(kind, error, trace)
 
     def resume(self) -> Loaded:
         """Continue from the newest whole checkpoint of the folder, and show what there is to say about it.
@@ -99,7 +115,12 @@ class Saving:
         return loaded
 
     def keep(self, event: Event) -> None:
-        """Keep and show an event, and save a checkpoint where one is due. The session is whole."""
+        """Keep and show an event, and save a checkpoint where one is due. The session is whole.
+
+        Raises:
+            BadInput: if the event cannot be written, or the checkpoint before could not.
+        """
+        self._background.check()
         self.events.append(event)
         if self._folder is not None and self._records:
             append_event(self._folder, event)
@@ -112,7 +133,7 @@ class Saving:
             checked(self._run.state())
             self._checked = True
         if self._run.position.elapsed_s - self._saved_at_s > CHECKPOINT_EVERY_S:
-            self.save()
+            self._save()
 
     def tell(self, record: object) -> None:
         """Show a record between two steps."""
@@ -124,7 +145,12 @@ class Saving:
             raise
 
     def save(self, *, diverged: bool = False) -> None:
-        """Save a checkpoint; a state that is not finite is kept apart and replaces no good one."""
+        """Save a checkpoint now; a state that is not finite is kept apart and replaces no good one."""
+        self._save(diverged=diverged)
+        self._background.wait()
+
+    def _save(self, *, diverged: bool = False) -> None:
+        """Begin to save a checkpoint; one that is still being written is waited for."""
         run = self._run
         if not self._saves or not self._records:
             return
@@ -136,9 +162,18 @@ class Saving:
         if diverged:
             save_checkpoint(run, self._head, self._folder / NON_FINITE, best=self.best, keep_previous=False)
             return
-        kept = staying(self.events, run.position.step, evaluation_pending=run.stop_state.evaluation_pending)
-        save_checkpoint(run, self._head, self._folder / CHECKPOINT, best=self.best, events=len(kept))
-        self._saved_step, self._saved_at_s = run.position.step, run.position.elapsed_s
+        self._background.wait()  # before the copy: there is memory for one
+        step = run.position.step
+        kept = staying(self.events, step, evaluation_pending=run.stop_state.evaluation_pending)
+        write = copied_checkpoint(run, self._head, self._folder / CHECKPOINT, best=self.best, events=len(kept))
+
+        def written() -> None:
+            write()
+            self._saved_step = step
+
+        self._saving_step = step
+        self._background.start(written)
+        self._saved_at_s = run.position.elapsed_s
 
     def save_weights(self, model: nn.Module, best: nn.Module | None) -> None:
         """Save the weights of the plain model, and those of the best evaluation where they are others."""
@@ -147,6 +182,14 @@ class Saving:
         for one, path in ((model, WEIGHTS), (best, BEST_WEIGHTS)):
             if one is not None and (left_out := save_weights(one, self._folder / path)):
                 self.note(f"{path.name} has tensors only; left out: {', '.join(left_out)}.")
+
+    def settled(self) -> str:
+        """Say what is saved, once what is being written is whole or has failed."""
+        try:
+            self._background.wait()
+        except BadInput as error:
+            return f"{self.saved()} The one after it failed: {error}"
+        return self.saved()
 
     def stop_recording(self) -> None:
         """Write no more events and checkpoints: the run has ended before."""
@@ -157,9 +200,11 @@ class Saving:
         self._show(Note(text=text))
 
     def saved(self) -> str:
-        """Say in one sentence what is saved so far."""
+        """Say in one sentence what is saved so far; waits for nothing."""
         if self._folder is None:
             return "Nothing is saved: the run has no folder."
+        if self._background.busy:
+            return f"The checkpoint of step {self._saving_step} is being saved in {self._folder}."
         if self._saved_step is None:
             return f"No checkpoint is saved yet in {self._folder}."
         return f"The checkpoint of step {self._saved_step} is saved in {self._folder}."
