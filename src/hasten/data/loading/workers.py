@@ -20,6 +20,7 @@ from hasten.data.loading.sample_randomness import Collate, drawn_from, generator
 
 AHEAD = 2
 """Batches that each worker makes before they are asked for, as in torch."""
+_TIME_TO_DIE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ def batches_of(loader: DataLoader[Any], *, keep_workers: bool = False) -> Genera
     Args:
         loader: a torch `DataLoader`.
         keep_workers: leave persistent workers running for the next pass.
+
+    Raises:
+        RuntimeError: if a worker process was killed.
     """
     with warnings.catch_warnings():
         # The forked process calls into no thread of this one: it has its own pool and one thread of torch's.
@@ -84,6 +88,10 @@ def batches_of(loader: DataLoader[Any], *, keep_workers: bool = False) -> Genera
         running = iter(loader)
     try:
         yield from running
+    except (OSError, EOFError) as error:  # what a worker has sent cannot be opened any more once it has gone
+        if (gone := _killed_worker(running)) is not None:
+            raise RuntimeError(gone) from error
+        raise
     finally:
         if not keep_workers:
             end_workers(running)
@@ -94,6 +102,16 @@ def end_workers(running: Any) -> None:
     # Private, but an error's traceback may keep the iterator, and with it the processes, alive for long.
     if (end := getattr(running, "_shutdown_workers", None)) is not None:
         end()
+
+
+def _killed_worker(running: Any) -> str | None:
+    """Return which worker process was killed and how, or None where none was."""
+    for worker in getattr(running, "_workers", ()):
+        worker.join(_TIME_TO_DIE_S)
+        if worker.exitcode:
+            how = f"killed by {signal.Signals(-worker.exitcode).name}" if worker.exitcode < 0 else "gone"
+            return f"DataLoader worker (pid {worker.pid}) is {how}; is there enough memory?"
+    return None
 
 
 class _Batches(Dataset[Any]):

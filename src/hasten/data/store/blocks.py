@@ -72,6 +72,19 @@ def header_damage(folder: Path, stored: StoredArray, num_samples: int | None) ->
     )
 
 
+def cut_damage(stored: StoredArray, size: int, samples: tuple[int, int] | None) -> Damage:
+    """Return the damage of a file that has fewer bytes than when it was opened."""
+    return Damage(
+        file=stored.file,
+        block=None,
+        byte_range=(size, stored.nbytes),
+        rows=(max(0, size - HEADER_BYTES) // max(1, stored.row_bytes), stored.shape[0]),
+        samples=samples,
+        expected=f"{stored.nbytes} bytes as when it was opened",
+        found=f"{size} bytes",
+    )
+
+
 class CheckedArray:
     """The rows of one file of a store; a block is checked before any row of it is returned.
 
@@ -106,7 +119,12 @@ class CheckedArray:
         return self.stored.shape[0]
 
     def rows(self, ids: NDArray[np.int64], count: int = 1) -> NDArray[Any]:
-        """Return the whole array, after checking every block that `count` rows from each of `ids` touch."""
+        """Return the whole array, after checking every block that `count` rows from each of `ids` touch.
+
+        Raises:
+            DamagedStore: if one of them is damaged, or the file was cut since it was opened.
+        """
+        self._require_all()
         if self._num_unchecked and ids.size and self.stored.row_bytes:
             first = ids * self.stored.row_bytes // self.block_bytes
             last = ((ids + count) * self.stored.row_bytes - 1) // self.block_bytes
@@ -117,7 +135,12 @@ class CheckedArray:
         return self._rows
 
     def span(self, start: int, stop: int) -> NDArray[Any]:
-        """Return the rows from `start` up to `stop`, after checking every block that they touch."""
+        """Return the rows from `start` up to `stop`, after checking every block that they touch.
+
+        Raises:
+            DamagedStore: if one of them is damaged, or the file was cut since it was opened.
+        """
+        self._require_all()
         if self._num_unchecked and stop > start and self.stored.row_bytes:
             first = start * self.stored.row_bytes // self.block_bytes
             last = (stop * self.stored.row_bytes - 1) // self.block_bytes
@@ -143,6 +166,15 @@ class CheckedArray:
             expected=f"the checksum {expected}",
             found=f"{found:08x}",
         )
+
+    def _require_all(self) -> None:
+        """Refuse a file that was cut: the system ends a process that reads what is no longer there (SIGBUS).
+
+        Asked before each batch, since it costs a microsecond; between this and the reading nothing can be asked.
+        """
+        if (size := self._mapped.size()) < self.stored.nbytes:
+            damage = cut_damage(self.stored, size, self._samples_of(0, self.stored.shape[0]))
+            raise damage_error(self.folder, damage)
 
     def _check(self, blocks: NDArray[np.int64]) -> None:
         wanted = blocks.tolist()
