@@ -19,6 +19,7 @@ from hasten.pipeline.budget import planned_s, tuning_budget_s
 from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_speedup
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import judged
+from hasten.pipeline.less_memory import train_in_memory
 from hasten.profiling.profile import profile
 from hasten.report.evidence_file import write_evidence
 from hasten.report.html import write_html
@@ -27,7 +28,7 @@ from hasten.techniques.plan_file import plan_text, write_plan
 from hasten.training.facts import task_facts
 from hasten.training.recipe import Recipe
 from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
-from hasten.training.running import Show, run_training
+from hasten.training.running import Show, Trained, run_training
 from hasten.training.technique import Technique
 from hasten.tuning.context import Hints
 from hasten.tuning.tune import check_accepted, tune
@@ -85,7 +86,11 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     write_plan(plan, folder / PLAN)
     keep_script(recipe, plan, folder, show)
     planned = apply_plan(plan, recipe, machine)
-    trained = run_training(planned, plan, folder=folder, show=show)
+
+    def train(planned: Recipe, resume: bool) -> Trained:
+        return run_training(planned, plan, folder=folder, show=show, resume=resume)
+
+    trained = train_in_memory(planned, plan, recipe, machine, train=train, folder=folder, resume=False, show=show)
     show(trained.result)
     if trained.interrupted_by is not None:
         return Job(folder, None, trained.interrupted_by)

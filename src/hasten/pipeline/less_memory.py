@@ -1,0 +1,108 @@
+"""A training that runs out of memory goes on in smaller parts of each batch: the same gradients in less memory."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+from hasten.base.device import initialized
+from hasten.base.errors import BadInput, Refused, TrainingFailed
+from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Note
+from hasten.base.records.plan import Plan
+from hasten.profiling.best_effort import out_of_memory
+from hasten.techniques.applying import apply_plan
+from hasten.techniques.in_parts import parts_of, with_parts
+from hasten.training.checkpoint import previous
+from hasten.training.recipe import Recipe, own_batch_size
+from hasten.training.run_folder import CHECKPOINT, keep_until
+from hasten.training.running import Trained
+from hasten.training.saving import Show
+
+Train = Callable[[Recipe, bool], Trained]
+"""(recipe, whether to resume) -> the training from its begin or its newest checkpoint to its end."""
+
+
+def train_in_memory(
+    recipe: Recipe,
+    plan: Plan,
+    plain: Recipe,
+    machine: Machine,
+    *,
+    train: Train,
+    folder: Path | None,
+    resume: bool,
+    show: Show,
+) -> Trained:
+    """Train; where the memory is not enough, go on from the newest checkpoint with half as many samples at once.
+
+    Args:
+        recipe: the plan applied to `plain`.
+        plan: what the recipe came from. The run keeps it: parts change nothing that is trained.
+        plain: the baseline.
+        machine: to apply the plan on.
+        train: makes the training of a recipe.
+        folder: of the run.
+        resume: whether the training begins with the checkpoint of the folder.
+        show: is told when the parts become smaller.
+
+    Raises:
+        TrainingFailed: as `run_training`. Where the memory is not enough and a batch cannot be computed in parts, the
+            message says why, and what would fit.
+    """
+    while True:
+        try:
+            return train(recipe, resume)
+        except TrainingFailed as error:
+            if error.__cause__ is None or not out_of_memory(error.__cause__):
+                raise
+            smaller = _in_smaller_parts(recipe, plan, plain, machine, str(error))
+            told = str(error)
+        # The error is gone, and with it the session that its traceback held.
+        gc.collect()
+        if (device := initialized()) is not None:
+            device.empty_cache()
+        recipe = smaller
+        resume = folder is not None and _is_saved(folder)
+        if folder is not None and not resume:
+            keep_until(folder, 0, evaluation_pending=False)
+        size, how = recipe.backward.micro_batch or 0, "resuming" if resume else "starting again"
+        show(
+            Note(
+                text=f"{told} It was out of memory: {how} with {size} samples at once, whose gradients add up to "
+                f"those of the batch. To begin with it, add {parts_of(size).label} to the plan."
+            )
+        )
+
+
+def _is_saved(folder: Path) -> bool:
+    return (folder / CHECKPOINT).exists() or previous(folder / CHECKPOINT).exists()
+
+
+def _in_smaller_parts(recipe: Recipe, plan: Plan, plain: Recipe, machine: Machine, failed: str) -> Recipe:
+    """Return the recipe that computes half as many samples at once.
+
+    Raises:
+        TrainingFailed: if it cannot.
+    """
+    at_once = min(recipe.backward.micro_batch or own_batch_size(recipe), own_batch_size(recipe))
+    half = (at_once + 1) // 2
+    if at_once == 1:
+        raise TrainingFailed(f"{failed} One sample alone needs more memory than there is: use a smaller model.")
+    if recipe.parallel.processes is not None:
+        raise TrainingFailed(
+            f"{failed} Out of memory with {at_once} samples at once. Add {parts_of(half).label} to the plan: half the "
+            "activations, the same gradients."
+        )
+    try:
+        return apply_plan(with_parts(plan, half), plain, machine)
+    except Exception as why:
+        if out_of_memory(why):
+            reason = "there is not even memory to compare the gradient of a few samples with that of their parts"
+        elif isinstance(why, BadInput | Refused):
+            reason = (why.reason if isinstance(why, Refused) else str(why)).rstrip(".")
+        else:
+            raise
+        raise TrainingFailed(
+            f"{failed} Out of memory with {at_once} samples at once, and the batch cannot be computed in parts: "
+            f"{reason}. A batch size of {half} needs about half the memory for activations."
+        ) from why
