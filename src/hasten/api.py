@@ -41,6 +41,7 @@ from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
 from hasten.pipeline.job import Job, Options, run_tuning
 from hasten.pipeline.job import run as run_job
+from hasten.pipeline.less_memory import train_in_memory
 from hasten.pipeline.loggers.logging import Logging
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since, prove_again
@@ -48,8 +49,9 @@ from hasten.pipeline.run_watch import RunWatch
 from hasten.pipeline.seeing import Views
 from hasten.pipeline.side_by_side import SEEDS, Side, side_by_side
 from hasten.pipeline.trained_run import trained_session
-from hasten.profiling.profile import DEPTH_BUDGET_S, TIMEOUT_S
+from hasten.profiling.profile import BUDGET_S, DEPTH_BUDGET_S, TIMEOUT_S
 from hasten.profiling.profile import profile as profile_recipe
+from hasten.profiling.together import profile_together
 from hasten.report.attribution_page import write_attribution
 from hasten.techniques.applying import apply_plan, chosen_technique, plan_of
 from hasten.techniques.baseline import baseline_of, notes_on_uses
@@ -231,7 +233,13 @@ def train(
         watch = Together(watches) if watches else None
         name = folder.name if folder is not None else f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}"
         with Logging(log, name, show) as shown:
-            return run_training(recipe, chosen, show=shown, folder=folder, resume=resume is not None, watch=watch)
+
+            def trained(recipe: Recipe, resume: bool) -> Trained:
+                return run_training(recipe, chosen, show=shown, folder=folder, resume=resume, watch=watch)
+
+            return train_in_memory(
+                recipe, chosen, plain, machine, train=trained, folder=folder, resume=resume is not None, show=shown
+            )
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:
@@ -310,6 +318,8 @@ def profile(
 ) -> Profile:
     """Measure where the time and the memory of a task's step go, and say what stands out and what to try.
 
+    Of processes that were started together (see `train`) the times of each are measured, and nothing else.
+
     Args:
         task: whose step is looked at.
         plan: see `train`.
@@ -320,14 +330,22 @@ def profile(
     Raises:
         BadInput: if the task or the plan cannot be used, or a step hangs.
     """
+    show = show if rank_here() == 0 else silent
     _check(task, show)
-    show(machine := load_cached(quick=True))
-    recipe, names = _baseline(task, machine, show), tuple[str, ...]()
-    if plan is not None:
-        chosen = _plan(plan, task)
-        recipe, names = apply_plan(chosen, recipe, machine), chosen.names
-    show(Activity(text=f"profiling the step, about {seconds(DEPTH_BUDGET_S)}"))
-    show(found := examine(recipe, machine, plan=names, timeout_s=timeout_s, trace=trace))
+    show(machine := load_cached(quick=True) if rank_here() == 0 else facts())
+    recipe, chosen = _baseline(task, machine, show), _plan(plan, task)
+    with together(recipe.parallel.device) as processes:
+        recipe = recipe if processes is None else among(recipe, processes)
+        if chosen.choices:
+            recipe = apply_plan(chosen, recipe, machine)
+        show(Activity(text=f"profiling the step, about {seconds(DEPTH_BUDGET_S if processes is None else BUDGET_S)}"))
+        if processes is None:
+            found = examine(recipe, machine, plan=chosen.names, timeout_s=timeout_s, trace=trace)
+        else:
+            mine = None if processes.rank else trace
+            shared = in_processes(recipe, processes)
+            found = profile_together(shared, machine, processes, plan=chosen.names, timeout_s=timeout_s, trace=mine)
+    show(found)
     return found
 
 

@@ -1,5 +1,6 @@
 """`hasten profile`: where the time of a step goes, and what fixing it could gain."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,17 +35,27 @@ def profile(
     timeout: Annotated[
         str, typer.Option("--timeout", metavar="2m", help="Time limit for each measurement that may hang.")
     ] = "2m",
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, metavar="N", help="Profile N processes of this machine that train as one."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show where the time and memory of a step go, what is slow, and what to try."""
     timeout_s = parse_duration(timeout)
+    from hasten.cli.processes import run_together, started_together
+
+    if processes is not None and processes > 1 and not started_together():
+        raise typer.Exit(run_together(sys.argv[1:], processes))
     from hasten import api
     from hasten.report.terminal import Screen
+    from hasten.training.processes import rank_here
 
     chosen = chosen_task(task, data=data, options=options)
-    if as_json:
+    if as_json or rank_here():  # the first of several processes tells
         found = api.profile(chosen, plan, timeout_s=timeout_s, trace=trace)
-        write_json(found)
+        if rank_here() == 0:
+            write_json(found)
         return
     with Screen() as screen:
         screen.show(Activity(text="measuring the machine"))

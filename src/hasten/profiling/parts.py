@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from hasten.base.records.profile import PartTime
 from hasten.base.units import percent, seconds
 from hasten.profiling.anatomy import Anatomy
-from hasten.training.checkpoint import save_checkpoint
+from hasten.training.checkpoint import copied_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.marks import PARTS
 from hasten.training.saving import CHECKPOINT_EVERY_S
@@ -24,7 +23,7 @@ _LAST = ("evaluation", "checkpoint", "other", "hiccups")
 
 @dataclass(frozen=True)
 class Between:
-    """What a training does between its steps: seconds of one evaluation, of one checkpoint, and how often."""
+    """What a training does between its steps: seconds of an evaluation, of the copy for a checkpoint, and how often."""
 
     evaluation_s: float
     steps_per_evaluation: int | None  # None where a stream has no end
@@ -32,18 +31,16 @@ class Between:
 
 
 def time_between(run: Session, stop: Stop) -> Between:
-    """Time one evaluation and one checkpoint of the run.
+    """Time one evaluation of the run and what it waits for one checkpoint.
 
     Args:
         run: a session that has made some steps. Its switches must be on.
         stop: the task's own stop rules, which say how often it evaluates.
     """
     evaluation_s = _duration_s(partial(evaluate, run))
-    if evaluation_s < _SHORT_S:
+    if evaluation_s < _SHORT_S and run.processes is None:  # several need not find the same
         evaluation_s = _duration_s(partial(evaluate, run))  # the first one has built its metric, too
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.pt"
-        checkpoint_s = _duration_s(partial(save_checkpoint, run, {}, path))
+    checkpoint_s = _duration_s(partial(copied_checkpoint, run, {}, Path("checkpoint.pt")))  # a thread writes it
     steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch
     return Between(evaluation_s, steps, checkpoint_s)
 

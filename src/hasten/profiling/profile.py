@@ -80,7 +80,7 @@ def profile(
         BadInput: if the model has nothing to train, or a step hangs. An error of the task's own is passed on.
     """
     begin = perf_counter()
-    with _profiled(recipe, machine, timeout_s) as profiled:
+    with profiled_run(recipe, machine, timeout_s) as profiled:
         found = _look(profiled, steps=steps, budget_s=budget_s, trace=trace)
     return msgspec.structs.replace(found, plan=tuple(plan), spent_s=perf_counter() - begin)
 
@@ -101,7 +101,7 @@ def profile_in_depth(
     those of `profile`.
     """
     begin = perf_counter()
-    with _profiled(recipe, machine, timeout_s) as profiled:
+    with profiled_run(recipe, machine, timeout_s) as profiled:
         found = _look(profiled, steps=None, budget_s=budget_s / 3, trace=trace)
         if found.operators is not None:
             profiled.limit.restart("measuring growth")
@@ -118,7 +118,8 @@ def profile_in_depth(
 
 
 @contextmanager
-def _profiled(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Profiled]:
+def profiled_run(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[Profiled]:
+    """Build what is profiled, with its switches on, and leave the process as it was found."""
     with preserved(), time_limit(timeout_s, f"building {recipe.task.name!r}") as limit:
         begin = perf_counter()
         run = build(recipe)
@@ -127,6 +128,14 @@ def _profiled(recipe: Recipe, machine: Machine, timeout_s: float) -> Generator[P
 
 
 def _look(profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path | None) -> Profile:
+    timed, basic = times_of(profiled, steps=steps, budget_s=budget_s, trace=trace)
+    return _with_signals(basic, profiled, timed)
+
+
+def times_of(
+    profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path | None
+) -> tuple[TimedSteps, Profile]:
+    """Run the loop for a while; return what was seen, and the profile with the times alone."""
     run, recipe, limit = profiled.run, profiled.recipe, profiled.limit
     timed = timed_steps(run, steps=steps, budget_s=budget_s, limit=limit)
     if timed.remark:
@@ -137,7 +146,7 @@ def _look(profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path
     limit.restart("the evaluation")
     between = time_between(run, recipe.task.stop)
     parts = part_times(found, between)
-    basic = Profile(
+    return timed, Profile(
         task=recipe.task.name,
         command=recipe.task.command,
         plan=(),
@@ -159,7 +168,6 @@ def _look(profiled: Profiled, *, steps: int | None, budget_s: float, trace: Path
         spread=timed.spread,
         load=timed.load,
     )
-    return _with_signals(basic, profiled, timed)
 
 
 def _with_signals(basic: Profile, profiled: Profiled, timed: TimedSteps) -> Profile:

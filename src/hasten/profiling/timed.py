@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 
@@ -83,7 +82,7 @@ class _Ended:
 
 def _run_loop(run: Session, clock: StepClock, *, most: int, budget_s: float, limit: TimeLimit) -> _Ended:
     """Run the loop for `budget_s` seconds and at least four steps, or until `most` steps are made."""
-    ended, begin = _Ended(), perf_counter()
+    ended = _Ended()
     due: Callable[[], str] = lambda: f"step {run.position.step + 1}"  # noqa: E731
     limit.restart(due)
     with loop_marked(clock.mark) as mark, closing(train(run, mark)) as events:
@@ -96,7 +95,8 @@ def _run_loop(run: Session, clock: StepClock, *, most: int, budget_s: float, lim
                 ended.remark = event.detail
                 if done < _FEWEST_STEPS:
                     raise BadInput(f"a profile needs at least {_FEWEST_STEPS} steps; found that {event.detail}.")
-            if done >= most or (done >= _FEWEST_STEPS and perf_counter() - begin >= budget_s):
+            # by the run's own clock, on which processes that train together agree
+            if done >= most or (done >= _FEWEST_STEPS and run.position.elapsed_s >= budget_s):
                 clock.mark(OTHER)  # the loop yields before it marks the end of the step
                 break
     return ended

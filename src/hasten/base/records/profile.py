@@ -9,11 +9,16 @@ from hasten.base.records.signals import Ablation, Loading, MachineLoad, Operator
 
 
 class PartTime(Record, frozen=True):
-    """One part of the step: its wall time per step and its share of all wall time."""
+    """One part of the step: its wall time per step and its share of all wall time.
+
+    Of processes that train together these are of process 0; `worst_s` is of `worst`, where the part takes longest.
+    """
 
     name: str
     seconds: float
     share: float
+    worst_s: float | None = None
+    worst: int | None = None
 
 
 class LayerBound(Record, frozen=True):
@@ -134,7 +139,7 @@ class Profile(Record, frozen=True):
     first_step_s: float = 0.0  # compilation and first-time allocations included
     evaluation_s: float = 0.0  # one evaluation
     steps_per_evaluation: int = 0
-    checkpoint_s: float = 0.0  # one checkpoint
+    checkpoint_s: float = 0.0  # that the training waits for one checkpoint
     spent_s: float = 0.0  # on all of this
     complexity: Complexity | None = None
     layer_s: dict[str, float] = {}  # what the operators of each layer took, forward and backward
@@ -150,6 +155,7 @@ class Profile(Record, frozen=True):
     diagnosis: Diagnosis | None = None
     command: str = ""  # what names the task on the command line; empty where nothing does
     one_size: str = ""  # why steps on fewer or more samples say nothing; empty where they were made
+    process_s: tuple[float, ...] = ()  # that each of several processes works in a step, without waiting for others
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
 
     @property

@@ -23,18 +23,20 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
         f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks of "
         f"{whole(profile.steps)} steps"
         f"{f'; {count(profile.samples_per_s)} samples/s' if profile.batch_size else ''}"
-        f"{'' if profile.memory is not None else f'; peak memory {nbytes(profile.peak_bytes)}'}"
+        f"{f'; peak memory {nbytes(profile.peak_bytes)}' if profile.peak_bytes and profile.memory is None else ''}"
     )
     widest = max(1, min(_WIDEST_BAR, width - _TEXT_WIDTH))
     parts = [part for part in profile.parts if part.share >= _SMALLEST_SHARE]
     small = [part.name for part in profile.parts if 0 < part.share < _SMALLEST_SHARE]
     largest = max(part.share for part in parts)
     rows = [_row(part, widest * part.share / largest) for part in parts]
+    if profile.process_s:
+        rows.insert(0, tuple(map(quiet, ("", "process 0", "", "worst process", ""))))
     remarks = [Text(f"! {remark}", style="yellow") for remark in profile.remarks]
     return section(
         "Anatomy of a step",
         quiet(facts),
-        grid(rows, right=frozenset({1, 2})),
+        grid(rows, right=frozenset({1, 2, 3} if profile.process_s else {1, 2})),
         *([quiet(f"below 0.5 %: {', '.join(small)}")] if small else []),
         *map(quiet, profile_sentences(profile)),
         *remarks,
@@ -50,4 +52,6 @@ def bar(length: float) -> str:
 
 
 def _row(part: PartTime, length: float) -> tuple[Text, ...]:
-    return Text(part.name), Text(seconds(part.seconds)), quiet(percent(part.share)), Text(bar(length), style="blue")
+    cells = Text(part.name), Text(seconds(part.seconds)), quiet(percent(part.share))
+    worst = () if part.worst_s is None else (Text(f"{seconds(part.worst_s)} in {part.worst}"),)
+    return (*cells, *worst, Text(bar(length), style="blue"))
