@@ -142,7 +142,8 @@ def task(
             f"{printable_name(data)} must hold at least {needed} characters, so that its last tenth holds a window of "
             f"{size.length}; found {len(text)}. Pass a longer text."
         )
-    tokens = torch.from_numpy(encode(text, vocabulary := fit_characters(text)))
+    vocabulary = fit_characters(text)
+    tokens = torch.from_numpy(encode(text, vocabulary))
     cut = len(tokens) - int(VALID_SHARE * len(tokens))
     train, valid = Windows(tokens[:cut], size.length), Windows(tokens[cut:], size.length)
     steps = epochs * -(-len(train) // batch_size)
