@@ -6,14 +6,11 @@ writes page.png (a wide screen) and phone.png (a narrow one, dark), taken by a h
 program is trained about ten times.
 """
 
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageChops
-
+from benchmarks.screens import screen
 from hasten.base.errors import BadInput
 from hasten.pipeline.diagnosing import health_of_script, judged
 from hasten.pipeline.fixing import fixed, of_script
@@ -48,19 +45,6 @@ for epoch in range(4):
         for x, y in valid:
             criterion(model(x), y)
 '''
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-]
-TALL = 6000
-_COLORS = 256
 
 
 def page(path: Path, script: Path) -> None:
@@ -71,27 +55,6 @@ def page(path: Path, script: Path) -> None:
         raise BadInput("the program made no step.")
     found = fixed(of_script(script, [], steps=None), judged(health), show=lambda record: None)
     write_health_page(health, found, path)
-
-
-def screen(address: Path, picture: Path, *, width: int, dark: bool) -> None:
-    """Take a picture of the whole page; a phone is a frame, since no window is so narrow."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        raise BadInput(f"no browser found: {', '.join(BROWSERS)}. Install chromium.")
-    with tempfile.TemporaryDirectory() as profile:
-        frame = address.with_name("frame.html")
-        style = f"border:0;width:{width}px;height:{TALL}px"
-        frame.write_text(f'<body style="margin:0"><iframe src="{address.name}" style="{style}"></iframe>')
-        options = ["--blink-settings=preferredColorScheme=0"] if dark else []
-        window = f"--window-size={max(width, 500)},{TALL}"
-        command = [browser, *FLAGS, *options, f"--user-data-dir={profile}", window, f"--screenshot={picture}"]
-        subprocess.run([*command, frame.resolve().as_uri()], check=True, capture_output=True)
-    taken = Image.open(picture).convert("RGB").crop((0, 0, width, TALL))
-    paper = Image.new("RGB", taken.size, taken.getpixel((2, TALL - 2)))
-    _, _, _, bottom = ImageChops.difference(taken, paper).getbbox() or (0, 0, 0, TALL)
-    taken.crop((0, 0, width, min(TALL, bottom + 16))).quantize(_COLORS, Image.Quantize.FASTOCTREE).save(
-        picture, optimize=True
-    )
 
 
 def main(folder: Path) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from hasten.base.records.complexity import Complexity, LayerCost
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.finding import Diagnosis, Finding, Severity
+from hasten.base.records.history import Forecast, Outcome
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.profile import (
@@ -24,6 +25,8 @@ from hasten.base.records.run import Evaluation, RunResult, StopReason, TaskFacts
 from hasten.base.records.signals import Ablation
 from hasten.base.records.trial import Gate, Trial, Tuning, Verdict
 from hasten.base.stages import Guarantee
+from hasten.report.contents import contents
+from hasten.report.html import page
 from hasten.techniques.plan_text import plan_text
 
 SEEDS = (0, 4711, 1303)
@@ -300,3 +303,46 @@ def make_evidence(**changes: Any) -> Evidence:
         speedup=Interval(value=2.3, low=2.1, high=2.5, n=3),
     )
     return msgspec.structs.replace(evidence, **changes)
+
+
+def make_outcome(expected: float, measured: float, trained: float | None = None, *, day: int = 1) -> Outcome:
+    return Outcome(
+        made_at=f"2025-01-{day:02}T12:00:00+00:00",
+        forecast=Forecast(plan=CHOSEN, expected=interval(expected, 0.08), measured=interval(measured, 0.03)),
+        trained=interval(trained, 0.1, 3) if trained is not None else None,
+    )
+
+
+def make_whole_evidence(**changes: Any) -> Evidence:
+    """Return the evidence of a run with everything in it that a report can show."""
+    plain = make_deep_profile()
+    faster = {"input": 0.03e-3, "forward": 0.15e-3, "backward": 0.21e-3}
+    parts = tuple(msgspec.structs.replace(one, seconds=faster.get(one.name, one.seconds)) for one in plain.parts)
+    whole_s = sum(one.seconds for one in parts)
+    planned = msgspec.structs.replace(
+        make_profile(),
+        plan=CHOSEN,
+        parts=tuple(msgspec.structs.replace(one, share=one.seconds / whole_s) for one in parts),
+        step_s=interval(0.65e-3, 0.02, 30),
+        peak_bytes=2 << 20,
+    )
+    evidence = make_evidence(
+        profile=plain,
+        plan_profile=planned,
+        level=0.97,
+        memory=Interval(value=2 / 3, low=0.66, high=0.67, n=5),
+        quality=Interval(value=0.001, low=-0.004, high=0.006, n=3),
+        history=(
+            make_outcome(1.5, 1.45, 1.4, day=1),
+            make_outcome(2.6, 1.1, day=2),
+            make_outcome(1.9, 1.94, 2.3, day=3),
+        ),
+        script='"""digits, plain."""\n\nprint("<trained>")\n',
+        command="hasten run digits --seeds 3",
+    )
+    return msgspec.structs.replace(evidence, **changes)
+
+
+def rendered(evidence: Evidence) -> str:
+    """Return the page of a run."""
+    return page(contents(evidence), evidence.profile)

@@ -39,7 +39,7 @@ from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import examine, judged
 from hasten.pipeline.exporting import export_model
 from hasten.pipeline.fixing import fixed, of_recipe
-from hasten.pipeline.job import Job, Options, run_tuning
+from hasten.pipeline.job import Job, Options, remember, run_tuning
 from hasten.pipeline.job import run as run_job
 from hasten.pipeline.less_memory import train_in_memory
 from hasten.pipeline.loggers.logging import Logging
@@ -112,6 +112,7 @@ def run(
     accept: Iterable[str] = (),
     seeds: int | None = None,
     fresh: bool = False,
+    command: str = "",
     runs: Path = RUNS,
     show: Show = silent,
 ) -> Job:
@@ -127,6 +128,7 @@ def run(
         accept: names of techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s.
         fresh: ignore what earlier tunings of the same training found; else that is taken up, and its time counts.
+        command: that repeats this job, for its report.
         runs: where the run's folder is made.
         show: called with every record as it is known.
 
@@ -136,7 +138,7 @@ def run(
     Raises:
         BadInput: if the task cannot be trained; the message says what must be changed.
     """
-    options = _options(budget, allow, only, exclude, accept, seeds, fresh=fresh)
+    options = _options(budget, allow, only, exclude, accept, seeds, fresh=fresh, command=command)
     _check(task, show)
     folder = make_run_folder(runs, task.name, datetime.now())
     show(machine := load_cached(quick=True))
@@ -421,7 +423,9 @@ def tune(
     show(machine := load_cached(quick=True))
     recipe = _baseline(task, machine, show)
     show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
-    return run_tuning(recipe, machine, anatomy, options, show=show)
+    tuning = run_tuning(recipe, machine, anatomy, options, show=show)
+    remember(recipe, machine, tuning, show=show)
+    return tuning
 
 
 def verify_plan(
@@ -672,6 +676,7 @@ def _options(
     seeds: int | None = None,
     *,
     fresh: bool = False,
+    command: str = "",
 ) -> Options:
     return Options(
         budget=budget,
@@ -681,6 +686,7 @@ def _options(
         accept=frozenset(accept),
         seeds=seeds,
         fresh=fresh,
+        command=command,
     )
 
 

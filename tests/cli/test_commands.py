@@ -336,6 +336,11 @@ def test_report_writes_the_page_again_from_the_evidence(invoke: Invoke, tmp_path
     assert result.exit_code == 0
     assert "2.30x faster [2.10, 2.50]" in result.output
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    plain, data = invoke("report", str(tmp_path), "--text"), invoke("report", str(tmp_path), "--json")
+    assert plain.stdout == (tmp_path / "report.md").read_text()
+    assert data.stdout == (tmp_path / "report.json").read_text()
+    both = invoke("report", str(tmp_path), "--text", "--json")
+    assert both.exit_code == 2
 
 
 @pytest.mark.parametrize("state", ["missing", "empty", "damaged"])

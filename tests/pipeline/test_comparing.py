@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hasten import Choice, Plan, Stop
 from hasten.base.records.run import Evaluation, RunResult, Started, StopReason
-from hasten.pipeline.comparing import compare, equal_quality, paired_speedup
+from hasten.pipeline.comparing import compare, equal_quality, paired_quality, paired_speedup
 from hasten.techniques.applying import make
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import run_training
@@ -173,3 +173,17 @@ def test_a_run_without_a_finite_metric_has_no_quality_to_compare_at() -> None:
     lost = msgspec.structs.replace(result(1.0, metrics=MISSED), best_metric=None)
     assert equal_quality([(lost, result(2.0, metrics=MISSED))]) is None
     assert paired_speedup([(lost, result(2.0, metrics=MISSED))] * 2) is None
+
+
+def test_the_difference_in_quality_is_paired_by_seed() -> None:
+    pairs = [
+        (result(1.0, metrics=(0.5, plan)), result(2.0, metrics=(0.5, plain)))
+        for plan, plain in ((0.9, 0.8), (0.7, 0.5))
+    ]
+    more = paired_quality(pairs)
+    assert more is not None
+    assert (more.value, more.n) == (pytest.approx(0.15), 2)
+    assert more.low < 0.1 < 0.2 < more.high
+    assert paired_quality(pairs[:1]) is None
+    lost = msgspec.structs.replace(pairs[0][0], best_metric=None)
+    assert paired_quality([(lost, pairs[0][1]), pairs[1]]) is None

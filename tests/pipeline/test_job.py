@@ -1,18 +1,22 @@
 """The main job from end to end on a small task, and how it compares and budgets."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import hasten
-from hasten import Stop
+from hasten import Choice, Plan, Stop
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.history import Forecast
 from hasten.base.records.machine import Machine
 from hasten.base.records.profile import Profile
-from hasten.base.records.record import load
+from hasten.base.records.record import Interval, load
 from hasten.base.records.run import RunResult, TaskFacts
 from hasten.base.records.trial import Trial, Tuning
+from hasten.pipeline import job as job_module
 from hasten.pipeline.budget import tuning_budget_s
 from hasten.techniques.plan_file import read_plan
 
@@ -32,7 +36,7 @@ def test_run_leaves_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     names = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
     assert names == {
         "machine.json", "plan.toml", "train.py", "metrics.jsonl", "evidence.json", "evidence.json.sha256",
-        "report.html",
+        "report.html", "report.md", "report.json",
         "checkpoints/last.pt", "checkpoints/model.safetensors", "checkpoints/model.safetensors.sha256", ".lock",
     }  # fmt: skip
     evidence = load(Evidence, job.folder / "evidence.json")
@@ -60,3 +64,78 @@ def test_budgets(text: str | None, planned: float, expected: float) -> None:
 def test_budgets_that_make_no_sense(text: str, planned: float) -> None:
     with pytest.raises(BadInput, match="must"):
         tuning_budget_s(text, planned)
+
+
+def tuned_to(names: tuple[str, ...]) -> Tuning:
+    """Return a tuning that chose a plan."""
+    ratio = Interval(value=1.1, low=1.05, high=1.15, n=20)
+    return Tuning(
+        task="mlp",
+        budget_s=1.0,
+        spent_s=1.0,
+        noise=None,
+        smallest_difference=0.01,
+        trials=(),
+        plan=Plan(task="mlp", choices=tuple(Choice(technique=name, gain=ratio) for name in names)),
+        speedup=ratio if names else None,
+        forecast=Forecast(plan=names, expected=ratio, measured=ratio) if names else None,
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a job take no time to tune, and little to profile."""
+    short = partial(job_module.profile, steps=8)
+    monkeypatch.setattr(job_module, "profile", lambda *given, plan=(), **_: short(*given, plan=plan, budget_s=0.1))
+    monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(("fused_optimizer",)))
+
+
+def small_job(tmp_path: Path, **more: Any) -> Evidence:
+    task = mlp_task(samples=64, stop=Stop(epochs=3))
+    job = hasten.run(task, seeds=2, runs=tmp_path / "runs", **more)
+    assert job.evidence is not None
+    return job.evidence
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_evidence_has_what_a_report_needs(tmp_path: Path) -> None:
+    first = small_job(tmp_path, command="hasten run mine")
+    assert first.plan_profile is not None
+    assert first.plan_profile.plan == ("fused_optimizer",)
+    assert first.remarks == ()
+    assert first.memory is not None
+    assert first.memory.n == len(first.profile.step_peaks) == 5
+    assert first.memory.value == pytest.approx(first.plan_profile.peak_bytes / first.profile.peak_bytes, rel=0.2)
+    assert first.quality is not None
+    assert first.quality.n == 2
+    assert (first.command, "import torch" in first.script) == ("hasten run mine", True)
+    assert [one.forecast.plan for one in first.history] == [("fused_optimizer",)]
+    assert first.history[0].trained == first.speedup
+    second = small_job(tmp_path)
+    assert second.history == (*first.history, second.history[-1])
+    assert second.history[-1].made_at == second.made_at
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_plan_whose_step_cannot_be_profiled_is_told_and_loses_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = job_module.profile
+
+    def fails(*given: Any, plan: Any = (), **more: Any) -> Profile:
+        if plan:
+            raise RuntimeError("out of memory")
+        return whole(*given, **more)
+
+    monkeypatch.setattr(job_module, "profile", fails)
+    evidence = small_job(tmp_path)
+    assert len(evidence.plan_runs) == 2
+    assert (evidence.plan_profile, evidence.memory) == (None, None)
+    assert evidence.remarks == ("the step with the plan was not profiled: RuntimeError: out of memory",)
+
+
+@pytest.mark.usefixtures("quick")
+def test_without_a_plan_there_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(()))
+    evidence = small_job(tmp_path)
+    assert (evidence.plan_profile, evidence.memory, evidence.quality, evidence.history) == (None, None, None, ())

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +13,14 @@ from rich.console import Console
 
 from hasten.base.errors import BadInput
 from hasten.base.records.record import to_json
+from hasten.report.contents import contents
 from hasten.report.evidence_file import read_evidence
-from hasten.report.html import render
+from hasten.report.markdown import text
 from hasten.report.terminal import Screen
 
-from sample_evidence import make_deep_profile, make_evidence
+from sample_evidence import make_whole_evidence, rendered
 
-EVIDENCE: Any = json.loads(to_json(msgspec.structs.replace(make_evidence(), profile=make_deep_profile())))
+EVIDENCE: Any = json.loads(to_json(make_whole_evidence()))
 ABSURD = st.sampled_from([0, -1, 1, 0.0, -2.5, 1e-320, 1e-9, 1e29, 1e300, 10**25, 10**400])
 
 
@@ -56,7 +56,8 @@ def test_a_report_file_with_absurd_numbers_is_one_message_or_a_page(changes: dic
             evidence = read_evidence(path)
         except BadInput:
             return
-    assert "</html>" in render(evidence)
+    assert "</html>" in rendered(evidence)
+    assert text(contents(evidence))
     screen = Screen(Console(file=io.StringIO()))
     screen.show(evidence)
     screen.show(evidence.profile)

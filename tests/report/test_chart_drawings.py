@@ -4,12 +4,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hasten.report.charts.bars import Part, stacked_bar
-from hasten.report.charts.curves import Axes, Curve, curve_chart, thinned
+from hasten.report.charts.bars import Bar, Part, stacked_bars
+from hasten.report.charts.curves import Axes, Bracket, Curve, curve_chart, thinned
 from hasten.report.charts.intervals import Ratio, forest_plot
 from hasten.report.charts.memory import PartBytes, memory_bars
 from hasten.report.charts.roofline import LayerPoint, roofline_plot
+from hasten.report.charts.scatter import Prediction, scatter
 from hasten.report.charts.svg import drawing, element, text
+from hasten.report.charts.waterfall import Fall, waterfall
 
 from sample_evidence import interval
 
@@ -47,22 +49,79 @@ def test_attributes_are_named_as_in_svg_and_left_out_where_none() -> None:
     )
 
 
-def test_a_stacked_bar_fills_its_width_in_the_order_of_its_parts() -> None:
-    parts = [Part("input", 0.5, "5 ms"), Part("forward", 0.3, "3 ms"), Part("backward", 0.2, "2 ms")]
-    root = parse(stacked_bar(parts, width=1000.0, label="parts"))
+def test_bars_on_one_axis_have_their_parts_in_order_and_lengths_in_proportion() -> None:
+    long = Bar(
+        "baseline", [Part("input", 5.0, "5 ms, 50 %"), Part("forward", 3.0, "3 ms"), Part("backward", 2.0, "2 ms")]
+    )
+    short = Bar("plan", [Part("input", 0.0, "0 s"), Part("forward", 3.0, "3 ms"), Part("backward", 2.0, "2 ms")])
+    root = parse(stacked_bars([long, short], width=1001.0, axis="ms", label="parts"))
     boxes = list(root.iter(f"{SVG}rect"))
-    assert [float(box.get("x") or "nan") for box in boxes] == [0.0, 500.0, 800.0]
-    assert [box.get("class") for box in boxes] == ["part part-input", "part part-forward", "part part-backward"]
+    assert [float(box.get("x") or "nan") for box in boxes] == [0.0, 500.0, 800.0, 0.0, 0.0, 300.0]
+    assert [box.get("class") for box in boxes[:3]] == ["part part-input", "part part-forward", "part part-backward"]
     assert float(boxes[0].get("width") or "nan") == pytest.approx(500, abs=2)
+    assert float(boxes[1].get("width") or "nan") == pytest.approx(float(boxes[4].get("width") or "nan"))
     titles = [node.findtext(f"{SVG}title") for node in root.iter(f"{SVG}g")]
-    assert titles == ["input: 5 ms, 50 %", "forward: 3 ms, 30 %", "backward: 2 ms, 20 %"]
+    assert "input: 5 ms, 50 %" in titles
+    assert {"baseline", "plan", "ms", "50 %", "0", "10"} <= set(words(root))
 
 
 def test_a_part_too_short_for_its_name_has_only_its_title() -> None:
-    root = parse(stacked_bar([Part("input", 0.99, "a"), Part("gradient", 0.01, "b")], width=300.0, label="parts"))
+    bar = Bar("baseline", [Part("input", 99.0, "a"), Part("gradient", 1.0, "b")])
+    root = parse(stacked_bars([bar], width=300.0, axis="ms", label="parts"))
     assert "input" in words(root)
     assert "gradient" not in words(root)
     assert any("gradient" in (node.text or "") for node in root.iter(f"{SVG}title"))
+
+
+@pytest.mark.parametrize("width", [800.0, 340.0])
+def test_a_waterfall_goes_on_where_the_bar_before_ended(width: float) -> None:
+    rows = [
+        Fall("gather", "kept", 1.0, 2.0, interval(2.0), "w"),
+        Fall("left over", "left-over", 2.0, 1.5, interval(0.75), "w"),
+        Fall("whole plan", "plan", 1.0, 1.5, interval(1.5), "w"),
+    ]
+    root = parse(waterfall(rows, width=width, label="from baseline to plan", axis="speed"))
+    boxes = [(float(box.get("x") or "nan"), float(box.get("width") or "nan")) for box in root.iter(f"{SVG}rect")]
+    one = next(float(node.get("x1") or "nan") for node in root.iter(f"{SVG}line") if node.get("class") == "one")
+    assert boxes[0][0] == pytest.approx(one, abs=0.02)
+    assert boxes[1][0] + boxes[1][1] == pytest.approx(boxes[0][0] + boxes[0][1], abs=0.02), "it goes back from there"
+    assert boxes[2] == pytest.approx((one, boxes[1][0] - one), abs=0.02), "the whole ends where the rest ended"
+    assert sum(node.get("class") == "joined" for node in root.iter(f"{SVG}line")) == 1
+    assert ("2.00 [1.90, 2.10]" in words(root)) is (width > 600)
+
+
+def test_a_prediction_that_came_true_lies_on_the_diagonal() -> None:
+    dots = [
+        Prediction(interval(1.5), interval(1.5), "kept", "as expected"),
+        Prediction(interval(3.0), interval(1.2), "plan", "less than expected"),
+    ]
+    root = parse(scatter(dots, width=400.0, height=300.0, label="l", x_name="expected", y_name="measured"))
+    one = next(node for node in root.iter(f"{SVG}line") if node.get("class") == "one")
+    x1, y1, x2, y2 = (float(one.get(name) or "nan") for name in ("x1", "y1", "x2", "y2"))
+
+    def height_over_diagonal(kind: str) -> float:
+        group = next(node for node in root.iter(f"{SVG}g") if node.get("class") == f"is-{kind}")
+        dot = next(group.iter(f"{SVG}circle"))
+        x, y = float(dot.get("cx") or "nan"), float(dot.get("cy") or "nan")
+        return y1 + (x - x1) * (y2 - y1) / (x2 - x1) - y
+
+    assert height_over_diagonal("kept") == pytest.approx(0, abs=0.1)
+    assert height_over_diagonal("plan") < -10, "below the diagonal"
+
+
+@pytest.mark.parametrize(("level", "below"), [(0.85, True), (0.05, False)])
+def test_the_saved_time_is_a_bracket_on_the_level(level: float, below: bool) -> None:
+    curves = [Curve([(0.5, 0.0), (1.0, 0.8), (4.0, 1.0)], "plan", "plan, seed 0", lambda point: f"{point[1]:g} there")]
+    axes = Axes(x_name="s", y_name="a", level=level, level_words="target", bracket=Bracket(1.0, 3.0, "2 s saved"))
+    root = parse(curve_chart(curves, axes, width=400.0, height=200.0))
+    across, *_ = [node for node in root.iter(f"{SVG}line") if node.get("class") == "bracket"]
+    start, end = float(across.get("x1") or "nan"), float(across.get("x2") or "nan")
+    (_, x1, x3) = [float(node.get("cx") or "nan") for node in root.iter(f"{SVG}circle") if node.get("r") == "7"]
+    assert start == pytest.approx(x1, abs=0.02)
+    assert end < x3
+    told = next(node for node in root.iter(f"{SVG}text") if node.text == "2 s saved")
+    assert (float(told.get("y") or "nan") > float(across.get("y1") or "nan")) is below
+    assert "0.8 there" in [node.text for node in root.iter(f"{SVG}title")]
 
 
 def test_a_forest_plot_puts_faster_to_the_right_of_one_and_slower_to_its_left() -> None:

@@ -12,10 +12,10 @@ from hasten.base.records.evidence import Evidence
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import load, save
 from hasten.base.records.trial import Verdict
+from hasten.report.files import write_report
 from hasten.report.findings import gain, remedy
-from hasten.report.html import render, write_html
 
-from sample_evidence import CHOSEN, make_deep_profile, make_evidence, make_run
+from sample_evidence import CHOSEN, make_deep_profile, make_evidence, make_run, make_whole_evidence, rendered
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -56,7 +56,7 @@ class Page(HTMLParser):
 
 
 def test_the_report_needs_nothing_but_itself() -> None:
-    html = render(make_evidence())
+    html = rendered(make_evidence())
     page = Page(html)
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     assert not {"src", "href", "srcset", "action"} & {name for _, name, _ in page.attributes}
@@ -67,22 +67,30 @@ def test_the_report_needs_nothing_but_itself() -> None:
 
 
 def test_the_verdict_comes_first_and_the_sections_follow_in_order() -> None:
-    _, text = Page(render(make_evidence())).text.split("hasten ·", 1)  # the browser's title stands before it
+    _, text = Page(rendered(make_whole_evidence())).text.split("hasten ·", 1)  # the browser's title stands before it
     order = (
         "2.30x faster [2.10, 2.50] to accuracy 97 %, n = 3 seeds.",
+        "time to accuracy 97 %",
+        "peak memory of a step",
+        "best accuracy",
+        "Kept 2 of 5 techniques tried",
+        "Time to quality",
+        "What each technique adds",
+        "What was tried",
+        "1 not applicable",
         "Where a step goes",
-        "Techniques tried",
-        "Training curves",
-        "Task and machine",
+        "Findings",
+        "Expected and measured",
         "# A hasten plan",
-        "Method",
+        "The same training as plain PyTorch",
+        "Where the numbers come from",
     )
     places = [text.index(words) for words in order]
     assert places == sorted(places)
 
 
 def test_the_report_holds_the_numbers_of_the_evidence() -> None:
-    text = Page(render(make_evidence())).text
+    text = Page(rendered(make_evidence())).text
     for words in (
         "41 % of the time goes into fetching batches",
         "1.62x [1.54, 1.70], n = 24 pairs",
@@ -94,7 +102,7 @@ def test_the_report_holds_the_numbers_of_the_evidence() -> None:
         "hasten 0.1.0",
         "24.6 s",
         "n = 30 blocks of 812 steps",
-        "Seeds: 0, 4711, 1303.",
+        "seeds 0, 4711, 1303;",
     ):
         assert words in text
     assert "unstable" in text
@@ -102,7 +110,7 @@ def test_the_report_holds_the_numbers_of_the_evidence() -> None:
 
 def test_every_technique_that_was_tried_is_there_with_its_verdict() -> None:
     evidence = make_evidence()
-    text = Page(render(evidence)).text
+    text = Page(rendered(evidence)).text
     for trial in evidence.tuning.trials:
         if trial.verdict is Verdict.NOT_ALLOWED:
             assert re.search(rf"Not tried without --allow {trial.guarantee}:[^.]*{trial.technique}", text)
@@ -123,7 +131,7 @@ def test_every_technique_that_was_tried_is_there_with_its_verdict() -> None:
     ],
 )
 def test_every_kind_of_outcome_makes_a_whole_page(changes: dict[str, object]) -> None:
-    page = Page(render(make_evidence(**changes)))
+    page = Page(rendered(make_evidence(**changes)))
     assert page.tags.count("h1") == 1
     for remark in changes.get("remarks", ()):  # type: ignore[attr-defined]
         assert remark in page.text
@@ -133,9 +141,9 @@ def test_a_tuning_without_trials_and_runs_without_evaluations_still_make_a_page(
     evidence = make_evidence()
     tuning = msgspec.structs.replace(evidence.tuning, trials=(), speedup=None, noise=None, plan=Plan(task="digits"))
     bare = tuple(msgspec.structs.replace(run, evaluations=()) for run in evidence.plan_runs)
-    page = Page(render(msgspec.structs.replace(evidence, tuning=tuning, plan_runs=bare, baseline_runs=bare)))
+    page = Page(rendered(msgspec.structs.replace(evidence, tuning=tuning, plan_runs=bare, baseline_runs=bare)))
     assert "None was measured." in page.text
-    assert "Training curves" not in page.text
+    assert "more curves" not in page.text
 
 
 def test_values_that_are_not_finite_leave_a_gap_and_no_error() -> None:
@@ -143,43 +151,59 @@ def test_values_that_are_not_finite_leave_a_gap_and_no_error() -> None:
     first = evidence.plan_runs[0]
     lost = tuple(msgspec.structs.replace(seen, valid_loss=None, metric=None) for seen in first.evaluations)
     broken = msgspec.structs.replace(first, evaluations=lost, best_metric=None, final_metric=None)
-    html = render(msgspec.structs.replace(evidence, plan_runs=(broken,)))
-    assert "nan" not in re.sub(r"<style>.*</style>", "", html, flags=re.S).lower().replace("finance", "")
+    html = rendered(msgspec.structs.replace(evidence, plan_runs=(broken,)))
+    assert not re.search(r"\b(nan|inf|None)\b", re.sub(r"<style>.*</style>", "", html, flags=re.S))
 
 
 def test_what_the_rules_found_stands_beside_what_to_do_about_it() -> None:
     evidence = make_evidence()
-    assert "finding and what to do" not in render(evidence)
+    assert "Findings" not in Page(rendered(evidence)).text
     found = make_deep_profile()
     assert found.diagnosis is not None
-    text = Page(render(msgspec.structs.replace(evidence, profile=found))).text
+    text = Page(rendered(msgspec.structs.replace(evidence, profile=found))).text
     for one in found.diagnosis.findings:
-        assert f"{one.sentence}{gain(one)}{remedy(one)}" in text
+        assert f"{one.sentence} {gain(one).strip()}{remedy(one)} Tried: batched_gather kept" in text
 
 
 def test_what_a_person_wrote_is_text_and_not_markup() -> None:
     evidence = make_evidence()
     profile = msgspec.structs.replace(evidence.profile, verdict="<script>alert(1)</script>")
-    html = render(msgspec.structs.replace(evidence, profile=profile, plan_text="</pre><b>"))
+    html = rendered(msgspec.structs.replace(evidence, profile=profile, plan_text="</pre><b>"))
     assert "<script" not in html
     assert "&lt;/pre&gt;&lt;b&gt;" in html
 
 
 def test_light_and_dark_and_narrow_are_all_provided_for() -> None:
-    html = render(make_evidence())
+    html = rendered(make_evidence())
     assert "prefers-color-scheme: dark" in html
     assert "max-width: 620px" in html
     assert 'name="viewport"' in html
-    assert html.count('class="narrow"') == html.count('class="wide"') == 8
+    assert html.count('class="narrow"') == html.count('class="wide"') == 9
 
 
 def test_the_report_is_made_again_from_the_saved_evidence_alone(tmp_path: Path) -> None:
-    evidence = make_evidence()
+    evidence = make_whole_evidence()
     save(evidence, tmp_path / "evidence.json")
     again = load(Evidence, tmp_path / "evidence.json")
     assert again == evidence
-    write_html(again, tmp_path / "report.html")
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(evidence)
+    write_report(again, tmp_path)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == rendered(evidence)
+
+
+def test_what_was_refused_is_folded_and_what_was_tried_is_not() -> None:
+    html = rendered(make_evidence())
+    folded = "".join(re.findall(r"<details.*?</details>", html, flags=re.S))
+    assert "the model has no 2-dimensional convolution" in folded
+    assert "batched_gather" not in re.sub(r"<svg.*?</svg>", "", folded, flags=re.S)
+    assert "open" not in {name for tag, name, _ in Page(html).attributes if tag == "details"}
+
+
+def test_the_saved_time_is_bracketed_and_every_point_tells_its_value() -> None:
+    html = rendered(make_whole_evidence())
+    assert html.count('class="bracket"') == 2 * 3, "a line and two ends, wide and narrow"
+    assert "136 ms saved" in html
+    assert "plan, seed 4711: accuracy" not in html
+    assert re.search(r"plan, seed 4711: 97\.\d % after [\d.]+ ms, step \d+", html)
 
 
 def test_evidence_of_hasten_0_1_is_read(tmp_path: Path) -> None:
@@ -194,12 +218,12 @@ def test_evidence_of_hasten_0_1_is_read(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot write"):
-        write_html(make_evidence(), tmp_path / "file" / "report.html")
+        write_report(make_evidence(), tmp_path / "file")
 
 
 def test_the_room_imports_no_torch() -> None:
     code = (
-        "import sys, hasten.report.html, hasten.report.terminal, hasten.base.records.evidence; "
+        "import sys, hasten.report.files, hasten.report.terminal, hasten.base.records.evidence; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -207,9 +231,9 @@ def test_the_room_imports_no_torch() -> None:
 
 def test_the_inside_of_a_step_is_drawn_where_it_was_measured() -> None:
     shallow = make_evidence()
-    assert "under the limits of the machine" not in render(shallow)
-    assert 'class="layers"' not in render(shallow)
-    html = render(msgspec.structs.replace(shallow, profile=make_deep_profile()))
+    assert "under the limits of the machine" not in rendered(shallow)
+    assert 'class="layers"' not in rendered(shallow)
+    html = rendered(msgspec.structs.replace(shallow, profile=make_deep_profile()))
     page = Page(html)
     assert "speed of each layer over its operations per byte, under the limits of the machine" in page.words
     assert "memory in use over the parts of a step" in page.words

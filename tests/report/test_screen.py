@@ -97,7 +97,9 @@ def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> 
         "baseline seed 0 accuracy 97.2 %",
         "Baseline against plan",
         "2.30x faster [2.10, 2.50] to accuracy 97 %, n = 3 seeds.",
-        "time to target 240 ms",
+        "time to accuracy 97 % 240 ms 104 ms 2.30x faster; 95 % interval 2.10 to 2.50, n = 3 seeds",
+        "peak memory of a step",
+        "best accuracy",
         "Tuning took 24.6 s",
         "report: runs/digits-20250101-120000/report.html",
     )

@@ -51,6 +51,9 @@ def test_a_second_tuning_measures_its_plan_alone(tmp_path: Path) -> None:
     assert second.spent_s < 0.4 * first.spent_s
     assert second.speedup is not None
     assert second.speedup != first.speedup, "measured afresh"
+    assert second.forecast is not None
+    assert second.forecast.measured == second.speedup
+    assert second.forecast.expected not in (None, second.speedup)
     gates = {trial.technique: trial.gate for trial in first.trials if trial.verdict is Verdict.KEPT}
     assert {one.technique: one.gate for one in second.trials if one.verdict is Verdict.KEPT} == gates
     assert "Earlier tuning" in second.remark
@@ -131,8 +134,14 @@ def test_a_plan_that_is_not_faster_afresh_takes_its_evidence_with_it(
 ) -> None:
     nothing_gained = Interval(value=1, low=0.9, high=1.1, n=9)
     monkeypatch.setattr("hasten.tuning.tune.confirmed", lambda *_, **__: nothing_gained)
-    tuned(tmp_path, ["no_pause"], budget_s=20.0)
+    found = tuned(tmp_path, ["no_pause"], budget_s=20.0)
     assert not list((tmp_path / "tuning").iterdir())
+    assert found.speedup is None
+    assert found.forecast is not None, "a prediction that failed is told, too"
+    assert found.forecast.plan == ("no_pause",)
+    assert found.forecast.measured == nothing_gained
+    assert found.forecast.expected is not None
+    assert found.forecast.expected.low > 1
 
 
 def test_evidence_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:

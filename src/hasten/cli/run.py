@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,6 +80,7 @@ def run(
             accept=names_in(accept),
             seeds=seeds,
             fresh=fresh,
+            command=shlex.join(["hasten", *sys.argv[1:]]),
             runs=runs,
             show=screen.show,
         )

@@ -9,7 +9,7 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.record import Interval
 from hasten.base.records.run import RunResult, StopReason
 from hasten.base.seeds import derive
-from hasten.measurement.statistics import ratio_interval
+from hasten.measurement.statistics import mean_interval, ratio_interval
 from hasten.training.recipe import Recipe
 from hasten.training.running import Show, run_training
 
@@ -124,21 +124,19 @@ def paired_speedup(pairs: Sequence[Pair]) -> Interval | None:
     if any(_missed(with_plan) and not _missed(without) for with_plan, without in pairs):
         return None
     level = equal_quality(pairs)
-    times = [(_time_s(with_plan, level), _time_s(without, level)) for with_plan, without in pairs]
+    times = [(with_plan.seconds_to(level), without.seconds_to(level)) for with_plan, without in pairs]
     ratios = [math.log(plain_s / plan_s) for plan_s, plain_s in times if plan_s is not None and plain_s is not None]
     return ratio_interval(ratios) if len(ratios) == len(pairs) else None
 
 
-def _time_s(run: RunResult, level: float | None) -> float | None:
-    """Return the seconds until a run was as good as `level`; of all of it where the task has no target."""
-    if run.target is None:
-        return run.elapsed_s
-    if level is None:
-        return None
-    if level == run.target:
-        return run.time_to_target_s
-    evaluation = run.reaching(level)
-    return evaluation.elapsed_s if evaluation is not None else None
+def paired_quality(pairs: Sequence[Pair]) -> Interval | None:
+    """Return the best metric with the plan less that of the baseline on the same seed, the mean over the pairs.
+
+    None for fewer than two pairs, and where a run has no finite metric.
+    """
+    best = [(with_plan.best_metric, without.best_metric) for with_plan, without in pairs]
+    more = [a - b for a, b in best if a is not None and b is not None and math.isfinite(a - b)]
+    return mean_interval(more) if len(more) == len(pairs) >= 2 else None
 
 
 def _missed(run: RunResult) -> bool:

@@ -6,23 +6,26 @@ from pathlib import Path
 
 import hasten
 from hasten.base.cache_folder import cache_folder
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, error_text
 from hasten.base.records.evidence import Evidence, Reported
+from hasten.base.records.history import Outcome
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
+from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
-from hasten.base.records.record import save
+from hasten.base.records.record import Interval, save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.base.units import seconds
+from hasten.measurement.statistics import few_ratios
 from hasten.pipeline.budget import planned_s, tuning_budget_s
-from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_speedup
+from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_quality, paired_speedup
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import judged
 from hasten.pipeline.less_memory import train_in_memory
 from hasten.profiling.profile import profile
 from hasten.report.evidence_file import write_evidence
-from hasten.report.html import write_html
+from hasten.report.files import write_report
 from hasten.techniques.applying import apply_plan
 from hasten.techniques.plan_file import plan_text, write_plan
 from hasten.training.facts import task_facts
@@ -31,7 +34,11 @@ from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.technique import Technique
 from hasten.tuning.context import Hints
+from hasten.tuning.history import remembered
 from hasten.tuning.tune import check_accepted, tune
+
+PLAN_PROFILE_S = 3.0
+"""Of timed steps with the plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,7 @@ class Options:
         accept: techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
         fresh: ignore what earlier tunings of the same training found.
+        command: that started the job, as it was typed; for the report.
     """
 
     budget: str | None = None
@@ -55,6 +63,7 @@ class Options:
     accept: frozenset[str] = frozenset()
     seeds: int | None = None
     fresh: bool = False
+    command: str = ""
 
     def __post_init__(self) -> None:
         tuning_budget_s(self.budget, planned=1.0)  # what cannot be read is told before anything is measured
@@ -84,7 +93,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     tuning = run_tuning(recipe, machine, anatomy, options, show=show)
     plan = tuning.plan
     write_plan(plan, folder / PLAN)
-    keep_script(recipe, plan, folder, show)
+    script = keep_script(recipe, plan, folder, show)
     planned = apply_plan(plan, recipe, machine)
 
     def train(planned: Recipe, resume: bool) -> Trained:
@@ -101,9 +110,11 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     pairs = compared.pairs
     if not pairs:
         return Job(folder, None, compared.interrupted_by)
+    planned_anatomy, remarks = _plan_anatomy(planned, plan, machine, show) if plan.choices else (None, ())
+    speedup, made_at = paired_speedup(pairs), _now()
     evidence = Evidence(
         hasten=hasten.__version__,
-        made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+        made_at=made_at,
         machine=machine,
         task=facts,
         profile=anatomy,
@@ -112,12 +123,19 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         plan_text=plan_text(plan),
         plan_runs=tuple(with_plan for with_plan, _ in pairs),
         baseline_runs=tuple(without for _, without in pairs),
-        speedup=paired_speedup(pairs),
+        speedup=speedup,
         level=equal_quality(pairs),
+        memory=_memory(anatomy, planned_anatomy) if planned_anatomy is not None else None,
+        quality=paired_quality(pairs) if plan.choices else None,
+        plan_profile=planned_anatomy,
+        history=remember(recipe, machine, tuning, made_at=made_at, trained=speedup, show=show),
+        script=script,
+        command=options.command,
+        remarks=remarks,
     )
     write_evidence(evidence, folder / EVIDENCE)
     show(evidence)
-    write_html(evidence, folder / REPORT)
+    write_report(evidence, folder)
     show(Reported(path=str(folder / REPORT)))
     return Job(folder, evidence, compared.interrupted_by)
 
@@ -144,6 +162,46 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
         show(last)
     assert isinstance(last, Tuning), "tuning ends with its record"
     return last
+
+
+def remember(
+    recipe: Recipe, machine: Machine, tuning: Tuning, *, made_at: str = "", trained: Interval | None = None, show: Show
+) -> tuple[Outcome, ...]:
+    """Add what became of a tuning's plan to the history of the task on this machine; return the whole history.
+
+    Args:
+        recipe: the baseline.
+        machine: what it ran on.
+        tuning: that is over.
+        made_at: when, in local time, ISO 8601; empty for now.
+        trained: how many times faster whole trainings were, where there were any.
+        show: called with a note where the history cannot be read or kept.
+    """
+    found = tuning.forecast
+    outcome = None if found is None else Outcome(made_at=made_at or _now(), forecast=found, trained=trained)
+    outcomes, note = remembered(recipe, machine, cache_folder(), outcome)
+    if note:
+        show(Note(text=note))
+    return outcomes
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _plan_anatomy(planned: Recipe, plan: Plan, machine: Machine, show: Show) -> tuple[Profile | None, tuple[str, ...]]:
+    """Return where a step with the plan goes, to stand beside the baseline's, or None and why it is not known."""
+    show(Activity(text="profiling the step with the plan"))
+    try:
+        return profile(planned, machine, plan=plan.names, budget_s=PLAN_PROFILE_S), ()
+    except Exception as error:  # noqa: BLE001  (it runs the person's model; the trainings before must not be lost)
+        return None, (f"the step with the plan was not profiled: {error_text(error)}",)
+
+
+def _memory(before: Profile, after: Profile) -> Interval | None:
+    """Return the peak memory of a step with the plan over that of the baseline, or None for fewer than two steps."""
+    ratios = [new / old for new, old in zip(after.step_peaks, before.step_peaks, strict=False) if new > 0 and old > 0]
+    return few_ratios(ratios) if len(ratios) >= 2 else None
 
 
 UNSURE = "thermal_or_contention"

@@ -15,6 +15,8 @@ _LARGEST = 1e30
 """No time, rate, size or loss that can be drawn is larger."""
 _POSITIVE = frozenset({"rate", "peak_flops", "peak_bandwidth", "samples_per_s"})
 _NOT_NEGATIVE = frozenset({"elapsed_s", "time_to_target_s", "measured_s", "seconds", "share", "low", "n", "peak_bytes"})
+_SIGNED = (".quality.", ".exponent.")
+"""Intervals that are no ratios."""
 
 
 def write_evidence(evidence: Evidence, path: Path) -> None:
@@ -32,7 +34,8 @@ def read_evidence(path: Path) -> Evidence:
     evidence = load(Evidence, path)
     for place, value in _numbers(msgspec.to_builtins(evidence), ""):
         name = place.rpartition(".")[2]
-        if abs(value) > _LARGEST or (name in _POSITIVE and value <= 0) or (name in _NOT_NEGATIVE and value < 0):
+        not_negative = _NOT_NEGATIVE - {"low"} if any(one in place for one in _SIGNED) else _NOT_NEGATIVE
+        if abs(value) > _LARGEST or (name in _POSITIVE and value <= 0) or (name in not_negative and value < 0):
             raise BadInput(f"{path}: impossible number at {place.lstrip('.')}. Run `hasten run` again.")
     return evidence
 

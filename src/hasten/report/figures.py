@@ -1,27 +1,26 @@
-"""From records to the figures of the report, each drawn for a wide page and for a narrow one."""
+"""From what a report says to its figures, each drawn for a wide page and for a narrow one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from hasten.base.records.evidence import Evidence
 from hasten.base.records.profile import Profile
-from hasten.base.records.run import Evaluation, RunResult
-from hasten.base.records.trial import Trial, Tuning
 from hasten.base.units import count, percent, seconds
-from hasten.report.charts.bars import Part, stacked_bar
-from hasten.report.charts.curves import Axes, Curve, Point, curve_chart
+from hasten.report.charts.bars import Bar, Part, stacked_bars
 from hasten.report.charts.intervals import Ratio, forest_plot
 from hasten.report.charts.memory import PartBytes, memory_bars
 from hasten.report.charts.roofline import LayerPoint, roofline_plot
-from hasten.report.charts.scale import tick_words
-from hasten.report.wording import goal, ratio
+from hasten.report.charts.scatter import Prediction, scatter
+from hasten.report.charts.waterfall import Fall, waterfall
+from hasten.report.contents import Report, Tried
+from hasten.report.past import Past
+from hasten.report.wording import is_known, plural, ratio
 
 WIDE, NARROW = 860.0, 340.0
-_HALF = 420.0
-_CURVE_HEIGHT = 250.0
-_TIME_UNITS = ((10_800.0, 3600.0, "h"), (180.0, 60.0, "min"), (0.5, 1.0, "s"), (0.0, 1e-3, "ms"))
-
-Read = Callable[[Evaluation], float | None]
+HALF = 420.0
+CURVE_HEIGHT = 250.0
+_SCATTER_HEIGHT = 300.0
+_PAST = 20
+"""Tunings that are drawn, the newest."""
+_TIME_UNITS = ((10_800.0, 3600.0, "h"), (180.0, 60.0, "min"), (0.5, 1.0, "s"), (0.5e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,39 @@ class Figure:
     narrow: str
 
 
-def anatomy_figure(profile: Profile) -> Figure:
-    """Return the parts of a step as one bar."""
-    parts = [Part(part.name, part.share, seconds(part.seconds)) for part in profile.parts]
-    label = "parts of a training step by their share of the time"
-    return Figure(
-        stacked_bar(parts, width=WIDE, label=label),
-        stacked_bar(parts, width=NARROW, label=label),
-    )
+def time_unit(longest_s: float) -> tuple[float, str]:
+    """Return the unit of an axis that reaches so far: its seconds, and its name."""
+    return next((size, unit) for least, size, unit in _TIME_UNITS if longest_s >= least)
+
+
+def anatomy_figure(said: Report, profile: Profile) -> Figure | None:
+    """Return the parts of a step with the baseline and with the plan on one axis; None where none took any time."""
+    sides = {"baseline": [(part.name, part.baseline_s) for part in said.parts]}
+    if any(part.plan_s is not None for part in said.parts):
+        sides["plan"] = [(part.name, part.plan_s or 0.0) for part in said.parts]
+    totals = {side: sum(size for _, size in parts) for side, parts in sides.items()}
+    if not max(totals.values()):
+        return None
+    unit_s, unit = time_unit(max(totals.values()))
+    bars = [
+        Bar(
+            f"{side}: {seconds(totals[side])}",
+            [
+                Part(name, size / unit_s, f"{seconds(size)}, {percent(size / totals[side])}")
+                for name, size in parts
+                if size > 0
+            ],
+        )
+        for side, parts in sides.items()
+        if totals[side]
+    ]
+    of = f"for {plural(profile.batch_size, 'sample')}" if profile.batch_size else "of a step"
+    label = "parts of a training step by their time"
+
+    def draw(width: float) -> str:
+        return stacked_bars(bars, width=width, axis=f"wall time {of} ({unit})", label=label)
+
+    return Figure(draw(WIDE), draw(NARROW))
 
 
 def roofline_figure(profile: Profile) -> Figure | None:
@@ -65,9 +89,9 @@ def roofline_figure(profile: Profile) -> Figure | None:
 
     def draw(width: float) -> str:
         peaks = {"peak_flops": roofline.peak_flops, "peak_bandwidth": roofline.peak_bandwidth}
-        return roofline_plot(points, **peaks, width=width, height=_CURVE_HEIGHT)
+        return roofline_plot(points, **peaks, width=width, height=CURVE_HEIGHT)
 
-    return Figure(draw(_HALF), draw(NARROW))
+    return Figure(draw(HALF), draw(NARROW))
 
 
 def memory_figure(profile: Profile) -> Figure | None:
@@ -79,93 +103,71 @@ def memory_figure(profile: Profile) -> Figure | None:
     resident_bytes = account.parameters + account.optimizer_state
 
     def draw(width: float) -> str:
-        return memory_bars(parts, resident_bytes=resident_bytes, width=width, height=_CURVE_HEIGHT)
+        return memory_bars(parts, resident_bytes=resident_bytes, width=width, height=CURVE_HEIGHT)
 
-    return Figure(draw(_HALF), draw(NARROW))
+    return Figure(draw(HALF), draw(NARROW))
 
 
-def techniques_figure(tuning: Tuning) -> Figure | None:
-    """Return the measured speed-ups as a forest plot, the plan as a whole at its end; None if nothing was measured."""
-    rows = [_trial_row(trial) for trial in tuning.trials if trial.speedup is not None]
-    if tuning.speedup is not None and tuning.plan.choices:
-        rows.append(Ratio("whole plan", tuning.speedup, "plan", ratio(tuning.speedup, "pair")))
+def waterfall_figure(said: Report) -> Figure | None:
+    """Return what each technique adds, what is left over, and the whole plan; None where that is not known."""
+    if not said.gains:
+        return None
+    rows = [Fall(one.name, one.kind, one.start, one.end, one.ratio, one.words) for one in said.gains]
+    label = "from the speed of the baseline to that of the plan"
+
+    def draw(width: float) -> str:
+        return waterfall(rows, width=width, label=label, axis="speed, times the baseline")
+
+    return Figure(draw(WIDE), draw(NARROW))
+
+
+def techniques_figure(said: Report) -> Figure | None:
+    """Return the measured gains as a forest plot, the noise at its end; None if nothing was measured."""
+    rows = [
+        Ratio(_tried_name(one), one.ratio, one.kind, f"{ratio(one.ratio, 'pair')}; {one.verdict}")
+        for one in said.tried
+        if one.ratio is not None
+    ]
     if not rows:
         return None
-    axis = "step speed-up, x; shaded: no difference"
+    if said.noise is not None:
+        words = f"the same code timed against itself: {ratio(said.noise, 'pair')}"
+        rows.append(Ratio("baseline again", said.noise, "noise", words))
 
-    def draw(width: float, axis: str) -> str:
-        return forest_plot(rows, width=width, same=tuning.smallest_difference, label="speed-ups measured", axis=axis)
+    def draw(width: float) -> str:
+        label = "gain of each technique that was tried"
+        return forest_plot(rows, width=width, same=said.smallest_difference, label=label, axis="times faster")
 
-    return Figure(draw(WIDE, axis), draw(NARROW, "step speed-up, x"))
-
-
-def curve_figures(evidence: Evidence) -> list[Figure]:
-    """Return metric and losses of baseline against plan, each over time and over steps; none where nothing changed."""
-    runs = (*evidence.baseline_runs, *evidence.plan_runs)
-    if not runs:
-        return []
-    metric = runs[0].metric_name
-    quantities: list[tuple[str, Read]] = [("validation loss", lambda seen: seen.valid_loss)]
-    if metric != "loss":
-        quantities.insert(0, (f"validation {metric}", lambda seen: seen.metric))
-    quantities.append(("training loss", lambda seen: seen.train_loss))
-    figures: list[Figure] = []
-    for index, (name, read) in enumerate(quantities):
-        target = runs[0].target if index == 0 else None
-        figures += filter(None, (_over_time(evidence, name, read, target), _over_steps(evidence, name, read, target)))
-    return figures
+    return Figure(draw(WIDE), draw(NARROW))
 
 
-def _trial_row(trial: Trial) -> Ratio:
-    assert trial.speedup is not None, "only measured trials are drawn"
-    name = f"+ {trial.technique}" if trial.base else trial.technique
-    return Ratio(name, trial.speedup, trial.verdict.name.lower(), f"{ratio(trial.speedup, 'pair')}; {trial.verdict}")
-
-
-def _over_time(evidence: Evidence, name: str, read: Read, target: float | None) -> Figure | None:
-    longest = max((seen.elapsed_s for run in _runs(evidence) for seen in run.evaluations), default=0.0)
-    unit_s, unit = next((size, unit) for least, size, unit in _TIME_UNITS if longest >= least)
-    return _figure(evidence, name, read, f"time ({unit})", lambda seen: seen.elapsed_s / unit_s, target)
-
-
-def _over_steps(evidence: Evidence, name: str, read: Read, target: float | None) -> Figure | None:
-    return _figure(evidence, name, read, "steps", lambda seen: float(seen.step), target)
-
-
-def _figure(
-    evidence: Evidence, name: str, read: Read, x_name: str, x: Callable[[Evaluation], float], target: float | None
-) -> Figure | None:
-    curves = [
-        curve
-        for kind, runs in (("baseline", evidence.baseline_runs), ("plan", evidence.plan_runs))
-        for curve in (_curve(run, kind, read, x) for run in runs)
-        if curve.points
-    ]
-    if not any(len(curve.points) > 1 for curve in curves):
+def past_figure(said: Report) -> Figure | None:
+    """Return what was expected against what was measured in all tunings of this task; None where neither is known."""
+    dots = [dot for one in said.past[:_PAST] for dot in _predictions(one)]
+    if not dots:
         return None
-    first = _runs(evidence)[0]
-    is_share = first.metric_name == "accuracy" and name == "validation accuracy"
-    axes = Axes(
-        x_name=x_name,
-        y_name=name,
-        y_words=(lambda value: f"{tick_words(100 * value)} %") if is_share else tick_words,
-        level=target,
-        level_words=f"target: {goal(first.metric_name, target)}" if target is not None else "",
-    )
-    return Figure(
-        curve_chart(curves, axes, width=_HALF, height=_CURVE_HEIGHT),
-        curve_chart(curves, axes, width=NARROW, height=_CURVE_HEIGHT),
-    )
+    label = "speed-ups of plans, expected and measured"
+
+    def draw(width: float) -> str:
+        axes = {"x_name": "expected speed, times the baseline", "y_name": "measured"}
+        return scatter(dots, width=width, height=_SCATTER_HEIGHT, label=label, **axes)
+
+    return Figure(draw(HALF), draw(NARROW))
 
 
-def _curve(run: RunResult, kind: str, read: Read, x: Callable[[Evaluation], float]) -> Curve:
-    points: list[Point] = []
-    for seen in run.evaluations:
-        value = read(seen)
-        if value is not None:
-            points.append((x(seen), value))
-    return Curve(points, kind, f"{kind}, seed {run.seed}: {run.reason}")
+def _tried_name(one: Tried) -> str:
+    return f"+ {one.technique}" if one.beside else one.technique
 
 
-def _runs(evidence: Evidence) -> tuple[RunResult, ...]:
-    return (*evidence.baseline_runs, *evidence.plan_runs)
+def _predictions(one: Past) -> list[Prediction]:
+    """Return a tuning's dots: its search against the new measurement, and that against whole trainings."""
+    expected, measured, trained = one.words
+    pairs = [
+        (one.expected, one.measured, "kept", f"expected {expected}, measured afresh {measured}"),
+        (one.measured, one.trained, "plan", f"measured afresh {measured}, in trainings {trained}"),
+    ]
+    return [
+        Prediction(before, after, kind, f"{one.made_at[:10]}, {one.plan}: {words}")
+        for before, after, kind, words in pairs
+        if before is not None and after is not None and is_known(before) and is_known(after)
+    ]

@@ -1,18 +1,17 @@
 """The layers of a model as table rows: counted cost, measured time, and share of the roofline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from hasten.base.records.complexity import LayerCost
 from hasten.base.records.profile import LayerBound, Profile
+from hasten.base.records.record import Record
 from hasten.base.units import count, nbytes, percent, seconds
 
 HEADS = ("layer", "time", "of limit", "FLOP forward", "backward", "kept", "moved", "parameters")
 """What the cells of a row are; "kept" are activations for the backward pass."""
 
 
-@dataclass(frozen=True)
-class LayerRow:
+class LayerRow(Record, frozen=True):
     """One row: its cells in the order of `HEADS`, in words."""
 
     cells: tuple[str, ...]
@@ -43,7 +42,7 @@ def _row(
     measured_s = sum(layer_s.get(one.name, 0.0) for one in layers)
     bound_s = sum(bounds[one.name].seconds for one in layers if one.name in bounds)
     return LayerRow(
-        (
+        cells=(
             name,
             seconds(measured_s) if measured_s else "",
             percent(min(bound_s / measured_s, 1.0)) if measured_s and bound_s else "",

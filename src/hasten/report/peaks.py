@@ -1,8 +1,7 @@
 """The measured peaks of a machine as rows of a table: the fastest of each kind of work."""
 
-from dataclasses import dataclass
-
 from hasten.base.records.machine import Machine, Peak
+from hasten.base.records.record import Record
 from hasten.base.units import count, nbytes, seconds
 from hasten.report.wording import plural
 
@@ -19,8 +18,7 @@ MAIN_KINDS = frozenset({"gemm", "memory", "disk", "copy", "launch"})
 """What a short list shows."""
 
 
-@dataclass(frozen=True)
-class PeakRow:
+class PeakRow(Record, frozen=True):
     """One line: what was done, how, how fast, how sure, on what size."""
 
     kind: str
@@ -57,9 +55,10 @@ def _row(family: list[Peak]) -> PeakRow:
     how = " ".join(word for word in words if word)
     kind = KINDS[first.kind]
     if not stable:
-        return PeakRow(kind, how, "unstable", "", "")
+        return PeakRow(kind=kind, how=how, rate="unstable", spread="", size="")
     fastest = (min if first.kind == "launch" else max)(stable, key=lambda peak: peak.rate)
-    return PeakRow(kind, how, _rate(fastest), f"±{100 * fastest.spread:.0f} %", _size(fastest))
+    spread = f"±{100 * fastest.spread:.0f} %"
+    return PeakRow(kind=kind, how=how, rate=_rate(fastest), spread=spread, size=_size(fastest))
 
 
 def _rate(peak: Peak) -> str:

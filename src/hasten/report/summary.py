@@ -1,18 +1,17 @@
 """Baseline against plan in numbers: what each side took and reached, over its seeds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from hasten.base.records.evidence import Evidence
+from hasten.base.records.record import Record
 from hasten.base.records.run import RunResult
 from hasten.base.units import count, seconds
 from hasten.report.verdict import reached
 from hasten.report.wording import metric_name, metric_value, whole
 
 
-@dataclass(frozen=True)
-class SummaryRow:
+class SummaryRow(Record, frozen=True):
     """One quantity on both sides."""
 
     name: str
@@ -41,7 +40,7 @@ def summary_rows(evidence: Evidence) -> list[SummaryRow]:
 
 
 def _row(name: str, baseline: str, plan: str) -> SummaryRow:
-    return SummaryRow(name, baseline, plan)
+    return SummaryRow(name=name, baseline=baseline, plan=plan)
 
 
 def _time_to_target(runs: Sequence[RunResult]) -> str:

@@ -23,6 +23,15 @@ def beside(trial: Trial) -> str:
     return words if trial.base and words not in trial.reason else ""
 
 
+def proof(trial: Trial) -> str:
+    """Return the numerical check of a trial as text; empty where it had none."""
+    gate = trial.gate
+    if gate is None:
+        return ""
+    outcome = "passed" if gate.passed else "failed"
+    return f"{gate.guarantee.value} {outcome}: {gate.measured:.3g}, limit {gate.bound:.3g}. {gate.detail}"
+
+
 def measured_first(trials: tuple[Trial, ...]) -> list[Trial]:
     """Return the trials that were run, with those that were measured first, otherwise in their order."""
     tried = [trial for trial in trials if trial.verdict not in (Verdict.NOT_ALLOWED, Verdict.NOT_APPLICABLE)]

@@ -60,6 +60,16 @@ def metric_value(name: str, value: float | None) -> str:
     return f"{100 * value:.1f} %" if name in _SHARES else digits3(value)
 
 
+def is_share(name: str) -> bool:
+    """Return whether a metric is a share of one, shown as a percentage."""
+    return name in _SHARES
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign and three digits: "+0.12"."""
+    return f"{'-' if value < 0 else '+'}{digits3(abs(value))}"
+
+
 def metric_name(name: str) -> str:
     """Return what a metric is called beside the training loss: the metric "loss" is the validation loss."""
     return "validation loss" if name == "loss" else name

@@ -31,6 +31,8 @@ SCRIPT = Path("train.py")
 MACHINE = Path("machine.json")
 EVIDENCE = Path("evidence.json")
 REPORT = Path("report.html")
+REPORT_TEXT, REPORT_DATA = Path("report.md"), Path("report.json")
+"""The same report for terminals and for programs."""
 HEALTH = Path("health.msgpack")
 """What the doctor saw of the training; MessagePack keeps numbers that are not finite."""
 _CHECKSUM = re.compile(rb',"crc32":(\d+)}$')  # at the end of a line of the metrics
@@ -142,6 +144,8 @@ def clean_up(folder: Path) -> None:
         MACHINE,
         EVIDENCE,
         REPORT,
+        REPORT_TEXT,
+        REPORT_DATA,
         HEALTH,
     ):
         remove_leftovers(folder / file)

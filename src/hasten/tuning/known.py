@@ -72,7 +72,7 @@ def opened(recipe: Recipe, machine: Machine, folder: Path, *, fresh: bool) -> St
     found is not used.
     """
     versions = versions_of(machine)
-    store = Store(_path(recipe, machine, folder), Known(versions=versions))
+    store = Store(evidence_path(recipe, machine, folder), Known(versions=versions))
     assert store.path is not None
     if fresh or not store.path.exists():
         return store
@@ -100,8 +100,11 @@ def differing(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {before.get(name, 'unknown')} (now {now[name]})" for name in names)
 
 
-def _path(recipe: Recipe, machine: Machine, folder: Path) -> Path:
-    """Return the file for a training on a machine: what decides how long its steps take is in the name."""
+def evidence_path(recipe: Recipe, machine: Machine, folder: Path) -> Path:
+    """Return the file for a training on a machine: what decides how long its steps take is in the name.
+
+    Builds the model.
+    """
     whole = identity(build(recipe), Plan(task=recipe.task.name))
     told = {name: value for name, value in whole.items() if name not in _OF_THE_RUN}
     content = msgspec.json.encode((hardware(machine), recipe.parallel.device, told))

@@ -130,6 +130,11 @@ class Selection:
             return None
         return ratio_of(gain, self.search.readings.settings.count(frozenset({len(self.chosen)})))
 
+    def expected(self) -> Interval | None:
+        """Return how many times faster the plan is than the baseline by all blocks, or None where they are too few."""
+        gain = self.search.whole()
+        return ratio_of(gain, len(self.search.readings)) if math.isfinite(gain.half) else None
+
     def threshold(self) -> float:
         """Return the smallest gain that these readings could have shown, as a share."""
         halves = sorted(self.search.gain(one).half for one in range(len(self.chosen)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hasten.base.errors import BadInput, error_text
+from hasten.base.records.history import Forecast
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.record import Interval
@@ -140,6 +141,7 @@ class _Found:
     plan: Kept = field(default_factory=Kept)
     noise: Interval | None = None
     speedup: Interval | None = None
+    forecast: Forecast | None = None
     remarks: list[str] = field(default_factory=list[str])
 
     def add(self, trial: Trial) -> Trial:
@@ -199,7 +201,11 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
     lab.noise = selection.search.fit.noise
     found.remarks += _about_noise(lab, found.noise)
-    found.speedup, remark = _confirmed(lab, found.plan, share=share)
+    measured, remark = _measured_afresh(lab, found.plan, share=share)
+    found.speedup = measured if measured is not None and measured.low > 1 else None
+    if found.plan:
+        labels = tuple(_choice(one, found.plan[one]).label for one in in_order(found.plan))
+        found.forecast = Forecast(plan=labels, expected=selection.expected(), measured=measured)
     unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
     found.remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
     for one in list(found.plan) if found.speedup is None else ():
@@ -230,8 +236,8 @@ def _count_paths(found: _Found) -> None:
             found.remarks.append(f"{trial.technique} was judged by time to quality: {messages.ratio(gain)}.")
 
 
-def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
-    """Return how much faster the plan is when measured afresh, None if it is not, and a remark."""
+def _measured_afresh(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
+    """Return how many times faster the plan is when measured afresh, None where it was not measured, and a remark."""
     if not plan:
         return None, "No technique was proven to make training faster here."
     what = ", ".join(names(tuple(plan)))
@@ -244,7 +250,7 @@ def _confirmed(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval |
     if speedup.low > 1:
         return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
     lab.store.forget()
-    return None, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
+    return speedup, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
 
 
 def _goes_on(lab: Laboratory) -> str:
@@ -266,6 +272,7 @@ def _tuning(lab: Laboratory, found: _Found) -> Tuning:
             versions=versions_of(lab.machine),
         ),
         speedup=found.speedup,
+        forecast=found.forecast,
         remark=" ".join(found.remarks),
     )
 

@@ -1,5 +1,6 @@
 """Everything that one main job found: what its report is made of."""
 
+from hasten.base.records.history import Outcome
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.profile import Profile
@@ -16,6 +17,10 @@ class Evidence(Record, frozen=True):
     run reached it, else the best metric that every run reached; through the whole training where the task has no
     target. It is None with fewer than two pairs, where the plan missed a target that the baseline reached on the same
     seed, and where a run diverged.
+
+    `memory` is the peak memory of a step with the plan over that of the baseline, and `quality` the best metric with
+    the plan less that of the baseline, paired by seed. Both are None where there are fewer than two pairs; `profile` is
+    that of the baseline. `history` has all tunings of this task on this machine, this one last.
     """
 
     hasten: str  # version
@@ -30,6 +35,12 @@ class Evidence(Record, frozen=True):
     baseline_runs: tuple[RunResult, ...]
     speedup: Interval | None
     level: float | None = None
+    memory: Interval | None = None
+    quality: Interval | None = None
+    plan_profile: Profile | None = None  # None where the plan is empty, or its step could not be profiled
+    history: tuple[Outcome, ...] = ()
+    script: str = ""  # the run as plain PyTorch; empty where it could not be written
+    command: str = ""  # as it was typed; empty where the run was started from Python
     remarks: tuple[str, ...] = ()
 
 

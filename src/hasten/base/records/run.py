@@ -135,6 +135,18 @@ class RunResult(Record, frozen=True):
     best_step: int | None = None
     weights_step: int | None = None
 
+    def seconds_to(self, level: float | None) -> float | None:
+        """Return the seconds until the metric was as good as `level`, None if it never was.
+
+        Without a target it is the time of the whole training, whatever the level.
+        """
+        if self.target is None:
+            return self.elapsed_s
+        if level is None or level == self.target:
+            return self.time_to_target_s if level is not None else None
+        evaluation = self.reaching(level)
+        return evaluation.elapsed_s if evaluation is not None else None
+
     def reaching(self, level: float) -> Evaluation | None:
         """Return the first evaluation at which the metric was as good as `level`, None if there was none."""
         good = (

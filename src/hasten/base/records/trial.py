@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from hasten.base.records.history import Forecast
 from hasten.base.records.plan import Knob, Plan
 from hasten.base.records.record import Interval, Record
 from hasten.base.stages import Guarantee
@@ -82,4 +83,5 @@ class Tuning(Record, frozen=True):
     trials: tuple[Trial, ...]
     plan: Plan
     speedup: Interval | None = None  # of the whole plan against the baseline, measured afresh
+    forecast: Forecast | None = None  # of the plan that the search chose, kept or not; None where it chose none
     remark: str = ""

@@ -12,8 +12,8 @@ from hasten.training.run_folder import SCRIPT
 from hasten.training.running import Show
 
 
-def keep_script(plain: Recipe, plan: Plan, folder: Path, show: Show) -> None:
-    """Write the script of a run beside its plan, or show why there is none.
+def keep_script(plain: Recipe, plan: Plan, folder: Path, show: Show) -> str:
+    """Write the script of a run beside its plan and return it; show why there is none and return nothing.
 
     Samples that the script would read from a file are not saved: `hasten eject` does that.
     """
@@ -21,8 +21,9 @@ def keep_script(plain: Recipe, plan: Plan, folder: Path, show: Show) -> None:
         text = write_out(plain.task, plan, plain).text
     except HastenError as error:
         show(Note(text=f"no {SCRIPT} in {folder}: {error}"))
-        return
+        return ""
     except Exception as error:  # noqa: BLE001  (it runs the person's model, and the training does not need the script)
         show(Note(text=f"no {SCRIPT} in {folder}: {type(error).__name__}: {error}"))
-        return
+        return ""
     write_text(folder / SCRIPT, text)
+    return text

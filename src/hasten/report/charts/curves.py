@@ -8,6 +8,7 @@ from hasten.report.charts.svg import drawing, element, line, text, title
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 14.0, 26.0, 42.0
 _MOST_POINTS = 240
+_BELOW, _HALF_WORDS = 20.0, 50.0  # of the words of a bracket: how far below it, and half of their width, roughly
 
 Point = tuple[float, float]
 
@@ -18,6 +19,16 @@ class Curve:
 
     points: Sequence[Point]
     kind: str
+    words: str
+    point_words: Callable[[Point], str] | None = None  # read on pointing at one; None for the words of the curve
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """A distance between two places on the horizontal axis, drawn at the level, and what it is in words."""
+
+    start: float
+    end: float
     words: str
 
 
@@ -35,6 +46,8 @@ class Axes:
     x_end: float = 0.0  # the horizontal axis goes on at least so far
     mark: float | None = None  # a place on the horizontal axis, drawn as a line up
     mark_words: str = ""
+    bracket: Bracket | None = None  # needs a level
+    most_points: int = _MOST_POINTS  # of a curve
 
 
 def curve_chart(curves: Sequence[Curve], axes: Axes, *, width: float, height: float) -> str:
@@ -60,7 +73,8 @@ def curve_chart(curves: Sequence[Curve], axes: Axes, *, width: float, height: fl
         *_grid(x_scale, y_scale, axes),
         *_level(x_scale, y_scale, axes),
         *_mark(x_scale, y_scale, axes),
-        *(_curve(curve, x_scale, y_scale) for curve in curves),
+        *(_curve(curve, x_scale, y_scale, most=axes.most_points) for curve in curves),
+        *_bracket(x_scale, y_scale, axes),
         *_level_words(x_scale, y_scale, axes),
         text(axes.y_name, x=0.0, y=13.0, class_="axis-name strong"),
         text(axes.x_name, x=width - _RIGHT, y=height - 6, class_="axis-name", anchor="end"),
@@ -103,6 +117,21 @@ def _level_words(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
     return [text(axes.level_words, x=x_scale.end, y=y, class_="level-name", anchor="end")]
 
 
+def _bracket(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
+    """Return the bracket on the line of the level, its words below it, or above where there is no room."""
+    if axes.bracket is None or axes.level is None:
+        return []
+    y, (start, end) = y_scale.place(axes.level), sorted(map(x_scale.place, (axes.bracket.start, axes.bracket.end)))
+    below = y + _BELOW < y_scale.start - 4
+    middle = min(max((start + end) / 2, x_scale.start + _HALF_WORDS), x_scale.end - _HALF_WORDS)
+    return [
+        line(start, y, end, y, "bracket"),
+        line(start, y - 6, start, y + 6, "bracket"),
+        line(end, y - 6, end, y + 6, "bracket"),
+        text(axes.bracket.words, x=middle, y=y + _BELOW if below else y - _BELOW, class_="saved", anchor="middle"),
+    ]
+
+
 def _band(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
     if axes.band is None:
         return []
@@ -126,8 +155,9 @@ def _mark(x_scale: Scale, y_scale: Scale, axes: Axes) -> list[str]:
     return [line(x, y_scale.start, x, y_scale.end, "mark"), words]
 
 
-def _curve(curve: Curve, x_scale: Scale, y_scale: Scale) -> str:
-    places = [(x_scale.place(x), y_scale.place(y)) for x, y in thinned(curve.points)]
+def _curve(curve: Curve, x_scale: Scale, y_scale: Scale, *, most: int) -> str:
+    shown = thinned(curve.points, most)
+    places = [(x_scale.place(x), y_scale.place(y)) for x, y in shown]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     end_x, end_y = places[-1]
     return element(
@@ -135,5 +165,10 @@ def _curve(curve: Curve, x_scale: Scale, y_scale: Scale) -> str:
         title(curve.words),
         element("polyline", points=path, fill="none"),
         element("circle", cx=end_x, cy=end_y, r=3),
+        *(
+            element("circle", title(curve.point_words(point)), cx=x, cy=y, r=7, class_="pointed")
+            for point, (x, y) in zip(shown, places, strict=True)
+            if curve.point_words is not None
+        ),
         class_=f"curve {curve.kind}",
     )

@@ -12,8 +12,9 @@ _TOP = 8.0
 _AXIS = 44.0
 _LETTER = 7.4
 _TICK = 62.0  # room for the words of one
-_NUMBERS = 140.0
-_ROOM_FOR_NUMBERS = 560.0
+NUMBERS = 140.0
+"""Room at the right for a ratio with its interval, in charts that are at least `ROOM_FOR_NUMBERS` wide."""
+ROOM_FOR_NUMBERS = 560.0
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,15 @@ def forest_plot(rows: Sequence[Ratio], *, width: float, same: float, label: str,
         axis: the words under the axis.
     """
     height = _TOP + _ROW * len(rows) + _AXIS
-    left = min(_LETTER * max(len(row.name) for row in rows) + 14, 0.45 * width)
-    right = _NUMBERS if width >= _ROOM_FOR_NUMBERS else 10.0
+    left = name_room([row.name for row in rows], width)
+    right = NUMBERS if width >= ROOM_FOR_NUMBERS else 10.0
     ends = [end for row in rows for end in (row.interval.low, row.interval.high)]
     low, high = log_padded([*ends, 0.9, 1.1])
     scale = Scale(low, high, left, width - right, log=True)
     bottom = height - _AXIS
-    content = [_band(scale, same, bottom), *_axis(scale, bottom, axis)]
+    content = [_band(scale, same, bottom), *ratio_axis(scale, bottom, axis)]
     for index, row in enumerate(rows):
-        content.append(_row(row, scale, y=_TOP + _ROW * (index + 0.5), width=width, numbers=right == _NUMBERS))
+        content.append(_row(row, scale, y=_TOP + _ROW * (index + 0.5), width=width, shown=right == NUMBERS))
     return drawing(*content, width=width, height=height, label=label)
 
 
@@ -54,7 +55,19 @@ def _band(scale: Scale, same: float, bottom: float) -> str:
     return element("rect", x=start, y=0.0, width=max(end - start, 1.0), height=bottom, class_="band")
 
 
-def _axis(scale: Scale, bottom: float, words: str) -> list[str]:
+def name_room(names: Sequence[str], width: float) -> float:
+    """Return the room for names at the left of rows, in a chart so wide."""
+    return min(_LETTER * max(map(len, names)) + 14, 0.45 * width)
+
+
+def numbers(interval: Interval, *, x: float, y: float) -> str:
+    """Return a ratio with its interval as words that end at a place."""
+    found = f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    return text(found, x=x, y=y, class_="row-number", anchor="end")
+
+
+def ratio_axis(scale: Scale, bottom: float, words: str) -> list[str]:
+    """Return ticks of an axis of ratios with lines up to the top, the line of no difference, and words below."""
     marks: list[str] = []
     for tick in scale.ticks(max(2, int((scale.end - scale.start) / _TICK))):
         x = scale.place(tick)
@@ -66,7 +79,7 @@ def _axis(scale: Scale, bottom: float, words: str) -> list[str]:
     return [*marks, line(one, 0, one, bottom, "one"), caption]
 
 
-def _row(row: Ratio, scale: Scale, *, y: float, width: float, numbers: bool) -> str:
+def _row(row: Ratio, scale: Scale, *, y: float, width: float, shown: bool) -> str:
     interval = row.interval
     low, middle, high = (scale.place(value) for value in (interval.low, interval.value, interval.high))
     content = [
@@ -77,7 +90,6 @@ def _row(row: Ratio, scale: Scale, *, y: float, width: float, numbers: bool) -> 
         line(high, y - 4, high, y + 4, "whisker"),
         element("circle", cx=middle, cy=y, r=5, class_="dot"),
     ]
-    if numbers:
-        found = f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-        content.append(text(found, x=width, y=y + 4.5, class_="row-number", anchor="end"))
+    if shown:
+        content.append(numbers(interval, x=width, y=y + 4.5))
     return element("g", *content, class_=f"is-{row.kind}")
