@@ -19,6 +19,7 @@ from hasten.base.records.profile import (
     PartTime,
     Profile,
     Roofline,
+    StepAnatomy,
 )
 from hasten.base.records.record import Interval
 from hasten.base.records.run import Evaluation, RunResult, StopReason, TaskFacts
@@ -319,16 +320,19 @@ def make_whole_evidence(**changes: Any) -> Evidence:
     faster = {"input": 0.03e-3, "forward": 0.15e-3, "backward": 0.21e-3}
     parts = tuple(msgspec.structs.replace(one, seconds=faster.get(one.name, one.seconds)) for one in plain.parts)
     whole_s = sum(one.seconds for one in parts)
-    planned = msgspec.structs.replace(
-        make_profile(),
+    before = StepAnatomy(
+        plan=(), steps=900, step_s=plain.step_s, batch_size=64, parts=plain.parts, step_peaks=(3 << 20,) * 5
+    )
+    after = msgspec.structs.replace(
+        before,
         plan=CHOSEN,
-        parts=tuple(msgspec.structs.replace(one, share=one.seconds / whole_s) for one in parts),
         step_s=interval(0.65e-3, 0.02, 30),
-        peak_bytes=2 << 20,
+        parts=tuple(msgspec.structs.replace(one, share=one.seconds / whole_s) for one in parts),
+        step_peaks=(2 << 20,) * 5,
     )
     evidence = make_evidence(
         profile=plain,
-        plan_profile=planned,
+        in_turn=(before, after),
         level=0.97,
         memory=Interval(value=2 / 3, low=0.66, high=0.67, n=5),
         quality=Interval(value=0.001, low=-0.004, high=0.006, n=3),

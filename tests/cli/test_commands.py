@@ -161,7 +161,10 @@ def test_an_unknown_command_or_option_is_a_usage_error(invoke: Invoke) -> None:
     assert invoke("run", "--bugdet", "2m").exit_code == 2
 
 
-def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: FakeApi, tmp_path: Path) -> None:
+def test_run_hands_its_options_on_and_shows_the_verdict(
+    invoke: Invoke, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/hasten", "run", "my task.py"])
     words = (
         "run mine.py --data d --budget 5% --allow trajectory,model --seeds 3 --target 0.9 --epochs 7 --seed 11 --runs"
     )
@@ -180,6 +183,7 @@ def test_run_hands_its_options_on_and_shows_the_verdict(invoke: Invoke, api: Fak
         "accept": (),
         "seeds": 3,
         "fresh": False,
+        "command": "hasten run 'my task.py'",
         "runs": tmp_path,
     }
 

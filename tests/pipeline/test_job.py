@@ -1,25 +1,27 @@
 """The main job from end to end on a small task, and how it compares and budgets."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import hasten
-from hasten import Choice, Plan, Stop
+from hasten import Choice, Plan, Stop, api
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.history import Forecast
 from hasten.base.records.machine import Machine
-from hasten.base.records.profile import Profile
+from hasten.base.records.profile import Profile, StepAnatomy
 from hasten.base.records.record import Interval, load
 from hasten.base.records.run import RunResult, TaskFacts
 from hasten.base.records.trial import Trial, Tuning
+from hasten.machine import facts
 from hasten.pipeline import job as job_module
 from hasten.pipeline.budget import tuning_budget_s
 from hasten.techniques.plan_file import read_plan
 
+from sample_evidence import make_profile, make_whole_evidence
 from tiny_tasks import mlp_task
 
 
@@ -70,13 +72,13 @@ def tuned_to(names: tuple[str, ...]) -> Tuning:
     """Return a tuning that chose a plan."""
     ratio = Interval(value=1.1, low=1.05, high=1.15, n=20)
     return Tuning(
-        task="mlp",
+        task="tiny",
         budget_s=1.0,
         spent_s=1.0,
         noise=None,
         smallest_difference=0.01,
         trials=(),
-        plan=Plan(task="mlp", choices=tuple(Choice(technique=name, gain=ratio) for name in names)),
+        plan=Plan(task="tiny", choices=tuple(Choice(technique=name, gain=ratio) for name in names)),
         speedup=ratio if names else None,
         forecast=Forecast(plan=names, expected=ratio, measured=ratio) if names else None,
     )
@@ -84,9 +86,16 @@ def tuned_to(names: tuple[str, ...]) -> Tuning:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a job take no time to tune, and little to profile."""
-    short = partial(job_module.profile, steps=8)
-    monkeypatch.setattr(job_module, "profile", lambda *given, plan=(), **_: short(*given, plan=plan, budget_s=0.1))
+    """Let a job take no time to measure the machine, to profile and to tune."""
+
+    def in_turn(sides: Any, **_: Any) -> tuple[StepAnatomy, ...]:
+        before, after = make_whole_evidence().in_turn
+        assert [plan for _, plan in sides] == [(), ("fused_optimizer",)]
+        return before, msgspec.structs.replace(after, step_peaks=after.step_peaks[:4])
+
+    monkeypatch.setattr(api, "load_cached", lambda **_: facts())
+    monkeypatch.setattr(job_module, "profile", lambda *_, **__: make_profile())
+    monkeypatch.setattr(job_module, "anatomies_in_turn", in_turn)
     monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(("fused_optimizer",)))
 
 
@@ -100,12 +109,11 @@ def small_job(tmp_path: Path, **more: Any) -> Evidence:
 @pytest.mark.usefixtures("quick")
 def test_the_evidence_has_what_a_report_needs(tmp_path: Path) -> None:
     first = small_job(tmp_path, command="hasten run mine")
-    assert first.plan_profile is not None
-    assert first.plan_profile.plan == ("fused_optimizer",)
+    assert len(first.in_turn) == 2
     assert first.remarks == ()
     assert first.memory is not None
-    assert first.memory.n == len(first.profile.step_peaks) == 5
-    assert first.memory.value == pytest.approx(first.plan_profile.peak_bytes / first.profile.peak_bytes, rel=0.2)
+    assert first.memory.n == 4, "pairs of steps"
+    assert first.memory.value == pytest.approx(2 / 3)
     assert first.quality is not None
     assert first.quality.n == 2
     assert (first.command, "import torch" in first.script) == ("hasten run mine", True)
@@ -117,25 +125,21 @@ def test_the_evidence_has_what_a_report_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_plan_whose_step_cannot_be_profiled_is_told_and_loses_no_training(
+def test_a_plan_whose_step_cannot_be_timed_is_told_and_loses_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = job_module.profile
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of memory")
 
-    def fails(*given: Any, plan: Any = (), **more: Any) -> Profile:
-        if plan:
-            raise RuntimeError("out of memory")
-        return whole(*given, **more)
-
-    monkeypatch.setattr(job_module, "profile", fails)
+    monkeypatch.setattr(job_module, "anatomies_in_turn", fails)
     evidence = small_job(tmp_path)
     assert len(evidence.plan_runs) == 2
-    assert (evidence.plan_profile, evidence.memory) == (None, None)
-    assert evidence.remarks == ("the step with the plan was not profiled: RuntimeError: out of memory",)
+    assert (evidence.in_turn, evidence.memory) == ((), None)
+    assert evidence.remarks == ("the steps of baseline and plan were not timed in turn: RuntimeError: out of memory",)
 
 
 @pytest.mark.usefixtures("quick")
 def test_without_a_plan_there_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(()))
     evidence = small_job(tmp_path)
-    assert (evidence.plan_profile, evidence.memory, evidence.quality, evidence.history) == (None, None, None, ())
+    assert (evidence.in_turn, evidence.memory, evidence.quality, evidence.history) == ((), None, None, ())

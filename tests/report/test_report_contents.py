@@ -128,11 +128,11 @@ def test_parts_of_both_sides_are_for_as_many_samples() -> None:
     assert "transfer" not in rows, "it takes no time on either side"
     assert rows["input"].baseline_s == pytest.approx(0.61e-3)
     assert rows["input"].plan_s == pytest.approx(0.03e-3)
-    assert evidence.plan_profile is not None
-    larger = msgspec.structs.replace(evidence.plan_profile, batch_size=128)
-    scaled = {row.name: row for row in part_rows(msgspec.structs.replace(evidence, plan_profile=larger))}
+    before, after = evidence.in_turn
+    larger = msgspec.structs.replace(after, batch_size=128)
+    scaled = {row.name: row for row in part_rows(msgspec.structs.replace(evidence, in_turn=(before, larger)))}
     assert scaled["input"].plan_s == pytest.approx(0.015e-3)
-    alone = part_rows(msgspec.structs.replace(evidence, plan_profile=None))
+    alone = part_rows(msgspec.structs.replace(evidence, in_turn=()))
     assert [row.plan_s for row in alone] == [None] * len(alone)
 
 
@@ -142,7 +142,7 @@ def test_a_finding_says_what_trying_its_remedies_showed() -> None:
     )
     assert tried(("a", "b", "c", "d", "e", "f"), ()).endswith("d not tried; 2 more")
     (row,) = contents(make_whole_evidence()).findings
-    assert (row.symptom, row.limit) == ("input_bound", "0.410, fires from 0.100")
+    assert (row.symptom, row.limit) == ("input_bound", "measured 0.410, the rule fires from 0.100")
     assert row.tried.startswith("batched_gather kept")
 
 
@@ -152,7 +152,7 @@ def test_the_history_is_told_newest_first_and_judged() -> None:
     assert (newest.made_at[:10], oldest.made_at[:10]) == ("2025-01-03", "2025-01-01")
     assert newest.words == ("1.90x [1.75, 2.05]", "1.94x [1.88, 2.00]", "2.30x [2.07, 2.53]")
     assert past_tunings(history)[1].words[2] == "not measured"
-    assert past_sentence(history) == "In 2 of 3 tunings the new measurement lay inside the expected interval."
+    assert past_sentence(history) == "In 2 of 3 tunings the expected and the measured interval overlap."
     assert past_sentence(()) == ""
     unknown = make_outcome(1.0, 1.0)
     forecast = msgspec.structs.replace(unknown.forecast, expected=None)

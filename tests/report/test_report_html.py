@@ -95,13 +95,13 @@ def test_the_report_holds_the_numbers_of_the_evidence() -> None:
         "41 % of the time goes into fetching batches",
         "1.62x [1.54, 1.70], n = 24 pairs",
         "the model has no 2-dimensional convolution",
-        "rounding passed: 1.1, limit 3",
+        "check of rounding passed: 1.1, limit 3",
         "720 GFLOP/s",
         "[batched_gather] # 1.60x as fast with it",
         "torch 2.13.0+cpu",
         "hasten 0.1.0",
         "24.6 s",
-        "n = 30 blocks of 812 steps",
+        "n = 30 blocks, 812 steps",
         "seeds 0, 4711, 1303;",
     ):
         assert words in text

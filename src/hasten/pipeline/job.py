@@ -1,5 +1,6 @@
 """The main job: profile and judge the step -> tune -> train with the plan -> compare with the baseline -> report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from hasten.base.records.history import Outcome
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.plan import Plan
-from hasten.base.records.profile import Profile
+from hasten.base.records.profile import Profile, StepAnatomy
 from hasten.base.records.record import Interval, save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee, Stage
@@ -23,6 +24,7 @@ from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_q
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import judged
 from hasten.pipeline.less_memory import train_in_memory
+from hasten.profiling.in_turn import anatomies_in_turn
 from hasten.profiling.profile import profile
 from hasten.report.evidence_file import write_evidence
 from hasten.report.files import write_report
@@ -37,8 +39,8 @@ from hasten.tuning.context import Hints
 from hasten.tuning.history import remembered
 from hasten.tuning.tune import check_accepted, tune
 
-PLAN_PROFILE_S = 3.0
-"""Of timed steps with the plan."""
+IN_TURN_S = 5.0
+"""Of steps that are timed in turn, with and without the plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     pairs = compared.pairs
     if not pairs:
         return Job(folder, None, compared.interrupted_by)
-    planned_anatomy, remarks = _plan_anatomy(planned, plan, machine, show) if plan.choices else (None, ())
+    in_turn, remarks = _in_turn(recipe, planned, plan, show) if plan.choices else ((), ())
     speedup, made_at = paired_speedup(pairs), _now()
     evidence = Evidence(
         hasten=hasten.__version__,
@@ -125,9 +127,9 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         baseline_runs=tuple(without for _, without in pairs),
         speedup=speedup,
         level=equal_quality(pairs),
-        memory=_memory(anatomy, planned_anatomy) if planned_anatomy is not None else None,
+        memory=_memory(in_turn),
         quality=paired_quality(pairs) if plan.choices else None,
-        plan_profile=planned_anatomy,
+        in_turn=in_turn,
         history=remember(recipe, machine, tuning, made_at=made_at, trained=speedup, show=show),
         script=script,
         command=options.command,
@@ -189,18 +191,23 @@ def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def _plan_anatomy(planned: Recipe, plan: Plan, machine: Machine, show: Show) -> tuple[Profile | None, tuple[str, ...]]:
-    """Return where a step with the plan goes, to stand beside the baseline's, or None and why it is not known."""
-    show(Activity(text="profiling the step with the plan"))
+def _in_turn(
+    recipe: Recipe, planned: Recipe, plan: Plan, show: Show
+) -> tuple[tuple[StepAnatomy, ...], tuple[str, ...]]:
+    """Return where the steps of baseline and plan go, timed in turn, or nothing and why they are not known."""
+    show(Activity(text="timing the steps of baseline and plan in turn"))
     try:
-        return profile(planned, machine, plan=plan.names, budget_s=PLAN_PROFILE_S), ()
+        return anatomies_in_turn([(recipe, ()), (planned, plan.names)], budget_s=IN_TURN_S), ()
     except Exception as error:  # noqa: BLE001  (it runs the person's model; the trainings before must not be lost)
-        return None, (f"the step with the plan was not profiled: {error_text(error)}",)
+        return (), (f"the steps of baseline and plan were not timed in turn: {error_text(error)}",)
 
 
-def _memory(before: Profile, after: Profile) -> Interval | None:
+def _memory(in_turn: Sequence[StepAnatomy]) -> Interval | None:
     """Return the peak memory of a step with the plan over that of the baseline, or None for fewer than two steps."""
-    ratios = [new / old for new, old in zip(after.step_peaks, before.step_peaks, strict=False) if new > 0 and old > 0]
+    if not in_turn:
+        return None
+    before, after = (one.step_peaks for one in in_turn)
+    ratios = [new / old for new, old in zip(after, before, strict=False) if new > 0 and old > 0]
     return few_ratios(ratios) if len(ratios) >= 2 else None
 
 

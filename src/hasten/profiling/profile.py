@@ -38,8 +38,6 @@ TIMEOUT_S = 120.0
 
 _LOADER_S = 0.5
 _LARGEST_STEP_S = 2.0
-_WATCHED_STEPS, _WATCHED_S = 5, 1.0
-"""Steps whose memory is watched, as long as steps that are not watched take no longer in all; at least one."""
 
 
 @dataclass(frozen=True)
@@ -193,14 +191,12 @@ def _with_signals(basic: Profile, profiled: Profiled, timed: TimedSteps) -> Prof
     )
     limit.restart("measuring memory")
     memory = _memory(basic, profiled, complexity, one_size=one_size is not None)
-    watch = max(1, min(_WATCHED_STEPS, int(_WATCHED_S / basic.step_s.value)))
-    peaks = tuple(step_peak_bytes(run, one, compiled=timed.compiled) for one in islice(batches_in_turn(run), watch))
+    peak_bytes = step_peak_bytes(run, batch, compiled=timed.compiled)
     limit.restart("the loader alone")
     loading = attempted("the loader", lambda: loader_alone(run, budget_s=_LOADER_S), remarks)
     found = msgspec.structs.replace(
         basic,
-        peak_bytes=max(peaks),
-        step_peaks=peaks,
+        peak_bytes=peak_bytes,
         one_size=one_size or "",
         operators=operators,
         complexity=complexity,

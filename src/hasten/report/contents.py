@@ -34,6 +34,7 @@ class Tried(Record, frozen=True):
     beside: str
     knobs: str
     proof: str  # of its guarantee; empty where none was asked for
+    proof_detail: str
     setup_s: float
     ratio: Interval | None  # times faster
 
@@ -163,6 +164,7 @@ def _tried(trial: Trial) -> Tried:
         beside=beside(trial),
         knobs=knobs(trial.knobs),
         proof=proof(trial),
+        proof_detail=trial.gate.detail if trial.gate is not None else "",
         setup_s=trial.setup_s,
         ratio=trial.speedup,
     )

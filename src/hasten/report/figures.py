@@ -130,7 +130,7 @@ def techniques_figure(said: Report) -> Figure | None:
     ]
     if not rows:
         return None
-    if said.noise is not None:
+    if said.noise is not None and is_known(said.noise):
         words = f"the same code timed against itself: {ratio(said.noise, 'pair')}"
         rows.append(Ratio("baseline again", said.noise, "noise", words))
 

@@ -33,7 +33,7 @@ def finding_rows(evidence: Evidence) -> tuple[FindingRow, ...]:
             symptom=one.symptom,
             severity=one.severity.value,
             found=one.sentence,
-            limit=f"{digits3(one.value)}, fires from {digits3(one.threshold)}",
+            limit=f"measured {digits3(one.value)}, the rule fires from {digits3(one.threshold)}",
             remedy=f"{gain(one)}{remedy(one)}".strip(),
             tried=tried(one.techniques, trials.values()),
         )

@@ -62,7 +62,7 @@ def _tried(said: Report) -> Iterable[str]:
         (
             one.technique,
             one.verdict,
-            ". ".join(filter(None, (one.words, one.beside, one.knobs, one.proof))),
+            ". ".join(filter(None, (one.words, one.beside, one.knobs, one.proof, one.proof_detail))),
         )
         for one in said.tried
     ]

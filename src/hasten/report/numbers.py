@@ -49,13 +49,13 @@ def _time(evidence: Evidence) -> Number:
 
 
 def _memory(evidence: Evidence) -> Number:
-    before, after, found = evidence.profile, evidence.plan_profile, evidence.memory
-    name, baseline = "peak memory of a step", nbytes(before.peak_bytes)
+    name, found = "peak memory of a step", evidence.memory
     if not evidence.plan.choices:
-        return _alone(name, baseline, 0)
-    if after is None:
+        return _alone(name, nbytes(evidence.profile.peak_bytes), 0)
+    if not evidence.in_turn:
+        baseline = nbytes(evidence.profile.peak_bytes)
         return Number(name=name, baseline=baseline, plan=_NONE, words=_NONE, interval="", value=None)
-    plan = nbytes(after.peak_bytes)
+    baseline, plan = (nbytes(max(one.step_peaks)) if one.step_peaks else _NONE for one in evidence.in_turn)
     if found is None:
         interval = "one step on each side, no interval"
         return Number(name=name, baseline=baseline, plan=plan, words="not compared", interval=interval, value=None)

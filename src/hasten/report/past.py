@@ -34,7 +34,7 @@ def past_tunings(history: Sequence[Outcome]) -> tuple[Past, ...]:
 
 
 def past_sentence(history: Sequence[Outcome]) -> str:
-    """Return how often what was measured lay in the interval that was expected; nothing where nothing was measured."""
+    """Return how often both intervals, expected and measured, had a speed in common; nothing without any."""
     both = [
         (one.forecast.expected, one.forecast.measured)
         for one in history
@@ -42,8 +42,8 @@ def past_sentence(history: Sequence[Outcome]) -> str:
     ]
     if not both:
         return ""
-    inside = sum(expected.low <= measured.value <= expected.high for expected, measured in both)
-    return f"In {inside} of {plural(len(both), 'tuning')} the new measurement lay inside the expected interval."
+    agree = sum(expected.low <= measured.high and measured.low <= expected.high for expected, measured in both)
+    return f"In {agree} of {plural(len(both), 'tuning')} the expected and the measured interval overlap."
 
 
 def _words(found: Interval | None) -> str:

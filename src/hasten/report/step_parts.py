@@ -1,10 +1,12 @@
 """The parts of a step, with the baseline and with the plan, in time for as many samples."""
 
 from hasten.base.records.evidence import Evidence
-from hasten.base.records.profile import Profile
+from hasten.base.records.profile import Profile, StepAnatomy
 from hasten.base.records.record import Record
 from hasten.base.units import percent, seconds
 from hasten.report.wording import plural, whole
+
+SIDES = ("baseline", "plan")
 
 
 class Step(Record, frozen=True):
@@ -25,11 +27,10 @@ class PartRow(Record, frozen=True):
 
 
 def steps(evidence: Evidence) -> tuple[Step, ...]:
-    """Return the step of the baseline, and that of the plan where it was profiled."""
-    found = [Step(side="baseline", words=_words(evidence.profile))]
-    if evidence.plan_profile is not None:
-        found.append(Step(side="plan", words=_words(evidence.plan_profile)))
-    return tuple(found)
+    """Return the step of the baseline, and that of the plan where both were timed in turn."""
+    if not evidence.in_turn:
+        return (Step(side="baseline", words=_words(evidence.profile)),)
+    return tuple(Step(side=side, words=_words(one)) for side, one in zip(SIDES, evidence.in_turn, strict=True))
 
 
 def part_rows(evidence: Evidence) -> tuple[PartRow, ...]:
@@ -37,31 +38,35 @@ def part_rows(evidence: Evidence) -> tuple[PartRow, ...]:
 
     Where a step of the plan has another number of samples, its times are scaled to those of the baseline.
     """
-    before, after = evidence.profile, evidence.plan_profile
+    before, after = evidence.in_turn if evidence.in_turn else (evidence.profile, None)
     comparable = after is not None and before.batch_size > 0 and after.batch_size > 0
     scale = before.batch_size / after.batch_size if after is not None and comparable else 1.0
+    left, right = ({part.name: part for part in one.parts} if one is not None else {} for one in (before, after))
     found: list[PartRow] = []
-    for name in dict.fromkeys(part.name for profile in (before, after) if profile for part in profile.parts):
-        baseline_s = before.seconds(name)
-        plan_s = after.seconds(name) * scale if after is not None else None
+    for name in left | right:
+        one, other = left.get(name), right.get(name)
+        baseline_s = one.seconds if one is not None else 0.0
+        plan_s = scale * (other.seconds if other is not None else 0.0) if after is not None else None
         if baseline_s > 0 or (plan_s or 0.0) > 0:
             found.append(
                 PartRow(
                     name=name,
                     baseline_s=baseline_s,
                     plan_s=plan_s,
-                    baseline=f"{seconds(baseline_s)} ({percent(before.share(name))})",
-                    plan=f"{seconds(plan_s)} ({percent(after.share(name))})" if after and plan_s is not None else "",
+                    baseline=f"{seconds(baseline_s)} ({percent(one.share if one is not None else 0.0)})",
+                    plan=""
+                    if plan_s is None
+                    else f"{seconds(plan_s)} ({percent(other.share if other is not None else 0.0)})",
                 )
             )
     return tuple(found)
 
 
-def _words(profile: Profile) -> str:
-    step = profile.step_s
-    samples = f" of {plural(profile.batch_size, 'sample')}" if profile.batch_size else ""
-    rate = f", {whole(round(profile.samples_per_s))} samples per second" if profile.batch_size else ""
+def _words(found: Profile | StepAnatomy) -> str:
+    step, size = found.step_s, found.batch_size
+    samples = f" of {plural(size, 'sample')}" if size else ""
+    rate = f", {whole(round(size / step.value))} samples per second" if size and step.value > 0 else ""
     return (
         f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}] for a step{samples}{rate}; "
-        f"n = {step.n} blocks of {plural(profile.steps, 'step')}"
+        f"n = {plural(step.n, 'block')}, {plural(found.steps, 'step')}"
     )

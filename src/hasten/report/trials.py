@@ -29,7 +29,7 @@ def proof(trial: Trial) -> str:
     if gate is None:
         return ""
     outcome = "passed" if gate.passed else "failed"
-    return f"{gate.guarantee.value} {outcome}: {gate.measured:.3g}, limit {gate.bound:.3g}. {gate.detail}"
+    return f"check of {gate.guarantee.value} {outcome}: {gate.measured:.3g}, limit {gate.bound:.3g}"
 
 
 def measured_first(trials: tuple[Trial, ...]) -> list[Trial]:

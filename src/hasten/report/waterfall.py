@@ -54,7 +54,7 @@ def left_over_sentence(found: Sequence[Gain]) -> str:
         return ""
     names = joined([one.name for one in found if one.kind == "kept"])
     if rest.low <= 1 <= rest.high:
-        return f"Left over: {times(rest.value)}, which is no clear difference. The gains of {names} multiply."
+        return f"Left over: {times(rest.value)}, which is no clear difference from 1."
     if rest.value < 1:
         return f"Left over: {times(rest.value)}. Together they gain less than their product: {names} overlap."
     return f"Left over: {times(rest.value)}. The whole gains more than what each of {names} adds to the others."

@@ -3,7 +3,7 @@
 from hasten.base.records.history import Outcome
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
-from hasten.base.records.profile import Profile
+from hasten.base.records.profile import Profile, StepAnatomy
 from hasten.base.records.record import Interval, Record
 from hasten.base.records.run import RunResult, TaskFacts
 from hasten.base.records.trial import Tuning
@@ -19,8 +19,9 @@ class Evidence(Record, frozen=True):
     seed, and where a run diverged.
 
     `memory` is the peak memory of a step with the plan over that of the baseline, and `quality` the best metric with
-    the plan less that of the baseline, paired by seed. Both are None where there are fewer than two pairs; `profile` is
-    that of the baseline. `history` has all tunings of this task on this machine, this one last.
+    the plan less that of the baseline, paired by seed. Both are None where there are fewer than two pairs. `profile` is
+    that of the baseline; `in_turn` has the steps of baseline and plan, timed in turn. `history` has all tunings of this
+    task on this machine, this one last.
     """
 
     hasten: str  # version
@@ -37,7 +38,7 @@ class Evidence(Record, frozen=True):
     level: float | None = None
     memory: Interval | None = None
     quality: Interval | None = None
-    plan_profile: Profile | None = None  # None where the plan is empty, or its step could not be profiled
+    in_turn: tuple[StepAnatomy, ...] = ()  # empty where the plan is, or where they could not be timed
     history: tuple[Outcome, ...] = ()
     script: str = ""  # the run as plain PyTorch; empty where it could not be written
     command: str = ""  # as it was typed; empty where the run was started from Python

@@ -21,6 +21,17 @@ class PartTime(Record, frozen=True):
     worst: int | None = None
 
 
+class StepAnatomy(Record, frozen=True):
+    """A step that was timed in turn with those of other recipes; `parts` sum to all wall time per step."""
+
+    plan: tuple[str, ...]
+    steps: int
+    step_s: Interval
+    batch_size: int
+    parts: tuple[PartTime, ...]
+    step_peaks: tuple[int, ...]  # bytes at most, weights and optimizer state included, of each step that was watched
+
+
 class LayerBound(Record, frozen=True):
     """The fastest that the machine could do one layer, forward and backward: a point of the roofline plot."""
 
@@ -130,7 +141,7 @@ class Profile(Record, frozen=True):
     samples_per_s: float
     parts: tuple[PartTime, ...]
     parameters: int
-    peak_bytes: int  # the most memory that a step needs, weights and optimizer state included
+    peak_bytes: int
     verdict: str  # one sentence
     batch_size: int = 0
     device: str = "cpu"
@@ -154,7 +165,6 @@ class Profile(Record, frozen=True):
     ablations: tuple[Ablation, ...] = field(default=(), name="probes")  # named so in files of hasten 0.1
     diagnosis: Diagnosis | None = None
     command: str = ""  # what names the task on the command line; empty where nothing does
-    step_peaks: tuple[int, ...] = ()  # bytes, of the steps that were watched
     one_size: str = ""  # why steps on fewer or more samples say nothing; empty where they were made
     process_s: tuple[float, ...] = ()  # that each of several processes works in a step, without waiting for others
     remarks: tuple[str, ...] = ()  # what could not be measured, and why
