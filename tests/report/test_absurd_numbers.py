@@ -63,6 +63,16 @@ def test_a_report_file_with_absurd_numbers_is_one_message_or_a_page(changes: dic
     screen.show(evidence.profile)
 
 
+@pytest.mark.parametrize(
+    "place", [("quality",), ("profile", "growth", 0, "exponent"), ("profile", "memory", "growth_per_step")]
+)
+def test_an_interval_of_a_difference_may_reach_below_zero(place: tuple[Any, ...], tmp_path: Path) -> None:
+    path = tmp_path / "evidence.json"
+    found = {"value": 0.5, "low": -2.0, "high": 3.0, "n": 3, "level": 0.95}
+    path.write_text(json.dumps(changed({place: found})))
+    assert "</html>" in rendered(read_evidence(path))
+
+
 @pytest.mark.parametrize("value", [0, -3.0, 1e300, 10**400])
 def test_the_message_names_the_number_that_cannot_be(value: float, tmp_path: Path) -> None:
     path = tmp_path / "evidence.json"

@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-extensions",
+    "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--enable-logging=stderr",
     "--virtual-time-budget=2000",
@@ -54,14 +55,22 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not BROWSER, reason="no chrom
 
 
 def opened(address: Path, *options: str) -> tuple[str, list[str], list[str]]:
-    """Open a file; return the page after its scripts, what the console said, and what was asked of the network."""
+    """Open a file; return the page after its scripts, what the console said, and what it asked of the network.
+
+    The browser itself asks for things, too: those requests have no page that initiated them.
+    """
     log = address.with_suffix(".netlog")
     command = [BROWSER, *FLAGS, *options, f"--user-data-dir={address.parent / 'profile'}", f"--log-net-log={log}"]
     done = subprocess.run(
         [*command, "--dump-dom", address.resolve().as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    asked = re.findall(r'"url":"((?:https?|wss?)://[^"]*)"', log.read_text())
+    asked = [
+        str(found["url"])
+        for event in json.loads(log.read_text())["events"]
+        if re.match("https?:|wss?:", (found := event.get("params", {})).get("url", ""))
+        and found.get("initiator", "not an origin") != "not an origin"
+    ]
     return done.stdout, console, asked
 
 

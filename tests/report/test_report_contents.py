@@ -59,6 +59,16 @@ def test_a_difference_in_quality_has_the_direction_of_its_metric(
     assert three_numbers(msgspec.structs.replace(evidence, baseline_runs=runs))[2].words == words
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "high", "words"),
+    [(0.8, 1.8, 4.2, "no difference shown"), (0.7, 0.8, 0.9, "0.80x as fast"), (1.1, 1.2, 1.3, "1.20x faster")],
+)
+def test_a_speed_up_whose_interval_holds_1_is_not_claimed(low: float, value: float, high: float, words: str) -> None:
+    time, *_ = three_numbers(make_whole_evidence(speedup=Interval(value=value, low=low, high=high, n=3)))
+    assert time.words == words
+    assert f"{low:.2f} to {high:.2f}" in time.interval
+
+
 def test_without_an_interval_no_number_is_claimed() -> None:
     time, memory, quality = three_numbers(make_evidence(speedup=None))
     assert (time.words, memory.words, quality.words) == ("not proven", "not measured", "not compared")

@@ -15,8 +15,8 @@ _LARGEST = 1e30
 """No time, rate, size or loss that can be drawn is larger."""
 _POSITIVE = frozenset({"rate", "peak_flops", "peak_bandwidth", "samples_per_s"})
 _NOT_NEGATIVE = frozenset({"elapsed_s", "time_to_target_s", "measured_s", "seconds", "share", "low", "n", "peak_bytes"})
-_SIGNED = (".quality.", ".exponent.")
-"""Intervals that are no ratios."""
+_SIGNED = (".quality.", ".exponent.", ".growth_per_step.")
+"""Intervals of differences, which may reach below 0."""
 
 
 def write_evidence(evidence: Evidence, path: Path) -> None:

@@ -19,6 +19,7 @@ from hasten.report.figures import (
 )
 from hasten.report.layers import HEADS
 from hasten.report.page import templates
+from hasten.report.wording import is_known
 
 LONGEST_SCRIPT = 40_000
 """Letters of a script that stands in the page."""
@@ -58,6 +59,7 @@ def page(said: Report, profile: Profile) -> str:
         to_quality=_drawing(time_to_quality_figure(said)),
         waterfall=_drawing(waterfall_figure(said)),
         techniques=_drawing(techniques_figure(said)),
+        noise_is_drawn=said.noise is not None and is_known(said.noise),
         anatomy=_drawing(anatomy_figure(said, profile)),
         inside=[_drawing(figure) for figure, _ in shown],
         inside_note=" ".join(note for _, note in shown),

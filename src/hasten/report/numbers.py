@@ -9,7 +9,7 @@ from hasten.base.records.run import RunResult, StopReason
 from hasten.base.units import nbytes, percent, seconds
 from hasten.report.wording import bounds, goal, is_known, is_share, metric_name, metric_value, plural, signed, times
 
-_NONE = "not measured"
+_NONE, _UNCLEAR = "not measured", "no difference shown"
 _SAME = 0.005
 """Relative difference of memory below which it counts as the same."""
 
@@ -42,10 +42,10 @@ def _time(evidence: Evidence) -> Number:
         return _alone(name, sides[0], len(evidence.baseline_runs))
     if found is None or not is_known(found):
         return Number(name=name, baseline=sides[0], plan=sides[1], words="not proven", interval=_why(found), value=None)
-    words = f"{times(found.value)} {'faster' if found.value >= 1 else 'as fast'}"
-    return Number(
-        name=name, baseline=sides[0], plan=sides[1], words=words, interval=_interval(found, "seed"), value=found
-    )
+    words, interval = f"{times(found.value)} {'faster' if found.value >= 1 else 'as fast'}", _interval(found, "seed")
+    if found.low <= 1 <= found.high:
+        words, interval = _UNCLEAR, f"{times(found.value)}, {interval}"
+    return Number(name=name, baseline=sides[0], plan=sides[1], words=words, interval=interval, value=found)
 
 
 def _memory(evidence: Evidence) -> Number:
@@ -73,7 +73,7 @@ def _quality(evidence: Evidence) -> Number:
     if found is None:
         return Number(name=name, baseline=baseline, plan=plan, words="not compared", interval=_why(None), value=None)
     if found.low <= 0 <= found.high:
-        words = "no difference shown"
+        words = _UNCLEAR
     else:
         words = "better" if (found.value > 0) is first.higher_is_better else "worse"
     unit, scale = (" points", 100.0) if is_share(first.metric_name) else ("", 1.0)
