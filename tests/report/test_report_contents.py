@@ -163,6 +163,8 @@ def test_the_history_is_told_newest_first_and_judged() -> None:
     assert newest.words == ("1.90x [1.75, 2.05]", "1.94x [1.88, 2.00]", "2.30x [2.07, 2.53]")
     assert past_tunings(history)[1].words[2] == "not measured"
     assert past_sentence(history) == "In 2 of 3 tunings the expected and the measured interval overlap."
+    apart = (make_outcome(1.0, 3.0), make_outcome(3.0, 1.0))
+    assert past_sentence(apart).startswith("In 0 of 2 tunings")
     assert past_sentence(()) == ""
     unknown = make_outcome(1.0, 1.0)
     forecast = msgspec.structs.replace(unknown.forecast, expected=None)
