@@ -127,7 +127,10 @@ def test_images_are_summed_up(tmp_path):
     [
         ("california_housing/housing.csv.gz", 0, "Column 'total_bedrooms' is missing in 207 rows."),
         pytest.param(
-            "protein_casp/CASP.csv.gz", 1711, "Repeated: 1711 rows (3.7 %) equal to an earlier one.", marks=pytest.mark.slow
+            "protein_casp/CASP.csv.gz",
+            1711,
+            "Repeated: 1711 rows (3.7 %) equal to an earlier one.",
+            marks=pytest.mark.slow,
         ),
         ("trashnet_150", 3, "Repeated: 3 samples (0.1 %)."),
     ],

@@ -25,6 +25,8 @@ PAIRS = 300
 SHARE, CLEAR = 0.65, 0.3
 """Explained variance of the training's pairs as a share of the evaluation's, and how much the latter must be."""
 
+_AGAIN = 32
+"""Samples of the second pass, in all of which augmentation would have to have changed nothing."""
 _SHARED = 0.5  # of an evaluation that was trained on, so that it tells nothing of unseen samples
 
 
@@ -70,7 +72,7 @@ def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str |
 
 def _unchanged(part: Part) -> bool:
     """Return whether the samples are the same in each epoch: augmented ones are harder for the probe."""
-    return part.whole is not None and part.samples >= 1.5 * part.whole and part.distinct <= part.whole
+    return part.whole is not None and part.samples >= part.whole + _AGAIN and part.distinct <= part.whole
 
 
 def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | None:
