@@ -41,12 +41,14 @@ def text(count: int = 640) -> Tensor:
     return (steps.cumsum(1) + torch.randint(0, TOKENS, (count, 1))).remainder(TOKENS)
 
 
-def health_of(model: nn.Module, x: Tensor, y: Tensor, ignored: int = -100) -> Health:
+def health_of(
+    model: nn.Module, x: Tensor, y: Tensor, ignored: int = -100, flat: Callable[[Tensor], Tensor] = Tensor.flatten
+) -> Health:
     optimizer = optim.Adam(model.parameters(), 1e-2)
     with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for inputs, targets in DataLoader(TensorDataset(x, y), 40, shuffle=True):
             optimizer.zero_grad()
-            F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=ignored).backward()
+            F.cross_entropy(model(inputs).flatten(0, 1), flat(targets), ignore_index=ignored).backward()
             optimizer.step()
     assert doctor.failed == {}
     return doctor.seen()
@@ -86,6 +88,12 @@ SLOW = {"token before", "two further on", "pairs shuffled"}
 def test_targets_must_be_the_next_token(case: str) -> None:
     model, data, expected = CASES[case]
     assert named(health_of(model(), *data())) == expected
+
+
+def test_targets_flattened_in_another_order_than_the_output_are_named() -> None:
+    health = health_of(Recurrent(), *shifted(1), flat=lambda targets: targets.T.flatten())
+    (found,) = [one for one in diagnose_health(health).findings if tier_of(one.symptom) is Tier.DATA]
+    assert (found.symptom, "flattened in two orders" in found.sentence) == ("target_shift", True)
 
 
 def test_masked_tokens_are_no_copies() -> None:

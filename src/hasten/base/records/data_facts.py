@@ -48,6 +48,7 @@ class Criterion(Record, frozen=True):
     from_batch: float | None = None  # share of the passes whose target is a tensor of the batch itself
     accuracy: float | None = None  # share of right classes in the passes looked at
     copies: dict[int, float] = {}  # k -> share of targets that are the input k places further on, of token models
+    transposed: float = 0.0  # share of targets that are the next token if they are read as (length, batch)
     causal: bool | None = None  # an output depends on no later input
 
 

@@ -13,7 +13,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.data_facts import DataFacts, Part
 from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
-from hasten.diagnosis.data.copies import copies, is_causal
+from hasten.diagnosis.data.copies import copies, is_causal, transposed
 from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
@@ -194,6 +194,7 @@ class DataCollector(Collector):
             seen.add_copies(
                 copies(inputs, term.target, term.ignored), lambda: is_causal(call.module, call.args, dict(call.kwargs))
             )
+            seen.add_transposed(transposed(inputs, term.target, term.ignored))
 
     def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""

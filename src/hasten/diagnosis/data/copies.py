@@ -23,14 +23,40 @@ def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dic
         ignored: label that does not count.
     """
     best: dict[int, float] = {}
-    for tokens in inputs:
-        if tokens.is_floating_point() or tokens.ndim != 2 or target.numel() != tokens.numel() or tokens.shape[1] < 8:
-            continue
+    for tokens in _of_tokens(inputs, target):
         wanted = target.detach().reshape(tokens.shape).to(tokens.device)
         found = {shift: _share(tokens, wanted, shift, ignored) for shift in SHIFTS}
         if max(found.values()) > max(best.values(), default=-1.0):
             best = found
     return best
+
+
+def transposed(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> float:
+    """Return the share of the targets that are the next token where they are read as (length, batch).
+
+    Args:
+        inputs: of the model; those that hold tokens, (batch, length), count, the one that fits the targets best.
+        target: as many tokens as an input has, in one row; others have the order of their shape.
+        ignored: label that does not count.
+    """
+    if target.ndim != 1:
+        return 0.0
+    return max(
+        (
+            _share(tokens, target.detach().reshape(tokens.shape[::-1]).T.to(tokens.device), 1, ignored)
+            for tokens in _of_tokens(inputs, target)
+        ),
+        default=0.0,
+    )
+
+
+def _of_tokens(inputs: Sequence[Tensor], target: Tensor) -> list[Tensor]:
+    """Return the inputs that hold as many tokens as the target, in rows that are long enough to tell shifts."""
+    return [
+        one
+        for one in inputs
+        if not one.is_floating_point() and one.ndim == 2 and one.numel() == target.numel() and one.shape[1] >= 8
+    ]
 
 
 def _share(tokens: Tensor, wanted: Tensor, shift: int, ignored: int | None) -> float:

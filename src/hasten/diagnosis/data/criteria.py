@@ -59,6 +59,7 @@ class SeenCriterion:
         self._rows = self._one_hot = self._several = 0
         self._labels: Tensor | None = None
         self._copies: dict[int, float] = {}
+        self._transposed: list[float] = []
         self._compared = 0
         self._causal: bool | None = None
         self._label_range: tuple[int, int] | None = None
@@ -130,6 +131,10 @@ class SeenCriterion:
         if self._compared == 1 and any(shift <= 0 and share >= SAME for shift, share in shares.items()):
             self._causal = causal()
 
+    def add_transposed(self, share: float) -> None:
+        """Add how many of the targets of a pass are the next tokens in the order (length, batch)."""
+        self._transposed.append(share)
+
     def _add_numbers(self, term: Term, target: Tensor) -> None:
         numbers = target.detach().float()
         self._target.add(numbers)
@@ -191,6 +196,7 @@ class SeenCriterion:
             ignored=term.ignored,
             from_batch=sum(self._matched) / len(self._matched) if self._matched else None,
             copies={shift: share / self._compared for shift, share in self._copies.items()},
+            transposed=sum(self._transposed) / len(self._transposed) if self._transposed else 0.0,
             causal=self._causal,
             accuracy=self._right / self._judged if self._judged else None,
         )

@@ -1,11 +1,12 @@
 """E16: the targets are in the inputs, or are shifted wrongly against them.
 
-Signal: of token models the share of targets that are the input at the same place, or some places further on, and
-whether an output depends on later inputs; of tables a column that is the target.
+Signal: of token models the share of targets that are the input at the same place, or some places further on, or the
+next token where they are read as (length, batch), and whether an output depends on later inputs; of tables a column
+that is the target.
 Threshold: 95 % of the targets where the next token is another one; a column with a correlation of 1.
 Why: what is in the input need not be predicted: the loss falls to 0, and the model is of no use.
 Example: `cross_entropy(model(x), x)` for next-token prediction; labels that are shifted by hand and again in the
-model.
+model; `logits.view(-1, classes)` of (batch, length) against `targets.T.reshape(-1)`.
 Wrong when: copying is the task. Autoencoders, whose outputs depend on all inputs, do not count.
 Source: the documentation of labels in Hugging Face's causal language models (shifted inside the model); Kapoor and
 Narayanan 2023, leakage L2 (a proxy of the target among the features).
@@ -35,6 +36,13 @@ def find(health: Health) -> Outcome:
         )
     if any(one.copies.get(1, 0.0) >= SAME for one in facts.criteria):
         return None
+    if (share := max(one.transposed for one in facts.criteria)) >= SAME:
+        return _found(
+            f"{share:.0%} of the targets are the next token of another row: the batch is flattened in two orders.",
+            share,
+            "flatten both alike: logits.flatten(0, 1), targets.flatten(), of (batch, length, classes), (batch, length)",
+            health.command,
+        )
     return next((found for one in facts.criteria if (found := _shifted(one, health.command)) is not None), None)
 
 
@@ -59,5 +67,12 @@ def _found(sentence: str, value: float, advice: str, command: str) -> Finding:
         threshold=SAME,
         advice=advice,
         check=command,
-        explains=("labels_unfit", "overfit", "leak_across_splits", "validation_differs", *CONSEQUENCES),
+        explains=(
+            "labels_unfit",
+            "targets_shuffled",
+            "overfit",
+            "leak_across_splits",
+            "validation_differs",
+            *CONSEQUENCES,
+        ),
     )
