@@ -48,7 +48,7 @@ class Unequal:
     """A training of two processes of which the second is slower."""
 
     steps: int
-    sample_s: float = 0.0005  # that the first process sleeps for each sample
+    sample_s: float = 0.001  # that the first process sleeps for each sample
     slower: float = 3.0
     every: int = 10
     techniques: tuple[str, ...] = ()

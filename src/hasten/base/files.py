@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,11 +45,17 @@ def write_atomically(
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise _unwritable(path, error) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(temporary: Path) -> None:
+    """Delete a file that failed; in a folder that became read-only it stays for `remove_leftovers`."""
+    with suppress(OSError):  # the error that is raised is the first one
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
