@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-sync",
     "--hide-scrollbars",
 ]
-TALL = 6000
+TALL = 9000
 _COLORS = 256
 
 

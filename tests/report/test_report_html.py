@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -213,6 +214,18 @@ def test_evidence_of_hasten_0_1_is_read(tmp_path: Path) -> None:
     assert old != text
     (tmp_path / "old.json").write_text(old)
     assert load(Evidence, tmp_path / "old.json") == make_evidence()
+
+
+def test_evidence_from_before_the_three_numbers_still_makes_a_report(tmp_path: Path) -> None:
+    save(make_whole_evidence(), tmp_path / "evidence.json")
+    plain = json.loads((tmp_path / "evidence.json").read_text())
+    for name in ("memory", "quality", "in_turn", "history", "script", "command"):
+        del plain[name]
+    (tmp_path / "old.json").write_text(json.dumps(plain))
+    text = Page(rendered(load(Evidence, tmp_path / "old.json"))).text
+    assert "2.30x faster" in text
+    assert "not measured" in text
+    assert "Expected and measured" not in text
 
 
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
