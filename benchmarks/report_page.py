@@ -3,7 +3,8 @@
     hasten run digits
     python -m benchmarks.report_page runs/digits-20260101-120000 benchmarks/results/screens
 
-writes report.png (a wide screen), report_dark.png, report_phone.png (a narrow one) and report_print.png (on paper).
+writes report.png (a wide screen), report_phone.png (a narrow one), and the begin of the page in the
+dark (report_dark.png) and on paper (report_print.png).
 """
 
 import sys
@@ -18,6 +19,8 @@ from hasten.training.run_folder import EVIDENCE
 
 _PRINTED = {"@media screen": "@media speech", "@media print": "@media all"}
 """A browser takes pictures of screens only: on this page the rules for paper hold on the screen."""
+_BEGIN = 2600
+"""Pixels of the pictures that show only the begin of the page."""
 
 
 def main(run: Path, folder: Path) -> None:
@@ -32,9 +35,9 @@ def main(run: Path, folder: Path) -> None:
             printed = printed.replace(rule, other)
         paper.write_text(printed)
         screen(address, folder / "report.png", width=1000, dark=False)
-        screen(address, folder / "report_dark.png", width=1000, dark=True)
+        screen(address, folder / "report_dark.png", width=1000, dark=True, tall=_BEGIN)
         screen(address, folder / "report_phone.png", width=390, dark=False)
-        screen(paper, folder / "report_print.png", width=720, dark=False)
+        screen(paper, folder / "report_print.png", width=720, dark=False, tall=_BEGIN)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,7 @@ def test_the_three_numbers_have_both_sides_and_an_interval() -> None:
     assert (memory.words, memory.baseline, memory.plan) == ("33 % less", "3.00 MiB", "2.00 MiB")
     assert memory.interval == "95 % interval 0.66 to 0.67, n = 5 steps"
     assert (quality.name, quality.words) == ("best accuracy", "no difference shown")
-    assert quality.interval == (
-        "+0.100 points, 95 % interval -0.400 to +0.600, n = 3 seeds; trainings end at the target"
-    )
+    assert quality.interval == ("+0.10 points, 95 % interval -0.40 to +0.60, n = 3 seeds; trainings end at the target")
 
 
 @pytest.mark.parametrize(

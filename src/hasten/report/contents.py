@@ -16,7 +16,7 @@ from hasten.report.provenance import Fact, facts, method
 from hasten.report.saved_time import Saved, saved_time
 from hasten.report.step_parts import PartRow, Step, part_rows, steps
 from hasten.report.summary import SummaryRow, summary_rows
-from hasten.report.trials import beside, finding, measured_first, not_allowed, not_applicable, proof
+from hasten.report.trials import beside, finding, kept_first, not_allowed, not_applicable, proof
 from hasten.report.verdict import Tone, judge
 from hasten.report.waterfall import Gain, gains, left_over_sentence
 from hasten.report.wording import joined, knobs, plural
@@ -123,7 +123,7 @@ def contents(evidence: Evidence) -> Report:
         courses=tuple(_courses("baseline", evidence.baseline_runs)) + tuple(_courses("plan", evidence.plan_runs)),
         gains=waterfall,
         left_over=left_over_sentence(waterfall),
-        tried=tuple(map(_tried, measured_first(tuning.trials))),
+        tried=tuple(map(_tried, kept_first(tuning.trials))),
         noise=tuning.noise,
         smallest_difference=tuning.smallest_difference,
         refused=tuple(Refused(technique=one.technique, reason=one.reason) for one in not_applicable(tuning.trials)),
@@ -149,7 +149,7 @@ def contents(evidence: Evidence) -> Report:
 
 
 def _kept(evidence: Evidence) -> str:
-    tried = {trial.technique for trial in measured_first(evidence.tuning.trials)}
+    tried = {trial.technique for trial in kept_first(evidence.tuning.trials)}
     plan = evidence.plan.names
     what = f": {joined(plan)}" if plan else ""
     return f"Kept {len(plan)} of {plural(len(tried | set(plan)), 'technique')} tried{what}."

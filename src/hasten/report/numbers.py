@@ -76,8 +76,8 @@ def _quality(evidence: Evidence) -> Number:
         words = _UNCLEAR
     else:
         words = "better" if (found.value > 0) is first.higher_is_better else "worse"
-    unit, scale = (" points", 100.0) if is_share(first.metric_name) else ("", 1.0)
-    low, value, high = (signed(scale * one) for one in (found.low, found.value, found.high))
+    unit = " points" if is_share(first.metric_name) else ""
+    low, value, high = (f"{100 * one:+.2f}" if unit else signed(one) for one in (found.low, found.value, found.high))
     interval = f"{value}{unit}, 95 % interval {low} to {high}, n = {plural(found.n, 'seed')}"
     if all(run.reason is StopReason.TARGET for run in (*evidence.baseline_runs, *evidence.plan_runs)):
         interval = f"{interval}; trainings end at the target"

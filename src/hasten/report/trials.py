@@ -32,10 +32,17 @@ def proof(trial: Trial) -> str:
     return f"check of {gate.guarantee.value} {outcome}: {gate.measured:.3g}, limit {gate.bound:.3g}"
 
 
-def measured_first(trials: tuple[Trial, ...]) -> list[Trial]:
-    """Return the trials that were run, with those that were measured first, otherwise in their order."""
+def kept_first(trials: tuple[Trial, ...]) -> list[Trial]:
+    """Return the trials that were run: what was kept first, then what else was measured, the largest gain first."""
     tried = [trial for trial in trials if trial.verdict not in (Verdict.NOT_ALLOWED, Verdict.NOT_APPLICABLE)]
-    return sorted(tried, key=lambda trial: trial.speedup is None)
+    return sorted(
+        tried,
+        key=lambda one: (
+            one.verdict is not Verdict.KEPT,
+            one.speedup is None,
+            -one.speedup.value if one.speedup is not None else 0.0,
+        ),
+    )
 
 
 def not_applicable(trials: Iterable[Trial]) -> list[Trial]:
