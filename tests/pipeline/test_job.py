@@ -1,5 +1,6 @@
 """The main job from end to end on a small task, and how it compares and budgets."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hasten.base.records.trial import Trial, Tuning
 from hasten.machine import facts
 from hasten.pipeline import job as job_module
 from hasten.pipeline.budget import tuning_budget_s
+from hasten.pipeline.comparing import Compared
 from hasten.techniques.plan_file import read_plan
 
 from sample_evidence import make_profile, make_whole_evidence
@@ -143,3 +145,16 @@ def test_without_a_plan_there_is_nothing_to_compare(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(()))
     evidence = small_job(tmp_path)
     assert (evidence.in_turn, evidence.memory, evidence.quality, evidence.history) == ((), None, None, ())
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_interrupted_comparison_is_reported_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = job_module.compare
+
+    def interrupted(*given: Any, **more: Any) -> Compared:
+        return Compared(whole(*given, **more).pairs, signal.SIGINT)
+
+    monkeypatch.setattr(job_module, "compare", interrupted)
+    evidence = small_job(tmp_path)
+    assert len(evidence.plan_runs) == 2
+    assert (evidence.in_turn, evidence.memory, evidence.remarks) == ((), None, ())

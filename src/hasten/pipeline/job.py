@@ -112,7 +112,8 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     pairs = compared.pairs
     if not pairs:
         return Job(folder, None, compared.interrupted_by)
-    in_turn, remarks = _in_turn(recipe, planned, plan, show) if plan.choices else ((), ())
+    to_time = bool(plan.choices) and compared.interrupted_by is None  # who interrupts wants to go
+    in_turn, remarks = _in_turn(recipe, planned, plan, show) if to_time else ((), ())
     speedup, made_at = paired_speedup(pairs), _now()
     evidence = Evidence(
         hasten=hasten.__version__,
