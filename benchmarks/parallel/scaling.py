@@ -115,7 +115,7 @@ def work(rank: int, way: Way, training: Training, folder: str) -> None:
             timeout=timedelta(minutes=5),
         )
         processes = Processes(rank, way.processes)
-        recipe = in_processes(apply_all(map(make, way.techniques), among(recipe, processes), facts()), processes)
+        recipe = in_processes(apply_all(map(make, way.techniques), among(recipe, processes), facts()))
     run = build(recipe)
     found = to_target(run) if training.steps is None else timed(run, training.steps, processes)
     if processes is not None:

@@ -91,7 +91,7 @@ def trained(training: Unequal, rank: int | None, *, by_speed: bool) -> dict[str,
         chosen = [*map(make, training.techniques)]
         if by_speed:
             chosen.append(make("shares_by_speed", {"every": training.every}))
-        recipe = in_processes(apply_all(chosen, among(recipe, processes), facts()), processes)
+        recipe = in_processes(apply_all(chosen, among(recipe, processes), facts()))
     run, losses, shares, ends = build(recipe), list[float | None](), list[tuple[int, ...]](), list[float]()
 
     def mark(part: int) -> None:

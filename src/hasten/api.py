@@ -203,9 +203,12 @@ def train(
         if processes is not None:
             if autotune:
                 raise BadInput("several processes are not tuned inside the training: tune before, with hasten tune.")
-            recipe = in_processes(recipe, processes)
+            recipe = in_processes(recipe)
             if diagnose and recipe.parallel.sharded:
-                raise BadInput("--diagnose reads whole parameters and gradients; leave fsdp out of the plan.")
+                raise BadInput(
+                    "--diagnose reads whole parameters and gradients; leave what divides the model (fsdp, "
+                    "tensor_parallel) out of the plan."
+                )
             if resume is None and runs is not None:  # started again after one of them failed
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None
@@ -345,7 +348,7 @@ def profile(
             found = examine(recipe, machine, plan=chosen.names, timeout_s=timeout_s, trace=trace)
         else:
             mine = None if processes.rank else trace
-            shared = in_processes(recipe, processes)
+            shared = in_processes(recipe)
             found = profile_together(shared, machine, processes, plan=chosen.names, timeout_s=timeout_s, trace=mine)
     show(found)
     return found

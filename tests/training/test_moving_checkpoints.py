@@ -28,7 +28,7 @@ def sessions(size: int, *, given: bool) -> list[Session]:
     recipe = baseline(task(given=given))
     if size == 1:
         return [build(recipe)]
-    return [build(in_processes(among(recipe, Processes(rank, size)), Processes(rank, size))) for rank in range(size)]
+    return [build(in_processes(among(recipe, Processes(rank, size)))) for rank in range(size)]
 
 
 def read(run: Session, steps: int) -> list[list[int]]:

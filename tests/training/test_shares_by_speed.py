@@ -71,7 +71,7 @@ def test_some_steps_between_two_looks_are_measured() -> None:
 def of_process(recipe: Recipe, rank: int, size: int = 2) -> Recipe:
     processes = Processes(rank, size)
     made = apply_all([SharesBySpeed()], among(recipe, processes), facts())
-    return in_processes(made, processes)
+    return in_processes(made)
 
 
 def read(run: Session, changes: dict[int, tuple[float, ...]], steps: int) -> list[list[torch.Tensor]]:

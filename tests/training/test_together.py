@@ -166,7 +166,7 @@ def test_a_smaller_batch_is_cut_where_the_usual_one_is() -> None:
 def test_a_batch_without_a_sample_for_each_is_refused() -> None:
     recipe = Case(0).recipe().with_input(batch_size=2)
     with pytest.raises(BadInput, match="has none for process 1 of 3"):
-        in_processes(recipe, Processes(1, 3, (1.0, 0.1, 1.0)))
+        in_processes(among(recipe, Processes(1, 3, (1.0, 0.1, 1.0))))
 
 
 @pytest.mark.dist
@@ -211,4 +211,4 @@ def test_a_process_that_fails_ends_the_others(tmp_path: Path, capfd: pytest.Capt
 def test_a_strategy_of_another_technique_is_not_dropped() -> None:
     recipe = Case(0).recipe().with_backward(forward_backward=lambda run, batch, mark: accumulate(run, batch, mark))
     with pytest.raises(BadInput, match="makes the step its own way"):
-        in_processes(recipe, Processes(0, 2))
+        in_processes(among(recipe, Processes(0, 2)))

@@ -195,7 +195,7 @@ def special_work(rank: int, size: int, folder: str) -> None:
 
 def shared(recipe: Recipe, processes: Processes, chosen: Sequence[Technique] = ()) -> Recipe:
     """Return the recipe of one of several processes, with techniques."""
-    return in_processes(apply_all(chosen, among(recipe, processes), facts()), processes)
+    return in_processes(apply_all(chosen, among(recipe, processes), facts()))
 
 
 def work(rank: int, size: int, numbers: list[int], folder: str) -> None:

@@ -79,6 +79,7 @@ BUILT_IN = {
     "shares_by_speed": "parallel.shares_by_speed:SharesBySpeed",
     "fsdp": "parallel.fsdp:Fsdp",
     "fsdp_bf16": "parallel.fsdp:FsdpBf16",
+    "tensor_parallel": "parallel.tensor_parallel:TensorParallel",
 }
 """Name -> "module:class", the module relative to this package."""
 

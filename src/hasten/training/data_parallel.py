@@ -22,12 +22,14 @@ def among(recipe: Recipe, processes: Processes) -> Recipe:
     return replace(recipe, parallel=replace(recipe.parallel, processes=processes), bare=bare)
 
 
-def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
-    """Return the recipe of this process among those that train together. The batches stay those of one process.
+def in_processes(recipe: Recipe) -> Recipe:
+    """Return the final recipe of this process among those it knows of. The batches stay those of one process.
 
     Raises:
         BadInput: if the training cannot be shared.
     """
+    processes = recipe.parallel.processes
+    assert processes is not None, "`among` tells a recipe of them"
     train, size = training_of(recipe.task), recipe.input.batch_size
     if recipe.task_step is not None:
         raise BadInput("a step of the task's own cannot be shared among processes; train it in one.")
@@ -47,7 +49,7 @@ def in_processes(recipe: Recipe, processes: Processes) -> Recipe:
     if not processes.own_size(size):
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
-    return among(recipe.with_input(loader=loader), processes)
+    return recipe.with_input(loader=loader)
 
 
 def agree(run: "Session", processes: Processes) -> SharesChanged | None:

@@ -144,7 +144,7 @@ def _validation_loss(run: Session) -> tuple[float, dict[str, float | None]]:
     run.model.train()
     if processes is not None and run.shares_validation:
         device = run.recipe.parallel.device
-        total, count, *terms = processes.totals([total, count, *parts.values()], device)
+        total, count, *terms = processes.totals_of_shares([total, count, *parts.values()], device)
         parts = dict(zip(parts, terms, strict=True))
     if not count:
         return math.nan, {}

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from hasten.base.errors import BadInput
 from hasten.data.batch import Batch
 from hasten.training.counting import Count
+from hasten.training.sharding import divided_as, from_part, own_part
 
 Result = TypeVar("Result")
 
@@ -44,22 +45,42 @@ class Processes:
         rank: number of this process, from 0.
         size: number of processes.
         shares: part of each batch that each process takes, in any unit; None for equal parts.
+        per_share: how many processes, neighbors by number, compute one share together, each with a part of the model.
     """
 
     rank: int
     size: int
     shares: tuple[float, ...] | None = None
+    per_share: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.size:
             raise ValueError(f"process {self.rank} of {self.size}")
-        if self.shares is not None and (len(self.shares) != self.size or min(self.shares) < 0 or not sum(self.shares)):
-            raise ValueError(f"shares must be {self.size} numbers of at least 0, one of them more; found {self.shares}")
+        if self.per_share < 1 or self.size % self.per_share:
+            raise ValueError(f"{self.size} processes cannot form groups of {self.per_share}")
+        count = self.num_shares
+        if self.shares is not None and (len(self.shares) != count or min(self.shares) < 0 or not sum(self.shares)):
+            raise ValueError(f"shares must be {count} numbers of at least 0, one of them more; found {self.shares}")
+
+    @property
+    def num_shares(self) -> int:
+        """Into how many shares a batch is divided."""
+        return self.size // self.per_share
+
+    @property
+    def share(self) -> int:
+        """The number of the share that this process computes, alone or with its neighbors."""
+        return self.rank // self.per_share
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process tells the results of its share: one of those that compute it does."""
+        return self.rank % self.per_share == 0
 
     def bounds(self, batch_size: int) -> tuple[int, int]:
         """Return where this process's samples begin and end in a batch of the usual size; whole samples."""
-        sums = [0.0, *accumulate(self.shares or (1.0,) * self.size)]
-        begin, end = (round(batch_size * sums[place] / sums[-1]) for place in (self.rank, self.rank + 1))
+        sums = [0.0, *accumulate(self.shares or (1.0,) * self.num_shares)]
+        begin, end = (round(batch_size * sums[place] / sums[-1]) for place in (self.share, self.share + 1))
         return begin, end
 
     def own_size(self, batch_size: int) -> int:
@@ -68,8 +89,9 @@ class Processes:
         return end - begin
 
     def sizes(self, samples: int, batch_size: int) -> list[int]:
-        """Return how many samples each process has of a batch of so many, in the usual size or a smaller one."""
-        all_bounds = [replace(self, rank=rank).bounds(batch_size) for rank in range(self.size)]
+        """Return how many samples each share has of a batch of so many, in the usual size or a smaller one."""
+        firsts = range(0, self.size, self.per_share)
+        all_bounds = [replace(self, rank=rank).bounds(batch_size) for rank in firsts]
         return [max(0, min(end, samples) - begin) for begin, end in all_bounds]
 
     def own(self, ids: Tensor, batch_size: int) -> Tensor:
@@ -78,9 +100,9 @@ class Processes:
         return ids[begin:end]
 
     def total(self, count: Count, device: str) -> Count:
-        """Return the sum over all processes: a number of numbers, a tensor on the device of tensors."""
+        """Return the sum over all shares: a number of numbers, a tensor on the device of tensors."""
         summed = torch.as_tensor(count, dtype=torch.float64, device=device).clone()
-        dist.all_reduce(summed)
+        dist.all_reduce(summed if self.speaks else summed.zero_())
         return summed if isinstance(count, Tensor) else float(summed)
 
     def totals(self, values: Sequence[float], device: str) -> list[float]:
@@ -89,10 +111,18 @@ class Processes:
         dist.all_reduce(summed)
         return summed.tolist()
 
-    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+    def totals_of_shares(self, values: Sequence[float], device: str) -> list[float]:
+        """Return the sums over all shares of several numbers."""
+        return self.totals(values if self.speaks else [0.0] * len(values), device)
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], group: dist.ProcessGroup | None = None) -> None:
         """Put the sum over all processes in place of each gradient; a parameter that has none anywhere keeps none.
 
         Cost: one collective for each data type, over a copy of the gradients.
+
+        Args:
+            parameters: of parameters that are sharded, each process sums the part that it has.
+            group: the processes that have the same parts; None for all.
 
         Raises:
             BadInput: if a gradient is sparse.
@@ -100,8 +130,8 @@ class Processes:
         groups: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
         for parameter in parameters:
             groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
-        for group in groups.values():
-            _sum_alike(group)
+        for alike in groups.values():
+            _sum_alike(alike, group)
 
     def of_first(self, text: str, device: str) -> str:
         """Return the text that process 0 has."""
@@ -128,7 +158,7 @@ class Processes:
             dist.broadcast(buffer, 0)
 
 
-def _sum_alike(parameters: Sequence[nn.Parameter]) -> None:
+def _sum_alike(parameters: Sequence[nn.Parameter], group: dist.ProcessGroup | None) -> None:
     """Sum the gradients of parameters of one data type and device."""
     pieces = list[Tensor]()
     for parameter in parameters:
@@ -138,13 +168,14 @@ def _sum_alike(parameters: Sequence[nn.Parameter]) -> None:
                 "several processes cannot add sparse gradients up; found one of an embedding of shape "
                 f"{tuple(parameter.shape)}. Build it with sparse=False."
             )
-        pieces.append(parameter.new_zeros(parameter.numel()) if grad is None else grad.flatten())
+        own = own_part(parameter.detach()) if grad is None else own_part(divided_as(parameter, grad))
+        pieces.append(torch.zeros_like(own).flatten() if grad is None else own.flatten())
     present = [float(parameter.grad is not None) for parameter in parameters]
     flat = torch.cat([*pieces, pieces[0].new_tensor(present)])
-    dist.all_reduce(flat)
+    dist.all_reduce(flat, group=group)
     *summed, anywhere = flat.split([*(len(piece) for piece in pieces), len(parameters)])
     for parameter, grad, has in zip(parameters, summed, anywhere.tolist(), strict=True):
-        parameter.grad = grad.view_as(parameter) if has else None
+        parameter.grad = from_part(parameter, grad.view_as(own_part(parameter))) if has else None
 
 
 def rank_here() -> int:

@@ -116,7 +116,8 @@ class Parallel:
 
     `reduction` makes of the gradients of their shares that of the whole batch (`hasten.training.reduction`). In a
     `sharded` run each process holds a part of the parameters: whatever reads them is a collective. With a `balance`
-    shares follow the speed of the processes; without one they stay as they are.
+    shares follow the speed of the processes; without one they stay as they are. `notes` are what there is to say about
+    it before the training starts.
     """
 
     device: str = "cpu"
@@ -124,6 +125,7 @@ class Parallel:
     reduction: Reduction = after_backward
     sharded: bool = False
     balance: Balance | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

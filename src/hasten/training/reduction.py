@@ -4,7 +4,7 @@ A `Reduction` makes, for the model of one session, the function that computes a 
 *whole* batch in the parameters: after the backward pass in one piece (`after_backward`), or as a technique does it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
@@ -33,12 +33,15 @@ Reduction: TypeAlias = Callable[[nn.Module, Processes], ShareBackward]
 
 def after_backward(model: nn.Module, processes: Processes) -> ShareBackward:
     """Sum the gradients in one piece when the backward pass is over."""
-    return partial(_summed_after, processes)
+    return partial(summed_after, processes.sum_gradients)
 
 
-def _summed_after(processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
+def summed_after(
+    sum_gradients: Callable[[Sequence[nn.Parameter]], None], run: "Session", batch: Batch, mark: Mark, total: Total
+) -> Loss:
+    """Compute a share; `sum_gradients` then puts the sum over all shares in place of each parameter's gradient."""
     loss = _of_share(run, batch, mark, total)
-    processes.sum_gradients(run.parameters)
+    sum_gradients(run.parameters)
     mark(BACKWARD)
     return loss
 
@@ -111,17 +114,17 @@ def of_whole_batch(compute: ShareBackward, run: "Session", batch: Batch, mark: M
     """
     processes, device = run.recipe.parallel.processes, run.recipe.parallel.device
     assert processes is not None, "the strategy of several processes"
-    if processes.rank:  # each drops other units; a function of the step, so that a resumed run draws the same
-        seed_all(derive(run.seed, "process", processes.rank, run.position.step))
+    if processes.share:  # each drops other units; a function of the step, so that a resumed run draws the same
+        seed_all(derive(run.seed, "process", processes.share, run.position.step))
     if _is_measured(run):
         compute = partial(_measured, processes)
     loss = compute(run, batch, mark, partial(processes.total, device=device))
     own, terms = (float(loss.count), float(loss.sum)) if loss.count else (0.0, 0.0), loss.parts or {}
-    count, value, named = processes.totals([*own, len(terms) if processes.rank == 0 else 0], device)
+    count, value, named = processes.totals_of_shares([*own, len(terms) if processes.rank == 0 else 0], device)
     parts = None
     if named and count:  # process 0 has a share of every batch, so that it knows the names
         shares = [float(term) * own[0] for term in terms.values()] or [0.0] * int(named)
-        means = [torch.tensor(total / count) for total in processes.totals(shares, device)]
+        means = [torch.tensor(total / count) for total in processes.totals_of_shares(shares, device)]
         parts = dict(zip(terms, means, strict=True)) if terms else None
     mark(BACKWARD)
     return Loss(torch.tensor(value, dtype=torch.float64), count, parts=parts)

@@ -96,7 +96,7 @@ def run_training(
                     saving.stop_recording()
                 else:
                     _check_replay(run, loaded, saving, show)
-            for text in data_notes(recipe, saved=folder is not None):
+            for text in (*data_notes(recipe, saved=folder is not None), *recipe.parallel.notes):
                 saving.note(text)
             saving.keep(_started(run, plan))
             finished = _trained(run, saving, watch)

@@ -26,6 +26,23 @@ def own_part(tensor: Tensor) -> Tensor:
     return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
+def divided_as(pattern: Tensor, value: Tensor) -> Tensor:
+    """Return a sharded tensor, divided over the processes as another one is; any other tensor as it is."""
+    if not is_sharded(value) or value.placements == pattern.placements:  # type: ignore[attr-defined]
+        return value
+    return value.redistribute(placements=pattern.placements)  # type: ignore[attr-defined]
+
+
+def from_part(pattern: Tensor, own: Tensor) -> Tensor:
+    """Return the tensor of which this process has `own`, sharded as another one is."""
+    if not is_sharded(pattern):
+        return own
+    sharded: Any = pattern
+    return type(sharded).from_local(
+        own, sharded.device_mesh, sharded.placements, run_check=False, shape=pattern.shape, stride=pattern.stride()
+    )
+
+
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load whole weights into a model, of which each process may hold a part."""
     own = model.state_dict()
@@ -38,7 +55,7 @@ def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]
     if not any(map(is_sharded, parameters)):
         return state
     parts = {
-        place: {key: _as(parameters[place], value) for key, value in one.items()}
+        place: {key: value if key == "step" else _as(parameters[place], value) for key, value in one.items()}
         for place, one in state["state"].items()
     }
     return {**state, "state": parts}

@@ -37,11 +37,8 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.parallel.ddp import why_not_reduced
-from hasten.training.optimizers import build_optimizer, needs_closure
+from hasten.techniques.parallel.parts import IN_PARTS, why_not_in_parts
 from hasten.training.recipe import Recipe
-from hasten.training.reduction import after_backward
-from hasten.training.transforms import Stateless
 
 
 def _sharded(recipe: Recipe, *, reshard: bool, replicas: int, computed_in: torch.dtype | None) -> Recipe:
@@ -51,7 +48,7 @@ def _sharded(recipe: Recipe, *, reshard: bool, replicas: int, computed_in: torch
 
 
 def _why_not_sharded(recipe: Recipe, replicas: int) -> str | None:
-    if (why := why_not_reduced(recipe)) is not None:
+    if (why := why_not_in_parts(recipe)) is not None:
         return why
     processes = recipe.parallel.processes
     assert processes is not None, "one process alone is refused"
@@ -59,21 +56,7 @@ def _why_not_sharded(recipe: Recipe, replicas: int) -> str | None:
         return f"{processes.size} processes do not form {replicas} groups of equal size"
     if processes.size == replicas and replicas > 1:
         return f"{replicas} replicas leave one process for each, which shards nothing; ddp does the same"
-    if recipe.parallel.reduction is not after_backward:
-        return "another technique reduces the gradients"
-    if recipe.backward.loss_scale is not None:
-        return "the loss scale looks at whole gradients"
-    if recipe.update.post_step:
-        return "the recipe keeps or changes whole parameters after each update"
-    if not all(isinstance(one, Stateless) for one in recipe.gradient):
-        return "a gradient transform keeps whole gradients"
-    optimizer = build_optimizer(recipe.update, recipe.subject.fresh_model())
-    if not type(optimizer).__module__.startswith("torch.optim") or needs_closure(optimizer):
-        return f"only torch's optimizers without closure are known to update parts; this is {type(optimizer).__name__}"
     return None
-
-
-_IN_PARTS = "each process has a part of them, which no gate compares; the tests of several processes do"
 
 
 @dataclass(frozen=True)
@@ -91,8 +74,8 @@ class Fsdp:
         source="Zhao et al., 2023, arXiv:2304.11277",
         treats=("near_memory_limit",),
         needs=("several processes", "an optimizer of torch"),
-        conflicts=("ddp", "bf16_reduction", "fsdp_bf16", "optimizer_in_backward", "channels_last"),
-        exceptions={"gradients": _IN_PARTS},
+        conflicts=("ddp", "bf16_reduction", "fsdp_bf16", "tensor_parallel", "optimizer_in_backward", "channels_last"),
+        exceptions={"gradients": IN_PARTS},
         saves_time=False,
     )
 
@@ -120,8 +103,17 @@ class FsdpBf16:
         source="torch.distributed.fsdp.MixedPrecisionPolicy",
         treats=("near_memory_limit",),
         needs=("several processes", "an optimizer of torch"),
-        conflicts=("ddp", "bf16_reduction", "fsdp", "optimizer_in_backward", "channels_last", "bf16", "fp16"),
-        exceptions={"gradients": _IN_PARTS},
+        conflicts=(
+            "ddp",
+            "bf16_reduction",
+            "fsdp",
+            "tensor_parallel",
+            "optimizer_in_backward",
+            "channels_last",
+            "bf16",
+            "fp16",
+        ),
+        exceptions={"gradients": IN_PARTS},
         saves_time=False,
     )
 

@@ -67,7 +67,7 @@ def why_not(layout: Layout, recipe: Recipe, machine: Machine) -> str:
         if samples < size:
             return f"a batch of {samples} has no sample for {size - samples} of {size} processes"
         processes = Processes(0, size)
-        in_processes(apply_all(chosen, among(recipe, processes), machine), processes)
+        in_processes(apply_all(chosen, among(recipe, processes), machine))
     except Refused as error:
         return error.reason
     except BadInput as error:

@@ -4,34 +4,28 @@ A module of its own, since torch's takes a second to import, and the cards of al
 """
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.utils._pytree import tree_map_only
 
 from hasten.data.batch import Batch, size_of, tensors_of, to_device
 from hasten.techniques.blocks import repeated_blocks
+from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
 from hasten.training.counting import Count
 from hasten.training.loss import Loss
 from hasten.training.marks import FORWARD, LOSS, Mark
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Recipe
 from hasten.training.reduction import ShareBackward, Total, without_samples
-from hasten.training.sharding import whole
 from hasten.training.step import accumulate
 
 if TYPE_CHECKING:
     from hasten.training.session import Session
-
-_PLAIN: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
-"""Sharded model -> what it was before, without memory for parameters; torch lets no sharded model be copied."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +40,16 @@ class _Shard:
 
     def __call__(self, model: nn.Module) -> nn.Module:
         """Shard the repeated blocks and the rest of the model. A collective."""
-        plain = _without_parameters(model)
+        plain = without_parameters(model)
         mesh = self._mesh()
         for part in (*repeated_blocks(model).values(), model):
-            part.register_forward_hook(_without_views)
+            part.register_forward_hook(without_views)
             policy = self.policy if part is model else replace(self.policy, output_dtype=None)
             fully_shard(part, mesh=mesh, reshard_after_forward=self.reshard, mp_policy=policy)
         for one in _sharded_parts(model):  # gradients of shares add up to that of the whole batch
             one.set_gradient_divide_factor(1.0)
             one.set_force_sum_reduction_for_comms(enable=True)
-        _PLAIN[model] = plain
-        return model
+        return remember(model, plain)
 
     def _mesh(self) -> DeviceMesh:
         """Return the processes in a row, or as groups of neighbours that each hold a whole model."""
@@ -65,28 +58,6 @@ class _Shard:
             return init_device_mesh(kind, (self.processes,))
         shape = (self.replicas, self.processes // self.replicas)
         return init_device_mesh(kind, shape, mesh_dim_names=("replicas", "shards"))
-
-
-def _without_views(module: nn.Module, args: Any, output: Any) -> Any:
-    """Copy outputs that are views: changing one in place would silently drop the hook that gathers for its gradient."""
-    return tree_map_only(Tensor, lambda one: one.clone() if one.requires_grad and one._is_view() else one, output)
-
-
-def _without_parameters(model: nn.Module) -> nn.Module:
-    """Return a copy of a model whose parameters have no memory."""
-    empty = {
-        id(one): nn.Parameter(torch.empty_like(one, device="meta"), one.requires_grad) for one in model.parameters()
-    }
-    return deepcopy(model, empty)  # type: ignore[arg-type]
-
-
-def unsharded(model: nn.Module) -> nn.Module:
-    """Return the plain model with whole weights. A collective."""
-    plain = _PLAIN[model]
-    plain.load_state_dict(whole(model.state_dict()), assign=True)
-    for one, before in zip(plain.parameters(), model.parameters(), strict=True):
-        one.requires_grad_(before.requires_grad)
-    return plain.train(model.training)
 
 
 def _sharded_parts(model: nn.Module) -> Iterator[FSDPModule]:
@@ -175,5 +146,5 @@ def sharded(recipe: Recipe, *, reshard: bool, replicas: int, computed_in: torch.
         policy = MixedPrecisionPolicy(param_dtype=computed_in, reduce_dtype=torch.float32, output_dtype=torch.float32)
     processes = recipe.parallel.processes
     assert processes is not None, "one process alone is refused"
-    changed = recipe.with_surgery(_Shard(recipe.device.name, processes.size, replicas, reshard, policy), undo=unsharded)
+    changed = recipe.with_surgery(_Shard(recipe.device.name, processes.size, replicas, reshard, policy), undo=rejoined)
     return replace(changed, parallel=replace(recipe.parallel, reduction=reduced_by_parts, sharded=True))

@@ -44,7 +44,7 @@ def try_layout(recipe: Recipe, plan: Plan, machine: Machine, *, steps: int, fold
         if processes is None:
             shared = apply_all(chosen, recipe, machine)
         else:
-            shared = in_processes(apply_all(chosen, among(recipe, processes), machine), processes)
+            shared = in_processes(apply_all(chosen, among(recipe, processes), machine))
         gradient = first_gradient(without_dropout(shared))
         run = build(shared)
         times = _timed(run, steps, processes)

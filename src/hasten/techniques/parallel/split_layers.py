@@ -1,0 +1,212 @@
+"""The model whose linear layers several processes compute together (`tensor_parallel`), and its step.
+
+All parameters are `DTensor`s over the processes of one share: those of split layers are divided, all others are whole
+in each. So what looks at parameters and gradients of both kinds together, such as a norm for clipping, is right by
+torch's own rules, and states are saved and loaded as those of any sharded model. Modules that are not split compute
+with plain tensors: their parameters are exchanged for the tensors of this process while their forward pass runs.
+
+A module of its own, since torch's takes a second to import, and the cards of all techniques are read in every tuning.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.tensor import DTensor, Partial, Replicate, distribute_tensor
+from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
+from torch.distributed.tensor.placement_types import _StridedShard
+
+from hasten.techniques.parallel.own_numbers import install
+from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
+from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads
+from hasten.training.processes import Processes
+from hasten.training.recipe import Recipe
+from hasten.training.reduction import ShareBackward, summed_after
+
+DATA, TENSOR = "data", "tensor"
+
+_MESHES: dict[tuple[str, int, int], tuple[dist.ProcessGroup, DeviceMesh]] = {}
+"""(device, processes, per share) -> the group of all processes it was made in, and the mesh: each makes new groups."""
+
+
+def mesh_of(device: str, processes: Processes) -> DeviceMesh:
+    """Return the processes as a mesh (data, tensor): those of one share in a row. A collective at its first call."""
+    key, world = (torch.device(device).type, processes.size, processes.per_share), dist.group.WORLD
+    assert world is not None, "processes that train together have joined"
+    made_in, mesh = _MESHES.get(key, (None, None))
+    if mesh is None or made_in is not world:
+        mesh = init_device_mesh(key[0], (processes.num_shares, processes.per_share), mesh_dim_names=(DATA, TENSOR))
+        _MESHES[key] = world, mesh
+    return mesh
+
+
+@dataclass(frozen=True)
+class _Divide:
+    """Divide the split layers of a model over the processes of a share."""
+
+    device: str
+    processes: Processes
+    splits: tuple[Split, ...]
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        """Make `DTensor`s of all parameters. A collective."""
+        plain = without_parameters(model)
+        mesh = mesh_of(self.device, self.processes)[TENSOR]
+        styles = dict[str, ParallelStyle]()
+        for split in self.splits:
+            columns, row = [model.get_submodule(name) for name in split.columns], model.get_submodule(split.row)
+            _share_input(columns, row, mesh)
+            if split.draws:
+                install(columns[-1], row, mesh.get_local_rank())
+            for name, attribute in split.heads:
+                divide_heads(model.get_submodule(name), attribute, self.processes.per_share)
+            style = _Pieces(split.pieces) if split.pieces > 1 else ColwiseParallel()
+            styles |= {**dict.fromkeys(split.columns, style), split.row: RowwiseParallel()}
+        parallelize_module(model, mesh, styles, src_data_rank=None)  # the weights are the same in all: no collective
+        for layer in map(model.get_submodule, styles):
+            layer.register_forward_hook(without_views)
+            # torch's mark against a second call; a layer that has it looks like another one when a run resumes
+            vars(layer).pop("_distribute_module_applied", None)
+        _replicate(model, mesh)
+        return remember(model, plain)
+
+
+class _Pieces(ParallelStyle):
+    """Divide each of several pieces of a linear layer's output, as `ColwiseParallel` divides one."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def _apply(self, module: nn.Module, device_mesh: DeviceMesh) -> nn.Module:
+        for name, one in list(module.named_parameters(recurse=False)):
+            own = [_StridedShard(0, split_factor=self.pieces)]
+            divided = distribute_tensor(one.detach(), device_mesh, own, src_data_rank=None)
+            module.register_parameter(name, nn.Parameter(divided, one.requires_grad))
+
+        def enter(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            taken = DTensor.from_local(args[0], device_mesh, [Replicate()], run_check=False)
+            return taken.to_local(grad_placements=[Partial()]), *args[1:]
+
+        module.register_forward_pre_hook(enter)
+        _compute_with_plain(module, [(module, name) for name, _ in module.named_parameters(recurse=False)])
+        return module
+
+
+def _share_input(columns: list[nn.Module], row: nn.Module, mesh: DeviceMesh) -> None:
+    """Let layers that take the same tensor take one `DTensor` of it, so that its gradient is added up once."""
+    last: list[tuple[Tensor, DTensor]] = []
+
+    def shared(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        taken, *others = args
+        if not last or last[0][0] is not taken:
+            last[:] = [(taken, DTensor.from_local(taken, mesh, [Replicate()], run_check=False))]
+        return last[0][1], *others
+
+    if len(columns) > 1:
+        for one in columns:
+            one.register_forward_pre_hook(shared)
+        row.register_forward_pre_hook(lambda module, args: last.clear())
+
+
+def _replicate(model: nn.Module, mesh: DeviceMesh) -> None:
+    """Make the parameters that are not divided whole in each process, which modules see as plain tensors."""
+    made = dict[int, nn.Parameter]()
+    for module in model.modules():
+        for name, one in module._parameters.items():
+            if one is None or isinstance(one, DTensor):
+                continue
+            if id(one) not in made:
+                whole = distribute_tensor(one.detach(), mesh, [Replicate()], src_data_rank=None)
+                made[id(one)] = nn.Parameter(whole, one.requires_grad)
+            module._parameters[name] = made[id(one)]
+    ours = {id(one) for one in made.values()}
+    for module in model.modules():
+        places = [
+            (inner, name)
+            for inner in module.modules()
+            for name, one in inner._parameters.items()
+            if one is not None and id(one) in ours
+        ]
+        if places:
+            _compute_with_plain(module, places)
+
+
+def _compute_with_plain(module: nn.Module, places: Iterable[tuple[nn.Module, str]]) -> None:
+    """Exchange parameters, of a module and those inside of it, for this process's tensors while its forward pass runs.
+
+    A module inside of one whose forward pass runs finds its parameters exchanged already; one that is called by itself
+    (when activations are computed again) exchanges them itself.
+    """
+    exchanged: list[list[tuple[nn.Module, str, Any]]] = []  # of each call under way
+
+    def before(module: nn.Module, args: Any) -> None:
+        found: list[tuple[nn.Module, str, Any]] = [
+            (inner, name, one) for inner, name in places if isinstance(one := inner._parameters[name], DTensor)
+        ]
+        local = {id(one): one.to_local() for _, _, one in found}  # a tied one once
+        for inner, name, one in found:
+            inner._parameters[name] = local[id(one)]  # type: ignore[assignment]  (a tensor with its graph)
+        exchanged.append(found)
+
+    def after(module: nn.Module, args: Any, output: Any) -> None:
+        for inner, name, one in exchanged.pop():
+            inner._parameters[name] = one
+
+    module.register_forward_pre_hook(before)
+    module.register_forward_hook(after, always_call=True)
+
+
+def summed_over_shares(model: nn.Module, processes: Processes, device: str) -> ShareBackward:
+    """Return the step of a divided model: gradients add up over the processes that have the same parts."""
+    group = mesh_of(device, processes)[DATA].get_group()
+    if processes.num_shares == 1:
+        return partial(summed_after, _nothing_to_add)
+    return partial(summed_after, partial(processes.sum_gradients, group=group))
+
+
+def _nothing_to_add(parameters: Any) -> None:
+    """Leave the gradients of one share, which is the whole batch, as they are."""
+
+
+def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
+    """Return the recipe whose model is divided before the optimizer is made.
+
+    Args:
+        recipe: of several processes.
+        processes: the same, and how many of them compute a share together.
+        found: what is divided.
+    """
+    device = recipe.device.name
+    changed = recipe.with_surgery(_Divide(device, processes, found.splits), undo=rejoined)
+    reduction: Callable[..., ShareBackward] = partial(summed_over_shares, device=device)
+    notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found))
+    return replace(
+        changed,
+        parallel=replace(recipe.parallel, processes=processes, reduction=reduction, sharded=True, notes=notes),
+    )
+
+
+def told(model: nn.Module, processes: Processes, found: Splitting) -> str:
+    """Return in a sentence what is divided, and why other linear layers are whole in each process."""
+    layers = [name for split in found.splits for name in split.layers]
+    divided = sum(model.get_submodule(name).weight.numel() for name in layers)  # type: ignore[union-attr, operator]
+    total = sum(one.numel() for one in model.parameters())
+    text = (
+        f"tensor_parallel: {len(layers)} linear layers with {divided / total:.0%} of the parameters are divided over "
+        f"{processes.per_share} processes"
+    )
+    reasons = dict[str, list[str]]()
+    for name, reason in found.left.items():
+        reasons.setdefault(reason, []).append(name)
+    whole = "; ".join(f"{_listed(names)} ({reason})" for reason, names in reasons.items())
+    return f"{text}. Whole in each: {whole}." if whole else f"{text}."
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

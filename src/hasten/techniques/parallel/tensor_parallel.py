@@ -1,0 +1,105 @@
+"""Divide the linear layers of attention and MLPs over processes that compute the same batch together.
+
+What it does
+    torch's `parallelize_module`: of two linear layers with an activation function, gating or attention between them,
+    each process has a part of the features in between. The layers before give a part of their outputs
+    (`ColwiseParallel`), the layer behind takes it (`RowwiseParallel`), and its outputs are added up. Which layers these
+    are is read from the graph of a pass, and proven by passes in parts; all others stay whole in each process, and a
+    note says why. With `size` processes in a group, the groups share the batches (data parallel).
+
+Why it helps
+    A layer that does not fit, or is slow, on one device is held and computed by several.
+
+When it hurts
+    Two collectives for each divided pair of layers in every step, each as large as an activation, and nothing to
+    compute meanwhile: only inside of a machine with fast links. Where a model fits, `ddp` moves less.
+
+Numerics
+    The same sums in another order. Dropout between divided layers draws other numbers in each process.
+
+Known problems
+    `nn.MultiheadAttention`, embeddings and the output layer stay whole. Batches are read, and validation data judged,
+    by each process of a group. Activations outside of divided layers are not divided (sequence parallel). What looks at
+    whole parameters or keeps copies of them is refused.
+
+Source
+    Shoeybi et al., 2019, arXiv:1909.08053; torch.distributed.tensor.parallel.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from hasten.base.records.card import Card
+from hasten.base.records.machine import Machine
+from hasten.base.stages import Guarantee, Stage
+from hasten.techniques.parallel.parts import IN_PARTS, why_not_in_parts
+from hasten.techniques.parallel.splitting import splitting
+from hasten.training.processes import Processes
+from hasten.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class TensorParallel:
+    """Divide linear layers over groups of `size` processes."""
+
+    size: Annotated[int, Meta(ge=0, description="processes that hold one model together; 0 for all")] = 0
+
+    card: ClassVar[Card] = Card(
+        name="tensor_parallel",
+        stage=Stage.PARALLEL,
+        guarantee=Guarantee.ROUNDING,
+        idea="parallelize_module: processes hold and compute parts of the linear layers of attention and MLPs",
+        source="Shoeybi et al., 2019, arXiv:1909.08053",
+        treats=("near_memory_limit",),
+        needs=("several processes", "an optimizer of torch", "linear layers that follow each other"),
+        conflicts=(
+            "ddp",
+            "bf16_reduction",
+            "fsdp",
+            "fsdp_bf16",
+            "shares_by_speed",
+            "optimizer_in_backward",
+            "channels_last",
+            "activation_checkpointing",
+            "activation_checkpointing_selective",
+            "activation_checkpointing_budget",
+            "compile",
+            "compile_regions",
+            "cuda_graphs",
+        ),
+        exceptions={"gradients": IN_PARTS},
+        saves_time=False,
+    )
+
+    def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
+        """Refuse one process alone, what needs whole parameters, and models without layers that can be divided."""
+        if (why := why_not_in_parts(recipe)) is not None:
+            return why
+        processes = recipe.parallel.processes
+        assert processes is not None, "one process alone is refused"
+        if processes.shares is not None:
+            return "unequal shares of the batch are for processes that each hold the whole model"
+        size = self.size or processes.size
+        if processes.size % size:
+            return f"{processes.size} processes cannot form groups of {size}"
+        if (shares := processes.size // size) > recipe.input.batch_size:
+            return f"a batch of {recipe.input.batch_size} samples cannot be shared by {shares} groups"
+        found = splitting(recipe, size)
+        if not found.splits:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(found.left.items())[:3])
+            return f"no linear layers can be divided by {size}" + (f" ({reasons})" if reasons else "")
+        return None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Divide the model before the optimizer is made."""
+        from hasten.techniques.parallel.split_layers import divided
+
+        processes = self._grouped(recipe)
+        return divided(recipe, processes, splitting(recipe, processes.per_share))
+
+    def _grouped(self, recipe: Recipe) -> Processes:
+        processes = recipe.parallel.processes
+        assert processes is not None, "one process alone is refused"
+        return replace(processes, per_share=self.size or processes.size)

@@ -1,0 +1,218 @@
+"""Trainings whose model several processes hold in parts, and the same in one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from together import clipped, joined, shared, trained
+from torch import Tensor, nn
+from torch.distributed.tensor.debug import CommDebugMode
+from torch.nn import functional as F
+from torch.utils.data import TensorDataset
+
+from hasten import CrossEntropy, Data, Stop, Task, Update
+from hasten.base.records.plan import Plan
+from hasten.tasks.shakespeare import GPT, Size
+from hasten.techniques.parallel.tensor_parallel import TensorParallel
+from hasten.training.processes import Processes
+from hasten.training.recipe import Recipe, baseline
+from hasten.training.run_folder import CHECKPOINT
+from hasten.training.running import run_training
+from hasten.training.session import build
+from hasten.training.step import step
+
+STEPS = 20
+
+
+class Attention(nn.Module):
+    """Causal attention with a layer each for queries, keys, values and the output; half as many heads of keys."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads, self.num_key_heads, self.dropout = heads, heads // 2, dropout
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        # a bias of keys changes no weight of attention: its gradient is rounding alone
+        self.key, self.value = nn.Linear(width, width // 2, bias=False), nn.Linear(width, width // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.query(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        k, v = (
+            one(x).unflatten(-1, (self.num_key_heads, -1)).transpose(1, 2).repeat_interleave(2, 1)
+            for one in (self.key, self.value)
+        )
+        drop = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """Attention, then a gated MLP."""
+
+    def __init__(self, width: int, heads: int, dropout: float, inside: float) -> None:
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads, inside)
+        self.norm2, self.gate, self.up = nn.LayerNorm(width), nn.Linear(width, 24), nn.Linear(width, 24, bias=False)
+        self.down = nn.Linear(24, width)
+        self.drop1, self.drop2 = nn.Dropout(dropout), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop1(self.attention(self.norm1(x)))
+        h = self.norm2(x)
+        return x + self.drop2(self.down(F.silu(self.gate(h)) * self.up(h)))
+
+
+class Transformer(nn.Module):
+    """Two blocks between an embedding and an output layer of the same weight."""
+
+    def __init__(self, width: int = 16, heads: int = 8, dropout: float = 0.0, inside: float = 0.0) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(11, width), nn.Linear(width, 11, bias=False)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout, inside) for _ in range(2))
+        self.scale = nn.Parameter(torch.ones(()))
+        self.head.weight = self.embed.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x) * self.scale
+
+
+def encoder(dropout: float = 0.0) -> nn.Module:
+    """Return torch's own encoder layer between an embedding and an output layer."""
+    layer = nn.TransformerEncoderLayer(16, 4, 24, dropout=dropout, batch_first=True)
+    return nn.Sequential(nn.Embedding(11, 16), layer, nn.Linear(16, 11))
+
+
+def tokens_task(model: Callable[[], nn.Module], **changes: Any) -> Task:
+    """Return the next of eleven tokens, from 37 sequences of seven, some of them without a label."""
+    seeded = torch.Generator().manual_seed(4)
+    x = torch.randint(0, 11, (37, 7), generator=seeded)
+    y = (3 * x + 1) % 11
+    y[torch.rand(y.shape, generator=seeded) < 0.3] = -100
+    chosen: dict[str, Any] = {
+        "name": "tokens",
+        "data": Data(train=TensorDataset(x, y), valid=TensorDataset(x[:10], y[:10])),
+        "model": model,
+        "loss": CrossEntropy(ignore_index=-100, class_dim=-1),
+        "metric": "loss",
+        "update": Update(optimizer="adamw", lr=1e-2),
+        "batch_size": 8,
+        "valid_batch_size": 3,
+        "stop": Stop(steps=STEPS, evaluate_every=7),
+    }
+    return Task(**chosen | changes)
+
+
+def vectors_task() -> Task:
+    """Return three classes of vectors, and a perceptron with two pairs of layers and one more."""
+    seeded = torch.Generator().manual_seed(5)
+    x, y = torch.randn(37, 6, generator=seeded), torch.randint(0, 3, (37,), generator=seeded)
+    widths = (6, 8, 12, 16, 5, 3)
+
+    def model() -> nn.Module:
+        layers = [part for one, two in pairwise(widths) for part in (nn.Linear(one, two), nn.ReLU(inplace=True))]
+        return nn.Sequential(*layers[:-1])
+
+    data = Data(train=TensorDataset(x, y), valid=TensorDataset(x[:13], y[:13]))
+    return tokens_task(model, name="vectors", data=data, loss="cross_entropy", metric="accuracy")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training: its task, and what is done to it."""
+
+    task: Callable[[], Task]
+    clip: bool = False
+    micro_batch: int | None = None
+
+    def recipe(self) -> Recipe:
+        """Return it as one process makes it."""
+        made = baseline(self.task()).with_backward(micro_batch=self.micro_batch)
+        return made.with_gradient(clipped) if self.clip else made
+
+
+CASES = {
+    "perceptron": Case(vectors_task),
+    "perceptron, clipped": Case(vectors_task, clip=True, micro_batch=3),
+    "transformer": Case(lambda: tokens_task(Transformer), clip=True),
+    "transformer, in parts": Case(lambda: tokens_task(Transformer), micro_batch=2),
+    "encoder": Case(lambda: tokens_task(encoder, update=Update(optimizer="momentum", lr=0.05)), clip=True),
+    "gpt": Case(lambda: tokens_task(lambda: GPT(11, Size(layers=2, width=16, heads=4, length=7)))),
+}
+
+
+def work(rank: int, size: int, group: int, folder: str) -> None:
+    """Be one of several processes, `group` of which hold a model together; each writes what it found in each case."""
+    joined(rank, size, folder)
+    found = {
+        name: trained(shared(case.recipe(), Processes(rank, size), [TensorParallel(group)]))
+        for name, case in CASES.items()
+    }
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def dropping_work(rank: int, size: int, group: int, folder: str) -> None:
+    """Train with dropout outside of divided layers, which drops as one process does, and then inside of them."""
+    joined(rank, size, folder)
+    found = dict[str, Any]()
+    for name, options in (("outside", {"dropout": 0.3}), ("inside", {"inside": 0.3})):
+        recipe = baseline(tokens_task(lambda options=options: Transformer(**options)))
+        found[name] = trained(shared(recipe, Processes(rank, size), [TensorParallel(group)]))
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+class Volume(CommDebugMode):
+    """Counts what is sent by collectives: name -> how often, and how many numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = dict[str, list[int]]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        name = func._schema.name
+        if out is not NotImplemented and ("c10d" in name) and "wait" not in name:
+            first = args[0][0] if isinstance(args[0], list) else args[0]
+            self.numbers.setdefault(name, []).append(first.numel())
+        return out
+
+
+def volume_work(rank: int, size: int, group: int, folder: str) -> None:
+    """Count what one step sends."""
+    joined(rank, size, folder)
+    recipe = shared(baseline(tokens_task(Transformer)), Processes(rank, size), [TensorParallel(group)])
+    run = build(recipe)
+    with run.contexts:
+        _, batch = next(run.batches())
+        step(run, batch)
+        with (counted := Volume()):
+            run.forward_backward(run, batch, lambda part: None)
+    own = [one.to_local().numel() for one in run.parameters]  # type: ignore[attr-defined]
+    counts = sum(counted.get_comm_counts().values())
+    torch.save({"numbers": counted.numbers, "counts": counts, "own": own}, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def resuming_work(rank: int, size: int, stop: int, group: int, folder: str) -> None:
+    """Train a transformer to a step, from a checkpoint where there is one, and write the weights of the plain model."""
+    joined(rank, size, folder)
+    runs = Path(folder) / "run"
+    begun = (runs / CHECKPOINT).exists()
+    dist.barrier()  # before one of them writes it
+    task = tokens_task(Transformer, stop=Stop(steps=stop, evaluate_every=4))
+    chosen = [TensorParallel(group)] if group else []
+    recipe = shared(baseline(task), Processes(rank, size), chosen)
+    trained = run_training(recipe, Plan(task="tokens"), show=lambda record: None, folder=runs, resume=begun)
+    torch.save([one.detach() for one in trained.model.parameters()], Path(folder) / f"{rank}.pt")
+    assert type(trained.model) is Transformer
+    assert all(type(one) is nn.Parameter for one in trained.model.parameters())
+    assert trained.model.head.weight is trained.model.embed.weight
+    dist.destroy_process_group()
+    (Path(folder) / "store").unlink(missing_ok=True)

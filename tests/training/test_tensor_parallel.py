@@ -1,0 +1,82 @@
+"""Processes that hold parts of one model train as one process that holds all of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from divided import CASES, STEPS, Transformer, dropping_work, resuming_work, tokens_task, volume_work, work
+from together import resumed_work, trained
+from torch import multiprocessing
+
+from hasten import Stop
+from hasten.techniques.parallel.tensor_parallel import TensorParallel
+from hasten.training.recipe import baseline
+
+pytestmark = [pytest.mark.dist, pytest.mark.timeout(600)]
+
+
+def found_in(folder: Path, size: int, function: Any, *args: Any) -> list[dict[str, Any]]:
+    """Run a function in several processes and return what each of them wrote."""
+    multiprocessing.spawn(function, args=(size, *args, str(folder)), nprocs=size)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(size)]
+
+
+@pytest.mark.parametrize(("size", "group"), [(2, 2), (4, 2), (4, 4)])
+def test_processes_with_parts_of_a_model_train_as_one(size: int, group: int, tmp_path: Path) -> None:
+    found = found_in(tmp_path, size, work, group)
+    for name, case in CASES.items():
+        alone = trained(case.recipe())
+        for mine in (one[name] for one in found):
+            assert len(mine["losses"]) == STEPS
+            torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(mine["evaluations"], alone["evaluations"], rtol=1e-3, atol=1e-4)
+            assert mine["losses"] == found[0][name]["losses"]
+            assert all(map(torch.equal, mine["parameters"], found[0][name]["parameters"]))
+
+
+def test_dropout_drops_the_same_outside_of_divided_layers_and_other_units_inside(tmp_path: Path) -> None:
+    first, second = found_in(tmp_path, 2, dropping_work, 2)
+    outside = trained(baseline(tokens_task(lambda: Transformer(dropout=0.3))))
+    torch.testing.assert_close(first["outside"]["losses"], outside["losses"], rtol=1e-4, atol=1e-5)
+    plain = trained(baseline(tokens_task(lambda: Transformer())))
+    assert first["inside"]["losses"] != plain["losses"]
+    for name in ("outside", "inside"):
+        assert first[name]["losses"] == second[name]["losses"]
+        assert all(map(torch.equal, first[name]["parameters"], second[name]["parameters"]))
+
+
+@pytest.mark.parametrize(("size", "group"), [(2, 2), (4, 2)])
+def test_a_step_sends_what_theory_says(size: int, group: int, tmp_path: Path) -> None:
+    """Two activations for each split, and the gradients of the parts once where groups share the batch."""
+    for found in found_in(tmp_path, size, volume_work, group):
+        sequences, length, width, splits = 8 // (size // group), 7, 16, 2 * 2
+        sent = found["numbers"]
+        activations = sent["_c10d_functional::all_reduce"]
+        assert activations == [sequences * length * width] * (2 * splits)
+        gradients = sum(found["own"]) + len(found["own"])  # and for each parameter whether anybody has one
+        others = sent["c10d::allreduce_"]  # beside these the count of the batch, and its loss
+        assert [one for one in others if one > 3] == ([gradients] if size > group else [])
+        assert found["counts"] == len(activations) + len(others)
+        whole = sum(one.numel() for one in Transformer().parameters())
+        divided = 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24 + 16 + 8 + 24)  # weights, and biases of columns
+        assert sum(found["own"]) == whole - divided + divided // group
+
+
+def test_a_divided_run_resumes_in_another_number_of_processes(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for size, stop, group in ((2, 6, 2), (4, 9, 2), (1, 13, 0)):
+        multiprocessing.spawn(resuming_work, args=(size, stop, group, str(tmp_path)), nprocs=size)
+    alone = trained(baseline(tokens_task(Transformer, stop=Stop(steps=13, evaluate_every=4))))["parameters"]
+    torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-3, atol=1e-4)
+
+
+def test_a_divided_run_with_dropout_resumes_bit_for_bit(tmp_path: Path) -> None:
+    ends = list[list[torch.Tensor]]()
+    for stops in ([13], [6, 11, 13]):
+        folder = tmp_path / str(len(stops))
+        (folder / "run").mkdir(parents=True)
+        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder), (TensorParallel(),)), nprocs=2)
+        ends.append(torch.load(folder / "0.pt"))
+    assert all(map(torch.equal, *ends))
