@@ -108,16 +108,17 @@ def tokens_task(model: Callable[[], nn.Module], **changes: Any) -> Task:
     return Task(**chosen | changes)
 
 
-def vectors_task() -> Task:
-    """Return three classes of vectors, and a perceptron with two pairs of layers and one more."""
+def perceptron() -> nn.Module:
+    """Return two pairs of linear layers and one more."""
+    widths = (6, 8, 12, 16, 5, 3)
+    layers = [part for one, two in pairwise(widths) for part in (nn.Linear(one, two), nn.ReLU(inplace=True))]
+    return nn.Sequential(*layers[:-1])
+
+
+def vectors_task(model: Callable[[], nn.Module] = perceptron) -> Task:
+    """Return three classes of vectors."""
     seeded = torch.Generator().manual_seed(5)
     x, y = torch.randn(37, 6, generator=seeded), torch.randint(0, 3, (37,), generator=seeded)
-    widths = (6, 8, 12, 16, 5, 3)
-
-    def model() -> nn.Module:
-        layers = [part for one, two in pairwise(widths) for part in (nn.Linear(one, two), nn.ReLU(inplace=True))]
-        return nn.Sequential(*layers[:-1])
-
     data = Data(train=TensorDataset(x, y), valid=TensorDataset(x[:13], y[:13]))
     return tokens_task(model, name="vectors", data=data, loss="cross_entropy", metric="accuracy")
 
@@ -164,8 +165,19 @@ def dropping_work(rank: int, size: int, group: int, folder: str) -> None:
     for name, options in (("outside", {"dropout": 0.3}), ("inside", {"inside": 0.3})):
         recipe = baseline(tokens_task(lambda options=options: Transformer(**options)))
         found[name] = trained(shared(recipe, Processes(rank, size), [TensorParallel(group)]))
+    found["dropped"] = dropped_inside(Processes(rank, size), group)
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
+
+
+def dropped_inside(processes: Processes, group: int) -> Tensor:
+    """Return which features between two divided layers are dropped in one step."""
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(nn.Linear(6, 64), nn.Dropout(0.5), nn.Linear(64, 3))  # noqa: E731
+    run, seen = build(shared(baseline(vectors_task(layers)), processes, [TensorParallel(group)])), list[Tensor]()
+    run.model.get_submodule("1").register_forward_hook(lambda module, args, given: seen.append(given == 0))
+    with run.contexts:
+        step(run, next(run.batches())[1])
+    return seen[0]
 
 
 class Volume(CommDebugMode):

@@ -42,6 +42,8 @@ def test_dropout_drops_the_same_outside_of_divided_layers_and_other_units_inside
     torch.testing.assert_close(first["outside"]["losses"], outside["losses"], rtol=1e-4, atol=1e-5)
     plain = trained(baseline(tokens_task(lambda: Transformer())))
     assert first["inside"]["losses"] != plain["losses"]
+    assert first["dropped"].shape == second["dropped"].shape
+    assert not torch.equal(first["dropped"], second["dropped"])
     for name in ("outside", "inside"):
         assert first[name]["losses"] == second[name]["losses"]
         assert all(map(torch.equal, first[name]["parameters"], second[name]["parameters"]))

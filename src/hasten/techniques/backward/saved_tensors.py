@@ -151,7 +151,7 @@ class LosslessSaved:
         source="Jain et al., 2018, doi:10.1109/ISCA.2018.00070",
         treats=("near_memory_limit", "memory_hog"),
         needs=("dropout, max pooling, a ReLU whose result nobody else keeps, or tensors that are kept twice",),
-        conflicts=("compile", "compile_regions", "fsdp", "fsdp_bf16", "int8_saved"),
+        conflicts=("compile", "compile_regions", "fsdp", "fsdp_bf16", "tensor_parallel", "int8_saved"),
         saves_time=False,
     )
 
@@ -232,7 +232,7 @@ class Int8Saved:
         idea="keep activations in int8 for the backward pass",
         source="Chen et al., 2021, arXiv:2104.14129",
         treats=("near_memory_limit", "memory_hog"),
-        conflicts=("compile", "compile_regions", "fsdp", "fsdp_bf16"),
+        conflicts=("compile", "compile_regions", "fsdp", "fsdp_bf16", "tensor_parallel"),
         saves_time=False,
     )
 

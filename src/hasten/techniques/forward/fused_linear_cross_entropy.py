@@ -194,7 +194,7 @@ class FusedLinearCrossEntropy:
         source="Wijmans et al., 2024, arXiv:2411.09009; Hsu et al., 2024, arXiv:2410.10989",
         treats=("near_memory_limit", "memory_hog"),
         needs=("cross-entropy as the loss, of many classes", "a linear layer that makes the output"),
-        conflicts=("fsdp", "fsdp_bf16"),
+        conflicts=("fsdp", "fsdp_bf16", "tensor_parallel"),
         saves_time=False,
     )
 

@@ -125,7 +125,7 @@ class SparseInput:
         source="torch.nn.functional.embedding_bag with per_sample_weights (2019)",
         treats=("low_compute_efficiency",),
         needs=("data of nearly only zeros that go into a wide linear layer",),
-        conflicts=("low_rank_linear", "int8_linear", "fsdp", "fsdp_bf16"),
+        conflicts=("low_rank_linear", "int8_linear", "fsdp", "fsdp_bf16", "tensor_parallel"),
         after=("freezing",),
     )
 
