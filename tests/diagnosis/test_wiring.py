@@ -317,6 +317,13 @@ def layers_in_a_list() -> None:
     epochs(model, optim.Adam(model.parameters()))
 
 
+@names("unregistered_parameter")
+def normalization_in_a_list() -> None:
+    model = Listed()
+    model.layers.append(nn.BatchNorm1d(8))  # stays in training mode where the model is judged, and mixes samples
+    epochs(model, optim.Adam(model.parameters()))
+
+
 class Recreated(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -39,5 +39,5 @@ def find(health: Health) -> Outcome:
         where=f"shape {list(lost[0].shape)}",
         advice="self.layers = nn.ModuleList(layers)  # or nn.Parameter as an attribute of the module, made in __init__",
         check=health.command,
-        explains=("reloaded_differs", "not_learning", "not_in_optimizer"),
+        explains=("reloaded_differs", "not_learning", "not_in_optimizer", "samples_mixed"),
     )
