@@ -36,7 +36,8 @@ def test_a_plan_names_every_layout_and_the_command_that_runs_the_best() -> None:
     for label in ("one process", "4 processes, ddp", "4 processes, fsdp", "4 processes, fsdp(replicas=2)"):
         assert label in " ".join(result.output.split())
     last = result.output.splitlines()[-1]
-    assert last.startswith(("next: hasten train linear", "next: hasten plan linear --devices 4 -o plan.toml"))
+    again = "next: hasten plan linear --devices 4 --memory 16GB --link-gbps 100.0 --latency-us 1.0 -o plan.toml"
+    assert last in ("next: hasten train linear", "next: hasten train linear --processes 4", again)
 
 
 def test_json_is_the_record_and_nothing_else() -> None:

@@ -37,6 +37,7 @@ from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.step import accumulate
 from hasten.training.technique import Technique
+from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.readings import measured_memory
 from hasten.tuning.layouts.time import communication
 
@@ -97,13 +98,13 @@ def test_groups_that_hold_a_model_each_train_as_one_process(tmp_path: Path) -> N
 @pytest.mark.dist
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("size", [2, 4])
-def test_what_a_step_sends_is_what_the_chooser_of_layouts_predicts(size: int, tmp_path: Path) -> None:
+def test_what_a_step_sends_and_holds_is_what_the_chooser_of_layouts_predicts(size: int, tmp_path: Path) -> None:
     multiprocessing.spawn(sent_work, args=(size, str(tmp_path)), nprocs=size)
     found = torch.load(tmp_path / "sent.pt")
-    memory = measured_memory(wide(), size)
+    memory, shares = measured_memory(wide(), size), dict[str, float]()
     for layout in layouts(size, SENT_BATCH)[1:]:
         for one in (layout, in_passes(layout, layout.samples // 2)):
-            predicted, (calls, whole_bytes) = communication(one, memory), found[one.label]
+            predicted, (calls, whole_bytes, peak) = communication(one, memory), found[one.label]
             gathered = sum(whole * count for whole, _, count in predicted.gathers)
             both = whole_bytes.get("_allgather_base_", 0) + whole_bytes.get("_reduce_scatter_base_", 0)
             assert both == pytest.approx(gathered)
@@ -113,6 +114,9 @@ def test_what_a_step_sends_is_what_the_chooser_of_layouts_predicts(size: int, tm
             reduced = sum(whole * count for whole, _, count in predicted.all_reduces)
             small = whole_bytes["allreduce_"] - reduced  # flags, and the count and the loss of the whole batch
             assert 0 < small < 200, one.label
+            buckets = 0 if one.bucket_bytes is None else memory.gradient_bytes  # were there before the step
+            shares[one.label] = memory_bytes(one, memory) / (peak + buckets)
+    assert all(0.95 < one < (1.25 if "fsdp" in label else 1.05) for label, one in shares.items()), shares
 
 
 def test_groups_of_unequal_size_and_groups_of_one_are_refused() -> None:

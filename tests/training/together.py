@@ -1,12 +1,14 @@
 """Trainings that several processes make together, and the same in one."""
 
+import json
 import os
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from hasten.base.records.run import Evaluation, Progress
 from hasten.data.batch import Batch
 from hasten.machine.facts import facts
 from hasten.measurement.collectives import Collectives
+from hasten.measurement.tensors import tensors_in
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
 from hasten.techniques.parallel.fsdp import Fsdp, FsdpBf16
@@ -31,8 +34,8 @@ from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
-from hasten.training.session import build
-from hasten.training.sharding import whole
+from hasten.training.session import Session, build
+from hasten.training.sharding import own_part, whole
 from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.training.transforms import Parameters
@@ -224,7 +227,7 @@ def replicas_work(rank: int, size: int, folder: str) -> None:
 
 
 def sent_work(rank: int, size: int, folder: str) -> None:
-    """Be one of several processes; the first writes what collectives of one step were given, by layout."""
+    """Be one of several processes; the first writes what collectives of one step were given and its peak, by layout."""
     joined(rank, size, folder)
     found = dict[str, Any]()
     for layout in layouts(size, SENT_BATCH)[1:]:
@@ -236,24 +239,43 @@ def sent_work(rank: int, size: int, folder: str) -> None:
                 batch = next(batches)[1]
                 with Collectives() as collectives:
                     step(run, batch)
-            found[one.label] = (dict(collectives.calls), dict(collectives.whole_bytes))
+            batch = next(batches)[1]
+            peak = most_allocated(partial(step, run, batch), Path(folder) / f"{rank}.json") + held_bytes(run)
+            found[one.label] = (dict(collectives.calls), dict(collectives.whole_bytes), peak)
     if rank == 0:
         torch.save(found, Path(folder) / "sent.pt")
     dist.destroy_process_group()
+
+
+def most_allocated(work: Callable[[], object], trace: Path) -> int:
+    """Return the bytes by which torch's allocator had grown at most; it sees what FSDP frees without an operator."""
+    with torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        work()
+    seen.export_chrome_trace(str(trace))
+    events = [one for one in json.loads(trace.read_text())["traceEvents"] if one.get("name") == "[memory]"]
+    totals = [one["args"]["Total Allocated"] for one in events]
+    first = min(events, key=lambda one: one["ts"])
+    return max(totals) - (first["args"]["Total Allocated"] - first["args"]["Bytes"])
+
+
+def held_bytes(run: Session) -> int:
+    """Return the bytes that this process holds between two steps: parameters and optimizer state, or its part."""
+    state = tensors_in(list(run.optimizer.state.values()))
+    return sum(own_part(one).nbytes for one in (*run.model.parameters(), *state))
 
 
 SENT_BATCH = 16
 
 
 def wide() -> Recipe:
-    """Return a training of a model with two repeated blocks, whose parameters divide evenly by four."""
+    """Return a training of a model with four repeated blocks, whose parameters divide evenly by four."""
     seeded = torch.Generator().manual_seed(3)
-    data = TensorDataset(torch.randn(64, 8, generator=seeded), torch.randint(0, 4, (64,), generator=seeded))
-    blocks = nn.Sequential(*(nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 8)) for _ in range(2)))
+    data = TensorDataset(torch.randn(64, 64, generator=seeded), torch.randint(0, 4, (64,), generator=seeded))
+    blocks = nn.Sequential(*(nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64)) for _ in range(4)))
     task = Task(
         name="wide",
         data=Data(train=data, valid=data),
-        model=lambda: nn.Sequential(deepcopy(blocks), nn.Linear(8, 4)),
+        model=lambda: nn.Sequential(deepcopy(blocks), nn.Linear(64, 4)),
         update=Update(optimizer="adamw", lr=0.01),
         batch_size=SENT_BATCH,
         stop=Stop(steps=4),

@@ -53,6 +53,8 @@ def test_memory_with_buckets_holds_parameters_gradients_state_and_activations() 
     assert memory_bytes(shared(replicas=4, bucket_bytes=25 * MIB), MEMORY) == (1 + 400 + max(26, 50)) * MIB
     large = shared(replicas=4, bucket_bytes=25 * MIB, samples=32, micro_batch=32)
     assert memory_bytes(large, MEMORY) == (1 + 400 + 10 + 64) * MIB
+    in_parts = shared(replicas=4, bucket_bytes=25 * MIB, micro_batch=4)
+    assert memory_bytes(in_parts, MEMORY) == (1 + 400 + 100 + max(18, 50)) * MIB
 
 
 def test_memory_of_a_reduction_in_one_piece_has_a_copy_of_the_gradients_in_place_of_activations() -> None:
@@ -68,7 +70,7 @@ def test_memory_of_shards_has_two_groups_whole() -> None:
 
 def test_memory_of_shards_that_accumulate_has_all_gradients_whole() -> None:
     layout = shared(shards=4, reshard=True, micro_batch=4)
-    assert memory_bytes(layout, MEMORY) == (1 + 100 + 70 + 100 + max(18, 90 + 8 - 100)) * MIB
+    assert memory_bytes(layout, MEMORY) == (1 + 100 + 70 + 100 + 40 + max(18, 90 + 8 - 100)) * MIB
 
 
 def test_all_reduce_by_a_ring_and_by_trees() -> None:

@@ -1,6 +1,7 @@
 """`hasten plan`: how several devices should share a training, before there is one of them."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -66,7 +67,8 @@ def plan(
         screen.show(found)
         if out is not None and found.usable:
             screen.say(f"plan: {out}")
-        screen.next(next_command(found, chosen.command, out))
+        given = {"--memory": memory, "--link-gbps": link_gbps, "--latency-us": latency_us}
+        screen.next(next_command(found, chosen.command, out, given))
 
 
 def _links(gbps: float | None, latency_us: float | None) -> Links | None:
@@ -82,12 +84,20 @@ def _links(gbps: float | None, latency_us: float | None) -> Links | None:
     return Links(latency_s=latency_us * 1e-6, bytes_per_s=gbps * 1e9 / 8, overlap=0.0)
 
 
-def next_command(found: LayoutPlan, task: str, out: Path | None) -> str:
-    """Return the command that runs the best layout, or writes its plan first."""
+def next_command(found: LayoutPlan, task: str, out: Path | None, given: Mapping[str, str | float | None]) -> str:
+    """Return the command that runs the best layout, or the same one that writes its plan first.
+
+    Args:
+        found: the layouts.
+        task: as it is typed.
+        out: the plan's file.
+        given: the other options that may have been typed, None where one was not.
+    """
     if not found.usable:
         return f"hasten batch {task}"
     best = found.usable[0].layout
     if best.choices and out is None:
-        return f"hasten plan {task} --devices {found.devices} -o plan.toml"
+        typed = [word for name, value in given.items() if value is not None for word in (name, f"{value}")]
+        return f"hasten plan {task} {shlex.join(['--devices', f'{found.devices}', *typed, '-o', 'plan.toml'])}"
     words = "" if best.processes == 1 else f" --processes {best.processes}"
     return f"hasten train {task}{words}{'' if out is None else f' --plan {shlex.quote(str(out))}'}"

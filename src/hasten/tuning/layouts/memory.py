@@ -11,9 +11,10 @@ def memory_bytes(layout: Layout, memory: StepMemory) -> int:
 
     Parameters, gradients and optimizer state are divided by the number of shards; activations grow with the
     micro-batch. Where they are sharded, two groups of parameters and of gradients are whole at a time; all parameters
-    without `reshard`, and all gradients while they accumulate. Buckets of `DistributedDataParallel` are the gradients.
-    Gradients that are reduced in one piece are copied once, when the activations are freed already; so are those of the
-    passes when the update needs memory of its own.
+    without `reshard`, and all gradients while they accumulate, with a copy of the group that is sent. Buckets of
+    `DistributedDataParallel` are the gradients, but for those that accumulate, which are copied into them in the last
+    pass. Gradients that are reduced in one piece are copied once, when the activations are freed already; so are those
+    of the passes when the update needs memory of its own.
 
     Source: Rajbhandari et al., 2020, arXiv:1910.02054 (ZeRO).
     """
@@ -25,12 +26,14 @@ def memory_bytes(layout: Layout, memory: StepMemory) -> int:
         return round(memory.buffer_bytes + held + max(passes, forward, memory.gradient_bytes + memory.update_bytes))
     activations = max(forward, passes - memory.gradient_bytes, 0.0)
     if layout.shards == 1:
-        copied = memory.gradient_bytes if layout.processes > 1 and layout.bucket_bytes is None else 0
-        beside = max(activations, copied, memory.update_bytes)
-        return round(memory.buffer_bytes + held + memory.gradient_bytes + beside)
+        in_one_piece = layout.processes > 1 and layout.bucket_bytes is None
+        beside = max(activations, memory.gradient_bytes if in_one_piece else 0, memory.update_bytes)
+        buckets = memory.gradient_bytes if layout.bucket_bytes is not None and layout.passes > 1 else 0
+        return round(memory.buffer_bytes + held + memory.gradient_bytes + buckets + beside)
     groups = sum(sorted(memory.groups)[-_GATHERED_AT_ONCE:])
     gathered = groups if layout.reshard else memory.parameter_bytes
-    gradients = memory.gradient_bytes if layout.passes > 1 else min(groups, memory.gradient_bytes)
+    sent = min(max(memory.groups), memory.gradient_bytes)
+    gradients = memory.gradient_bytes + sent if layout.passes > 1 else min(groups, memory.gradient_bytes)
     parts = (held + memory.gradient_bytes) / layout.shards
     beside = max(gathered + gradients + activations, memory.update_bytes / layout.shards)
     return round(memory.buffer_bytes + parts + beside)
