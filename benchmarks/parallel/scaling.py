@@ -1,31 +1,35 @@
 """Several processes against the threads of one, on this machine: time per sample and to a target, and weak scaling.
 
-    python -m benchmarks.parallel.scaling --data DIR [--rounds 5] [--steps 30] [--cores 2] [--smoke]
+    python -m benchmarks.parallel.scaling --data DIR [--rounds 10] [--steps 10] [--cores 2] [--tasks NAME,...] [--smoke]
 
 `the same batches`: one process with a thread on every core against a process on each core, with each way of reducing
-gradients. All make the same updates, but for rounding. `to the target`: whole trainings with their evaluations, of one
-process and of several. `weak scaling`: 1, 2 and 4 processes of one thread, each with a batch of its own, against what
-`hasten plan` predicts from one process and the links. `sent`: what the collectives of a step were given, against the
-same theory.
+gradients. All make the same updates, but for rounding, so that the ratio of the times per sample is also that of the
+times to a target; `to the target` says after how many updates that is. `weak scaling`: 1, 2 and 4 processes of one
+thread, each with a batch of its own, against what `hasten plan` predicts from one process and the links. `sent`: what
+the collectives of a step were given, against the same theory.
 
-Every round runs all ways in random order, each in new processes; the median step of a run is its time. Run it on a
-machine that does nothing else. --smoke makes one short round on the bundled digits and writes nothing.
+The processes of all ways are started once and wait. Every round lets each way make a block of steps, in random order;
+the median step of a block is its time. Run it on a machine that does nothing else: where others compete for the cores,
+threads of one process wait for the slowest, and the ratios are not those of a quiet machine (`load` in the result).
+--smoke makes one short round on the bundled digits and writes nothing.
 """
 
 import argparse
 import math
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
-import msgspec
 import torch
 import torch.distributed as dist
 from msgspec import structs
@@ -35,6 +39,7 @@ from benchmarks.recording import ratio, record, told
 from hasten import Task
 from hasten.base.records.layout import Layout, Links, StepMemory
 from hasten.base.records.run import Evaluation, Finished
+from hasten.data.loading.loaders import Fetched
 from hasten.machine import facts
 from hasten.machine.links import measured_links
 from hasten.measurement.collectives import Collectives
@@ -51,11 +56,9 @@ from hasten.tuning.layouts.predict import median_links, slowed
 from hasten.tuning.layouts.readings import measured_memory, measured_times, median_times
 from hasten.tuning.layouts.time import communication, step_s
 
-UNTIMED = 5
-"""Steps before the first one that is timed."""
 WEAK = (1, 2, 4)
 BATCH = {"digits": 64, "fashion-mnist": 128, "shakespeare": 32}
-TARGET = {"digits": 0.9, "fashion-mnist": 0.83, "shakespeare": 2.45}
+TARGET = {"digits": 0.9, "fashion-mnist": 0.8, "shakespeare": 2.6}
 """Of the task's metric, soon enough for a benchmark: accuracy, accuracy, loss."""
 
 
@@ -71,11 +74,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Training:
-    """What every way trains, and for how many timed steps; None for a training to the target."""
+    """What every way trains, and how many steps a block has."""
 
     task: str
     data: Path | None
-    steps: int | None
+    steps: int
 
     def made(self, batches: int) -> Task:
         """Return the task with so many batches of the usual size in one step."""
@@ -87,97 +90,118 @@ class Training:
         return shakespeare.task(data=self.data / "tinyshakespeare" / "input.txt", batch_size=size)
 
 
-class Ran(msgspec.Struct):
-    """What the first process of a run wrote."""
+@dataclass(frozen=True)
+class Block:
+    """What the first process of a way found in some steps: the median seconds of one, and what its collectives did."""
 
-    step_s: list[float] = []
-    calls: dict[str, int] = {}  # of collectives in one step
-    whole_bytes: dict[str, int] = {}
-    target_s: float | None = None
-    target_steps: int = 0
-    metric: float | None = None
+    step_s: float
+    calls: dict[str, int]  # in one more step
+    whole_bytes: dict[str, int]
 
 
-def work(rank: int, way: Way, training: Training, folder: str) -> None:
-    """Be one process; the first one writes what it found."""
+def work(rank: int, way: Way, training: Training, folder: str, orders: Sequence[Connection], found: Connection) -> None:
+    """Be one process: make as many steps as is asked for, until 0 are; the first one tells what it found."""
     torch.set_num_threads(way.threads)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    task, processes = training.made(way.batches), None
-    if training.steps is None:
-        task = replace(task, stop=replace(task.stop, target=TARGET[training.task], evaluate_every=50))
-    recipe = baseline(task)
+    recipe, processes = baseline(training.made(way.batches)), None
     if way.processes > 1:
         dist.init_process_group(
             "gloo",
             init_method=f"file://{folder}/store",
             rank=rank,
             world_size=way.processes,
-            timeout=timedelta(minutes=5),
+            timeout=timedelta(minutes=30),
         )
         processes = Processes(rank, way.processes)
         recipe = in_processes(apply_all(map(make, way.techniques), among(recipe, processes), facts()))
     run = build(recipe)
-    found = to_target(run) if training.steps is None else timed(run, training.steps, processes)
-    if processes is not None:
-        dist.destroy_process_group()
-    if rank == 0:
-        Path(folder, "ran.json").write_bytes(msgspec.json.encode(found))
-
-
-def timed(run: Session, steps: int, processes: Processes | None) -> Ran:
-    """Return the seconds of each step, and what the collectives of one more were given."""
-    times, collectives = list[float](), Collectives()
     with run.contexts:
         batches = run.batches()
-        for _ in range(UNTIMED + steps):
+        while count := orders[rank].recv():
+            block = made(run, batches, processes, count)
+            if rank == 0:
+                found.send(block)
+    if processes is not None:
+        dist.destroy_process_group()
+
+
+def made(run: Session, batches: Iterator[Fetched], processes: Processes | None, count: int) -> Block:
+    """Make some steps as the loop makes them, and one more with its collectives counted."""
+    times, collectives = list[float](), Collectives()
+    for number in range(count + 2):
+        with collectives if number == count + 1 else nullcontext():
             began = perf_counter()
             ids, batch = next(batches)
             run.set_learning_rate()
             step(run, batch)
-            run.advance(len(ids), 0.0)
-            if processes is not None:
-                agree(run, processes)
-            times.append(perf_counter() - began)
-        _, batch = next(batches)
-        with collectives:
-            step(run, batch)
-    return Ran(times[UNTIMED:], dict(collectives.calls), dict(collectives.whole_bytes))
+        run.advance(len(ids), 0.0)
+        if processes is not None:
+            agree(run, processes)
+        times.append(perf_counter() - began)
+    return Block(median(times[1:-1]), dict(collectives.calls), dict(collectives.whole_bytes))
 
 
-def to_target(run: Session) -> Ran:
-    """Train to the target and return the seconds, evaluations included."""
-    found, metric = None, None
-    for event in train(run):
-        if isinstance(event, Evaluation):
-            metric = event.metric
-        if isinstance(event, Finished):
-            found = event
-    assert found is not None, "a training ends"
-    return Ran(target_s=found.elapsed_s, target_steps=found.step, metric=metric)
+class Running:
+    """A way to train, whose processes wait between blocks of steps; a context manager."""
+
+    def __init__(self, way: Way, training: Training) -> None:
+        pipes = [Pipe(duplex=False) for _ in range(way.processes)]
+        self._orders, (self._found, told_here) = [writer for _, writer in pipes], Pipe(duplex=False)
+        self._folder = TemporaryDirectory()
+        given = (way, training, self._folder.name, [reader for reader, _ in pipes], told_here)
+        self._started = multiprocessing.spawn(work, args=given, nprocs=way.processes, join=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self._started.processes if error[0] is not None else ():
+            process.terminate()
+        for order in self._orders if error[0] is None else ():
+            order.send(0)
+        for process in self._started.processes:
+            process.join()
+        self._folder.cleanup()
+
+    def block(self, steps: int) -> Block:
+        """Make so many steps.
+
+        Raises:
+            RuntimeError: if a process has ended.
+        """
+        for order in self._orders:
+            order.send(steps)
+        while not self._found.poll(1.0):
+            if any(process.exitcode is not None for process in self._started.processes):
+                raise RuntimeError("a process of the benchmark ended; its error is printed above")
+        return self._found.recv()
 
 
-def ran(way: Way, training: Training) -> Ran:
-    """Run a way in new processes."""
-    with TemporaryDirectory() as folder:
-        multiprocessing.spawn(work, args=(way, training, folder), nprocs=way.processes)
-        return msgspec.json.decode(Path(folder, "ran.json").read_bytes(), type=Ran)
+def in_turn(ways: Mapping[str, Way], training: Training, rounds: int) -> dict[str, list[Block]]:
+    """Return name -> blocks of steps, one of each way in a round, in random order; the first round warms up."""
+    found, shuffle = {name: list[Block]() for name in ways}, random.Random(0)
+    with ExitStack() as stack:
+        running = {name: stack.enter_context(Running(way, training)) for name, way in ways.items()}
+        for _ in range(1 + rounds):
+            for name in shuffle.sample(list(ways), len(ways)):
+                found[name].append(running[name].block(training.steps))
+    return {name: blocks[1:] for name, blocks in found.items()}
 
 
-def measured(ways: Mapping[str, Way], training: Training, rounds: int) -> dict[str, list[Ran]]:
-    """Return name -> what it found in each round."""
-    found, shuffle = {name: list[Ran]() for name in ways}, random.Random(0)
-    for _ in range(rounds):
-        for name in shuffle.sample(list(ways), len(ways)):
-            found[name].append(ran(ways[name], training))
-    return found
+def seconds_of(found: Mapping[str, Sequence[Block]]) -> dict[str, list[float]]:
+    """Return name -> median seconds of a step in each round."""
+    return {name: [one.step_s for one in blocks] for name, blocks in found.items()}
 
 
-def seconds_of(found: Mapping[str, Sequence[Ran]]) -> dict[str, list[float]]:
-    """Return name -> median seconds of a step in each round, or seconds to the target."""
-    return {
-        name: [median(one.step_s) if one.target_s is None else one.target_s for one in rounds]
-        for name, rounds in found.items()
-    }
+def steps_to_target(training: Training, way: Way) -> dict[str, Any]:
+    """Train once in one process until the metric reaches the target; every way makes the same updates."""
+    task = training.made(way.batches)
+    torch.set_num_threads(way.threads)
+    run = build(baseline(replace(task, stop=replace(task.stop, target=TARGET[training.task], evaluate_every=25))))
+    events = list(train(run))
+    ended = next(one for one in events if isinstance(one, Finished))
+    metrics = [one.metric for one in events if isinstance(one, Evaluation)]
+    return {"target": TARGET[training.task], "steps": ended.step, "reason": ended.reason, "metrics": metrics}
 
 
 def shown(times: Mapping[str, Sequence[float]], first: str) -> dict[str, Any]:
@@ -196,27 +220,32 @@ def shown(times: Mapping[str, Sequence[float]], first: str) -> dict[str, Any]:
 def weak_scaling(training: Training, rounds: int, cores: int) -> dict[str, Any]:
     """Run and predict 1, 2 and 4 processes of one thread; the efficiency is the time of one over that of several.
 
-    What one process takes alone is read in each round, beside the runs that it predicts.
+    What one process takes alone is read in each round, beside the blocks that it predicts.
     """
     ways = {f"{count} processes": Way(count, 1, count) for count in WEAK}
     recipe = baseline(training.made(1))
-    memory, links = measured_memory(recipe, 2), median_links(measured_links(threads=1))
+    memory, links = measured_memory(recipe, 2), list[Links]()
     times, predicted = {name: list[float]() for name in ways}, {name: list[float]() for name in ways}
-    for number in range(rounds):
-        costs = median_times(measured_times(recipe, 2, threads=1))
-        for name, one in measured(ways, training, 1).items():
-            times[name] += [median(run.step_s) for run in one]
-        for count, name in zip(WEAK, ways, strict=True):
-            layout = in_one_pass(recipe.input.batch_size, replicas=count)
-            predicted[name].append(step_s(layout, slowed(costs, max(1.0, count / cores)), memory, links))
-        print(f"  round {number + 1} of {rounds}", flush=True)
+    size, shuffle = recipe.input.batch_size, random.Random(0)
+    with ExitStack() as stack:
+        running = {name: stack.enter_context(Running(way, training)) for name, way in ways.items()}
+        for one in running.values():
+            one.block(training.steps)
+        for _ in range(rounds):
+            links.append(median_links(measured_links(threads=1)))
+            costs = median_times(measured_times(recipe, 2, threads=1))
+            for name in shuffle.sample(list(ways), len(ways)):
+                times[name].append(running[name].block(training.steps).step_s)
+            for count, name in zip(WEAK, ways, strict=True):
+                mine = slowed(costs, max(1.0, count / cores))
+                predicted[name].append(step_s(in_one_pass(size, replicas=count), mine, memory, links[-1]))
     found = shown(times, "1 processes") | {"predicted_s": predicted, "links": links}
     off = dict[str, Any]()
     for name in ways:
         logs = [math.log(one / own) for one, own in zip(predicted[name], times[name], strict=True)]
         off[name] = ratio(logs) if len(logs) > 1 else math.exp(logs[0])
         told_off = told(off[name]) if len(logs) > 1 else f"{off[name]:.3f}"
-        print(f"  {name:<28} predicted {median(predicted[name]) * 1e3:8.1f} ms, over measured {told_off}")
+        print(f"  {name:<28} predicted {median(predicted[name]) * 1e3:8.1f} ms, over measured {told_off}", flush=True)
     return found | {"predicted_over_measured": off}
 
 
@@ -225,7 +254,7 @@ def in_one_pass(samples: int, *, replicas: int = 1, shards: int = 1) -> Layout:
     return Layout(samples=samples, micro_batch=samples, replicas=replicas, shards=shards)
 
 
-def sent(found: Mapping[str, Sequence[Ran]], ways: Mapping[str, Way], training: Training) -> dict[str, Any]:
+def sent(found: Mapping[str, Sequence[Block]], ways: Mapping[str, Way], training: Training) -> dict[str, Any]:
     """Print and return what collectives were given in a step, against what `hasten plan` counts."""
     recipe, rows = baseline(training.made(1)), dict[str, Any]()
     for name, way in ways.items():
@@ -283,14 +312,15 @@ def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with fashion_mnist and tinyshakespeare")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--tasks", default="fashion-mnist,shakespeare", help="names of tasks, with commas between")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
     if given.data is None and not given.smoke:
         parser.error("pass --data DIR, or --smoke")
-    tasks = ("digits",) if given.smoke else ("fashion-mnist", "shakespeare")
+    tasks = ("digits",) if given.smoke else tuple(given.tasks.split(","))
     rounds, steps, cores = (1, 3, 2) if given.smoke else (given.rounds, given.steps, given.cores)
     one, several = f"1 process, {cores} threads", f"{cores} processes"
     against_threads = {
@@ -298,25 +328,25 @@ def main() -> None:
         several: Way(cores, 1),
         **{f"{several}, {name}": Way(cores, 1, 1, (name,)) for name in ("ddp", "bf16_reduction", "fsdp")},
     }
-    found = dict[str, Any]()
+    found, load = dict[str, Any](), [os.getloadavg()[0]]
     for name in tasks:
         training = Training(name, given.data, steps)
         print(f"{name}: the same batches", flush=True)
-        same = measured(against_threads, training, rounds)
+        same = in_turn(against_threads, training, rounds)
         found[name] = shown(seconds_of(same), one)
         print(f"{name}: sent in a step", flush=True)
         found[f"{name}, sent"] = sent(same, against_threads, training)
-        print(f"{name}: to the target of {TARGET[name]}", flush=True)
-        whole = measured(
-            {way: against_threads[way] for way in (one, several)}, replace(training, steps=None), min(rounds, 3)
-        )
-        found[f"{name}, to target"] = shown(seconds_of(whole), one) | {"runs": whole}
         print(f"{name}: weak scaling", flush=True)
         found[f"{name}, weak"] = (weak := weak_scaling(training, rounds, cores))
         print(f"{name}: predicted for more devices like this one", flush=True)
-        found[f"{name}, to 1024"] = extrapolated(training, weak["links"])
-    if not given.smoke:
-        print(record("scaling", {"rounds": rounds, "steps": steps, "cores_used": cores, "found": found}))
+        found[f"{name}, to 1024"] = extrapolated(training, median_links(weak["links"]))
+        if not given.smoke:
+            found[f"{name}, to target"] = steps_to_target(training, against_threads[one])
+            print(f"{name}: {found[f'{name}, to target']['steps']} steps to {TARGET[name]}", flush=True)
+        load.append(os.getloadavg()[0])
+        if not given.smoke:  # after each task, so that what was measured is kept where the benchmark is ended early
+            content = {"rounds": rounds, "steps": steps, "cores_used": cores, "load": load, "found": found}
+            print(record("scaling", content), flush=True)
 
 
 if __name__ == "__main__":
