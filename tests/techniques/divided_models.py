@@ -84,6 +84,25 @@ class Used(_Two):
         return self.second(hidden) + hidden.square().mean(-1, keepdim=True)
 
 
+class UsedWithoutGradient(_Two):
+    """The features between the layers are used a second time, where no gradient tells of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.first(x))
+        return self.second(hidden) + hidden.detach().square().mean(-1, keepdim=True)
+
+
+class BeginningAsZero(_Two):
+    """The layers look at all features between them, which does not show while the second one is zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x).softmax(-1))
+
+
 class Twice(_Two):
     """The first layer is called twice."""
 

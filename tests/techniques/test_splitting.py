@@ -5,7 +5,18 @@ from itertools import pairwise
 
 import pytest
 import torch
-from divided_models import AttendingGated, Between, FusedAttention, Leaking, OtherRandom, Tied, Twice, Used
+from divided_models import (
+    AttendingGated,
+    BeginningAsZero,
+    Between,
+    FusedAttention,
+    Leaking,
+    OtherRandom,
+    Tied,
+    Twice,
+    Used,
+    UsedWithoutGradient,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -100,6 +111,8 @@ def test_attention_is_divided_by_its_heads_and_a_gated_mlp_by_its_features() -> 
     [
         (Leaking, "no other linear layer follows"),
         (Used, "is used elsewhere"),
+        (UsedWithoutGradient, "the rest of the model computes something else"),
+        (BeginningAsZero, "do not add up to the whole"),
         (Twice, "several times"),
         (Tied, "is also another layer's"),
         (OtherRandom, "not for them alone"),
