@@ -120,7 +120,8 @@ def vectors_task(model: Callable[[], nn.Module] = perceptron) -> Task:
     seeded = torch.Generator().manual_seed(5)
     x, y = torch.randn(37, 6, generator=seeded), torch.randint(0, 3, (37,), generator=seeded)
     data = Data(train=TensorDataset(x, y), valid=TensorDataset(x[:13], y[:13]))
-    return tokens_task(model, name="vectors", data=data, loss="cross_entropy", metric="accuracy")
+    update = Update(optimizer="momentum", lr=0.05)  # a gradient of another scale would show, as it does not with Adam
+    return tokens_task(model, name="vectors", data=data, loss="cross_entropy", metric="accuracy", update=update)
 
 
 @dataclass(frozen=True)
