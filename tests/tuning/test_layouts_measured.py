@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from hasten.base.errors import BadInput
 from hasten.base.records.layout import LayoutPlan, LayoutTrial, LayoutTuning, Links
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import load, save
+from hasten.base.records.signals import MachineLoad
 from hasten.machine.facts import facts
+from hasten.profiling.machine_load import Observed
 from hasten.techniques.plan_file import read_plan
 from hasten.training.recipe import baseline
-from hasten.tuning.layouts import readings
+from hasten.tuning.layouts import measure, readings
 from hasten.tuning.layouts.measure import MOST, gradient_error, measure_layouts
 from hasten.tuning.layouts.predict import predict
 from hasten.tuning.layouts.trial import GRADIENT, TIMES, first_gradient, try_layout
@@ -131,6 +134,17 @@ def test_a_budget_ends_the_rounds_but_not_before_three(found: LayoutPlan) -> Non
     machine = Machine(alone=1.0)
     tuning = measure_layouts(found, ["tiny"], machine.launch, budget_s=1e-9, show=lambda record: None)
     assert tuning.rounds == 3
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.02, False), (0.4, True)])
+def test_a_machine_with_other_work_is_told(
+    share: float, told: bool, found: LayoutPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = MachineLoad(foreign_share=share, waited_share=0.0, clock_share=None, temperature_c=None)
+    monkeypatch.setattr(measure, "load_observed", lambda: nullcontext(Observed(load)))
+    remark = Machine(alone=1.0).tuned(found).remark
+    assert remark.startswith("other work had 40 % of the cores") == told
+    assert bool(remark) == told
 
 
 def test_the_error_of_a_gradient_is_that_of_its_worst_tensor() -> None:

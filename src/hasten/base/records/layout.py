@@ -152,6 +152,7 @@ class LayoutTuning(Record, frozen=True):
     measured: tuple[LayoutMeasured, ...]
     chosen: int  # which of them to use
     spent_s: float
+    remark: str = ""  # why the times are not those of an idle machine
 
     @property
     def best(self) -> LayoutMeasured:

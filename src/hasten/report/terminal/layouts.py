@@ -78,6 +78,7 @@ def layout_tuning_view(found: LayoutTuning) -> RenderableType:
         grid(rows, right=frozenset({0, 1, 2})),
         quiet(f"{trials}; {seconds(found.spent_s)}. Intervals hold together with 95 %."),
         quiet("off by: predicted over measured; gradient: largest error of a tensor against one process"),
+        *([Text(f"! {found.remark}", style="yellow")] if found.remark else []),
         note=found.task,
     )
 

@@ -17,9 +17,11 @@ from hasten.base.records.layout import LayoutCost, LayoutMeasured, LayoutPlan, L
 from hasten.base.records.notices import Activity
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import Interval, load
+from hasten.base.records.signals import MachineLoad
 from hasten.base.units import percent
 from hasten.measurement.paired import LEAST_DELTA
 from hasten.measurement.statistics import few_ratios
+from hasten.profiling.machine_load import load_observed
 from hasten.techniques.plan_file import write_plan
 from hasten.tuning.layouts.trial import GRADIENT, TIMES
 from hasten.tuning.tolerances import LEAST_LAYER, SHARES_ERROR
@@ -31,6 +33,8 @@ MOST = 3
 """Layouts that run against one process."""
 ROUNDS, FEWEST_ROUNDS = 5, 3
 TRIAL_S = 1.5
+BUSY = 0.1
+"""Share of the cores that other work has, from which on it is told."""
 ERROR = 0.05
 """Probability that a layout without gain is chosen: each of the three has its part of it."""
 _STEPS = (10, 200)
@@ -81,21 +85,22 @@ def measure_layouts(
     alone = candidates[0]
     steps = min(_STEPS[1], max(_STEPS[0], round(TRIAL_S / alone.cost.step_s.value)))
     rounds = 0
-    while True:
-        usable = [one for one in candidates if not one.why_not]
-        for number in draws.permutation(len(usable)):
-            one = usable[number]
-            show(Activity(text=f"round {rounds + 1}: {one.cost.layout.label}"))
-            _run(one, found.task, words, launch, steps)
-        if alone.why_not:
-            raise BadInput(f"one process cannot train {found.task!r}: {alone.why_not}.")
-        for one in usable:
-            _compare_gradients(one, alone)
-        rounds += 1
-        spent_s = perf_counter() - begin
-        over = rounds >= ROUNDS if budget_s is None else spent_s * (1 + 1 / rounds) > budget_s
-        if rounds >= FEWEST_ROUNDS and over:
-            break
+    with load_observed() as observed:
+        while True:
+            usable = [one for one in candidates if not one.why_not]
+            for number in draws.permutation(len(usable)):
+                one = usable[number]
+                show(Activity(text=f"round {rounds + 1}: {one.cost.layout.label}"))
+                _run(one, found.task, words, launch, steps)
+            if alone.why_not:
+                raise BadInput(f"one process cannot train {found.task!r}: {alone.why_not}.")
+            for one in usable:
+                _compare_gradients(one, alone)
+            rounds += 1
+            spent_s = perf_counter() - begin
+            over = rounds >= ROUNDS if budget_s is None else spent_s * (1 + 1 / rounds) > budget_s
+            if rounds >= FEWEST_ROUNDS and over:
+                break
     measured = [_measured(one, alone) for one in candidates]
     return LayoutTuning(
         task=found.task,
@@ -105,6 +110,17 @@ def measure_layouts(
         measured=tuple(measured),
         chosen=fastest(measured),
         spent_s=perf_counter() - begin,
+        remark=_remark(observed.load),
+    )
+
+
+def _remark(load: MachineLoad | None) -> str:
+    """Return that other work had a part of the cores, which changes the ratios; nothing where it had little."""
+    if load is None or load.foreign_share < BUSY:
+        return ""
+    return (
+        f"other work had {percent(load.foreign_share)} of the cores: threads of one process wait for the slowest of "
+        "them, so one process looks slower than on an idle machine. Measure again there"
     )
 
 
