@@ -20,6 +20,12 @@ def _measured() -> str:
     said = recorded("scaling")
     found, cores = said["found"], said["cores_used"]
     tasks = [task for task in KNOWN if task in found]
+    if max(said["load"]) > 2 * said["cores_used"]:
+        wanted = f"while up to {max(said['load']):.0f} processes wanted {said['cores']} cores"
+        return (
+            f"`benchmarks/results/scaling.json` was measured {wanted}.\nIts times are not those of a quiet machine and are "
+            f"not quoted.\n{_sent(found, tasks)}\n"
+        )
     machine = f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
     lines = [
         f"One process with {cores} threads against {cores} processes with one each ({machine}); "
