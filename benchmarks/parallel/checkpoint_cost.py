@@ -1,6 +1,6 @@
 """What a checkpoint every 100 steps costs: written by a thread, in the step, or by torch.distributed.checkpoint.
 
-    python -m benchmarks.parallel.checkpoint_cost --data DIR [--rounds 12] [--every 100] [--smoke]
+    python -m benchmarks.parallel.checkpoint_cost --data DIR [--tasks NAME,...] [--rounds 12] [--every 100] [--smoke]
 
 One session trains in blocks of `--every` steps. A block of each way, in random order, makes a round: `none` saves
 nothing, `thread` is what a training does (copy the state, write it beside the steps), `waiting` writes before it goes
@@ -71,14 +71,18 @@ def block_s(run: Session, save: Save, every: int) -> float:
     """Return the seconds of so many steps, of which the first begins with a save."""
     with TemporaryDirectory() as folder:
         batches = run.batches()
-        next(batches)
+
+        def steps(count: int) -> None:
+            for _ in range(count):
+                ids, batch = next(batches)
+                run.set_learning_rate()
+                step(run, batch)
+                run.advance(len(ids), 0.0)
+
+        steps(1)  # which starts the loader
         begin = perf_counter()
         over = save(run, Path(folder))
-        for _ in range(every):
-            ids, batch = next(batches)
-            run.set_learning_rate()
-            step(run, batch)
-            run.advance(len(ids), 0.0)
+        steps(every)
         over()
         return perf_counter() - begin
 
@@ -104,10 +108,20 @@ def measured(task: Task, rounds: int, every: int) -> dict[str, Any]:
     return found
 
 
+def task_of(name: str, data: Path | None) -> Task:
+    """Return a built-in task."""
+    if name == "digits" or data is None:
+        return digits.task()
+    if name == "fashion-mnist":
+        return fashion_mnist.task(data=data / "fashion_mnist")
+    return shakespeare.task(data=data / "tinyshakespeare" / "input.txt")
+
+
 def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with fashion_mnist and tinyshakespeare")
+    parser.add_argument("--tasks", default="digits,fashion-mnist,shakespeare", metavar="NAME,...")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--every", type=int, default=100)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -116,12 +130,9 @@ def main() -> None:
     if given.data is None and not given.smoke:
         parser.error("pass --data DIR, or --smoke")
     torch.set_num_threads(given.threads)
-    tasks = [digits.task()]
-    if given.data is not None:
-        tasks.append(fashion_mnist.task(data=given.data / "fashion_mnist"))
-        tasks.append(shakespeare.task(data=given.data / "tinyshakespeare" / "input.txt"))
     rounds, every = (1, 5) if given.smoke else (given.rounds, given.every)
-    found = {task.name: measured(task, rounds, every) for task in tasks}
+    names = ["digits"] if given.data is None else given.tasks.split(",")
+    found = {name: measured(task_of(name, given.data), rounds, every) for name in names}
     if not given.smoke:
         print(record("checkpoint_cost", {"rounds": rounds, "every": every, "found": found}))
 

@@ -19,10 +19,12 @@ from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation
 from hasten.training import checkpoint, loop, saving
 from hasten.training.background import Background
-from hasten.training.checkpoint_file import check_checkpoint, write_checkpoint
+from hasten.training.checkpoint import copied_checkpoint
+from hasten.training.checkpoint_file import check_checkpoint, copied, read_checkpoint, write_checkpoint
 from hasten.training.recipe import baseline
 from hasten.training.run_folder import CHECKPOINT, METRICS
 from hasten.training.running import run_training
+from hasten.training.session import build
 
 from forked import Forked
 from tiny_tasks import mlp_task
@@ -128,6 +130,22 @@ def test_an_error_of_a_save_in_the_background_ends_the_run(tmp_path: Path, monke
     assert all(map(torch.equal, weights(tmp_path, resume=True), weights()))
 
 
+def test_a_save_that_failed_ends_the_run_at_its_next_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(saving, "CHECKPOINT_EVERY_S", -1.0)
+    steps = list[int]()
+
+    def write(path: Path, content: dict[str, object], *, previous: Path | None = None) -> None:
+        monkeypatch.setattr(saving, "CHECKPOINT_EVERY_S", 1e9)  # no other save waits for this one
+        raise BadInput("planted")
+
+    monkeypatch.setattr(checkpoint, "write_checkpoint", write)
+    recipe = baseline(mlp_task(stop=Stop(steps=3000)))
+    with pytest.raises(BadInput, match="planted"):
+        run_training(recipe, EMPTY, show=lambda event: steps.append(getattr(event, "step", 0)), folder=tmp_path)
+    assert max(steps) < 1500
+
+
 def test_the_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is the state as it was when the save began, whatever is trained meanwhile."""
     monkeypatch.setattr(saving, "CHECKPOINT_EVERY_S", -1.0)
@@ -150,6 +168,20 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path, monk
     assert held[0] >= 7
 
 
+def test_what_is_written_is_the_state_of_when_the_save_began(tmp_path: Path) -> None:
+    run = build(baseline(task()))
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    write = copied_checkpoint(run, {}, tmp_path / "last.pt")
+    with torch.no_grad():
+        for parameter in run.parameters:
+            parameter.zero_()
+    write()
+    saved = read_checkpoint(tmp_path / "last.pt")["state"]["model"]
+    assert all(torch.equal(saved[name], before[name]) for name in before)
+    tied = copied({"a": run.parameters[0].detach(), "b": [run.parameters[0].detach()]})
+    assert tied["a"] is tied["b"][0]
+
+
 def test_one_piece_of_work_at_a_time_and_no_error_is_lost() -> None:
     order = list[str]()
 
@@ -168,6 +200,10 @@ def test_one_piece_of_work_at_a_time_and_no_error_is_lost() -> None:
 
     with pytest.raises(BadInput, match="planted"), Background() as background:
         background.start(fails)
+    with Background() as background:
+        background.start(fails)
+        with pytest.raises(BadInput, match="planted"):
+            background.start(lambda: None)
     with pytest.raises(ValueError, match="other") as caught, Background() as background:
         background.start(fails)
         raise ValueError("other")
