@@ -23,8 +23,8 @@ def _measured() -> str:
     if max(said["load"]) > 2 * said["cores_used"]:
         wanted = f"while up to {max(said['load']):.0f} processes wanted {said['cores']} cores"
         return (
-            f"`benchmarks/results/scaling.json` was measured {wanted}.\nIts times are not those of a quiet machine and are "
-            f"not quoted.\n{_sent(found, tasks)}\n"
+            f"`benchmarks/results/scaling.json` was measured {wanted}.\n"
+            f"Its times are not those of a quiet machine and are not quoted.\n{_sent(found, tasks)}\n"
         )
     machine = f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
     lines = [
