@@ -180,7 +180,10 @@ def _compare_gradients(one: _Candidate, alone: _Candidate) -> None:
     assert alone.gradient is not None, "a trial that did not fail wrote it"
     error = gradient_error(one.gradient, alone.gradient)
     if error > SHARES_ERROR:
-        one.why_not = f"its first gradient is off by {percent(error)} of one process's, more than rounding"
+        one.why_not = (
+            f"its first gradient is off by {percent(error)} of one process's, more than rounding, as where batch "
+            "normalization sees a share of the batch"
+        )
 
 
 def _speedup(pairs: Sequence[tuple[float, float]]) -> Interval:
