@@ -209,6 +209,11 @@ def train(
                     "--diagnose reads whole parameters and gradients; leave what divides the model (fsdp, "
                     "tensor_parallel) out of the plan."
                 )
+            if diagnose and recipe.parallel.keeps:
+                raise BadInput(
+                    "--diagnose looks at the first process alone, and saving takes all of them where each keeps "
+                    "something of its own; leave powersgd, local_sgd and diloco out of the plan."
+                )
             if resume is None and runs is not None:  # started again after one of them failed
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None

@@ -8,8 +8,11 @@ from hasten.base.records.run import SharesChanged
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import Stream
 from hasten.training.balance import Pace, balanced
+from hasten.training.local_steps import CommonWeights
+from hasten.training.loss import Loss
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, training_of
+from hasten.training.reduction import of_all
 from hasten.training.step import accumulate
 
 if TYPE_CHECKING:
@@ -50,6 +53,24 @@ def in_processes(recipe: Recipe) -> Recipe:
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
     return recipe.with_input(loader=loader)
+
+
+def synchronized(run: "Session", processes: Processes, done: list[Loss]) -> bool:
+    """Return whether the processes have the same weights; where each makes steps on its own, synchronize if it is due.
+
+    The losses of the steps since the last synchronization, the newest in `done`, then become those of whole batches.
+    """
+    if not isinstance(run.kept, CommonWeights):
+        return True
+    local, step = run.kept.local, run.position.step
+    if not local.due(step, run.recipe.subject.planned_steps):
+        return False
+    own = done[-local.since_last(step) :]
+    whole = of_all(own, processes, run.recipe.parallel.device)
+    done[-len(own) :] = whole
+    trained, by_all = (sum(float(loss.count) for loss in losses) for losses in (own, whole))
+    run.kept.synchronize(processes, trained / by_all if by_all else 0.0)
+    return True
 
 
 def agree(run: "Session", processes: Processes) -> SharesChanged | None:

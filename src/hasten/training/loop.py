@@ -9,7 +9,7 @@ from contextlib import closing
 from time import perf_counter
 
 from hasten.base.records.run import Event, Finished, Observed, StopReason
-from hasten.training.data_parallel import agree
+from hasten.training.data_parallel import agree, synchronized
 from hasten.training.evaluation import evaluate, report
 from hasten.training.loss import Loss
 from hasten.training.marks import EVALUATION, INPUT, OTHER, TRANSFER, Mark, unmarked
@@ -29,7 +29,7 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
     position, done = run.position, list[Loss]()
     started = perf_counter() - position.elapsed_s
     report_at = position.elapsed_s + REPORT_EVERY_S
-    reason, detail = converged(run) or limit_reached(run), ""
+    reason, detail, together = converged(run) or limit_reached(run), "", True
 
     with run.contexts, closing(run.fetched(ends=True)) as batches:
         if run.stop_state.evaluation_pending and (reason is None or reason in LIMITS):  # interrupted before it was made
@@ -48,13 +48,20 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                 else:
                     done.append(run.step(run, batch, mark))
                 run.advance(ids.numel(), perf_counter() - started)
-                if run.processes is not None and (changed := agree(run, run.processes)) is not None:
+                processes = run.processes
+                together = processes is None or synchronized(run, processes, done)
+                if processes is not None and together and (changed := agree(run, processes)) is not None:
                     yield changed
                 for one in looking:
                     if (record := one.report(position.step)) is not None:
                         yield Observed(step=position.step, record=record)
+            if run.evaluation_due():
+                run.stop_state.evaluation_pending = True
+            if not together:  # each process has weights of its own: nothing is decided until they are synchronized
+                mark(OTHER)
+                continue
             reason = limit_reached(run)
-            if run.evaluation_due() or reason in LIMITS:
+            if reason in LIMITS:
                 run.stop_state.evaluation_pending = True
             if done and (reason or run.stop_state.evaluation_pending or position.elapsed_s >= report_at):
                 yield (progress := report(run, done))

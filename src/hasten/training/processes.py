@@ -13,8 +13,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from io import BytesIO
 from itertools import accumulate
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -143,6 +144,24 @@ class Processes:
         dist.broadcast(content, 0)
         return bytes(content.tolist()).decode()
 
+    def gathered(self, state: Any, device: str) -> list[Any]:
+        """Return the plain data and tensors of every process, in order, in process 0; elsewhere those of this process.
+
+        They come as bytes that load without running code, and their tensors on the CPU.
+        """
+        file = BytesIO()
+        torch.save(state, file)
+        own = torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8).to(device)
+        sizes = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(self.size)]
+        dist.all_gather(sizes, torch.tensor([len(own)], device=device))
+        padded = own.new_zeros(max(map(int, sizes)))
+        padded[: len(own)] = own
+        into = [torch.empty_like(padded) for _ in range(self.size)] if self.rank == 0 else None
+        dist.gather(padded, into)
+        if into is None:
+            return [state]
+        return [_loaded(one[: int(size)]) for one, size in zip(into, sizes, strict=True)]
+
     def first_here(self, read: Callable[[], Result]) -> Result:
         """Return what each process reads, process 0 before the others: it may repair what it finds."""
         if self.rank:
@@ -156,6 +175,10 @@ class Processes:
         """Give every process the buffers of process 0, such as running statistics, which each made of its own share."""
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
+
+
+def _loaded(content: Tensor) -> Any:
+    return torch.load(BytesIO(content.cpu().numpy().tobytes()), map_location="cpu", weights_only=True)
 
 
 def _sum_alike(parameters: Sequence[nn.Parameter], group: dist.ProcessGroup | None) -> None:

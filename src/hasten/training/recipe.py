@@ -1,6 +1,7 @@
 """How one run is built, stage by stage: plain values and functions, and nothing is built until the run starts."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -22,6 +23,7 @@ from hasten.training.balance import Balance
 from hasten.training.calls import Wrapper
 from hasten.training.contexts import ContextFactory
 from hasten.training.lazy import initialize_lazy
+from hasten.training.local_steps import LocalSteps
 from hasten.training.loss import LossFunction, OfMean, OfReturned, loss_function, with_counting
 from hasten.training.output import itself, own_loss
 from hasten.training.own_step import OwnUpdate
@@ -115,9 +117,15 @@ class Parallel:
     """Where the run lives: its device, and the processes that train together; None for one alone.
 
     `reduction` makes of the gradients of their shares that of the whole batch (`hasten.training.reduction`). In a
-    `sharded` run each process holds a part of the parameters: whatever reads them is a collective. With a `balance`
-    shares follow the speed of the processes; without one they stay as they are. `notes` are what there is to say about
-    it before the training starts.
+    `sharded` run each process holds a part of the parameters: whatever reads them is a collective. Where one `keeps`
+    something of its own from step to step (`hasten.training.kept`), the state of a session is a collective. With a
+    `balance` shares follow the speed of the processes; without one they stay as they are. `notes` are what there is to
+    say about it before the training starts.
+
+    With `local` steps processes update on their own and synchronize now and then; `reduction` has no part in that.
+
+    Where layers are collectives themselves, every process makes every pass. One without samples makes it on examples,
+    inside `idle(model)`: there such layers take part and count nothing. None: no layer is one.
     """
 
     device: str = "cpu"
@@ -126,6 +134,9 @@ class Parallel:
     sharded: bool = False
     balance: Balance | None = None
     notes: tuple[str, ...] = ()
+    keeps: bool = False
+    local: LocalSteps | None = None
+    idle: Callable[[nn.Module], AbstractContextManager[None]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class Saving:
         folder: of the run; None to keep only the events and, where the run may end by patience, the best weights.
         show: called with every event and note.
 
-    Where the model is sharded over processes, the others take part in what the first one saves.
+    Where each process has a part of the state, the others take part in what the first one saves.
 
     A checkpoint that is due during the training is copied, and written by a thread while the training goes on: see
     `CHECKPOINT_EVERY_S`. A context: when it is left, what was being written is whole or its error is raised.
@@ -60,8 +60,8 @@ class Saving:
         self._run, self._folder, self._show = run, folder, show
         alone = run.recipe.parallel.processes is None
         self._head: dict[str, Any] = {} if folder is None and alone else header(run, plan)
-        self._sharded = run.recipe.parallel.sharded
-        self._saves = folder is not None or self._sharded
+        self._in_parts = run.recipe.parallel.sharded or run.recipe.parallel.keeps
+        self._saves = folder is not None or self._in_parts
         self._keeps_best = self._saves or run.recipe.task.stop.patience is not None
         self._background = Background()
         self._saving_step: int | None = None  # of the newest checkpoint, whole or not yet
@@ -140,7 +140,7 @@ class Saving:
         try:
             self._show(record)
         except BaseException:
-            if not self._sharded:  # the other processes know nothing of it
+            if not self._in_parts:  # the other processes know nothing of it
                 self.save()  # the reader of the output has gone: keep what was trained
             raise
 

@@ -23,7 +23,9 @@ from hasten.data.loading.streams import Stream
 from hasten.training.balance import Pace
 from hasten.training.calls import Function, Wrapper, called_parts, prepared
 from hasten.training.contexts import Contexts
+from hasten.training.kept import Kept, state_of
 from hasten.training.lazy import initialize_lazy
+from hasten.training.local_steps import CommonWeights
 from hasten.training.loss import ClassLoss, Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
@@ -38,7 +40,7 @@ from hasten.training.recipe import (
     sample_loader,
     training_of,
 )
-from hasten.training.reduction import of_whole_batch
+from hasten.training.reduction import of_whole_batch, own_share
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
@@ -85,6 +87,7 @@ class Session:
     around: Sequence[Callable[[], Callable[[], None]]] = ()  # puts wrappers around calls in a step of the task's own
     scale: LossScale | None = None
     sampling: Sampling | None = None
+    kept: Kept | None = None  # by each process, see `hasten.training.kept`
     objects: ObjectState = field(default_factory=lambda: ObjectState({}))  # what else of the person's own has a state
     processes: Processes | None = None  # those of the recipe, with the shares of the next step
     pace: Pace = field(default_factory=Pace)
@@ -317,7 +320,9 @@ class Session:
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and plain values (not copied).
 
-        A collective where the model is sharded over processes.
+        Of processes that make steps on their own: right after a synchronization.
+
+        A collective where each process has a part of it.
         """
         return {
             "model": whole(self.model.state_dict()),
@@ -333,6 +338,7 @@ class Session:
             "gradients": self._left_gradients(),
             "shares": None if self.processes is None else self.processes.shares,
             "objects": self.objects.state(),
+            "processes": self._kept_state(),
             "random": random_state(),
         }
 
@@ -361,8 +367,19 @@ class Session:
             self.processes = replace(self.processes, shares=shares) if known else self.processes
         self.pace = Pace()
         self.objects.load_state(state["objects"])
+        if self.kept is not None:
+            assert self.recipe.parallel.processes is not None, "only processes that train together keep anything"
+            joint = state["processes"]
+            self.kept.load_state(joint["common"], joint["of_each"], self.recipe.parallel.processes)
         self.source.load_state(state["data"])
         set_random_state(state["random"])
+
+    def _kept_state(self) -> dict[str, Any] | None:
+        """Return what processes keep from step to step beside what one process would. A collective."""
+        ours = self.recipe.parallel
+        if self.kept is None or ours.processes is None:
+            return None
+        return state_of(self.kept, ours.processes, ours.device)
 
     def _left_gradients(self) -> dict[str, Tensor]:
         """Return the gradients that a step of the task's own leaves to the next, where it accumulates them."""
@@ -403,6 +420,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     loss = _without_ignored(forward.loss, recipe) if sampling is None else sampling.weighed(forward.loss)
     replayed = replayed_schedule(schedule, optimizer)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    forward_backward, kept = _gradients_of(recipe, model, optimizer, list(named.values()))
     return Session(
         recipe=recipe,
         seed=seed,
@@ -412,7 +430,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         optimizer=optimizer,
         **_forward_of(recipe, model, loss),
         step=recipe.step or _step_of(recipe, optimizer),
-        forward_backward=_forward_backward_of(recipe, model),
+        forward_backward=forward_backward,
         gradient=[Attached(one, one.init(named)) for one in recipe.gradient],
         post_step=[Attached(one, one.init(named)) for one in recipe.update.post_step],
         quality=quality_of(task),
@@ -428,6 +446,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         untouched=recipe.device.is_host and sampling is None and not changes_batches(recipe.input),
         scale=scale,
         sampling=sampling,
+        kept=kept,
         objects=_objects(task, model, optimizer),
         processes=recipe.parallel.processes,
     )
@@ -440,10 +459,17 @@ def _step_of(recipe: Recipe, optimizer: optim.Optimizer) -> Step:
     return guarded_update if any(isinstance(one, LeavesOut) for one in recipe.gradient) else one_update
 
 
-def _forward_backward_of(recipe: Recipe, model: nn.Module) -> ForwardBackward:
-    """Return the first half of a step: the recipe's, or of processes that train together what they compute together."""
-    processes, strategy = recipe.parallel.processes, recipe.backward.forward_backward
-    return strategy if processes is None else partial(of_whole_batch, recipe.parallel.reduction(model, processes))
+def _gradients_of(
+    recipe: Recipe, model: nn.Module, optimizer: optim.Optimizer, parameters: Sequence[nn.Parameter]
+) -> tuple[ForwardBackward, Kept | None]:
+    """Return the first half of a step, and what processes that train together keep from one to the next."""
+    ours = recipe.parallel
+    if ours.processes is None:
+        return recipe.backward.forward_backward, None
+    if ours.local is not None:
+        return partial(own_share, ours.processes), CommonWeights(ours.local, parameters, optimizer)
+    reducing = ours.reduction(model, ours.processes)
+    return partial(of_whole_batch, reducing.share), reducing.kept
 
 
 def with_batch_size(run: Session, size: int) -> Session:

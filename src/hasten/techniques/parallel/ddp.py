@@ -30,7 +30,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import torch
 import torch.distributed as dist
@@ -44,26 +44,36 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch
 from hasten.training.counting import Count
+from hasten.training.kept import Kept
 from hasten.training.loss import Loss
 from hasten.training.marks import FORWARD, LOSS, Mark
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Recipe, epoch_samples
-from hasten.training.reduction import ShareBackward, Total, after_backward, without_samples
-from hasten.training.step import accumulate, computed
+from hasten.training.reduction import Reducing, Total, after_backward, in_every_pass, taking_part
+from hasten.training.step import computed
 
 if TYPE_CHECKING:
     from hasten.training.session import Session
 
-Hook = Callable[[Any, Any], Any]
-"""(state, bucket) -> future of the bucket's average over the processes, as `register_comm_hook` takes it."""
+Hook: TypeAlias = Callable[[dist.GradBucket], torch.futures.Future[Tensor]]
+"""bucket -> future of its average over the processes."""
 
 
-def in_bfloat16(state: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def in_bfloat16(bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
     """Average a bucket in bfloat16; torch's `bf16_compress_hook` does the same and is for accelerators only."""
     buffer = bucket.buffer()
     sent = buffer.to(torch.bfloat16).div_(dist.get_world_size())
     averaged = dist.all_reduce(sent, async_op=True).get_future()  # type: ignore[union-attr]  (async_op gives a Work)
     return averaged.then(lambda done: buffer.copy_(done.value()[0]))
+
+
+def _sent(hook: Hook, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+    """Call a hook as torch does, which passes it a state."""
+    return hook(bucket)
+
+
+def _always_in_bfloat16(device: torch.device) -> Hook:
+    return in_bfloat16
 
 
 class _Computed(nn.Module):
@@ -77,10 +87,13 @@ class _Computed(nn.Module):
     def __init__(self, model: nn.Module, *, static_graph: bool) -> None:
         super().__init__()
         self.reduced, self.static_graph = nn.ParameterList(model.parameters()), static_graph
-        self.no_term = nn.Parameter(torch.zeros((), device=next(model.parameters()).device))
+        self.no_term = nn.Parameter(torch.zeros(1, device=next(model.parameters()).device))  # hooks may take no scalar
 
     def forward(self, run: "Session", batch: Batch, mark: Mark) -> tuple[Tensor, Loss]:
         """Return the tensor to start the backward pass from, and the loss that it belongs to."""
+        if run.recipe.parallel.idle is not None:
+            loss = taking_part(run, batch, mark, last=True)
+            return (loss.sum if loss.mean is None else loss.mean), loss
         if batch is NOTHING:
             mark(FORWARD)
             mark(LOSS)
@@ -91,7 +104,7 @@ class _Computed(nn.Module):
                 f"ddp(static_graph=true): no label counts in this process's share of step {run.position.step + 1}, so "
                 "that its graph differs from those before. Leave out static_graph."
             )
-        return self.no_term * 0, Loss(torch.zeros(()), torch.zeros(()))
+        return self.no_term.sum() * 0, Loss(torch.zeros(()), torch.zeros(()))
 
 
 @dataclass(frozen=True)
@@ -102,15 +115,15 @@ class Overlapped:
         bucket_mb: size of a bucket in 2**20 bytes.
         bucket_view: let gradients be views of the buckets.
         static_graph: promise that every step has the same graph.
-        hook: averages a bucket; None for torch's own average.
+        hook: makes, for the device of a session, what averages its buckets; None for torch's own average.
     """
 
     bucket_mb: float = 25.0
     bucket_view: bool = True
     static_graph: bool = False
-    hook: Hook | None = None
+    hook: Callable[[torch.device], Hook] | None = None
 
-    def __call__(self, model: nn.Module, processes: Processes) -> ShareBackward:
+    def __call__(self, model: nn.Module, processes: Processes) -> Reducing:
         """Return the step of a session whose model this is. A collective."""
         wrapped = DistributedDataParallel(
             _Computed(model, static_graph=self.static_graph),
@@ -119,9 +132,12 @@ class Overlapped:
             gradient_as_bucket_view=self.bucket_view,
             static_graph=self.static_graph,
         )
-        if self.hook is not None:
-            wrapped.register_comm_hook(None, self.hook)
-        return partial(_overlapped, wrapped, processes.size)
+        share = partial(_overlapped, wrapped, processes.size)
+        if self.hook is None:
+            return Reducing(share)
+        hook = self.hook(next(model.parameters()).device)
+        wrapped.register_comm_hook(hook, _sent)
+        return Reducing(share, hook if isinstance(hook, Kept) else None)
 
 
 def _overlapped(
@@ -144,9 +160,7 @@ def _overlapped(
         counted = float(total(float(count))) / size
         return counted
 
-    if batch is not NOTHING:
-        return accumulate(run, batch, mark, of_average, compute)
-    return without_samples(run, mark, of_average, compute)
+    return in_every_pass(run, batch, mark, of_average, compute)
 
 
 def with_overlap(recipe: Recipe, **fields: Any) -> Recipe:
@@ -231,4 +245,4 @@ class Bf16Reduction:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Round the gradients before they are sent."""
-        return with_overlap(recipe, hook=in_bfloat16)
+        return with_overlap(recipe, hook=_always_in_bfloat16)

@@ -21,8 +21,7 @@ from hasten.training.loss import Loss
 from hasten.training.marks import FORWARD, LOSS, Mark
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Recipe
-from hasten.training.reduction import ShareBackward, Total, without_samples
-from hasten.training.step import accumulate
+from hasten.training.reduction import Reducing, Total, in_every_pass
 
 if TYPE_CHECKING:
     from hasten.training.session import Session
@@ -64,10 +63,10 @@ def _sharded_parts(model: nn.Module) -> Iterator[FSDPModule]:
     return (one for one in model.modules() if isinstance(one, FSDPModule))
 
 
-def reduced_by_parts(model: nn.Module, processes: Processes) -> ShareBackward:
+def reduced_by_parts(model: nn.Module, processes: Processes) -> Reducing:
     """Return the step of a sharded model, which adds the gradients up over the processes itself."""
     assert isinstance(model, FSDPModule), "the surgery has sharded it"
-    return partial(_in_step, model, processes)
+    return Reducing(partial(_in_step, model, processes))
 
 
 def _in_step(model: FSDPModule, processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
@@ -101,9 +100,7 @@ def _in_step(model: FSDPModule, processes: Processes, run: "Session", batch: Bat
         whole_count = float(total(float(count)))
         return whole_count
 
-    if batch is not NOTHING:
-        return accumulate(run, batch, mark, of_whole, compute)
-    return without_samples(run, mark, of_whole, compute)
+    return in_every_pass(run, batch, mark, of_whole, compute)
 
 
 def _lacking(processes: Processes, run: "Session", batch: Batch) -> int:

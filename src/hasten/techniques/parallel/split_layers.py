@@ -26,7 +26,7 @@ from hasten.techniques.parallel.parts import rejoined, remember, without_paramet
 from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
-from hasten.training.reduction import ShareBackward, summed_after
+from hasten.training.reduction import Reducing, summed_after
 
 DATA, TENSOR = "data", "tensor"
 
@@ -162,12 +162,12 @@ def _compute_with_plain(module: nn.Module, places: Iterable[tuple[nn.Module, str
     module.register_forward_hook(after, always_call=True)
 
 
-def summed_over_shares(model: nn.Module, processes: Processes, device: str) -> ShareBackward:
+def summed_over_shares(model: nn.Module, processes: Processes, device: str) -> Reducing:
     """Return the step of a divided model: gradients add up over the processes that have the same parts."""
     group = mesh_of(device, processes)[DATA].get_group()
     if processes.num_shares == 1:
-        return partial(summed_after, _nothing_to_add)
-    return partial(summed_after, partial(processes.sum_gradients, group=group))
+        return Reducing(partial(summed_after, _nothing_to_add))
+    return Reducing(partial(summed_after, partial(processes.sum_gradients, group=group)))
 
 
 def _nothing_to_add(parameters: Any) -> None:
@@ -184,7 +184,7 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
     """
     device = recipe.device.name
     changed = recipe.with_surgery(_Divide(device, processes, found.splits), undo=rejoined)
-    reduction: Callable[..., ShareBackward] = partial(summed_over_shares, device=device)
+    reduction: Callable[..., Reducing] = partial(summed_over_shares, device=device)
     notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found))
     return replace(
         changed,
