@@ -116,6 +116,13 @@ def few_words() -> Task:
     return mlp_task(name="tiny-words", data=data, model=layers, stop=LONG)
 
 
+def normalized() -> Task:
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(  # noqa: E731
+        nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2)
+    )
+    return mlp_task(name="tiny-normalized", model=layers, stop=LONG)
+
+
 TASKS: tuple[Callable[[], Task], ...] = (
     lambda: block_task(stop=LONG),
     lambda: mlp_task(stop=LONG),
@@ -130,6 +137,7 @@ TASKS: tuple[Callable[[], Task], ...] = (
     lambda: padded_classes_task(stop=LONG),
     attending_fused,
     attending_wide,
+    normalized,
 )
 """In the order in which a technique looks for one that it does not refuse."""
 

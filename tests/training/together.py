@@ -111,6 +111,7 @@ def trained(recipe: Recipe) -> dict[str, Any]:
         "losses": losses,
         "evaluations": evaluations,
         "parameters": [whole(one.detach()).clone() for one in run.model.parameters()],
+        "buffers": [one.clone() for one in run.model.buffers()],
     }
 
 
