@@ -77,9 +77,13 @@ BUILT_IN = {
     "ddp": "parallel.ddp:Ddp",
     "bf16_reduction": "parallel.ddp:Bf16Reduction",
     "shares_by_speed": "parallel.shares_by_speed:SharesBySpeed",
+    "powersgd": "parallel.powersgd:PowerSgd",
     "fsdp": "parallel.fsdp:Fsdp",
     "fsdp_bf16": "parallel.fsdp:FsdpBf16",
     "tensor_parallel": "parallel.tensor_parallel:TensorParallel",
+    "sync_batch_norm": "parallel.sync_batch_norm:SyncBatchNorm",
+    "local_sgd": "parallel.local_sgd:LocalSgd",
+    "diloco": "parallel.local_sgd:DiLoCo",
 }
 """Name -> "module:class", the module relative to this package."""
 

@@ -49,6 +49,7 @@ _OTHERS = (
     "shares_by_speed",
     "fsdp",
     "fsdp_bf16",
+    "tensor_parallel",
     "sync_batch_norm",
     "optimizer_in_backward",
 )

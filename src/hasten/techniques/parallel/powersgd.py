@@ -63,7 +63,14 @@ class PowerSgd:
         idea="PowerSGD: send gradients between processes as products of two thin matrices",
         source="Vogels et al., 2019, arXiv:1905.13727",
         needs=("several processes", "matrices that are large beside the rank", "a slow link, to be of use"),
-        conflicts=("bf16_reduction", "shares_by_speed", "fsdp", "fsdp_bf16", "optimizer_in_backward"),
+        conflicts=(
+            "bf16_reduction",
+            "shares_by_speed",
+            "fsdp",
+            "fsdp_bf16",
+            "tensor_parallel",
+            "optimizer_in_backward",
+        ),
         after=("ddp",),
         saves_in=Stage.BACKWARD,
     )

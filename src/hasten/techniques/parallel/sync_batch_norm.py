@@ -55,6 +55,7 @@ class SyncBatchNorm:
             "shares_by_speed",
             "fsdp",
             "fsdp_bf16",
+            "tensor_parallel",
             "micro_batch",
             "delayed_update",
             "optimizer_in_backward",
