@@ -26,7 +26,7 @@ from hasten.tuning.proving import proven, unproven
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.run_cache import Trainings
 from hasten.tuning.trials import blank
-from hasten.tuning.tune import _about_noise, _confirmed, tune
+from hasten.tuning.tune import _about_noise, _measured_afresh, tune
 
 from planted import MACHINE, AnotherPath, HalfTheWork, NoPause, NoPauseConflicting, Nothing, Refuses, small_task
 
@@ -269,7 +269,7 @@ def test_a_plan_that_is_not_measured_afresh_in_time_is_dropped(monkeypatch: pyte
         raise OutOfTime
 
     monkeypatch.setattr("hasten.tuning.tune.confirmed", late)
-    assert _confirmed(laboratory(), {ONE: faster()}, share=1.0) == (
+    assert _measured_afresh(laboratory(), {ONE: faster()}, share=1.0) == (
         None,
         "no_pause: dropped, since the budget ended before the plan could be measured afresh.",
     )
