@@ -42,8 +42,9 @@ def _measured() -> str:
     ]
     lines += [
         "",
-        "All make the same updates, so that these are also the ratios of the times to a target "
-        f"({'; '.join(targets)} updates). Load of the machine beside the benchmark: {_load(said)}.",
+        "Without batch normalization, which fashion-mnist has, all make the same updates, so that these are also the "
+        f"ratios of the times to a target ({'; '.join(targets)} updates in one process). Load of the machine beside "
+        f"the benchmark: {_load(said)}.",
         "",
         "Weak scaling, processes of one thread with a batch each, predicted as `hasten plan` does from one process:",
         "",

@@ -3,10 +3,11 @@
     python -m benchmarks.parallel.scaling --data DIR [--rounds 10] [--steps 10] [--cores 2] [--tasks NAME,...] [--smoke]
 
 `the same batches`: one process with a thread on every core against a process on each core, with each way of reducing
-gradients. All make the same updates, but for rounding, so that the ratio of the times per sample is also that of the
-times to a target; `to the target` says after how many updates that is. `weak scaling`: 1, 2 and 4 processes of one
-thread, each with a batch of its own, against what `hasten plan` predicts from one process and the links. `sent`: what
-the collectives of a step were given, against the same theory.
+gradients. Without batch normalization all make the same updates, but for rounding, so that the ratio of the times per
+sample is also that of the times to a target; `to the target` says after how many updates one process is there. The
+model of fashion-mnist has it: each process normalizes its own share, and the updates differ. `weak scaling`: 1, 2 and
+4 processes of one thread, each with a batch of its own, against what `hasten plan` predicts from one process and the
+links. `sent`: what the collectives of a step were given, against the same theory.
 
 The processes of all ways are started once and wait. Every round lets each way make a block of steps, in random order;
 the median step of a block is its time. Run it on a machine that does nothing else: where others compete for the cores,
@@ -194,7 +195,7 @@ def seconds_of(found: Mapping[str, Sequence[Block]]) -> dict[str, list[float]]:
 
 
 def steps_to_target(training: Training, way: Way) -> dict[str, Any]:
-    """Train once in one process until the metric reaches the target; every way makes the same updates."""
+    """Train once in one process until the metric reaches the target."""
     task = training.made(way.batches)
     torch.set_num_threads(way.threads)
     run = build(baseline(replace(task, stop=replace(task.stop, target=TARGET[training.task], evaluate_every=25))))
