@@ -27,12 +27,12 @@ from torch.distributed import checkpoint as dcp
 
 from benchmarks.recording import ratio, record, told
 from hasten import Task
+from hasten.profiling.stepping import next_step
 from hasten.tasks import digits, fashion_mnist, shakespeare
 from hasten.training.background import Background
 from hasten.training.checkpoint import copied_checkpoint, save_checkpoint
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
-from hasten.training.step import step
 
 Save = Callable[[Session, Path], Callable[[], object]]
 """(session, folder) -> what waits for the save to be over."""
@@ -74,10 +74,7 @@ def block_s(run: Session, save: Save, every: int) -> float:
 
         def steps(count: int) -> None:
             for _ in range(count):
-                ids, batch = next(batches)
-                run.set_learning_rate()
-                step(run, batch)
-                run.advance(len(ids), 0.0)
+                next_step(run, batches)
 
         steps(1)  # which starts the loader
         begin = perf_counter()

@@ -21,10 +21,11 @@ from scipy.stats import ttest_1samp
 
 from benchmarks.recording import record
 from benchmarks.tuning.precision_cases import FORMATS, FURTHER, TRAININGS, changes_of, training
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.precision import precision_gate
-from hasten.tuning.reference_step import State, endless, make_step, state_of
+from hasten.tuning.reference_step import State, make_step, state_of
 
 SEEDS = range(3)
 STATES = (20, 50)
@@ -39,7 +40,7 @@ Row = dict[str, Any]
 def trained(recipe: Recipe, seed: int) -> float:
     """Return the validation loss after a training."""
     run = build(recipe, seed=seed)
-    for number, batch in enumerate(endless(run)):
+    for number, batch in enumerate(batches_in_turn(run)):
         make_step(run, batch, seed=number)
         if number + 1 == recipe.task.stop.steps:
             break
@@ -63,7 +64,7 @@ def validation_loss(run: Session) -> float:
 def state_after(recipe: Recipe, steps: int, seed: int) -> State:
     """Return the state of the baseline after so many steps."""
     run = build(recipe, seed=seed)
-    for number, batch in enumerate(endless(run)):
+    for number, batch in enumerate(batches_in_turn(run)):
         if number == steps:
             break
         make_step(run, batch, seed=number)

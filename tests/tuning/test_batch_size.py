@@ -15,13 +15,13 @@ from hasten.base.errors import BadInput
 from hasten.base.records.batch_choice import BatchChoice, BatchVerdict
 from hasten.base.seeds import random_state, same_random_state
 from hasten.machine import facts
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.recipe import baseline
 from hasten.training.session import build, with_batch_size
 from hasten.training.step import step
 from hasten.tuning.rate import throughput
 from hasten.tuning.rate.choose_batch import choose_batch_size, rate_power, speedup_from
 from hasten.tuning.rate.noise import Lengths, lengths, noise_scale
-from hasten.tuning.reference_step import endless
 
 from tiny_tasks import mlp_task, regression_task
 
@@ -68,7 +68,7 @@ def slope_task(mean: float, optimizer: str = "sgd", scale: float = 1.0) -> Task:
 
 def measured(task: Task, steps: int = 0) -> float | None:
     run = build(baseline(task))
-    batches = endless(run)
+    batches = batches_in_turn(run)
     for _ in range(steps):
         step(run, next(batches))
     return noise_scale([lengths(run, [next(batches) for _ in range(8)]) for _ in range(6)])

@@ -11,6 +11,7 @@ import torch
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import Verdict
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build, with_forward
 from hasten.training.step import step
@@ -18,7 +19,6 @@ from hasten.training.technique import Technique
 from hasten.tuning import busy
 from hasten.tuning.busy import Steps, free_threads
 from hasten.tuning.context import bench_of, open_laboratory, steps_per_block
-from hasten.tuning.reference_step import endless
 from hasten.tuning.search.factors import NONE
 from hasten.tuning.search.search import Infeasible
 from hasten.tuning.selection import factors_of
@@ -179,7 +179,7 @@ def test_a_switched_forward_pass_makes_the_steps_of_a_session_of_its_own() -> No
     shared = with_forward(build(recipe), changed)
     assert shared is not None
     for run in (shared, own := build(changed)):
-        batches = endless(run)
+        batches = batches_in_turn(run)
         with run.contexts:
             for _ in range(8):
                 step(run, next(batches))

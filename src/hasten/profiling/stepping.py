@@ -9,10 +9,13 @@ import torch
 from hasten.base.errors import error_text
 from hasten.base.seeds import preserved
 from hasten.data.batch import Batch, concatenate, map_tensors, select, size_of, unsplittable
+from hasten.data.loading.loaders import Fetched
+from hasten.training.data_parallel import agree
 from hasten.training.loop import train
 from hasten.training.marks import Mark, unmarked
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session
+from hasten.training.step import step
 from hasten.training.task import Stop
 from hasten.training.transforms import Attached, Parameters, Stateless
 
@@ -23,11 +26,26 @@ _TRIED = 32  # samples
 _SMALLEST_PART = 2  # samples; batch normalization cannot train on one
 
 
-def batches_in_turn(run: Session) -> Iterator[Batch]:
+def batches_in_turn(run: Session) -> Generator[Batch]:
     """Yield the session's batches without end, moving its place on after each."""
     for ids, batch in run.batches():
         yield batch
         run.advance(len(ids), 0.0)
+
+
+def next_step(run: Session, batches: Iterator[Fetched]) -> None:
+    """Make the step of the batch that comes next as the loop makes it, processes that train together included.
+
+    Args:
+        run: the session, with its contexts entered.
+        batches: its own, from its place on.
+    """
+    ids, batch = next(batches)
+    run.set_learning_rate()
+    step(run, batch)
+    run.advance(len(ids), 0.0)
+    if (processes := run.recipe.parallel.processes) is not None:
+        agree(run, processes)
 
 
 def set_aside_stop_rules(run: Session, *, evaluate_every: int | None = None) -> None:

@@ -6,13 +6,14 @@ from typing import Self
 
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.effects import Seen, watched
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build, with_forward
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
-from hasten.tuning.reference_step import endless, put, state_of
+from hasten.tuning.reference_step import put, state_of
 
 WARM_STEPS = 2
 LONG_STEP_S = 0.25
@@ -48,7 +49,7 @@ class Bench:
         self.run = next((run for run in switched if run is not None), None) or build(recipe, seed=seed)
         self._start = state_of(self.run)
         self._moves = 0
-        self._batches = endless(self.run)
+        self._batches = batches_in_turn(self.run)
         if self.run.sampling is not None:
             per_epoch = recipe.subject.steps_per_epoch
             assert per_epoch is not None, "a sampling needs training data with a length"
@@ -96,7 +97,7 @@ class Bench:
     def rewind(self) -> None:
         """Go back to the first step, so that both sides of a comparison see the same data and weights."""
         put(self.run, self._start)
-        self._batches = endless(self.run)
+        self._batches = batches_in_turn(self.run)
 
     def peak_bytes(self) -> int | None:
         """Return the most tensor memory that a step needs, or None where it cannot be watched (compiled code)."""
@@ -127,6 +128,6 @@ class Bench:
         per_epoch = known or 1  # the end of a stream's epoch is found by iterating to it
         for batch_number in (0, per_epoch - 1):
             self.run.position = Position(offset=batch_number * self.run.recipe.input.batch_size)
-            self._batches = endless(self.run)
+            self._batches = batches_in_turn(self.run)
             self(steps)
         return now_s() - begin

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
-from hasten.tuning.reference_step import NoReference, endless, observe
+from hasten.tuning.reference_step import NoReference, observe
 from hasten.tuning.state import deterministic
 from hasten.tuning.tolerances import EXACT_STEPS
 
@@ -32,7 +33,7 @@ def trace(recipe: Recipe, steps: int = EXACT_STEPS) -> list[Fingerprints]:
     run = build(recipe)
     found: list[Fingerprints] = []
     with deterministic():
-        for batch in endless(run):
+        for batch in batches_in_turn(run):
             seen = observe(run, batch, seed=None)
             prints = {"loss": seen.loss.hex()}
             prints |= {_GRADIENT + name: fingerprint(value) for name, value in seen.gradients.items()}

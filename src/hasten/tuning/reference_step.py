@@ -14,6 +14,7 @@ from hasten.base.errors import HastenError
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import derive, preserved, random_state, seed_all, set_random_state
 from hasten.data.batch import Batch
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.inspection import silence_dropout
 from hasten.training.loss import Loss
 from hasten.training.position import Position
@@ -127,14 +128,14 @@ def batches_from(run: Session, position: Position, count: int) -> list[Batch]:
 
 
 def same_batches(run: Session) -> Generator[Batch]:
-    """Yield batches as `endless` does, the same for every session that stands at the same place.
+    """Yield batches as `batches_in_turn` does, the same for every session that stands at the same place.
 
     An order, a sampler and an augmentation of the person's own draw from the global generators or from their own, as
     the steps do, and as another session does that is asked in turn. Here the data draw from a state of their own.
     """
     mine = _DataState(run)
     mine.set(seed=derive(run.seed, "reference data", run.position.step))
-    batches = endless(run)
+    batches = batches_in_turn(run)
     try:
         while True:
             with mine:
@@ -175,13 +176,6 @@ class _DataState:
     def _put(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
         set_random_state(state[0])
         self._objects.load_state(deepcopy(state[1]))
-
-
-def endless(run: Session) -> Generator[Batch]:
-    """Yield batches from the session's position on; advance it after each."""
-    for ids, batch in run.batches():
-        yield batch
-        run.advance(len(ids), 0.0)
 
 
 def make_step(run: Session, batch: Batch, *, seed: int) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.batch import Batch
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.float64 import in_float64
@@ -18,7 +19,6 @@ from hasten.tuning.reference_step import (
     Observation,
     State,
     batches_from,
-    endless,
     observe,
     put,
     real_numbers,
@@ -49,7 +49,7 @@ def states_of(recipe: Recipe) -> list[State]:
     """Return the state at the start and the one after `TRAINED_STEPS` updates of the baseline."""
     run = build(recipe)
     found = [state_of(run)]
-    for number, batch in enumerate(endless(run)):
+    for number, batch in enumerate(batches_in_turn(run)):
         if number == TRAINED_STEPS:
             break
         observe(run, batch, seed=number)

@@ -15,7 +15,7 @@ from hasten.data.batch import Batch, nbytes_of
 from hasten.data.loading.loaders import whole
 from hasten.measurement.tensors import tensors_in
 from hasten.profiling.peak_model import Watched, watched_step
-from hasten.profiling.stepping import one_batch, resized
+from hasten.profiling.stepping import batches_in_turn, one_batch, resized
 from hasten.techniques.blocks import repeated_blocks
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, INPUT, LOSS, UPDATE
 from hasten.training.recipe import Recipe, sample_loader
@@ -23,7 +23,6 @@ from hasten.training.session import Session, build, with_batch_size
 from hasten.training.step import step
 from hasten.tuning.budget import check_time
 from hasten.tuning.rate.start import set_rates
-from hasten.tuning.reference_step import endless
 from hasten.tuning.state import untouched
 
 ROUNDS = 5
@@ -83,7 +82,7 @@ def measured_times(recipe: Recipe, devices: int, *, threads: int | None) -> list
             torch.set_num_threads(threads)
         run = build(_read_by_ids(recipe))
         small, large = (with_batch_size(run, size) for size in sizes(recipe.input.batch_size, devices))
-        read = [(one, stack.enter_context(closing(endless(one)))) for one in (small, large)]
+        read = [(one, stack.enter_context(closing(batches_in_turn(one)))) for one in (small, large)]
         steps = [_steps(*one) for one in read]
         found = list[StepTimes]()
         for turn in range(ROUNDS):

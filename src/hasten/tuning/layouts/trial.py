@@ -12,9 +12,10 @@ from hasten.base.records.layout import LayoutTrial
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import save
+from hasten.profiling.stepping import next_step
 from hasten.techniques.applying import apply_all, make
-from hasten.training.data_parallel import agree, among, in_processes
-from hasten.training.processes import Processes, together
+from hasten.training.data_parallel import among, in_processes
+from hasten.training.processes import together
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.training.sharding import whole
@@ -47,7 +48,7 @@ def try_layout(recipe: Recipe, plan: Plan, machine: Machine, *, steps: int, fold
             shared = in_processes(apply_all(chosen, among(recipe, processes), machine))
         gradient = first_gradient(without_dropout(shared))
         run = build(shared)
-        times = _timed(run, steps, processes)
+        times = _timed(run, steps)
         if processes is None or processes.rank == 0:
             save_file(gradient, folder / GRADIENT)
             save(LayoutTrial(step_s=tuple(times), peak_bytes=_peak_bytes(recipe.device)), folder / TIMES)
@@ -69,18 +70,13 @@ def first_gradient(recipe: Recipe) -> dict[str, Tensor]:
     return found
 
 
-def _timed(run: Session, steps: int, processes: Processes | None) -> list[float]:
+def _timed(run: Session, steps: int) -> list[float]:
     """Return the seconds of steps as the loop makes them."""
     times, batches = list[float](), run.batches()
     with run.contexts:
         for _ in range(UNTIMED + steps):
             begin = perf_counter()
-            ids, batch = next(batches)
-            run.set_learning_rate()
-            step(run, batch)
-            run.advance(len(ids), 0.0)
-            if processes is not None:
-                agree(run, processes)
+            next_step(run, batches)
             run.recipe.device.synchronize()
             times.append(perf_counter() - begin)
     return times[UNTIMED:]

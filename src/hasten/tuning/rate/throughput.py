@@ -16,11 +16,11 @@ from hasten.measurement.memory import peak_memory
 from hasten.measurement.statistics import ratio_interval
 from hasten.profiling.best_effort import out_of_memory
 from hasten.profiling.memory import available_bytes
+from hasten.profiling.stepping import batches_in_turn
 from hasten.training.session import Session, with_batch_size
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.rate.start import set_rates
-from hasten.tuning.reference_step import endless
 
 SMALLEST, LARGEST = -3, 8
 """Powers of two of the own size between which sizes are tried."""
@@ -92,7 +92,7 @@ def measure(sizes: Sequence[Size], *, seed: int) -> None:
     """Time blocks of each size in turn, in another random order each round, without loss of what is in the caches."""
     draws = np.random.default_rng(seed)
     with ExitStack() as stack:
-        batches = {one.size: stack.enter_context(closing(endless(one.run))) for one in sizes}
+        batches = {one.size: stack.enter_context(closing(batches_in_turn(one.run))) for one in sizes}
         steps = {one.size: FEWEST for one in sizes}
         for turn in range(1 + ROUNDS):
             for place in draws.permutation(len(sizes)):
@@ -119,13 +119,13 @@ def _timed(run: Session, batches: Iterator[Batch], steps: int) -> tuple[float, i
 
 def _block(run: Session, steps: int) -> float:
     """Return the seconds of a step from a fresh place in the data."""
-    with closing(endless(run)) as batches:
+    with closing(batches_in_turn(run)) as batches:
         _timed(run, batches, 1)
         return _timed(run, batches, steps)[0] / steps
 
 
 def _peak_bytes(run: Session) -> int:
-    with closing(endless(run)) as batches:
+    with closing(batches_in_turn(run)) as batches:
         batch = next(batches)
         set_rates(run, 0.0, 0.0)
         try:
