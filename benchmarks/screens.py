@@ -1,32 +1,21 @@
 """Pictures of a page, taken by a headless Chromium."""
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from PIL import Image, ImageChops
 
+from benchmarks.browser import BROWSERS, FLAGS, browser_here
 from hasten.base.errors import BadInput
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-]
 TALL = 9000
 _COLORS = 256
 
 
 def screen(address: Path, picture: Path, *, width: int, dark: bool, tall: int = TALL) -> None:
     """Take a picture of a page, as far as `tall` pixels; a phone is a frame, since no window is so narrow."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = browser_here()
     if browser is None:
         raise BadInput(f"no browser found: {', '.join(BROWSERS)}. Install chromium.")
     with tempfile.TemporaryDirectory() as profile:

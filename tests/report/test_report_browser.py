@@ -3,28 +3,20 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.browser import FLAGS, browser_here
+
 from sample_evidence import make_evidence, make_whole_evidence, rendered
 
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+BROWSER = browser_here() or ""
+OWN_FLAGS = (
+    *FLAGS,
     "--disable-extensions",
-    "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--enable-logging=stderr",
     "--virtual-time-budget=2000",
@@ -60,7 +52,7 @@ def opened(address: Path, *options: str) -> tuple[str, list[str], list[str]]:
     The browser itself asks for things, too: those requests have no page that initiated them.
     """
     log = address.with_suffix(".netlog")
-    command = [BROWSER, *FLAGS, *options, f"--user-data-dir={address.parent / 'profile'}", f"--log-net-log={log}"]
+    command = [BROWSER, *OWN_FLAGS, *options, f"--user-data-dir={address.parent / 'profile'}", f"--log-net-log={log}"]
     done = subprocess.run(
         [*command, "--dump-dom", address.resolve().as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
