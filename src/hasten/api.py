@@ -186,7 +186,7 @@ def train(
         BadInput: if the task, the plan or the checkpoint cannot be used.
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
-    show = show if rank_here() == 0 else silent
+    show = _of_first(show)
     if autotune and plan is not None:
         raise BadInput("a training with a plan is not tuned inside: leave the plan out, or --autotune.")
     _check(task, show)
@@ -201,19 +201,8 @@ def train(
     with together(plain.parallel.device) as processes:
         recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
         if processes is not None:
-            if autotune:
-                raise BadInput("several processes are not tuned inside the training: tune before, with hasten tune.")
             recipe = in_processes(recipe)
-            if diagnose and recipe.parallel.sharded:
-                raise BadInput(
-                    "--diagnose reads whole parameters and gradients; leave what divides the model (fsdp, "
-                    "tensor_parallel) out of the plan."
-                )
-            if diagnose and recipe.parallel.keeps:
-                raise BadInput(
-                    "--diagnose looks at the first process alone, and saving takes all of them where each keeps "
-                    "something of its own; leave powersgd, local_sgd and diloco out of the plan."
-                )
+            _check_together(recipe, autotune=autotune, diagnose=diagnose)
             if resume is None and runs is not None:  # started again after one of them failed
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None
@@ -222,11 +211,7 @@ def train(
         checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
         folder = resume
         if folder is None and runs is not None:
-            folder = make_run_folder(runs, task.name, datetime.now())
-            note_starter(folder)
-            write_plan(chosen, folder / PLAN)
-            save(machine, folder / MACHINE)
-            keep_script(plain, chosen, folder, show)
+            folder = _new_run(runs, plain, chosen, machine, show)
         if checked is not None:
             show(checked)
             if folder is not None:
@@ -250,6 +235,37 @@ def train(
             return train_in_memory(
                 recipe, chosen, plain, machine, train=trained, folder=folder, resume=resume is not None, show=shown
             )
+
+
+def _of_first(show: Show) -> Show:
+    """Return what shows, which of processes that were started together only the first does."""
+    return show if rank_here() == 0 else silent
+
+
+def _check_together(recipe: Recipe, *, autotune: bool, diagnose: bool) -> None:
+    """Raise `BadInput` where the training of several processes cannot be tuned or watched as is asked."""
+    if autotune:
+        raise BadInput("several processes are not tuned inside the training: tune before, with hasten tune.")
+    if diagnose and recipe.parallel.sharded:
+        raise BadInput(
+            "--diagnose reads whole parameters and gradients; leave what divides the model (fsdp, tensor_parallel) out "
+            "of the plan."
+        )
+    if diagnose and recipe.parallel.keeps:
+        raise BadInput(
+            "--diagnose looks at the first process alone, and saving takes all of them where each keeps something of "
+            "its own; leave powersgd, local_sgd and diloco out of the plan."
+        )
+
+
+def _new_run(runs: Path, plain: Recipe, plan: Plan, machine: Machine, show: Show) -> Path:
+    """Make the folder of a run, with its plan, its machine and the script that leaves hasten; return it."""
+    folder = make_run_folder(runs, plain.task.name, datetime.now())
+    note_starter(folder)
+    write_plan(plan, folder / PLAN)
+    save(machine, folder / MACHINE)
+    keep_script(plain, plan, folder, show)
+    return folder
 
 
 def eject(task: Task, plan: Plan | Path | Iterable[Chosen] | None = None, *, out: Path, force: bool = False) -> Ejected:
@@ -340,7 +356,7 @@ def profile(
     Raises:
         BadInput: if the task or the plan cannot be used, or a step hangs.
     """
-    show = show if rank_here() == 0 else silent
+    show = _of_first(show)
     _check(task, show)
     show(machine := load_cached(quick=True) if rank_here() == 0 else facts())
     recipe, chosen = _baseline(task, machine, show), _plan(plan, task)
