@@ -9,8 +9,8 @@ import torch
 from communicating import LOCAL, Plain, communicating_work, every_step_work, in_doubles, simulated, wide
 from hypothesis import given
 from hypothesis import strategies as st
-from together import clipped, dropping, resumed_work, special, trained
-from torch import multiprocessing, nn
+from together import clipped, dropping, found_in, resumed_in, special, trained
+from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import _should_compress
 
 from hasten.machine.facts import facts
@@ -31,8 +31,7 @@ CASES = list(range(6))
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each process of a world found."""
     size, folder = request.param, tmp_path_factory.mktemp("communicating")
-    multiprocessing.spawn(communicating_work, args=(size, str(folder)), nprocs=size)
-    return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(size)]
+    return found_in(folder, size, communicating_work)
 
 
 @pytest.mark.dist
@@ -83,8 +82,7 @@ def test_each_sends_what_theory_says(found: list[dict[str, Any]]) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_averaging_after_every_step_of_sgd_is_the_training_of_one_process(size: int, tmp_path: Path) -> None:
-    multiprocessing.spawn(every_step_work, args=(size, CASES, str(tmp_path)), nprocs=size)
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(size)]
+    found = found_in(tmp_path, size, every_step_work, CASES)
     for number in CASES:
         alone = trained(Plain(number).recipe())
         for one in found:
@@ -104,10 +102,7 @@ RESUMED = {"powersgd": PowerSgd(rank=1, start=2), "diloco": DiLoCo(every=2)}
 def test_what_each_process_keeps_resumes_bit_for_bit(technique: Technique, tmp_path: Path) -> None:
     ends = dict[str, list[list[torch.Tensor]]]()
     for name, stops in (("whole", [13]), ("in parts", [6, 10, 13])):
-        folder = tmp_path / name
-        (folder / "run").mkdir(parents=True)
-        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder), (technique,)), nprocs=2)
-        ends[name] = [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+        ends[name] = resumed_in(tmp_path / name, 2, stops, (technique,))
     assert all(map(torch.equal, ends["whole"][0], ends["whole"][1]))
     for rank in range(2):
         assert all(map(torch.equal, ends["whole"][rank], ends["in parts"][rank]))
@@ -119,11 +114,8 @@ def test_what_each_process_keeps_resumes_bit_for_bit(technique: Technique, tmp_p
 def test_what_each_process_keeps_goes_on_in_another_number_of_them(technique: Technique, tmp_path: Path) -> None:
     ends = dict[str, list[list[torch.Tensor]]]()
     for name, parts in (("in two", ((2, 10),)), ("in two, then three", ((2, 6), (3, 10)))):
-        folder = tmp_path / name
-        (folder / "run").mkdir(parents=True)
         for size, stop in parts:
-            multiprocessing.spawn(resumed_work, args=(size, [stop], str(folder), (technique,), 0.0), nprocs=size)
-        ends[name] = [torch.load(folder / f"{rank}.pt") for rank in range(parts[-1][0])]
+            ends[name] = resumed_in(tmp_path / name, size, [stop], (technique,), 0.0)
     for mine in ends["in two, then three"]:
         assert all(map(torch.equal, mine, ends["in two, then three"][0]))
         if isinstance(technique, PowerSgd):  # only the mean of the errors counts

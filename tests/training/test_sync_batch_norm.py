@@ -15,8 +15,8 @@ import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from normalized import Normalized, normalized_work
-from together import special, trained
-from torch import Tensor, multiprocessing, nn
+from together import found_in, special, trained
+from torch import Tensor, nn
 
 from hasten.machine.facts import facts
 from hasten.techniques.parallel import synchronized
@@ -33,8 +33,7 @@ CASES = list(range(6))
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_several_processes_normalize_as_one(size: int, tmp_path: Path) -> None:
-    multiprocessing.spawn(normalized_work, args=(size, CASES, str(tmp_path)), nprocs=size)
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(size)]
+    found = found_in(tmp_path, size, normalized_work, CASES)
     for number in CASES:
         alone = trained(Normalized(number).recipe())
         for mine, first in ((one[number], found[0][number]) for one in found):

@@ -1,12 +1,11 @@
 """Processes that hold parts of one model train as one process that holds all of it."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from divided import CASES, STEPS, Transformer, dropping_work, resuming_work, tokens_task, volume_work, work
-from together import resumed_work, trained
+from together import found_in, resumed_in, trained
 from torch import multiprocessing
 
 from hasten import Stop
@@ -14,12 +13,6 @@ from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.recipe import baseline
 
 pytestmark = [pytest.mark.dist, pytest.mark.timeout(600)]
-
-
-def found_in(folder: Path, size: int, function: Any, *args: Any) -> list[dict[str, Any]]:
-    """Run a function in several processes and return what each of them wrote."""
-    multiprocessing.spawn(function, args=(size, *args, str(folder)), nprocs=size)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(size)]
 
 
 @pytest.mark.parametrize(("size", "group"), [(2, 2), (4, 2), (4, 4)])
@@ -77,8 +70,5 @@ def test_a_divided_run_resumes_in_another_number_of_processes(tmp_path: Path) ->
 def test_a_divided_run_with_dropout_resumes_bit_for_bit(tmp_path: Path) -> None:
     ends = list[list[torch.Tensor]]()
     for stops in ([13], [6, 11, 13]):
-        folder = tmp_path / str(len(stops))
-        (folder / "run").mkdir(parents=True)
-        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder), (TensorParallel(),)), nprocs=2)
-        ends.append(torch.load(folder / "0.pt"))
+        ends.append(resumed_in(tmp_path / str(len(stops)), 2, stops, (TensorParallel(),))[0])
     assert all(map(torch.equal, *ends))

@@ -15,8 +15,9 @@ from together import (
     STEPS,
     Case,
     dropping,
+    found_in,
     replicas_work,
-    resumed_work,
+    resumed_in,
     sent_work,
     shared,
     special,
@@ -48,8 +49,7 @@ CASES = list(range(12))
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[list[list[dict[str, Any]]]]:
     """What each process of a world found of each case with each reduction."""
     size, folder = request.param, tmp_path_factory.mktemp("together")
-    multiprocessing.spawn(work, args=(size, CASES, str(folder)), nprocs=size)
-    return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(size)]
+    return found_in(folder, size, work, CASES)
 
 
 @pytest.mark.dist
@@ -72,8 +72,7 @@ def test_several_processes_train_as_one(found: list[list[list[dict[str, Any]]]])
 @pytest.mark.dist
 @pytest.mark.timeout(300)
 def test_reduction_during_the_backward_pass_changes_nothing_in_special_cases(tmp_path: Path) -> None:
-    multiprocessing.spawn(special_work, args=(2, str(tmp_path)), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    first, second = found_in(tmp_path, 2, special_work)
     for name in SPECIAL:
         alone, mine = trained(special(name)[0]), first[name]
         rtol, atol = (0.05, 0.01) if "bf16" in name else (1e-3, 1e-4)
@@ -85,8 +84,7 @@ def test_reduction_during_the_backward_pass_changes_nothing_in_special_cases(tmp
 @pytest.mark.dist
 @pytest.mark.timeout(300)
 def test_groups_that_hold_a_model_each_train_as_one_process(tmp_path: Path) -> None:
-    multiprocessing.spawn(replicas_work, args=(4, str(tmp_path)), nprocs=4)
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(4)]
+    found = found_in(tmp_path, 4, replicas_work)
     for number in range(4):
         alone = trained(Case(number).recipe())
         for mine in (one[number] for one in found):
@@ -181,10 +179,7 @@ def test_a_batch_without_a_sample_for_each_is_refused() -> None:
 def test_a_run_of_several_processes_resumes_bit_for_bit(chosen: tuple[Technique, ...], tmp_path: Path) -> None:
     ends = dict[str, list[list[torch.Tensor]]]()
     for name, stops in (("whole", [13]), ("in parts", [6, 11, 13])):
-        folder = tmp_path / name
-        (folder / "run").mkdir(parents=True)
-        multiprocessing.spawn(resumed_work, args=(2, stops, str(folder), chosen), nprocs=2)
-        ends[name] = [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+        ends[name] = resumed_in(tmp_path / name, 2, stops, chosen)
     assert all(map(torch.equal, ends["whole"][0], ends["whole"][1]))
     assert all(map(torch.equal, ends["whole"][0], ends["in parts"][0]))
 
@@ -192,11 +187,10 @@ def test_a_run_of_several_processes_resumes_bit_for_bit(chosen: tuple[Technique,
 @pytest.mark.dist
 @pytest.mark.timeout(300)
 def test_a_sharded_run_resumes_in_another_number_of_processes(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
     for size, stop in ((2, 6), (3, 9), (1, 13)):
-        multiprocessing.spawn(resumed_work, args=(size, [stop], str(tmp_path), (Fsdp(),), 0.0), nprocs=size)
+        first, *_ = resumed_in(tmp_path, size, [stop], (Fsdp(),), 0.0)
     alone = trained(dropping(13, 0.0))["parameters"]
-    torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(first, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_process_that_fails_ends_the_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

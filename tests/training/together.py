@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor, multiprocessing, nn
 from torch.utils.data import TensorDataset
 
 from hasten import CrossEntropy, Data, Stop, Task, Update
@@ -309,6 +309,21 @@ def resumed_work(
         torch.save([one.detach() for one in found.model.parameters()], Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
     (Path(folder) / "store").unlink(missing_ok=True)
+
+
+def found_in(folder: Path, size: int, function: Callable[..., None], *args: Any) -> list[Any]:
+    """Run a function of (rank, size, *args, folder) in several processes; return what each wrote to RANK.pt."""
+    multiprocessing.spawn(function, args=(size, *args, str(folder)), nprocs=size)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(size)]
+
+
+def resumed_in(
+    folder: Path, size: int, stops: list[int], chosen: Sequence[Technique] = (), drop: float = 0.5
+) -> list[list[Tensor]]:
+    """Run `resumed_work` in several processes; return the parameters that each ends with."""
+    (folder / "run").mkdir(parents=True, exist_ok=True)
+    multiprocessing.spawn(resumed_work, args=(size, stops, str(folder), chosen, drop), nprocs=size)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(size)]
 
 
 def dropping(steps: int, drop: float = 0.5) -> Recipe:

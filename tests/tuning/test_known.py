@@ -137,7 +137,7 @@ def test_a_plan_that_is_not_faster_afresh_takes_its_evidence_with_it(
     found = tuned(tmp_path, ["no_pause"], budget_s=20.0)
     assert not list((tmp_path / "tuning").iterdir())
     assert found.speedup is None
-    assert found.forecast is not None, "a prediction that failed is told, too"
+    assert found.forecast is not None, "a prediction that failed is reported, too"
     assert found.forecast.plan == ("no_pause",)
     assert found.forecast.measured == nothing_gained
     assert found.forecast.expected is not None

@@ -43,7 +43,7 @@ def train_in_memory(
         train: makes the training of a recipe.
         folder: of the run.
         resume: whether the training begins with the checkpoint of the folder.
-        show: is told when the parts become smaller.
+        show: called with a note when the parts become smaller.
 
     Raises:
         TrainingFailed: as `run_training`. Where the memory is not enough and a batch cannot be computed in parts, the

@@ -75,7 +75,7 @@ def _of_share(run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
 def _measured(processes: Processes, run: "Session", batch: Batch, mark: Mark, total: Total) -> Loss:
     """Compute a share as `after_backward` does, and note the seconds that this process took without waiting.
 
-    While gradients are reduced during the backward pass, computing cannot be told from waiting: such a step reduces
+    While gradients are reduced during the backward pass, computing and waiting overlap: such a step reduces
     them afterwards, whatever the recipe's reduction.
     """
     device, waited_s = run.recipe.device, 0.0

@@ -18,10 +18,10 @@ Numerics
 
 Known problems
     Between two synchronizations nothing is decided: a run is evaluated, saved and stopped (time, Ctrl-C) after the next
-    one, and the loss of each step is told then. A run that ends between two synchronizes once more, so that one that is
-    then resumed with a later end has another path. Inner optimizers keep their states to themselves, and a checkpoint
-    holds all of them; resumed in more processes, several begin with the same. Clipping looks at gradients of shares.
-    Running statistics of batch normalization are those of the first process.
+    one, and the loss of each step is reported then. A run that ends between two synchronizes once more, so that one
+    that is then resumed with a later end has another path. Inner optimizers keep their states to themselves, and a
+    checkpoint holds all of them; resumed in more processes, several begin with the same. Clipping looks at gradients of
+    shares. Running statistics of batch normalization are those of the first process.
 
 Source
     Stich, 2018, arXiv:1805.09767; McMahan et al., 2017, arXiv:1602.05629 (weights by samples); Douillard et al., 2023,

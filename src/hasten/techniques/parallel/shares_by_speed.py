@@ -59,7 +59,7 @@ class SharesBySpeed:
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
-        """Refuse one process alone, reductions that cannot do without a step, and a batch without samples for each."""
+        """Refuse one process alone, reductions that need every step, and a batch without samples for each."""
         if (why := why_not_reduced(recipe)) is not None:
             return why
         reduction, processes = recipe.parallel.reduction, recipe.parallel.processes

@@ -34,7 +34,7 @@ MOST = 3
 ROUNDS, FEWEST_ROUNDS = 5, 3
 TRIAL_S = 1.5
 BUSY = 0.1
-"""Share of the cores that other work has, from which on it is told."""
+"""Share of the cores in use by other work above which a warning is shown."""
 ERROR = 0.05
 """Probability that a layout without gain is chosen: each of the three has its part of it."""
 _STEPS = (10, 200)
