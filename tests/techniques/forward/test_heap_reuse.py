@@ -43,12 +43,17 @@ def page_faults(times):
 print(page_faults(8))
 before = process.memory_info().rss
 with kept_heap():
+    page_faults(8)
     print(page_faults(8))
     torch.ones(200 * 2**20, dtype=torch.uint8)
     print(process.memory_info().rss - before)
 print(process.memory_info().rss - before)
 """
-"""Where nothing has used the heap before: a block that once fitted into it is found there again."""
+"""Where nothing has used the heap before: a block that once fitted into it is found there again.
+
+The first blocks are not counted: by where the heap begins, an aligned one does not fit where one of its size was, up to
+four times in eight, until a gap is large enough.
+"""
 
 
 def test_memory_is_kept_while_it_is_on_and_given_back_afterwards() -> None:
@@ -56,7 +61,7 @@ def test_memory_is_kept_while_it_is_on_and_given_back_afterwards() -> None:
     faults_outside, faults_inside, held_inside, held_afterwards = map(int, done.stdout.split())
     pages = 80 * MIB // resource.getpagesize()
     assert faults_outside > 7 * pages
-    assert faults_inside < 3 * pages  # some again: an aligned block may not fit where one of its size was
+    assert faults_inside < pages
     assert held_inside > 150 * MIB
     assert held_afterwards < 50 * MIB
 
