@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulated import Simulated, Truth, burst_time_by_steps
 
 from hasten.tuning.search.factors import NONE, Factor, Factors
-from hasten.tuning.search.model import smallest_gain
+from hasten.tuning.search.model import Readings, smallest_gain
 from hasten.tuning.search.search import LEAST_GAIN, Infeasible, Search
 
 
@@ -117,6 +117,38 @@ def test_the_time_is_used_while_something_is_open_and_not_longer() -> None:
     assert early.now_s < 10.0
     _, late = searched(Truth((0.011, 0.009, 0.01), noise=0.05), budget_s=10.0)
     assert late.now_s > 9.0
+
+
+def test_the_time_for_a_proof_is_spent_on_looking_while_there_is_nothing_to_prove() -> None:
+    search, ground = searched(Truth((0.5, 0.0, 0.0), noise=0.15, gate_s=19.0), budget_s=20.0)
+    assert 0 in search.plan
+    assert ground.gates == 1
+
+
+def test_settings_that_are_built_are_timed_on_where_the_time_holds_no_other() -> None:
+    truth = Truth((0.05, 0.03, 0.0, 0.0), noise=0.05, build_s=2.0)
+    _, ground = searched(truth, budget_s=12.0)
+    assert 11.0 < ground.now_s <= 12.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_not_likely_to_gain_beside_the_rest_is_not_kept(seed: int) -> None:
+    truth = Truth((0.6, 0.01, -0.01, 0.0, 0.005), noise=0.1, tails=0.1)
+    search, _ = searched(truth, budget_s=12.0, seed=seed)
+    assert 0 in search.plan
+    assert all(search.likely(one) for one in search.plan)
+
+
+def test_what_is_faster_as_a_whole_is_kept_whole_where_no_time_was_left_to_tell_its_parts_apart() -> None:
+    search, _ = searched(Truth((0.3, 0.3)), budget_s=3.0)
+    search.plan, search.readings = NONE, Readings()
+    for group in range(8):
+        search.readings.add(NONE, group, 0.001 * group)
+        search.readings.add(frozenset({0, 1}), group, -0.6 + 0.002 * (group % 3))
+    search.fit = search.model.fit(search.readings)
+    assert search._smallest() == {0, 1}
+    search.plan = frozenset({0, 1})
+    assert not search.likely(0)
 
 
 def test_bursts_of_foreign_load_do_not_hide_a_large_gain() -> None:

@@ -45,6 +45,15 @@ def test_a_block_is_the_time_of_a_sample() -> None:
     assert set(place.built()) == {NONE, frozenset({0})}
 
 
+def test_what_building_takes_is_learnt_from_the_second_build_of_the_baseline() -> None:
+    place = timing(NoPause())
+    place.lab.build_s = 5.0  # the first one of a process also pays for what all share
+    place.ready(frozenset({0}))
+    assert place.lab.build_s == 5.0
+    place.ready(frozenset({1}))
+    assert place.lab.build_s < 1.0
+
+
 def test_what_fails_alone_is_blamed_for_the_whole() -> None:
     place = timing(NoPause(), Raises(), HalfTheWork())
     with pytest.raises(Infeasible) as error:

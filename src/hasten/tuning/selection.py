@@ -160,12 +160,12 @@ class Selection:
     def _kept(self, one: int) -> Trial:
         gain, rest = self.search.gain(one), self.timing.plan(self.search.factors.off(self.search.plan, one))
         base = names(tuple(other for other in self.plan_members() if other != self.chosen[one]))
-        if math.isfinite(gain.half) and gain.value > 0:
+        if math.isfinite(gain.half) and self.search.likely(one):
             ratio = self._ratio(one)
             why = f"{messages.ratio(ratio)} as fast{messages.beside(base)}"
             trial = msgspec.structs.replace(self._blank(one, Verdict.KEPT, why, base), speedup=ratio)
         else:
-            why = "part of a plan that is faster as a whole; there was no time to measure its share"
+            why = "part of a plan that is faster as a whole; there was no time to tell its share"
             trial = self._blank(one, Verdict.KEPT, why, base)
         bench = bench_of(self.lab, (*rest, self.chosen[one])) if MEMORY in self.chosen[one].card.treats else None
         proof = self.timing.proofs.get(self.chosen[one])

@@ -183,6 +183,10 @@ class Search:
         gain = self.gain(one)
         return not math.isfinite(gain.half) or (gain.low < LEAST_GAIN < gain.high and gain.half > LEAST_GAIN / 2)
 
+    def likely(self, one: int) -> bool:
+        """Return whether a factor of the plan is likely to gain beside the rest; else only all together surely are."""
+        return self._adds(one, self.plan).likely >= LIKELY
+
     def _timed(self, one: int) -> bool:
         return any(one in setting for setting in self.readings.settings)
 
@@ -215,14 +219,23 @@ class Search:
             else:
                 hidden.add(self.again)
         settings = candidates(self.factors, self.plan, asked, self.ground.built(), self._random)
+        built, left_s = set(self.ground.built()), self._left_s()
         settings = [one for one in settings if not one & hidden and self._possible(one)]
+        settings = [one for one in settings if one in built or self.ground.setup_s(one) < left_s]
         if len(settings) < 2:
             return []
         return next_group(self.fit, self.model, questions, settings, self._cost_s, self._random)
 
     def _left_s(self, plan: Setting | None = None) -> float:
-        """Return the seconds left where a plan, by default that under way, is still to be proven and measured."""
-        return self.ground.left_s() - self.ground.closing_s(self.plan if plan is None else plan)
+        """Return the seconds left where a plan, by default that under way, is still to be proven and measured.
+
+        Where they are over and there is nothing to prove, the time for a proof is spent on finding something.
+        """
+        left_s, plan = self.ground.left_s(), self.plan if plan is None else plan
+        closing_s = self.ground.closing_s(plan)
+        if closing_s >= left_s and not self._smallest():
+            closing_s = min(closing_s, self.ground.closing_s(NONE))
+        return left_s - closing_s
 
     def _cost_s(self, setting: Setting) -> float:
         fresh = setting not in self.ground.built()
@@ -232,17 +245,17 @@ class Search:
         """Return what of a group is set up and fits into the time; nothing where that is only one setting."""
         usable, blocks_s = list[Setting](), 0.0
         for setting in group:
-            blocks_s += self.ground.block_s(setting)
-            fresh = setting not in self.ground.built()
-            if (self.ground.setup_s(setting) if fresh else 0.0) + blocks_s > self._left_s():
-                return []
-            if not self._possible(setting):
+            block_s = self.ground.block_s(setting)
+            setup_s = 0.0 if setting in self.ground.built() else self.ground.setup_s(setting)
+            if setup_s + blocks_s + block_s > self._left_s() or not self._possible(setting):
                 continue
             try:
                 self.ground.ready(setting)
-                usable.append(setting)
             except Infeasible as error:
                 self._forbid(error.factors)
+            else:
+                usable.append(setting)
+                blocks_s += block_s
         return usable if len(set(usable)) > 1 else []
 
     def _time(self, group: list[Setting]) -> None:
@@ -345,10 +358,9 @@ class Search:
         """Return the plan of what is likely to gain, or a setting that is surely better, without what is not needed.
 
         A setting that was timed can be clearly faster as a whole where there was no time to tell its factors apart.
+        They are kept together, then; else each has to be likely to gain beside the others.
         """
-        likely = self.plan
-        while (weak := [one for one in likely if self._adds(one, likely).likely < LIKELY]) and likely:
-            likely = self.factors.off(likely, min(weak, key=lambda one: self._adds(one, likely).value))
+        likely = self._likely(self.plan)
         timed = {one for one in self.readings.settings if self.again not in one and self._possible(one)}
         found = max([likely, *timed, NONE], key=lambda one: (self._at_least(one), -len(one)))
         lost = 0.0
@@ -359,7 +371,15 @@ class Search:
             if lost > WITHIN or gains[least].low > LEAST_GAIN or not math.isfinite(gains[least].half):
                 break
             found = self.factors.off(found, least)
-        return found
+        clear = self._likely(found)
+        together = self.fit.gain(difference(self.model, found, clear))
+        return found if math.isfinite(together.half) and together.likely >= LIKELY else clear
+
+    def _likely(self, plan: Setting) -> Setting:
+        """Return a plan without what is not likely to gain beside the rest."""
+        while weak := [one for one in plan if self._adds(one, plan).likely < LIKELY]:
+            plan = self.factors.off(plan, min(weak, key=lambda one: self._adds(one, plan).value))
+        return plan
 
     def _adds(self, one: int, plan: Setting) -> Gain:
         return self.fit.gain(difference(self.model, plan, self.factors.off(plan, one)))
