@@ -27,6 +27,7 @@ from hasten.tuning.tolerances import BRANCH_STEPS
 from planted import small_task
 
 Change = Callable[[Recipe], Recipe]
+LAYERS = {"": "the model", "l": "l (Linear)"}
 
 
 def gate_of(candidate: Change, task: Task) -> Gate:
@@ -229,7 +230,7 @@ def test_gradients_are_compared_along_the_branch_of_the_baseline() -> None:
     recipe = baseline(small_task())
     run, other = build(recipe), build(on_gradients(lambda g: g.mul_(1.25))(recipe))
     layers, walked = compare_gradients(run, other, state_of(build(recipe)))
-    assert [layer.name for layer in layers] == ["0", "3"]
+    assert [layer.name for layer in layers] == ["0 (Linear)", "3 (Linear)"]
     for layer in layers:
         assert layer.error == pytest.approx(0.25 * layer.gradient, rel=1e-4)
         assert layer.mean_error == pytest.approx(0.25 * layer.mean_gradient, rel=1e-4)
@@ -240,7 +241,7 @@ def test_gradients_are_compared_along_the_branch_of_the_baseline() -> None:
 
 
 def made_branch(losses: np.ndarray, way: float = 1.0) -> Branch:
-    return Branch(losses, {"l.weight": torch.full((4,), way)})
+    return Branch(losses, {"l.weight": torch.full((4,), way)}, LAYERS)
 
 
 def test_a_branch_is_compared_with_others_only_where_it_is_worse() -> None:

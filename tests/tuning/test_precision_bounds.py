@@ -88,10 +88,11 @@ def test_a_layer_is_summed_over_its_parameters_and_averaged_over_the_batches() -
 
 
 STEPS = np.arange(48)
+LAYERS = {"": "the model", "l": "l (Linear)", "a": "a (Linear)", "b": "b (Linear)"}
 
 
 def ends_as_well(shift: float, losses: NDArray[np.float64], others: list[Branch] | None = None) -> bool:
-    plain = Branch(losses, {"l.weight": torch.ones(4)})
+    plain = Branch(losses, {"l.weight": torch.ones(4)}, LAYERS)
     found = harm(replace(plain, losses=losses + shift), plain, lambda: others or [])
     return all(measured <= bound for measured, bound, _ in found)
 
@@ -119,7 +120,7 @@ def test_a_branch_may_end_worse_by(losses: NDArray[np.float64], allowed: float) 
 
 def test_only_the_second_half_of_a_branch_counts_with_the_upper_limit_of_its_mean() -> None:
     losses = 2.0 + 0.0 * STEPS
-    plain = Branch(losses, {"l.weight": torch.ones(4)})
+    plain = Branch(losses, {"l.weight": torch.ones(4)}, LAYERS)
     behind = np.where(STEPS < 24, 1.0, np.resize([0.5, -0.3], 48))
     (upper, allowed, text), _ = harm(replace(plain, losses=losses + behind), plain, list)
     assert upper == pytest.approx(0.1 + norm.ppf(0.95) * float(np.std(behind[24:], ddof=1)) / math.sqrt(24), rel=1e-3)
@@ -129,7 +130,7 @@ def test_only_the_second_half_of_a_branch_counts_with_the_upper_limit_of_its_mea
 
 def test_a_branch_that_is_worse_may_be_as_bad_as_one_more_of_the_baselines_by_chance() -> None:
     losses = 2.0 + 0.0 * STEPS
-    others = [Branch(losses + shift, {"l.weight": torch.ones(4)}) for shift in (0.1, 0.2, 0.6)]
+    others = [Branch(losses + shift, {"l.weight": torch.ones(4)}, LAYERS) for shift in (0.1, 0.2, 0.6)]
     spread = math.sqrt((0.2**2 + 0.1**2 + 0.3**2) / 2)
     allowed = 0.3 + float(t.ppf(0.95, 2)) * math.sqrt(1 + 1 / 3) * spread
     assert ends_as_well(0.999 * allowed, losses, others)
@@ -139,7 +140,7 @@ def test_a_branch_that_is_worse_may_be_as_bad_as_one_more_of_the_baselines_by_ch
 
 
 def moves_as_far(*ways: dict[str, float], others: list[dict[str, float]] | None = None) -> bool:
-    plain, one, *more = (Branch(2.0 + 0.0 * STEPS, made(way)) for way in (*ways, *(others or [])))
+    plain, one, *more = (Branch(2.0 + 0.0 * STEPS, made(way), LAYERS) for way in (*ways, *(others or [])))
     return all(measured <= bound for measured, bound, _ in harm(one, plain, lambda: more))
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from hasten.base.units import percent
 from hasten.training.session import Session
 from hasten.training.transforms import Attached, Parameters, Stateless
+from hasten.tuning.layer_names import layer_names
 from hasten.tuning.reference_step import State, make_step, put, real_numbers, same_batches
 from hasten.tuning.tolerances import (
     BRANCH_LAG,
@@ -40,6 +41,7 @@ class Branch:
 
     losses: NDArray[np.float64]
     moved: dict[str, Tensor]
+    layers: dict[str, str]  # name of a layer -> the same in messages
 
 
 def branch(run: Session, state: State, *, steps: int = BRANCH_STEPS) -> Branch:
@@ -47,7 +49,7 @@ def branch(run: Session, state: State, *, steps: int = BRANCH_STEPS) -> Branch:
     put(run, state)
     batches = same_batches(run)
     losses = [make_step(run, next(batches), seed=number) for number in range(steps)]
-    return Branch(np.array(losses), moved_since(run, state))
+    return Branch(np.array(losses), moved_since(run, state), layer_names(run.model))
 
 
 def moved_since(run: Session, state: State) -> dict[str, Tensor]:
@@ -138,7 +140,8 @@ def _displacement(one: Branch, baseline: Branch, twins: list[Branch]) -> Measure
     for name, way in mine.items():
         bound = DISPLACEMENT_ERROR_OF_A_LAYER if name else DISPLACEMENT_ERROR
         bound = max(bound, _largest_by_chance([abs(1 - other[name]) for other in others]))
-        text = f"in {len(baseline.losses)} steps {name or 'the model'} moves {percent(way)} of the way of the baseline"
+        layer = baseline.layers[name]
+        text = f"in {len(baseline.losses)} steps {layer} moves {percent(way)} of the way of the baseline"
         found.append((abs(1 - way), bound, text))
     return max(found, key=lambda one: bounded(one[0]) / one[1])
 

@@ -18,6 +18,7 @@ from hasten.base.units import percent
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.branch import Branch, Measured, branch, harm, moved_since, twins
+from hasten.tuning.layer_names import layer_names
 from hasten.tuning.reference_step import (
     NoReference,
     State,
@@ -101,8 +102,9 @@ def compare_gradients(plain: Session, other: Session, state: State) -> tuple[lis
             raise OtherGradients(_difference(exact, rough))
         for name in exact:
             sums.setdefault(name.rpartition(".")[0], Sums()).add(name, exact[name], rough[name])
-    layers = [one.summary(name or "the model") for name, one in sums.items()]
-    return layers, Branch(np.array(losses), moved_since(plain, state))
+    names = layer_names(plain.model)
+    layers = [one.summary(names[name]) for name, one in sums.items()]
+    return layers, Branch(np.array(losses), moved_since(plain, state), names)
 
 
 class OtherGradients(HastenError):  # noqa: N818

@@ -14,6 +14,7 @@ from hasten.profiling.stepping import batches_in_turn
 from hasten.training.recipe import Recipe
 from hasten.training.session import Session, build
 from hasten.tuning.float64 import in_float64
+from hasten.tuning.layer_names import parameter_name
 from hasten.tuning.reference_step import (
     NoReference,
     Observation,
@@ -77,11 +78,17 @@ def rounding_gate(candidate: Recipe, recipe: Recipe, states: list[State]) -> Gat
     for state in states:
         when = f"after {state.position.step} steps" if state.position.step else "at the start"
         for name, (measured, bound) in error_ratios(_errors(runs, state)).items():
-            worst = max(worst, (measured / bound, measured, bound, f"the {name} {when}"))
+            worst = max(worst, (measured / bound, measured, bound, f"the {_shown(name, runs[0])} {when}"))
     share, measured, bound, where = worst
     detail = f"worst is {where}: {measured:.3g} times the baseline's own error against float64, allowed {bound:g}"
     passed = share <= 1
     return Gate(guarantee=Guarantee.ROUNDING, passed=passed, measured=bounded(measured), bound=bound, detail=detail)
+
+
+def _shown(tensor: str, run: Session) -> str:
+    """Return the name of a tensor of `_tensors` with the class of its layer."""
+    kind, of, parameter = tensor.partition(" of ")
+    return f"{kind}{of}{parameter_name(run.model, parameter)}" if of else tensor
 
 
 def _exact_session(recipe: Recipe) -> Session:
