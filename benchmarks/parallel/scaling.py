@@ -53,7 +53,8 @@ from hasten.training.processes import Processes
 from hasten.training.recipe import baseline
 from hasten.training.session import Session, build
 from hasten.training.step import step
-from hasten.tuning.layouts.predict import median_links, slowed
+from hasten.tuning.layouts.one_process import slowed
+from hasten.tuning.layouts.predict import median_links
 from hasten.tuning.layouts.readings import measured_memory, measured_times, median_times
 from hasten.tuning.layouts.time import communication, step_s
 

@@ -40,6 +40,14 @@ def test_a_plan_names_every_layout_and_the_command_that_runs_the_best() -> None:
     assert last in ("next: hasten train linear", "next: hasten train linear --processes 4", again)
 
 
+def test_what_is_not_the_same_training_stands_apart_and_is_not_the_plan() -> None:
+    result = invoke("plan", "digits", "--devices", "2", *LINK)
+    text = " ".join(result.output.split())
+    before, after = text.split("Not the same training (the weights take another path):")
+    assert "local_sgd" not in before
+    assert "2 processes, local_sgd" in after
+
+
 def test_json_is_the_record_and_nothing_else() -> None:
     result = invoke("plan", "linear", "--devices", "2", "--json", *LINK)
     found = msgspec.json.decode(result.stdout, type=LayoutPlan)
@@ -61,7 +69,8 @@ def test_a_memory_that_nothing_fits_into_is_told_with_what_each_layout_needs() -
     result = invoke("plan", "linear", "--devices", "2", "--memory", "0.00001MB", *LINK)
     assert result.exit_code == 0
     assert "no layout fits" in result.output
-    assert result.output.count(": needs ") == 5
+    assert result.output.count(": needs ") == 6  # one process, three that hold all of the model, two with shards
+    assert "no linear layers can be divided by 2" in " ".join(result.output.split())
     assert result.output.splitlines()[-1] == "next: hasten batch linear"
 
 

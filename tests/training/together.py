@@ -29,6 +29,7 @@ from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
 from hasten.techniques.parallel.fsdp import Fsdp, FsdpBf16
 from hasten.techniques.parallel.layouts import in_passes, layouts
 from hasten.training.data_parallel import among, in_processes
+from hasten.training.local_steps import CommonWeights
 from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline, counted
@@ -239,13 +240,22 @@ def sent_work(rank: int, size: int, folder: str) -> None:
             for _ in range(2):  # torch's reducer makes other buckets after the first step
                 batch = next(batches)[1]
                 with Collectives() as collectives:
-                    step(run, batch)
+                    synchronized_step(run, batch)
             batch = next(batches)[1]
-            peak = most_allocated(partial(step, run, batch), Path(folder) / f"{rank}.json") + held_bytes(run)
+            peak = most_allocated(partial(synchronized_step, run, batch), Path(folder) / f"{rank}.json")
+            peak += held_bytes(run)
             found[one.label] = (dict(collectives.calls), dict(collectives.whole_bytes), peak)
     if rank == 0:
         torch.save(found, Path(folder) / "sent.pt")
     dist.destroy_process_group()
+
+
+def synchronized_step(run: Session, batch: Batch) -> None:
+    """Make a step, and what follows it where processes update on their own."""
+    step(run, batch)
+    if isinstance(run.kept, CommonWeights):
+        assert run.processes is not None
+        run.kept.synchronize(run.processes, 1 / run.processes.size)
 
 
 def most_allocated(work: Callable[[], object], trace: Path) -> int:
@@ -279,7 +289,7 @@ def wide() -> Recipe:
         model=lambda: nn.Sequential(deepcopy(blocks), nn.Linear(64, 4)),
         update=Update(optimizer="adamw", lr=0.01),
         batch_size=SENT_BATCH,
-        stop=Stop(steps=4),
+        stop=Stop(steps=40),
     )
     return baseline(task)
 

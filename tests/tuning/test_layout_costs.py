@@ -10,9 +10,9 @@ from hypothesis import strategies as some
 from msgspec import structs
 
 from hasten.base.records.layout import Layout, Links, StepMemory, StepTimes
-from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.techniques.parallel.layouts import WIDEST, in_passes, layouts, part_counts
 from hasten.tuning.layouts.memory import memory_bytes
-from hasten.tuning.layouts.predict import slowed
+from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.readings import Block, from_blocks, sizes
 from hasten.tuning.layouts.time import SMALL_REDUCTIONS, all_reduce_s, communication, gather_s, step_s
 
@@ -219,4 +219,46 @@ def test_at_most_ten_layouts_one_process_first_and_none_on_more_devices(devices:
     assert len({one.label for one in found}) == len(found)
     assert found[0].processes == 1
     assert all(one.processes == devices for one in found[1:])
-    assert all(one.samples == math.ceil(1024 / devices) for one in found[1:])
+    assert all(one.samples == math.ceil(1024 / one.shares) for one in found[1:])
+    assert all(one.shares * one.parts == devices for one in found[1:])
+    assert [one.parts for one in found if one.parts > 1] == list(part_counts(devices))
+    assert [one.same_training for one in found].count(False) == (1 if devices > 1 else 0)
+
+
+@given(some.integers(2, 1024))
+def test_processes_that_compute_a_share_together_are_few_and_of_equal_number(devices: int) -> None:
+    found = part_counts(devices)
+    assert all(devices % one == 0 and 1 < one <= WIDEST for one in found)
+    assert (devices in found) == (devices <= WIDEST)
+    assert len(found) <= 2
+
+
+def test_memory_of_parts_is_that_of_one_part_and_nothing_is_copied_where_they_share_the_whole_batch() -> None:
+    alone = shared(parts=4, samples=32, micro_batch=32)
+    assert memory_bytes(alone, MEMORY) == memory_bytes(ALONE, MEMORY)
+    assert memory_bytes(in_passes(alone, 8), MEMORY) == memory_bytes(in_passes(ALONE, 8), MEMORY)
+    assert memory_bytes(shared(parts=2, replicas=4), MEMORY) == memory_bytes(shared(replicas=4), MEMORY)
+
+
+def test_parts_add_up_their_activations_in_every_pass_and_gradients_over_the_shares_once() -> None:
+    memory = structs.replace(MEMORY, summed=((1000.0, 24.0), (0.0, 8.0)))
+    found = communication(shared(parts=2, replicas=4, micro_batch=3), memory)
+    activations = ((1000 + 24 * 8 / 3, 2, 3), (8 * 8 / 3, 2, 3))
+    assert found.all_reduces == ((MEMORY.gradient_bytes, 4, 1), *map(pytest.approx, activations))
+    assert communication(shared(parts=2), memory).sent_bytes == pytest.approx(1000 + 32 * 8)
+
+
+def test_a_step_of_parts_hides_nothing_that_it_sends() -> None:
+    memory = structs.replace(MEMORY, summed=((0.0, 1e6),) * 2)
+    layout = shared(parts=4, samples=32, micro_batch=16)
+    small = SMALL_REDUCTIONS * all_reduce_s(8, 4, LINKS)
+    expected = 2 * 0.01 + 32 * 0.002 + 0.008 + 4 * all_reduce_s(16e6, 4, LINKS) + small
+    assert step_s(layout, TIMES, memory, LINKS) == pytest.approx(expected)
+
+
+def test_processes_on_their_own_send_in_one_of_many_steps_and_hold_a_copy_of_the_weights() -> None:
+    own, in_one_piece = shared(replicas=4, every=8), shared(replicas=4)
+    computed = 0.01 + 8 * 0.002 + 0.008
+    together = step_s(in_one_piece, TIMES, MEMORY, LINKS) - computed
+    assert step_s(own, TIMES, MEMORY, LINKS) == pytest.approx(computed + together / 8)
+    assert memory_bytes(own, MEMORY) == memory_bytes(in_one_piece, MEMORY) + 100 * MIB

@@ -28,8 +28,10 @@ from hasten.tuning.reference_step import without_dropout
 from tiny_tasks import mlp_task
 
 ORDER = (
+    "2 processes, local_sgd",
     "2 processes, ddp",
     "2 processes",
+    "2 processes, tensor_parallel(size=2)",
     "2 processes, fsdp",
     "one process",
     "2 processes, fsdp(reshard=False)",
@@ -98,7 +100,22 @@ def test_each_round_runs_one_process_and_the_best_three_once(found: LayoutPlan) 
     assert (tuning.rounds, len(tuning.measured)) == (5, 1 + MOST)
     assert len(machine.started) == 5 * (1 + MOST)
     for turn in range(5):
-        assert machine.started[4 * turn : 4 * turn + 4].count(("alone", 1)) == 1
+        assert set(machine.started[4 * turn : 4 * turn + 4]) == {
+            ("alone", 1),
+            ("ddp", 2),
+            ("plain", 2),
+            ("tensor_parallel", 2),
+        }
+
+
+def test_what_is_not_the_same_training_is_predicted_and_never_run(found: LayoutPlan) -> None:
+    (other,) = found.other_trainings
+    assert other.layout.label == "2 processes, local_sgd"
+    assert not any(one.layout.every > 1 for one in found.usable)
+    assert found.plan.names == ("ddp",)
+    machine = Machine(alone=1.0, local_sgd=0.1)
+    assert machine.tuned(found).chosen == 0
+    assert not [name for name, _ in machine.started if "local" in name]
 
 
 def test_a_layout_with_another_gradient_is_out_however_fast(found: LayoutPlan) -> None:

@@ -13,11 +13,13 @@ from hasten.machine.facts import facts
 from hasten.machine.links import SIZES, fitted, measured_links, overlap_of
 from hasten.measurement.memory import peak_memory
 from hasten.profiling.stepping import one_batch, resized
+from hasten.techniques.parallel.layouts import layouts
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.layouts import predict as predicting
 from hasten.tuning.layouts import readings
+from hasten.tuning.layouts.one_process import Measured
 from hasten.tuning.layouts.predict import predict
 from hasten.tuning.layouts.readings import measured_memory
 
@@ -44,8 +46,9 @@ def predicted(recipe: Recipe, **options: Any) -> LayoutPlan:
 
 def test_the_first_is_the_fastest_that_fits_and_nothing_is_refused_where_all_fit() -> None:
     found = predicted(wide_recipe())
-    assert len(found.costs) == 7
-    assert [one.why_not for one in found.costs] == [""] * 7
+    assert len(found.costs) == 9
+    assert [one.why_not for one in found.costs] == [""] * 9
+    assert [one.layout.label for one in found.other_trainings] == ["4 processes, local_sgd"]
     times = [one.step_s.value for one in found.usable]
     assert times == sorted(times)
     assert found.plan.choices == found.usable[0].layout.choices
@@ -81,7 +84,8 @@ def test_what_does_not_fit_is_sharded_or_cut_into_micro_batches_or_says_what_it_
     least = min(one.memory_bytes for one in roomy.costs)
     assert least < whole
     found = predicted(recipe, memory_limit=round(least / predicting.FILL) + 1)
-    assert {one.layout.shards > 1 for one in found.usable} == {True}
+    assert found.usable
+    assert all(one.layout.shards > 1 or one.layout.parts > 1 for one in found.usable)
     refused = next(one for one in found.costs if one.layout.processes == 1)
     assert refused.why_not.startswith("needs ")
 
@@ -105,8 +109,9 @@ def test_a_model_whose_parts_do_not_add_up_is_not_cut_into_micro_batches() -> No
 
 def test_a_batch_with_fewer_samples_than_devices_is_trained_by_one() -> None:
     found = predicted(wide_recipe(batch_size=3))
-    assert [one.layout.processes for one in found.usable] == [1]
-    assert {one.why_not for one in found.costs[1:]} == {"a batch of 3 has no sample for 1 of 4 processes"}
+    assert sorted(one.layout.shares for one in found.usable) == [1, 1, 2]  # the others by parts of the model
+    refused = {one.why_not for one in found.costs if one.why_not}
+    assert refused == {"a batch of 3 has no sample for 1 of 4 processes"}
 
 
 def test_an_optimizer_that_needs_whole_parameters_cannot_be_sharded_and_the_reason_is_told() -> None:
@@ -114,6 +119,27 @@ def test_an_optimizer_that_needs_whole_parameters_cannot_be_sharded_and_the_reas
     refused = {one.why_not for one in found.costs if one.layout.shards > 1}
     assert len(refused) == 1
     assert "only torch's optimizers" in refused.pop()
+
+
+def test_a_process_with_a_part_of_the_layers_is_read_as_one() -> None:
+    recipe = wide_recipe()
+    parameters = {name: one.numel() for name, one in recipe.subject.model().named_parameters()}
+    divided = sum(parameters[name] for name in ("0.weight", "0.bias", "1.0.weight"))  # the output layer is left
+    total = sum(parameters.values())
+    layout = next(one for one in layouts(4, recipe.input.batch_size) if one.parts == 2)
+    read = Measured(recipe, 4, threads=None, crowded=1.0).of(layout)
+    assert read.divided == pytest.approx(divided / total)
+    assert read.memory.parameter_bytes == 4 * (total - divided / 2)
+    assert read.memory.state_bytes == pytest.approx(2 * read.memory.parameter_bytes, rel=0.01)
+    assert read.memory.summed == ((0.0, 4 * 400.0),)  # the input needs no gradient
+
+
+def test_models_whose_layers_cannot_be_divided_say_so() -> None:
+    found = predicted(baseline(mlp_task(model=lambda: nn.Linear(5, 2))))
+    refused = {one.why_not for one in found.costs if one.layout.parts > 1}
+    assert len(refused) == 2
+    assert all("no linear layers can be divided" in one for one in refused)
+    assert all(one.divided is None for one in found.costs)
 
 
 def test_slow_links_leave_one_process_and_fast_ones_do_not() -> None:

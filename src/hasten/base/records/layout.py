@@ -10,7 +10,8 @@ class Layout(Record, frozen=True):
     """How processes share a training: `replicas` groups, each of `shards` processes that hold one model together.
 
     One replica of one shard is a single process. `samples` is the largest share of a batch, computed in passes of
-    `micro_batch` samples.
+    `micro_batch` samples, by one process or by `parts` of them together, which hold and compute a part of its layers
+    each.
     """
 
     samples: int
@@ -21,12 +22,24 @@ class Layout(Record, frozen=True):
         None  # gradients are reduced in buckets during the backward pass; None: in one piece after
     )
     reshard: bool = False  # gathered parameters are dropped after the forward pass, and gathered again
+    parts: int = 1
+    every: int = 1  # steps from one synchronization to the next; above 1 each process updates on its own in between
     choices: tuple[Choice, ...] = ()  # the techniques that make it
 
     @property
     def processes(self) -> int:
         """Number of processes."""
+        return self.shares * self.parts
+
+    @property
+    def shares(self) -> int:
+        """Into how many shares a batch is divided."""
         return self.replicas * self.shards
+
+    @property
+    def same_training(self) -> bool:
+        """Whether each step is that of one process, but for rounding."""
+        return self.every == 1
 
     @property
     def passes(self) -> int:
@@ -65,7 +78,8 @@ class StepMemory(Record, frozen=True):
 
     Beside parameters and optimizer state, the forward pass on m samples holds at most `forward_bytes` + m *
     `forward_sample_bytes`, both passes `passes_bytes` + m * `passes_sample_bytes`, gradients included, and the update
-    `update_bytes`, beside the gradients.
+    `update_bytes`, beside the gradients. Of a process that has a part of the layers, `summed` are the activations, and
+    gradients of them, that all parts add up in every pass, as bytes and bytes a sample.
     """
 
     parameter_bytes: int
@@ -80,6 +94,7 @@ class StepMemory(Record, frozen=True):
     groups: tuple[
         int, ...
     ]  # parameters that are gathered at once where they are sharded: the repeated blocks, the rest
+    summed: tuple[tuple[float, float], ...] = ()
 
 
 class LayoutCost(Record, frozen=True):
@@ -93,6 +108,7 @@ class LayoutCost(Record, frozen=True):
     step_s: Interval
     sent_bytes: float  # by each process in a step
     why_not: str = ""
+    divided: float | None = None  # share of the parameters of which a process has a part, where only some are divided
 
 
 class LayoutPlan(Record, frozen=True):
@@ -111,12 +127,17 @@ class LayoutPlan(Record, frozen=True):
 
     @property
     def usable(self) -> tuple[LayoutCost, ...]:
-        """The layouts that fit, the fastest first."""
-        return tuple(one for one in self.costs if not one.why_not)
+        """The layouts that fit and train as one process does, the fastest first."""
+        return tuple(one for one in self.costs if not one.why_not and one.layout.same_training)
+
+    @property
+    def other_trainings(self) -> tuple[LayoutCost, ...]:
+        """The layouts that fit and whose weights take another path, the fastest first."""
+        return tuple(one for one in self.costs if not one.why_not and not one.layout.same_training)
 
     @property
     def plan(self) -> Plan:
-        """The plan of the fastest layout that fits."""
+        """The plan of the fastest layout that fits and trains as one process does."""
         return Plan(task=self.task, choices=self.usable[0].layout.choices)
 
 

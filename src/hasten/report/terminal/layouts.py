@@ -17,7 +17,10 @@ def layout_plan_view(found: LayoutPlan) -> RenderableType:
         content.append(Text(f"→ no layout fits into {nbytes(found.memory_bytes)} a device", style="bold yellow"))
     head = tuple(map(quiet, ("step", "80 % band", "memory", "sent", "layout")))
     if usable:
-        content.append(grid([head, *(_row(one) for one in usable)], right=frozenset({0, 1, 2, 3})))
+        content.append(grid([head, *map(_row, usable)], right=frozenset({0, 1, 2, 3})))
+    if others := found.other_trainings:
+        content.append(Text("Not the same training (the weights take another path):"))
+        content.append(grid([head, *map(_row, others)], right=frozenset({0, 1, 2, 3})))
     if refused := [one for one in found.costs if one.why_not]:
         content.append(Text("Not usable:"))
         content += [Text.assemble(f"  {one.layout.label}: ", (one.why_not, "dim")) for one in refused]
@@ -53,12 +56,13 @@ def _gain(found: LayoutPlan) -> str:
 
 def _row(one: LayoutCost) -> tuple[Text, ...]:
     step = one.step_s
+    divided = "" if one.divided is None else f"  {percent(one.divided)} of the parameters divided"
     return (
         Text(seconds(step.value)),
         quiet(f"{step.low / step.value - 1:+.0%} {step.high / step.value - 1:+.0%}"),
         Text(nbytes(one.memory_bytes)),
         Text(nbytes(one.sent_bytes)),
-        Text(one.layout.label),
+        Text.assemble(one.layout.label, quiet(divided)),
     )
 
 

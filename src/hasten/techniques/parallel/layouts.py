@@ -1,7 +1,5 @@
 """Ways to share a training among processes, each with the techniques that make it: what a chooser compares."""
 
-from itertools import product
-
 from msgspec import structs
 
 from hasten.base.errors import BadInput, Refused
@@ -11,10 +9,16 @@ from hasten.techniques.applying import apply_all, make
 from hasten.techniques.backward.micro_batch import MicroBatch
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.fsdp import Fsdp
+from hasten.techniques.parallel.local_sgd import LocalSgd
+from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 from hasten.training.technique import choice_of
+
+WIDEST = 8
+"""Processes that compute a share together at most: the accelerators of a usual machine. They add up activations, with
+nothing to compute meanwhile, which needs the links inside of one."""
 
 
 def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
@@ -28,9 +32,17 @@ def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
     share = -(-batch_size // devices)
     all_of_them = structs.replace(alone, samples=share, micro_batch=share)
     whole = (structs.replace(all_of_them, replicas=devices), _overlapped(all_of_them, devices))
-    groups = [count for count in sorted({1, 2, devices // 2}) if devices % count == 0 and count < devices]
-    sharded = [_sharded(all_of_them, devices, one, reshard=keep) for one, keep in product(groups, (False, True))]
-    return (alone, *whole, *sharded)
+    sharded = [_sharded(all_of_them, devices, 1, reshard=keep) for keep in (False, True)]
+    if devices > 2 and devices % 2 == 0:
+        sharded.append(_sharded(all_of_them, devices, 2, reshard=True))
+    divided = [_divided(batch_size, devices, parts) for parts in part_counts(devices)]
+    return (alone, *whole, *sharded, *divided, _on_their_own(all_of_them, devices))
+
+
+def part_counts(devices: int) -> tuple[int, ...]:
+    """Return how many processes may compute a share together: all, and the largest part of them that divides them."""
+    several = [count for count in range(2, min(WIDEST, devices // 2) + 1) if devices % count == 0]
+    return (*([devices] if 1 < devices <= WIDEST else []), *several[-1:])
 
 
 def _overlapped(layout: Layout, devices: int) -> Layout:
@@ -43,6 +55,18 @@ def _sharded(layout: Layout, devices: int, replicas: int, *, reshard: bool) -> L
     technique = Fsdp(reshard=reshard, replicas=replicas)
     shards = devices // replicas
     return structs.replace(layout, replicas=replicas, shards=shards, reshard=reshard, choices=(choice_of(technique),))
+
+
+def _divided(batch_size: int, devices: int, parts: int) -> Layout:
+    shares = devices // parts
+    samples = -(-batch_size // shares)
+    choices = (choice_of(TensorParallel(size=parts)),)
+    return Layout(samples=samples, micro_batch=samples, replicas=shares, shards=1, parts=parts, choices=choices)
+
+
+def _on_their_own(layout: Layout, devices: int) -> Layout:
+    technique = LocalSgd()
+    return structs.replace(layout, replicas=devices, every=technique.every, choices=(choice_of(technique),))
 
 
 def in_passes(layout: Layout, micro_batch: int) -> Layout:
@@ -63,10 +87,10 @@ def why_not(layout: Layout, recipe: Recipe, machine: Machine) -> str:
         if layout.processes == 1:
             apply_all(chosen, recipe, machine)
             return ""
-        size, samples = layout.processes, recipe.input.batch_size
-        if samples < size:
-            return f"a batch of {samples} has no sample for {size - samples} of {size} processes"
-        processes = Processes(0, size)
+        shares, samples = layout.shares, recipe.input.batch_size
+        if samples < shares:
+            return f"a batch of {samples} has no sample for {shares - samples} of {shares} processes"
+        processes = Processes(0, layout.processes)
         in_processes(apply_all(chosen, among(recipe, processes), machine))
     except Refused as error:
         return error.reason

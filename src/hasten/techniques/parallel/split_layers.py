@@ -23,7 +23,7 @@ from torch.distributed.tensor.placement_types import _StridedShard
 
 from hasten.techniques.parallel.own_numbers import install
 from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
-from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads
+from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads, divided_share
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 from hasten.training.reduction import Reducing, summed_after
@@ -195,11 +195,9 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
 def told(model: nn.Module, processes: Processes, found: Splitting) -> str:
     """Return in a sentence what is divided, and why other linear layers are whole in each process."""
     layers = [name for split in found.splits for name in split.layers]
-    divided = sum(model.get_submodule(name).weight.numel() for name in layers)  # type: ignore[union-attr, operator]
-    total = sum(one.numel() for one in model.parameters())
     text = (
-        f"tensor_parallel: {len(layers)} linear layers with {divided / total:.0%} of the parameters are divided over "
-        f"{processes.per_share} processes"
+        f"tensor_parallel: {len(layers)} linear layers with {divided_share(model, found.splits):.0%} of the parameters "
+        f"are divided over {processes.per_share} processes"
     )
     reasons = dict[str, list[str]]()
     for name, reason in found.left.items():

@@ -340,13 +340,9 @@ class _Trial:
     def _in_part(self, split: Split, part: int) -> Generator[None]:
         """Let the layers of a split have one part of their weights, and the row layer no bias."""
         with ExitStack() as stack:
-            for name in split.columns:
-                for key, value in self.linears[name].named_parameters(recurse=False):
-                    own = torch.cat([piece.chunk(self.parts)[part] for piece in value.chunk(split.pieces)])
-                    stack.enter_context(_replaced(self.linears[name], key, own))
-            row = self.linears[split.row]
-            stack.enter_context(_replaced(row, "weight", row.weight.chunk(self.parts, dim=1)[part]))
-            stack.enter_context(_replaced(row, "bias", None))
+            for layer, key, own in part_of_split(self.model, split, self.parts, part):
+                stack.enter_context(_replaced(layer, key, own))
+            stack.enter_context(_replaced(self.linears[split.row], "bias", None))
             for name, attribute in split.heads:
                 stack.callback(divide_heads(self.model.get_submodule(name), attribute, self.parts))
             yield
@@ -379,6 +375,21 @@ def _replaced(module: nn.Module, name: str, value: Tensor | None) -> Generator[N
         yield
     finally:
         module._parameters[name] = before
+
+
+def part_of_split(model: nn.Module, split: Split, parts: int, part: int) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Yield (layer, name, value) for each parameter of a split of which one process has a part."""
+    for column in map(model.get_submodule, split.columns):
+        for key, value in column.named_parameters(recurse=False):
+            yield column, key, torch.cat([piece.chunk(parts)[part] for piece in value.chunk(split.pieces)])
+    row = model.get_submodule(split.row)
+    yield row, "weight", row.get_parameter("weight").chunk(parts, dim=1)[part]
+
+
+def divided_share(model: nn.Module, splits: Sequence[Split]) -> float:
+    """Return the share of a model's parameters of which each process has a part."""
+    divided = sum(value.numel() for split in splits for _, _, value in part_of_split(model, split, 1, 0))
+    return divided / sum(one.numel() for one in model.parameters())
 
 
 def divide_heads(module: nn.Module, attribute: str, parts: int) -> Callable[[], None]:

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 
 from hasten.base.device import Device
-from hasten.base.records.layout import Layout, LayoutCost, LayoutPlan, Links, StepMemory, StepTimes
+from hasten.base.records.layout import Layout, LayoutCost, LayoutPlan, Links
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.units import nbytes
@@ -17,7 +17,8 @@ from hasten.machine.links import measured_links
 from hasten.techniques.parallel.layouts import in_passes, layouts, why_not
 from hasten.training.recipe import Recipe
 from hasten.tuning.layouts.memory import memory_bytes
-from hasten.tuning.layouts.readings import measured_memory, measured_times, median_times
+from hasten.tuning.layouts.one_process import Measured, OneProcess
+from hasten.tuning.layouts.readings import median_times
 from hasten.tuning.layouts.time import communication, step_s
 
 FILL = 0.9
@@ -60,10 +61,7 @@ def predict(
     if device.is_host and here and devices > 1:
         threads = max(1, machine.threads // devices)
         crowded = max(1.0, devices * threads / machine.cores)
-    alone = measured_times(recipe, devices, threads=None)
-    shared = alone if threads is None else measured_times(recipe, devices, threads=threads)
-    shared = [slowed(one, crowded) for one in shared]
-    memory = measured_memory(recipe, devices)
+    read = Measured(recipe, devices, threads=threads, crowded=crowded)
     measured = links is None and here and devices > 1
     if measured:
         readings = measured_links(device.kind, threads=threads or machine.threads)
@@ -71,18 +69,15 @@ def predict(
         given = links or Links(latency_s=LATENCY_S, bytes_per_s=LINK_BYTES_PER_S, overlap=0.0)
         readings = [structs.replace(given, overlap=one) for one in OVERLAPS]
     limit = math.floor(FILL * (memory_limit or _memory_of(device, machine, devices if here else 1)))
-    costs = [
-        _cost(one, alone if one.processes == 1 else shared, memory, readings, why)
-        for one, why in _choices(recipe, machine, devices, memory, limit)
-    ]
+    costs = [_cost(layout, one, readings, why) for layout, one, why in _choices(recipe, machine, devices, read, limit)]
     return LayoutPlan(
         task=recipe.task.name,
         devices=devices,
         memory_bytes=limit,
         batch_size=recipe.input.batch_size,
         costs=tuple(sorted(costs, key=lambda one: (bool(one.why_not), one.step_s.value))),
-        times=median_times(shared),
-        memory=memory,
+        times=median_times(read.shared.times),
+        memory=read.shared.memory,
         links=median_links(readings),
         measured_links=measured,
         assumptions=tuple(_assumptions(device, here=here, measured=measured, given=links is not None, crowded=crowded)),
@@ -90,45 +85,41 @@ def predict(
 
 
 def _choices(
-    recipe: Recipe, machine: Machine, devices: int, memory: StepMemory, limit: int
-) -> Iterator[tuple[Layout, str]]:
-    """Yield each layout with the largest micro-batch that fits, and why it cannot be used, or nothing."""
+    recipe: Recipe, machine: Machine, devices: int, read: Measured, limit: int
+) -> Iterator[tuple[Layout, OneProcess, str]]:
+    """Yield each layout with the largest micro-batch that fits, what it costs one process, and why it cannot be used.
+
+    The reason is empty where it can; a layout that is refused stands with the numbers of the whole model.
+    """
     for whole in layouts(devices, recipe.input.batch_size):
         if why := why_not(whole, recipe, machine):
-            yield whole, why
+            yield whole, read.shared, why
             continue
+        one = read.of(whole)
         sizes = [math.ceil(whole.samples / 2**halvings) for halvings in range(whole.samples.bit_length() + 1)]
         tried = [in_passes(whole, size) for size in dict.fromkeys(sizes)]
-        fits = next((one for one in tried if memory_bytes(one, memory) <= limit), None)
-        chosen = fits or min(tried, key=lambda one: memory_bytes(one, memory))
+        fits = next((layout for layout in tried if memory_bytes(layout, one.memory) <= limit), None)
+        chosen = fits or min(tried, key=lambda layout: memory_bytes(layout, one.memory))
         if fits is None:
-            needed = nbytes(memory_bytes(chosen, memory))
-            yield chosen, f"needs {needed} of {nbytes(limit)}, in micro-batches of {chosen.micro_batch}"
+            needed = nbytes(memory_bytes(chosen, one.memory))
+            yield chosen, one, f"needs {needed} of {nbytes(limit)}, in micro-batches of {chosen.micro_batch}"
         elif chosen is not whole and (why := why_not(chosen, recipe, machine)):
-            needed = nbytes(memory_bytes(whole, memory))
-            yield whole, f"needs {needed} of {nbytes(limit)}, and micro-batches are refused: {why}"
+            needed = nbytes(memory_bytes(whole, one.memory))
+            yield whole, one, f"needs {needed} of {nbytes(limit)}, and micro-batches are refused: {why}"
         else:
-            yield chosen, ""
+            yield chosen, one, ""
 
 
-def _cost(
-    layout: Layout, times: Sequence[StepTimes], memory: StepMemory, links: Sequence[Links], why: str
-) -> LayoutCost:
-    steps = [step_s(layout, one, memory, link) for one, link in product(times, links)]
+def _cost(layout: Layout, one: OneProcess, links: Sequence[Links], why: str) -> LayoutCost:
+    steps = [step_s(layout, times, one.memory, link) for times, link in product(one.times, links)]
     low, high = np.quantile(steps, BAND)
     return LayoutCost(
         layout=layout,
-        memory_bytes=memory_bytes(layout, memory),
+        memory_bytes=memory_bytes(layout, one.memory),
         step_s=Interval(value=median(steps), low=float(low), high=float(high), n=len(steps), level=BAND[1] - BAND[0]),
-        sent_bytes=communication(layout, memory).sent_bytes,
+        sent_bytes=communication(layout, one.memory).sent_bytes / layout.every,
         why_not=why,
-    )
-
-
-def slowed(times: StepTimes, factor: float) -> StepTimes:
-    """Return the times of processes that each get so much less of a core."""
-    return structs.replace(
-        times, pass_s=times.pass_s * factor, sample_s=times.sample_s * factor, update_s=times.update_s * factor
+        divided=one.divided,
     )
 
 

@@ -1,6 +1,6 @@
 """What a step of a training costs one process: two micro-batches, timed in turn and watched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from statistics import median
@@ -150,8 +150,9 @@ def measured_memory(recipe: Recipe, devices: int) -> StepMemory:
             watched = [watched_step(run, resized(batch, size)) for size in sizes(recipe.input.batch_size, devices)]
         parameters, state = list(run.model.parameters()), list(tensors_in(list(run.optimizer.state.values())))
         held = nbytes_of([*parameters, *state])
+        watched_sizes = [one.size for one in watched]
         forward, passes = (
-            _line(watched, [_peak_until(one, part) - held for one in watched]) for part in (LOSS, BACKWARD)
+            line(watched_sizes, [_peak_until(one, part) - held for one in watched]) for part in (LOSS, BACKWARD)
         )
         gradients = nbytes_of(run.parameters)
         return StepMemory(
@@ -192,14 +193,13 @@ def _end(watched: Watched, part: int) -> int:
     return max(end for ended, end in watched.marks if ended == part)
 
 
-def _line(watched: list[Watched], values: list[float]) -> tuple[float, float]:
-    """Return the constant and the slope of bytes over samples; neither is negative."""
-    small, large = watched
-    slope = max(0.0, (values[1] - values[0]) / (large.size - small.size))
-    return max(0.0, values[0] - slope * small.size), slope
+def line(samples: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
+    """Return the constant and the slope of bytes over samples, from two micro-batches; neither is negative."""
+    slope = max(0.0, (values[1] - values[0]) / (samples[1] - samples[0]))
+    return max(0.0, values[0] - slope * samples[0]), slope
 
 
-def median_times(readings: list[StepTimes]) -> StepTimes:
+def median_times(readings: Sequence[StepTimes]) -> StepTimes:
     """Return the median of each time."""
     return StepTimes(
         pass_s=median(one.pass_s for one in readings),

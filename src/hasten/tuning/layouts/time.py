@@ -58,16 +58,24 @@ class Communication:
 
 
 def communication(layout: Layout, memory: StepMemory) -> Communication:
-    """Return the collectives of a step for gradients and parameters.
+    """Return the collectives of a step for gradients, parameters and activations.
 
     Sharded parameters are gathered in every pass, twice with `reshard`; gradients are scattered once, in the last
-    pass, and then reduced over the replicas.
+    pass, and then reduced over the replicas. Processes that compute a share together add up activations in every pass.
+    With `every` above 1 they are those of a step with a synchronization.
+
+    Args:
+        layout: the layout.
+        memory: of a step of one process; where the layout has `parts`, of one that has a part of the layers.
     """
-    if layout.processes == 1:
-        return Communication()
     if layout.shards == 1:
         pieces = _pieces(layout, memory)
-        return Communication(all_reduces=((memory.gradient_bytes / pieces, layout.replicas, pieces),))
+        gradients = ((memory.gradient_bytes / pieces, layout.replicas, pieces),) if layout.replicas > 1 else ()
+        activations = tuple(
+            (constant + sample * layout.samples / layout.passes, layout.parts, layout.passes)
+            for constant, sample in memory.summed
+        )
+        return Communication(all_reduces=(*gradients, *activations))
     groups = len(memory.groups)
     gathered = groups * layout.passes * (2 if layout.reshard else 1)
     gathers = (
@@ -90,7 +98,8 @@ def step_s(layout: Layout, times: StepTimes, memory: StepMemory, links: Links) -
     """Return the seconds of a step: computing, and the communication that is not hidden.
 
     A share `links.overlap` of what can run beside the passes is hidden. The first gathering and the last reduction
-    cannot: nothing is left to compute meanwhile. Gradients that are reduced in one piece hide nothing.
+    cannot: nothing is left to compute meanwhile. Gradients that are reduced in one piece and activations hide nothing.
+    Where only some steps are followed by a synchronization, each has its part of it.
     """
     passes_s = layout.passes * times.pass_s + layout.samples * times.sample_s
     computed_s = passes_s + times.update_s / layout.shards
@@ -106,4 +115,4 @@ def step_s(layout: Layout, times: StepTimes, memory: StepMemory, links: Links) -
         beside_s, alone = 0.0, 1.0
     hidden_s = links.overlap * min((1 - alone) * sent_s, beside_s)
     small_s = SMALL_REDUCTIONS * all_reduce_s(_NUMBER_BYTES, layout.processes, links)
-    return computed_s + sent_s - hidden_s + small_s
+    return computed_s + (sent_s - hidden_s + small_s) / layout.every

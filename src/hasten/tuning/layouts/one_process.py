@@ -1,0 +1,67 @@
+"""What a step of each layout costs one of its processes, measured in this one: times and memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from hasten.base.records.layout import Layout, StepMemory, StepTimes
+from hasten.techniques.parallel.splitting import divided_share
+from hasten.training.recipe import Recipe
+from hasten.tuning.layouts.parts import in_parts, summed
+from hasten.tuning.layouts.readings import measured_memory, measured_times
+
+
+@dataclass(frozen=True)
+class OneProcess:
+    """What a step costs one process: readings of its times, its memory, and which share of the parameters is divided.
+
+    `divided` is None for a process that holds the whole model, or a shard of all of it.
+    """
+
+    times: Sequence[StepTimes]
+    memory: StepMemory
+    divided: float | None = None
+
+
+class Measured:
+    """What a step costs one process of each layout, measured here.
+
+    Args:
+        recipe: the training in one process.
+        devices: that share a batch.
+        threads: of each of several processes; None for as many as one has.
+        crowded: how much less of a core each of several gets.
+    """
+
+    def __init__(self, recipe: Recipe, devices: int, *, threads: int | None, crowded: float) -> None:
+        self._recipe, self._threads, self._crowded = recipe, threads, crowded
+        memory, times = measured_memory(recipe, devices), measured_times(recipe, devices, threads=None)
+        own = times if threads is None else measured_times(recipe, devices, threads=threads)
+        self.alone = OneProcess(times, memory)
+        self.shared = OneProcess(self._slowed(own), memory)
+        self._in_parts = dict[int, OneProcess]()
+
+    def of(self, layout: Layout) -> OneProcess:
+        """Return what a layout costs one process, in parts measured when it is first asked for."""
+        if layout.parts == 1:
+            return self.alone if layout.processes == 1 else self.shared
+        if layout.parts not in self._in_parts:
+            self._in_parts[layout.parts] = self._part(layout)
+        return self._in_parts[layout.parts]
+
+    def _part(self, layout: Layout) -> OneProcess:
+        part, splits = in_parts(self._recipe, layout.parts)
+        times = measured_times(part, layout.shares, threads=self._threads)
+        memory = structs.replace(measured_memory(part, layout.shares), summed=summed(part, splits, layout.shares))
+        return OneProcess(self._slowed(times), memory, divided_share(self._recipe.subject.model(), splits))
+
+    def _slowed(self, times: Sequence[StepTimes]) -> list[StepTimes]:
+        return [slowed(one, self._crowded) for one in times]
+
+
+def slowed(times: StepTimes, factor: float) -> StepTimes:
+    """Return the times of processes that each get so much less of a core."""
+    return structs.replace(
+        times, pass_s=times.pass_s * factor, sample_s=times.sample_s * factor, update_s=times.update_s * factor
+    )
