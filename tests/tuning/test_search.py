@@ -64,6 +64,22 @@ def test_what_gains_only_with_its_company_is_kept_with_it() -> None:
     assert search.plan == {0, 1}
 
 
+@pytest.mark.parametrize(("gain", "taken"), [(0.1, True), (-0.2, False)])
+def test_the_next_level_of_a_knob_takes_part_where_the_one_before_is_not_slower(gain: float, taken: bool) -> None:
+    level = {"after": 0, "conflicts": frozenset({0})}
+    search, _ = searched(Truth((gain, 0.3, 0.1)), budget_s=20.0, f1=level)
+    assert (1 in search.plan) is taken
+    assert any(1 in one for one in search.readings.settings) is taken
+    first = next((at for at, one in enumerate(search.readings.settings) if 1 in one), len(search.readings))
+    assert any(0 in one for one in search.readings.settings[:first])
+
+
+def test_the_next_level_of_a_knob_is_tried_without_a_gain_where_nothing_else_is_open() -> None:
+    level = {"after": 0, "conflicts": frozenset({0})}
+    search, _ = searched(Truth((0.0, 0.3, 0.1), noise=0.005), budget_s=60.0, f1=level)
+    assert search.plan == {1, 2}
+
+
 def test_of_what_conflicts_the_better_is_kept() -> None:
     search, _ = searched(Truth((0.1, 0.3)), budget_s=15.0, f0={"conflicts": frozenset({1})})
     assert search.plan == {1}

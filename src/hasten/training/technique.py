@@ -12,7 +12,10 @@ from hasten.training.recipe import Recipe
 
 @runtime_checkable
 class Technique(Protocol):
-    """A frozen dataclass whose fields are the knobs, each with a default and, as `msgspec.Meta`, its valid range."""
+    """A frozen dataclass whose fields are the knobs, each with a default and, as `msgspec.Meta`, its valid range.
+
+    It may have a method `nearby()` that returns it with the next values of its knobs: tuning tries them where it gains.
+    """
 
     card: ClassVar[Card]
 

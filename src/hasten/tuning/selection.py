@@ -16,6 +16,7 @@ from hasten.tuning.begin import told_before
 from hasten.tuning.break_even import cannot_pay
 from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.context import Laboratory, Plan, bench_of
+from hasten.tuning.knobs import levels_of
 from hasten.tuning.known import first_group, key_of, readings_of, share_known, with_readings
 from hasten.tuning.search.factors import Factor, Factors, Setting
 from hasten.tuning.search.search import LEAST_GAIN, Search
@@ -45,8 +46,9 @@ class Selection:
     def __init__(self, lab: Laboratory, free: Sequence[Technique], *, share: float) -> None:
         self.lab, self.plan = lab, Kept()
         self._refused = {one: why for one in free if (why := cannot_pay(one.card, lab.recipe, lab.step_s)) is not None}
-        self.chosen = [one for one in free if one not in self._refused]
-        factors = factors_of(lab, self.chosen)
+        levels = levels_of([one for one in free if one not in self._refused], lab.recipe, lab.machine)
+        self.chosen = [one.technique for one in levels]
+        factors = factors_of(lab, self.chosen, after=[one.after for one in levels])
         self.timing = Timing(lab, self.chosen, factors, share=share)
         known, number = lab.store.known, {one: index for index, one in enumerate(map(key_of, self.chosen))}
         if known.threads != lab.threads:  # times by another clock
@@ -61,7 +63,8 @@ class Selection:
             known=readings_of(known, number | {AGAIN: again}),
             first_group=group,
         )
-        self._told: set[int] = set()
+        self._told = set[int]()
+        self._searched = {one.technique.card.name for one in levels[len(free) - len(self._refused) :]}
         self._before, self._began_s, self._kept_s = known, now_s(), -math.inf
         self._take_up(number)
 
@@ -85,9 +88,13 @@ class Selection:
         kept = sorted(self.search.plan, key=lambda one: -self.search.gain(one).value)
         self.plan.update({self.chosen[one]: self._kept(one) for one in kept})
         yield from self.plan.values()
-        for one in range(len(self.chosen)):
-            if one not in self._told and one not in self.search.plan:
-                yield self._not_kept(one)
+        said = {self.chosen[one].card.name for one in self.search.plan}
+        for one, technique in enumerate(self.chosen):
+            name = technique.card.name
+            if one in self._told or one in self.search.plan or (name in self._searched and name in said):
+                continue
+            said.add(name)  # one trial for all values of its knobs: that of the first, where none is kept
+            yield self._gone(one, self.search.out[one]) if one in self.search.out else self._not_kept(one)
 
     def _take_up(self, number: Mapping[str, int]) -> None:
         """Start from what earlier tunings have shown: what cannot be used, what is proven, what it costs once."""
@@ -144,10 +151,13 @@ class Selection:
     def _left(self) -> Iterator[Trial]:
         """Yield the trials of techniques that have left the search since the last call."""
         for one, beside in self.search.out.items():
-            if one in self._told or one == self.search.again:
+            if one in self._told or one == self.search.again or self.chosen[one].card.name in self._searched:
                 continue
             self._told.add(one)
-            yield self.timing.trials[one] if one in self.timing.trials else self._nothing_gained(one, beside)
+            yield self._gone(one, beside)
+
+    def _gone(self, one: int, beside: Setting | None) -> Trial:
+        return self.timing.trials[one] if one in self.timing.trials else self._nothing_gained(one, beside)
 
     def _nothing_gained(self, one: int, beside: Setting | None) -> Trial:
         technique = self.chosen[one]
@@ -216,8 +226,14 @@ class Selection:
         return ratio_of(self.search.gain(one), min(sum(timed), len(timed) - sum(timed)))
 
 
-def factors_of(lab: Laboratory, chosen: Sequence[Technique]) -> Factors:
-    """Return the factors of these techniques, and the baseline built a second time as the last one."""
+def factors_of(lab: Laboratory, chosen: Sequence[Technique], *, after: Sequence[int | None] = ()) -> Factors:
+    """Return the factors of these techniques, and the baseline built a second time as the last one.
+
+    Args:
+        lab: where they are timed.
+        chosen: the techniques; those of one name conflict.
+        after: of each, the number of the one that it is a further level of, or None; nothing where none is.
+    """
     number: dict[str, set[int]] = {}
     for index, one in enumerate(chosen):
         number.setdefault(one.card.name, set()).add(index)
@@ -235,9 +251,10 @@ def factors_of(lab: Laboratory, chosen: Sequence[Technique]) -> Factors:
                 card.name,
                 expected=math.log(max(lab.hints.gain(one), advised, 1.0)),
                 conflicts=(numbers(card.conflicts) | number[card.name]) - {index},
-                company=numbers(card.best_with),
+                company=frozenset(min(number[name]) for name in card.best_with if name in number),
                 pointless_beside=numbers(card.pointless_beside),
                 setup_s=card.setup_s,
+                after=after[index] if after else None,
             )
         )
     return Factors([*found, Factor("the baseline again", conflicts=frozenset(range(len(chosen))))])

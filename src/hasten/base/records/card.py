@@ -28,7 +28,8 @@ class Card(Record, frozen=True):
         saves_time: False for what saves memory or protects a training: no experiment about speed is spent on it.
         setup_s: seconds that its first steps may take once, as a compilation does. Such techniques are tried late,
             beside the plan so far, and only where the training is long enough to earn that back.
-        search: knobs that tuning by whole trainings tries on the first seed; the best go on to the other seeds.
+        search: knobs that tuning tries: by whole trainings on the first seed, where the best go on to the other seeds;
+            else each is a factor of its own beside the technique as it is.
         exceptions: name of a contract check that it does not pass -> the reason why that is right.
     """
 

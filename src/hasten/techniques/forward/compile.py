@@ -23,10 +23,12 @@ Source
 """
 
 import functools
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from msgspec import Meta
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
@@ -40,9 +42,12 @@ SHORTEST_RUN_STEPS = 500
 """Below this many updates no compilation has been seen to pay: at 10 ms saved a step it would save 5 s."""
 
 
-def compiled(function: Function) -> Function:
+Mode = Literal["default", "max-autotune-no-cudagraphs"]
+
+
+def compiled(function: Function, mode: Mode = "default") -> Function:
     """Return the function compiled for training; without gradients it runs as it was."""
-    fast = torch.compile(function)
+    fast = torch.compile(function, mode=mode)
 
     @functools.wraps(function)
     def wrapped(*args: Any) -> Any:
@@ -54,6 +59,10 @@ def compiled(function: Function) -> Function:
 @dataclass(frozen=True)
 class Compile:
     """Compile the forward pass, the loss and their backward."""
+
+    mode: Annotated[Mode, Meta(description="of torch.compile; the second one times kernels for each product")] = (
+        "default"
+    )
 
     card: ClassVar[Card] = Card(
         name="compile",
@@ -77,7 +86,11 @@ class Compile:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Wrap the forward pass and the loss in torch.compile."""
-        return recipe.wrap(compiled)
+        return recipe.wrap(partial(compiled, mode=self.mode))
+
+    def nearby(self) -> tuple["Compile", ...]:
+        """Return the mode that times kernels, which takes longer once."""
+        return (replace(self, mode="max-autotune-no-cudagraphs"),) if self.mode == "default" else ()
 
     def effect(self, seen: Seen) -> str | None:
         """Expect compiled code."""
@@ -85,4 +98,5 @@ class Compile:
 
     def source(self, recipe: Recipe) -> Source:
         """Return the compiled forward pass; validation calls the model itself."""
-        return Source(forward="torch.compile(model)")
+        mode = "" if self.mode == "default" else f", mode={self.mode!r}"
+        return Source(forward=f"torch.compile(model{mode})")

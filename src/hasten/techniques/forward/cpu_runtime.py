@@ -26,7 +26,7 @@ Source
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -77,6 +77,7 @@ class CpuRuntime:
         source="torch.set_num_threads, torch.set_flush_denormal; onnxruntime pull request 5391 (2020)",
         treats=("thread_oversubscription", "low_compute_efficiency"),
         needs=("a run on the CPU",),
+        search=({}, {"threads": 1}),
     )
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
@@ -89,6 +90,11 @@ class CpuRuntime:
         """ContextFactory the settings on for the run."""
         switch = partial(runtime, threads=self.threads, flush_denormals=self.flush_denormals)
         return recipe.with_context(switch)
+
+    def nearby(self) -> tuple["CpuRuntime", ...]:
+        """Return half of the cores, and twice as many threads as one or few."""
+        threads = 2 * self.threads if self.threads else usable_cores() // 2
+        return (replace(self, threads=threads),) if 0 < threads < usable_cores() else ()
 
     def source(self, recipe: Recipe) -> Source:
         """Return the settings of the process."""

@@ -26,7 +26,7 @@ Source
     beside it do; torch.utils.data.DataLoader.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -51,6 +51,13 @@ from hasten.training.recipe import Recipe
 
 Threads = Annotated[int, Meta(ge=0, le=256, description="threads that read samples; 0 for the physical cores")]
 Processes = Annotated[int, Meta(ge=0, le=256, description="processes that read samples; 0 for the physical cores")]
+
+
+def _around(readers: int) -> tuple[int, ...]:
+    """Return other numbers of readers: half and twice the cores, then on in the same direction."""
+    cores, most = usable_cores(), 256
+    others = (cores // 2, 2 * cores) if readers in (0, cores) else (readers // 2 if readers < cores else 2 * readers,)
+    return tuple(one for one in others if 1 <= one <= most)
 
 
 def _refused(recipe: Recipe) -> str | None:
@@ -82,6 +89,10 @@ class LoaderThreads:
         """Refuse recipes with another loader, samples that can be gathered, and random ones."""
         return _refused(recipe) or (RANDOM if samples_are_random(recipe) else None)
 
+    def nearby(self) -> tuple["LoaderThreads", ...]:
+        """Return fewer and more of them."""
+        return tuple(replace(self, threads=one) for one in _around(self.threads))
+
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with threads in place of the per-sample one."""
         return recipe.with_input(
@@ -109,6 +120,10 @@ class LoaderProcess:
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse recipes with another loader, samples that can be gathered, and those that no seed controls."""
         return _refused(recipe)
+
+    def nearby(self) -> tuple["LoaderProcess", ...]:
+        """Return fewer and more of them."""
+        return tuple(replace(self, threads=one) for one in _around(self.threads))
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with a process in place of the per-sample one."""
@@ -142,6 +157,10 @@ class LoaderWorkers:
         if loader == own or (isinstance(loader, GivenLoader) and loader.loader.num_workers == own.workers):
             return f"the batches are made by {own.workers} workers already"
         return _refused(recipe)
+
+    def nearby(self) -> tuple["LoaderWorkers", ...]:
+        """Return fewer and more of them."""
+        return tuple(replace(self, workers=one) for one in _around(self.workers))
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Put the loader with workers in place of the task's own."""

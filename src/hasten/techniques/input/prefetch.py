@@ -21,7 +21,7 @@ Source
     Double buffering; tf.data's `prefetch` (Murray et al., 2021, arXiv:2101.12127).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -34,6 +34,7 @@ from hasten.techniques.input.sample_loading import cannot_be_made_ahead
 from hasten.techniques.source import Source
 from hasten.training.recipe import Recipe
 
+DEEPEST = 64
 _AHEAD = '''def made_ahead(batches: Iterator[Any], depth: int) -> Iterator[Any]:
     """Yield batches, up to `depth` of which a thread makes before they are asked for."""
     made: queue.Queue[Any] = queue.Queue(depth)
@@ -58,7 +59,9 @@ _AHEAD = '''def made_ahead(batches: Iterator[Any], depth: int) -> Iterator[Any]:
 class Prefetch:
     """Make batches ahead in a thread."""
 
-    depth: Annotated[int, Meta(ge=1, le=64, description="batches that may be ready before the step wants them")] = 3
+    depth: Annotated[
+        int, Meta(ge=1, le=DEEPEST, description="batches that may be ready before the step wants them")
+    ] = 3
 
     card: ClassVar[Card] = Card(
         name="prefetch",
@@ -88,6 +91,10 @@ class Prefetch:
     def apply(self, recipe: Recipe) -> Recipe:
         """Let the session make batches ahead."""
         return recipe.with_input(ahead=self.depth)
+
+    def nearby(self) -> tuple["Prefetch", ...]:
+        """Return three times the depth, for batches whose making takes longer at times."""
+        return (replace(self, depth=3 * self.depth),) if 3 * self.depth <= DEEPEST else ()
 
     def source(self, recipe: Recipe) -> Source:
         """Return the thread that makes batches ahead."""

@@ -22,6 +22,8 @@ class Factor:
         company: factors that have to be on where it is, since it gains little without.
         pointless_beside: factors beside which it cannot gain anything.
         setup_s: what a setting with it costs once, as a compilation does.
+        after: the factor that this one is another level of, with the next value of a knob. It takes part once that one
+            surely gains, or nothing else is open and that one is not slower.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Factor:
     company: Setting = NONE
     pointless_beside: Setting = NONE
     setup_s: float = 0.0
+    after: int | None = None
 
 
 class Factors:

@@ -89,6 +89,7 @@ class Search:
             found them unfit or could not set them up.
         fit: what the readings say so far.
         waiting: factors that cost much once and do not take part yet.
+        later: further levels of factors, which do not take part yet.
 
     Args:
         factors: what may be on.
@@ -117,6 +118,7 @@ class Search:
         self.model = Model(len(factors), factors.conflicts)
         self.fit: Fit = self.model.fit(self.readings)
         self.waiting = [one for one in self.live() if factors[one].setup_s and not self._timed(one)]
+        self.later = [one for one in self.live() if factors[one].after is not None and not self._timed(one)]
         self._random = np.random.default_rng(seed)
         self._asked_once: list[Setting] = []  # the next group, where it does not follow from the readings
         self._whole_s = ground.left_s() - ground.closing_s(NONE)
@@ -145,7 +147,7 @@ class Search:
                 yield group
                 self.groups += 1
                 self._judge()
-            elif not self._asked_once and not self._bring_in():
+            elif not self._asked_once and not self._further() and not self._bring_in():
                 break
         self._finish()
 
@@ -192,7 +194,7 @@ class Search:
 
     def _start(self) -> Setting:
         """Return the likeliest plan: what is expected to gain, or everything where nothing is known."""
-        cheap = [one for one in self.live() if one not in self.waiting]
+        cheap = self._taking_part()
         cheap.sort(key=lambda one: -self.factors[one].expected)
         hopeful = [one for one in cheap if self.factors[one].expected > 0]
         found = self.factors.together(hopeful or cheap)
@@ -203,7 +205,7 @@ class Search:
         if self._asked_once:
             group, self._asked_once = self._asked_once, []
             return [group[int(one)] for one in self._random.permutation(len(group))]
-        asked = [one for one in self.live() if one not in self.waiting and self.unclear(one)]
+        asked = [one for one in self._taking_part() if self.unclear(one)]
         if not asked:
             return []
         questions = list[Question]()
@@ -211,7 +213,7 @@ class Search:
             gain = self.gain(one)
             worth = min(max(gain.value + gain.error, LEAST_GAIN), MOST_WORTH)
             questions.append((difference(self.model, self.factors.toggled(self.plan, one), self.plan), worth))
-        hidden = {*self.out, *self.waiting}
+        hidden = {*self.out, *self.waiting, *self.later}
         if self.again is not None:
             again = frozenset({self.again})
             if self.readings.settings.count(again) < NOISE_BLOCKS:
@@ -292,6 +294,7 @@ class Search:
             self.factors.leave(one)
             self.out[one] = beside
             self.waiting = [other for other in self.waiting if other != one]
+            self.later = [other for other in self.later if other != one]
 
     def _judge(self) -> None:
         """Fit the model; change the plan; have proven what is faster; let go what has nothing to gain."""
@@ -299,11 +302,12 @@ class Search:
         self._improve()
         self._prove(frozenset(one for one in self.plan if self.gain(one).low > 0))
         sure = frozenset(one for one in self.plan if self.gain(one).low > 0)
+        self.later = [one for one in self.later if self.factors[one].after not in sure]
         for one in [one for one in self.live() if one not in self.plan]:
             beside = self.factors.pointless(one, sure)
             if beside is not None:
                 self._remove([one], frozenset({beside}))
-            elif one not in self.waiting and self.gain(one).high < LEAST_GAIN and not self._needed(one):
+            elif one in self._taking_part() and self.gain(one).high < LEAST_GAIN and not self._needed(one):
                 self._remove([one], self.plan)
 
     def _needed(self, company: int) -> bool:
@@ -313,7 +317,7 @@ class Search:
     def _improve(self) -> None:
         """Change the plan, one factor at a time, as long as that is expected to make it faster."""
         for _ in range(2 * len(self.factors)):
-            found = [self.factors.toggled(self.plan, one) for one in self.live() if one not in self.waiting]
+            found = [self.factors.toggled(self.plan, one) for one in self._taking_part()]
             found = [one for one in found if self._possible(one)]
             more = [self._expected(one) - self._expected(self.plan) for one in found]
             if not more or max(more) <= 1e-9:
@@ -336,10 +340,25 @@ class Search:
             if beside is not None and beside & unfit:
                 del self.out[one]
 
+    def _taking_part(self) -> list[int]:
+        """Return the factors that may be on."""
+        return [one for one in self.live() if one not in self.waiting and one not in self.later]
+
+    def _further(self) -> bool:
+        """Let the next level of a factor take part that is not surely slower; return whether there is one."""
+        for one in self.later:
+            before = self.factors[one].after
+            assert before is not None, "a further level is one of a factor"
+            usable = before not in self.later and self.out.get(before, NONE) is not None
+            if usable and self._timed(before) and self.gain(before).high >= 0:
+                self.later.remove(one)
+                return True
+        return False
+
     def _bring_in(self) -> bool:
         """Let the next factor that costs much once take part; return whether there is one that fits."""
-        while self.waiting:
-            one = max(self.waiting, key=lambda other: self.factors[other].expected)
+        while costly := [one for one in self.waiting if one not in self.later]:
+            one = max(costly, key=lambda other: self.factors[other].expected)
             self.waiting.remove(one)
             setting = self.factors.on(self.plan, one)
             if self.ground.setup_s(setting) + 4 * self.ground.block_s(NONE) < self._left_s(setting):
