@@ -11,11 +11,12 @@ from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import seconds
 from hasten.measurement.statistics import few_ratios
-from hasten.techniques.applying import conflict, why_refused
+from hasten.techniques.applying import apply_all, conflict, why_refused
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.budget import Budget, OutOfTime, ends_by
 from hasten.tuning.context import Laboratory, Plan
+from hasten.tuning.held_out import why_judged_wrongly
 from hasten.tuning.run_cache import Trainings, affordable
 from hasten.tuning.selection import Kept
 from hasten.tuning.trials import blank, names, told
@@ -98,6 +99,10 @@ def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Pro
 
     def make() -> Trial:
         nonlocal best, ratio
+        machine, recipe = trainings.lab.machine, trainings.recipe
+        why = why_judged_wrongly(apply_all((*base, one), recipe, machine), apply_all(base, recipe, machine))
+        if why is not None:
+            return blank(one, Verdict.FAILED, why, base)
         best, ratio, why = _best_variant(trainings, one, base)
         return blank(best, Verdict.INCONCLUSIVE, why, base)
 
