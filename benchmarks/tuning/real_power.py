@@ -265,7 +265,7 @@ def show(files: Sequence[Path]) -> None:
             "techniques": head["techniques"],
             "processor": head["processor"],
             "noise of a block": noise_of(logs),
-            "load": [min(row["load"] for row in rows), max(row["load"] for row in rows)],
+            "load": [least(row["load"] for row in rows if "load" in row) for least in (min, max)],
             "rounds": len(rounds),
             "seconds of all rounds": math.fsum(row["spent_s"] for row in rounds),
             "combinations": {name: combined[name] for name in best},
