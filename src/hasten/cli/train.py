@@ -51,6 +51,10 @@ def train(
         int,
         typer.Option("--restarts", min=0, metavar="N", help="With --processes: start all again if one fails, N times."),
     ] = 0,
+    rollbacks: Annotated[
+        int,
+        typer.Option("--rollbacks", min=0, metavar="N", help="If it becomes NaN: go back, skip the batch, N times."),
+    ] = 0,
 ) -> None:
     """Train a task, with or without a plan, or resume a run."""
     from hasten.cli.processes import run_together, started_together
@@ -73,6 +77,7 @@ def train(
             diagnose=diagnose,
             autotune=autotune,
             log=log or (),
+            rollbacks=rollbacks,
             show=screen.show,
         )
         if trained.result.folder is None:  # not the first of several processes, which tells

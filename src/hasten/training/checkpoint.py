@@ -104,7 +104,25 @@ def load_checkpoint(run: Session, head: dict[str, Any], path: Path) -> Loaded:
         BadInput: if there is none, all are damaged, or it belongs to another training: the message says what differs.
             The run is then as it was.
     """
+    return _loaded(run, head, path, *_newest(path))
+
+
+def load_checkpoint_until(run: Session, head: dict[str, Any], path: Path, step: int) -> Loaded | None:
+    """Put the run into the state of the newest checkpoint of at most so many steps; see `load_checkpoint`.
+
+    Returns:
+        None where neither the newest one nor the one before it is; the run is then as it was.
+    """
+    if not path.exists() and not previous(path).exists():
+        return None
     content, notes = _newest(path)
+    if _steps(content) > step and previous(path).exists():
+        content = read_checkpoint(previous(path))
+    return _loaded(run, head, path, content, notes) if _steps(content) <= step else None
+
+
+def _loaded(run: Session, head: dict[str, Any], path: Path, content: dict[str, Any], notes: list[str]) -> Loaded:
+    """Put the run into the state of the content of a checkpoint."""
     if content.get("schema") != SCHEMA:
         raise BadInput(f"{path} is a checkpoint of schema {content.get('schema')!r}; this version reads {SCHEMA}.")
     same_python = content["environment"]["python"] == head["environment"]["python"]
@@ -155,4 +173,8 @@ def _read_instead(path: Path, error: BadInput) -> dict[str, Any]:
 
 
 def _step(content: dict[str, Any], path: Path) -> str:
-    return f"{path.name} of step {content['state']['position']['step']}"
+    return f"{path.name} of step {_steps(content)}"
+
+
+def _steps(content: dict[str, Any]) -> int:
+    return int(content["state"]["position"]["step"])

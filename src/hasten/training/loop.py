@@ -42,7 +42,9 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                 batch = run.training_batch(ids, fetched)
                 mark(TRANSFER)
                 run.set_learning_rate()
-                if observers and (looking := due(observers, position.step + 1)):
+                if run.rollbacks.skips(position.step + 1):  # its batch made the training NaN
+                    done.append(Loss.of_nothing(run.recipe.parallel.device))
+                elif observers and (looking := due(observers, position.step + 1)):
                     with observed(run, looking):
                         done.append(run.step(run, batch, mark))
                 else:
@@ -63,7 +65,8 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
             reason = limit_reached(run)
             if reason in LIMITS:
                 run.stop_state.evaluation_pending = True
-            if done and (reason or run.stop_state.evaluation_pending or position.elapsed_s >= report_at):
+            watched = position.step <= run.rollbacks.watched_until
+            if done and (reason or run.stop_state.evaluation_pending or watched or position.elapsed_s >= report_at):
                 yield (progress := report(run, done))
                 if detail := non_finite(run, progress):
                     reason = StopReason.NON_FINITE

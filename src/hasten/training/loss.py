@@ -65,6 +65,12 @@ class Loss:
             return Loss.of_mean(torch.zeros_like(self.mean), 0)
         return Loss(torch.zeros_like(self.sum), 0)
 
+    @classmethod
+    def of_nothing(cls, device: str) -> "Loss":
+        """Return the loss of no batch: read beside losses of any data type, with a mean or without, it changes none."""
+        nothing = torch.zeros((), dtype=torch.bool, device=device)
+        return cls(nothing, 0, nothing)
+
     def detached(self) -> "Loss":
         """Return the loss without its graph."""
         mean = None if self.mean is None else self.mean.detach()

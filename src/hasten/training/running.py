@@ -9,10 +9,19 @@ from typing import Protocol
 
 from torch import nn
 
-from hasten.base.errors import HastenError, TrainingFailed
+from hasten.base.errors import BadInput, HastenError, TrainingFailed
 from hasten.base.records.notices import Activity
 from hasten.base.records.plan import Plan
-from hasten.base.records.run import Evaluation, Event, Finished, RunResult, Started, StopReason
+from hasten.base.records.run import (
+    Evaluation,
+    Event,
+    Finished,
+    Progress,
+    RolledBack,
+    RunResult,
+    Started,
+    StopReason,
+)
 from hasten.base.seeds import preserved
 from hasten.base.units import finite, plural
 from hasten.base.user_code import location_of, message_of, sample_of
@@ -65,6 +74,7 @@ def run_training(
     resume: bool = False,
     seed: int | None = None,
     watch: Watch | None = None,
+    rollbacks: int = 0,
 ) -> Trained:
     """Train a recipe to its end.
 
@@ -73,16 +83,21 @@ def run_training(
         plan: what the recipe came from, for the record.
         show: called with every event.
         folder: where metrics and checkpoints go; None to keep nothing. Of processes that train together the first
-            writes it, and all resume from it.
+            writes it, and all resume from it and go back to its checkpoints.
         resume: continue from the folder's newest whole checkpoint.
         seed: in place of the task's.
         watch: what looks at the steps.
+        rollbacks: how often the run goes back to its last good checkpoint, to leave out the batch that made a loss or a
+            parameter NaN or infinite (`hasten.training.rollback`); after that it ends there, as with 0.
 
     Raises:
-        BadInput: if the folder cannot be written or is in use, or its checkpoint is of another training.
+        BadInput: if the folder cannot be written or is in use, or its checkpoint is of another training; if there are
+            rollbacks and no folder.
         TrainingFailed: if the task's code raises an error; the message has file, line, step and sample.
         Interrupted: if a second signal ends the run at once.
     """
+    if rollbacks and folder is None:
+        raise BadInput("a training goes back to a checkpoint of its run folder: give it one, or leave rollbacks out.")
     processes = recipe.parallel.processes
     written = folder if processes is None or processes.rank == 0 else None
     with locked(written) if written is not None else nullcontext():
@@ -99,9 +114,16 @@ def run_training(
             for text in (*data_notes(recipe, saved=folder is not None), *recipe.parallel.notes):
                 saving.note(text)
             saving.keep(_started(run, plan))
-            finished = _trained(run, saving, watch)
+            back_to = folder / CHECKPOINT if rollbacks and folder is not None else None
+            if back_to is not None and run.position.step == 0:
+                saving.save()
+            finished = _trained(run, saving, watch, back_to, rollbacks)
             if count := left_out(run):
                 saving.note(f"{plural(count, 'update')} left out: gradients were not finite.")
+            if count := run.rollbacks.steps_skipped:
+                saving.note(
+                    f"{plural(count, 'step')} without an update: the training was not finite with their batches."
+                )
             saving.save(diverged=finished.reason is StopReason.NON_FINITE)
         return _ending(run, plan, saving, finished, written)
 
@@ -115,18 +137,63 @@ def _resumed(run: Session, saving: Saving, folder: Path) -> Loaded:
     return processes.first_here(saving.resume if processes.rank == 0 else partial(saving.resume_beside, path))
 
 
-def _trained(run: Session, saving: Saving, watch: Watch | None) -> Finished:
-    """Make the training's steps, keep its events, and return the last one."""
+def _trained(run: Session, saving: Saving, watch: Watch | None, back_to: Path | None, rollbacks: int) -> Finished:
+    """Make the training's steps, keep its events, and return the last one.
+
+    With `back_to`, its newest checkpoint, the run goes back so many times in place of an end that is not finite.
+    """
     events = train(run)
     with watch.watching(run, saving.tell) if watch is not None else nullcontext():
         while True:
             with _located(run, saving):
                 event = next(events)
+            diverged = isinstance(event, Finished) and event.reason is StopReason.NON_FINITE
+            if diverged and back_to is not None and _went_back(run, saving, back_to, rollbacks, event.detail):
+                events = train(run)
+                continue
             saving.keep(event)
             if watch is not None:
                 watch.see(event)
             if isinstance(event, Finished):
                 return event
+
+
+def _went_back(run: Session, saving: Saving, path: Path, limit: int, detail: str) -> bool:
+    """Go back to a checkpoint before what is not finite, to find the batch that did it or to leave it out.
+
+    Args:
+        run: the session.
+        saving: keeps its events and reads its checkpoints.
+        path: of the newest one.
+        limit: of rollbacks.
+        detail: what is not finite.
+
+    Returns:
+        False, with a note why, if the limit is reached, or what did it may be older than all checkpoints.
+    """
+    progress, before, processes = saving.events[-1], run.rollbacks, run.recipe.parallel.processes
+    assert isinstance(progress, Progress), "what is not finite is found in a report"
+    after, most = before.found(progress)
+    if after.made > limit:
+        saving.note(f"{detail}, and the training has gone back {plural(limit, 'time')} already.")
+        return False
+    go_back = partial(saving.go_back, path, most)
+    if not (go_back() if processes is None else processes.first_here(go_back)):
+        saving.note(f"{detail}, and there is no checkpoint of at most {plural(most, 'step')} to go back to.")
+        return False
+    run.rollbacks = after
+    skipped = after.skipped[-1] if after.skipped != before.skipped else None
+    saving.rolled_back(
+        RolledBack(
+            step=run.position.step,
+            found_at=progress.step,
+            detail=detail,
+            skipped=skipped,
+            made=after.made,
+            limit=limit,
+        )
+    )
+    return True
 
 
 def _ending(run: Session, plan: Plan, saving: Saving, finished: Finished, folder: Path | None) -> Trained:

@@ -11,9 +11,17 @@ from torch import Tensor, nn
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
-from hasten.base.records.run import Evaluation, Event, Finished, StopReason
+from hasten.base.records.run import Evaluation, Event, Finished, RolledBack, StopReason
 from hasten.training.background import Background
-from hasten.training.checkpoint import Best, Loaded, copied_checkpoint, header, load_checkpoint, save_checkpoint
+from hasten.training.checkpoint import (
+    Best,
+    Loaded,
+    copied_checkpoint,
+    header,
+    load_checkpoint,
+    load_checkpoint_until,
+    save_checkpoint,
+)
 from hasten.training.checkpoint_file import checked
 from hasten.training.final_weights import final_weights
 from hasten.training.run_folder import (
@@ -34,7 +42,10 @@ from hasten.training.stopping import non_finite_parameter
 from hasten.training.weights_file import save_weights
 
 CHECKPOINT_EVERY_S = 60.0
-_AFTER_DIVERGENCE = "To avoid that, start a new run with a lower learning rate or with gradient clipping."
+_AFTER_DIVERGENCE = (
+    "To avoid that, leave out the batches that do it (--rollbacks N), or start a new run with a lower learning rate or "
+    "with gradient clipping."
+)
 
 Show = Callable[[object], None]
 
@@ -114,6 +125,44 @@ class Saving:
         self.best, self._saved_at_s = loaded.best, self._run.position.elapsed_s
         return loaded
 
+    def go_back(self, path: Path, step: int) -> bool:
+        """Continue from the newest whole checkpoint of at most so many steps; the clock goes on.
+
+        Args:
+            path: of the newest checkpoint.
+            step: that it may have made.
+
+        Returns:
+            False, with the run as it was, if there is no such checkpoint.
+        """
+        run = self._run
+        self._background.wait()
+        elapsed_s = run.position.elapsed_s
+        loaded = load_checkpoint_until(run, self._head, path, step)
+        if loaded is None:
+            return False
+        self.best = loaded.best
+        run.position.elapsed_s = self._saved_at_s = elapsed_s
+        pending, damaged = run.stop_state.evaluation_pending, list[str]()
+        if self._folder is None:
+            self.events = staying(self.events, run.position.step, evaluation_pending=pending)
+        else:
+            self.events, damaged = keep_until(self._folder, run.position.step, evaluation_pending=pending)
+        for note in (*loaded.notes, *damaged):
+            self.note(note)
+        return True
+
+    def rolled_back(self, event: RolledBack) -> None:
+        """Keep and show that the run has gone back, and save it in place of the newest checkpoint."""
+        self._write(event)
+        if self._folder is not None:
+            path, events = self._folder / CHECKPOINT, len(self.events)
+            save_checkpoint(self._run, self._head, path, best=self.best, events=events, keep_previous=False)
+            self._saved_step = event.step
+        elif self._in_parts:
+            self._run.state()
+        self.tell(event)
+
     def keep(self, event: Event) -> None:
         """Keep and show an event, and save a checkpoint where one is due. The session is whole.
 
@@ -121,9 +170,7 @@ class Saving:
             BadInput: if the event cannot be written, or the checkpoint before could not.
         """
         self._background.check()
-        self.events.append(event)
-        if self._folder is not None and self._records:
-            append_event(self._folder, event)
+        self._write(event)
         if isinstance(event, Evaluation) and event.best and self._keeps_best:
             self.best = Best(event.step, _final_weights(self._run))
         self.tell(event)
@@ -134,6 +181,11 @@ class Saving:
             self._checked = True
         if self._run.position.elapsed_s - self._saved_at_s > CHECKPOINT_EVERY_S:
             self._save()
+
+    def _write(self, event: Event) -> None:
+        self.events.append(event)
+        if self._folder is not None and self._records:
+            append_event(self._folder, event)
 
     def tell(self, record: object) -> None:
         """Show a record between two steps."""

@@ -42,6 +42,7 @@ from hasten.training.recipe import (
 )
 from hasten.training.reduction import of_whole_batch, own_share
 from hasten.training.replayed_schedule import ReplayedSchedule, replayed_schedule
+from hasten.training.rollback import Rollbacks
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor, factor_of, plateau_of
 from hasten.training.several_optimizers import by_name
@@ -93,6 +94,7 @@ class Session:
     pace: Pace = field(default_factory=Pace)
     position: Position = field(default_factory=Position)
     stop_state: StopState = field(default_factory=StopState)
+    rollbacks: Rollbacks = field(default_factory=Rollbacks)
     on_gradients: Callable[[Parameters], None] | None = None  # looks at them in the step under way, see `observers`
     interrupted_by: int | None = None  # signal number; set by a signal handler, read between steps
     _used_positions: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))  # in the epoch's order
@@ -329,6 +331,7 @@ class Session:
             "optimizer": whole(self.optimizer.state_dict()),
             "position": asdict(self.position),
             "stop_state": asdict(self.stop_state),
+            "rollbacks": asdict(self.rollbacks),
             "plateau": asdict(self.plateau) if self.plateau else None,
             "scale": asdict(self.scale) if self.scale else None,
             "data": self.source.state(self.position),
@@ -349,6 +352,7 @@ class Session:
         self.optimizer.load_state_dict(part_of(deepcopy(state["optimizer"]), self.optimizer))
         self.position = Position(**state["position"])
         self.stop_state = StopState(**state["stop_state"])
+        self.rollbacks = Rollbacks(**state.get("rollbacks", {}))
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau = Plateau(**state["plateau"])
         if self.scale is not None:

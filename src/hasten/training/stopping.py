@@ -6,6 +6,7 @@ import torch
 from torch.nn.utils import get_total_norm
 
 from hasten.base.records.run import Progress, StopReason
+from hasten.training.rollback import first_bad_step
 from hasten.training.session import Session
 from hasten.training.sharding import is_sharded, whole
 from hasten.training.transforms import Parameters
@@ -31,12 +32,13 @@ def limit_reached(run: Session) -> StopReason | None:
 def non_finite(run: Session, progress: Progress) -> str:
     """Return what is NaN or infinite after the reported steps, or an empty string if nothing is.
 
-    The losses are always checked; the parameters, which takes a pass over them, only before an evaluation.
+    The losses are always checked; the parameters, which takes a pass over them, only before an evaluation and where
+    each step is watched.
     """
     if None in progress.losses:
-        step = progress.step - len(progress.losses) + progress.losses.index(None) + 1
-        return f"the loss of step {step} is not finite"
-    if run.stop_state.evaluation_pending and (name := non_finite_parameter(run.named_parameters)) is not None:
+        return f"the loss of step {first_bad_step(progress)} is not finite"
+    looks = run.stop_state.evaluation_pending or progress.step <= run.rollbacks.watched_until
+    if looks and (name := non_finite_parameter(run.named_parameters)) is not None:
         return f"the parameter {name} is not finite after step {progress.step}"
     return ""
 

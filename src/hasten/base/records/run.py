@@ -89,6 +89,20 @@ class SharesChanged(Record, frozen=True, tag="shares"):
     sample_s: tuple[float, ...]  # forward and backward pass of one sample, measured in each process
 
 
+class RolledBack(Record, frozen=True, tag="rolled_back"):
+    """A loss or a parameter was not finite after `found_at`; the run goes on from its checkpoint of `step`.
+
+    First all steps up to `found_at` are made again, to find the one that did it; then, with `skipped`, without batches.
+    """
+
+    step: int
+    found_at: int
+    detail: str
+    skipped: tuple[int, int] | None  # first and last step whose batches are left out from now on
+    made: int  # this one included; looking for the batch and leaving it out are one
+    limit: int
+
+
 class Finished(Record, frozen=True, tag="finished"):
     """Training ended."""
 
@@ -106,7 +120,7 @@ class Observed(Record, frozen=True, tag="observed"):
     record: Any
 
 
-Event = Started | Progress | Evaluation | Observed | SharesChanged | Finished
+Event = Started | Progress | Evaluation | Observed | SharesChanged | RolledBack | Finished
 
 
 class RunResult(Record, frozen=True):

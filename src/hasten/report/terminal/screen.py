@@ -22,7 +22,16 @@ from hasten.base.records.notices import Activity, Note
 from hasten.base.records.profile import Profile
 from hasten.base.records.rate_choice import RateChoice
 from hasten.base.records.reproof import Reproof
-from hasten.base.records.run import Evaluation, Finished, Progress, RunResult, SharesChanged, Started, TaskFacts
+from hasten.base.records.run import (
+    Evaluation,
+    Finished,
+    Progress,
+    RolledBack,
+    RunResult,
+    SharesChanged,
+    Started,
+    TaskFacts,
+)
 from hasten.base.records.side_by_side import SideBySide
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
@@ -41,7 +50,7 @@ from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.side_by_side import side_by_side_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
-from hasten.report.terminal.training import TrainingLine, result_view, shares_text, training_note
+from hasten.report.terminal.training import TrainingLine, result_view, rollback_text, shares_text, training_note
 from hasten.report.terminal.trials import reproof_view, trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
 from hasten.report.trials import out_of_budget
@@ -102,6 +111,7 @@ class Screen:
             Progress: self._moved,
             Evaluation: self._moved,
             SharesChanged: lambda record: self.say(f"note: {shares_text(record)}"),
+            RolledBack: lambda record: self.say(f"note: {rollback_text(record)}"),
             Finished: self._finished,
             RunResult: self._result,
             Evidence: lambda record: self.print(verdict_view(record)),

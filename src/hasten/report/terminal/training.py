@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from hasten.base.records.run import Evaluation, Progress, RunResult, SharesChanged, Started, StopReason
+from hasten.base.records.run import Evaluation, Progress, RolledBack, RunResult, SharesChanged, Started, StopReason
 from hasten.base.units import count, digits3, seconds
 from hasten.report.terminal.layout import indented
 from hasten.report.terminal.progress import field, progress_of, time_left
@@ -127,3 +127,16 @@ def shares_text(changed: SharesChanged) -> str:
         f"process {slow} takes {digits3(ratio)} times as long for a sample as process {fast}; after step "
         f"{changed.step} processes 0 to {len(changed.samples) - 1} compute {samples} samples of each batch."
     )
+
+
+def rollback_text(back: RolledBack) -> str:
+    """Return in one sentence why a training goes back, to where, and what it does there."""
+    which = f"rollback {back.made} of {back.limit}"
+    if back.skipped is None:
+        return (
+            f"{back.detail}. Going back to the checkpoint of step {back.step}, to look for the batch that did it "
+            f"({which})."
+        )
+    first, last = back.skipped
+    batches = f"the batch of step {first} is" if first == last else f"the batches of steps {first} to {last} are"
+    return f"{back.detail}: {batches} left out. Going on from the checkpoint of step {back.step} ({which})."
