@@ -30,7 +30,7 @@ from hasten.pipeline.run_watch import RunWatch
 from hasten.techniques.applying import apply_plan
 from hasten.techniques.plan_file import read_plan, write_plan
 from hasten.training.data_parallel import among, in_processes
-from hasten.training.processes import together
+from hasten.training.processes import Processes, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
 from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
@@ -48,6 +48,7 @@ def train(
     diagnose: bool = False,
     autotune: bool = False,
     log: Sequence[str] = (),
+    rollbacks: int = 0,
     show: Show = silent,
 ) -> Trained:
     """Train a task, with or without a plan, and return the result and the plain model.
@@ -73,6 +74,9 @@ def train(
             with what it has found.
         log: trackers to tell of the losses and metrics: "tensorboard", "mlflow" or "wandb", each with a place after a
             colon if it is not the usual one: "mlflow:sqlite:///runs.db".
+        rollbacks: how often a training whose loss or parameters become NaN or infinite goes back to its last good
+            checkpoint and leaves out the batch that did it, before it ends there. It costs the steps since that
+            checkpoint twice.
         show: called with every record as it is known.
 
     Raises:
@@ -80,6 +84,10 @@ def train(
         Refused: if a technique of the plan cannot be used here, or breaks its guarantee.
     """
     show = of_first(show)
+    if rollbacks < 0:
+        raise BadInput(f"a training goes back 0 times or more; found {rollbacks}.")
+    if rollbacks and autotune:
+        raise BadInput("--autotune changes steps that a rollback would repeat: leave it out, or --rollbacks.")
     if autotune and plan is not None:
         raise BadInput("a training with a plan is not tuned inside: leave the plan out, or --autotune.")
     check_trainable(task, show)
@@ -100,11 +108,16 @@ def train(
                 begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
                 resume = Path(begun) if begun else None
             if processes.rank:
-                return run_training(recipe, chosen, show=show, folder=resume, resume=resume is not None)
+                folder = _folder_of_first(processes, None, recipe)
+                return run_training(
+                    recipe, chosen, show=show, folder=folder, resume=resume is not None, rollbacks=rollbacks
+                )
         checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
         folder = resume
         if folder is None and runs is not None:
             folder = _new_run(runs, plain, chosen, machine, show)
+        if processes is not None:
+            _folder_of_first(processes, folder, recipe)
         if checked is not None:
             show(checked)
             if folder is not None:
@@ -121,7 +134,9 @@ def train(
         with Logging(log, name, show) as shown:
 
             def trained(recipe: Recipe, resume: bool) -> Trained:
-                return run_training(recipe, chosen, show=shown, folder=folder, resume=resume, watch=watch)
+                return run_training(
+                    recipe, chosen, show=shown, folder=folder, resume=resume, watch=watch, rollbacks=rollbacks
+                )
 
             return train_in_memory(
                 recipe, chosen, plain, machine, train=trained, folder=folder, resume=resume is not None, show=shown
@@ -142,6 +157,12 @@ def _check_together(recipe: Recipe, *, autotune: bool, diagnose: bool) -> None:
             "--diagnose looks at the first process alone, and saving takes all of them where each keeps something of "
             "its own; leave powersgd, local_sgd and diloco out of the plan."
         )
+
+
+def _folder_of_first(processes: Processes, folder: Path | None, recipe: Recipe) -> Path | None:
+    """Return the run folder of the first process, which gives it here. A collective."""
+    found = processes.of_first(str(folder or ""), recipe.parallel.device)
+    return Path(found) if found else None
 
 
 def _new_run(runs: Path, plain: Recipe, plan: Plan, machine: Machine, show: Show) -> Path:

@@ -72,7 +72,13 @@ def save_checkpoint(
 
 
 def copied_checkpoint(
-    run: Session, head: dict[str, Any], path: Path, *, best: Best | None = None, events: int = 0
+    run: Session,
+    head: dict[str, Any],
+    path: Path,
+    *,
+    best: Best | None = None,
+    events: int = 0,
+    keep_previous: bool = True,
 ) -> Callable[[], None]:
     """Return what `save_checkpoint` does with the state as it is now, to be done while the training goes on.
 
@@ -82,7 +88,7 @@ def copied_checkpoint(
         BadInput: if part of the state is no plain data; the function that is returned, if it cannot be written.
     """
     content = _content(copied(checked(run.state())), head, best, events)
-    return partial(write_checkpoint, path, content, previous=previous(path))
+    return partial(write_checkpoint, path, content, previous=previous(path) if keep_previous else None)
 
 
 def _content(state: dict[str, Any], head: dict[str, Any], best: Best | None, events: int) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Losses are read a few times a second, and parameters before an evaluation, so which step did it is not known when it is
 noticed. The run goes back twice: first to make the same steps again and look at each (`Rollbacks.watched_until`), then
 to make them without the batch that is found (`Rollbacks.skipped`). Both are part of its state, so that a run which is
-killed on the way resumes bit for bit, and what it computes does not depend on when its checkpoints were saved.
+killed on the way resumes bit for bit. What it computes does not depend on when its checkpoints were saved, but for a
+run that ends because both are newer than what is to be left out.
 
 A batch of large but finite numbers ruins the weights, and only the next loss shows it. To leave out that next batch
 does not help: the one after it shows the same. So where what is found follows directly on what is left out already, as
@@ -33,6 +34,10 @@ class Rollbacks:
     def skips(self, step: int) -> bool:
         """Return whether the batch of a step, from 1, is left out."""
         return bool(self.skipped) and any(first <= step <= last for first, last in self.skipped)
+
+    def proven(self, step: int) -> bool:
+        """Return whether a step, from 1, comes after all that is left out: made, it shows that this was enough."""
+        return not self.skipped or step > self.skipped[-1][1]
 
     @property
     def steps_skipped(self) -> int:

@@ -147,8 +147,12 @@ def _trained(run: Session, saving: Saving, watch: Watch | None, back_to: Path | 
         while True:
             with _located(run, saving):
                 event = next(events)
-            diverged = isinstance(event, Finished) and event.reason is StopReason.NON_FINITE
-            if diverged and back_to is not None and _went_back(run, saving, back_to, rollbacks, event.detail):
+            if (
+                back_to is not None
+                and isinstance(event, Finished)
+                and event.reason is StopReason.NON_FINITE
+                and _went_back(run, saving, back_to, rollbacks, event.detail)
+            ):
                 events = train(run)
                 continue
             saving.keep(event)

@@ -217,7 +217,16 @@ class Saving:
         self._background.wait()  # before the copy: there is memory for one
         step = run.position.step
         kept = staying(self.events, step, evaluation_pending=run.stop_state.evaluation_pending)
-        write = copied_checkpoint(run, self._head, self._folder / CHECKPOINT, best=self.best, events=len(kept))
+        # the one before stays where this one adds no step, and where there may be more to leave out before this one
+        older = step != self._saved_step and run.rollbacks.proven(step)
+        write = copied_checkpoint(
+            run,
+            self._head,
+            self._folder / CHECKPOINT,
+            best=self.best,
+            events=len(kept),
+            keep_previous=older,
+        )
 
         def written() -> None:
             write()
