@@ -8,11 +8,13 @@ from hasten.base.records.batch_choice import BatchChoice
 from hasten.base.records.layout import LayoutPlan, LayoutTuning, Links
 from hasten.base.records.notices import Activity
 from hasten.base.records.rate_choice import RateChoice
-from hasten.machine import facts
+from hasten.machine import facts, load_cached
+from hasten.training.recipe import baseline
 from hasten.training.running import Show
 from hasten.training.task import Task
+from hasten.tuning.layouts.counting import counted_step, refusals
 from hasten.tuning.layouts.measure import Launch, measure_layouts
-from hasten.tuning.layouts.predict import predict
+from hasten.tuning.layouts.predict import devices_that_fit, predict, predict_counted
 from hasten.tuning.rate.choose import choose_rate
 from hasten.tuning.rate.choose_batch import choose_batch_size
 
@@ -74,6 +76,10 @@ def find_layout(
     The devices need not be there. Two micro-batches are timed and watched in this process, the optimizer's state is
     counted after a real step, and the links are measured where the devices are in this machine. Takes seconds.
 
+    First a step is counted on tensors without memory. Where its model, or two samples of a batch, do not fit into this
+    machine, nothing is measured but the machine's peaks: memory is as counted, times have a wide band
+    (`LayoutPlan.measured_steps` is false), and each layout makes a step without its devices.
+
     Args:
         task: to train.
         devices: that may be used.
@@ -82,14 +88,23 @@ def find_layout(
         show: called with what it does.
 
     Raises:
-        BadInput: if the task cannot be trained.
-        Unstable: if the devices are here and cannot talk to each other.
+        BadInput: if the task cannot be trained, or neither fits into this machine nor can be counted.
+        Unstable: if the devices are here and cannot talk to each other, or the machine's peaks cannot be measured.
     """
-    check_trainable(task, show)
     machine = facts()
+    show(Activity(text="counting a step on tensors without memory"))
+    step = counted_step(task, machine, devices)
+    plain = baseline(task, device="cuda" if machine.gpu is not None else "cpu")
+    measured_for = devices_that_fit(step, plain, machine, devices)
+    if measured_for is None:
+        show(Activity(text="trying layouts on tensors without memory, and measuring the machine"))
+        refused = refusals(task, machine, devices)
+        measured = load_cached(quick=True)
+        return predict_counted(plain, measured, step, refused, devices=devices, memory_limit=memory_limit, links=links)
+    check_trainable(task, show)
     recipe = baseline_shown(task, machine, show)
     show(Activity(text="timing two micro-batches and the links"))
-    return predict(recipe, machine, devices=devices, memory_limit=memory_limit, links=links)
+    return predict(recipe, machine, devices=devices, memory_limit=memory_limit, links=links, measured_for=measured_for)
 
 
 def tune_layouts(

@@ -100,7 +100,7 @@ class LiveStorages(TorchDispatchMode):
         return output
 
     def _here(self, value: object) -> Iterator[torch.UntypedStorage]:
-        return (storage for storage in storages_in(value) if storage.device.type == self._device_type)
+        return storages_in(value, self._device_type)
 
     def _remember(self, storage: torch.UntypedStorage, origin: str) -> None:
         key, size = storage_key(storage), storage.nbytes()

@@ -23,9 +23,18 @@ def tensors_in(value: object) -> Generator[torch.Tensor]:
             yield from tensors_in(item)
 
 
-def storages_in(value: object) -> Generator[torch.UntypedStorage]:
-    """Yield the storage of every tensor in `value` that has one with memory behind it."""
+def storages_in(value: object, device_type: str | None = None) -> Generator[torch.UntypedStorage]:
+    """Yield the storage of every tensor in `value` that has one with memory behind it.
+
+    A fake tensor counts as what it stands for: its storage has the size that a real one would have.
+
+    Args:
+        value: nested lists, tuples and dictionaries.
+        device_type: yield those of tensors on such a device alone; None for all.
+    """
     for tensor in tensors_in(value):
+        if device_type is not None and tensor.device.type != device_type:
+            continue
         if tensor.layout is torch.strided and tensor.device.type != "meta":
             yield tensor.untyped_storage()
         elif tensor.layout is torch.sparse_coo:

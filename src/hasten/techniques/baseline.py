@@ -32,6 +32,16 @@ def baseline_of(task: Task, machine: Machine) -> Recipe:
     return applied[-1][1]
 
 
+def untried_baseline(plain: Recipe, machine: Machine) -> Recipe:
+    """Return a recipe with the techniques that its task uses today, without a step that shows that they work.
+
+    Raises:
+        BadInput: if a technique or a knob is unknown, two conflict, or one cannot be applied.
+    """
+    applied = list(_applied(plain, _techniques(plain.task), machine)) if plain.task.uses else []
+    return applied[-1][1] if applied else plain
+
+
 def notes_on_uses(recipe: Recipe, machine: Machine) -> tuple[str, ...]:
     """Return what the training uses today, and of what hasten would say that it cannot help here."""
     if not recipe.uses:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.utils.data import TensorDataset
 
+from hasten.base.device import Device
 from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.seeds import random_state, seed_all, set_random_state
@@ -412,7 +413,7 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
     state = random_state()
     for surgery in recipe.model:
         model = surgery.change(model)
-    model = model.to(recipe.parallel.device)
+    model = on_device(model, recipe.device)
     model.train()
     optimizer = build_optimizer(recipe.update, model)
     set_random_state(state)
@@ -454,6 +455,12 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
         objects=_objects(task, model, optimizer),
         processes=recipe.parallel.processes,
     )
+
+
+def on_device(model: nn.Module, device: Device) -> nn.Module:
+    """Return the model on a device; one that is there is left alone: fake tensors cannot be moved in place."""
+    tensors = (*model.parameters(), *model.buffers())
+    return model if all(one.device.type == "cpu" for one in tensors) and device.is_host else model.to(device.name)
 
 
 def _step_of(recipe: Recipe, optimizer: optim.Optimizer) -> Step:

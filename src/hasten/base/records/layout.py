@@ -97,6 +97,33 @@ class StepMemory(Record, frozen=True):
     summed: tuple[tuple[float, float], ...] = ()
 
 
+class CountedWork(Record, frozen=True):
+    """What the operators of a pass do: (operations, bytes read and written) of each."""
+
+    forward: tuple[tuple[int, int], ...]
+    backward: tuple[tuple[int, int], ...]
+
+
+class CountedStep(Record, frozen=True):
+    """A step of one process, counted on tensors that have no memory.
+
+    `work` is that of two micro-batches of `samples`. `why_not` says why it could not be counted, and is
+    empty where it could; the parameters may be known then, too.
+    """
+
+    parameter_bytes: int | None = None
+    memory: StepMemory | None = None
+    samples: tuple[int, ...] = ()
+    work: tuple[CountedWork, ...] = ()
+    why_not: str = ""
+
+
+class Refusals(Record, frozen=True):
+    """Label of a layout -> why it cannot be used, found without its devices."""
+
+    why_not: dict[str, str]
+
+
 class LayoutCost(Record, frozen=True):
     """What one layout is predicted to cost; `why_not` says why it cannot be used, and is empty where it can.
 
@@ -123,6 +150,7 @@ class LayoutPlan(Record, frozen=True):
     memory: StepMemory
     links: Links  # median readings
     measured_links: bool  # on the devices themselves
+    measured_steps: bool = True  # else counted: the training does not fit into this machine
     assumptions: tuple[str, ...] = ()
 
     @property

@@ -11,6 +11,14 @@ from hasten.report.terminal.layout import grid, quiet, section
 def layout_plan_view(found: LayoutPlan) -> RenderableType:
     """Return the layouts that fit, the fastest first, the others with the reason, and what the prediction rests on."""
     content: list[RenderableType] = []
+    if not found.measured_steps:
+        content.append(
+            Text(
+                "! The training does not fit into this machine. No step was made: memory is counted on tensors without "
+                "any, and times follow from the operations and this machine's peaks.",
+                style="yellow",
+            )
+        )
     if usable := found.usable:
         content.append(Text(f"→ {usable[0].layout.label}: {_gain(found)}", style="bold green"))
     else:
@@ -31,10 +39,10 @@ def layout_plan_view(found: LayoutPlan) -> RenderableType:
             f"{percent(found.links.overlap)} overlap"
         )
     )
-    times = found.times
+    times, source = found.times, "measured here" if found.measured_steps else "counted"
     content.append(
         quiet(
-            f"measured here: {seconds(times.pass_s)} a pass + {seconds(times.sample_s)} a sample, "
+            f"{source}: {seconds(times.pass_s)} a pass + {seconds(times.sample_s)} a sample, "
             f"{seconds(times.update_s)} an update; {nbytes(found.memory.state_bytes)} of optimizer state"
         )
     )

@@ -3,6 +3,8 @@
 memory, time    what one costs: arithmetic on plain values
 readings        two micro-batches of the training, timed and watched
 one_process     what each layout costs one of its processes, by those readings; `parts` where layers are divided
+fake, counting  a step on tensors without memory, for trainings that do not fit into this machine
+dry_run         a step of a layout whose devices are not there
 predict         all of it together: which layouts fit, and which is the fastest
 trial, measure  the best three against one process, each in new processes
 """

@@ -29,13 +29,13 @@ class Measured:
 
     Args:
         recipe: the training in one process.
-        devices: that share a batch.
+        devices: whose share of a batch is measured.
         threads: of each of several processes; None for as many as one has.
         crowded: how much less of a core each of several gets.
     """
 
     def __init__(self, recipe: Recipe, devices: int, *, threads: int | None, crowded: float) -> None:
-        self._recipe, self._threads, self._crowded = recipe, threads, crowded
+        self._recipe, self._devices, self._threads, self._crowded = recipe, devices, threads, crowded
         memory, times = measured_memory(recipe, devices), measured_times(recipe, devices, threads=None)
         own = times if threads is None else measured_times(recipe, devices, threads=threads)
         self.alone = OneProcess(times, memory)
@@ -52,8 +52,9 @@ class Measured:
 
     def _part(self, layout: Layout) -> OneProcess:
         part, splits = in_parts(self._recipe, layout.parts)
-        times = measured_times(part, layout.shares, threads=self._threads)
-        memory = structs.replace(measured_memory(part, layout.shares), summed=summed(part, splits, layout.shares))
+        shares = max(1, self._devices // layout.parts)
+        times = measured_times(part, shares, threads=self._threads)
+        memory = structs.replace(measured_memory(part, shares), summed=summed(part, splits, shares))
         return OneProcess(self._slowed(times), memory, divided_share(self._recipe.subject.model(), splits))
 
     def _slowed(self, times: Sequence[StepTimes]) -> list[StepTimes]:

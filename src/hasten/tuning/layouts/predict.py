@@ -1,21 +1,26 @@
 """Which layouts of a training fit on some devices, and what a step of each is predicted to take."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from statistics import median
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import psutil
 from msgspec import structs
 
 from hasten.base.device import Device
-from hasten.base.records.layout import Layout, LayoutCost, LayoutPlan, Links
+from hasten.base.errors import BadInput
+from hasten.base.records.layout import CountedStep, Layout, LayoutCost, LayoutPlan, Links, Refusals
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.units import nbytes
 from hasten.machine.links import measured_links
 from hasten.techniques.parallel.layouts import in_passes, layouts, why_not
 from hasten.training.recipe import Recipe
+from hasten.tuning.layouts.counting import SLOWER, Counted, fitting_devices, peaks
 from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import Measured, OneProcess
 from hasten.tuning.layouts.readings import median_times
@@ -39,6 +44,7 @@ def predict(
     memory_limit: int | None = None,
     links: Links | None = None,
     here: bool | None = None,
+    measured_for: int | None = None,
 ) -> LayoutPlan:
     """Return the layouts of a training on some devices, with the memory and the time of a step of each.
 
@@ -53,6 +59,7 @@ def predict(
         memory_limit: bytes of a device; None for what a device here has.
         links: between devices; None to measure them, or to assume the defaults where devices are not here.
         here: whether devices are here; None to look.
+        measured_for: number of devices whose share is measured, where that of `devices` does not fit into this machine.
     """
     device = recipe.device
     here = _are_here(device, machine, devices) if here is None else here
@@ -61,15 +68,94 @@ def predict(
     if device.is_host and here and devices > 1:
         threads = max(1, machine.threads // devices)
         crowded = max(1.0, devices * threads / machine.cores)
-    read = Measured(recipe, devices, threads=threads, crowded=crowded)
+    read = Measured(recipe, measured_for or devices, threads=threads, crowded=crowded)
     measured = links is None and here and devices > 1
-    if measured:
-        readings = measured_links(device.kind, threads=threads or machine.threads)
-    else:
-        given = links or Links(latency_s=LATENCY_S, bytes_per_s=LINK_BYTES_PER_S, overlap=0.0)
-        readings = [structs.replace(given, overlap=one) for one in OVERLAPS]
-    limit = math.floor(FILL * (memory_limit or _memory_of(device, machine, devices if here else 1)))
-    costs = [_cost(layout, one, readings, why) for layout, one, why in _choices(recipe, machine, devices, read, limit)]
+    readings = measured_links(device.kind, threads=threads or machine.threads) if measured else _assumed_links(links)
+    limit = _limit(device, machine, devices if here else 1, memory_limit)
+    whys = partial(why_not, recipe=recipe, machine=machine)
+    return _plan(
+        recipe,
+        read,
+        readings,
+        _choices(layouts(devices, recipe.input.batch_size), whys, read, limit),
+        devices=devices,
+        limit=limit,
+        measured_links=measured,
+        assumptions=tuple(_assumptions(device, here=here, measured=measured, given=links is not None, crowded=crowded)),
+    )
+
+
+def predict_counted(
+    recipe: Recipe,
+    machine: Machine,
+    step: CountedStep,
+    refused: Refusals,
+    *,
+    devices: int,
+    memory_limit: int | None = None,
+    links: Links | None = None,
+) -> LayoutPlan:
+    """Return the layouts of a training that does not fit into this machine, from a step that was counted.
+
+    Args:
+        recipe: the training in one process, which is not built.
+        machine: with measured peaks.
+        step: its memory and its work.
+        refused: layouts that cannot be used.
+        devices: that may be used; they are taken to be as fast as this one.
+        memory_limit: bytes of a device; None for what a device here has.
+        links: between devices; None to assume the defaults.
+
+    Raises:
+        Unstable: if the peaks of the machine are not known.
+    """
+    device = recipe.device
+    unsure = not all(one.stable for one in peaks(machine, device.kind))
+    read, limit = Counted(step, machine, device.kind), _limit(device, machine, 1, memory_limit)
+    whys: WhyNot = lambda layout: refused.why_not.get(layout.label, "")  # noqa: E731
+    return _plan(
+        recipe,
+        read,
+        _assumed_links(links),
+        _choices(layouts(devices, recipe.input.batch_size), whys, read, limit),
+        devices=devices,
+        limit=limit,
+        measured_links=False,
+        measured_steps=False,
+        assumptions=(
+            f"steps take {SLOWER[0]:g} to {SLOWER[-1]:g} times as long as their operations at this machine's peaks",
+            *(["the peaks of this machine, which were measured beside other work"] if unsure else []),
+            "the parts of a batch add up to the whole, where micro-batches are used",
+            *_assumptions(device, here=False, measured=False, given=links is not None, crowded=1.0),
+        ),
+    )
+
+
+WhyNot: TypeAlias = Callable[[Layout], str]
+"""Why a layout cannot be used, whatever it needs; nothing where it can."""
+
+
+class Read(Protocol):
+    """What a step of each layout costs one of its processes."""
+
+    shared: OneProcess
+
+    def of(self, layout: Layout) -> OneProcess:
+        """Return what a layout costs one process."""
+        ...
+
+
+def _plan(
+    recipe: Recipe,
+    read: Read,
+    links: Sequence[Links],
+    choices: Iterable[tuple[Layout, OneProcess, str]],
+    *,
+    devices: int,
+    limit: int,
+    **facts: Any,
+) -> LayoutPlan:
+    costs = [_cost(layout, one, links, why) for layout, one, why in choices]
     return LayoutPlan(
         task=recipe.task.name,
         devices=devices,
@@ -78,21 +164,52 @@ def predict(
         costs=tuple(sorted(costs, key=lambda one: (bool(one.why_not), one.step_s.value))),
         times=median_times(read.shared.times),
         memory=read.shared.memory,
-        links=median_links(readings),
-        measured_links=measured,
-        assumptions=tuple(_assumptions(device, here=here, measured=measured, given=links is not None, crowded=crowded)),
+        links=median_links(links),
+        **facts,
     )
 
 
+def devices_that_fit(step: CountedStep, recipe: Recipe, machine: Machine, devices: int) -> int | None:
+    """Return for how many devices, at least `devices`, the share of one can be measured in this machine; None if none.
+
+    A step that could not be counted is measured, as far as its parameters are known to fit.
+
+    Raises:
+        BadInput: if the parameters do not fit, and the step could not be counted.
+    """
+    limit = _limit(recipe.device, machine, 1, None)
+    if recipe.device.is_host:
+        limit = min(limit, math.floor(FILL * psutil.virtual_memory().available))
+    if step.memory is not None:
+        return fitting_devices(step, recipe.input.batch_size, devices, limit)
+    if step.parameter_bytes is not None and 2 * step.parameter_bytes > limit:  # and as many gradients
+        raise BadInput(
+            f"{recipe.task.name!r} has {nbytes(step.parameter_bytes)} of parameters, too many for this machine, and a "
+            f"step could not be counted on tensors without memory: {step.why_not}. A model must not look at the values "
+            "of its tensors there (.item(), .numpy(), if x.sum() > 0), nor move itself (.to()). Change that, plan for "
+            "the same model with fewer layers, or plan on a larger machine."
+        )
+    return devices
+
+
+def _assumed_links(links: Links | None) -> list[Links]:
+    given = links or Links(latency_s=LATENCY_S, bytes_per_s=LINK_BYTES_PER_S, overlap=0.0)
+    return [structs.replace(given, overlap=one) for one in OVERLAPS]
+
+
+def _limit(device: Device, machine: Machine, processes: int, memory_limit: int | None) -> int:
+    return math.floor(FILL * (memory_limit or _memory_of(device, machine, processes)))
+
+
 def _choices(
-    recipe: Recipe, machine: Machine, devices: int, read: Measured, limit: int
+    candidates: Iterable[Layout], why_not: WhyNot, read: Read, limit: int
 ) -> Iterator[tuple[Layout, OneProcess, str]]:
     """Yield each layout with the largest micro-batch that fits, what it costs one process, and why it cannot be used.
 
     The reason is empty where it can; a layout that is refused stands with the numbers of the whole model.
     """
-    for whole in layouts(devices, recipe.input.batch_size):
-        if why := why_not(whole, recipe, machine):
+    for whole in candidates:
+        if why := why_not(whole):
             yield whole, read.shared, why
             continue
         one = read.of(whole)
@@ -103,7 +220,7 @@ def _choices(
         if fits is None:
             needed = nbytes(memory_bytes(chosen, one.memory))
             yield chosen, one, f"needs {needed} of {nbytes(limit)}, in micro-batches of {chosen.micro_batch}"
-        elif chosen is not whole and (why := why_not(chosen, recipe, machine)):
+        elif chosen is not whole and (why := why_not(chosen)):
             needed = nbytes(memory_bytes(whole, one.memory))
             yield whole, one, f"needs {needed} of {nbytes(limit)}, and micro-batches are refused: {why}"
         else:

@@ -144,29 +144,38 @@ def measured_memory(recipe: Recipe, devices: int) -> StepMemory:
     """
     with untouched():
         run = build(recipe)
-        batch = one_batch(run)
-        with run.contexts:
-            step(run, batch)
-            watched = [watched_step(run, resized(batch, size)) for size in sizes(recipe.input.batch_size, devices)]
-        parameters, state = list(run.model.parameters()), list(tensors_in(list(run.optimizer.state.values())))
-        held = nbytes_of([*parameters, *state])
-        watched_sizes = [one.size for one in watched]
-        forward, passes = (
-            line(watched_sizes, [_peak_until(one, part) - held for one in watched]) for part in (LOSS, BACKWARD)
-        )
-        gradients = nbytes_of(run.parameters)
-        return StepMemory(
-            parameter_bytes=nbytes_of(parameters),
-            gradient_bytes=gradients,
-            state_bytes=nbytes_of(state),
-            buffer_bytes=nbytes_of(list(run.model.buffers())),
-            forward_bytes=forward[0],
-            forward_sample_bytes=forward[1],
-            passes_bytes=passes[0],
-            passes_sample_bytes=passes[1],
-            update_bytes=max(0.0, min(_peak_after(one, BACKWARD) for one in watched) - held - gradients),
-            groups=_groups(run),
-        )
+        return watched_memory(run, one_batch(run), sizes(recipe.input.batch_size, devices))
+
+
+def watched_memory(run: Session, batch: Batch, micro_batches: Sequence[int]) -> StepMemory:
+    """Return the memory of a step of a session, from two micro-batches with every tensor watched.
+
+    Args:
+        run: made no step so far; it makes three.
+        batch: that the micro-batches are made of.
+        micro_batches: their samples, the smaller one first.
+    """
+    with run.contexts:
+        step(run, resized(batch, micro_batches[0]))
+        watched = [watched_step(run, resized(batch, size)) for size in micro_batches]
+    parameters, state = list(run.model.parameters()), list(tensors_in(list(run.optimizer.state.values())))
+    held = nbytes_of([*parameters, *state])
+    forward, passes = (
+        line(micro_batches, [_peak_until(one, part) - held for one in watched]) for part in (LOSS, BACKWARD)
+    )
+    gradients = nbytes_of(run.parameters)
+    return StepMemory(
+        parameter_bytes=nbytes_of(parameters),
+        gradient_bytes=gradients,
+        state_bytes=nbytes_of(state),
+        buffer_bytes=nbytes_of(list(run.model.buffers())),
+        forward_bytes=forward[0],
+        forward_sample_bytes=forward[1],
+        passes_bytes=passes[0],
+        passes_sample_bytes=passes[1],
+        update_bytes=max(0.0, min(_peak_after(one, BACKWARD) for one in watched) - held - gradients),
+        groups=_groups(run),
+    )
 
 
 def _groups(run: Session) -> tuple[int, ...]:

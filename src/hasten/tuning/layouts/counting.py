@@ -1,0 +1,212 @@
+"""What a step takes, counted on tensors without memory: for trainings that do not fit into this machine."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+from msgspec import structs
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hasten.base.errors import BadInput, HastenError, Unstable, error_text
+from hasten.base.records.layout import CountedStep, CountedWork, Layout, Refusals, StepMemory, StepTimes
+from hasten.base.records.machine import Machine, Peak
+from hasten.base.records.record import Record, save
+from hasten.data.batch import Batch, nbytes_of
+from hasten.measurement.bytes_moved import bytes_moved
+from hasten.measurement.formulas import flops_of
+from hasten.profiling.stepping import one_batch, resized
+from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.training.marks import unmarked
+from hasten.training.session import Session, build
+from hasten.training.task import Task
+from hasten.tuning.isolation import can_isolate, why_infeasible
+from hasten.tuning.layouts.dry_run import why_not_dry
+from hasten.tuning.layouts.fake import on_fake_tensors
+from hasten.tuning.layouts.memory import memory_bytes
+from hasten.tuning.layouts.one_process import OneProcess
+from hasten.tuning.layouts.readings import Block, from_blocks, sizes, watched_memory
+
+Found = TypeVar("Found", bound=Record)
+
+LIMIT_S = 600.0
+SLOWER = (1.0, 1.4, 2.0, 3.0, 5.0)
+"""How many times as long as its operations at the peak a step is taken to last. Published trainings of large models
+use 20 to 60 % of the peak (Chowdhery et al., 2022, arXiv:2204.02311, table 3); `benchmarks/parallel/counted_steps.py`
+measures it on a machine, where small models take far longer."""
+
+
+def counted_step(task: Task, machine: Machine, devices: int) -> CountedStep:
+    """Return the memory and the work of a step of a task in one process, counted without memory for its tensors.
+
+    It is counted in a copy of this process, since a person's code may keep the tensors that it makes.
+
+    Args:
+        task: to train.
+        machine: that it is for.
+        devices: that share a batch.
+    """
+    return in_copy(partial(_counted, task, machine, devices), CountedStep, lambda why: CountedStep(why_not=why))
+
+
+def fitting_devices(step: CountedStep, batch_size: int, devices: int, limit: int) -> int | None:
+    """Return for how many devices, at least so many, the micro-batches that are measured fit into this machine.
+
+    Args:
+        step: as it was counted.
+        batch_size: samples of a step.
+        devices: that share it.
+        limit: bytes that may be used.
+
+    Returns:
+        The number, which is larger where only smaller shares fit; None where not even two samples do.
+    """
+    assert step.memory is not None, "only what could be counted"
+    alone, *_ = layouts(1, batch_size)
+    count = devices
+    while memory_bytes(in_passes(alone, sizes(batch_size, count)[1]), step.memory) > limit:
+        if count >= batch_size:
+            return None
+        count *= 2
+    return count
+
+
+def refusals(task: Task, machine: Machine, devices: int) -> Refusals:
+    """Return why layouts of a task that does not fit into this machine cannot be used, each tried without devices."""
+    return in_copy(partial(_refusals, task, machine, devices), Refusals, _none_tried)
+
+
+def _none_tried(why: str) -> Refusals:
+    raise BadInput(f"the layouts of a model that does not fit into this machine could not be tried: {why}.")
+
+
+def _refusals(task: Task, machine: Machine, devices: int) -> Refusals:
+    fake = on_fake_tensors(task, machine)
+    found = {one.label: why_not_dry(one, fake, machine) for one in layouts(devices, fake.recipe.input.batch_size)}
+    return Refusals(why_not={label: why for label, why in found.items() if why})
+
+
+def in_copy(work: Callable[[], Found], kind: type[Found], failed: Callable[[str], Found]) -> Found:
+    """Return the record that some work makes in a copy of this process; here where there can be none.
+
+    Args:
+        work: makes the record.
+        kind: of the record.
+        failed: why the copy ended without one -> the record to return.
+    """
+    if not can_isolate(on_host=True):
+        return work()
+    with TemporaryDirectory(prefix="hasten-") as folder:
+        path = Path(folder, "found.json")
+        why = why_infeasible(lambda: save(work(), path), limit_s=LIMIT_S)
+        if why is None and not path.exists():
+            why = "it failed without a word"
+        return failed(why) if why is not None else msgspec.json.decode(path.read_bytes(), type=kind)
+
+
+def _counted(task: Task, machine: Machine, devices: int) -> CountedStep:
+    parameters: int | None = None
+    try:
+        fake = on_fake_tensors(task, machine)
+        parameters = nbytes_of(list(fake.recipe.subject.model().parameters()))
+        run = build(fake.recipe)
+        batch = fake.batch(one_batch(run))
+        micro_batches = sizes(fake.recipe.input.batch_size, devices)
+        with fake.mode:
+            memory = watched_memory(run, batch, micro_batches)
+            work = [_work_of(run, resized(batch, size)) for size in micro_batches]
+    except HastenError as error:
+        return CountedStep(parameter_bytes=parameters, why_not=str(error).rstrip("."))
+    except Exception as error:  # noqa: BLE001  (the model is anybody's code)
+        return CountedStep(parameter_bytes=parameters, why_not=error_text(error))
+    return CountedStep(parameter_bytes=parameters, memory=memory, samples=micro_batches, work=tuple(work))
+
+
+def _work_of(run: Session, batch: Batch) -> CountedWork:
+    with run.contexts, _Operators() as operators:
+        run.forward_backward(run, batch, unmarked)
+    return CountedWork(forward=tuple(operators.forward), backward=tuple(operators.backward))
+
+
+class _Operators(TorchDispatchMode):
+    """Counts operations and bytes of each operator, those of forward and backward pass apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward, self.backward = list[tuple[int, int]](), list[tuple[int, int]]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        if func.namespace == "prim":  # questions that fake tensors ask of each other
+            return output
+        cost = flops_of(func, args, kwargs, output) or 0, bytes_moved(func, args, kwargs, output)
+        if any(cost):
+            (self.backward if torch._C._current_graph_task_id() != -1 else self.forward).append(cost)
+        return output
+
+
+class Counted:
+    """What a step costs one process of each layout: counted memory, and the roofline of the work on this machine.
+
+    Args:
+        step: as it was counted.
+        machine: with measured peaks.
+        device: "cpu" or "cuda".
+
+    Raises:
+        Unstable: if the peaks are not known.
+    """
+
+    def __init__(self, step: CountedStep, machine: Machine, device: str) -> None:
+        assert step.memory is not None, "only what could be counted"
+        fastest = _fastest(step, step.memory, *(one.rate for one in peaks(machine, device)))
+        self.alone = self.shared = OneProcess([_slower(fastest, factor) for factor in SLOWER], step.memory)
+
+    def of(self, layout: Layout) -> OneProcess:
+        """Return what a layout costs one process."""
+        return self.shared
+
+
+def peaks(machine: Machine, device: str) -> tuple[Peak, Peak]:
+    """Return the peak of float32 products, in operations per second, and of the memory, in bytes per second.
+
+    Raises:
+        Unstable: if there is none.
+    """
+    gemms = [one for one in machine.peaks if (one.kind, one.format, one.device) == ("gemm", "float32", device)]
+    memories = [one for one in machine.peaks if (one.kind, one.device) == ("memory", device)]
+    if not gemms or not memories:
+        raise Unstable("no peak of this machine could be measured, so a step that does not fit has no time.")
+    fastest: Callable[[Peak], float] = lambda one: one.rate  # noqa: E731
+    return max(gemms, key=fastest), max(memories, key=fastest)
+
+
+def _fastest(step: CountedStep, memory: StepMemory, flops_s: float, bytes_s: float) -> StepTimes:
+    """Return the least times: each operator takes that of its operations at their peak, or that of its bytes."""
+    updated = 2 * memory.parameter_bytes + memory.gradient_bytes + 2 * memory.state_bytes
+    blocks = list[Block]()
+    for samples, work in zip(step.samples, step.work, strict=True):
+        forward_s, backward_s = (
+            sum(max(flops / flops_s, moved / bytes_s) for flops, moved in part)
+            for part in (work.forward, work.backward)
+        )
+        blocks.append(
+            Block(
+                samples=samples,
+                whole_s=forward_s + backward_s + updated / bytes_s,
+                passes_s=forward_s + backward_s,
+                backward_s=backward_s,
+                update_s=updated / bytes_s,
+            )
+        )
+    return from_blocks(*blocks)
+
+
+def _slower(times: StepTimes, factor: float) -> StepTimes:
+    return structs.replace(
+        times, pass_s=factor * times.pass_s, sample_s=factor * times.sample_s, update_s=factor * times.update_s
+    )
