@@ -10,6 +10,7 @@ from hasten.base.records.machine import Gpu
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.blocks import repeated_blocks
+from hasten.techniques.forward import cpu_runtime
 from hasten.techniques.forward.compile_regions import compile_blocks, compiled_in_training, uncompile_blocks
 from hasten.techniques.forward.cpu_runtime import SMALLEST_NORMAL, denormals_flushed
 from hasten.training.recipe import baseline
@@ -26,11 +27,23 @@ def test_cpu_runtime_sets_threads_and_denormals_and_puts_them_back() -> None:
     with build(recipe).contexts:
         assert torch.get_num_threads() == 1
         assert denormals_flushed()
-        assert float(torch.tensor(SMALLEST_NORMAL) / 4) == 0.0
+        assert float(SMALLEST_NORMAL / 4) == 0.0
     assert (torch.get_num_threads(), denormals_flushed()) == (threads, flushed)
     kept = make("cpu_runtime", {"flush_denormals": False}).apply(baseline(mlp_task()))
     with build(kept).contexts:
         assert not denormals_flushed()
+
+
+def test_cpu_runtime_counts_the_cores_once_and_not_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = list[int]()
+    monkeypatch.setattr(cpu_runtime, "usable_cores", lambda: counted.append(1) or 1)
+    run = build(make("cpu_runtime").apply(baseline(mlp_task())))
+    before = len(counted)
+    for _ in range(3):
+        with run.contexts:
+            assert torch.get_num_threads() == 1
+    assert before
+    assert len(counted) == before
 
 
 def test_settings_of_other_hardware_are_refused() -> None:
