@@ -100,7 +100,7 @@ def _half(batch: Batch) -> Batch:
 
 def _dropped(model: nn.Module) -> nn.Module:
     """Let the middle layer with weights return zeros in training, as a branch that is left out does."""
-    layers = [one for one in model.modules() if isinstance(one, nn.Linear | nn.Conv2d)]
+    layers = [one for one in model.modules() if type(one) in (nn.Linear, nn.Conv2d)]
 
     def zeros(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         return output * 0 if module.training else output
@@ -133,7 +133,6 @@ def harmful(name: str, recipe: Recipe) -> dict[str, Change]:
         "a layer without gradient": numeric["a layer's gradient zero"],
         "half of each batch": lambda one: one.with_input(batch_transforms=(*one.input.batch_transforms, _half)),
         "every second update": lambda one: one.with_gradient(EverySecond()),
-        "bfloat16 parameters": numeric["bf16 parameters"],
     }
 
 

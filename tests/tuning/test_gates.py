@@ -21,7 +21,7 @@ from hasten.techniques.baseline import baseline_of
 from hasten.techniques.forward.autocast import Autocast
 from hasten.training.recipe import Recipe, Surgery, baseline, counted
 from hasten.training.session import build
-from hasten.training.transforms import Stateless
+from hasten.training.transforms import Stateless, StepInfo
 from hasten.tuning.float64 import batch_to_double, in_float64
 from hasten.tuning.gates import Reference, judge, loosest
 from hasten.tuning.reference_step import NoReference, batches_from, gradients_of, observe, put, state_of
@@ -153,6 +153,28 @@ def test_rounding_stops_what_is_more_than_rounding(candidate: Callable[[Recipe],
     assert not gate.passed
     assert gate.measured > gate.bound
     assert what in gate.detail
+
+
+class LeavesOut:
+    """Vetoes one of so many updates."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def init(self, parameters: Any) -> dict[str, Any]:
+        return {}
+
+    def update(self, parameters: Any, state: dict[str, Any], info: StepInfo) -> bool:
+        return (info.step + 1) % self.every != 0
+
+
+@pytest.mark.parametrize("guarantee", [EXACT, ROUNDING, PRECISION])
+@pytest.mark.parametrize("every", [2, 3])
+def test_updates_that_are_left_out_fail_every_gate(every: int, guarantee: Guarantee) -> None:
+    gate = judged(lambda recipe: recipe.with_gradient(LeavesOut(every)), guarantee)
+    assert not gate.passed
+    if guarantee is ROUNDING and every == 2:  # the updates from the states that are looked at are all made
+        assert "the model moves 49 % of the way of the baseline" in gate.detail
 
 
 def test_rounding_does_not_mind_masks_drawn_in_another_order() -> None:

@@ -82,5 +82,5 @@ def test_everything_ends_within_the_budget() -> None:
 
 def test_the_time_of_a_gate_is_planned_by_its_steps() -> None:
     assert steps_of(Guarantee.EXACT) == 2 * 20
-    assert steps_of(Guarantee.ROUNDING) == 2 * 3 * 5
+    assert steps_of(Guarantee.ROUNDING) == 2 * 3 * 5 + 2 * 8
     assert steps_of(Guarantee.PRECISION) == 2 * 48 + 16

@@ -133,6 +133,13 @@ def _largest_by_chance(values: list[float]) -> float:
     return float(np.mean(values)) + factor * float(np.std(values, ddof=1))
 
 
+def displacement_of_the_model(one: Branch, baseline: Branch) -> Measured:
+    """Judge how far a branch moved the model as a whole in the direction in which the baseline moved it."""
+    way = _ways(one, baseline)[""]
+    text = f"in {len(baseline.losses)} steps the model moves {percent(way)} of the way of the baseline"
+    return abs(1 - way), DISPLACEMENT_ERROR, text
+
+
 def _displacement(one: Branch, baseline: Branch, twins: list[Branch]) -> Measured:
     """Judge how far the model and each layer moved in the direction in which the baseline moved them."""
     mine, others = _ways(one, baseline), [_ways(other, baseline) for other in twins]

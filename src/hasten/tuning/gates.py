@@ -10,7 +10,7 @@ from hasten.tuning.exact import Fingerprints, exact_gate, trace
 from hasten.tuning.precision import precision_gate
 from hasten.tuning.reference_step import State
 from hasten.tuning.rounding import rounding_gate, states_of
-from hasten.tuning.tolerances import BRANCH_STEPS, EXACT_STEPS, PRECISION_BATCHES, ROUNDING_BATCHES
+from hasten.tuning.tolerances import BRANCH_STEPS, EXACT_STEPS, PRECISION_BATCHES, ROUNDING_BATCHES, ROUNDING_STEPS
 
 _LOOSER = (Guarantee.EXACT, Guarantee.ROUNDING, Guarantee.PRECISION)
 
@@ -65,5 +65,5 @@ def steps_of(guarantee: Guarantee) -> int:
     if guarantee is Guarantee.EXACT:
         return 2 * EXACT_STEPS
     if guarantee is Guarantee.ROUNDING:
-        return 2 * ROUNDING_BATCHES * (1 + 1 + 3)
+        return 2 * ROUNDING_BATCHES * (1 + 1 + 3) + 2 * ROUNDING_STEPS
     return 2 * BRANCH_STEPS + PRECISION_BATCHES

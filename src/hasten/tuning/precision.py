@@ -6,7 +6,7 @@ the candidate trains over the same branch, and must move every layer as the base
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -22,9 +22,9 @@ from hasten.tuning.layer_names import layer_names
 from hasten.tuning.reference_step import (
     NoReference,
     State,
+    common_start,
     gradients_of,
     put,
-    reads_optimizer,
     real_numbers,
     same_batches,
     step_with_gradients,
@@ -58,8 +58,7 @@ class GradientError:
 def precision_gate(candidate: Recipe, recipe: Recipe, state: State) -> Gate:
     """Judge a candidate on a branch of the baseline: its gradient errors, then its own training over that branch."""
     plain, other = build(without_dropout(recipe)), build(without_dropout(candidate))
-    if not reads_optimizer(other, state):
-        state = replace(state, optimizer={}, counters=[{} for _ in state.counters])  # so both start with a new one
+    state = common_start(other, state)
     if other.scale is not None:
         branch(other, state, steps=SETTLING_STEPS)  # a loss scale starts too large and adapts
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -107,6 +107,13 @@ def put(run: Session, state: State) -> None:
 def reads_optimizer(run: Session, state: State) -> bool:
     """Return whether the optimizer of a session can take over the optimizer's state."""
     return isinstance(run.optimizer, state.optimizer_kind) and len(state.counters) == len(run.options)
+
+
+def common_start(run: Session, state: State) -> State:
+    """Return the state, without that of its optimizer where a session cannot take it over: both then start anew."""
+    if reads_optimizer(run, state):
+        return state
+    return replace(state, optimizer={}, counters=[{} for _ in state.counters])
 
 
 def _counters(run: Session) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ ROUNDING_FLOOR = 1e-5
 ROUNDING_FLOOR_OF_ALL = 1e-8
 """Of the size of all tensors together: for those whose exact value is zero, as a bias before a batch norm."""
 ROUNDING_BATCHES = 3
+ROUNDING_STEPS = 8
+"""One after another, which show updates that are left out in some steps."""
 TRAINED_STEPS = 20
 """Updates between the first state that a gate looks at and the second."""
 
