@@ -149,8 +149,8 @@ def _check_together(recipe: Recipe, *, autotune: bool, diagnose: bool) -> None:
         raise BadInput("several processes are not tuned inside the training: tune before, with hasten tune.")
     if diagnose and recipe.parallel.sharded:
         raise BadInput(
-            "--diagnose reads whole parameters and gradients; leave what divides the model (fsdp, tensor_parallel) out "
-            "of the plan."
+            "--diagnose reads whole parameters and gradients; leave what divides the model (fsdp, tensor_parallel, "
+            "pipeline_parallel) out of the plan."
         )
     if diagnose and recipe.parallel.keeps:
         raise BadInput(

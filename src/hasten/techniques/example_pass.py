@@ -52,7 +52,7 @@ def passes(
     terms = recipe.forward.loss.count(batch)
     model.train()
     with preserved():
-        _move(model)
+        move_parameters(model)
         seed_all(seed)
         for _ in range(count):
             model.zero_grad()
@@ -116,7 +116,7 @@ def dropout_off() -> Generator[None]:
 
 
 @torch.no_grad()
-def _move(model: nn.Module) -> None:
+def move_parameters(model: nn.Module) -> None:
     """Add noise of a tenth of its size to every parameter, the same for every model of one kind."""
     seed_all(0)
     for parameter in model.parameters():

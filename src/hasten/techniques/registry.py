@@ -81,6 +81,7 @@ BUILT_IN = {
     "fsdp": "parallel.fsdp:Fsdp",
     "fsdp_bf16": "parallel.fsdp:FsdpBf16",
     "tensor_parallel": "parallel.tensor_parallel:TensorParallel",
+    "pipeline_parallel": "parallel.pipeline_parallel:PipelineParallel",
     "sync_batch_norm": "parallel.sync_batch_norm:SyncBatchNorm",
     "local_sgd": "parallel.local_sgd:LocalSgd",
     "diloco": "parallel.local_sgd:DiLoCo",

@@ -5,12 +5,16 @@ tensors takes most of a second to import: where nobody has, no tensor is sharded
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+import torch.distributed as dist
 from torch import Tensor, nn, optim
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map_only
 
+STAGES = "stages"
+"""Name of a mesh over which no tensor is divided: one process has all its rows, the others none (`held_by_one`)."""
 _SHARDED = "torch.distributed.tensor"
 
 
@@ -18,7 +22,53 @@ def whole(state: Any) -> Any:
     """Return a state with whole tensors in place of sharded ones. A collective where it holds any."""
     if _SHARDED not in sys.modules:
         return state
-    return tree_map_only(sys.modules[_SHARDED].DTensor, lambda value: value.full_tensor(), state)
+    owners = iter(_owners([value for value in tree_leaves(state) if is_held_by_one(value)]))
+
+    def made_whole(value: Any) -> Tensor:
+        return _from_owner(value, next(owners)) if is_held_by_one(value) else value.full_tensor()
+
+    return tree_map_only(sys.modules[_SHARDED].DTensor, made_whole, state)
+
+
+def held_by_one(tensor: Tensor, mesh: Any, *, here: bool) -> Tensor:
+    """Return a tensor that one process of a mesh has whole, as all processes of the mesh see it.
+
+    torch takes it for one that is divided by rows, of which one process has all. What works number by number, and sums
+    and norms over all of it, is then right; what needs some rows is not.
+
+    Args:
+        tensor: of one dimension or more.
+        mesh: of one dimension, named `STAGES`.
+        here: whether this process is the one.
+    """
+    from torch.distributed.tensor import DTensor, Shard
+
+    own = tensor if here else tensor[:0].clone()
+    return DTensor.from_local(own, mesh, [Shard(0)], run_check=False, shape=tensor.shape, stride=tensor.stride())
+
+
+def is_held_by_one(value: Any) -> bool:
+    """Return whether a value is a tensor that `held_by_one` made, or one computed from such tensors."""
+    return is_sharded(value) and value.device_mesh.mesh_dim_names == (STAGES,) and value.placements[0].is_shard()
+
+
+def _owners(tensors: Sequence[Any]) -> list[int]:
+    """Return which process has each tensor, as its number in the mesh. A collective where there are any."""
+    if not tensors:
+        return []
+    mesh = tensors[0].device_mesh
+    has = torch.tensor([len(one.to_local()) > 0 for one in tensors], dtype=torch.int64, device=mesh.device_type)
+    number = has * mesh.get_local_rank()
+    dist.all_reduce(number, group=mesh.get_group())
+    return number.tolist()
+
+
+def _from_owner(value: Any, owner: int) -> Tensor:
+    """Return the whole tensor in every process. A collective."""
+    mesh, own = value.device_mesh, value.to_local()
+    tensor = own.contiguous() if mesh.get_local_rank() == owner else own.new_empty(value.shape)
+    dist.broadcast(tensor, group=mesh.get_group(), group_src=owner)
+    return tensor
 
 
 def own_part(tensor: Tensor) -> Tensor:
@@ -73,4 +123,6 @@ def _as(pattern: Any, value: Any) -> Any:
     from torch.distributed.tensor import distribute_tensor
 
     here = value.to(pattern.device)
+    if is_held_by_one(pattern):
+        return held_by_one(here, pattern.device_mesh, here=len(pattern.to_local()) > 0)
     return distribute_tensor(here, pattern.device_mesh, pattern.placements, src_data_rank=None)

@@ -96,24 +96,39 @@ def accumulate(
     if count is None:
         count = sum(loss.count for loss in done)
         whole = count if total is None else total(count)
-        _rescale(run.parameters, start / whole if isinstance(whole, Tensor) or whole else 0.0)
+        rescale(run.parameters, start / whole if isinstance(whole, Tensor) or whole else 0.0)
     return joined(done, count)
 
 
 def _backward_of_part(run: "Session", loss: Loss, count: Count) -> None:
-    """Add the gradients of a part of a batch whose mean divides by `count`; a part in which no term counts has none.
+    """Add the gradients of a part of a batch whose mean divides by `count`; a part in which no term counts has none."""
+    if (start := start_of_part(run, loss, count)) is not None:
+        value, seed = start
+        value.backward(seed)
 
-    As far as it can, with the bits of a loop that divides the mean of each part by their number.
+
+def start_of_part(run: "Session", loss: Loss, count: Count) -> tuple[Tensor, Tensor] | None:
+    """Return what the backward pass of a part of a batch starts from, and with which gradient; see `accumulate`.
+
+    None where no term of the part counts. As far as it can, with the bits of a loop that divides the mean of each part
+    by their number.
+
+    Args:
+        run: the session.
+        loss: of the part, with its graph.
+        count: what the mean of the whole batch divides by.
     """
     if isinstance(loss.count, Tensor) or isinstance(count, Tensor):
-        loss.sum.backward(run.grad_seed(count, loss.sum.dtype))
-    elif loss.count and loss.mean is not None:
-        loss.mean.backward(run.grad_seed(count, loss.mean.dtype, terms=loss.count))
-    elif loss.count:
-        loss.sum.backward(run.grad_seed(count, loss.sum.dtype, terms=loss.count) / loss.count)
+        return loss.sum, run.grad_seed(count, loss.sum.dtype)
+    if not loss.count:
+        return None
+    if loss.mean is not None:
+        return loss.mean, run.grad_seed(count, loss.mean.dtype, terms=loss.count)
+    return loss.sum, run.grad_seed(count, loss.sum.dtype, terms=loss.count) / loss.count
 
 
-def _rescale(parameters: Sequence[nn.Parameter], factor: Count) -> None:
+def rescale(parameters: Sequence[nn.Parameter], factor: Count) -> None:
+    """Multiply the gradients by a factor."""
     for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad.mul_(factor)

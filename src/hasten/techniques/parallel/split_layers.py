@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Replicate, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
 from torch.distributed.tensor.placement_types import _StridedShard
 
+from hasten.techniques.parallel.mesh import DATA, mesh_of
 from hasten.techniques.parallel.own_numbers import install
 from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
 from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads, divided_share
@@ -28,21 +27,7 @@ from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 from hasten.training.reduction import Reducing, summed_after
 
-DATA, TENSOR = "data", "tensor"
-
-_MESHES: dict[tuple[str, int, int], tuple[dist.ProcessGroup, DeviceMesh]] = {}
-"""(device, processes, per share) -> the group of all processes it was made in, and the mesh: each makes new groups."""
-
-
-def mesh_of(device: str, processes: Processes) -> DeviceMesh:
-    """Return the processes as a mesh (data, tensor): those of one share in a row. A collective at its first call."""
-    key, world = (torch.device(device).type, processes.size, processes.per_share), dist.group.WORLD
-    assert world is not None, "processes that train together have joined"
-    made_in, mesh = _MESHES.get(key, (None, None))
-    if mesh is None or made_in is not world:
-        mesh = init_device_mesh(key[0], (processes.num_shares, processes.per_share), mesh_dim_names=(DATA, TENSOR))
-        _MESHES[key] = world, mesh
-    return mesh
+TENSOR = "tensor"
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class _Divide:
     def __call__(self, model: nn.Module) -> nn.Module:
         """Make `DTensor`s of all parameters. A collective."""
         plain = without_parameters(model)
-        mesh = mesh_of(self.device, self.processes)[TENSOR]
+        mesh = mesh_of(self.device, self.processes, TENSOR)[TENSOR]
         styles = dict[str, ParallelStyle]()
         for split in self.splits:
             columns, row = [model.get_submodule(name) for name in split.columns], model.get_submodule(split.row)
@@ -164,7 +149,7 @@ def _compute_with_plain(module: nn.Module, places: Iterable[tuple[nn.Module, str
 
 def summed_over_shares(model: nn.Module, processes: Processes, device: str) -> Reducing:
     """Return the step of a divided model: gradients add up over the processes that have the same parts."""
-    group = mesh_of(device, processes)[DATA].get_group()
+    group = mesh_of(device, processes, TENSOR)[DATA].get_group()
     if processes.num_shares == 1:
         return Reducing(partial(summed_after, _nothing_to_add))
     return Reducing(partial(summed_after, partial(processes.sum_gradients, group=group)))
