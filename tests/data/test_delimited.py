@@ -82,6 +82,13 @@ def test_a_row_of_another_width_is_named(read, row, count):
         read(text)
 
 
+def test_a_field_of_several_lines_is_shown_on_one(read):
+    with pytest.raises(BadInput) as caught:
+        read('a,b,c\n1,2,3\n"4\n5",6')
+    assert "\n" not in str(caught.value)
+    assert r": 4\n5, 6." in str(caught.value)
+
+
 def test_a_broken_quote_is_named_by_its_line(read):
     with pytest.raises(BadInput, match=r"separated by ','; found in the row that starts in line 3: unexpected end"):
         read('a,b\n1,2\n"3,4\n5,6', Dialect(delimiter=","))

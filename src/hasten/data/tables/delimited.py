@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hasten.base.errors import BadInput
+from hasten.base.printable import printable_name
 from hasten.data.sources.content import read_text
 from hasten.data.sources.on_error import OnBad, leave_out
 from hasten.data.sources.optional import arrow
@@ -238,7 +239,10 @@ def _guess_delimiter(path: Path, text: str, dialect: Dialect) -> str:
 
 
 def _wrong_width(path: Path, place: str, fields: Sequence[str], names: Sequence[str]) -> BadInput:
-    shown, known = ", ".join(fields), ", ".join(filter(None, names[:8]))
+    shown, known = (
+        printable_name(", ".join(fields)),
+        ", ".join(filter(None, names[:8])),
+    )  # fields may have several lines
     listed = f" ({known}{', ...' * (len(names) > 8)})" if known else ""
     return BadInput(
         f"{path} must have {len(names)} fields in every row{listed}; "
