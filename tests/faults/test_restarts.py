@@ -11,8 +11,15 @@ from safetensors.torch import load_file
 from hasten.base.records.run import Progress
 from hasten.cli.processes import run_together
 from hasten.training.checkpoint_file import write_checkpoint
-from hasten.training.processes import RESTARTS
-from hasten.training.restarts import GROUP, begun_run, note_starter
+from hasten.training.processes import RENDEZVOUS, RESTARTS
+from hasten.training.restarts import (
+    GROUP,
+    ask_for_less,
+    asked_to_start_again,
+    begun_run,
+    note_starter,
+    samples_at_once,
+)
 from hasten.training.run_folder import CHECKPOINT, WEIGHTS, read_events
 
 TASK = """
@@ -44,6 +51,42 @@ def task():
         name="dies",
         data=Data(train=data, valid=data),
         model=lambda: nn.Sequential(Dies(6, 8), nn.Dropout(0.5), nn.Linear(8, 2)),
+        update=Update(optimizer="adamw", lr=0.01),
+        batch_size=8,
+        stop=Stop(steps=12),
+    )
+"""
+
+
+LARGE = """
+import os
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+from hasten import Data, Stop, Task, Update
+from hasten.training import loop, saving
+
+loop.REPORT_EVERY_S, saving.CHECKPOINT_EVERY_S = 0.0, float(os.environ["SAVES_EVERY_S"])
+
+class Large(nn.Linear):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += self.training
+        fits = int(os.environ.get("FITS", "99"))
+        if self.training and self.calls > 5 and len(x) > fits and os.environ.get("RANK") == "1":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().forward(x)
+
+
+def task():
+    x = torch.randn(24, 6, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(x, x.sum(1).gt(0).long())
+    norm = nn.BatchNorm1d if "NORM" in os.environ else nn.Identity
+    return Task(
+        name="large",
+        data=Data(train=data, valid=data),
+        model=lambda: nn.Sequential(Large(6, 8), norm(8), nn.Linear(8, 2)),
         update=Update(optimizer="adamw", lr=0.01),
         batch_size=8,
         stop=Stop(steps=12),
@@ -90,3 +133,58 @@ def test_a_killed_process_is_started_again(tmp_path: Path, monkeypatch: pytest.M
         assert steps == list(range(1, 13))
         ends.append(load_file(folder / WEIGHTS))
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("saves_every_s", ["-1", "1e9"], ids=["from the last checkpoint", "from the beginning"])
+def test_one_that_runs_out_of_memory_makes_all_go_on_with_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], saves_every_s: str
+) -> None:
+    (tmp_path / "large.py").write_text(LARGE)
+    monkeypatch.setenv("SAVES_EVERY_S", saves_every_s)
+    ends = []
+    for fits in ("99", "1"):
+        monkeypatch.setenv("FITS", fits)
+        runs = tmp_path / f"fits{fits}"
+        assert run_together(["train", str(tmp_path / "large.py"), "--runs", str(runs)], 2) == 0
+        (folder,) = runs.iterdir()
+        steps = [event.step for event in read_events(folder)[0] if isinstance(event, Progress)]
+        assert steps == list(range(1, 13))
+        ends.append(load_file(folder / WEIGHTS))
+    for name, whole in ends[0].items():
+        torch.testing.assert_close(ends[1][name], whole, rtol=1e-4, atol=1e-5)
+    said = capfd.readouterr().err
+    for size in (2, 1):
+        assert f"process 1 ran out of memory; now {size} sample" in said
+    assert samples_at_once(folder) == 1
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(600)
+def test_where_less_does_not_help_it_is_said_and_none_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "large.py").write_text(LARGE)
+    for name, value in (("SAVES_EVERY_S", "1e9"), ("FITS", "2"), ("NORM", "1")):
+        monkeypatch.setenv(name, value)
+    assert run_together(["train", str(tmp_path / "large.py"), "--runs", str(tmp_path / "runs")], 2) == 1
+    said = capfd.readouterr().err
+    assert "Out of memory with 4 samples at once, and the batch cannot be computed in parts" in said
+    assert "starting all" not in said
+
+
+def test_what_is_asked_for_is_found_in_the_folder_and_by_the_starter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendezvous = tmp_path / "rendezvous"
+    monkeypatch.setenv(RENDEZVOUS, str(rendezvous))
+    monkeypatch.setenv(GROUP, "mine")
+    note_starter(tmp_path / "large-1")
+    assert samples_at_once(tmp_path / "large-1") is None
+    assert asked_to_start_again(rendezvous) is None
+    ask_for_less(tmp_path / "large-1", 4, "because")
+    assert samples_at_once(tmp_path / "large-1") == 4
+    assert asked_to_start_again(rendezvous) == "because"
+    monkeypatch.setenv(RESTARTS, "1")
+    assert begun_run(tmp_path) == tmp_path / "large-1"  # although nothing was saved in it

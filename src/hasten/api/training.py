@@ -22,18 +22,19 @@ from hasten.base.records.record import save
 from hasten.machine import facts
 from hasten.pipeline.autotuning import Together, going_on, tuning_inside
 from hasten.pipeline.eject.keeping import keep_script
-from hasten.pipeline.less_memory import train_in_memory
+from hasten.pipeline.less_memory import in_what_fits, train_in_memory, train_together_in_memory
 from hasten.pipeline.loggers.logging import Logging
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since
 from hasten.pipeline.run_watch import RunWatch
 from hasten.techniques.applying import apply_plan
 from hasten.techniques.plan_file import read_plan, write_plan
+from hasten.training.checkpoint import is_saved
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
-from hasten.training.run_folder import MACHINE, PLAN, make_run_folder
+from hasten.training.run_folder import MACHINE, PLAN, keep_until, make_run_folder
 from hasten.training.running import Show, Trained, Watch, run_training
 from hasten.training.task import Task
 
@@ -100,24 +101,31 @@ def train(
         again = f"hasten tune {task.command or 'TASK'} --verify PLAN"
         show(Note(text=f"the plan was proven {changed}: {again} proves it again"))
     with together(plain.parallel.device) as processes:
-        recipe = apply_plan(chosen, plain if processes is None else among(plain, processes), machine)
-        if processes is not None:
-            recipe = in_processes(recipe)
-            _check_together(recipe, autotune=autotune, diagnose=diagnose)
+        folder, resumes = resume, resume is not None
+        if processes is None:
+            recipe = apply_plan(chosen, plain, machine)
+        else:
             if resume is None and runs is not None:  # started again after one of them failed
-                begun = processes.of_first(str(begun_run(runs) or ""), recipe.parallel.device)
-                resume = Path(begun) if begun else None
+                folder, resumes = _begun(processes, runs, plain)
+            recipe = in_processes(apply_plan(in_what_fits(chosen, folder), among(plain, processes), machine))
+            _check_together(recipe, autotune=autotune, diagnose=diagnose)
             if processes.rank:
-                folder = _folder_of_first(processes, None, recipe)
-                return run_training(
-                    recipe, chosen, show=show, folder=folder, resume=resume is not None, rollbacks=rollbacks
+                folder = _folder_of_first(processes, None, plain)
+                return train_together_in_memory(
+                    recipe,
+                    chosen,
+                    plain,
+                    machine,
+                    train=lambda: run_training(
+                        recipe, chosen, show=show, folder=folder, resume=resumes, rollbacks=rollbacks
+                    ),
+                    folder=folder,
                 )
-        checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=resume)
-        folder = resume
+        checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=folder)
         if folder is None and runs is not None:
             folder = _new_run(runs, plain, chosen, machine, show)
         if processes is not None:
-            _folder_of_first(processes, folder, recipe)
+            _folder_of_first(processes, folder, plain)
         if checked is not None:
             show(checked)
             if folder is not None:
@@ -138,8 +146,12 @@ def train(
                     recipe, chosen, show=shown, folder=folder, resume=resume, watch=watch, rollbacks=rollbacks
                 )
 
+            if processes is not None:
+                return train_together_in_memory(
+                    recipe, chosen, plain, machine, train=lambda: trained(recipe, resumes), folder=folder
+                )
             return train_in_memory(
-                recipe, chosen, plain, machine, train=trained, folder=folder, resume=resume is not None, show=shown
+                recipe, chosen, plain, machine, train=trained, folder=folder, resume=resumes, show=shown
             )
 
 
@@ -157,6 +169,22 @@ def _check_together(recipe: Recipe, *, autotune: bool, diagnose: bool) -> None:
             "--diagnose looks at the first process alone, and saving takes all of them where each keeps something of "
             "its own; leave powersgd, local_sgd and diloco out of the plan."
         )
+
+
+def _begun(processes: Processes, runs: Path, recipe: Recipe) -> tuple[Path | None, bool]:
+    """Return the run that these processes had begun, if they were started again, and whether it has a checkpoint.
+
+    A collective: all take what the first one finds. Events of a run without a checkpoint will be made again.
+    """
+    begun = begun_run(runs)
+    text = "" if begun is None else f"{int(is_saved(begun))}{begun}"
+    found = processes.of_first(text, recipe.parallel.device)
+    if not found:
+        return None, False
+    folder, saved = Path(found[1:]), found[0] == "1"
+    if processes.rank == 0 and not saved:
+        keep_until(folder, 0, evaluation_pending=False)
+    return folder, saved
 
 
 def _folder_of_first(processes: Processes, folder: Path | None, recipe: Recipe) -> Path | None:

@@ -14,7 +14,7 @@ from types import FrameType
 import typer
 
 from hasten.training.processes import RENDEZVOUS, RESTARTS
-from hasten.training.restarts import GROUP
+from hasten.training.restarts import GROUP, asked_to_start_again
 
 _FINAL = frozenset({0, 2, 130, 143})  # it has ended; bad input, which stays bad; interrupted
 _POLL_S = 0.1
@@ -30,7 +30,7 @@ def run_together(words: Sequence[str], size: int, *, restarts: int = 0) -> int:
     """Run a `hasten` command in `size` processes and return the exit code: that of the first that fails, else 0.
 
     SIGINT and SIGTERM are passed on, once each: the processes end after the step. When one fails, the others, which
-    would wait for it, are ended.
+    would wait for it, are ended. Where one ran out of memory all are started again, with fewer samples at once.
 
     Args:
         words: of the command, without `hasten`.
@@ -38,26 +38,34 @@ def run_together(words: Sequence[str], size: int, *, restarts: int = 0) -> int:
         restarts: how often all are started again after one has failed; they go on from their last checkpoint.
     """
     group = secrets.token_hex(8)
-    attempt = 0
+    attempt = failed = 0
     while True:
-        code = _run_once(words, size, {GROUP: group, RESTARTS: str(attempt)} if restarts else {})
-        if code in _FINAL or attempt == restarts:
-            return code
+        code, why = _run_once(words, size, {GROUP: group, RESTARTS: str(attempt)})
+        if why is None:
+            if code in _FINAL or failed == restarts:
+                return code
+            failed += 1
+            why = f"{failed} of {restarts} times"
         attempt += 1
-        typer.echo(f"starting all {size} again from the last checkpoint ({attempt} of {restarts} times).", err=True)
+        typer.echo(f"starting all {size} again from the last checkpoint ({why}).", err=True)
 
 
-def _run_once(words: Sequence[str], size: int, about: Mapping[str, str]) -> int:
-    """Start the processes, with `about` in their environment, and return the exit code."""
+def _run_once(words: Sequence[str], size: int, about: Mapping[str, str]) -> tuple[int, str | None]:
+    """Start the processes, with `about` in their environment.
+
+    Returns:
+        The exit code, and why one of them asked for all to be started again.
+    """
     threads = str(max(1, (os.cpu_count() or 1) // size))
     with tempfile.TemporaryDirectory(prefix="hasten-") as folder:
+        rendezvous = Path(folder) / "rendezvous"
         common = {
             "OMP_NUM_THREADS": threads,
             "GLOO_SOCKET_IFNAME": "lo",
             **os.environ,
             **about,
             "WORLD_SIZE": str(size),
-            RENDEZVOUS: str(Path(folder) / "rendezvous"),
+            RENDEZVOUS: str(rendezvous),
         }
         started = [
             subprocess.Popen(
@@ -74,7 +82,7 @@ def _run_once(words: Sequence[str], size: int, about: Mapping[str, str]) -> int:
 
         before = {number: signal.signal(number, passed_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            return _ended(started)
+            return _ended(started), asked_to_start_again(rendezvous)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -4,17 +4,22 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from hasten.base.device import initialized
 from hasten.base.errors import BadInput, Refused, TrainingFailed
 from hasten.base.records.machine import Machine
 from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
+from hasten.base.stages import Stage
 from hasten.profiling.best_effort import out_of_memory
-from hasten.techniques.applying import apply_plan
+from hasten.techniques.applying import apply_plan, conflict
 from hasten.techniques.in_parts import parts_of, with_parts
-from hasten.training.checkpoint import previous
+from hasten.techniques.registry import technique
+from hasten.training.checkpoint import is_saved
 from hasten.training.recipe import Recipe, own_batch_size
-from hasten.training.run_folder import CHECKPOINT, keep_until
+from hasten.training.restarts import ask_for_less, samples_at_once
+from hasten.training.run_folder import keep_until
 from hasten.training.running import Trained
 from hasten.training.saving import Show
 
@@ -62,7 +67,7 @@ def train_in_memory(
         if (device := initialized()) is not None:
             device.empty_cache()
         recipe = smaller
-        resume = folder is not None and _is_saved(folder)
+        resume = folder is not None and is_saved(folder)
         if folder is not None and not resume:
             keep_until(folder, 0, evaluation_pending=False)
         size, how = recipe.backward.micro_batch or 0, "resuming" if resume else "starting again"
@@ -74,8 +79,57 @@ def train_in_memory(
         )
 
 
-def _is_saved(folder: Path) -> bool:
-    return (folder / CHECKPOINT).exists() or previous(folder / CHECKPOINT).exists()
+def train_together_in_memory(
+    recipe: Recipe, plan: Plan, plain: Recipe, machine: Machine, *, train: Callable[[], Trained], folder: Path | None
+) -> Trained:
+    """Train as one of several processes; where the memory is not enough, ask for all to be started with less.
+
+    The other processes wait for this one in a collective that it cannot make any more, so that all of them have to be
+    started again. `hasten train --processes` does it, and `torchrun` with `--max-restarts`; they go on from the newest
+    checkpoint by `in_what_fits`.
+
+    Args:
+        recipe: the plan applied to `plain`.
+        plan: what the recipe came from.
+        plain: the baseline of one process: what is tried with it waits for no other.
+        machine: to apply the plan on.
+        train: makes the training.
+        folder: of the run, the same in all processes; None for one that keeps nothing.
+
+    Raises:
+        TrainingFailed: as `run_training`. Where the memory is not enough, the message says what would fit.
+    """
+    try:
+        return train()
+    except TrainingFailed as error:
+        if error.__cause__ is None or not out_of_memory(error.__cause__):
+            raise
+        alone = tuple(one for one in plan.choices if technique(one.technique).card.stage is not Stage.PARALLEL)
+        of_one = msgspec.structs.replace(plan, choices=alone)
+        size = _in_smaller_parts(recipe, of_one, plain, machine, str(error)).backward.micro_batch or 0
+        lacks = f"{error} Out of memory with {_at_once(recipe)} samples at once."
+        if (why := conflict([technique(one.technique).card for one in with_parts(plan, size).choices])) is not None:
+            raise TrainingFailed(f"{lacks} Half as many need parts of each batch, and {why}.") from error
+        if folder is None:
+            raise TrainingFailed(f"{lacks} Add {parts_of(size).label} to the plan: the same gradients.") from error
+        processes = recipe.parallel.processes
+        rank = 0 if processes is None else processes.rank
+        ask_for_less(folder, size, f"process {rank} ran out of memory; now {size} samples at once, the same gradients")
+        raise TrainingFailed(
+            f"{lacks} Started again, all processes go on with {size}; else resume {folder}, or add "
+            f"{parts_of(size).label} to the plan."
+        ) from error
+
+
+def in_what_fits(plan: Plan, folder: Path | None) -> Plan:
+    """Return the plan with parts of each batch that fit, where the processes of a run have noted that more do not."""
+    size = None if folder is None else samples_at_once(folder)
+    return plan if size is None else with_parts(plan, size)
+
+
+def _at_once(recipe: Recipe) -> int:
+    """Return how many samples a process computes at once at most."""
+    return min(recipe.backward.micro_batch or own_batch_size(recipe), own_batch_size(recipe))
 
 
 def _in_smaller_parts(recipe: Recipe, plan: Plan, plain: Recipe, machine: Machine, failed: str) -> Recipe:
@@ -84,15 +138,10 @@ def _in_smaller_parts(recipe: Recipe, plan: Plan, plain: Recipe, machine: Machin
     Raises:
         TrainingFailed: if it cannot.
     """
-    at_once = min(recipe.backward.micro_batch or own_batch_size(recipe), own_batch_size(recipe))
+    at_once = _at_once(recipe)
     half = (at_once + 1) // 2
     if at_once == 1:
         raise TrainingFailed(f"{failed} One sample alone needs more memory than there is: use a smaller model.")
-    if recipe.parallel.processes is not None:
-        raise TrainingFailed(
-            f"{failed} Out of memory with {at_once} samples at once. Add {parts_of(half).label} to the plan: half the "
-            "activations, the same gradients."
-        )
     try:
         return apply_plan(with_parts(plan, half), plain, machine)
     except Exception as why:

@@ -12,6 +12,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.plan import Plan
 from hasten.training.checkpoint_file import Damaged, checked, copied, read_checkpoint, write_checkpoint
 from hasten.training.identity import differences, environment, identity, stop_rules
+from hasten.training.run_folder import CHECKPOINT
 from hasten.training.session import Session
 
 SCHEMA = 4
@@ -149,6 +150,11 @@ def _loaded(run: Session, head: dict[str, Any], path: Path, content: dict[str, A
 def previous(path: Path) -> Path:
     """Return where the checkpoint before the newest one is."""
     return path.with_name(f"previous{path.suffix}")
+
+
+def is_saved(folder: Path) -> bool:
+    """Return whether the folder of a run has a checkpoint."""
+    return (folder / CHECKPOINT).exists() or previous(folder / CHECKPOINT).exists()
 
 
 def _newest(path: Path) -> tuple[dict[str, Any], list[str]]:
