@@ -14,6 +14,12 @@ from hasten.data.tree import names_of
 Count: TypeAlias = float | Tensor
 """What a mean divides by. A scalar tensor where only the device knows it, so that nothing waits for an accelerator."""
 
+
+def any_counts(count: Count) -> bool:
+    """Return whether any term counts, as far as that is known without waiting for an accelerator; there it may."""
+    return bool(count) if not isinstance(count, Tensor) or count.is_cpu else True
+
+
 IGNORED = -100
 """The label that torch and transformers leave out."""
 MASKS = ("attention_mask", "mask")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from hasten.base.errors import BadInput
 from hasten.base.records.run import SharesChanged
 from hasten.data.loading.loaders import whole
@@ -11,7 +13,7 @@ from hasten.training.balance import Pace, balanced
 from hasten.training.local_steps import CommonWeights
 from hasten.training.loss import Loss
 from hasten.training.processes import Processes
-from hasten.training.recipe import Recipe, training_of
+from hasten.training.recipe import Recipe, epoch_samples, training_of
 from hasten.training.reduction import of_all
 from hasten.training.step import accumulate
 
@@ -51,8 +53,30 @@ def in_processes(recipe: Recipe) -> Recipe:
         )
     if not processes.own_size(size):
         raise BadInput(f"a batch of {size} samples has none for process {processes.rank} of {processes.size}.")
+    if (why := _waits_for_ever(recipe, processes)) is not None:
+        raise BadInput(why)
     loader = train.loader if recipe.input.loader is whole else recipe.input.loader
     return recipe.with_input(loader=loader)
+
+
+def _waits_for_ever(recipe: Recipe, processes: Processes) -> str | None:
+    """Return why processes would wait in torch's `SyncBatchNorm` for one whose share is empty, or None.
+
+    A process without samples makes no pass, so that it never comes to the layer in which the others gather statistics.
+    """
+    size, samples = recipe.input.batch_size, epoch_samples(recipe)
+    last = 0 if samples is None else samples % size
+    if not last or all(processes.sizes(last, size)):
+        return None
+    layers = recipe.subject.model().named_modules()
+    name = next((name for name, one in layers if isinstance(one, nn.SyncBatchNorm)), None)
+    if name is None:
+        return None
+    return (
+        f"the layer {name!r} is torch's SyncBatchNorm, where all processes would wait for those that have no sample: "
+        f"the last batch of an epoch has {last} for {processes.num_shares} shares. Use nn.BatchNorm with the technique "
+        "sync_batch_norm in the plan, or leave that batch out (a DataLoader with drop_last=True)."
+    )
 
 
 def synchronized(run: "Session", processes: Processes, done: list[Loss]) -> bool:

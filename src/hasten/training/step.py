@@ -13,7 +13,7 @@ from torch import Tensor, nn, optim
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from hasten.data.batch import Batch, size_of, split_batch
-from hasten.training.counting import Count
+from hasten.training.counting import Count, any_counts
 from hasten.training.loss import Loss, joined
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
 from hasten.training.transforms import LeavesOut
@@ -136,7 +136,7 @@ def rescale(parameters: Sequence[nn.Parameter], factor: Count) -> None:
 
 def transform_gradients(run: "Session", loss: Loss) -> bool:
     """Unscale the gradients, show them to the observers, apply the transforms; return whether to update."""
-    usable = isinstance(loss.count, Tensor) or bool(loss.count)
+    usable = any_counts(loss.count)  # else there is nothing to follow, neither by weight decay nor by momentum
     if not usable or not (run.gradient or run.scale or run.on_gradients):
         return usable
     if run.scale is not None:
