@@ -193,6 +193,27 @@ def volume_work(rank: int, size: int, group: int, schedule: str, folder: str) ->
     dist.destroy_process_group()
 
 
+def dropped_work(rank: int, size: int, folder: str) -> None:
+    """Write which units this process's stage drops in each micro-batch of two steps."""
+    joined(rank, size, folder)
+    layers: Callable[[], nn.Module] = lambda: nn.Sequential(  # noqa: E731
+        nn.Linear(6, 64), nn.Dropout(0.5), nn.Linear(64, 64), nn.Dropout(0.5), nn.Linear(64, 3)
+    )
+    recipe = shared(baseline(vectors_task(layers)), Processes(rank, size), [PipelineParallel(micro_batches=2)])
+    run, seen = build(recipe), list[Tensor]()
+    own = run.model.get_submodule("1" if rank == 0 else "3")
+    batches = run.batches()
+    with run.contexts:
+        for number in range(3):
+            ids, batch = next(batches)
+            if number == 1:  # before the first step one pass finds out what is sent
+                own.register_forward_hook(lambda module, args, given: seen.append(given == 0))
+            step(run, batch)
+            run.advance(len(ids), 0.0)
+    torch.save(seen, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
 def resuming_work(rank: int, size: int, stop: int, group: int, folder: str) -> None:
     """Train a GPT to a step, from a checkpoint where there is one, and write the weights of the plain model."""
     joined(rank, size, folder)

@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 from divided import STEPS, tokens_task
-from pipelining import CASES, changed, gpt, optimizers_work, resuming_work, volume_work, work
+from pipelining import CASES, changed, dropped_work, gpt, optimizers_work, resuming_work, volume_work, work
 from together import found_in, resumed_in, trained
 from torch import multiprocessing
 
@@ -81,6 +82,13 @@ def test_a_step_sends_what_theory_says(size: int, group: int, schedule: str, tmp
             assert not own
     group_held = sum(sum(seen["held"]) for seen in found[:group])
     assert group_held == whole + (group - 1) * tied  # nothing is held twice but the tied weight
+
+
+def test_each_stage_drops_other_units_in_each_micro_batch(tmp_path: Path) -> None:
+    found = [one for masks in found_in(tmp_path, 2, dropped_work) for one in masks]
+    assert [one.shape for one in found] == [(4, 64)] * (2 * 2 * 2)  # processes, steps, micro-batches
+    assert all(0.3 < one.float().mean() < 0.7 for one in found)
+    assert not any(torch.equal(one, other) for one, other in combinations(found, 2))
 
 
 def test_a_run_in_stages_resumes_in_another_number_of_processes(tmp_path: Path) -> None:

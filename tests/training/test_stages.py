@@ -208,13 +208,14 @@ def test_looking_leaves_the_random_numbers_and_the_example_as_they_were() -> Non
 
 def test_what_cannot_be_held_in_stages_is_refused_with_the_reason() -> None:
     def why(technique: PipelineParallel, recipe: Recipe, size: int = 2) -> str:
-        return technique.refuse(among(recipe, Processes(1, size)), facts()) or ""
+        return technique.refuse(among(recipe, Processes(size - 1, size)), facts()) or ""
 
     plain = recipe_of(lambda: nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 2)))
     assert why(PipelineParallel(), plain) == ""
     assert "one process alone" in (PipelineParallel().refuse(plain, facts()) or "")
     assert "cannot form groups of 3" in why(PipelineParallel(3), plain, 4)
     assert "ddp does the same" in why(PipelineParallel(1), plain)
+    assert "one process alone has one stage" in why(PipelineParallel(stages=2), plain, 1)
     assert "shared by 6 groups" in why(PipelineParallel(2), plain, 12)
     assert "4 stages need 3 places" in why(PipelineParallel(), plain, 4)
     unequal = among(plain, Processes(1, 2, (1.0, 2.0)))

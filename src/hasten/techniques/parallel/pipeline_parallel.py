@@ -112,6 +112,8 @@ class PipelineParallel:
             return f"{processes.size} processes cannot form groups of {size}"
         if size == 1 < processes.size:
             return "groups of one process have one stage each; ddp does the same"
+        if size == 1 < self.stages:
+            return "one process alone has one stage"
         batch_size = recipe.input.batch_size
         if (shares := processes.size // size) > batch_size:
             return f"a batch of {batch_size} samples cannot be shared by {shares} groups"

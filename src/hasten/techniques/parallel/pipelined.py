@@ -334,7 +334,7 @@ def _seeded(start: Tensor, target: Tensor) -> Tensor:
 
 def _schedule_of(stages: list[PipelineStage], count: int, size: int, order: Order) -> Schedule:
     """Return torch's schedule; all forward passes come first where too few micro-batches are left for another order."""
-    options: dict[str, Any] = {"loss_fn": _seeded, "scale_grads": False}  # losses divide by the whole count already
+    options: dict[str, Any] = {"loss_fn": _seeded, "scale_grads": False}  # losses are divided by the whole count
     several, forward_first = len(stages) > 1, not order.one_forward_one_backward
     if several and (forward_first or count % max(1, count // size)):
         return ScheduleLoopedBFS(stages, count, **options)  # type: ignore[arg-type]  (lists of a subclass)
