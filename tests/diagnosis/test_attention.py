@@ -16,9 +16,9 @@ from hasten.base.records.finding import Diagnosis
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.attention import heads_alike
-from hasten.diagnosis.attention.tokens import padding_of
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
+from hasten.diagnosis.watching.padding import padding_of
 from hasten.pipeline.diagnosing import Diagnosing
 
 VOCABULARY, WIDTH, HEADS, LENGTH = 20, 32, 2, 12

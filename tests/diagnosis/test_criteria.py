@@ -279,3 +279,55 @@ def test_rules_abstain_where_no_criterion_is_seen() -> None:
     said: Diagnosis = diagnose_health(health)
     without = {one.symptom for one in said.abstained}
     assert {"double_softmax", "log_of_probabilities", "wrong_loss_family", "bounded_output"} <= without
+
+
+PAIRS: dict[str, tuple[Loss, set[str]]] = {
+    "kl_div of probabilities": (lambda o, y: F.kl_div(o.softmax(1), soft(y)), {"log_of_probabilities"}),
+    "kl_div of log-probabilities": (lambda o, y: F.kl_div(o.log_softmax(1), soft(y), reduction="batchmean"), set()),
+    "logarithms as soft targets": (
+        lambda o, y: F.kl_div(o.log_softmax(1), soft(y).log(), reduction="batchmean"),
+        {"log_of_probabilities"},
+    ),
+    "log_target": (lambda o, y: F.kl_div(o.log_softmax(1), soft(y).log(), log_target=True), set()),
+    "pairs of 0 and 1": (lambda o, y: F.cosine_embedding_loss(o, soft(y), (y > 1).float()), {"labels_unfit"}),
+    "pairs of -1 and 1": (lambda o, y: F.cosine_embedding_loss(o, soft(y), 2.0 * (y > 1) - 1), set()),
+}
+"""Losses of two distributions, and of pairs."""
+
+
+def soft(labels: Tensor) -> Tensor:
+    return (2 * F.one_hot(labels, 4).float() + 0.1 * torch.randn(len(labels), 4)).softmax(1)
+
+
+@pytest.mark.filterwarnings("ignore:reduction")
+@pytest.mark.parametrize("case", PAIRS)
+def test_losses_of_two_distributions_and_of_pairs(case: str) -> None:
+    loss, expected = PAIRS[case]
+    assert named(health_of(linear(4), loss, rows(), classes())) == expected
+
+
+INPUTS: dict[str, tuple[Callable[[], Tensor], set[str]]] = {
+    "mean of 3": (lambda: rows() + 3, {"inputs_unscaled"}),
+    "pixels of a gray picture": (lambda: 0.5 + 0.1 * rows(), set()),
+    "a few outliers": (lambda: torch.cat([rows(12), 100 * rows(4), rows(80)]), {"inputs_unscaled"}),
+    "a long tail": (lambda: rows().exp(), set()),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_inputs_that_are_not_centered_and_outliers(case: str) -> None:
+    inputs, expected = INPUTS[case]
+    assert named(health_of(linear(4), F.cross_entropy, inputs(), classes())) == expected
+
+
+def test_the_criteria_of_a_second_training_are_looked_at() -> None:
+    inputs, labels = rows(), classes()
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for model, last in ((linear(4), nn.Identity()), (linear(4), nn.Softmax(1))):  # a teacher, and its student
+            optimizer = optim.SGD(model.parameters(), 1e-3)
+            for start in [*range(0, 96, 16)] * 8:
+                optimizer.zero_grad()
+                F.cross_entropy(last(model(inputs[start : start + 16])), labels[start : start + 16]).backward()
+                optimizer.step()
+    assert doctor.failed == {}
+    assert named(doctor.seen()) == {"double_softmax"}

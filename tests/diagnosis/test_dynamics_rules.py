@@ -333,3 +333,96 @@ def test_decay_that_erases_embeddings_is_named_where_there_are_no_other_weights(
     found = weight_growth.find(Health(name="", steps=60, dynamics=dynamics))
     assert isinstance(found, Finding)
     assert "diverging" in found.explains
+
+
+class Branched(nn.Module):
+    """A network with a second branch, of which the output takes some share."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.body, self.branch, self.share = network(), nn.Linear(20, 5), share
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.body(inputs) + self.share * self.branch(inputs)
+
+
+class Adapted(nn.Module):
+    """A frozen network with a low-rank adapter whose first matrix starts at some scale."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.body = network().requires_grad_(False)
+        self.down, self.up = nn.Parameter(scale * torch.randn(20, 4)), nn.Parameter(torch.zeros(4, 5))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.body(inputs) + inputs @ self.down @ self.up
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (lambda: Branched(0.0), ("gradient_zero", "branch.weight")),
+        (lambda: Branched(0.1), None),
+        (lambda: Adapted(0.0), ("gradient_zero", "down")),
+        (lambda: Adapted(0.1), None),
+    ],
+)
+def test_a_gradient_that_is_always_zero(model: Any, expected: tuple[str, str] | None) -> None:
+    found = diagnosed(model, lr=1e-2).findings
+    assert [(one.symptom, one.where) for one in found] == ([] if expected is None else [expected])
+
+
+def test_an_expert_beside_others_may_be_idle() -> None:
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.experts = nn.ModuleList([network(), network()])
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.experts[0](inputs) + 0.0 * self.experts[1](inputs)
+
+    assert diagnosed(Experts, lr=1e-3).findings == ()
+
+
+def test_weights_that_are_all_zero_at_the_start() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.head = nn.LSTM(1, 8, batch_first=True), nn.Linear(8, 5)
+            rescaled(self, 0.0)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.head(self.inner(inputs[..., None])[0][:, -1])
+
+    assert first(diagnosed(Last, lr=1e-2)) == "poor_init"
+
+
+def test_a_first_step_that_leaves_nothing_of_the_weights() -> None:
+    assert first(diagnosed(lr=1.0)) == "update_too_large"
+
+
+def test_clipping_decides_the_steps_of_gradient_descent_and_not_of_adam() -> None:
+    assert first(diagnosed(optimizer=optim.SGD, lr=0.05, clip=2e-3)) == "clip_dominated"
+    assert diagnosed(optimizer=optim.Adam, lr=1e-3, clip=2e-3).findings == ()
+
+
+@pytest.mark.parametrize("scale", [0.001, 100.0])
+def test_gains_of_norms_that_start_far_from_one(scale: float) -> None:
+    def model() -> nn.Module:
+        layers = [part for _ in range(2) for part in (nn.Linear(20, 20), nn.LayerNorm(20), nn.ReLU())]
+        net = nn.Sequential(*layers, nn.Linear(20, 5))
+        with torch.no_grad():
+            for one in (net[1], net[4]):
+                one.weight.mul_(scale)  # type: ignore[operator,union-attr]
+        return net
+
+    seed_all(0)
+    net = model()
+    update = optim.Adam(net.parameters(), 1e-3)
+    with Diagnosing(name="loop") as doctor:
+        for _ in range(30):
+            rows = torch.randint(0, 1000, (32,))
+            update.zero_grad()
+            functional.cross_entropy(net(data()[0][rows]), data()[1][rows]).backward()
+            update.step()
+    assert first(doctor.diagnosis()) == "norm_gain_off"

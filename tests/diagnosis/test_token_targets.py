@@ -116,3 +116,50 @@ def test_a_column_that_is_the_target_is_named() -> None:
                 optimizer.step()
         assert named(doctor.seen()) == ({"target_shift"} if not found else set())
         found |= named(doctor.seen())
+
+
+class Series(nn.Module):
+    """Forecasts a series: no output depends on later inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.head = nn.GRU(1, 16, batch_first=True), nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.inner(x)[0])
+
+
+@pytest.mark.parametrize(("by", "expected"), [(0, {"target_shift"}), (1, set()), (3, set())])
+def test_a_series_is_not_its_own_forecast(by: int, expected: set[str]) -> None:
+    series = (torch.rand(320, 1, 1) * 6 + torch.arange(LENGTH + 4).view(1, -1, 1) / 3).sin()
+    model = Series()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for rows in series.split(32):
+            optimizer.zero_grad()
+            F.mse_loss(model(rows[:, :LENGTH]), rows[:, by : LENGTH + by]).backward()
+            optimizer.step()
+    assert doctor.failed == {}
+    assert named(doctor.seen()) == expected
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("label", "expected"), [(0, {"padding_in_loss"}), (-100, set())])
+def test_labels_of_padding_that_count_are_named(label: int, expected: set[str], masked: bool) -> None:
+    x = torch.randint(1, TOKENS, (320, LENGTH))
+    padding = torch.arange(LENGTH) >= torch.randint(4, LENGTH, (320, 1))
+    x, y = x.masked_fill(padding, 0), (x % 3).masked_fill(padding, label)
+    model = Recurrent(both_ways=True)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for inputs, labels in DataLoader(TensorDataset(x, y), 32):
+            optimizer.zero_grad()
+            output = model(inputs).transpose(1, 2)
+            if masked:  # what counts is seen by the loop, not by the criterion
+                loss = F.cross_entropy(output, labels, reduction="none")[inputs > 0].mean()
+            else:
+                loss = F.cross_entropy(output, labels)
+            loss.backward()
+            optimizer.step()
+    assert doctor.failed == {}
+    assert named(doctor.seen()) == (set() if masked else expected)

@@ -451,6 +451,30 @@ def two_losses_of_one_batch() -> None:
         optimizer.step()
 
 
+@names("accumulation_not_divided")
+def accumulation_over_slices_as_a_sum() -> None:
+    inputs, targets = torch.randn(160, 4), torch.randint(0, 3, (160,))
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for start in range(0, 160, 16):
+        optimizer.zero_grad()
+        for at in range(start, start + 16, 4):
+            F.cross_entropy(model(inputs[at : at + 4]), targets[at : at + 4]).backward()
+        optimizer.step()
+
+
+@healthy
+def two_kinds_of_input_in_an_update() -> None:
+    inputs, targets = torch.randn(160, 4), torch.randint(0, 3, (160,))
+    model = net()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    for start in range(0, 160, 16):
+        optimizer.zero_grad()
+        for given in (inputs[start : start + 16], inputs[start : start + 16] + 0.1):
+            F.cross_entropy(model(given), targets[start : start + 16]).backward()
+        optimizer.step()
+
+
 def clipped(place: str) -> None:
     model, other = net(), net()
     optimizer = optim.SGD(model.parameters(), 0.01)

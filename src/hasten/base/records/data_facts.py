@@ -50,6 +50,7 @@ class Criterion(Record, frozen=True):
     copies: dict[int, float] = {}  # k -> share of targets that are the input k places further on, of token models
     transposed: float = 0.0  # share of targets that are the next token if they are read as (length, batch)
     causal: bool | None = None  # an output depends on no later input
+    padding: float = 0.0  # share of the labels that count at places of padding
 
 
 class Entry(Record, frozen=True):
@@ -140,6 +141,15 @@ class Part(Record, frozen=True):
     probe: Probe | None = None
 
 
+class Signed(Record, frozen=True):
+    """A loss of pairs, which takes targets of -1 and 1, and what it got."""
+
+    name: str  # of the function of torch.nn.functional
+    low: float
+    high: float
+    off: float  # share of the targets that are neither -1 nor 1
+
+
 class DataFacts(Record, frozen=True):
     """What was seen of data, criteria and evaluation."""
 
@@ -148,4 +158,5 @@ class DataFacts(Record, frozen=True):
     order: Order | None = None
     training: Part | None = None
     evaluations: tuple[Part, ...] = ()
+    signed: tuple[Signed, ...] = ()
     target_column: int | None = None  # a column of the inputs that is the target

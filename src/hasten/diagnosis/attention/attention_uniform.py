@@ -39,5 +39,5 @@ def find(health: Health) -> Outcome:
         where=names(flat),
         advice="check that queries and keys are projected from the tokens, and the dim= of softmax",
         check=health.command,
-        explains=("vanishing_gradient", "parameter_unreached") if not least else ("vanishing_gradient",),
+        explains=("vanishing_gradient", "gradient_zero", *(("parameter_unreached",) if not least else ())),
     )

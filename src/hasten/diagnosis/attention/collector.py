@@ -15,7 +15,7 @@ from hasten.base.records.attention import AttentionFacts
 from hasten.diagnosis.attention.facts import CHANGED
 from hasten.diagnosis.attention.layers import ModulesSeen
 from hasten.diagnosis.attention.maps import AttentionSeen
-from hasten.diagnosis.attention.tokens import Tokens, asks_next_token, document_starts, find_tokens, padding_of
+from hasten.diagnosis.attention.tokens import Tokens, asks_next_token, document_starts, find_tokens
 from hasten.diagnosis.watching.copies import (
     LARGEST,
     aside,
@@ -28,6 +28,7 @@ from hasten.diagnosis.watching.copies import (
 )
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
+from hasten.diagnosis.watching.padding import padding_of
 from hasten.measurement.tensors import tensors_in
 
 SECONDS = 3.0

@@ -35,5 +35,5 @@ def find(health: Health) -> Outcome:
         where=facts.model,
         advice="add positions: x = self.embed(tokens) + self.position(torch.arange(tokens.shape[1]))",
         check=health.command,
-        explains=("not_learning",),
+        explains=("gradient_zero", "not_learning"),
     )

@@ -2,7 +2,7 @@
 
 Signal: how often each label is trained on, and which share of each class the model finds in an evaluation.
 Threshold: a class that is 10 times rarer than the most frequent one, with at least 10 samples in the evaluation, of
-which the model finds less than 30 %. Weights of classes, and samplers that draw with replacement, are taken for a
+which the model finds less than half. Weights of classes, and samplers that draw with replacement, are taken for a
 treatment.
 Why: saying the frequent class always gives a low loss and a high accuracy.
 Example: 2 % fraud; the model says "no fraud" always and is 98 % right.
@@ -10,13 +10,15 @@ Wrong when: rare classes do not matter, or the model has only begun to learn.
 Source: SageMaker Debugger, class_imbalance (ratio 10, error 0.7); He and Garcia 2009, Learning from Imbalanced Data.
 """
 
-from hasten.base.records.data_facts import Part
+from collections.abc import Mapping
+
+from hasten.base.records.data_facts import DataFacts, Part
 from hasten.base.records.finding import Abstained, Severity
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
-RATIO, FOUND = 10.0, 0.3
+RATIO, FOUND = 10.0, 0.5
 _SAMPLES, _TOP_FOUND = 10, 0.7
 
 
@@ -25,12 +27,13 @@ def find(health: Health) -> Outcome:
     facts = facts_of(health)
     training = facts.training
     parts = [part for part in facts.evaluations if part.agreement is not None]
-    if training is None or not training.labels or not parts:
+    labels = _labels(facts)
+    if training is None or not labels or not parts:
         return Abstained(symptom="class_imbalance", reason="labels of training and evaluation were not seen")
     if training.replacement or any(one.weighted for one in facts.criteria):
         return None
     for part in parts:
-        lost = _lost(training, part)
+        lost = _lost(labels, part)
         if lost is not None:
             label, ratio, found, samples = lost
             return wrong(
@@ -46,17 +49,25 @@ def find(health: Health) -> Outcome:
     return None
 
 
-def _lost(training: Part, part: Part) -> tuple[int, float, float, int] | None:
+def _labels(facts: DataFacts) -> dict[int, int]:
+    """Return how often each label was trained on: of the batches, or else of the first criterion over classes."""
+    if facts.training is not None and facts.training.labels:
+        return dict(facts.training.labels)
+    counted = next((one.labels for one in facts.criteria if one.labels), ())
+    return {label: times for label, times in enumerate(counted) if times}
+
+
+def _lost(labels: Mapping[int, int], part: Part) -> tuple[int, float, float, int] | None:
     """Return the rarest class that is hardly found, how much rarer it is, the share found, and its samples."""
     seen = part.agreement
     assert seen is not None, "asked only where there is one"
-    most, top = max((times, label) for label, times in training.labels.items())
+    most, top = max((times, label) for label, times in labels.items())
     if top >= len(seen.recalls) or seen.recalls[top] < _TOP_FOUND:
         return None
     lost = [
-        (most / training.labels[label], label)
+        (most / labels[label], label)
         for label, samples in enumerate(seen.counts)
-        if samples >= _SAMPLES and seen.recalls[label] < FOUND and 0 < training.labels.get(label, 0) <= most / RATIO
+        if samples >= _SAMPLES and seen.recalls[label] < FOUND and 0 < labels.get(label, 0) <= most / RATIO
     ]
     if not lost:
         return None

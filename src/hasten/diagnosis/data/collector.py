@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import thread_time
 from typing import Any
+from weakref import ref
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.errors import BadInput
-from hasten.base.records.data_facts import DataFacts, Part
+from hasten.base.records.data_facts import DataFacts, Part, Signed
 from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
-from hasten.diagnosis.data.copies import copies, is_causal, transposed
+from hasten.diagnosis.data.copies import copies, is_causal, padded, transposed
 from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
@@ -24,6 +25,9 @@ from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
 PASSES = 24
 """Backward passes whose criteria are looked at in full."""
+
+TRAININGS = 4
+"""Optimizers whose first backward passes are looked at."""
 
 CRITERIA = 8
 """Criteria that are told apart."""
@@ -39,7 +43,8 @@ class DataCollector(Collector):
     """Looks at the first batches and backward passes, and at evaluations."""
 
     def __init__(self) -> None:
-        self._passes = 0
+        self._passes = 0  # since the newest training began
+        self._optimizers: list[ref[optim.Optimizer]] = []  # of the trainings that were looked at
         self._criteria: dict[tuple[object, ...], SeenCriterion] = {}
         self._entries: dict[tuple[str, int], SeenEntry] = {}
         self._order = SeenOrder()
@@ -54,6 +59,8 @@ class DataCollector(Collector):
         self._step = self._printed_step = 0
         self._spent = {"training": 0.0, "evaluation": 0.0}
         self._undecided: tuple[Call, list[Tensor]] | None = None  # a pass with gradients in evaluation mode
+        self._sliced: tuple[Group, int] | None = None  # evaluation of the last pass that no loader gave, and its rows
+        self._signed: dict[str, list[Tensor]] = {}  # loss function -> its targets
         self._given = _Given()
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -109,7 +116,27 @@ class DataCollector(Collector):
             for number, entry in enumerate(entries(losses)):
                 self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
         self._spent["training"] += thread_time() - begin
-        self._call, self._output = None, []
+        self._call, self._output, self._sliced = None, [], None
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        """Look at the criteria again where another training begins, as of a student after its teacher."""
+        if len(self._optimizers) < TRAININGS and not any(one() is optimizer for one in self._optimizers):
+            self._optimizers.append(ref(optimizer))
+            self._passes = min(self._passes, 1)
+
+    def signed_loss(self, name: str, target: Tensor) -> None:
+        """Add the targets of a loss of pairs."""
+        if self._passes < PASSES:
+            self._signed.setdefault(name, []).append(target.detach().reshape(-1).float().cpu())
+
+    def loss_computed(self, loss: Tensor, given: Sequence[Tensor]) -> None:
+        """Look at the labels of an evaluation whose batch no loader gave."""
+        if self._sliced is None or len(given) < 2:
+            return
+        group, rows = self._sliced
+        output, target = given[0], given[1]
+        if output.ndim and len(output) == rows == target.numel() and target.ndim == 1 and target.dtype is torch.int64:
+            group.agreement.add([output], target.cpu(), step=self._step)
 
     def ended(self) -> None:
         """Look at the last evaluation."""
@@ -144,6 +171,7 @@ class DataCollector(Collector):
             order=self._order.order(),
             training=None if self._training is None else self._training.part(),
             evaluations=self._parts(),
+            signed=tuple(_signed(name, torch.cat(targets)) for name, targets in self._signed.items()),
             target_column=None if self._training is None else self._training.pairs.target_column(),
         )
 
@@ -189,12 +217,15 @@ class DataCollector(Collector):
 
     def _add_copies(self, seen: SeenCriterion, term: Term) -> None:
         call = self._call
-        if call is not None and term.target is not None and term.kind in OVER_CLASSES:
+        if call is not None and term.target is not None:
             inputs = without_target(list(tensors_within((call.args, dict(call.kwargs)))), term.target)
             seen.add_copies(
                 copies(inputs, term.target, term.ignored), lambda: is_causal(call.module, call.args, dict(call.kwargs))
             )
-            seen.add_transposed(transposed(inputs, term.target, term.ignored))
+            if term.kind in OVER_CLASSES:
+                seen.add_transposed(transposed(inputs, term.target, term.ignored))
+                if term.reduced and not term.weighted:
+                    seen.add_padding(padded(inputs, term.target, term.ignored))
 
     def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""
@@ -253,6 +284,7 @@ class DataCollector(Collector):
         elif not trained and len(given[0]) > 1 and not (beside and len(self._trained_models) > 1):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_evaluation(group, given, given)
+            self._sliced = None if group is None else (group, len(given[0]))
 
     def _is_trained(self, model: nn.Module) -> bool:
         """Return whether a model was called in training, or contains one that was."""
@@ -312,6 +344,15 @@ class DataCollector(Collector):
         if numbers is not None:
             group.part.describe(numbers)
         self._spent["evaluation"] += thread_time() - begin
+
+
+def _signed(name: str, targets: Tensor) -> Signed:
+    return Signed(
+        name=name,
+        low=float(targets.min()),
+        high=float(targets.max()),
+        off=float((targets.abs() != 1).float().mean()),
+    )
 
 
 def _continues(call: Call) -> bool:

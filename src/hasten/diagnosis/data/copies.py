@@ -1,4 +1,4 @@
-"""Whether the targets of a token model are its own inputs, some places further on."""
+"""Whether the targets of a model of tokens, or of a series, are its own inputs, some places further on."""
 
 import copy
 from collections.abc import Sequence
@@ -8,8 +8,12 @@ from torch import Tensor, nn
 
 from hasten.base.seeds import preserved
 from hasten.data.tree import tensors_within
+from hasten.diagnosis.watching.padding import padding_of
 
 SHIFTS = (-1, 0, 1, 2, 3)
+
+SHORTEST = 8
+"""Places of a row that tell shifts apart."""
 
 
 def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dict[int, float]:
@@ -18,17 +22,39 @@ def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dic
     Only places count where the next token is another one, so that padding does not.
 
     Args:
-        inputs: of the model; those that hold tokens, (batch, length), count, the one that fits the targets best.
-        target: as many tokens as an input has.
+        inputs: of the model; those that hold tokens, (batch, length), or a series, (batch, length, features), count,
+            the one that fits the targets best.
+        target: as many tokens as an input has, or a series of the same shape.
         ignored: label that does not count.
     """
     best: dict[int, float] = {}
-    for tokens in _of_tokens(inputs, target):
-        wanted = target.detach().reshape(tokens.shape).to(tokens.device)
+    series = [(one[..., 0], target.detach()[..., 0].to(one.device)) for one in inputs if _is_series(one, target)]
+    of_tokens = ((one, target.detach().reshape(one.shape).to(one.device)) for one in _of_tokens(inputs, target))
+    for tokens, wanted in (*of_tokens, *series):
         found = {shift: _share(tokens, wanted, shift, ignored) for shift in SHIFTS}
         if max(found.values()) > max(best.values(), default=-1.0):
             best = found
     return best
+
+
+def padded(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> float:
+    """Return the share of the labels that are those of padding, one label for all of it, and count in the loss.
+
+    Args:
+        inputs: of the model; tokens, (batch, length), as many as there are labels.
+        target: a label for each token.
+        ignored: label that does not count.
+    """
+    for tokens in _of_tokens(inputs, target):
+        found = padding_of(tokens)
+        labels = target.detach().reshape(tokens.shape).to(tokens.device)
+        counts = labels != ignored if ignored is not None else torch.ones_like(labels, dtype=torch.bool)
+        if found is None or not bool(counts.any()):
+            continue
+        at_padding = labels[found[0] & counts]
+        if at_padding.numel() and bool((at_padding == at_padding[0]).all()):
+            return at_padding.numel() / int(counts.sum())
+    return 0.0
 
 
 def transposed(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> float:
@@ -55,8 +81,12 @@ def _of_tokens(inputs: Sequence[Tensor], target: Tensor) -> list[Tensor]:
     return [
         one
         for one in inputs
-        if not one.is_floating_point() and one.ndim == 2 and one.numel() == target.numel() and one.shape[1] >= 8
+        if not one.is_floating_point() and one.ndim == 2 and one.numel() == target.numel() and one.shape[1] >= SHORTEST
     ]
+
+
+def _is_series(one: Tensor, target: Tensor) -> bool:
+    return one.is_floating_point() and one.ndim == 3 and one.shape == target.shape and one.shape[1] >= SHORTEST
 
 
 def _share(tokens: Tensor, wanted: Tensor, shift: int, ignored: int | None) -> float:
@@ -80,9 +110,9 @@ def is_causal(model: nn.Module, args: tuple[object, ...], kwargs: dict[str, obje
     A copy of the model in evaluation mode is called twice; the model and all random generators stay as they are.
     """
     tokens = next(
-        (one for one in tensors_within((args, kwargs)) if not one.is_floating_point() and one.ndim == 2), None
+        (one for one in tensors_within((args, kwargs)) if one.ndim == (3 if one.is_floating_point() else 2)), None
     )
-    if tokens is None or tokens.shape[1] < 8:
+    if tokens is None or tokens.shape[1] < SHORTEST:
         return None
     try:
         with preserved(), torch.no_grad():
@@ -109,11 +139,12 @@ def _with(args: tuple[object, ...], tokens: Tensor, changed: Tensor) -> tuple[ob
 
 def _first(output: object, tokens: Tensor) -> Tensor | None:
     """Return the output as (batch, length, ...)."""
+    rows, length = tokens.shape[:2]
     for one in tensors_within(output):
-        if one.ndim == 3 and one.shape[:2] == tokens.shape:
+        if one.ndim == 3 and one.shape[:2] == (rows, length):
             return one
-        if one.ndim == 3 and (one.shape[0], one.shape[2]) == tuple(tokens.shape):
+        if one.ndim == 3 and (one.shape[0], one.shape[2]) == (rows, length):
             return one.transpose(1, 2)
-        if one.ndim == 2 and len(one) == tokens.numel():
-            return one.view(*tokens.shape, -1)
+        if one.ndim == 2 and len(one) == rows * length:
+            return one.view(rows, length, -1)
     return None

@@ -16,6 +16,9 @@ from hasten.measurement.tensors import tensors_in
 OVER_CLASSES = ("nll", "cross_entropy")
 """Criteria whose targets are class numbers."""
 
+LOGARITHMIC = ("nll", "cross_entropy", "ctc", "kl_div")
+"""Criteria that take log-probabilities."""
+
 CLASSES = 1000
 """Classes whose labels are counted one by one."""
 
@@ -60,6 +63,7 @@ class SeenCriterion:
         self._labels: Tensor | None = None
         self._copies: dict[int, float] = {}
         self._transposed: list[float] = []
+        self._padding: list[float] = []
         self._compared = 0
         self._causal: bool | None = None
         self._label_range: tuple[int, int] | None = None
@@ -79,7 +83,7 @@ class SeenCriterion:
             self._output.add(term.output)
             if self._passes == 1:
                 self._first_output.add(term.output)
-            if term.kind in ("nll", "cross_entropy", "ctc"):
+            if term.kind in LOGARITHMIC:
                 mass = thinned_rows(term.output, term.dim).double().exp().sum(1).clamp(max=_MOST_MASS)
                 mass = mass[torch.isfinite(mass)]
                 off = (mass - 1).abs() > MASS_TOLERANCE
@@ -134,6 +138,10 @@ class SeenCriterion:
     def add_transposed(self, share: float) -> None:
         """Add how many of the targets of a pass are the next tokens in the order (length, batch)."""
         self._transposed.append(share)
+
+    def add_padding(self, share: float) -> None:
+        """Add how many of the labels of a pass that count are those of padding."""
+        self._padding.append(share)
 
     def _add_numbers(self, term: Term, target: Tensor) -> None:
         numbers = target.detach().float()
@@ -198,6 +206,7 @@ class SeenCriterion:
             copies={shift: share / self._compared for shift, share in self._copies.items()},
             transposed=sum(self._transposed) / len(self._transposed) if self._transposed else 0.0,
             causal=self._causal,
+            padding=sum(self._padding) / len(self._padding) if self._padding else 0.0,
             accuracy=self._right / self._judged if self._judged else None,
         )
 

@@ -1,8 +1,10 @@
 """E8: the first layer gets numbers far from 1.
 
-Signal: root mean square of what a first trained layer gets after all preparation, and of each column of a table.
-Threshold: 20 and more, or below 0.01 where the numbers are not 0. A normalization as the first layer makes it
-harmless.
+Signal: root mean square of what a first trained layer gets after all preparation, and of each column of a table; mean
+    and standard deviation of all numbers.
+Threshold: 20 and more, or below 0.01 where the numbers are not 0; a mean of 2.5 standard deviations with a root mean
+    square of 2 and more; a number of 30 and more that is 15 standard deviations from 0. A
+    normalization as the first layer makes it harmless.
 Why: activations, gradients and the best learning rate grow with the inputs; large columns drown the others.
 Example: images as 0 to 255; a table with income in dollars beside age in years.
 Wrong when: the first layer's weights are scaled to match, as in some pretrained networks.
@@ -17,6 +19,8 @@ from hasten.diagnosis.data.said import wrong
 from hasten.diagnosis.rule import Outcome
 
 LARGE, SMALL = 20.0, 0.01
+OFF_CENTER, OFF_SIZE = 2.5, 2.0
+OUTLIER, OUTLIER_SIZE = 15.0, 30.0
 _CONSEQUENCES = (
     "initial_loss_off",
     "exploding_gradient",
@@ -25,6 +29,7 @@ _CONSEQUENCES = (
     "dead_units",
     "saturated",
     "vanishing_gradient",
+    "gradient_zero",
     "update_too_small",
     "poor_init",
     "not_learning",
@@ -46,6 +51,19 @@ def find(health: Health) -> Outcome:
     for entry in health.data.entries:
         if entry.layer == "norm" or not entry.values.numbers:
             continue
+        if (outlier := _outlier(entry)) is not None:
+            return wrong(
+                "inputs_unscaled",
+                f"The inputs have outliers: {entry.values.low:.4g} to {entry.values.high:.4g}, up to {outlier:.0f} "
+                "standard deviations.",
+                value=outlier,
+                threshold=OUTLIER,
+                advice="look at these samples: repair, leave out or clamp them; take the logarithm of long tails",
+                check=health.command,
+                where=f"first {entry.layer} layer",
+                severity=Severity.WARNING,
+                explains=(*_CONSEQUENCES, "validation_differs"),
+            )
         size = max(entry.values.size, entry.largest)
         if size >= LARGE or (0 < entry.values.size < SMALL and entry.values.zeros < 1):
             return wrong(
@@ -59,7 +77,38 @@ def find(health: Health) -> Outcome:
                 severity=Severity.WARNING,
                 explains=_CONSEQUENCES,
             )
+        if (shift := _off_center(entry)) is not None:
+            values = entry.values
+            return wrong(
+                "inputs_unscaled",
+                f"The inputs are not centered: mean {values.mean:.3g}, standard deviation {values.std:.2g}.",
+                value=shift,
+                threshold=OFF_CENTER,
+                advice="subtract the mean of the training data, of each column of a table",
+                check=health.command,
+                where=f"first {entry.layer} layer",
+                severity=Severity.WARNING,
+                explains=_CONSEQUENCES,
+            )
     return None
+
+
+def _outlier(entry: Entry) -> float | None:
+    """Return how many standard deviations the largest number is away from 0, where that is too many."""
+    values = entry.values
+    largest = max(abs(values.low), abs(values.high))
+    if largest < OUTLIER_SIZE or not values.std:
+        return None
+    return largest / values.std if largest >= OUTLIER * values.std else None
+
+
+def _off_center(entry: Entry) -> float | None:
+    """Return how many standard deviations the mean is away from 0, where that is too many."""
+    values = entry.values
+    if values.size < OFF_SIZE or not values.std:
+        return None
+    shift = abs(values.mean) / values.std
+    return shift if shift >= OFF_CENTER else None
 
 
 def _sentence(entry: Entry, size: float) -> str:

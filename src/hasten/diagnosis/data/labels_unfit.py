@@ -3,15 +3,16 @@
 Signal: the labels of the criterion and of the batches of evaluations, counted by class, against the number of
 outputs; the classes that the model says in an evaluation, before and after the best renaming of them.
 Threshold: all of at least 64 labels are equal; a label of the evaluation was never trained on; the accuracy is at
-least twice as high, and at least 0.5, after renaming the classes; binary targets outside of 0 to 1.
+least twice as high, and at least 0.5, after renaming the classes; binary targets outside of 0 to 1;
+targets other than -1 and 1 of a loss of pairs.
 Why: a model cannot learn a class that it is never shown, and a shifted label makes each right answer count as wrong.
 Example: training labels from 1 to 10 and validation labels from 0 to 9; targets of -1 and 1 with binary
-cross-entropy.
+cross-entropy, and of 0 and 1 with `cosine_embedding_loss`.
 Wrong when: one class is all there is on purpose, as in one-class methods.
 Source: Northcutt et al. 2021, arXiv 2103.14749 (label errors); DeepCrime, operator "change labels".
 """
 
-from hasten.base.records.data_facts import Criterion, DataFacts, Part
+from hasten.base.records.data_facts import Agreement, Criterion, DataFacts
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.criteria import OVER_CLASSES
@@ -38,9 +39,9 @@ _EXPLAINS = (
 def find(health: Health) -> Outcome:
     """Fire where labels are constant, out of range, unknown to the training, or named differently in the evaluation."""
     facts = facts_of(health)
-    if not facts.criteria:
+    if not facts.criteria and not facts.signed:
         return Abstained(symptom="labels_unfit", reason="no criterion of torch was seen behind the loss")
-    said = _constant(facts) or _outside(facts) or _unknown(facts) or _renamed(facts)
+    said = _constant(facts) or _outside(facts) or _unsigned(facts) or _unknown(facts) or _renamed(facts)
     if said is None:
         return None
     sentence, value, threshold, advice = said
@@ -108,6 +109,18 @@ def _outside(facts: DataFacts) -> _Said:
     return None
 
 
+def _unsigned(facts: DataFacts) -> _Said:
+    for one in facts.signed:
+        if one.off:
+            return (
+                f"{one.name} takes targets of -1 and 1; {one.off:.0%} are neither, from {one.low:g} to {one.high:g}.",
+                one.off,
+                0,
+                "targets = 2 * targets - 1, where they are 0 and 1",
+            )
+    return None
+
+
 def _unknown(facts: DataFacts) -> _Said:
     training = facts.training
     if training is None or sum(training.labels.values()) < ENOUGH or training.samples < (training.whole or 0):
@@ -135,7 +148,7 @@ def _renamed(facts: DataFacts) -> _Said:
         return None
     for part in facts.evaluations:
         seen = part.agreement
-        if seen is None or seen.samples < ENOUGH or _one_class(part):
+        if seen is None or seen.samples < ENOUGH or _one_class(seen):
             continue
         if seen.renamed >= RENAMED and seen.renamed >= TIMES * seen.accuracy and seen.accuracy < 1 / len(seen.counts):
             return (
@@ -150,5 +163,5 @@ def _renamed(facts: DataFacts) -> _Said:
 _RELATION = 0.05  # p of the probe of the training's pairs
 
 
-def _one_class(part: Part) -> bool:
-    return sum(times > 0 for times in part.labels.values()) < 2
+def _one_class(seen: Agreement) -> bool:
+    return sum(times > 0 for times in seen.counts) < 2

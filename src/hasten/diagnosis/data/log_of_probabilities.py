@@ -1,9 +1,11 @@
 """E2: a loss that takes log-probabilities gets something else.
 
-Signal: the sum of exp(output) over the classes, of what `nll_loss` or `ctc_loss` gets.
+Signal: the sum of exp(output) over the classes, of what `nll_loss`, `ctc_loss` or `kl_div` gets; soft targets.
 Threshold: log-probabilities sum to 1 after exp; it fires where half of the rows are below 0.9 or above 1.1.
+    Soft targets none of which is above 0 are logarithms.
 Why: the loss is then minus the output itself: it has no lowest value, or hardly depends on how wrong the model is.
-Example: `F.nll_loss(F.softmax(logits, dim=1), y)`, or a `log_softmax` over the batch (dim=0).
+Example: `F.nll_loss(F.softmax(logits, dim=1), y)`, `F.kl_div(student.softmax(1), teacher.softmax(1))`, or a
+    `log_softmax` over the batch (dim=0).
 Wrong when: an energy-based loss reads unnormalized outputs by `nll_loss` on purpose.
 Source: the documentation of torch.nn.NLLLoss. `cross_entropy` of log-probabilities is no fault: the numbers are the
 same.
@@ -25,6 +27,18 @@ def find(health: Health) -> Outcome:
 
 
 def _judged(one: Criterion, command: str) -> Finding | None:
+    target = one.target
+    if one.kind == "soft_cross_entropy" and target is not None and target.numbers and target.low < target.high <= 0:
+        return wrong(
+            "log_of_probabilities",
+            f"The soft targets go from {target.low:.3g} to {target.high:.3g}: they are logarithms, not probabilities.",
+            value=target.high,
+            threshold=0,
+            advice="targets = softmax(logits, dim=1), or kl_div(..., log_target=True)",
+            check=command,
+            where=call(one),
+            explains=("wrong_loss_family", "loss_sign", *CONSEQUENCES),
+        )
     if one.mass is None or one.off < OFF or one.classes == 1:
         return None
     if one.fed_by == "log_softmax" and one.kind != "ctc":

@@ -19,7 +19,7 @@ STEPS = 10
 REPEATED = 0.5
 DIFFERENT = 0.6
 _ELEMENTS = 8  # of a sample whose equality is no chance
-_EXPLAINS = ("overfit", "ordered_data", "direction_consistent", "class_imbalance", "noise_dominated", "loss_oscillates")
+_EXPLAINS = ("overfit", "ordered_data", "direction_consistent", "noise_dominated", "loss_oscillates")
 
 
 def find(health: Health) -> Outcome:
@@ -28,7 +28,8 @@ def find(health: Health) -> Outcome:
     training = facts.training
     if training is None or training.batches < STEPS:
         return Abstained(symptom="repeated_batches", reason=f"fewer than {STEPS} batches were seen")
-    said = _batches(training, facts) or _samples(training)
+    repeats = _batches(training, facts)
+    said = repeats or _samples(training)
     if said is None:
         return None
     sentence, value, threshold, advice = said
@@ -39,7 +40,7 @@ def find(health: Health) -> Outcome:
         threshold=threshold,
         advice=advice,
         check=health.command,
-        explains=_EXPLAINS,
+        explains=_EXPLAINS if repeats is None else (*_EXPLAINS, "class_imbalance"),
     )
 
 

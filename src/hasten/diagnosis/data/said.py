@@ -21,6 +21,7 @@ CALLS = {
     "bce": "binary_cross_entropy",
     "bce_logits": "binary_cross_entropy_with_logits",
     "ctc": "ctc_loss",
+    "kl_div": "kl_div",
 }
 """Criterion -> the function of torch.nn.functional that computes it."""
 
@@ -30,6 +31,7 @@ CONSEQUENCES = (
     "plateau",
     "slow_convergence",
     "vanishing_gradient",
+    "gradient_zero",
     "dead_units",
     "saturated",
     "update_too_small",

@@ -1,8 +1,8 @@
 """E16: the targets are in the inputs, or are shifted wrongly against them.
 
-Signal: of token models the share of targets that are the input at the same place, or some places further on, or the
-next token where they are read as (length, batch), and whether an output depends on later inputs; of tables a column
-that is the target.
+Signal: of models of tokens or of a series the share of targets that are the input at the same place, or some places
+further on, or the next token where they are read as (length, batch), and whether an output depends on
+later inputs; of tables a column that is the target.
 Threshold: 95 % of the targets where the next token is another one; a column with a correlation of 1.
 Why: what is in the input need not be predicted: the loss falls to 0, and the model is of no use.
 Example: `cross_entropy(model(x), x)` for next-token prediction; labels that are shifted by hand and again in the
@@ -16,7 +16,7 @@ from hasten.base.records.data_facts import Criterion
 from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.criteria import SAME
-from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, wrong
+from hasten.diagnosis.data.said import CONSEQUENCES, REGRESSION, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 _CORRELATION = 1.0
@@ -50,13 +50,19 @@ def _shifted(one: Criterion, command: str) -> Finding | None:
     shift, share = max(one.copies.items(), key=lambda pair: pair[1], default=(1, 0.0))
     if share < SAME or shift == 1 or (shift <= 0 and not one.causal):
         return None
-    if shift == 0:
+    series = one.kind in REGRESSION
+    if series and shift > 0:  # a forecast further ahead
+        return None
+    if series:
+        sentence = f"{share:.0%} of the targets are an input that the model has seen: there is nothing to forecast."
+    elif shift == 0:
         sentence = f"{share:.0%} of the targets are the input token at the same place: there is nothing to predict."
     elif shift < 0:
         sentence = f"{share:.0%} of the targets are a token that the model has seen {-shift} places before."
     else:
         sentence = f"{share:.0%} of the targets are the token {shift} places further on, not the next one."
-    return _found(sentence, share, "x, y = tokens[:, :-1], tokens[:, 1:], shifted only once", command)
+    what = "series" if series else "tokens"
+    return _found(sentence, share, f"x, y = {what}[:, :-1], {what}[:, 1:], shifted only once", command)
 
 
 def _found(sentence: str, value: float, advice: str, command: str) -> Finding:

@@ -2,7 +2,8 @@
 
 Signal: a permutation test: whether quick predictors (nearest neighbors, ridge regression) do better on the pairs of
 the training than on permuted pairs, and how well the model predicts samples that it was not trained on.
-Threshold: p above 0.05 with at least 300 pairs, and predictions no better than chance. Where the same samples are
+Threshold: p above 0.05, or above 0.02 with less than 0.05 of the variance explained, with at least 300 pairs, and
+predictions no better than chance. Where the same samples are
 seen unchanged in each epoch: less than 0.65 of the variance that is explained in the evaluation.
 Why: from shuffled pairs a model can only learn samples by heart.
 Example: `inputs = inputs[torch.randperm(n)]` without the same order for the targets; two files read in different
@@ -22,6 +23,8 @@ from hasten.diagnosis.rule import Outcome
 
 NO_RELATION, RELATION = 0.05, 0.02
 PAIRS = 300
+GAIN = 0.05
+"""Explained variance beyond that of permuted pairs, below which a p between the two is no relation."""
 SHARE, CLEAR = 0.65, 0.3
 """Explained variance of the training's pairs as a share of the evaluation's, and how much the latter must be."""
 
@@ -76,7 +79,7 @@ def _unchanged(part: Part) -> bool:
 
 
 def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | None:
-    if probe.p <= NO_RELATION or _learns(training, facts):
+    if not _unrelated(probe) or _learns(training, facts):
         return None
     if all(one is None for one in _answers(training, facts)):
         return Abstained(symptom="targets_shuffled", reason="how well the model predicts was not seen")
@@ -86,6 +89,12 @@ def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | 
         f"A probe finds no relation of inputs and targets in {probe.pairs} pairs (p {probe.p:.2g}), "
         "and the model learns none."
     )
+
+
+def _unrelated(probe: Probe) -> bool:
+    """Return whether pairs are like permuted ones; a p that chance gives often, and next to no gain, is no relation."""
+    gain = probe.score - probe.permuted
+    return probe.p > NO_RELATION or (probe.p > RELATION + 1e-6 and gain < GAIN)
 
 
 def _answers(training: Part, facts: DataFacts) -> list[Learned | None]:

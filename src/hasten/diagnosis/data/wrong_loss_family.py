@@ -60,6 +60,7 @@ def _judged(one: Criterion, command: str) -> Finding | None:
             "plateau",
             "slow_convergence",
             "vanishing_gradient",
+            "gradient_zero",
             "saturated",
             "update_too_small",
         ),

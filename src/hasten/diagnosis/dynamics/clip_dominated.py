@@ -2,7 +2,7 @@
 
 Signal: norm of the gradient before clipping over the limit, in every step; update-to-weight ratio.
 Threshold: nine of ten steps are clipped, at the median to a thirtieth or less, and weights change by less than 1e-4 in
-    an update, or Adam's epsilon is near the clipped gradient.
+    an update, 1e-3 with SGD.
 Why: the learning rate and the size of the gradient no longer count.
 Example: `clip_grad_norm_(model.parameters(), 1e-3)` with SGD.
 Wrong when: normalized steps are wanted.
@@ -16,6 +16,8 @@ from hasten.diagnosis.dynamics.judging import abstain, across, known, median, ra
 from hasten.diagnosis.rule import Outcome
 
 _SHARE, _TIMES, _SLOW = 0.9, 30.0, 1e-4
+_SLOW_SGD = 1e-3
+"""Adam's updates do not depend on the size of the gradient, those of plain gradient descent do."""
 
 
 def find(health: Health) -> Outcome:
@@ -29,7 +31,8 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="clip_dominated", reason="no clipping by norm was seen")
     share = sum(norm > limit for norm in norms) / len(norms)
     times = median(norms) / limit
-    slow = upper(across([ratios(one) for one in weights(dynamics)])) < _SLOW
+    limit_of_updates = _SLOW_SGD if set(dynamics.optimizers) == {"SGD"} else _SLOW
+    slow = upper(across([ratios(one) for one in weights(dynamics)])) < limit_of_updates
     if not (share > _SHARE and times > _TIMES and slow):
         return None
     return Finding(

@@ -222,7 +222,7 @@ class DynamicsCollector(Collector):
                     else None,
                 )
 
-    def loss_computed(self, loss: Tensor) -> None:
+    def loss_computed(self, loss: Tensor, given: Sequence[Tensor]) -> None:
         """Keep a loss of an evaluation."""
         if not self._evaluates or loss.numel() != 1:
             return

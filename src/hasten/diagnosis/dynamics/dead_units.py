@@ -48,7 +48,9 @@ def find(health: Health) -> Outcome:
         advice="start biases at 0, lower the learning rate, or use nn.LeakyReLU() or nn.GELU()",
         check=health.command,
         explains=(
+            *(("initial_loss_off",) if known(worst.dead)[0] > _MOST else ()),
             "vanishing_gradient",
+            "gradient_zero",
             "not_learning",
             "plateau",
             "update_too_small",

@@ -3,7 +3,8 @@
 Signal: cosine between the gradients of consecutive steps, which is 1 / (1 + B / batch size) for a gradient noise scale
     of B; losses; batch size.
 Threshold: below 0.05 (a noise scale of 20 batches) with at most 8 samples in a batch, while the loss, which is not at
-    chance, does not fall in the second half, is above half of its start, and its noise is above 15 % of it.
+    chance, does not fall in the second half, is above half of its start, and its noise is above 15 % of it. With at
+    most 4 samples a cosine below 0.1, and a noise above 30 % of a loss that is above a tenth of its start.
 Why: the steps wander; progress is that of the mean, which a larger batch shows.
 Example: `DataLoader(dataset, batch_size=2)` with the learning rate of batches of 128.
 Wrong when: the model has converged, where gradients are noise and nothing else.
@@ -16,7 +17,9 @@ from hasten.base.units import digits3, plural
 from hasten.diagnosis.dynamics.judging import abstain, course, known, mean, single
 from hasten.diagnosis.rule import Outcome
 
-_STEPS, _ALIKE, _ROWS, _NOISE, _LEFT = 100, 0.05, 8, 0.15, 0.5
+_STEPS = 100
+_LEVELS = ((8, 0.05, 0.15, 0.5), (4, 0.1, 0.3, 0.1))
+"""Samples in a batch at most, cosine, noise over the loss, loss over its start."""
 
 
 def find(health: Health) -> Outcome:
@@ -31,8 +34,12 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="noise_dominated", reason="gradients of consecutive steps were not seen")
     rows, value = dynamics.batch_rows * dynamics.passes, mean(cosines[len(cosines) // 2 :])
     start = max(losses.first, dynamics.losses[0] or losses.first)
-    noisy = losses.noise > _NOISE * abs(losses.last) and losses.last > _LEFT * start
-    if not (value < _ALIKE and rows <= _ROWS and not half.falls and noisy):
+    noisy = [
+        alike
+        for most, alike, noise, left in _LEVELS
+        if rows <= most and value < alike and losses.noise > noise * abs(losses.last) and losses.last > left * start
+    ]
+    if not noisy or half.falls:
         return None
     return Finding(
         symptom="noise_dominated",
@@ -40,7 +47,7 @@ def find(health: Health) -> Outcome:
         sentence=f"Gradients of consecutive batches have nothing in common, cosine {digits3(value)}; "
         f"a batch has {plural(rows, 'sample')}.",
         value=value,
-        threshold=_ALIKE,
+        threshold=noisy[0],
         bound=None,
         advice="use batches of 32 samples or more, accumulate gradients, or lower the learning rate",
         check=health.command,

@@ -53,6 +53,7 @@ CONSEQUENCES = (
     "plateau",
     "weight_growth",
     "gradient_scale",
+    "gradient_zero",
     "parameter_unchanged",
     "update_missing",
 )

@@ -60,6 +60,7 @@ def _finding(health: Health, sentence: str, value: float, threshold: float, wher
             "update_too_small",
             "not_learning",
             "vanishing_gradient",
+            "gradient_zero",
             "parameter_unchanged",
             "exploding_gradient",
             "diverging",

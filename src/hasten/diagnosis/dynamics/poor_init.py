@@ -4,7 +4,7 @@ Signal: rms of each weight at the start times the root of its inputs (1.4 by He,
     activations in the first sample.
 Threshold: the median over the layers above 4, with activations that grow 10 times or more through the layers or units
     that saturate; or below 0.1, with activations that shrink to a tenth. Weights that are all equal, in 90 % of
-    several layers.
+    several layers, or all 0, in all of them.
 Why: signals grow or shrink by this factor in each layer, forwards and backwards.
 Example: `nn.init.normal_(layer.weight, std=1.0)` in a layer of 512 inputs.
 Wrong when: a normalization follows each layer and takes the scale out again.
@@ -71,6 +71,7 @@ def _finding(health: Health, sentence: str, value: float, threshold: float, wher
             "dead_units",
             "saturated",
             "vanishing_gradient",
+            "gradient_zero",
             "layer_imbalance",
             "adam_eps_bound",
             "slow_convergence",
@@ -87,9 +88,12 @@ def _finding(health: Health, sentence: str, value: float, threshold: float, wher
 
 def _alike(dynamics: Dynamics) -> int:
     """Return the number of layers if there are several and nearly all of them start with equal weights, else 0."""
-    layers = [one for one in dynamics.parameters if len(one.shape) >= 2 and min(one.shape[:2]) > 1]
+    layers = [one for one in dynamics.parameters if len(one.shape) >= 2 and max(one.shape) > 1]
     equal = sum(one.start_spread < _EQUAL for one in layers)
-    return len(layers) if len(layers) > 1 and equal >= 0.9 * len(layers) else 0
+    if len(layers) > 1 and equal >= 0.9 * len(layers):
+        return len(layers)
+    matrices = [one for one in dynamics.parameters if len(one.shape) >= 2]
+    return len(matrices) if len(matrices) > 1 and not any(one.start for one in matrices) else 0
 
 
 def _gain(one: ParameterTrack) -> float:

@@ -47,6 +47,7 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=(
             "vanishing_gradient",
+            "gradient_zero",
             "not_learning",
             "plateau",
             "update_too_small",

@@ -2,23 +2,27 @@
 
 Signal: rms of the update over that of the weight, median over the layers, in at least three samples; and the losses.
 Threshold: above 0.03 while the loss is no longer finite, rises by half of what it had fallen, or most units of a layer
-    die; above 0.1 while the loss stays at chance. Large updates under which the loss falls are healthy (Muon: 0.3).
+    die; above 0.1 while the loss stays at chance; above 3 of any layer in the first three samples, where the loss of
+    the ten steps after the first is 5 times the first one. Large updates under which the loss falls are healthy (Muon:
+    0.3).
 Why: healthy training moves weights by about 1e-3 of their size in each step.
 Example: `SGD(model.parameters(), lr=10)`.
 Wrong when: the loss rises for another reason, as harder data do, and the optimizer makes large updates by design.
 Source: Karpathy's recipe (1e-3); torchmortem (1e-1).
 """
 
-from hasten.base.records.dynamics import Nonfinite
+from hasten.base.records.dynamics import Dynamics, Nonfinite
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, across, harmed, known, ratios, weights
+from hasten.diagnosis.dynamics.judging import abstain, across, harmed, known, median, ratios, weights
 from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
 from hasten.diagnosis.rule import Outcome
 
 _LARGE, _DESTROYS = 0.1, 0.03
 _PERSISTENT = 3  # samples with such updates
+_FIRST, _SAMPLES = 10, 3  # steps and samples of the start
+_JUMP, _ALL = 5.0, 3.0  # times the first loss; times the weight
 
 
 def find(health: Health) -> Outcome:
@@ -29,6 +33,8 @@ def find(health: Health) -> Outcome:
         return missing
     sizes = sorted(across([ratios(one) for one in weights(dynamics)]))
     harm, destroyed = harmed(dynamics)
+    if not destroyed and (thrown := _thrown_away(dynamics)):
+        sizes, harm, destroyed = [thrown], "the loss jumped in the first steps", True
     broken = dynamics.nonfinite
     if not sizes or not harm or (broken and (broken.inputs_finite is False or _before_updates(broken))):
         return None
@@ -49,6 +55,14 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=EXPLAINS,
     )
+
+
+def _thrown_away(dynamics: Dynamics) -> float:
+    """Return the update over the weight where the first ones left nothing of a weight, and the loss jumped; else 0."""
+    losses = known(dynamics.losses[: _FIRST + 1])
+    largest = max((size for one in weights(dynamics) for size in known(ratios(one)[:_SAMPLES])), default=0.0)
+    jumped = len(losses) > _FIRST and median(losses[1:]) > _JUMP * losses[0] > 0
+    return largest if jumped and largest > _ALL else 0.0
 
 
 def _before_updates(broken: Nonfinite) -> bool:

@@ -60,6 +60,7 @@ def find(health: Health) -> Outcome:
             "plateau",
             "slow_convergence",
             "adam_eps_bound",
+            "gradient_zero",
             "dead_units",
             "saturated",
         ),

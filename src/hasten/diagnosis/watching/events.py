@@ -97,8 +97,11 @@ class Collector:
     def scale_updated(self, skipped: bool, step: int) -> None:
         """Take note that a GradScaler adapted its scale, since it skipped the update of a step or not."""
 
-    def loss_computed(self, loss: Tensor) -> None:
-        """Look at what a loss function of torch returned while no gradients were recorded."""
+    def loss_computed(self, loss: Tensor, given: Sequence[Tensor]) -> None:
+        """Look at what a loss function of torch made of output and target while no gradients were recorded."""
+
+    def signed_loss(self, name: str, target: Tensor) -> None:
+        """Look at the targets of a loss function of torch that takes -1 and 1; told while every step is watched."""
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them."""

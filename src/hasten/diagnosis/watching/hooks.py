@@ -45,6 +45,8 @@ _LOSSES = (
     "binary_cross_entropy_with_logits",
 )
 """Loss functions of torch whose results are told of in evaluations. Those of training are seen by `backward()`."""
+_SIGNED = {"cosine_embedding_loss": 2, "margin_ranking_loss": 2, "hinge_embedding_loss": 1, "soft_margin_loss": 1}
+"""Loss functions of torch that take targets of -1 and 1 -> the place of their targets."""
 
 
 class TrainingWatch:
@@ -145,6 +147,8 @@ class TrainingWatch:
         enter(replaced(optim.Optimizer, "zero_grad", self._zero_grad))
         enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
         enter(replaced(GradScaler, "unscale_", self._unscale))
+        for name in _SIGNED:
+            enter(replaced(nn.functional, name, self._signed))
         enter(replaced(GradScaler, "step", self._scaled_update))
         self._every = True
         self._watch()
@@ -468,7 +472,21 @@ class TrainingWatch:
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
             if watch._watching and not torch.is_grad_enabled() and watch._looks():
-                watch._tell("loss_computed", result)
+                watch._tell("loss_computed", result, tuple(tensors_in([*args, kwargs])))
+            return result
+
+        return loss
+
+    def _signed(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @wraps(plain)
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            result = plain(*args, **kwargs)
+            place = _SIGNED[plain.__name__]
+            target = args[place] if len(args) > place else kwargs.get("target")
+            if isinstance(target, Tensor) and torch.is_grad_enabled() and watch._looks():
+                watch._tell("signed_loss", plain.__name__, target)
             return result
 
         return loss

@@ -99,6 +99,7 @@ class Term:
     weighted: bool = False  # classes or positives have weights
     ignored: int | None = None  # label that does not count
     difference: Tensor | None = None  # output minus target, where it was written by hand
+    reduced: bool = False  # the criterion itself sums or averages, so that no mask can come after it
 
 
 def terms(losses: Sequence[Tensor]) -> list[Term]:
@@ -125,6 +126,7 @@ def terms(losses: Sequence[Tensor]) -> list[Term]:
 
 
 _MOST = 200  # nodes between a loss and its criteria
+_ROUNDING = 0.01  # of a sum of shares, as of bfloat16
 _MASK = 16  # numbers of a mask below which it may be one by chance
 
 
@@ -164,11 +166,29 @@ def _term(node: Any) -> Term | None:
     if name == "Mul":
         below = _origin(_next(node, 0) or _next(node, 1))
         if below is not None and name_of(below) == "LogSoftmax":
-            target = saved(node, "other") if _next(node, 0) is not None else saved(node, "self")
-            return _log_softmax(below, "soft_cross_entropy", target)
+            return _log_softmax(below, "soft_cross_entropy", _factor(node))
+        if (
+            below is not None
+            and name_of(below) == "Softmax"
+            and _are_shares(target := _factor(node), _dim(below, target))
+        ):
+            return replace(_log_softmax(below, "kl_div", target), fed_by="softmax")  # the logarithm is missing
     if name in ("Gather", "Index"):
         return _picked(node, name)
     return _difference(node, name)
+
+
+def _factor(node: Any) -> Tensor | None:
+    """Return the factor of a product that has no gradient."""
+    return saved(node, "other") if _next(node, 0) is not None else saved(node, "self")
+
+
+def _are_shares(target: Tensor | None, dim: int) -> bool:
+    """Return whether targets are shares of the classes: none below 0, and a sum of 1 in all rows."""
+    if target is None or target.ndim < 2 or dim >= target.ndim or not target.is_floating_point():
+        return False
+    sums = target.float().sum(dim)
+    return bool((target >= 0).all()) and bool(((sums - 1).abs() < _ROUNDING).all()) and target.shape[dim] > 1
 
 
 def _by_node(node: Any, kind: str) -> Term:
@@ -183,7 +203,15 @@ def _by_node(node: Any, kind: str) -> Term:
         if dim == 1 or output is None:
             term = _log_softmax(feed, "cross_entropy", target)
             weighted = saved(node, "weight") is not None
-            return replace(term, output=output, compared=_size(output), dim=1, weighted=weighted, ignored=ignored)
+            return replace(
+                term,
+                output=output,
+                compared=_size(output),
+                dim=1,
+                weighted=weighted,
+                ignored=ignored,
+                reduced=bool(getattr(node, "_saved_reduction", 0)),
+            )
     return Term(
         kind=kind,
         fed_by=_fed_by(feed),

@@ -2,7 +2,7 @@
 
 Signal: log-probabilities and labels of the first cross-entropy, logits of the first binary cross-entropy, outputs and
     targets of the first squared error.
-Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 3 times
+Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 2.5 times
     the size of the targets and above 1.5. A last layer tied to an embedding is left out.
 Why: the first steps only make the outputs small again, with gradients that are too large.
 Example: the last layer initialized 30 times too large, or inputs of 0 to 255.
@@ -17,7 +17,19 @@ from hasten.base.units import digits3
 from hasten.diagnosis.rule import Outcome
 
 TIMES, MORE = 1.5, 0.5
-OUTPUTS, LARGE = 3.0, 1.5
+OUTPUTS, LARGE = 2.5, 1.5
+_FAR = 10.0  # times the threshold
+_WHERE_FAR = (
+    "update_too_large",
+    "exploding_gradient",
+    "layer_imbalance",
+    "clip_dominated",
+    "dead_units",
+    "gradient_zero",
+    "diverging",
+    "slow_convergence",
+)
+"""What follows from outputs that have to become small first."""
 
 
 def find(health: Health) -> Outcome:
@@ -33,7 +45,7 @@ def find(health: Health) -> Outcome:
     sentence, value, threshold = said
     return Finding(
         symptom="initial_loss_off",
-        severity=Severity.WARNING,
+        severity=Severity.CRITICAL if value > _FAR * threshold else Severity.WARNING,
         sentence=sentence,
         value=value,
         threshold=threshold,
@@ -41,7 +53,7 @@ def find(health: Health) -> Outcome:
         where=one.kind,
         advice="torch.nn.init.zeros_(model.head.weight)  # or a smaller scale of the last layer; scale the inputs",
         check=health.command,
-        explains=("poor_init", "logits_too_large"),
+        explains=("poor_init", "logits_too_large", *(_WHERE_FAR if value > _FAR * threshold else ())),
     )
 
 

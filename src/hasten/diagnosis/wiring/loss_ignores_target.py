@@ -47,7 +47,7 @@ def find(health: Health) -> Outcome:
         explains=(
             "not_learning", "plateau", "vanishing_gradient", "update_too_small", "parameter_unchanged",
             "targets_shuffled", "labels_unfit", "targets_are_inputs", "loss_detached", "weight_growth", "saturated",
-            "exploding_gradient",
+            "exploding_gradient", "gradient_zero",
         ),
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factors, is_mean
+from hasten.measurement.tensors import tensors_in
 
 GAPS = 6
 """Gaps between updates of each optimizer that are looked at."""
@@ -28,6 +29,8 @@ LONGEST = 120
 """Watched updates one after another in which gaps of an optimizer are waited for."""
 OPTIMIZERS = 16
 """Optimizers that are looked at; one that makes a new one in every step is known long before."""
+FEWEST_PARTS = 3
+"""Inputs of one update that are taken for micro-batches where no loader gave them."""
 PART = 0.5
 """Share of the updated tensors below which clipping is partial."""
 _FINISHED = 1e-3
@@ -80,6 +83,7 @@ class OrderCollector(Collector):
         self._accumulations: list[Accumulation] = []
         self._passes: list[tuple[float, bool | None]] = []  # scale of each loss since the last update, and reduction
         self._batches: Counter[int] = Counter()  # fetched since then, of each data set
+        self._given: list[Tensor] = []  # inputs of the model since then, as far as they differ
         self._after_backward: float | None = None  # size of the gradients after the last backward pass
         self._updates = 0
         self._watched = 0  # updates since the last step that was not watched
@@ -123,6 +127,7 @@ class OrderCollector(Collector):
         self._last, self._between, self._after_backward = None, 0, None
         self._scaled = False
         self._batches.clear()
+        self._given.clear()
 
     def fetched(self, batch: Any, loader: Any) -> None:
         """Count the batches of an update."""
@@ -136,6 +141,8 @@ class OrderCollector(Collector):
     def call_begins(self, call: Call) -> None:
         """Note from which loader the training takes its batches."""
         self.autocast["calls"] += call.autocast
+        if call.grad and call.training and self._looks_at_accumulation() and not self._batches:
+            self._note_given(call)
         iterator = self._iterator() if self._iterator is not None else None
         if not call.grad or not call.training or iterator is None:
             return
@@ -234,6 +241,7 @@ class OrderCollector(Collector):
             self._ends_early = can_end_early()
         self._passes, self._scaled, self._after_backward = [], False, None
         self._batches.clear()
+        self._given.clear()
         if self._updates == 2:
             self._look_around()
 
@@ -340,13 +348,24 @@ class OrderCollector(Collector):
         self._accumulations.append(
             Accumulation(
                 passes=len(self._passes),
-                batches=max(self._batches.values(), default=0),
+                batches=max(self._batches.values(), default=self._parts()),
                 scales=tuple(scale for scale, _ in self._passes),
                 mean=all(mean is True for _, mean in self._passes),
                 divided=size / self._after_backward if size and self._after_backward and known else 1.0,
             )
         )
         self._passes = []
+
+    def _note_given(self, call: Call) -> None:
+        """Note an input that no loader gave, if the model did not get the same one since the last update."""
+        first = next((one for one in tensors_in(call.args) if one.ndim), None)
+        if first is not None and not any(torch.equal(one, first) for one in self._given):
+            self._given.append(first.detach())
+
+    def _parts(self) -> int:
+        """Return how many inputs a loop cut itself for an update; 0 for two, which may be two kinds of input."""
+        alike = len({one.shape[1:] for one in self._given}) == 1
+        return len(self._given) if alike and len(self._given) >= FEWEST_PARTS else 0
 
     def _look_around(self) -> None:
         """Find the optimizers and schedulers that did nothing so far."""

@@ -37,6 +37,6 @@ def find(health: Health) -> Outcome:
         explains=(
             "parameter_unreached", "parameter_unchanged", "not_learning", "plateau", "targets_shuffled", "dead_units",
             "vanishing_gradient", "layer_imbalance", "update_too_small", "double_softmax", "inputs_constant",
-            "saturated", "positions_unused",
+            "saturated", "positions_unused", "gradient_zero",
         ),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 Signal: at the end of the training, its state dict is loaded into a copy from before the training; both get the first
     batch in evaluation mode. A model that gives other outputs in a second call is left out.
-Threshold: a difference of 0.1 % of the largest output.
+Threshold: a difference of 1e-5 of the largest output; the same operators on the same numbers give the same bits.
 Why: what is not in `state_dict()` is lost in every checkpoint.
 Example: `self.average = 0.9 * self.average + 0.1 * h.mean()` without `register_buffer`, or layers in a Python list.
 Wrong when: the state is meant to begin anew.
@@ -11,11 +11,11 @@ Source: torch's documentation of `register_buffer`; TrainCheck (Jiang et al. 202
 
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
-from hasten.base.units import percent
+from hasten.base.units import digits3
 from hasten.diagnosis.rule import Outcome
 from hasten.diagnosis.wiring.facts import name_of_model, probed
 
-LARGE = 1e-3
+LARGE = 1e-5
 
 
 def find(health: Health) -> Outcome:
@@ -32,7 +32,8 @@ def find(health: Health) -> Outcome:
     return Finding(
         symptom="reloaded_differs",
         severity=Severity.WARNING,
-        sentence=f"A model reloaded from the state dict gives outputs that differ by {percent(worst.reloads)}.",
+        sentence=f"A model reloaded from the state dict gives outputs that differ by {digits3(worst.reloads)} "
+        "of the largest.",
         value=worst.reloads,
         threshold=LARGE,
         bound=None,

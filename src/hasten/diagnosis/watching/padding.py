@@ -1,0 +1,21 @@
+"""Where the rows of a batch of tokens are padded."""
+
+from torch import Tensor
+
+
+def padding_of(rows: Tensor) -> tuple[Tensor, int] | None:
+    """Return which tokens are padding, and its number; None where none is seen.
+
+    Padding is one number that ends (or begins) a quarter of the rows or more, over different lengths, and is nowhere
+    else.
+    """
+    for flipped in (False, True):
+        view = rows.flip(1) if flipped else rows
+        pad = int(view[:, -1].mode().values)
+        is_pad = view == pad
+        tail = is_pad.flip(1).cummin(1).values.flip(1)
+        lengths = tail.sum(1)
+        enough = int((lengths >= 2).sum()) >= max(2, len(rows) // 4)
+        if enough and len(lengths.unique()) > 1 and bool((is_pad == tail).all()) and int(lengths.max()) < rows.shape[1]:
+            return (tail.flip(1) if flipped else tail), pad
+    return None
