@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.doctor.cases import Case, chosen
 from benchmarks.doctor.faults.catalog import FAULTS
-from benchmarks.doctor.hurting import counts, hurt
+from benchmarks.doctor.hurting import counts, hurt, record_pairs
 from benchmarks.doctor.running import Run, health_of, kept, path_of, run
 from benchmarks.doctor.scoring import Judgment, judge, summary
 from benchmarks.recording import record
@@ -34,11 +34,12 @@ def run_cases(cases: list[Case], room: Path, again: bool) -> None:
 
 
 def pair_cases(cases: list[Case], room: Path) -> None:
-    """Compare faulty with fixed programs for the faults that are not structural."""
-    for case in cases:
-        if not case.healthy and not FAULTS[case.kind].structural:
-            found = hurt(case, room)
-            print(f"{case.name}  p = {found.p:.3f}  {'hurts' if found.hurts else 'harmless'}", flush=True)
+    """Compare faulty with fixed programs for the faults that are not structural, and record the pairs."""
+    asked = [case for case in cases if not case.healthy and not FAULTS[case.kind].structural]
+    for case in asked:
+        found = hurt(case, room)
+        print(f"{case.name}  p = {found.p:.3f}  {'hurts' if found.hurts else 'harmless'}", flush=True)
+    print(record_pairs(asked, room))
 
 
 def judgments(room: Path, cases: list[Case]) -> tuple[list[Judgment], int]:
@@ -66,7 +67,11 @@ def made(room: Path, cases: list[Case]) -> dict[str, int]:
 def score(room: Path, cases: list[Case]) -> None:
     """Print and record the score."""
     judged, missing = judgments(room, cases)
-    found: dict[str, Any] = summary(judged) | {"cases_without_a_run": missing, "runs_made": made(room, cases)}
+    found: dict[str, Any] = summary(judged) | {
+        "cases_without_a_run": missing,
+        "runs_made": made(room, cases),
+        "verdicts": {one.case.name: list(one.named) for one in judged},
+    }
     for name in ("all", "seen", "held_out"):
         told = "  ".join(
             f"{what} {one['share']:.3f} {one['clopper_pearson']} ({one['right']}/{one['n']})"

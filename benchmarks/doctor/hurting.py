@@ -1,21 +1,29 @@
-"""Does a fault hurt? Faulty against fixed, from the same seeds, by a one-sided sign-flip test."""
+"""Does a fault hurt? Faulty against fixed, from the same seeds, by a one-sided sign-flip test.
+
+`results/doctor_hurts.json` keeps all pairs that were ever run, so that they are not run again until a program changes.
+"""
 
 import itertools
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from benchmarks.doctor.cases import HEALTHY, Case, digest
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.keeping import keep, kept_at
 from benchmarks.doctor.programs import trained
 from benchmarks.doctor.running import kept, written
+from benchmarks.recording import RESULTS, record, recorded
 from hasten.base.records.record import Record
 
 PAIRS = 5
 """Pairs of runs. All five worse is p = 1/32; fewer than five can never be below 0.05."""
 LEVEL = 0.05
+_RESULT = "doctor_hurts"
 
 
 class Hurt(Record, frozen=True):
@@ -71,9 +79,25 @@ def hurt(case: Case, room: Path) -> Hurt:
 
 
 def kept_hurt(case: Case, room: Path) -> Hurt | None:
-    """Return the paired runs that are kept of a fault; None where there are none, or a program changed."""
-    found = kept_at(_path(case, room), Hurt)
-    return found if found is not None and found.digests == _digests(case) else None
+    """Return the paired runs of a fault, of the room or recorded; None where there are none, or a program changed."""
+    digests = _digests(case)
+    both = (kept_at(_path(case, room), Hurt), _recorded().get(_name(case)))
+    return next((one for one in both if one is not None and one.digests == digests), None)
+
+
+def record_pairs(cases: Iterable[Case], room: Path) -> Path:
+    """Record what is known of the cases, beside what the result holds of others, and return its path."""
+    known = {_name(case): kept_hurt(case, room) for case in cases}
+    found = _recorded() | {name: one for name, one in known.items() if one is not None}
+    _recorded.cache_clear()
+    return record(_RESULT, {"pairs": dict(sorted(found.items()))})
+
+
+@cache
+def _recorded() -> dict[str, Hurt]:
+    if not (RESULTS / f"{_RESULT}.json").exists():
+        return {}
+    return msgspec.convert(recorded(_RESULT)["pairs"], dict[str, Hurt])
 
 
 def counts(case: Case, room: Path) -> bool | None:
@@ -85,7 +109,11 @@ def counts(case: Case, room: Path) -> bool | None:
 
 
 def _path(case: Case, room: Path) -> Path:
-    return room / "hurts" / f"{case.kind}-{case.program}-{case.dose:g}.json"
+    return room / "hurts" / f"{_name(case)}.json"
+
+
+def _name(case: Case) -> str:
+    return f"{case.kind}-{case.program}-{case.dose:g}"
 
 
 def _digests(case: Case) -> tuple[int, int]:

@@ -7,6 +7,7 @@ judged the same room: the runs that count are the same.
 """
 
 import argparse
+import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,6 +131,8 @@ def main() -> None:
     parser.add_argument("--room", type=Path, required=True)
     parser.add_argument("--part", default="1/1")
     given = parser.parse_args()
+    for name in ("guardtower", "gradsnitch"):
+        importlib.import_module(name)  # each failure below would count as nothing found
     torch.set_num_threads(1)
     number, parts = (int(one) for one in given.part.split("/"))
     judgments: dict[str, list[Judgment]] = {"guardtower": [], "gradsnitch": []}

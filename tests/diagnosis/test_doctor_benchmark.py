@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.doctor import running
+from benchmarks.doctor import hurting, running
 from benchmarks.doctor.cases import HEALTHY, Case, chosen, doses_in, faulty, source
 from benchmarks.doctor.cures import Cure
 from benchmarks.doctor.cures import summary as cures_summary
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.faults.edits import after, delete, replace, scaled
-from benchmarks.doctor.hurting import sign_flip_p
+from benchmarks.doctor.hurting import Hurt, counts, sign_flip_p
+from benchmarks.doctor.own_scripts import SCRIPTS, both, roots
 from benchmarks.doctor.programs import HOSTS, trained
 from benchmarks.doctor.scoring import Judgment, share, shares, summary
 from hasten.base.records.fix import Fix, Outcome, Tried
+from hasten.diagnosis.registry import HEALTH
 from hasten.pipeline.fixing import PAIRS
 
 
@@ -170,3 +172,30 @@ def test_only_the_first_remedy_that_could_be_tried_on_a_curable_fault_counts() -
     first, some = told["first_remedy_cures"], told["some_remedy_cures"]
     assert (first["right"], some["right"], first["n"]) == (1, 2, 3)
     assert told["the_line_to_change"]["faults"] == 1
+
+
+def test_marks_make_two_scripts_of_one() -> None:
+    text = "#= gradients_not_cleared, other\nstart()\nclear()  #@\nrate(1)  #@ rate(2)\n    #+ extra()\n"
+    assert both(text) == ("start()\nclear()\nrate(1)\n", "start()\nrate(2)\n    extra()\n")
+    assert roots(text) == ("gradients_not_cleared", "other")
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_has_a_fault_that_a_rule_could_name(script: Path) -> None:
+    text = script.read_text()
+    fixed, faulty = both(text)
+    assert fixed != faulty
+    assert "#@" not in fixed + faulty
+    assert "#+" not in fixed + faulty
+    ast.parse(fixed)
+    ast.parse(faulty)
+    assert set(roots(text)) <= set(HEALTH.values())
+
+
+def test_pairs_that_are_recorded_are_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("learning_rate_large", "mlp_digits", 1000.0)
+    pairs = Hurt(digests=hurting._digests(case), fixed=(1.0,) * 5, faulty=(0.0,) * 5, p=1 / 32)
+    monkeypatch.setattr(hurting, "_recorded", lambda: {hurting._name(case): pairs})
+    assert counts(case, tmp_path) is True
+    monkeypatch.setattr(hurting, "_recorded", lambda: {hurting._name(case): Hurt((0, 0), (), (), 1.0)})
+    assert counts(case, tmp_path) is None  # of another text of the programs

@@ -86,16 +86,16 @@ DYNAMICS = (
     Fault(
         "momentum_extreme",
         where(r"SGD", replace(r"momentum=0\.9", "momentum=DOSE")),
-        root=("update_too_large", "diverging", "loss_oscillates"),
-        right=("direction_consistent", "loss_spikes", "exploding_gradient", "nonfinite"),
+        root=("update_too_large", "diverging", "loss_oscillates", "direction_consistent"),
+        right=("loss_spikes", "exploding_gradient", "nonfinite"),
         true=("dead_units", "weight_growth", "not_learning", "plateau", "clip_dominated"),
         doses=(0.99, 0.999),
     ),
     Fault(
         "beta_extreme",
         replace(r"(optim\.Adam\w*\(.*?)\)$", r"\1, betas=(DOSE, 0.999))"),
-        root=("update_too_large", "diverging", "loss_oscillates"),
-        right=("direction_consistent", "loss_spikes", "slow_convergence"),
+        root=("update_too_large", "diverging", "loss_oscillates", "direction_consistent"),
+        right=("loss_spikes", "slow_convergence"),
         true=("not_learning", "plateau", "exploding_gradient"),
         doses=(0.99, 0.999),
     ),
@@ -103,7 +103,7 @@ DYNAMICS = (
         "weights_large_at_start",
         before(MADE, "for parameter in model.parameters():\n    parameter.data.mul_(DOSE)"),
         root=("poor_init", "initial_loss_off"),
-        right=("exploding_gradient", "saturated"),
+        right=("exploding_gradient", "saturated", "norm_gain_off"),  # gains are multiplied as well
         true=(
             *WILD,
             *STUCK,
@@ -111,7 +111,6 @@ DYNAMICS = (
             "layer_imbalance",
             "clip_dominated",
             "logits_too_large",
-            "norm_gain_off",
             "attention_collapsed",
         ),
         doses=(3, 10, 100),
@@ -242,7 +241,13 @@ DYNAMICS = (
         ),
         root=("noise_dominated",),
         right=("loss_oscillates",),
-        true=(*STUCK, "loss_spikes", "exploding_gradient", "direction_zigzag"),
+        true=(
+            *STUCK,
+            "loss_spikes",
+            "exploding_gradient",
+            "direction_zigzag",
+            "schedule_wrong",
+        ),
         doses=(8, 4, 2),
     ),
     Fault(

@@ -117,7 +117,8 @@ TRANSFORMER = (
     Fault(
         "positions_zero",
         all_of(replace(POSITIONS, " + 0.0 * self.positions(torch.arange(x.shape[1]))")),
-        root=("positions_unused", "parameter_unreached"),
+        root=("positions_unused", "gradient_zero"),
+        right=("parameter_unreached",),
         true=("parameter_unchanged", "layer_imbalance", *STUCK),
         structural=True,
     ),

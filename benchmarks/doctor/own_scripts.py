@@ -1,0 +1,106 @@
+"""Whole scripts in styles that the hosts do not have, faulty and without the fault, watched as `hasten diagnose` does.
+
+python -m benchmarks.doctor.own_scripts --room DIR [--only gan_points,boxes] [--record]
+
+Each file in `scripts/` holds both: `#= names` in the first line are the symptoms that name its fault, a line that ends
+in `  #@ code` is that code in the faulty script and nothing where there is none, and a line `#+ code` is in the faulty
+one only. The scripts were written before anybody looked at what the rules say of them; `LOG.md` tells what was changed
+after that, so they are no scripts that nobody saw.
+"""
+
+import argparse
+import contextlib
+import io
+import re
+import runpy
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import hasten
+from benchmarks.doctor.scoring import share
+from benchmarks.recording import record
+from hasten.base.replaced import replaced
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def both(text: str) -> tuple[str, str]:
+    """Return the script without its fault and with it."""
+    fixed, faulty = list[str](), list[str]()
+    for line in text.splitlines():
+        if added := re.fullmatch(r"( *)#\+ (.*)", line):
+            faulty.append(added[1] + added[2])
+        elif changed := re.fullmatch(r"( *)(\S.*?)  #@ ?(.*)", line):
+            fixed.append(changed[1] + changed[2])
+            faulty += [changed[1] + changed[3]] if changed[3] else []
+        elif not line.startswith("#= "):
+            fixed.append(line)
+            faulty.append(line)
+    return "\n".join(fixed) + "\n", "\n".join(faulty) + "\n"
+
+
+def roots(text: str) -> tuple[str, ...]:
+    """Return the symptoms that name the fault of a script."""
+    return tuple(text.splitlines()[0].removeprefix("#= ").split(", "))
+
+
+def named(script: Path) -> list[str]:
+    """Return the symptoms that the doctor names, in order. The script runs in this process, which has its imports."""
+    with hasten.diagnosing(script.stem) as doctor, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(io.StringIO()), replaced(sys, "argv", lambda plain: [str(script)]):
+            runpy.run_path(str(script), run_name="__main__")
+    return [one.symptom for one in doctor.diagnosis().findings]
+
+
+def judged(name: str, room: Path) -> dict[str, Any]:
+    """Return what is said of both forms of a script."""
+    text = (SCRIPTS / f"{name}.py").read_text()
+    found: dict[str, Any] = {"roots": roots(text)}
+    for form, source in zip(("fixed", "faulty"), both(text), strict=True):
+        script = room / "scripts" / form / f"{name}.py"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(source)
+        found[form] = named(script)
+    return found
+
+
+def scored(found: dict[str, Any]) -> dict[str, Any]:
+    """Return how many faults are named, how many first, and how many scripts without a fault have a finding."""
+    return {
+        "recall": share(sum(bool(set(one["faulty"]) & set(one["roots"])) for one in found.values()), len(found)),
+        "root_first": share(
+            sum(bool(set(one["faulty"][:1]) & set(one["roots"])) for one in found.values()), len(found)
+        ),
+        "false_alarms": share(sum(bool(one["fixed"]) for one in found.values()), len(found)),
+    }
+
+
+def main() -> None:
+    """Diagnose all scripts, or some, and count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--room", type=Path, required=True)
+    parser.add_argument("--only", default="", help="names of scripts, separated by commas")
+    parser.add_argument("--record", action="store_true")
+    given = parser.parse_args()
+    names = given.only.split(",") if given.only else sorted(path.stem for path in SCRIPTS.glob("*.py"))
+    torch.set_num_threads(1)
+    found: dict[str, Any] = {}
+    for name in names:
+        one = found[name] = judged(name, given.room)
+        first = bool(one["faulty"]) and one["faulty"][0] in one["roots"]
+        verdict = "first" if first else "found" if set(one["faulty"]) & set(one["roots"]) else "MISSED"
+        alarm = f"  ALARM {one['fixed']}" if one["fixed"] else ""
+        print(f"{name:20} {verdict:7} {', '.join(one['faulty']) or 'nothing'}{alarm}", flush=True)
+    scores = scored(found)
+    print(scores)
+    if given.record:
+        print(record("doctor_scripts", {"scores": scores, "scripts": found}))
+
+
+if __name__ == "__main__":
+    main()
