@@ -88,6 +88,9 @@ def encoder(dropout: float = 0.0) -> nn.Module:
     return nn.Sequential(nn.Embedding(11, 16), layer, nn.Linear(16, 11))
 
 
+RESUMED: dict[str, Callable[[], nn.Module]] = {"transformer": Transformer, "encoder": encoder}
+
+
 def tokens_task(model: Callable[[], nn.Module], **changes: Any) -> Task:
     """Return the next of eleven tokens, from 37 sequences of seven, some of them without a label."""
     seeded = torch.Generator().manual_seed(4)
@@ -181,6 +184,21 @@ def dropped_inside(processes: Processes, group: int) -> Tensor:
     return seen[0]
 
 
+def encoder_work(rank: int, size: int, group: int, folder: str) -> None:
+    """Train torch's encoder with dropout, and count what a step of it without dropout sends."""
+    joined(rank, size, folder)
+    processes, found = Processes(rank, size), dict[str, Any]()
+    found["dropping"] = trained(shared(baseline(tokens_task(lambda: encoder(0.3))), processes, [TensorParallel(group)]))
+    plain = baseline(tokens_task(encoder))
+    run = build(shared(plain, processes, [TensorParallel(group)]))
+    with run.contexts, (counted := Volume()):
+        run.forward_backward(run, next(run.batches())[1], lambda part: None)
+    found["bytes"] = 4 * sum(counted.numbers["_c10d_functional::all_reduce"])
+    found["own"] = sum(one.to_local().numel() for one in run.parameters)  # type: ignore[attr-defined]
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
 class Volume(CommDebugMode):
     """Counts what is sent by collectives: name -> how often, and how many numbers."""
 
@@ -213,19 +231,27 @@ def volume_work(rank: int, size: int, group: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-def resuming_work(rank: int, size: int, stop: int, group: int, folder: str) -> None:
-    """Train a transformer to a step, from a checkpoint where there is one, and write the weights of the plain model."""
+def resumed_task(model: str, steps: int) -> Task:
+    """Return a training to a step; momentum, since Adam makes updates of a bias whose gradient is rounding alone."""
+    update = Update(optimizer="momentum", lr=0.05)
+    return tokens_task(RESUMED[model], update=update, stop=Stop(steps=steps, evaluate_every=4))
+
+
+def resuming_work(rank: int, size: int, stop: int, group: int, model: str, folder: str) -> None:
+    """Train a model to a step, from a checkpoint where there is one, and write the weights of the plain model."""
     joined(rank, size, folder)
     runs = Path(folder) / "run"
     begun = (runs / CHECKPOINT).exists()
     dist.barrier()  # before one of them writes it
-    task = tokens_task(Transformer, stop=Stop(steps=stop, evaluate_every=4))
+    task = resumed_task(model, stop)
     chosen = [TensorParallel(group)] if group else []
     recipe = shared(baseline(task), Processes(rank, size), chosen)
     trained = run_training(recipe, Plan(task="tokens"), show=lambda record: None, folder=runs, resume=begun)
     torch.save([one.detach() for one in trained.model.parameters()], Path(folder) / f"{rank}.pt")
-    assert type(trained.model) is Transformer
+    kinds = [type(one) for one in RESUMED[model]().modules()]
+    assert [type(one) for one in trained.model.modules()] == kinds
     assert all(type(one) is nn.Parameter for one in trained.model.parameters())
-    assert trained.model.head.weight is trained.model.embed.weight
+    if model == "transformer":
+        assert trained.model.head.weight is trained.model.embed.weight
     dist.destroy_process_group()
     (Path(folder) / "store").unlink(missing_ok=True)

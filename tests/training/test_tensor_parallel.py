@@ -4,13 +4,27 @@ from pathlib import Path
 
 import pytest
 import torch
-from divided import CASES, STEPS, Transformer, dropping_work, resuming_work, tokens_task, volume_work, work
+from divided import (
+    CASES,
+    RESUMED,
+    STEPS,
+    Transformer,
+    dropping_work,
+    encoder,
+    encoder_work,
+    resumed_task,
+    resuming_work,
+    tokens_task,
+    volume_work,
+    work,
+)
 from together import found_in, resumed_in, trained
 from torch import multiprocessing
 
-from hasten import Stop
+from hasten.techniques.parallel.layouts import layouts
 from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.recipe import baseline
+from hasten.tuning.layouts.one_process import Measured
 
 pytestmark = [pytest.mark.dist, pytest.mark.timeout(600)]
 
@@ -43,6 +57,20 @@ def test_dropout_drops_the_same_outside_of_divided_layers_and_other_units_inside
 
 
 @pytest.mark.parametrize(("size", "group"), [(2, 2), (4, 2)])
+def test_attention_of_torch_sends_what_the_chooser_predicts_and_drops_alike_outside(
+    size: int, group: int, tmp_path: Path
+) -> None:
+    shares = size // group
+    layout = next(one for one in layouts(size, 8) if one.parts == group)
+    read = Measured(baseline(tokens_task(encoder)), size, threads=None, crowded=1.0).of(layout)
+    for found in (all_found := found_in(tmp_path, size, encoder_work, group)):
+        assert found["bytes"] == sum(constant + sample * (8 // shares) for constant, sample in read.memory.summed)
+        assert 4 * found["own"] == read.memory.parameter_bytes
+        assert found["dropping"]["losses"] == all_found[0]["dropping"]["losses"]
+        assert all(map(torch.equal, found["dropping"]["parameters"], all_found[0]["dropping"]["parameters"]))
+
+
+@pytest.mark.parametrize(("size", "group"), [(2, 2), (4, 2)])
 def test_a_step_sends_what_theory_says(size: int, group: int, tmp_path: Path) -> None:
     """Two activations for each split, and the gradients of the parts once where groups share the batch."""
     for found in found_in(tmp_path, size, volume_work, group):
@@ -59,11 +87,12 @@ def test_a_step_sends_what_theory_says(size: int, group: int, tmp_path: Path) ->
         assert sum(found["own"]) == whole - divided + divided // group
 
 
-def test_a_divided_run_resumes_in_another_number_of_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", sorted(RESUMED))
+def test_a_divided_run_resumes_in_another_number_of_processes(model: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     for size, stop, group in ((2, 6, 2), (4, 9, 2), (1, 13, 0)):
-        multiprocessing.spawn(resuming_work, args=(size, stop, group, str(tmp_path)), nprocs=size)
-    alone = trained(baseline(tokens_task(Transformer, stop=Stop(steps=13, evaluate_every=4))))["parameters"]
+        multiprocessing.spawn(resuming_work, args=(size, stop, group, model, str(tmp_path)), nprocs=size)
+    alone = trained(baseline(resumed_task(model, 13)))["parameters"]
     torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-3, atol=1e-4)
 
 

@@ -4,24 +4,27 @@ from functools import partial
 
 from torch import nn
 
-from hasten.techniques.parallel.splitting import Split, divide_heads, part_of_split
+from hasten.techniques.parallel.heads import Together, take_part
+from hasten.techniques.parallel.splitting import Splitting, divide_heads, parts_of
 from hasten.training.recipe import Recipe
 
 
-def in_one_part(recipe: Recipe, splits: tuple[Split, ...], parts: int) -> Recipe:
+def in_one_part(recipe: Recipe, found: Splitting, parts: int) -> Recipe:
     """Return the recipe whose model has the first of so many parts of each divided layer.
 
     It computes what a process does between two sums over the parts. What comes out is no training: the other parts are
     missing.
     """
-    return recipe.with_surgery(partial(_keep_one_part, splits, parts))
+    return recipe.with_surgery(partial(_keep_one_part, found, parts))
 
 
-def _keep_one_part(splits: tuple[Split, ...], parts: int, model: nn.Module) -> nn.Module:
-    for split in splits:
-        for layer, name, own in list(part_of_split(model, split, parts, 0)):
-            whole = layer.get_parameter(name)
-            layer.register_parameter(name, nn.Parameter(own.detach().clone(), whole.requires_grad))
+def _keep_one_part(found: Splitting, parts: int, model: nn.Module) -> nn.Module:
+    for module, name, own in list(parts_of(model, found, parts, 0)):
+        whole = module.get_parameter(name)
+        module.register_parameter(name, nn.Parameter(own.detach().clone(), whole.requires_grad))
+    for split in found.splits:
         for name, attribute in split.heads:
             divide_heads(model.get_submodule(name), attribute, parts)
+    for name in found.attentions:
+        take_part(model.get_submodule(name), Together(parts, 0))
     return model

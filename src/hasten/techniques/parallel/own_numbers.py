@@ -44,6 +44,17 @@ class OwnNumbers:
 
 
 @contextmanager
+def drawn_by_one(own: int) -> Generator[None]:
+    """Let the numbers that are drawn inside be a process's own."""
+    numbers = OwnNumbers(own)
+    numbers.begin()
+    try:
+        yield
+    finally:
+        numbers.end()
+
+
+@contextmanager
 def own_numbers(layer: Callable[[str], nn.Module], begin: str, end: str, own: int) -> Generator[None]:
     """Let the numbers that are drawn after one layer and before another be a process's own; see `install`."""
     remove = install(layer(begin), layer(end), own)

@@ -15,14 +15,16 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor, Partial, Replicate, distribute_tensor
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
 from torch.distributed.tensor.placement_types import _StridedShard
 
+from hasten.base.units import plural
+from hasten.techniques.parallel.heads import Together, part_of_heads, take_part
 from hasten.techniques.parallel.mesh import DATA, mesh_of
 from hasten.techniques.parallel.own_numbers import install
 from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
-from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads, divided_share
+from hasten.techniques.parallel.splitting import Splitting, divide_heads, divided_share
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 from hasten.training.reduction import Reducing, summed_after
@@ -36,14 +38,16 @@ class _Divide:
 
     device: str
     processes: Processes
-    splits: tuple[Split, ...]
+    found: Splitting
 
     def __call__(self, model: nn.Module) -> nn.Module:
         """Make `DTensor`s of all parameters. A collective."""
         plain = without_parameters(model)
         mesh = mesh_of(self.device, self.processes, TENSOR)[TENSOR]
         styles = dict[str, ParallelStyle]()
-        for split in self.splits:
+        for attention in map(model.get_submodule, self.found.attentions):
+            _divide_attention(attention, mesh)
+        for split in self.found.splits:
             columns, row = [model.get_submodule(name) for name in split.columns], model.get_submodule(split.row)
             _share_input(columns, row, mesh)
             if split.draws:
@@ -59,6 +63,25 @@ class _Divide:
             vars(layer).pop("_distribute_module_applied", None)
         _replicate(model, mesh)
         return remember(model, plain)
+
+
+def _divide_attention(attention: nn.Module, mesh: DeviceMesh) -> None:
+    """Let each process have a part of the heads of an attention."""
+    for module, name, _ in list(part_of_heads(attention, 1, 0)):
+        own = [_StridedShard(0, split_factor=3) if module is attention else Shard(1)]
+        whole = module.get_parameter(name)
+        divided = distribute_tensor(whole.detach(), mesh, own, src_data_rank=None)
+        module.register_parameter(name, nn.Parameter(divided, whole.requires_grad))
+
+    def take(x: Tensor) -> Tensor:
+        return DTensor.from_local(x, mesh, [Replicate()], run_check=False).to_local(grad_placements=[Partial()])
+
+    def add_up(x: Tensor) -> Tensor:
+        return (
+            DTensor.from_local(x, mesh, [Partial()], run_check=False).redistribute(placements=[Replicate()]).to_local()
+        )
+
+    take_part(attention, Together(mesh.size(), mesh.get_local_rank(), take, add_up))
 
 
 class _Pieces(ParallelStyle):
@@ -168,7 +191,7 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
         found: what is divided.
     """
     device = recipe.device.name
-    changed = recipe.with_surgery(_Divide(device, processes, found.splits), undo=rejoined)
+    changed = recipe.with_surgery(_Divide(device, processes, found), undo=rejoined)
     reduction: Callable[..., Reducing] = partial(summed_over_shares, device=device)
     notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found))
     return replace(
@@ -180,9 +203,10 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
 def told(model: nn.Module, processes: Processes, found: Splitting) -> str:
     """Return in a sentence what is divided, and why other linear layers are whole in each process."""
     layers = [name for split in found.splits for name in split.layers]
+    attentions = f" and {plural(len(found.attentions), 'attention')}" if found.attentions else ""
     text = (
-        f"tensor_parallel: {len(layers)} linear layers with {divided_share(model, found.splits):.0%} of the parameters "
-        f"are divided over {processes.per_share} processes"
+        f"tensor_parallel: {len(layers)} linear layers{attentions} with {divided_share(model, found):.0%} of the "
+        f"parameters are divided over {processes.per_share} processes"
     )
     reasons = dict[str, list[str]]()
     for name, reason in found.left.items():

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from hasten.base.errors import error_text
 from hasten.base.seeds import preserved, seed_all
 from hasten.data.batch import tensors_of
+from hasten.techniques.parallel.heads import divided_attentions, part_of_heads
 from hasten.techniques.parallel.own_numbers import own_numbers
 from hasten.training.recipe import Recipe
 
@@ -56,10 +57,16 @@ class Split:
 
 @dataclass(frozen=True)
 class Splitting:
-    """What can be divided, and why other linear layers cannot: name -> reason."""
+    """What can be divided, and why other linear layers and attentions cannot: name -> reason."""
 
     splits: tuple[Split, ...]
     left: Mapping[str, str]
+    attentions: tuple[str, ...] = ()
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything can be divided."""
+        return bool(self.splits or self.attentions)
 
 
 @dataclass
@@ -88,13 +95,14 @@ def splitting(recipe: Recipe, parts: int) -> Splitting:
             for parameter in one.parameters():
                 nn.init.normal_(parameter, std=one.in_features**-0.5)
         seen = _traced(model, linears, lambda: predict(model, batch))
+        attentions, whole = divided_attentions(model, lambda: predict(model, batch), parts)
         trial = _Trial(model, linears, parts, lambda: list(tensors_of(predict(model, batch))))
         wrong = dict[str, str]()
         while True:  # a layer of a split that does not work may be one of another
             proposed, left = _proposed(model, linears, seen, parts, wrong)
             good, failed = trial.working(proposed)
             if not failed:
-                return Splitting(tuple(good), left)
+                return Splitting(tuple(good), left | whole, attentions)
             wrong |= failed
 
 
@@ -386,9 +394,17 @@ def part_of_split(model: nn.Module, split: Split, parts: int, part: int) -> Iter
     yield row, "weight", row.get_parameter("weight").chunk(parts, dim=1)[part]
 
 
-def divided_share(model: nn.Module, splits: Sequence[Split]) -> float:
+def parts_of(model: nn.Module, found: Splitting, parts: int, part: int) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Yield (module, name, value) for each parameter of which one process has a part."""
+    for split in found.splits:
+        yield from part_of_split(model, split, parts, part)
+    for name in found.attentions:
+        yield from part_of_heads(model.get_submodule(name), parts, part)
+
+
+def divided_share(model: nn.Module, found: Splitting) -> float:
     """Return the share of a model's parameters of which each process has a part."""
-    divided = sum(value.numel() for split in splits for _, _, value in part_of_split(model, split, 1, 0))
+    divided = sum(value.numel() for _, _, value in parts_of(model, found, 1, 0))
     return divided / sum(one.numel() for one in model.parameters())
 
 

@@ -4,8 +4,8 @@ What it does
     torch's `parallelize_module`: of two linear layers with an activation function, gating or attention between them,
     each process has a part of the features in between. The layers before give a part of their outputs
     (`ColwiseParallel`), the layer behind takes it (`RowwiseParallel`), and its outputs are added up. Which layers these
-    are is read from the graph of a pass, and proven by passes in parts; all others stay whole in each process, and a
-    note says why. With `size` processes in a group, the groups share the batches (data parallel).
+    are is read from the graph of a pass, and proven by passes in parts; `nn.MultiheadAttention` is divided by heads.
+    All others stay whole in each process, and a note says why. With `size` processes in a group, the groups share the batches (data parallel).
 
 Why it helps
     A layer that does not fit, or is slow, on one device is held and computed by several.
@@ -18,7 +18,7 @@ Numerics
     The same sums in another order. Dropout between divided layers draws other numbers in each process.
 
 Known problems
-    `nn.MultiheadAttention`, embeddings and the output layer stay whole. Batches are read, and validation data judged,
+    Embeddings and the output layer stay whole. Batches are read, and validation data judged,
     by each process of a group. Activations outside of divided layers are not divided (sequence parallel). What looks at
     whole parameters or keeps copies of them is refused.
 
@@ -87,7 +87,7 @@ class TensorParallel:
         if (shares := processes.size // size) > recipe.input.batch_size:
             return f"a batch of {recipe.input.batch_size} samples cannot be shared by {shares} groups"
         found = splitting(recipe, size)
-        if not found.splits:
+        if not found.anything:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(found.left.items())[:3])
             return f"no linear layers can be divided by {size}" + (f" ({reasons})" if reasons else "")
         return None

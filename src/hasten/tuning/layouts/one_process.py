@@ -51,11 +51,11 @@ class Measured:
         return self._in_parts[layout.parts]
 
     def _part(self, layout: Layout) -> OneProcess:
-        part, splits = in_parts(self._recipe, layout.parts)
+        part, found = in_parts(self._recipe, layout.parts)
         shares = max(1, self._devices // layout.parts)
         times = measured_times(part, shares, threads=self._threads)
-        memory = structs.replace(measured_memory(part, shares), summed=summed(part, splits, shares))
-        return OneProcess(self._slowed(times), memory, divided_share(self._recipe.subject.model(), splits))
+        memory = structs.replace(measured_memory(part, shares), summed=summed(part, found, shares))
+        return OneProcess(self._slowed(times), memory, divided_share(self._recipe.subject.model(), found))
 
     def _slowed(self, times: Sequence[StepTimes]) -> list[StepTimes]:
         return [slowed(one, self._crowded) for one in times]

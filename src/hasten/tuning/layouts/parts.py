@@ -1,6 +1,6 @@
 """A training whose processes hold parts of layers (`tensor_parallel`), read in one of them without the others."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -10,25 +10,25 @@ from torch import Tensor, nn
 from hasten.measurement.tensors import nbytes
 from hasten.profiling.stepping import one_batch, resized
 from hasten.techniques.parallel.one_part import in_one_part
-from hasten.techniques.parallel.splitting import Split, splitting
+from hasten.techniques.parallel.splitting import Splitting, splitting
 from hasten.training.recipe import Recipe
 from hasten.training.session import build
 from hasten.tuning.layouts.readings import line, sizes
 from hasten.tuning.state import untouched
 
 
-def in_parts(recipe: Recipe, parts: int) -> tuple[Recipe, tuple[Split, ...]]:
+def in_parts(recipe: Recipe, parts: int) -> tuple[Recipe, Splitting]:
     """Return the recipe of the first of so many parts, and what is divided."""
-    splits = splitting(recipe, parts).splits
-    return in_one_part(recipe, splits, parts), splits
+    found = splitting(recipe, parts)
+    return in_one_part(recipe, found, parts), found
 
 
-def summed(part: Recipe, splits: Sequence[Split], shares: int) -> tuple[tuple[float, float], ...]:
+def summed(part: Recipe, found: Splitting, shares: int) -> tuple[tuple[float, float], ...]:
     """Return the bytes of each tensor that the parts add up in a pass, as a constant and a slope over samples.
 
     Args:
         part: the recipe of one part.
-        splits: what is divided.
+        found: what is divided.
         shares: of the batch.
     """
     with untouched():
@@ -37,21 +37,24 @@ def summed(part: Recipe, splits: Sequence[Split], shares: int) -> tuple[tuple[fl
         read = list[list[int]]()
         micro_batches = sizes(part.input.batch_size, shares)
         for size in micro_batches:
-            with run.contexts, added_up(run.model, splits) as seen:
+            with run.contexts, added_up(run.model, found) as seen:
                 run.predict(resized(batch, size))
             read.append(seen)
     return tuple(line(micro_batches, pair) for pair in zip(*read, strict=True))
 
 
 @contextmanager
-def added_up(model: nn.Module, splits: Sequence[Split]) -> Generator[list[int]]:
+def added_up(model: nn.Module, found: Splitting) -> Generator[list[int]]:
     """Collect the bytes of what the parts of a model add up while it runs and in its backward pass.
 
-    That is the output of each row layer, and the gradient of each tensor that column layers take.
+    That is the output of each row layer and attention, and the gradient of each tensor that column layers and
+    attentions take.
     """
     seen = list[int]()
     hooks = list[Any]()
-    for split in splits:
+    for attention in map(model.get_submodule, found.attentions):
+        hooks.append(attention.register_forward_hook(partial(_attends, seen), with_kwargs=True))
+    for split in found.splits:
         taken = list[Tensor]()
         enter = partial(_enters, seen, taken)
         hooks += [model.get_submodule(name).register_forward_pre_hook(enter) for name in split.columns]
@@ -67,6 +70,12 @@ def _enters(seen: list[int], taken: list[Tensor], module: nn.Module, args: tuple
     if args[0].requires_grad and all(args[0] is not one for one in taken):
         taken.append(args[0])
         seen.append(nbytes(args[0]))
+
+
+def _attends(seen: list[int], module: nn.Module, args: tuple[Any, ...], options: dict[str, Any], output: Any) -> None:
+    given = [*args[:3], *(options[name] for name in ("query", "key", "value") if name in options)]
+    distinct = {id(one): one for one in given if one.requires_grad}
+    seen.extend(nbytes(one) for one in (*distinct.values(), *(part for part in output if part is not None)))
 
 
 def _leaves(seen: list[int], forget: Callable[[], None], module: nn.Module, args: Any, output: Tensor) -> None:
