@@ -5,7 +5,8 @@ What it does
     each process has a part of the features in between. The layers before give a part of their outputs
     (`ColwiseParallel`), the layer behind takes it (`RowwiseParallel`), and its outputs are added up. Which layers these
     are is read from the graph of a pass, and proven by passes in parts; `nn.MultiheadAttention` is divided by heads.
-    All others stay whole in each process, and a note says why. With `size` processes in a group, the groups share the batches (data parallel).
+    All others stay whole in each process, and a note says why. With `size` processes in a group, the groups share the
+    batches (data parallel).
 
 Why it helps
     A layer that does not fit, or is slow, on one device is held and computed by several.
