@@ -16,6 +16,7 @@ from torch.utils.data import TensorDataset
 
 from hasten import CrossEntropy, Data, Stop, Task, Update
 from hasten.base.records.plan import Plan
+from hasten.measurement.collectives import Collectives
 from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.processes import Processes
@@ -191,9 +192,9 @@ def encoder_work(rank: int, size: int, group: int, folder: str) -> None:
     found["dropping"] = trained(shared(baseline(tokens_task(lambda: encoder(0.3))), processes, [TensorParallel(group)]))
     plain = baseline(tokens_task(encoder))
     run = build(shared(plain, processes, [TensorParallel(group)]))
-    with run.contexts, (counted := Volume()):
+    with run.contexts, Collectives() as counted:  # CommDebugMode gives each argument of a module a tensor of its own
         run.forward_backward(run, next(run.batches())[1], lambda part: None)
-    found["bytes"] = 4 * sum(counted.numbers["_c10d_functional::all_reduce"])
+    found["bytes"] = counted.whole_bytes["all_reduce"]
     found["own"] = sum(one.to_local().numel() for one in run.parameters)  # type: ignore[attr-defined]
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
