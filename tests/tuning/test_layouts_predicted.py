@@ -187,3 +187,15 @@ def test_links_of_this_machine_are_measured() -> None:
     found = measured_links()
     assert len(found) == 5
     assert all(0 <= one.latency_s < 0.1 and one.bytes_per_s > 1e6 and 0 <= one.overlap <= 1 for one in found)
+
+
+def test_batch_normalization_over_shares_is_synchronized_or_refused_by_name() -> None:
+    found = predicted(baseline(cnn_task()), devices=2)
+    names = {choice.technique for one in found.usable for choice in one.layout.choices}
+    assert names == {"sync_batch_norm", "ddp"}
+    assert all("sync_batch_norm" in one.layout.label for one in found.usable if one.layout.processes > 1)
+    refused = {one.layout.label: one.why_not for one in found.costs if "fsdp" in one.layout.label}
+    assert refused
+    assert all("cannot be combined with" in why and "sync_batch_norm" in why for why in refused.values())
+    plain = predicted(baseline(cnn_task(norm=False)), devices=2)
+    assert not any("sync_batch_norm" in one.layout.label for one in plain.costs)

@@ -10,6 +10,7 @@ from hasten.techniques.backward.micro_batch import MicroBatch
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.fsdp import Fsdp
 from hasten.techniques.parallel.local_sgd import LocalSgd
+from hasten.techniques.parallel.sync_batch_norm import KINDS, SyncBatchNorm
 from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
@@ -67,6 +68,19 @@ def _divided(batch_size: int, devices: int, parts: int) -> Layout:
 def _on_their_own(layout: Layout, devices: int) -> Layout:
     technique = LocalSgd()
     return structs.replace(layout, replicas=devices, every=technique.every, choices=(choice_of(technique),))
+
+
+def with_whole_statistics(layout: Layout, recipe: Recipe) -> Layout:
+    """Return the layout that normalizes by the whole batch, where shares of it would meet batch normalization.
+
+    Else its gradients are not those of one process. Where `sync_batch_norm` does not go together with what makes the
+    layout, `why_not` says so. Local SGD stays as it is: it is another training anyway.
+    """
+    if layout.shares == 1 or layout.every > 1:
+        return layout
+    if not any(type(one) in KINDS for one in recipe.subject.model().modules()):
+        return layout
+    return structs.replace(layout, choices=(*layout.choices, choice_of(SyncBatchNorm())))
 
 
 def in_passes(layout: Layout, micro_batch: int) -> Layout:

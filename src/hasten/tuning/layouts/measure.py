@@ -181,8 +181,8 @@ def _compare_gradients(one: _Candidate, alone: _Candidate) -> None:
     error = gradient_error(one.gradient, alone.gradient)
     if error > SHARES_ERROR:
         one.why_not = (
-            f"its first gradient is off by {percent(error)} of one process's, more than rounding, as where batch "
-            "normalization sees a share of the batch"
+            f"its first gradient is off by {percent(error)} of one process's, more than rounding, as where a "
+            "layer sees a share of the batch"
         )
 
 

@@ -18,7 +18,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.units import nbytes
 from hasten.machine.links import measured_links
-from hasten.techniques.parallel.layouts import in_passes, layouts, why_not
+from hasten.techniques.parallel.layouts import in_passes, layouts, why_not, with_whole_statistics
 from hasten.training.recipe import Recipe
 from hasten.tuning.layouts.counting import SLOWER, Counted, fitting_devices, peaks
 from hasten.tuning.layouts.memory import memory_bytes
@@ -73,11 +73,12 @@ def predict(
     readings = measured_links(device.kind, threads=threads or machine.threads) if measured else _assumed_links(links)
     limit = _limit(device, machine, devices if here else 1, memory_limit)
     whys = partial(why_not, recipe=recipe, machine=machine)
+    known = [with_whole_statistics(one, recipe) for one in layouts(devices, recipe.input.batch_size)]
     return _plan(
         recipe,
         read,
         readings,
-        _choices(layouts(devices, recipe.input.batch_size), whys, read, limit),
+        _choices(known, whys, read, limit),
         devices=devices,
         limit=limit,
         measured_links=measured,
