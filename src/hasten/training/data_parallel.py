@@ -68,7 +68,7 @@ def _waits_for_ever(recipe: Recipe, processes: Processes) -> str | None:
     last = 0 if samples is None else samples % size
     if not last or all(processes.sizes(last, size)):
         return None
-    layers = recipe.subject.model().named_modules()
+    layers = replace(recipe, model=()).subject.model().named_modules()  # as it is before it is divided over processes
     name = next((name for name, one in layers if isinstance(one, nn.SyncBatchNorm)), None)
     if name is None:
         return None
