@@ -1,5 +1,6 @@
 """Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques,
-the score of the doctor and the scaling over processes into pages of the docs: no number is typed by hand.
+the score of the doctor, the scaling over processes and the power of tuning into pages of the docs: no number is typed
+by hand.
 
 python -m benchmarks.quote            # write
 python -m benchmarks.quote --check    # exit with 1 if one of them says something else
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quote_doctor, quote_parallel
+from benchmarks import quote_doctor, quote_parallel, quote_tuning
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
 from hasten.measurement.statistics import few_ratios
@@ -21,6 +22,7 @@ README = ROOT / "README.md"
 TECHNIQUES = ROOT / "docs" / "measured_techniques.md"
 DOCTOR = ROOT / "docs" / "doctor.md"
 DEVICES = ROOT / "docs" / "many_devices.md"
+TUNING = ROOT / "docs" / "tuning.md"
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
 
@@ -180,6 +182,7 @@ def main() -> int:
         (TECHNIQUES, page()),
         (DOCTOR, quote_doctor.page(DOCTOR.read_text())),
         (DEVICES, quote_parallel.page(DEVICES.read_text())),
+        (TUNING, quote_tuning.page(TUNING.read_text())),
     )
     for path, new in quoted:
         if not check:

@@ -257,10 +257,10 @@ def show(files: Sequence[Path]) -> None:
         }
         best = sorted(combined, key=lambda name: -combined[name].value)
         rounds = [row for row in rows if row["what"] == "round"]
+        seeds = {(row["search"], row["seed"]): row["share"] for row in rows if row["what"] == "replay"}
         replays: dict[str, list[float]] = {}
-        for row in rows:
-            if row["what"] == "replay":
-                replays.setdefault(row["search"], []).append(row["share"])
+        for (search, _), share in seeds.items():
+            replays.setdefault(search, []).append(share)
         found[head["task"]] = {
             "techniques": head["techniques"],
             "processor": head["processor"],

@@ -1,0 +1,111 @@
+"""What tuning finds, and what its gates let through, as a part of its page, made of `benchmarks/results/` alone."""
+
+from collections.abc import Callable
+from textwrap import fill
+from typing import Any
+
+from benchmarks.recording import RESULTS, recorded
+from hasten.base.units import percent
+
+BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
+END = "<!-- measured:end -->"
+SEARCHES = {"factorial": "this one", "one at a time": "each technique alone, then together (hasten's before)"}
+
+
+def page(text: str) -> str:
+    """Return the text of the page with the figures of today between its markers."""
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    said = [tell(recorded(name)) for name, tell in _TOLD.items() if (RESULTS / f"{name}.json").exists()]
+    return text[:start] + "\n".join(said) + text[end:]
+
+
+def _filled(text: str) -> str:
+    return fill(text, 125, break_long_words=False, break_on_hyphens=False)
+
+
+def _simulated(result: dict[str, Any]) -> str:
+    rows = result["power"]
+    budgets = sorted({row["budget_s"] for row in rows})
+    lines = [
+        _filled(
+            "Of the speed of the best of 256 combinations of 8 techniques, on simulated machines with heavy "
+            "tails, bursts of foreign load and differing builds (`benchmarks/tuning/search_power.py`, "
+            f"{rows[0]['tunings']} tunings each), on average:"
+        ),
+        "",
+        "| machine | search | " + " | ".join(f"{budget:.0f} s" for budget in budgets) + " |",
+        "|---|---|" + "---|" * len(budgets),
+    ]
+    for machine in dict.fromkeys(row["machine"] for row in rows):
+        for search, words in SEARCHES.items():
+            found = {row["budget_s"]: row for row in rows if (row["machine"], row["search"]) == (machine, search)}
+            shown = " | ".join(f"{found[budget]['speed of the best']:.3f}" for budget in budgets)
+            lines.append(f"| {machine} | {words} | {shown} |")
+    ours = [row for row in rows if row["search"] == "factorial"]
+    harmed = f"{sum(row['kept something harmful'] for row in ours)} of {sum(row['tunings'] for row in ours)}"
+    null = result["null"].values()
+    wrong = f"{sum(one['called faster'] for one in null)} of {sum(one['tunings'] for one in null)}"
+    gain = [row for row in result["gain"] if row["search"] == "factorial"][-1]
+    missed = result["intervals"]
+    ever = f"{sum(row['missed at any time'] for row in missed)} of {sum(row['intervals'] for row in missed)}"
+    said = _filled(
+        f"Something that makes training slower was kept in {harmed} tunings; a plan was called faster in "
+        f"{wrong} in which nothing gains. A gain of 3 % among {gain['without effect beside it']} techniques "
+        f"without effect was kept in {gain['kept']} of {gain['tunings']} tunings of 60 s. The interval of a "
+        f"technique missed the truth at some time in {ever} cases."
+    )
+    return "\n".join([*lines, "", said, ""])
+
+
+def _planted(result: dict[str, Any]) -> str:
+    shown = {what: _rate(found) for what, found in result["summary"].items()}
+    trainings = list(dict.fromkeys(row["training"] for row in result["rows"]))
+    wrong = [row for row in result["rows"] if row["kept"] is (row["kind"] == "harmful")]
+    misses = "; ".join(f"{row['case']} in {row['training']}" for row in wrong)
+    said = (
+        f"Planted techniques over {len(trainings)} small trainings ({', '.join(trainings)}), each harmful one "
+        "with each guarantee that a gate can prove (`benchmarks/tuning/planted_techniques.py`): "
+        f"{shown['harmful, rejected']} harmful ones were rejected and {shown['harmless, kept']} harmless ones passed "
+        f"(wrong: {misses or 'none'}). Harmful are: {', '.join(result['harmful cases'])}."
+    )
+    return _filled(said) + "\n"
+
+
+def _rate(found: dict[str, Any]) -> str:
+    return f"{found['count']} of {found['of']} [{found['low']:.3f}, {found['high']:.3f}]"
+
+
+def _real(result: dict[str, Any]) -> str:
+    lines = [
+        _filled(
+            "On real tasks: all combinations of some techniques, timed in turn, and the plans of tunings with "
+            "the default budget, as a share of the speed of the best combination "
+            "(`benchmarks/tuning/real_power.py`); replayed: tunings on a simulated machine with the gains, the noise "
+            "and the costs of that table."
+        ),
+        "",
+        "| task | blocks vary by | best combination | tunings: share | replayed: mean (tenth worst) | search before |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in result["tasks"].items():
+        best, ratio = next(iter(found["combinations"].items()))
+        shares = ", ".join(f"{one['share']:.3f}" for one in found["shares"]) or "none"
+        replays = [
+            f"{one['mean']:.3f} ({one['tenth worst']:.3f}), n = {one['tunings']}" if one else "none"
+            for one in (found["replays"].get(search) for search in SEARCHES)
+        ]
+        clock = "processor, one thread" if found["processor"] else "wall"
+        low, high = found["load"]
+        value = f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}], n = {ratio['n']}"
+        lines.append(
+            f"| {name} ({clock}, load {low:.0f} to {high:.0f}) | {percent(found['noise of a block'])} "
+            f"| {best.replace('+', ', ')}: {value} | {shares} | {replays[0]} | {replays[1]} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+_TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
+    "search_power": _simulated,
+    "real_power": _real,
+    "planted_techniques": _planted,
+}
