@@ -130,6 +130,8 @@ def test_what_was_done_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     assert any(isinstance(one, Note) and one.text.startswith("1 step without an update") for one in shown)
     assert found.result.steps == STEPS
+    times = [event.elapsed_s for event in shown if isinstance(event, Progress)]
+    assert times == sorted(times)  # what is made again takes its time
 
 
 @pytest.mark.usefixtures("often")
