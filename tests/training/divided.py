@@ -1,6 +1,6 @@
 """Trainings whose model several processes hold in parts, and the same in one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
 from hasten.training.session import build
 from hasten.training.step import step
+from hasten.training.technique import Technique
 
 STEPS = 20
 
@@ -232,25 +233,24 @@ def volume_work(rank: int, size: int, group: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-def resumed_task(model: str, steps: int) -> Task:
+def resumed_task(model: Callable[[], nn.Module], steps: int) -> Task:
     """Return a training to a step; momentum, since Adam makes updates of a bias whose gradient is rounding alone."""
     update = Update(optimizer="momentum", lr=0.05)
-    return tokens_task(RESUMED[model], update=update, stop=Stop(steps=steps, evaluate_every=4))
+    return tokens_task(model, update=update, stop=Stop(steps=steps, evaluate_every=4))
 
 
-def resuming_work(rank: int, size: int, stop: int, group: int, model: str, folder: str) -> None:
+def resuming_work(
+    rank: int, size: int, stop: int, model: Callable[[], nn.Module], chosen: Sequence[Technique], folder: str
+) -> None:
     """Train a model to a step, from a checkpoint where there is one, and write the weights of the plain model."""
     joined(rank, size, folder)
     runs = Path(folder) / "run"
     begun = (runs / CHECKPOINT).exists()
     dist.barrier()  # before one of them writes it
-    task = resumed_task(model, stop)
-    chosen = [TensorParallel(group)] if group else []
-    recipe = shared(baseline(task), Processes(rank, size), chosen)
+    recipe = shared(baseline(resumed_task(model, stop)), Processes(rank, size), chosen)
     trained = run_training(recipe, Plan(task="tokens"), show=lambda record: None, folder=runs, resume=begun)
     torch.save([one.detach() for one in trained.model.parameters()], Path(folder) / f"{rank}.pt")
-    kinds = [type(one) for one in RESUMED[model]().modules()]
-    assert [type(one) for one in trained.model.modules()] == kinds
+    assert [type(one) for one in trained.model.modules()] == [type(one) for one in model().modules()]
     assert all(type(one) is nn.Parameter for one in trained.model.parameters())
     if model == "transformer":
         assert trained.model.head.weight is trained.model.embed.weight

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import TensorDataset
 
-from hasten import CrossEntropy, Data, Stop, Task, Update
-from hasten.base.records.plan import Plan
+from hasten import CrossEntropy, Data, Task, Update
 from hasten.machine.facts import facts
 from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.applying import apply_all, make
@@ -22,8 +21,6 @@ from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
 from hasten.techniques.registry import techniques
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.run_folder import CHECKPOINT
-from hasten.training.running import run_training
 from hasten.training.session import build
 from hasten.training.step import step
 
@@ -212,23 +209,6 @@ def dropped_work(rank: int, size: int, folder: str) -> None:
             run.advance(len(ids), 0.0)
     torch.save(seen, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
-
-
-def resuming_work(rank: int, size: int, stop: int, group: int, folder: str) -> None:
-    """Train a GPT to a step, from a checkpoint where there is one, and write the weights of the plain model."""
-    joined(rank, size, folder)
-    runs = Path(folder) / "run"
-    begun = (runs / CHECKPOINT).exists()
-    dist.barrier()  # before one of them writes it
-    task = tokens_task(gpt, stop=Stop(steps=stop, evaluate_every=4))
-    recipe = shared(baseline(task), Processes(rank, size), [PipelineParallel(group)] if group else [])
-    trained = run_training(recipe, Plan(task="tokens"), show=lambda record: None, folder=runs, resume=begun)
-    torch.save([one.detach() for one in trained.model.parameters()], Path(folder) / f"{rank}.pt")
-    assert type(trained.model) is GPT
-    assert all(type(one) is nn.Parameter for one in trained.model.parameters())
-    assert trained.model.head.weight is trained.model.embed.weight
-    dist.destroy_process_group()
-    (Path(folder) / "store").unlink(missing_ok=True)
 
 
 def optimizers_work(rank: int, size: int, names: list[str], folder: str) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from divided import STEPS, tokens_task
-from pipelining import CASES, changed, dropped_work, gpt, optimizers_work, resuming_work, volume_work, work
+from divided import STEPS, resumed_task, resuming_work
+from pipelining import CASES, changed, dropped_work, gpt, optimizers_work, volume_work, work
 from together import found_in, resumed_in, trained
 from torch import multiprocessing
 
-from hasten import Stop
 from hasten.base.records.plan import Plan
 from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
 from hasten.techniques.plan_file import write_plan
@@ -94,8 +93,9 @@ def test_each_stage_drops_other_units_in_each_micro_batch(tmp_path: Path) -> Non
 def test_a_run_in_stages_resumes_in_another_number_of_processes(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     for size, stop, group in ((2, 6, 2), (4, 9, 2), (1, 13, 0), (2, 17, 2)):
-        multiprocessing.spawn(resuming_work, args=(size, stop, group, str(tmp_path)), nprocs=size)
-    alone = trained(baseline(tokens_task(gpt, stop=Stop(steps=17, evaluate_every=4))))["parameters"]
+        chosen = [PipelineParallel(group)] if group else []
+        multiprocessing.spawn(resuming_work, args=(size, stop, gpt, chosen, str(tmp_path)), nprocs=size)
+    alone = trained(baseline(resumed_task(gpt, 17)))["parameters"]
     torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-3, atol=1e-4)
 
 

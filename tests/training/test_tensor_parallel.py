@@ -91,8 +91,9 @@ def test_a_step_sends_what_theory_says(size: int, group: int, tmp_path: Path) ->
 def test_a_divided_run_resumes_in_another_number_of_processes(model: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     for size, stop, group in ((2, 6, 2), (4, 9, 2), (1, 13, 0)):
-        multiprocessing.spawn(resuming_work, args=(size, stop, group, model, str(tmp_path)), nprocs=size)
-    alone = trained(baseline(resumed_task(model, 13)))["parameters"]
+        chosen = [TensorParallel(group)] if group else []
+        multiprocessing.spawn(resuming_work, args=(size, stop, RESUMED[model], chosen, str(tmp_path)), nprocs=size)
+    alone = trained(baseline(resumed_task(RESUMED[model], 13)))["parameters"]
     torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-3, atol=1e-4)
 
 

@@ -1,6 +1,7 @@
 """What techniques share that give each process a part of a model: refusals, and the plain model at the end."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,6 +11,7 @@ from torch.utils._pytree import tree_map_only
 
 from hasten.techniques.parallel.ddp import why_not_reduced
 from hasten.training.optimizers import build_optimizer, needs_closure
+from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 from hasten.training.reduction import after_backward
 from hasten.training.sharding import whole
@@ -37,6 +39,29 @@ def why_not_in_parts(recipe: Recipe) -> str | None:
     if not type(optimizer).__module__.startswith("torch.optim") or needs_closure(optimizer):
         return f"only torch's optimizers without closure are known to update parts; this is {type(optimizer).__name__}"
     return None
+
+
+def why_not_in_groups(recipe: Recipe, size: int) -> str | None:
+    """Return why groups of `size` processes (0: all) cannot each hold a model in parts and share the batch, or None."""
+    if (why := why_not_in_parts(recipe)) is not None:
+        return why
+    processes = recipe.parallel.processes
+    assert processes is not None, "one process alone is refused"
+    if processes.shares is not None:
+        return "unequal shares of the batch are for processes that each hold the whole model"
+    size = size or processes.size
+    if processes.size % size:
+        return f"{processes.size} processes cannot form groups of {size}"
+    if (shares := processes.size // size) > recipe.input.batch_size:
+        return f"a batch of {recipe.input.batch_size} samples cannot be shared by {shares} groups"
+    return None
+
+
+def in_groups(recipe: Recipe, size: int) -> Processes:
+    """Return the processes of a recipe as groups of `size` (0: all) that compute one share of the batch each."""
+    processes = recipe.parallel.processes
+    assert processes is not None, "one process alone is refused"
+    return replace(processes, per_share=size or processes.size)
 
 
 def without_parameters(model: nn.Module) -> nn.Module:

@@ -32,7 +32,7 @@ Source
     Lamy-Poirier, 2022, arXiv:2211.05953 (breadth-first); torch.distributed.pipelining.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -41,10 +41,9 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.backward.micro_batch import MicroBatch
-from hasten.techniques.parallel.parts import IN_PARTS, why_not_in_parts
+from hasten.techniques.parallel.parts import IN_PARTS, in_groups, why_not_in_groups
 from hasten.techniques.parallel.stages import staged
 from hasten.training.optimizers import build_optimizer
-from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, counted
 
 PER_PROCESS = 4
@@ -101,15 +100,10 @@ class PipelineParallel:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse one process alone, what needs whole parameters or batches, and models without stages."""
-        if (why := why_not_in_parts(recipe)) is not None:
+        if (why := why_not_in_groups(recipe, self.size)) is not None:
             return why
-        processes = recipe.parallel.processes
-        assert processes is not None, "one process alone is refused"
-        if processes.shares is not None:
-            return "unequal shares of the batch are for processes that each hold the whole model"
-        size = self.size or processes.size
-        if processes.size % size:
-            return f"{processes.size} processes cannot form groups of {size}"
+        processes, batch_size = in_groups(recipe, self.size), recipe.input.batch_size
+        size = processes.per_share
         if size == 1 < processes.size:
             return "groups of one process have one stage each; ddp does the same"
         if size == 1 < self.stages:
@@ -132,14 +126,9 @@ class PipelineParallel:
         """Hold the model in stages before the optimizer is made."""
         from hasten.techniques.parallel.pipelined import Order, pipelined
 
-        processes = self._grouped(recipe)
+        processes = in_groups(recipe, self.size)
         size = processes.per_share
         staging = staged(recipe, size * self.stages)
         assert not isinstance(staging, str), "a model without stages is refused"
         order = Order(self.micro_batches or PER_PROCESS * size, self.schedule == "1f1b")
         return pipelined(counted(recipe), processes, staging, order)
-
-    def _grouped(self, recipe: Recipe) -> Processes:
-        processes = recipe.parallel.processes
-        assert processes is not None, "one process alone is refused"
-        return replace(processes, per_share=self.size or processes.size)

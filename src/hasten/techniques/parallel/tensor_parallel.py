@@ -27,7 +27,7 @@ Source
     Shoeybi et al., 2019, arXiv:1909.08053; torch.distributed.tensor.parallel.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -35,9 +35,8 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.parallel.parts import IN_PARTS, why_not_in_parts
+from hasten.techniques.parallel.parts import IN_PARTS, in_groups, why_not_in_groups
 from hasten.techniques.parallel.splitting import splitting
-from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 
 
@@ -76,17 +75,9 @@ class TensorParallel:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse one process alone, what needs whole parameters, and models without layers that can be divided."""
-        if (why := why_not_in_parts(recipe)) is not None:
+        if (why := why_not_in_groups(recipe, self.size)) is not None:
             return why
-        processes = recipe.parallel.processes
-        assert processes is not None, "one process alone is refused"
-        if processes.shares is not None:
-            return "unequal shares of the batch are for processes that each hold the whole model"
-        size = self.size or processes.size
-        if processes.size % size:
-            return f"{processes.size} processes cannot form groups of {size}"
-        if (shares := processes.size // size) > recipe.input.batch_size:
-            return f"a batch of {recipe.input.batch_size} samples cannot be shared by {shares} groups"
+        size = in_groups(recipe, self.size).per_share
         found = splitting(recipe, size)
         if not found.anything:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(found.left.items())[:3])
@@ -97,10 +88,5 @@ class TensorParallel:
         """Divide the model before the optimizer is made."""
         from hasten.techniques.parallel.split_layers import divided
 
-        processes = self._grouped(recipe)
+        processes = in_groups(recipe, self.size)
         return divided(recipe, processes, splitting(recipe, processes.per_share))
-
-    def _grouped(self, recipe: Recipe) -> Processes:
-        processes = recipe.parallel.processes
-        assert processes is not None, "one process alone is refused"
-        return replace(processes, per_share=self.size or processes.size)
