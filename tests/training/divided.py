@@ -252,7 +252,7 @@ def resuming_work(
     torch.save([one.detach() for one in trained.model.parameters()], Path(folder) / f"{rank}.pt")
     assert [type(one) for one in trained.model.modules()] == [type(one) for one in model().modules()]
     assert all(type(one) is nn.Parameter for one in trained.model.parameters())
-    if model == "transformer":
+    if model is not encoder:  # which ties no weights
         assert trained.model.head.weight is trained.model.embed.weight
     dist.destroy_process_group()
     (Path(folder) / "store").unlink(missing_ok=True)
