@@ -114,6 +114,25 @@ def test_a_huge_number_is_found_where_it_was_and_not_where_it_shows(tmp_path: Pa
     assert same(found.model, without(training, (6, 7, 8)))
 
 
+class Rooted(nn.Module):
+    """Its gradient is NaN where a feature is 0, and its loss is finite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.scale = nn.Linear(5, 2), nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + (self.scale * x[:, 2:3].abs()).sqrt()
+
+
+@pytest.mark.usefixtures("often")
+def test_a_gradient_that_is_nan_is_found_in_its_step_although_the_loss_is_finite(tmp_path: Path) -> None:
+    training = replace(task((6, 0.0)), model=Rooted, update=Update(optimizer="sgd", lr=0.05))
+    found, shown = trained(training, tmp_path)
+    assert [event.skipped for event in shown if isinstance(event, RolledBack)] == [None, (6, 6)]
+    assert same(found.model, without(training, (6,)))
+
+
 def test_what_was_done_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "REPORT_EVERY_S", 1e9)
     found, shown = trained(task((4, NAN)), tmp_path)
