@@ -1,15 +1,18 @@
 """How much longer steps take than their operations at the peaks: what `hasten plan` assumes of steps that do not fit.
 
-    python -m benchmarks.parallel.counted_steps [--rounds 3] [--smoke]
+    python -m benchmarks.parallel.counted_steps [--steps 10] [--smoke]
 
-Some models that do fit are counted on tensors without memory, and measured. The ratio of both times, for the larger of
-two micro-batches, update included, is what `hasten.tuning.layouts.counting.SLOWER` spans; the ratio of both memories
-stands beside it. --smoke counts and measures the smallest model once and writes nothing.
+Some models that do fit are counted on tensors without memory, and make steps. Both the steps and the peaks are timed by
+the processor's time of one thread, which other work on the machine hardly changes. The ratio, for the larger of two
+micro-batches, update included, is what `hasten.tuning.layouts.counting.SLOWER` spans; the ratio of counted to watched
+memory stands beside it. --smoke tries the smallest model and writes nothing.
 """
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from statistics import median
+from time import process_time
 from typing import Any
 
 import torch
@@ -18,14 +21,16 @@ from torch.utils.data import TensorDataset
 
 from benchmarks.recording import record
 from hasten import CrossEntropy, Data, Stop, Task, Update
-from hasten.base.records.layout import StepTimes
-from hasten.machine import load_cached
+from hasten.machine import facts
+from hasten.profiling.stepping import one_batch, resized
 from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.parallel.layouts import layouts
 from hasten.training.recipe import baseline
-from hasten.tuning.layouts.counting import Counted, counted_step, peaks
+from hasten.training.session import build
+from hasten.training.step import step
+from hasten.tuning.layouts.counting import counted_step, least_times
 from hasten.tuning.layouts.memory import memory_bytes
-from hasten.tuning.layouts.readings import measured_memory, measured_times
+from hasten.tuning.layouts.readings import measured_memory
 
 
 def vectors(width: int, layers: int) -> Task:
@@ -77,33 +82,49 @@ def made(name: str, x: Tensor, y: Tensor, model: Callable[[], nn.Module], batch_
 TASKS = (vectors(256, 3), vectors(2048, 4), images(32), images(96), tokens(256, 4), tokens(512, 4))
 
 
-def step_s(times: StepTimes, samples: int) -> float:
-    """Return the seconds of a step in one pass."""
-    return times.pass_s + samples * times.sample_s + times.update_s
+def peak_rates() -> tuple[float, float]:
+    """Return the operations per second of a product, and the bytes per second of a copy, on one thread."""
+    left, large = torch.rand(1024, 1024), torch.rand(2**25)
+    copied = large.clone()
+    product_s = min(processor_s(lambda: torch.mm(left, left), 5))
+    copy_s = min(processor_s(lambda: copied.copy_(large), 5))
+    return 2 * 1024**3 / product_s, 2 * large.nbytes / copy_s
+
+
+def processor_s(work: Callable[[], object], times: int) -> list[float]:
+    """Return the seconds of the processor that some work takes, each time."""
+    found = list[float]()
+    for _ in range(times):
+        begin = process_time()
+        work()
+        found.append(process_time() - begin)
+    return found
 
 
 def main() -> None:
     """Print and write the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--smoke", action="store_true")
     asked = parser.parse_args()
-    machine, rows = load_cached(quick=True), list[dict[str, Any]]()
+    torch.set_num_threads(1)
+    (flops_s, bytes_s), rows = peak_rates(), list[dict[str, Any]]()
     for task in TASKS[:1] if asked.smoke else TASKS:
-        counted, recipe = counted_step(task, machine, 2), baseline(task)
+        counted, recipe = counted_step(task, facts(), 2), baseline(task)
         assert counted.memory is not None, counted.why_not
-        samples = counted.samples[1]
-        least_s = step_s(Counted(counted, machine, "cpu").alone.times[0], samples)
-        readings = [one for _ in range(asked.rounds) for one in measured_times(recipe, 2, threads=None)]
-        ratios = [step_s(one, samples) / least_s for one in readings]
+        samples, least = counted.samples[1], least_times(counted, flops_s, bytes_s)
+        least_s = least.pass_s + samples * least.sample_s + least.update_s
+        run = build(recipe)
+        batch = resized(one_batch(run), samples)
+        step(run, batch)
+        ratios = [one / least_s for one in processor_s(partial(step, run, batch), asked.steps)]
         alone, *_ = layouts(1, recipe.input.batch_size)
         memory = memory_bytes(alone, counted.memory) / memory_bytes(alone, measured_memory(recipe, 2))
         rows.append({"model": task.name, "least_s": least_s, "measured_over_least": ratios, "memory_ratio": memory})
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"  {task.name:<24} {median(ratios):5.2f} times as long ({spread}), memory {memory:.3f}", flush=True)
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)}"
+        print(f"  {task.name:<20} {median(ratios):5.2f} times as long ({spread}), memory {memory:.3f}", flush=True)
     if not asked.smoke:
-        gemm, memory_peak = peaks(machine, "cpu")
-        record("counted_steps", {"rows": rows, "flops_s": gemm.rate, "bytes_s": memory_peak.rate})
+        record("counted_steps", {"rows": rows, "flops_s": flops_s, "bytes_s": bytes_s})
 
 
 if __name__ == "__main__":

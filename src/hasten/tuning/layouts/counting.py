@@ -12,7 +12,7 @@ from msgspec import structs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.errors import BadInput, HastenError, Unstable, error_text
-from hasten.base.records.layout import CountedStep, CountedWork, Layout, Refusals, StepMemory, StepTimes
+from hasten.base.records.layout import CountedStep, CountedWork, Layout, Refusals, StepTimes
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.record import Record, save
 from hasten.data.batch import Batch, nbytes_of
@@ -35,8 +35,8 @@ Found = TypeVar("Found", bound=Record)
 LIMIT_S = 600.0
 SLOWER = (1.0, 1.4, 2.0, 3.0, 5.0)
 """How many times as long as its operations at the peak a step is taken to last. Published trainings of large models
-use 20 to 60 % of the peak (Chowdhery et al., 2022, arXiv:2204.02311, table 3); `benchmarks/parallel/counted_steps.py`
-measures it on a machine, where small models take far longer."""
+use 21 to 46 % of the peak (Chowdhery et al., 2022, arXiv:2204.02311, table 3); `benchmarks/parallel/counted_steps.py`
+measures it by the processor's time on one thread."""
 
 
 def counted_step(task: Task, machine: Machine, devices: int) -> CountedStep:
@@ -163,7 +163,7 @@ class Counted:
 
     def __init__(self, step: CountedStep, machine: Machine, device: str) -> None:
         assert step.memory is not None, "only what could be counted"
-        fastest = _fastest(step, step.memory, *(one.rate for one in peaks(machine, device)))
+        fastest = least_times(step, *(one.rate for one in peaks(machine, device)))
         self.alone = self.shared = OneProcess([_slower(fastest, factor) for factor in SLOWER], step.memory)
 
     def of(self, layout: Layout) -> OneProcess:
@@ -185,8 +185,18 @@ def peaks(machine: Machine, device: str) -> tuple[Peak, Peak]:
     return max(gemms, key=fastest), max(memories, key=fastest)
 
 
-def _fastest(step: CountedStep, memory: StepMemory, flops_s: float, bytes_s: float) -> StepTimes:
-    """Return the least times: each operator takes that of its operations at their peak, or that of its bytes."""
+def least_times(step: CountedStep, flops_s: float, bytes_s: float) -> StepTimes:
+    """Return the least times of a counted step: each operator takes that of its operations, or that of its bytes.
+
+    Args:
+        step: whose memory and work are known.
+        flops_s: peak of products, in operations per second.
+        bytes_s: peak of the memory, in bytes per second.
+
+    Source: Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785, applied operator by operator.
+    """
+    memory = step.memory
+    assert memory is not None, "only what could be counted"
     updated = 2 * memory.parameter_bytes + memory.gradient_bytes + 2 * memory.state_bytes
     blocks = list[Block]()
     for samples, work in zip(step.samples, step.work, strict=True):
