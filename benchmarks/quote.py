@@ -1,6 +1,6 @@
 """Write the figures of `benchmarks/results/` into the README, between its markers, and the tables of the techniques,
-the score of the doctor, the scaling over processes and the power of tuning into pages of the docs: no number is typed
-by hand.
+the score of the doctor, the scaling over processes, the power of tuning and the choice of the learning rate into pages
+of the docs: no number is typed by hand.
 
 python -m benchmarks.quote            # write
 python -m benchmarks.quote --check    # exit with 1 if one of them says something else
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quote_doctor, quote_parallel, quote_tuning
+from benchmarks import quote_doctor, quote_parallel, quote_rate, quote_tuning
 from benchmarks.quote_techniques import page
 from benchmarks.recording import RESULTS, recorded
 from hasten.measurement.statistics import few_ratios
@@ -23,6 +23,7 @@ TECHNIQUES = ROOT / "docs" / "measured_techniques.md"
 DOCTOR = ROOT / "docs" / "doctor.md"
 DEVICES = ROOT / "docs" / "many_devices.md"
 TUNING = ROOT / "docs" / "tuning.md"
+RATE = ROOT / "docs" / "learning_rate.md"
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
 
@@ -183,6 +184,7 @@ def main() -> int:
         (DOCTOR, quote_doctor.page(DOCTOR.read_text())),
         (DEVICES, quote_parallel.page(DEVICES.read_text())),
         (TUNING, quote_tuning.page(TUNING.read_text())),
+        (RATE, quote_rate.page(RATE.read_text())),
     )
     for path, new in quoted:
         if not check:
