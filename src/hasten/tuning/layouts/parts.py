@@ -1,4 +1,4 @@
-"""A training whose processes hold parts of layers (`tensor_parallel`), read in one of them without the others."""
+"""A training whose processes hold parts of layers, read in one of them without the others."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
