@@ -9,8 +9,8 @@ from benchmarks.any_training.training import Losses, Training
 from hasten.base.records.run import Progress
 from hasten.machine import facts
 from hasten.techniques.baseline import baseline_of
+from hasten.training.building import build
 from hasten.training.loop import train
-from hasten.training.session import build
 
 
 @dataclass(frozen=True)

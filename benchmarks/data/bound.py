@@ -28,8 +28,9 @@ from hasten.data.sources.pictures import IMAGE_SUFFIXES, read_pictures
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.forward.channels_last import batch_to_channels_last
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 
 BOUND = "the same batch again and again"

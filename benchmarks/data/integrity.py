@@ -46,8 +46,8 @@ from hasten.data.packing.pack_arrays import pack_arrays
 from hasten.data.store.pack import pack
 from hasten.data.store.reader import Store, StoreSamples, open_store
 from hasten.data.store.verify import verify
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 _COLD = 0.01  # share of a file that may still be in memory

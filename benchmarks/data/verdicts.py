@@ -24,8 +24,8 @@ from hasten.base.records.profile import Profile
 from hasten.base.records.record import Interval
 from hasten.machine import facts
 from hasten.pipeline.examining import examine
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.step import step
 
 OF_DATA = ("input_bound", "io_bound", "loader_cpu_bound", "worker_skew", "h2d_bound")

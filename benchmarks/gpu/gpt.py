@@ -16,8 +16,8 @@ from hasten.machine import measure
 from hasten.profiling.work import count_work
 from hasten.tasks.shakespeare import Size
 from hasten.tasks.shakespeare import task as shakespeare
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 WAYS: Ways = {
     "bf16": ("bf16",),

@@ -30,9 +30,10 @@ from hasten import Task
 from hasten.profiling.stepping import next_step
 from hasten.tasks import digits, fashion_mnist, shakespeare
 from hasten.training.background import Background
+from hasten.training.building import build
 from hasten.training.checkpoint import copied_checkpoint, save_checkpoint
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 Save = Callable[[Session, Path], Callable[[], object]]
 """(session, folder) -> what waits for the save to be over."""

@@ -25,8 +25,8 @@ from hasten.machine import facts
 from hasten.profiling.stepping import one_batch, resized
 from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.parallel.layouts import layouts
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.layouts.counting import counted_step, least_times
 from hasten.tuning.layouts.memory import memory_bytes

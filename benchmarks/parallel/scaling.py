@@ -47,11 +47,12 @@ from hasten.measurement.collectives import Collectives
 from hasten.tasks import digits, fashion_mnist, shakespeare
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.layouts import layouts
+from hasten.training.building import build
 from hasten.training.data_parallel import agree, among, in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.predict import median_links

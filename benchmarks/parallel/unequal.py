@@ -34,11 +34,11 @@ from hasten import Data, Stop, Task, Update
 from hasten.base.records.run import Progress, SharesChanged
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 BATCH = 64
 

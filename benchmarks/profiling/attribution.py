@@ -19,8 +19,8 @@ from hasten import Data
 from hasten.data.loading.loaders import gathered
 from hasten.profiling.parts import time_between
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.task import Stop
 
 DELAYS = (0.02, 0.05, 0.10, 0.20)

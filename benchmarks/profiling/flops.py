@@ -24,8 +24,8 @@ from hasten.measurement.resident import rss_peak
 from hasten.profiling.memory import memory_account
 from hasten.profiling.stepping import one_batch, resized
 from hasten.tasks.loading import load_task
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 FOLDERS = {"digits": None, "fashion-mnist": "fashion_mnist", "shakespeare": "tinyshakespeare/input.txt"}

@@ -19,8 +19,8 @@ from benchmarks.recording import ratio, record, told
 from hasten.measurement.clock import Marks
 from hasten.profiling.step_variance import collector_watched
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
+from hasten.training.building import build
 from hasten.training.marks import OTHER, Mark, unmarked
-from hasten.training.session import build
 
 WARM = 10
 

@@ -21,9 +21,9 @@ from hasten.data.loading.loaders import Loader
 from hasten.measurement.clock import marks_of, step_times_ns
 from hasten.profiling.anatomy import anatomy
 from hasten.profiling.stepping import loop_steps, set_aside_stop_rules
+from hasten.training.building import build
 from hasten.training.marks import OTHER, PARTS
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.transforms import Stateless
 
 FEATURES = 64

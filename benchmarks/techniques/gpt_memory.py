@@ -18,8 +18,8 @@ from benchmarks.techniques.gpt_ways import gpt_task, parameters, size_options
 from hasten.machine import facts
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.bench import Bench
 

@@ -21,7 +21,7 @@ from benchmarks.recording import ratio, record, told
 from benchmarks.techniques.gpt_ways import WAYS, gpt_task, parameters, size_options, ways
 from hasten.machine import measure
 from hasten.profiling.work import count_work
-from hasten.training.session import build
+from hasten.training.building import build
 from hasten.tuning.bench import Bench
 
 FORMATS = {"int8_linear": "int8", "bf16": "bfloat16"}

@@ -18,9 +18,9 @@ from benchmarks.recording import record
 from hasten import Data, Stop, Task, Update
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 SAMPLES, FEATURES, CLASSES, LENGTH = 37, 20, 5, 6

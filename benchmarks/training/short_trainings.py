@@ -10,9 +10,9 @@ from hasten.base.records.record import Interval
 from hasten.base.records.run import Evaluation
 from hasten.data.loading.gather import take
 from hasten.measurement.statistics import few_ratios
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.task import Data, Task
 from hasten.tuning.budget import now_s
 

@@ -29,8 +29,8 @@ from benchmarks.tuning.lr_workloads import WORKLOADS, grid, own_rate, with_facto
 from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.baseline import baseline_of
+from hasten.training.building import build
 from hasten.training.loop import train
-from hasten.training.session import build
 from hasten.training.task import Task
 from hasten.tuning.rate.choose import choose_rate
 

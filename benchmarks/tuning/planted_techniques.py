@@ -30,9 +30,9 @@ from hasten.data.loading.loaders import Fetched
 from hasten.machine import load_cached
 from hasten.techniques.applying import make, why_refused
 from hasten.techniques.forward.autocast import Autocast
+from hasten.training.building import build
 from hasten.training.effects import watched, why_without_effect
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.transforms import Parameters, State, StepInfo
 from hasten.tuning.gates import Reference, judge

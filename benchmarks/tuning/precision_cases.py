@@ -18,8 +18,8 @@ from hasten.tasks.shakespeare import Attention, Size
 from hasten.tasks.shakespeare import task as shakespeare
 from hasten.techniques.applying import make
 from hasten.techniques.forward.autocast import Autocast
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.transforms import Parameters, State, StepInfo
 from hasten.tuning.reference_step import batches_from, gradients_of
 

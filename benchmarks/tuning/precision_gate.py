@@ -22,8 +22,9 @@ from scipy.stats import ttest_1samp
 from benchmarks.recording import record
 from benchmarks.tuning.precision_cases import FORMATS, FURTHER, TRAININGS, changes_of, training
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.tuning.precision import precision_gate
 from hasten.tuning.reference_step import State, make_step, state_of
 

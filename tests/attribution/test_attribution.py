@@ -16,7 +16,8 @@ from hasten.base.records.attribution import Attribution, Group, InputKind, Metho
 from hasten.machine import facts
 from hasten.report.attribution_page import render_attribution
 from hasten.techniques.baseline import baseline_of
-from hasten.training.session import Session, build
+from hasten.training.building import build
+from hasten.training.session import Session
 
 from tiny_tasks import cnn_task, mlp_task, regression_task
 

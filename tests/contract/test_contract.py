@@ -23,12 +23,13 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.data.batch import Batch
 from hasten.techniques.applying import apply_all, conflict, make
 from hasten.techniques.registry import techniques
+from hasten.training.building import build
 from hasten.training.data_parallel import among
 from hasten.training.description import described, described_layer
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import plain_model
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.tuning.gates import Reference, judge, loosest

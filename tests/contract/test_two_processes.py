@@ -12,8 +12,8 @@ from torch import multiprocessing
 from two_processes import DIFFERENT, EQUAL, REFUSED, STEPS, work
 
 from hasten.techniques.registry import techniques
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 from contract_tasks import TASKS

@@ -14,8 +14,9 @@ import torch.distributed as dist
 
 from hasten.data.batch import Batch
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.transforms import Parameters, Stateless
 

@@ -17,8 +17,8 @@ from hasten.data.loading.loaders import of_epoch, per_sample
 from hasten.data.loading.sample_randomness import drawn_from, generators_of, seeding_controls
 from hasten.data.loading.workers import Workers
 from hasten.techniques.input.loader_threads import LoaderProcess, LoaderWorkers
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 

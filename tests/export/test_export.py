@@ -13,8 +13,9 @@ from hasten.base.errors import BadInput, GuaranteeBroken
 from hasten.base.records.export import Exported, Format
 from hasten.pipeline import exporting
 from hasten.pipeline.exporting import export_model
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 SAMPLES = 40
 

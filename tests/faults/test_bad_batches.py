@@ -14,12 +14,13 @@ from hasten.base.errors import BadInput
 from hasten.base.records.notices import Note
 from hasten.base.records.run import Progress, StopReason
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import run_training
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 
 from tiny_tasks import mlp_task

@@ -19,12 +19,12 @@ from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation
 from hasten.training import checkpoint, loop, saving
 from hasten.training.background import Background
+from hasten.training.building import build
 from hasten.training.checkpoint import copied_checkpoint
 from hasten.training.checkpoint_file import check_checkpoint, copied, read_checkpoint, write_checkpoint
 from hasten.training.recipe import baseline
 from hasten.training.run_folder import CHECKPOINT, METRICS
 from hasten.training.running import run_training
-from hasten.training.session import build
 
 from forked import Forked
 from tiny_tasks import mlp_task

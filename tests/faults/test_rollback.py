@@ -20,13 +20,13 @@ from hasten.base.records.notices import Note
 from hasten.base.records.run import Evaluation, Progress, RolledBack, StopReason
 from hasten.report.terminal.training import rollback_text
 from hasten.training import loop, saving
+from hasten.training.building import build
 from hasten.training.checkpoint import previous
 from hasten.training.loss import Loss, read
 from hasten.training.recipe import baseline
 from hasten.training.rollback import Rollbacks
 from hasten.training.run_folder import CHECKPOINT, read_events
 from hasten.training.running import Trained, run_training
-from hasten.training.session import build
 from hasten.training.step import step
 
 from tiny_tasks import mlp_task

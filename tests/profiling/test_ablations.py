@@ -27,8 +27,9 @@ from hasten.profiling.ablations.saving import step_without
 from hasten.profiling.ablations.thread_sweep import can_put_back, threads_set
 from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn, one_batch, set_aside_stop_rules
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.task import Data, Task, Update
 

@@ -21,8 +21,9 @@ from hasten.profiling.padding import padding_share
 from hasten.profiling.stepping import one_batch, why_one_size
 from hasten.profiling.work import count_work
 from hasten.report.depths import profile_sentences
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 
 def session(name: str) -> Session:

@@ -19,9 +19,9 @@ from hasten.profiling.communication import COLLECTIVES, collectives_marked, loop
 from hasten.profiling.timed import timed_steps
 from hasten.profiling.timeout import time_limit
 from hasten.profiling.watch import watch
+from hasten.training.building import build
 from hasten.training.marks import COMMUNICATION, OTHER, PARTS
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.transforms import Parameters, Stateless
 
 STEPS = 24

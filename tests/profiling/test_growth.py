@@ -8,8 +8,8 @@ from torch.utils.data import TensorDataset
 
 from hasten.data.datasets import Windows
 from hasten.profiling.growth import growths
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Data, Task
 
 MakeTask = Callable[..., Task]

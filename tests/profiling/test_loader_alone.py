@@ -5,8 +5,8 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from hasten.profiling.loader_alone import loader_alone
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Data, Task
 
 MakeTask = Callable[..., Task]

@@ -13,8 +13,9 @@ from hasten.profiling import memory
 from hasten.profiling.memory import memory_account, slope_of
 from hasten.profiling.peak_model import PeakModel, Watched, peak_model
 from hasten.profiling.stepping import one_batch, resized
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.task import Task
 

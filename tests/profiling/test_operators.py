@@ -8,8 +8,8 @@ from torch.utils.checkpoint import checkpoint
 from hasten.base.records.signals import Operator
 from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Task
 
 MakeTask = Callable[..., Task]

@@ -20,9 +20,9 @@ from hasten.diagnosis.registry import RULES
 from hasten.machine.facts import facts
 from hasten.measurement.clock import Marks
 from hasten.profiling.profile import profile, profile_in_depth
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Data, Stop, Task
 
 MakeTask = Callable[..., Task]

@@ -12,8 +12,8 @@ from torch.utils.data import Dataset
 from hasten.data.batch import Batch
 from hasten.profiling.loader_alone import loader_alone
 from hasten.profiling.sample_profile import change_times, sample_reading
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Task
 
 MakeTask = Callable[..., Task]

@@ -13,9 +13,9 @@ from hasten.profiling.stepping import (
     set_aside_stop_rules,
     weights_kept,
 )
+from hasten.training.building import build
 from hasten.training.marks import OTHER
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.task import Task
 

@@ -10,8 +10,8 @@ from hasten.base.records.signals import Structure
 from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn
 from hasten.profiling.structure import fused_update, structure_of
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Data, Task
 
 MakeTask = Callable[..., Task]

@@ -10,8 +10,8 @@ from hasten.machine.facts import facts
 from hasten.profiling import work
 from hasten.profiling.stepping import one_batch
 from hasten.profiling.work import count_work, roofline
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Task
 
 MakeTask = Callable[..., Task]

@@ -12,10 +12,10 @@ from hasten.base.errors import BadInput
 from hasten.tasks import images, imdb, tables
 from hasten.tasks.loading import load_task
 from hasten.tasks.splits import learning_parts
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Task
 
 

@@ -5,9 +5,9 @@ import torch
 
 from hasten.base.records.run import StopReason
 from hasten.tasks.digits import task
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.task import Stop
 
 

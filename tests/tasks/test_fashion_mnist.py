@@ -8,9 +8,9 @@ import torch
 
 from hasten.base.errors import BadInput
 from hasten.tasks.fashion_mnist import IMAGES, LABELS, model, task
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 
 def test_the_test_images_are_not_needed_and_classes_keep_their_share(tmp_path: Path) -> None:

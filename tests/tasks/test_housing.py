@@ -6,9 +6,9 @@ import torch
 
 from hasten.base.errors import BadInput
 from hasten.tasks.housing import task
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@ import torch
 
 from hasten.base.records.run import Evaluation, Finished, StopReason
 from hasten.tasks.linear import task
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import torch
 from hasten.base.errors import BadInput
 from hasten.data.datasets import Windows
 from hasten.tasks.shakespeare import GPT, Size, task
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 TINY = Size(layers=1, width=16, heads=2, length=8)
 

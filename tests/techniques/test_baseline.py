@@ -28,13 +28,14 @@ from hasten.pipeline.eject.ejecting import eject
 from hasten.report.wording import training_line
 from hasten.techniques.applying import apply_all, apply_plan, make, why_refused
 from hasten.techniques.baseline import baseline_of, notes_on_uses
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.facts import task_facts
 from hasten.training.final_weights import final_weights
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.tuning.tune import tune
 
 from tiny_tasks import mlp_task, regression_task

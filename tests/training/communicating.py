@@ -19,10 +19,10 @@ from hasten.measurement.collectives import Collectives
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.local_sgd import DiLoCo, LocalSgd
 from hasten.techniques.parallel.powersgd import PowerSgd
+from hasten.training.building import build
 from hasten.training.data_parallel import synchronized
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.technique import Technique
 

@@ -19,11 +19,11 @@ from hasten.base.records.plan import Plan
 from hasten.measurement.collectives import Collectives
 from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.parallel.tensor_parallel import TensorParallel
+from hasten.training.building import build
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.technique import Technique
 

@@ -19,9 +19,9 @@ from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
 from hasten.techniques.registry import techniques
+from hasten.training.building import build
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 LAYERS = 4

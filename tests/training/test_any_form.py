@@ -17,10 +17,11 @@ from hasten import CrossEntropy, Data, Stop, Task, Update
 from hasten.base.records.run import Evaluation, Progress
 from hasten.machine import facts
 from hasten.techniques.backward.micro_batch import MicroBatch
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 STEPS, SAMPLES, BATCH = 50, 42, 8
 GENERATOR = torch.Generator().manual_seed(0)

@@ -19,11 +19,12 @@ from hasten import Choice, Data, Plan, Schedule, Stop, Update
 from hasten.base.errors import BadInput
 from hasten.data.loading.loaders import gathered
 from hasten.training import identity as identity_module
+from hasten.training.building import build
 from hasten.training.checkpoint import Best, Loaded, header, load_checkpoint, previous, save_checkpoint
 from hasten.training.checkpoint_file import Damaged, read_checkpoint, write_checkpoint
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 from tiny_tasks import cnn_task, mlp_task
 

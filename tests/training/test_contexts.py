@@ -3,9 +3,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from hasten.training.building import build
 from hasten.training.contexts import Contexts
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 

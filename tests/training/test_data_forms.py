@@ -23,10 +23,11 @@ from hasten import Data, Stop, Task, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
 from hasten.data.loading.given_loader import why_no_ids
+from hasten.training.building import build
 from hasten.training.checkpoint import SCHEMA, load_checkpoint, save_checkpoint
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 SAMPLES, STEPS = 100, 30  # as few epochs as make sense: each starts its workers anew
 X = torch.randn(SAMPLES, 5, generator=torch.Generator().manual_seed(1))

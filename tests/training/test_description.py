@@ -14,10 +14,10 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
 from hasten import Data, Plan
+from hasten.training.building import build
 from hasten.training.description import described, described_layer
 from hasten.training.identity import _loader, identity
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 

@@ -8,12 +8,12 @@ from torch import nn
 
 from hasten import Stop
 from hasten.base.records.run import Evaluation
+from hasten.training.building import build
 from hasten.training.final_weights import final_weights
 from hasten.training.loop import train
 from hasten.training.loss_scale import LossScale
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 from hasten.training.transforms import Parameters, State, StepInfo
 
 from tiny_tasks import mlp_task

@@ -13,10 +13,10 @@ from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
 from hasten.data.loading.order import shuffled
 from hasten.training import loop
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.marks import PARTS
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import cnn_task, mlp_task, regression_task
 

@@ -7,10 +7,11 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from hasten import Data, Task
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 from tiny_tasks import mlp_task
 

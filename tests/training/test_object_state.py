@@ -16,11 +16,12 @@ from torch.utils.data import Dataset
 from hasten import Data, Plan, Stop, Task, Update
 from hasten.base.object_state import ObjectState, Tensors
 from hasten.base.records.notices import Note
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.replay import difference_between_replays
 from hasten.training.running import run_training
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 from tiny_tasks import mlp_task
 

@@ -8,10 +8,10 @@ from torch import nn
 
 from hasten import Stop
 from hasten.base.records.run import Observed, Progress
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.observers import Named
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 
 from tiny_tasks import cnn_task, mlp_task
 

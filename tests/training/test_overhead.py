@@ -10,9 +10,9 @@ from torch.utils.data import TensorDataset
 
 from benchmarks.counting import calls
 from hasten import Data, Stop, Task, Update
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 EXTRA = -13
 """Calls per step, of Python and C functions, that hasten may make beyond the hand-written loop: -15 when written.

@@ -18,6 +18,7 @@ from hasten.base.records.run import Evaluation, Progress
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make, why_refused
 from hasten.techniques.registry import technique, techniques
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.checkpoint import header, load_checkpoint, save_checkpoint
 from hasten.training.loop import train
@@ -27,7 +28,7 @@ from hasten.training.observers import Named
 from hasten.training.own_step import loss_of
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import run_training
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 from tiny_tasks import mlp_task
 

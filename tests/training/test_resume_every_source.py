@@ -28,9 +28,10 @@ from hasten.data.store.pack import pack
 from hasten.data.store.reader import StoreSamples, open_store
 from hasten.data.store.windows import StoreWindows
 from hasten.tasks import fashion_mnist, images, imdb, shakespeare, tables
+from hasten.training.building import build
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 
 from tiny_tasks import block_task, mlp_task

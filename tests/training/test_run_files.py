@@ -21,6 +21,7 @@ from hasten.base.records.run import Evaluation, Finished, Progress, StopReason
 from hasten.data.loading.loaders import gathered
 from hasten.data.loading.order import sequential
 from hasten.training import weights_file
+from hasten.training.building import build
 from hasten.training.checkpoint_file import MARK, checked, read_checkpoint
 from hasten.training.data_notes import data_notes
 from hasten.training.recipe import baseline
@@ -36,7 +37,7 @@ from hasten.training.run_folder import (
     read_events,
 )
 from hasten.training.saving import Saving, _divergence
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.stopping import non_finite, non_finite_parameter
 from hasten.training.weights_file import save_weights
 

@@ -12,9 +12,9 @@ from torch.optim import SGD, lr_scheduler
 from hasten import Schedule, Stop, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import StopReason
+from hasten.training.building import build
 from hasten.training.recipe import baseline
 from hasten.training.schedule import factor_of, plateau_of
-from hasten.training.session import build
 from hasten.training.stopping import converged
 
 from tiny_tasks import mlp_task

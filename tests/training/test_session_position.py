@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from hasten import Data, Schedule, Stop, Update
 from hasten.base.errors import BadInput, Refused
 from hasten.base.records.run import StopReason
+from hasten.training.building import build
 from hasten.training.evaluation import evaluate
 from hasten.training.facts import task_facts
 from hasten.training.inspection import copy_of, silence_dropout
@@ -20,7 +21,7 @@ from hasten.training.loss import LossFunction
 from hasten.training.recipe import Parallel, Recipe, baseline, counted, epoch_samples, steps_per_epoch
 from hasten.training.replay import difference_between_replays
 from hasten.training.sampling import position_after
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.stopping import converged, limit_reached
 from hasten.training.subject import Subject
 from hasten.training.task import DEFAULT_LR, Task

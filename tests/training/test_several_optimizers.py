@@ -12,11 +12,12 @@ from torch import nn, optim
 
 from hasten import Plan, Stop, Update
 from hasten.base.errors import BadInput
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import run_training
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.several_optimizers import SeveralOptimizers, as_one
 
 from tiny_tasks import mlp_task

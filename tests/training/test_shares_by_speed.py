@@ -18,10 +18,11 @@ from hasten.techniques.input.prefetch import Prefetch
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.shares_by_speed import SharesBySpeed
 from hasten.training.balance import MEASURED, Balance, balanced
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import NOTHING, Processes
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 from tiny_tasks import cnn_task, mlp_task
 

@@ -12,11 +12,12 @@ from torch import Tensor, nn, optim
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from hasten import Stop, Update
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.loss import Loss
 from hasten.training.marks import Mark
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import accumulate, one_update, step, update_parameters
 from hasten.training.transforms import Parameters, State, StepInfo
 

@@ -11,9 +11,9 @@ import hasten.techniques
 from hasten import Data, Stop
 from hasten.base.errors import Refused
 from hasten.base.seeds import random_state, seed_all
+from hasten.training.building import build
 from hasten.training.description import described
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.subject import Newest, Subject
 
 from tiny_tasks import mlp_task

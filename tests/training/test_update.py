@@ -15,13 +15,14 @@ from torch.optim import lr_scheduler
 
 from hasten import Plan, Schedule, Stop, Update
 from hasten.base.errors import BadInput
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.checkpoint import SCHEMA, load_checkpoint, save_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.loop import train
 from hasten.training.optimizers import NOT_OFFERED, TORCH, known_optimizers
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 
 from tiny_tasks import block_task, mlp_task

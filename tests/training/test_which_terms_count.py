@@ -17,6 +17,7 @@ from torch.utils.data import TensorDataset
 from hasten import CrossEntropy, Data, Stop, Task, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Evaluation, Progress
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.evaluation import evaluate
 from hasten.training.facts import task_facts
@@ -24,7 +25,7 @@ from hasten.training.loop import train
 from hasten.training.loss import NegativeLogLikelihood, OfMean, loss_function
 from hasten.training.metrics import Quality
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.task import quality_of
 

@@ -28,6 +28,7 @@ from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
 from hasten.techniques.parallel.fsdp import Fsdp, FsdpBf16
 from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.local_steps import CommonWeights
 from hasten.training.loop import train
@@ -35,7 +36,7 @@ from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline, counted
 from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.sharding import own_part, whole
 from hasten.training.step import step
 from hasten.training.technique import Technique

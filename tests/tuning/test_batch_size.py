@@ -16,8 +16,8 @@ from hasten.base.records.batch_choice import BatchChoice, BatchVerdict
 from hasten.base.seeds import random_state, same_random_state
 from hasten.machine import facts
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build, with_batch_size
 from hasten.training.recipe import baseline
-from hasten.training.session import build, with_batch_size
 from hasten.training.step import step
 from hasten.tuning.rate import throughput
 from hasten.tuning.rate.choose_batch import choose_batch_size, rate_power, speedup_from

@@ -12,9 +12,9 @@ import torch
 from hasten.base.records.comparison import Verdict
 from hasten.techniques.applying import make
 from hasten.techniques.input.infobatch import Scores
+from hasten.training.building import build
 from hasten.training.loss import LossFunction
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.task import Stop
 from hasten.tuning import messages

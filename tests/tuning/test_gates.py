@@ -19,8 +19,8 @@ from hasten.techniques.applying import make
 from hasten.techniques.backward.optimizer_in_backward import OptimizerInBackward
 from hasten.techniques.baseline import baseline_of
 from hasten.techniques.forward.autocast import Autocast
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, Surgery, baseline, counted
-from hasten.training.session import build
 from hasten.training.transforms import Stateless, StepInfo
 from hasten.tuning.float64 import batch_to_double, in_float64
 from hasten.tuning.gates import Reference, judge, loosest

@@ -19,8 +19,8 @@ from hasten.base.records.machine import Machine, Peak
 from hasten.machine.facts import facts
 from hasten.profiling.stepping import one_batch, resized
 from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.layouts.counting import SLOWER, Counted, counted_step, fitting_devices, refusals
 from hasten.tuning.layouts.dry_run import NOT_HERE, dry_step, why_not_dry

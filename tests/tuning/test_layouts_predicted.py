@@ -14,8 +14,8 @@ from hasten.machine.links import SIZES, fitted, measured_links, overlap_of
 from hasten.measurement.memory import peak_memory
 from hasten.profiling.stepping import one_batch, resized
 from hasten.techniques.parallel.layouts import layouts
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.layouts import predict as predicting
 from hasten.tuning.layouts import readings

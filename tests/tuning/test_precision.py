@@ -15,9 +15,9 @@ from hasten import Data, Task, Update
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.techniques.forward.autocast import Autocast
+from hasten.training.building import build
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.tuning.branch import Branch, branch, harm, twins
 from hasten.tuning.gates import Reference, judge
 from hasten.tuning.precision import compare_gradients

@@ -6,8 +6,9 @@ import torch
 from hasten import Update
 from hasten.base.stages import Guarantee
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.gates import Reference, judge
 from hasten.tuning.reference_step import observe, put, state_of

@@ -12,8 +12,8 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import Verdict
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build, with_forward
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build, with_forward
 from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.tuning import busy

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from hasten.base.stages import Guarantee
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.tuning import precision, rounding
 from hasten.tuning.branch import branch, twins
 from hasten.tuning.budget import Budget, now_s

@@ -14,8 +14,8 @@ from hasten.base.records.record import Interval, to_json
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.seeds import random_state
 from hasten.base.stages import FREE, Guarantee, Stage
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.task import Stop
 from hasten.tuning.budget import OutOfTime

@@ -37,10 +37,11 @@ from hasten.report.health_page import write_health_page
 from hasten.scripts.files import called
 from hasten.scripts.running import ScriptRun, run_script
 from hasten.techniques.registry import techniques
+from hasten.training.building import build
 from hasten.training.evaluation import evaluate
 from hasten.training.recipe import Recipe
 from hasten.training.running import Show
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.stopping import limit_reached
 

@@ -17,8 +17,8 @@ from hasten.base.records.trial import Gate, PlanCheck
 from hasten.base.stages import FREE, Stage
 from hasten.base.units import seconds
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.technique import Technique, labels_of
 from hasten.tuning.gates import Reference, judge, loosest, steps_of

@@ -10,9 +10,10 @@ from safetensors.torch import load_model
 from hasten.base.checksums import check_checksum
 from hasten.base.errors import BadInput
 from hasten.base.records.run import Started
+from hasten.training.building import build
 from hasten.training.recipe import baseline
 from hasten.training.run_folder import WEIGHTS, is_run_folder, read_events
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.task import Task
 
 

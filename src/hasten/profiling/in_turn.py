@@ -16,8 +16,9 @@ from hasten.profiling.profile import TIMEOUT_S
 from hasten.profiling.stepping import batches_in_turn
 from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 _ROUNDS = 5
 _WATCHED_STEPS, _WATCHED_S = 5, 1.0

@@ -28,9 +28,10 @@ from hasten.profiling.structure import product_formats, structure_of
 from hasten.profiling.timed import TimedSteps, timed_steps
 from hasten.profiling.timeout import TimeLimit, time_limit
 from hasten.profiling.work import count_work, roofline
+from hasten.training.building import build
 from hasten.training.marks import PARTS
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 BUDGET_S = 10.0
 DEPTH_BUDGET_S = 30.0

@@ -10,9 +10,10 @@ from torch import Tensor, nn, optim
 
 from hasten.base.errors import Refused, error_text
 from hasten.base.seeds import preserved
+from hasten.training.building import build
 from hasten.training.effects import Seen, has_check, watched, without_effect
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.technique import Technique
 

@@ -25,6 +25,7 @@ from hasten.base.records.run import (
 from hasten.base.seeds import preserved
 from hasten.base.units import finite, plural
 from hasten.base.user_code import location_of, message_of, sample_of
+from hasten.training.building import build
 from hasten.training.checkpoint import Best, Loaded
 from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
@@ -34,7 +35,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
 from hasten.training.run_folder import CHECKPOINT, locked
 from hasten.training.saving import Saving, Show
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.sharding import load_weights
 from hasten.training.signals import ends_cleanly
 from hasten.training.step import left_out

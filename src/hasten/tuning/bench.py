@@ -7,10 +7,11 @@ from typing import Self
 from hasten.base.errors import BadInput
 from hasten.measurement.memory import peak_memory
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build, with_forward
 from hasten.training.effects import Seen, watched
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build, with_forward
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.reference_step import put, state_of

@@ -8,8 +8,8 @@ from torch import Tensor
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.tuning.reference_step import NoReference, observe
 from hasten.tuning.state import deterministic
 from hasten.tuning.tolerances import EXACT_STEPS

@@ -6,8 +6,8 @@ from itertools import islice
 from hasten.base.units import percent
 from hasten.data.batch import Batch
 from hasten.diagnosis.data.samples import fingerprints, inputs_in
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.validation import spread
 
 TRAINED, BATCHES = 512, 64

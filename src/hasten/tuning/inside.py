@@ -22,11 +22,12 @@ from hasten.base.stages import FREE
 from hasten.base.units import percent, seconds
 from hasten.data.batch import Batch, size_of
 from hasten.techniques.applying import apply_all, conflict, in_order, knobs_of, why_refused
+from hasten.training.building import build, with_forward
 from hasten.training.loss import Loss
 from hasten.training.marks import Mark, unmarked
 from hasten.training.recipe import Recipe
 from hasten.training.running import Show
-from hasten.training.session import Session, build, with_forward
+from hasten.training.session import Session
 from hasten.training.step import Step
 from hasten.training.technique import Technique
 from hasten.tuning import messages

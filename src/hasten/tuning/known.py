@@ -15,10 +15,10 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
 from hasten.base.records.sealed import load_sealed, save_sealed
 from hasten.machine.cache import hardware
+from hasten.training.building import build
 from hasten.training.description import described
 from hasten.training.identity import identity
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.training.technique import Technique
 from hasten.tuning.search.model import Readings
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from hasten.base.records.run import Evaluation, Finished, StopReason
 from hasten.base.units import as_good_as
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.tuning.budget import check_time, now_s
 
 EVALUATIONS = 10

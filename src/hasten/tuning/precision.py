@@ -15,8 +15,9 @@ from hasten.base.errors import HastenError
 from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.base.units import percent
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.tuning.branch import Branch, Measured, branch, harm, moved_since, twins
 from hasten.tuning.layer_names import layer_names
 from hasten.tuning.reference_step import (

@@ -11,8 +11,9 @@ from hasten.base.records.trial import Gate
 from hasten.base.stages import Guarantee
 from hasten.data.batch import Batch
 from hasten.profiling.stepping import batches_in_turn
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.tuning.branch import branch, displacement_of_the_model
 from hasten.tuning.float64 import in_float64
 from hasten.tuning.layer_names import parameter_name

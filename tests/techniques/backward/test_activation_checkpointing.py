@@ -13,10 +13,10 @@ from hasten import Choice, Plan, Stop
 from hasten.machine import facts
 from hasten.measurement.saved import saved_bytes
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task
 

@@ -17,10 +17,10 @@ from hasten.techniques.backward.activation_checkpointing_budget import (
     within_budget,
 )
 from hasten.techniques.blocks import repeated_blocks
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task
 

@@ -11,10 +11,10 @@ from hasten.machine import facts
 from hasten.measurement.memory import peak_memory
 from hasten.techniques.applying import make
 from hasten.techniques.backward.lossless import Known, _BitReLU, lone_relus
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 

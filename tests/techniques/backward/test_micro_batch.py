@@ -10,9 +10,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 from hasten import Stop, Task
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task, cnn_task, mlp_task, padded_task, regression_task
 

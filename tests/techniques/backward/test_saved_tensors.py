@@ -10,9 +10,9 @@ from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.backward.bits import from_bits, to_bits
 from hasten.techniques.backward.saved_tensors import pack_int8, pack_lossless
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 from tiny_tasks import block_task, cnn_task, mlp_task

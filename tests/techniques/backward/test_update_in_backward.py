@@ -8,9 +8,9 @@ import torch
 from hasten import Schedule, Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 from tiny_tasks import block_task, cnn_task, mlp_task

@@ -18,9 +18,9 @@ from hasten.techniques.forward.attention import in_kernel
 from hasten.techniques.forward.attention.in_kernel import FusedAttention, by_kernel, unsupported
 from hasten.techniques.forward.attention.in_products import KERNEL, in_place_of_kernel
 from hasten.techniques.forward.cpu_flash_attention import CpuFlashAttention
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task
 

@@ -11,9 +11,9 @@ from hasten import Task, Update
 from hasten.machine import facts
 from hasten.techniques.forward.attention.in_products import KERNEL, in_place_of_kernel, in_products, served
 from hasten.techniques.forward.math_attention import MathAttention
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task
 

@@ -13,8 +13,8 @@ from hasten.techniques.blocks import repeated_blocks
 from hasten.techniques.forward import cpu_runtime
 from hasten.techniques.forward.compile_regions import compile_blocks, compiled_in_training, uncompile_blocks
 from hasten.techniques.forward.cpu_runtime import SMALLEST_NORMAL, denormals_flushed
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 from tiny_tasks import block_task, mlp_task

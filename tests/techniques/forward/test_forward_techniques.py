@@ -8,8 +8,8 @@ from torch import nn
 from hasten import Stop
 from hasten.machine import facts
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 from tiny_tasks import cnn_task, mlp_task

@@ -14,11 +14,11 @@ from hasten import Data, Task
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.forward.fused_linear_cross_entropy import Unscored, chunked_cross_entropy
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task, regression_task
 

@@ -14,8 +14,8 @@ from hasten.base.records.machine import Gpu, Machine
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.forward import cuda_graphs, fp8
+from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task
 

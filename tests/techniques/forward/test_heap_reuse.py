@@ -14,8 +14,8 @@ from hasten import Task
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.forward.malloc_tuning import FROM_HEAP, kept_heap, largest_block
+from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 
 from tiny_tasks import mlp_task

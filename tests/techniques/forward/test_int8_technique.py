@@ -7,10 +7,10 @@ from torch import nn
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.forward.int8.support import unsupported
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 

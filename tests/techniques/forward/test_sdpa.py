@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from hasten import Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task
 

@@ -18,10 +18,10 @@ from hasten.techniques.forward.attention import attention_expr as chains
 from hasten.techniques.forward.attention.lazy_scores import Scores
 from hasten.techniques.forward.attention.products import product_order
 from hasten.techniques.forward.attention.tracing import Recognizing, outcomes
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task
 

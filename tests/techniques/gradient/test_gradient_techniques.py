@@ -15,9 +15,9 @@ from hasten.techniques.applying import make
 from hasten.techniques.gradient.centralize import centralize
 from hasten.techniques.gradient.clip import clip_adaptively, clip_by_norm, clip_by_value
 from hasten.techniques.gradient.nonfinite_guard import Guard
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.training.transforms import Stateless, StepInfo
 

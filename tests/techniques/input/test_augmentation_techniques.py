@@ -16,9 +16,9 @@ from hasten.data.augmentation.per_sample import change_one
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.forward.channels_last import batch_to_channels_last
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.tuning.context import Hints
 from hasten.tuning.tune import tune
 

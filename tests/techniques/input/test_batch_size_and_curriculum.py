@@ -11,9 +11,9 @@ from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.input.curriculum import shortened, shrunk, size_at
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 

@@ -13,13 +13,14 @@ from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.input.infobatch import Scores, losses_of_samples
+from hasten.training.building import build
 from hasten.training.checkpoint import header, load_checkpoint, save_checkpoint
 from hasten.training.loop import train
 from hasten.training.loss import CrossEntropy, SquaredError
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.sampling import position_after
 from hasten.training.schedule import Schedule
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 
 from tiny_tasks import block_task, mlp_task, regression_task

@@ -13,9 +13,9 @@ from hasten import Data, Stop, Task
 from hasten.data.loading.tiers import Picked
 from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.tuning.gates import Reference, judge
 from hasten.tuning.tune import tune
 

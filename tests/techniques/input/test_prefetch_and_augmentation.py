@@ -20,12 +20,13 @@ from hasten.data.augmentation.normalize import Normalize
 from hasten.data.batch import Batch
 from hasten.machine import facts
 from hasten.techniques.applying import make
+from hasten.training.building import build
 from hasten.training.check import check
 from hasten.training.loop import train
 from hasten.training.loss import CrossEntropy
 from hasten.training.marks import PARTS
 from hasten.training.recipe import Recipe, baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 
 from tiny_tasks import block_task, mlp_task
 

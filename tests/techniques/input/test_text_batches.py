@@ -14,10 +14,10 @@ from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.input.padding import cut_padding, lengths_of
 from hasten.techniques.input.sequence_packing import Packed, rows_for
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.loss import CrossEntropy
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task, computed_task, mlp_task, padded_classes_task, padded_task
 

@@ -13,10 +13,10 @@ from hasten.techniques.model.depthwise_separable import SeparableConv2d
 from hasten.techniques.model.low_rank_linear import LowRankLinear
 from hasten.techniques.model.magnitude_pruning import largest, sparsity_at
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import plain_model
-from hasten.training.session import build
 
 from tiny_tasks import block_task, cnn_task, mlp_task
 

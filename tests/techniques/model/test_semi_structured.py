@@ -8,9 +8,9 @@ from hasten.base.records.machine import Gpu, Machine
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.model.semi_structured import two_of_four
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.transforms import Parameters, State, StepInfo
 
 from tiny_tasks import mlp_task

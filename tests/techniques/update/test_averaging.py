@@ -12,10 +12,10 @@ from hasten import Stop, Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.update.averaging import EqualAverage, ExponentialAverage
+from hasten.training.building import build
 from hasten.training.final_weights import put_final_weights, put_trained_weights
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 from hasten.training.transforms import StepInfo
 
 from tiny_tasks import block_task, cnn_task, mlp_task

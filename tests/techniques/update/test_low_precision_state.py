@@ -15,9 +15,9 @@ from hasten.machine import facts
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.update.small_state import SmallAdamW, with_small_state
 from hasten.techniques.update.state_formats import BLOCK, Bf16Rounded, DynamicBlocks, dynamic_levels
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task, mlp_task
 

@@ -8,9 +8,9 @@ from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.applying import conflict, make
 from hasten.techniques.update.optimizers import ALL, hidden_matrices
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
-from hasten.training.session import build
 
 from tiny_tasks import block_task, regression_task
 

@@ -9,10 +9,10 @@ from hasten import Schedule, Stop, Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.update.fused_optimizer import FUSED
+from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.training.schedule import factor_of
-from hasten.training.session import build
 
 from tiny_tasks import mlp_task
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from hasten.base.errors import BadInput, HastenError
+from hasten.training.building import build
 from hasten.training.check.failure import failure, with_batch
 from hasten.training.check.update import check_saved
 from hasten.training.recipe import baseline
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.task import Task
 

@@ -19,6 +19,7 @@ from hasten.data.loading.given_loader import GivenOrder
 from hasten.data.loading.loaders import Fetched
 from hasten.data.loading.sample_randomness import restored
 from hasten.data.loading.streams import Stream, samples_in
+from hasten.training.building import build
 from hasten.training.check.call import call_text
 from hasten.training.check.failure import described, failure, with_batch
 from hasten.training.check.loss import notes_on_loss
@@ -26,7 +27,7 @@ from hasten.training.data_notes import data_notes
 from hasten.training.loss import ClassLoss, LossFunction, OfMean, OfReturned, SquaredError
 from hasten.training.metrics import NamedQuality
 from hasten.training.recipe import Recipe, training_of, validation_of
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.task import Stop, Task
 from hasten.training.technique import labels_of

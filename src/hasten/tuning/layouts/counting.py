@@ -20,8 +20,9 @@ from hasten.measurement.bytes_moved import bytes_moved
 from hasten.measurement.formulas import flops_of
 from hasten.profiling.stepping import one_batch, resized
 from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.training.building import build
 from hasten.training.marks import unmarked
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.task import Task
 from hasten.tuning.isolation import can_isolate, why_infeasible
 from hasten.tuning.layouts.dry_run import why_not_dry

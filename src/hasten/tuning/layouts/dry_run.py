@@ -11,9 +11,9 @@ from hasten.base.records.layout import Layout
 from hasten.base.records.machine import Machine
 from hasten.measurement.collectives import Collectives
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
-from hasten.training.session import build
 from hasten.training.step import step
 from hasten.tuning.layouts.fake import Fake, every_number_is_one
 

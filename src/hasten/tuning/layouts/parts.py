@@ -11,8 +11,8 @@ from hasten.measurement.tensors import nbytes
 from hasten.profiling.stepping import one_batch, resized
 from hasten.techniques.parallel.one_part import in_one_part
 from hasten.techniques.parallel.splitting import Splitting, splitting
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
-from hasten.training.session import build
 from hasten.tuning.layouts.readings import line, sizes
 from hasten.tuning.state import untouched
 

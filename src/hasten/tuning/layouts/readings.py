@@ -17,9 +17,10 @@ from hasten.measurement.tensors import tensors_in
 from hasten.profiling.peak_model import Watched, watched_step
 from hasten.profiling.stepping import batches_in_turn, one_batch, resized
 from hasten.techniques.blocks import repeated_blocks
+from hasten.training.building import build, with_batch_size
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, INPUT, LOSS, UPDATE
 from hasten.training.recipe import Recipe, sample_loader
-from hasten.training.session import Session, build, with_batch_size
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.budget import check_time
 from hasten.tuning.rate.start import set_rates

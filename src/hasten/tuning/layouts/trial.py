@@ -14,10 +14,11 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.record import save
 from hasten.profiling.stepping import next_step
 from hasten.techniques.applying import apply_all, make
+from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import together
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.sharding import whole
 from hasten.training.step import step
 from hasten.training.transforms import Attached, Parameters, Stateless

@@ -18,8 +18,8 @@ from hasten.base.records.record import Interval
 from hasten.base.units import finite, percent, seconds
 from hasten.data.loading.sample_randomness import restored
 from hasten.measurement.statistics import few_ratios
+from hasten.training.building import with_batch_size
 from hasten.training.recipe import Recipe
-from hasten.training.session import with_batch_size
 from hasten.tuning.budget import now_s
 from hasten.tuning.rate.branches import COOL_DOWN
 from hasten.tuning.rate.noise import PARTS, Lengths, lengths, noise_scale

@@ -7,11 +7,12 @@ from itertools import islice
 
 from hasten.base.seeds import derive, seed_all
 from hasten.data.batch import Batch, nbytes_of
+from hasten.training.building import build
 from hasten.training.evaluation import loss_on, own_values
 from hasten.training.loss import Loss
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
-from hasten.training.session import Session, build
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.budget import check_time
 from hasten.tuning.reference_step import State, put, same_batches, state_of

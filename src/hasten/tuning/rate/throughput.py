@@ -17,7 +17,8 @@ from hasten.measurement.statistics import ratio_interval
 from hasten.profiling.best_effort import out_of_memory
 from hasten.profiling.memory import available_bytes
 from hasten.profiling.stepping import batches_in_turn
-from hasten.training.session import Session, with_batch_size
+from hasten.training.building import with_batch_size
+from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.budget import check_time, now_s
 from hasten.tuning.rate.start import set_rates
