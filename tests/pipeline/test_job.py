@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 import hasten
-from hasten import Choice, Plan, Stop, api
+from hasten import Choice, Plan, Stop
+from hasten.api import tuning as api_tuning
 from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.history import Forecast
@@ -95,7 +96,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [plan for _, plan in sides] == [(), ("fused_optimizer",)]
         return before, msgspec.structs.replace(after, step_peaks=after.step_peaks[:4])
 
-    monkeypatch.setattr(api, "load_cached", lambda **_: facts())
+    monkeypatch.setattr(api_tuning, "load_cached", lambda **_: facts())
     monkeypatch.setattr(job_module, "profile", lambda *_, **__: make_profile())
     monkeypatch.setattr(job_module, "anatomies_in_turn", in_turn)
     monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(("fused_optimizer",)))

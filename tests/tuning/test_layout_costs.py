@@ -31,13 +31,13 @@ MEMORY = StepMemory(
 )
 TIMES = StepTimes(pass_s=0.01, sample_s=0.002, update_s=0.008, backward_share=0.6)
 LINKS = Links(latency_s=1e-4, bytes_per_s=1e9, overlap=0.5)
-ALONE = Layout(samples=32, micro_batch=32, replicas=1, shards=1)
+ALONE = Layout(samples=32, micro_batch=32, replicas=1, shards=1, parts=1, every=1)
 """One process on batches of 32."""
 
 
 def shared(**fields: Any) -> Layout:
     """Return a layout of processes that have 8 samples each."""
-    return Layout(**{"samples": 8, "micro_batch": 8, "replicas": 1, "shards": 1} | fields)
+    return Layout(**{"samples": 8, "micro_batch": 8, "replicas": 1, "shards": 1, "parts": 1, "every": 1} | fields)
 
 
 def test_memory_of_one_process_is_that_of_its_step() -> None:

@@ -194,7 +194,7 @@ def test_a_plan_of_counted_steps_says_that_nothing_was_measured() -> None:
     task = mlp_task()
     counted, refused = counted_step(task, MACHINE, 4), refusals(task, MACHINE, 4)
     found = predict_counted(baseline(task), MACHINE, counted, refused, devices=4, memory_limit=2**40, links=LINKS)
-    assert not found.measured_steps
+    assert found.counted_steps
     assert not found.measured_links
     assert {one.why_not for one in found.costs if one.layout.parts > 1} == {NOT_HERE}
     assert [one.layout.processes for one in found.usable].count(1) == 1
@@ -242,4 +242,4 @@ def test_a_training_that_fits_is_measured_as_ever(monkeypatch: pytest.MonkeyPatc
         raise AssertionError("nothing is counted that fits")
 
     monkeypatch.setattr(choosing, "refusals", unexpected)
-    assert find_layout(mlp_task(), devices=1).measured_steps
+    assert not find_layout(mlp_task(), devices=1).counted_steps

@@ -78,7 +78,7 @@ def find_layout(
 
     First a step is counted on tensors without memory. Where its model, or two samples of a batch, do not fit into this
     machine, nothing is measured but the machine's peaks: memory is as counted, times have a wide band
-    (`LayoutPlan.measured_steps` is false), and each layout makes a step without its devices.
+    (`LayoutPlan.counted_steps`), and each layout makes a step without its devices.
 
     Args:
         task: to train.

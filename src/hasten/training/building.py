@@ -105,7 +105,8 @@ def build(recipe: Recipe, *, seed: int | None = None) -> Session:
 def on_device(model: nn.Module, device: Device) -> nn.Module:
     """Return the model on a device; one that is there is left alone: fake tensors cannot be moved in place."""
     tensors = (*model.parameters(), *model.buffers())
-    return model if all(one.device.type == "cpu" for one in tensors) and device.is_host else model.to(device.name)
+    there = device.is_host and all(Device(one.device.type).is_host for one in tensors)
+    return model if there else model.to(device.name)
 
 
 def _step_of(recipe: Recipe, optimizer: optim.Optimizer) -> Step:

@@ -17,7 +17,9 @@ Count: TypeAlias = float | Tensor
 
 def any_counts(count: Count) -> bool:
     """Return whether any term counts, as far as that is known without waiting for an accelerator; there it may."""
-    return bool(count) if not isinstance(count, Tensor) or count.is_cpu else True
+    if isinstance(count, Tensor):
+        return not count.is_cpu or bool(count)
+    return count != 0
 
 
 IGNORED = -100

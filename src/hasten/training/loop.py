@@ -42,7 +42,7 @@ def train(run: Session, mark: Mark = unmarked, observers: Sequence[Observer] = (
                 batch = run.training_batch(ids, fetched)
                 mark(TRANSFER)
                 run.set_learning_rate()
-                if run.rollbacks.skips(position.step + 1):  # its batch made the training NaN
+                if run.rollbacks.skipped and run.rollbacks.skips(position.step + 1):  # its batch made the training NaN
                     done.append(Loss.of_nothing(run.recipe.parallel.device))
                 elif observers and (looking := due(observers, position.step + 1)):
                     with observed(run, looking):

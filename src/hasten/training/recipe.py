@@ -253,6 +253,11 @@ class Recipe:
         """The step that the task makes itself, None for others."""
         return None if self.given is not None else self.task.step
 
+    @property
+    def judges_itself(self) -> bool:
+        """Whether `Task.validate` judges the model, which it calls by itself."""
+        return self.given is None and self.task.validate is not None
+
     @cached_property
     def device(self) -> Device:
         """The device that the run is on, to be asked about itself."""

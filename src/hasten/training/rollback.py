@@ -33,7 +33,7 @@ class Rollbacks:
 
     def skips(self, step: int) -> bool:
         """Return whether the batch of a step, from 1, is left out."""
-        return bool(self.skipped) and any(first <= step <= last for first, last in self.skipped)
+        return any(first <= step <= last for first, last in self.skipped)
 
     def proven(self, step: int) -> bool:
         """Return whether a step, from 1, comes after all that is left out: made, it shows that this was enough."""

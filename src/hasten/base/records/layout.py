@@ -18,12 +18,10 @@ class Layout(Record, frozen=True):
     micro_batch: int
     replicas: int
     shards: int
-    bucket_bytes: int | None = (
-        None  # gradients are reduced in buckets during the backward pass; None: in one piece after
-    )
+    parts: int
+    every: int  # steps from one synchronization to the next; above 1 each process updates on its own in between
+    bucket_bytes: int | None = None  # of gradients that are reduced during the backward pass; None: in one piece after
     reshard: bool = False  # gathered parameters are dropped after the forward pass, and gathered again
-    parts: int = 1
-    every: int = 1  # steps from one synchronization to the next; above 1 each process updates on its own in between
     choices: tuple[Choice, ...] = ()  # the techniques that make it
 
     @property
@@ -150,7 +148,7 @@ class LayoutPlan(Record, frozen=True):
     memory: StepMemory
     links: Links  # median readings
     measured_links: bool  # on the devices themselves
-    measured_steps: bool = True  # else counted: the training does not fit into this machine
+    counted_steps: bool = False  # not measured: the training does not fit into this machine
     assumptions: tuple[str, ...] = ()
 
     @property

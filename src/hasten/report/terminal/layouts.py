@@ -11,7 +11,7 @@ from hasten.report.terminal.layout import grid, quiet, section
 def layout_plan_view(found: LayoutPlan) -> RenderableType:
     """Return the layouts that fit, the fastest first, the others with the reason, and what the prediction rests on."""
     content: list[RenderableType] = []
-    if not found.measured_steps:
+    if found.counted_steps:
         content.append(
             Text(
                 "! The training does not fit into this machine. No step was made: memory is counted on tensors without "
@@ -39,7 +39,7 @@ def layout_plan_view(found: LayoutPlan) -> RenderableType:
             f"{percent(found.links.overlap)} overlap"
         )
     )
-    times, source = found.times, "measured here" if found.measured_steps else "counted"
+    times, source = found.times, "counted" if found.counted_steps else "measured here"
     content.append(
         quiet(
             f"{source}: {seconds(times.pass_s)} a pass + {seconds(times.sample_s)} a sample, "

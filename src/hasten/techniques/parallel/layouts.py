@@ -27,7 +27,7 @@ def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
 
     Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches.
     """
-    alone = Layout(samples=batch_size, micro_batch=batch_size, replicas=1, shards=1)
+    alone = Layout(samples=batch_size, micro_batch=batch_size, replicas=1, shards=1, parts=1, every=1)
     if devices == 1:
         return (alone,)
     share = -(-batch_size // devices)
@@ -62,7 +62,9 @@ def _divided(batch_size: int, devices: int, parts: int) -> Layout:
     shares = devices // parts
     samples = -(-batch_size // shares)
     choices = (choice_of(TensorParallel(size=parts)),)
-    return Layout(samples=samples, micro_batch=samples, replicas=shares, shards=1, parts=parts, choices=choices)
+    return Layout(
+        samples=samples, micro_batch=samples, replicas=shares, shards=1, parts=parts, every=1, choices=choices
+    )
 
 
 def _on_their_own(layout: Layout, devices: int) -> Layout:

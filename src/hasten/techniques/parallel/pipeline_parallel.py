@@ -113,7 +113,7 @@ class PipelineParallel:
             return f"a batch of {batch_size} samples cannot be shared by {shares} groups"
         if recipe.backward.micro_batch is not None:
             return "the batch is accumulated in parts; set micro_batches of pipeline_parallel instead"
-        if recipe.task.validate is not None:
+        if recipe.judges_itself:
             return "Task.validate calls the model itself, of which each process has some stages"
         name = type(build_optimizer(recipe.update, recipe.subject.fresh_model())).__name__
         if name in _WHOLE:

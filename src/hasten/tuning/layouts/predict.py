@@ -122,7 +122,7 @@ def predict_counted(
         devices=devices,
         limit=limit,
         measured_links=False,
-        measured_steps=False,
+        counted_steps=True,
         assumptions=(
             f"steps take {SLOWER[0]:g} to {SLOWER[-1]:g} times as long as their operations at this machine's peaks",
             *(["the peaks of this machine, which were measured beside other work"] if unsure else []),
