@@ -18,6 +18,22 @@ from hasten.training.sharding import whole
 from hasten.training.transforms import Stateless
 
 IN_PARTS = "each process has a part of them, which no gate compares; the tests of several processes do"
+NOT_IN_PARTS = (
+    "ddp",
+    "bf16_reduction",
+    "fsdp",
+    "fsdp_bf16",
+    "shares_by_speed",
+    "optimizer_in_backward",
+    "channels_last",
+    "activation_checkpointing",
+    "activation_checkpointing_selective",
+    "activation_checkpointing_budget",
+    "compile",
+    "compile_regions",
+    "cuda_graphs",
+)
+"""What does not go together with layers or stages that each process has a part of."""
 
 _PLAIN: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
 """Model in parts -> what it was before, without memory for parameters; torch lets no sharded model be copied."""

@@ -41,7 +41,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.backward.micro_batch import MicroBatch
-from hasten.techniques.parallel.parts import IN_PARTS, in_groups, why_not_in_groups
+from hasten.techniques.parallel.parts import IN_PARTS, NOT_IN_PARTS, in_groups, why_not_in_groups
 from hasten.techniques.parallel.stages import staged
 from hasten.training.optimizers import build_optimizer
 from hasten.training.recipe import Recipe, counted
@@ -70,12 +70,8 @@ class PipelineParallel:
         treats=("near_memory_limit",),
         needs=("several processes", "an optimizer of torch", "layers that follow each other"),
         conflicts=(
-            "ddp",
-            "bf16_reduction",
-            "fsdp",
-            "fsdp_bf16",
+            *NOT_IN_PARTS,
             "tensor_parallel",
-            "shares_by_speed",
             "powersgd",
             "local_sgd",
             "diloco",
@@ -85,14 +81,6 @@ class PipelineParallel:
             "lossless_saved",
             "int8_saved",
             "fused_linear_cross_entropy",
-            "optimizer_in_backward",
-            "channels_last",
-            "activation_checkpointing",
-            "activation_checkpointing_selective",
-            "activation_checkpointing_budget",
-            "compile",
-            "compile_regions",
-            "cuda_graphs",
         ),
         exceptions={"gradients": IN_PARTS},
         saves_time=False,

@@ -35,7 +35,7 @@ from msgspec import Meta
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
-from hasten.techniques.parallel.parts import IN_PARTS, in_groups, why_not_in_groups
+from hasten.techniques.parallel.parts import IN_PARTS, NOT_IN_PARTS, in_groups, why_not_in_groups
 from hasten.techniques.parallel.splitting import splitting
 from hasten.training.recipe import Recipe
 
@@ -54,21 +54,7 @@ class TensorParallel:
         source="Shoeybi et al., 2019, arXiv:1909.08053",
         treats=("near_memory_limit",),
         needs=("several processes", "an optimizer of torch", "linear layers that follow each other"),
-        conflicts=(
-            "ddp",
-            "bf16_reduction",
-            "fsdp",
-            "fsdp_bf16",
-            "shares_by_speed",
-            "optimizer_in_backward",
-            "channels_last",
-            "activation_checkpointing",
-            "activation_checkpointing_selective",
-            "activation_checkpointing_budget",
-            "compile",
-            "compile_regions",
-            "cuda_graphs",
-        ),
+        conflicts=NOT_IN_PARTS,
         exceptions={"gradients": IN_PARTS},
         saves_time=False,
     )
