@@ -9,7 +9,7 @@ from hasten.base.units import seconds
 from hasten.techniques.applying import knobs_of
 from hasten.training.technique import Technique
 from hasten.tuning.budget import now_s
-from hasten.tuning.context import Laboratory, Plan, proof_s, recipe_with, shortest_confirmation_s
+from hasten.tuning.context import Laboratory, Plan, confirmation_s, proof_s, recipe_with
 from hasten.tuning.gates import judge, loosest
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.trials import blank, names, told
@@ -35,8 +35,7 @@ def unproven(
         return {}, whole
     trusted = max((one for one in lab.proven if one < frozenset(plan)), key=len, default=frozenset[Technique]())
     suspects = [one for one in plan if one not in trusted]
-    no_time = whole.verdict is Verdict.INCONCLUSIVE and (trusted or now_s() >= _until_s(lab))
-    if len(suspects) == 1 or no_time:
+    if len(suspects) == 1 or (trusted and whole.verdict is Verdict.INCONCLUSIVE):
         return {one: _of(one, whole, plan) for one in suspects}, None
     alone = {one: _asked(lab, (*(c for c in company[one] if c != one), one), one, gains) for one in suspects}
     broken = {one: trial for one, trial in alone.items() if trial.verdict is not Verdict.KEPT}
@@ -55,12 +54,8 @@ def _asked(lab: Laboratory, plan: Plan, one: Technique, gains: Mapping[Technique
     faster = blank(one, Verdict.KEPT, gains[one], base)
     if frozenset(plan) in lab.proven:
         return msgspec.structs.replace(faster, gate=lab.proven[frozenset(plan)])
-    return told(one, base, lambda: proven(lab, plan, faster), until_s=_until_s(lab))
-
-
-def _until_s(lab: Laboratory) -> float:
-    """Return the moment until which gates may take, so that the plan can still be measured afresh."""
-    return lab.budget.hard_stop_s - shortest_confirmation_s(lab)
+    until_s = lab.budget.hard_stop_s - confirmation_s(lab, plan)
+    return told(one, base, lambda: proven(lab, plan, faster), until_s=until_s)
 
 
 def proven(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import stdtrit
 
-from hasten.tuning.search.design import GROUP, Question, candidates, next_group
+from hasten.tuning.search.design import Question, candidates, next_group
 from hasten.tuning.search.factors import NONE, Factors, Setting
 from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
 
@@ -231,13 +231,11 @@ class Search:
     def _left_s(self, plan: Setting | None = None) -> float:
         """Return the seconds left where a plan, by default that under way, is still to be proven and measured.
 
-        Where no group fits into them any more and there is nothing to prove, the time for a proof is spent on finding
-        something.
+        Where they are over and there is nothing to prove, the time for a proof is spent on finding something.
         """
         left_s, plan = self.ground.left_s(), self.plan if plan is None else plan
         closing_s = self.ground.closing_s(plan)
-        group_s = GROUP * self.ground.block_s(NONE) + 2 * self.ground.setup_s(NONE)
-        if closing_s + group_s >= left_s and not self._smallest():
+        if closing_s >= left_s and not self._smallest():
             closing_s = min(closing_s, self.ground.closing_s(NONE))
         return left_s - closing_s
 
