@@ -7,7 +7,7 @@ from hasten.base.units import percent, plural, seconds
 from hasten.tuning.break_even import BEST_SAVING, planned_s
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.busy import free_threads, threads_set
-from hasten.tuning.context import Laboratory, bench_of, pair_s, shortest_confirmation_s
+from hasten.tuning.context import Laboratory, bench_of, confirmation_s, pair_s
 from hasten.tuning.search.factors import NONE
 from hasten.tuning.search.model import smallest_gain
 from hasten.tuning.search.search import LEAST_GAIN
@@ -32,7 +32,7 @@ def why_not_begun(lab: Laboratory) -> str | None:
             lab.step_s = bench.step_s
     except OutOfTime:
         return "The budget is too short for one comparison."
-    needed_s = FEWEST_PAIRS * pair_s(lab) + shortest_confirmation_s(lab)
+    needed_s = FEWEST_PAIRS * pair_s(lab) + confirmation_s(lab, ())
     if not lab.budget.holds(needed_s):
         return f"The budget is too short for one comparison, which takes {seconds(needed_s)}."
     return None

@@ -11,7 +11,6 @@ from hasten.tuning.bench import Bench
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.busy import clock_of, threads_set
 from hasten.tuning.context import (
-    FEWEST_AT_THE_END,
     FEWEST_CONFIRMED,
     MOST_CONFIRMED,
     Laboratory,
@@ -22,6 +21,8 @@ from hasten.tuning.context import (
 
 MANY = 10
 """Pairs that show their own noise; fewer are judged by that of the blocks before, too."""
+FEWEST_AT_THE_END = 3
+"""Pairs that are enough where the end of the budget comes between them."""
 NOISE_COUNT = 4.0
 """Degrees of freedom that it counts for: the noise may have changed since."""
 

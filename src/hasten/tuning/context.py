@@ -33,8 +33,6 @@ CONFIRMATION_SLACK = 1.5
 """Times what measuring the plan afresh takes on a quiet machine that is kept for it."""
 FEWEST_CONFIRMED, MOST_CONFIRMED = 5, 40
 """Pairs in which the plan is measured afresh."""
-FEWEST_AT_THE_END = 3
-"""Pairs that are enough where the end of the budget comes between them."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,7 @@ class Laboratory:
     accept: frozenset[str] = frozenset()  # techniques that are kept without proof of their guarantee
     smallest: float = 0.01
     step_s: float = 0.0  # of the baseline
-    build_s: float = 0.0  # that building it takes, with its first steps and what a process pays once
-    build_again_s: float = 0.0  # the same a second time, once that is known
+    build_s: float = 0.0  # that building it takes, with its first steps
     gate_s: dict[Guarantee, float] = field(default_factory=dict[Guarantee, float])  # the longest gate so far
     comparisons: int = 0
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
@@ -183,18 +180,10 @@ def pair_s(lab: Laboratory) -> float:
 
 def confirmation_s(lab: Laboratory, plan: Iterable[Technique]) -> float:
     """Return how long measuring a plan afresh is planned to take at least, with what it costs once more to set up."""
-    return CONFIRMATION_SLACK * (FEWEST_CONFIRMED * pair_s(lab) + _building_s(lab)) + sum(
+    building_s = 2 * max(building_steps(lab.step_s) * lab.step_s, lab.build_s)
+    return CONFIRMATION_SLACK * (FEWEST_CONFIRMED * pair_s(lab) + building_s) + sum(
         lab.setup_s.get(one, one.card.setup_s) for one in plan
     )
-
-
-def shortest_confirmation_s(lab: Laboratory) -> float:
-    """Return how long it takes to measure a plan afresh in as few pairs as say anything, if nothing comes between."""
-    return FEWEST_AT_THE_END * pair_s(lab) + _building_s(lab)
-
-
-def _building_s(lab: Laboratory) -> float:
-    return 2 * max(building_steps(lab.step_s) * lab.step_s, lab.build_again_s)
 
 
 def proof_s(lab: Laboratory, guarantee: Guarantee) -> float:

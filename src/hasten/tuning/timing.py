@@ -26,7 +26,6 @@ from hasten.tuning.context import (
     confirmation_s,
     proof_s,
     recipe_with,
-    shortest_confirmation_s,
     steps_per_block,
 )
 from hasten.tuning.gates import loosest
@@ -186,15 +185,10 @@ class Timing:
         return self.lab.budget.left_s(self.share) - self.lab.earlier_s
 
     def closing_s(self, plan: Setting) -> float:
-        """Return about how long it takes to prove a plan, unless it is proven, and to measure it afresh.
-
-        As long as there is none, what the shortest measurement would take.
-        """
+        """Return about how long it takes to prove a plan, unless it is proven, and to measure it afresh."""
         techniques = self.plan(plan)
-        if not techniques:
-            return shortest_confirmation_s(self.lab)
         guarantee = loosest(one.card.guarantee for one in techniques)
-        asked = frozenset(techniques) not in self.lab.proven and guarantee is not None
+        asked = techniques and frozenset(techniques) not in self.lab.proven and guarantee is not None
         gate_s = proof_s(self.lab, guarantee) if asked and guarantee is not None else 0.0
         return min(gate_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, techniques)
 
@@ -245,7 +239,7 @@ class Timing:
             self._refuse_parallel(setting)
             bench = self._bench(setting)
         if bench is self._again:  # the first build of a process also pays for what all share
-            self.lab.build_again_s = now_s() - began
+            self.lab.build_s = min(self.lab.build_s, now_s() - began)
         if not self.factors.setup_s(setting):
             self._setups.append(now_s() - began)
         more_s = max(0.0, bench.setup_s - bench_of(self.lab, ()).setup_s)
@@ -301,7 +295,7 @@ class Timing:
             raise error
 
     def _end_s(self) -> float:
-        return self.lab.budget.hard_stop_s - shortest_confirmation_s(self.lab)
+        return self.lab.budget.hard_stop_s - confirmation_s(self.lab, ())
 
     @contextmanager
     def _limit(self, setting: Setting) -> Generator[None]:
