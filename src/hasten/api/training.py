@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from hasten.api.given import (
@@ -109,50 +110,73 @@ def train(
                 folder, resumes = _begun(processes, runs, plain)
             recipe = in_processes(apply_plan(in_what_fits(chosen, folder), among(plain, processes), machine))
             _check_together(recipe, autotune=autotune, diagnose=diagnose)
-            if processes.rank:
-                folder = _folder_of_first(processes, None, plain)
-                return train_together_in_memory(
-                    recipe,
-                    chosen,
-                    plain,
-                    machine,
-                    train=lambda: run_training(
-                        recipe, chosen, show=show, folder=folder, resume=resumes, rollbacks=rollbacks
-                    ),
-                    folder=folder,
-                )
-        checked = check_plan(chosen, plain, machine, accept=frozenset(accept), folder=folder)
-        if folder is None and runs is not None:
-            folder = _new_run(runs, plain, chosen, machine, show)
+        first = processes is None or processes.rank == 0
+        if first:
+            folder = _prepared(folder, runs, plain, chosen, machine, accept, show)
         if processes is not None:
-            _folder_of_first(processes, folder, plain)
-        if checked is not None:
-            show(checked)
-            if folder is not None:
-                save(checked, folder / PLAN_CHECK)
-        inside = None
-        if autotune:
-            inside = tuning_inside(recipe, machine, folder=folder, show=show)
-        elif resume is not None:
-            inside = going_on(resume, machine)
-        seen = RunWatch(name=task.name, command=diagnose_command(task), folder=folder) if diagnose else None
-        watches: list[Watch] = [one for one in (inside, seen) if one is not None]
-        watch = Together(watches) if watches else None
+            folder = _folder_of_first(processes, folder, plain)
+        watch = None
+        if first:
+            watch = _watch(recipe, machine, folder, resume, autotune=autotune, diagnose=diagnose, show=show)
         name = folder.name if folder is not None else f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}"
-        with Logging(log, name, show) as shown:
-
-            def trained(recipe: Recipe, resume: bool) -> Trained:
-                return run_training(
-                    recipe, chosen, show=shown, folder=folder, resume=resume, watch=watch, rollbacks=rollbacks
-                )
-
+        with Logging(log if first else (), name, show) as shown:
+            trained = partial(run_training, plan=chosen, show=shown, folder=folder, watch=watch, rollbacks=rollbacks)
             if processes is not None:
                 return train_together_in_memory(
-                    recipe, chosen, plain, machine, train=lambda: trained(recipe, resumes), folder=folder
+                    recipe, chosen, plain, machine, train=partial(trained, recipe, resume=resumes), folder=folder
                 )
             return train_in_memory(
-                recipe, chosen, plain, machine, train=trained, folder=folder, resume=resumes, show=shown
+                recipe,
+                chosen,
+                plain,
+                machine,
+                train=lambda recipe, resume: trained(recipe, resume=resume),
+                folder=folder,
+                resume=resumes,
+                show=shown,
             )
+
+
+def _prepared(
+    folder: Path | None,
+    runs: Path | None,
+    plain: Recipe,
+    plan: Plan,
+    machine: Machine,
+    accept: Iterable[str],
+    show: Show,
+) -> Path | None:
+    """Check the plan by its gates, and return the folder of the run, which is made where there is none yet."""
+    checked = check_plan(plan, plain, machine, accept=frozenset(accept), folder=folder)
+    if folder is None and runs is not None:
+        folder = _new_run(runs, plain, plan, machine, show)
+    if checked is not None:
+        show(checked)
+        if folder is not None:
+            save(checked, folder / PLAN_CHECK)
+    return folder
+
+
+def _watch(
+    recipe: Recipe,
+    machine: Machine,
+    folder: Path | None,
+    resume: Path | None,
+    *,
+    autotune: bool,
+    diagnose: bool,
+    show: Show,
+) -> Watch | None:
+    """Return what looks at the steps of the training, if anything does."""
+    inside = None
+    if autotune:
+        inside = tuning_inside(recipe, machine, folder=folder, show=show)
+    elif resume is not None:
+        inside = going_on(resume, machine)
+    task = recipe.task
+    seen = RunWatch(name=task.name, command=diagnose_command(task), folder=folder) if diagnose else None
+    watches: list[Watch] = [one for one in (inside, seen) if one is not None]
+    return Together(watches) if watches else None
 
 
 def _check_together(recipe: Recipe, *, autotune: bool, diagnose: bool) -> None:
