@@ -112,7 +112,8 @@ class PipelineParallel:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Hold the model in stages before the optimizer is made."""
-        from hasten.techniques.parallel.pipelined import Order, pipelined
+        from hasten.techniques.parallel.pipeline import Order
+        from hasten.techniques.parallel.pipelined import pipelined
 
         processes = in_groups(recipe, self.size)
         size = processes.per_share
