@@ -12,6 +12,7 @@ from torch import Tensor, nn, optim
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from hasten import Stop, Update
+from hasten.measurement.calls import quiet_profiler
 from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.loss import Loss
@@ -261,7 +262,7 @@ def test_a_step_that_somebody_has_put_in_its_place_is_called(monkeypatch: pytest
 
 def test_a_profiler_finds_the_optimizers_steps() -> None:
     run = build(baseline(mlp_task()))
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+    with quiet_profiler(), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         by_step(run)()
     name = f"Optimizer.step#{type(run.optimizer).__name__}.step"
     assert name in {event.name for event in profiler.events() or ()}

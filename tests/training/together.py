@@ -22,6 +22,7 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Progress
 from hasten.data.batch import Batch
 from hasten.machine.facts import facts
+from hasten.measurement.calls import quiet_profiler
 from hasten.measurement.collectives import Collectives
 from hasten.measurement.tensors import tensors_in
 from hasten.techniques.applying import apply_all, make
@@ -261,7 +262,8 @@ def synchronized_step(run: Session, batch: Batch) -> None:
 
 def most_allocated(work: Callable[[], object], trace: Path) -> int:
     """Return the bytes by which torch's allocator had grown at most; it sees what FSDP frees without an operator."""
-    with torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with quiet_profiler(), torch.profiler.profile(profile_memory=True, activities=activities) as seen:
         work()
     seen.export_chrome_trace(str(trace))
     events = [one for one in json.loads(trace.read_text())["traceEvents"] if one.get("name") == "[memory]"]

@@ -67,12 +67,12 @@ class Recording:
 
     def start(self) -> None:
         """Begin to record."""
-        with _quiet():
+        with quiet_profiler():
             self._profile.__enter__()
 
     def stop(self) -> tuple[Call, ...]:
         """Return the calls since `start`, in the order in which they began."""
-        with _quiet():
+        with quiet_profiler():
             self._profile.__exit__(None, None, None)
         results: Any = self._profile.kineto_results
         events = sorted(results.events(), key=lambda event: (event.start_ns(), -event.end_ns()))
@@ -135,8 +135,11 @@ class _Spans:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
-    """Keep the profiler's own log, which goes to stderr at each start, silent for the body."""
+def quiet_profiler() -> Generator[None]:
+    """Keep the profiler's own log, which goes to stderr at each start, silent for the body.
+
+    torch reads the level at the first start in a process: that of the first body holds from then on.
+    """
     if "KINETO_LOG_LEVEL" in os.environ:
         yield
         return
