@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from divided import STEPS, resumed_task, resuming_work
+from divided import resumed_task, resuming_work
 from pipelining import CASES, changed, dropped_work, gpt, optimizers_work, volume_work, work
-from together import found_in, resumed_in, trained
+from together import check_trained_as_one, found_in, resumed_in, trained
 from torch import multiprocessing
 
 from hasten.base.records.plan import Plan
@@ -36,14 +36,7 @@ CHANGED = ["SGD", "Adam", "NAdam", "RAdam", "Adagrad", "RMSprop", "Adamax", "cli
 def test_processes_with_stages_of_a_model_train_as_one(size: int, group: int, names: list[str], tmp_path: Path) -> None:
     found = found_in(tmp_path, size, work, group, names)
     for name in names:
-        alone = trained(CASES[name].recipe())
-        for mine in (one[name] for one in found):
-            assert len(mine["losses"]) == STEPS
-            torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
-            torch.testing.assert_close(mine["evaluations"], alone["evaluations"], rtol=1e-3, atol=1e-4)
-            assert mine["losses"] == found[0][name]["losses"]
-            assert all(map(torch.equal, mine["parameters"], found[0][name]["parameters"]))
+        check_trained_as_one(found, name, CASES[name].recipe())
 
 
 def test_optimizers_and_changes_of_gradients_see_the_whole_model(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import torch
 from divided import (
     CASES,
     RESUMED,
-    STEPS,
     Transformer,
     dropping_work,
     encoder,
@@ -18,7 +17,7 @@ from divided import (
     volume_work,
     work,
 )
-from together import found_in, resumed_in, trained
+from together import check_trained_as_one, found_in, resumed_in, trained
 from torch import multiprocessing
 
 from hasten.techniques.parallel.layouts import layouts
@@ -33,14 +32,7 @@ pytestmark = [pytest.mark.dist, pytest.mark.timeout(600)]
 def test_processes_with_parts_of_a_model_train_as_one(size: int, group: int, tmp_path: Path) -> None:
     found = found_in(tmp_path, size, work, group)
     for name, case in CASES.items():
-        alone = trained(case.recipe())
-        for mine in (one[name] for one in found):
-            assert len(mine["losses"]) == STEPS
-            torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
-            torch.testing.assert_close(mine["evaluations"], alone["evaluations"], rtol=1e-3, atol=1e-4)
-            assert mine["losses"] == found[0][name]["losses"]
-            assert all(map(torch.equal, mine["parameters"], found[0][name]["parameters"]))
+        check_trained_as_one(found, name, case.recipe())
 
 
 def test_dropout_drops_the_same_outside_of_divided_layers_and_other_units_inside(tmp_path: Path) -> None:

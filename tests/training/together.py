@@ -260,6 +260,18 @@ def synchronized_step(run: Session, batch: Batch) -> None:
         run.kept.synchronize(run.processes, 1 / run.processes.size)
 
 
+def check_trained_as_one(found: Sequence[dict[str, Any]], name: str, recipe: Recipe) -> None:
+    """Assert that all processes trained a case as one process does, and all the same bits."""
+    alone = trained(recipe)
+    for mine in (one[name] for one in found):
+        assert len(mine["losses"]) == STEPS
+        torch.testing.assert_close(mine["losses"], alone["losses"], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(mine["parameters"], alone["parameters"], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(mine["evaluations"], alone["evaluations"], rtol=1e-3, atol=1e-4)
+        assert mine["losses"] == found[0][name]["losses"]
+        assert all(map(torch.equal, mine["parameters"], found[0][name]["parameters"]))
+
+
 def most_allocated(work: Callable[[], object], trace: Path) -> int:
     """Return the bytes by which torch's allocator had grown at most; it sees what FSDP frees without an operator."""
     activities = [torch.profiler.ProfilerActivity.CPU]
