@@ -75,7 +75,7 @@ class EverySecond:
 
 @dataclass(frozen=True)
 class Leaky:
-    """A loader that hands out validation samples in place of the second half of each batch."""
+    """A loader that returns validation samples in place of the second half of each batch."""
 
     loader: Any
     valid: Any

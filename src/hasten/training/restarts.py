@@ -4,7 +4,7 @@
 `TORCHELASTIC_RESTART_COUNT` and `TORCHELASTIC_RUN_ID`. The first process notes in its run folder who started it.
 
 A process that ran out of memory notes there how many samples at once fit into half of it, and asks who started it to
-start all again: the others, which wait for it in a collective, cannot be told otherwise.
+start all again: the others wait for it in a collective, where no message reaches them.
 """
 
 import os
