@@ -115,9 +115,9 @@ def _inside(result: dict[str, Any]) -> str:
     known_s = sum(known_s for _, known_s in pairs) / len(pairs)
     ratio = f"{cost['value']:.3f} [{cost['low']:.3f}, {cost['high']:.3f}], n = {cost['n']}"
     said = (
-        f"{', '.join(result['plan'])}, found inside one of `{result['task']}` of {known_s:.0f} s on one core, cost "
-        f"{ratio} of the same training with the plan known (`benchmarks/tuning/autotune.py`): {extra_s:.1f} s, "
-        f"1 % of a training of {100 * extra_s:.0f} s that decides after as many steps."
+        f"{', '.join(result['plan'])}, found inside a training of `{result['task']}` of {known_s:.0f} s on one "
+        f"core, cost {ratio} of the same training with the plan known (`benchmarks/tuning/autotune.py`): "
+        f"{extra_s:.1f} s, 1 % of a training of {100 * extra_s:.0f} s that decides after as many steps."
     )
     return _filled(said) + "\n"
 
