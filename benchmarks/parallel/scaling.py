@@ -254,7 +254,7 @@ def weak_scaling(training: Training, rounds: int, cores: int) -> dict[str, Any]:
 
 def in_one_pass(samples: int, *, replicas: int = 1, shards: int = 1) -> Layout:
     """Return a layout whose processes compute so many samples each, all at once."""
-    return Layout(samples=samples, micro_batch=samples, replicas=replicas, shards=shards, parts=1, every=1)
+    return Layout(samples=samples, micro_batch=samples, replicas=replicas, shards=shards, parts=1, stages=1, every=1)
 
 
 def sent(found: Mapping[str, Sequence[Block]], ways: Mapping[str, Way], training: Training) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from divided import Transformer, encoder, tokens_task, vectors_task
-from together import clipped, counted_objective, joined, shared, trained
+from together import clipped, counted_objective, joined, most_allocated, shared, trained
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import TensorDataset
@@ -187,6 +187,40 @@ def volume_work(rank: int, size: int, group: int, schedule: str, folder: str) ->
             run.forward_backward(run, batch, lambda part: None)
     held = [one.to_local().numel() for one in run.parameters]  # type: ignore[attr-defined]
     torch.save({"numbers": counted.numbers, "held": held}, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def uniform() -> nn.Module:
+    """Return a perceptron of layers that are alike, with more parameters than activations."""
+    hidden = (nn.Sequential(nn.Linear(128, 128), nn.Tanh()) for _ in range(8))
+    return nn.Sequential(nn.Linear(6, 128), *hidden, nn.Linear(128, 3))
+
+
+PREDICTED: dict[str, Callable[[], Task]] = {
+    "perceptron": lambda: vectors_task(uniform),
+    "gpt": lambda: tokens_task(lambda: GPT(11, Size(layers=LAYERS, width=64, heads=4, length=7))),
+}
+
+
+def predicted_work(rank: int, size: int, group: int, folder: str) -> None:
+    """Write what this process sends in a step, and the most that it has allocated, from building the model on."""
+    joined(rank, size, folder)
+    found = dict[str, Any]()
+    for name, task in PREDICTED.items():
+        recipe = shared(baseline(task()), Processes(rank, size), [PipelineParallel(group)])
+
+        def steps() -> None:
+            run = build(recipe)  # noqa: B023  (called at once)
+            with run.contexts:
+                _, batch = next(run.batches())
+                for _ in range(2):
+                    with (sent := Sent()):
+                        step(run, batch)
+                    found[name] = sent.numbers  # noqa: B023
+
+        peak = most_allocated(steps, Path(folder) / f"{rank}.json")
+        found[name] = {"sent": 4 * sum(found[name]["c10d::send"]), "peak": peak}
+    torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 

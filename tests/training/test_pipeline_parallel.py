@@ -11,15 +11,19 @@ import psutil
 import pytest
 import torch
 from divided import resumed_task, resuming_work
-from pipelining import CASES, changed, dropped_work, gpt, optimizers_work, volume_work, work
+from pipelining import CASES, PREDICTED, changed, dropped_work, gpt, optimizers_work, predicted_work, volume_work, work
 from together import check_trained_as_one, found_in, resumed_in, trained
 from torch import multiprocessing
 
 from hasten.base.records.plan import Plan
+from hasten.techniques.parallel.layouts import pipelines
 from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
 from hasten.techniques.plan_file import write_plan
 from hasten.training.recipe import baseline
 from hasten.training.technique import choice_of
+from hasten.tuning.layouts.memory import memory_bytes
+from hasten.tuning.layouts.one_process import Measured
+from hasten.tuning.layouts.time import communication
 
 pytestmark = [pytest.mark.dist, pytest.mark.timeout(900)]
 
@@ -74,6 +78,19 @@ def test_a_step_sends_what_theory_says(size: int, group: int, schedule: str, tmp
             assert not own
     group_held = sum(sum(seen["held"]) for seen in found[:group])
     assert group_held == whole + (group - 1) * tied  # nothing is held twice but the tied weight
+
+
+@pytest.mark.parametrize(("size", "group"), [(4, 2), (4, 4)])
+def test_a_step_sends_and_holds_what_the_chooser_of_layouts_predicts(size: int, group: int, tmp_path: Path) -> None:
+    found = found_in(tmp_path, size, predicted_work, group)
+    for name, task in PREDICTED.items():
+        recipe = baseline(task())
+        (layout,) = (one for one in pipelines(size, recipe.input.batch_size) if one.stages == group)
+        memory = Measured(recipe, size, threads=None, crowded=1.0).of(layout).memory
+        messages = sum(size * count for size, count in communication(layout, memory).messages)
+        assert max(one[name]["sent"] for one in found) == messages
+        held = max(memory_bytes(layout, memory), memory.parameter_bytes)  # each process builds the whole model first
+        assert 0.9 < held / max(one[name]["peak"] for one in found) < 1.1, name
 
 
 def test_each_stage_drops_other_units_in_each_micro_batch(tmp_path: Path) -> None:

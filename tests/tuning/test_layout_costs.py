@@ -14,7 +14,8 @@ from hasten.techniques.parallel.layouts import WIDEST, in_passes, layouts, part_
 from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.readings import Block, from_blocks, sizes
-from hasten.tuning.layouts.time import SMALL_REDUCTIONS, all_reduce_s, communication, gather_s, step_s
+from hasten.tuning.layouts.sending import all_reduce_s, gather_s
+from hasten.tuning.layouts.time import SMALL_REDUCTIONS, communication, step_s
 
 MIB = 2**20
 MEMORY = StepMemory(
@@ -31,13 +32,14 @@ MEMORY = StepMemory(
 )
 TIMES = StepTimes(pass_s=0.01, sample_s=0.002, update_s=0.008, backward_share=0.6)
 LINKS = Links(latency_s=1e-4, bytes_per_s=1e9, overlap=0.5)
-ALONE = Layout(samples=32, micro_batch=32, replicas=1, shards=1, parts=1, every=1)
+ALONE = Layout(samples=32, micro_batch=32, replicas=1, shards=1, parts=1, stages=1, every=1)
 """One process on batches of 32."""
 
 
 def shared(**fields: Any) -> Layout:
     """Return a layout of processes that have 8 samples each."""
-    return Layout(**{"samples": 8, "micro_batch": 8, "replicas": 1, "shards": 1, "parts": 1, "every": 1} | fields)
+    plain = {"samples": 8, "micro_batch": 8, "replicas": 1, "shards": 1, "parts": 1, "stages": 1, "every": 1}
+    return Layout(**plain | fields)
 
 
 def test_memory_of_one_process_is_that_of_its_step() -> None:

@@ -22,7 +22,7 @@ from hasten.techniques.parallel.layouts import in_passes, layouts
 from hasten.training.building import build
 from hasten.training.recipe import baseline
 from hasten.training.step import step
-from hasten.tuning.layouts.counting import SLOWER, Counted, counted_step, fitting_devices, refusals
+from hasten.tuning.layouts.counting import SLOWER, Counted, counted_step, fitting_devices, tried
 from hasten.tuning.layouts.dry_run import NOT_HERE, dry_step, why_not_dry
 from hasten.tuning.layouts.fake import on_fake_tensors
 from hasten.tuning.layouts.memory import memory_bytes
@@ -138,7 +138,7 @@ def test_smaller_micro_batches_are_measured_where_the_share_does_not_fit() -> No
 
 def test_a_step_takes_its_operations_at_the_peak_or_longer() -> None:
     counted = counted_step(block_task(batch_size=32, dropout=0.0), MACHINE, 2)
-    read = Counted(counted, MACHINE, "cpu").shared
+    read = Counted(counted, {}, MACHINE, "cpu").shared
     assert len(read.times) == len(SLOWER)
     first, last = read.times[0], read.times[-1]
     assert last.sample_s == pytest.approx(SLOWER[-1] * first.sample_s)
@@ -147,7 +147,7 @@ def test_a_step_takes_its_operations_at_the_peak_or_longer() -> None:
     assert first.pass_s + counted.samples[1] * first.sample_s == pytest.approx(least)
     assert 0.5 < first.backward_share < 0.8
     with pytest.raises(Unstable, match="no peak of this machine"):
-        Counted(counted, structs.replace(MACHINE, peaks=()), "cpu")
+        Counted(counted, {}, structs.replace(MACHINE, peaks=()), "cpu")
 
 
 @pytest.mark.slow
@@ -192,18 +192,21 @@ def test_a_layout_whose_step_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_plan_of_counted_steps_says_that_nothing_was_measured() -> None:
     task = mlp_task()
-    counted, refused = counted_step(task, MACHINE, 4), refusals(task, MACHINE, 4)
-    found = predict_counted(baseline(task), MACHINE, counted, refused, devices=4, memory_limit=2**40, links=LINKS)
+    counted, seen = counted_step(task, MACHINE, 4), tried(task, MACHINE, 4)
+    found = predict_counted(baseline(task), MACHINE, counted, seen, devices=4, memory_limit=2**40, links=LINKS)
     assert found.counted_steps
     assert not found.measured_links
     assert {one.why_not for one in found.costs if one.layout.parts > 1} == {NOT_HERE}
     assert [one.layout.processes for one in found.usable].count(1) == 1
-    assert len(found.usable) == 6
+    assert len(found.usable) == 7
+    (stages,) = (one for one in found.usable if one.layout.stages > 1)
+    assert (stages.layout.stages, stages.layout.replicas) == (2, 2)
+    assert any("stages compute what the whole model does" in text for text in found.assumptions)
     for one in found.usable:
         assert one.step_s.high > 1.5 * one.step_s.value > 0
     assert any("1 to 5 times as long" in text for text in found.assumptions)
     unsure = structs.replace(MACHINE, peaks=tuple(structs.replace(one, stable=False) for one in MACHINE.peaks))
-    again = predict_counted(baseline(task), unsure, counted, refused, devices=4)
+    again = predict_counted(baseline(task), unsure, counted, seen, devices=4)
     assert any("beside other work" in text for text in again.assumptions)
 
 
@@ -241,5 +244,5 @@ def test_a_training_that_fits_is_measured_as_ever(monkeypatch: pytest.MonkeyPatc
     def unexpected(*args: Any, **options: Any) -> CountedStep:
         raise AssertionError("nothing is counted that fits")
 
-    monkeypatch.setattr(choosing, "refusals", unexpected)
+    monkeypatch.setattr(choosing, "tried", unexpected)
     assert not find_layout(mlp_task(), devices=1).counted_steps

@@ -35,6 +35,7 @@ ORDER = (
     "2 processes, fsdp",
     "one process",
     "2 processes, fsdp(reshard=False)",
+    "2 processes, pipeline_parallel(size=2)",
 )
 """What is predicted, the fastest first."""
 

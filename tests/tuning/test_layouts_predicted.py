@@ -46,8 +46,8 @@ def predicted(recipe: Recipe, **options: Any) -> LayoutPlan:
 
 def test_the_first_is_the_fastest_that_fits_and_nothing_is_refused_where_all_fit() -> None:
     found = predicted(wide_recipe())
-    assert len(found.costs) == 9
-    assert [one.why_not for one in found.costs] == [""] * 9
+    assert len(found.costs) == 10
+    assert [one.why_not for one in found.costs] == [""] * 10
     assert [one.layout.label for one in found.other_trainings] == ["4 processes, local_sgd"]
     times = [one.step_s.value for one in found.usable]
     assert times == sorted(times)
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_sharded_or_cut_into_micro_batches_or_says_what_it_
     assert least < whole
     found = predicted(recipe, memory_limit=round(least / predicting.FILL) + 1)
     assert found.usable
-    assert all(one.layout.shards > 1 or one.layout.parts > 1 for one in found.usable)
+    assert all(one.layout.shards > 1 or one.layout.parts > 1 or one.layout.stages > 1 for one in found.usable)
     refused = next(one for one in found.costs if one.layout.processes == 1)
     assert refused.why_not.startswith("needs ")
 
@@ -109,7 +109,7 @@ def test_a_model_whose_parts_do_not_add_up_is_not_cut_into_micro_batches() -> No
 
 def test_a_batch_with_fewer_samples_than_devices_is_trained_by_one() -> None:
     found = predicted(wide_recipe(batch_size=3))
-    assert sorted(one.layout.shares for one in found.usable) == [1, 1, 2]  # the others by parts of the model
+    assert sorted(one.layout.shares for one in found.usable) == [1, 1, 2, 2]  # by parts or stages
     refused = {one.why_not for one in found.costs if one.why_not}
     assert refused == {"a batch of 3 has no sample for 1 of 4 processes"}
 

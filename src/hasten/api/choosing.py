@@ -12,7 +12,7 @@ from hasten.machine import facts, load_cached
 from hasten.training.recipe import baseline
 from hasten.training.running import Show
 from hasten.training.task import Task
-from hasten.tuning.layouts.counting import counted_step, refusals
+from hasten.tuning.layouts.counting import counted_step, tried
 from hasten.tuning.layouts.measure import Launch, measure_layouts
 from hasten.tuning.layouts.predict import devices_that_fit, predict, predict_counted
 from hasten.tuning.rate.choose import choose_rate
@@ -98,9 +98,9 @@ def find_layout(
     measured_for = devices_that_fit(step, plain, machine, devices)
     if measured_for is None:
         show(Activity(text="trying layouts on tensors without memory, and measuring the machine"))
-        refused = refusals(task, machine, devices)
+        seen = tried(task, machine, devices)
         measured = load_cached(quick=True)
-        return predict_counted(plain, measured, step, refused, devices=devices, memory_limit=memory_limit, links=links)
+        return predict_counted(plain, measured, step, seen, devices=devices, memory_limit=memory_limit, links=links)
     check_trainable(task, show)
     recipe = baseline_shown(task, machine, show)
     show(Activity(text="timing two micro-batches and the links"))

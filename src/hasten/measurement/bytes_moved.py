@@ -13,8 +13,9 @@ aten = torch.ops.aten
 def bytes_moved(func: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> int:
     """Return the bytes that one call of an operator reads and writes.
 
-    Every input is read once and every output written once. A view moves nothing, an allocation neither; a look-up reads
-    only the rows that it returns; a plain overwriting does not read what it overwrites.
+    Every input is read once and every output written once. A view moves nothing, an allocation neither, nor a question
+    that a tensor without memory is asked (`prim`); a look-up reads only the rows that it returns; a plain overwriting
+    does not read what it overwrites.
 
     Args:
         func: the operator (`torch._ops.OpOverload`).
@@ -23,7 +24,7 @@ def bytes_moved(func: Any, args: Sequence[Any], kwargs: dict[str, Any], output: 
         output: what it returned.
     """
     packet, mutable = func._overloadpacket, func._schema.is_mutable
-    if packet in _ALLOCATIONS or (not mutable and _is_view(output, (args, kwargs))):
+    if func.namespace == "prim" or packet in _ALLOCATIONS or (not mutable and _is_view(output, (args, kwargs))):
         return 0
     written = _size(output)
     if mutable and not written:  # such as _foreach_add_, which returns nothing

@@ -64,7 +64,8 @@ def _watched_peak(run: Callable[[], object], device: Device) -> MemoryPeak:
 class LiveStorages(TorchDispatchMode):
     """Follows the birth and the death of every storage that operators touch while this is entered.
 
-    `peak_bytes` is the most that was alive at once beyond `resident_bytes`, the size of what was there before.
+    `peak_bytes` is the most that was alive at once beyond `resident_bytes`, the size of what was there before;
+    `more_bytes` what is alive now beyond it, below zero as that is freed.
 
     Args:
         device_type: on which kind of device; others are left out.
@@ -77,7 +78,7 @@ class LiveStorages(TorchDispatchMode):
         self.resident_bytes = 0
         self.at_peak: Counter[str] = Counter()
         self._alive: Counter[str] = Counter()  # "resident" falls below zero as what was there is freed
-        self._total = 0
+        self.more_bytes = 0
         self._known: dict[int, tuple[int, str, weakref.ref[torch.UntypedStorage]]] = {}
 
     def __torch_dispatch__(
@@ -111,10 +112,10 @@ class LiveStorages(TorchDispatchMode):
         self._count(-size, origin)
 
     def _count(self, change_bytes: int, origin: str) -> None:
-        self._total += change_bytes
+        self.more_bytes += change_bytes
         self._alive[origin] += change_bytes
-        if self._total > self.peak_bytes:
-            self.peak_bytes = self._total
+        if self.more_bytes > self.peak_bytes:
+            self.peak_bytes = self.more_bytes
             self.at_peak = self._alive.copy()
 
 

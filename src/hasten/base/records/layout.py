@@ -11,7 +11,7 @@ class Layout(Record, frozen=True):
 
     One replica of one shard is a single process. `samples` is the largest share of a batch, computed in passes of
     `micro_batch` samples, by one process or by `parts` of them together, which hold and compute a part of its layers
-    each.
+    each, or by `stages` of them one after the other, each with some of its layers.
     """
 
     samples: int
@@ -19,6 +19,7 @@ class Layout(Record, frozen=True):
     replicas: int
     shards: int
     parts: int
+    stages: int
     every: int  # steps from one synchronization to the next; above 1 each process updates on its own in between
     bucket_bytes: int | None = None  # of gradients that are reduced during the backward pass; None: in one piece after
     reshard: bool = False  # gathered parameters are dropped after the forward pass, and gathered again
@@ -27,7 +28,7 @@ class Layout(Record, frozen=True):
     @property
     def processes(self) -> int:
         """Number of processes."""
-        return self.shares * self.parts
+        return self.shares * self.parts * self.stages
 
     @property
     def shares(self) -> int:
@@ -71,13 +72,35 @@ class StepTimes(Record, frozen=True):
     backward_share: float  # of a pass
 
 
+class StageMemory(Record, frozen=True):
+    """Bytes of one stage of a pipeline.
+
+    Of a micro-batch of m samples it keeps `held_bytes` + m * `held_sample_bytes` from its forward to its backward pass,
+    and has at most `peak_bytes` + m * `peak_sample_bytes` while it computes, beside its gradients. It sends
+    `sent_bytes` + m * `sent_sample_bytes` to the next stage, and gets as many back.
+    """
+
+    work: float  # of the stage, as a share of a pass of the whole model
+    parameter_bytes: int
+    gradient_bytes: int
+    tied_bytes: int  # of the gradients: of parameters that several stages use, which every process has
+    held_bytes: float
+    held_sample_bytes: float
+    peak_bytes: float
+    peak_sample_bytes: float
+    sent_bytes: float
+    sent_sample_bytes: float
+    input_sample_bytes: float  # of the batch, which every process of a group reads
+
+
 class StepMemory(Record, frozen=True):
     """Bytes of one process that holds all of the model.
 
     Beside parameters and optimizer state, the forward pass on m samples holds at most `forward_bytes` + m *
     `forward_sample_bytes`, both passes `passes_bytes` + m * `passes_sample_bytes`, gradients included, and the update
     `update_bytes`, beside the gradients. Of a process that has a part of the layers, `summed` are the activations, and
-    gradients of them, that all parts add up in every pass, as bytes and bytes a sample.
+    gradients of them, that all parts add up in every pass, as bytes and bytes a sample. Of a model that processes hold
+    in `stages`, these are the stages, and everything else is that of the whole model.
     """
 
     parameter_bytes: int
@@ -93,6 +116,7 @@ class StepMemory(Record, frozen=True):
         int, ...
     ]  # parameters that are gathered at once where they are sharded: the repeated blocks, the rest
     summed: tuple[tuple[float, float], ...] = ()
+    stages: tuple[StageMemory, ...] = ()
 
 
 class CountedWork(Record, frozen=True):
@@ -116,10 +140,11 @@ class CountedStep(Record, frozen=True):
     why_not: str = ""
 
 
-class Refusals(Record, frozen=True):
-    """Label of a layout -> why it cannot be used, found without its devices."""
+class Tried(Record, frozen=True):
+    """What was found of layouts without devices: label -> why one cannot be used; number of stages -> the stages."""
 
     why_not: dict[str, str]
+    stages: dict[int, tuple[StageMemory, ...]]
 
 
 class LayoutCost(Record, frozen=True):
@@ -134,6 +159,7 @@ class LayoutCost(Record, frozen=True):
     sent_bytes: float  # by each process in a step
     why_not: str = ""
     divided: float | None = None  # share of the parameters of which a process has a part, where only some are divided
+    waiting: float | None = None  # share of the passes that processes wait for other stages, where they have stages
 
 
 class LayoutPlan(Record, frozen=True):

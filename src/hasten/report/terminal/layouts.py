@@ -64,13 +64,15 @@ def _gain(found: LayoutPlan) -> str:
 
 def _row(one: LayoutCost) -> tuple[Text, ...]:
     step = one.step_s
-    divided = "" if one.divided is None else f"  {percent(one.divided)} of the parameters divided"
+    told = "" if one.divided is None else f"  {percent(one.divided)} of the parameters divided"
+    if one.waiting is not None:
+        told = f"  waits {percent(one.waiting)} of the passes"
     return (
         Text(seconds(step.value)),
         quiet(f"{step.low / step.value - 1:+.0%} {step.high / step.value - 1:+.0%}"),
         Text(nbytes(one.memory_bytes)),
         Text(nbytes(one.sent_bytes)),
-        Text.assemble(one.layout.label, quiet(divided)),
+        Text.assemble(one.layout.label, quiet(told)),
     )
 
 

@@ -10,6 +10,7 @@ from hasten.techniques.backward.micro_batch import MicroBatch
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.fsdp import Fsdp
 from hasten.techniques.parallel.local_sgd import LocalSgd
+from hasten.techniques.parallel.pipeline_parallel import PER_PROCESS, PipelineParallel
 from hasten.techniques.parallel.sync_batch_norm import KINDS, SyncBatchNorm
 from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.data_parallel import among, in_processes
@@ -23,11 +24,11 @@ nothing to compute meanwhile, which needs the links inside of one."""
 
 
 def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
-    """Return the ways to train on at most so many devices, at most ten: one process first.
+    """Return the ways to train on at most so many devices, at most nine: one process first.
 
-    Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches.
+    Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches. `pipelines` are apart.
     """
-    alone = Layout(samples=batch_size, micro_batch=batch_size, replicas=1, shards=1, parts=1, every=1)
+    alone = Layout(samples=batch_size, micro_batch=batch_size, replicas=1, shards=1, parts=1, stages=1, every=1)
     if devices == 1:
         return (alone,)
     share = -(-batch_size // devices)
@@ -63,7 +64,32 @@ def _divided(batch_size: int, devices: int, parts: int) -> Layout:
     samples = -(-batch_size // shares)
     choices = (choice_of(TensorParallel(size=parts)),)
     return Layout(
-        samples=samples, micro_batch=samples, replicas=shares, shards=1, parts=parts, every=1, choices=choices
+        samples=samples, micro_batch=samples, replicas=shares, shards=1, parts=parts, stages=1, every=1, choices=choices
+    )
+
+
+def pipelines(devices: int, batch_size: int) -> tuple[Layout, ...]:
+    """Return the ways to hold a model in stages on so many devices, those with the fewest stages first.
+
+    Left out are those whose groups are more than the samples of a batch.
+    """
+    counts = [one for one in range(2, devices + 1) if devices % one == 0 and devices // one <= batch_size]
+    return tuple(_in_stages(batch_size, devices, count) for count in counts)
+
+
+def _in_stages(batch_size: int, devices: int, stages: int, micro_batches: int = 0) -> Layout:
+    """Return a pipeline whose shares are cut into so many micro-batches, 0 for as many as the technique makes."""
+    shares = devices // stages
+    samples = -(-batch_size // shares)
+    return Layout(
+        samples=samples,
+        micro_batch=max(1, samples // (micro_batches or PER_PROCESS * stages)),
+        replicas=shares,
+        shards=1,
+        parts=1,
+        stages=stages,
+        every=1,
+        choices=(choice_of(PipelineParallel(size=stages, micro_batches=micro_batches)),),
     )
 
 
@@ -87,8 +113,12 @@ def with_whole_statistics(layout: Layout, recipe: Recipe) -> Layout:
 
 def in_passes(layout: Layout, micro_batch: int) -> Layout:
     """Return the layout that computes its share in passes of at most so many samples."""
-    if micro_batch >= layout.samples:
+    if micro_batch >= layout.micro_batch:
         return layout
+    if layout.stages > 1:
+        return _in_stages(
+            layout.samples * layout.replicas, layout.processes, layout.stages, -(-layout.samples // micro_batch)
+        )
     choices = (choice_of(MicroBatch(size=micro_batch)), *layout.choices)
     return structs.replace(layout, micro_batch=micro_batch, choices=choices)
 

@@ -31,7 +31,7 @@ from hasten.base.seeds import derive, preserved, seed_all
 from hasten.data.batch import Batch, map_tensors, size_of, split_batch, tensors_of
 from hasten.techniques.parallel.mesh import DATA
 from hasten.techniques.parallel.stage_pass import Skipped, exchanged, nothing, places_of, run_stage, unknown
-from hasten.techniques.parallel.stages import Staging
+from hasten.techniques.parallel.stages import Staging, owner_of
 from hasten.training.counting import Count
 from hasten.training.loss import Loss, joined
 from hasten.training.marks import BACKWARD, FORWARD, LOSS, Mark
@@ -304,12 +304,6 @@ class _Stage(nn.Module):
 
     def forward(self, *received: Tensor) -> Tensor:
         return self.compute(*received)
-
-
-def owner_of(parameter: Tensor, used: frozenset[int], size: int) -> int | None:
-    """Return which of `size` processes alone has a parameter; None where all have it: used by several, or a scalar."""
-    owners = {stage % size for stage in used}
-    return owners.pop() if len(owners) == 1 and parameter.ndim else None
 
 
 def shapes_of(model: nn.Module, batch: Batch) -> Any:

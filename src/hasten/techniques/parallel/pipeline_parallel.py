@@ -88,17 +88,23 @@ class PipelineParallel:
 
     def refuse(self, recipe: Recipe, machine: Machine) -> str | None:
         """Refuse one process alone, what needs whole parameters or batches, and models without stages."""
+        if (why := self.why_not_held(recipe)) is not None:
+            return why
+        size, batch_size = in_groups(recipe, self.size).per_share, recipe.input.batch_size
+        if isinstance(found := staged(recipe, size * self.stages), str):
+            return found
+        return MicroBatch(batch_size // 2).refuse(recipe, machine) if batch_size > 1 else None
+
+    def why_not_held(self, recipe: Recipe) -> str | None:
+        """Return why no model of this recipe can be held in stages, or None: nothing is computed."""
         if (why := why_not_in_groups(recipe, self.size)) is not None:
             return why
-        processes, batch_size = in_groups(recipe, self.size), recipe.input.batch_size
+        processes = in_groups(recipe, self.size)
         size = processes.per_share
         if size == 1 < processes.size:
             return "groups of one process have one stage each; ddp does the same"
         if size == 1 < self.stages:
             return "one process alone has one stage"
-        batch_size = recipe.input.batch_size
-        if (shares := processes.size // size) > batch_size:
-            return f"a batch of {batch_size} samples cannot be shared by {shares} groups"
         if recipe.backward.micro_batch is not None:
             return "the batch is accumulated in parts; set micro_batches of pipeline_parallel instead"
         if recipe.judges_itself:
@@ -106,9 +112,7 @@ class PipelineParallel:
         name = type(build_optimizer(recipe.update, recipe.subject.fresh_model())).__name__
         if name in _WHOLE:
             return f"{name} looks at rows and columns of a parameter, which only one process has"
-        if isinstance(found := staged(recipe, size * self.stages), str):
-            return found
-        return MicroBatch(batch_size // 2).refuse(recipe, machine) if batch_size > 1 else None
+        return None
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Hold the model in stages before the optimizer is made."""

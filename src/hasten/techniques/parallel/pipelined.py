@@ -18,9 +18,9 @@ from torch.distributed.tensor import Replicate, distribute_tensor
 from hasten.data.batch import Batch
 from hasten.techniques.parallel.mesh import mesh_of
 from hasten.techniques.parallel.parts import rejoined, remember, without_parameters
-from hasten.techniques.parallel.pipeline import Order, Pipeline, owner_of, shapes_of
+from hasten.techniques.parallel.pipeline import Order, Pipeline, shapes_of
 from hasten.techniques.parallel.stage_pass import places_of
-from hasten.techniques.parallel.stages import Staging
+from hasten.techniques.parallel.stages import Staging, owner_of
 from hasten.training.counting import Count
 from hasten.training.loss import Loss
 from hasten.training.marks import Mark

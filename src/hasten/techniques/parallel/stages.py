@@ -28,7 +28,8 @@ from hasten.techniques.parallel.stage_pass import Stage, exchanged, places_of, r
 from hasten.training.inspection import silence_dropout
 from hasten.training.recipe import Recipe
 
-_SAMPLES = 8  # so that the work of a layer is not that of reading its weights
+SAMPLES = 8
+"""Of the pass that is watched: so many that the work of a layer is not that of reading its weights."""
 _PER_BYTE = 10
 """Operations that take as long as moving a byte, about, on CPUs and accelerators."""
 
@@ -94,6 +95,12 @@ class _Work(TorchDispatchMode):
         return output
 
 
+def owner_of(parameter: Tensor, used: frozenset[int], size: int) -> int | None:
+    """Return which of `size` processes alone has a parameter; None where all have it: used by several, or a scalar."""
+    owners = {stage % size for stage in used}
+    return owners.pop() if len(owners) == 1 and parameter.ndim else None
+
+
 def staged(recipe: Recipe, count: int) -> Staging | str:
     """Return a recipe's model in so many stages, or why that cannot be.
 
@@ -101,29 +108,42 @@ def staged(recipe: Recipe, count: int) -> Staging | str:
     """
     with preserved():
         seed_all(0)
-        model, batch = recipe.subject.fresh_model(), recipe.subject.batch(_SAMPLES)
-        for one in model.parameters():
-            one.requires_grad_(one.is_floating_point())  # the graph shows frozen ones, too
-        try:
-            traced = _trace(model.train(), recipe, batch)
-        except Exception as error:  # noqa: BLE001  (the model is anybody's code)
-            return f"its layers cannot be watched one by one: {error_text(error)}"
-        names = {id(one): name for name, one in model.named_parameters()}
-        needs = [_sources([one.taken]) for one in traced.inputs] + [_sources(traced.output)]
-        cuts = _cuts(traced, needs)
-        if len(cuts) < count - 1:
-            return (
-                f"{count} stages need {count - 1} places in the model where one tensor is all that the rest needs of "
-                f"what was computed before; it has {len(cuts)}"
-            )
-        chosen = _chosen(traced, cuts, count)
-        used = _users(needs, chosen, names)
-        stages = _stages(model, traced, chosen, used)
-        begins = [0.0, *(traced.inputs[place].work for place in chosen), traced.work]
-        work = tuple((end - begin) / traced.work for begin, end in pairwise(begins))
-        found = Staging(stages, used, work)
+        found = divided(recipe.subject.fresh_model(), recipe, recipe.subject.batch(SAMPLES), count)
+        if isinstance(found, str):
+            return found
         wrong = why_wrong(recipe, found)
         return found if wrong is None else wrong
+
+
+def divided(model: nn.Module, recipe: Recipe, batch: Batch, count: int) -> Staging | str:
+    """Return a model in so many stages as its graph allows, not proven, or why that cannot be.
+
+    Args:
+        model: an example; its parameters are left with a gradient. Tensors without memory are enough.
+        recipe: its training.
+        batch: of a few samples.
+        count: how many stages.
+    """
+    for one in model.parameters():
+        one.requires_grad_(one.is_floating_point())  # the graph shows frozen ones, too
+    try:
+        traced = _trace(model.train(), recipe, batch)
+    except Exception as error:  # noqa: BLE001  (the model is anybody's code)
+        return f"its layers cannot be watched one by one: {error_text(error)}"
+    names = {id(one): name for name, one in model.named_parameters()}
+    needs = [_sources([one.taken]) for one in traced.inputs] + [_sources(traced.output)]
+    cuts = _cuts(traced, needs)
+    if len(cuts) < count - 1:
+        return (
+            f"{count} stages need {count - 1} places in the model where one tensor is all that the rest needs of "
+            f"what was computed before; it has {len(cuts)}"
+        )
+    chosen = _chosen(traced, cuts, count)
+    used = _users(needs, chosen, names)
+    stages = _stages(model, traced, chosen, used)
+    begins = [0.0, *(traced.inputs[place].work for place in chosen), traced.work]
+    work = tuple((end - begin) / traced.work for begin, end in pairwise(begins))
+    return Staging(stages, used, work)
 
 
 def _trace(model: nn.Module, recipe: Recipe, batch: Batch) -> _Traced:
@@ -258,7 +278,7 @@ def why_wrong(recipe: Recipe, staging: Staging) -> str | None:
 
     Parameters of other stages are NaN while one runs. Dropout is off, since stages draw numbers of their own.
     """
-    model, batch = silence_dropout(recipe.subject.fresh_model()), recipe.subject.batch(_SAMPLES)
+    model, batch = silence_dropout(recipe.subject.fresh_model()), recipe.subject.batch(SAMPLES)
     move_parameters(model)
     parameters = dict(model.named_parameters())
     call = partial(recipe.forward.predict, model, batch)

@@ -1,6 +1,6 @@
 """What a step takes, counted on tensors without memory: for trainings that do not fit into this machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,20 +12,20 @@ from msgspec import structs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.errors import BadInput, HastenError, Unstable, error_text
-from hasten.base.records.layout import CountedStep, CountedWork, Layout, Refusals, StepTimes
+from hasten.base.records.layout import CountedStep, CountedWork, Layout, StageMemory, StepTimes, Tried
 from hasten.base.records.machine import Machine, Peak
 from hasten.base.records.record import Record, save
 from hasten.data.batch import Batch, nbytes_of
 from hasten.measurement.bytes_moved import bytes_moved
 from hasten.measurement.formulas import flops_of
 from hasten.profiling.stepping import one_batch, resized
-from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.techniques.parallel.layouts import in_passes, layouts, pipelines
 from hasten.training.building import build
 from hasten.training.marks import unmarked
 from hasten.training.session import Session
 from hasten.training.task import Task
 from hasten.tuning.isolation import can_isolate, why_infeasible
-from hasten.tuning.layouts.dry_run import why_not_dry
+from hasten.tuning.layouts.dry_run import dry_stages, why_not_dry
 from hasten.tuning.layouts.fake import on_fake_tensors
 from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import OneProcess
@@ -75,19 +75,26 @@ def fitting_devices(step: CountedStep, batch_size: int, devices: int, limit: int
     return count
 
 
-def refusals(task: Task, machine: Machine, devices: int) -> Refusals:
-    """Return why layouts of a task that does not fit into this machine cannot be used, each tried without devices."""
-    return in_copy(partial(_refusals, task, machine, devices), Refusals, _none_tried)
+def tried(task: Task, machine: Machine, devices: int) -> Tried:
+    """Return which layouts of a task that does not fit into this machine cannot be used, each tried without devices."""
+    return in_copy(partial(_tried, task, machine, devices), Tried, _none_tried)
 
 
-def _none_tried(why: str) -> Refusals:
+def _none_tried(why: str) -> Tried:
     raise BadInput(f"the layouts of a model that does not fit into this machine could not be tried: {why}.")
 
 
-def _refusals(task: Task, machine: Machine, devices: int) -> Refusals:
+def _tried(task: Task, machine: Machine, devices: int) -> Tried:
     fake = on_fake_tensors(task, machine)
-    found = {one.label: why_not_dry(one, fake, machine) for one in layouts(devices, fake.recipe.input.batch_size)}
-    return Refusals(why_not={label: why for label, why in found.items() if why})
+    batch_size = fake.recipe.input.batch_size
+    found = {one.label: why_not_dry(one, fake, machine) for one in layouts(devices, batch_size)}
+    stages = dict[int, tuple[StageMemory, ...]]()
+    for one in pipelines(devices, batch_size):
+        if isinstance(these := dry_stages(one, fake), str):
+            found[one.label] = these
+            break  # longer ones are not asked for
+        stages[one.stages] = these
+    return Tried(why_not={label: why for label, why in found.items() if why}, stages=stages)
 
 
 def in_copy(work: Callable[[], Found], kind: type[Found], failed: Callable[[str], Found]) -> Found:
@@ -142,8 +149,6 @@ class _Operators(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
-        if func.namespace == "prim":  # questions that fake tensors ask of each other
-            return output
         cost = flops_of(func, args, kwargs, output) or 0, bytes_moved(func, args, kwargs, output)
         if any(cost):
             (self.backward if torch._C._current_graph_task_id() != -1 else self.forward).append(cost)
@@ -155,6 +160,7 @@ class Counted:
 
     Args:
         step: as it was counted.
+        stages: of pipelines, by their number.
         machine: with measured peaks.
         device: "cpu" or "cuda".
 
@@ -162,14 +168,20 @@ class Counted:
         Unstable: if the peaks are not known.
     """
 
-    def __init__(self, step: CountedStep, machine: Machine, device: str) -> None:
+    def __init__(
+        self, step: CountedStep, stages: Mapping[int, tuple[StageMemory, ...]], machine: Machine, device: str
+    ) -> None:
         assert step.memory is not None, "only what could be counted"
         fastest = least_times(step, *(one.rate for one in peaks(machine, device)))
         self.alone = self.shared = OneProcess([_slower(fastest, factor) for factor in SLOWER], step.memory)
+        self._stages = stages
 
     def of(self, layout: Layout) -> OneProcess:
         """Return what a layout costs one process."""
-        return self.shared
+        if layout.stages == 1:
+            return self.shared
+        stages = self._stages[layout.stages]
+        return OneProcess(self.shared.times, structs.replace(self.shared.memory, stages=stages))
 
 
 def peaks(machine: Machine, device: str) -> tuple[Peak, Peak]:

@@ -1,4 +1,4 @@
-"""Steps of layouts whose devices are not there: as the first process of a fake process group, on fake tensors."""
+"""Layouts whose devices are not there: steps as the first process of a fake process group, stages one by one."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,15 +7,19 @@ import torch.distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from hasten.base.errors import BadInput, Refused, error_text
-from hasten.base.records.layout import Layout
+from hasten.base.records.layout import Layout, StageMemory
 from hasten.base.records.machine import Machine
 from hasten.measurement.collectives import Collectives
+from hasten.profiling.stepping import one_batch
 from hasten.techniques.applying import apply_all, make
+from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
+from hasten.techniques.parallel.stages import SAMPLES, divided
 from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.step import step
 from hasten.tuning.layouts.fake import Fake, every_number_is_one
+from hasten.tuning.layouts.stages import stage_sizes, watched_stages
 
 NOT_HERE = "which layers can be divided is found with real weights, which do not fit into this machine"
 
@@ -67,3 +71,24 @@ def why_not_dry(layout: Layout, fake: Fake, machine: Machine) -> str:
     except Exception as error:  # noqa: BLE001  (the model is anybody's code)
         return f"a step without devices fails: {error_text(error)}"
     return ""
+
+
+def dry_stages(layout: Layout, fake: Fake) -> tuple[StageMemory, ...] | str:
+    """Return the stages of a pipeline, run one after the other without memory, or why it cannot be used.
+
+    They are those that the graph of a pass allows; that they compute what the whole model does is proven with real
+    weights, where the training starts.
+    """
+    processes = Processes(0, layout.processes)
+    if (why := PipelineParallel(layout.stages).why_not_held(among(fake.recipe, processes))) is not None:
+        return why
+    try:
+        run, model = build(fake.recipe), fake.recipe.subject.fresh_model()
+        few, batch = fake.batch(fake.recipe.subject.batch(SAMPLES)), fake.batch(one_batch(run))
+        with fake.mode, every_number_is_one():
+            staging = divided(model, fake.recipe, few, layout.stages)
+            return staging if isinstance(staging, str) else watched_stages(run, staging, batch, stage_sizes(layout))
+    except BadInput as error:
+        return str(error).rstrip(".")
+    except Exception as error:  # noqa: BLE001  (the model is anybody's code)
+        return f"its stages fail without devices: {error_text(error)}"

@@ -1,6 +1,7 @@
 """Memory that a layout takes on each device."""
 
 from hasten.base.records.layout import Layout, StepMemory
+from hasten.tuning.layouts.pipelines import pipeline_bytes
 
 _GATHERED_AT_ONCE = 2
 """Groups of parameters: the one that computes and the next, which is gathered meanwhile."""
@@ -19,10 +20,13 @@ def memory_bytes(layout: Layout, memory: StepMemory) -> int:
 
     Args:
         layout: the layout.
-        memory: of a step of one process; where the layout has `parts`, of one that has a part of the layers.
+        memory: of a step of one process; where the layout has `parts`, of one that has a part of the layers; where it
+            has `stages`, with these.
 
     Source: Rajbhandari et al., 2020, arXiv:1910.02054 (ZeRO).
     """
+    if memory.stages:
+        return pipeline_bytes(layout, memory)
     size = layout.micro_batch
     forward = memory.forward_bytes + size * memory.forward_sample_bytes
     passes = memory.passes_bytes + size * memory.passes_sample_bytes

@@ -1,15 +1,20 @@
 """What a step of each layout costs one of its processes, measured in this one: times and memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
 from hasten.base.records.layout import Layout, StepMemory, StepTimes
+from hasten.profiling.stepping import one_batch
 from hasten.techniques.parallel.splitting import divided_share
+from hasten.techniques.parallel.stages import Staging, staged
+from hasten.training.building import build
 from hasten.training.recipe import Recipe
 from hasten.tuning.layouts.parts import in_parts, summed
 from hasten.tuning.layouts.readings import measured_memory, measured_times
+from hasten.tuning.layouts.stages import stage_sizes, watched_stages
+from hasten.tuning.state import untouched
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,14 @@ class Measured:
         own = times if threads is None else measured_times(recipe, devices, threads=threads)
         self.alone = OneProcess(times, memory)
         self.shared = OneProcess(self._slowed(own), memory)
-        self._in_parts = dict[int, OneProcess]()
+        self._in_parts, self._in_stages = dict[int, OneProcess](), dict[int, OneProcess]()
 
     def of(self, layout: Layout) -> OneProcess:
-        """Return what a layout costs one process, in parts measured when it is first asked for."""
+        """Return what a layout costs one process, in parts or stages measured when it is first asked for."""
+        if layout.stages > 1:
+            if layout.stages not in self._in_stages:
+                self._in_stages[layout.stages] = self._stages(layout)
+            return self._in_stages[layout.stages]
         if layout.parts == 1:
             return self.alone if layout.processes == 1 else self.shared
         if layout.parts not in self._in_parts:
@@ -56,6 +65,14 @@ class Measured:
         times = measured_times(part, shares, threads=self._threads)
         memory = structs.replace(measured_memory(part, shares), summed=summed(part, found, shares))
         return OneProcess(self._slowed(times), memory, divided_share(self._recipe.subject.model(), found))
+
+    def _stages(self, layout: Layout) -> OneProcess:
+        staging = staged(self._recipe, layout.stages)
+        assert isinstance(staging, Staging), "a model without stages is refused"
+        with untouched():
+            run = build(self._recipe)
+            stages = watched_stages(run, staging, one_batch(run), stage_sizes(layout))
+        return replace(self.shared, memory=structs.replace(self.shared.memory, stages=stages))
 
     def _slowed(self, times: Sequence[StepTimes]) -> list[StepTimes]:
         return [slowed(one, self._crowded) for one in times]

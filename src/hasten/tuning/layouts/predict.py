@@ -13,16 +13,17 @@ from msgspec import structs
 
 from hasten.base.device import Device
 from hasten.base.errors import BadInput
-from hasten.base.records.layout import CountedStep, Layout, LayoutCost, LayoutPlan, Links, Refusals
+from hasten.base.records.layout import CountedStep, Layout, LayoutCost, LayoutPlan, Links, Tried
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.units import nbytes
 from hasten.machine.links import measured_links
-from hasten.techniques.parallel.layouts import in_passes, layouts, why_not, with_whole_statistics
+from hasten.techniques.parallel.layouts import in_passes, layouts, pipelines, why_not, with_whole_statistics
 from hasten.training.recipe import Recipe
 from hasten.tuning.layouts.counting import SLOWER, Counted, fitting_devices, peaks
 from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import Measured, OneProcess
+from hasten.tuning.layouts.pipelines import waiting_share
 from hasten.tuning.layouts.readings import median_times
 from hasten.tuning.layouts.time import communication, step_s
 
@@ -73,12 +74,13 @@ def predict(
     readings = measured_links(device.kind, threads=threads or machine.threads) if measured else _assumed_links(links)
     limit = _limit(device, machine, devices if here else 1, memory_limit)
     whys = partial(why_not, recipe=recipe, machine=machine)
-    known = [with_whole_statistics(one, recipe) for one in layouts(devices, recipe.input.batch_size)]
+    batch_size = recipe.input.batch_size
+    known = [with_whole_statistics(one, recipe) for one in layouts(devices, batch_size)]
     return _plan(
         recipe,
         read,
         readings,
-        _choices(known, whys, read, limit),
+        [*_choices(known, whys, read, limit), *_pipeline(pipelines(devices, batch_size), whys, read, limit)],
         devices=devices,
         limit=limit,
         measured_links=measured,
@@ -90,7 +92,7 @@ def predict_counted(
     recipe: Recipe,
     machine: Machine,
     step: CountedStep,
-    refused: Refusals,
+    seen: Tried,
     *,
     devices: int,
     memory_limit: int | None = None,
@@ -102,7 +104,7 @@ def predict_counted(
         recipe: the training in one process, which is not built.
         machine: with measured peaks.
         step: its memory and its work.
-        refused: layouts that cannot be used.
+        seen: what was found of layouts without their devices.
         devices: that may be used; they are taken to be as fast as this one.
         memory_limit: bytes of a device; None for what a device here has.
         links: between devices; None to assume the defaults.
@@ -112,13 +114,17 @@ def predict_counted(
     """
     device = recipe.device
     unsure = not all(one.stable for one in peaks(machine, device.kind))
-    read, limit = Counted(step, machine, device.kind), _limit(device, machine, 1, memory_limit)
-    whys: WhyNot = lambda layout: refused.why_not.get(layout.label, "")  # noqa: E731
+    read, limit = Counted(step, seen.stages, machine, device.kind), _limit(device, machine, 1, memory_limit)
+    whys: WhyNot = lambda layout: seen.why_not.get(layout.label, "")  # noqa: E731
+    batch_size = recipe.input.batch_size
     return _plan(
         recipe,
         read,
         _assumed_links(links),
-        _choices(layouts(devices, recipe.input.batch_size), whys, read, limit),
+        [
+            *_choices(layouts(devices, batch_size), whys, read, limit),
+            *_pipeline(pipelines(devices, batch_size), whys, read, limit),
+        ],
         devices=devices,
         limit=limit,
         measured_links=False,
@@ -127,6 +133,7 @@ def predict_counted(
             f"steps take {SLOWER[0]:g} to {SLOWER[-1]:g} times as long as their operations at this machine's peaks",
             *(["the peaks of this machine, which were measured beside other work"] if unsure else []),
             "the parts of a batch add up to the whole, where micro-batches are used",
+            "a pipeline's stages compute what the whole model does, which is proven where a training starts",
             *_assumptions(device, here=False, measured=False, given=links is not None, crowded=1.0),
         ),
     )
@@ -134,6 +141,8 @@ def predict_counted(
 
 WhyNot: TypeAlias = Callable[[Layout], str]
 """Why a layout cannot be used, whatever it needs; nothing where it can."""
+Choice: TypeAlias = tuple[Layout, OneProcess, str]
+"""A layout, what it costs one process, and why it cannot be used; nothing where it can."""
 
 
 class Read(Protocol):
@@ -150,7 +159,7 @@ def _plan(
     recipe: Recipe,
     read: Read,
     links: Sequence[Links],
-    choices: Iterable[tuple[Layout, OneProcess, str]],
+    choices: Iterable[Choice],
     *,
     devices: int,
     limit: int,
@@ -202,9 +211,7 @@ def _limit(device: Device, machine: Machine, processes: int, memory_limit: int |
     return math.floor(FILL * (memory_limit or _memory_of(device, machine, processes)))
 
 
-def _choices(
-    candidates: Iterable[Layout], why_not: WhyNot, read: Read, limit: int
-) -> Iterator[tuple[Layout, OneProcess, str]]:
+def _choices(candidates: Iterable[Layout], why_not: WhyNot, read: Read, limit: int) -> Iterator[Choice]:
     """Yield each layout with the largest micro-batch that fits, what it costs one process, and why it cannot be used.
 
     The reason is empty where it can; a layout that is refused stands with the numbers of the whole model.
@@ -212,20 +219,43 @@ def _choices(
     for whole in candidates:
         if why := why_not(whole):
             yield whole, read.shared, why
-            continue
-        one = read.of(whole)
-        sizes = [math.ceil(whole.samples / 2**halvings) for halvings in range(whole.samples.bit_length() + 1)]
-        tried = [in_passes(whole, size) for size in dict.fromkeys(sizes)]
-        fits = next((layout for layout in tried if memory_bytes(layout, one.memory) <= limit), None)
-        chosen = fits or min(tried, key=lambda layout: memory_bytes(layout, one.memory))
-        if fits is None:
-            needed = nbytes(memory_bytes(chosen, one.memory))
-            yield chosen, one, f"needs {needed} of {nbytes(limit)}, in micro-batches of {chosen.micro_batch}"
-        elif chosen is not whole and (why := why_not(chosen)):
-            needed = nbytes(memory_bytes(whole, one.memory))
-            yield whole, one, f"needs {needed} of {nbytes(limit)}, and micro-batches are refused: {why}"
         else:
-            yield chosen, one, ""
+            yield _fitted(whole, why_not, read, limit)
+
+
+def _pipeline(candidates: Iterable[Layout], why_not: WhyNot, read: Read, limit: int) -> list[Choice]:
+    """Return the pipeline of the fewest stages that fits, since more wait more; else the last that can be made.
+
+    Args:
+        candidates: pipelines, those with the fewest stages first; of what is refused there are no longer ones.
+        why_not: why one cannot be used.
+        read: what a step costs one process.
+        limit: bytes of a device.
+    """
+    found = list[Choice]()
+    for one in candidates:
+        if why := why_not(one):
+            return found or [(one, read.shared, why)]
+        found = [_fitted(one, why_not, read, limit)]
+        if not found[0][2]:
+            break
+    return found
+
+
+def _fitted(whole: Layout, why_not: WhyNot, read: Read, limit: int) -> Choice:
+    """Return a layout with the largest micro-batch that fits."""
+    one = read.of(whole)
+    sizes = [math.ceil(whole.micro_batch / 2**halvings) for halvings in range(whole.micro_batch.bit_length() + 1)]
+    tried = [in_passes(whole, size) for size in dict.fromkeys(sizes)]
+    fits = next((layout for layout in tried if memory_bytes(layout, one.memory) <= limit), None)
+    chosen = fits or min(tried, key=lambda layout: memory_bytes(layout, one.memory))
+    if fits is None:
+        needed = nbytes(memory_bytes(chosen, one.memory))
+        return chosen, one, f"needs {needed} of {nbytes(limit)}, in micro-batches of {chosen.micro_batch}"
+    if chosen is not whole and (why := why_not(chosen)):
+        needed = nbytes(memory_bytes(whole, one.memory))
+        return whole, one, f"needs {needed} of {nbytes(limit)}, and micro-batches are refused: {why}"
+    return chosen, one, ""
 
 
 def _cost(layout: Layout, one: OneProcess, links: Sequence[Links], why: str) -> LayoutCost:
@@ -238,6 +268,7 @@ def _cost(layout: Layout, one: OneProcess, links: Sequence[Links], why: str) -> 
         sent_bytes=communication(layout, one.memory).sent_bytes / layout.every,
         why_not=why,
         divided=one.divided,
+        waiting=waiting_share(layout, one.memory) if one.memory.stages else None,
     )
 
 
