@@ -136,9 +136,12 @@ def test_verification_leaves_model_optimizer_loader_and_generators_as_they_were(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loader": iter(())}, "verify= needs batches that can be read more than once; found an iterator"),
+        ({"loader": iter(())}, "verify= and tune= need batches that can be read more than once; found an iterator"),
         ({"loader": None}, "found neither a loader nor an example"),
-        ({"loss": nn.BCELoss()}, r"verify= makes steps of its own, loss\(model\(inputs\), target\).* that failed"),
+        (
+            {"loss": nn.BCELoss()},
+            r"verify= and tune= make steps of their own, loss\(model\(inputs\), target\).* that failed",
+        ),
     ],
 )
 def test_a_loop_that_cannot_be_tried_says_why(change: dict[str, Any], message: str) -> None:

@@ -132,7 +132,7 @@ def test_tuning_calls_it_no_effect_and_not_no_difference():
     from hasten.tuning.timing import Timing
 
     lab = open_laboratory(baseline(mlp_task()), facts(), budget_s=60.0)
-    timing = Timing(lab, [Nothing()], factors_of(lab, [Nothing()]), share=1.0)
+    timing = Timing(lab, [Nothing()], factors_of(lab.machine, lab.hints, [Nothing()]), share=1.0)
     assert has_check(Nothing())
     with pytest.raises(Infeasible):
         timing.ready(frozenset({0}))

@@ -126,7 +126,7 @@ def test_a_technique_of_somebody_else_that_ends_the_process_is_infeasible(
     chosen = [NoPause(), bad, Nothing()]
     lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=20.0)
     assert why_not_begun(lab) is None
-    place = Timing(lab, chosen, factors_of(lab, chosen), share=1.0)
+    place = Timing(lab, chosen, factors_of(lab.machine, lab.hints, chosen), share=1.0)
     with pytest.raises(Infeasible) as error:
         place.ready(frozenset({0, 1, 2}))
     assert error.value.factors == {1}
@@ -152,7 +152,7 @@ def test_what_was_being_set_up_when_a_tuning_was_killed_is_tried_apart(
     lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
     assert why_not_begun(lab) is None
     lab.store.known = Known(under_way=(key_of(doing),))
-    place = Timing(lab, [doing, Nothing()], factors_of(lab, [doing, Nothing()]), share=1.0)
+    place = Timing(lab, [doing, Nothing()], factors_of(lab.machine, lab.hints, [doing, Nothing()]), share=1.0)
     place.ready(frozenset({1}))
     assert not apart
     if isinstance(doing, Crashes):

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("planted")
 def timing(*chosen: Technique, threads: int | None = None, **task: Any) -> Timing:
     lab = open_laboratory(baseline(small_task(**task)), MACHINE, budget_s=100.0)
     lab.step_s, lab.threads = 0.02, threads
-    return Timing(lab, chosen, factors_of(lab, chosen), share=1.0)
+    return Timing(lab, chosen, factors_of(lab.machine, lab.hints, chosen), share=1.0)
 
 
 def test_a_block_is_the_time_of_a_sample() -> None:

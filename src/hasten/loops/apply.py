@@ -16,33 +16,39 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any, Self
 
+import msgspec
 from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.device import Device
 from hasten.base.errors import BadInput, HastenWarning, Refused
 from hasten.base.records.effect import Line, Outcome, Report
+from hasten.base.records.trial import Tuning
 from hasten.base.seeds import preserved
 from hasten.data.batch import Batch, changed_in_turn
 from hasten.loops.batches import Batches, changes_input
 from hasten.loops.given import Given, check_optimizer, recipe_of
+from hasten.loops.inside import Inside, candidates_of
 from hasten.loops.optimizer import follow, rebind, remove_new_hooks, replaced, scale_rates, set_options
 from hasten.loops.planning import Planned, PlanOf, planned, techniques_of, without
 from hasten.loops.todo import replaces_optimizer
 from hasten.loops.verifying import STEPS, judged
 from hasten.loops.watching import StepWatch
 from hasten.machine import facts
+from hasten.techniques.applying import chosen_technique
+from hasten.techniques.registry import techniques
 from hasten.training.calls import Function, around_function, around_module
 from hasten.training.effects import has_check, why_without_effect
 from hasten.training.final_weights import final_weights
 from hasten.training.loss import LossFunction
 from hasten.training.recipe import BatchTransform, Recipe
 from hasten.training.schedule import RateFactor, factor_of
+from hasten.training.technique import Technique
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 
 
 def apply(
-    plan: PlanOf,
+    plan: PlanOf = (),
     *,
     model: nn.Module,
     optimizer: optim.Optimizer,
@@ -52,6 +58,7 @@ def apply(
     wrap: Callable[[nn.Module], nn.Module] | None = None,
     strict: bool = False,
     verify: bool | int = False,
+    tune: bool | Iterable[Technique | type[Technique] | str] = False,
     device: str | None = None,
     steps: int | None = None,
     example: Batch | None = None,
@@ -70,14 +77,18 @@ def apply(
         strict: raise where a technique refuses or needs lines in the loop; otherwise it is a warning.
         verify: make the first steps (5, or as many as given) on copies of the objects, with and without the plan, and
             refuse a technique whose losses, gradients and updates break its guarantee; see `hasten.loops.verifying`.
+        tune: try techniques in blocks of the loop's own steps, and go on with those that are faster: all that can be
+            turned on and off there, or those given. They are verified first, as with `verify`, in as many steps; see
+            `hasten.loops.inside`. In the place of a plan.
         device: to train on; None for where the model is.
-        steps: updates that the loop will make, for techniques that need to know it.
+        steps: updates that the loop will make, for techniques that need to know it, and for `tune`.
         example: a batch as the loop has it, for techniques that try the model; needed where the loader is not torch's
             `DataLoader` over a data set.
         name: of the loop, for messages.
 
     Raises:
-        BadInput: if the plan cannot be read, or the optimizer does not hold the model's parameters.
+        BadInput: if the plan cannot be read, the optimizer does not hold the model's parameters, or the loop cannot be
+            tuned in its steps.
         Refused: with `strict`, if a technique cannot be applied completely.
     """
     if not isinstance(model, nn.Module) or not isinstance(optimizer, optim.Optimizer):
@@ -100,7 +111,11 @@ def apply(
     count = STEPS if verify is True else int(verify)
     if count < 0:
         raise BadInput(f"verify= must be a number of steps, or True for {STEPS}; found {verify!r}.")
-    return applied(plan, given, strict=strict, wrap=wrap, move=device is not None, verify=count)
+    fast = applied(plan, given, strict=strict, wrap=wrap, move=device is not None, verify=count)
+    if tune is not False:
+        names = techniques() if tune is True else tune
+        fast.tune_inside([chosen_technique(one) for one in names], named=tune is not True, verify=count or STEPS)
+    return fast
 
 
 def applied(
@@ -179,6 +194,7 @@ class Applied:
         self._factor: RateFactor | None = None
         self._base_lrs: list[Any] = []
         self._watch: StepWatch | None = None
+        self._inside: Inside | None = None
         self._held: Parameters = {}  # what the given optimizer holds, by name
         self._undo = ExitStack()
 
@@ -200,6 +216,9 @@ class Applied:
             if any(map(has_check, self._done.used)):
                 self._watch = StepWatch(self.model, self.optimizer, called=given.method == "forward")
                 undo.callback(self._watch.close)
+            if self._inside is not None:
+                self.loss = self._inside.begin(self.model, self.optimizer, undo)
+                undo.callback(setattr, self, "loss", given.loss)
             self._undo = undo.pop_all()
         return self
 
@@ -215,8 +234,37 @@ class Applied:
         """Let the model hold the weights that the plan averages, for evaluating and saving inside of a `with`."""
         return final_weights(self)
 
+    @property
+    def tuning(self) -> Tuning | None:
+        """What tuning in the steps of the loop has found; None until it is decided, or without `tune`."""
+        return None if self._inside is None else self._inside.tuning
+
+    def tune_inside(self, chosen: Sequence[Technique], *, named: bool, verify: int) -> None:
+        """Let techniques be tried in the steps of the loop once the block is entered.
+
+        Args:
+            chosen: what may be tried.
+            named: whether the report says of each why it could not be tried.
+            verify: steps on copies of the objects in which they must keep their guarantee.
+
+        Raises:
+            BadInput: if there is a plan or something to wrap the model in, or the loop cannot be tuned in its steps.
+        """
+        if self._order:
+            raise BadInput("a loop with a plan is not tuned inside: leave the plan out, or tune=.")
+        if self._wrap is not None:
+            raise BadInput("a model that is wrapped is not tuned inside its loop: leave wrap= out, or tune=.")
+        given, plain, machine = self._given, self._plain, facts()
+        found = candidates_of(
+            chosen, given, plain, machine,
+            named=named, verify=verify, apply=lambda some, mine: applied(some, mine, strict=False),
+        )  # fmt: skip
+        self._inside = Inside(found, given, plain, machine)
+
     def report(self) -> Report:
         """Return what became of each technique of the plan; effects are known after the third update."""
+        if self._inside is not None:
+            return self._inside.report()
         lines = {line.technique: line for line in (*self._done.refused, *self._done.todo)}
         seen = self._watch.seen if self._watch is not None else None
         for one in self._done.used:
@@ -231,15 +279,26 @@ class Applied:
         return Report(lines=tuple(lines[name] for name in self._order))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the plan's transforms remember, for a checkpoint of the loop; not copied."""
-        return {
+        """Return what the plan's transforms remember, and what was found inside, for a checkpoint; not copied."""
+        state = {
             "steps": self._steps,
             "gradient": [one.state for one in self.gradient],
             "post_step": [one.state for one in self.post_step],
         }
+        if self.tuning is not None:
+            state["tuning"] = msgspec.json.encode(self.tuning).decode()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned, inside of the block."""
+        """Take over what `state_dict` returned, inside of the block; a plan that was found goes on being used.
+
+        Raises:
+            BadInput: if a plan was found inside of a loop and this one has no `tune`.
+        """
+        if "tuning" in state:
+            if self._inside is None:
+                raise BadInput("this state is of a loop that has found its plan inside: pass tune= to hasten.apply.")
+            self._inside.go_on(msgspec.json.decode(state["tuning"], type=Tuning))
         self._steps = state["steps"]
         for name, attached in (("gradient", self.gradient), ("post_step", self.post_step)):
             for one, saved in zip(attached, state[name], strict=True):

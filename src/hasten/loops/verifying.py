@@ -67,8 +67,8 @@ class Verification:
         if isinstance(given.loader, Iterator) or (given.loader is None and given.example is None):
             found = "an iterator" if given.loader is not None else "neither a loader nor an example"
             raise BadInput(
-                f"verify= needs batches that can be read more than once; found {found}. "
-                "Pass loader= (what makes the iterator) or example=, or leave verify= out."
+                f"verify= and tune= need batches that can be read more than once; found {found}. "
+                "Pass loader= (what makes the iterator) or example=, or leave them out."
             )
         self._given, self._count, self._apply = given, steps, apply
 
@@ -125,8 +125,8 @@ class Verification:
                 return list(_steps(model, optimizer, loss, self._batches(self._given.loader), None))
         except Exception as error:
             raise BadInput(
-                f"verify= makes steps of its own, loss(model(inputs), target), on copies of the objects of "
-                f"{self._given.name!r}; that failed: {error_text(error)}. Leave verify= out, or use hasten.tune_loop."
+                "verify= and tune= make steps of their own, loss(model(inputs), target), on copies of the objects of "
+                f"{self._given.name!r}; that failed: {error_text(error)}. Leave them out, or use hasten.tune_loop."
             ) from error
 
     def _candidate(self, chosen: Sequence[Technique], follow: list[Step] | None) -> list[Step]:

@@ -61,6 +61,18 @@ def conflict(cards: Sequence[Card]) -> str | None:
     return f"{', '.join(sorted(doubled))} is listed more than once" if doubled else None
 
 
+def compatible(chosen: Iterable[Technique]) -> list[list[Technique]]:
+    """Return the techniques in as few lists as go, the first ones first; none in a list conflicts with another."""
+    found: list[list[Technique]] = []
+    for one in chosen:
+        fit = next((some for some in found if conflict([other.card for other in (*some, one)]) is None), None)
+        if fit is None:
+            found.append([one])
+        else:
+            fit.append(one)
+    return found
+
+
 def in_order(chosen: Iterable[Technique]) -> list[Technique]:
     """Return the techniques in the order of their stages, and within a stage after those named in `after`."""
     remaining = sorted(chosen, key=lambda one: (STAGES.index(one.card.stage), one.card.name))

@@ -149,6 +149,11 @@ _SHARED = ("task", "input", "model", "backward", "gradient", "update", "parallel
 """Parts of a recipe that decide about everything in a session but its forward pass."""
 
 
+def forward_alone(before: Recipe, after: Recipe) -> bool:
+    """Return whether two recipes differ in the forward pass alone, so that one model and optimizer serve both."""
+    return all(getattr(before, part) is getattr(after, part) for part in _SHARED)
+
+
 def with_forward(run: Session, recipe: Recipe) -> Session | None:
     """Return a session over the same model, optimizer and data that computes the forward pass as `recipe` does.
 
@@ -156,8 +161,7 @@ def with_forward(run: Session, recipe: Recipe) -> Session | None:
     training data are a stream.
     """
     train = training_of(recipe.task)
-    same = all(getattr(run.recipe, part) is getattr(recipe, part) for part in _SHARED)
-    if not same or run.sampling is not None or isinstance(train, Stream):
+    if not forward_alone(run.recipe, recipe) or run.sampling is not None or isinstance(train, Stream):
         return None
     return replace(
         run,

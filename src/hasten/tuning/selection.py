@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from hasten.base.records.known import AGAIN, Proof
+from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.base.units import percent, plural, seconds
@@ -15,7 +16,7 @@ from hasten.tuning import messages
 from hasten.tuning.begin import told_before
 from hasten.tuning.break_even import cannot_pay
 from hasten.tuning.budget import OutOfTime, now_s
-from hasten.tuning.context import Laboratory, Plan, bench_of
+from hasten.tuning.context import Hints, Laboratory, Plan, bench_of
 from hasten.tuning.knobs import levels_of
 from hasten.tuning.known import first_group, key_of, readings_of, share_known, with_readings
 from hasten.tuning.search.factors import Factor, Factors, Setting
@@ -48,7 +49,7 @@ class Selection:
         self._refused = {one: why for one in free if (why := cannot_pay(one.card, lab.recipe, lab.step_s)) is not None}
         levels = levels_of([one for one in free if one not in self._refused], lab.recipe, lab.machine)
         self.chosen = [one.technique for one in levels]
-        factors = factors_of(lab, self.chosen, after=[one.after for one in levels])
+        factors = factors_of(lab.machine, lab.hints, self.chosen, after=[one.after for one in levels])
         self.timing = Timing(lab, self.chosen, factors, share=share)
         known, number = lab.store.known, {one: index for index, one in enumerate(map(key_of, self.chosen))}
         if known.threads != lab.threads:  # times by another clock
@@ -226,11 +227,14 @@ class Selection:
         return ratio_of(self.search.gain(one), min(sum(timed), len(timed) - sum(timed)))
 
 
-def factors_of(lab: Laboratory, chosen: Sequence[Technique], *, after: Sequence[int | None] = ()) -> Factors:
+def factors_of(
+    machine: Machine, hints: Hints, chosen: Sequence[Technique], *, after: Sequence[int | None] = ()
+) -> Factors:
     """Return the factors of these techniques, and the baseline built a second time as the last one.
 
     Args:
-        lab: where they are timed.
+        machine: what they are timed on.
+        hints: what a profile lets one expect.
         chosen: the techniques; those of one name conflict.
         after: of each, the number of the one that it is a further level of, or None; nothing where none is.
     """
@@ -241,7 +245,7 @@ def factors_of(lab: Laboratory, chosen: Sequence[Technique], *, after: Sequence[
     def numbers(wanted: Sequence[str]) -> Setting:
         return frozenset(index for name in wanted for index in number.get(name, ()))
 
-    fast = {one.feature for one in advice(lab.machine)}
+    fast = {one.feature for one in advice(machine)}
     found = list[Factor]()
     for index, one in enumerate(chosen):
         card = one.card
@@ -249,7 +253,7 @@ def factors_of(lab: Laboratory, chosen: Sequence[Technique], *, after: Sequence[
         found.append(
             Factor(
                 card.name,
-                expected=math.log(max(lab.hints.gain(one), advised, 1.0)),
+                expected=math.log(max(hints.gain(one), advised, 1.0)),
                 conflicts=(numbers(card.conflicts) | number[card.name]) - {index},
                 company=frozenset(min(number[name]) for name in card.best_with if name in number),
                 pointless_beside=numbers(card.pointless_beside),

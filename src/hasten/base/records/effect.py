@@ -13,6 +13,8 @@ class Outcome(StrEnum):
     WITHOUT_EFFECT = "applied without effect"
     TODO = "needs lines in the loop"
     REFUSED = "refused"
+    TRIED = "being tried in steps of the loop"
+    NOT_KEPT = "not kept"  # it was tried in steps of the loop
 
 
 class Line(Record, frozen=True):
@@ -27,12 +29,14 @@ class Line(Record, frozen=True):
 
 
 class Report(Record, frozen=True):
-    """A line for each technique of a plan."""
+    """A line for each technique of a plan, or that was tried in steps of the loop; then `remark` tells of these."""
 
     lines: tuple[Line, ...] = ()
+    remark: str = ""
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.lines)) or "the plan is empty"
+        said = [str(line) for line in self.lines]
+        return "\n".join([*said, self.remark] if self.remark else said) or "the plan is empty"
 
     def of(self, technique: str) -> Line:
         """Return the line of a technique."""
