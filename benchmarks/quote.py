@@ -148,7 +148,7 @@ def fetch(result: dict[str, Any]) -> list[str]:
 
 SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[str]]], ...] = (
     ("main_job_digits", pipeline),
-    ("main_job_fashion-mnist", pipeline),
+    *((f"main_job_{job}", pipeline) for job in ("fashion-mnist", "shakespeare", "imdb", "housing", "adult", "cifar10")),
     ("overhead", overhead),
     ("overhead_peers", peers),
     ("int8_linear", int8),
