@@ -29,6 +29,7 @@ from tiny_tasks import mlp_task, regression_task
 @pytest.fixture(autouse=True)
 def short_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hasten.tuning.rate.choose_batch.FEWEST_STEPS", 10)
+    monkeypatch.setattr("hasten.tuning.budget.SHORTEST_S", 0.0)
     monkeypatch.setattr(throughput, "ROUNDS", 3)
     monkeypatch.setattr(throughput, "BLOCK_S", 0.002)
 

@@ -27,6 +27,7 @@ from tiny_tasks import mlp_task, regression_task
 @pytest.fixture(autouse=True)
 def short_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hasten.tuning.rate.choose.FEWEST_STEPS", 12)
+    monkeypatch.setattr("hasten.tuning.budget.SHORTEST_S", 0.0)
 
 
 class Bowl(nn.Module):
@@ -83,6 +84,24 @@ def test_the_best_rate_is_inside_of_what_was_tried() -> None:
     tried = [one for one in found.tried if one.steps == found.branch_steps and not one.proof]
     best = min(tried, key=lambda one: sum(math.inf if loss is None else loss for loss in one.losses))
     assert best not in (min(tried, key=lambda one: one.rate), max(tried, key=lambda one: one.rate))
+
+
+@pytest.mark.parametrize("steps", [7, 40])
+def test_a_branch_is_at_most_as_long_as_the_training_and_then_nothing_is_extrapolated(
+    monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr("hasten.tuning.budget.SHORTEST_S", 30.0)
+    found = choice(bowl_task(steps=steps))
+    assert found.branch_steps == steps
+    assert found.horizon == 1.0
+
+
+def test_long_branches_also_try_the_lower_rates_that_a_longer_training_needs() -> None:
+    found = choice(mlp_task(samples=400, stop=Stop(steps=400)))
+    long = [one.branch_rate for one in found.tried if one.steps == found.branch_steps and not one.proof]
+    short = [one for one in found.tried if one.steps < found.branch_steps]
+    best = min(short, key=lambda one: sum(math.inf if loss is None else loss for loss in one.losses))
+    assert min(long) <= best.branch_rate / 10**0.75 * 1.001
 
 
 def test_a_good_rate_of_a_noisy_task_is_kept() -> None:

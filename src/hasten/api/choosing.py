@@ -29,8 +29,8 @@ def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> Ra
 
     Args:
         task: to look at.
-        budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 5 %, or what a search takes
-            at least.
+        budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 5 %, but at
+            least 30 s and what a search takes, and else at most 10 minutes.
         show: called with what it will cost before it starts.
 
     Raises:

@@ -22,7 +22,7 @@ from hasten.base.records.side_by_side import SideBySide
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import Guarantee
 from hasten.machine import facts, load_cached
-from hasten.pipeline.budget import SHORTEST_S, planned_s
+from hasten.pipeline.budget import planned_s
 from hasten.pipeline.examining import judged
 from hasten.pipeline.job import Job, remember, run_tuning
 from hasten.pipeline.job import run as run_job
@@ -33,6 +33,7 @@ from hasten.profiling.profile import profile as profile_recipe
 from hasten.training.run_folder import make_run_folder
 from hasten.training.running import Show
 from hasten.training.task import Task
+from hasten.tuning.budget import SHORTEST_S
 
 
 def run(

@@ -6,10 +6,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
 from hasten.base.units import parse_duration
 from hasten.training.recipe import Recipe
-
-DEFAULT_SHARE = 0.05
-SHORTEST_S = 30.0
-LONGEST_S = 600.0
+from hasten.tuning.budget import default_budget_s
 
 
 def planned_s(recipe: Recipe, anatomy: Profile) -> float:
@@ -31,7 +28,7 @@ def tuning_budget_s(text: str | None, planned: float) -> float:
         BadInput: if the text is neither.
     """
     if text is None:
-        return min(max(SHORTEST_S, DEFAULT_SHARE * planned), LONGEST_S)
+        return default_budget_s(planned)
     if not text.strip().endswith("%"):
         return parse_duration(text)
     try:

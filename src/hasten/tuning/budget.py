@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from hasten.profiling.timeout import time_limit
 
+DEFAULT_SHARE, SHORTEST_S, LONGEST_S = 0.05, 30.0, 600.0
+"""Of the planned training, and the bounds of that: what is spent where nothing else is asked for."""
+
 read_clock = time.perf_counter_ns
 """The clock that this room reads; in one place, so that a test can put another one there."""
 
@@ -21,6 +24,11 @@ def now_ns() -> int:
 def now_s() -> float:
     """Return seconds since some moment; never runs backwards."""
     return now_ns() * 1e-9
+
+
+def default_budget_s(planned_s: float) -> float:
+    """Return 5 % of the planned training, but at least 30 s and at most 10 minutes."""
+    return min(max(SHORTEST_S, DEFAULT_SHARE * planned_s), LONGEST_S)
 
 
 class OutOfTime(BaseException):

@@ -14,7 +14,7 @@ from hasten.base.units import finite, percent, seconds
 from hasten.data.loading.sample_randomness import restored
 from hasten.measurement.statistics import few_ratios, mean_interval
 from hasten.training.recipe import Recipe
-from hasten.tuning.budget import now_s
+from hasten.tuning.budget import default_budget_s, now_s
 from hasten.tuning.rate import horizon
 from hasten.tuning.rate.branches import Branches
 from hasten.tuning.rate.start import score, train_from
@@ -22,21 +22,22 @@ from hasten.tuning.rate.sweep import Sweep
 from hasten.tuning.rate.words import rate_sentence
 from hasten.tuning.state import untouched
 
-REPEATS = 3
+REPEATS, PROOFS = 3, 5
 """Initializations and data orders, for the search and, others, for the proof: fewer have no useful interval."""
 SCREENED = 5
 """Rates from the stability edge downwards, each a factor 10^0.5 apart."""
 SCREEN_STEP, STEP = 10**0.5, 10**0.25
 SHORTER = 4
 """Times: a branch that screens against one that decides."""
-FEWEST_STEPS, MOST_STEPS = 160, 1000
-"""Of a branch that decides."""
+FEWEST_STEPS, MOST_STEPS = 160, 2000
+"""Of a branch that decides; it is never longer than the training."""
 MOST_WIDENED = 8
 """Further rates beyond a border, of each kind of branch."""
-DEFAULT_SHARE = 0.05
 LEAST_WORTH = 1e-3
 """Of the held-out loss: a smaller gain counts as no difference."""
-_BRANCHES = (SCREENED + 3) * REPEATS / SHORTER + 4 * REPEATS + 2 * REPEATS
+LOWER = 3
+"""Steps down from the best rate of short branches to the lowest that long ones begin with: it falls with the length."""
+_BRANCHES = (SCREENED + 3) * REPEATS / SHORTER + (LOWER + 2) * REPEATS + 2 * PROOFS
 """Long branches that a search is about as expensive as: screening and deciding with one rate more, and the proof."""
 _SWEEP_STEPS = 45
 _TIMED_STEPS = 5
@@ -65,8 +66,8 @@ def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show
 
     Args:
         recipe: of the task as it is trained today; a factor of its rates is searched.
-        budget: seconds of the planned training (infinite where nothing bounds it) -> seconds to spend; None for 5 %, or
-            what a search takes at least.
+        budget: seconds of the planned training (infinite where nothing bounds it) -> seconds to spend; None for
+            `default_budget_s`, or what a search takes at least.
         show: called with what to know before it starts.
 
     Raises:
@@ -96,16 +97,17 @@ def _planned(branches: Branches, budget: Callable[[float], float | None]) -> tup
     planned, limit_s = branches.recipe.subject.planned_steps, branches.recipe.task.stop.seconds
     planned_s = min(math.inf if planned is None else planned * step_s, limit_s or math.inf)
     asked_s = budget(planned_s)
-    least = _cost(FEWEST_STEPS, step_s)
+    fewest, most = (min(steps, planned or steps) for steps in (FEWEST_STEPS, MOST_STEPS))
+    least = _cost(fewest, step_s)
     if asked_s is None:
-        asked_s = max(least.seconds, DEFAULT_SHARE * planned_s) if math.isfinite(planned_s) else least.seconds
+        asked_s = max(least.seconds, default_budget_s(planned_s))
     elif asked_s < least.seconds:
         raise BadInput(
-            f"a budget of {seconds(asked_s)} is too small to choose a learning rate: branches of {FEWEST_STEPS} steps "
+            f"a budget of {seconds(asked_s)} is too small to choose a learning rate: branches of {fewest} steps "
             f"take about {seconds(least.seconds)}. Pass --budget {math.ceil(least.seconds)}s or more."
         )
     spare = asked_s / step_s - REPEATS * _SWEEP_STEPS
-    return _cost(min(MOST_STEPS, max(FEWEST_STEPS, int(spare / _BRANCHES))), step_s), asked_s
+    return _cost(min(most, max(fewest, int(spare / _BRANCHES))), step_s), asked_s
 
 
 def _cost(branch_steps: int, step_s: float) -> Cost:
@@ -141,7 +143,7 @@ class _Search:
         best = self._best(screened, self.short)
         self.screened = self._widened([*screened, best / STEP, best * STEP], STEP, self.short)
         best = self._best(self.screened, self.short)
-        self.decided = self._widened([best / STEP, best, best * STEP], STEP, self.long)
+        self.decided = self._widened([best / STEP**down for down in range(LOWER + 1)], STEP, self.long)
         if not self._mean(self._best(self.decided, self.long), self.long) < sum(untrained) / REPEATS:
             return self._record(RateVerdict.NONE_STABLE, edges, None, None)
         self.horizon = horizon.extrapolated(
@@ -205,14 +207,14 @@ class _Search:
     def _proven(self, factor: float) -> tuple[RateVerdict, Interval | None]:
         """Compare with the task's own rate on other starts; each stands for the whole training at the same horizon."""
         own, mine = list[float](), list[float]()
-        for repeat in range(REPEATS, 2 * REPEATS):
+        for repeat in range(REPEATS, REPEATS + PROOFS):
             own.append(self._judged(repeat, 1 / self.horizon, self.long))
             mine.append(self._judged(repeat, factor / self.horizon, self.long))
         if not all(map(math.isfinite, mine)):
             return RateVerdict.NO_DIFFERENCE, None
         if not all(map(math.isfinite, own)):
             return RateVerdict.OWN_DIVERGES, None
-        scale = abs(sum(own)) / REPEATS or 1.0
+        scale = abs(sum(own)) / PROOFS or 1.0
         worth = mean_interval([(a - b) / scale for a, b in zip(mine, own, strict=True)])
         better = worth.high < 0 and worth.value < -LEAST_WORTH
         return (RateVerdict.BETTER if better else RateVerdict.NO_DIFFERENCE), worth

@@ -20,7 +20,7 @@ from hasten.data.loading.sample_randomness import restored
 from hasten.measurement.statistics import few_ratios
 from hasten.training.building import with_batch_size
 from hasten.training.recipe import Recipe
-from hasten.tuning.budget import now_s
+from hasten.tuning.budget import default_budget_s, now_s
 from hasten.tuning.rate.branches import COOL_DOWN
 from hasten.tuning.rate.noise import PARTS, Lengths, lengths, noise_scale
 from hasten.tuning.rate.start import Start, score, set_rates, start_of, train_from
@@ -40,7 +40,6 @@ MOST_WIDENED = 6
 TIMES = (0.5, 1.0, 2.0)
 """Of a branch, that own branches take for the curve of loss against time."""
 FEWEST_STEPS, MOST_STEPS = 50, 1000
-DEFAULT_SHARE = 0.05
 LEAST_GAIN = 1.02
 _MOST_RATIO = 8.0
 _TRIED_STEPS = 150
@@ -112,7 +111,7 @@ class _Search:
         least_s = self.step_s * (_OWN_BRANCHES * FEWEST_STEPS + _TRIED_STEPS)
         asked_s = budget(planned_s)
         if asked_s is None:
-            asked_s = max(least_s, DEFAULT_SHARE * planned_s) if math.isfinite(planned_s) else least_s
+            asked_s = max(least_s, default_budget_s(planned_s))
         elif asked_s < least_s:
             raise BadInput(
                 f"a budget of {seconds(asked_s)} is too small to choose a batch size: branches of {FEWEST_STEPS} steps "
