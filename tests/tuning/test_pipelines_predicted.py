@@ -14,6 +14,7 @@ from hasten import Task, Update
 from hasten.base.records.layout import Layout, LayoutCost, LayoutPlan, Links, StageMemory, StepMemory, StepTimes
 from hasten.machine.facts import facts
 from hasten.profiling.stepping import one_batch
+from hasten.tasks.shakespeare import GPT, Size
 from hasten.techniques.parallel.layouts import in_passes, pipelines
 from hasten.techniques.parallel.pipeline_parallel import PER_PROCESS
 from hasten.techniques.parallel.stages import Staging, staged
@@ -154,6 +155,11 @@ def test_messages_take_time_in_every_turn_and_less_where_they_overlap() -> None:
     assert schedule_s([1.0, 1.0], [0.25], 5, 0.5) == pytest.approx((waiting + beside) / 2)
 
 
+def test_the_slowest_way_to_the_end_and_back_sets_the_pace_where_messages_are_beside_computing() -> None:
+    taken = schedule_s([0.2, 1.0, 1.0], [0.5, 0.5], 9, 1.0)
+    assert taken == pytest.approx(2.2 + 2 + 8 * (2 + 2 * 0.5) / 2)  # of the last two stages, for two micro-batches
+
+
 def test_the_slowest_stage_sets_the_pace() -> None:
     assert schedule_s([1.0, 2.0], [0.0], 9, 0.5) == pytest.approx(3 + 8 * 2)
 
@@ -285,13 +291,19 @@ def test_the_reason_is_told_where_there_is_no_pipeline(task: Any, why: str) -> N
     assert found.waiting is None
 
 
-@pytest.mark.parametrize("task", [wide_task, gpt_task])
+def tied_task() -> Task:
+    """A GPT whose output layer has the weight of its embedding."""
+    return block_task(model=lambda: GPT(11, Size(layers=2, width=16, heads=4, length=7, dropout=0.0)))
+
+
+@pytest.mark.parametrize("task", [wide_task, gpt_task, tied_task])
 def test_stages_have_all_parameters_of_the_model_and_those_without_memory_are_the_same(task: Any) -> None:
     layout, recipe = pipelines(2, 8)[0], baseline(task())
     staging, run = staged(recipe, 2), build(recipe)
     assert isinstance(staging, Staging)
     found = watched_stages(run, staging, one_batch(run), stage_sizes(layout))
     parameters = sum(one.nbytes for one in run.model.parameters())
+    assert found[0].tied_bytes == found[1].tied_bytes == (4 * 11 * 16 if task is tied_task else 0)
     assert sum(one.parameter_bytes for one in found) == parameters + found[0].tied_bytes
     assert sum(one.work for one in found) == pytest.approx(1.0)
     assert found[-1].sent_sample_bytes == 0 < found[0].sent_sample_bytes
