@@ -290,7 +290,7 @@ def sent(found: Mapping[str, Sequence[Block]], ways: Mapping[str, Way], training
 def whole_bytes(layout: Layout, memory: StepMemory) -> float:
     """Return the bytes of the tensors that the collectives of a step are given."""
     collectives = communication(layout, memory)
-    return sum(size * count for size, _, count in (*collectives.all_reduces, *collectives.gathers))
+    return sum(one.size_bytes * one.count for one in (*collectives.all_reduces, *collectives.gathers))
 
 
 def extrapolated(training: Training, links: Links) -> list[dict[str, Any]]:

@@ -74,12 +74,27 @@ def test_a_memory_that_nothing_fits_into_is_told_with_what_each_layout_needs() -
     assert result.output.splitlines()[-1] == "next: hasten batch linear"
 
 
+def test_the_link_between_nodes_is_shown_and_typed_again() -> None:
+    nodes = ("--devices-per-node", "2", "--node-gbps", "8", "--node-latency-us", "50")
+    result = invoke("plan", "digits", "--devices", "4", *LINK, *nodes)
+    text = " ".join(result.output.split())
+    assert result.exit_code == 0
+    assert "between nodes of 2 devices: 50.0 µs latency, 1.00 GB/s for all of a node" in text
+    assert "fsdp(replicas=2)" in text
+    if "-o plan.toml" in text:
+        assert "--devices-per-node 2 --node-gbps 8.0 --node-latency-us 50.0" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--memory", "80"), "a size of memory must look like 80GB"),
         (("--link-gbps", "10"), "pass both, or none to measure it"),
         (("--link-gbps", "0", "--latency-us", "5"), "--link-gbps above 0"),
+        (("--node-gbps", "10", "--node-latency-us", "5"), "pass --devices-per-node, too"),
+        (("--devices-per-node", "2"), "--devices must be a multiple of --devices-per-node"),
+        (("--devices-per-node", "1", "--node-gbps", "10"), "pass both, or none"),
+        (("--devices-per-node", "1", "--node-gbps", "0", "--node-latency-us", "5"), "--node-gbps above 0"),
     ],
 )
 def test_what_cannot_be_used_is_one_message(words: tuple[str, ...], message: str) -> None:

@@ -104,13 +104,13 @@ def test_what_a_step_sends_and_holds_is_what_the_chooser_of_layouts_predicts(siz
         memory = read.of(layout).memory
         for one in (layout, in_passes(layout, layout.samples // 2)):
             predicted, (calls, whole_bytes, peak) = communication(one, memory), found[one.label]
-            gathered = sum(whole * count for whole, _, count in predicted.gathers)
+            gathered = sum(every.size_bytes * every.count for every in predicted.gathers)
             moved = whole_bytes.get("_allgather_base_", 0) + whole_bytes.get("_reduce_scatter_base_", 0)
             assert moved == pytest.approx(gathered)
             assert calls.get("_allgather_base_", 0) + calls.get("_reduce_scatter_base_", 0) == sum(
-                count for *_, count in predicted.gathers
+                every.count for every in predicted.gathers
             )
-            reduced = sum(whole * count for whole, _, count in predicted.all_reduces)
+            reduced = sum(every.size_bytes * every.count for every in predicted.all_reduces)
             both = whole_bytes["allreduce_"] + whole_bytes.get("all_reduce", 0)  # in the functional form activations
             small = both - reduced  # flags, and the count and the loss of the whole batch
             assert 0 < small < 200, one.label

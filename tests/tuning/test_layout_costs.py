@@ -14,7 +14,7 @@ from hasten.techniques.parallel.layouts import WIDEST, in_passes, layouts, part_
 from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.readings import Block, from_blocks, sizes
-from hasten.tuning.layouts.sending import all_reduce_s, gather_s
+from hasten.tuning.layouts.sending import Collective, all_reduce_s, gather_s
 from hasten.tuning.layouts.time import SMALL_REDUCTIONS, communication, step_s
 
 MIB = 2**20
@@ -98,7 +98,7 @@ def test_bytes_that_each_layout_sends() -> None:
 
 def test_parameters_are_gathered_in_every_pass_and_gradients_scattered_once() -> None:
     two_passes = communication(shared(shards=4, reshard=True, micro_batch=4), MEMORY)
-    assert [count for _, _, count in two_passes.gathers] == [12, 3]
+    assert [one.count for one in two_passes.gathers] == [12, 3]
 
 
 def test_step_of_one_process() -> None:
@@ -245,8 +245,8 @@ def test_memory_of_parts_is_that_of_one_part_and_nothing_is_copied_where_they_sh
 def test_parts_add_up_their_activations_in_every_pass_and_gradients_over_the_shares_once() -> None:
     memory = structs.replace(MEMORY, summed=((1000.0, 24.0), (0.0, 8.0)))
     found = communication(shared(parts=2, replicas=4, micro_batch=3), memory)
-    activations = ((1000 + 24 * 8 / 3, 2, 3), (8 * 8 / 3, 2, 3))
-    assert found.all_reduces == ((MEMORY.gradient_bytes, 4, 1), *map(pytest.approx, activations))
+    gradients = Collective(MEMORY.gradient_bytes, 4, 1, apart=2)
+    assert found.all_reduces == (gradients, Collective(1000 + 24 * 8 / 3, 2, 3), Collective(8 * 8 / 3, 2, 3))
     assert communication(shared(parts=2), memory).sent_bytes == pytest.approx(1000 + 32 * 8)
 
 

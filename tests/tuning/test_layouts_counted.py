@@ -163,8 +163,8 @@ def test_the_first_of_eight_processes_that_are_not_there_sends_what_is_predicted
             continue
         sent, theory = dry_step(layout, fake, MACHINE), communication(layout, memory)
         moved = sent.whole_bytes["_allgather_base_"] + sent.whole_bytes["_reduce_scatter_base_"]
-        assert moved == pytest.approx(sum(size * count for size, _, count in theory.gathers))
-        reduced = sum(size * count for size, _, count in theory.all_reduces)
+        assert moved == pytest.approx(sum(one.size_bytes * one.count for one in theory.gathers))
+        reduced = sum(one.size_bytes * one.count for one in theory.all_reduces)
         assert reduced <= sent.whole_bytes["allreduce_"] < 1.03 * reduced + 200
         tried += 1
     assert tried == 4

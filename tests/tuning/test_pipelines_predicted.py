@@ -11,7 +11,7 @@ from msgspec import structs
 from torch import nn
 
 from hasten import Task, Update
-from hasten.base.records.layout import Layout, LayoutCost, LayoutPlan, Links, StageMemory, StepMemory, StepTimes
+from hasten.base.records.layout import Layout, LayoutCost, LayoutPlan, Links, Nodes, StageMemory, StepMemory, StepTimes
 from hasten.machine.facts import facts
 from hasten.profiling.stepping import one_batch
 from hasten.tasks.shakespeare import GPT, Size
@@ -24,9 +24,9 @@ from hasten.tuning.layouts import readings
 from hasten.tuning.layouts.dry_run import dry_stages
 from hasten.tuning.layouts.fake import on_fake_tensors
 from hasten.tuning.layouts.memory import memory_bytes
-from hasten.tuning.layouts.pipelines import TOLD_IN_GROUPS, schedule_s, waiting_share
+from hasten.tuning.layouts.pipelines import TOLD_IN_GROUPS, pipeline_s, schedule_s, waiting_share
 from hasten.tuning.layouts.predict import FILL, predict
-from hasten.tuning.layouts.sending import all_reduce_s
+from hasten.tuning.layouts.sending import Collective, all_reduce_s
 from hasten.tuning.layouts.stages import stage_sizes, watched_stages
 from hasten.tuning.layouts.time import SMALL_REDUCTIONS, communication, step_s
 
@@ -164,6 +164,14 @@ def test_the_slowest_stage_sets_the_pace() -> None:
     assert schedule_s([1.0, 2.0], [0.0], 9, 0.5) == pytest.approx(3 + 8 * 2)
 
 
+def test_only_the_borders_between_nodes_take_the_slow_link() -> None:
+    four = structs.replace(MEMORY, stages=(*[stage(work=0.25)] * 3, structs.replace(LAST, work=0.25)))
+    links = structs.replace(LINKS, nodes=Nodes(devices=2, latency_s=1e-2, bytes_per_s=1e8))
+    fast, slow = 1e-4 + 2 * MIB / 1e9, 1e-2 + 2 * MIB / 1e8
+    expected = schedule_s([0.25 * (0.01 + 2 * 0.002)] * 4, [fast, slow, fast], 4, 0.0)
+    assert pipeline_s(pipeline(stages=4), TIMES, four, links) == pytest.approx(expected)
+
+
 def test_memory_of_the_first_stage_holds_as_many_micro_batches_as_there_are_stages() -> None:
     own = (50 + 50 + 100 + 1) * MIB
     inputs, buffers = 8 * 0.5 * MIB, 8 * MIB  # gradients of activations
@@ -200,7 +208,7 @@ def test_a_pipeline_sends_activations_both_ways_and_gradients_where_groups_share
     assert found.all_reduces == ()
     tied = structs.replace(MEMORY, stages=(stage(tied_bytes=10 * MIB), structs.replace(LAST, tied_bytes=10 * MIB)))
     found = communication(pipeline(replicas=4), tied)
-    assert found.all_reduces == ((40 * MIB, 4, 1), (10 * MIB, 8, 1))
+    assert found.all_reduces == (Collective(40 * MIB, 4, 1, apart=2), Collective(10 * MIB, 8, 1))
 
 
 def test_a_step_is_its_passes_the_update_of_a_stage_and_what_is_sent() -> None:

@@ -5,7 +5,7 @@ import shlex
 from hasten.api.given import baseline_shown, budget_given, check_trainable, silent
 from hasten.base.errors import BadInput
 from hasten.base.records.batch_choice import BatchChoice
-from hasten.base.records.layout import LayoutPlan, LayoutTuning, Links
+from hasten.base.records.layout import LayoutPlan, LayoutTuning, Links, Nodes
 from hasten.base.records.notices import Activity
 from hasten.base.records.rate_choice import RateChoice
 from hasten.machine import facts, load_cached
@@ -69,6 +69,7 @@ def find_layout(
     devices: int,
     memory_limit: int | None = None,
     links: Links | None = None,
+    nodes: Nodes | None = None,
     show: Show = silent,
 ) -> LayoutPlan:
     """Predict the memory and the time of a step for at most ten ways to share a training among devices.
@@ -84,13 +85,18 @@ def find_layout(
         task: to train.
         devices: that may be used.
         memory_limit: bytes of each; None for what a device of this machine has. 90 % of it may be used.
-        links: between two devices; None to measure them here, or to assume 100 Gbit/s and 20 microseconds.
+        links: between two devices, of one node where there are several; None to measure them here, or to assume 100
+            Gbit/s and 20 microseconds.
+        nodes: that the devices are in, and the link between two of them; None where all links are alike.
         show: called with what it does.
 
     Raises:
-        BadInput: if the task cannot be trained, or neither fits into this machine nor can be counted.
+        BadInput: if the task cannot be trained, or neither fits into this machine nor can be counted; if the devices do
+            not fill several nodes.
         Unstable: if the devices are here and cannot talk to each other, or the machine's peaks cannot be measured.
     """
+    if nodes is not None and (devices <= nodes.devices or devices % nodes.devices):
+        raise BadInput(f"{devices} devices must fill several nodes of {nodes.devices} devices each.")
     machine = facts()
     show(Activity(text="counting a step on tensors without memory"))
     step = counted_step(task, machine, devices)
@@ -98,13 +104,23 @@ def find_layout(
     measured_for = devices_that_fit(step, plain, machine, devices)
     if measured_for is None:
         show(Activity(text="trying layouts on tensors without memory, and measuring the machine"))
-        seen = tried(task, machine, devices)
+        seen = tried(task, machine, devices, None if nodes is None else nodes.devices)
         measured = load_cached(quick=True)
-        return predict_counted(plain, measured, step, seen, devices=devices, memory_limit=memory_limit, links=links)
+        return predict_counted(
+            plain, measured, step, seen, devices=devices, memory_limit=memory_limit, links=links, nodes=nodes
+        )
     check_trainable(task, show)
     recipe = baseline_shown(task, machine, show)
     show(Activity(text="timing two micro-batches and the links"))
-    return predict(recipe, machine, devices=devices, memory_limit=memory_limit, links=links, measured_for=measured_for)
+    return predict(
+        recipe,
+        machine,
+        devices=devices,
+        memory_limit=memory_limit,
+        links=links,
+        nodes=nodes,
+        measured_for=measured_for,
+    )
 
 
 def tune_layouts(

@@ -5,6 +5,10 @@ from msgspec import structs
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.record import Interval, Record
 
+LINK_BYTES_PER_S, LATENCY_S = 12.5e9, 20e-6
+"""Of links that are neither here nor given: 100 Gbit/s, as of one PCIe 4.0 x8 or InfiniBand EDR, and a usual latency of
+an NCCL call over it."""
+
 
 class Layout(Record, frozen=True):
     """How processes share a training: `replicas` groups, each of `shards` processes that hold one model together.
@@ -52,15 +56,28 @@ class Layout(Record, frozen=True):
         return ", ".join((count, *(one.label for one in self.choices)))
 
 
+class Nodes(Record, frozen=True):
+    """Machines with as many devices each, and what it takes to send from one to another.
+
+    All devices of a node together send `bytes_per_s`; one that sends alone has all of it, as far as its own link goes.
+    """
+
+    devices: int  # of each node
+    latency_s: float
+    bytes_per_s: float
+
+
 class Links(Record, frozen=True):
     """What it takes to send: a message of V bytes arrives after `latency_s` + V / `bytes_per_s`.
 
-    `overlap` is the share of a communication that costs no time while the device computes, from 0 to 1.
+    `overlap` is the share of a communication that costs no time while the device computes, from 0 to 1. Where devices
+    are in several `nodes`, this is the link inside of one.
     """
 
     latency_s: float
     bytes_per_s: float
     overlap: float
+    nodes: Nodes | None = None
 
 
 class StepTimes(Record, frozen=True):

@@ -39,6 +39,13 @@ def layout_plan_view(found: LayoutPlan) -> RenderableType:
             f"{percent(found.links.overlap)} overlap"
         )
     )
+    if (nodes := found.links.nodes) is not None:
+        content.append(
+            quiet(
+                f"between nodes of {plural(nodes.devices, 'device')}: {seconds(nodes.latency_s)} latency, "
+                f"{count(nodes.bytes_per_s, 'B/s')} for all of a node"
+            )
+        )
     times, source = found.times, "counted" if found.counted_steps else "measured here"
     content.append(
         quiet(

@@ -23,10 +23,16 @@ WIDEST = 8
 nothing to compute meanwhile, which needs the links inside of one."""
 
 
-def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
+def layouts(devices: int, batch_size: int, node: int | None = None) -> tuple[Layout, ...]:
     """Return the ways to train on at most so many devices, at most nine: one process first.
 
     Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches. `pipelines` are apart.
+
+    Args:
+        devices: that may be used.
+        batch_size: samples of a step.
+        node: devices of each machine, of which there are several; None where all are alike. Parts of layers are then
+            inside of one, and the model is sharded over each.
     """
     alone = Layout(samples=batch_size, micro_batch=batch_size, replicas=1, shards=1, parts=1, stages=1, every=1)
     if devices == 1:
@@ -35,16 +41,21 @@ def layouts(devices: int, batch_size: int) -> tuple[Layout, ...]:
     all_of_them = structs.replace(alone, samples=share, micro_batch=share)
     whole = (structs.replace(all_of_them, replicas=devices), _overlapped(all_of_them, devices))
     sharded = [_sharded(all_of_them, devices, 1, reshard=keep) for keep in (False, True)]
-    if devices > 2 and devices % 2 == 0:
-        sharded.append(_sharded(all_of_them, devices, 2, reshard=True))
-    divided = [_divided(batch_size, devices, parts) for parts in part_counts(devices)]
+    replicas = 2 if node is None else devices // node
+    if devices > replicas and devices % replicas == 0:
+        sharded.append(_sharded(all_of_them, devices, replicas, reshard=True))
+    divided = [_divided(batch_size, devices, parts) for parts in part_counts(devices, node)]
     return (alone, *whole, *sharded, *divided, _on_their_own(all_of_them, devices))
 
 
-def part_counts(devices: int) -> tuple[int, ...]:
-    """Return how many processes may compute a share together: all, and the largest part of them that divides them."""
-    several = [count for count in range(2, min(WIDEST, devices // 2) + 1) if devices % count == 0]
-    return (*([devices] if 1 < devices <= WIDEST else []), *several[-1:])
+def part_counts(devices: int, node: int | None = None) -> tuple[int, ...]:
+    """Return how many processes may compute a share together: all, and the largest part of them that divides them.
+
+    In nodes: all of a node, and the largest part of one.
+    """
+    together = node or devices
+    several = [count for count in range(2, min(WIDEST, together // 2) + 1) if together % count == 0]
+    return (*([together] if 1 < together <= WIDEST else []), *several[-1:])
 
 
 def _overlapped(layout: Layout, devices: int) -> Layout:
@@ -68,12 +79,16 @@ def _divided(batch_size: int, devices: int, parts: int) -> Layout:
     )
 
 
-def pipelines(devices: int, batch_size: int) -> tuple[Layout, ...]:
+def pipelines(devices: int, batch_size: int, node: int | None = None) -> tuple[Layout, ...]:
     """Return the ways to hold a model in stages on so many devices, those with the fewest stages first.
 
-    Left out are those whose groups are more than the samples of a batch.
+    Left out are those whose groups are more than the samples of a batch, or neither inside of one node nor whole nodes.
     """
-    counts = [one for one in range(2, devices + 1) if devices % one == 0 and devices // one <= batch_size]
+    counts = [
+        one
+        for one in range(2, devices + 1)
+        if devices % one == 0 and devices // one <= batch_size and (node is None or not node % one or not one % node)
+    ]
     return tuple(_in_stages(batch_size, devices, count) for count in counts)
 
 

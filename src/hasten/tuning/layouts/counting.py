@@ -75,21 +75,28 @@ def fitting_devices(step: CountedStep, batch_size: int, devices: int, limit: int
     return count
 
 
-def tried(task: Task, machine: Machine, devices: int) -> Tried:
-    """Return which layouts of a task that does not fit into this machine cannot be used, each tried without devices."""
-    return in_copy(partial(_tried, task, machine, devices), Tried, _none_tried)
+def tried(task: Task, machine: Machine, devices: int, node: int | None = None) -> Tried:
+    """Return which layouts of a task that does not fit into this machine cannot be used, each tried without devices.
+
+    Args:
+        task: to train.
+        machine: that it is for.
+        devices: that share a batch.
+        node: devices of each machine, where there are several.
+    """
+    return in_copy(partial(_tried, task, machine, devices, node), Tried, _none_tried)
 
 
 def _none_tried(why: str) -> Tried:
     raise BadInput(f"the layouts of a model that does not fit into this machine could not be tried: {why}.")
 
 
-def _tried(task: Task, machine: Machine, devices: int) -> Tried:
+def _tried(task: Task, machine: Machine, devices: int, node: int | None) -> Tried:
     fake = on_fake_tensors(task, machine)
     batch_size = fake.recipe.input.batch_size
-    found = {one.label: why_not_dry(one, fake, machine) for one in layouts(devices, batch_size)}
+    found = {one.label: why_not_dry(one, fake, machine) for one in layouts(devices, batch_size, node)}
     stages = dict[int, tuple[StageMemory, ...]]()
-    for one in pipelines(devices, batch_size):
+    for one in pipelines(devices, batch_size, node):
         if isinstance(these := dry_stages(one, fake), str):
             found[one.label] = these
             break  # longer ones are not asked for

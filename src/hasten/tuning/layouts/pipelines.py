@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from hasten.base.records.layout import Layout, Links, StepMemory, StepTimes
-from hasten.tuning.layouts.sending import Communication, message_s
+from hasten.tuning.layouts.sending import Collective, Communication, message_s
 
 TOLD_IN_GROUPS = 3
 """Small messages to a whole group: which gradients there are, and the loss, which only the last stage knows, in two."""
@@ -58,13 +58,13 @@ def pipeline_communication(layout: Layout, memory: StepMemory) -> Communication:
     """
     stages = memory.stages
     own, tied = max(one.gradient_bytes - one.tied_bytes for one in stages), stages[0].tied_bytes
-    reduced = ((own, layout.replicas, 1),) if layout.replicas > 1 else ()
-    each = [
-        one.sent_bytes + one.sent_sample_bytes * layout.samples / layout.passes for one in stages
-    ]  # of a micro-batch; the last stage sends no activation
+    reduced = (Collective(own, layout.replicas, 1, apart=layout.stages),) if layout.replicas > 1 else ()
+    everywhere = (Collective(tied, layout.processes, 1),) if tied else ()
+    # of a micro-batch; the last stage sends no activation
+    each = [one.sent_bytes + one.sent_sample_bytes * layout.samples / layout.passes for one in stages]
     most = max(range(len(stages)), key=lambda number: sum(each[max(0, number - 1) : number + 1]))
     return Communication(
-        all_reduces=(*reduced, *(((tied, layout.processes, 1),) if tied else ())),
+        all_reduces=(*reduced, *everywhere),
         messages=tuple((size, layout.passes) for size in each[max(0, most - 1) : most + 1]),
     )
 
@@ -78,8 +78,16 @@ def pipeline_s(layout: Layout, times: StepTimes, memory: StepMemory, links: Link
 
 def _run_s(count: int, samples: int, times: StepTimes, memory: StepMemory, links: Links) -> float:
     whole_s = times.pass_s + samples * times.sample_s
-    sent = [message_s(one.sent_bytes + samples * one.sent_sample_bytes, links) for one in memory.stages[:-1]]
+    sent = [
+        message_s(one.sent_bytes + samples * one.sent_sample_bytes, links, between_nodes=_leaves_node(number, links))
+        for number, one in enumerate(memory.stages[:-1])
+    ]
     return schedule_s([one.work * whole_s for one in memory.stages], sent, count, links.overlap)
+
+
+def _leaves_node(stage: int, links: Links) -> bool:
+    """Return whether the next stage is in another node: a pipeline is inside of one, or fills some."""
+    return links.nodes is not None and (stage + 1) % links.nodes.devices == 0
 
 
 def schedule_s(stages: Sequence[float], sent: Sequence[float], count: int, overlap: float) -> float:

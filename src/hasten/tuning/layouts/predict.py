@@ -13,7 +13,17 @@ from msgspec import structs
 
 from hasten.base.device import Device
 from hasten.base.errors import BadInput
-from hasten.base.records.layout import CountedStep, Layout, LayoutCost, LayoutPlan, Links, Tried
+from hasten.base.records.layout import (
+    LATENCY_S,
+    LINK_BYTES_PER_S,
+    CountedStep,
+    Layout,
+    LayoutCost,
+    LayoutPlan,
+    Links,
+    Nodes,
+    Tried,
+)
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.units import nbytes
@@ -29,9 +39,6 @@ from hasten.tuning.layouts.time import communication, step_s
 
 FILL = 0.9
 """Of a device's memory: what a layout may be predicted to need; the rest is for the allocator and the libraries."""
-LINK_BYTES_PER_S, LATENCY_S = 12.5e9, 20e-6
-"""Of links that are neither here nor given: 100 Gbit/s, as of one PCIe 4.0 x8 or InfiniBand EDR, and a usual latency of
-an NCCL call over it."""
 OVERLAPS = (0.0, 0.5, 1.0)
 """What is assumed of links that are not here; the band spans it."""
 BAND = (0.1, 0.9)
@@ -44,6 +51,7 @@ def predict(
     devices: int,
     memory_limit: int | None = None,
     links: Links | None = None,
+    nodes: Nodes | None = None,
     here: bool | None = None,
     measured_for: int | None = None,
 ) -> LayoutPlan:
@@ -58,33 +66,37 @@ def predict(
         machine: what it runs on.
         devices: that may be used.
         memory_limit: bytes of a device; None for what a device here has.
-        links: between devices; None to measure them, or to assume the defaults where devices are not here.
+        links: between devices, of one node where there are several; None to measure them, or to assume the defaults
+            where devices are not here.
+        nodes: that the devices are in; those of one are here if this machine has as many. None for one node.
         here: whether devices are here; None to look.
         measured_for: number of devices whose share is measured, where that of `devices` does not fit into this machine.
     """
-    device = recipe.device
-    here = _are_here(device, machine, devices) if here is None else here
+    device, together = recipe.device, devices if nodes is None else nodes.devices
+    here = _are_here(device, machine, together) if here is None else here
     crowded = 1.0
     threads = None
-    if device.is_host and here and devices > 1:
-        threads = max(1, machine.threads // devices)
-        crowded = max(1.0, devices * threads / machine.cores)
+    if device.is_host and here and together > 1:
+        threads = max(1, machine.threads // together)
+        crowded = max(1.0, together * threads / machine.cores)
     read = Measured(recipe, measured_for or devices, threads=threads, crowded=crowded)
-    measured = links is None and here and devices > 1
+    measured = links is None and here and together > 1
     readings = measured_links(device.kind, threads=threads or machine.threads) if measured else _assumed_links(links)
-    limit = _limit(device, machine, devices if here else 1, memory_limit)
+    limit = _limit(device, machine, together if here else 1, memory_limit)
     whys = partial(why_not, recipe=recipe, machine=machine)
-    batch_size = recipe.input.batch_size
-    known = [with_whole_statistics(one, recipe) for one in layouts(devices, batch_size)]
+    batch_size, node = recipe.input.batch_size, None if nodes is None else nodes.devices
+    known = [with_whole_statistics(one, recipe) for one in layouts(devices, batch_size, node)]
     return _plan(
         recipe,
         read,
-        readings,
-        [*_choices(known, whys, read, limit), *_pipeline(pipelines(devices, batch_size), whys, read, limit)],
+        [structs.replace(one, nodes=nodes) for one in readings],
+        [*_choices(known, whys, read, limit), *_pipeline(pipelines(devices, batch_size, node), whys, read, limit)],
         devices=devices,
         limit=limit,
         measured_links=measured,
-        assumptions=tuple(_assumptions(device, here=here, measured=measured, given=links is not None, crowded=crowded)),
+        assumptions=tuple(
+            _assumptions(device, nodes, here=here, measured=measured, given=links is not None, crowded=crowded)
+        ),
     )
 
 
@@ -97,6 +109,7 @@ def predict_counted(
     devices: int,
     memory_limit: int | None = None,
     links: Links | None = None,
+    nodes: Nodes | None = None,
 ) -> LayoutPlan:
     """Return the layouts of a training that does not fit into this machine, from a step that was counted.
 
@@ -107,7 +120,8 @@ def predict_counted(
         seen: what was found of layouts without their devices.
         devices: that may be used; they are taken to be as fast as this one.
         memory_limit: bytes of a device; None for what a device here has.
-        links: between devices; None to assume the defaults.
+        links: between devices, of one node where there are several; None to assume the defaults.
+        nodes: that the devices are in; None for one node.
 
     Raises:
         Unstable: if the peaks of the machine are not known.
@@ -116,14 +130,14 @@ def predict_counted(
     unsure = not all(one.stable for one in peaks(machine, device.kind))
     read, limit = Counted(step, seen.stages, machine, device.kind), _limit(device, machine, 1, memory_limit)
     whys: WhyNot = lambda layout: seen.why_not.get(layout.label, "")  # noqa: E731
-    batch_size = recipe.input.batch_size
+    batch_size, node = recipe.input.batch_size, None if nodes is None else nodes.devices
     return _plan(
         recipe,
         read,
-        _assumed_links(links),
+        [structs.replace(one, nodes=nodes) for one in _assumed_links(links)],
         [
-            *_choices(layouts(devices, batch_size), whys, read, limit),
-            *_pipeline(pipelines(devices, batch_size), whys, read, limit),
+            *_choices(layouts(devices, batch_size, node), whys, read, limit),
+            *_pipeline(pipelines(devices, batch_size, node), whys, read, limit),
         ],
         devices=devices,
         limit=limit,
@@ -134,7 +148,7 @@ def predict_counted(
             *(["the peaks of this machine, which were measured beside other work"] if unsure else []),
             "the parts of a batch add up to the whole, where micro-batches are used",
             "a pipeline's stages compute what the whole model does, which is proven where a training starts",
-            *_assumptions(device, here=False, measured=False, given=links is not None, crowded=1.0),
+            *_assumptions(device, nodes, here=False, measured=False, given=links is not None, crowded=1.0),
         ),
     )
 
@@ -278,6 +292,7 @@ def median_links(readings: Sequence[Links]) -> Links:
         latency_s=median(one.latency_s for one in readings),
         bytes_per_s=median(one.bytes_per_s for one in readings),
         overlap=median(one.overlap for one in readings),
+        nodes=readings[0].nodes,
     )
 
 
@@ -292,9 +307,15 @@ def _memory_of(device: Device, machine: Machine, processes: int) -> int:
     return machine.memory_bytes // processes
 
 
-def _assumptions(device: Device, *, here: bool, measured: bool, given: bool, crowded: float) -> Iterator[str]:
+def _assumptions(
+    device: Device, nodes: Nodes | None, *, here: bool, measured: bool, given: bool, crowded: float
+) -> Iterator[str]:
     if not here:
         yield f"each device is as fast as this one ({device})"
+    if nodes is not None:
+        yield "all nodes are alike; the devices of one divide its link to others, which one alone can use up"
+    if nodes is not None and here:
+        yield "each node is like this machine"
     if not measured:
         links = "links as given" if given else "links of 100 Gbit/s and 20 µs (--link-gbps, --latency-us)"
         yield f"{links}; the band spans no overlap to full overlap"

@@ -1,32 +1,85 @@
-"""Time that sending takes: messages, and the collectives of one step."""
+"""Time that sending takes: messages, and the collectives of one step, over links of one or two speeds.
+
+A group of processes is told by how many they are and by how much the numbers of two neighbors differ (`apart`). So many
+groups lie beside each other and send at the same time. Nodes have consecutive numbers: groups whose numbers lie close
+together are inside of one.
+"""
 
 import math
 from dataclasses import dataclass
 
-from hasten.base.records.layout import Links
+from hasten.base.records.layout import Links, Nodes
 
 
-def message_s(size_bytes: float, links: Links) -> float:
+def message_s(size_bytes: float, links: Links, *, between_nodes: bool = False) -> float:
     """Return the seconds until a message has arrived."""
+    if between_nodes and links.nodes is not None:
+        return links.nodes.latency_s + size_bytes / min(links.bytes_per_s, links.nodes.bytes_per_s)
     return links.latency_s + size_bytes / links.bytes_per_s
 
 
-def all_reduce_s(size_bytes: float, processes: int, links: Links) -> float:
+def all_reduce_s(size_bytes: float, processes: int, links: Links, apart: int = 1) -> float:
     """Return the seconds of an all-reduce: by a ring, or by two trees where latency dominates.
 
-    Source: Thakur et al., 2005, doi:10.1177/1094342005051521 (ring); NCCL 2.4 (trees).
+    Over several nodes the ring and the trees have the latency and the bandwidth of the slowest link. Or parts are added
+    up inside of each node first, each process then adds up one part with those of other nodes, and the parts are
+    gathered; the fastest is taken.
+
+    Args:
+        size_bytes: of the tensor in each process.
+        processes: of a group.
+        links: between them.
+        apart: difference of the numbers of two neighbors in a group.
+
+    Source: Thakur et al., 2005, doi:10.1177/1094342005051521 (ring); NCCL 2.4 (trees); Cho et al., 2019, BlueConnect
+    (nodes).
     """
     if processes == 1:
         return 0.0
-    ring = 2 * (processes - 1) * links.latency_s + sent_by_all_reduce(size_bytes, processes) / links.bytes_per_s
-    trees = 2 * math.ceil(math.log2(processes)) * links.latency_s + 2 * size_bytes / links.bytes_per_s
+    inside = _in_a_node(processes, links.nodes, apart)
+    if links.nodes is None or inside == processes:
+        return _all_reduce_s(size_bytes, processes, links.latency_s, links.bytes_per_s)
+    slow, latency_s = _node_bytes_per_s(links.nodes, apart), links.nodes.latency_s
+    flat = _all_reduce_s(size_bytes, processes, max(links.latency_s, latency_s), min(links.bytes_per_s, slow))
+    between = _all_reduce_s(size_bytes / inside, processes // inside, latency_s, min(links.bytes_per_s, slow / inside))
+    return min(flat, 2 * _gather_s(size_bytes, inside, links.latency_s, links.bytes_per_s) + between)
+
+
+def gather_s(size_bytes: float, processes: int, links: Links, apart: int = 1) -> float:
+    """Return the seconds of an all-gather into `size_bytes` by a ring, or of a reduce-scatter of as many.
+
+    Over several nodes by a ring at the speed of the slowest link, or between nodes and inside of them one after the
+    other. See `all_reduce_s`.
+    """
+    inside = _in_a_node(processes, links.nodes, apart)
+    if links.nodes is None or inside == processes:
+        return _gather_s(size_bytes, processes, links.latency_s, links.bytes_per_s)
+    slow, latency_s = _node_bytes_per_s(links.nodes, apart), links.nodes.latency_s
+    flat = _gather_s(size_bytes, processes, max(links.latency_s, latency_s), min(links.bytes_per_s, slow))
+    between = _gather_s(size_bytes / inside, processes // inside, latency_s, min(links.bytes_per_s, slow / inside))
+    return min(flat, _gather_s(size_bytes, inside, links.latency_s, links.bytes_per_s) + between)
+
+
+def _all_reduce_s(size_bytes: float, processes: int, latency_s: float, bytes_per_s: float) -> float:
+    """Return the seconds of an all-reduce between equal links."""
+    ring = 2 * (processes - 1) * latency_s + sent_by_all_reduce(size_bytes, processes) / bytes_per_s
+    trees = 2 * math.ceil(math.log2(processes)) * latency_s + 2 * size_bytes / bytes_per_s
     return min(ring, trees)
 
 
-def gather_s(size_bytes: float, processes: int, links: Links) -> float:
-    """Return the seconds of an all-gather into `size_bytes` by a ring, or of a reduce-scatter of as many."""
-    steps = processes - 1
-    return steps * links.latency_s + sent_by_gather(size_bytes, processes) / links.bytes_per_s
+def _gather_s(size_bytes: float, processes: int, latency_s: float, bytes_per_s: float) -> float:
+    """Return the seconds of a gathering between equal links."""
+    return (processes - 1) * latency_s + sent_by_gather(size_bytes, processes) / bytes_per_s
+
+
+def _in_a_node(processes: int, nodes: Nodes | None, apart: int) -> int:
+    """Return how many processes of a group are in one node."""
+    return processes if nodes is None else min(processes, max(1, nodes.devices // apart))
+
+
+def _node_bytes_per_s(nodes: Nodes, apart: int) -> float:
+    """Return what one group sends from a node, of which others send as much at the same time."""
+    return nodes.bytes_per_s / min(apart, nodes.devices)
 
 
 def sent_by_all_reduce(size_bytes: float, processes: int) -> float:
@@ -40,24 +93,42 @@ def sent_by_gather(size_bytes: float, processes: int) -> float:
 
 
 @dataclass(frozen=True)
-class Communication:
-    """The collectives of one step: (bytes of the whole tensor, processes, number of such collectives).
+class Collective:
+    """Some equal collectives of a step.
 
-    `messages` go to neighbors in a pipeline: (bytes, number), of the process that sends most.
+    Args:
+        size_bytes: of the whole tensor.
+        processes: of a group.
+        count: how many there are.
+        apart: difference of the numbers of two neighbors in a group.
     """
 
-    all_reduces: tuple[tuple[float, int, int], ...] = ()
-    gathers: tuple[tuple[float, int, int], ...] = ()
+    size_bytes: float
+    processes: int
+    count: int
+    apart: int = 1
+
+
+@dataclass(frozen=True)
+class Communication:
+    """What a step sends; `messages` go to neighbors in a pipeline: (bytes, number), of the process that sends most."""
+
+    all_reduces: tuple[Collective, ...] = ()
+    gathers: tuple[Collective, ...] = ()
     messages: tuple[tuple[float, int], ...] = ()
 
     def total_s(self, links: Links) -> float:
         """Return the seconds of all collectives, one after the other; messages are part of a schedule."""
-        reduced = sum(count * all_reduce_s(size, among, links) for size, among, count in self.all_reduces)
-        return reduced + sum(count * gather_s(size, among, links) for size, among, count in self.gathers)
+        reduced = sum(
+            one.count * all_reduce_s(one.size_bytes, one.processes, links, one.apart) for one in self.all_reduces
+        )
+        return reduced + sum(
+            one.count * gather_s(one.size_bytes, one.processes, links, one.apart) for one in self.gathers
+        )
 
     @property
     def sent_bytes(self) -> float:
         """Bytes that each process sends."""
-        reduced = sum(count * sent_by_all_reduce(size, among) for size, among, count in self.all_reduces)
-        gathered = sum(count * sent_by_gather(size, among) for size, among, count in self.gathers)
+        reduced = sum(one.count * sent_by_all_reduce(one.size_bytes, one.processes) for one in self.all_reduces)
+        gathered = sum(one.count * sent_by_gather(one.size_bytes, one.processes) for one in self.gathers)
         return reduced + gathered + sum(count * size for size, count in self.messages)

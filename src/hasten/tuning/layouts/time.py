@@ -4,7 +4,7 @@ import math
 
 from hasten.base.records.layout import Layout, Links, StepMemory, StepTimes
 from hasten.tuning.layouts.pipelines import TOLD_IN_GROUPS, largest_update, pipeline_communication, pipeline_s
-from hasten.tuning.layouts.sending import Communication, all_reduce_s
+from hasten.tuning.layouts.sending import Collective, Communication, all_reduce_s
 
 SMALL_REDUCTIONS = 3
 """Of a few numbers, in each step: the count of the whole batch, its loss, and what all agree on after the step."""
@@ -27,22 +27,24 @@ def communication(layout: Layout, memory: StepMemory) -> Communication:
         return pipeline_communication(layout, memory)
     if layout.shards == 1:
         pieces = _pieces(layout, memory)
-        gradients = ((memory.gradient_bytes / pieces, layout.replicas, pieces),) if layout.replicas > 1 else ()
+        one = Collective(memory.gradient_bytes / pieces, layout.replicas, pieces, apart=layout.parts)
+        gradients = (one,) if layout.replicas > 1 else ()
         activations = tuple(
-            (constant + sample * layout.samples / layout.passes, layout.parts, layout.passes)
+            Collective(constant + sample * layout.samples / layout.passes, layout.parts, layout.passes)
             for constant, sample in memory.summed
         )
         return Communication(all_reduces=(*gradients, *activations))
     groups = len(memory.groups)
     gathered = groups * layout.passes * (2 if layout.reshard else 1)
     gathers = (
-        (memory.parameter_bytes / groups, layout.shards, gathered),
-        (memory.gradient_bytes / groups, layout.shards, groups),
+        Collective(memory.parameter_bytes / groups, layout.shards, gathered),
+        Collective(memory.gradient_bytes / groups, layout.shards, groups),
     )
     if layout.replicas == 1:
         return Communication(gathers=gathers)
+    size_bytes = memory.gradient_bytes / groups / layout.shards
     return Communication(
-        all_reduces=((memory.gradient_bytes / groups / layout.shards, layout.replicas, groups),), gathers=gathers
+        all_reduces=(Collective(size_bytes, layout.replicas, groups, apart=layout.shards),), gathers=gathers
     )
 
 
