@@ -90,6 +90,19 @@ def encoder(dropout: float = 0.0) -> nn.Module:
     return nn.Sequential(nn.Embedding(11, 16), layer, nn.Linear(16, 11))
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer, which keeps a list of its parameters, before two linear layers that are divided."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.cells = nn.Embedding(11, 8), nn.LSTM(8, 8, num_layers=2, batch_first=True)
+        self.head = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 11))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x, _ = self.cells(self.embed(tokens))
+        return self.head(x)
+
+
 RESUMED: dict[str, Callable[[], nn.Module]] = {"transformer": Transformer, "encoder": encoder}
 
 
@@ -149,6 +162,7 @@ CASES = {
     "transformer": Case(lambda: tokens_task(Transformer), clip=True),
     "transformer, in parts": Case(lambda: tokens_task(Transformer), micro_batch=2),
     "encoder": Case(lambda: tokens_task(encoder, update=Update(optimizer="momentum", lr=0.05)), clip=True),
+    "recurrent": Case(lambda: tokens_task(Recurrent, update=Update(optimizer="momentum", lr=0.5)), clip=True),
     "gpt": Case(lambda: tokens_task(lambda: GPT(11, Size(layers=2, width=16, heads=4, length=7)))),
 }
 
