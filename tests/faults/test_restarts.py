@@ -8,10 +8,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hasten.base.errors import TrainingFailed
+from hasten.base.records.plan import Plan
 from hasten.base.records.run import Progress
 from hasten.cli.processes import run_together
+from hasten.machine.facts import facts
+from hasten.pipeline.less_memory import in_what_fits, train_together_in_memory
+from hasten.techniques.applying import apply_all
+from hasten.techniques.in_parts import with_parts
+from hasten.techniques.parallel.ddp import Ddp
+from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
 from hasten.training.checkpoint_file import write_checkpoint
-from hasten.training.processes import RENDEZVOUS, RESTARTS
+from hasten.training.data_parallel import among, in_processes
+from hasten.training.processes import RENDEZVOUS, RESTARTS, Processes
+from hasten.training.recipe import baseline
 from hasten.training.restarts import (
     GROUP,
     ask_for_less,
@@ -21,6 +31,10 @@ from hasten.training.restarts import (
     samples_at_once,
 )
 from hasten.training.run_folder import CHECKPOINT, WEIGHTS, read_events
+from hasten.training.running import Trained
+from hasten.training.technique import Technique, choice_of
+
+from tiny_tasks import mlp_task
 
 TASK = """
 import os, signal
@@ -188,3 +202,39 @@ def test_what_is_asked_for_is_found_in_the_folder_and_by_the_starter(
     assert asked_to_start_again(rendezvous) == "because"
     monkeypatch.setenv(RESTARTS, "1")
     assert begun_run(tmp_path) == tmp_path / "large-1"  # although nothing was saved in it
+
+
+PLAIN, IN_TWO = baseline(mlp_task(samples=48)), Processes(1, 2)
+
+
+def plan_of(one: Technique) -> Plan:
+    return Plan(task="tiny", choices=(choice_of(one),))
+
+
+@pytest.mark.parametrize(
+    ("one", "why"),
+    [
+        (Ddp(), ""),
+        (Ddp(static_graph=True), "static_graph=true and accumulation exclude each other"),
+        (PipelineParallel(), "cannot be combined with micro_batch"),
+    ],
+    ids=["takes parts", "refuses them", "does not go with them"],
+)
+def test_what_fits_is_asked_for_where_the_plan_takes_it_and_left_where_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: Technique, why: str
+) -> None:
+    def fails() -> Trained:
+        raise TrainingFailed("it failed.") from torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.delenv(RENDEZVOUS, raising=False)
+    plan, notes = plan_of(one), list[object]()
+    recipe = in_processes(apply_all([one], among(PLAIN, IN_TWO), facts()))
+    with pytest.raises(TrainingFailed, match=why or "Started again, all processes go on with 2"):
+        train_together_in_memory(recipe, plan, PLAIN, facts(), train=fails, folder=tmp_path)
+    assert samples_at_once(tmp_path) == (None if why else 2)
+
+    ask_for_less(tmp_path, 2, "by another plan")
+    found = in_what_fits(plan, tmp_path, PLAIN, IN_TWO, facts(), notes.append)
+    assert found == (plan if why else with_parts(plan, 2))
+    assert len(notes) == bool(why)
+    assert all(why in str(note) for note in notes)

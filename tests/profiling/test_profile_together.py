@@ -11,8 +11,15 @@ from rich.console import Console
 from hasten.base.records.profile import PartTime, Profile
 from hasten.base.records.record import Interval
 from hasten.cli.processes import run_together
+from hasten.machine.facts import facts
 from hasten.profiling.together import slow_process, with_worst
 from hasten.report.terminal.profile import profile_view
+from hasten.techniques.applying import apply_all, make
+from hasten.training.data_parallel import among
+from hasten.training.processes import Processes
+from hasten.training.recipe import baseline
+
+from tiny_tasks import mlp_task
 
 TASK = """
 import os, time
@@ -45,8 +52,26 @@ def test_each_part_has_its_slowest_process() -> None:
 
 
 def test_the_process_that_all_wait_for_is_named() -> None:
-    assert slow_process([0.01, 0.03, 0.02]).startswith("Process 1 is the slowest: it works 30.0 ms in a step")
-    assert slow_process([0.02, 0.021]) == "All 2 processes work for about as long."
+    said = slow_process([0.01, 0.03, 0.02], "Rest.")
+    assert said.startswith("Process 1 is the slowest: it works 30.0 ms in a step")
+    assert said.endswith("all wait for it. Rest.")
+    assert slow_process([0.02, 0.021], "Rest.") == "All 2 processes work for about as long."
+
+
+@pytest.mark.parametrize(
+    ("technique", "said"),
+    [
+        (None, "fewer samples of each batch"),
+        ("ddp", "fewer samples of each batch"),
+        ("fsdp", "All have the same work"),
+        ("tensor_parallel", "All have the same work"),
+        ("pipeline_parallel", "`stages` of 2 or more"),
+    ],
+)
+def test_what_helps_a_slow_process_is_what_it_can_have(technique: str | None, said: str) -> None:
+    recipe = among(baseline(mlp_task()), Processes(0, 2))
+    shared = apply_all([make(technique)] if technique else [], recipe, facts())
+    assert said in shared.parallel.relief
 
 
 def test_the_screen_has_a_column_for_the_slowest_process() -> None:

@@ -108,7 +108,8 @@ def train(
         else:
             if resume is None and runs is not None:  # started again after one of them failed
                 folder, resumes = _begun(processes, runs, plain)
-            recipe = in_processes(apply_plan(in_what_fits(chosen, folder), among(plain, processes), machine))
+            fits = in_what_fits(chosen, folder, plain, processes, machine, show)
+            recipe = in_processes(apply_plan(fits, among(plain, processes), machine))
             _check_together(recipe, autotune=autotune, diagnose=diagnose)
         first = processes is None or processes.rank == 0
         if first:

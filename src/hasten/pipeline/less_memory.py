@@ -13,10 +13,12 @@ from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
 from hasten.base.stages import Stage
 from hasten.profiling.best_effort import out_of_memory
-from hasten.techniques.applying import apply_plan, conflict
+from hasten.techniques.applying import apply_all, apply_plan, make
 from hasten.techniques.in_parts import parts_of, with_parts
 from hasten.techniques.registry import technique
 from hasten.training.checkpoint import is_saved
+from hasten.training.data_parallel import among
+from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, own_batch_size
 from hasten.training.restarts import ask_for_less, samples_at_once
 from hasten.training.run_folder import keep_until
@@ -108,23 +110,55 @@ def train_together_in_memory(
         of_one = msgspec.structs.replace(plan, choices=alone)
         size = _in_smaller_parts(recipe, of_one, plain, machine, str(error)).backward.micro_batch or 0
         lacks = f"{error} Out of memory with {_at_once(recipe)} samples at once."
-        if (why := conflict([technique(one.technique).card for one in with_parts(plan, size).choices])) is not None:
-            raise TrainingFailed(f"{lacks} Half as many need parts of each batch, and {why}.") from error
+        processes = recipe.parallel.processes
+        assert processes is not None, "one of several"
+        if why := _why_no_parts(plan, size, plain, processes, machine):
+            raise TrainingFailed(f"{lacks} Half as many need parts of each batch, which are refused: {why}.") from error
         if folder is None:
             raise TrainingFailed(f"{lacks} Add {parts_of(size).label} to the plan: the same gradients.") from error
-        processes = recipe.parallel.processes
-        rank = 0 if processes is None else processes.rank
-        ask_for_less(folder, size, f"process {rank} ran out of memory; now {size} samples at once, the same gradients")
+        why = f"process {processes.rank} ran out of memory; now {size} samples at once, the same gradients"
+        ask_for_less(folder, size, why)
         raise TrainingFailed(
             f"{lacks} Started again, all processes go on with {size}; else resume {folder}, or add "
             f"{parts_of(size).label} to the plan."
         ) from error
 
 
-def in_what_fits(plan: Plan, folder: Path | None) -> Plan:
-    """Return the plan with parts of each batch that fit, where the processes of a run have noted that more do not."""
+def in_what_fits(
+    plan: Plan, folder: Path | None, plain: Recipe, processes: Processes, machine: Machine, show: Show
+) -> Plan:
+    """Return the plan with parts of each batch that fit, where the processes of a run have noted that more do not.
+
+    A run that is resumed may have another plan than the one that ran out of memory, or another number of processes.
+    Where that refuses parts, the plan stays as it is.
+
+    Args:
+        plan: to train by.
+        folder: of the run; None for one that keeps nothing.
+        plain: the baseline of one process.
+        processes: that train together.
+        machine: to apply the plan on.
+        show: called with a note where parts are refused.
+    """
     size = None if folder is None else samples_at_once(folder)
-    return plan if size is None else with_parts(plan, size)
+    if size is None:
+        return plan
+    if why := _why_no_parts(plan, size, plain, processes, machine):
+        show(Note(text=f"the run ran out of memory before, but {size} samples at once are refused ({why}): it has all"))
+        return plan
+    return with_parts(plan, size)
+
+
+def _why_no_parts(plan: Plan, size: int, plain: Recipe, processes: Processes, machine: Machine) -> str:
+    """Return why processes cannot compute so many samples at once by a plan; nothing where they can. No collective."""
+    try:
+        chosen = [make(one.technique, one.knobs) for one in with_parts(plan, size).choices]
+        apply_all(chosen, among(plain, processes), machine)
+    except Refused as error:
+        return error.reason
+    except BadInput as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def _at_once(recipe: Recipe) -> int:

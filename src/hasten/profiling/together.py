@@ -52,7 +52,7 @@ def profile_together(
         plan=tuple(plan),
         parts=parts,
         process_s=works_s,
-        verdict=f"{found.verdict} {slow_process(works_s)}",
+        verdict=f"{found.verdict} {slow_process(works_s, recipe.parallel.relief)}",
         remarks=(*profiled.remarks, remark),
         spent_s=perf_counter() - begin,
     )
@@ -72,16 +72,17 @@ def with_worst(parts: Sequence[PartTime], of_each: Sequence[Sequence[float]]) ->
     return tuple(found)
 
 
-def slow_process(works_s: Sequence[float]) -> str:
-    """Return in one sentence which process the others wait for.
+def slow_process(works_s: Sequence[float], relief: str) -> str:
+    """Return in one sentence which process the others wait for, and what helps.
 
     Args:
         works_s: seconds that each works in a step.
+        relief: a sentence on what makes less work for a slow one.
     """
     slow, fast = (works_s.index(pick(works_s)) for pick in (max, min))
     if works_s[slow] < _SLOW * works_s[fast]:
         return f"All {len(works_s)} processes work for about as long."
     return (
         f"Process {slow} is the slowest: it works {seconds(works_s[slow])} in a step, process {fast} "
-        f"{seconds(works_s[fast])}, and all wait for it. Give it fewer samples of each batch."
+        f"{seconds(works_s[fast])}, and all wait for it. {relief}"
     )

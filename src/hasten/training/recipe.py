@@ -122,6 +122,8 @@ class Parallel:
     `balance` shares follow the speed of the processes; without one they stay as they are. `notes` are what there is to
     say about it before the training starts.
 
+    `relief` says what makes less work for a process that is slower than the others.
+
     With `local` steps processes update on their own and synchronize now and then; `reduction` has no part in that.
 
     Where layers are collectives themselves, every process makes every pass. One without samples makes it on examples,
@@ -136,6 +138,7 @@ class Parallel:
     notes: tuple[str, ...] = ()
     keeps: bool = False
     local: LocalSteps | None = None
+    relief: str = "Give it fewer samples of each batch."
     idle: Callable[[nn.Module], AbstractContextManager[None]] | None = None
 
 

@@ -35,6 +35,8 @@ NOT_IN_PARTS = (
 )
 """What does not go together with layers or stages that each process has a part of."""
 
+ALIKE = "All have the same work: its device is slow, or does other work."
+"""What is said of a slow process where none can have less work than the others."""
 _PLAIN: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
 """Model in parts -> what it was before, without memory for parameters; torch lets no sharded model be copied."""
 

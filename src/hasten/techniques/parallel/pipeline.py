@@ -238,8 +238,7 @@ class Pipeline:
         step = self.step
         assert step is not None, "schedules run inside of steps"
         number, run = next(step.numbers[stage]), step.run
-        if number:
-            step.mark(BACKWARD)  # of a micro-batch before this one
+        step.mark(BACKWARD)  # of a micro-batch before this one, and what it has waited for other stages
         own = derive(run.seed, "stage", run.position.step, step.share, stage, number)
         self.under_way = partial(self.run, stage, received[0] if received else None, begins=partial(seed_all, own))
         try:

@@ -33,6 +33,7 @@ from hasten.training.step import rescale
 if TYPE_CHECKING:
     from hasten.training.session import Session
 
+_RELIEF = "Its stage has most work, or its device is slow: with `stages` of 2 or more the work is divided more evenly."
 _PIPELINES: WeakKeyDictionary[nn.Module, ref["Pipeline"]] = WeakKeyDictionary()
 """Model -> its stages. The session has the pipeline, which has the model."""
 
@@ -122,7 +123,9 @@ def pipelined(recipe: Recipe, processes: Processes, staging: Staging, order: Ord
     notes = (*recipe.parallel.notes, told(processes, staging, order))
     return replace(
         changed,
-        parallel=replace(recipe.parallel, processes=processes, reduction=reduction, sharded=True, notes=notes),
+        parallel=replace(
+            recipe.parallel, processes=processes, reduction=reduction, sharded=True, notes=notes, relief=_RELIEF
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from hasten.data.batch import Batch, size_of, tensors_of, to_device
 from hasten.techniques.blocks import repeated_blocks
-from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
+from hasten.techniques.parallel.parts import ALIKE, rejoined, remember, without_parameters, without_views
 from hasten.training.counting import Count
 from hasten.training.loss import Loss
 from hasten.training.marks import FORWARD, LOSS, Mark
@@ -144,4 +144,4 @@ def sharded(recipe: Recipe, *, reshard: bool, replicas: int, computed_in: torch.
     processes = recipe.parallel.processes
     assert processes is not None, "one process alone is refused"
     changed = recipe.with_surgery(_Shard(recipe.device.name, processes.size, replicas, reshard, policy), undo=rejoined)
-    return replace(changed, parallel=replace(recipe.parallel, reduction=reduced_by_parts, sharded=True))
+    return replace(changed, parallel=replace(recipe.parallel, reduction=reduced_by_parts, sharded=True, relief=ALIKE))

@@ -23,7 +23,7 @@ from hasten.base.units import plural
 from hasten.techniques.parallel.heads import Together, part_of_heads, take_part
 from hasten.techniques.parallel.mesh import DATA, mesh_of
 from hasten.techniques.parallel.own_numbers import install
-from hasten.techniques.parallel.parts import rejoined, remember, without_parameters, without_views
+from hasten.techniques.parallel.parts import ALIKE, rejoined, remember, without_parameters, without_views
 from hasten.techniques.parallel.splitting import Splitting, divide_heads, divided_share
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
@@ -196,7 +196,9 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
     notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found))
     return replace(
         changed,
-        parallel=replace(recipe.parallel, processes=processes, reduction=reduction, sharded=True, notes=notes),
+        parallel=replace(
+            recipe.parallel, processes=processes, reduction=reduction, sharded=True, notes=notes, relief=ALIKE
+        ),
     )
 
 
