@@ -183,10 +183,11 @@ def volume_work(rank: int, size: int, group: int, schedule: str, folder: str) ->
     with run.contexts:
         _, batch = next(run.batches())
         step(run, batch)
+        marks = list[int]()
         with (counted := Sent()):
-            run.forward_backward(run, batch, lambda part: None)
+            run.forward_backward(run, batch, marks.append)
     held = [one.to_local().numel() for one in run.parameters]  # type: ignore[attr-defined]
-    torch.save({"numbers": counted.numbers, "held": held}, Path(folder) / f"{rank}.pt")
+    torch.save({"numbers": counted.numbers, "held": held, "marks": marks}, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 

@@ -19,6 +19,7 @@ from hasten.base.records.plan import Plan
 from hasten.techniques.parallel.layouts import pipelines
 from hasten.techniques.parallel.pipeline_parallel import PipelineParallel
 from hasten.techniques.plan_file import write_plan
+from hasten.training.marks import BACKWARD, FORWARD, LOSS
 from hasten.training.recipe import baseline
 from hasten.training.technique import choice_of
 from hasten.tuning.layouts.memory import memory_bytes
@@ -61,6 +62,7 @@ def test_a_step_sends_what_theory_says(size: int, group: int, schedule: str, tmp
     whole = sum(one.numel() for one in gpt().parameters())
     for rank, seen in enumerate(found):
         stage = rank % group
+        assert seen["marks"][:3] == [BACKWARD, FORWARD, LOSS]  # the wait for the first micro-batch is no forward pass
         cuts = (stage < group - 1) + (stage > 0)
         micro_batches = 4
         activation = sequences // micro_batches * length * width
