@@ -143,7 +143,10 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE
     assert trial.reason == "budget: faster (1.50x), but its proof needs about 10.0 min"
-    lab.step_s = 0.02
+    lab.step_s, lab.gate_s = 0.02, {Guarantee.EXACT: lab.budget.left_s() - 0.1}
+    trial = proven(lab, (ONE,), faster())
+    assert trial.verdict is Verdict.INCONCLUSIVE, "there would be no time left to measure the plan afresh"
+    lab.gate_s = {}
 
     def none(*_: object) -> None:
         raise NoReference("planted: nothing to compare with")

@@ -20,6 +20,7 @@ from hasten.tuning import busy
 from hasten.tuning.busy import Steps, free_threads
 from hasten.tuning.context import bench_of, open_laboratory, steps_per_block
 from hasten.tuning.search.factors import NONE
+from hasten.tuning.search.model import Gain
 from hasten.tuning.search.search import Infeasible
 from hasten.tuning.selection import factors_of
 from hasten.tuning.timing import Timing
@@ -52,6 +53,21 @@ def test_what_building_takes_is_learnt_from_the_second_build_of_the_baseline() -
     assert place.lab.build_s == 5.0
     place.ready(frozenset({1}))
     assert place.lab.build_s < 1.0
+
+
+def test_a_gate_is_asked_on_the_threads_that_blocks_are_timed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[int]()
+
+    def asked(*given: object) -> Any:
+        seen.append(torch.get_num_threads())
+        return {}, None
+
+    monkeypatch.setattr("hasten.tuning.timing.unproven", asked)
+    gain = Gain(0.3, 0.2, 0.4, 1.0, 0.03)
+    with busy.threads_set(2):
+        assert timing(NoPause(), threads=1).unfit(frozenset({0}), {0: gain}) == NONE
+        assert timing(NoPause()).unfit(frozenset({0}), {0: gain}) == NONE
+    assert seen == [1, 2]
 
 
 def test_what_fails_alone_is_blamed_for_the_whole() -> None:

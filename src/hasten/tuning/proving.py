@@ -82,7 +82,7 @@ def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     guarantee = loosest(one.card.guarantee for one in plan)
     assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
     cost_s = proof_s(lab, guarantee)
-    if not lab.budget.holds(cost_s):
+    if not lab.budget.holds(cost_s + confirmation_s(lab, plan)):
         why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
         return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     began = now_s()

@@ -39,7 +39,7 @@ from hasten.tuning.trials import blank, failed
 
 LONGEST_SETUP = 0.15
 """Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
-LONGEST_PROOF = 0.25
+LONGEST_PROOF = 0.4
 """Of the budget, that is left for the gate of the plan at most."""
 SHORTEST_LIMIT_S, LONGER_APART = 2.0, 10.0
 """A setting that is set up in a process of its own may take so many seconds and times as long as the baseline."""
@@ -202,12 +202,13 @@ class Timing:
                 self.trials[one] = replace(trial, speedup=ratio_of(gains[one]), setup_s=setup_s)
                 return frozenset({one})
         weakest_last = sorted(plan, key=lambda one: -gains[one].value)
-        broken, proof = unproven(
-            self.lab,
-            [self.chosen[one] for one in weakest_last],
-            {self.chosen[one]: messages.ratio(ratio_of(gains[one])) for one in plan},
-            {self.chosen[one]: self.plan(self.factors[one].company) for one in plan},
-        )
+        with self._threads():
+            broken, proof = unproven(
+                self.lab,
+                [self.chosen[one] for one in weakest_last],
+                {self.chosen[one]: messages.ratio(ratio_of(gains[one])) for one in plan},
+                {self.chosen[one]: self.plan(self.factors[one].company) for one in plan},
+            )
         if proof is not None:
             self.proofs |= {self.chosen[one]: proof for one in plan if not proof.accepted or self._accepted(one)}
         for technique, trial in broken.items():
