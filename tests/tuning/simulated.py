@@ -24,6 +24,8 @@ class Truth:
         burst_s: mean seconds that a burst lasts.
         slower: times that work takes longer in a burst.
         luck: standard deviation of what one build of a setting is faster than another.
+        begin_s: seconds of the budget that are spent before the search: the first build of a process, which pays for
+            what all share, and blocks that show the noise.
         wrong: factors that break their guarantee.
         failing: factors with which nothing can be built.
         apart: factors that cannot all be built together.
@@ -39,6 +41,7 @@ class Truth:
     luck: float = 0.0
     step_s: float = 0.01
     build_s: float = 0.3
+    begin_s: float = 0.0
     gate_s: float = 0.5
     wrong: Setting = NONE
     failing: Setting = NONE
@@ -57,7 +60,7 @@ class Simulated:
 
     def __init__(self, truth: Truth, factors: Factors, *, budget_s: float, seed: int) -> None:
         self.truth, self.factors, self.budget_s = truth, factors, budget_s
-        self.now_s = 0.0
+        self.now_s = truth.begin_s
         self.random = np.random.default_rng(seed)
         self.setups: dict[Setting, float] = {}  # with the luck of the build
         self.gates = 0

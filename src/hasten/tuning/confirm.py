@@ -1,7 +1,7 @@
 """The last measurement: the whole plan against the baseline, afresh, since a winner was picked for its luck too."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hasten.base.records.record import Interval
 from hasten.base.seeds import derive
@@ -44,9 +44,19 @@ def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
     except OutOfTime:
         if len(logs) < FEWEST_AT_THE_END:
             raise
-    if len(logs) >= MANY or lab.noise is None:
+    return ratio_of_pairs(logs, lab.noise)
+
+
+def ratio_of_pairs(logs: Sequence[float], noise: float | None) -> Interval:
+    """Return the ratio that pairs show, whose logarithms these are.
+
+    Args:
+        logs: of each pair.
+        noise: standard deviation of the logarithm of a block's time, as blocks before have shown it; None if unknown.
+    """
+    if len(logs) >= MANY or noise is None:
         return ratio_interval(logs)
-    return ratio_of_known_noise(logs, sigma=math.sqrt(2) * lab.noise, count=NOISE_COUNT)
+    return ratio_of_known_noise(logs, sigma=math.sqrt(2) * noise, count=NOISE_COUNT)
 
 
 def _timed(lab: Laboratory, plan: Plan, *, share: float, seed: int) -> Iterator[float]:

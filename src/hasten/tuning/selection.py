@@ -171,7 +171,7 @@ class Selection:
     def _kept(self, one: int) -> Trial:
         gain, rest = self.search.gain(one), self.timing.plan(self.search.factors.off(self.search.plan, one))
         base = names(tuple(other for other in self.plan_members() if other != self.chosen[one]))
-        if math.isfinite(gain.half) and self.search.likely(one):
+        if math.isfinite(gain.half) and self.search.sure(one):
             ratio = self._ratio(one)
             why = f"{messages.ratio(ratio)} as fast{messages.beside(base)}"
             trial = msgspec.structs.replace(self._blank(one, Verdict.KEPT, why, base), speedup=ratio)

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import stdtrit
 
-from hasten.tuning.search.design import Question, candidates, next_group
+from hasten.tuning.search.design import GROUP, Question, candidates, next_group
 from hasten.tuning.search.factors import NONE, Factors, Setting
 from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
 
@@ -23,8 +23,11 @@ MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
 WITHIN = math.log1p(0.01)
 """What the smallest plan may lose against the best, all that is left out together."""
-LIKELY = 0.95
-"""Probability of a gain from which a factor is kept although its interval, which holds at all times, is not clear."""
+LIKELY = 0.75
+"""Probability of a gain from which a factor of a plan is kept although its interval, which holds at all times, is not
+clear: on a noisy machine several small gains, each left out until it is sure, are together more than 5 %."""
+SURE = 0.95
+"""Probability with which a plan as a whole has to be faster, and from which the gain of one factor is told."""
 FIRST_SHARE = 0.5
 """Of the time, for what can be set up cheaply, where something else waits."""
 USES = 4
@@ -142,12 +145,15 @@ class Search:
             self._asked_once = [NONE, self.plan, third, self.plan]
         while self._left_s() > 0:
             late = self._left_s() < (1 - FIRST_SHARE) * self._whole_s
+            once, gone = bool(self._asked_once), len(self.out) + len(self.impossible)
             group = [] if late and self._bring_in() else self._ready(self._next())
             if group:
                 yield group
                 self.groups += 1
                 self._judge()
-            elif not self._asked_once and not self._further() and not self._bring_in():
+                continue
+            asks_anew = once or self._asked_once or gone < len(self.out) + len(self.impossible)
+            if not asks_anew and not self._further() and not self._bring_in():
                 break
         self._finish()
 
@@ -185,9 +191,9 @@ class Search:
         gain = self.gain(one)
         return not math.isfinite(gain.half) or (gain.low < LEAST_GAIN < gain.high and gain.half > LEAST_GAIN / 2)
 
-    def likely(self, one: int) -> bool:
-        """Return whether a factor of the plan is likely to gain beside the rest; else only all together surely are."""
-        return self._adds(one, self.plan).likely >= LIKELY
+    def sure(self, one: int) -> bool:
+        """Return whether a factor of the plan surely gains beside the rest; else only all together do."""
+        return self._adds(one, self.plan).likely >= SURE
 
     def _timed(self, one: int) -> bool:
         return any(one in setting for setting in self.readings.settings)
@@ -231,11 +237,12 @@ class Search:
     def _left_s(self, plan: Setting | None = None) -> float:
         """Return the seconds left where a plan, by default that under way, is still to be proven and measured.
 
-        Where they are over and there is nothing to prove, the time for a proof is spent on finding something.
+        Where no group fits into them and there is nothing to prove, the time for a proof is spent on finding something.
         """
         left_s, plan = self.ground.left_s(), self.plan if plan is None else plan
         closing_s = self.ground.closing_s(plan)
-        if closing_s >= left_s and not self._smallest():
+        group_s = GROUP * self.ground.block_s(NONE) + 2 * self.ground.setup_s(NONE)
+        if closing_s + group_s >= left_s and not self._smallest():
             closing_s = min(closing_s, self.ground.closing_s(NONE))
         return left_s - closing_s
 
@@ -315,10 +322,13 @@ class Search:
         return any(company in self.factors[one].company and self.unclear(one) for one in self.live())
 
     def _improve(self) -> None:
-        """Change the plan, one factor at a time, as long as that is expected to make it faster."""
+        """Change the plan, one factor at a time, as long as that is expected to make it faster.
+
+        What was never timed stays where it is expected to gain: a plan may have been impossible to set up at first.
+        """
         for _ in range(2 * len(self.factors)):
-            found = [self.factors.toggled(self.plan, one) for one in self._taking_part()]
-            found = [one for one in found if self._possible(one)]
+            known = [one for one in self._taking_part() if one not in self.plan or self._timed(one)]
+            found = [one for one in (self.factors.toggled(self.plan, one) for one in known) if self._possible(one)]
             more = [self._expected(one) - self._expected(self.plan) for one in found]
             if not more or max(more) <= 1e-9:
                 return
@@ -404,8 +414,8 @@ class Search:
         return self.fit.gain(difference(self.model, plan, self.factors.off(plan, one)))
 
     def _at_least(self, setting: Setting) -> float:
-        """Return what a setting gains at least, with the probability `LIKELY`."""
+        """Return what a setting gains at least, with the probability `SURE`."""
         gain = self.fit.gain(difference(self.model, setting))
         if not math.isfinite(gain.half):
             return -math.inf if setting else 0.0
-        return gain.value - gain.error * float(stdtrit(self.fit.free, LIKELY))
+        return gain.value - gain.error * float(stdtrit(self.fit.free, SURE))
