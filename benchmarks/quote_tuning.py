@@ -81,17 +81,17 @@ def _real(result: dict[str, Any]) -> str:
             "On real tasks: all combinations of some techniques, timed in turn, and the plans of tunings with "
             "the default budget, as a share of the speed of the best combination "
             "(`benchmarks/tuning/real_power.py`); replayed: tunings on a simulated machine with the gains, the noise "
-            "and the costs of that table."
+            "and the costs of that table, and how many of them found 95 % or more."
         ),
         "",
-        "| task | blocks vary by | best combination | tunings: share | replayed: mean (tenth worst) | search before |",
+        "| task | blocks vary by | best combination | tunings: share | replayed: mean (95 % or more) | search before |",
         "|---|---|---|---|---|---|",
     ]
     for name, found in result["tasks"].items():
         best, ratio = next(iter(found["combinations"].items()))
         shares = ", ".join(_share(one["share"]) for one in found["shares"]) or "none"
         replays = [
-            f"{one['mean']:.3f} ({one['tenth worst']:.3f}), n = {one['tunings']}" if one else "none"
+            f"{one['mean']:.3f} ({one['at least 0.95']} of {one['tunings']})" if one else "none"
             for one in (found["replays"].get(search) for search in SEARCHES)
         ]
         clock = "processor, one thread" if found["processor"] else "wall"

@@ -23,8 +23,8 @@ import msgspec
 import numpy as np
 
 from benchmarks.recording import RESULTS, record
-from hasten.measurement.statistics import ratio_interval
-from hasten.tuning.context import FEWEST_CONFIRMED, MOST_CONFIRMED
+from hasten.tuning.confirm import ratio_of_pairs
+from hasten.tuning.context import CONFIRMATION_SLACK, FEWEST_CONFIRMED, MOST_CONFIRMED
 from hasten.tuning.search.factors import NONE, Factor, Factors, Setting
 from hasten.tuning.search.search import Search
 
@@ -36,8 +36,10 @@ from benchmarks.tuning.one_at_a_time import OneAtATime
 
 PAIR_NOISE = 0.02
 """Of the logarithm of the ratio of two blocks; one block has 1 / sqrt(2) of it."""
-QUIET = {"noise": PAIR_NOISE / math.sqrt(2), "tails": 0.05, "luck": 0.002}
-BUSY = {"noise": 0.03, "tails": 0.1, "bursts_s": 3.0, "burst_s": 0.3, "slower": 2.0, "luck": 0.002}
+BEGIN_S = 1.0
+"""What the first build of a process costs more than later ones: 1.0 s of the processor for `digits`."""
+QUIET = {"noise": PAIR_NOISE / math.sqrt(2), "tails": 0.05, "luck": 0.002, "begin_s": BEGIN_S}
+BUSY = QUIET | {"noise": 0.03, "tails": 0.1, "bursts_s": 3.0, "burst_s": 0.3, "slower": 2.0}
 MACHINES = {"quiet": QUIET, "busy": BUSY}
 BUDGETS_S = (8.0, 15.0, 30.0, 60.0, 120.0)
 HARMFUL = -0.005
@@ -68,12 +70,12 @@ def factorial(truth: Truth, *, budget_s: float, seed: int) -> tuple[Search, Simu
 
 
 def confirmation_s(place: Simulated) -> float:
-    """Return the seconds that measuring a plan afresh takes at least."""
-    return FEWEST_CONFIRMED * 2 * place.block_s(NONE) + 2 * (place.truth.build_s + 8 * place.truth.step_s)
+    """Return the seconds that are kept for measuring a plan afresh; see `hasten.tuning.context.confirmation_s`."""
+    return CONFIRMATION_SLACK * (FEWEST_CONFIRMED * 2 * place.block_s(NONE) + 2 * place.setup_s(NONE))
 
 
-def confirmed(place: Simulated, plan: Setting) -> bool:
-    """Measure a plan afresh, newly built, in as many pairs as the time holds."""
+def confirmed(place: Simulated, plan: Setting, noise: float | None = None) -> bool:
+    """Measure a plan afresh, newly built, in as many pairs as the time holds; `noise` is what the blocks before had."""
     if not plan:
         return False
     place.setups = {}
@@ -84,13 +86,13 @@ def confirmed(place: Simulated, plan: Setting) -> bool:
         len(logs) < MOST_CONFIRMED and place.left_s() > (place.now_s - began_s) / len(logs)
     ):
         logs.append(place.block(NONE) - place.block(plan))
-    return ratio_interval(logs).low > 1
+    return ratio_of_pairs(logs, noise).low > 1
 
 
 def by_factorial(truth: Truth, *, budget_s: float, seed: int) -> Setting:
     """Return the plan that the search finds and a fresh measurement confirms."""
     search, place = factorial(truth, budget_s=budget_s, seed=seed)
-    return search.plan if confirmed(place, search.plan) else NONE
+    return search.plan if confirmed(place, search.plan, search.fit.noise) else NONE
 
 
 def by_one_at_a_time(truth: Truth, *, budget_s: float, seed: int) -> Setting:
