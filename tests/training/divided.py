@@ -24,6 +24,7 @@ from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.run_folder import CHECKPOINT
 from hasten.training.running import run_training
+from hasten.training.sharding import own_part
 from hasten.training.step import step
 from hasten.training.technique import Technique
 
@@ -103,7 +104,12 @@ class Recurrent(nn.Module):
         return self.head(x)
 
 
-RESUMED: dict[str, Callable[[], nn.Module]] = {"transformer": Transformer, "encoder": encoder}
+def gpt() -> nn.Module:
+    """Return a GPT whose output layer has the weight of its embedding."""
+    return GPT(11, Size(layers=2, width=16, heads=4, length=7))
+
+
+RESUMED: dict[str, Callable[[], nn.Module]] = {"transformer": Transformer, "encoder": encoder, "gpt": gpt}
 
 
 def tokens_task(model: Callable[[], nn.Module], **changes: Any) -> Task:
@@ -163,7 +169,7 @@ CASES = {
     "transformer, in parts": Case(lambda: tokens_task(Transformer), micro_batch=2),
     "encoder": Case(lambda: tokens_task(encoder, update=Update(optimizer="momentum", lr=0.05)), clip=True),
     "recurrent": Case(lambda: tokens_task(Recurrent, update=Update(optimizer="momentum", lr=0.5)), clip=True),
-    "gpt": Case(lambda: tokens_task(lambda: GPT(11, Size(layers=2, width=16, heads=4, length=7)))),
+    "gpt": Case(lambda: tokens_task(gpt)),
 }
 
 
@@ -174,6 +180,33 @@ def work(rank: int, size: int, group: int, folder: str) -> None:
         name: trained(shared(case.recipe(), Processes(rank, size), [TensorParallel(group)]))
         for name, case in CASES.items()
     }
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+ROWS = {
+    "gpt": CASES["gpt"],
+    "gpt, clipped and in parts": Case(lambda: tokens_task(gpt, batch_size=7), clip=True, micro_batch=2),
+    "encoder": CASES["encoder"],
+    "classes last of two dimensions": Case(lambda: vectors_task(lambda: nn.Sequential(nn.Tanh(), nn.Linear(6, 3)))),
+}
+"""Whose embeddings and output layers are divided by rows: 11 classes or 3, tied weights or not."""
+
+
+def rows_work(rank: int, size: int, group: int, names: list[str], folder: str) -> None:
+    """Train with the rows of embeddings and output layers divided; write the shape of the scores in a step, too."""
+    joined(rank, size, folder)
+    found = dict[str, Any]()
+    for name in names:
+        recipe = shared(ROWS[name].recipe(), Processes(rank, size), [TensorParallel(group, rows=True)])
+        run = build(recipe)
+        with run.contexts:
+            scores = run.predict(next(run.batches())[1])
+            with torch.no_grad():
+                judged = run.predict(next(run.batches())[1])
+        shapes = {"own": scores.to_local().shape, "judged": judged.shape}
+        held = sum(own_part(one).numel() for one in run.model.parameters())
+        found[name] = trained(recipe) | shapes | {"held": held}
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 

@@ -7,12 +7,14 @@ import torch
 from divided import (
     CASES,
     RESUMED,
+    ROWS,
     Transformer,
     dropping_work,
     encoder,
     encoder_work,
     resumed_task,
     resuming_work,
+    rows_work,
     tokens_task,
     volume_work,
     work,
@@ -33,6 +35,20 @@ def test_processes_with_parts_of_a_model_train_as_one(size: int, group: int, tmp
     found = found_in(tmp_path, size, work, group)
     for name, case in CASES.items():
         check_trained_as_one(found, name, case.recipe())
+
+
+@pytest.mark.parametrize(("size", "group"), [(2, 2), (4, 2), (4, 4)])
+def test_processes_with_parts_of_the_vocabulary_train_as_one(size: int, group: int, tmp_path: Path) -> None:
+    names = [name for name in ROWS if group == 2 or name != "classes last of two dimensions"]
+    found = found_in(tmp_path, size, rows_work, group, names)
+    for name in names:
+        check_trained_as_one(found, name, ROWS[name].recipe())
+        classes = 3 if "last" in name else 11
+        assert sum(one[name]["own"][-1] for one in found[:group]) == classes  # uneven, and none has all
+        assert all(one[name]["judged"][-1] == classes for one in found)
+        assert max(one[name]["held"] for one in found) < sum(
+            one.numel() for one in ROWS[name].task().model().parameters()
+        )
 
 
 def test_dropout_drops_the_same_outside_of_divided_layers_and_other_units_inside(tmp_path: Path) -> None:
@@ -83,7 +99,7 @@ def test_a_step_sends_what_theory_says(size: int, group: int, tmp_path: Path) ->
 def test_a_divided_run_resumes_in_another_number_of_processes(model: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     for size, stop, group in ((2, 6, 2), (4, 9, 2), (1, 13, 0)):
-        chosen = [TensorParallel(group)] if group else []
+        chosen = [TensorParallel(group, rows=model == "gpt")] if group else []
         multiprocessing.spawn(resuming_work, args=(size, stop, RESUMED[model], chosen, str(tmp_path)), nprocs=size)
     alone = trained(baseline(resumed_task(RESUMED[model], 13)))["parameters"]
     torch.testing.assert_close(torch.load(tmp_path / "0.pt"), alone, rtol=1e-3, atol=1e-4)

@@ -13,10 +13,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
-from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    ParallelStyle,
+    RowwiseParallel,
+    loss_parallel,
+    parallelize_module,
+)
 from torch.distributed.tensor.placement_types import _StridedShard
 
 from hasten.base.units import plural
@@ -25,6 +32,8 @@ from hasten.techniques.parallel.mesh import DATA, mesh_of
 from hasten.techniques.parallel.own_numbers import install
 from hasten.techniques.parallel.parts import ALIKE, rejoined, remember, without_parameters, without_views
 from hasten.techniques.parallel.splitting import Splitting, divide_heads, divided_share
+from hasten.techniques.parallel.vocabulary import Vocabulary
+from hasten.training.loss import Loss
 from hasten.training.processes import Processes
 from hasten.training.recipe import Recipe
 from hasten.training.reduction import Reducing, summed_after
@@ -39,6 +48,7 @@ class _Divide:
     device: str
     processes: Processes
     found: Splitting
+    by_rows: Vocabulary
 
     def __call__(self, model: nn.Module) -> nn.Module:
         """Make `DTensor`s of all parameters. A collective."""
@@ -56,13 +66,41 @@ class _Divide:
                 divide_heads(model.get_submodule(name), attribute, self.processes.per_share)
             style = _Pieces(split.pieces) if split.pieces > 1 else ColwiseParallel()
             styles |= {**dict.fromkeys(split.columns, style), split.row: RowwiseParallel()}
+        styles |= {name: RowwiseParallel(input_layouts=Replicate()) for name in self.by_rows.embeddings}
+        if self.by_rows.head is not None:
+            styles[self.by_rows.head] = ColwiseParallel(output_layouts=Shard(-1), use_local_output=False)
+        tied = _tied([model.get_submodule(name) for name in self.by_rows.layers])
         parallelize_module(model, mesh, styles, src_data_rank=None)  # the weights are the same in all: no collective
+        for first, *others in tied:
+            for one in others:
+                one.register_parameter("weight", first.get_parameter("weight"))
         for layer in map(model.get_submodule, styles):
             layer.register_forward_hook(without_views)
             # torch's mark against a second call; a layer that has it looks like another one when a run resumes
             vars(layer).pop("_distribute_module_applied", None)
         _replicate(model, mesh)
         return remember(model, plain)
+
+
+def _tied(layers: Iterable[nn.Module]) -> list[list[nn.Module]]:
+    """Return the layers that have one weight, together."""
+    found = dict[int, list[nn.Module]]()
+    for one in layers:
+        found.setdefault(id(one.get_parameter("weight")), []).append(one)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Keeps scores of the process's own classes for the loss, and makes them whole where no gradient is computed."""
+
+    call: Callable[..., Any]
+
+    def __call__(self, *args: Any) -> Any:
+        found = self.call(*args)
+        if isinstance(found, Loss):
+            return Loss(found.sum.to_local(), found.count) if isinstance(found.sum, DTensor) else found
+        return found.full_tensor() if isinstance(found, DTensor) and not torch.is_grad_enabled() else found
 
 
 def _divide_attention(attention: nn.Module, mesh: DeviceMesh) -> None:
@@ -182,18 +220,22 @@ def _nothing_to_add(parameters: Any) -> None:
     """Leave the gradients of one share, which is the whole batch, as they are."""
 
 
-def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
+def divided(recipe: Recipe, processes: Processes, found: Splitting, by_rows: Vocabulary) -> Recipe:
     """Return the recipe whose model is divided before the optimizer is made.
 
     Args:
         recipe: of several processes.
         processes: the same, and how many of them compute a share together.
-        found: what is divided.
+        found: what is divided by features.
+        by_rows: what is divided by the rows of weights. With an output layer among them the loss is computed from the
+            scores of each process's own classes.
     """
     device = recipe.device.name
-    changed = recipe.with_surgery(_Divide(device, processes, found), undo=rejoined)
+    changed = recipe.with_surgery(_Divide(device, processes, found, by_rows), undo=rejoined)
+    if by_rows.head is not None:
+        changed = changed.with_context(loss_parallel).wrap(_Scores)
     reduction: Callable[..., Reducing] = partial(summed_over_shares, device=device)
-    notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found))
+    notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found, by_rows))
     return replace(
         changed,
         parallel=replace(
@@ -202,7 +244,7 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting) -> Recipe:
     )
 
 
-def told(model: nn.Module, processes: Processes, found: Splitting) -> str:
+def told(model: nn.Module, processes: Processes, found: Splitting, by_rows: Vocabulary) -> str:
     """Return in a sentence what is divided, and why other linear layers are whole in each process."""
     layers = [name for split in found.splits for name in split.layers]
     attentions = f" and {plural(len(found.attentions), 'attention')}" if found.attentions else ""
@@ -211,8 +253,11 @@ def told(model: nn.Module, processes: Processes, found: Splitting) -> str:
         f"parameters are divided over {processes.per_share} processes"
     )
     reasons = dict[str, list[str]]()
-    for name, reason in found.left.items():
-        reasons.setdefault(reason, []).append(name)
+    if by_rows.layers:
+        text += f", and the rows of {_listed(list(by_rows.layers))}"
+    for name, reason in {**found.left, **by_rows.left}.items():
+        if name not in by_rows.layers:
+            reasons.setdefault(reason, []).append(name)
     whole = "; ".join(f"{_listed(names)} ({reason})" for reason, names in reasons.items())
     return f"{text}. Whole in each: {whole}." if whole else f"{text}."
 

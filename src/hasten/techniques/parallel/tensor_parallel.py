@@ -9,19 +9,22 @@ What it does
     batches (data parallel).
 
 Why it helps
-    A layer that does not fit, or is slow, on one device is held and computed by several.
+    A layer that does not fit, or is slow, on one device is held and computed by several. With `rows` each process has a
+    part of the vocabulary in embeddings and in the output layer, and the scores of its own classes alone: a
+    cross-entropy over a large vocabulary then takes a part of the memory and of the time.
 
 When it hurts
     Two collectives for each divided pair of layers in every step, each as large as an activation, and nothing to
-    compute meanwhile: only inside of a machine with fast links. Where a model fits, `ddp` moves less.
+    compute meanwhile: only inside of a machine with fast links. Where a model fits, `ddp` moves less. `rows` adds up an
+    activation for each embedding and one for the output layer, so it is for large vocabularies.
 
 Numerics
     The same sums in another order. Dropout between divided layers draws other numbers in each process.
 
 Known problems
-    Embeddings and the output layer stay whole. Batches are read, and validation data judged,
-    by each process of a group. Activations outside of divided layers are not divided (sequence parallel). What looks at
-    whole parameters or keeps copies of them is refused.
+    Without `rows` embeddings and the output layer stay whole. Batches are read, and validation data judged on whole
+    scores, by each process of a group. Activations outside of divided layers are not divided (sequence parallel). What
+    looks at whole parameters or keeps copies of them is refused.
 
 Source
     Shoeybi et al., 2019, arXiv:1909.08053; torch.distributed.tensor.parallel.
@@ -37,6 +40,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.stages import Guarantee, Stage
 from hasten.techniques.parallel.parts import IN_PARTS, NOT_IN_PARTS, in_groups, why_not_in_groups
 from hasten.techniques.parallel.splitting import splitting
+from hasten.techniques.parallel.vocabulary import NO_VOCABULARY, Vocabulary, vocabulary
 from hasten.training.recipe import Recipe
 
 
@@ -45,6 +49,9 @@ class TensorParallel:
     """Divide linear layers over groups of `size` processes."""
 
     size: Annotated[int, Meta(ge=0, description="processes that hold one model together; 0 for all")] = 0
+    rows: Annotated[bool, Meta(description="divide embeddings and the output layer by the rows of their weights")] = (
+        False
+    )
 
     card: ClassVar[Card] = Card(
         name="tensor_parallel",
@@ -65,14 +72,29 @@ class TensorParallel:
             return why
         size = in_groups(recipe, self.size).per_share
         found = splitting(recipe, size)
-        if not found.anything:
+        if self.rows and not (by_rows := self._by_rows(recipe)).layers:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(by_rows.left.items())[:3])
+            return f"no rows of embeddings or of the output layer can be divided by {size}" + _in_brackets(reasons)
+        if not found.anything and not self.rows:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(found.left.items())[:3])
-            return f"no linear layers can be divided by {size}" + (f" ({reasons})" if reasons else "")
+            return f"no linear layers can be divided by {size}" + _in_brackets(reasons)
         return None
+
+    def _by_rows(self, recipe: Recipe) -> Vocabulary:
+        """Return what is divided by rows."""
+        if not self.rows:
+            return NO_VOCABULARY
+        size = in_groups(recipe, self.size).per_share
+        found = splitting(recipe, size)
+        return vocabulary(recipe, size, {name for split in found.splits for name in split.layers})
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Divide the model before the optimizer is made."""
         from hasten.techniques.parallel.split_layers import divided
 
         processes = in_groups(recipe, self.size)
-        return divided(recipe, processes, splitting(recipe, processes.per_share))
+        return divided(recipe, processes, splitting(recipe, processes.per_share), self._by_rows(recipe))
+
+
+def _in_brackets(reasons: str) -> str:
+    return f" ({reasons})" if reasons else ""
