@@ -98,4 +98,3 @@ def test_nothing_to_divide_by_rows_is_refused_with_the_reason() -> None:
     wrong = refused(block_task(model=lambda: Language(padding_idx=0), loss=CrossEntropy(label_smoothing=0.1)))
     assert wrong.startswith("no rows of embeddings or of the output layer can be divided by 2 (")
     assert "padding_idx" in wrong
-    assert refused(language(padding_idx=0)) == ""  # the output layer is divided
