@@ -12,6 +12,7 @@ from hasten.base.records.finding import Diagnosis
 from hasten.base.records.fix import Fix, Outcome, Tried
 from hasten.base.records.health import Health
 from hasten.base.records.notices import Activity
+from hasten.diagnosis.dynamics.judging import read_losses
 from hasten.diagnosis.remedies.catalog import REMEDIES, remedies_of
 from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
 from hasten.diagnosis.remedies.remedy import Remedy
@@ -160,7 +161,7 @@ def quality(health: Health, *, evaluated: bool) -> float:
     if evaluated:
         found = _evaluated(health)
         return math.inf if found is None or not math.isfinite(found) else found
-    losses = health.dynamics.losses if health.dynamics is not None else ()
+    losses = read_losses(health.dynamics) if health.dynamics is not None else ()
     last = losses[-max(1, int(_LAST * len(losses))) :]
     return math.inf if not last or None in last else sum(one for one in last if one is not None) / len(last)
 

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from hasten.base.records.dynamics import Dynamics, Series
 from hasten.base.records.health import Health
 from hasten.base.units import count, digits3, percent, plural
-from hasten.diagnosis.dynamics.judging import across, known, mean, median, ratios, relative_gradients, weights
+from hasten.diagnosis.dynamics.judging import (
+    across,
+    known,
+    mean,
+    median,
+    ratios,
+    read_losses,
+    relative_gradients,
+    weights,
+)
 from hasten.diagnosis.dynamics.noise_scale import noise_scales
 from hasten.report.charts.scale import tick_words
 from hasten.report.health_figures import USUAL_RATIO, layers, norms
@@ -43,10 +52,14 @@ def _loss(dynamics: Dynamics) -> Sign | None:
         return None
     size = max(1, len(losses) // 10)
     words = f"{digits3(median(losses[:size]))} at first, {digits3(median(losses[-size:]))} at last"
-    broken = len(dynamics.losses) - len(losses)
+    looked_at = read_losses(dynamics)
+    broken = len(looked_at) - len(losses)
+    missed = len(dynamics.losses) - len(looked_at)
     chance = dynamics.criterion.chance if dynamics.criterion is not None else None
     usual = f"below {digits3(chance)}, the loss of the best constant output" if chance is not None else "falls"
-    return Sign("loss", f"{words}; {plural(broken, 'step')} without a finite loss" if broken else words, usual)
+    words += f"; {plural(broken, 'step')} without a finite loss" if broken else ""
+    words += f"; read in {len(looked_at):,} of {plural(len(dynamics.losses), 'step')}" if missed else ""
+    return Sign("loss", words, usual)
 
 
 def _depth(dynamics: Dynamics) -> Sign | None:

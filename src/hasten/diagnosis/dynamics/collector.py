@@ -35,6 +35,7 @@ class DynamicsCollector(Collector):
         self._models: list[nn.Module] = []
         self._step, self._sampled = 0, False
         self._losses: list[float] = []  # of each step; NaN where there was none
+        self._unread: list[tuple[int, int]] = []  # first and last step of each stretch in which none was read
         self._parts: list[tuple[int, float | Tensor]] = []  # of the newest steps: the step, and a loss of it
         self._passes: list[int] = []
         self._samples: list[int] = []
@@ -73,6 +74,12 @@ class DynamicsCollector(Collector):
         self._step += steps
         self._sampled = False
         self._add_up()
+
+    def unread(self, first: int, last: int) -> None:
+        """Note that no losses were read."""
+        if self._unread and self._unread[-1][1] >= first - 1:
+            first = self._unread.pop()[0]
+        self._unread.append((first, last))
 
     def unwatched_loss(self, step: int, loss: Tensor, calls: Sequence[tuple[nn.Module, Any, Any]]) -> None:
         """Keep the loss of a step that is not watched. Cost: 1 us, or 5 us and no wait on a device."""
@@ -166,7 +173,7 @@ class DynamicsCollector(Collector):
             value = next(read) if isinstance(part, Tensor) else part
             self._place(step, value)
             if not math.isfinite(value) and self._nonfinite is None:  # on a device that was not waited for
-                self._nonfinite = Nonfinite(step=step, what="loss")
+                self._nonfinite = Nonfinite(step=step, what="loss", earliest=self._earliest(step - 1))
         self._parts = []
         self._losses += [math.nan] * (self._step - 1 - len(self._losses))
 
@@ -182,10 +189,25 @@ class DynamicsCollector(Collector):
         """Return where it began: in a parameter, in a layer of the newest batch, or in the loss function."""
         broken = self._parameters.broken(self._models)
         if broken is not None:
-            return Nonfinite(step=max(1, self._step - 1), what="parameter", layer=broken)
+            return self._broken(broken, max(1, self._step - 1))
         found = first_broken(self._calls)
         layer, operation, inputs_finite = found or ("", "", None)
         return Nonfinite(step=self._step, what=what, layer=layer, operation=operation, inputs_finite=inputs_finite)
+
+    def _broken(self, parameter: str, step: int) -> Nonfinite:
+        """Return that a parameter broke in a step, or in those before it that were not looked at."""
+        return Nonfinite(step=step, what="parameter", layer=parameter, earliest=self._earliest(step))
+
+    def _earliest(self, step: int) -> int | None:
+        """Return the first of the steps up to one of which no loss was read; None where there are no others."""
+        return next((first for first, last in self._unread if first < step <= last), None)
+
+    def ended(self) -> None:
+        """Look at the parameters, where the losses of the last steps were not read."""
+        if self._nonfinite is None and self._unread and self._unread[-1][1] >= self._step:
+            broken = self._parameters.broken(self._models)
+            if broken is not None:
+                self._nonfinite = self._broken(broken, self._step)
 
     def clip_begins(self, parameters: Sequence[Tensor], limit: float) -> None:
         """Look at the gradients before they are clipped."""
@@ -239,10 +261,14 @@ class DynamicsCollector(Collector):
         """Return what was seen."""
         self._add_up()
         losses = self._losses + [math.nan] * (self._step - len(self._losses))
+        unread = [(first, min(last, len(losses))) for first, last in self._unread if first <= len(losses)]
+        for first, last in unread:  # of a step in which a stretch was interrupted, a part of the loss was read
+            losses[first - 1 : last] = [math.nan] * (last - first + 1)
         named = self._parameters.named(self._models)
         steps = tuple(self._samples)
         return Dynamics(
             losses=tuple(finite_or_none(loss) for loss in losses),
+            unread=tuple(unread),
             samples=steps,
             rates=self._parameters.rates(steps),
             norms=self._parameters.norms(steps),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,6 +24,14 @@ def abstain(symptom: str, health: Health, *, samples: int = 8, steps: int = 0) -
     if len(known(dynamics.losses)) < steps:
         return Abstained(symptom=symptom, reason=f"fewer than {steps} losses were seen")
     return None
+
+
+def read_losses(dynamics: Dynamics) -> Series:
+    """Return the losses of the steps that were looked at; None where one was not finite or there was none."""
+    ends = [0, *(end for first, last in dynamics.unread for end in (first - 1, last)), len(dynamics.losses)]
+    return tuple(
+        loss for first, last in zip(ends[::2], ends[1::2], strict=True) for loss in dynamics.losses[first:last]
+    )
 
 
 def known(series: Iterable[float | None]) -> list[float]:
@@ -85,11 +94,11 @@ def across(rows: Sequence[Series]) -> list[float]:
 
 @dataclass(frozen=True)
 class Course:
-    """The losses in blocks: medians, and what one block is uncertain by."""
+    """The losses in blocks of equally many steps: medians, and what one block is uncertain by."""
 
     blocks: tuple[float, ...]
     noise: float  # robust standard deviation of single losses around their block
-    size: int  # losses in a block
+    size: int  # losses in a block, at the median
 
     @property
     def first(self) -> float:
@@ -121,15 +130,18 @@ class Course:
 
 def course(losses: Sequence[float | None], blocks: int = 20) -> Course | None:
     """Return the course of the finite losses; None where there are fewer than ten."""
-    values = np.array(known(losses))
-    if len(values) < 10:
+    places = [place for place, loss in enumerate(losses) if loss is not None]
+    if len(places) < 10:
         return None
-    size = max(1, len(values) // blocks)
-    parts = [values[start : start + size] for start in range(0, len(values) - size + 1, size)]
+    values, at = np.array(known(losses)), np.array(places)
+    steps = max(1, (places[-1] + 1 - places[0]) // blocks)
+    ends = np.searchsorted(at, np.arange(places[0], places[-1] + 2, steps))
+    parts = [values[start:end] for start, end in pairwise(ends) if end > start]
     middles = [float(np.median(part)) for part in parts]
     spread = np.concatenate([np.abs(part - middle) for part, middle in zip(parts, middles, strict=True)])
-    steps = np.abs(np.diff(values))  # of blocks of a single loss, from one loss to the next
-    noise = 1.4826 * float(np.median(spread)) if size > 2 else 1.05 * float(np.median(steps))
+    size = int(np.median([len(part) for part in parts]))
+    changes = np.abs(np.diff(values))  # of blocks of a single loss, from one loss to the next
+    noise = 1.4826 * float(np.median(spread)) if size > 2 else 1.05 * float(np.median(changes))
     return Course(tuple(middles), noise, size)
 
 

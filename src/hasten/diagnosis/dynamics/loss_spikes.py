@@ -1,6 +1,6 @@
 """D23: the loss jumps up again and again, and needs many steps to come back.
 
-Signal: losses above the median of the 30 before them.
+Signal: losses above the median of the 30 before them, where the loss of the step before was read, too.
 Threshold: 8 robust standard deviations, twice the median, and 30 % of the loss at the start, for at least three steps
     in a row; two such spikes, not where the learning rate is above its median by half (cyclic schedules), nor in the
     last 5 %.
@@ -30,8 +30,7 @@ def find(health: Health) -> Outcome:
         return missing
     if not single(dynamics):
         return Abstained(symptom="loss_spikes", reason="several optimizers train: their losses may jump")
-    losses = np.array(known(dynamics.losses))
-    spikes = _spikes(losses, dynamics)
+    spikes = _spikes(dynamics)
     if len(spikes) < 2:
         return None
     value = max(spikes)
@@ -48,21 +47,24 @@ def find(health: Health) -> Outcome:
     )
 
 
-def _spikes(losses: np.ndarray, dynamics: Dynamics) -> list[float]:
+def _spikes(dynamics: Dynamics) -> list[float]:
     """Return the height of each spike over the level before it."""
+    losses = np.array(known(dynamics.losses))
+    steps = np.array([step for step, loss in enumerate(dynamics.losses, 1) if loss is not None])
+    after_stretches = {last + 1 for _, last in dynamics.unread}
     found: list[float] = []
-    start, step = float(np.median(losses[:5])), _BEFORE
-    while step < 0.95 * len(losses):
-        before = losses[step - _BEFORE : step]
+    start, place = float(np.median(losses[:5])), _BEFORE
+    while place < 0.95 * len(losses):
+        before = losses[place - _BEFORE : place]
         level = float(np.median(before))
         spread = 1.4826 * float(np.median(np.abs(before - level)))
         limit = max(level + _DEVIATIONS * spread, _TIMES * level, _SIZE * start)
         length = 0
-        while level > 0 and step + length < len(losses) and losses[step + length] > limit:
+        while level > 0 and place + length < len(losses) and losses[place + length] > limit:
             length += 1
-        if length >= _LONG and not _raised(dynamics, step):
-            found.append(float(losses[step : step + length].max()) / level)
-        step += max(1, length)
+        if length >= _LONG and steps[place] not in after_stretches and not _raised(dynamics, steps[place]):
+            found.append(float(losses[place : place + length].max()) / level)
+        place += max(1, length)
     return found
 
 

@@ -1,6 +1,7 @@
 """D1: a loss, a gradient or a parameter is NaN or infinite.
 
-Signal: every loss, the gradients of sampled steps; the batch is run again through a copy to find the first layer.
+Signal: every loss that is read, the gradients of sampled steps; the batch is run again through a copy to find the first
+    layer. Where a long training has steps whose losses are not read, the weights tell, once one is read again.
 Threshold: none: one is enough. Scaled gradients that a GradScaler skips do not count.
 Why: after one update by such a gradient every parameter is lost.
 Example: `torch.log(output)` where an output is 0, or a batch that holds NaN.
@@ -29,6 +30,9 @@ def find(health: Health) -> Outcome:
         "parameter": f"parameter {place} broke in this update",
     }[found.what]
     words = "the batch itself holds such numbers" if batch else words
+    if found.earliest is not None:
+        where = f"parameter {place} broke" if found.what == "parameter" else "it began"
+        words = f"{where} in one of the steps {found.earliest} to {found.step}, of which no loss was read before"
     name = "weights are" if found.what == "parameter" else f"{found.what} is"
     return Finding(
         symptom="nonfinite",
@@ -71,6 +75,8 @@ _OF_BROKEN_WEIGHTS = (
 
 
 def _advice(found: Nonfinite, *, batch: bool) -> str:
+    if found.earliest is not None:
+        return "lower the learning rate or clip gradients; look for bad samples: assert torch.isfinite(inputs).all()"
     if batch:
         return "leave out or repair such samples: assert torch.isfinite(inputs).all() in the dataset"
     if found.what == "gradient":

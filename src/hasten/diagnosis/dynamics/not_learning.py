@@ -35,7 +35,8 @@ def find(health: Health) -> Outcome:
     starting = whole is not None and whole.falls and whole.first < _NEAR * criterion.chance
     if starting and len(dynamics.losses) < _LONG:  # it came from a little above chance and may go on
         return None
-    value = median(known(dynamics.losses)[-len(dynamics.losses) // 3 :])
+    losses = known(dynamics.losses)
+    value = median(losses[-len(losses) // 3 :])
     return Finding(
         symptom="not_learning",
         severity=Severity.CRITICAL,

@@ -32,7 +32,7 @@ def find(health: Health) -> Outcome:
     width = max(1, min(seen[0][0], len(dynamics.losses)))
 
     def training(step: int) -> float:
-        return median(known(dynamics.losses[max(0, step - width) : step]))
+        return median(known(dynamics.losses[:step])[-width:])
 
     then, now = training(best_step), training(seen[-1][0])
     if not (last > max((1 + _RISE) * best, best + _MATTERS * seen[0][1]) and now < (1 - _RISE) * then and last > now):

@@ -15,6 +15,7 @@ from hasten.base.seeds import seed_all
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.remedies.catalog import REMEDIES
 from hasten.diagnosis.remedies.remedy import Intervention
+from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
 
@@ -31,7 +32,7 @@ class TrialWatch(TrainingWatch):
     def __init__(self, *, name: str, pair: int, remedy: str = "", steps: int | None = None) -> None:
         self._name, self._pair, self._dynamics = name, pair, DynamicsCollector()
         self._remedy = REMEDIES[remedy].make() if remedy else Intervention()
-        super().__init__((self._remedy, self._dynamics), steps=steps)
+        super().__init__((self._remedy, self._dynamics), steps=steps, looked_at=NEVER)  # both sides have every loss
 
     def __enter__(self) -> Self:
         self._undo.enter_context(other_seeds(self._pair))

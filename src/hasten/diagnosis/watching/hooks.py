@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, dataloader
 
 from hasten.base.replaced import replaced
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
+from hasten.diagnosis.watching.stretches import FIRST, Stretches
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
 
@@ -60,14 +61,17 @@ class TrainingWatch:
 
     At first every step is watched. Once no collector needs the next step, only losses, clipped norms, calls of
     schedulers and updates are noted, in some ten function calls a step, until a collector needs one, a batch is
-    evaluated, or a new optimizer makes an update.
+    evaluated, or a new optimizer makes an update. Of a long training with short steps most are only counted, in
+    stretches (`Stretches`): their updates, calls of schedulers and updates that a GradScaler leaves out are all that is
+    known of them. `Module.eval()`, an iterator of a `DataLoader` and a new optimizer interrupt a stretch.
 
     Args:
         collectors: in the order in which they are told.
         steps: end the script after so many steps; None to let it end by itself.
+        looked_at: steps before the first one that is only counted.
     """
 
-    def __init__(self, collectors: Sequence[Collector], *, steps: int | None = None) -> None:
+    def __init__(self, collectors: Sequence[Collector], *, steps: int | None = None, looked_at: int = FIRST) -> None:
         self.steps = 0  # that have begun
         self.failed: dict[str, str] = {}  # class of a collector -> its traceback
         self.complete = False  # whether the training ended by itself, neither by the limit nor by an error
@@ -98,12 +102,17 @@ class TrainingWatch:
         self._watching = False  # whether this one is
         self._wake = 0  # next step that a collector needs
         self._told = 0  # steps that collectors know of
+        self._stretches = Stretches(looked_at)
+        self._counting = False  # whether steps are only counted
+        self._counted_from = 0  # step before those counted that collectors do not know of
+        self._due = 0  # unwatched step after which it is asked what comes next
+        self._nested = False  # whether steps of an optimizer are made of those of others, which a count cannot tell
         self._calls: list[tuple[nn.Module, Any, Any]] = []  # of models since the last backward pass, unwatched
         self._loss_keepers: list[Callable[..., None]] = []  # what notes unwatched losses
         self._scheduled: dict[LRScheduler, int] = {}  # unwatched steps of schedulers
         self._closed = False  # whether a closure computed its first loss in this unwatched update
         self._moved = False  # whether an update was made since the scaler was updated
-        self._undo, self._of_every, self._of_watched, self._of_classes = (ExitStack() for _ in range(4))
+        self._undo, self._of_every, self._of_watched, self._of_noted, self._of_classes = (ExitStack() for _ in range(5))
 
     def __enter__(self) -> Self:
         self._put_in()
@@ -111,33 +120,43 @@ class TrainingWatch:
         return self
 
     def _put_in(self) -> None:
-        """Put in the hooks of all steps."""
+        """Put in the hooks of all steps, and those of steps that are not only counted."""
         enter = self._undo.enter_context
-        enter(replaced(torch.autograd, "backward", self._backward))
-        for name in ("clip_grad_norm_", "clip_grad_value_"):
-            for home in (nn.utils, clip_grad):
-                enter(replaced(home, name, self._clip))
-        enter(replaced(GradScaler, "scale", self._scale))
         enter(replaced(GradScaler, "update", self._scale_update))
         enter(replaced(DataLoader, "__iter__", self._iterate))
+        enter(replaced(nn.Module, "eval", self._eval))
+        enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
         for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
             enter(replaced(nn.functional, name, self._loss))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
-        self._undo.callback(register_optimizer_step_pre_hook(self._before_update).remove)
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
+        self._put_in_noting()
+
+    def _put_in_noting(self) -> None:
+        """Put in the hooks that stretches do without."""
+        enter = self._of_noted.enter_context
+        enter(replaced(torch.autograd, "backward", self._backward))
+        for name in ("clip_grad_norm_", "clip_grad_value_"):
+            for home in (nn.utils, clip_grad):
+                enter(replaced(home, name, self._clip))
+        enter(replaced(GradScaler, "scale", self._scale))
+        self._updates = 0
+        self._of_noted.callback(register_optimizer_step_pre_hook(self._before_update).remove)
 
     def __exit__(self, *error: object) -> None:
         self.catch_up()
-        self._watching, self._told = False, self.steps
-        for stack in (self._of_classes, self._of_watched, self._of_every, self._undo):
+        self._watching = self._counting = False
+        self._told = self.steps
+        for stack in (self._of_classes, self._of_watched, self._of_every, self._of_noted, self._undo):
             stack.close()
         self.complete = not self._stopped and not any(error)
         self._tell("ended")
 
     def _watch_every_step(self) -> None:
         """Watch all steps until no collector needs the next one."""
+        self._note(self.steps + 1)
         self._of_classes.close()
         enter = self._of_every.enter_context
         enter(replaced(nn.Module, "__call__", self._call))
@@ -158,6 +177,7 @@ class TrainingWatch:
         if self._watching:
             return
         begin = thread_time()
+        self._note(self.steps + 1)
         self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
         self.catch_up()
         self._watching = True
@@ -170,11 +190,50 @@ class TrainingWatch:
         self._of_every.close()
         if self._every:
             self._put_in_classes()
-        self._charge(thread_time() - begin)
-        self._every = self._watching = self._evaluating = False
+        every, self._every, self._watching = self._every, False, False
         self._told = self.steps
         self._calls.clear()
         self._loss_keepers = [one.unwatched_loss for one in self._listening("unwatched_loss")]
+        self._take_turn()
+        if not every:
+            self._charge(thread_time() - begin)
+        self._evaluating = False
+
+    def _go_on(self) -> None:
+        """Watch, note or only count the next step, after one that was not watched."""
+        if self.steps + 1 < self._wake:
+            self._take_turn()
+            return
+        begin = thread_time()
+        self._note(self.steps)
+        self._charge(thread_time() - begin)
+        self._watch()
+
+    def _take_turn(self) -> None:
+        """Note or only count the next step."""
+        counted, until = self._stretches.after(self.steps)
+        self._due = min(until, self._wake - 1)
+        if not counted:
+            self._note(self.steps)
+        elif not self._counting and not self._nested:
+            self._of_classes.close()
+            self._of_noted.close()
+            self._calls.clear()
+            self._counting, self._counted_from = True, self.steps
+
+    def _note(self, missed: int) -> None:
+        """Note losses, clipped norms and updates again, where steps were only counted.
+
+        Args:
+            missed: the last step of which something was missed.
+        """
+        if not self._counting:
+            return
+        self._counting = False
+        self._due = self.steps  # an interrupted stretch goes on after the next update
+        self._put_in_noting()
+        self._put_in_classes()
+        self._tell("unread", self._counted_from + 1, missed)
 
     def _put_in_classes(self) -> None:
         """Have the models called through `_called`, and no module inside of them."""
@@ -184,6 +243,9 @@ class TrainingWatch:
 
     def catch_up(self) -> None:
         """Tell collectors of the steps that were not watched."""
+        if self._counting and self.steps > self._counted_from:
+            first, self._counted_from = self._counted_from + 1, self.steps
+            self._tell("unread", first, self.steps)
         if self._watching or (self.steps == self._told and not self._scheduled):
             return
         steps, scheduled = self.steps - self._told, self._scheduled
@@ -330,7 +392,7 @@ class TrainingWatch:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._watching or is_dynamo_compiling():
                 return whole(module, *args, **kwargs)
-            usual = models.get(id(module))
+            usual = None if watch._counting else models.get(id(module))
             if usual is not None:
                 if module.training is usual and torch.is_grad_enabled():
                     if len(calls) == _CALLS:
@@ -366,6 +428,28 @@ class TrainingWatch:
 
         return iterate
 
+    def _eval(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def to_evaluation(module: nn.Module) -> nn.Module:
+            if watch._counting and watch._may_evaluate():
+                begin = thread_time()
+                watch._note(watch.steps + 1)
+                watch._evaluation_s += thread_time() - begin
+            return plain(module)
+
+        return to_evaluation
+
+    def _new_optimizer(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        def initialize(optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> None:
+            if get_ident() == watch._thread:
+                watch._note(watch.steps + 1)  # so that its first update is seen
+            plain(optimizer, *args, **kwargs)
+
+        return initialize
+
     def _next(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
@@ -388,9 +472,14 @@ class TrainingWatch:
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             if not watch._watching:
-                result = plain(*args, **kwargs)
-                if get_ident() == watch._thread and torch._C._current_graph_task_id() < 0:  # not within another one
-                    watch._note_losses(args, kwargs)
+                if watch._counting or watch._in_backward or get_ident() != watch._thread:
+                    return plain(*args, **kwargs)
+                watch._in_backward = True
+                try:
+                    result = plain(*args, **kwargs)
+                finally:
+                    watch._in_backward = False
+                watch._note_losses(args, kwargs)
                 return result
             if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
                 return plain(*args, **kwargs)
@@ -436,7 +525,7 @@ class TrainingWatch:
             limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
             if not watch._watching:
                 norm = plain(parameters, *args, **kwargs)
-                if norm is not None and get_ident() == watch._thread:
+                if norm is not None and not watch._counting and get_ident() == watch._thread:
                     watch._note_clip(float(limit), norm)
                 return norm
             if not watch._looks():
@@ -518,7 +607,7 @@ class TrainingWatch:
 
         def scale(scaler: GradScaler, *args: Any, **kwargs: Any) -> Any:
             result = plain(scaler, *args, **kwargs)
-            if scaler.is_enabled() and get_ident() == watch._thread:
+            if scaler.is_enabled() and not watch._counting and get_ident() == watch._thread:
                 if watch._every and watch._looks():
                     watch._tell("scaled", scaler)
                 watch._tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
@@ -568,6 +657,7 @@ class TrainingWatch:
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
         if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
+            self._nested = True
             return
         if not self._watching and optimizer is not self._first and get_ident() == self._thread:
             self._others += 1
@@ -580,7 +670,17 @@ class TrainingWatch:
             self._tell("update_begins", optimizer)
 
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
-        self._updates -= 1
+        if self._counting:
+            if optimizer is not self._first or get_ident() != self._thread:
+                self._counts_another(optimizer)
+                return
+            self._moved = True
+            self.steps += 1
+            self._others = 0
+            if self.steps >= self._due:
+                self._go_on()
+            return
+        self._updates = max(0, self._updates - 1)  # 0 where a closure put the hook in that runs before updates
         if self._updates:
             return
         self._moved, self._closed = True, False
@@ -596,8 +696,17 @@ class TrainingWatch:
         elif not self._watching and optimizer is self._first and get_ident() == self._thread:
             self.steps += 1
             self._others = 0
-            if self.steps + 1 >= self._wake:
-                self._watch()
+            if self.steps >= self._due:
+                self._go_on()
+
+    def _counts_another(self, optimizer: optim.Optimizer) -> None:
+        """Watch again after an update of a stretch by an optimizer that is new, or trains in place of the first."""
+        if get_ident() != self._thread:
+            return
+        self._moved = True
+        self._others += 1
+        if id(optimizer) not in self._known or self._others > _OTHERS:
+            self._watch_every_step()
 
     def _step_ended(self) -> None:
         """Ask the collectors for the next step that they need."""
