@@ -23,8 +23,8 @@ from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.stretches import Stretches
 from hasten.scripts.watch import StopScript
 
-EXTRA_CALLS = 6
-"""Calls of Python and C functions in a counted step beyond a plain one: 5 when written."""
+EXTRA_CALLS = 9
+"""Calls of Python and C functions in a counted step beyond a plain one: 8.4 when written."""
 FIRST, PAUSE = 40, 50
 
 
@@ -93,7 +93,7 @@ def test_what_is_asked_within_a_stretch_is_told_and_the_stretch_goes_on(loop: Lo
 def test_the_parameters_are_the_same_bit_for_bit_and_the_hooks_are_gone(loop: Loop, doctor: Any) -> None:
     loop.steps(2 * PAUSE)
     doctor.__exit__()
-    assert not nn.Module.eval.__qualname__.startswith("TrainingWatch")
+    assert not type(loop.model).__call__.__qualname__.startswith("TrainingWatch")
     assert not optim.Optimizer.__init__.__qualname__.startswith("TrainingWatch")
     assert not torch.autograd.backward.__qualname__.startswith("TrainingWatch")
     plain = Loop()
@@ -161,12 +161,9 @@ class TestInterrupted:
         loss = F.cross_entropy  # looked up before the evaluation
         held_out = TensorDataset(torch.randn(16, 4), torch.randint(0, 3, (16,)))
         loop.steps(3)
-        if not loads:
-            loop.model.eval()
         with torch.no_grad():
             for inputs, targets in DataLoader(held_out, 8) if loads else [held_out.tensors]:
                 loss(loop.model(inputs), targets)
-        loop.model.train()
         loop.steps(2)
         found = doctor.seen()
         step = len(loop.losses) - 2
@@ -176,7 +173,8 @@ class TestInterrupted:
 
     def test_nothing_is_interrupted_where_the_time_for_evaluations_is_used_up(self, loop: Loop, doctor: Any) -> None:
         doctor._evaluation_s = 1e9
-        loop.model.eval()
+        with torch.no_grad():
+            loop.model(loop.data[0][0])
         iter(DataLoader(TensorDataset(torch.randn(4, 4)), 2))
         assert doctor._counting
 
@@ -186,7 +184,8 @@ class TestInterrupted:
                 (F.cross_entropy(loop.model(inputs), targets) / 4).backward()
 
         passes(2)
-        loop.model.eval().train()
+        with torch.no_grad():
+            loop.model(loop.data[0][0])
         passes(2)
         loop.optimizer.step()
         loop.optimizer.zero_grad()
@@ -279,7 +278,8 @@ def test_an_evaluation_within_a_closure_does_not_lose_count(monkeypatch: pytest.
 
     def closure() -> Tensor:
         loop.optimizer.zero_grad()
-        loop.model.eval().train()
+        with torch.no_grad():
+            loop.model(inputs)
         loss = F.cross_entropy(loop.model(inputs), targets)
         loss.backward()
         return loss
@@ -330,7 +330,9 @@ class TestWhenStepsAreOnlyCounted:
                 step = until
         seconds = (step - first) * step_s
         cost_s = (noted - first) * stretches.NOTED_S + sum(turns) * stretches.TURN_S
-        assert cost_s <= stretches.SHARE * seconds + stretches.RUN * stretches.NOTED_S + stretches.TURN_S
+        counted_s = (step - noted) * stretches.COUNTED_S
+        allowed_s = max(stretches.SHARE * seconds - counted_s, stretches.LEAST * seconds)
+        assert cost_s <= allowed_s + 2 * stretches.RUN * stretches.NOTED_S + stretches.TURN_S
 
     def test_every_step_is_noted_where_steps_take_long(self) -> None:
         assert stretches.pause(0.006) == 0

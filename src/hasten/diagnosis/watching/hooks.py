@@ -63,7 +63,7 @@ class TrainingWatch:
     schedulers and updates are noted, in some ten function calls a step, until a collector needs one, a batch is
     evaluated, or a new optimizer makes an update. Of a long training with short steps most are only counted, in
     stretches (`Stretches`): their updates, calls of schedulers and updates that a GradScaler leaves out are all that is
-    known of them. `Module.eval()`, an iterator of a `DataLoader` and a new optimizer interrupt a stretch.
+    known of them. A sample, an evaluation, an iterator of a `DataLoader` and a new optimizer interrupt a stretch.
 
     Args:
         collectors: in the order in which they are told.
@@ -124,7 +124,7 @@ class TrainingWatch:
         enter = self._undo.enter_context
         enter(replaced(GradScaler, "update", self._scale_update))
         enter(replaced(DataLoader, "__iter__", self._iterate))
-        enter(replaced(nn.Module, "eval", self._eval))
+        enter(replaced(GradScaler, "scale", self._scale))
         enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
         for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
             enter(replaced(nn.functional, name, self._loss))
@@ -135,13 +135,15 @@ class TrainingWatch:
         self._put_in_noting()
 
     def _put_in_noting(self) -> None:
-        """Put in the hooks that stretches do without."""
+        """Put in the hooks that stretches do without.
+
+        None is an attribute of a class: Python 3.13 caches no more for a class that was changed a thousand times.
+        """
         enter = self._of_noted.enter_context
         enter(replaced(torch.autograd, "backward", self._backward))
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
-        enter(replaced(GradScaler, "scale", self._scale))
         self._updates = 0
         self._of_noted.callback(register_optimizer_step_pre_hook(self._before_update).remove)
 
@@ -216,10 +218,13 @@ class TrainingWatch:
         if not counted:
             self._note(self.steps)
         elif not self._counting and not self._nested:
-            self._of_classes.close()
-            self._of_noted.close()
-            self._calls.clear()
-            self._counting, self._counted_from = True, self.steps
+            self._count()
+
+    def _count(self) -> None:
+        """Only count steps."""
+        self._of_noted.close()
+        self._calls.clear()
+        self._counting, self._counted_from = True, self.steps
 
     def _note(self, missed: int) -> None:
         """Note losses, clipped norms and updates again, where steps were only counted.
@@ -232,7 +237,6 @@ class TrainingWatch:
         self._counting = False
         self._due = self.steps  # an interrupted stretch goes on after the next update
         self._put_in_noting()
-        self._put_in_classes()
         self._tell("unread", self._counted_from + 1, missed)
 
     def _put_in_classes(self) -> None:
@@ -392,9 +396,11 @@ class TrainingWatch:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._watching or is_dynamo_compiling():
                 return whole(module, *args, **kwargs)
-            usual = None if watch._counting else models.get(id(module))
+            usual = models.get(id(module))
             if usual is not None:
                 if module.training is usual and torch.is_grad_enabled():
+                    if watch._counting:
+                        return plain(module, *args, **kwargs)
                     if len(calls) == _CALLS:
                         calls.clear()
                     calls.append((module, args, kwargs))
@@ -427,18 +433,6 @@ class TrainingWatch:
             return plain(loader)
 
         return iterate
-
-    def _eval(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def to_evaluation(module: nn.Module) -> nn.Module:
-            if watch._counting and watch._may_evaluate():
-                begin = thread_time()
-                watch._note(watch.steps + 1)
-                watch._evaluation_s += thread_time() - begin
-            return plain(module)
-
-        return to_evaluation
 
     def _new_optimizer(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self

@@ -7,11 +7,11 @@ FIRST = 4096
 """Steps that are all looked at: most faults show early, and a short training is seen as a whole."""
 RUN = 32
 """Steps in a row that are noted between two stretches; rules compare each loss with those right before it."""
-SHARE = 0.003
-"""Of the time, for noting steps. With the samples, which get 0.005, it stays below 1 %."""
-NOTED_S = 15e-6
-"""What noting a step costs, most of it code that has to be fetched into the cache (benchmarks/LOG.md)."""
-TURN_S = 100e-6
+SHARE, LEAST = 0.005, 0.001
+"""Of the time, for steps that are not watched, as samples get 0.005; and for noting some of them in any case."""
+COUNTED_S, NOTED_S = 2.5e-6, 15e-6
+"""What counting a step costs, and noting it: most of it is code that is fetched into the cache (benchmarks/LOG.md)."""
+TURN_S = 30e-6
 """What it costs to take the hooks out and to put them back, and what the first steps after either take longer."""
 
 
@@ -48,6 +48,7 @@ def pause(step_s: float) -> int:
     Args:
         step_s: seconds that a step takes.
     """
-    if SHARE * step_s >= NOTED_S:
+    allowed_s = max(LEAST * step_s, SHARE * step_s - COUNTED_S, 1e-12)  # for noting, in each step
+    if allowed_s >= NOTED_S:
         return 0
-    return math.ceil((RUN * NOTED_S + TURN_S) / (SHARE * max(step_s, 1e-9))) - RUN
+    return math.ceil((RUN * NOTED_S + TURN_S) / allowed_s) - RUN
