@@ -14,10 +14,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import hasten
 from benchmarks.counting import calls
-from hasten.base.records.dynamics import Dynamics, Evaluation
+from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation
 from hasten.base.records.health import Health
-from hasten.diagnosis.dynamics import loss_spikes, overfit
-from hasten.diagnosis.dynamics.judging import course, known, median, read_losses
+from hasten.diagnosis.dynamics import loss_spikes, not_learning, overfit
+from hasten.diagnosis.dynamics.judging import course, known, median, read_losses, tail
+from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.diagnosis.watching import stretches
 from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.stretches import Stretches
@@ -200,6 +201,12 @@ class TestInterrupted:
         assert doctor._every
         assert doctor.seen().wiring.optimizers[1].updates == 3
 
+    def test_the_stretch_goes_on_where_the_new_optimizer_waits(self, loop: Loop, doctor: Any) -> None:
+        optim.SGD(loop.model.head.parameters(), 0.1)
+        assert not doctor._counting
+        loop.step()
+        assert doctor._counting
+
     def test_an_optimizer_made_long_before_is_watched_from_its_second_update_on(self) -> None:
         loop = Loop()
         second = optim.SGD(loop.model.head.parameters(), 0.1)
@@ -295,16 +302,19 @@ def test_hooks_that_somebody_kept_or_wrapped_note_nothing_twice(loop: Loop, doct
     clip = nn.utils.clip_grad_norm_
     loop.steps(PAUSE + 2)
     assert not doctor._counting
-    kept, noted = torch.autograd.backward, nn.utils.clip_grad_norm_
+    kept, noted, keepers = torch.autograd.backward, nn.utils.clip_grad_norm_, doctor._loss_keepers
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.autograd, "backward", lambda *args, **kwargs: kept(*args, **kwargs))
         loop.steps(stretches.RUN)
         assert doctor._counting
         before = len(dynamics(doctor).clip_norms)
+        doctor._loss_keepers = [lambda *_: pytest.fail("a loss was noted")]
+        loop.step()
+        doctor._loss_keepers = keepers
         for one in (clip, noted):
             one(loop.model.parameters(), 1.0)
         assert len(dynamics(doctor).clip_norms) == before
-        loop.steps(PAUSE + 5)
+        loop.steps(PAUSE + 4)
         assert not doctor._counting
     assert dynamics(doctor).losses[-5:] == pytest.approx(loop.losses[-5:])
 
@@ -400,3 +410,25 @@ def test_a_validation_loss_that_rises_is_seen_with_few_losses_of_the_training() 
     found = overfit.find(Health(name="loop", steps=1000, dynamics=Dynamics(losses=losses, evaluations=evaluations)))
     assert getattr(found, "symptom", "") == "overfit"
     assert known(losses[-10:]) == [1.0]
+
+
+def test_the_losses_at_the_end_tell_whether_a_model_learned() -> None:
+    def value(last: float) -> float | None:
+        late = tuple(None if step % 10 else last for step in range(1, 601))
+        criterion = Criterion(name="NllLossBackward0", reduction="mean", chance=2.3, rows=1000)
+        seen = Dynamics(losses=(9.0,) * 300 + late, samples=(1,) * 9, criterion=criterion, optimizers=("SGD",))
+        return getattr(not_learning.find(Health(name="loop", steps=900, dynamics=seen)), "value", None)
+
+    assert value(2.3) == 2.3
+    assert value(0.1) is None
+
+
+@given(st.lists(st.floats(-10, 10), max_size=60), st.integers(1, 12), st.integers(1, 12))
+def test_the_tail_of_losses_that_are_all_known(losses: list[float], parts: int, least: int) -> None:
+    assert (
+        tail(losses, parts, least=least) == losses[len(losses) - max(min(least, len(losses)), len(losses) // parts) :]
+    )
+
+
+def test_the_sides_of_a_trial_have_every_loss() -> None:
+    assert TrialWatch(name="loop", pair=1)._stretches.after(1_000_000) == (False, NEVER)

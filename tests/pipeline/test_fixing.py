@@ -77,6 +77,11 @@ def test_without_evaluation_the_last_losses_judge() -> None:
     assert quality(health(None, evaluated=False), evaluated=False) == float("inf")
 
 
+def test_losses_that_were_not_read_are_not_taken_for_infinite_ones() -> None:
+    found = Dynamics(losses=(9.0, 3.0, None, None, 2.0), unread=((3, 4),))
+    assert quality(Health(name="loop", steps=5, dynamics=found), evaluated=False) == 2.0
+
+
 def test_a_task_whose_rate_is_too_large_is_cured_by_a_lower_one() -> None:
     x = torch.randn(256, 8, generator=torch.Generator().manual_seed(0))
     data = TensorDataset(x, (x.sum(1) > 0).long())

@@ -292,6 +292,12 @@ def test_a_step_that_is_not_finite_is_marked() -> None:
     assert "40 steps without a finite loss" in text
 
 
+def test_losses_that_were_not_read_are_told_apart() -> None:
+    losses = (*dynamics().losses[:40], *(None,) * 40)
+    text = Page(render_health(health(dynamics=dynamics(losses=losses, unread=((41, 79),))), diagnosis())).text
+    assert "1 step without a finite loss; read in 41 of 80 steps" in text
+
+
 def test_a_rule_of_another_package_has_no_page() -> None:
     text = Page(render_health(health(), diagnosis(finding("of_mine", id="", source="a paper")))).text
     assert "of_mine" in text

@@ -13,6 +13,7 @@ from hasten.diagnosis.dynamics.judging import (
     ratios,
     read_losses,
     relative_gradients,
+    tail,
     weights,
 )
 from hasten.diagnosis.dynamics.noise_scale import noise_scales
@@ -51,7 +52,7 @@ def _loss(dynamics: Dynamics) -> Sign | None:
     if not losses:
         return None
     size = max(1, len(losses) // 10)
-    words = f"{digits3(median(losses[:size]))} at first, {digits3(median(losses[-size:]))} at last"
+    words = f"{digits3(median(losses[:size]))} at first, {digits3(median(tail(dynamics.losses, 10)))} at last"
     looked_at = read_losses(dynamics)
     broken = len(looked_at) - len(losses)
     missed = len(dynamics.losses) - len(looked_at)

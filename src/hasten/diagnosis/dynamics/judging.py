@@ -39,6 +39,15 @@ def known(series: Iterable[float | None]) -> list[float]:
     return [value for value in series if value is not None]
 
 
+def tail(losses: Sequence[float | None], parts: int, *, least: int = 1) -> list[float]:
+    """Return the losses that were seen in the last of so many parts of equally many steps, and `least` in any case."""
+    places = [place for place, loss in enumerate(losses) if loss is not None]
+    if not places:
+        return []
+    start = places[-1] + 1 - (places[-1] + 1 - places[0]) // parts
+    return known(losses[min(start, places[-min(least, len(places))]) :])
+
+
 def median(values: Sequence[float]) -> float:
     """Return the median; NaN of nothing."""
     return float(np.median(values)) if len(values) else math.nan
@@ -98,7 +107,7 @@ class Course:
 
     blocks: tuple[float, ...]
     noise: float  # robust standard deviation of single losses around their block
-    size: int  # losses in a block, at the median
+    size: int  # losses in a block of the last fifth, where fewer may have been read
 
     @property
     def first(self) -> float:
@@ -139,7 +148,7 @@ def course(losses: Sequence[float | None], blocks: int = 20) -> Course | None:
     parts = [values[start:end] for start, end in pairwise(ends) if end > start]
     middles = [float(np.median(part)) for part in parts]
     spread = np.concatenate([np.abs(part - middle) for part, middle in zip(parts, middles, strict=True)])
-    size = int(np.median([len(part) for part in parts]))
+    size = int(np.median([len(part) for part in parts[-max(1, len(parts) // 5) :]]))
     changes = np.abs(np.diff(values))  # of blocks of a single loss, from one loss to the next
     noise = 1.4826 * float(np.median(spread)) if size > 2 else 1.05 * float(np.median(changes))
     return Course(tuple(middles), noise, size)
@@ -157,12 +166,12 @@ def single(dynamics: Dynamics) -> bool:
 
 def at_chance(dynamics: Dynamics) -> bool:
     """Whether the last third of the losses is not below that of the best constant output, beyond the noise."""
-    criterion, losses = dynamics.criterion, known(dynamics.losses)
+    criterion = dynamics.criterion
     if criterion is None or criterion.chance is None or criterion.chance <= 0 or criterion.rows < _TARGETS:
         return False
-    tail = losses[-max(10, len(losses) // 3) :]
-    error = float(np.std(tail)) / math.sqrt(len(tail))
-    return float(np.mean(tail)) - 2 * error > _CHANCE * criterion.chance
+    losses = tail(dynamics.losses, 3, least=10)
+    error = float(np.std(losses)) / math.sqrt(len(losses))
+    return float(np.mean(losses)) - 2 * error > _CHANCE * criterion.chance
 
 
 _CHANCE = 0.985

@@ -12,7 +12,7 @@ Source: SageMaker Debugger (LossNotDecreasing); Karpathy's recipe (input-indepen
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, at_chance, course, known, median, single
+from hasten.diagnosis.dynamics.judging import abstain, at_chance, course, median, single, tail
 from hasten.diagnosis.rule import Outcome
 
 _STEPS, _LONG = 100, 200
@@ -35,8 +35,7 @@ def find(health: Health) -> Outcome:
     starting = whole is not None and whole.falls and whole.first < _NEAR * criterion.chance
     if starting and len(dynamics.losses) < _LONG:  # it came from a little above chance and may go on
         return None
-    losses = known(dynamics.losses)
-    value = median(losses[-len(losses) // 3 :])
+    value = median(tail(dynamics.losses, 3))
     return Finding(
         symptom="not_learning",
         severity=Severity.CRITICAL,
