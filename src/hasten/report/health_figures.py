@@ -86,7 +86,7 @@ def ratio_figure(dynamics: Dynamics) -> Figure | None:
 
 
 def loss_figure(dynamics: Dynamics) -> Figure | None:
-    """Return the loss of every step with its running median, the evaluations, and the loss of a constant output."""
+    """Return the losses that were read, their running median, the evaluations, and the loss of a constant output."""
     points = [(float(step), loss) for step, loss in enumerate(dynamics.losses, 1) if loss is not None]
     window = max(1, len(points) // 40)
     middle = [

@@ -1,4 +1,4 @@
-"""How a training moved: every loss, and statistics of parameters, activations and updates in the sampled steps."""
+"""How a training moved: losses, and statistics of parameters, activations and updates in the sampled steps."""
 
 from hasten.base.records.record import Record
 
@@ -79,7 +79,7 @@ class Dynamics(Record, frozen=True):
     gradient_cosines: Series = ()  # between the gradient of this step and that of the next
     update_cosines: Series = ()
     overshoots: Series = ()  # curvature along the update over its slope: above 2 the loss rises (quadratic model)
-    clip_norms: Series = ()  # norm that was clipped in each step in which clipping by norm was seen
+    clip_norms: Series = ()  # norm that was clipped in each noted step in which clipping by norm was seen
     clip_limit: float | None = None  # of clipping by norm
     parameters: tuple[ParameterTrack, ...] = ()
     activations: tuple[ActivationTrack, ...] = ()

@@ -1,6 +1,6 @@
 """D17: clipping cuts nearly every gradient to a small part, so that it decides the size of the step.
 
-Signal: norm of the gradient before clipping over the limit, in every step; update-to-weight ratio.
+Signal: norm of the gradient before clipping over the limit, in every step that is noted; update-to-weight ratio.
 Threshold: nine of ten steps are clipped, at the median to a thirtieth or less, and weights change by less than 1e-4 in
     an update, 1e-3 with SGD.
 Why: the learning rate and the size of the gradient no longer count.

@@ -1,4 +1,4 @@
-"""How the training moves: the loss of every step, and statistics of gradients, activations and updates of some."""
+"""How the training moves: losses of its steps, and statistics of gradients, activations and updates of some."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _WAITING = 4096  # losses that are not added up yet
 
 
 class DynamicsCollector(Collector):
-    """Keeps the loss of every step, samples some steps, and finds where a number stops being finite."""
+    """Keeps the loss of every step that is noted, samples some steps, and finds where a number stops being finite."""
 
     def __init__(self) -> None:
         self._sampling = Sampling()
