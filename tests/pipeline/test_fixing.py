@@ -78,7 +78,7 @@ def test_without_evaluation_the_last_losses_judge() -> None:
 
 
 def test_losses_that_were_not_read_are_not_taken_for_infinite_ones() -> None:
-    found = Dynamics(losses=(9.0, 3.0, None, None, 2.0), unread=((3, 4),))
+    found = Dynamics(losses=(9.0, 3.0, None, None, 2.0), thinned=((3, 4),))
     assert quality(Health(name="loop", steps=5, dynamics=found), evaluated=False) == 2.0
 
 

@@ -294,7 +294,7 @@ def test_a_step_that_is_not_finite_is_marked() -> None:
 
 def test_losses_that_were_not_read_are_told_apart() -> None:
     losses = (*dynamics().losses[:40], *(None,) * 40)
-    text = Page(render_health(health(dynamics=dynamics(losses=losses, unread=((41, 79),))), diagnosis())).text
+    text = Page(render_health(health(dynamics=dynamics(losses=losses, thinned=((41, 40),))), diagnosis())).text
     assert "1 step without a finite loss; read in 41 of 80 steps" in text
 
 

@@ -65,14 +65,14 @@ class Nonfinite(Record, frozen=True):
     layer: str = ""  # first module whose output is not finite, or parameter nearest to the loss whose gradient is not
     operation: str = ""  # its class
     inputs_finite: bool | None = None  # whether the batch was finite; None where it was not seen
-    earliest: int | None = None  # first step in which it may have begun, where steps before were not looked at
+    earliest: int | None = None  # first step in which it may have begun, where losses between were not read
 
 
 class Dynamics(Record, frozen=True):
     """How the training moved. Series have one entry for each sampled step, in the order of `samples`."""
 
     losses: tuple[float | None, ...] = ()  # of each step; None where it was not finite, not read, or there was none
-    unread: tuple[tuple[int, int], ...] = ()  # first and last step of each stretch in which no loss was read
+    thinned: tuple[tuple[int, int], ...] = ()  # (first step, k): from there on, losses of every k-th step are read
     samples: tuple[int, ...] = ()  # steps, counted from 1
     rates: Series = ()  # the largest learning rate of the first optimizer
     norms: Series = ()  # norm of all gradients, unscaled and before clipping

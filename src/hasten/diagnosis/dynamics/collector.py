@@ -35,7 +35,9 @@ class DynamicsCollector(Collector):
         self._models: list[nn.Module] = []
         self._step, self._sampled = 0, False
         self._losses: list[float] = []  # of each step; NaN where there was none
-        self._unread: list[tuple[int, int]] = []  # first and last step of each stretch in which none was read
+        self._thinned: list[tuple[int, int]] = []  # step -> distance of the steps of which one is read from there on
+        self._missed: list[int] = []  # steps of which a part was missed
+        self._finite = 0  # last step whose loss was read and finite
         self._parts: list[tuple[int, float | Tensor]] = []  # of the newest steps: the step, and a loss of it
         self._passes: list[int] = []
         self._samples: list[int] = []
@@ -75,11 +77,13 @@ class DynamicsCollector(Collector):
         self._sampled = False
         self._add_up()
 
-    def unread(self, first: int, last: int) -> None:
-        """Note that no losses were read."""
-        if self._unread and self._unread[-1][1] >= first - 1:
-            first = self._unread.pop()[0]
-        self._unread.append((first, last))
+    def thinned(self, first: int, distance: int) -> None:
+        """Note that not all losses are read any more, or all of them again."""
+        self._thinned.append((first, distance))
+
+    def missed(self, step: int) -> None:
+        """Note that what is read of a step may be a part of its loss."""
+        self._missed.append(step)
 
     def unwatched_loss(self, step: int, loss: Tensor, calls: Sequence[tuple[nn.Module, Any, Any]]) -> None:
         """Keep the loss of a step that is not watched. Cost: 1 us, or 5 us and no wait on a device."""
@@ -97,7 +101,9 @@ class DynamicsCollector(Collector):
             self._losses.append(value)
         else:
             self._place(step, value)
-        if not -math.inf < value < math.inf and self._nonfinite is None:
+        if -math.inf < value < math.inf:
+            self._finite = step
+        elif self._nonfinite is None:
             self._step = step
             self._calls = [(Call(*call, True, True), _autocast(call[1])) for call in calls]
             self._nonfinite = self._found("loss")
@@ -162,7 +168,9 @@ class DynamicsCollector(Collector):
             return
         value = float(loss)
         self._parts.append((self._step, value))
-        if not math.isfinite(value) and self._nonfinite is None:
+        if math.isfinite(value):
+            self._finite = self._step
+        elif self._nonfinite is None:
             self._nonfinite = self._found("loss")
 
     def _add_up(self) -> None:
@@ -172,7 +180,9 @@ class DynamicsCollector(Collector):
         for step, part in self._parts:
             value = next(read) if isinstance(part, Tensor) else part
             self._place(step, value)
-            if not math.isfinite(value) and self._nonfinite is None:  # on a device that was not waited for
+            if math.isfinite(value):
+                self._finite = max(self._finite, step)
+            elif self._nonfinite is None:  # on a device that was not waited for
                 self._nonfinite = Nonfinite(step=step, what="loss", earliest=self._earliest(step - 1))
         self._parts = []
         self._losses += [math.nan] * (self._step - 1 - len(self._losses))
@@ -199,12 +209,13 @@ class DynamicsCollector(Collector):
         return Nonfinite(step=step, what="parameter", layer=parameter, earliest=self._earliest(step))
 
     def _earliest(self, step: int) -> int | None:
-        """Return the first of the steps up to one of which no loss was read; None where there are no others."""
-        return next((first for first, last in self._unread if first < step <= last), None)
+        """Return the first of the updates up to one after which no loss was finite; None where that is the only one."""
+        return self._finite if 0 < self._finite < step else None
 
     def ended(self) -> None:
         """Look at the parameters, where the losses of the last steps were not read."""
-        if self._nonfinite is None and self._unread and self._unread[-1][1] >= self._step:
+        self._add_up()
+        if self._thinned and self._nonfinite is None and self._finite < self._step:
             broken = self._parameters.broken(self._models)
             if broken is not None:
                 self._nonfinite = self._broken(broken, self._step)
@@ -261,14 +272,13 @@ class DynamicsCollector(Collector):
         """Return what was seen."""
         self._add_up()
         losses = self._losses + [math.nan] * (self._step - len(self._losses))
-        unread = [(first, min(last, len(losses))) for first, last in self._unread if first <= len(losses)]
-        for first, last in unread:  # of a step in which a stretch was interrupted, a part of the loss was read
-            losses[first - 1 : last] = [math.nan] * (last - first + 1)
+        for step in self._missed:
+            losses[step - 1 : step] = [math.nan] * len(losses[step - 1 : step])
         named = self._parameters.named(self._models)
         steps = tuple(self._samples)
         return Dynamics(
             losses=tuple(finite_or_none(loss) for loss in losses),
-            unread=tuple(unread),
+            thinned=tuple(self._thinned),
             samples=steps,
             rates=self._parameters.rates(steps),
             norms=self._parameters.norms(steps),

@@ -28,9 +28,12 @@ def abstain(symptom: str, health: Health, *, samples: int = 8, steps: int = 0) -
 
 def read_losses(dynamics: Dynamics) -> Series:
     """Return the losses of the steps that were looked at; None where one was not finite or there was none."""
-    ends = [0, *(end for first, last in dynamics.unread for end in (first - 1, last)), len(dynamics.losses)]
+    parts = pairwise([(1, 1), *dynamics.thinned, (len(dynamics.losses) + 1, 1)])
     return tuple(
-        loss for first, last in zip(ends[::2], ends[1::2], strict=True) for loss in dynamics.losses[first:last]
+        loss
+        for (first, distance), (end, _) in parts
+        for step, loss in enumerate(dynamics.losses[first - 1 : end - 1], first)
+        if loss is not None or step % distance == 0
     )
 
 

@@ -1,7 +1,7 @@
 """D23: the loss jumps up again and again, and needs many steps to come back.
 
-Signal: losses above the median of the 30 before them, where the loss of the step before was read, too.
-Threshold: 8 robust standard deviations, twice the median, and 30 % of the loss at the start, for at least three steps
+Signal: losses above the median of the 30 before them.
+Threshold: 8 robust standard deviations, twice the median, and 30 % of the loss at the start, for at least three losses
     in a row; two such spikes, not where the learning rate is above its median by half (cyclic schedules), nor in the
     last 5 %.
 Why: each spike costs the steps until the loss is back, and one of them may not end.
@@ -51,7 +51,6 @@ def _spikes(dynamics: Dynamics) -> list[float]:
     """Return the height of each spike over the level before it."""
     losses = np.array(known(dynamics.losses))
     steps = np.array([step for step, loss in enumerate(dynamics.losses, 1) if loss is not None])
-    after_stretches = {last + 1 for _, last in dynamics.unread}
     found: list[float] = []
     start, place = float(np.median(losses[:5])), _BEFORE
     while place < 0.95 * len(losses):
@@ -62,7 +61,7 @@ def _spikes(dynamics: Dynamics) -> list[float]:
         length = 0
         while level > 0 and place + length < len(losses) and losses[place + length] > limit:
             length += 1
-        if length >= _LONG and steps[place] not in after_stretches and not _raised(dynamics, steps[place]):
+        if length >= _LONG and not _raised(dynamics, steps[place]):
             found.append(float(losses[place : place + length].max()) / level)
         place += max(1, length)
     return found

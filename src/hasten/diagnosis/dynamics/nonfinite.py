@@ -1,7 +1,7 @@
 """D1: a loss, a gradient or a parameter is NaN or infinite.
 
 Signal: every loss that is read, the gradients of sampled steps; the batch is run again through a copy to find the first
-    layer. Where a long training has steps whose losses are not read, the weights tell, once one is read again.
+    layer. Where a long training has steps whose losses are not read, the weights tell at the next one that is.
 Threshold: none: one is enough. Scaled gradients that a GradScaler skips do not count.
 Why: after one update by such a gradient every parameter is lost.
 Example: `torch.log(output)` where an output is 0, or a batch that holds NaN.
@@ -32,7 +32,7 @@ def find(health: Health) -> Outcome:
     words = "the batch itself holds such numbers" if batch else words
     if found.earliest is not None:
         where = f"parameter {place} broke" if found.what == "parameter" else "it began"
-        words = f"{where} in one of the steps {found.earliest} to {found.step}, of which no loss was read before"
+        words = f"{where} in one of the steps {found.earliest} to {found.step}, between which no loss was read"
     name = "weights are" if found.what == "parameter" else f"{found.what} is"
     return Finding(
         symptom="nonfinite",

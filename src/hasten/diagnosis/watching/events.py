@@ -35,7 +35,7 @@ class Collector:
     `unwatched_loss`, `clip_ended` and `loss_scaled` come, and `unwatched` after them. Once a step was left out,
     `called_inside`, `zeroed`, `autocast_begins`, `unscaled`, `scaled` and `scaled_update` come no more, until an
     optimizer makes its first update. Evaluations are told as far as a small share of the time allows. Of a long
-    training with short steps most are only counted: of those not even losses and clipped norms come (`unread`).
+    training with short steps every k-th loss and clipped norm comes (`thinned`).
     """
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -59,13 +59,11 @@ class Collector:
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Take note that steps were made that were not watched, and how often schedulers were stepped in them."""
 
-    def unread(self, first: int, last: int) -> None:
-        """Take note that steps were only counted, or that something of the last one was missed.
+    def thinned(self, first: int, distance: int) -> None:
+        """Take note that from a step on losses come of those steps only that the distance divides."""
 
-        Args:
-            first: of them; nothing was missed of the one before.
-            last: of them; it may still be under way.
-        """
+    def missed(self, step: int) -> None:
+        """Take note that a part of a step may have been missed, which is watched from here on."""
 
     def step_begins(self, step: int) -> None:
         """Look at the begin of a step, counted from 1 by the updates of the first optimizer."""

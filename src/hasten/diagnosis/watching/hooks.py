@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, dataloader
 
 from hasten.base.replaced import replaced
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
-from hasten.diagnosis.watching.stretches import FIRST, Stretches
+from hasten.diagnosis.watching.thinning import FIRST, Thinning
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
 
@@ -61,14 +61,13 @@ class TrainingWatch:
 
     At first every step is watched. Once no collector needs the next step, only losses, clipped norms, calls of
     schedulers and updates are noted, in some ten function calls a step, until a collector needs one, a batch is
-    evaluated, or a new optimizer makes an update. Of a long training with short steps most are only counted, in
-    stretches (`Stretches`): their updates, calls of schedulers and updates that a GradScaler leaves out are all that is
-    known of them. A sample, an evaluation, an iterator of a `DataLoader` and a new optimizer interrupt a stretch.
+    evaluated, or a new optimizer makes an update. Of a long training with short steps every k-th loss and norm is
+    noted (`Thinning`); of the other steps updates, calls of schedulers, and updates that a GradScaler leaves out.
 
     Args:
         collectors: in the order in which they are told.
         steps: end the script after so many steps; None to let it end by itself.
-        looked_at: steps before the first one that is only counted.
+        looked_at: steps whose losses are all noted.
     """
 
     def __init__(self, collectors: Sequence[Collector], *, steps: int | None = None, looked_at: int = FIRST) -> None:
@@ -102,17 +101,20 @@ class TrainingWatch:
         self._watching = False  # whether this one is
         self._wake = 0  # next step that a collector needs
         self._told = 0  # steps that collectors know of
-        self._stretches = Stretches(looked_at)
-        self._counting = False  # whether steps are only counted
-        self._counted_from = 0  # step before those counted that collectors do not know of
+        self._thinning = Thinning(looked_at)
+        self._distance = 1  # steps from one loss that is noted to the next
+        self._reads = True  # whether the loss of this step is told or noted
+        self._lean = self._losses_out = True  # whether there is no hook before updates, and none on loss functions
         self._due = 0  # unwatched step after which it is asked what comes next
-        self._nested = False  # whether steps of an optimizer are made of those of others, which a count cannot tell
+        self._compound = False  # whether updates hold others or backward passes, which takes a hook before them
+        self._evaluates = False  # whether an evaluation was seen
         self._calls: list[tuple[nn.Module, Any, Any]] = []  # of models since the last backward pass, unwatched
         self._loss_keepers: list[Callable[..., None]] = []  # what notes unwatched losses
         self._scheduled: dict[LRScheduler, int] = {}  # unwatched steps of schedulers
         self._closed = False  # whether a closure computed its first loss in this unwatched update
         self._moved = False  # whether an update was made since the scaler was updated
-        self._undo, self._of_every, self._of_watched, self._of_noted, self._of_classes = (ExitStack() for _ in range(5))
+        self._undo, self._of_every, self._of_watched, self._of_classes = (ExitStack() for _ in range(4))
+        self._of_losses, self._of_updates = ExitStack(), ExitStack()
 
     def __enter__(self) -> Self:
         self._put_in()
@@ -120,45 +122,52 @@ class TrainingWatch:
         return self
 
     def _put_in(self) -> None:
-        """Put in the hooks of all steps, and those of steps that are not only counted."""
+        """Put in the hooks of all steps."""
         enter = self._undo.enter_context
-        enter(replaced(GradScaler, "update", self._scale_update))
-        enter(replaced(DataLoader, "__iter__", self._iterate))
-        enter(replaced(GradScaler, "scale", self._scale))
-        enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
-        for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
-            enter(replaced(nn.functional, name, self._loss))
-        for kind in _kinds(LRScheduler):
-            if "step" in vars(kind):
-                enter(replaced(kind, "step", self._schedule))
-        self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
-        self._put_in_noting()
-
-    def _put_in_noting(self) -> None:
-        """Put in the hooks that stretches do without.
-
-        None is an attribute of a class: Python 3.13 caches no more for a class that was changed a thousand times.
-        """
-        enter = self._of_noted.enter_context
         enter(replaced(torch.autograd, "backward", self._backward))
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
-        self._updates = 0
-        self._of_noted.callback(register_optimizer_step_pre_hook(self._before_update).remove)
+        enter(replaced(GradScaler, "scale", self._scale))
+        enter(replaced(GradScaler, "update", self._scale_update))
+        enter(replaced(DataLoader, "__iter__", self._iterate))
+        enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
+        for kind in _kinds(LRScheduler):
+            if "step" in vars(kind):
+                enter(replaced(kind, "step", self._schedule))
+        self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
+        self._put_in_rest()
+
+    def _put_in_rest(self) -> None:
+        """Put in those that many steps do without once losses are thinned, where they are not in yet.
+
+        None is an attribute of a class: Python 3.13 caches no more for a class that was changed a thousand times.
+        """
+        if self._losses_out:
+            self._losses_out = False
+            for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
+                self._of_losses.enter_context(replaced(nn.functional, name, self._loss))
+        if self._lean:
+            self._lean, self._updates = False, 0
+            self._of_updates.callback(register_optimizer_step_pre_hook(self._before_update).remove)
 
     def __exit__(self, *error: object) -> None:
         self.catch_up()
-        self._watching = self._counting = False
-        self._told = self.steps
-        for stack in (self._of_classes, self._of_watched, self._of_every, self._of_noted, self._undo):
+        self._watching, self._told = False, self.steps
+        for stack in (
+            self._of_classes,
+            self._of_watched,
+            self._of_every,
+            self._of_losses,
+            self._of_updates,
+            self._undo,
+        ):
             stack.close()
         self.complete = not self._stopped and not any(error)
         self._tell("ended")
 
     def _watch_every_step(self) -> None:
         """Watch all steps until no collector needs the next one."""
-        self._note(self.steps + 1)
         self._of_classes.close()
         enter = self._of_every.enter_context
         enter(replaced(nn.Module, "__call__", self._call))
@@ -179,10 +188,12 @@ class TrainingWatch:
         if self._watching:
             return
         begin = thread_time()
-        self._note(self.steps + 1)
+        self._put_in_rest()
         self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
         self.catch_up()
-        self._watching = True
+        if not self._reads:
+            self._tell("missed", self.steps + 1)
+        self._watching = self._reads = True
         self._charge(thread_time() - begin)
 
     def _rest(self) -> None:
@@ -196,48 +207,28 @@ class TrainingWatch:
         self._told = self.steps
         self._calls.clear()
         self._loss_keepers = [one.unwatched_loss for one in self._listening("unwatched_loss")]
-        self._take_turn()
+        self._look_ahead()
         if not every:
             self._charge(thread_time() - begin)
         self._evaluating = False
 
-    def _go_on(self) -> None:
-        """Watch, note or only count the next step, after one that was not watched."""
-        if self.steps + 1 < self._wake:
-            self._take_turn()
+    def _look_ahead(self) -> None:
+        """Decide whether losses are thinned, and whether that of the next step is read."""
+        found = self._thinning.after(self.steps)
+        if found != self._distance:
+            self._distance = found
+            self._tell("thinned", self.steps + 1, found)
+        self._due = min(self._thinning.again, self._wake - 1)
+        self._reads = not (self.steps + 1) % found
+        if found == 1:
+            self._put_in_rest()
             return
-        begin = thread_time()
-        self._note(self.steps)
-        self._charge(thread_time() - begin)
-        self._watch()
-
-    def _take_turn(self) -> None:
-        """Note or only count the next step."""
-        counted, until = self._stretches.after(self.steps)
-        self._due = min(until, self._wake - 1)
-        if not counted:
-            self._note(self.steps)
-        elif not self._counting and not self._nested:
-            self._count()
-
-    def _count(self) -> None:
-        """Only count steps."""
-        self._of_noted.close()
-        self._calls.clear()
-        self._counting, self._counted_from = True, self.steps
-
-    def _note(self, missed: int) -> None:
-        """Note losses, clipped norms and updates again, where steps were only counted.
-
-        Args:
-            missed: the last step of which something was missed.
-        """
-        if not self._counting:
-            return
-        self._counting = False
-        self._due = self.steps  # an interrupted stretch goes on after the next update
-        self._put_in_noting()
-        self._tell("unread", self._counted_from + 1, missed)
+        if not self._compound:
+            self._of_updates.close()
+            self._lean = True
+        if not self._evaluates:
+            self._of_losses.close()
+            self._losses_out = True
 
     def _put_in_classes(self) -> None:
         """Have the models called through `_called`, and no module inside of them."""
@@ -247,9 +238,6 @@ class TrainingWatch:
 
     def catch_up(self) -> None:
         """Tell collectors of the steps that were not watched."""
-        if self._counting and self.steps > self._counted_from:
-            first, self._counted_from = self._counted_from + 1, self.steps
-            self._tell("unread", first, self.steps)
         if self._watching or (self.steps == self._told and not self._scheduled):
             return
         steps, scheduled = self.steps - self._told, self._scheduled
@@ -361,8 +349,10 @@ class TrainingWatch:
                 watch._classes.add(type(module))
             if made.training and made.grad:
                 watch._step_may_begin()
-            elif (not made.grad or watch._models[id(module)]) and watch._evaluates_too_long():
-                return plain(module, *args, **kwargs)
+            elif not made.grad or watch._models[id(module)]:
+                watch._evaluates = True
+                if watch._evaluates_too_long():
+                    return plain(module, *args, **kwargs)
             watch._tell("call_begins", made)
             watch._inside += 1
             try:
@@ -399,7 +389,7 @@ class TrainingWatch:
             usual = models.get(id(module))
             if usual is not None:
                 if module.training is usual and torch.is_grad_enabled():
-                    if watch._counting:
+                    if not watch._reads:
                         return plain(module, *args, **kwargs)
                     if len(calls) == _CALLS:
                         calls.clear()
@@ -438,8 +428,9 @@ class TrainingWatch:
         watch = self
 
         def initialize(optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> None:
-            if get_ident() == watch._thread:
-                watch._note(watch.steps + 1)  # so that its first update is seen
+            if get_ident() == watch._thread and not watch._telling:
+                watch._put_in_rest()  # so that its first update is seen
+                watch._due = 0
             plain(optimizer, *args, **kwargs)
 
         return initialize
@@ -466,7 +457,7 @@ class TrainingWatch:
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             if not watch._watching:
-                if watch._counting or watch._in_backward or get_ident() != watch._thread:
+                if not watch._reads or watch._in_backward or get_ident() != watch._thread:
                     return plain(*args, **kwargs)
                 watch._in_backward = True
                 try:
@@ -479,6 +470,7 @@ class TrainingWatch:
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             watch._missed = None
+            watch._compound = watch._compound or watch._updates > 0
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
             if (seeds := watch._weights(args, kwargs)) and len(seeds) == len(losses):
                 watch._tell("backward_weighted", losses, seeds)
@@ -502,6 +494,7 @@ class TrainingWatch:
         weight = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
         if weight is not None:
             losses = _weighted(losses, self._weights(args, kwargs))
+        self._compound = self._compound or self._updates > 0
         if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
             for keep in self._loss_keepers:
                 try:
@@ -519,7 +512,7 @@ class TrainingWatch:
             limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
             if not watch._watching:
                 norm = plain(parameters, *args, **kwargs)
-                if norm is not None and not watch._counting and get_ident() == watch._thread:
+                if norm is not None and watch._reads and get_ident() == watch._thread:
                     watch._note_clip(float(limit), norm)
                 return norm
             if not watch._looks():
@@ -601,7 +594,7 @@ class TrainingWatch:
 
         def scale(scaler: GradScaler, *args: Any, **kwargs: Any) -> Any:
             result = plain(scaler, *args, **kwargs)
-            if scaler.is_enabled() and not watch._counting and get_ident() == watch._thread:
+            if scaler.is_enabled() and watch._reads and get_ident() == watch._thread:
                 if watch._every and watch._looks():
                     watch._tell("scaled", scaler)
                 watch._tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
@@ -651,7 +644,7 @@ class TrainingWatch:
     def _before_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         self._updates += 1
         if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
-            self._nested = True
+            self._compound = True
             return
         if not self._watching and optimizer is not self._first and get_ident() == self._thread:
             self._others += 1
@@ -664,17 +657,14 @@ class TrainingWatch:
             self._tell("update_begins", optimizer)
 
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
-        if self._counting:
+        if self._lean:
             if optimizer is not self._first or get_ident() != self._thread:
-                self._counts_another(optimizer)
+                self._another(optimizer)
                 return
             self._moved = True
-            self.steps += 1
-            self._others = 0
-            if self.steps >= self._due:
-                self._go_on()
+            self._count()
             return
-        self._updates = max(0, self._updates - 1)  # 0 where a closure put the hook in that runs before updates
+        self._updates = max(0, self._updates - 1)  # 0 where the hook that runs before came in within this update
         if self._updates:
             return
         self._moved, self._closed = True, False
@@ -688,13 +678,23 @@ class TrainingWatch:
                 self._ended = True
                 self._step_ended()
         elif not self._watching and optimizer is self._first and get_ident() == self._thread:
-            self.steps += 1
-            self._others = 0
-            if self.steps >= self._due:
-                self._go_on()
+            self._count()
 
-    def _counts_another(self, optimizer: optim.Optimizer) -> None:
-        """Watch again after an update of a stretch by an optimizer that is new, or trains in place of the first."""
+    def _count(self) -> None:
+        """Count an unwatched step, and see what comes next."""
+        self.steps = step = self.steps + 1
+        self._others = 0
+        self._reads = not (step + 1) % self._distance
+        if step < self._due:
+            return
+        if step + 1 < self._wake:
+            self._look_ahead()
+        else:
+            self._reads = True
+            self._watch()
+
+    def _another(self, optimizer: optim.Optimizer) -> None:
+        """Watch again after an update by an optimizer that is new, or that trains in place of the first."""
         if get_ident() != self._thread:
             return
         self._moved = True
