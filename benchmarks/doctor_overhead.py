@@ -1,12 +1,12 @@
 """What the doctor costs a training: in steps that it does not watch, in those that it does, and at the start.
 
 Six trainings from 0.3 ms to 100 ms a step, each with the collector of the dynamics alone and with those of all tiers.
-Noted steps and steps that are only counted are timed against plain ones of the same training, in blocks in turn, in an
-order drawn by a coin; a long training has as many of each as `stretches.pause` says, while its first steps are all
-noted or watched. What watched steps take beyond the others is added up in a training without interruption, after the
-first steps and apart for those. Times are of the processor on one core, since preemption by other processes is no cost
-of ours. Calls of Python and C functions in a counted step beyond a plain one are counted, too. Then both ways are
-trained anew from the same seed, and the parameters must be equal bit for bit.
+Steps that are not watched are timed against plain ones of the same training, in blocks in turn, in an order drawn by a
+coin: with as many losses read as in a long training (`thinning.distance`), and with all of them read as in its first
+steps. What watched steps take beyond the others is added up in a training without interruption, after the first steps
+and apart for those. Times are of the processor on one core, since preemption by other processes is no cost of ours.
+Calls of Python and C functions beyond a plain step are counted, too. Then both ways are trained anew from the same
+seed, and the parameters must be equal bit for bit.
 
     python -m benchmarks.doctor_overhead [--pairs 100] [--seconds 9]
 """
@@ -29,11 +29,11 @@ from benchmarks.recording import ratio, record, told
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.hooks import TrainingWatch
-from hasten.diagnosis.watching.stretches import RUN, Stretches, pause
+from hasten.diagnosis.watching.thinning import Thinning, distance
 
 BLOCK_S = 0.05
 START_S = 4.0  # told apart
-FEW = 20  # steps before the first that is only counted, where a training is short
+FEW = 20  # steps whose losses are all read, where a training is short
 NEAR = 20  # unwatched steps before and after a watched one that tell what it would take
 
 
@@ -107,7 +107,7 @@ def same(name: str, watch: Callable[[], TrainingWatch], steps: int = 60) -> bool
     for watched in (False, True):
         step, model = stepper(name)
         made = watch()
-        made._stretches = Stretches(FEW)
+        made._thinning = Thinning(FEW)
         with made if watched else nullcontext():
             timed(step, steps)
         ends.append([one.detach() for one in model.parameters()])
@@ -141,50 +141,38 @@ def through(step: Callable[[], None], watch: TrainingWatch, seconds: float) -> t
 @contextmanager
 def plain(watch: TrainingWatch) -> Generator[None]:
     """Leave no hook in."""
-    for stack in (watch._of_classes, watch._of_noted, watch._undo):
+    for stack in (watch._of_classes, watch._of_losses, watch._of_updates, watch._of_backward, watch._undo):
         stack.close()
+    watch._lean, watch._losses_out, watch._reads = True, True, False
     yield
     watch._put_in()
     watch._put_in_classes()
 
 
 @contextmanager
-def noting(watch: TrainingWatch) -> Generator[None]:
-    """Note all steps."""
-    watch._stretches, watch._due = Stretches(NEVER), NEVER
+def reading(watch: TrainingWatch, distance: int) -> Generator[None]:
+    """Read the losses at a distance."""
+    watch._thinning._distance, watch._thinning.again = distance, NEVER
+    watch._look_ahead()
     yield
-
-
-@contextmanager
-def counting(watch: TrainingWatch) -> Generator[None]:
-    """Only count steps."""
-    watch._stretches, watch._due = Stretches(NEVER), NEVER
-    watch._count()
-    yield
-    watch._note(watch.steps)
-
-
-KINDS = {"plain": plain, "noted": noting, "counted": counting}
-
-
-def turn_s(watch: TrainingWatch, turns: int = 100) -> float:
-    """Return the seconds of the processor that it takes to begin and to end a stretch."""
-    begin = thread_time()
-    for _ in range(turns):
-        watch._count()
-        watch._note(watch.steps)
-    return (thread_time() - begin) / turns
 
 
 def in_turn(step: Callable[[], None], watch: TrainingWatch, pairs: int, seconds: float) -> list[dict[str, float]]:
-    """Return the seconds of plain, noted and counted steps, in blocks in turn."""
+    """Return the seconds of plain steps, of such whose losses are thinned, and of such that are all read, in turn."""
     watch._wake = NEVER
-    steps = max(2, round(BLOCK_S / timed(step, 5)))
+    step_s = timed(step, 20)
+    thin = distance(step_s)
+    steps = thin * max(1, round(BLOCK_S / step_s / thin))
+    kinds = {
+        "plain": lambda: plain(watch),
+        "thinned": lambda: reading(watch, thin),
+        "read": lambda: reading(watch, 1),
+    }
     coin, found, began = np.random.default_rng(0), list[dict[str, float]](), perf_counter()
     while len(found) < pairs and (len(found) < 8 or perf_counter() - began < seconds):
         times = {}
-        for kind in coin.permutation(list(KINDS)):
-            with KINDS[kind](watch):
+        for kind in coin.permutation(list(kinds)):
+            with kinds[str(kind)]():
                 step()
                 times[str(kind)] = timed(step, steps)
         found.append(times)
@@ -201,27 +189,19 @@ def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, obje
     watch = make()
     with watch:
         share, start_s = through(step, watch, seconds)
-        watch._note(watch.steps)
         while watch._watching:
             step()
         times = in_turn(step, watch, pairs, seconds)
-        turn = turn_s(watch)
-        with counting(watch):
+        with reading(watch, NEVER):
             extra_calls = calls_in(step) - plain_calls
-    part = RUN / (RUN + pause(step_s))
-    turns_s = turn / (RUN + pause(step_s)) if part < 1 else 0.0  # in each step
-    unwatched = ratio(
-        [float(np.log((part * one["noted"] + (1 - part) * one["counted"] + turns_s) / one["plain"])) for one in times]
-    )
-    noted, counted = (
-        ratio([float(np.log(one[kind] / one["plain"])) for one in times]) for kind in ("noted", "counted")
+    unwatched, read = (
+        ratio([float(np.log(one[kind] / one["plain"])) for one in times]) for kind in ("thinned", "read")
     )
     whole = {key: getattr(unwatched, key) * (1 + share) for key in ("value", "low", "high")}
     interval = f"{whole['value']:.4f} [{whole['low']:.4f}, {whole['high']:.4f}]"
     print(
         f"{name:18} {kind:9} step {1e3 * step_s:.2f} ms  x{interval}: "
-        f"unwatched x{told(unwatched)} ({part:.0%} noted x{told(noted)}, others counted x{told(counted)}, "
-        f"{1e6 * turn:.0f} us a turn), watched steps {share:.2%}; "
+        f"unwatched x{told(unwatched)}, all losses read x{told(read)}, watched steps {share:.2%}; "
         f"first {START_S:.0f} s {start_s:.2f} s; {extra_calls:.0f} calls",
         flush=True,
     )
@@ -229,10 +209,8 @@ def measured(name: str, kind: str, pairs: int, seconds: float) -> dict[str, obje
         "step_ms": 1e3 * step_s,
         "ratio": whole,
         "unwatched_ratio": unwatched,
-        "noted_ratio": noted,
-        "counted_ratio": counted,
-        "noted_part": part,
-        "turn_us": 1e6 * turn,
+        "read_ratio": read,
+        "distance": distance(step_s),
         "watched_share": share,
         "start_s": start_s,
         "extra_calls": extra_calls,

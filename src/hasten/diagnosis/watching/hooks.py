@@ -103,7 +103,7 @@ class TrainingWatch:
         self._told = 0  # steps that collectors know of
         self._thinning = Thinning(looked_at)
         self._distance = 1  # steps from one loss that is noted to the next
-        self._reads = True  # whether the loss of this step is told or noted
+        self._reads = False  # whether the loss of this step is told or noted
         self._lean = self._losses_out = True  # whether there is no hook before updates, and none on loss functions
         self._due = 0  # unwatched step after which it is asked what comes next
         self._compound = False  # whether updates hold others or backward passes, which takes a hook before them
@@ -114,7 +114,7 @@ class TrainingWatch:
         self._closed = False  # whether a closure computed its first loss in this unwatched update
         self._moved = False  # whether an update was made since the scaler was updated
         self._undo, self._of_every, self._of_watched, self._of_classes = (ExitStack() for _ in range(4))
-        self._of_losses, self._of_updates = ExitStack(), ExitStack()
+        self._of_losses, self._of_updates, self._of_backward = (ExitStack() for _ in range(3))
 
     def __enter__(self) -> Self:
         self._put_in()
@@ -124,7 +124,6 @@ class TrainingWatch:
     def _put_in(self) -> None:
         """Put in the hooks of all steps."""
         enter = self._undo.enter_context
-        enter(replaced(torch.autograd, "backward", self._backward))
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             for home in (nn.utils, clip_grad):
                 enter(replaced(home, name, self._clip))
@@ -137,6 +136,15 @@ class TrainingWatch:
                 enter(replaced(kind, "step", self._schedule))
         self._undo.callback(register_optimizer_step_post_hook(self._after_update).remove)
         self._put_in_rest()
+        self._read(True)
+
+    def _read(self, reads: bool) -> None:
+        """Have the losses of the steps from here on seen, or not."""
+        if reads and not self._reads:
+            self._of_backward.enter_context(replaced(torch.autograd, "backward", self._backward))
+        elif not reads:
+            self._of_backward.close()
+        self._reads = reads
 
     def _put_in_rest(self) -> None:
         """Put in those that many steps do without once losses are thinned, where they are not in yet.
@@ -160,6 +168,7 @@ class TrainingWatch:
             self._of_every,
             self._of_losses,
             self._of_updates,
+            self._of_backward,
             self._undo,
         ):
             stack.close()
@@ -193,7 +202,8 @@ class TrainingWatch:
         self.catch_up()
         if not self._reads:
             self._tell("missed", self.steps + 1)
-        self._watching = self._reads = True
+        self._read(True)
+        self._watching = True
         self._charge(thread_time() - begin)
 
     def _rest(self) -> None:
@@ -219,7 +229,7 @@ class TrainingWatch:
             self._distance = found
             self._tell("thinned", self.steps + 1, found)
         self._due = min(self._thinning.again, self._wake - 1)
-        self._reads = not (self.steps + 1) % found
+        self._read(not (self.steps + 1) % found)
         if found == 1:
             self._put_in_rest()
             return
@@ -684,13 +694,15 @@ class TrainingWatch:
         """Count an unwatched step, and see what comes next."""
         self.steps = step = self.steps + 1
         self._others = 0
-        self._reads = not (step + 1) % self._distance
+        reads = not (step + 1) % self._distance
+        if reads is not self._reads:
+            self._read(reads)
         if step < self._due:
             return
         if step + 1 < self._wake:
             self._look_ahead()
         else:
-            self._reads = True
+            self._read(True)  # all of the next step
             self._watch()
 
     def _another(self, optimizer: optim.Optimizer) -> None:
