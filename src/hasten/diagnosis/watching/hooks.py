@@ -504,7 +504,6 @@ class TrainingWatch:
         weight = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
         if weight is not None:
             losses = _weighted(losses, self._weights(args, kwargs))
-        self._compound = self._compound or self._updates > 0
         if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
             for keep in self._loss_keepers:
                 try:
