@@ -6,9 +6,10 @@ together are inside of one.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from hasten.base.records.layout import Links, Nodes
+from hasten.base.records.layout import Links
 
 
 def message_s(size_bytes: float, links: Links, *, between_nodes: bool = False) -> float:
@@ -34,15 +35,7 @@ def all_reduce_s(size_bytes: float, processes: int, links: Links, apart: int = 1
     Source: Thakur et al., 2005, doi:10.1177/1094342005051521 (ring); NCCL 2.4 (trees); Cho et al., 2019, BlueConnect
     (nodes).
     """
-    if processes == 1:
-        return 0.0
-    inside = _in_a_node(processes, links.nodes, apart)
-    if links.nodes is None or inside == processes:
-        return _all_reduce_s(size_bytes, processes, links.latency_s, links.bytes_per_s)
-    slow, latency_s = _node_bytes_per_s(links.nodes, apart), links.nodes.latency_s
-    flat = _all_reduce_s(size_bytes, processes, max(links.latency_s, latency_s), min(links.bytes_per_s, slow))
-    between = _all_reduce_s(size_bytes / inside, processes // inside, latency_s, min(links.bytes_per_s, slow / inside))
-    return min(flat, 2 * _gather_s(size_bytes, inside, links.latency_s, links.bytes_per_s) + between)
+    return _over_links_s(_all_reduce_s, size_bytes, processes, links, apart, inside=2)
 
 
 def gather_s(size_bytes: float, processes: int, links: Links, apart: int = 1) -> float:
@@ -51,13 +44,37 @@ def gather_s(size_bytes: float, processes: int, links: Links, apart: int = 1) ->
     Over several nodes by a ring at the speed of the slowest link, or between nodes and inside of them one after the
     other. See `all_reduce_s`.
     """
-    inside = _in_a_node(processes, links.nodes, apart)
-    if links.nodes is None or inside == processes:
-        return _gather_s(size_bytes, processes, links.latency_s, links.bytes_per_s)
-    slow, latency_s = _node_bytes_per_s(links.nodes, apart), links.nodes.latency_s
-    flat = _gather_s(size_bytes, processes, max(links.latency_s, latency_s), min(links.bytes_per_s, slow))
-    between = _gather_s(size_bytes / inside, processes // inside, latency_s, min(links.bytes_per_s, slow / inside))
-    return min(flat, _gather_s(size_bytes, inside, links.latency_s, links.bytes_per_s) + between)
+    return _over_links_s(_gather_s, size_bytes, processes, links, apart, inside=1)
+
+
+def _over_links_s(
+    collective_s: Callable[[float, int, float, float], float],
+    size_bytes: float,
+    processes: int,
+    links: Links,
+    apart: int,
+    *,
+    inside: int,
+) -> float:
+    """Return the seconds of a collective over links of one or two speeds, the faster of one level and of two.
+
+    Args:
+        collective_s: (bytes, processes, latency, bytes per second) -> seconds between equal links.
+        size_bytes: of the tensor.
+        processes: of a group.
+        links: between them.
+        apart: difference of the numbers of two neighbors in a group.
+        inside: how often processes of a node gather or scatter for the collective of two levels.
+    """
+    nodes, latency_s, bytes_per_s = links.nodes, links.latency_s, links.bytes_per_s
+    together = processes if nodes is None else min(processes, max(1, nodes.devices // apart))
+    if nodes is None or together == processes:
+        return collective_s(size_bytes, processes, latency_s, bytes_per_s)
+    slow = nodes.bytes_per_s / min(apart, nodes.devices)  # of one group: others beside it send as much
+    flat_s = collective_s(size_bytes, processes, max(latency_s, nodes.latency_s), min(bytes_per_s, slow))
+    own = min(bytes_per_s, slow / together)
+    between_s = collective_s(size_bytes / together, processes // together, nodes.latency_s, own)
+    return min(flat_s, inside * _gather_s(size_bytes, together, latency_s, bytes_per_s) + between_s)
 
 
 def _all_reduce_s(size_bytes: float, processes: int, latency_s: float, bytes_per_s: float) -> float:
@@ -70,16 +87,6 @@ def _all_reduce_s(size_bytes: float, processes: int, latency_s: float, bytes_per
 def _gather_s(size_bytes: float, processes: int, latency_s: float, bytes_per_s: float) -> float:
     """Return the seconds of a gathering between equal links."""
     return (processes - 1) * latency_s + sent_by_gather(size_bytes, processes) / bytes_per_s
-
-
-def _in_a_node(processes: int, nodes: Nodes | None, apart: int) -> int:
-    """Return how many processes of a group are in one node."""
-    return processes if nodes is None else min(processes, max(1, nodes.devices // apart))
-
-
-def _node_bytes_per_s(nodes: Nodes, apart: int) -> float:
-    """Return what one group sends from a node, of which others send as much at the same time."""
-    return nodes.bytes_per_s / min(apart, nodes.devices)
 
 
 def sent_by_all_reduce(size_bytes: float, processes: int) -> float:
