@@ -106,7 +106,34 @@ def _checkpoints() -> str:
     return "\n".join(lines) + "\n"
 
 
-_TOLD = {"scaling": _scaling, "checkpoint_cost": _checkpoints}
+def _resident() -> str:
+    """Return what processes take of memory in each layout."""
+    said = recorded("resident")
+    found, tasks = said["found"], list(said["found"])
+    machine = f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
+    rows = {task: {row["layout"]: row for row in found[task]} for task in tasks}
+    labels = list(dict.fromkeys(label for task in tasks for label in rows[task]))
+    lines = [
+        f"Resident memory that a process grew by at most, {said['rounds']} rounds in new processes ({machine}), and "
+        "what was predicted over it; below 1 took more:",
+        "",
+        "| layout | " + " | ".join(f"{task}, taken | predicted / taken" for task in tasks) + " |",
+        "|---|" + "---|---|" * len(tasks),
+    ]
+    for label in labels:
+        cells = list[str]()
+        for task in tasks:
+            row = rows[task].get(label)
+            cells += ["", ""] if row is None else [_mebibytes(row["taken_bytes"]), _interval(row["off"])]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _mebibytes(taken: list[int]) -> str:
+    return f"{median(taken) / 2**20:.0f} MiB"
+
+
+_TOLD = {"scaling": _scaling, "checkpoint_cost": _checkpoints, "resident": _resident}
 """Result -> what the page says of it."""
 
 
