@@ -9,11 +9,12 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from hasten.base.records.finding import Diagnosis
+from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
+from hasten.diagnosis.wiring import initial_loss_off
 from hasten.pipeline.diagnosing import Diagnosing
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -318,6 +319,50 @@ INPUTS: dict[str, tuple[Callable[[], Tensor], set[str]]] = {
 def test_inputs_that_are_not_centered_and_outliers(case: str) -> None:
     inputs, expected = INPUTS[case]
     assert named(health_of(linear(4), F.cross_entropy, inputs(), classes())) == expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cause"),
+    [
+        (lambda: torch.cat([rows(12), 100 * rows(1), rows(83)]), "outliers"),
+        (lambda: rows() + 300, ""),
+        (lambda: 50 * rows(), ""),
+    ],
+    ids=["outliers", "off center", "large"],
+)
+def test_outliers_are_told_from_inputs_far_from_zero(inputs: Callable[[], Tensor], cause: str) -> None:
+    found = diagnose_health(health_of(linear(4), F.cross_entropy, inputs(), classes())).findings
+    assert [one.cause for one in found if one.symptom == "inputs_unscaled"] == [cause]
+
+
+class Multiplied(nn.Module):
+    """A perceptron whose last weights, and what it returns, are multiplied with a number."""
+
+    def __init__(self, weights: float, outputs: float) -> None:
+        super().__init__()
+        self.first, self.last, self.outputs = nn.Linear(6, 32), nn.Linear(32, 4), outputs
+        with torch.no_grad():
+            for one in self.last.parameters():
+                one.mul_(weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outputs * self.last(F.relu(self.first(x)))
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, lambda output, labels: F.mse_loss(output[:, 0], labels / 4)])
+@pytest.mark.parametrize(("weights", "outputs", "cause"), [(1, 100, "outputs_multiplied"), (100, 1, "")])
+def test_outputs_that_are_multiplied_are_told_from_large_weights(
+    loss: Loss, weights: float, outputs: float, cause: str
+) -> None:
+    optimizer = optim.SGD((model := Multiplied(weights, outputs)).parameters(), 1e-6)
+    with Diagnosing(name="loop") as doctor:
+        for _ in range(12):
+            optimizer.zero_grad()
+            loss(model(rows()), classes()).backward()
+            optimizer.step()
+    found = initial_loss_off.find(doctor.seen())
+    assert isinstance(found, Finding)
+    assert found.cause == cause
 
 
 def test_the_criteria_of_a_second_training_are_looked_at() -> None:

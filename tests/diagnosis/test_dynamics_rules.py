@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional
 
-from hasten.base.records.dynamics import Dynamics, ParameterTrack
+from hasten.base.records.dynamics import Dynamics, Nonfinite, ParameterTrack
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.dynamics import weight_growth
+from hasten.diagnosis.dynamics import nonfinite, weight_growth
+from hasten.diagnosis.dynamics.judging import deep
 from hasten.diagnosis.registry import Tier
+from hasten.diagnosis.remedies.catalog import remedies_of
 from hasten.pipeline.diagnosing import Diagnosing
 
 
@@ -125,6 +127,101 @@ def test_units_with_a_bias_far_down_are_dead(batch: int) -> None:
 
     found = diagnosed(model, batch=batch, lr=1e-3).findings[0]
     assert (found.symptom, found.where) == ("dead_units", "0.weight")
+
+
+def test_large_updates_are_not_what_killed_units_that_were_dead_before_the_first() -> None:
+    def model() -> nn.Module:
+        hidden = [part for _ in range(2) for part in (nn.Linear(32, 32), nn.ReLU())]
+        net = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), *hidden, nn.BatchNorm1d(32), nn.Linear(32, 5))
+        for name, one in net.named_parameters():
+            if name.endswith("bias") and not name.startswith("7"):
+                nn.init.constant_(one, -10)
+        return net
+
+    assert first(diagnosed(model, optim.SGD, lr=0.1, momentum=0.9)) == "dead_units"
+
+
+def growing(by: Callable[[int], float]) -> Callable[..., optim.Optimizer]:
+    """Return what makes an optimizer whose learning rate is a function of its updates, times that given."""
+
+    def make(parameters: Any, lr: float) -> optim.Optimizer:
+        made, counted = optim.SGD(parameters, lr * by(0)), itertools.count(1)
+
+        def step(optimizer: optim.Optimizer, *_: Any) -> None:
+            optimizer.param_groups[0]["lr"] = lr * by(next(counted))
+
+        made.register_step_post_hook(step)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "cause"),
+    [
+        (growing(lambda update: 0.1 * 1.15**update), "rate_grows"),
+        (growing(lambda update: 10.0 * (update + 1) / 60), ""),  # a linear warm-up to a rate that is too high
+        (growing(lambda update: 10.0), ""),
+    ],
+    ids=["grows", "warm-up", "constant"],
+)
+def test_a_rate_that_grows_on_is_told_from_one_that_is_too_high(optimizer: Any, cause: str) -> None:
+    found = diagnosed(optimizer=optimizer, lr=1.0).findings[0]
+    assert (found.symptom, found.cause) == ("update_too_large", cause)
+    assert ("scheduler" in found.advice) is bool(cause)
+
+
+@pytest.mark.parametrize(("times", "cause"), [(3000.0, "rates_apart"), (100.0, "")])
+def test_groups_with_rates_far_apart_are_told_from_one_rate_that_is_too_high(times: float, cause: str) -> None:
+    seed_all(0)
+    inputs, targets = data()
+    net = network()
+    head = net[-1]
+    others = [one for name, one in net.named_parameters() if not name.startswith("4")]
+    update = optim.Adam([{"params": head.parameters(), "lr": 30.0}, {"params": others, "lr": 30.0 / times}])
+    with Diagnosing(name="loop") as doctor:
+        for _ in range(60):
+            rows = torch.randint(0, len(inputs), (32,))
+            update.zero_grad()
+            functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
+            update.step()
+    found = doctor.diagnosis().findings[0]
+    assert (found.symptom, found.cause) == ("update_too_large", cause)
+
+
+@pytest.mark.parametrize(("depth", "cause"), [(8, "deep"), (5, "")])
+def test_a_deep_stack_is_told_from_a_shallow_one(depth: int, cause: str) -> None:
+    found = diagnosed(lambda: network(nn.Sigmoid, depth=depth), lr=1e-3)
+    assert {one.symptom: one.cause for one in found.findings}.get("vanishing_gradient", "") == cause
+
+
+def test_a_stack_with_normalizations_is_not_deep() -> None:
+    def track(name: str, kind: str, *shape: int) -> ParameterTrack:
+        return ParameterTrack(name=f"{name}.weight", kind=kind, shape=shape, optimizer=0, depth=None, start=1.0)
+
+    layers = tuple(track(f"{place}", "Linear", 8, 8) for place in range(10))
+    norms = tuple(track(f"n{place}", "LayerNorm", 8) for place in range(5))
+    assert deep(Dynamics(parameters=layers))
+    assert deep(Dynamics(parameters=(*layers, *norms[:4])))
+    assert not deep(Dynamics(parameters=(*layers, *norms)))
+    assert not deep(Dynamics(parameters=layers[:7]))
+
+
+@pytest.mark.parametrize(
+    ("broken", "cause"),
+    [
+        (Nonfinite(step=1, what="gradient"), "not_finite_before_updates"),
+        (Nonfinite(step=1, what="parameter"), ""),
+        (Nonfinite(step=2, what="loss"), ""),
+    ],
+)
+def test_no_learning_rate_is_tried_against_numbers_that_are_not_finite_before_an_update(
+    broken: Nonfinite, cause: str
+) -> None:
+    found = nonfinite.find(Health(name="loop", steps=5, dynamics=Dynamics(nonfinite=broken)))
+    assert isinstance(found, Finding)
+    assert found.cause == cause
+    assert ("lower_rate" in remedies_of(found)) is not bool(cause)
 
 
 def test_inputs_of_hundreds_saturate_tanh() -> None:

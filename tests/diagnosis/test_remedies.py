@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn, optim
 
 from hasten.base.records.finding import Finding, Severity
 from hasten.diagnosis.registry import HEALTH
-from hasten.diagnosis.remedies.catalog import BY_SYMPTOM, REMEDIES, remedies_of
+from hasten.diagnosis.remedies.catalog import BY_CAUSE, BY_SYMPTOM, LADDERS, REMEDIES, remedies_of
 from hasten.diagnosis.remedies.trial_watch import TrialWatch, other_seeds
 from hasten.diagnosis.watching.hooks import TrainingWatch
 
@@ -60,56 +61,71 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 def test_every_remedy_is_of_a_known_symptom_and_every_name_is_known() -> None:
     assert set(BY_SYMPTOM) <= set(HEALTH.values())
     measures = {one.measured_by for one in REMEDIES.values() if one.measured_by}
-    assert {name for names in BY_SYMPTOM.values() for name in names} | measures == set(REMEDIES)
+    tried = {name for names in (*BY_SYMPTOM.values(), *BY_CAUSE.values()) for name in names}
+    rungs = {one.name for name in LADDERS for one in LADDERS[name]}
+    assert set(LADDERS) <= tried
+    assert (tried - set(LADDERS)) | rungs | measures == set(REMEDIES)
 
 
-@pytest.mark.parametrize("name", [name for name, one in REMEDIES.items() if one.factor])
+def test_a_cause_that_a_rule_saw_leads_to_its_own_remedies() -> None:
+    found = Finding(
+        symptom="inputs_unscaled", severity=Severity.WARNING, sentence="", value=1.0, threshold=0.1, bound=None
+    )
+    assert remedies_of(found)[0] == "standardized"
+    assert remedies_of(replace(found, cause="outliers"))[0] == "clamped"
+    assert remedies_of(replace(found, cause="outliers", by_hand=True)) == ()
+
+
+@pytest.mark.parametrize("name", ["rate_x_0.316", "rate_x_1e-06", "rate_x_10"])
 def test_a_rate_is_scaled(name: str) -> None:
     model = perceptron()
     assert same(after(model, name), after(model, lr=0.1 * (REMEDIES[name].factor or 0)))
 
 
-def test_the_rate_comes_first_that_makes_the_updates_usual() -> None:
-    def first(symptom: str, value: float) -> str:
-        finding = Finding(
-            symptom=symptom, severity=Severity.CRITICAL, sentence="", value=value, threshold=0.1, bound=None
-        )
-        return next(name for name in remedies_of(finding) if REMEDIES[name].factor)
-
-    assert [first("update_too_large", value) for value in (0.05, 0.3, 8.0)] == [
-        "lower_rate",
-        "much_lower_rate",
-        "lowest_rate",
-    ]
-    assert [first("update_too_small", value) for value in (5e-5, 1e-5, 1e-8)] == [
-        "higher_rate",
-        "much_higher_rate",
-        "highest_rate",
-    ]
+def test_a_ladder_goes_away_from_the_rate_of_the_training() -> None:
+    down, up = ([one.factor or 0.0 for one in LADDERS[name]] for name in ("lower_rate", "higher_rate"))
+    assert down[:2] == [0.316, 0.1]
+    assert up[:2] == [3.16, 10.0]
+    assert down == sorted(down, reverse=True)
+    assert up == sorted(up)
 
 
-@pytest.mark.parametrize(("growth", "kept"), [(2.0, True), (1.0, False), (0.5, False)])
-def test_a_rate_that_only_grows_is_kept_constant(growth: float, kept: bool) -> None:
-    models, watches = [perceptron() for _ in range(2)], []
+@pytest.mark.parametrize(("growth", "kept"), [(2.0, 1.0), (1.0, 1.0), (0.5, 0.5)])
+def test_a_rate_goes_no_higher_than_the_first(growth: float, kept: float) -> None:
+    models = [perceptron() for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
-    for model, remedy, gamma in zip(models, ("constant_rate", ""), (growth, 1.0), strict=True):
+    for model, remedy, gamma in zip(models, ("capped_rate", ""), (growth, kept), strict=True):
         optimizer = optim.SGD(model.parameters(), 0.1)
         schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma)
-        with TrialWatch(name="loop", pair=0, remedy=remedy) as watch:
+        with TrialWatch(name="loop", pair=0, remedy=remedy):
             for _ in range(4):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(model(X), Y).backward()
                 optimizer.step()
                 schedule.step()
-        watches.append(watch)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * gamma**4)
     assert same(list(models[0].parameters()), list(models[1].parameters()))
-    assert (watches[0].failed == {}) is kept
+
+
+def test_all_groups_get_the_lowest_rate() -> None:
+    model = perceptron()
+    twin = copy.deepcopy(model)
+    train(twin, lr=0.1)
+    groups = [{"params": model[0].parameters(), "lr": 50.0}, {"params": model[2].parameters()}]
+    optimizer = optim.SGD(groups, 0.1)
+    with TrialWatch(name="loop", pair=0, remedy="equal_rates") as watch:
+        for _ in range(3):
+            nn.functional.cross_entropy(model(X), Y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    assert watch.failed == {}
+    assert same(list(model.parameters()), list(twin.parameters()))
 
 
 def test_the_rate_of_the_schedule_is_put_back() -> None:
     model = perceptron()
     optimizer = optim.SGD(model.parameters(), 0.1)
-    with TrainingWatch([REMEDIES["lower_rate"].make()]):
+    with TrainingWatch([REMEDIES["rate_x_0.1"].make()]):
         nn.functional.cross_entropy(model(X), Y).backward()
         optimizer.step()
     assert optimizer.param_groups[0]["lr"] == 0.1
@@ -194,6 +210,7 @@ def test_a_loss_that_is_no_likelihood_is_compared_by_the_cross_entropy_and_train
         ("no_decay", "Option", "SGD has no other weight_decay"),
         ("usual_rate", "Option", "SGD has no other lr"),
         ("small_epsilon", "Option", "SGD has no other eps"),
+        ("equal_rates", "EqualRates", "SGD has one learning rate"),
     ],
 )
 def test_a_remedy_that_would_change_nothing_says_so(remedy: str, failed: str, why: str) -> None:
@@ -257,6 +274,103 @@ def test_layers_are_initialized_anew() -> None:
     assert after(model, "initialized", steps=1)[0].abs().max() < 1
 
 
+def outputs_of(model: nn.Sequential) -> list[list[Tensor]]:
+    """Return lists that get what each linear layer gives, call by call."""
+    lists: list[list[Tensor]] = []
+
+    def into(seen: list[Tensor]) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda module, args, output: seen.append(output.detach())
+
+    for layer in (one for one in model if isinstance(one, nn.Linear)):
+        lists.append([])
+        layer.register_forward_hook(into(lists[-1]))
+    return lists
+
+
+def stack(depth: int) -> nn.Sequential:
+    hidden = [part for _ in range(depth) for part in (nn.Linear(8, 8), nn.ReLU())]
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), *hidden, nn.Linear(8, 3))
+
+
+def test_every_layer_of_a_deep_stack_gives_numbers_of_variance_one() -> None:
+    torch.manual_seed(0)
+    model = stack(20)
+    nn.init.constant_(model.get_parameter("0.bias"), -10.0)
+    seen = outputs_of(model)
+    assert train(model, "unit_variance", steps=1, lr=0.0).failed == {}
+    assert [one[-1].std().item() for one in seen] == pytest.approx([1.0] * 22, rel=1e-4)
+    assert not any(one.any() for name, one in model.named_parameters() if name.endswith("bias"))
+
+
+def test_a_weight_that_layers_share_keeps_its_scale() -> None:
+    model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
+    model[2].weight = model[0].weight
+    train(model, "unit_variance", steps=1, lr=0.0)
+    assert model.get_parameter("0.weight").abs().max() < 6**-0.5, "as torch initializes it"
+
+
+def test_hidden_layers_are_normalized_by_the_batch_from_the_second_call_on() -> None:
+    torch.manual_seed(0)
+    model = stack(3)
+    assert train(model, "normalized", steps=3, lr=0.0).failed == {}
+    hidden = outputs_of(model)
+    output = model(X)
+    for one in hidden[:-1]:
+        assert torch.allclose(one[0].mean(0), torch.zeros(8), atol=1e-5)
+        assert torch.allclose(one[0].var(0, correction=0), torch.ones(8), atol=1e-2)
+    assert torch.equal(output, nn.functional.linear(model[:-1](X), *model[-1].parameters())), "the last one is not"
+    model.eval()
+    assert torch.allclose(model(X)[:4], model(X[:4]), atol=1e-6), "evaluation does not depend on the batch"
+
+
+def test_outputs_are_divided_by_their_first_size() -> None:
+    model = perceptron()
+    plain = model(X).detach()
+    assert train(model, "smaller_outputs", steps=2, lr=0.0).failed == {}
+    assert torch.allclose(model(X), plain / plain.square().mean().sqrt(), atol=1e-6)
+
+
+def test_outputs_that_are_no_tensor_are_not_divided() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = perceptron()
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.inner(x), x
+
+    watch = train(Two(), "smaller_outputs", loss=lambda output, labels: nn.functional.cross_entropy(output[0], labels))
+    assert "does not return a single tensor" in watch.failed["SmallerOutputs"]
+
+
+def test_outliers_are_clamped_and_nothing_else() -> None:
+    seen: list[Tensor] = []
+    model = nn.Sequential(nn.Linear(2, 3))
+    model[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    inputs = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)) + torch.tensor([0.0, 50.0])
+    spoiled = inputs.clone()
+    spoiled[::20] *= 1000
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    with TrainingWatch([REMEDIES["clamped"].make()]):
+        model(spoiled).sum().backward()
+        optimizer.step()
+    kept = torch.ones(1000, dtype=torch.bool)
+    kept[::20] = False
+    assert torch.equal(seen[0][kept], inputs[kept])
+    assert (seen[0] - torch.tensor([0.0, 50.0])).abs().max() < 9
+
+
+def test_a_feature_that_hardly_varies_is_clamped_by_the_range_of_all() -> None:
+    seen: list[Tensor] = []
+    model = nn.Sequential(nn.Linear(2, 3))
+    model[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    inputs = torch.zeros(100, 2)
+    inputs[:, 0], inputs[::50, 1] = torch.linspace(-1, 1, 100), 1.0
+    with TrainingWatch([REMEDIES["clamped"].make()]):
+        model(inputs).sum().backward()
+    assert torch.equal(seen[0], inputs)
+
+
 def test_inputs_are_standardized() -> None:
     seen: list[Tensor] = []
     model = perceptron()
@@ -305,7 +419,7 @@ def test_pairs_draw_the_same_numbers_and_each_pair_others() -> None:
 def test_a_trial_has_the_losses() -> None:
     model = perceptron()
     optimizer = optim.SGD(model.parameters(), 0.1)
-    with TrialWatch(name="loop", pair=0, remedy="higher_rate") as watch:
+    with TrialWatch(name="loop", pair=0, remedy="rate_x_10") as watch:
         for _ in range(4):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(X), Y).backward()

@@ -1,5 +1,6 @@
 """Remedies are tried in pairs from the same seeds; one that is better in all of them and silences the rule cures."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.remedies.catalog import REMEDIES
 from hasten.pipeline import fixing
 from hasten.pipeline.fix_diff import placed
-from hasten.pipeline.fixing import PAIRS, Subject, fix, quality
+from hasten.pipeline.fixing import CHOOSING, PAIRS, Subject, better, fix, quality
 
 FOUND = Diagnosis(
     verdict="sick",
@@ -48,7 +49,30 @@ def test_one_pair_that_is_not_better_is_no_help() -> None:
     def loss(pair: int, remedy: str) -> float:
         return 2.0 if remedy == "clipping" and pair == PAIRS else 1.0 if remedy else 2.0
 
-    assert outcomes(loss) == {"clipping": Outcome.NO_HELP, "lower_rate": Outcome.CURES}
+    assert outcomes(loss) == {"clipping": Outcome.NO_HELP, "rate_x_0.1": Outcome.CURES}
+
+
+def test_the_rate_is_chosen_from_a_start_of_its_own_and_confirmed_by_the_pairs() -> None:
+    starts: dict[str, list[int]] = {}
+
+    def loss(pair: int, remedy: str) -> float:
+        starts.setdefault(remedy, []).append(pair)
+        factor = REMEDIES[remedy].factor if remedy else 1.0
+        return 3.0 if factor is None else 1.0 + abs(math.log10(factor / 0.0316))
+
+    tried = fix(subject(loss), FOUND, show=lambda record: None).tried
+    assert [one.remedy for one in tried] == ["clipping", "rate_x_0.0316"]
+    assert tried[1].outcome is Outcome.CURES
+    assert "the best of" in tried[1].what
+    assert starts["rate_x_0.1"] == [CHOOSING], "one that is not best is tried once"
+    assert starts["rate_x_0.0316"] == [CHOOSING, *range(1, PAIRS + 1), 1]
+    assert CHOOSING not in range(1, PAIRS + 1)
+
+
+def test_what_rounding_could_make_is_no_help() -> None:
+    assert set(outcomes(lambda pair, remedy: 0.9999 if remedy else 1.0).values()) == {Outcome.NO_HELP}
+    assert not better(-1.0005, -1.0)
+    assert better(-1.01, -1.0)
 
 
 def test_better_with_the_finding_still_there_helps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +106,7 @@ def test_losses_that_were_not_read_are_not_taken_for_infinite_ones() -> None:
     assert quality(Health(name="loop", steps=5, dynamics=found), evaluated=False) == 2.0
 
 
+@pytest.mark.slow
 def test_a_task_whose_rate_is_too_large_is_cured_by_a_lower_one() -> None:
     x = torch.randn(256, 8, generator=torch.Generator().manual_seed(0))
     data = TensorDataset(x, (x.sum(1) > 0).long())
@@ -109,7 +134,7 @@ for x, y in data:
 @pytest.mark.parametrize(
     ("remedy", "line"),
     [
-        ("lower_rate", "+optimizer = torch.optim.SGD(net.parameters(), lr=0.05)\n"),
+        ("rate_x_0.1", "+optimizer = torch.optim.SGD(net.parameters(), lr=0.05)\n"),
         ("clipping", "+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)\n"),
         ("cleared", "+        optimizer.zero_grad()\n"),
     ],
@@ -118,7 +143,7 @@ def test_a_remedy_is_a_diff_where_its_place_is_clear(remedy: str, line: str) -> 
     assert line in placed(SCRIPT, REMEDIES[remedy], file="train.py")
 
 
-@pytest.mark.parametrize("remedy", ["lower_rate", "clipping", "cleared"])
+@pytest.mark.parametrize("remedy", ["rate_x_0.1", "clipping", "cleared"])
 def test_where_it_is_not_clear_there_is_no_diff(remedy: str) -> None:
     twice = SCRIPT + SCRIPT.replace("net", "other")
     assert placed(twice, REMEDIES[remedy], file="train.py") == ""

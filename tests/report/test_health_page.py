@@ -203,7 +203,17 @@ def test_a_remedy_that_failed_is_told() -> None:
         treated=(2.4,),
     )
     text = Page(render_health(health(), diagnosis(finding(), fix=Fix(tried=(failed,), pairs=5)))).text
-    assert "tried no help: layers initialized as torch does: loss 2.4000 with it, 2.3000 without" in text
+    assert (
+        "tried no help: layers initialized as torch does: not better in pair 1, loss 2.4000 with it, 2.3000 without"
+        in text
+    )
+
+
+def test_a_cure_is_the_proof_also_where_another_remedy_helped_before_it() -> None:
+    helped = msgspec.structs.replace(CURE, what="fewer layers", outcome=Outcome.HELPS)
+    text = Page(render_health(health(), diagnosis(finding(), fix=Fix(tried=(helped, CURE), pairs=5)))).text
+    assert "proven by nn.LeakyReLU in place of sigmoid and tanh" in text
+    assert "tried helps: fewer layers" in text
 
 
 def test_the_page_needs_nothing_but_itself_and_its_links_lead_somewhere() -> None:

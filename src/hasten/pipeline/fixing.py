@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from hasten.base.records.fix import Fix, Outcome, Tried
 from hasten.base.records.health import Health
 from hasten.base.records.notices import Activity
 from hasten.diagnosis.dynamics.judging import read_losses
-from hasten.diagnosis.remedies.catalog import REMEDIES, remedies_of
+from hasten.diagnosis.remedies.catalog import LADDERS, REMEDIES, remedies_of
 from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
 from hasten.diagnosis.remedies.remedy import Remedy
 from hasten.diagnosis.remedies.trial_watch import TrialWatch
 from hasten.measurement.statistics import few_ratios
 from hasten.pipeline.diagnosing import judged, watched_training
 from hasten.pipeline.fix_diff import placed
+from hasten.pipeline.ladder import best_rung
 from hasten.scripts.running import run_script
 from hasten.training.recipe import Recipe
 
@@ -27,6 +28,10 @@ PAIRS = 5
 """One-sided p of a sign flip where all five are better: 1 / 32."""
 FINDINGS = 3
 """Root causes whose remedies are tried; the others are looked at again when those are cured."""
+CHOOSING = PAIRS + 1
+"""The start from which the best of several learning rates is chosen: none of the pairs, which know nothing of it."""
+_BETTER = 1e-3
+"""Share of the loss that a remedy must take away at least: rounding can take away less, in all pairs alike."""
 _LAST = 0.2
 """Share of the steps whose mean loss judges a training without evaluation."""
 
@@ -83,7 +88,8 @@ def fix(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None
     """Try the remedies of the first findings, one by one, until one cures each.
 
     A remedy is given up at the first pair in which it is not better. What judges is the loss of the last evaluation,
-    or, without one, the mean of the last losses in training.
+    or, without one, the mean of the last losses in training. Where the remedy is a higher or a lower learning rate,
+    the best one is chosen before, from a start of its own (`best_rung`: five to eight trainings).
 
     Args:
         subject: to train.
@@ -96,8 +102,9 @@ def fix(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None
     tried: list[Tried] = []
     for finding in diagnosis.findings[:FINDINGS]:
         for name in remedies_of(finding):
-            show(Activity(text=f"{finding.symptom}: {REMEDIES[name].what}"))
-            one = _tried(subject, plain, finding.symptom, REMEDIES[name], evaluated=evaluated)
+            remedy = REMEDIES[name] if name in REMEDIES else _best(name, subject, plain, evaluated=evaluated, show=show)
+            show(Activity(text=f"{finding.symptom}: {remedy.what}"))
+            one = _tried(subject, plain, finding.symptom, remedy, evaluated=evaluated)
             show(one)
             tried.append(one)
             if one.outcome is Outcome.CURES:
@@ -112,6 +119,27 @@ def fix(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None
     )
 
 
+def _best(
+    ladder: str,
+    subject: Subject,
+    plain: Callable[[int], Health | str],
+    *,
+    evaluated: bool,
+    show: Callable[[object], None],
+) -> Remedy:
+    """Return the remedy of a ladder whose training from the start for choosing ends best."""
+
+    def loss(ran: Health | str) -> float:
+        return quality(ran, evaluated=evaluated) if isinstance(ran, Health) else math.inf
+
+    def of(remedy: Remedy) -> float:
+        show(Activity(text=f"one training each: {remedy.what}"))
+        return loss(subject.run(CHOOSING, remedy.name, False))
+
+    best, looked = best_rung(LADDERS[ladder], of, plain=loss(plain(CHOOSING)))
+    return replace(best, what=f"{best.what}, the best of {looked} from one start")
+
+
 def _tried(
     subject: Subject, plain: Callable[[int], Health | str], symptom: str, remedy: Remedy, *, evaluated: bool
 ) -> Tried:
@@ -124,24 +152,29 @@ def _tried(
             out = Outcome.NOT_TRIED
             return Tried(symptom=symptom, remedy=remedy.name, what=remedy.what, outcome=out, reason=reason)
         losses.append((quality(without, evaluated=evaluated), quality(treated, evaluated=evaluated)))
-        if not losses[-1][1] < losses[-1][0]:
+        if not better(losses[-1][1], losses[-1][0]):
             break
-    better = len(losses) == PAIRS and all(treated < without for without, treated in losses)
-    whole = subject.run(1, remedy.name, True) if better else ""
+    helps = len(losses) == PAIRS and better(losses[-1][1], losses[-1][0])
+    whole = subject.run(1, remedy.name, True) if helps else ""
     gone = isinstance(whole, Health) and symptom not in {one.symptom for one in judged(whole).findings}
     usable = len(losses) > 1 and all(math.isfinite(one) and one > 0 for pair in losses for one in pair)
     return Tried(
         symptom=symptom,
         remedy=remedy.name,
         what=remedy.what,
-        outcome=(Outcome.CURES if gone else Outcome.HELPS) if better else Outcome.NO_HELP,
+        outcome=(Outcome.CURES if gone else Outcome.HELPS) if helps else Outcome.NO_HELP,
         line=remedy.line,
         plain=tuple(_number(without) for without, _ in losses),
         treated=tuple(_number(treated) for _, treated in losses),
         ratio=few_ratios([treated / without for without, treated in losses]) if usable else None,
-        p=0.5**PAIRS if better else 1.0,
-        diff=placed(subject.source, remedy, file=subject.file) if better and subject.source else "",
+        p=0.5**PAIRS if helps else 1.0,
+        diff=placed(subject.source, remedy, file=subject.file) if helps and subject.source else "",
     )
+
+
+def better(treated: float, plain: float) -> bool:
+    """Return whether a loss is lower than another one by at least 0.1 % of it; any is that is finite, of infinity."""
+    return treated < plain - _BETTER * abs(plain) if math.isfinite(plain) else treated < plain
 
 
 def _why_not(ran: Health | str) -> str:

@@ -59,7 +59,7 @@ def _view(finding: Finding, fix: Fix | None, command: str) -> FindingView:
     rule = page(finding.symptom) if finding.symptom in IDENTIFIERS else None
     sections = rule.sections if rule is not None else {}
     tried = [one for one in fix.tried if one.symptom == finding.symptom] if fix is not None else []
-    proof = next((one for one in tried if one.outcome in (Outcome.CURES, Outcome.HELPS)), None)
+    proof = next((one for best in (Outcome.CURES, Outcome.HELPS) for one in tried if one.outcome is best), None)
     return FindingView(
         finding=finding,
         title=rule.title if rule is not None else "",

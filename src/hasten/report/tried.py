@@ -10,7 +10,7 @@ def tried_words(tried: Tried) -> str:
         return f"{tried.what}: {tried.reason}"
     plain, treated = loss_value(tried.plain[-1]), loss_value(tried.treated[-1])
     if tried.outcome is Outcome.NO_HELP:
-        return f"{tried.what}: loss {treated} with it, {plain} without"
+        return f"{tried.what}: not better in pair {len(tried.treated)}, loss {treated} with it, {plain} without"
     ratio = (
         f", {tried.ratio.value:.2g} [{tried.ratio.low:.2g}, {tried.ratio.high:.2g}] of the loss" if tried.ratio else ""
     )

@@ -36,6 +36,7 @@ class Finding(Record, frozen=True):
     source: str = ""  # where the threshold comes from; filled in from the rule's page
     folded: tuple[str, ...] = ()  # sentences of findings that follow from this one
     by_hand: bool = False  # only the code can change it, though others of this symptom have remedies
+    cause: str = ""  # what the rule saw behind it, where that calls for other remedies than the symptom alone
 
     @property
     def recoverable(self) -> float:

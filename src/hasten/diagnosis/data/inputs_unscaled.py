@@ -3,8 +3,8 @@
 Signal: root mean square of what a first trained layer gets after all preparation, and of each column of a table; mean
     and standard deviation of all numbers.
 Threshold: 20 and more, or below 0.01 where the numbers are not 0; a mean of 2.5 standard deviations with a root mean
-    square of 2 and more; a number of 30 and more that is 15 standard deviations from 0. A
-    normalization as the first layer makes it harmless.
+    square of 2 and more; a number that is 30 and more, and 15 standard deviations, from the mean. A normalization as
+    the first layer makes it harmless.
 Why: activations, gradients and the best learning rate grow with the inputs; large columns drown the others.
 Example: images as 0 to 255; a table with income in dollars beside age in years.
 Wrong when: the first layer's weights are scaled to match, as in some pretrained networks.
@@ -63,6 +63,7 @@ def find(health: Health) -> Outcome:
                 where=f"first {entry.layer} layer",
                 severity=Severity.WARNING,
                 explains=(*_CONSEQUENCES, "validation_differs"),
+                cause="outliers",
             )
         size = max(entry.values.size, entry.largest)
         if size >= LARGE or (0 < entry.values.size < SMALL and entry.values.zeros < 1):
@@ -94,12 +95,12 @@ def find(health: Health) -> Outcome:
 
 
 def _outlier(entry: Entry) -> float | None:
-    """Return how many standard deviations the largest number is away from 0, where that is too many."""
+    """Return how many standard deviations a number is away from the mean at most, where that is too many."""
     values = entry.values
-    largest = max(abs(values.low), abs(values.high))
-    if largest < OUTLIER_SIZE or not values.std:
+    farthest = max(values.mean - values.low, values.high - values.mean)
+    if farthest < OUTLIER_SIZE or not values.std:
         return None
-    return largest / values.std if largest >= OUTLIER * values.std else None
+    return farthest / values.std if farthest >= OUTLIER * values.std else None
 
 
 def _off_center(entry: Entry) -> float | None:

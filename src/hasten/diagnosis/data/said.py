@@ -75,6 +75,7 @@ def wrong(
     where: str = "",
     severity: Severity = Severity.CRITICAL,
     explains: tuple[str, ...] = CONSEQUENCES,
+    cause: str = "",
 ) -> Finding:
     """Return a finding about data or evaluation."""
     return Finding(
@@ -88,4 +89,5 @@ def wrong(
         advice=advice,
         check=check,
         explains=explains,
+        cause=cause,
     )

@@ -14,10 +14,10 @@ from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import percent
 from hasten.diagnosis.dynamics.activations import WINDOW
-from hasten.diagnosis.dynamics.judging import abstain, course, known, median
+from hasten.diagnosis.dynamics.judging import DEAD, abstain, course, deep, known, median
 from hasten.diagnosis.rule import Outcome
 
-_SHARE, _MOST, _ROWS = 0.5, 0.9, 256
+_SHARE, _ROWS = 0.5, 256
 
 
 def find(health: Health) -> Outcome:
@@ -27,7 +27,7 @@ def find(health: Health) -> Outcome:
     if missing is not None or dynamics is None:
         return missing
     losses = course(dynamics.losses)
-    limit = _SHARE if losses is not None and not losses.falls else _MOST
+    limit = _SHARE if losses is not None and not losses.falls else DEAD
     shares = [
         (median(known(one.dead[WINDOW:])[-5:]), one)
         for one in dynamics.activations
@@ -36,10 +36,10 @@ def find(health: Health) -> Outcome:
     dead = [(share, one) for share, one in shares if share > limit]
     if not dead:
         return None
-    share, worst = dead[0] if dead[0][0] > _MOST else max(dead, key=lambda pair: pair[0])
+    share, worst = dead[0] if dead[0][0] > DEAD else max(dead, key=lambda pair: pair[0])
     return Finding(
         symptom="dead_units",
-        severity=Severity.CRITICAL if share > _MOST else Severity.WARNING,
+        severity=Severity.CRITICAL if share > DEAD else Severity.WARNING,
         sentence=f"{percent(share)} of the {worst.units} units after {worst.name or 'a layer'} are 0 for every input.",
         value=share,
         threshold=limit,
@@ -48,7 +48,7 @@ def find(health: Health) -> Outcome:
         advice="start biases at 0, lower the learning rate, or use nn.LeakyReLU() or nn.GELU()",
         check=health.command,
         explains=(
-            *(("initial_loss_off",) if known(worst.dead)[0] > _MOST else ()),
+            *(("initial_loss_off",) if known(worst.dead)[0] > DEAD else ()),
             "vanishing_gradient",
             "gradient_zero",
             "not_learning",
@@ -60,6 +60,7 @@ def find(health: Health) -> Outcome:
             "direction_consistent",
             "adam_eps_bound",
         ),
+        cause="deep" if deep(dynamics) else "",
     )
 
 

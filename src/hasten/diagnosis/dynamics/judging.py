@@ -177,6 +177,9 @@ def at_chance(dynamics: Dynamics) -> bool:
     return float(np.mean(losses)) - 2 * error > _CHANCE * criterion.chance
 
 
+_DEEP = 8
+DEAD = 0.9
+"""Share of the units of a layer from which on its being dead needs no further sign of harm."""
 _CHANCE = 0.985
 _TARGETS = 100  # that the chance level is estimated from
 
@@ -204,6 +207,18 @@ def rises(dynamics: Dynamics, found: Course) -> float:
     start = dynamics.losses[0] if dynamics.losses[0] is not None else found.first
     needed = max(0.5 * (max(start, found.first) - found.best), 4 * found.error, 0.1 * abs(found.best))
     return found.best + needed if found.last - found.best > needed else 0.0
+
+
+def deep(dynamics: Dynamics) -> bool:
+    """Whether there are eight layers and more, of which not even every second one has a normalization."""
+    norms = sum("Norm" in one.kind and one.name.endswith("weight") for one in dynamics.parameters)
+    return len(weights(dynamics)) >= max(_DEEP, 2 * norms + 1)
+
+
+def dead_at_start(dynamics: Dynamics) -> bool:
+    """Whether nearly all units of a hidden ReLU layer were 0 before the first update, as a start leaves them."""
+    first = (known(one.dead[:1]) for one in dynamics.activations if one.kind == "relu" and one.hidden)
+    return any(share[0] > DEAD for share in first if share)
 
 
 def _died(one: ActivationTrack) -> bool:

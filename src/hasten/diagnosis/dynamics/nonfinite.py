@@ -46,6 +46,7 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=(*CONSEQUENCES, *_OF_BROKEN_WEIGHTS),
         by_hand=batch,
+        cause="not_finite_before_updates" if found.step == 1 and found.what != "parameter" else "",
     )
 
 

@@ -4,7 +4,7 @@ Signal: rms of the update over that of the weight, median over the layers, in at
 Threshold: above 0.03 while the loss is no longer finite, rises by half of what it had fallen, or most units of a layer
     die; above 0.1 while the loss stays at chance; above 3 of any layer in the first three samples, where the loss of
     the ten steps after the first is 5 times the first one. Large updates under which the loss falls are healthy (Muon:
-    0.3).
+    0.3). Not where nearly all units of a layer were dead before the first update (D10).
 Why: healthy training moves weights by about 1e-3 of their size in each step.
 Example: `SGD(model.parameters(), lr=10)`.
 Wrong when: the loss rises for another reason, as harder data do, and the optimizer makes large updates by design.
@@ -14,8 +14,9 @@ Source: Karpathy's recipe (1e-3); torchmortem (1e-1).
 from hasten.base.records.dynamics import Dynamics, Nonfinite
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
+from hasten.base.records.wiring import Wiring
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, across, harmed, known, median, ratios, weights
+from hasten.diagnosis.dynamics.judging import abstain, across, dead_at_start, harmed, known, median, ratios, weights
 from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
 from hasten.diagnosis.rule import Outcome
 
@@ -23,6 +24,8 @@ _LARGE, _DESTROYS = 0.1, 0.03
 _PERSISTENT = 3  # samples with such updates
 _FIRST, _SAMPLES = 10, 3  # steps and samples of the start
 _JUMP, _ALL = 5.0, 3.0  # times the first loss; times the weight
+_APART = 300.0  # times the lowest rate
+_GROWS = 3.0  # times the rate in the middle of the training; a linear or cosine warm-up that goes on to the end: 2
 
 
 def find(health: Health) -> Outcome:
@@ -38,10 +41,13 @@ def find(health: Health) -> Outcome:
     broken = dynamics.nonfinite
     if not sizes or not harm or (broken and (broken.inputs_finite is False or _before_updates(broken))):
         return None
+    if dead_at_start(dynamics):
+        return None
     value = sizes[-min(_PERSISTENT, len(sizes))]
     if not value > (_DESTROYS if destroyed else _LARGE):
         return None
     rates = known(dynamics.rates)
+    cause = "rate_grows" if _grows(dynamics) else "rates_apart" if _apart(health.wiring) else ""
     return Finding(
         symptom="update_too_large",
         severity=Severity.CRITICAL,
@@ -49,12 +55,37 @@ def find(health: Health) -> Outcome:
         value=value,
         threshold=_DESTROYS if destroyed else _LARGE,
         bound=None,
-        advice=f"lower the learning rate from {digits3(max(rates))} to about {max(rates) * 3e-3 / value:.0e}"
-        if rates
-        else "",
+        advice=_advice(rates, value, cause),
         check=health.command,
         explains=EXPLAINS,
+        cause=cause,
     )
+
+
+def _advice(rates: list[float], value: float, cause: str) -> str:
+    if not rates:
+        return ""
+    highest = digits3(max(rates))
+    return {
+        "rate_grows": f"leave out the scheduler that raises the learning rate to {highest}",
+        "rates_apart": f"give all parameter groups the learning rate of the lowest; the highest is {highest}",
+    }.get(cause, f"lower the learning rate from {highest} to about {max(rates) * 3e-3 / value:.0e}")
+
+
+def _apart(wiring: Wiring | None) -> bool:
+    """Return whether parameters have learning rates further apart than any layer-wise rates in use."""
+    rates = [one.rate for one in (wiring.leaves or () if wiring else ()) if one.rate]
+    return bool(rates) and max(rates) >= _APART * min(rates)
+
+
+def _grows(dynamics: Dynamics) -> bool:
+    """Return whether the learning rate grows on in the second half of the training, as no warm-up does."""
+    pairs = zip(dynamics.samples, dynamics.rates, strict=True)
+    rates = [(step, rate) for step, rate in pairs if rate is not None]
+    middle = len(dynamics.losses) / 2
+    early = [rate for step, rate in rates if step <= middle]
+    late = [rate for step, rate in rates if step > middle]
+    return bool(early and late) and max(late) > _GROWS * early[-1] > 0
 
 
 def _thrown_away(dynamics: Dynamics) -> float:

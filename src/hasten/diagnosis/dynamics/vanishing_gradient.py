@@ -12,7 +12,7 @@ Source: AutoTrainer (1e-3 and 1e-4); Glorot and Bengio 2010.
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, course, known, median, relative_gradients, rises, weights
+from hasten.diagnosis.dynamics.judging import abstain, course, deep, known, median, relative_gradients, rises, weights
 from hasten.diagnosis.rule import Outcome
 
 _RATIO, _LEARNED = 2e-3, 0.1
@@ -64,4 +64,5 @@ def find(health: Health) -> Outcome:
             "dead_units",
             "saturated",
         ),
+        cause="deep" if deep(dynamics) else "",
     )

@@ -1,16 +1,17 @@
 """The remedies, and which of them to try against a symptom, the likeliest first."""
 
-import math
-
 from hasten.base.records.finding import Finding
 from hasten.diagnosis.remedies.functions import CrossEntropy, Guarded, HiddenActivations, Scores
-from hasten.diagnosis.remedies.models import EvalMode, Held, Initialized, Standardized, TrainMode
+from hasten.diagnosis.remedies.inputs import Clamped, Standardized
+from hasten.diagnosis.remedies.layers import Initialized, Normalized, UnitVariance
+from hasten.diagnosis.remedies.models import EvalMode, Held, SmallerOutputs, TrainMode
 from hasten.diagnosis.remedies.remedy import Remedy
 from hasten.diagnosis.remedies.updates import (
+    CappedRate,
     Cleared,
     ClippedNorm,
-    ConstantRate,
     Divided,
+    EqualRates,
     FirstMoment,
     LeftAlone,
     Option,
@@ -19,18 +20,33 @@ from hasten.diagnosis.remedies.updates import (
 )
 
 
-def _rate(name: str, factor: float) -> Remedy:
+def _rate(factor: float) -> Remedy:
+    name = f"rate_x_{factor:g}"
     return Remedy(name, f"learning rate x {factor:g}", f"lr={factor:g} * lr", lambda: ScaledRate(factor), factor=factor)
 
 
+def _ladder(sign: int) -> tuple[Remedy, ...]:
+    """Return learning rates that are each 3.16 times as far from that of the training as the one before."""
+    return tuple(_rate(float(f"{10 ** (sign * place / 2):.3g}")) for place in range(1, 13))
+
+
+LADDERS = {"lower_rate": _ladder(-1), "higher_rate": _ladder(1)}
+"""Name of a remedy -> those of which a search finds the best one."""
+
 _ALL = (
-    _rate("lower_rate", 0.1),
-    _rate("much_lower_rate", 0.01),
-    _rate("lowest_rate", 0.001),
-    _rate("higher_rate", 10.0),
-    _rate("much_higher_rate", 100.0),
-    _rate("highest_rate", 1000.0),
-    Remedy("constant_rate", "learning rate of the first update", "no scheduler.step()", ConstantRate),
+    *(one for ladder in LADDERS.values() for one in ladder),
+    Remedy(
+        "capped_rate",
+        "no learning rate above that of the first update",
+        'group["lr"] = min(group["lr"], first)  # or no scheduler that raises it',
+        CappedRate,
+    ),
+    Remedy(
+        "equal_rates",
+        "the lowest learning rate of all parameter groups for each of them",
+        "torch.optim.Adam(model.parameters(), lr=lowest)  # one group",
+        EqualRates,
+    ),
     Remedy(
         "warm_up",
         "linear warm-up over 50 updates",
@@ -63,6 +79,24 @@ _ALL = (
         "for module in model.modules(): getattr(module, 'reset_parameters', lambda: None)()",
         Initialized,
     ),
+    Remedy(
+        "unit_variance",
+        "layers initialized so that their outputs have variance 1",
+        "torch.nn.init.kaiming_normal_(layer.weight); layer.weight.data /= layer(inputs).std()  # layer by layer",
+        UnitVariance,
+    ),
+    Remedy(
+        "normalized",
+        "batch normalization after each layer but the last",
+        "h = F.relu(norm(layer(h)))  # with norm = torch.nn.BatchNorm1d(width) of each layer",
+        Normalized,
+    ),
+    Remedy(
+        "smaller_outputs",
+        "outputs divided by their size in the first batch",
+        "return outputs / 10  # what they are multiplied with; or leave that out",
+        SmallerOutputs,
+    ),
     Remedy("leaky", "leaky ReLU in place of ReLU", "F.leaky_relu(h, 0.01)", lambda: HiddenActivations("relu", "relu6")),
     Remedy(
         "unbounded",
@@ -90,6 +124,12 @@ _ALL = (
         "torch.sqrt(x.clamp_min(1e-8)), torch.log(x.clamp_min(1e-8))",
         Guarded,
     ),
+    Remedy(
+        "clamped",
+        "inputs clamped to four times the range of nine in ten",
+        "inputs = inputs.clamp(low, high)  # median +- 4 * quantile of abs(inputs - median) at 0.9",
+        Clamped,
+    ),
     Remedy("standardized", "inputs standardized", "inputs = (inputs - mean) / std", Standardized),
     Remedy("train_mode", "training mode in training", "model.train()  # before the training steps", TrainMode),
     Remedy("eval_mode", "evaluation mode in evaluation", "model.eval()  # before the evaluation", EvalMode),
@@ -110,22 +150,22 @@ _ALL = (
 REMEDIES = {one.name: one for one in _ALL}
 
 BY_SYMPTOM = {
-    "update_too_large": ("constant_rate", "lower_rate", "much_lower_rate", "lowest_rate", "clipping", "warm_up"),
-    "nonfinite": ("guarded", "lower_rate", "much_lower_rate", "clipping", "initialized"),
-    "diverging": ("lower_rate", "much_lower_rate", "clipping"),
+    "update_too_large": ("lower_rate", "clipping", "warm_up"),
+    "nonfinite": ("guarded", "lower_rate", "clipping", "initialized"),
+    "diverging": ("lower_rate", "clipping"),
     "exploding_gradient": ("clipping", "lower_rate", "initialized"),
     "loss_spikes": ("clipping", "lower_rate"),
     "loss_oscillates": ("lower_rate", "usual_momentum"),
     "direction_zigzag": ("lower_rate", "usual_momentum"),
     "edge_of_stability": ("lower_rate", "warm_up"),
-    "update_too_small": ("higher_rate", "much_higher_rate", "highest_rate", "small_epsilon"),
-    "direction_consistent": ("usual_momentum", "higher_rate", "much_higher_rate"),
-    "slow_convergence": ("higher_rate", "much_higher_rate", "highest_rate"),
-    "not_learning": ("higher_rate", "lower_rate", "much_higher_rate", "initialized", "standardized"),
+    "update_too_small": ("higher_rate", "small_epsilon"),
+    "direction_consistent": ("usual_momentum", "higher_rate"),
+    "slow_convergence": ("higher_rate",),
+    "not_learning": ("higher_rate", "lower_rate", "initialized", "standardized"),
     "plateau": ("higher_rate", "lower_rate"),
-    "vanishing_gradient": ("unbounded", "initialized", "higher_rate"),
+    "vanishing_gradient": ("unbounded", "unit_variance", "higher_rate"),
     "saturated": ("initialized", "standardized", "unbounded"),
-    "dead_units": ("initialized", "leaky", "lower_rate"),
+    "dead_units": ("unit_variance", "leaky", "lower_rate"),
     "poor_init": ("initialized",),
     "layer_imbalance": ("initialized",),
     "adam_eps_bound": ("small_epsilon", "higher_rate"),
@@ -144,27 +184,26 @@ BY_SYMPTOM = {
     "double_softmax": ("without_output",),
     "log_of_probabilities": ("cross_entropy",),
     "bounded_output": ("without_output",),
-    "inputs_unscaled": ("standardized",),
+    "inputs_unscaled": ("standardized", "clamped"),
 }
-"""Symptom -> remedies. A symptom that is not here is cured by a change of the code only."""
+"""Symptom -> remedies, the likeliest first. A symptom that is not here is cured by a change of the code only."""
 
-
-_USUAL = {"update_too_large": 3e-3, "update_too_small": 1e-3, "slow_convergence": 1e-3}
-"""Symptom -> the size of updates over weights that its remedies aim at; the finding has the size that was seen."""
+BY_CAUSE = {
+    "deep": ("unbounded", "normalized", "unit_variance", "leaky"),
+    "rate_grows": ("capped_rate", "lower_rate", "clipping"),
+    "rates_apart": ("equal_rates", "lower_rate", "clipping"),
+    "not_finite_before_updates": ("guarded",),
+    "outputs_multiplied": ("smaller_outputs", "lower_rate"),
+    "outliers": ("clamped", "standardized"),
+}
+"""Cause that a rule saw -> remedies, in the place of those of the symptom."""
 
 
 def remedies_of(finding: Finding) -> tuple[str, ...]:
     """Return the remedies to try against a finding, the likeliest first; none where only the code can change it.
 
-    Of the learning rates the one comes first that makes the updates nearest to the usual size.
+    Each is a name of `REMEDIES`, or of `LADDERS`, whose best one is to be found.
     """
-    names = () if finding.by_hand else BY_SYMPTOM.get(finding.symptom, ())
-    usual = _USUAL.get(finding.symptom)
-    if usual is None or not finding.value > 0:
-        return names
-
-    def far(name: str) -> float:
-        return abs(math.log((REMEDIES[name].factor or 1.0) * finding.value / usual))
-
-    rates = iter(sorted((name for name in names if REMEDIES[name].factor), key=far))
-    return tuple(next(rates) if REMEDIES[name].factor else name for name in names)
+    if finding.by_hand:
+        return ()
+    return BY_CAUSE[finding.cause] if finding.cause else BY_SYMPTOM.get(finding.symptom, ())

@@ -1,55 +1,32 @@
-"""Remedies of the model: initialization, inputs, modes, and what the optimizer holds of it."""
+"""Remedies of the model as a whole: its outputs, its modes, and what the optimizer holds of it."""
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn, optim
 
-from hasten.diagnosis.remedies.remedy import Intervention
+from hasten.diagnosis.remedies.remedy import Intervention, OfModel
 from hasten.diagnosis.watching.events import Call
 
 
-class _OfModel(Intervention):
-    """Changes each model once, before its first forward pass in training."""
-
-    def __init__(self) -> None:
-        self._done: list[nn.Module] = []
-
-    def call_begins(self, call: Call) -> None:
-        """Change a model that was not seen before."""
-        if call.training and call.grad and not any(call.module is one for one in self._done):
-            self._done.append(call.module)
-            self._change(call)
+class SmallerOutputs(OfModel):
+    """Divides what the model returns by the size (root mean square) that it has in the first batch."""
 
     def _change(self, call: Call) -> None:
-        raise NotImplementedError
+        size: list[Tensor] = []
 
+        def divide(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            if not isinstance(output, Tensor):
+                return output
+            if not size:
+                size.append(output.detach().square().mean().sqrt())
+            return output / size[0]
 
-class Initialized(_OfModel):
-    """Initializes every layer that has weights as torch does by default."""
+        call.module.register_forward_hook(divide)
 
-    def _change(self, call: Call) -> None:
-        for module in call.module.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
-
-
-class Standardized(_OfModel):
-    """Standardizes floating inputs by mean and deviation of each feature or channel in the first batch."""
-
-    def _change(self, call: Call) -> None:
-        scales = [_scale(one) for one in call.args]
-        if not any(scales):
-            raise LookupError("no input of the model is a floating tensor with features")
-
-        def standardize(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(
-                (one - scale[0]) / scale[1] if scale is not None else one
-                for one, scale in zip(args, scales, strict=False)
-            )
-
-        call.module.register_forward_pre_hook(standardize)
+    def call_ended(self, call: Call, output: Any) -> None:
+        """Say where nothing was divided."""
+        if not isinstance(output, Tensor):
+            raise LookupError("the model does not return a single tensor")
 
 
 class TrainMode(Intervention):
@@ -105,13 +82,3 @@ class Held(Intervention):
             if one.requires_grad and one.grad is not None and id(one) not in held
         ]
         optimizer.param_groups[0]["params"].extend(missing)  # a further group would lack what schedules keep in each
-
-
-def _scale(value: object) -> tuple[Tensor, Tensor] | None:
-    """Return mean and deviation of each feature: of the last dimension of rows, of the second of images."""
-    if not isinstance(value, Tensor) or not value.is_floating_point() or value.ndim < 2:
-        return None
-    kept = 1 if value.ndim == 4 else value.ndim - 1
-    others = [dim for dim in range(value.ndim) if dim != kept]
-    deviation, mean = torch.std_mean(value, dim=others, keepdim=True)
-    return mean, torch.where(deviation > 0, deviation, torch.ones_like(deviation))

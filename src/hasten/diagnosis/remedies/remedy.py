@@ -4,7 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from hasten.diagnosis.watching.events import Collector
+from torch import nn
+
+from hasten.diagnosis.watching.events import Call, Collector
 
 
 class Intervention(Collector):
@@ -13,6 +15,22 @@ class Intervention(Collector):
     def context(self) -> AbstractContextManager[object]:
         """Return a context that is entered around the whole training."""
         return nullcontext()
+
+
+class OfModel(Intervention):
+    """Changes each model once, before its first forward pass in training."""
+
+    def __init__(self) -> None:
+        self._done: list[nn.Module] = []
+
+    def call_begins(self, call: Call) -> None:
+        """Change a model that was not seen before."""
+        if call.training and call.grad and not any(call.module is one for one in self._done):
+            self._done.append(call.module)
+            self._change(call)
+
+    def _change(self, call: Call) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -49,23 +49,25 @@ class ScaledRate(_OtherRate):
         return [rate * self._factor * share for rate in rates]
 
 
-class ConstantRate(_OtherRate):
-    """Keeps the learning rates of the first update where they only grow, to three times and more."""
+class CappedRate(_OtherRate):
+    """Makes no update with a higher learning rate than the first one had."""
 
     def __init__(self) -> None:
         super().__init__()
         self._first: dict[int, list[Any]] = {}
-        self._highest = self._last = self._start = 0.0  # of the first group
 
     def _others(self, optimizer: optim.Optimizer, rates: list[Any]) -> list[Any]:
-        self._last = float(rates[0])
-        self._start, self._highest = self._start or self._last, max(self._highest, self._last)
-        return self._first.setdefault(id(optimizer), rates)
+        first = self._first.setdefault(id(optimizer), rates)
+        return [min(rate, highest) for rate, highest in zip(rates, first, strict=True)]
 
-    def ended(self) -> None:
-        """Say where they did not grow."""
-        if self._last < max(self._highest, 3 * self._start):
-            raise LookupError("the learning rate does not grow")
+
+class EqualRates(_OtherRate):
+    """Gives all groups of an optimizer the lowest learning rate above 0 that one of them has."""
+
+    def _others(self, optimizer: optim.Optimizer, rates: list[Any]) -> list[Any]:
+        if len(rates) < 2:
+            raise LookupError(f"{type(optimizer).__name__} has one learning rate")
+        return [min((rate for rate in rates if rate > 0), default=0.0)] * len(rates)
 
 
 class ClippedNorm(Intervention):

@@ -10,6 +10,9 @@ Wrong when: the model is pretrained for other classes.
 Source: Karpathy, "A Recipe for Training Neural Networks" (verify loss at init).
 """
 
+import math
+
+from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.records.wiring import Criterion
@@ -19,6 +22,7 @@ from hasten.diagnosis.rule import Outcome
 TIMES, MORE = 1.5, 0.5
 OUTPUTS, LARGE = 2.5, 1.5
 _FAR = 10.0  # times the threshold
+_MULTIPLIED = 3.0  # outputs over what the last layer gives; 0.5 to 1.2 where nothing follows it
 _WHERE_FAR = (
     "update_too_large",
     "exploding_gradient",
@@ -43,6 +47,7 @@ def find(health: Health) -> Outcome:
     if said is None or one.tied:
         return None
     sentence, value, threshold = said
+    multiplied = _size(one) > _MULTIPLIED * _given(health.dynamics) > 0
     return Finding(
         symptom="initial_loss_off",
         severity=Severity.CRITICAL if value > _FAR * threshold else Severity.WARNING,
@@ -51,10 +56,34 @@ def find(health: Health) -> Outcome:
         threshold=threshold,
         bound=None,
         where=one.kind,
-        advice="torch.nn.init.zeros_(model.head.weight)  # or a smaller scale of the last layer; scale the inputs",
+        advice="divide the outputs by what multiplies them behind the last layer"
+        if multiplied
+        else "torch.nn.init.zeros_(model.head.weight)  # or a smaller scale of the last layer; scale the inputs",
         check=health.command,
         explains=("poor_init", "logits_too_large", *(_WHERE_FAR if value > _FAR * threshold else ())),
+        cause="outputs_multiplied" if multiplied else "",
     )
+
+
+def _size(one: Criterion) -> float:
+    """Return the size of the outputs that a criterion saw; cross-entropy shows their log-probabilities only.
+
+    Those are larger than the scores by about the largest of C normal numbers, the root of 2 ln C.
+    """
+    outputs = one.outputs or 0.0
+    return outputs / (1 + math.sqrt(2 * one.chance)) if one.kind == "cross_entropy" and one.chance else outputs
+
+
+def _given(dynamics: Dynamics | None) -> float:
+    """Return the size of what the last layer gives at the start, by its weight, bias and input; 0 where unknown."""
+    parameters = {one.name: one for one in (dynamics.parameters if dynamics else ())}
+    inputs = [one for one in (dynamics.activations if dynamics else ()) if one.kind == "input" and one.rms]
+    last = max(inputs, key=lambda one: one.depth, default=None)
+    if last is None or last.name not in parameters or last.rms[0] is None:
+        return 0.0
+    weight, bias = parameters[last.name], parameters.get(last.name.removesuffix("weight") + "bias")
+    product = last.rms[0] * weight.start * math.sqrt(math.prod(weight.shape[1:]))
+    return math.hypot(product, bias.start if bias else 0.0)
 
 
 def _far(one: Criterion) -> tuple[str, float, float] | None:

@@ -27,9 +27,12 @@ def tried_view(tried: Tried) -> RenderableType:
 
 
 def fix_view(fix: Fix) -> RenderableType:
-    """Return what to write for each cure, and what could not be tried."""
+    """Return what to write for each cure, what nothing cured, and what could not be tried."""
     cures = [one for one in fix.tried if one.outcome is Outcome.CURES]
     parts: list[RenderableType] = [Text(one.diff or f"write: {one.line}") for one in cures]
+    treated = {one.symptom for one in fix.tried if one.outcome is not Outcome.NOT_TRIED}
+    if left := sorted(treated - {one.symptom for one in cures}):
+        parts.append(Text(f"no remedy that was tried cures {joined(left)}"))
     if fix.not_tried:
         parts.append(quiet(f"not tried, since the code must change: {joined(list(fix.not_tried))}"))
     if fix.tried:
