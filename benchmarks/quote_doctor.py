@@ -67,13 +67,28 @@ def _cured() -> str:
     if not (RESULTS / "doctor_cures.json").exists():
         return ""
     said = recorded("doctor_cures")
-    first, line = said["first_remedy_cures"], said["the_line_to_change"]
-    return (
-        f"`--fix` on {said['faults']} of these faults, of {said['kinds']} kinds: a remedy could be tried on "
-        f"{said['a_remedy_was_tried']}. On the {said['curable']} of them where the program without the fault is better "
-        f"in all five pairs, the first remedy cures {_share(first)}; some remedy cures "
-        f"{_share(said['some_remedy_cures'])}. {line['faults']} need a line of the code to be changed by hand.\n"
+    line, rows = said["the_line_to_change"], (("all", said), *((name, said[name]) for name in _CURED))
+    return "\n".join(
+        [
+            f"`--fix` on {said['faults']} of these faults, of {said['kinds']} kinds: a remedy could be tried on "
+            f"{said['a_remedy_was_tried']}; {line['faults']} need a line of the code to be changed by hand. A fault is "
+            "curable where the program without it is better in all five pairs. Those of the second row, the strongest "
+            "dose of each kind in a quick program, were looked at while remedies were mended. Those of the third are "
+            "drawn by a seed, one of each kind before a second, and were tried with the remedies as they are.",
+            "",
+            "| faults | curable | the first remedy cures | some remedy cures |",
+            "|---|---|---|---|",
+            *(
+                f"| {name.replace('_', ' ')} | {one['curable']} | {_share(one['first_remedy_cures'])} | "
+                f"{_share(one['some_remedy_cures'])} |"
+                for name, one in rows
+            ),
+            "",
+        ]
     )
+
+
+_CURED = ("seen_while_mending", "fresh")
 
 
 def _peers() -> str:

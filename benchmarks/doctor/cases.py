@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from benchmarks.doctor.faults.catalog import FAULTS
@@ -18,17 +18,24 @@ EVERY_DOSE_IN = ("mlp_digits", "tabular_friedman")
 
 @dataclass(frozen=True)
 class Case:
-    """One run: a program with a fault of some dose, or healthy."""
+    """One run: a program with a fault of some dose, or with what mends it, or healthy."""
 
     kind: str  # of the fault, or HEALTHY
     program: str
     dose: float = 1.0
     seed: int = 0
+    mended: bool = False  # does right what the fault does wrong
 
     @property
     def name(self) -> str:
         """The name of its files."""
-        return f"{self.kind}-{self.program}-{self.dose:g}-{self.seed}"
+        return f"{self.kind}-{self.program}-{self.dose:g}-{self.seed}{'-mended' if self.mended else ''}"
+
+    @property
+    def without_fault(self) -> "Case":
+        """The program that it is compared with."""
+        mended = not self.healthy and FAULTS[self.kind].mended is not None
+        return replace(self, mended=True) if mended else Case(HEALTHY, self.program)
 
     @property
     def seen(self) -> bool:
@@ -45,7 +52,10 @@ class Case:
 def source(case: Case) -> str | None:
     """Return the text of the program that a case runs; None where its fault does not apply."""
     plain = source_of(case.program)
-    return plain if case.healthy else FAULTS[case.kind].edit(plain, case.dose)
+    if case.healthy:
+        return plain
+    edit = FAULTS[case.kind].mended if case.mended else FAULTS[case.kind].edit
+    return None if edit is None else edit(plain, case.dose)
 
 
 def digest(case: Case) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.doctor import hurting, running
 from benchmarks.doctor.cases import HEALTHY, Case, chosen, doses_in, faulty, source
-from benchmarks.doctor.cures import Cure
+from benchmarks.doctor.cures import Cure, in_turn, without_remedy
 from benchmarks.doctor.cures import summary as cures_summary
 from benchmarks.doctor.faults.catalog import FAULTS
 from benchmarks.doctor.faults.edits import after, delete, replace, scaled
@@ -18,7 +18,7 @@ from benchmarks.doctor.programs import HOSTS, trained
 from benchmarks.doctor.scoring import Judgment, share, shares, summary
 from hasten.base.records.fix import Fix, Outcome, Tried
 from hasten.diagnosis.registry import HEALTH
-from hasten.pipeline.fixing import PAIRS
+from hasten.pipeline.fixing import PAIRS, Subject
 
 
 def test_five_worse_pairs_are_the_least_that_shows_a_fault() -> None:
@@ -172,6 +172,48 @@ def test_only_the_first_remedy_that_could_be_tried_on_a_curable_fault_counts() -
     first, some = told["first_remedy_cures"], told["some_remedy_cures"]
     assert (first["right"], some["right"], first["n"]) == (1, 2, 3)
     assert told["the_line_to_change"]["faults"] == 1
+
+
+def test_faults_that_were_looked_at_while_mending_are_counted_apart() -> None:
+    seen, fresh = Case("inputs_unscaled", "mlp_digits"), Case("dead_units", "mlp_digits")
+    told = cures_summary({seen: cure_of(("a", Outcome.CURES)), fresh: cure_of(("a", Outcome.NO_HELP))}, {seen})
+    assert told["seen_while_mending"]["first_remedy_cures"]["share"] == 1.0
+    assert told["fresh"]["first_remedy_cures"]["share"] == 0.0
+    assert told["faults_told"][seen.name]["seen_while_mending"]
+    assert not told["faults_told"][fresh.name]["seen_while_mending"]
+
+
+def test_a_seed_draws_one_of_each_kind_before_a_second() -> None:
+    cases = list(faulty())
+    drawn = in_turn(cases)
+    kinds = len({case.kind for case in cases})
+    assert len({case.kind for case in drawn[:kinds]}) == kinds
+    assert sorted(drawn, key=repr) == sorted(cases, key=repr)
+    assert in_turn(cases[::-1]) == drawn
+
+
+@pytest.mark.parametrize("program", ["tabular_friedman", "tabular_cancer"])
+def test_a_frozen_layer_that_decays_is_compared_with_one_that_is_left_alone(program: str) -> None:
+    case = Case("frozen_layer_decays", program)
+    wrong, right = source(case), source(case.without_fault)
+    assert wrong is not None
+    assert right is not None
+    left_alone = "model.first.weight.grad = None"
+    assert [line for line in right.splitlines() if left_alone not in line] == wrong.splitlines()
+    assert left_alone in right
+    assert Case("double_softmax", "mlp_digits").without_fault == Case(HEALTHY, "mlp_digits")
+
+
+def test_trainings_without_a_remedy_are_kept(tmp_path: Path) -> None:
+    case, made = Case(HEALTHY, "mlp_digits"), list[int]()
+
+    def run(pair: int, remedy: str, whole: bool) -> str:
+        made.append(pair)
+        return f"pair {pair}"
+
+    told = [without_remedy(case, tmp_path, Subject(run)) for _ in range(2)]
+    assert told[0] == told[1] == [f"pair {pair}" for pair in range(1, PAIRS + 1)]
+    assert made == [*range(1, PAIRS + 1)]
 
 
 def test_marks_make_two_scripts_of_one() -> None:

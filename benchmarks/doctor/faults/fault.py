@@ -17,6 +17,7 @@ class Fault:
         true: symptoms that follow from it, which may be told besides but do not count as the diagnosis.
         doses: from mild to strong; one of 1 where the fault is there or not.
         structural: whether it is wrong by itself, so that worse quality need not be shown.
+        mended: makes the program that does right what the fault does wrong; None where that is the program as it was.
     """
 
     kind: str
@@ -26,3 +27,4 @@ class Fault:
     true: tuple[str, ...] = ()
     doses: tuple[float, ...] = (1.0,)
     structural: bool = False
+    mended: Edit | None = None

@@ -43,6 +43,12 @@ class Noisy(torch.utils.data.Dataset):
 """
 """A dataset that augments by a generator of its own, which every worker gets a copy of."""
 
+DECAYS = all_of(
+    replace(r"optimizer\.zero_grad\(\)", "optimizer.zero_grad(set_to_none=False)"),
+    replace(r"(optim\.(?:SGD|AdamW|Adam)\(.*?)(?:, weight_decay=[\d.e-]+)?\)$", r"\1, weight_decay=0.1)"),
+)
+"""Gradients of 0 instead of none, and a weight decay that moves what has them."""
+
 WIRING = (
     Fault(
         "loss_detached",
@@ -166,15 +172,14 @@ WIRING = (
         "frozen_layer_decays",
         where(
             r"self\.first = nn\.(?:Linear|Conv)",
-            all_of(
-                replace(r"optimizer\.zero_grad\(\)", "optimizer.zero_grad(set_to_none=False)"),
-                replace(r"(optim\.(?:SGD|AdamW|Adam)\(.*?)(?:, weight_decay=[\d.e-]+)?\)$", r"\1, weight_decay=0.1)"),
-                after(UPDATE, "model.first.weight.requires_grad_(False)"),
-            ),
+            all_of(DECAYS, after(UPDATE, "model.first.weight.requires_grad_(False)")),
         ),
         root=("frozen_changed",),
         true=("update_too_large", "overfit", "parameter_unreached", "layer_imbalance", *STUCK),
         structural=True,
+        mended=all_of(
+            DECAYS, after(UPDATE, "model.first.weight.requires_grad_(False)\nmodel.first.weight.grad = None")
+        ),
     ),
     Fault(
         "accumulation_not_divided",
