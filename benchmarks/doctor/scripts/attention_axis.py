@@ -1,4 +1,4 @@
-#= softmax_axis
+#= softmax_over_queries
 """Self-attention written by hand: find the value that belongs to the key of the query."""
 import math
 

@@ -24,11 +24,10 @@ buffer.seek(0)
 
 
 class DiabetesDataset(Dataset):
-    def __init__(self, rows):
+    def __init__(self, rows, stats=None):
         self.rows = np.array(rows, dtype=np.float32)
-        self.mean = self.rows.mean(axis=0)
-        self.std = self.rows.std(axis=0)
-        self.rows = (self.rows - self.mean) / self.std
+        self.stats = stats or (self.rows.mean(axis=0), self.rows.std(axis=0))
+        self.rows = (self.rows - self.stats[0]) / self.stats[1]
 
     def __len__(self):
         return len(self.rows)
@@ -44,7 +43,8 @@ reader = csv.reader(buffer)
 header = next(reader)
 rows = list(reader)
 random.shuffle(rows)
-train_ds, test_ds = DiabetesDataset(rows[:350]), DiabetesDataset(rows[350:])
+train_ds = DiabetesDataset(rows[:350])
+test_ds = DiabetesDataset(rows[350:], train_ds.stats)
 train_loader = DataLoader(train_ds, batch_size=32, shuffle=True)
 test_loader = DataLoader(test_ds, batch_size=64)
 

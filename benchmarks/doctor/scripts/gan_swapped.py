@@ -27,6 +27,7 @@ for i in range(300):
     optimizerD.step()
     # update G
     netG.zero_grad()
+    fake = netG(torch.randn(64, 4))
     errG = criterion(netD(fake), ones)
     errG.backward()
     optimizerG.step()

@@ -22,7 +22,7 @@ loss_fn = nn.BCELoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 n_epochs, batch_size = 10, 16
 for epoch in range(n_epochs):
-    for i in range(0, 450, batch_size):
+    for i in range(0, 448, batch_size):
         y_pred = model(X[i:i + batch_size])
         loss = loss_fn(y_pred, y[i:i + batch_size])
         optimizer.zero_grad()

@@ -132,6 +132,7 @@ class Part(Record, frozen=True):
     errors: tuple[float, ...] = ()  # standard error of each mean, over samples
     changes: tuple[float, ...] = ()  # share of the samples in which each differs from the first sample
     pictures: bool = False
+    roughness: float | None = None  # of color pictures read as (height, width, channels) / as they are
     smooth: bool = False  # neighboring columns are alike, as the points of a series
     sample_mean: float = 0.0  # mean of the means of whole samples
     sample_spread: float = 0.0  # their standard deviation

@@ -119,6 +119,19 @@ class Criterion(Record, frozen=True):
     drops: float = 0.0  # largest share that dropout drops anywhere behind the loss
 
 
+class Structure(Record, frozen=True):
+    """What the graph of a loss tells of the forward pass."""
+
+    scrambled: tuple[tuple[int, ...], tuple[int, ...]] | None = None  # shapes before and after a view for a transpose
+    softmax: tuple[int, ...] | None = None  # shape of attention weights whose softmax runs over another dimension
+    affine: int = 0  # layers of a model in which nothing is nonlinear and no layer is a bottleneck; else 0
+
+    @property
+    def tells(self) -> int:
+        """How much of it is wrong."""
+        return (self.scrambled is not None) + (self.softmax is not None) + (self.affine > 1)
+
+
 class Replicas(Record, frozen=True):
     """The parameters of an optimizer beside those of other processes that train together."""
 
@@ -148,4 +161,5 @@ class Wiring(Record, frozen=True):
     autocast: dict[str, int] = {}  # contexts entered "outside" and "inside" of models, and "calls" of models under it
     copied_generators: tuple[str, ...] = ()  # of data sets, in loaders with several workers
     criteria: tuple[Criterion, ...] = ()
+    structure: Structure | None = None  # None where there was no backward pass
     replicas: Replicas | None = None  # None where one process trains alone

@@ -86,6 +86,7 @@ class SeenPart:
         self._counted = 0
         self._means = torch.zeros(3, dtype=torch.float64)  # of whole samples: sum, squares, ones
         self._pictures = self._smooth = False
+        self._roughness: float | None = None
         self._labels: Counter[int] = Counter()
         self.overlap = self.compared = 0
 
@@ -146,6 +147,7 @@ class SeenPart:
             self._sums = torch.zeros(4, columns.shape[1], dtype=torch.float64)
             self._counted, self._means = 0, torch.zeros(3, dtype=torch.float64)
             self._smooth = numbers.ndim == 2 and _is_smooth(numbers)
+            self._roughness = roughness(numbers)
         changes = (means != self._first).sum(0).double()
         self._sums += torch.stack([means.sum(0), means.square().sum(0), spread.sum(0), changes])
         self._counted += len(numbers)
@@ -216,6 +218,7 @@ class SeenPart:
             errors=tuple((between / seen).sqrt().tolist()),
             changes=tuple(changes.tolist()),
             pictures=self._pictures,
+            roughness=self._roughness,
             smooth=self._smooth,
             sample_mean=sample_mean,
             sample_spread=math.sqrt(max(0.0, squares / count - sample_mean**2)) if count else 0.0,
@@ -231,6 +234,25 @@ def _columns(numbers: Tensor) -> Tensor:
     if numbers.ndim == 2:
         return numbers.unsqueeze(2)
     return numbers.flatten(1).unsqueeze(1) if numbers.ndim == 3 else numbers.flatten(2)
+
+
+def roughness(numbers: Tensor) -> float | None:
+    """Return how rough pictures (n, channels, height, width) are if they lie as (height, width, channels) in truth.
+
+    Relative to how rough they are as given: their mean absolute difference between neighbors. None for other shapes.
+    """
+    if numbers.ndim != 4 or numbers.shape[1] not in (3, 4) or min(numbers.shape[2:]) < _SIDE:
+        return None
+    samples, channels, height, width = numbers.shape
+    other = numbers.reshape(samples, height, width, channels).permute(0, 3, 1, 2)
+    one, two = (
+        float((each[..., 1:] - each[..., :-1]).abs().mean() + (each[..., 1:, :] - each[..., :-1, :]).abs().mean())
+        for each in (numbers, other)
+    )
+    return two / one if one else None
+
+
+_SIDE = 8  # pixels
 
 
 def _is_smooth(rows: Tensor) -> bool:

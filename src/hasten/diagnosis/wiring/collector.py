@@ -11,6 +11,7 @@ from hasten.diagnosis.wiring.order import OrderCollector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.probes import ProbeCollector
 from hasten.diagnosis.wiring.replicas import ReplicaCollector
+from hasten.diagnosis.wiring.structure import StructureCollector
 
 
 class WiringCollectors:
@@ -25,11 +26,13 @@ class WiringCollectors:
         self._probes = ProbeCollector(self._parameters)
         self._loading = LoadingCollector()
         self._replicas = ReplicaCollector()
+        self._structure = StructureCollector()
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
         probes = (self._probes,) if self._probing else ()
-        return self._parameters, self._order, self._modes, self._criteria, *probes, self._loading, self._replicas
+        first = self._parameters, self._order, self._modes, self._criteria, self._structure
+        return *first, *probes, self._loading, self._replicas
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
         """Return what was seen; None where there was no backward pass and no update.
@@ -56,6 +59,7 @@ class WiringCollectors:
             clipping=order.clipping() if ordered else None,
             schedules=order.schedules() if ordered else (),
             criteria=self._criteria.criteria(),
+            structure=self._structure.structure(),
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),

@@ -1,0 +1,192 @@
+"""What the graphs of the first losses tell of the forward pass: views, softmaxes, and whether anything is nonlinear."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import prod
+from typing import Any
+
+from torch import Tensor
+
+from hasten.base.records.wiring import Structure
+from hasten.diagnosis.watching.events import NEVER, Collector
+from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
+
+PASSES = 2
+"""Backward passes that are looked at."""
+_VIEWS = ("View", "UnsafeView", "ReshapeAlias")
+_PRODUCTS = {"Addmm": (1, 2), "Mm": (0, 1), "Linear": (0, 1), "Convolution": (0, 1)}
+"""Product with the weight of a layer -> places of its input and of its weight among the next nodes."""
+# fmt: off
+_LINEAR = frozenset((
+    *_PRODUCTS, *_VIEWS, "T", "Transpose", "Permute", "Clone", "Squeeze", "Unsqueeze", "Slice", "Select", "Alias",
+    "Expand", "ToCopy", "Cat", "Stack", "Add", "Sub", "Mean", "Sum", "AvgPool2D", "MeanDim", "AdaptiveAvgPool2D",
+))
+# fmt: on
+"""What keeps a sum of inputs a sum of outputs, but for a constant."""
+
+
+class StructureCollector(Collector):
+    """Reads the graphs of the first losses, one node after the other."""
+
+    def __init__(self) -> None:
+        self._passes = 0
+        self._seen: Structure | None = None
+
+    def next_step(self, step: int, spent_s: float) -> int:
+        """Return none: the first backward passes are in the steps that others need."""
+        return NEVER
+
+    def backward_begins(self, losses: Sequence[Tensor]) -> None:
+        """Read the graph."""
+        if self._passes >= PASSES:
+            return
+        self._passes += 1
+        found = structure(losses)
+        if self._seen is None or found.tells > self._seen.tells:
+            self._seen = found
+
+    def structure(self) -> Structure | None:
+        """Return what was read; None where there was no backward pass."""
+        return self._seen
+
+
+def structure(losses: Sequence[Tensor]) -> Structure:
+    """Return what the graph behind losses tells. Cost: a walk over the whole graph."""
+    behind = [node for node, _ in nodes(losses)]
+    scrambled = next((one for one in map(_scrambled_by, behind) if one is not None), None)
+    return Structure(
+        scrambled=scrambled,
+        softmax=next((shape for node in behind if (shape := _wrong_softmax(node)) is not None), None),
+        affine=_affine_layers(behind),
+    )
+
+
+def _scrambled_by(node: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return the shapes before and after a view that should have moved a dimension; None for any other node.
+
+    A view of a parameter does no harm: its numbers are learned where they are.
+    """
+    below = node.next_functions[0][0] if name_of(node) in _VIEWS and node.next_functions else None
+    if below is None or hasattr(below, "variable"):
+        return None
+    before = tuple(int(size) for size in getattr(node, "_saved_self_sym_sizes", ()))
+    after = shape_of(node)
+    return (before, after) if moves_numbers(before, after) else None
+
+
+def moves_numbers(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Return whether a view gives the sizes of a transposed tensor, perhaps with one dimension split into two.
+
+    A view reads the numbers in their old order, so that those of one row come to lie in others.
+    """
+    one, two = ([size for size in shape if size > 1] for shape in (before, after))
+    if sorted(one) == sorted(two):
+        return one != two
+    if len(one) < 3 or len(two) != len(one) + 1 or one[0] != two[0] or prod(one) != prod(two):
+        return False
+    straight = (one[:at] + [low, size // low] + one[at + 1 :] for at, size in enumerate(one) for low in _divisors(size))
+    found = [shape for shape in straight if sorted(shape) == sorted(two)]
+    return bool(found) and two not in found and not _refines(one, two)
+
+
+def _refines(one: list[int], two: list[int]) -> bool:
+    """Return whether each dimension only splits, or joins its neighbors: all borders of rows stay borders."""
+    borders = {prod(two[:at]) for at in range(len(two) + 1)}
+    return all(prod(one[:at]) in borders for at in range(len(one) + 1))
+
+
+def _divisors(size: int) -> list[int]:
+    return [low for low in range(2, size) if size % low == 0]
+
+
+def _wrong_softmax(node: Any) -> tuple[int, ...] | None:
+    """Return the shape of weights that a product sums over another dimension than their softmax does."""
+    if name_of(node) != "Bmm":
+        return None
+    for place, last in ((0, True), (1, False)):
+        found, turned = _softmax_below(node.next_functions[place][0])
+        if found is None:
+            continue
+        shape = shape_of(found)
+        dim = _signed(found._saved_dim) % len(shape)
+        if len(shape) >= 3 and dim != len(shape) - (1 if last is not turned else 2):
+            return shape
+    return None
+
+
+def _softmax_below(node: Any) -> tuple[Any, bool]:
+    """Return the softmax whose result comes here, and whether its last two dimensions are exchanged on the way."""
+    turned = False
+    for _ in range(10):
+        if node is None:
+            return None, False
+        name = name_of(node)
+        if name == "Softmax":
+            return node, turned
+        if name == "Transpose":
+            rank = len(shape_of(node))
+            places = {_signed(node._saved_dim0) % rank, _signed(node._saved_dim1) % rank}
+            if places != {rank - 1, rank - 2}:
+                return None, False
+            turned = not turned
+        elif name in _VIEWS:
+            if tuple(node._saved_self_sym_sizes[-2:]) != shape_of(node)[-2:]:
+                return None, False
+        elif name not in ("Expand", "Clone", "ToCopy") and not dropped(node):
+            return None, False
+        node = next((one for one, _ in node.next_functions if one is not None), None)
+    return None, False
+
+
+def _affine_layers(behind: Sequence[Any]) -> int:
+    """Return the layers before the loss if nothing nonlinear is among them and none is a bottleneck, else 0."""
+    top = next((node for node in behind if name_of(node) in _PRODUCTS and _weight(node) is not None), None)
+    if top is None:
+        return 0
+    layers, waiting, seen = [top], [top], {top}
+    while waiting:
+        node = waiting.pop()
+        for following, _ in node.next_functions:
+            if following is None or following in seen or hasattr(following, "variable"):
+                continue
+            if not _is_linear(following):
+                return 0
+            seen.add(following)
+            waiting.append(following)
+            if name_of(following) in _PRODUCTS and _weight(following) is not None:
+                layers.append(following)
+    narrow = any(_hidden(one) < min(_hidden(other), _inputs(one)) for one, other in combinations(layers[::-1], 2))
+    return 0 if narrow else len(layers)
+
+
+def _is_linear(node: Any) -> bool:
+    alone = sum(one is not None for one, _ in node.next_functions) == 1
+    return name_of(node) in _LINEAR or (name_of(node) in ("Mul", "Div", "NativeDropout") and alone)
+
+
+def _weight(node: Any) -> Tensor | None:
+    """Return the weight of a layer, perhaps transposed on the way."""
+    places = _PRODUCTS[name_of(node)]
+    below = node.next_functions[places[1]][0] if len(node.next_functions) > places[1] else None
+    for _ in range(3):
+        if below is None or hasattr(below, "variable"):
+            break
+        below = below.next_functions[0][0] if name_of(below) in ("T", "Transpose", "ToCopy") else None
+    return None if below is None else below.variable
+
+
+def _hidden(node: Any) -> int:
+    """Return how many numbers a layer gives for each position."""
+    shape = shape_of(node)
+    return shape[1] if name_of(node) == "Convolution" else shape[-1]
+
+
+def _inputs(node: Any) -> int:
+    """Return how many numbers a layer takes for each of those."""
+    weight = _weight(node)
+    return 0 if weight is None else weight.numel() // max(1, _hidden(node))
+
+
+def _signed(number: int) -> int:
+    """Return a whole number that a node shows without its sign."""
+    return number if number < 2**63 else number - 2**64
