@@ -100,6 +100,7 @@ class Probe(Record, frozen=True):
     mixes: float | None = None  # with random weights, largest change without the other samples / largest output
     random: bool | None = None  # two calls differ
     drops: bool | None = None  # and dropout is computed
+    stateful: bool | None = None  # a second call of the same copy differs: it keeps a state from call to call
     reloads: float | None = None  # largest difference of a copy with the trained state dict / largest output
     why: str = ""  # the model was not called
 

@@ -63,7 +63,8 @@ def _said(training: Part, evaluations: tuple[Part, ...]) -> tuple[str, float, fl
         )
     if training.described < ENOUGH:
         return None
-    if (training.samples >= ENOUGH and training.distinct == 1) or inputs.low == inputs.high:
+    alone = training.batch_size == 1 and training.whole is None  # a point of its own beside the data, as a boundary
+    if not alone and ((training.samples >= ENOUGH and training.distinct == 1) or inputs.low == inputs.high):
         return (
             f"All {training.samples} inputs that were seen are the same.",
             1,

@@ -1,5 +1,7 @@
 """The loss of the best constant output, from the targets that the criterion got."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ class Chance:
     def add(self, node: CriterionNode) -> None:
         """Take the targets of a batch; of another criterion than the first one, none."""
         if self._first is None:
-            self._first = CriterionNode(node.name, node.reduction, None, None)
+            self._first = replace(node, inputs=None, targets=None)
         if node.name != self._first.name or node.targets is None or not node.targets.numel():
             return
         if node.name.startswith("NllLoss"):
@@ -36,6 +38,8 @@ class Chance:
         known = node.targets.reshape(-1)[:_MOST]
         known = known[(known >= 0) & (known < classes)]
         counts = torch.bincount(known, minlength=classes).double().cpu()
+        if self._sums is not None and self._sums.shape != counts.shape:  # the model has another head by now
+            return
         self._sums = counts if self._sums is None else self._sums + counts
         self._rows += known.numel()
 
@@ -58,14 +62,19 @@ class Chance:
         return Criterion(name=self._first.name, reduction=self._first.reduction, chance=self._chance(), rows=self._rows)
 
     def _chance(self) -> float | None:
-        if self._first is None or self._sums is None or self._rows < 2 or self._first.reduction != "mean":
+        first = self._first
+        if first is None or self._sums is None or self._rows < 2 or first.reduction != "mean" or first.of_elements:
             return None
-        mean = self._sums / self._rows
-        if self._first.name.startswith("NllLoss"):
-            return float(torch.special.entr(mean).sum())
-        if self._first.name.startswith("BinaryCross"):
-            return float((torch.special.entr(mean) + torch.special.entr(1 - mean)).mean()) if _shares(mean) else None
-        if self._first.name == "MseLossBackward0" and self._squares is not None:
+        mean, weight = self._sums / self._rows, first.weight
+        if first.name.startswith("NllLoss"):
+            shares = mean if weight is None else mean * weight.double().cpu()
+            return float(torch.special.entr(shares / shares.sum()).sum())
+        if first.name.startswith("BinaryCross"):
+            positive = mean if weight is None else mean * weight.double().cpu()
+            both = positive + 1 - mean
+            lowest = both * (torch.special.entr(positive / both) + torch.special.entr((1 - mean) / both))
+            return float(lowest.mean()) if _shares(mean) else None
+        if first.name == "MseLossBackward0" and self._squares is not None:
             return float((self._squares / self._rows - mean.square()).mean())
         return None
 

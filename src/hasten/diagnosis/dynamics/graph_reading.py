@@ -61,6 +61,8 @@ class CriterionNode:
     reduction: str
     inputs: Tensor | None
     targets: Tensor | None
+    weight: Tensor | None = None  # of classes, of positives, or of elements
+    of_elements: bool = False  # the last of these
 
 
 @dataclass(frozen=True)
@@ -143,4 +145,12 @@ def _leaf(node: Any) -> Tensor | None:
 
 def _criterion(node: Any) -> CriterionNode:
     reduction = getattr(node, "_saved_reduction", 1)
-    return CriterionNode(node.name(), _REDUCTIONS[reduction], _saved(node, "self"), _saved(node, "target"))
+    positives, weight = _saved(node, "pos_weight"), _saved(node, "weight")
+    return CriterionNode(
+        node.name(),
+        _REDUCTIONS[reduction],
+        _saved(node, "self"),
+        _saved(node, "target"),
+        weight=weight if positives is None else positives,
+        of_elements=weight is not None and not node.name().startswith("NllLoss"),
+    )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +19,8 @@ from hasten.measurement.tensors import tensors_in
 
 PASSES = 2
 """Backward passes that are looked at."""
+DOUBTS = 10
+"""Further ones, where the targets seem to be the model's own outputs."""
 _MEANS = frozenset(("Mean", "Sum", "Neg", "View", "Squeeze", "Unsqueeze", "ReshapeAlias", "ToCopy"))
 _PRODUCTS = frozenset(("T", "Transpose", "Permute", "Mm", "Addmm", "Linear", "UnsafeView"))
 
@@ -27,7 +30,7 @@ class CriterionCollector(Collector):
 
     def __init__(self, parameters: ParameterCollector) -> None:
         self._parameters = parameters
-        self._passes = 0
+        self._passes = self._doubts = 0
         self._outputs: set[int] = set()  # numbers of the nodes that made outputs of several units
         self._criteria: list[Criterion] = []
 
@@ -47,6 +50,7 @@ class CriterionCollector(Collector):
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Read the criteria behind the losses."""
         if self._passes >= PASSES:
+            self._doubt(losses)
             return
         self._passes += 1
         tied = self._tied(losses)
@@ -54,6 +58,14 @@ class CriterionCollector(Collector):
         self._criteria += [_criterion(one, tied, drops) for one in terms(losses)]
         if any(self._is_mean_of_outputs(loss) for loss in losses):
             self._criteria.append(Criterion(kind="mean", no_target=True))
+
+    def _doubt(self, losses: Sequence[Tensor]) -> None:
+        """Take back that targets are the model's own where they are not later: a batch of one class may agree."""
+        if self._doubts >= DOUBTS or not any(one.own_target for one in self._criteria):
+            return
+        self._doubts += 1
+        if not any(_criterion(one, tied=False, drops=0.0).own_target for one in terms(losses)):
+            self._criteria = [msgspec.structs.replace(one, own_target=False) for one in self._criteria]
 
     def criteria(self) -> tuple[Criterion, ...]:
         """Return what was read."""

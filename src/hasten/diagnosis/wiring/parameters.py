@@ -134,6 +134,8 @@ class ParameterCollector(Collector):
     def ended(self) -> None:
         """Read what is alive at the end, as an optimizer that did not step yet."""
         self._look_around()
+        for model in self.models:  # layers that were unfrozen, or put in, after the steps that were looked at
+            self._reached |= {id(one) for one in model.parameters() if one.grad is not None}
         self._everything = tuple(self._leaves())
         self._before, self._first = {}, {}
 

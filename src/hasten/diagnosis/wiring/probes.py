@@ -35,7 +35,7 @@ from hasten.measurement.tensors import tensors_in
 
 SECONDS = 2.0
 """For all probes of a training together."""
-PASSES = 6
+PASSES = 7
 """Forward passes of the probes of a model."""
 MODELS = 4
 ROWS = 4
@@ -129,7 +129,8 @@ class ProbeCollector(Collector):
         for index in self._unsure:
             made = self._copied[index]
             made.rows, made.axes = _samples_in(made, targets)
-            if made.axes and not self._probes[index].random and not self._probes[index].why:
+            seen = self._probes[index]
+            if made.axes and not seen.random and not seen.stateful and not seen.why:
                 with aside(), contextlib.suppress(Exception):  # a forward pass that fails for a changed batch
                     self._probes[index] = msgspec.structs.replace(self._probes[index], mixes=_mixes(made))
         self._unsure = []
@@ -156,8 +157,9 @@ def _probed(index: int, made: _Copied) -> Probe:
     try:
         active = _ActiveDropout()
         first = outputs_of(copy.deepcopy(made.model), made.args, made.kwargs, seed=1)
+        other = copy.deepcopy(made.model)
         with active:
-            second = outputs_of(copy.deepcopy(made.model), made.args, made.kwargs, seed=2)
+            second = outputs_of(other, made.args, made.kwargs, seed=2)
     except Exception as error:  # noqa: BLE001  (a forward pass of any kind)
         return Probe(model=index, why=f"a copy could not be called in evaluation mode: {error}"[:200])
     random = not _alike(first, second)
@@ -166,7 +168,8 @@ def _probed(index: int, made: _Copied) -> Probe:
         found = msgspec.structs.replace(found, ignores_input=_ignores_input(made))
     if not random:
         with contextlib.suppress(Exception):
-            found = msgspec.structs.replace(found, mixes=_mixes(made))
+            stateful = not _alike(second, outputs_of(other, made.args, made.kwargs, seed=2))
+            found = msgspec.structs.replace(found, stateful=stateful, mixes=None if stateful else _mixes(made))
     return found
 
 
