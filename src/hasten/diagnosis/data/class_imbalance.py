@@ -2,8 +2,9 @@
 
 Signal: how often each label is trained on, and which share of each class the model finds in an evaluation.
 Threshold: a class that is 10 times rarer than the most frequent one, with at least 10 samples in the evaluation, of
-which the model finds less than half. Weights of classes, and samplers that draw with replacement, are taken for a
-treatment.
+which the model finds less than half; or, in an evaluation without labels, that is said 20 times less often than it was
+trained on. Weights of classes, and samplers that draw with replacement, are taken for a treatment, but for weights that
+are 3 times larger for a class that is 3 times more frequent.
 Why: saying the frequent class always gives a low loss and a high accuracy.
 Example: 2 % fraud; the model says "no fraud" always and is 98 % right.
 Wrong when: rare classes do not matter, or the model has only begun to learn.
@@ -19,7 +20,9 @@ from hasten.diagnosis.data.said import facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 RATIO, FOUND = 10.0, 0.5
+WEIGHTS = 3.0
 _SAMPLES, _TOP_FOUND = 10, 0.7
+_LABELS, _EXPECTED, _SHARED = 200, 20, 0.5
 
 
 def find(health: Health) -> Outcome:
@@ -28,9 +31,35 @@ def find(health: Health) -> Outcome:
     training = facts.training
     parts = [part for part in facts.evaluations if part.agreement is not None]
     labels = _labels(facts)
+    inverted = _inverted(facts, labels)
+    if inverted is not None:
+        frequent, rare, weights = inverted
+        return wrong(
+            "class_imbalance",
+            f"The loss weights the frequent class {frequent} {weights:.2g} times as much as the rare class {rare}.",
+            value=weights,
+            threshold=WEIGHTS,
+            advice="weight=counts.sum() / counts, pos_weight=negatives / positives: the rarer, the larger",
+            check=health.command,
+            severity=Severity.WARNING,
+            explains=("overfit", "plateau", "not_learning"),
+        )
+    never = None if training is None or training.replacement or _weighted(facts) else _never_said(labels, facts)
+    if never is not None:
+        label, expected, total = never
+        return wrong(
+            "class_imbalance",
+            f"Class {label} is hardly ever said of {total} evaluated samples; it is {expected / total:.1%} of training.",
+            value=expected,
+            threshold=_EXPECTED,
+            advice="weight=counts.sum() / counts in the loss, or WeightedRandomSampler; judge by balanced accuracy",
+            check=health.command,
+            severity=Severity.WARNING,
+            explains=("overfit", "plateau", "not_learning"),
+        )
     if training is None or not labels or not parts:
         return Abstained(symptom="class_imbalance", reason="labels of training and evaluation were not seen")
-    if training.replacement or any(one.weighted for one in facts.criteria):
+    if training.replacement or _weighted(facts):
         return None
     for part in parts:
         lost = _lost(labels, part)
@@ -53,8 +82,44 @@ def _labels(facts: DataFacts) -> dict[int, int]:
     """Return how often each label was trained on: of the batches, or else of the first criterion over classes."""
     if facts.training is not None and facts.training.labels:
         return dict(facts.training.labels)
-    counted = next((one.labels for one in facts.criteria if one.labels), ())
+    binary = (one.counts for one in facts.criteria if one.kind in ("bce", "bce_logits") and one.counts)
+    counted = next((one.labels for one in facts.criteria if one.labels), None) or next(binary, ())
     return {label: times for label, times in enumerate(counted) if times}
+
+
+def _weighted(facts: DataFacts) -> bool:
+    return any(one.weighted for one in facts.criteria)
+
+
+def _inverted(facts: DataFacts, labels: Mapping[int, int]) -> tuple[int, int, float] | None:
+    """Return a frequent and a rare class of which the frequent one has the far larger weight, and how much larger."""
+    if sum(labels.values()) < _LABELS:
+        return None
+    for one in facts.criteria:
+        weights = one.weights
+        if weights is not None and one.kind == "bce_logits" and len(weights) == 1:
+            weights = (1.0, weights[0])
+        if weights is None or len(weights) <= max(labels):
+            continue
+        frequent, rare = max(labels, key=lambda label: labels[label]), min(labels, key=lambda label: labels[label])
+        if labels[frequent] >= WEIGHTS * labels[rare] and weights[frequent] >= WEIGHTS * weights[rare] > 0:
+            return frequent, rare, weights[frequent] / weights[rare]
+    return None
+
+
+def _never_said(labels: Mapping[int, int], facts: DataFacts) -> tuple[int, float, int] | None:
+    """Return a rare class that the model hardly says where no labels are seen, how often it should, and of how many."""
+    trained = sum(labels.values())
+    for part in facts.evaluations:
+        total = sum(part.said.values())
+        if part.agreement is not None or len(labels) < 2 or trained < _LABELS or part.overlap > _SHARED:
+            continue
+        for label, times in labels.items():
+            expected = total * times / trained
+            rare = times <= max(labels.values()) / RATIO
+            if rare and expected >= _EXPECTED and part.said.get(label, 0) <= expected / _EXPECTED:
+                return label, expected, total
+    return None
 
 
 def _lost(labels: Mapping[int, int], part: Part) -> tuple[int, float, float, int] | None:

@@ -83,8 +83,10 @@ class DataCollector(Collector):
         """Note the batch and the data set that it comes from."""
         self._decide()
         sampler = getattr(getattr(loader, "_index_sampler", None), "sampler", None)
-        replacement = bool(getattr(sampler, "replacement", False))
-        for one in self._waiting.fetched(batch, getattr(loader, "_dataset", None), replacement=replacement):
+        replacement, drawn = bool(getattr(sampler, "replacement", False)), _length(sampler)
+        for one in self._waiting.fetched(
+            batch, getattr(loader, "_dataset", None), replacement=replacement, drawn=drawn
+        ):
             self._add_fetched_evaluation(one)
 
     def call_ended(self, call: Call, output: Any) -> None:
@@ -108,8 +110,9 @@ class DataCollector(Collector):
         begin = thread_time()
         if self._passes <= PASSES or (self._spent["training"] < BUDGET_S and not self._is_full()):
             found = [completed(term, self._output) for term in terms(losses)]
+            value = float(losses[0]) if len(losses) == 1 and losses[0].numel() == 1 else None
             for term in found:
-                self._add_term(term)
+                self._add_term(term, value)
             if self._call is not None:
                 self._add_samples(self._call, next((term for term in found if term.target is not None), None))
         if self._passes <= ENTRIES:
@@ -137,6 +140,8 @@ class DataCollector(Collector):
         output, target = given[0], given[1]
         if output.ndim and len(output) == rows == target.numel() and target.ndim == 1 and target.dtype is torch.int64:
             group.agreement.add([output], target.cpu(), step=self._step)
+        if output.ndim and len(output) == rows and output.shape == target.shape:
+            group.part.targets.add(target)
 
     def ended(self) -> None:
         """Look at the last evaluation."""
@@ -200,7 +205,7 @@ class DataCollector(Collector):
     def _is_full(self) -> bool:
         return self._training is not None and self._training.full
 
-    def _add_term(self, term: Term) -> None:
+    def _add_term(self, term: Term, loss: float | None) -> None:
         key = key_of(term)
         if key not in self._criteria and len(self._criteria) < CRITERIA:
             self._criteria[key] = SeenCriterion(term)
@@ -208,7 +213,7 @@ class DataCollector(Collector):
             return
         seen, over_classes = self._criteria[key], term.kind in OVER_CLASSES and term.target is not None
         if self._passes <= PASSES:
-            seen.add(term, self._waiting.recent)
+            seen.add(term, self._waiting.recent, loss)
             self._add_copies(seen, term)
         elif over_classes:
             seen.add_labels(term)
@@ -236,7 +241,10 @@ class DataCollector(Collector):
         if self._training is None:
             dataset = None if fetched is None else fetched.dataset
             self._training = SeenPart(
-                whole=_length(dataset), replacement=fetched is not None and fetched.replacement, later_half=True
+                whole=_length(dataset),
+                replacement=fetched is not None and fetched.replacement,
+                drawn=None if fetched is None else fetched.drawn,
+                later_half=True,
             )
         part = self._training
         if given and not part.full:
@@ -261,6 +269,7 @@ class DataCollector(Collector):
                     part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+                part.pieces.add(inputs)
                 labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
                 if labels is not None:
                     part.add_labels(labels)
@@ -285,6 +294,8 @@ class DataCollector(Collector):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_evaluation(group, given, given)
             self._sliced = None if group is None else (group, len(given[0]))
+            if group is not None:
+                group.part.say(_said(output, len(given[0]), {one.kind for one in self._criteria.values()}), self._step)
 
     def _is_trained(self, model: nn.Module) -> bool:
         """Return whether a model was called in training, or contains one that was."""
@@ -327,6 +338,8 @@ class DataCollector(Collector):
             threshold = 0.0 if "bce_logits" in kinds else 0.5 if "bce" in kinds else None
             group.agreement.add(output, labels, step=self._step, threshold=threshold)
         group.part.answer(said, target, step=self._step, classes=classes)
+        if not classes:
+            group.part.targets.add(target)
         if not group.part.pairs.full:
             group.part.pairs.add(without_target(given, target), target, fingerprints(inputs), classes=classes)
 
@@ -340,6 +353,8 @@ class DataCollector(Collector):
             trained = set() if self._training is None else self._training.prints
             group.calls.append((len(prints), group.part.compare(prints, trained)))
             group.part.add_prints(prints, _elements(inputs))
+            if self._training is not None:
+                group.part.pieces.compare(inputs, self._training.pieces.known)
         numbers = _numbers(given)
         if numbers is not None:
             group.part.describe(numbers)
@@ -359,6 +374,18 @@ def _continues(call: Call) -> bool:
     """Return whether a model is given what another one computed, and no data of its own."""
     given = list(tensors_within((call.args, dict(call.kwargs))))
     return any(one.grad_fn is not None for one in given)
+
+
+def _said(output: Sequence[Tensor], rows: int, kinds: set[str]) -> Tensor | None:
+    """Return the class that a model says of each sample; None where its criteria are not those of one classifier."""
+    first = next((one.detach() for one in output if one.ndim and len(one) == rows), None)
+    if first is None or len(kinds) != 1:
+        return None
+    if kinds & set(OVER_CLASSES) and first.ndim == 2:
+        return first.argmax(1).cpu()
+    if kinds <= {"bce", "bce_logits"} and first.numel() == rows:
+        return (first.reshape(-1) > (0.5 if "bce" in kinds else 0.0)).long().cpu()
+    return None
 
 
 class _Given:

@@ -58,6 +58,7 @@ class SeenCriterion:
         self._output, self._target, self._first_output = Numbers(), Numbers(), Numbers()
         self._mass = torch.zeros(3, dtype=torch.float64)  # sum over rows, rows whose sum is not 1, rows
         self._outside = torch.zeros(2)
+        self._alone = True  # the loss is this criterion
         self._alike = True  # all columns of the targets hold the same
         self._rows = self._one_hot = self._several = 0
         self._labels: Tensor | None = None
@@ -71,14 +72,16 @@ class SeenCriterion:
         self._counts: Tensor | None = torch.zeros(COUNTED, dtype=torch.int64)
         self._right = self._judged = 0
 
-    def add(self, term: Term, batches: Sequence[Any]) -> None:
+    def add(self, term: Term, batches: Sequence[Any], loss: float | None = None) -> None:
         """Add a pass.
 
         Args:
             term: as the graph shows it, completed.
             batches: what loaders gave last; none where there was no loader.
+            loss: of the pass; None where it is no single number.
         """
         self._passes += 1
+        self._alone = self._alone and _is_alone(term, loss)
         if term.output is not None:
             self._output.add(term.output)
             if self._passes == 1:
@@ -201,6 +204,10 @@ class SeenCriterion:
             label_low=None if self._label_range is None else self._label_range[0],
             label_high=None if self._label_range is None else self._label_range[1],
             weighted=term.weighted,
+            weights=tuple(term.weights.reshape(-1).tolist())
+            if term.weights is not None and term.weights.numel() <= CLASSES
+            else None,
+            alone=self._alone,
             ignored=term.ignored,
             from_batch=sum(self._matched) / len(self._matched) if self._matched else None,
             copies={shift: share / self._compared for shift, share in self._copies.items()},
@@ -246,6 +253,14 @@ def narrowed(tensor: Tensor) -> Tensor:
         if stride == 0 and size > 1:
             tensor = tensor.narrow(dim, 0, 1)
     return tensor
+
+
+def _is_alone(term: Term, loss: float | None) -> bool:
+    """Return whether a loss is the mean squared error of a term."""
+    if term.kind != "mse" or loss is None or term.output is None or term.target is None:
+        return False
+    mean = float((term.output.float() - term.target.float()).square().mean())
+    return abs(mean - loss) <= 1e-3 * abs(mean) + 1e-12
 
 
 def _classes(term: Term) -> int | None:

@@ -23,6 +23,7 @@ class Fetched:
     dataset: Any  # that the loader reads; None where it does not tell
     use: Literal["", "training", "evaluation"] = ""
     replacement: bool = False  # its sampler draws samples more than once
+    drawn: int | None = None  # samples that its sampler draws in a pass
     prints: list[int] = field(default_factory=list[int])
     got: list[int] = field(
         default_factory=list[int]
@@ -37,11 +38,13 @@ class Waiting:
         self.batches: list[Fetched] = []
         self.recent: list[Any] = []  # batches fetched last: some loops fetch one ahead
 
-    def fetched(self, batch: Any, dataset: Any, *, replacement: bool = False) -> list[Fetched]:
+    def fetched(
+        self, batch: Any, dataset: Any, *, replacement: bool = False, drawn: int | None = None
+    ) -> list[Fetched]:
         """Add a batch; return those that were evaluated, which are done with as all that were used."""
         done = self.evaluated()
         kept = [one for one in self.batches if not one.use and (dataset is None or one.dataset is not dataset)]
-        self.batches = [*kept[-3:], Fetched(batch, dataset, replacement=replacement)]
+        self.batches = [*kept[-3:], Fetched(batch, dataset, replacement=replacement, drawn=drawn)]
         self.recent = [*self.recent[-2:], batch]
         return done
 

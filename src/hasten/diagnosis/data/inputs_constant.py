@@ -32,6 +32,16 @@ _EXPLAINS = (
 def find(health: Health) -> Outcome:
     """Fire where inputs are not finite or do not change."""
     training = facts_of(health).training
+    if training is not None and training.inputs is None and _same(training):
+        return wrong(
+            "inputs_constant",
+            f"All {training.samples} inputs that were seen are the same.",
+            value=1,
+            threshold=1,
+            advice="print some inputs: words that the vocabulary does not have all become the same number",
+            check=health.command,
+            explains=_EXPLAINS,
+        )
     if training is None or training.inputs is None:
         return Abstained(symptom="inputs_constant", reason="no inputs of numbers were seen")
     said = _said(training, facts_of(health).evaluations)
@@ -48,6 +58,11 @@ def find(health: Health) -> Outcome:
         severity=severity,
         explains=_EXPLAINS,
     )
+
+
+def _same(training: Part) -> bool:
+    """Return whether all samples of tokens are the same."""
+    return training.samples >= ENOUGH and training.distinct == 1 < min(training.batch_size, training.elements)
 
 
 def _said(training: Part, evaluations: tuple[Part, ...]) -> tuple[str, float, float, str, Severity] | None:

@@ -2,7 +2,7 @@
 
 Signal: the labels of the criterion and of the batches of evaluations, counted by class, against the number of
 outputs; the classes that the model says in an evaluation, before and after the best renaming of them.
-Threshold: all of at least 64 labels are equal; a label of the evaluation was never trained on; the accuracy is at
+Threshold: all of at least 64 labels, or of the targets of a regression, are equal; a label of the evaluation was never trained on; the accuracy is at
 least twice as high, and at least 0.5, after renaming the classes; binary targets outside of 0 to 1;
 targets other than -1 and 1 of a loss of pairs.
 Why: a model cannot learn a class that it is never shown, and a shifted label makes each right answer count as wrong.
@@ -82,6 +82,15 @@ def _constant(facts: DataFacts) -> _Said:
                     1,
                     1,
                     "look at what makes the targets; shuffle the data where they are sorted",
+                )
+        if one.kind == "mse" and one.alone and one.target is not None and len(facts.criteria) == 1:
+            target = one.target
+            if target.numbers >= ENOUGH and target.low == target.high:
+                return (
+                    f"All {target.numbers} targets that were seen are {target.low:g}.",
+                    1,
+                    1,
+                    "look at what makes the targets: .long() cuts 0.7 to 0; use .float()",
                 )
     return None
 

@@ -1,7 +1,7 @@
 """E13: samples of the evaluation were trained on.
 
 Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
-Threshold: 5 % of an evaluation, and 3 times the share of duplicates within the training data. An evaluation of the
+Threshold: half of the windows of an evaluation share 4 consecutive steps with the training; 5 % of an evaluation, and 3 times the share of duplicates within the training data. An evaluation of the
 training data themselves beside another one is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
 Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts.
@@ -15,7 +15,8 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
-OVERLAP, TIMES = 0.05, 3.0
+OVERLAP, TIMES, WINDOWS = 0.05, 3.0, 0.5
+_DISTINCT = 0.9  # share of windows that begin differently, below which the series repeats itself
 _WHOLE = 0.95
 _SAMPLES, _ELEMENTS = 16, 4
 
@@ -46,6 +47,17 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="leak_across_splits", reason="samples of fewer than 4 numbers may be equal by chance")
     duplicates = 1 - training.distinct_in_first_pass / max(1, training.first_pass)
     worst = max((part for part in parts if _leaks(part, facts)), key=lambda part: part.overlap, default=None)
+    windows = max((part.shared for part in parts), default=0.0)
+    if worst is None and windows >= WINDOWS and training.distinct_pieces >= _DISTINCT:
+        return wrong(
+            "leak_across_splits",
+            f"{windows:.0%} of the evaluated windows share steps with windows that were trained on.",
+            value=windows,
+            threshold=WINDOWS,
+            advice="split a series by time before it is cut into windows: train_test_split(windows, shuffle=False)",
+            check=health.command,
+            explains=("tiny_validation",),
+        )
     if worst is None or worst.overlap < max(OVERLAP, TIMES * duplicates):
         return None
     return wrong(

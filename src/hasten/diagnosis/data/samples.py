@@ -13,7 +13,9 @@ from hasten.base.records.data_facts import Agreement, Part
 from hasten.data.batch import inputs_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.learned import SeenLearned
+from hasten.diagnosis.data.mean_picture import MeanPicture
 from hasten.diagnosis.data.pairs import Pairs
+from hasten.diagnosis.data.pieces import SeenPieces
 from hasten.diagnosis.data.values import Numbers
 
 SAMPLES = 20_000
@@ -67,8 +69,21 @@ def _elements(tensor: Tensor) -> Tensor:
 class SeenPart:
     """Adds up the samples of the training or of one evaluation."""
 
-    def __init__(self, *, whole: int | None, replacement: bool = False, later_half: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        whole: int | None,
+        replacement: bool = False,
+        drawn: int | None = None,
+        later_half: bool = False,
+    ) -> None:
         self.prints: set[int] = set()
+        self.pieces = SeenPieces()
+        self.targets = Numbers()
+        self._picture = MeanPicture()
+        self._said: Counter[int] = Counter()
+        self._said_step = -1
+        self._drawn = drawn
         self.pairs = Pairs()
         self.learned = SeenLearned(later_half=later_half)
         self._answered_step = -1
@@ -151,8 +166,17 @@ class SeenPart:
         changes = (means != self._first).sum(0).double()
         self._sums += torch.stack([means.sum(0), means.square().sum(0), spread.sum(0), changes])
         self._counted += len(numbers)
+        self._picture.add(numbers)
         whole = numbers.flatten(1).mean(1)
         self._means += torch.stack([whole.sum(), whole.square().sum(), torch.tensor(float(len(whole)))])
+
+    def say(self, said: Tensor | None, step: int) -> None:
+        """Count the classes that the model says in an evaluation; one after more steps replaces the one before."""
+        if said is None:
+            return
+        if step != self._said_step:
+            self._said_step, self._said = step, Counter()
+        self._said.update(said.tolist())
 
     def answer(self, output: Tensor, target: Tensor, *, step: int, classes: bool) -> None:
         """Add outputs of an evaluation; one after more steps replaces the one before."""
@@ -193,6 +217,7 @@ class SeenPart:
         total, squares, count = self._means.tolist()
         sample_mean = total / count if count else 0.0
         in_pass = sum(self._first_pass.values())
+        picture, errors = self._picture.numbers()
         return Part(
             batches=self._batches,
             samples=self._samples,
@@ -203,6 +228,13 @@ class SeenPart:
             elements=self._elements,
             whole=self._whole,
             replacement=self._replacement,
+            drawn=self._drawn,
+            picture=picture,
+            picture_errors=errors,
+            shared=self.pieces.shared,
+            distinct_pieces=self.pieces.distinct,
+            said=dict(sorted(self._said.items())[:1000]),
+            targets=self.targets.values(),
             batch_size=self._size,
             distinct_batches=len(set(self._batch_prints)),
             repeated=sum(one == other for one, other in pairwise(self._batch_prints)),

@@ -1,7 +1,10 @@
 """E14: training and evaluation data are prepared differently.
 
-Signal: mean, spread and range of what the model gets, by channel of pictures and column of tables, in both.
-Threshold: the spread differs 2.5 times; the means of whole samples differ by 3 times their spread; 90 % of the
+Signal: mean, spread and range of what the model gets, by channel of pictures and column of tables, in both; mean and
+spread of the targets of a regression.
+Threshold: targets of a regression whose spread differs 5 times, or whose mean by 5 of its standard deviations; mean
+pictures that fit the training's 9 times better when they are mirrored or turned;
+the spread differs 2.5 times; the means of whole samples differ by 3 times their spread; 90 % of the
 columns of a table are shifted by half a standard deviation; swapped color channels fit the training 3 times better;
 each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
 scaled by itself.
@@ -12,13 +15,15 @@ Wrong when: the data themselves change, as a series does that is split by time.
 Source: Breck et al. 2019, Data Validation for Machine Learning (training-serving skew).
 """
 
-from hasten.base.records.data_facts import Part
+from hasten.base.records.data_facts import DataFacts, Part
 from hasten.base.records.finding import Abstained
 from hasten.base.records.health import Health
-from hasten.diagnosis.data.said import facts_of, wrong
+from hasten.diagnosis.data.mean_picture import TURNED, apart, as_picture
+from hasten.diagnosis.data.said import REGRESSION, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 SPREAD, SHIFT, COLUMNS, COLUMN_SHIFT, SWAPPED = 2.5, 3.0, 0.9, 0.5, 3.0
+TARGETS, APART, FIT = 5.0, 25.0, 9.0
 ENOUGH = 32
 
 
@@ -26,6 +31,18 @@ def find(health: Health) -> Outcome:
     """Fire where an evaluation gets inputs of another scale, position or order of channels."""
     facts = facts_of(health)
     training = facts.training
+    told = _targets(facts)
+    if told is not None:
+        sentence, value = told
+        return wrong(
+            "validation_differs",
+            sentence,
+            value=value,
+            threshold=TARGETS,
+            advice="scale the targets of both parts by the mean and standard deviation of the training's",
+            check=health.command,
+            explains=("overfit",),
+        )
     parts = [part for part in facts.evaluations if part.described >= ENOUGH and part.inputs is not None]
     if training is None or training.inputs is None or training.described < ENOUGH or not parts:
         return Abstained(symptom="validation_differs", reason="no inputs of numbers were seen in both")
@@ -42,6 +59,24 @@ def find(health: Health) -> Outcome:
                 check=health.command,
                 explains=("overfit",),
             )
+    return None
+
+
+def _targets(facts: DataFacts) -> tuple[str, float] | None:
+    """Return what to say where the targets of an evaluation are on another scale."""
+    here = next(
+        (one.target for one in facts.criteria if one.kind in REGRESSION and one.target and one.from_batch != 0), None
+    )
+    if here is None or here.numbers < ENOUGH or here.std <= 0:
+        return None
+    for part in facts.evaluations:
+        there = part.targets
+        if there is None or there.numbers < ENOUGH or there.std <= 0:
+            continue
+        ratio, shift = there.std / here.std, abs(there.mean - here.mean) / here.std
+        if max(ratio, 1 / ratio) >= TARGETS or shift >= TARGETS:
+            means = f"{there.mean:.3g} +- {there.std:.3g}", f"{here.mean:.3g} +- {here.std:.3g}"
+            return f"The evaluation's targets are {means[0]}, the training's {means[1]}.", max(ratio, 1 / ratio, shift)
     return None
 
 
@@ -67,7 +102,23 @@ def _said(training: Part, part: Part) -> tuple[str, float, float] | None:
         )
     if len(part.channels) != len(training.channels):
         return None
-    return _swapped(training, part) if training.pictures else _columns(training, part)
+    return (_swapped(training, part) or _turned(training, part)) if training.pictures else _columns(training, part)
+
+
+def _turned(training: Part, part: Part) -> tuple[str, float, float] | None:
+    """Return what to say where pictures of the evaluation are mirrored or turned."""
+    if not training.picture or not part.picture:
+        return None
+    here = as_picture(training.picture), as_picture(training.picture_errors)
+    there = as_picture(part.picture), as_picture(part.picture_errors)
+    straight = apart(here, there)
+    how, best = min(
+        ((name, apart(here, (turn(there[0]), turn(there[1])))) for name, turn in TURNED.items()),
+        key=lambda pair: pair[1],
+    )
+    if straight < APART or straight < FIT * best:
+        return None
+    return f"Pictures of the evaluation lie {how}, compared with those of the training.", straight / best, FIT
 
 
 def _swapped(training: Part, part: Part) -> tuple[str, float, float] | None:

@@ -97,6 +97,7 @@ class Term:
     dim: int = 1  # of the classes
     feed_size: int | None = None  # numbers over which the softmax that made the output runs
     weighted: bool = False  # classes or positives have weights
+    weights: Tensor | None = None  # those
     ignored: int | None = None  # label that does not count
     difference: Tensor | None = None  # output minus target, where it was written by hand
     reduced: bool = False  # the criterion itself sums or averages, so that no mask can come after it
@@ -202,13 +203,14 @@ def _by_node(node: Any, kind: str) -> Term:
         dim = _dim(feed, output)
         if dim == 1 or output is None:
             term = _log_softmax(feed, "cross_entropy", target)
-            weighted = saved(node, "weight") is not None
+            weights = saved(node, "weight")
             return replace(
                 term,
                 output=output,
                 compared=_size(output),
                 dim=1,
-                weighted=weighted,
+                weighted=weights is not None,
+                weights=weights,
                 ignored=ignored,
                 reduced=bool(getattr(node, "_saved_reduction", 0)),
             )
@@ -222,6 +224,7 @@ def _by_node(node: Any, kind: str) -> Term:
         dim=2 if kind == "ctc" else 1,
         feed_size=_softmax_size(feed),
         weighted=any(saved(node, weight) is not None for weight in ("weight", "pos_weight")),
+        weights=saved(node, "pos_weight") if kind == "bce_logits" else saved(node, "weight") if kind == "nll" else None,
         ignored=ignored,
     )
 
