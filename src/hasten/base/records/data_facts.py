@@ -136,6 +136,7 @@ class Part(Record, frozen=True):
     changes: tuple[float, ...] = ()  # share of the samples in which each differs from the first sample
     pictures: bool = False
     roughness: float | None = None  # of color pictures read as (height, width, channels) / as they are
+    continuous: bool = False  # few of the numbers are equal, so that equal samples are copies
     smooth: bool = False  # neighboring columns are alike, as the points of a series
     picture: tuple[float, ...] = ()  # mean picture of 8 by 8, row by row
     picture_errors: tuple[float, ...] = ()  # standard error of each of its numbers

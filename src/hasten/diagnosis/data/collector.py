@@ -269,7 +269,8 @@ class DataCollector(Collector):
                     part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
-                part.pieces.add(inputs)
+                if not part.passed:
+                    part.pieces.add(inputs)
                 labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
                 if labels is not None:
                     part.add_labels(labels)

@@ -102,6 +102,7 @@ class SeenPart:
         self._means = torch.zeros(3, dtype=torch.float64)  # of whole samples: sum, squares, ones
         self._pictures = self._smooth = False
         self._roughness: float | None = None
+        self._continuous = False
         self._labels: Counter[int] = Counter()
         self.overlap = self.compared = 0
 
@@ -163,6 +164,7 @@ class SeenPart:
             self._counted, self._means = 0, torch.zeros(3, dtype=torch.float64)
             self._smooth = numbers.ndim == 2 and _is_smooth(numbers)
             self._roughness = roughness(numbers)
+            self._continuous = len(numbers.unique()) >= _CONTINUOUS * numbers.numel()
         changes = (means != self._first).sum(0).double()
         self._sums += torch.stack([means.sum(0), means.square().sum(0), spread.sum(0), changes])
         self._counted += len(numbers)
@@ -251,6 +253,7 @@ class SeenPart:
             changes=tuple(changes.tolist()),
             pictures=self._pictures,
             roughness=self._roughness,
+            continuous=self._continuous,
             smooth=self._smooth,
             sample_mean=sample_mean,
             sample_spread=math.sqrt(max(0.0, squares / count - sample_mean**2)) if count else 0.0,
@@ -285,6 +288,7 @@ def roughness(numbers: Tensor) -> float | None:
 
 
 _SIDE = 8  # pixels
+_CONTINUOUS = 0.5  # share of the numbers of a batch that are different
 
 
 def _is_smooth(rows: Tensor) -> bool:

@@ -3,7 +3,7 @@
 Signal: mean, spread and range of what the model gets, by channel of pictures and column of tables, in both; mean and
 spread of the targets of a regression.
 Threshold: targets of a regression whose spread differs 5 times, or whose mean by 5 of its standard deviations; mean
-pictures that fit the training's 9 times better when they are mirrored or turned;
+pictures that fit the training's 5 times better when they are mirrored or turned;
 the spread differs 2.5 times; the means of whole samples differ by 3 times their spread; 90 % of the
 columns of a table are shifted by half a standard deviation; swapped color channels fit the training 3 times better;
 each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
@@ -23,7 +23,7 @@ from hasten.diagnosis.data.said import REGRESSION, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 SPREAD, SHIFT, COLUMNS, COLUMN_SHIFT, SWAPPED = 2.5, 3.0, 0.9, 0.5, 3.0
-TARGETS, APART, FIT = 5.0, 25.0, 9.0
+TARGETS, APART, FIT = 5.0, 15.0, 5.0
 ENOUGH = 32
 
 
