@@ -37,6 +37,8 @@ class Model(Record, frozen=True):
     evaluated_training: int = 0  # with the model and such layers in training mode
     evaluated_mixed: int = 0  # with only one of both in training mode
     evaluated_recording: int = 0  # that recorded gradients
+    norm_batches: int = 0  # that its batch norms with running statistics have seen, the fewest
+    norm_left: float = 0.0  # share of the statistics of the start in those of now, the largest
     keeps: float = 1.0  # product of what its dropout layers keep that drop half or more
 
 
@@ -133,6 +135,36 @@ class Structure(Record, frozen=True):
         return (self.scrambled is not None) + (self.softmax is not None) + (self.affine > 1)
 
 
+class Twin(Record, frozen=True):
+    """A model of the class of a trained one that is called without gradients only and that no optimizer holds."""
+
+    name: str  # of its class
+    calls: int
+    others: int  # of them, on inputs of the size of those of the trained model, but other ones
+    updates: int  # of the trained one since its first call
+    while_training: bool  # it was called before the last update
+    copied: bool  # it was equal to the trained one at the start
+    changed: bool  # its parameters are others than at its first call
+    cosine: float  # between its weights and those of the trained one, at the end
+    evaluated: int  # calls of the trained one without gradients
+
+    @property
+    def follows(self) -> bool:
+        """Whether it gives the targets of its twin: called beside it, from the same start, on inputs of its own."""
+        return self.while_training and self.copied and 2 * self.others > self.calls
+
+
+class Loading(Record, frozen=True):
+    """A call of `load_state_dict`."""
+
+    model: str  # class of the module
+    given: int  # names in the state dict
+    known: int  # of them, that the module has
+    itself: bool  # all of these tensors are the module's own
+    first: str  # first name in the state dict
+    expected: str  # first name of the module
+
+
 class Replicas(Record, frozen=True):
     """The parameters of an optimizer beside those of other processes that train together."""
 
@@ -162,5 +194,7 @@ class Wiring(Record, frozen=True):
     autocast: dict[str, int] = {}  # contexts entered "outside" and "inside" of models, and "calls" of models under it
     copied_generators: tuple[str, ...] = ()  # of data sets, in loaders with several workers
     criteria: tuple[Criterion, ...] = ()
+    twins: tuple[Twin, ...] = ()
+    loadings: tuple[Loading, ...] = ()
     structure: Structure | None = None  # None where there was no backward pass
     replicas: Replicas | None = None  # None where one process trains alone

@@ -80,6 +80,9 @@ class Collector:
     def called_inside(self, module: nn.Module) -> None:
         """Take note of a module that another one called; told in the first steps only."""
 
+    def loaded(self, module: nn.Module, state: Mapping[str, Any]) -> None:
+        """Look at a state dict before a module loads it; told in all steps."""
+
     def autocast_begins(self, inside: bool) -> None:
         """Take note that an autocast context that is enabled is entered, inside of a call of a module or outside."""
 

@@ -131,6 +131,7 @@ class TrainingWatch:
         enter(replaced(GradScaler, "update", self._scale_update))
         enter(replaced(DataLoader, "__iter__", self._iterate))
         enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
+        enter(replaced(nn.Module, "load_state_dict", self._load))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
@@ -444,6 +445,17 @@ class TrainingWatch:
             plain(optimizer, *args, **kwargs)
 
         return initialize
+
+    def _load(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @wraps(plain)
+        def load(module: nn.Module, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+            if get_ident() == watch._thread:
+                watch._tell("loaded", module, state_dict)
+            return plain(module, state_dict, *args, **kwargs)
+
+        return load
 
     def _next(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self

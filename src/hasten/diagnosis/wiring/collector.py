@@ -5,6 +5,7 @@ from collections.abc import Container
 from hasten.base.records.wiring import Wiring
 from hasten.diagnosis.watching.events import Collector
 from hasten.diagnosis.wiring.criteria import CriterionCollector
+from hasten.diagnosis.wiring.loaded import LoadedCollector
 from hasten.diagnosis.wiring.loading import LoadingCollector
 from hasten.diagnosis.wiring.modes import ModeCollector
 from hasten.diagnosis.wiring.order import OrderCollector
@@ -12,6 +13,7 @@ from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.probes import ProbeCollector
 from hasten.diagnosis.wiring.replicas import ReplicaCollector
 from hasten.diagnosis.wiring.structure import StructureCollector
+from hasten.diagnosis.wiring.twins import TwinCollector
 
 
 class WiringCollectors:
@@ -27,12 +29,14 @@ class WiringCollectors:
         self._loading = LoadingCollector()
         self._replicas = ReplicaCollector()
         self._structure = StructureCollector()
+        self._twins = TwinCollector()
+        self._loaded = LoadedCollector()
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
         probes = (self._probes,) if self._probing else ()
         first = self._parameters, self._order, self._modes, self._criteria, self._structure
-        return *first, *probes, self._loading, self._replicas
+        return *first, *probes, self._loading, self._replicas, self._twins, self._loaded
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
         """Return what was seen; None where there was no backward pass and no update.
@@ -60,6 +64,8 @@ class WiringCollectors:
             schedules=order.schedules() if ordered else (),
             criteria=self._criteria.criteria(),
             structure=self._structure.structure(),
+            twins=self._twins.twins(),
+            loadings=tuple(self._loaded.loadings),
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),

@@ -176,11 +176,14 @@ class ModeCollector(Collector):
                 evaluated_training=counts.evaluated.get(_Mode.TRAINING, 0),
                 evaluated_mixed=counts.evaluated.get(_Mode.MIXED, 0),
                 evaluated_recording=counts.recording,
+                norm_batches=min((seen for seen, _ in norms), default=0),
+                norm_left=max((left for _, left in norms), default=0.0),
                 keeps=math.prod(1 - one.p for one in model.modules() if isinstance(one, _DropoutNd) and one.p >= HEAVY),
             )
             for index, (model, counts) in enumerate(
                 zip(self._parameters.models, self._counts[: len(self._parameters.models)], strict=True)
             )
+            for norms in [_norms(model)]
         )
 
     def _modules(self, index: int) -> list[nn.Module]:
@@ -217,6 +220,15 @@ class ModeCollector(Collector):
         if one.mode is _Mode.EVALUATION or (one.data and one.data not in self._training_data):
             self._note_evaluation(one)
             self._counts[one.model].recording += 1
+
+
+def _norms(model: nn.Module) -> list[tuple[int, float]]:
+    """Return batches seen, and share of the start that is left, of each batch norm with running statistics."""
+    return [
+        (int(one.num_batches_tracked), (1 - one.momentum) ** int(one.num_batches_tracked))
+        for one in model.modules()
+        if isinstance(one, _BatchNorm) and one.num_batches_tracked is not None and one.momentum is not None
+    ]
 
 
 def _is_sensitive(module: nn.Module) -> bool:
