@@ -1,4 +1,4 @@
-#= gradients_discarded, update_missing
+#= gradients_discarded
 """Small GPU: batches of 8, accumulated to 64."""
 import torch
 from sklearn.datasets import load_breast_cancer

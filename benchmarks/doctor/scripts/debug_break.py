@@ -1,4 +1,4 @@
-#= loader_cut_short, repeated_batches
+#= repeated_batches
 """A debugging break was left in the loop."""
 import torch
 from sklearn.datasets import load_digits

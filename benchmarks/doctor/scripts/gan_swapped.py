@@ -1,4 +1,4 @@
-#= optimizers_swapped, update_missing, parameter_unreached, parameter_unchanged
+#= loss_of_other_optimizer
 """A GAN on a ring; one optimizer for each network."""
 import math
 

@@ -22,6 +22,7 @@ class Leaf(Record, frozen=True):
     alternative: bool = False  # a module beside its own in a list or dictionary was called: experts, heads of tasks
     library: bool = False  # its module is unused inside a module of an installed package
     parameter: bool = True  # an `nn.Parameter`, or a tensor that a module has as an attribute
+    noise: bool = False  # a frozen embedding whose numbers are like independent draws of one normal distribution
     frozen_moves: float | None = None  # largest change in an update while it was frozen
     replaced: float | None = None  # change between the first and the last step of one that no loss reaches
 
@@ -54,6 +55,10 @@ class Optimizing(Record, frozen=True):
     attempts: int = 0  # by `GradScaler.step`
     starved: int = 0  # updates of other optimizers at which its tensors had gradients before it ever stepped
     replaced: bool = False  # other optimizers trained all of its tensors
+    passes: int = 0  # backward passes looked at since its first update
+    discarded: int = 0  # of them, whose gradients were cleared before an update, while the parameters stayed
+    judged: int = 0  # updates looked at that follow losses of their own
+    unmet: int = 0  # of them, whose losses reach none of its tensors
 
 
 class Accumulation(Record, frozen=True):
@@ -102,6 +107,7 @@ class Probe(Record, frozen=True):
     mixes: float | None = None  # with random weights, largest change without the other samples / largest output
     random: bool | None = None  # two calls differ
     drops: bool | None = None  # and dropout is computed
+    backwards: dict[str, float] = {}  # own autograd function -> share of its gradient that is not the derivative
     stateful: bool | None = None  # a second call of the same copy differs: it keeps a state from call to call
     reloads: float | None = None  # largest difference of a copy with the trained state dict / largest output
     why: str = ""  # the model was not called

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
+from hasten.diagnosis.watching.loss_graph import leaves
 from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
@@ -53,6 +54,12 @@ class _Seen:
     rates: list[float] = field(default_factory=list)
     full: set[int] = field(default_factory=set)  # tensors whose gradient was not cleared since the last update
     passes: int = 0  # backward passes since then
+    seen_passes: int = 0  # backward passes since its first update, while gaps are looked at
+    discarded: int = 0  # of them, whose gradients were cleared before an update
+    judged: int = 0  # updates that follow losses of their own
+    unmet: int = 0  # of them, whose losses reach none of its tensors
+    unused: int = 0  # backward passes since the last update or clearing
+    versions: int = 0  # of its tensors at the last of them
     repeats: bool = False  # its tensors were trained by others, and it has no state
     newest: bool = False  # made an update in the steps that were watched last
 
@@ -101,6 +108,8 @@ class OrderCollector(Collector):
         self._trained_by: ref[Any] | None = None  # that gave the last batch for training
         self._last: ref[optim.Optimizer] | None = None  # that made the last update
         self._between = 0  # backward passes since then
+        self._losses = 0  # the same, also before the first update
+        self._reached: set[int] | None = set()  # leaves of those losses; None where one is hidden
         self.alternations = 0  # updates by another optimizer than the last one, with a backward pass between them
         self.autocast = {"outside": 0, "inside": 0, "calls": 0}  # entered, and calls of models under it
         self._zeroed = False  # zero_grad since the last backward pass
@@ -154,6 +163,10 @@ class OrderCollector(Collector):
         """Note what was cleared."""
         self._zeroed = True
         self._note_cleared()
+        for one in self._all:
+            if one.unused and not any(_is_full(each.grad) for each in one.held()):
+                one.discarded += one.unused if one.versions == _versions(one.held()) else 0
+                one.unused = 0
 
     def scaled(self, scaler: GradScaler) -> None:
         """Note the scaler."""
@@ -175,6 +188,11 @@ class OrderCollector(Collector):
         self._between += 1
         for one in self._all:
             one.passes += 1
+            one.seen_passes += one.gaps < GAPS
+        if len(self._all) != 1 and self._updates < STEPS:
+            found = {id(one) for one in leaves(losses)}
+            self._reached = None if self._reached is None or not found else self._reached | found
+        self._losses += 1
         if self._looks_at_accumulation() and len(losses) == 1:
             scale = 1.0
             for number in self._own_factors(losses[0]):
@@ -183,6 +201,9 @@ class OrderCollector(Collector):
 
     def backward_ended(self, losses: Sequence[Tensor]) -> None:
         """Note the size of the gradients, to see whether they are divided before the update."""
+        for one in self._all:
+            if one.gaps < GAPS:
+                one.unused, one.versions = one.unused + 1, _versions(one.held())
         if self._looks_at_accumulation() and self._all:
             self._after_backward = _size(self._all[0].held())
 
@@ -205,6 +226,10 @@ class OrderCollector(Collector):
         """Note what the optimizer gets."""
         seen = self._of(optimizer)
         tensors = {id(one) for one in held(optimizer)}
+        seen.unused = 0
+        if self._losses and self._reached and self._updates < STEPS:
+            seen.judged += 1
+            seen.unmet += not tensors & self._reached
         seen.repeats = not seen.updates and not optimizer.state and bool(tensors & self._trained)
         for one in self._all:
             if one is not seen and not one.updates and any(self._parameters.is_reached(each) for each in one.held()):
@@ -240,6 +265,7 @@ class OrderCollector(Collector):
         if self._updates == 1:
             self._ends_early = can_end_early()
         self._passes, self._scaled, self._after_backward = [], False, None
+        self._losses, self._reached = 0, set()
         self._batches.clear()
         self._given.clear()
         if self._updates == 2:
@@ -271,6 +297,10 @@ class OrderCollector(Collector):
                 attempts=one.attempts,
                 starved=one.starved,
                 replaced=one.tensors <= self._trained,
+                passes=one.seen_passes,
+                discarded=one.discarded,
+                judged=one.judged,
+                unmet=one.unmet,
             )
             for one in self._all
         )
@@ -405,6 +435,11 @@ def _is_full(gradient: Tensor | None) -> bool:
         return False
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
     return bool(torch.any(values != 0))
+
+
+def _versions(tensors: Iterator[Tensor]) -> int:
+    """Return a number that changes whenever one of the tensors is changed in place."""
+    return sum(one._version for one in tensors)
 
 
 def _size(tensors: Any) -> float:

@@ -196,6 +196,7 @@ class ParameterCollector(Collector):
                         called=id(owner) in self._called,
                         alternative=self._is_alternative(owner, above),
                         library=self._is_of_library(above),
+                        noise=isinstance(owner, nn.Embedding) and not one.requires_grad and is_noise(one),
                     )
         attributes = self._attributes()
         for key, one in (self._held | self._seen).items():
@@ -217,6 +218,7 @@ class ParameterCollector(Collector):
         alternative: bool = False,
         library: bool = False,
         parameter: bool = True,
+        noise: bool = False,
     ) -> Leaf:
         key = id(one)
         first = self._first.get(key)
@@ -238,6 +240,7 @@ class ParameterCollector(Collector):
             library=library,
             parameter=parameter,
             frozen_moves=self._frozen_moves.get(key),
+            noise=noise,
             replaced=largest(one.detach() - first) if first is not None and first.shape == one.shape else None,
         )
 
@@ -291,6 +294,31 @@ def plain(name: str) -> str:
     while name.startswith(("module.", "_orig_mod.", "_fsdp_wrapped_module.")):
         name = name.partition(".")[2]
     return name.replace("._orig_mod.", ".").replace("._fsdp_wrapped_module.", ".")
+
+
+_ENOUGH, _MOST = 500, 2_000_000
+"""Numbers that tell noise from vectors that were learned, and that are looked at."""
+
+
+def is_noise(weight: Tensor) -> bool:
+    """Return whether the numbers of a matrix are like independent draws of one normal distribution.
+
+    Their mean and kurtosis are within 5 standard errors, and the largest singular value is at most a tenth above that
+    of noise (Marchenko and Pastur 1967).
+    """
+    values = weight.detach().double().cpu()
+    if values.ndim != 2 or not _ENOUGH <= values.numel() <= _MOST or min(values.shape) < 2:
+        return False
+    values = values[values.any(1)]  # without the row of the padding
+    spread = float(values.std())
+    if not values.numel() or not 0 < spread < float("inf"):
+        return False
+    scaled = values / spread
+    count = scaled.numel()
+    if abs(float(scaled.mean())) > 5 / count**0.5 or abs(float(scaled.pow(4).mean()) - 3) > 5 * (24 / count) ** 0.5:
+        return False
+    edge = len(scaled) ** 0.5 + scaled.shape[1] ** 0.5
+    return float(torch.linalg.matrix_norm(scaled, 2)) <= 1.1 * edge
 
 
 def largest(tensor: Tensor) -> float:

@@ -30,6 +30,7 @@ from hasten.diagnosis.watching.copies import (
 )
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
+from hasten.diagnosis.wiring.custom_backward import custom_calls, deviation
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.measurement.tensors import tensors_in
 
@@ -169,7 +170,20 @@ def _probed(index: int, made: _Copied) -> Probe:
     if not random:
         with contextlib.suppress(Exception):
             stateful = not _alike(second, outputs_of(other, made.args, made.kwargs, seed=2))
-            found = msgspec.structs.replace(found, stateful=stateful, mixes=None if stateful else _mixes(made))
+            found = msgspec.structs.replace(found, backwards=_backwards(made), stateful=stateful, mixes=None if stateful else _mixes(made))
+    return found
+
+
+def _backwards(made: _Copied) -> dict[str, float]:
+    """Return, for each autograd function of the person's own, how much of its gradient is not its derivative."""
+    with custom_calls() as calls:
+        outputs_of(copy.deepcopy(made.model), made.args, made.kwargs, seed=2)
+    found: dict[str, float] = {}
+    for call in calls:
+        with contextlib.suppress(Exception):  # a function may not take float64, or not be called alone
+            value = deviation(call)
+            if value is not None:
+                found[call.kind.__name__] = value
     return found
 
 
