@@ -94,6 +94,7 @@ class Schedule(Record, frozen=True):
     finished: int = 0  # updates at a learning rate below 0.1 % of the highest, after that one
     highest: float = 0.0
     last: float = 0.0
+    rises: bool = False  # the learning rate rose evenly, by the same amounts, from the first update to the last
     scaled: bool = False  # a GradScaler may have skipped updates
     epochs: int = 0  # passes over the training loader that began
     leaves_early: bool = False  # the code of the loop that steps it can leave it before its end
@@ -155,9 +156,14 @@ class Twin(Record, frozen=True):
     evaluated: int  # calls of the trained one without gradients
 
     @property
+    def moves_targets(self) -> bool:
+        """Whether it gives the targets of its twin: called beside it, on inputs of its own."""
+        return self.while_training and 2 * self.others > self.calls
+
+    @property
     def follows(self) -> bool:
-        """Whether it gives the targets of its twin: called beside it, from the same start, on inputs of its own."""
-        return self.while_training and self.copied and 2 * self.others > self.calls
+        """Whether it does so from the same start."""
+        return self.moves_targets and self.copied
 
 
 class Loading(Record, frozen=True):

@@ -30,7 +30,7 @@ def find(health: Health) -> Outcome:
         before, after = seen.scrambled
         return wrong(
             "axes_scrambled",
-            f"A view reads {_shown(before)} as {_shown(after)}: that moves numbers to other rows and transposes nothing.",
+            f"A view reads {_shown(before)} as {_shown(after)}: it transposes nothing and scrambles rows.",
             value=1,
             threshold=0,
             advice="x.transpose(1, 2)  # or permute, in the place of view or reshape",

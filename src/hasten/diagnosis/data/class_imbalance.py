@@ -49,7 +49,7 @@ def find(health: Health) -> Outcome:
         label, expected, total = never
         return wrong(
             "class_imbalance",
-            f"Class {label} is hardly ever said of {total} evaluated samples; it is {expected / total:.1%} of training.",
+            f"Class {label} is hardly ever said in {total} evaluated samples; {expected / total:.1%} in training are.",
             value=expected,
             threshold=_EXPECTED,
             advice="weight=counts.sum() / counts in the loss, or WeightedRandomSampler; judge by balanced accuracy",

@@ -16,6 +16,7 @@ from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.copies import copies, is_causal, padded, transposed
 from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
+from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.order import SeenOrder
@@ -31,6 +32,9 @@ TRAININGS = 4
 
 CRITERIA = 8
 """Criteria that are told apart."""
+
+DIRECTIONS = 3
+"""Losses of one's own whose direction is looked at."""
 
 ENTRIES = 4
 """Backward passes whose inputs of first layers are looked at."""
@@ -55,6 +59,9 @@ class DataCollector(Collector):
         self._trained_models: set[int] = set()  # and what contains them
         self._later: set[int] = set()  # models that are given what others computed
         self._call: Call | None = None
+        self._continued: Call | None = None  # the last call since then that is given what it computed
+        self._live: Tensor | None = None  # output of the last call, with its graph
+        self._directions: list[float] = []  # of losses of one's own
         self._output: list[Tensor] = []
         self._step = self._printed_step = 0
         self._spent = {"training": 0.0, "evaluation": 0.0}
@@ -73,6 +80,7 @@ class DataCollector(Collector):
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what waits for a backward pass or an evaluation that was not watched."""
         self._call, self._output, self._undecided = None, [], None
+        self._continued = self._live = None
         self._waiting.batches = [one for one in self._waiting.batches if one.use]
 
     def step_begins(self, step: int) -> None:
@@ -93,7 +101,9 @@ class DataCollector(Collector):
         """Note a forward pass of training until its backward pass; look at one of an evaluation."""
         self._decide()
         if call.grad:
-            outputs = [one.detach() for one in tensors_within(output)]
+            made = list(tensors_within(output))
+            self._live = next((one for one in made if one.requires_grad), None)
+            outputs = [one.detach() for one in made]
             if call.training:
                 self._trains(call, outputs)
             else:
@@ -115,11 +125,15 @@ class DataCollector(Collector):
                 self._add_term(term, value)
             if self._call is not None:
                 self._add_samples(self._call, next((term for term in found if term.target is not None), None))
+            if not found and self._live is not None and len(self._directions) < DIRECTIONS:
+                way = direction(losses, self._live)
+                self._directions += [] if way is None else [way]
         if self._passes <= ENTRIES:
             for number, entry in enumerate(entries(losses)):
                 self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
         self._spent["training"] += thread_time() - begin
         self._call, self._output, self._sliced = None, [], None
+        self._continued = self._live = None
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Look at the criteria again where another training begins, as of a student after its teacher."""
@@ -161,6 +175,7 @@ class DataCollector(Collector):
         self._output = output
         if self._call is not None and _continues(call):
             self._later.add(id(call.module))
+            self._continued = call
             return
         self._trained_models.add(id(call.module))
         self._call = call
@@ -177,6 +192,7 @@ class DataCollector(Collector):
             training=None if self._training is None else self._training.part(),
             evaluations=self._parts(),
             signed=tuple(_signed(name, torch.cat(targets)) for name, targets in self._signed.items()),
+            directions=tuple(self._directions),
             target_column=None if self._training is None else self._training.pairs.target_column(),
         )
 
@@ -221,16 +237,21 @@ class DataCollector(Collector):
             self._order.add(term.target, term.ignored)
 
     def _add_copies(self, seen: SeenCriterion, term: Term) -> None:
-        call = self._call
-        if call is not None and term.target is not None:
-            inputs = without_target(list(tensors_within((call.args, dict(call.kwargs)))), term.target)
-            seen.add_copies(
-                copies(inputs, term.target, term.ignored), lambda: is_causal(call.module, call.args, dict(call.kwargs))
-            )
-            if term.kind in OVER_CLASSES:
-                seen.add_transposed(transposed(inputs, term.target, term.ignored))
-                if term.reduced and not term.weighted:
-                    seen.add_padding(padded(inputs, term.target, term.ignored))
+        call, later = self._call, self._continued
+        if call is None or term.target is None:
+            return
+        inputs = without_target(list(tensors_within((call.args, dict(call.kwargs)))), term.target)
+        shares = copies(inputs, term.target, term.ignored)
+        if later is not None:  # such as a decoder, whose tokens may be the targets themselves
+            other = copies(list(tensors_within((later.args, dict(later.kwargs)))), term.target, term.ignored)
+            if max(other.values(), default=0.0) > max(shares.values(), default=0.0):
+                call, shares = later, other
+        reader = call
+        seen.add_copies(shares, lambda: is_causal(reader.module, reader.args, dict(reader.kwargs)))
+        if term.kind in OVER_CLASSES:
+            seen.add_transposed(transposed(inputs, term.target, term.ignored))
+            if term.reduced and not term.weighted:
+                seen.add_padding(padded(inputs, term.target, term.ignored))
 
     def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""

@@ -12,7 +12,7 @@ from hasten.diagnosis.watching.padding import padding_of
 
 SHIFTS = (-1, 0, 1, 2, 3)
 
-SHORTEST = 8
+SHORTEST = 6
 """Places of a row that tell shifts apart."""
 
 

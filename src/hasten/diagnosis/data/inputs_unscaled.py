@@ -3,8 +3,9 @@
 Signal: root mean square of what a first trained layer gets after all preparation, and of each column of a table; mean
     and standard deviation of all numbers.
 Threshold: 20 and more, or below 0.01 where the numbers are not 0; a mean of 2.5 standard deviations with a root mean
-    square of 2 and more; a number that is 30 and more, and 15 standard deviations, from the mean. A normalization as
-    the first layer makes it harmless.
+    square of 2 and more; a number that is 30 and more, and 15 standard deviations, from the mean; rows of a table with
+    a mean of 0 and a standard deviation of 1 each, and nine tenths of the variance between the columns. A normalization
+    as the first layer makes it harmless.
 Why: activations, gradients and the best learning rate grow with the inputs; large columns drown the others.
 Example: images as 0 to 255; a table with income in dollars beside age in years.
 Wrong when: the first layer's weights are scaled to match, as in some pretrained networks.
@@ -12,7 +13,7 @@ Source: LeCun et al. 1998, Efficient BackProp, 4.3; UMLAUT (inputs within -1 to 
 digits of 0 to 16 and standardized columns with outliers, both of which train well.
 """
 
-from hasten.base.records.data_facts import Entry
+from hasten.base.records.data_facts import Entry, Part
 from hasten.base.records.finding import Abstained, Severity
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import wrong
@@ -21,6 +22,7 @@ from hasten.diagnosis.rule import Outcome
 LARGE, SMALL = 20.0, 0.01
 OFF_CENTER, OFF_SIZE = 2.5, 2.0
 OUTLIER, OUTLIER_SIZE = 15.0, 30.0
+ROWS = 0.9
 _CONSEQUENCES = (
     "initial_loss_off",
     "exploding_gradient",
@@ -48,6 +50,19 @@ def find(health: Health) -> Outcome:
     """Fire where inputs are far larger or smaller than 1."""
     if health.data is None or not health.data.entries:
         return Abstained(symptom="inputs_unscaled", reason="no layer was seen that numbers enter")
+    share = _between_columns(health.data.training)
+    if share is not None and share >= ROWS:
+        return wrong(
+            "inputs_unscaled",
+            f"Each row is standardized by itself, so that {share:.0%} of the variance is between the columns: "
+            "they tell samples apart no more.",
+            value=share,
+            threshold=ROWS,
+            advice="standardize columns: X.mean(axis=0), X.std(axis=0) of the training data",
+            check=health.command,
+            severity=Severity.WARNING,
+            explains=(*_CONSEQUENCES, "targets_shuffled"),
+        )
     for entry in health.data.entries:
         if entry.layer == "norm" or not entry.values.numbers:
             continue
@@ -92,6 +107,16 @@ def find(health: Health) -> Outcome:
                 explains=_CONSEQUENCES,
             )
     return None
+
+
+def _between_columns(training: Part | None) -> float | None:
+    """Return the share of the variance that is between the columns of a table whose rows are standardized."""
+    if training is None or not training.rows_standardized or training.smooth or len(training.channels) < 3:
+        return None
+    center = sum(training.channels) / len(training.channels)
+    between = sum((one - center) ** 2 for one in training.channels)
+    within = sum(one * one for one in training.spreads)
+    return between / (between + within) if between + within > 0 else None
 
 
 def _outlier(entry: Entry) -> float | None:

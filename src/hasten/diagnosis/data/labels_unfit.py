@@ -2,9 +2,9 @@
 
 Signal: the labels of the criterion and of the batches of evaluations, counted by class, against the number of
 outputs; the classes that the model says in an evaluation, before and after the best renaming of them.
-Threshold: all of at least 64 labels, or of the targets of a regression, are equal; a label of the evaluation was never trained on; the accuracy is at
-least twice as high, and at least 0.5, after renaming the classes; binary targets outside of 0 to 1;
-targets other than -1 and 1 of a loss of pairs.
+Threshold: all of at least 64 labels, or of the targets of a regression, are equal; a label of the evaluation was never
+trained on; the accuracy is at least twice as high, and at least 0.5, after renaming the classes; binary targets outside
+of 0 to 1; targets other than -1 and 1 of a loss of pairs.
 Why: a model cannot learn a class that it is never shown, and a shifted label makes each right answer count as wrong.
 Example: training labels from 1 to 10 and validation labels from 0 to 9; targets of -1 and 1 with binary
 cross-entropy, and of 0 and 1 with `cosine_embedding_loss`.

@@ -1,7 +1,8 @@
 """E13: samples of the evaluation were trained on.
 
 Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
-Threshold: half of the windows of an evaluation share 4 consecutive steps with the training; 5 % of an evaluation, and 3 times the share of duplicates within the training data where numbers are few different ones. An evaluation of the
+Threshold: half of the windows of an evaluation share 4 consecutive steps with the training; 5 % of an evaluation, and 3
+times the share of duplicates within the training data where numbers are few different ones. An evaluation of the
 training data themselves beside another one is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
 Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts.

@@ -102,7 +102,7 @@ class SeenPart:
         self._means = torch.zeros(3, dtype=torch.float64)  # of whole samples: sum, squares, ones
         self._pictures = self._smooth = False
         self._roughness: float | None = None
-        self._continuous = False
+        self._continuous = self._rows_standardized = False
         self._labels: Counter[int] = Counter()
         self.overlap = self.compared = 0
 
@@ -164,6 +164,7 @@ class SeenPart:
             self._counted, self._means = 0, torch.zeros(3, dtype=torch.float64)
             self._smooth = numbers.ndim == 2 and _is_smooth(numbers)
             self._roughness = roughness(numbers)
+            self._rows_standardized = _rows_are_standardized(numbers)
             self._continuous = len(numbers.unique()) >= _CONTINUOUS * numbers.numel()
         changes = (means != self._first).sum(0).double()
         self._sums += torch.stack([means.sum(0), means.square().sum(0), spread.sum(0), changes])
@@ -253,6 +254,7 @@ class SeenPart:
             changes=tuple(changes.tolist()),
             pictures=self._pictures,
             roughness=self._roughness,
+            rows_standardized=self._rows_standardized,
             continuous=self._continuous,
             smooth=self._smooth,
             sample_mean=sample_mean,
@@ -269,6 +271,17 @@ def _columns(numbers: Tensor) -> Tensor:
     if numbers.ndim == 2:
         return numbers.unsqueeze(2)
     return numbers.flatten(1).unsqueeze(1) if numbers.ndim == 3 else numbers.flatten(2)
+
+
+def _rows_are_standardized(numbers: Tensor) -> bool:
+    """Return whether each row of a table (n, columns) has a mean of 0 and a standard deviation of 1."""
+    if numbers.ndim != 2 or len(numbers) < 8 or numbers.shape[1] < 3:
+        return False
+    near = [float((numbers.std(1, correction=by) - 1).abs().max()) < _EXACT for by in (0, 1)]
+    return float(numbers.mean(1).abs().max()) < _EXACT and any(near)
+
+
+_EXACT = 1e-3
 
 
 def roughness(numbers: Tensor) -> float | None:

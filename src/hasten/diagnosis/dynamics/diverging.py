@@ -12,7 +12,7 @@ Source: SageMaker Debugger (LossNotDecreasing: 5 %); gradsnitch (30 %).
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import STEPS, abstain, course, rises, single
+from hasten.diagnosis.dynamics.judging import STEPS, abstain, chases, course, rises, single
 from hasten.diagnosis.rule import Outcome
 
 
@@ -22,6 +22,8 @@ def find(health: Health) -> Outcome:
     missing = abstain("diverging", health, samples=1, steps=STEPS)
     if missing is not None or dynamics is None:
         return missing
+    if chases(health):
+        return Abstained(symptom="diverging", reason="a target network moves the targets")
     if not single(dynamics):
         return Abstained(symptom="diverging", reason="several optimizers train: their losses may rise and fall")
     losses = course(dynamics.losses)

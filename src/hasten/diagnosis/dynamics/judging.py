@@ -167,6 +167,11 @@ def single(dynamics: Dynamics) -> bool:
     return len(dynamics.optimizers) == 1 and not own
 
 
+def chases(health: Health) -> bool:
+    """Whether another network gives the targets of the loss, as in value learning: each of its updates moves them."""
+    return health.wiring is not None and any(one.moves_targets for one in health.wiring.twins)
+
+
 def at_chance(dynamics: Dynamics) -> bool:
     """Whether the last third of the losses is not below that of the best constant output, beyond the noise."""
     criterion = dynamics.criterion

@@ -14,7 +14,7 @@ import numpy as np
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import percent
-from hasten.diagnosis.dynamics.judging import abstain, course, known, single
+from hasten.diagnosis.dynamics.judging import abstain, chases, course, known, single
 from hasten.diagnosis.rule import Outcome
 
 _STEPS, _SWING, _SHARE = 100, 0.1, 0.5
@@ -27,8 +27,9 @@ def find(health: Health) -> Outcome:
     if missing is not None or dynamics is None:
         return missing
     rates = known(dynamics.rates)
-    if not single(dynamics) or not rates or max(rates[8:] or rates) > 1.2 * rates[-1]:
-        return Abstained(symptom="loss_oscillates", reason="several optimizers, or a learning rate that changes")
+    if not single(dynamics) or chases(health) or not rates or max(rates[8:] or rates) > 1.2 * rates[-1]:
+        reason = "several optimizers, a target network, or a learning rate that changes"
+        return Abstained(symptom="loss_oscillates", reason=reason)
     losses = course(dynamics.losses)
     if losses is None or losses.falls or losses.best <= 0:
         return None

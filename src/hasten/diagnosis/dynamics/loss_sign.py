@@ -1,9 +1,11 @@
-"""D28: the loss falls far below 0, though its function cannot: training maximizes it.
+"""D28: the loss has the wrong sign: training makes the model worse.
 
-Signal: medians of the losses in 20 blocks, and the loss function of torch behind them.
-Threshold: below 0 by three times the size of the first losses; 60 steps, one optimizer.
+Signal: medians of the losses in 20 blocks, and the loss function of torch behind them; gradients of outputs.
+Threshold: a loss of one's own, made of products of outputs and a mask of 0 and 1, of which a step down moves the
+    outputs away from the mask (correlation below -0.5 in 2 of 2); or below 0 by three times the size of the first
+    losses; 60 steps, one optimizer.
 Why: a minus sign before the loss makes every step worsen the model.
-Example: `(-loss).backward()` with `F.cross_entropy`.
+Example: `(-loss).backward()` with `F.cross_entropy`; `loss = dice(outputs, masks)` without `1 -`.
 Wrong when: a further term of the loss is negative without bound, as a log-likelihood of densities is.
 Source: definition of the loss functions; DeepCrime's operators on losses (Humbatova et al. 2021).
 """
@@ -15,10 +17,21 @@ from hasten.diagnosis.dynamics.judging import STEPS, abstain, course, single
 from hasten.diagnosis.rule import Outcome
 
 _BELOW = 3.0
+_FEWEST, _AWAY = 2, -0.5  # losses of one's own that were looked at, and their direction
 
 
 def find(health: Health) -> Outcome:
     """Fire where a loss that is never negative falls without bound."""
+    directions = () if health.data is None else health.data.directions
+    if len(directions) >= _FEWEST and max(directions) < _AWAY:
+        return _finding(
+            health,
+            f"A step moves the outputs away from their targets (correlation {digits3(max(directions))}): "
+            "the loss has the wrong sign.",
+            max(directions),
+            _AWAY,
+            "loss = 1 - overlap  # a score that shall grow is subtracted",
+        )
     dynamics = health.dynamics
     missing = abstain("loss_sign", health, samples=1, steps=STEPS)
     if missing is not None or dynamics is None:
@@ -29,14 +42,24 @@ def find(health: Health) -> Outcome:
     if losses is None or not losses.last < -_BELOW * abs(losses.first):
         return None
     name = dynamics.criterion.name.removesuffix("Backward0")
+    return _finding(
+        health,
+        f"The loss fell to {digits3(losses.last)}, but {name} cannot be below 0: training maximizes it.",
+        losses.last,
+        -_BELOW * abs(losses.first),
+        "loss.backward()  # without the minus sign",
+    )
+
+
+def _finding(health: Health, sentence: str, value: float, threshold: float, advice: str) -> Finding:
     return Finding(
         symptom="loss_sign",
         severity=Severity.CRITICAL,
-        sentence=f"The loss fell to {digits3(losses.last)}, but {name} cannot be below 0: training maximizes it.",
-        value=losses.last,
-        threshold=-_BELOW * abs(losses.first),
+        sentence=sentence,
+        value=value,
+        threshold=threshold,
         bound=None,
-        advice="loss.backward()  # without the minus sign",
+        advice=advice,
         check=health.command,
         explains=(
             "diverging",

@@ -16,7 +16,7 @@ from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, known, median, single
+from hasten.diagnosis.dynamics.judging import abstain, chases, known, median, single
 from hasten.diagnosis.rule import Outcome
 
 _STEPS, _BEFORE, _DEVIATIONS, _TIMES, _SIZE, _LONG = 100, 30, 8.0, 2.0, 0.3, 3
@@ -28,6 +28,8 @@ def find(health: Health) -> Outcome:
     missing = abstain("loss_spikes", health, samples=1, steps=_STEPS)
     if missing is not None or dynamics is None:
         return missing
+    if chases(health):
+        return Abstained(symptom="loss_spikes", reason="a target network moves the targets")
     if not single(dynamics):
         return Abstained(symptom="loss_spikes", reason="several optimizers train: their losses may jump")
     spikes = _spikes(dynamics)

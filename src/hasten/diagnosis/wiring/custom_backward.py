@@ -36,7 +36,8 @@ def custom_calls() -> Generator[list[CustomCall]]:
 
     def apply(kind: Any, *args: Any, **kwargs: Any) -> Any:
         if len(found) < FUNCTIONS and not is_installed(kind) and not any(one.kind is kind for one in found):
-            found.append(CustomCall(kind, tuple(one.detach().clone() if isinstance(one, Tensor) else one for one in args)))
+            given = tuple(one.detach().clone() if isinstance(one, Tensor) else one for one in args)
+            found.append(CustomCall(kind, given))
         return plain.__func__(kind, *args, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
@@ -77,7 +78,8 @@ def _deviation_at(call: CustomCall, place: int) -> float | None:
         first = total(values)
         if not first.requires_grad or not torch.equal(first, total(values)):
             return None
-        (gradient,) = torch.autograd.grad(first, values, allow_unused=True)
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(first, values, allow_unused=True)
+    gradient = found[0]
     if gradient is None:
         return None
     chosen = torch.randperm(values.numel(), generator=torch.Generator().manual_seed(0))[:ENTRIES]

@@ -21,7 +21,7 @@ def find(health: Health) -> Outcome:
     """Fire where a fresh model is evaluated in place of the trained one."""
     twins = () if health.wiring is None else health.wiring.twins
     if not twins:
-        return Abstained(symptom="evaluates_untrained", reason="no second model of the class of the trained one was seen")
+        return Abstained(symptom="evaluates_untrained", reason="no second model of the trained class was seen")
     found = next(
         (one for one in twins if not one.while_training and not one.evaluated and abs(one.cosine) < _ALIKE), None
     )

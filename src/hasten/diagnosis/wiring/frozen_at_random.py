@@ -4,7 +4,7 @@ Signal: embeddings whose weight needs no gradient, and whether its numbers are l
     distribution: mean, kurtosis, largest singular value.
 Threshold: all of them within what chance gives, for 500 numbers and more.
 Why: vectors that mean nothing are never learned.
-Example: `nn.Embedding.from_pretrained(torch.randn(10000, 100))`, which freezes; or a file of vectors that was not found.
+Example: `nn.Embedding.from_pretrained(torch.randn(10000, 100))`, which freezes; a file of vectors that was not found.
 Wrong when: random codes are wanted, as a hash.
 Source: documentation of torch.nn.Embedding.from_pretrained (freeze=True); Martin and Mahoney 2021 (random weights have
     the spectrum of Marchenko and Pastur).

@@ -28,7 +28,7 @@ def find(health: Health) -> Outcome:
     return Finding(
         symptom="gradients_discarded",
         severity=Severity.CRITICAL,
-        sentence=f"{one.discarded} of {one.passes} backward passes were cleared by zero_grad before an update used them.",
+        sentence=f"{one.discarded} of {one.passes} backward passes were cleared by zero_grad before an update.",
         value=one.discarded / one.passes,
         threshold=_SHARE,
         bound=None,

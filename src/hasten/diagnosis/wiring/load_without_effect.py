@@ -29,7 +29,7 @@ def find(health: Health) -> Outcome:
         )
         if found.itself
         else (
-            f"load_state_dict(strict=False) loaded none of {found.given} tensors: {found.first} is no name of the model.",
+            f"load_state_dict(strict=False) loaded none of {found.given} tensors: the model has no {found.first}.",
             f'{{name.removeprefix("module."): one for name, one in state.items()}}  # such as {found.expected}',
         )
     )

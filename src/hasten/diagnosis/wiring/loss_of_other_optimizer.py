@@ -28,7 +28,7 @@ def find(health: Health) -> Outcome:
     return Finding(
         symptom="loss_of_other_optimizer",
         severity=Severity.CRITICAL,
-        sentence=f"In all {found.judged} updates looked at, {found.name} follows a loss that reaches none of its tensors.",
+        sentence=f"In all {found.judged} updates looked at, the loss before reaches no tensor of {found.name}.",
         value=found.unmet,
         threshold=_UPDATES,
         bound=None,

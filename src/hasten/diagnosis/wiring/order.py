@@ -423,10 +423,19 @@ class OrderCollector(Collector):
             finished=sum(rate < _FINISHED * top for rate in after),
             highest=top,
             last=rates[-1] if rates else 0.0,
+            rises=_rises(rates),
             scaled=self._scaler is not None,
             epochs=max(self._epochs.values(), default=0),
             leaves_early=self._left_early.get(id(scheduler), self._ends_early),
         )
+
+
+def _rises(rates: Sequence[float]) -> bool:
+    """Return whether numbers rise from near 0 to their last one in a straight line."""
+    if len(rates) < 2 or rates[0] > 0.2 * rates[-1]:
+        return False
+    line = np.linspace(rates[0], rates[-1], len(rates))
+    return rates[-1] > 0 and float(np.abs(np.array(rates) - line).max()) < 0.05 * rates[-1]
 
 
 def _is_full(gradient: Tensor | None) -> bool:

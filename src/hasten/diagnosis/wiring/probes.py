@@ -170,7 +170,8 @@ def _probed(index: int, made: _Copied) -> Probe:
     if not random:
         with contextlib.suppress(Exception):
             stateful = not _alike(second, outputs_of(other, made.args, made.kwargs, seed=2))
-            found = msgspec.structs.replace(found, backwards=_backwards(made), stateful=stateful, mixes=None if stateful else _mixes(made))
+            mixes = None if stateful else _mixes(made)
+            found = msgspec.structs.replace(found, backwards=_backwards(made), stateful=stateful, mixes=mixes)
     return found
 
 

@@ -4,8 +4,8 @@ Signal: the steps of every scheduler, the updates of its optimizer, the learning
     that OneCycleLR and CosineAnnealingLR were made for.
 Threshold: never stepped by the end; its optimizer makes no update; a step before the first update; a step for each
     update though the length is 4 times shorter; at most half of its steps by the end of a training that nothing can
-    end early (no `break`, `return` or condition in its loops, no limit of time); a learning rate below 0.1 % of the
-    highest for 30 % of the updates.
+    end early (no `break`, `return` or condition in its loops, no limit of time); a learning rate that rises evenly to
+    the last of 100 updates and more; one below 0.1 % of the highest for 30 % of the updates.
 Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
 Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced.
 Wrong when: the schedule is cyclic, or the training is stopped early by hand.
@@ -20,7 +20,7 @@ from hasten.diagnosis.rule import Outcome
 
 _PLATEAU = "ReduceLROnPlateau"
 _CYCLIC = ("CyclicLR", "CosineAnnealingWarmRestarts", _PLATEAU)
-_FEW = 10
+_FEW, _LONG = 10, 100
 
 
 def find(health: Health) -> Outcome:
@@ -91,6 +91,14 @@ def _judged(one: Schedule, *, complete: bool) -> tuple[str, str, float, float] |
                 one.finished / one.updates,
                 0.3,
             )
+    warms_up = one.name not in (*_CYCLIC, "OneCycleLR") and one.rises and one.updates >= _LONG
+    if warms_up and complete and not one.leaves_early:
+        return (
+            f"{one.name} still raises the learning rate after all {one.updates} updates: its warm-up does not end.",
+            "warm up for 1 to 10 % of the updates",
+            1,
+            1,
+        )
     if (
         one.length is not None
         and complete

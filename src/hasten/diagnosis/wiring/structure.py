@@ -84,7 +84,7 @@ def moves_numbers(before: Sequence[int], after: Sequence[int]) -> bool:
         return one != two
     if len(one) < 3 or len(two) != len(one) + 1 or one[0] != two[0] or prod(one) != prod(two):
         return False
-    straight = (one[:at] + [low, size // low] + one[at + 1 :] for at, size in enumerate(one) for low in _divisors(size))
+    straight = ([*one[:at], low, size // low, *one[at + 1 :]] for at, size in enumerate(one) for low in _divisors(size))
     found = [shape for shape in straight if sorted(shape) == sorted(two)]
     return bool(found) and two not in found and not _refines(one, two)
 

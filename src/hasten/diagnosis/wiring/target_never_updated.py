@@ -23,7 +23,7 @@ def find(health: Health) -> Outcome:
     """Fire where a network that follows another one does not."""
     twins = () if health.wiring is None else health.wiring.twins
     if not twins:
-        return Abstained(symptom="target_never_updated", reason="no second model of the class of the trained one was seen")
+        return Abstained(symptom="target_never_updated", reason="no second model of the trained class was seen")
     if not health.complete:
         return Abstained(symptom="target_never_updated", reason="the training was not seen to its end")
     found = next((one for one in twins if one.follows and not one.changed and one.updates >= _UPDATES), None)
