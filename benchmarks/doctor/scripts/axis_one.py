@@ -1,4 +1,4 @@
-#= inputs_unscaled, rows_normalized
+#= inputs_unscaled
 """Standardise the features with numpy."""
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-#= direction_consistent, loss_oscillates, update_too_large, diverging, momentum_too_high
+#= direction_consistent, loss_oscillates, update_too_large, diverging
 """Adam with its betas in the wrong order."""
 import torch
 import torch.nn as nn

@@ -1,4 +1,4 @@
-#= state_carried
+#= samples_mixed
 """An LSTM that keeps its hidden state in self.hidden, as in old tutorials."""
 import torch
 import torch.nn as nn

@@ -1,4 +1,4 @@
-#= triplets_swapped, loss_sign
+#= labels_unfit, loss_sign
 """Metric learning with triplets of digits."""
 import numpy as np
 import torch

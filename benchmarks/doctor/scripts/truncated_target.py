@@ -1,4 +1,4 @@
-#= labels_unfit, targets_constant
+#= labels_unfit
 """Predict the share of active minutes (0 to 1) from sensors; y is made a tensor."""
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-#= class_weights_inverted, class_imbalance
+#= class_imbalance
 """Class weights for an imbalanced problem with three classes."""
 import numpy as np
 import torch

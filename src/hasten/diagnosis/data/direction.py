@@ -30,10 +30,8 @@ def direction(losses: Sequence[Tensor], output: Tensor) -> float | None:
     if mask is None or not output.requires_grad:
         return None
     with torch.enable_grad():
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(
-            list(losses), [output], retain_graph=True, allow_unused=True
-        )
-    gradient = found[0]
+        found = torch.autograd.grad(list(losses), [output], retain_graph=True, allow_unused=True)
+    gradient = next(iter(found), None)
     if gradient is None:
         return None
     step, wanted = -gradient.double().flatten(), mask.double().flatten().to(gradient.device)

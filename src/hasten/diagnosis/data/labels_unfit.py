@@ -83,9 +83,9 @@ def _constant(facts: DataFacts) -> _Said:
                     1,
                     "look at what makes the targets; shuffle the data where they are sorted",
                 )
-        if one.kind == "mse" and one.alone and one.target is not None and len(facts.criteria) == 1:
+        if one.kind == "mse" and one.alone and one.target_shape == one.compared and len(facts.criteria) == 1:
             target = one.target
-            if target.numbers >= ENOUGH and target.low == target.high:
+            if target is not None and target.numbers >= ENOUGH and target.low == target.high:
                 return (
                     f"All {target.numbers} targets that were seen are {target.low:g}.",
                     1,

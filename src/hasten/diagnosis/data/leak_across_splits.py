@@ -1,7 +1,7 @@
 """E13: samples of the evaluation were trained on.
 
 Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
-Threshold: half of the windows of an evaluation share 4 consecutive steps with the training; 5 % of an evaluation, and 3
+Threshold: half of the windows of an evaluation share 6 consecutive steps with the training; 5 % of an evaluation, and 3
 times the share of duplicates within the training data where numbers are few different ones. An evaluation of the
 training data themselves beside another one is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
@@ -48,7 +48,7 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="leak_across_splits", reason="samples of fewer than 4 numbers may be equal by chance")
     duplicates = 1 - training.distinct_in_first_pass / max(1, training.first_pass)
     worst = max((part for part in parts if _leaks(part, facts)), key=lambda part: part.overlap, default=None)
-    windows = max((part.shared for part in parts), default=0.0)
+    windows = max((part.shared for part in parts if part.overlap < OVERLAP), default=0.0)
     if worst is None and windows >= WINDOWS and training.distinct_pieces >= _DISTINCT:
         return wrong(
             "leak_across_splits",

@@ -78,8 +78,8 @@ def _deviation_at(call: CustomCall, place: int) -> float | None:
         first = total(values)
         if not first.requires_grad or not torch.equal(first, total(values)):
             return None
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(first, values, allow_unused=True)
-    gradient = found[0]
+        found = torch.autograd.grad(first, values, allow_unused=True)
+    gradient = next(iter(found), None)
     if gradient is None:
         return None
     chosen = torch.randperm(values.numel(), generator=torch.Generator().manual_seed(0))[:ENTRIES]

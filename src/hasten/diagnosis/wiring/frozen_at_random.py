@@ -1,7 +1,7 @@
 """W35: an embedding is frozen while its numbers are random.
 
 Signal: embeddings whose weight needs no gradient, and whether its numbers are like independent draws of one normal
-    distribution: mean, kurtosis, largest singular value.
+    distribution: mean, kurtosis, largest singular value. One that was trained or loaded before is left out.
 Threshold: all of them within what chance gives, for 500 numbers and more.
 Why: vectors that mean nothing are never learned.
 Example: `nn.Embedding.from_pretrained(torch.randn(10000, 100))`, which freezes; a file of vectors that was not found.
@@ -20,7 +20,11 @@ def find(health: Health) -> Outcome:
     """Fire where a frozen embedding is noise."""
     if health.wiring is None or health.wiring.leaves is None:
         return Abstained(symptom="frozen_at_random", reason="the parameters were not seen")
-    found = next((one for one in leaves(health.wiring) if one.noise and not one.trainable), None)
+    if health.wiring.loadings:
+        return Abstained(
+            symptom="frozen_at_random", reason="weights were loaded, and may have been trained for a while"
+        )
+    found = next((one for one in leaves(health.wiring) if one.noise and not one.trainable and not one.held), None)
     if found is None:
         return None
     return Finding(

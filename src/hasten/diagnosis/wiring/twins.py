@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.parameter import UninitializedParameter
 from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Twin
@@ -55,7 +56,8 @@ class TwinCollector(Collector):
         """Note a call, and whether a twin gets what the trained model got."""
         seen = self._seen.get(id(call.module))
         if seen is None or seen.model is not call.module:
-            if len(self._seen) >= _MODELS:
+            lazy = any(isinstance(one, UninitializedParameter) for one in call.module.parameters())
+            if len(self._seen) >= _MODELS or lazy:
                 return
             seen = self._seen[id(call.module)] = _Seen(call.module, self._updates, _sums(call.module))
         given = next((one.detach() for one in tensors_in([call.args, dict(call.kwargs)])), None)

@@ -1,4 +1,4 @@
-"""T12: the softmax of attention runs over another dimension than the sum over the values.
+"""W36: the softmax of attention runs over another dimension than the sum over the values.
 
 Signal: softmaxes in the graph of the first losses whose results are multiplied with values.
 Threshold: none.
