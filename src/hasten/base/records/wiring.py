@@ -58,7 +58,7 @@ class Optimizing(Record, frozen=True):
     passes: int = 0  # backward passes looked at since its first update
     discarded: int = 0  # of them, whose gradients were cleared before an update, while the parameters stayed
     judged: int = 0  # updates looked at that follow losses of their own
-    unmet: int = 0  # of them, whose losses reach none of its tensors
+    unmet: int = 0  # of them, whose losses reach none of its tensors, while other losses do
 
 
 class Accumulation(Record, frozen=True):

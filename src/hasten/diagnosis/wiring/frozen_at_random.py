@@ -1,7 +1,8 @@
 """W35: an embedding is frozen while its numbers are random.
 
 Signal: embeddings whose weight needs no gradient, and whether its numbers are like independent draws of one normal
-    distribution: mean, kurtosis, largest singular value. One that was trained or loaded before is left out.
+    distribution: mean, kurtosis, largest singular value. One that was trained or loaded before is
+    left out, and one beside which other layers are frozen.
 Threshold: all of them within what chance gives, for 500 numbers and more.
 Why: vectors that mean nothing are never learned.
 Example: `nn.Embedding.from_pretrained(torch.randn(10000, 100))`, which freezes; a file of vectors that was not found.
@@ -24,9 +25,11 @@ def find(health: Health) -> Outcome:
         return Abstained(
             symptom="frozen_at_random", reason="weights were loaded, and may have been trained for a while"
         )
-    found = next((one for one in leaves(health.wiring) if one.noise and not one.trainable and not one.held), None)
-    if found is None:
+    frozen = [one for one in leaves(health.wiring) if one.model is not None and not one.trainable]
+    trained = any(one.reached or one.gradient is not None for one in frozen)  # before it was frozen
+    if not frozen or trained or not all(one.noise for one in frozen):  # others beside it stand for a pretrained model
         return None
+    found = frozen[0]
     return Finding(
         symptom="frozen_at_random",
         severity=Severity.CRITICAL,

@@ -2,7 +2,7 @@
 
 Signal: the leaves of the losses since the last update by any optimizer, against the tensors of the optimizer that makes
     the next one.
-Threshold: none: none of them is reached, in all of at least 3 updates, with several optimizers.
+Threshold: none: none of them is reached, in all of at least 3 updates, while another loss reaches them.
 Why: each network is updated by what was left of another loss.
 Example: `optimizer_g = Adam(discriminator.parameters())` and the other way round.
 Wrong when: gradients of earlier losses are collected for this optimizer on purpose.

@@ -58,6 +58,7 @@ class _Seen:
     discarded: int = 0  # of them, whose gradients were cleared before an update
     judged: int = 0  # updates that follow losses of their own
     unmet: int = 0  # of them, whose losses reach none of its tensors
+    touched: bool = False  # some loss reaches its tensors
     unused: int = 0  # backward passes since the last update or clearing
     versions: int = 0  # of its tensors at the last of them
     repeats: bool = False  # its tensors were trained by others, and it has no state
@@ -192,6 +193,8 @@ class OrderCollector(Collector):
         if len(self._all) != 1 and self._updates < STEPS:
             found = {id(one) for one in leaves(losses)}
             self._reached = None if self._reached is None or not found else self._reached | found
+            for one in self._all:
+                one.touched = one.touched or bool(one.tensors & found)
         self._losses += 1
         if self._looks_at_accumulation() and len(losses) == 1:
             scale = 1.0
@@ -300,7 +303,7 @@ class OrderCollector(Collector):
                 passes=one.seen_passes,
                 discarded=one.discarded,
                 judged=one.judged,
-                unmet=one.unmet,
+                unmet=one.unmet if one.touched else 0,
             )
             for one in self._all
         )
