@@ -53,12 +53,14 @@ def _scripts() -> str:
         return ""
     said = recorded("doctor_scripts")
     scores = said["scores"]
-    named = (name for name, one in said["scripts"].items() if not set(one["faulty"]) & set(one["roots"]))
+    pairs = {name: one for name, one in said["scripts"].items() if "faulty" in one}
+    named = (name for name, one in pairs.items() if not set(one["faulty"]) & set(one["roots"]))
     return (
         f"{scores['recall']['n']} whole scripts in styles that those programs do not have (trainers, GAN, adapters, "
         "distillation, segmentation and so on), each with its fault and without: the fault is "
         f"found in {_share(scores['recall'])}, named first in {_share(scores['root_first'])}; without the "
-        f"fault {_share(scores['false_alarms'])} have a finding. Rules were changed for what these scripts showed. Not "
+        f"fault {_share(scores['false_alarms'])} have a finding, of healthy scripts that look odd "
+        f"{_share(scores['healthy_alarms'])}. Rules were changed for what these scripts showed. Not "
         f"found: {', '.join(f'`{name}`' for name in named) or 'none'}.\n"
     )
 

@@ -4,8 +4,9 @@ python -m benchmarks.doctor.own_scripts --room DIR [--only gan_points,boxes] [--
 
 Each file in `scripts/` holds both: `#= names` in the first line are the symptoms that name its fault, a line that ends
 in `  #@ code` is that code in the faulty script and nothing where there is none, and a line `#+ code` is in the faulty
-one only. The scripts were written before anybody looked at what the rules say of them; `LOG.md` tells what was changed
-after that, so they are no scripts that nobody saw.
+one only. Those in `scripts/healthy` have no fault and look as if they had. The scripts were written before anybody looked
+at what the rules say of them; `LOG.md` tells what was found then and what was changed after that, so they are no scripts
+that nobody saw.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from benchmarks.recording import record
 from hasten.base.replaced import replaced
 
 SCRIPTS = Path(__file__).parent / "scripts"
+HEALTHY = SCRIPTS / "healthy"
 
 
 def both(text: str) -> tuple[str, str]:
@@ -58,7 +60,9 @@ def named(script: Path) -> list[str]:
 
 
 def judged(name: str, room: Path) -> dict[str, Any]:
-    """Return what is said of both forms of a script."""
+    """Return what is said of both forms of a script, or of a healthy one."""
+    if (HEALTHY / f"{name}.py").exists():
+        return {"healthy": named(HEALTHY / f"{name}.py")}
     text = (SCRIPTS / f"{name}.py").read_text()
     found: dict[str, Any] = {"roots": roots(text)}
     for form, source in zip(("fixed", "faulty"), both(text), strict=True):
@@ -71,12 +75,13 @@ def judged(name: str, room: Path) -> dict[str, Any]:
 
 def scored(found: dict[str, Any]) -> dict[str, Any]:
     """Return how many faults are named, how many first, and how many scripts without a fault have a finding."""
+    pairs = [one for one in found.values() if "faulty" in one]
+    healthy = [one["healthy"] for one in found.values() if "healthy" in one]
     return {
-        "recall": share(sum(bool(set(one["faulty"]) & set(one["roots"])) for one in found.values()), len(found)),
-        "root_first": share(
-            sum(bool(set(one["faulty"][:1]) & set(one["roots"])) for one in found.values()), len(found)
-        ),
-        "false_alarms": share(sum(bool(one["fixed"]) for one in found.values()), len(found)),
+        "recall": share(sum(bool(set(one["faulty"]) & set(one["roots"])) for one in pairs), len(pairs)),
+        "root_first": share(sum(bool(set(one["faulty"][:1]) & set(one["roots"])) for one in pairs), len(pairs)),
+        "false_alarms": share(sum(bool(one["fixed"]) for one in pairs), len(pairs)),
+        "healthy_alarms": share(sum(map(bool, healthy)), len(healthy)),
     }
 
 
@@ -87,11 +92,14 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of scripts, separated by commas")
     parser.add_argument("--record", action="store_true")
     given = parser.parse_args()
-    names = given.only.split(",") if given.only else sorted(path.stem for path in SCRIPTS.glob("*.py"))
+    names = given.only.split(",") if given.only else sorted(path.stem for path in SCRIPTS.rglob("*.py"))
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     for name in names:
         one = found[name] = judged(name, given.room)
+        if "healthy" in one:
+            print(f"{name:20} healthy ALARM {one['healthy']}" if one["healthy"] else f"{name:20} healthy", flush=True)
+            continue
         first = bool(one["faulty"]) and one["faulty"][0] in one["roots"]
         verdict = "first" if first else "found" if set(one["faulty"]) & set(one["roots"]) else "MISSED"
         alarm = f"  ALARM {one['fixed']}" if one["fixed"] else ""

@@ -20,7 +20,7 @@ def message(spam):
 
 
 labels = [random.randint(0, 1) for _ in range(1200)]
-texts = [message(l) for l in labels]
+texts = [message(label) for label in labels]
 counter = Counter(word.lower() for text in texts[:1000] for word in text.split())
 vocab = {"<pad>": 0, "<unk>": 1}
 for word, _ in counter.most_common(5000):

@@ -44,7 +44,7 @@ def find(health: Health) -> Outcome:
         threshold=threshold,
         advice=advice,
         check=health.command,
-        explains=_EXPLAINS if repeats is None else (*_EXPLAINS, "class_imbalance"),
+        explains=(*_EXPLAINS, "class_imbalance", "labels_unfit") if repeats or training.replacement else _EXPLAINS,
     )
 
 

@@ -1,0 +1,554 @@
+"""Faults of whole loops that graphs, copies, and state dicts show: each is named first, its healthy twin is not."""
+
+import copy
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
+
+from benchmarks.doctor.own_scripts import judged
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.data.direction import direction
+from hasten.diagnosis.data.mean_picture import SIDE, TURNED, MeanPicture, apart, as_picture
+from hasten.diagnosis.data.pieces import SeenPieces
+from hasten.diagnosis.data.samples import roughness
+from hasten.diagnosis.wiring.custom_backward import CustomCall, custom_calls, deviation
+from hasten.diagnosis.wiring.parameters import is_noise
+from hasten.diagnosis.wiring.structure import moves_numbers, structure
+from hasten.pipeline.diagnosing import Diagnosing
+
+Loop = Callable[[bool], None]
+LOOPS: list[tuple[str, Loop]] = []
+
+
+def names(symptom: str) -> Callable[[Loop], Loop]:
+    """Enter a loop that has this fault where its argument is true."""
+
+    def enter(loop: Loop) -> Loop:
+        LOOPS.append((symptom, loop))
+        return loop
+
+    return enter
+
+
+def found(loop: Callable[[], None]) -> list[str]:
+    """Return the symptoms that are named in a loop."""
+    seed_all(0)
+    with Diagnosing(name="loop") as doctor:
+        loop()
+    assert doctor.failed == {}
+    return [one.symptom for one in doctor.diagnosis().findings]
+
+
+def rows(number: int = 320, width: int = 8) -> tuple[Tensor, Tensor]:
+    inputs = torch.randn(number, width)
+    return inputs, (inputs[:, 0] + inputs[:, 1] > 0).long()
+
+
+def fit(
+    model: nn.Module, batches: Any, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy, **options: Any
+) -> None:
+    """Train for one pass over batches."""
+    optimizer = optim.Adam(model.parameters(), **{"lr": 1e-2} | options)
+    for inputs, targets in batches:
+        optimizer.zero_grad()
+        loss(model(inputs), targets).backward()
+        optimizer.step()
+
+
+def epochs(inputs: Tensor, targets: Tensor, number: int = 4, size: int = 32) -> list[tuple[Tensor, Tensor]]:
+    return [(inputs[at], targets[at]) for _ in range(number) for at in torch.randperm(len(inputs)).split(size)]
+
+
+def two_layers(width: int = 8, classes: int = 2) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 16), nn.ReLU(), nn.Linear(16, classes))
+
+
+@names("axes_scrambled")
+def view_in_place_of_transpose(faulty: bool) -> None:
+    tokens = torch.randint(0, 12, (320, 7))
+    model = nn.Sequential(nn.Embedding(12, 16), nn.Linear(16, 5))
+
+    def loss(scores: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(scores.reshape(-1, 5, 7) if faulty else scores.transpose(1, 2), targets)
+
+    fit(model, epochs(tokens, tokens % 5), loss)
+
+
+@names("no_activation")
+def results_that_are_dropped(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(8, 16), nn.Linear(16, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.one(x)
+            active = F.relu(x)
+            return self.two(x if faulty else active)
+
+    fit(Net(), epochs(*rows()))
+
+
+@names("softmax_over_queries")
+def softmax_over_the_wrong_axis(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.key, self.value, self.head = (
+                nn.Linear(6, 8),
+                nn.Linear(6, 8),
+                nn.Linear(6, 8),
+                nn.Linear(8, 2),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            scores = self.query(x) @ self.key(x).transpose(1, 2) / 8**0.5
+            weights = F.dropout(scores.softmax(1 if faulty else -1), 0.1, self.training)
+            return self.head((weights @ self.value(x)).amax(1))
+
+    inputs = torch.randn(320, 5, 6)
+    fit(Net(), epochs(inputs, (inputs[..., 0].amax(1) > 1).long()))
+
+
+@names("load_without_effect")
+def best_weights_that_follow_the_training(faulty: bool) -> None:
+    model = two_layers()
+    best = model.state_dict()
+    best = best if faulty else copy.deepcopy(best)
+    fit(model, epochs(*rows()))
+    model.load_state_dict(best)
+
+
+@names("load_without_effect")
+def names_of_another_wrapper(faulty: bool) -> None:
+    state = {("module." if faulty else "") + name: one.clone() for name, one in two_layers().state_dict().items()}
+    model = two_layers()
+    model.load_state_dict(state, strict=False)
+    fit(model, epochs(*rows()))
+
+
+@names("evaluates_untrained")
+def a_fresh_model_is_tested(faulty: bool) -> None:
+    inputs, targets = rows()
+    model, other = two_layers(), two_layers()
+    fit(model, epochs(inputs[:256], targets[:256]))
+    if not faulty:
+        other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        for batch, _ in DataLoader(TensorDataset(inputs[256:], targets[256:]), 32):
+            other.eval()(batch)
+
+
+def chain(policy: nn.Module, target: nn.Module, *, follows: bool) -> None:
+    """Learn values of random states by those of the next ones."""
+    optimizer = optim.Adam(policy.parameters(), 1e-3)
+    for step in range(130):
+        states, nexts = torch.randn(32, 8), torch.randn(32, 8)
+        with torch.no_grad():
+            goal = states[:, :1] + 0.9 * target(nexts)
+        optimizer.zero_grad()
+        F.mse_loss(policy(states), goal).backward()
+        optimizer.step()
+        if follows and step % 20 == 19:
+            target.load_state_dict(policy.state_dict())
+
+
+@names("target_never_updated")
+def a_target_network_that_stays(faulty: bool) -> None:
+    policy = two_layers(classes=1)
+    chain(policy, copy.deepcopy(policy), follows=not faulty)
+
+
+@names("norm_statistics_stale")
+def momentum_of_another_library(faulty: bool) -> None:
+    inputs, targets = rows()
+    norm = nn.BatchNorm1d(16, momentum=0.001 if faulty else 0.1)
+    model = nn.Sequential(nn.Linear(8, 16), norm, nn.ReLU(), nn.Linear(16, 2))
+    fit(model, epochs(inputs[:256], targets[:256], 8))
+    model.eval()
+    with torch.no_grad():
+        for _ in range(2):
+            F.cross_entropy(model(inputs[256:]), targets[256:])
+
+
+@names("gradients_discarded")
+def accumulation_that_is_cleared(faulty: bool) -> None:
+    model = two_layers()
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    for place, (inputs, targets) in enumerate(epochs(*rows(), 6, 8)):
+        if faulty or place % 4 == 0:
+            optimizer.zero_grad()
+        (F.cross_entropy(model(inputs), targets) / 4).backward()
+        if place % 4 == 3:
+            optimizer.step()
+
+
+@names("loss_of_other_optimizer")
+def optimizers_of_the_other_network(faulty: bool) -> None:
+    maker, critic = two_layers(4, 2), two_layers(2, 1)
+    first, second = (critic, maker) if faulty else (maker, critic)
+    of_maker, of_critic = optim.Adam(first.parameters(), 1e-3), optim.Adam(second.parameters(), 1e-3)
+    for _ in range(20):
+        real, ones, zeros = torch.randn(32, 2), torch.ones(32, 1), torch.zeros(32, 1)
+        critic.zero_grad()
+        loss = F.binary_cross_entropy_with_logits
+        (loss(critic(real), ones) + loss(critic(maker(torch.randn(32, 4)).detach()), zeros)).backward()
+        of_critic.step()
+        maker.zero_grad()
+        loss(critic(maker(torch.randn(32, 4))), ones).backward()
+        of_maker.step()
+
+
+@names("frozen_at_random")
+def vectors_that_were_to_be_loaded(faulty: bool) -> None:
+    tokens = torch.randint(0, 60, (320, 6))
+    embedding = nn.Embedding.from_pretrained(torch.randn(60, 16), freeze=faulty)
+    model = nn.Sequential(embedding, nn.Flatten(), nn.Linear(96, 32), nn.ReLU(), nn.Linear(32, 2))
+    fit(model, epochs(tokens, (tokens < 20).sum(1).gt(2).long()))
+
+
+class Square(torch.autograd.Function):
+    """x * x, whose derivative is that of x in the faulty form."""
+
+    wrong = False
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad if Square.wrong else 2 * x * grad
+
+
+class Squared(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return Square.apply(x)
+
+
+@names("backward_wrong")
+def own_backward(faulty: bool) -> None:
+    Square.wrong = faulty
+    fit(nn.Sequential(nn.Linear(8, 16), Squared(), nn.Linear(16, 2)), epochs(*rows()))
+
+
+@names("schedule_wrong")
+def warm_up_without_end(faulty: bool) -> None:
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    scheduler = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / (10_000 if faulty else 20)))
+    for inputs, targets in epochs(*rows(), 12):
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@names("loss_sign")
+def overlap_that_is_minimized(faulty: bool) -> None:
+    inputs = torch.randn(160, 1, 8, 8)
+    masks = (inputs > 0.5).float()
+
+    def loss(scores: Tensor, targets: Tensor) -> Tensor:
+        shares = scores.sigmoid()
+        overlap = (2 * (shares * targets).sum() + 1) / (shares.sum() + targets.sum() + 1)
+        return overlap if faulty else 1 - overlap
+
+    fit(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 1)), epochs(inputs, masks), loss)
+
+
+@names("repeated_batches")
+def a_loader_left_early(faulty: bool) -> None:
+    inputs, targets = rows()
+    loader = DataLoader(TensorDataset(inputs, targets), 16)
+    model = two_layers()
+    for _ in range(8):
+        fit(model, [batch for place, batch in enumerate(loader) if not faulty or place < 3][: 3 if faulty else None])
+
+
+@names("repeated_batches")
+def weights_of_classes_as_weights_of_samples(faulty: bool) -> None:
+    inputs, targets = rows(640)
+    weights = 1 / targets.bincount()
+    sampler = WeightedRandomSampler((weights if faulty else weights[targets]).tolist(), 640)
+    fit(two_layers(), [*DataLoader(TensorDataset(inputs, targets), 32, sampler=sampler)] * 2)
+
+
+@names("class_imbalance")
+def weights_for_the_frequent_class(faulty: bool) -> None:
+    inputs, _ = rows(960)
+    targets = (inputs[:, 0] > 1.3).long()
+    counts = targets.bincount().float()
+    weights = counts / counts.sum() if faulty else counts.sum() / counts
+    fit(two_layers(), epochs(inputs, targets), lambda o, y: F.cross_entropy(o, y, weight=weights))
+
+
+@names("labels_unfit")
+def targets_that_were_cut(faulty: bool) -> None:
+    inputs, _ = rows()
+    targets = inputs[:, :1].sigmoid()
+    targets = targets.long().float() if faulty else targets
+    fit(two_layers(classes=1), epochs(inputs, targets), F.mse_loss)
+
+
+@names("inputs_constant")
+def words_that_nobody_knows(faulty: bool) -> None:
+    tokens = torch.randint(2, 30, (320, 6))
+    given = torch.ones_like(tokens) if faulty else tokens
+    model = nn.Sequential(nn.EmbeddingBag(30, 16), nn.Linear(16, 2))
+    fit(model, epochs(given, (tokens < 10).sum(1).gt(2).long()))
+
+
+@names("inputs_unscaled")
+def rows_scaled_in_place_of_columns(faulty: bool) -> None:
+    table = torch.randn(320, 5) * torch.tensor([1.0, 100, 5, 1000, 20]) + torch.tensor([30.0, 900, 10, 30000, 100])
+    targets = (table[:, 0] > 30).long()
+    dim = 1 if faulty else 0
+    fit(two_layers(5), epochs((table - table.mean(dim, keepdim=True)) / table.std(dim, keepdim=True), targets))
+
+
+@pytest.mark.parametrize(("symptom", "loop"), LOOPS, ids=[loop.__name__ for _, loop in LOOPS])
+def test_a_fault_is_named_first_and_its_healthy_twin_is_not(symptom: str, loop: Loop) -> None:
+    assert found(lambda: loop(True))[:1] == [symptom]
+    assert symptom not in found(lambda: loop(False))
+
+
+# --- what must not be said ----------------------------------------------------------------------------------------
+
+
+def test_a_target_network_makes_the_loss_jump_without_a_finding() -> None:
+    policy = two_layers(classes=1)
+    with Diagnosing(name="loop") as doctor:
+        chain(policy, copy.deepcopy(policy), follows=True)
+    reasons = {one.symptom: one.reason for one in doctor.diagnosis().abstained}
+    assert reasons["loss_spikes"] == reasons["diverging"] == "a target network moves the targets"
+
+
+def test_a_fixed_reference_on_the_same_inputs_is_no_target_network() -> None:
+    policy = two_layers(classes=1)
+    reference = copy.deepcopy(policy)
+
+    def loop() -> None:
+        def loss(scores: Tensor, targets: Tensor) -> Tensor:
+            with torch.no_grad():
+                kept = reference(targets)
+            return F.mse_loss(scores, kept + targets[:, :1])
+
+        inputs, _ = rows()
+        fit(policy, epochs(inputs, inputs, 14), loss)
+
+    assert "target_never_updated" not in found(loop)
+
+
+def test_weighted_losses_have_a_chance_of_their_own() -> None:
+    inputs, _ = rows(960)
+    targets = (inputs[:, :1] > 1.3).float()
+    loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(9.0))
+    assert found(lambda: fit(two_layers(classes=1), epochs(inputs, targets, 6), loss)) == []
+
+
+def test_a_head_for_other_classes_breaks_nothing() -> None:
+    def loop() -> None:
+        model = two_layers(classes=5)
+        inputs, targets = rows()
+        fit(model, epochs(inputs, targets))
+        model[2] = nn.Linear(16, 2)
+        fit(model, epochs(inputs, targets))
+
+    assert found(loop) == []
+
+
+def test_layers_that_are_unfrozen_later_must_be_in_an_optimizer() -> None:
+    def loop() -> None:
+        model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
+        model[0].requires_grad_(False)
+        optimizer = optim.Adam([one for one in model.parameters() if one.requires_grad], 1e-2)
+        for step, (inputs, targets) in enumerate(epochs(*rows(), 8)):
+            model[0].requires_grad_(step >= 30)
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+
+    assert found(loop)[:1] == ["not_in_optimizer"]
+
+
+def test_batches_of_one_class_are_no_targets_of_the_model() -> None:
+    def loop() -> None:
+        inputs, targets = rows(96)
+        order = targets.argsort()
+        batches = [(inputs[at], targets[at]) for _ in range(4) for at in order.split(16)]
+        model = two_layers()
+        with torch.no_grad():
+            model[2].bias.copy_(torch.tensor([9.0, 0.0]))
+        fit(model, batches, lr=1e-4)
+
+    assert "loss_ignores_target" not in found(loop)
+
+
+def test_a_state_that_a_model_keeps_is_no_mixing_of_samples() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.GRU(3, 8, batch_first=True), nn.Linear(8, 2)
+            self.state = torch.zeros(1, 32, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            output, self.state = self.rnn(x, self.state)
+            self.state = self.state.detach()
+            return self.head(output[:, -1])
+
+    inputs = torch.randn(320, 6, 3)
+    assert "samples_mixed" not in found(lambda: fit(Net(), epochs(inputs, (inputs[:, -1, 0] > 0).long())))
+
+
+# --- the pieces ---------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(2, 7), min_size=2, max_size=4), st.randoms())
+def test_a_view_that_keeps_every_row_moves_nothing(sizes: list[int], draw: Any) -> None:
+    joined = draw.randrange(len(sizes) - 1)
+    assert not moves_numbers(sizes, sizes)
+    assert not moves_numbers(sizes, [*sizes[:joined], sizes[joined] * sizes[joined + 1], *sizes[joined + 2 :]])
+    assert not moves_numbers([prod(sizes)], sizes)
+    turned = [*sizes[:joined], sizes[joined + 1], sizes[joined], *sizes[joined + 2 :]]
+    assert moves_numbers(sizes, turned) is (sizes[joined] != sizes[joined + 1])
+
+
+def test_heads_are_split_before_they_are_moved() -> None:
+    assert moves_numbers((4, 10, 24), (4, 3, 10, 8))
+    assert not moves_numbers((4, 10, 24), (4, 10, 3, 8))
+    assert not moves_numbers((4, 10, 24), (4, 5, 48))
+
+
+@pytest.mark.parametrize(
+    ("weights", "wrong"),
+    [
+        (lambda s, v: s.softmax(-1) @ v, False),
+        (lambda s, v: s.softmax(-2) @ v, True),
+        (lambda s, v: s.softmax(-2).transpose(1, 2) @ v, False),
+        (lambda s, v: v.transpose(1, 2) @ s.softmax(-2), False),
+        (lambda s, v: v.transpose(1, 2) @ s.softmax(-1), True),
+    ],
+)
+def test_a_product_sums_what_the_softmax_normalized(weights: Callable[[Tensor, Tensor], Tensor], wrong: bool) -> None:
+    scores, values = torch.randn(2, 5, 5, requires_grad=True), torch.randn(2, 5, 3, requires_grad=True)
+    assert (structure([weights(scores * 1, values * 1).sum()]).softmax is not None) is wrong
+
+
+def test_a_bottleneck_is_meant_to_be_linear() -> None:
+    wide, narrow = (nn.Sequential(nn.Linear(8, hidden), nn.Linear(hidden, 6)) for hidden in (16, 2))
+    inputs = torch.randn(4, 8)
+    assert structure([wide(inputs).square().mean()]).affine == 2
+    assert structure([narrow(inputs).square().mean()]).affine == 0
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_gradient_is_compared_with_differences(wrong: bool) -> None:
+    Square.wrong = wrong
+    with custom_calls() as calls:
+        Square.apply(torch.randn(30))
+    value = deviation(calls[0])
+    assert value is not None
+    assert (value > 0.1) is wrong
+
+
+class Rounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return -0.3 * grad
+
+
+@pytest.mark.parametrize("kind", [Rounded, Reversed])
+def test_gradients_may_be_made_up_or_reversed(kind: Any) -> None:
+    assert (deviation(CustomCall(kind, (torch.randn(30),))) or 0.0) < 1e-3
+
+
+def test_noise_is_told_from_vectors_that_mean_something() -> None:
+    seed_all(0)
+    assert is_noise(torch.randn(200, 16))
+    groups = torch.randn(10, 16)[torch.arange(200) % 10] + 0.3 * torch.randn(200, 16)
+    assert not is_noise(groups)
+    assert not is_noise(torch.rand(200, 16))
+
+
+def test_scrambled_pictures_are_smoother_as_they_were() -> None:
+    seed_all(0)
+    smooth = F.interpolate(torch.rand(20, 3, 4, 4), 24, mode="bilinear") + torch.tensor([0.0, 1, 2]).view(3, 1, 1)
+    scrambled = smooth.permute(0, 2, 3, 1).reshape(20, 3, 24, 24)
+    assert roughness(smooth) > 1
+    assert roughness(scrambled) < 0.6
+    assert roughness(smooth[:, :1]) is None
+
+
+@pytest.mark.parametrize("how", TURNED)
+def test_pictures_that_lie_otherwise_are_recognized(how: str) -> None:
+    seed_all(0)
+    shape = torch.rand(SIDE, SIDE)
+    means = [MeanPicture(), MeanPicture()]
+    for one in means:
+        one.add(shape + 0.1 * torch.randn(200, 1, SIDE, SIDE))
+    (here, here_errors), (there, there_errors) = (tuple(map(as_picture, one.numbers())) for one in means)
+    turned = TURNED[how](there), TURNED[how](there_errors)
+    assert apart((here, here_errors), (there, there_errors)) < 3
+    assert apart((here, here_errors), turned) > 50
+
+
+def test_windows_of_one_series_share_pieces_and_those_of_another_do_not() -> None:
+    seed_all(0)
+    series, other = torch.randn(2, 400)
+    windows = series.unfold(0, 12, 1)
+    known = SeenPieces()
+    known.add([windows[::2]])
+    shares = []
+    for evaluated in (windows[1::2], other.unfold(0, 12, 1)):
+        seen = SeenPieces()
+        seen.compare([evaluated], known.known)
+        shares.append(seen.shared)
+    assert shares[0] > 0.9
+    assert shares[1] == 0
+    assert known.distinct == 1
+
+
+def test_a_step_down_a_loss_of_overlap_goes_to_the_mask() -> None:
+    seed_all(0)
+    scores, mask = torch.rand(64, requires_grad=True), (torch.rand(64) > 0.7).float()
+    output = scores.sigmoid()
+    overlap = 2 * (output * mask).sum() / (output.sum() + mask.sum())
+    assert direction([1 - overlap], output) == pytest.approx(1, abs=0.01)
+    assert direction([overlap], output) == pytest.approx(-1, abs=0.01)
+    assert direction([(output * mask - 0.2).square().mean()], output) is None  # a square may turn it around
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["nhwc_reshape", "windows_split", "seq2seq_copy", "padding_mask", "oversampled", "fraud", "target_scaler"]
+)
+def test_whole_scripts_are_named(name: str, tmp_path: Any) -> None:
+    told = judged(name, tmp_path)
+    assert told["faulty"][0] in told["roots"]
+    assert told["fixed"] == []
