@@ -4,8 +4,8 @@ python -m benchmarks.doctor.own_scripts --room DIR [--only gan_points,boxes] [--
 
 Each file in `scripts/` holds both: `#= names` in the first line are the symptoms that name its fault, a line that ends
 in `  #@ code` is that code in the faulty script and nothing where there is none, and a line `#+ code` is in the faulty
-one only. Those in `scripts/healthy` have no fault and look as if they had. The scripts were written before anybody looked
-at what the rules say of them; `LOG.md` tells what was found then and what was changed after that, so they are no scripts
+one only. Those in `scripts/healthy` have no fault and look as if they had. All were written before anybody looked at
+what the rules say of them; `LOG.md` tells what was found then and what was changed after that, so they are no scripts
 that nobody saw.
 """
 
