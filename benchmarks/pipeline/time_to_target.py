@@ -22,7 +22,7 @@ from benchmarks.doctor.hurting import sign_flip_p
 from benchmarks.recording import ratio, record, told
 from hasten import Choice, Plan
 from hasten.api import tune
-from hasten.base.records.run import RunResult
+from hasten.base.records.run import RunResult, StopReason
 from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.base.stages import FREE
 from hasten.machine import facts
@@ -54,6 +54,8 @@ def train_all(sides: dict[str, tuple[Recipe, Plan]], seeds: list[int]) -> dict[s
         for name in order:
             recipe, plan = sides[name]
             result = run_training(recipe, plan, show=lambda event: None, seed=seed).result
+            if result.reason is StopReason.INTERRUPTED:
+                raise SystemExit("interrupted: nothing is recorded")
             results[name].append(result)
             print(f"  seed {seed}: {name:9} {time_to_target(result):8.2f} s to {result.metric_name} {result.target}, "
                   f"best {result.best_metric:.4f}, {result.steps} steps", flush=True)  # fmt: skip
