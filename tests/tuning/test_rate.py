@@ -15,7 +15,8 @@ from hasten.base.records.notices import Note
 from hasten.base.records.rate_choice import RateChoice, RateVerdict
 from hasten.base.seeds import random_state, same_random_state
 from hasten.training.recipe import baseline
-from hasten.tuning.rate import branches, horizon
+from hasten.tuning.budget import now_s
+from hasten.tuning.rate import branches, choose, horizon
 from hasten.tuning.rate.branches import Branches
 from hasten.tuning.rate.choose import choose_rate
 from hasten.tuning.rate.start import set_rates, start_of
@@ -96,6 +97,27 @@ def test_a_branch_is_at_most_as_long_as_the_training_and_then_nothing_is_extrapo
     assert found.horizon == 1.0
 
 
+@pytest.mark.parametrize(("gains", "left_s", "pairs"), [
+    ([0.5] * 12, 60.0, 5),  # shown at once
+    ([0.1, -0.1] * 6, 60.0, 12),
+    ([0.1, -0.1] * 6, -1.0, 5),  # no time left
+    ([0.1, -0.01] * 6, 60.0, 12),  # shown by the further ones alone
+])  # fmt: skip
+def test_the_proof_goes_on_while_it_shows_no_difference_and_the_budget_lasts(
+    monkeypatch: pytest.MonkeyPatch, gains: list[float], left_s: float, pairs: int
+) -> None:
+    made = Branches(baseline(bowl_task()))
+    search = choose._Search(made, choose.Cost(branch_steps=4, steps=1, step_s=1.0), now_s() + left_s)
+    numbers = iter(range(100))
+    monkeypatch.setattr(
+        search, "_judged", lambda repeat, factor, steps: 1.0 - (gains[repeat - 3] + next(numbers) * 1e-6) * (factor > 1)
+    )
+    verdict, worth = search._proven(2.0)
+    assert worth is not None
+    assert worth.n == pairs
+    assert verdict is (RateVerdict.BETTER if sum(gains[:pairs]) > 0.5 else RateVerdict.NO_DIFFERENCE)
+
+
 def test_long_branches_also_try_the_lower_rates_that_a_longer_training_needs() -> None:
     found = choice(mlp_task(samples=400, stop=Stop(steps=400)))
     long = [one.branch_rate for one in found.tried if one.steps == found.branch_steps and not one.proof]
@@ -107,7 +129,7 @@ def test_long_branches_also_try_the_lower_rates_that_a_longer_training_needs() -
 def test_a_good_rate_of_a_noisy_task_is_kept() -> None:
     x, y = torch.randn(256, 4, generator=torch.Generator().manual_seed(0)), torch.arange(256) % 2
     data = Data(train=TensorDataset(x, y), valid=TensorDataset(x.flip(0), y))
-    found = choice(mlp_task(data=data, model=lambda: nn.Linear(4, 2), update=Update(optimizer="sgd", lr=1e-3)))
+    found = choice(mlp_task(data=data, model=lambda: nn.Linear(4, 2), update=Update(optimizer="sgd", lr=0.1)))
     assert found.verdict in (RateVerdict.NO_DIFFERENCE, RateVerdict.NONE_STABLE)
     assert found.factor == 1
     assert "keep" in found.sentence or "no learning rate" in found.sentence

@@ -22,8 +22,10 @@ from hasten.tuning.rate.sweep import Sweep
 from hasten.tuning.rate.words import rate_sentence
 from hasten.tuning.state import untouched
 
-REPEATS, PROOFS = 3, 5
-"""Initializations and data orders, for the search and, others, for the proof: fewer have no useful interval."""
+REPEATS = 3
+"""Initializations and data orders of the search: fewer have no useful interval."""
+PROOFS, MOST_PROOFS = 5, 12
+"""Other ones for the proof; further ones while the budget lasts, where the first show no difference."""
 SCREENED = 5
 """Rates from the stability edge downwards, each a factor 10^0.5 apart."""
 SCREEN_STEP, STEP = 10**0.5, 10**0.25
@@ -39,6 +41,7 @@ LOWER = 3
 """Steps down from the best rate of short branches to the lowest that long ones begin with: it falls with the length."""
 _BRANCHES = (SCREENED + 3) * REPEATS / SHORTER + (LOWER + 2) * REPEATS + 2 * PROOFS
 """Long branches that a search is about as expensive as: screening and deciding with one rate more, and the proof."""
+_LEVEL = 0.975
 _SWEEP_STEPS = 45
 _TIMED_STEPS = 5
 
@@ -81,7 +84,7 @@ def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show
         share = f", {percent(cost.steps / planned)} of the planned training" if planned else ""
         show(Note(text=f"up to {cost.steps:,} updates in short branches, about {seconds(cost.seconds)}{share}."))
         show(Activity(text="searching the learning rate"))
-        found = _Search(branches, cost).choice()
+        found = _Search(branches, cost, begin + budget_s).choice()
         return msgspec.structs.replace(found, budget_s=budget_s, spent_s=now_s() - begin)
 
 
@@ -115,10 +118,10 @@ def _cost(branch_steps: int, step_s: float) -> Cost:
 
 
 class _Search:
-    """One search: edges, screening, deciding, proof."""
+    """One search: edges, screening, deciding, proof; `ends_s` is when the budget ends."""
 
-    def __init__(self, branches: Branches, cost: Cost) -> None:
-        self.branches, self.recipe = branches, branches.recipe
+    def __init__(self, branches: Branches, cost: Cost, ends_s: float) -> None:
+        self.branches, self.recipe, self.ends_s = branches, branches.recipe, ends_s
         self.long, self.short = cost.branch_steps, max(1, cost.branch_steps // SHORTER)
         start = branches.start(0)
         self.rates, self.anneals = start.own_rates, horizon.anneals(start.run)
@@ -205,19 +208,36 @@ class _Search:
         return Interval(value=value, low=value * low, high=value * high, n=REPEATS)
 
     def _proven(self, factor: float) -> tuple[RateVerdict, Interval | None]:
-        """Compare with the task's own rate on other starts; each stands for the whole training at the same horizon."""
+        """Compare with the task's own rate on other starts; each stands for the whole training at the same horizon.
+
+        It is looked at twice at most, each time at half of the error that is allowed (Bonferroni).
+        """
         own, mine = list[float](), list[float]()
-        for repeat in range(REPEATS, REPEATS + PROOFS):
+
+        def compared() -> tuple[RateVerdict, Interval | None]:
+            if not all(map(math.isfinite, mine)):
+                return RateVerdict.NO_DIFFERENCE, None
+            if not all(map(math.isfinite, own)):
+                return RateVerdict.OWN_DIVERGES, None
+            scale = abs(sum(own)) / len(own) or 1.0
+            worth = mean_interval([(a - b) / scale for a, b in zip(mine, own, strict=True)], level=_LEVEL)
+            better = worth.high < 0 and worth.value < -LEAST_WORTH
+            return (RateVerdict.BETTER if better else RateVerdict.NO_DIFFERENCE), worth
+
+        def add(repeat: int) -> None:
             own.append(self._judged(repeat, 1 / self.horizon, self.long))
             mine.append(self._judged(repeat, factor / self.horizon, self.long))
-        if not all(map(math.isfinite, mine)):
-            return RateVerdict.NO_DIFFERENCE, None
-        if not all(map(math.isfinite, own)):
-            return RateVerdict.OWN_DIVERGES, None
-        scale = abs(sum(own)) / PROOFS or 1.0
-        worth = mean_interval([(a - b) / scale for a, b in zip(mine, own, strict=True)])
-        better = worth.high < 0 and worth.value < -LEAST_WORTH
-        return (RateVerdict.BETTER if better else RateVerdict.NO_DIFFERENCE), worth
+
+        for number in range(PROOFS):
+            add(REPEATS + number)
+        verdict, worth = compared()
+        if worth is None or verdict is RateVerdict.BETTER or worth.low > 0:
+            return verdict, worth
+        for number in range(PROOFS, MOST_PROOFS):
+            if now_s() >= self.ends_s:
+                break
+            add(REPEATS + number)
+        return compared()
 
     def _record(
         self, verdict: RateVerdict, edges: Sequence[float], rate: Interval | None, worth: Interval | None
