@@ -17,7 +17,11 @@ SHARES = (
 def page(text: str) -> str:
     """Return the text of the page with the figures of today between its markers."""
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return text[:start] + "\n".join(part for part in (_found(), _scripts(), _cured(), _peers()) if part) + text[end:]
+    return (
+        text[:start]
+        + "\n".join(part for part in (_found(), _scripts(), _cured(), _cost(), _peers()) if part)
+        + text[end:]
+    )
 
 
 def _found() -> str:
@@ -91,6 +95,34 @@ def _cured() -> str:
 
 
 _CURED = ("seen_while_mending", "fresh")
+
+
+def _cost() -> str:
+    if not (RESULTS / "doctor_overhead.json").exists():
+        return ""
+    said = recorded("doctor_overhead")
+    rows = [
+        f"| {name}, {one['dynamics']['step_ms']:.3g} ms "
+        f"| {' | '.join(_ratio(one[kind]['unwatched_ratio']) for kind in ('dynamics', 'all'))} |"
+        for name, one in said.items()
+        if isinstance(one, dict) and "dynamics" in one
+    ]
+    return "\n".join(
+        [
+            "What it costs in steps that it does not watch, once losses are read at a distance "
+            "(`benchmarks/doctor_overhead.py`, processor time on one core, beside other work). Steps that are "
+            "watched may take another 0.5 % of the time, and 2 s more in all.",
+            "",
+            "| training, its step | dynamics alone | all tiers |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _ratio(one: dict[str, Any]) -> str:
+    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
 def _peers() -> str:
