@@ -40,7 +40,7 @@ TRANSFORMER = (
     Fault(
         "softmax_over_queries",
         replace(r"scores\.softmax\(dim=-1\)", "scores.softmax(dim=-2)"),
-        root=("attends_to_future",),
+        root=("softmax_over_queries", "attends_to_future"),
         right=("attention_wrong_axis",),
         true=STUCK,
         structural=True,

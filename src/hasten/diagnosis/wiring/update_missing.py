@@ -42,7 +42,14 @@ def find(health: Health) -> Outcome:
             f"{plural(wiring.backwards, 'backward pass')}, but no optimizer made an update.".replace("passs", "passes"),
             "optimizer.step()  # after loss.backward()",
             "",
-            ("not_learning", "plateau", "parameter_unchanged", "schedule_wrong", "gradients_not_cleared"),
+            (
+                "not_learning",
+                "plateau",
+                "parameter_unchanged",
+                "schedule_wrong",
+                "gradients_not_cleared",
+                "gradients_discarded",
+            ),
         )
     idle = [one for one in wiring.optimizers if not one.updates and not one.replaced and one.starved >= _STARVED]
     if not idle or not health.complete:
