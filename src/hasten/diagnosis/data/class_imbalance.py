@@ -12,6 +12,7 @@ Source: SageMaker Debugger, class_imbalance (ratio 10, error 0.7); He and Garcia
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hasten.base.records.data_facts import DataFacts, Part
 from hasten.base.records.finding import Abstained, Severity
@@ -25,57 +26,42 @@ _SAMPLES, _TOP_FOUND = 10, 0.7
 _LABELS, _EXPECTED, _SHARED = 200, 20, 0.5
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What there is to say of a class: the sentence, its number, and what to try."""
+
+    sentence: str
+    value: float
+    threshold: float
+    advice: str = "weight=counts.sum() / counts in the loss, or WeightedRandomSampler; judge by balanced accuracy"
+
+
 def find(health: Health) -> Outcome:
     """Fire where a rare class is not found."""
     facts = facts_of(health)
     training = facts.training
     parts = [part for part in facts.evaluations if part.agreement is not None]
     labels = _labels(facts)
-    inverted = _inverted(facts, labels)
-    if inverted is not None:
-        frequent, rare, weights = inverted
-        return wrong(
-            "class_imbalance",
-            f"The loss weights the frequent class {frequent} {weights:.2g} times as much as the rare class {rare}.",
-            value=weights,
-            threshold=WEIGHTS,
-            advice="weight=counts.sum() / counts, pos_weight=negatives / positives: the rarer, the larger",
-            check=health.command,
-            severity=Severity.WARNING,
-            explains=("overfit", "plateau", "not_learning"),
-        )
-    never = None if training is None or training.replacement or _weighted(facts) else _never_said(labels, facts)
-    if never is not None:
-        label, expected, total = never
-        return wrong(
-            "class_imbalance",
-            f"Class {label} is hardly ever said in {total} evaluated samples; {expected / total:.1%} in training are.",
-            value=expected,
-            threshold=_EXPECTED,
-            advice="weight=counts.sum() / counts in the loss, or WeightedRandomSampler; judge by balanced accuracy",
-            check=health.command,
-            severity=Severity.WARNING,
-            explains=("overfit", "plateau", "not_learning"),
-        )
-    if training is None or not labels or not parts:
+    treated = (training is not None and training.replacement) or any(one.weighted for one in facts.criteria)
+    said = _inverted(facts, labels)
+    if said is None and training is not None and not treated:
+        said = _never_said(labels, facts)
+    if said is None and (training is None or not labels or not parts):
         return Abstained(symptom="class_imbalance", reason="labels of training and evaluation were not seen")
-    if training.replacement or _weighted(facts):
+    if said is None and not treated:
+        said = next((lost for part in parts if (lost := _lost(labels, part)) is not None), None)
+    if said is None:
         return None
-    for part in parts:
-        lost = _lost(labels, part)
-        if lost is not None:
-            label, ratio, found, samples = lost
-            return wrong(
-                "class_imbalance",
-                f"Class {label} is {ratio:.0f} times rarer than the largest; {found:.0%} of its {samples} are found.",
-                value=ratio,
-                threshold=RATIO,
-                advice="weight=counts.sum() / counts in the loss, or WeightedRandomSampler; judge by balanced accuracy",
-                check=health.command,
-                severity=Severity.WARNING,
-                explains=("overfit", "plateau", "not_learning"),
-            )
-    return None
+    return wrong(
+        "class_imbalance",
+        said.sentence,
+        value=said.value,
+        threshold=said.threshold,
+        advice=said.advice,
+        check=health.command,
+        severity=Severity.WARNING,
+        explains=("overfit", "plateau", "not_learning"),
+    )
 
 
 def _labels(facts: DataFacts) -> dict[int, int]:
@@ -87,12 +73,8 @@ def _labels(facts: DataFacts) -> dict[int, int]:
     return {label: times for label, times in enumerate(counted) if times}
 
 
-def _weighted(facts: DataFacts) -> bool:
-    return any(one.weighted for one in facts.criteria)
-
-
-def _inverted(facts: DataFacts, labels: Mapping[int, int]) -> tuple[int, int, float] | None:
-    """Return a frequent and a rare class of which the frequent one has the far larger weight, and how much larger."""
+def _inverted(facts: DataFacts, labels: Mapping[int, int]) -> _Said | None:
+    """Say where a frequent class has a far larger weight than a rare one."""
     if sum(labels.values()) < _LABELS:
         return None
     for one in facts.criteria:
@@ -103,12 +85,18 @@ def _inverted(facts: DataFacts, labels: Mapping[int, int]) -> tuple[int, int, fl
             continue
         frequent, rare = max(labels, key=lambda label: labels[label]), min(labels, key=lambda label: labels[label])
         if labels[frequent] >= WEIGHTS * labels[rare] and weights[frequent] >= WEIGHTS * weights[rare] > 0:
-            return frequent, rare, weights[frequent] / weights[rare]
+            times = weights[frequent] / weights[rare]
+            return _Said(
+                f"The loss weights the frequent class {frequent} {times:.2g} times as much as the rare class {rare}.",
+                times,
+                WEIGHTS,
+                "weight=counts.sum() / counts, pos_weight=negatives / positives: the rarer, the larger",
+            )
     return None
 
 
-def _never_said(labels: Mapping[int, int], facts: DataFacts) -> tuple[int, float, int] | None:
-    """Return a rare class that the model hardly says where no labels are seen, how often it should, and of how many."""
+def _never_said(labels: Mapping[int, int], facts: DataFacts) -> _Said | None:
+    """Say where the model hardly ever says a rare class, in an evaluation whose labels are not seen."""
     trained = sum(labels.values())
     for part in facts.evaluations:
         total = sum(part.said.values())
@@ -118,12 +106,17 @@ def _never_said(labels: Mapping[int, int], facts: DataFacts) -> tuple[int, float
             expected = total * times / trained
             rare = times <= max(labels.values()) / RATIO
             if rare and expected >= _EXPECTED and part.said.get(label, 0) <= expected / _EXPECTED:
-                return label, expected, total
+                return _Said(
+                    f"Class {label} is hardly ever said in {total} evaluated samples; "
+                    f"{expected / total:.1%} in training are.",
+                    expected,
+                    _EXPECTED,
+                )
     return None
 
 
-def _lost(labels: Mapping[int, int], part: Part) -> tuple[int, float, float, int] | None:
-    """Return the rarest class that is hardly found, how much rarer it is, the share found, and its samples."""
+def _lost(labels: Mapping[int, int], part: Part) -> _Said | None:
+    """Say of the rarest class that is hardly found how much rarer it is, and which share is found."""
     seen = part.agreement
     assert seen is not None, "asked only where there is one"
     most, top = max((times, label) for label, times in labels.items())
@@ -137,4 +130,9 @@ def _lost(labels: Mapping[int, int], part: Part) -> tuple[int, float, float, int
     if not lost:
         return None
     ratio, label = max(lost)
-    return label, ratio, seen.recalls[label], seen.counts[label]
+    found, samples = seen.recalls[label], seen.counts[label]
+    return _Said(
+        f"Class {label} is {ratio:.0f} times rarer than the largest; {found:.0%} of its {samples} are found.",
+        ratio,
+        RATIO,
+    )
