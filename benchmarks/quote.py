@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import quote_doctor, quote_parallel, quote_rate, quote_tuning
 from benchmarks.quote_techniques import page
-from benchmarks.recording import RESULTS, recorded
+from benchmarks.recording import RESULTS, quoted, recorded
 from hasten.measurement.statistics import few_ratios
 
 ROOT = Path(__file__).parent.parent
@@ -26,11 +26,6 @@ TUNING = ROOT / "docs" / "tuning.md"
 RATE = ROOT / "docs" / "learning_rate.md"
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
-
-
-def interval(value: dict[str, Any]) -> str:
-    """Return an interval as prose: 2.31 [2.20, 2.43], n = 5."""
-    return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}], n = {value['n']}"
 
 
 def machine(result: dict[str, Any]) -> str:
@@ -47,7 +42,7 @@ def pipeline(result: dict[str, Any]) -> list[str]:
         what = "free techniques" if row["side"] == "plan" else "with a TRAJECTORY technique"
         tuning = result["tunings"].get(row["side"], result["tunings"]["plan"])
         names = ", ".join(result["results"][row["side"]][0]["plan"]) or "none"
-        shown = interval(row["speedup"]) if row["speedup"] else "target missed too often to say"
+        shown = quoted(row["speedup"]) if row["speedup"] else "target missed too often to say"
         rows.append(f"| `{result['task']}` to {metric} {result['target']}, {what} | {shown} | {names}; "
                     f"tuned in {tuning['spent_s']:.0f} s |")  # fmt: skip
     return rows
@@ -57,7 +52,7 @@ def overhead(result: dict[str, Any]) -> list[str]:
     """Return the rows of the loop's cost."""
     return [
         f"| step time of hasten's loop over the shortest hand-written one, `{row['workload']}` "
-        f"| {interval(row['ratio'])} | same parameters bit for bit |"
+        f"| {quoted(row['ratio'])} | same parameters bit for bit |"
         for row in result["rows"]
     ]
 
@@ -68,7 +63,7 @@ def peers(result: dict[str, Any]) -> list[str]:
     said = ", ".join(f"{name} {value:.2f}" for value, name in others)
     return [
         f"| time of a training of a tiny perceptron over the usual loop's, hasten with a plan "
-        f"| {interval(result['rows']['hasten, planned'])} | beside it: {said} |"
+        f"| {quoted(result['rows']['hasten, planned'])} | beside it: {said} |"
     ]
 
 
@@ -79,7 +74,7 @@ def gpu(result: dict[str, Any]) -> list[str]:
     fastest = max(ways.values(), key=lambda row: row["tokens_per_s"])
     return [
         f"| tokens a second of a GPT-2 sized model on one {result['device']}, batch 16 x 1024, over fp32's "
-        f"| {interval(row['ratio'])} | {', '.join(row['techniques'])}; {row['tokens_per_s'] / 1000:.0f} k tokens/s, "
+        f"| {quoted(row['ratio'])} | {', '.join(row['techniques'])}; {row['tokens_per_s'] / 1000:.0f} k tokens/s, "
         f"{row['mfu']:.0%} of the measured peak; torch {record['torch']} |"
         for row in (ways["bf16"], fastest)
     ]
@@ -90,7 +85,7 @@ def int8(result: dict[str, Any]) -> list[str]:
     first = result["rows"][0]
     shape = " x ".join(str(size) for size in first["shape"])
     return [
-        f"| speed of a linear layer, {shape}, in int8 over {other} | {interval(first['ratios'][key])} | {note} |"
+        f"| speed of a linear layer, {shape}, in int8 over {other} | {quoted(first['ratios'][key])} | {note} |"
         for key, other, note in (
             (
                 "bf16_autocast / int8",
@@ -107,7 +102,7 @@ def memory(result: dict[str, Any]) -> list[str]:
     least = min(result["rows"], key=lambda row: row["share"])
     return [
         f"| step time of a {result['size']['layers']}-layer GPT that keeps {least['share']:.2f} of its activations "
-        f"| {interval(least['time'])} | {', '.join(least['techniques'])}; exact |"
+        f"| {quoted(least['time'])} | {', '.join(least['techniques'])}; exact |"
     ]
 
 
@@ -117,7 +112,7 @@ def throughput(result: dict[str, Any]) -> list[str]:
     size = result["size"]
     return [
         f"| tokens a second of a {size['layers']}-layer, {size['width']}-wide GPT on Shakespeare "
-        f"| {interval(best['speedup'])} | {', '.join(best['techniques'])} |"
+        f"| {quoted(best['speedup'])} | {', '.join(best['techniques'])} |"
     ]
 
 

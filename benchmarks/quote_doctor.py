@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.recording import RESULTS, recorded
+from benchmarks.recording import RESULTS, quoted, recorded
 
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
@@ -103,7 +103,7 @@ def _cost() -> str:
     said = recorded("doctor_overhead")
     rows = [
         f"| {name}, {one['dynamics']['step_ms']:.3g} ms "
-        f"| {' | '.join(_ratio(one[kind]['unwatched_ratio']) for kind in ('dynamics', 'all'))} |"
+        f"| {' | '.join(quoted(one[kind]['unwatched_ratio'], 3) for kind in ('dynamics', 'all'))} |"
         for name, one in said.items()
         if isinstance(one, dict) and "dynamics" in one
     ]
@@ -119,10 +119,6 @@ def _cost() -> str:
             "",
         ]
     )
-
-
-def _ratio(one: dict[str, Any]) -> str:
-    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
 def _peers() -> str:

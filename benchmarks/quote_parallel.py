@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Any
 
-from benchmarks.recording import RESULTS, recorded
+from benchmarks.recording import RESULTS, quoted, recorded
 
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
 END = "<!-- measured:end -->"
@@ -140,4 +140,4 @@ _TOLD = {"scaling": _scaling, "checkpoint_cost": _checkpoints, "resident": _resi
 def _interval(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
-    return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}], n = {value['n']}"
+    return quoted(value)

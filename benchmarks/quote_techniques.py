@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.recording import RESULTS, recorded
+from benchmarks.recording import RESULTS, quoted, recorded
 from hasten.base.units import nbytes, seconds
 
 TASKS = ("fashion-mnist", "shakespeare", "imdb", "housing")
@@ -99,7 +99,7 @@ def interval(value: dict[str, Any]) -> str:
     """Return an interval; where it is too wide to be worth its digits, without its ends."""
     if value["low"] * 10 < value["high"]:
         return f"{value['value']:.2f}, n = {value['n']}: too few"
-    return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}], n = {value['n']}"
+    return quoted(value)
 
 
 def spread(losses: list[float]) -> str:
@@ -130,7 +130,7 @@ def loss(row: dict[str, Any]) -> str:
         return "did not end in time"
     if change["value"] is None:
         return "not finite"
-    return f"{change['value']:.3f} [{change['low']:.3f}, {change['high']:.3f}], n = {change['n']}"
+    return quoted(change, 3)
 
 
 def in_a_word(row: dict[str, Any], plain: int | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Any
 
-from benchmarks.recording import RESULTS, recorded
+from benchmarks.recording import RESULTS, quoted, recorded
 from hasten.base.units import percent
 
 BEGIN = "<!-- measured:begin (written by `python -m benchmarks.quote`) -->\n"
@@ -96,10 +96,9 @@ def _real(result: dict[str, Any]) -> str:
         ]
         clock = "processor, one thread" if found["processor"] else "wall"
         low, high = found["load"]
-        value = f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}], n = {ratio['n']}"
         lines.append(
             f"| {name} ({clock}, load {low:.0f} to {high:.0f}) | {percent(found['noise of a block'])} "
-            f"| {best.replace('+', ', ')}: {value} | {shares} | {replays[0]} | {replays[1]} |"
+            f"| {best.replace('+', ', ')}: {quoted(ratio)} | {shares} | {replays[0]} | {replays[1]} |"
         )
     return "\n".join([*lines, ""])
 
@@ -113,10 +112,9 @@ def _inside(result: dict[str, Any]) -> str:
     cost, pairs = result["cost"], result["pairs_s"]
     extra_s = sum(inside_s - known_s for inside_s, known_s in pairs) / len(pairs)
     known_s = sum(known_s for _, known_s in pairs) / len(pairs)
-    ratio = f"{cost['value']:.3f} [{cost['low']:.3f}, {cost['high']:.3f}], n = {cost['n']}"
     said = (
         f"{', '.join(result['plan'])}, found inside a training of `{result['task']}` of {known_s:.0f} s on one "
-        f"core, cost {ratio} of the same training with the plan known (`benchmarks/tuning/autotune.py`): "
+        f"core, cost {quoted(cost, 3)} of the same training with the plan known (`benchmarks/tuning/autotune.py`): "
         f"{extra_s:.1f} s, 1 % of a training of {100 * extra_s:.0f} s that decides after as many steps."
     )
     return _filled(said) + "\n"

@@ -53,6 +53,12 @@ def ratio(log_ratios: list[float]) -> Interval:
     return ratio_interval(log_ratios)
 
 
+def quoted(interval: dict[str, Any], digits: int = 2) -> str:
+    """Return an interval of a result as it stands in a page: 2.31 [2.20, 2.43], n = 5."""
+    value, low, high = (f"{interval[name]:.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}], n = {interval['n']}"
+
+
 def told(interval: Interval) -> str:
     """Return an interval as it stands in a table."""
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}], n = {interval.n}"

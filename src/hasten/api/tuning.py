@@ -22,7 +22,6 @@ from hasten.base.records.side_by_side import SideBySide
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import Guarantee
 from hasten.machine import facts, load_cached
-from hasten.pipeline.budget import planned_s
 from hasten.pipeline.examining import judged
 from hasten.pipeline.job import Job, remember, run_tuning
 from hasten.pipeline.job import run as run_job
@@ -33,6 +32,7 @@ from hasten.profiling.profile import profile as profile_recipe
 from hasten.training.run_folder import make_run_folder
 from hasten.training.running import Show
 from hasten.training.task import Task
+from hasten.tuning.break_even import planned_s
 from hasten.tuning.budget import SHORTEST_S
 
 
@@ -137,7 +137,7 @@ def verify_plan(
         raise BadInput("there is nothing to prove: the plan has no technique.")
     recipe = baseline_shown(task, machine, show)
     anatomy = profile_recipe(recipe, machine) if budget is not None and "%" in budget else None
-    planned = math.inf if anatomy is None else planned_s(recipe, anatomy)
+    planned = math.inf if anatomy is None else planned_s(recipe, anatomy.step_s.value)
     if (checked := check_plan(chosen, recipe, machine)) is not None:
         show(checked)
     show(found := prove_again(chosen, recipe, machine, budget_s=allowed(planned) or SHORTEST_S))

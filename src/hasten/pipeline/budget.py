@@ -3,17 +3,8 @@
 import math
 
 from hasten.base.errors import BadInput
-from hasten.base.records.profile import Profile
 from hasten.base.units import parse_duration
-from hasten.training.recipe import Recipe
 from hasten.tuning.budget import default_budget_s
-
-
-def planned_s(recipe: Recipe, anatomy: Profile) -> float:
-    """Return how long the task's training would take if no target ended it early; infinite where nothing bounds it."""
-    steps, limit = recipe.subject.planned_steps, recipe.task.stop.seconds
-    by_steps = anatomy.step_s.value * steps if steps is not None else math.inf
-    return min(by_steps, limit if limit is not None else math.inf)
 
 
 def tuning_budget_s(text: str | None, planned: float) -> float:

@@ -19,7 +19,7 @@ from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee, Stage
 from hasten.base.units import seconds
 from hasten.measurement.statistics import few_ratios
-from hasten.pipeline.budget import planned_s, tuning_budget_s
+from hasten.pipeline.budget import tuning_budget_s
 from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_quality, paired_speedup
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.examining import judged
@@ -35,6 +35,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.technique import Technique
+from hasten.tuning.break_even import planned_s
 from hasten.tuning.context import Hints
 from hasten.tuning.history import remembered
 from hasten.tuning.tune import check_accepted, tune
@@ -146,7 +147,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
 def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Options, *, show: Show) -> Tuning:
     """Tune, showing every trial as it is known, and return the whole."""
     last = None
-    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy))
+    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy.step_s.value))
     show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
     trials = tune(
         recipe,

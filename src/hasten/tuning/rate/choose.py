@@ -14,6 +14,7 @@ from hasten.base.units import finite, percent, seconds
 from hasten.data.loading.sample_randomness import restored
 from hasten.measurement.statistics import few_ratios, mean_interval
 from hasten.training.recipe import Recipe
+from hasten.tuning.break_even import planned_s
 from hasten.tuning.budget import default_budget_s, now_s
 from hasten.tuning.rate import horizon
 from hasten.tuning.rate.branches import Branches
@@ -97,13 +98,12 @@ def _planned(branches: Branches, budget: Callable[[float], float | None]) -> tup
     for _ in train_from(start, lambda number: (0.0, 0.0), _TIMED_STEPS):
         pass
     step_s = (now_s() - begin) / _TIMED_STEPS
-    planned, limit_s = branches.recipe.subject.planned_steps, branches.recipe.task.stop.seconds
-    planned_s = min(math.inf if planned is None else planned * step_s, limit_s or math.inf)
-    asked_s = budget(planned_s)
+    planned, whole_s = branches.recipe.subject.planned_steps, planned_s(branches.recipe, step_s)
+    asked_s = budget(whole_s)
     fewest, most = (min(steps, planned or steps) for steps in (FEWEST_STEPS, MOST_STEPS))
     least = _cost(fewest, step_s)
     if asked_s is None:
-        asked_s = max(least.seconds, default_budget_s(planned_s))
+        asked_s = max(least.seconds, default_budget_s(whole_s))
     elif asked_s < least.seconds:
         raise BadInput(
             f"a budget of {seconds(asked_s)} is too small to choose a learning rate: branches of {fewest} steps "

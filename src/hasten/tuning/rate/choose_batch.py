@@ -20,6 +20,7 @@ from hasten.data.loading.sample_randomness import restored
 from hasten.measurement.statistics import few_ratios
 from hasten.training.building import with_batch_size
 from hasten.training.recipe import Recipe
+from hasten.tuning.break_even import planned_s
 from hasten.tuning.budget import default_budget_s, now_s
 from hasten.tuning.rate.branches import COOL_DOWN
 from hasten.tuning.rate.noise import PARTS, Lengths, lengths, noise_scale
@@ -106,12 +107,11 @@ class _Search:
         for _ in train_from(self.start, lambda number: (0.0, 0.0), 4):
             pass
         self.step_s = (now_s() - begin) / 4
-        planned, limit_s = recipe.subject.planned_steps, recipe.task.stop.seconds
-        planned_s = min(math.inf if planned is None else planned * self.step_s, limit_s or math.inf)
+        whole_s = planned_s(recipe, self.step_s)
         least_s = self.step_s * (_OWN_BRANCHES * FEWEST_STEPS + _TRIED_STEPS)
-        asked_s = budget(planned_s)
+        asked_s = budget(whole_s)
         if asked_s is None:
-            asked_s = max(least_s, default_budget_s(planned_s))
+            asked_s = max(least_s, default_budget_s(whole_s))
         elif asked_s < least_s:
             raise BadInput(
                 f"a budget of {seconds(asked_s)} is too small to choose a batch size: branches of {FEWEST_STEPS} steps "
@@ -121,7 +121,7 @@ class _Search:
         self.steps = int((asked_s / self.step_s - _TRIED_STEPS) / _OWN_BRANCHES)
         self.steps = min(MOST_STEPS, max(FEWEST_STEPS, self.steps))
         cost_s = self.step_s * (_OWN_BRANCHES * self.steps + _TRIED_STEPS)
-        share = f", {percent(cost_s / planned_s)} of the planned training" if math.isfinite(planned_s) else ""
+        share = f", {percent(cost_s / whole_s)} of the planned training" if math.isfinite(whole_s) else ""
         show(Note(text=f"branches of {self.steps} steps and of equal time at other sizes, {seconds(cost_s)}{share}."))
 
     def choice(self) -> BatchChoice:
