@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hasten.base.errors import BadInput
 from hasten.base.records.notices import Activity, Note
 from hasten.base.records.rate_choice import RateChoice, RateTried, RateVerdict
 from hasten.base.records.record import Interval
@@ -15,9 +14,10 @@ from hasten.data.loading.sample_randomness import restored
 from hasten.measurement.statistics import few_ratios, mean_interval
 from hasten.training.recipe import Recipe
 from hasten.tuning.break_even import planned_s
-from hasten.tuning.budget import default_budget_s, now_s
+from hasten.tuning.budget import now_s
 from hasten.tuning.rate import horizon
 from hasten.tuning.rate.branches import Branches
+from hasten.tuning.rate.spending import budget_seconds, step_seconds
 from hasten.tuning.rate.start import score, train_from
 from hasten.tuning.rate.sweep import Sweep
 from hasten.tuning.rate.words import rate_sentence
@@ -44,7 +44,6 @@ _BRANCHES = (SCREENED + 3) * REPEATS / SHORTER + (LOWER + 2) * REPEATS + 2 * PRO
 """Long branches that a search is about as expensive as: screening and deciding with one rate more, and the proof."""
 _LEVEL = 0.975
 _SWEEP_STEPS = 45
-_TIMED_STEPS = 5
 
 Show = Callable[[object], None]
 
@@ -91,24 +90,11 @@ def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show
 
 def _planned(branches: Branches, budget: Callable[[float], float | None]) -> tuple[Cost, float]:
     """Time some steps, and return what the budget allows."""
-    start = branches.start(0)
-    for _ in train_from(start, lambda number: (0.0, 0.0), 1):
-        pass
-    begin = now_s()
-    for _ in train_from(start, lambda number: (0.0, 0.0), _TIMED_STEPS):
-        pass
-    step_s = (now_s() - begin) / _TIMED_STEPS
+    step_s = step_seconds(branches.start(0))
     planned, whole_s = branches.recipe.subject.planned_steps, planned_s(branches.recipe, step_s)
-    asked_s = budget(whole_s)
     fewest, most = (min(steps, planned or steps) for steps in (FEWEST_STEPS, MOST_STEPS))
-    least = _cost(fewest, step_s)
-    if asked_s is None:
-        asked_s = max(least.seconds, default_budget_s(whole_s))
-    elif asked_s < least.seconds:
-        raise BadInput(
-            f"a budget of {seconds(asked_s)} is too small to choose a learning rate: branches of {fewest} steps "
-            f"take about {seconds(least.seconds)}. Pass --budget {math.ceil(least.seconds)}s or more."
-        )
+    least_s = _cost(fewest, step_s).seconds
+    asked_s = budget_seconds(budget, whole_s, least_s=least_s, fewest_steps=fewest, what="a learning rate")
     spare = asked_s / step_s - REPEATS * _SWEEP_STEPS
     return _cost(min(most, max(fewest, int(spare / _BRANCHES))), step_s), asked_s
 

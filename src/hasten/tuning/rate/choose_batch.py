@@ -21,9 +21,10 @@ from hasten.measurement.statistics import few_ratios
 from hasten.training.building import with_batch_size
 from hasten.training.recipe import Recipe
 from hasten.tuning.break_even import planned_s
-from hasten.tuning.budget import default_budget_s, now_s
+from hasten.tuning.budget import now_s
 from hasten.tuning.rate.branches import COOL_DOWN
 from hasten.tuning.rate.noise import PARTS, Lengths, lengths, noise_scale
+from hasten.tuning.rate.spending import budget_seconds, step_seconds
 from hasten.tuning.rate.start import Start, score, set_rates, start_of, train_from
 from hasten.tuning.rate.throughput import Size, measure, sizes_that_fit
 from hasten.tuning.rate.words import batch_sentence
@@ -101,24 +102,11 @@ class _Search:
         self.recipe, self.machine, self.show = recipe, machine, show
         self.own_size = recipe.input.batch_size
         self.start = start_of(recipe, 0)
-        for _ in train_from(self.start, lambda number: (0.0, 0.0), 2):
-            pass
-        begin = now_s()
-        for _ in train_from(self.start, lambda number: (0.0, 0.0), 4):
-            pass
-        self.step_s = (now_s() - begin) / 4
+        self.step_s = step_seconds(self.start)
         whole_s = planned_s(recipe, self.step_s)
         least_s = self.step_s * (_OWN_BRANCHES * FEWEST_STEPS + _TRIED_STEPS)
-        asked_s = budget(whole_s)
-        if asked_s is None:
-            asked_s = max(least_s, default_budget_s(whole_s))
-        elif asked_s < least_s:
-            raise BadInput(
-                f"a budget of {seconds(asked_s)} is too small to choose a batch size: branches of {FEWEST_STEPS} steps "
-                f"take about {seconds(least_s)}. Pass --budget {math.ceil(least_s)}s or more."
-            )
-        self.budget_s = asked_s
-        self.steps = int((asked_s / self.step_s - _TRIED_STEPS) / _OWN_BRANCHES)
+        self.budget_s = budget_seconds(budget, whole_s, least_s=least_s, fewest_steps=FEWEST_STEPS, what="a batch size")
+        self.steps = int((self.budget_s / self.step_s - _TRIED_STEPS) / _OWN_BRANCHES)
         self.steps = min(MOST_STEPS, max(FEWEST_STEPS, self.steps))
         cost_s = self.step_s * (_OWN_BRANCHES * self.steps + _TRIED_STEPS)
         share = f", {percent(cost_s / whole_s)} of the planned training" if math.isfinite(whole_s) else ""
