@@ -236,11 +236,11 @@ def weak_scaling(training: Training, rounds: int, cores: int) -> dict[str, Any]:
             one.block(training.steps)
         for _ in range(rounds):
             links.append(median_links(measured_links(threads=1)))
-            costs = median_times(measured_times(recipe, 2, threads=1))
+            costs = [median_times(measured_times(recipe, 2, threads=1, beside=min(one, cores) - 1)) for one in WEAK]
             for name in shuffle.sample(list(ways), len(ways)):
                 times[name].append(running[name].block(training.steps).step_s)
-            for count, name in zip(WEAK, ways, strict=True):
-                mine = slowed(costs, max(1.0, count / cores))
+            for count, name, cost in zip(WEAK, ways, costs, strict=True):
+                mine = slowed(cost, max(1.0, count / cores))
                 predicted[name].append(step_s(in_one_pass(size, replicas=count), mine, memory, links[-1]))
     found = shown(times, "1 processes") | {"predicted_s": predicted, "links": links}
     off = dict[str, Any]()

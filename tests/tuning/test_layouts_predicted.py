@@ -1,5 +1,6 @@
 """Which layouts of a training fit, and why the others do not: on small trainings whose memory is known."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from hasten.techniques.parallel.layouts import layouts
 from hasten.training.building import build
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.step import step
+from hasten.tuning.layouts import one_process, readings
 from hasten.tuning.layouts import predict as predicting
-from hasten.tuning.layouts import readings
 from hasten.tuning.layouts.one_process import Measured
 from hasten.tuning.layouts.predict import predict
 from hasten.tuning.layouts.readings import measured_memory
@@ -199,3 +200,23 @@ def test_batch_normalization_over_shares_is_synchronized_or_refused_by_name() ->
     assert all("cannot be combined with" in why and "sync_batch_norm" in why for why in refused.values())
     plain = predicted(baseline(cnn_task(norm=False)), devices=2)
     assert not any("sync_batch_norm" in one.layout.label for one in plain.costs)
+
+
+@pytest.mark.parametrize(("cores", "threads", "copies"), [(4, 4, 3), (4, 8, 2), (2, 2, 1)])
+def test_the_other_cores_of_a_cpu_are_busy_while_a_step_of_several_is_timed(
+    cores: int, threads: int, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = list[int]()
+
+    def noted(work: Any, number: int) -> Any:
+        beside.append(number)
+        return nullcontext()
+
+    monkeypatch.setattr(readings, "company", noted)
+    machine = structs.replace(facts(), cores=cores, threads=threads)
+    found = predict(wide_recipe(), machine, devices=cores, links=LINKS, memory_limit=2**40, here=True)
+    assert beside[:2] == [0, copies], "one process has all cores; of several, each has the others beside it"
+    assert not [one for one in found.assumptions if "other cores busy" in one]
+    monkeypatch.setattr(one_process, "SPARE", 0.0)
+    found = predict(wide_recipe(), machine, devices=cores, links=LINKS, memory_limit=2**40, here=True)
+    assert f"steps were timed with 0 of {copies} other cores busy" in found.assumptions

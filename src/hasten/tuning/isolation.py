@@ -1,25 +1,17 @@
 """Work that may hang, crash or use up the memory, tried in a process of its own first."""
 
-import faulthandler
 import os
 import select
 import signal
 import time
-import warnings
 from collections.abc import Callable
-
-import torch
 
 from hasten.base.errors import error_text
 from hasten.base.units import seconds
 from hasten.training.technique import Technique
+from hasten.tuning.forking import forked
 
 _NO_MEMORY = ("not enough memory", "out of memory", "cannot allocate memory")
-
-
-def can_isolate(*, on_host: bool) -> bool:
-    """Return whether a process can be started from this one: a GPU cannot be used in a copy of a process."""
-    return on_host and hasattr(os, "fork")
 
 
 def is_foreign(one: Technique) -> bool:
@@ -30,19 +22,14 @@ def is_foreign(one: Technique) -> bool:
 def why_infeasible(work: Callable[[], object], *, limit_s: float) -> str | None:
     """Do some work in a copy of this process, and return why it cannot be done here, or None.
 
-    Errors that Python can catch are no reason, but for missing memory: the work raises them here, too. The copy
-    computes on one thread, its output is dropped, and where memory is short, the kernel ends it before this process.
+    Errors that Python can catch are no reason, but for missing memory: the work raises them here, too.
 
     Args:
         work: to do.
         limit_s: seconds after which the copy is ended.
     """
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the copy does not use what other threads hold
-        child = os.fork()
-    if child == 0:
-        _do_and_leave(work, writer)
+    child = forked(lambda: _done(work, writer))
     os.close(writer)
     ended = False
     try:
@@ -75,31 +62,12 @@ def _read(reader: int, until_s: float) -> tuple[str, bool]:
     return "", False
 
 
-def _do_and_leave(work: Callable[[], object], writer: int) -> None:
-    """Do the work in the copy, say whether memory was missing, and end it."""
+def _done(work: Callable[[], object], writer: int) -> None:
+    """Do the work, and say whether memory was missing."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        faulthandler.disable()
-        _end_first_where_memory_is_short()
-        torch.set_num_threads(1)
         work()
     except MemoryError as error:
         os.write(writer, error_text(error).encode())
     except Exception as error:  # noqa: BLE001  (raised again where the work is done)
         if any(words in str(error).lower() for words in _NO_MEMORY):
             os.write(writer, error_text(error).encode())
-    except BaseException:  # noqa: BLE001
-        os._exit(1)
-    os._exit(0)
-
-
-def _end_first_where_memory_is_short() -> None:
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
-    except OSError:
-        pass  # another system; the limit is what it is

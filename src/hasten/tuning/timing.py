@@ -28,8 +28,9 @@ from hasten.tuning.context import (
     recipe_with,
     steps_per_block,
 )
+from hasten.tuning.forking import can_fork
 from hasten.tuning.gates import loosest
-from hasten.tuning.isolation import can_isolate, is_foreign, why_infeasible
+from hasten.tuning.isolation import is_foreign, why_infeasible
 from hasten.tuning.known import key_of
 from hasten.tuning.proving import unproven
 from hasten.tuning.search.factors import NONE, Factors, Setting
@@ -111,7 +112,7 @@ class Timing:
         )
         if self._left_open == tuple(sorted(map(key_of, self.plan(setting)))):
             doubtful, self._left_open = setting - {len(self.chosen)}, None
-        if not doubtful or not can_isolate(on_host=self.lab.recipe.device.is_host):
+        if not doubtful or not can_fork(on_host=self.lab.recipe.device.is_host):
             return
         why = self._why_infeasible(setting)
         for one in sorted(doubtful) if why is not None and len(setting) > 1 else ():

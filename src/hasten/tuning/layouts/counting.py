@@ -24,7 +24,8 @@ from hasten.training.building import build
 from hasten.training.marks import unmarked
 from hasten.training.session import Session
 from hasten.training.task import Task
-from hasten.tuning.isolation import can_isolate, why_infeasible
+from hasten.tuning.forking import can_fork
+from hasten.tuning.isolation import why_infeasible
 from hasten.tuning.layouts.dry_run import dry_stages, why_not_dry
 from hasten.tuning.layouts.fake import on_fake_tensors
 from hasten.tuning.layouts.memory import memory_bytes
@@ -112,7 +113,7 @@ def in_copy(work: Callable[[], Found], kind: type[Found], failed: Callable[[str]
         kind: of the record.
         failed: why the copy ended without one -> the record to return.
     """
-    if not can_isolate(on_host=True):
+    if not can_fork(on_host=True):
         return work()
     with TemporaryDirectory(prefix="hasten-") as folder:
         path = Path(folder, "found.json")

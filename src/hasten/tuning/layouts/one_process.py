@@ -1,20 +1,28 @@
 """What a step of each layout costs one of its processes, measured in this one: times and memory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import psutil
 from msgspec import structs
 
+from hasten.base.device import Device
 from hasten.base.records.layout import Layout, StepMemory, StepTimes
 from hasten.profiling.stepping import one_batch
 from hasten.techniques.parallel.splitting import divided_share
 from hasten.techniques.parallel.stages import Staging, staged
 from hasten.training.building import build
 from hasten.training.recipe import Recipe
+from hasten.tuning.forking import can_fork
+from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.parts import in_parts, summed
-from hasten.tuning.layouts.readings import measured_memory, measured_times
+from hasten.tuning.layouts.readings import measured_memory, measured_times, sizes
 from hasten.tuning.layouts.stages import stage_sizes, watched_stages
 from hasten.tuning.state import untouched
+
+SPARE = 0.5
+"""Of the memory that is available, for copies that compute beside this process."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +45,14 @@ class Measured:
         devices: whose share of a batch is measured.
         threads: of each of several processes; None for as many as one has.
         crowded: how much less of a core each of several gets.
+        busy: cores beside those of one of several on which the others compute.
     """
 
-    def __init__(self, recipe: Recipe, devices: int, *, threads: int | None, crowded: float) -> None:
+    def __init__(self, recipe: Recipe, devices: int, *, threads: int | None, crowded: float, busy: int = 0) -> None:
         self._recipe, self._devices, self._threads, self._crowded = recipe, devices, threads, crowded
         memory, times = measured_memory(recipe, devices), measured_times(recipe, devices, threads=None)
-        own = times if threads is None else measured_times(recipe, devices, threads=threads)
+        self.beside = _copies(busy, memory, sizes(recipe.input.batch_size, devices)[0], recipe.device)
+        own = times if threads is None else self._times(recipe, devices)
         self.alone = OneProcess(times, memory)
         self.shared = OneProcess(self._slowed(own), memory)
         self._in_parts, self._in_stages = dict[int, OneProcess](), dict[int, OneProcess]()
@@ -62,7 +72,7 @@ class Measured:
     def _part(self, layout: Layout) -> OneProcess:
         part, found = in_parts(self._recipe, layout.parts)
         shares = max(1, self._devices // layout.parts)
-        times = measured_times(part, shares, threads=self._threads)
+        times = self._times(part, shares)
         memory = structs.replace(measured_memory(part, shares), summed=summed(part, found, shares))
         return OneProcess(self._slowed(times), memory, divided_share(self._recipe.subject.model(), found))
 
@@ -74,8 +84,19 @@ class Measured:
             stages = watched_stages(run, staging, one_batch(run), stage_sizes(layout))
         return replace(self.shared, memory=structs.replace(self.shared.memory, stages=stages))
 
+    def _times(self, recipe: Recipe, devices: int) -> list[StepTimes]:
+        return measured_times(recipe, devices, threads=self._threads, beside=self.beside)
+
     def _slowed(self, times: Sequence[StepTimes]) -> list[StepTimes]:
         return [slowed(one, self._crowded) for one in times]
+
+
+def _copies(busy: int, memory: StepMemory, samples: int, device: Device) -> int:
+    """Return how many copies of this process can compute beside it: as many as cores are busy, if memory holds them."""
+    if not can_fork(on_host=device.is_host):
+        return 0
+    alone = Layout(samples=samples, micro_batch=samples, replicas=1, shards=1, parts=1, stages=1, every=1)
+    return min(busy, math.floor(SPARE * psutil.virtual_memory().available / max(1, memory_bytes(alone, memory))))
 
 
 def slowed(times: StepTimes, factor: float) -> StepTimes:

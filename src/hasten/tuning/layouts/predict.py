@@ -58,8 +58,9 @@ def predict(
     """Return the layouts of a training on some devices, with the memory and the time of a step of each.
 
     Two micro-batches are timed here in one process. Devices that are here are those of this machine: as many cores, or
-    as many accelerators; each process then has its part of the threads, and the links between two are measured.
-    Devices that are not here are taken to be as fast as this one. No process trains.
+    as many accelerators; each process then has its part of the threads, the links between two are measured, and on a
+    CPU the other cores compute while a step is timed. Devices that are not here are taken to be as fast as this one. No
+    process trains.
 
     Args:
         recipe: the training in one process.
@@ -74,12 +75,12 @@ def predict(
     """
     device, together = recipe.device, devices if nodes is None else nodes.devices
     here = _are_here(device, machine, together) if here is None else here
-    crowded = 1.0
-    threads = None
+    crowded, busy, threads = 1.0, 0, None
     if device.is_host and here and together > 1:
         threads = max(1, machine.threads // together)
         crowded = max(1.0, together * threads / machine.cores)
-    read = Measured(recipe, measured_for or devices, threads=threads, crowded=crowded)
+        busy = min(together * threads, machine.cores) - threads
+    read = Measured(recipe, measured_for or devices, threads=threads, crowded=crowded, busy=busy)
     measured = links is None and here and together > 1
     readings = measured_links(device.kind, threads=threads or machine.threads) if measured else _assumed_links(links)
     limit = _limit(device, machine, together if here else 1, memory_limit)
@@ -94,8 +95,9 @@ def predict(
         devices=devices,
         limit=limit,
         measured_links=measured,
-        assumptions=tuple(
-            _assumptions(device, nodes, here=here, measured=measured, given=links is not None, crowded=crowded)
+        assumptions=(
+            *_assumptions(device, nodes, here=here, measured=measured, given=links is not None, crowded=crowded),
+            *([f"steps were timed with {read.beside} of {busy} other cores busy"] if read.beside < busy else []),
         ),
     )
 

@@ -23,6 +23,7 @@ from hasten.training.recipe import Recipe, sample_loader
 from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.tuning.budget import check_time
+from hasten.tuning.layouts.company import company
 from hasten.tuning.rate.start import set_rates
 from hasten.tuning.state import untouched
 
@@ -68,7 +69,7 @@ def sizes(batch_size: int, devices: int) -> tuple[int, int]:
     return small, max(small + 1, min(batch_size, _WHOLE_SHARES * small))
 
 
-def measured_times(recipe: Recipe, devices: int, *, threads: int | None) -> list[StepTimes]:
+def measured_times(recipe: Recipe, devices: int, *, threads: int | None, beside: int = 0) -> list[StepTimes]:
     """Return the times of a step, read several times.
 
     The weights stay as they are: every learning rate is 0.
@@ -77,6 +78,7 @@ def measured_times(recipe: Recipe, devices: int, *, threads: int | None) -> list
         recipe: the training in one process.
         devices: that share a batch.
         threads: of the process; None for as many as it has.
+        beside: copies of the process that make the steps of one device meanwhile, each on one thread; see `company`.
     """
     with untouched(), ExitStack() as stack:
         if threads is not None:
@@ -85,6 +87,7 @@ def measured_times(recipe: Recipe, devices: int, *, threads: int | None) -> list
         small, large = (with_batch_size(run, size) for size in sizes(recipe.input.batch_size, devices))
         read = [(one, stack.enter_context(closing(batches_in_turn(one)))) for one in (small, large)]
         steps = [_steps(*one) for one in read]
+        stack.enter_context(company(lambda: _block(*read[0], 1), beside))
         found = list[StepTimes]()
         for turn in range(ROUNDS):
             order = (0, 1) if turn % 2 == 0 else (1, 0)
