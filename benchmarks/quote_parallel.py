@@ -27,9 +27,8 @@ def _scaling() -> str:
             f"`benchmarks/results/scaling.json` was measured {wanted}.\n"
             f"Its times are not those of a quiet machine and are not quoted.\n{_sent(found, tasks)}\n"
         )
-    machine = f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
     lines = [
-        f"One process with {cores} threads against {cores} processes with one each ({machine}); "
+        f"One process with {cores} threads against {cores} processes with one each ({_machine(said)}); "
         f"above 1 is faster than one process:",
         "",
         "| speed, 95 % interval | " + " | ".join(tasks) + " |",
@@ -37,15 +36,9 @@ def _scaling() -> str:
     ]
     ways = [name for name in found[tasks[0]] if name != "seconds"]
     lines += [f"| {way} | {' | '.join(_interval(found[task][way]) for task in tasks)} |" for way in ways]
-    targets = [
-        f"{task} {found[f'{task}, to target']['target']:g} after {found[f'{task}, to target']['steps']}"
-        for task in tasks
-    ]
     lines += [
         "",
-        "Without batch normalization, which fashion-mnist has, all make the same updates, so that these are also the "
-        f"ratios of the times to a target ({'; '.join(targets)} updates in one process). Load of the machine beside "
-        f"the benchmark: {_load(said)}.",
+        f"Load of the machine beside the benchmark: {_load(said)}.",
         "",
         "Weak scaling, processes of one thread with a batch each, predicted as `hasten plan` does from one process:",
         "",
@@ -60,6 +53,29 @@ def _scaling() -> str:
         lines.append(f"| {count} process{'es' * (count > 1)} | {' | '.join(cells)} |")
     lines += ["", _sent(found, tasks), "", _to_1024(found, tasks), ""]
     return "\n".join(lines)
+
+
+def _to_target() -> str:
+    """Return what whole trainings by processes and by threads take to a target."""
+    said = recorded("to_target")
+    rows = list[str]()
+    for task, one in said["tasks"].items():
+        (_, alone), (count, several) = one["found"].items()
+        seconds = [f"{median(second for second, _ in some):.0f} s" for some in (alone, several)]
+        rows.append(f"| {task} | {one['target']:g} | {seconds[0]} | {seconds[1]} | {_interval(one['speedup'])} |")
+    lines = [
+        f"Whole trainings to a target from the same seeds, {count} processes of one thread against one process "
+        f"({_machine(said)}); above 1 is faster than one process:",
+        "",
+        "| task | target | one process | processes | speed, 95 % interval |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _machine(said: dict[str, Any]) -> str:
+    return f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
 
 
 def _load(said: dict[str, Any]) -> str:
@@ -90,14 +106,13 @@ def _to_1024(found: dict[str, Any], tasks: list[str]) -> str:
 def _checkpoints() -> str:
     """Return what a checkpoint costs the steps beside it."""
     said = recorded("checkpoint_cost")
-    machine = f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
     rows = [
         f"| {task} | {median(one['block_s']['none']) / said['every'] * 1e3:.0f} ms | "
         f"{one['checkpoint_bytes'] / 2**20:.1f} MiB | {_interval(one['thread'])} | {_interval(one['waiting'])} |"
         for task, one in said["found"].items()
     ]
     lines = [
-        f"Time of {said['every']} steps with one checkpoint over that without ({machine}); 1.02 is 2 % slower:",
+        f"Time of {said['every']} steps with one checkpoint over that without ({_machine(said)}); 1.02 is 2 % slower:",
         "",
         "| task | step | checkpoint | written beside the steps | written between two steps |",
         "|---|---|---|---|---|",
@@ -110,12 +125,11 @@ def _resident() -> str:
     """Return what processes take of memory in each layout."""
     said = recorded("resident")
     found, tasks = said["found"], list(said["found"])
-    machine = f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}"
     rows = {task: {row["layout"]: row for row in found[task]} for task in tasks}
     labels = list(dict.fromkeys(label for task in tasks for label in rows[task]))
     lines = [
-        f"Resident memory that a process grew by at most, {said['rounds']} rounds in new processes ({machine}), and "
-        "what was predicted over it; below 1 took more:",
+        f"Resident memory that a process grew by at most, {said['rounds']} rounds in new processes ({_machine(said)}), "
+        "and what was predicted over it; below 1 took more:",
         "",
         "| layout | " + " | ".join(f"{task}, taken | predicted / taken" for task in tasks) + " |",
         "|---|" + "---|---|" * len(tasks),
@@ -133,7 +147,7 @@ def _mebibytes(taken: list[int]) -> str:
     return f"{median(taken) / 2**20:.0f} MiB"
 
 
-_TOLD = {"scaling": _scaling, "checkpoint_cost": _checkpoints, "resident": _resident}
+_TOLD = {"scaling": _scaling, "to_target": _to_target, "checkpoint_cost": _checkpoints, "resident": _resident}
 """Result -> what the page says of it."""
 
 

@@ -1,13 +1,11 @@
-"""Several processes against the threads of one, on this machine: time per sample and to a target, and weak scaling.
+"""Several processes against the threads of one, on this machine: time per sample, and weak scaling.
 
     python -m benchmarks.parallel.scaling --data DIR [--rounds 10] [--steps 10] [--cores 2] [--tasks NAME,...] [--smoke]
 
 `the same batches`: one process with a thread on every core against a process on each core, with each way of reducing
-gradients. Without batch normalization all make the same updates, but for rounding, so that the ratio of the times per
-sample is also that of the times to a target; `to the target` says after how many updates one process is there. The
-model of fashion-mnist has it: each process normalizes its own share, and the updates differ. `weak scaling`: 1, 2 and
-4 processes of one thread, each with a batch of its own, against what `hasten plan` predicts from one process and the
-links. `sent`: what the collectives of a step were given, against the same theory.
+gradients; `to_target` trains both. `weak scaling`: 1, 2 and 4 processes of one thread, each with a batch of its own,
+against what `hasten plan` predicts from one process and the links. `sent`: what the collectives of a step were given,
+against the same theory.
 
 The processes of all ways are started once and wait. Every round lets each way make a block of steps, in random order;
 the median step of a block is its time. Run it on a machine that does nothing else: where others compete for the cores,
@@ -21,7 +19,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -39,7 +37,6 @@ from torch import multiprocessing
 from benchmarks.recording import ratio, record, told
 from hasten import Task
 from hasten.base.records.layout import Layout, Links, StepMemory
-from hasten.base.records.run import Evaluation, Finished
 from hasten.data.loading.loaders import Fetched
 from hasten.machine import facts
 from hasten.machine.links import measured_links
@@ -49,7 +46,6 @@ from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.layouts import layouts
 from hasten.training.building import build
 from hasten.training.data_parallel import agree, among, in_processes
-from hasten.training.loop import train
 from hasten.training.processes import Processes
 from hasten.training.recipe import baseline
 from hasten.training.session import Session
@@ -61,8 +57,6 @@ from hasten.tuning.layouts.time import communication, step_s
 
 WEAK = (1, 2, 4)
 BATCH = {"digits": 64, "fashion-mnist": 128, "shakespeare": 32}
-TARGET = {"digits": 0.9, "fashion-mnist": 0.8, "shakespeare": 2.6}
-"""Of the task's metric, soon enough for a benchmark: accuracy, accuracy, loss."""
 
 
 @dataclass(frozen=True)
@@ -194,17 +188,6 @@ def in_turn(ways: Mapping[str, Way], training: Training, rounds: int) -> dict[st
 def seconds_of(found: Mapping[str, Sequence[Block]]) -> dict[str, list[float]]:
     """Return name -> median seconds of a step in each round."""
     return {name: [one.step_s for one in blocks] for name, blocks in found.items()}
-
-
-def steps_to_target(training: Training, way: Way) -> dict[str, Any]:
-    """Train once in one process until the metric reaches the target."""
-    task = training.made(way.batches)
-    torch.set_num_threads(way.threads)
-    run = build(baseline(replace(task, stop=replace(task.stop, target=TARGET[training.task], evaluate_every=25))))
-    events = list(train(run))
-    ended = next(one for one in events if isinstance(one, Finished))
-    metrics = [one.metric for one in events if isinstance(one, Evaluation)]
-    return {"target": TARGET[training.task], "steps": ended.step, "reason": ended.reason, "metrics": metrics}
 
 
 def shown(times: Mapping[str, Sequence[float]], first: str) -> dict[str, Any]:
@@ -343,9 +326,6 @@ def main() -> None:
         found[f"{name}, weak"] = (weak := weak_scaling(training, rounds, cores))
         print(f"{name}: predicted for more devices like this one", flush=True)
         found[f"{name}, to 1024"] = extrapolated(training, median_links(weak["links"]))
-        if not given.smoke:
-            found[f"{name}, to target"] = steps_to_target(training, against_threads[one])
-            print(f"{name}: {found[f'{name}, to target']['steps']} steps to {TARGET[name]}", flush=True)
         load.append(os.getloadavg()[0])
         if not given.smoke:  # after each task, so that what was measured is kept where the benchmark is ended early
             content = {"rounds": rounds, "steps": steps, "cores_used": cores, "load": load, "found": found}
