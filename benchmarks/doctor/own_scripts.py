@@ -28,6 +28,10 @@ from hasten.base.replaced import replaced
 
 SCRIPTS = Path(__file__).parent / "scripts"
 HEALTHY = SCRIPTS / "healthy"
+WANTED = frozenset(
+    "backward_missing bottleneck inputs_drift inputs_unused norm_batch_tiny penalty_dominates samples_missing "
+    "softmax_between_layers too_few_steps".split()
+)  # names of faults that no rule has yet
 
 
 def both(text: str) -> tuple[str, str]:
