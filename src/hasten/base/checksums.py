@@ -26,7 +26,7 @@ def write_with_checksum(path: Path, write: Callable[[BinaryIO], object]) -> None
         nonlocal written
         write(file)
         file.flush()
-        written = f"{_digest(Path(file.name))}  {path.name}\n"  # by name: `write` may have replaced the file
+        written = f"{digest_of(Path(file.name))}  {path.name}\n"  # by name: `write` may have replaced the file
 
     def note() -> None:
         old = beside.read_text(encoding="utf-8", errors="replace") if path.exists() and beside.exists() else ""
@@ -46,7 +46,7 @@ def check_checksum(path: Path) -> None:
     if not path.exists() or not beside.exists():
         return
     known = {line.split("  ")[0] for line in beside.read_text(encoding="utf-8", errors="replace").splitlines()}
-    if _digest(path) not in known:
+    if digest_of(path) not in known:
         raise BadInput(f"{path} is damaged: its content does not match {beside.name}. Restore it from a copy.")
 
 
@@ -55,6 +55,11 @@ def checksum_path(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.filedigest_of(file, "sha256").hexdigest()

@@ -38,11 +38,10 @@ class Background:
         if self._running is not None and self._running.done():
             self.wait()
 
-    def wait(self) -> None:
-        """Wait for what was started; raise its error."""
+    def wait(self) -> object:
+        """Wait for what was started and return its result, None where nothing was; raise its error."""
         running, self._running = self._running, None
-        if running is not None:
-            running.result()
+        return None if running is None else running.result()
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """Checkpoints of a run: the newest in two generations, and resuming from the newest one that is whole."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,20 @@ from torch import Tensor
 
 from hasten.base.errors import BadInput
 from hasten.base.records.plan import Plan
-from hasten.training.checkpoint_file import Damaged, checked, copied, read_checkpoint, write_checkpoint
+from hasten.training.checkpoint_file import Damaged, Place, checked, copied, read_checkpoint, write_checkpoint
+from hasten.training.checkpoint_parts import (
+    FOLDER,
+    Part,
+    Parts,
+    damage_of,
+    part_here,
+    parts_of,
+    remove_unused,
+    with_parts,
+    without_parts,
+)
 from hasten.training.identity import differences, environment, identity, stop_rules
-from hasten.training.run_folder import CHECKPOINT
+from hasten.training.run_folder import CHECKPOINT, NON_FINITE
 from hasten.training.session import Session
 
 SCHEMA = 4
@@ -20,7 +32,10 @@ SCHEMA = 4
 
 @dataclass(frozen=True)
 class Best:
-    """The weights of the best evaluation so far: the model's `state_dict` on the CPU, with averages in place."""
+    """The weights of the best evaluation so far: the model's `state_dict` on the CPU, with averages in place.
+
+    Those of a sharded model are sharded as it is.
+    """
 
     step: int
     weights: dict[str, Tensor]
@@ -92,6 +107,43 @@ def copied_checkpoint(
     return partial(write_checkpoint, path, content, previous=previous(path) if keep_previous else None)
 
 
+def divided_checkpoint(
+    run: Session,
+    head: dict[str, Any],
+    path: Path,
+    *,
+    best: Best | None = None,
+    events: int = 0,
+    keep_previous: bool = True,
+) -> tuple[Part, Callable[[Parts], None]]:
+    """Return copies of what this process writes of a state that is divided over processes, and what writes the rest.
+
+    The first process calls that when all parts are on disk: the checkpoint is then whole. See `copied_checkpoint`.
+    """
+    processes = run.recipe.parallel.processes
+    content = _content(checked(run.state()), head, best, events)
+    rest = copied(without_parts(content)) if processes is None or processes.rank == 0 else {}
+
+    def write(parts: Parts) -> None:
+        whole = {**rest, "parts": parts.plain()}
+        write_checkpoint(path, whole, previous=previous(path) if keep_previous else None)
+        remove_unused_parts(path.parent)
+
+    return part_here(content), write
+
+
+def remove_unused_parts(folder: Path) -> None:
+    """Delete the parts that no checkpoint in a folder needs any more; see `remove_unused`."""
+    if not (folder / FOLDER).is_dir():
+        return
+    used = list[str]()
+    for path in (folder / CHECKPOINT.name, previous(folder / CHECKPOINT.name), folder / NON_FINITE.name):
+        with suppress(BadInput):  # none, or damaged: its parts are of no use
+            if (parts := parts_of(read_checkpoint(path), path)) is not None:
+                used.append(parts.name)
+    remove_unused(folder, used)
+
+
 def _content(state: dict[str, Any], head: dict[str, Any], best: Best | None, events: int) -> dict[str, Any]:
     kept = None if best is None else {"step": best.step, "weights": best.weights}
     return {**head, "state": state, "best": kept, "events": events}
@@ -114,6 +166,11 @@ def load_checkpoint(run: Session, head: dict[str, Any], path: Path) -> Loaded:
     return _loaded(run, head, path, *_newest(path))
 
 
+def load_checkpoint_beside(run: Session, head: dict[str, Any], path: Path) -> Loaded:
+    """Do the same in another process, after the first one: the newest checkpoint that there is, is whole."""
+    return _loaded(run, head, path, read_checkpoint(path if path.exists() else previous(path)), [])
+
+
 def load_checkpoint_until(run: Session, head: dict[str, Any], path: Path, step: int) -> Loaded | None:
     """Put the run into the state of the newest checkpoint of at most so many steps; see `load_checkpoint`.
 
@@ -124,7 +181,7 @@ def load_checkpoint_until(run: Session, head: dict[str, Any], path: Path, step: 
         return None
     content, notes = _newest(path)
     if _steps(content) > step and previous(path).exists():
-        content = read_checkpoint(previous(path))
+        content = _read_whole(previous(path))
     return _loaded(run, head, path, content, notes) if _steps(content) <= step else None
 
 
@@ -142,9 +199,32 @@ def _loaded(run: Session, head: dict[str, Any], path: Path, content: dict[str, A
         notes.append(f"stop rules changed: {'; '.join(changed)}. A schedule that spans the run follows its new length.")
     if changed := differences(content["environment"], head["environment"]):
         notes.append(f"other surroundings: {'; '.join(changed)}. Rounding may differ from an uninterrupted run.")
+    if (parts := parts_of(content, path)) is not None:
+        content = with_parts(content, parts, path, _patterns(run))
     run.load_state(content["state"])
-    best = content["best"] and Best(content["best"]["step"], content["best"]["weights"])
+    best = content["best"] and Best(content["best"]["step"], _on_cpu(content["best"]["weights"]))
     return Loaded(content["state"], best, tuple(notes), content.get("events", 0))
+
+
+def _on_cpu(weights: dict[str, Any]) -> dict[str, Any]:
+    return {name: one.cpu() if isinstance(one, Tensor) else one for name, one in weights.items()}
+
+
+def _patterns(run: Session) -> Callable[[Place], Any]:
+    """Return what says as which tensor of a run that of a place in its checkpoint is divided."""
+    weights = run.model.state_dict()
+    parameters = [one for group in run.optimizer.param_groups for one in group["params"]]
+
+    def pattern(place: Place) -> Any:
+        match place:
+            case ("state", "model", name) | ("best", "weights", name):
+                return weights.get(name)
+            case ("state", "optimizer", "state", int(number), _):
+                return parameters[number]
+            case _:
+                return None
+
+    return pattern
 
 
 def previous(path: Path) -> Path:
@@ -161,7 +241,7 @@ def _newest(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Read the newest checkpoint that is whole, and say which one if it is not the last that was written."""
     before = previous(path)
     try:
-        return read_checkpoint(path), []
+        return _read_whole(path), []
     except Damaged as error:
         content = _read_instead(before, error)
         aside = path.with_name(f"damaged{path.suffix}")
@@ -176,9 +256,18 @@ def _newest(path: Path) -> tuple[dict[str, Any], list[str]]:
         return content, [f"{path} is missing. Resuming from the one before it, {_step(content, before)}."]
 
 
+def _read_whole(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint that is whole with all its parts."""
+    content = read_checkpoint(path)
+    parts = parts_of(content, path)
+    if parts is not None and (wrong := damage_of(parts, path)):
+        raise Damaged(f"{path} is damaged: {next(iter(wrong.values()))}")
+    return content
+
+
 def _read_instead(path: Path, error: BadInput) -> dict[str, Any]:
     try:
-        return read_checkpoint(path)
+        return _read_whole(path)
     except BadInput as second:
         other = "there is no older one" if not path.exists() else f"so is the older one, {path}"
         raise BadInput(f"{error} {other[0].upper()}{other[1:]}. Start the training anew.") from second

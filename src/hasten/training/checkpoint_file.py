@@ -13,7 +13,7 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,10 @@ from hasten.base.files import write_atomically
 MARK = b"\0hasten sha256\r\n\0"
 _FOOTER = hashlib.sha256().digest_size + len(MARK)
 _READ_AT_ONCE = 2**22
+
+
+Place: TypeAlias = tuple[Any, ...]
+"""Where a value is in nested containers: the keys and numbers that lead to it."""
 
 
 class Damaged(BadInput):
@@ -114,34 +118,39 @@ def checked(content: Any) -> Any:
 
 
 def copied(content: Any) -> Any:
-    """Return a copy of checked content on the CPU; tensors of the same memory are one in the copy, too."""
+    """Return a copy of checked content on the CPU; tensors of the same memory are one in the copy, too.
+
+    Those without memory stay as they are.
+    """
     memory: dict[tuple[Any, ...], Tensor] = {}
 
-    def copy_of(value: Any) -> Any:
+    def copy_of(_: Place, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return copy.deepcopy(value)
+        if value.is_meta:
+            return value
         place = (value.device, value.data_ptr(), value.dtype, value.shape, value.stride())
         if place not in memory:
             memory[place] = value.detach().to("cpu", copy=True)
         return memory[place]
 
-    return _changed(content, copy_of)
+    return placed(content, copy_of)
 
 
 def _plain(value: Any) -> Any:
-    return _changed(value, lambda leaf: leaf.item() if isinstance(leaf, np.generic) else leaf)
+    return placed(value, lambda place, leaf: leaf.item() if isinstance(leaf, np.generic) else leaf)
 
 
-def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the same containers with other leaves."""
+def placed(value: Any, change: Callable[[Place, Any], Any], place: Place = ()) -> Any:
+    """Return the same containers with other leaves: what `change` returns for the place of each and the leaf."""
     if isinstance(value, dict):
         items = cast(dict[Any, Any], copy.copy(value))  # a copy, for the OrderedDict of a model has attributes
         for key, item in value.items():
-            items[key] = _changed(item, change)
+            items[key] = placed(item, change, (*place, key))
         return items
     if type(value) in (list, tuple):
-        return type(value)(_changed(item, change) for item in value)
-    return change(value)
+        return type(value)(placed(item, change, (*place, number)) for number, item in enumerate(value))
+    return change(place, value)
 
 
 def _unloadable(value: Any) -> str | None:

@@ -84,7 +84,7 @@ def run_training(
         plan: what the recipe came from, for the record.
         show: called with every event.
         folder: where metrics and checkpoints go; None to keep nothing. Of processes that train together the first
-            writes it, and all resume from it and go back to its checkpoints.
+            writes it, with the parts of a divided state of all, and all resume from it and go back to its checkpoints.
         resume: continue from the folder's newest whole checkpoint.
         seed: in place of the task's.
         watch: what looks at the steps.
@@ -103,7 +103,7 @@ def run_training(
     written = folder if processes is None or processes.rank == 0 else None
     with locked(written) if written is not None else nullcontext():
         run = build(recipe, seed=seed)
-        saving = Saving(run, plan, written, show)
+        saving = Saving(run, plan, written, show, parts_in=folder if recipe.parallel.sharded else None)
         with ends_cleanly(run, saving.saved), saving:
             if resume and folder is not None:
                 loaded = _resumed(run, saving, folder)
@@ -182,6 +182,7 @@ def _went_back(run: Session, saving: Saving, path: Path, limit: int, detail: str
     if after.made > limit:
         saving.note(f"{detail}, and the training has gone back {plural(limit, 'time')} already.")
         return False
+    saving.settle()
     go_back = partial(saving.go_back, path, most)
     if not (go_back() if processes is None else processes.first_here(go_back)):
         saving.note(f"{detail}, and there is no checkpoint of at most {plural(most, 'step')} to go back to.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,13 +18,18 @@ from hasten.training.checkpoint import (
     Best,
     Loaded,
     copied_checkpoint,
+    divided_checkpoint,
     header,
     load_checkpoint,
+    load_checkpoint_beside,
     load_checkpoint_until,
+    remove_unused_parts,
     save_checkpoint,
 )
 from hasten.training.checkpoint_file import checked
+from hasten.training.checkpoint_parts import Parts, new_name, write_part
 from hasten.training.final_weights import final_weights
+from hasten.training.joint_writing import JointWriting
 from hasten.training.run_folder import (
     BEST_WEIGHTS,
     CHECKPOINT,
@@ -37,7 +43,6 @@ from hasten.training.run_folder import (
     staying,
 )
 from hasten.training.session import Session
-from hasten.training.sharding import whole
 from hasten.training.stopping import non_finite_parameter
 from hasten.training.weights_file import save_weights
 
@@ -58,23 +63,31 @@ class Saving:
         plan: what its recipe came from.
         folder: of the run; None to keep only the events and, where the run may end by patience, the best weights.
         show: called with every event and note.
+        parts_in: the same folder in all processes that have the model together: each writes its part of a checkpoint.
 
-    Where each process has a part of the state, the others take part in what the first one saves.
+    Where each process keeps something of its own, the others take part in what the first one saves.
 
     A checkpoint that is due during the training is copied, and written by a thread while the training goes on: see
     `CHECKPOINT_EVERY_S`. A context: when it is left, what was being written is whole or its error is raised.
     """
 
-    def __init__(self, run: Session, plan: Plan, folder: Path | None, show: Show) -> None:
+    def __init__(
+        self, run: Session, plan: Plan, folder: Path | None, show: Show, *, parts_in: Path | None = None
+    ) -> None:
         self.events: list[Event] = []
         self.best: Best | None = None
         self._run, self._folder, self._show = run, folder, show
-        alone = run.recipe.parallel.processes is None
-        self._head: dict[str, Any] = {} if folder is None and alone else header(run, plan)
-        self._in_parts = run.recipe.parallel.sharded or run.recipe.parallel.keeps
+        ours = run.recipe.parallel
+        self._head: dict[str, Any] = {} if folder is None and ours.processes is None else header(run, plan)
+        self._in_parts = ours.sharded or ours.keeps
         self._saves = folder is not None or self._in_parts
         self._keeps_best = self._saves or run.recipe.task.stop.patience is not None
         self._background = Background()
+        self._parts_in = parts_in
+        self._joint: JointWriting | None = None
+        if parts_in is not None:
+            assert ours.processes is not None, "one process alone has no parts"
+            self._joint = JointWriting(ours.processes, ours.device, self._background)
         self._saving_step: int | None = None  # of the newest checkpoint, whole or not yet
         self._saved_step: int | None = None
         self._saved_at_s = 0.0
@@ -103,6 +116,7 @@ class Saving:
             raise BadInput(f"{self._folder}: this run {diverged}, before its first checkpoint. {_AFTER_DIVERGENCE}")
         loaded = load_checkpoint(run, self._head, self._folder / CHECKPOINT)
         clean_up(self._folder)
+        remove_unused_parts((self._folder / CHECKPOINT).parent)
         pending = run.stop_state.evaluation_pending
         self.events, damaged = keep_until(self._folder, run.position.step, evaluation_pending=pending)
         self.best = loaded.best
@@ -121,7 +135,7 @@ class Saving:
 
     def resume_beside(self, path: Path) -> Loaded:
         """Continue from a checkpoint that another process saves."""
-        loaded = load_checkpoint(self._run, self._head, path)
+        loaded = load_checkpoint_beside(self._run, self._head, path)
         self.best, self._saved_at_s = loaded.best, self._run.position.elapsed_s
         return loaded
 
@@ -155,7 +169,10 @@ class Saving:
     def rolled_back(self, event: RolledBack) -> None:
         """Keep and show that the run has gone back, and save it in place of the newest checkpoint."""
         self._write(event)
-        if self._folder is not None:
+        if self._joint is not None:
+            self._save_parts(CHECKPOINT, events=len(self.events), keep_previous=False)
+            self.settle()
+        elif self._folder is not None:
             path, events = self._folder / CHECKPOINT, len(self.events)
             save_checkpoint(self._run, self._head, path, best=self.best, events=events, keep_previous=False)
             self._saved_step = event.step
@@ -169,7 +186,10 @@ class Saving:
         Raises:
             BadInput: if the event cannot be written, or the checkpoint before could not.
         """
-        self._background.check()
+        if self._joint is None:
+            self._background.check()
+        else:
+            self._joint.advance()
         self._write(event)
         if isinstance(event, Evaluation) and event.best and self._keeps_best:
             self.best = Best(event.step, _final_weights(self._run))
@@ -179,6 +199,8 @@ class Saving:
         if not self._checked and self._run.position.step > 0:
             checked(self._run.state())
             self._checked = True
+        if isinstance(event, Finished):  # saved by whoever ends the run; its time is that of each process
+            return
         if self._run.position.elapsed_s - self._saved_at_s > CHECKPOINT_EVERY_S:
             self._save()
 
@@ -199,7 +221,14 @@ class Saving:
     def save(self, *, diverged: bool = False) -> None:
         """Save a checkpoint now; a state that is not finite is kept apart and replaces no good one."""
         self._save(diverged=diverged)
-        self._background.wait()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for what is being saved. A collective where each process writes its part."""
+        if self._joint is None:
+            self._background.wait()
+        else:
+            self._joint.finish()
 
     def _save(self, *, diverged: bool = False) -> None:
         """Begin to save a checkpoint; one that is still being written is waited for."""
@@ -207,34 +236,57 @@ class Saving:
         if not self._saves or not self._records:
             return
         diverged = diverged or non_finite_parameter(run.named_parameters) is not None
-        if self._folder is None:
+        if self._folder is None and self._joint is None:
             run.state()
             self._saved_at_s = self._saved_at_s if diverged else run.position.elapsed_s
             return
-        if diverged:
+        if diverged and self._joint is None:
+            assert self._folder is not None, "others wait for the first process"
             save_checkpoint(run, self._head, self._folder / NON_FINITE, best=self.best, keep_previous=False)
             return
-        self._background.wait()  # before the copy: there is memory for one
+        if diverged:
+            self._save_parts(NON_FINITE, keep_previous=False)
+            return
+        self.settle()  # before the copy: there is memory for one
         step = run.position.step
         kept = staying(self.events, step, evaluation_pending=run.stop_state.evaluation_pending)
         # the one before stays where this one adds no step, and where there may be more to leave out before this one
         older = step != self._saved_step and run.rollbacks.proven(step)
-        write = copied_checkpoint(
-            run,
-            self._head,
-            self._folder / CHECKPOINT,
-            best=self.best,
-            events=len(kept),
-            keep_previous=older,
-        )
+        if self._joint is not None:
+            self._save_parts(CHECKPOINT, events=len(kept), keep_previous=older)
+        else:
+            assert self._folder is not None, "others wait for the first process"
+            path, best = self._folder / CHECKPOINT, self.best
+            write = copied_checkpoint(run, self._head, path, best=best, events=len(kept), keep_previous=older)
+            self._saving_step = step
+            self._background.start(partial(self._written, write, step))
+        self._saved_at_s = run.position.elapsed_s
 
-        def written() -> None:
-            write()
-            self._saved_step = step
+    def _save_parts(self, name: Path, *, events: int = 0, keep_previous: bool) -> None:
+        """Begin to write this process's part of a checkpoint, and after all parts the rest. A collective."""
+        run, processes = self._run, self._run.recipe.parallel.processes
+        assert self._joint is not None, "one process alone writes whole checkpoints"
+        assert self._parts_in is not None
+        assert processes is not None
+        self.settle()
+        path, step = self._parts_in / name, run.position.step
+        part, write = divided_checkpoint(
+            run, self._head, path, best=self.best, events=events, keep_previous=keep_previous
+        )
+        parts = processes.of_first(new_name(step), run.recipe.parallel.device)
+
+        def rest(found: Parts) -> None:
+            write(found)
+            if name == CHECKPOINT:
+                self._saved_step = step
 
         self._saving_step = step
-        self._background.start(written)
-        self._saved_at_s = run.position.elapsed_s
+        self._joint.start(parts, partial(write_part, path, parts, processes.rank, part), rest)
+
+    def _written(self, write: Callable[[], None], step: int) -> None:
+        """Write a checkpoint, and note of which step it is."""
+        write()
+        self._saved_step = step
 
     def save_weights(self, model: nn.Module, best: nn.Module | None) -> None:
         """Save the weights of the plain model, and those of the best evaluation where they are others."""
@@ -282,7 +334,7 @@ def _divergence(folder: Path) -> str | None:
 def _final_weights(run: Session) -> dict[str, Any]:
     """Return a copy on the CPU of the weights that the run is evaluated with."""
     with final_weights(run):
-        state = whole(run.model.state_dict())
+        state = run.model.state_dict()
         return {
             name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else deepcopy(value)
             for name, value in state.items()

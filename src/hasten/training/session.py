@@ -31,7 +31,7 @@ from hasten.training.rollback import Rollbacks
 from hasten.training.sampling import Sampling, position_after
 from hasten.training.schedule import Plateau, RateFactor
 from hasten.training.several_optimizers import by_name
-from hasten.training.sharding import load_weights, part_of, whole
+from hasten.training.sharding import load_weights, part_of
 from hasten.training.source import ByIds, Source
 from hasten.training.step import ForwardBackward, Step
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
@@ -307,13 +307,12 @@ class Session:
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and plain values (not copied).
 
-        Of processes that make steps on their own: right after a synchronization.
-
-        A collective where each process has a part of it.
+        Tensors that are divided over processes stay so. Of processes that make steps on their own: right after a
+        synchronization. A collective where each process keeps something of its own.
         """
         return {
-            "model": whole(self.model.state_dict()),
-            "optimizer": whole(self.optimizer.state_dict()),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "position": asdict(self.position),
             "stop_state": asdict(self.stop_state),
             "rollbacks": asdict(self.rollbacks),

@@ -1,7 +1,6 @@
-"""Tensors that are sharded over processes, and the whole ones that checkpoints and files hold.
+"""Tensors that are sharded over processes, whole ones made of them, and parts of whole ones.
 
-A saved state has whole tensors only, so that it can be loaded in any number of processes. torch's module of sharded
-tensors takes most of a second to import: where nobody has, no tensor is sharded.
+torch's module of sharded tensors takes most of a second to import: where nobody has, no tensor is sharded.
 """
 
 import sys
@@ -94,13 +93,13 @@ def from_part(pattern: Tensor, own: Tensor) -> Tensor:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load whole weights into a model, of which each process may hold a part."""
+    """Load weights, whole or sharded as the model's, into a model of which each process may hold a part."""
     own = model.state_dict()
     model.load_state_dict({name: _as(own.get(name), value) for name, value in weights.items()})
 
 
 def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]:
-    """Return the state of an optimizer with this process's part of each whole tensor of a sharded parameter."""
+    """Return the state of an optimizer with this process's part of each tensor of a sharded parameter."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if not any(map(is_sharded, parameters)):
         return state
@@ -111,15 +110,48 @@ def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]
     return {**state, "state": parts}
 
 
+def is_divided(value: Any) -> bool:
+    """Return whether a value is a tensor of which no process has all, or one has and the others have nothing."""
+    return is_sharded(value) and not all(one.is_replicate() for one in value.placements)
+
+
+def in_stripes(value: Any) -> bool:
+    """Return whether a divided tensor is not in one piece in each process, as rows of queries, keys and values."""
+    from torch.distributed.tensor import Replicate, Shard
+
+    return not all(type(one) in (Shard, Replicate) for one in value.placements)
+
+
+def without_stripes(value: Any) -> Any:
+    """Return a divided tensor of which each process has one piece. A collective where it is in stripes."""
+    if not in_stripes(value):
+        return value
+    from torch.distributed.tensor import Replicate, Shard, distribute_tensor
+
+    pieces = [one if isinstance(one, Replicate) else Shard(one.dim) for one in value.placements]
+    return distribute_tensor(value.full_tensor(), value.device_mesh, pieces, src_data_rank=None)
+
+
+def writes_here(value: Any) -> bool:
+    """Return whether this process is the one that writes its part of a divided tensor, of all that have the same."""
+    mesh = value.device_mesh
+    first = [
+        place == 0 for place, one in zip(mesh.get_coordinate(), value.placements, strict=True) if one.is_replicate()
+    ]
+    return all(first) and 0 in mesh.mesh
+
+
 def is_sharded(value: Any) -> bool:
     """Return whether a value is a tensor of which this process may have a part."""
     return _SHARDED in sys.modules and isinstance(value, sys.modules[_SHARDED].DTensor)
 
 
 def _as(pattern: Any, value: Any) -> Any:
-    """Return a whole tensor, sharded as another of its shape is; any other value as it is."""
+    """Return a tensor, whole or sharded alike, sharded as another of its shape is; any other value as it is."""
     if not is_sharded(pattern) or not isinstance(value, Tensor) or pattern.shape != value.shape:
         return value
+    if is_sharded(value):
+        return from_part(pattern, own_part(value).to(pattern.device))
     from torch.distributed.tensor import distribute_tensor
 
     here = value.to(pattern.device)
