@@ -3,8 +3,10 @@
 Each training saves a checkpoint at every event, so that most of its time is saving. It runs in a process of its own, is
 killed (SIGKILL) at a moment drawn from the time that it takes, and resumed in another; that one is killed at a random
 moment, too, until one gets to the end. Then weights and events must be those of the training that nobody disturbed.
+With --processes above 1 as many train a model that is sharded over them (`fsdp`), so that each writes its part of every
+checkpoint; one of them is killed, or all.
 
-    python -m benchmarks.faults.kills [--kills 100] [--seed 0]
+    python -m benchmarks.faults.kills [--kills 100] [--seed 0] [--processes 1]
 
 Fewer kills are not recorded.
 """
@@ -17,12 +19,16 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint  # that forks need not import it
+import torch.distributed.fsdp
 from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -31,8 +37,13 @@ from benchmarks.recording import record
 from hasten import Data, Stop, Task, Update
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Progress
+from hasten.machine.facts import facts
+from hasten.techniques.applying import apply_all
+from hasten.techniques.parallel.fsdp import Fsdp
 from hasten.training import loop, saving
 from hasten.training.checkpoint import previous
+from hasten.training.data_parallel import among, in_processes
+from hasten.training.processes import Processes
 from hasten.training.recipe import baseline
 from hasten.training.run_folder import CHECKPOINT, WEIGHTS, read_events
 from hasten.training.running import run_training
@@ -66,10 +77,38 @@ def task() -> Task:
 def train_in(folder: Path) -> None:
     """Train in a folder from its newest checkpoint on; where it has none, anew, as a person would in a new folder."""
     loop.REPORT_EVERY_S, saving.CHECKPOINT_EVERY_S = 0.0, -1.0
+    run_training(baseline(task()), Plan(task="killed"), show=lambda event: None, folder=folder, resume=prepared(folder))
+
+
+def prepared(folder: Path) -> bool:
+    """Return whether a folder has a checkpoint; one that has none is deleted."""
     saved = (folder / CHECKPOINT).exists() or previous(folder / CHECKPOINT).exists()
     if not saved:
         shutil.rmtree(folder, ignore_errors=True)
-    run_training(baseline(task()), Plan(task="killed"), show=lambda event: None, folder=folder, resume=saved)
+    return saved
+
+
+def train_sharded(folder: Path, rank: int, size: int, meeting: Path, *, resume: bool) -> None:
+    """Be one of several processes that train a sharded model in a folder."""
+    loop.REPORT_EVERY_S, saving.CHECKPOINT_EVERY_S = 0.0, -1.0
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    store = dist.FileStore(str(meeting), size)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=60))
+    recipe = in_processes(apply_all([Fsdp()], among(baseline(task()), Processes(rank, size)), facts()))
+    run_training(recipe, Plan(task="killed"), show=lambda event: None, folder=folder, resume=resume)
+    dist.destroy_process_group()
+
+
+def started(folder: Path, size: int) -> list[int]:
+    """Start the processes of a training and return their numbers."""
+    if size == 1:
+        return [forked(lambda: train_in(folder))]
+    resume, meeting = prepared(folder), folder.with_name(f"{folder.name} meet")
+    meeting.unlink(missing_ok=True)
+    return [
+        forked(lambda rank=rank: train_sharded(folder, rank, size, meeting, resume=resume), quiet=True)
+        for rank in range(size)
+    ]
 
 
 def what_is_left(folder: Path) -> dict[str, Any]:
@@ -85,7 +124,7 @@ def what_is_left(folder: Path) -> dict[str, Any]:
     }
 
 
-def kill_and_resume(folder: Path, whole: dict[str, Any], seconds: float, draw: random.Random) -> Killed:
+def kill_and_resume(folder: Path, whole: dict[str, Any], seconds: float, draw: random.Random, size: int) -> Killed:
     """Kill a training in a folder again and again until it gets to its end; compare it with the undisturbed one.
 
     Args:
@@ -93,19 +132,25 @@ def kill_and_resume(folder: Path, whole: dict[str, Any], seconds: float, draw: r
         whole: what the undisturbed training left.
         seconds: that it took.
         draw: gives the moments.
+        size: number of its processes, of which one is killed, or all.
     """
     kills = inside = before = 0
     while True:
-        child = forked(lambda: train_in(folder))
-        code = ended_within(child, draw.uniform(0, seconds))
-        if code is None:
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            code = os.waitstatus_to_exitcode(status)
-        if code == 0:
+        children = started(folder, size)
+        codes = ended_within(children, draw.uniform(0, seconds))
+        if None in codes:
+            running = [child for child, code in zip(children, codes, strict=True) if code is None]
+            for child in running if draw.random() < 0.5 else [draw.choice(running)]:
+                os.kill(child, signal.SIGKILL)
+            left = ended_within(running, 90.0)
+            for child in (child for child, code in zip(running, left, strict=True) if code is None):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            codes = [code for code in codes if code is not None] + [code or -signal.SIGKILL for code in left]
+        if not any(codes):
             break
-        if code != -signal.SIGKILL:
-            return Killed(kills, inside, before, f"resumed after {kills} kills, it ended with exit code {code}")
+        if -signal.SIGKILL not in codes:
+            return Killed(kills, inside, before, f"resumed after {kills} kills, it ended with exit codes {codes}")
         kills += 1
         inside += any(folder.rglob("*.tmp"))
         before += not (folder / CHECKPOINT).exists()
@@ -123,8 +168,8 @@ def difference(left: dict[str, Any], whole: dict[str, Any]) -> str | None:
     return None if same else "other weights"
 
 
-def forked(function: Callable[[], None]) -> int:
-    """Run a function in a fork of this process and return its number; an error is printed and ends it with 1."""
+def forked(function: Callable[[], None], *, quiet: bool = False) -> int:
+    """Run a function in a fork of this process and return its number; an error ends it with 1, and is printed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads; those here hold no lock
         child = os.fork()
@@ -135,42 +180,44 @@ def forked(function: Callable[[], None]) -> int:
         function()
         code = 0
     except BaseException as error:  # noqa: BLE001  (whatever ends a program)
-        print(f"{type(error).__name__}: {error}", flush=True)
+        if not quiet:
+            print(f"{type(error).__name__}: {error}", flush=True)
     finally:
         os._exit(code)
 
 
-def ended_within(child: int, seconds: float) -> int | None:
-    """Return the exit code of a process that ends in time, None for one that runs longer."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
+def ended_within(children: Sequence[int], seconds: float) -> list[int | None]:
+    """Return the exit codes of processes, None for one that runs longer than so many seconds."""
+    end, codes = time.monotonic() + seconds, dict[int, int]()
+    while time.monotonic() < end and len(codes) < len(children):
+        for child in children:
+            if child not in codes:
+                found, status = os.waitpid(child, os.WNOHANG)
+                if found:
+                    codes[child] = os.waitstatus_to_exitcode(status)
         time.sleep(0.001)
-    return None
+    return [codes.get(child) for child in children]
 
 
-def undisturbed(folder: Path) -> tuple[dict[str, Any], float]:
+def undisturbed(folder: Path, size: int) -> tuple[dict[str, Any], float]:
     """Return what the training leaves when nobody disturbs it, and the seconds that it takes.
 
     The first one is made in this process, so that its forks have all modules and start at once.
     """
     train_in(folder.with_name("first"))
-    started = time.monotonic()
-    _, status = os.waitpid(forked(lambda: train_in(folder)), 0)
-    if status:
+    begin = time.monotonic()
+    if any(code != 0 for code in ended_within(started(folder, size), 300.0)):
         raise SystemExit("the undisturbed training failed")
-    return what_is_left(folder), time.monotonic() - started
+    return what_is_left(folder), time.monotonic() - begin
 
 
-def killed_trainings(kills: int, room: Path, seed: int) -> list[Killed]:
+def killed_trainings(kills: int, room: Path, seed: int, size: int = 1) -> list[Killed]:
     """Kill trainings in turn until so many kills were made."""
     draw, done = random.Random(seed), list[Killed]()
-    whole, seconds = undisturbed(room / "whole")
+    whole, seconds = undisturbed(room / "whole", size)
     while sum(one.kills for one in done) < kills:
         folder = room / str(len(done))
-        done.append(kill_and_resume(folder, whole, seconds, draw))
+        done.append(kill_and_resume(folder, whole, seconds, draw, size))
         shutil.rmtree(folder)
     return done
 
@@ -180,17 +227,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as room:
-        done = killed_trainings(options.kills, Path(room), options.seed)
+        done = killed_trainings(options.kills, Path(room), options.seed, options.processes)
     kills, inside = sum(one.kills for one in done), sum(one.inside_saves for one in done)
     problems = [one.problem for one in done if one.problem is not None]
     print(f"{kills} kills of {len(done)} trainings, {inside} of them inside a save: {len(problems)} problems")
     for problem in problems:
         print(f"  {problem}")
     if options.kills >= 100:
-        print(record("kills", {"seed": options.seed, "kills": kills, "inside_saves": inside, "trainings": done}))
+        name = "kills" if options.processes == 1 else "kills_sharded"
+        content = {"seed": options.seed, "processes": options.processes, "kills": kills, "inside_saves": inside}
+        print(record(name, {**content, "trainings": done}))
     if problems:
         raise SystemExit(1)
 

@@ -10,7 +10,7 @@ from time import perf_counter
 from hasten.base.records.profile import PartTime
 from hasten.base.units import percent, seconds
 from hasten.profiling.anatomy import Anatomy
-from hasten.training.checkpoint import copied_checkpoint
+from hasten.training.checkpoint import copied_checkpoint, divided_checkpoint
 from hasten.training.evaluation import evaluate
 from hasten.training.marks import PARTS
 from hasten.training.saving import CHECKPOINT_EVERY_S
@@ -40,7 +40,8 @@ def time_between(run: Session, stop: Stop) -> Between:
     evaluation_s = _duration_s(partial(evaluate, run))
     if evaluation_s < _SHORT_S and run.processes is None:  # several need not find the same
         evaluation_s = _duration_s(partial(evaluate, run))  # the first one has built its metric, too
-    checkpoint_s = _duration_s(partial(copied_checkpoint, run, {}, Path("checkpoint.pt")))  # a thread writes it
+    copy = divided_checkpoint if run.recipe.parallel.sharded else copied_checkpoint
+    checkpoint_s = _duration_s(partial(copy, run, {}, Path("checkpoint.pt")))  # a thread writes it
     steps = stop.evaluate_every or run.recipe.subject.steps_per_epoch
     return Between(evaluation_s, steps, checkpoint_s)
 
