@@ -22,13 +22,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint  # that forks need not import it
-import torch.distributed.fsdp
 from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -205,6 +204,8 @@ def undisturbed(folder: Path, size: int) -> tuple[dict[str, Any], float]:
     The first one is made in this process, so that its forks have all modules and start at once.
     """
     train_in(folder.with_name("first"))
+    for name in ("fsdp", "checkpoint") if size > 1 else ():
+        import_module(f"torch.distributed.{name}")
     begin = time.monotonic()
     if any(code != 0 for code in ended_within(started(folder, size), 300.0)):
         raise SystemExit("the undisturbed training failed")

@@ -70,7 +70,7 @@ def saved_work(rank: int, size: int, layout: str, steps: int, folder: str) -> No
 
 
 def resumed_work(rank: int, size: int, layout: str, steps: int, folder: str) -> None:
-    """Resume without a step, and write the whole state and what was noted."""
+    """Resume without a step, save again, and write the whole state and what was noted."""
     joined(rank, size, folder)
     run, room, notes = (
         build(shared(recipe(layout, steps), Processes(rank, size), LAYOUTS[layout])),
@@ -86,6 +86,7 @@ def resumed_work(rank: int, size: int, layout: str, steps: int, folder: str) -> 
     parts_in = room if run.recipe.parallel.sharded else None
     with Saving(run, Plan(task="tokens"), first, show, parts_in=parts_in) as saved:
         _resumed(run, saved, room)
+        saved.save()
         torch.save((state_of(run, saved.best), notes), Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
     (Path(folder) / "store").unlink(missing_ok=True)

@@ -24,7 +24,7 @@ def assert_same(found: Any, expected: Any) -> None:
     for path, value in theirs.items():
         if isinstance(value, Tensor):
             assert torch.equal(mine[path], value), path
-        elif path[-1].key not in ("elapsed_s",):  # type: ignore[union-attr]
+        elif "elapsed_s" not in str(path):
             assert mine[path] == value or value != value, path
 
 
@@ -35,8 +35,8 @@ def assert_same(found: Any, expected: Any) -> None:
         ("fsdp_bf16", 3, (2, 4)),
         ("replicas", 4, (4,)),
         ("tensor_parallel", 2, (4,)),
-        ("rows", 2, (2,)),
-        ("pipeline_parallel", 2, (4,)),
+        ("rows", 2, (2, 4)),
+        ("pipeline_parallel", 2, (4, 2)),
     ],
 )
 def test_the_state_is_the_same_bit_for_bit_in_any_number_of_processes(
@@ -67,7 +67,6 @@ def test_a_changed_part_is_noticed_and_the_checkpoint_before_it_used(tmp_path: P
     path = folder / CHECKPOINT
     parts = parts_of(read_checkpoint(path), path)
     assert parts is not None
-    assert sorted(one.name for one in (path.parent / FOLDER).iterdir()) >= [parts.name]
     assert len(list((path.parent / FOLDER).iterdir())) == 2  # of this one and the one before
     file = parts.files(path)[1]
     content = bytearray(file.read_bytes())

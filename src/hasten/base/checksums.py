@@ -62,4 +62,4 @@ def digest_of(path: Path) -> str:
         OSError: if it cannot be read.
     """
     with path.open("rb") as file:
-        return hashlib.filedigest_of(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

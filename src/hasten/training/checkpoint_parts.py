@@ -37,6 +37,7 @@ from hasten.training.sharding import (
     is_held_by_one,
     is_sharded,
     own_part,
+    sharded_as,
     without_stripes,
     writes_here,
 )
@@ -217,17 +218,14 @@ def with_parts(content: Any, parts: Parts, path: Path, pattern: Callable[[Place]
     def room(place: Place, leaf: Any) -> Any:
         if not isinstance(leaf, Tensor) or not leaf.is_meta:
             return leaf
-        made = _room(pattern(place), leaf)
-        if own_part(made).numel():
-            wanted[_name(place)] = made
-        return made
+        return wanted.setdefault(_name(place), _room(pattern(place), leaf))
 
     filled = placed(content, room)
     try:
-        _read(parts_folder(path, parts.name), wanted)
+        _read(parts_folder(path, parts.name), {name: one for name, one in wanted.items() if own_part(one).numel()})
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError, AssertionError) as error:
         raise BadInput(f"the parts of {path} are not those of this checkpoint: {error_text(error)}") from error
-    return filled
+    return placed(filled, lambda place, leaf: sharded_as(pattern(place), leaf) if _name(place) in wanted else leaf)
 
 
 def _room(pattern: Any, leaf: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def from_part(pattern: Tensor, own: Tensor) -> Tensor:
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load weights, whole or sharded as the model's, into a model of which each process may hold a part."""
     own = model.state_dict()
-    model.load_state_dict({name: _as(own.get(name), value) for name, value in weights.items()})
+    model.load_state_dict({name: sharded_as(own.get(name), value) for name, value in weights.items()})
 
 
 def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def part_of(state: dict[str, Any], optimizer: optim.Optimizer) -> dict[str, Any]
     if not any(map(is_sharded, parameters)):
         return state
     parts = {
-        place: {key: value if key == "step" else _as(parameters[place], value) for key, value in one.items()}
+        place: {key: value if key == "step" else sharded_as(parameters[place], value) for key, value in one.items()}
         for place, one in state["state"].items()
     }
     return {**state, "state": parts}
@@ -146,7 +146,7 @@ def is_sharded(value: Any) -> bool:
     return _SHARDED in sys.modules and isinstance(value, sys.modules[_SHARDED].DTensor)
 
 
-def _as(pattern: Any, value: Any) -> Any:
+def sharded_as(pattern: Any, value: Any) -> Any:
     """Return a tensor, whole or sharded alike, sharded as another of its shape is; any other value as it is."""
     if not is_sharded(pattern) or not isinstance(value, Tensor) or pattern.shape != value.shape:
         return value
