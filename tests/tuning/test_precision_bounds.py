@@ -175,7 +175,7 @@ def test_noise_of_a_twin_is_unbiased_and_a_fifth_of_the_gradient() -> None:
     parameters = {"w": torch.nn.Parameter(torch.zeros(20_000)), "unused": torch.nn.Parameter(torch.zeros(2))}
     gradient = torch.linspace(-1, 3, 20_000)
     parameters["w"].grad = gradient.clone()
-    assert branches._add_noise(parameters, torch.Generator().manual_seed(0))
+    assert branches._add_noise(parameters, 0.2, torch.Generator().manual_seed(0))
     noise = parameters["w"].grad - gradient
     assert float(noise.norm() / gradient.norm()) == pytest.approx(0.2, rel=0.02)
     assert abs(float(noise.mean())) < 4 * float(noise.std()) / math.sqrt(20_000)

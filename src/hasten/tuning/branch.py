@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hasten.base.units import percent
 from hasten.training.session import Session
-from hasten.training.transforms import Attached, Parameters, Stateless
+from hasten.training.transforms import Attached, GradientTransform, Parameters, Stateless
 from hasten.tuning.layer_names import layer_names
 from hasten.tuning.reference_step import State, make_step, put, real_numbers, same_batches
 from hasten.tuning.tolerances import (
@@ -65,16 +65,19 @@ def twins(run: Session, state: State) -> list[Branch]:
     found: list[Branch] = []
     own = run.gradient
     for number in range(TWINS):
-        run.gradient = own
-        generator = torch.Generator(run.recipe.parallel.device).manual_seed(number)
-        noise = Stateless(lambda parameters, generator=generator: _add_noise(parameters, generator))
-        run.gradient = [*own, Attached(noise)]
+        run.gradient = [*own, gradient_noise(run, ERROR_SHARE, seed=number)]
         found.append(branch(run, state))
     run.gradient = own
     return found
 
 
-def _add_noise(parameters: Parameters, generator: torch.Generator) -> bool:
+def gradient_noise(run: Session, share: float, *, seed: int) -> Attached[GradientTransform]:
+    """Return what adds unbiased noise to each gradient, so many times as long as that."""
+    generator = torch.Generator(run.recipe.parallel.device).manual_seed(seed)
+    return Attached(Stateless(lambda parameters: _add_noise(parameters, share, generator)))
+
+
+def _add_noise(parameters: Parameters, share: float, generator: torch.Generator) -> bool:
     for parameter in parameters.values():
         if parameter.grad is None:
             continue
@@ -82,7 +85,7 @@ def _add_noise(parameters: Parameters, generator: torch.Generator) -> bool:
             parameter.grad = parameter.grad.coalesce()
         values = parameter.grad.values() if parameter.grad.is_sparse else parameter.grad
         noise = torch.randn(values.shape, generator=generator, device=values.device, dtype=values.dtype)
-        values.add_(noise * (ERROR_SHARE * values.norm() / math.sqrt(max(1, values.numel()))))
+        values.add_(noise * (share * values.norm() / math.sqrt(max(1, values.numel()))))
     return True
 
 

@@ -1,7 +1,7 @@
 """One watched step: the loss, the gradients as the optimizer gets them, and what the update changed."""
 
 from collections.abc import Callable, Generator, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -19,6 +19,7 @@ from hasten.training.inspection import silence_dropout
 from hasten.training.loss import Loss
 from hasten.training.position import Position
 from hasten.training.recipe import Recipe
+from hasten.training.schedule import Plateau
 from hasten.training.session import Session
 from hasten.training.step import step
 from hasten.training.transforms import Attached, Parameters, Stateless
@@ -43,6 +44,7 @@ class State:
     transforms: list[tuple[type, dict[str, Any]]]
     position: Position
     data: dict[str, Any] | None = None  # what the rest of the epoch depends on beside the position
+    plateau: Plateau | None = None  # what a schedule remembers that follows the validation loss
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def state_of(run: Session) -> State:
         transforms=[(type(one.transform), deepcopy(one.state)) for one in (*run.gradient, *run.post_step)],
         position=Position(**asdict(run.position)),
         data=deepcopy(run.source.state(run.position)),
+        plateau=copy(run.plateau),
     )
 
 
@@ -102,6 +105,8 @@ def put(run: Session, state: State) -> None:
         one.state = one.transform.init(run.named_parameters) if kept_state is None else kept_state
     run.source.load_state(deepcopy(state.data))
     run.position = Position(**asdict(state.position))
+    if run.plateau is not None and state.plateau is not None:
+        run.plateau = copy(state.plateau)
 
 
 def reads_optimizer(run: Session, state: State) -> bool:
@@ -111,8 +116,11 @@ def reads_optimizer(run: Session, state: State) -> bool:
 
 def common_start(run: Session, state: State) -> State:
     """Return the state, without that of its optimizer where a session cannot take it over: both then start anew."""
-    if reads_optimizer(run, state):
-        return state
+    return state if reads_optimizer(run, state) else without_optimizer(state)
+
+
+def without_optimizer(state: State) -> State:
+    """Return the state with an optimizer that has not made a step."""
     return replace(state, optimizer={}, counters=[{} for _ in state.counters])
 
 

@@ -4,11 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 from hasten.training.recipe import Recipe
-from hasten.tuning.rate.start import Start, score, start_of, train_from
+from hasten.tuning.rate.start import COOL_DOWN, Start, cooled, score, start_of, train_from
 
-COOL_DOWN = 0.2
-"""Of a branch, in which the rate falls to about zero along a straight line: without it, noise hides what a rate gained,
-and the lowest rate looks best."""
 HOT_FROM, HOT_EVALUATIONS = 0.5, 4
 """Share of a branch after which it is judged at its full rate, and how often: one evaluation is one sample of a noisy
 course."""
@@ -51,7 +48,7 @@ class Branches:
 
     def _branch(self, start: Start, factor: float, steps: int) -> Ended:
         def rates(number: int) -> tuple[float, float]:
-            return number / steps, factor * min(1.0, (steps - number) / (COOL_DOWN * steps))
+            return number / steps, factor * cooled(number, steps)
 
         hot, finite = list[float](), True
         for number, loss in enumerate(train_from(start, rates, steps)):

@@ -22,10 +22,9 @@ from hasten.training.building import with_batch_size
 from hasten.training.recipe import Recipe
 from hasten.tuning.break_even import planned_s
 from hasten.tuning.budget import now_s
-from hasten.tuning.rate.branches import COOL_DOWN
 from hasten.tuning.rate.noise import PARTS, Lengths, lengths, noise_scale
 from hasten.tuning.rate.spending import budget_seconds, step_seconds
-from hasten.tuning.rate.start import Start, score, set_rates, start_of, train_from
+from hasten.tuning.rate.start import Start, cooled, score, set_rates, start_of, train_from
 from hasten.tuning.rate.throughput import Size, measure, sizes_that_fit
 from hasten.tuning.rate.words import batch_sentence
 from hasten.tuning.reference_step import same_batches, state_of
@@ -204,10 +203,10 @@ class _Search:
         start = fork
         if size.size != self.own_size:
             run = with_batch_size(fork.run, size.size)
-            start = Start(run, fork.state, fork.held_out, [])
+            start = Start(run, fork.state, fork.held_out)
 
         def rates(number: int) -> tuple[float, float]:
-            return number / steps, factor * min(1.0, (steps - number) / (COOL_DOWN * steps))
+            return number / steps, factor * cooled(number, steps)
 
         for _ in train_from(start, rates, steps):
             pass

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 
 from hasten.base.seeds import derive, seed_all
@@ -22,6 +22,10 @@ HELD_OUT_SAMPLES = 2048
 KEPT_BYTES = 256 << 20
 """Of batches that are kept from branch to branch, so that they are read once; above, each branch reads them anew."""
 
+COOL_DOWN = 0.2
+"""Of a branch, in which the rate falls to about zero along a straight line: without it, noise hides what a rate gained,
+and the lowest rate looks best."""
+
 Rates = Callable[[int], tuple[float, float]]
 """Number of a step -> (share of the training that its schedule is at, factor of its rates)."""
 
@@ -33,7 +37,8 @@ class Start:
     run: Session
     state: State
     held_out: list[Batch]
-    batches: list[Batch]  # those of the data order that are kept
+    batches: list[tuple[Position, Batch]] = field(default_factory=list[tuple[Position, Batch]])
+    """Those of the data order that are kept, and where the session stands in the step that each is for."""
 
     @property
     def own_rates(self) -> tuple[float, ...]:
@@ -44,7 +49,7 @@ class Start:
 def start_of(recipe: Recipe, number: int) -> Start:
     """Build the session of a repeat: another initialization and another data order for each number."""
     run = build(recipe, seed=derive(recipe.task.seed, "rate", number) % 10_000)
-    return Start(run, state_of(run), list(run.held_out(HELD_OUT_SAMPLES)), [])
+    return Start(run, state_of(run), list(run.held_out(HELD_OUT_SAMPLES)))
 
 
 def train_from(start: Start, rates: Rates, steps: int) -> Generator[Loss]:
@@ -58,6 +63,11 @@ def train_from(start: Start, rates: Rates, steps: int) -> Generator[Loss]:
             share, factor = rates(number)
             set_rates(run, share, factor)
             yield step(run, batch)
+
+
+def cooled(number: int, steps: int) -> float:
+    """Return the factor of the rate in a step of a branch of so many: 1, and in its last part a line towards zero."""
+    return min(1.0, (steps - number) / (COOL_DOWN * steps))
 
 
 def set_rates(run: Session, share: float, factor: float) -> None:
@@ -90,12 +100,14 @@ def _batches(start: Start, steps: int) -> Iterator[Batch]:
     """Yield the first batches of the data order; those that memory holds are read once."""
     run, kept = start.run, start.batches
     if len(kept) >= steps:
-        yield from kept[:steps]
+        for position, batch in kept[:steps]:
+            run.position = Position(**asdict(position))
+            yield batch
         return
     keeps = run.sampling is None  # a sampling must see which samples a step is made of
     for number, batch in enumerate(islice(same_batches(run), steps)):
         if keeps and number == len(kept) and (number + 1) * nbytes_of(batch) <= KEPT_BYTES:
-            kept.append(batch)
+            kept.append((Position(**asdict(run.position)), batch))
         yield batch
 
 
