@@ -15,6 +15,7 @@ from hasten.base.records.record import Interval
 from hasten.base.records.trial import Gate, Trial, Verdict
 from hasten.base.stages import Guarantee
 from hasten.training.recipe import Recipe, baseline
+from hasten.training.technique import Technique
 from hasten.tuning import context, convergence, messages, proving
 from hasten.tuning.bench import Bench
 from hasten.tuning.budget import OutOfTime
@@ -165,7 +166,7 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
 
 def trainings(ends: list[float | None], *, target: float | None = None) -> Trainings:
     lab = laboratory(stop=Stop(epochs=4, target=target))
-    found = Trainings(lab, lab.recipe, note=" (noted)")
+    found = Trainings(lab, lab.recipe, (), note=" (noted)")
     for number, end in enumerate(ends):
         points = () if end is None else ((1.0, end),)
         found.done[frozenset(), number] = Course(points, True, 2.0, True)
@@ -174,28 +175,33 @@ def trainings(ends: list[float | None], *, target: float | None = None) -> Train
 
 def test_a_training_without_a_finite_metric_is_nothing_to_compare_with() -> None:
     nothing = trainings([None, None, None])
-    assert convergence._best_variant(nothing, PATH, ()) == (
-        PATH,
-        0.0,
-        "the plain training has no finite metric to compare with",
-    )
-    trial = convergence._judged(nothing, PATH, (), [0, 1, 2])
-    assert trial.verdict is Verdict.INCONCLUSIVE
-    assert "no finite metric" in trial.reason
+    why = "the plain training has no finite metric to compare with"
+    assert convergence._best_variant(nothing, PATH, ()) == convergence._Look(PATH, 0.0, why)
+    nothing.done |= {(frozenset({PATH}), number): course for (_, number), course in nothing.done.items()}
+    outcome = convergence._compared(nothing, (), (PATH,), [0, 1, 2])
+    assert (outcome.verdict, outcome.ratio) == (Verdict.INCONCLUSIVE, None)
+    assert "no finite metric" in outcome.text
+
+
+def look(one: Technique, *, ratio: float = 1.5) -> convergence._Look:
+    return convergence._Look(one, ratio, "not said")
 
 
 def test_what_cannot_be_compared_over_seeds_says_why() -> None:
-    trial = convergence._over_seeds(trainings([0.9]), Refuses(), (), 1.5)
+    trial = convergence._over_seeds(trainings([0.9]), look(Refuses()), ())
     assert trial.verdict is Verdict.NOT_APPLICABLE
     assert trial.reason == "1.50x on the first seed, but planted is not for this, which gains more"
-    trial = convergence._over_seeds(trainings([0.9]), NoPauseConflicting(), (NoPause(),), 1.5)
+    trial = convergence._over_seeds(trainings([0.9]), look(NoPauseConflicting()), (NoPause(),))
     assert trial.verdict is Verdict.NOT_APPLICABLE
     assert "cannot be combined" in trial.reason
     slow = trainings([0.9])
     slow.done[frozenset(), 0] = Course(((1.0, 0.9),), True, 100.0, True)
-    trial = convergence._over_seeds(slow, PATH, (), 2.0)
+    trial = convergence._over_seeds(slow, look(PATH, ratio=2.0), ())
     assert trial.verdict is Verdict.INCONCLUSIVE
-    assert trial.reason == "budget: 2.00x on the first seed (noted), but 3 seeds need about 7.50 min"
+    assert (
+        trial.reason
+        == "budget: 2.00x on the first seed (noted), but 3 seeds, and as many to measure it afresh, need about 15.0 min"
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,7 @@ def test_what_cannot_be_compared_over_seeds_says_why() -> None:
 )
 def test_the_verdict_of_trainings_needs_an_interval_clear_of_one(low: float, high: float, verdict: Verdict) -> None:
     ratio = Interval(value=(low + high) / 2, low=low, high=high, n=3)
-    trial = convergence._verdict(PATH, (), ratio, "to 0.9")
+    trial = convergence._judged(PATH, (), convergence._outcome_of(ratio, "to 0.9"))
     assert (trial.verdict, trial.speedup) == (verdict, ratio)
     assert ("within the spread between seeds" in trial.reason) is (verdict is Verdict.INCONCLUSIVE)
 

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from hasten.base.records.record import Interval
-from hasten.base.records.trial import Trial, Verdict
+from hasten.base.records.trial import Gate, Trial, Verdict
 from hasten.base.units import seconds
 from hasten.measurement.statistics import few_ratios
 from hasten.techniques.applying import apply_all, conflict, why_refused
@@ -21,47 +21,124 @@ from hasten.tuning.run_cache import Trainings, affordable
 from hasten.tuning.selection import Kept
 from hasten.tuning.trials import blank, names, told
 
-FEWEST_SEEDS, MOST_SEEDS = 3, 10
+FEWEST_SEEDS, MOST_SEEDS, MOST_CONFIRMED = 3, 10, 5
+"""Seeds of the proof of one technique, and of the measurement of the whole plan afresh."""
+FIRST_CONFIRMED = 101
+"""Number of its first seed: none that the proofs have seen."""
 GIVE_UP = 1.1
 """Times the baseline's time to the quality after which a candidate is given up on the first seed."""
 GIVE_UP_LATER = 3.0
 """The same on the other seeds, which must tell by how much it is slower."""
-TRAININGS = 10
-"""About how many trainings the proof of one technique takes, with what does not succeed on the way."""
+TRAININGS = 16
+"""About how many trainings the proof of one technique takes, measuring it afresh and what does not succeed included."""
 FIRST_SEED_SHARE = 0.5
 """Of the time for trainings, at most, for looking at everybody on the first seed."""
 
-Promising = dict[Technique, float]
-"""Techniques with the knobs that were best -> how many times faster they arrived on the first seed."""
+
+@dataclass(frozen=True)
+class _Look:
+    """A technique with its best knobs on the first seed.
+
+    Args:
+        one: with those knobs.
+        ratio: how many times sooner it arrived; 0 where it never did, or was not trained whole.
+        why: nothing more is tried, if it was not sooner.
+        gate: what short branches showed; None where they say nothing of it.
+    """
+
+    one: Technique
+    ratio: float
+    why: str
+    gate: Gate | None = None
+
+    def trial(self, base: Plan) -> Trial:
+        """Return the trial that ends here."""
+        lags = self.gate is not None and not self.gate.passed
+        trial = blank(self.one, Verdict.SLOWER if lags else Verdict.INCONCLUSIVE, self.why, base)
+        return msgspec.structs.replace(trial, gate=self.gate)
 
 
-def follow(lab: Laboratory, chosen: Sequence[Technique], plan: Kept) -> Iterator[Trial]:
-    """Try techniques that change the path or the model on top of `plan`; keep those that arrive sooner.
+@dataclass(frozen=True)
+class _Outcome:
+    """What trainings with and without have shown: the verdict, the sentence, and how many times sooner it arrives."""
 
-    Each is first tried on one seed, which is cheap, since what is slower is given up at the baseline's time. What was
-    faster is compared on further seeds, the fastest first, each beside those that were kept before.
+    verdict: Verdict
+    text: str
+    ratio: Interval | None = None
+
+
+class Followed:
+    """Techniques that change the path or the model, tried on top of a plan; those that arrive sooner join it.
+
+    What clearly lags behind in short branches is refused. The others are each tried on one seed, which is cheap, since
+    what is slower is given up at the baseline's time. What was faster is compared on further seeds, the fastest first,
+    each beside those that were kept before. Then all of them together are measured afresh on seeds of their own: only
+    that number is reported, and where it shows no gain, none is kept.
 
     Args:
         lab: where the trainings are made; the rest of its budget is used.
         chosen: what is tried.
         plan: what is kept already; those that help are added.
+
+    Attributes:
+        speedup: of what was added, measured afresh.
+        remark: about that.
     """
-    base = tuple(plan)
-    trainings = _affordable(lab, base)
-    if trainings is None:
-        for one in chosen:
-            yield blank(one, Verdict.INCONCLUSIVE, "budget: trainings with and without it would take longer", base)
-        return
-    promising: Promising = {}
-    yield from _first_looks(trainings, chosen, base, promising)
-    for one in sorted(promising, key=lambda one: promising[one], reverse=True):
-        base = tuple(plan)
-        trial = _stopped_in_time(
-            lab, one, base, lambda one=one, base=base: _over_seeds(trainings, one, base, promising[one])
-        )
-        if trial.verdict is Verdict.KEPT:
-            plan[one] = trial
-        yield trial
+
+    def __init__(self, lab: Laboratory, chosen: Sequence[Technique], plan: Kept) -> None:
+        self.lab, self.chosen, self.plan = lab, chosen, plan
+        self.speedup: Interval | None = None
+        self.remark = ""
+
+    def trials(self) -> Iterator[Trial]:
+        """Yield what came of each technique, as soon as it is known; a later trial of one replaces the one before."""
+        plan, free = self.plan, tuple(self.plan)
+        trainings = _affordable(self.lab, free)
+        if trainings is None:
+            for one in self.chosen:
+                yield blank(one, Verdict.INCONCLUSIVE, "budget: trainings with and without it would take longer", free)
+            return
+        promising: list[_Look] = []
+        yield from _first_looks(trainings, self.chosen, free, promising)
+        for look in sorted(promising, key=lambda look: look.ratio, reverse=True):
+            base = tuple(plan)
+            trial = _stopped_in_time(
+                self.lab, look.one, base, lambda look=look, base=base: _over_seeds(trainings, look, base)
+            )
+            if trial.verdict is Verdict.KEPT:
+                plan[look.one] = trial
+            yield trial
+        added = [one for one in plan if one not in free]
+        if added:
+            self._measure_afresh(trainings, free)
+        for one in added if self.speedup is None else ():
+            del plan[one]
+            yield blank(one, Verdict.INCONCLUSIVE, self.remark, free)
+
+    def _measure_afresh(self, trainings: Trainings, free: Plan) -> None:
+        """Compare with and without all that was added, on seeds that none of the proofs has seen."""
+        plan, lab = tuple(self.plan), trainings.lab
+        what = ", ".join(names(tuple(one for one in plan if one not in free)))
+        pair_s = trainings.course(free, 0).elapsed_s * (1 + 1 / _gain(self.plan, free))
+        count = min(MOST_CONFIRMED, int(lab.budget.left_s() / pair_s))
+        try:
+            if count < FEWEST_SEEDS:
+                raise OutOfTime
+            with ends_by(lab.budget.hard_stop_s):
+                found = _compared(trainings, free, plan, range(FIRST_CONFIRMED, FIRST_CONFIRMED + count))
+        except OutOfTime:
+            self.remark = f"{what}: dropped, since the budget ended before it could be measured afresh."
+            return
+        if found.verdict is Verdict.KEPT:
+            self.speedup = found.ratio
+            self.remark = f"Measured afresh, {what} is {found.text}."
+        else:
+            self.remark = f"{what}: dropped; measured afresh: {found.text}."
+
+
+def _gain(plan: Kept, free: Plan) -> float:
+    """Return how many times sooner a plan is expected to arrive than without what was added."""
+    return math.prod(trial.speedup.value for one, trial in plan.items() if one not in free and trial.speedup)
 
 
 def _affordable(lab: Laboratory, base: Plan) -> Trainings | None:
@@ -77,7 +154,7 @@ def _stopped_in_time(lab: Laboratory, one: Technique, base: Plan, make: Callable
 
 
 def _first_looks(
-    trainings: Trainings, chosen: Sequence[Technique], base: Plan, promising: Promising
+    trainings: Trainings, chosen: Sequence[Technique], base: Plan, promising: list[_Look]
 ) -> Iterator[Trial]:
     """Try each technique on the first seed, the likeliest first; note those that arrived sooner in `promising`."""
     lab = trainings.lab
@@ -93,118 +170,123 @@ def _first_looks(
             yield trial
 
 
-def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: Promising) -> Trial | None:
+def _first_look(trainings: Trainings, one: Technique, base: Plan, promising: list[_Look]) -> Trial | None:
     """Try the knobs of `card.search` on the first seed; return the trial if it ends there, else note its promise."""
-    best, ratio = one, 0.0
+    looks: list[_Look] = []
 
     def make() -> Trial:
-        nonlocal best, ratio
         machine, recipe = trainings.lab.machine, trainings.recipe
         why = why_judged_wrongly(apply_all((*base, one), recipe, machine), apply_all(base, recipe, machine))
         if why is not None:
             return blank(one, Verdict.FAILED, why, base)
-        best, ratio, why = _best_variant(trainings, one, base)
-        return blank(best, Verdict.INCONCLUSIVE, why, base)
+        looks.append(_best_variant(trainings, one, base))
+        return looks[0].trial(base)
 
     trial = _stopped_in_time(trainings.lab, one, base, make)
-    if ratio > 1:
-        promising[best] = ratio
+    if looks and looks[0].ratio > 1:
+        promising.append(looks[0])
         return None
     return trial
 
 
-def _best_variant(trainings: Trainings, one: Technique, base: Plan) -> tuple[Technique, float, str]:
-    """Return the technique with its best knobs, its speed-up on the first seed (0 if it never arrived), and why."""
+def _best_variant(trainings: Trainings, one: Technique, base: Plan) -> _Look:
+    """Return the technique with its best knobs on the first seed; knobs that clearly lag behind are not trained."""
     plain, target = trainings.course(base, 0), trainings.target(base, [0])
     if target is None:
-        return one, 0.0, "the plain training has no finite metric to compare with"
+        return _Look(one, 0.0, "the plain training has no finite metric to compare with")
     plain_s = plain.time_to(target) or plain.elapsed_s
-    times: dict[Technique, float] = {}
+    times, gates = dict[Technique, float](), dict[Technique, Gate | None]()
     for knobs in one.card.search:
         variant = replace(one, **knobs)  # type: ignore[type-var]  (every technique is a dataclass)
-        course = trainings.course((*base, variant), 0, limit_s=GIVE_UP * plain_s)
-        times[variant] = course.time_to(target) or math.inf
+        gate = gates[variant] = trainings.screen.judged(variant)
+        if gate is None or gate.passed:
+            course = trainings.course((*base, variant), 0, limit_s=GIVE_UP * plain_s)
+            times[variant] = course.time_to(target) or math.inf
+    if not times:
+        worst = next(iter(gates))
+        gate = gates[worst]
+        assert gate is not None, "what has no gate is trained"
+        return _Look(worst, 0.0, f"{gate.detail}{trainings.note}, so no whole training was made", gate)
     best = min(times, key=lambda variant: times[variant])
     text = f"the quality of the plain training ({target:.4g}, {seconds(plain_s)}){trainings.note}"
     if math.isinf(times[best]):
-        return (
-            best,
-            0.0,
-            f"in {seconds(GIVE_UP * plain_s)} it did not reach {text} on the first seed, so no more was tried",
-        )
-    return (
-        best,
-        plain_s / times[best],
-        f"no sooner at {text} on the first seed: {seconds(times[best])}, so no more was tried",
-    )
+        why = f"in {seconds(GIVE_UP * plain_s)} it did not reach {text} on the first seed, so no more was tried"
+        return _Look(best, 0.0, why, gates[best])
+    why = f"no sooner at {text} on the first seed: {seconds(times[best])}, so no more was tried"
+    return _Look(best, plain_s / times[best], why, gates[best])
 
 
-def _over_seeds(trainings: Trainings, one: Technique, base: Plan, promise: float) -> Trial:
+def _over_seeds(trainings: Trainings, look: _Look, base: Plan) -> Trial:
     """Compare with and without on as many seeds as the budget holds; a seed that chose the knobs does not count."""
+    one, promise = look.one, look.ratio
     why = why_refused(one, trainings.recipe, trainings.lab.machine) or conflict([other.card for other in (*base, one)])
     if why is not None:
         why = f"{promise:.2f}x on the first seed, but {why}, which gains more"
         return blank(one, Verdict.NOT_APPLICABLE, why, base)
-    plain = trainings.course(base, 0)
-    pair_s = plain.elapsed_s * (1 + 1 / promise)
+    pair_s = trainings.course(base, 0).elapsed_s * (1 + 1 / promise)
     count = _affordable_seeds(trainings.lab.budget, pair_s)
     if count < FEWEST_SEEDS:
-        need = f"{FEWEST_SEEDS} seeds need about {seconds(FEWEST_SEEDS * pair_s)}"
+        need = (
+            f"{FEWEST_SEEDS} seeds, and as many to measure it afresh, need about {seconds(2 * FEWEST_SEEDS * pair_s)}"
+        )
         why = f"budget: {promise:.2f}x on the first seed{trainings.note}, but {need}"
-        return blank(one, Verdict.INCONCLUSIVE, why, base)
-    numbers = _trained(trainings, base, (*base, one), count, give_up_s=GIVE_UP_LATER * plain.elapsed_s)
-    return _judged(trainings, one, base, numbers)
+        trial = blank(one, Verdict.INCONCLUSIVE, why, base)
+    else:
+        trial = _judged(one, base, _compared(trainings, base, (*base, one), range(1, 1 + count)))
+    return msgspec.structs.replace(trial, gate=look.gate)
 
 
-def _judged(trainings: Trainings, one: Technique, base: Plan, numbers: Sequence[int]) -> Trial:
-    """Return the verdict of the trainings with and without on the seeds of those numbers; a miss is never faster."""
+def _affordable_seeds(budget: Budget, pair_s: float) -> int:
+    """Return on how many seeds half of the time left allows to compare; the other half measures the plan afresh."""
+    return min(MOST_SEEDS, int(0.5 * budget.left_s() / pair_s))
+
+
+def _compared(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int]) -> _Outcome:
+    """Return whether and how many times sooner a plan arrives on the seeds of those numbers; a miss is never faster."""
+    numbers = _trained(trainings, base, plan, numbers)
     target = trainings.target(base, numbers)
     if target is None:
-        return blank(one, Verdict.INCONCLUSIVE, "the plain trainings have no finite metric to compare with", base)
-    times = [trainings.course((*base, one), number).time_to(target) for number in numbers]
+        return _Outcome(Verdict.INCONCLUSIVE, "the plain trainings have no finite metric to compare with")
+    times = [trainings.course(plan, number).time_to(target) for number in numbers]
     reached = [time_s for time_s in times if time_s is not None]
     if len(reached) < len(times):
         missed = f"{len(times) - len(reached)} of {len(times)} trainings"
         why = f"{missed} missed the quality of the plain ones ({target:.4g}){trainings.note}"
-        return blank(one, Verdict.SLOWER, why, base)
+        return _Outcome(Verdict.SLOWER, why)
     courses = [trainings.course(base, number) for number in numbers]
     plain_times = [course.time_to(target) or course.elapsed_s for course in courses]
     ratio = few_ratios([plain_s / time_s for plain_s, time_s in zip(plain_times, reached, strict=True)])
-    return _verdict(one, base, ratio, f"to {target:.4g} on {len(numbers)} seeds{trainings.note}")
+    return _outcome_of(ratio, f"to {target:.4g} on {len(numbers)} seeds{trainings.note}")
 
 
-def _affordable_seeds(budget: Budget, pair_s: float) -> int:
-    """Return how many seeds to compare on: what half of the time left holds, for half a proof would be none."""
-    half = int(0.5 * budget.left_s() / pair_s)
-    least = FEWEST_SEEDS if budget.left_s() >= FEWEST_SEEDS * pair_s else 0
-    return min(MOST_SEEDS, max(half, least))
+def _outcome_of(ratio: Interval, what: str) -> _Outcome:
+    text = f"{messages.ratio(ratio)} as fast {what}"
+    if ratio.low > 1:
+        return _Outcome(Verdict.KEPT, text, ratio)
+    if ratio.high < 1:
+        return _Outcome(Verdict.SLOWER, text, ratio)
+    return _Outcome(Verdict.INCONCLUSIVE, f"{text}: within the spread between seeds", ratio)
 
 
-def _trained(trainings: Trainings, base: Plan, plan: Plan, count: int, *, give_up_s: float) -> list[int]:
-    """Train with and without on so many seeds and return their numbers; end early where a training misses the target.
+def _trained(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int]) -> list[int]:
+    """Train with and without on the seeds of those numbers; end early where a training misses the target.
 
     Which goes first is a fair coin, so that a drift of the machine favors nobody.
     """
-    coin, goal, numbers = np.random.default_rng(0), trainings.recipe.task.stop.target, list[int]()
-    for number in range(1, 1 + count):
+    coin, goal, made = np.random.default_rng(0), trainings.recipe.task.stop.target, list[int]()
+    give_up_s = GIVE_UP_LATER * trainings.course(base, 0).elapsed_s
+    for number in numbers:
         for side in (base, plan) if coin.random() < 0.5 else (plan, base):
             trainings.course(side, number, limit_s=math.inf if side == base else give_up_s)
-        numbers.append(number)
+        made.append(number)
         if goal is not None and trainings.course(plan, number).time_to(goal) is None:
             break
-    return numbers
+    return made
 
 
-def _verdict(one: Technique, base: Plan, ratio: Interval, what: str) -> Trial:
+def _judged(one: Technique, base: Plan, found: _Outcome) -> Trial:
+    """Return the trial of what trainings with and without have shown."""
     tried = sorted({name for knobs in one.card.search for name in knobs})
     setting = ", ".join(f"{name} {getattr(one, name)}" for name in tried)
-    text = (
-        f"{messages.ratio(ratio)} as fast {what}{messages.beside(names(base))}{f', with {setting}' if setting else ''}"
-    )
-    if ratio.low > 1:
-        trial = blank(one, Verdict.KEPT, text, base)
-    elif ratio.high < 1:
-        trial = blank(one, Verdict.SLOWER, text, base)
-    else:
-        trial = blank(one, Verdict.INCONCLUSIVE, f"{text}: within the spread between seeds", base)
-    return msgspec.structs.replace(trial, speedup=ratio)
+    text = f"{found.text}{messages.beside(names(base))}{f', with {setting}' if setting else ''}"
+    return msgspec.structs.replace(blank(one, found.verdict, text, base), speedup=found.ratio)

@@ -8,6 +8,7 @@ from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import Recipe
 from hasten.tuning.budget import check_time, now_s
+from hasten.tuning.screening.forks import Forks
 
 EVALUATIONS = 10
 """In a training that is cut short: enough to see when it reached what."""
@@ -35,13 +36,14 @@ class Course:
         return None
 
 
-def run_course(recipe: Recipe, *, seed: int, limit_s: float) -> Course:
+def run_course(recipe: Recipe, *, seed: int, limit_s: float, forks: Forks | None = None) -> Course:
     """Train a recipe until its stop rules or the time limit end it.
 
     Args:
         recipe: what is trained.
         seed: of initialization, data order and dropout.
         limit_s: seconds after which it is given up.
+        forks: keeps states of the training; the time for that does not count.
     """
     run = build(recipe, seed=seed)
     begin, points, ended, finite = now_s(), list[tuple[float, float]](), True, True
@@ -49,6 +51,9 @@ def run_course(recipe: Recipe, *, seed: int, limit_s: float) -> Course:
     for event in events:
         check_time()
         elapsed_s = now_s() - begin
+        if forks is not None:
+            forks.see(run)
+            begin = now_s() - elapsed_s
         if isinstance(event, Evaluation) and event.metric is not None:
             points.append((elapsed_s, event.metric))
         if isinstance(event, Finished):

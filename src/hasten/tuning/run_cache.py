@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from hasten.base.seeds import derive
 from hasten.base.units import percent
@@ -12,9 +13,13 @@ from hasten.training.technique import Technique
 from hasten.tuning.break_even import planned_s
 from hasten.tuning.context import Laboratory, Plan, bench_of
 from hasten.tuning.learning_curve import Course, run_course, shortened
+from hasten.tuning.screening.forks import Forks
+from hasten.tuning.screening.screen import Screen
 
 SHORTEST_BRANCH_STEPS = 200
 """Shorter trainings say too little of long ones (Wu et al., 2018, arXiv:1803.02021)."""
+FORKS_MEMORY = 0.1
+"""Of the machine's memory, for states of a training."""
 SHARE_OF_THE_LIMIT = 0.5
 """That a shortened training is planned to take, since evaluations come on top of its steps."""
 
@@ -26,11 +31,13 @@ class Trainings:
     Args:
         lab: where they are made.
         recipe: the baseline, whole or shortened.
+        base: what all trainings have; states of its first training are kept, from which branches begin.
         note: what is special about them, for the reasons.
     """
 
     lab: Laboratory
     recipe: Recipe
+    base: Plan
     note: str = ""
     done: dict[tuple[frozenset[Technique], int], Course] = field(
         default_factory=dict[tuple[frozenset[Technique], int], Course]
@@ -41,9 +48,18 @@ class Trainings:
         key = (frozenset(plan), number)
         if key not in self.done:
             recipe = apply_all(plan, self.recipe, self.lab.machine)
-            seed = derive(self.recipe.task.seed, "branch", number) % 10_000
-            self.done[key] = run_course(recipe, seed=seed, limit_s=limit_s)
+            forks = self.screen.forks if number == 0 and key[0] == frozenset(self.base) else None
+            self.done[key] = run_course(recipe, seed=self._seed(number), limit_s=limit_s, forks=forks)
         return self.done[key]
+
+    @cached_property
+    def screen(self) -> Screen:
+        """What judges techniques by branches from the first training of `base`, which has to be made before."""
+        forks = Forks(FORKS_MEMORY * self.lab.machine.memory_bytes)
+        return Screen(self.lab, self.base, self.recipe, forks, seed=self._seed(0))
+
+    def _seed(self, number: int) -> int:
+        return derive(self.recipe.task.seed, "branch", number) % 10_000
 
     def target(self, base: Plan, numbers: Sequence[int]) -> float | None:
         """Return the metric that counts as equal quality: the task's target, else the worst that `base` ended with."""
@@ -61,7 +77,7 @@ def affordable(lab: Laboratory, base: Plan, *, limit_s: float) -> Trainings | No
     """
     if limit_s <= 0:
         return None
-    whole = Trainings(lab, lab.recipe)
+    whole = Trainings(lab, lab.recipe, base)
     if whole.course(base, 0, limit_s=limit_s).ended:
         return whole
     share = SHARE_OF_THE_LIMIT * limit_s / planned_s(lab.recipe, bench_of(lab, base).step_s)
@@ -69,4 +85,4 @@ def affordable(lab: Laboratory, base: Plan, *, limit_s: float) -> Trainings | No
     if steps is not None and share * steps < SHORTEST_BRANCH_STEPS:
         return None
     share = min(share, 1.0)
-    return Trainings(lab, shortened(lab.recipe, share), note=f" (on trainings of {percent(share)} of the steps)")
+    return Trainings(lab, shortened(lab.recipe, share), base, note=f" (on trainings of {percent(share)} of the steps)")

@@ -52,6 +52,14 @@ BRANCH_LAG = 0.02
 LEAST_LOSS = 1e-4
 """Of the loss: what may differ in any case, where there is no noise to compare with."""
 
+# TRAJECTORY and MODEL: branches from several points of a training, before whole trainings.
+LAG = 0.02
+"""Of the steps of a branch: how far a candidate may lag behind beyond what the speed of its steps makes up for."""
+LEAST_LOSS_SHARE = 2e-3
+"""Of the held-out loss: what may differ in any case."""
+LAG_LEVEL = 1 - 0.05 / 3
+"""One-sided, at each of three looks: a candidate that does not lag is refused in at most 5 % (Bonferroni)."""
+
 HUGE = 1e300
 """What stands for infinity and NaN in a record: records go to JSON, which has neither."""
 

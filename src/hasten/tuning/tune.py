@@ -22,7 +22,7 @@ from hasten.tuning.begin import why_not_begun
 from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.confirm import confirmed
 from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
-from hasten.tuning.convergence import follow
+from hasten.tuning.convergence import Followed
 from hasten.tuning.known import opened, versions_of
 from hasten.tuning.selection import Kept, Selection
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
@@ -126,8 +126,9 @@ def _experiments(
     if free:
         yield from map(found.add, _proven_by_gates(lab, free, found, share=FREE_SHARE if paths else 1.0))
     if paths:
-        yield from map(found.add, follow(lab, paths, found.plan))
-        _count_paths(found)
+        followed = Followed(lab, paths, found.plan)
+        yield from map(found.add, followed.trials())
+        found.count(followed)
     if lab.store.note:
         found.remarks.append(lab.store.note)
     yield _tuning(lab, found)
@@ -148,6 +149,14 @@ class _Found:
         """Note a trial and return it."""
         self.trials.append(trial)
         return trial
+
+    def count(self, followed: Followed) -> None:
+        """Multiply the speed-up by what the techniques that trainings judged have gained."""
+        gain = followed.speedup
+        if gain is not None:
+            self.speedup = gain if self.speedup is None else product_of_ratios(self.speedup, gain)
+        if followed.remark:
+            self.remarks.append(followed.remark)
 
 
 def _ruled_out(lab: Laboratory, one: Technique, allow: frozenset[Guarantee]) -> Trial | None:
@@ -225,15 +234,6 @@ def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
 
 def _latest(trials: Iterable[Trial]) -> Iterable[Trial]:
     return {trial.technique: trial for trial in trials}.values()
-
-
-def _count_paths(found: _Found) -> None:
-    """Multiply the speed-up by what the techniques that trainings judged have gained."""
-    for trial in found.trials:
-        if trial.verdict is Verdict.KEPT and trial.guarantee not in FREE and trial.speedup is not None:
-            gain = trial.speedup
-            found.speedup = gain if found.speedup is None else product_of_ratios(found.speedup, gain)
-            found.remarks.append(f"{trial.technique} was judged by time to quality: {messages.ratio(gain)}.")
 
 
 def _measured_afresh(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
