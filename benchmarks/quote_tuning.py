@@ -71,6 +71,23 @@ def _planted(result: dict[str, Any]) -> str:
     return _filled(said) + "\n"
 
 
+def _lagging(result: dict[str, Any]) -> str:
+    found, cost = result["summary"], result["cost"]
+    trainings = list(dict.fromkeys(row["training"] for row in result["cases"]))
+    wrong = [row for row in result["cases"] if row["passed"] is False and row["truth"] == "not worse"]
+    misses = "; ".join(f"{row['case']} in {row['training']}" for row in wrong)
+    said = (
+        f"Changes of the path or the model of {len(trainings)} small trainings ({', '.join(trainings)}; "
+        f"{result['steps']} steps, {result['seeds']} seeds; `benchmarks/tuning/lagging.py`): of those after which "
+        f"whole trainings are worse by 1 % and more, short branches refused {_rate(found['worse, refused'])}, and with "
+        f"a whole training that misses the quality {_rate(found['worse, refused by either'])} were; of those that are "
+        f"not worse, {_rate(found['not worse, let go on'])} went on (refused: {misses or 'none'}). What was refused "
+        f"took {cost['refused']:.2f} of the steps of one whole training, what went on {cost['let go on']:.2f}, with "
+        f"the baseline's branches. Of {result['unasked']} more, branches say nothing."
+    )
+    return _filled(said) + "\n"
+
+
 def _rate(found: dict[str, Any]) -> str:
     return f"{found['count']} of {found['of']} [{found['low']:.3f}, {found['high']:.3f}]"
 
@@ -124,5 +141,6 @@ _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     "search_power": _simulated,
     "real_power": _real,
     "planted_techniques": _planted,
+    "lagging": _lagging,
     "autotune": _inside,
 }
