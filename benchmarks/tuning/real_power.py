@@ -47,7 +47,6 @@ from hasten.techniques.baseline import baseline_of
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe
 from hasten.training.task import Task
-from hasten.tuning.begin import NOISE_BLOCKS
 from hasten.tuning.bench import Bench
 from hasten.tuning.busy import why_not_by_processor
 from hasten.tuning.context import GATE_SLACK, building_steps, steps_per_block
@@ -235,14 +234,10 @@ def fitted(gains: Mapping[Setting, Sequence[float]], noise: float) -> dict[Setti
 
 
 def costs_of(head: Row) -> tuple[float, float]:
-    """Return the seconds of building a combination, beside its steps, and those before the search begins.
-
-    These are what the first build of a process costs more, and the blocks that show the noise.
-    """
+    """Return the seconds of building a combination, beside its steps, and those that the first build costs more."""
     steps_s = building_steps(head["step_s"]) * head["step_s"]
     later_s = statistics.median(spent_s for name, spent_s in head["builds_s"].items() if name != "baseline")
-    blocks_s = NOISE_BLOCKS * (steps_per_block(head["step_s"]) + 1) * head["step_s"]
-    return max(later_s - steps_s, 0.0), max(head["builds_s"]["baseline"] - later_s, 0.0) + blocks_s
+    return max(later_s - steps_s, 0.0), max(head["builds_s"]["baseline"] - later_s, 0.0)
 
 
 def gains_of(rows: Sequence[Row]) -> dict[str, list[float]]:

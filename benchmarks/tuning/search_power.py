@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.recording import RESULTS, record
+from hasten.tuning.begin import NOISE_BLOCKS
 from hasten.tuning.confirm import ratio_of_pairs
 from hasten.tuning.context import CONFIRMATION_SLACK, FEWEST_CONFIRMED, MOST_CONFIRMED
 from hasten.tuning.search.factors import NONE, Factor, Factors, Setting
@@ -62,11 +63,19 @@ def factorial(truth: Truth, *, budget_s: float, seed: int) -> tuple[Search, Simu
     place = ground(truth, budget_s=budget_s, seed=seed)
     reserve_s = confirmation_s(place)
     place.budget_s -= reserve_s
-    search = Search(place.factors, place, seed=seed, again=len(truth.gains))
+    search = begun(place, seed)
     for _ in search.run():
         pass
     place.budget_s += reserve_s
     return search, place
+
+
+def begun(place: Simulated, seed: int) -> Search:
+    """Return the search with the blocks that show the noise, as tuning begins."""
+    search = Search(place.factors, place, seed=seed, again=len(place.factors) - 1)
+    place.ready(NONE)
+    search.note_baseline([place.block(NONE) for _ in range(NOISE_BLOCKS)])
+    return search
 
 
 def confirmation_s(place: Simulated) -> float:
@@ -184,7 +193,7 @@ def intervals(scale: float) -> list[dict[str, Any]]:
         for seed in range(round(40 * scale)):
             truth = drawn(seed, machine)
             place = ground(truth, budget_s=30.0, seed=seed)
-            search = Search(place.factors, place, seed=seed, again=len(truth.gains))
+            search = begun(place, seed)
             missed = set[int]()
             for _ in search.run():
                 missed |= {one for one in range(len(truth.gains)) if _misses(search, truth, one)}

@@ -13,14 +13,20 @@ from hasten.tuning.search.model import Readings, smallest_gain
 from hasten.tuning.search.search import LEAST_GAIN, LIKELY, Infeasible, Search
 
 
-def searched(truth: Truth, *, budget_s: float, seed: int = 0, **changed: dict[str, Any]) -> tuple[Search, Simulated]:
-    """Search among factors named f0, f1, ... and the baseline again; `changed` are fields of single factors."""
+def searched(
+    truth: Truth, *, budget_s: float, seed: int = 0, before: int = 0, **changed: dict[str, Any]
+) -> tuple[Search, Simulated]:
+    """Search among factors named f0, f1, ... and the baseline again; `changed` are fields of single factors.
+
+    `before` blocks of the baseline are timed first.
+    """
     count = len(truth.gains)
     items = [Factor(f"f{one}", **changed.get(f"f{one}", {})) for one in range(count)]
     factors = Factors([*items, Factor("again", conflicts=frozenset(range(count)))])
     whole = Truth(**{**vars(truth), "gains": [*truth.gains, 0.0]})
     ground = Simulated(whole, factors, budget_s=budget_s, seed=seed)
     search = Search(factors, ground, seed=seed, again=count)
+    search.note_baseline([ground.block(NONE) for _ in range(before)])
     for _ in search.run():
         pass
     return search, ground
@@ -240,3 +246,22 @@ def test_a_gain_as_small_as_is_told_beforehand_is_found(noise: float, budget_s: 
     blocks = (budget_s - 0.5 - 2 * 0.4 * math.sqrt(1 + others)) / 0.06
     truth = Truth((LEAST_GAIN + smallest_gain(noise, blocks), *[0.0] * others), noise=noise)
     assert sum(0 in searched(truth, budget_s=budget_s, seed=seed)[0].plan for seed in range(20)) >= 16
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 99), noise=st.sampled_from([0.02, 0.1, 0.2]), budget_s=st.sampled_from([4.0, 8.0, 15.0]))
+def test_no_plan_has_a_member_that_another_makes_pointless(seed: int, noise: float, budget_s: float) -> None:
+    truth = Truth((0.4, 0.0, 0.1, 0.0), noise=noise)
+    beside = {f"f{one}": {"pointless_beside": frozenset({0}), "expected": 0.3} for one in (1, 3)}
+    search, _ = searched(truth, budget_s=budget_s, seed=seed, **beside)
+    assert 0 not in search.plan or not search.plan & {1, 3}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_large_gain_is_kept_where_its_proof_takes_half_of_the_budget(seed: int) -> None:
+    truth = Truth((0.4, 0.4, *(0.0,) * 8), step_s=0.14, build_s=0.0, gate_s=10.0)
+    likely = {"f0": {"expected": 0.3}, "f1": {"expected": 0.1}}
+    search, ground = searched(truth, budget_s=20.0, seed=seed, before=6, **likely)
+    assert {0, 1} <= search.plan
+    assert ground.gates == 1, "a second proof would not fit"
+    assert ground.now_s <= 20.0

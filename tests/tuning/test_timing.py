@@ -7,12 +7,15 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch import nn
 
 from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import Verdict
+from hasten.base.stages import Guarantee
 from hasten.profiling.stepping import batches_in_turn
 from hasten.training.building import build, with_forward
+from hasten.training.effects import Seen, products_in
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.step import step
 from hasten.training.technique import Technique
@@ -25,7 +28,20 @@ from hasten.tuning.search.search import Infeasible
 from hasten.tuning.selection import factors_of
 from hasten.tuning.timing import Timing
 
-from planted import MACHINE, TIME, Costly, HalfTheWork, NoPause, Nothing, Planted, Raises, Slower, card, small_task
+from planted import (
+    MACHINE,
+    TIME,
+    Costly,
+    HalfTheWork,
+    NoPause,
+    Nothing,
+    Planted,
+    Raises,
+    Slower,
+    around,
+    card,
+    small_task,
+)
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -210,3 +226,46 @@ def test_a_switched_forward_pass_makes_the_steps_of_a_session_of_its_own() -> No
                 step(run, next(batches))
     assert all(torch.equal(a, b) for a, b in zip(shared.parameters, own.parameters, strict=True))
     assert shared.position == own.position
+
+
+@dataclass(frozen=True)
+class LessPrecise(Planted):
+    """Leaves no product in float32."""
+
+    card: ClassVar[Card] = card("less_precise", Guarantee.PRECISION)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        def wrap(predict: Any) -> Any:
+            def call(model: nn.Module, batch: Any) -> Any:
+                with torch.autocast("cpu", torch.bfloat16):
+                    return predict(model, batch)
+
+            return call
+
+        return around(recipe, wrap)
+
+
+@dataclass(frozen=True)
+class OfFloat32(Planted):
+    """Does something to products in float32."""
+
+    card: ClassVar[Card] = card("of_float32", Guarantee.ROUNDING)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        return recipe
+
+    def effect(self, seen: Seen) -> str | None:
+        return products_in(seen, "float32")
+
+
+def test_what_has_no_effect_beside_the_rest_of_a_plan_is_unfit_for_it_and_for_no_other() -> None:
+    place = timing(LessPrecise(), OfFloat32())
+    gain = Gain(0.3, 0.2, 0.4, 0.99, 0.03)
+    for setting in (frozenset({1}), frozenset({0, 1})):
+        place.ready(setting)  # it has an effect alone
+    assert place.unfit(frozenset({1}), {1: gain}) == NONE
+    assert place.unfit(frozenset({0, 1}), {0: gain, 1: gain}) == {1}
+    trial = place.trials[1]
+    assert trial.verdict is Verdict.NO_DIFFERENCE, "what is known of it in another plan stays open"
+    assert trial.reason.startswith("no effect beside less_precise: no product of the step ran in float32")
+    assert trial.base == ("less_precise",)

@@ -38,19 +38,23 @@ def why_not_begun(lab: Laboratory) -> str | None:
     return None
 
 
-def told_before(lab: Laboratory, timing: Timing, factors: int) -> Sequence[str]:
-    """Time a few blocks of the baseline and say what the budget can decide, before it is spent.
+def baseline_blocks(lab: Laboratory, timing: Timing) -> list[float]:
+    """Time a few blocks of the baseline, which show the noise, and return the logarithms of their times."""
+    logs, ends_s = list[float](), now_s() + NOISE_SHARE * lab.budget.total_s
+    while len(logs) < NOISE_BLOCKS and (len(logs) < 3 or now_s() < ends_s):
+        logs.append(timing.block(NONE))
+    return logs
+
+
+def told_before(lab: Laboratory, timing: Timing, factors: int, noise: float) -> Sequence[str]:
+    """Return what the budget can decide, before it is spent.
 
     Args:
         lab: where the baseline is built.
         timing: where blocks are timed.
         factors: how many techniques are to be tried.
+        noise: standard deviation of the logarithm of a block's time.
     """
-    logs, ends_s = list[float](), now_s() + NOISE_SHARE * lab.budget.total_s
-    while len(logs) < NOISE_BLOCKS and (len(logs) < 3 or now_s() < ends_s):
-        logs.append(timing.block(NONE))
-    middle = math.fsum(logs) / len(logs)
-    noise = math.sqrt(math.fsum((one - middle) ** 2 for one in logs) / (len(logs) - 1))
     left_s = timing.left_s() - timing.closing_s(NONE) - 2 * timing.setup_s(NONE) * math.sqrt(factors)
     blocks = int(left_s / timing.block_s(NONE))
     said = [f"tuning ends within {seconds(lab.budget.total_s)}"]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import stdev
 
 import msgspec
 
@@ -13,7 +14,7 @@ from hasten.base.units import percent, plural, seconds
 from hasten.machine.advice import advice
 from hasten.training.technique import Technique
 from hasten.tuning import messages
-from hasten.tuning.begin import told_before
+from hasten.tuning.begin import baseline_blocks, told_before
 from hasten.tuning.break_even import cannot_pay
 from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.context import Hints, Laboratory, Plan, bench_of
@@ -76,8 +77,10 @@ class Selection:
         self._began_s = now_s()
         try:
             if self.timing.left_s() > 0:
-                for text in told_before(self.lab, self.timing, len(self.search.live())):
+                logs = baseline_blocks(self.lab, self.timing)
+                for text in told_before(self.lab, self.timing, len(self.search.live()), stdev(logs)):
                     self.lab.tell(text)
+                self.search.note_baseline(logs)
             for _ in self.search.run():
                 self._keep(every_s=KEEP_EVERY_S)
                 yield from self._left()

@@ -36,7 +36,7 @@ from hasten.tuning.proving import unproven
 from hasten.tuning.search.factors import NONE, Factors, Setting
 from hasten.tuning.search.model import Gain
 from hasten.tuning.search.search import Infeasible
-from hasten.tuning.trials import blank, failed
+from hasten.tuning.trials import blank, failed, names
 
 LONGEST_SETUP = 0.15
 """Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
@@ -194,7 +194,10 @@ class Timing:
         return min(gate_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, techniques)
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
-        """Return what does not earn its setup back, or else what breaks its guarantee; their trials are noted."""
+        """Return what does not earn its setup back, or breaks its guarantee, or has no effect in the plan.
+
+        Their trials are noted.
+        """
         for one in plan:
             why = self._not_earned_back(one, gains[one])
             if why is not None:
@@ -214,7 +217,23 @@ class Timing:
             self.proofs |= {self.chosen[one]: proof for one in plan if not proof.accepted or self._accepted(one)}
         for technique, trial in broken.items():
             self.trials[self._number[technique]] = trial
-        return frozenset(self._number[one] for one in broken)
+        return frozenset(self._number[one] for one in broken) or self._without_effect(plan)
+
+    def _without_effect(self, plan: Setting) -> Setting:
+        """Return a factor that changes nothing in a step beside the rest of a plan, which would be refused with it."""
+        asked = [one for one in sorted(plan) if has_check(self.chosen[one])]
+        if not asked:
+            return NONE
+        self._build(plan)
+        with self._threads(), self._limit(plan):
+            seen = self._bench(plan).watched_step()
+        for one in asked:
+            if (why := why_without_effect(self.chosen[one], seen)) is not None:
+                base = self.plan(plan - {one})
+                reason = f"no effect{messages.beside(names(base))}: {why}"
+                self.trials[one] = blank(self.chosen[one], Verdict.NO_DIFFERENCE, reason, base)
+                return frozenset({one})
+        return NONE
 
     def _not_earned_back(self, one: int, gain: Gain) -> str | None:
         def why() -> str | None:

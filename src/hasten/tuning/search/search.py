@@ -19,6 +19,8 @@ from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
 
 LEAST_GAIN = math.log1p(0.01)
 """What a factor must gain to be kept."""
+EARLY = 0.1
+"""Of the time left, for the proof of a plan before the search ends, at most."""
 MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
 WITHIN = math.log1p(0.01)
@@ -138,7 +140,7 @@ class Search:
         Each is timed, and its blocks noted with `note`, before the next one is asked for.
         """
         self.plan = self._start()
-        if self.readings:
+        if any(self.readings.settings):  # not the baseline alone
             self._judge()
         elif self.plan:
             third = NONE if self.again is None else frozenset({self.again})
@@ -203,8 +205,7 @@ class Search:
         cheap = self._taking_part()
         cheap.sort(key=lambda one: -self.factors[one].expected)
         hopeful = [one for one in cheap if self.factors[one].expected > 0]
-        found = self.factors.together(hopeful or cheap)
-        return frozenset(one for one in found if self.factors.pointless(one, found - {one}) is None)
+        return self._of_use(self.factors.together(hopeful or cheap))
 
     def _next(self) -> list[Setting]:
         """Return the settings to time next; none where nothing is open."""
@@ -280,6 +281,12 @@ class Search:
         """Note a block of the group that was asked for last."""
         self.readings.add(setting, self.groups, log_s)
 
+    def note_baseline(self, logs: Iterable[float]) -> None:
+        """Note blocks of the baseline that were timed one after another before the search: they show the noise."""
+        for log_s in logs:
+            self.note(NONE, log_s)
+        self.groups += 1
+
     def _possible(self, setting: Setting) -> bool:
         return not setting & self.out.keys() and not any(bad <= setting for bad in self.impossible)
 
@@ -307,7 +314,7 @@ class Search:
         """Fit the model; change the plan; have proven what is faster; let go what has nothing to gain."""
         self.fit = self.model.fit(self.readings)
         self._improve()
-        self._prove(frozenset(one for one in self.plan if self.gain(one).low > 0))
+        self._prove_early(frozenset(one for one in self.plan if self.gain(one).low > 0))
         sure = frozenset(one for one in self.plan if self.gain(one).low > 0)
         self.later = [one for one in self.later if self.factors[one].after not in sure]
         for one in [one for one in self.live() if one not in self.plan]:
@@ -336,6 +343,11 @@ class Search:
 
     def _expected(self, setting: Setting) -> float:
         return float(self.fit.mean @ self.model.row(setting)) - MEMBER * len(setting)
+
+    def _prove_early(self, plan: Setting) -> None:
+        """Have a plan proven before the search ends, where that costs little: what is unfit then leaves it soon."""
+        if self.ground.closing_s(plan) - self.ground.closing_s(NONE) <= EARLY * self.ground.left_s():
+            self._prove(plan)
 
     def _prove(self, plan: Setting) -> None:
         """Have a plan proven; what is unfit leaves, and what had left beside it is asked again."""
@@ -391,7 +403,7 @@ class Search:
         """
         likely = self._likely(self.plan)
         timed = {one for one in self.readings.settings if self.again not in one and self._possible(one)}
-        found = max([likely, *timed, NONE], key=lambda one: (self._at_least(one), -len(one)))
+        found = self._of_use(max([likely, *timed, NONE], key=lambda one: (self._at_least(one), -len(one))))
         lost = 0.0
         while found:
             gains = {one: self._adds(one, found) for one in found}
@@ -403,6 +415,10 @@ class Search:
         clear = self._likely(found)
         together = self.fit.gain(difference(self.model, found, clear))
         return found if math.isfinite(together.half) and together.likely >= LIKELY else clear
+
+    def _of_use(self, setting: Setting) -> Setting:
+        """Return a setting without what cannot gain anything beside the rest."""
+        return frozenset(one for one in setting if self.factors.pointless(one, setting - {one}) is None)
 
     def _likely(self, plan: Setting) -> Setting:
         """Return a plan without what is not likely to gain beside the rest."""
