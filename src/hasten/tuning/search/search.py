@@ -19,7 +19,7 @@ from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
 
 LEAST_GAIN = math.log1p(0.01)
 """What a factor must gain to be kept."""
-EARLY = 0.1
+EARLY = 0.2
 """Of the time left, for the proof of a plan before the search ends, at most."""
 MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
