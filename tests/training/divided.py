@@ -211,6 +211,49 @@ def rows_work(rank: int, size: int, group: int, names: list[str], folder: str) -
     dist.destroy_process_group()
 
 
+SEQUENCES = {
+    "transformer": Case(lambda: tokens_task(Transformer), clip=True),
+    "gpt": Case(lambda: tokens_task(gpt, update=Update(optimizer="momentum", lr=0.05)), micro_batch=3),
+}
+
+
+def sequence_work(rank: int, size: int, group: int, folder: str) -> None:
+    """Be one of several processes in groups that divide sequences; each writes what it found, and its tokens."""
+    joined(rank, size, folder)
+    found = dict[str, Any]()
+    for name, case in SEQUENCES.items():
+        chosen = [TensorParallel(group, rows=name == "gpt", sequence=True)]
+        found[name] = trained(shared(case.recipe(), Processes(rank, size), chosen))
+        run, seen = build(shared(case.recipe(), Processes(rank, size), chosen)), list[int]()
+        norm = next(
+            one for name, one in run.model.named_modules() if isinstance(one, nn.LayerNorm) and "blocks" in name
+        )
+        norm.register_forward_hook(lambda module, args, given, seen=seen: seen.append(given.shape[1]))
+        with run.contexts:
+            step(run, next(run.batches())[1])
+        found[name]["tokens"] = seen[0]
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def dropped_tokens_work(rank: int, size: int, group: int, folder: str) -> None:
+    """Train with dropout where each process has some tokens; each writes what it found, and what it dropped."""
+    joined(rank, size, folder)
+    recipe = shared(
+        baseline(tokens_task(lambda: Transformer(dropout=0.3))),
+        Processes(rank, size),
+        [TensorParallel(group, sequence=True)],
+    )
+    found, run, seen = trained(recipe), build(recipe), list[Tensor]()
+    run.model.get_submodule("blocks.0.drop1").register_forward_hook(
+        lambda module, args, given: seen.append(given[:, :3] == 0)
+    )
+    with run.contexts:
+        step(run, next(run.batches())[1])
+    torch.save({**found, "dropped": seen[0]}, Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
 def dropping_work(rank: int, size: int, group: int, folder: str) -> None:
     """Train with dropout outside of divided layers, which drops as one process does, and then inside of them."""
     joined(rank, size, folder)

@@ -81,3 +81,10 @@ def install(begin: nn.Module, end: nn.Module, own: int) -> Callable[[], None]:
         before.remove()
 
     return remove
+
+
+def around(first: nn.Module, last: nn.Module, own: int) -> None:
+    """Let the numbers that are drawn in training from the begin of one module to the end of another be of its own."""
+    numbers = OwnNumbers(own)
+    first.register_forward_pre_hook(lambda module, args: numbers.begin() if module.training else None)
+    last.register_forward_hook(lambda module, args, output: numbers.end())

@@ -8,7 +8,7 @@ with plain tensors: their parameters are exchanged for the tensors of this proce
 A module of its own, since torch's takes a second to import, and the cards of all techniques are read in every tuning.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,9 +29,10 @@ from torch.distributed.tensor.placement_types import _StridedShard
 from hasten.base.units import plural
 from hasten.techniques.parallel.heads import Together, part_of_heads, take_part
 from hasten.techniques.parallel.mesh import DATA, mesh_of
-from hasten.techniques.parallel.own_numbers import install
+from hasten.techniques.parallel.own_numbers import around, install
 from hasten.techniques.parallel.parts import ALIKE, rejoined, remember, without_parameters, without_views
-from hasten.techniques.parallel.splitting import Splitting, divide_heads, divided_share
+from hasten.techniques.parallel.sequence import DIMENSION, Tokens
+from hasten.techniques.parallel.splitting import Split, Splitting, divide_heads, divided_share
 from hasten.techniques.parallel.vocabulary import Vocabulary
 from hasten.training.loss import Loss
 from hasten.training.processes import Processes
@@ -49,23 +50,28 @@ class _Divide:
     processes: Processes
     found: Splitting
     by_rows: Vocabulary
+    tokens: Tokens | None
 
     def __call__(self, model: nn.Module) -> nn.Module:
         """Make `DTensor`s of all parameters. A collective."""
         plain = without_parameters(model)
         mesh = mesh_of(self.device, self.processes, TENSOR)[TENSOR]
         styles = dict[str, ParallelStyle]()
+        some = None if self.tokens is None else _SomeTokens(model, self.tokens, mesh)
         for attention in map(model.get_submodule, self.found.attentions):
             _divide_attention(attention, mesh)
         for split in self.found.splits:
             columns, row = [model.get_submodule(name) for name in split.columns], model.get_submodule(split.row)
-            _share_input(columns, row, mesh)
+            inside = some is not None and split in some.found.splits
+            take = some.input_of(model, split) if some is not None and inside else partial(_in_all, mesh)
+            _share_input(columns, row, take)
             if split.draws:
                 install(columns[-1], row, mesh.get_local_rank())
             for name, attribute in split.heads:
                 divide_heads(model.get_submodule(name), attribute, self.processes.per_share)
             style = _Pieces(split.pieces) if split.pieces > 1 else ColwiseParallel()
-            styles |= {**dict.fromkeys(split.columns, style), split.row: RowwiseParallel()}
+            given = RowwiseParallel(output_layouts=Shard(DIMENSION) if inside else Replicate())
+            styles |= {**dict.fromkeys(split.columns, style), split.row: given}
         styles |= {name: RowwiseParallel(input_layouts=Replicate()) for name in self.by_rows.embeddings}
         if self.by_rows.head is not None:
             styles[self.by_rows.head] = ColwiseParallel(output_layouts=Shard(-1), use_local_output=False)
@@ -135,29 +141,78 @@ class _Pieces(ParallelStyle):
             divided = distribute_tensor(one.detach(), device_mesh, own, src_data_rank=None)
             module.register_parameter(name, nn.Parameter(divided, one.requires_grad))
 
-        def enter(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            taken = DTensor.from_local(args[0], device_mesh, [Replicate()], run_check=False)
-            return taken.to_local(grad_placements=[Partial()]), *args[1:]
+        def enter(module: nn.Module, args: tuple[DTensor, ...]) -> tuple[Tensor, ...]:
+            return args[0].to_local(grad_placements=[Partial()]), *args[1:]
 
         module.register_forward_pre_hook(enter)
         _compute_with_plain(module, [(module, name) for name, _ in module.named_parameters(recurse=False)])
         return module
 
 
-def _share_input(columns: list[nn.Module], row: nn.Module, mesh: DeviceMesh) -> None:
+class _SomeTokens:
+    """Gives each process some of the tokens that go into blocks, and puts all of them together behind the last."""
+
+    def __init__(self, model: nn.Module, found: Tokens, mesh: DeviceMesh) -> None:
+        self.found = found
+        self._mesh, self._length = mesh, 0
+        first, last = model.get_submodule(found.blocks[0]), model.get_submodule(found.blocks[-1])
+        first.register_forward_pre_hook(self._enter)
+        if found.draws:
+            around(first, last, mesh.get_local_rank())
+        last.register_forward_hook(lambda module, args, output: self.made_whole(output).to_local())
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        self._length = args[0].shape[DIMENSION]
+        some = _in_all(self._mesh, args[0]).redistribute(placements=[Shard(DIMENSION)]).to_local()
+        return without_views(module, args, some), *args[1:]
+
+    def input_of(self, model: nn.Module, split: Split) -> Callable[[Tensor], DTensor]:
+        """Return what gives the input of columns; a module around them that is to see all tokens sees them then."""
+        (first, *_) = names = self.found.gathers[self.found.splits.index(split)]
+        if names == split.columns:
+            return self.made_whole
+        gathered: list[tuple[Tensor, DTensor]] = []
+
+        def enter(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            whole = self.made_whole(args[0])
+            gathered[:] = [(whole.to_local(), whole)]
+            return gathered[0][0], *args[1:]
+
+        def take(x: Tensor) -> DTensor:
+            # what the columns take as it came in is added up and scattered in one; other uses are the same in all
+            return gathered[0][1] if gathered and gathered[0][0] is x else _in_all(self._mesh, x)
+
+        module = model.get_submodule(first)
+        module.register_forward_pre_hook(enter)
+        module.register_forward_hook(lambda module, args, output: gathered.clear())
+        return take
+
+    def made_whole(self, some: Tensor) -> DTensor:
+        """Return the activations of all tokens. A collective."""
+        shape = torch.Size((*some.shape[:DIMENSION], self._length, *some.shape[DIMENSION + 1 :]))
+        strides = torch.empty(shape, device="meta").stride()
+        own = [Shard(DIMENSION)]
+        parts = DTensor.from_local(some, self._mesh, own, run_check=False, shape=shape, stride=strides)
+        return parts.redistribute(placements=[Replicate()])
+
+
+def _in_all(mesh: DeviceMesh, x: Tensor) -> DTensor:
+    return DTensor.from_local(x, mesh, [Replicate()], run_check=False)
+
+
+def _share_input(columns: list[nn.Module], row: nn.Module, take: Callable[[Tensor], DTensor]) -> None:
     """Let layers that take the same tensor take one `DTensor` of it, so that its gradient is added up once."""
     last: list[tuple[Tensor, DTensor]] = []
 
     def shared(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         taken, *others = args
         if not last or last[0][0] is not taken:
-            last[:] = [(taken, DTensor.from_local(taken, mesh, [Replicate()], run_check=False))]
+            last[:] = [(taken, take(taken))]
         return last[0][1], *others
 
-    if len(columns) > 1:
-        for one in columns:
-            one.register_forward_pre_hook(shared)
-        row.register_forward_pre_hook(lambda module, args: last.clear())
+    for one in columns:
+        one.register_forward_pre_hook(shared)
+    row.register_forward_pre_hook(lambda module, args: last.clear())
 
 
 def _replicate(model: nn.Module, mesh: DeviceMesh) -> None:
@@ -208,19 +263,26 @@ def _compute_with_plain(module: nn.Module, places: Iterable[tuple[nn.Module, str
     module.register_forward_hook(after, always_call=True)
 
 
-def summed_over_shares(model: nn.Module, processes: Processes, device: str) -> Reducing:
-    """Return the step of a divided model: gradients add up over the processes that have the same parts."""
-    group = mesh_of(device, processes, TENSOR)[DATA].get_group()
-    if processes.num_shares == 1:
-        return Reducing(partial(summed_after, _nothing_to_add))
-    return Reducing(partial(summed_after, partial(processes.sum_gradients, group=group)))
+def summed_over_shares(model: nn.Module, processes: Processes, device: str, some: tuple[str, ...]) -> Reducing:
+    """Return the step of a divided model: gradients add up over the processes that have the same parts.
+
+    Those of parameters that see `some` of the tokens add up over the processes of a share before.
+    """
+    mesh = mesh_of(device, processes, TENSOR)
+    of_some = [one for one in map(model.get_parameter, some) if one.requires_grad]
+
+    def add_up(parameters: Sequence[nn.Parameter]) -> None:
+        if of_some:
+            processes.sum_gradients(of_some, group=mesh[TENSOR].get_group())
+        if processes.num_shares > 1:
+            processes.sum_gradients(parameters, group=mesh[DATA].get_group())
+
+    return Reducing(partial(summed_after, add_up))
 
 
-def _nothing_to_add(parameters: Any) -> None:
-    """Leave the gradients of one share, which is the whole batch, as they are."""
-
-
-def divided(recipe: Recipe, processes: Processes, found: Splitting, by_rows: Vocabulary) -> Recipe:
+def divided(
+    recipe: Recipe, processes: Processes, found: Splitting, by_rows: Vocabulary, tokens: Tokens | None
+) -> Recipe:
     """Return the recipe whose model is divided before the optimizer is made.
 
     Args:
@@ -229,13 +291,15 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting, by_rows: Voc
         found: what is divided by features.
         by_rows: what is divided by the rows of weights. With an output layer among them the loss is computed from the
             scores of each process's own classes.
+        tokens: blocks in which each process has some tokens between the divided layers; None for none.
     """
     device = recipe.device.name
-    changed = recipe.with_surgery(_Divide(device, processes, found, by_rows), undo=rejoined)
+    changed = recipe.with_surgery(_Divide(device, processes, found, by_rows, tokens), undo=rejoined)
     if by_rows.head is not None:
         changed = changed.with_context(loss_parallel).wrap(_Scores)
-    reduction: Callable[..., Reducing] = partial(summed_over_shares, device=device)
-    notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found, by_rows))
+    some = () if tokens is None else tokens.shared
+    reduction: Callable[..., Reducing] = partial(summed_over_shares, device=device, some=some)
+    notes = (*recipe.parallel.notes, told(recipe.subject.model(), processes, found, by_rows, tokens))
     return replace(
         changed,
         parallel=replace(
@@ -244,7 +308,7 @@ def divided(recipe: Recipe, processes: Processes, found: Splitting, by_rows: Voc
     )
 
 
-def told(model: nn.Module, processes: Processes, found: Splitting, by_rows: Vocabulary) -> str:
+def told(model: nn.Module, processes: Processes, found: Splitting, by_rows: Vocabulary, tokens: Tokens | None) -> str:
     """Return in a sentence what is divided, and why other linear layers are whole in each process."""
     layers = [name for split in found.splits for name in split.layers]
     attentions = f" and {plural(len(found.attentions), 'attention')}" if found.attentions else ""
@@ -255,6 +319,8 @@ def told(model: nn.Module, processes: Processes, found: Splitting, by_rows: Voca
     reasons = dict[str, list[str]]()
     if by_rows.layers:
         text += f", and the rows of {_listed(list(by_rows.layers))}"
+    if tokens is not None:
+        text += f"; in {_listed(list(tokens.blocks))} each has some of the tokens between them"
     for name, reason in {**found.left, **by_rows.left}.items():
         if name not in by_rows.layers:
             reasons.setdefault(reason, []).append(name)

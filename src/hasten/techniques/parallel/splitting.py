@@ -290,7 +290,7 @@ class _Trial:
                     stack.enter_context(self._in_part(one, part))
                 stack.enter_context(self._hooked(rows, lambda name, given: _add(sums, name, given, wholes[name])))
                 found = self._run()
-            changed |= not all(map(_close, found, expected)) or len(found) != len(expected)
+            changed |= not all(map(close, found, expected)) or len(found) != len(expected)
         if changed:
             text = "the rest of the model computes something else"
             return {splits[0].row: text} if len(splits) == 1 else None
@@ -299,7 +299,7 @@ class _Trial:
         return {
             name: "they do not add up to the whole: something between them looks at all features"
             for name in rows
-            if not _close(totals[name], wholes[name])
+            if not close(totals[name], wholes[name])
         }
 
     @torch.no_grad()
@@ -312,7 +312,7 @@ class _Trial:
         return {
             one.row: "the random numbers that are drawn between them are not for them alone"
             for one in splits
-            if not all(map(_close, *self._with_numbers(one)))
+            if not all(map(close, *self._with_numbers(one)))
         }
 
     def _with_numbers(self, split: Split) -> Iterator[list[Tensor]]:
@@ -365,7 +365,7 @@ def _add(sums: dict[str, Tensor], name: str, given: Tensor, whole: Tensor) -> Te
     return whole.clone()  # which may be changed in place
 
 
-def _close(one: Tensor, other: Tensor) -> bool:
+def close(one: Tensor, other: Tensor) -> bool:
     """Return whether two tensors differ by rounding alone, of sums of many terms."""
     if one.shape != other.shape:
         return False
