@@ -34,7 +34,7 @@ from hasten.machine import facts
 from hasten.measurement.resident import rss_peak
 from hasten.profiling.stepping import next_step
 from hasten.techniques.applying import apply_all, make
-from hasten.techniques.parallel.layouts import layouts, pipelines, why_not
+from hasten.techniques.parallel.layouts import layouts, other_trainings, pipelines, why_not
 from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
@@ -90,7 +90,8 @@ def taken_bytes(made: Callable[[], Task], layout: Layout) -> int:
 def measured(made: Callable[[], Task], processes: int, rounds: int) -> list[dict[str, Any]]:
     """Print and return what each layout of a task takes, against the prediction."""
     recipe, shuffle = baseline(made()), random.Random(0)
-    known = [*layouts(processes, recipe.input.batch_size), *pipelines(processes, recipe.input.batch_size)[-1:]]
+    size = recipe.input.batch_size
+    known = [*layouts(processes, size), *other_trainings(processes, size)[:1], *pipelines(processes, size)[-1:]]
     usable = [one for one in known if not why_not(one, recipe, facts())]
     read = Measured(recipe, processes, threads=1, crowded=1.0)
     memory = {one.label: read.of(one).memory for one in usable}

@@ -11,12 +11,20 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner, Result
 
-from hasten.base.records.layout import LayoutPlan
+from hasten.base.records.layout import LayoutPlan, Links
 from hasten.cli.main import app
+from hasten.cli.processes import run_together
+from hasten.machine.facts import facts
+from hasten.tasks.user_file import task_from_file
 from hasten.techniques.plan_file import read_plan
+from hasten.training.recipe import baseline
 from hasten.tuning.layouts import readings
+from hasten.tuning.layouts.measure import measure_layouts
+from hasten.tuning.layouts.predict import predict
+from hasten.tuning.tolerances import SHARES_ERROR
 
 LINK = ("--link-gbps", "100", "--latency-us", "1")
 
@@ -135,6 +143,44 @@ def test_layouts_of_two_processes_are_run_against_one(tmp_path: Path) -> None:
     assert "one process's, more than rounding" not in words
     assert read_plan(out).task == "digits"
     assert printed.splitlines()[-1].startswith("next: hasten train digits")
+
+
+STAGES = """
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+from hasten import Data, Stop, Task, Update
+
+def task():
+    x = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(x, x.sum(1).gt(0).long())
+    model = lambda: nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 2))
+    return Task(name="stages", data=Data(train=data, valid=data), model=model, batch_size=16,
+                update=Update(optimizer="adamw", lr=0.01), stop=Stop(steps=200))
+"""
+
+
+@pytest.mark.dist
+@pytest.mark.timeout(900)
+def test_a_pipeline_is_run_against_one_process_and_has_its_gradient(tmp_path: Path) -> None:
+    file = tmp_path / "stages.py"
+    file.write_text(STAGES)
+    links = Links(latency_s=1e-6, bytes_per_s=1e10, overlap=0.0)
+    found = predict(baseline(task_from_file(file, "task")), facts(), devices=2, links=links, memory_limit=2**34)
+    alone, pipeline = (
+        next(one for one in found.costs if one.layout.processes == 1),
+        next(one for one in found.costs if one.layout.stages == 2),
+    )
+    assert pipeline.why_not == ""
+    both = structs.replace(found, costs=(alone, pipeline))
+    tuning = measure_layouts(both, [str(file)], run_together, budget_s=1.0, show=lambda record: None)
+    first, second = tuning.measured
+    assert second.why_not == ""
+    assert second.step_s is not None
+    assert second.speedup is not None
+    assert second.gradient_error is not None
+    assert second.gradient_error < SHARES_ERROR
+    assert first.predicted.layout.processes == 1
 
 
 @pytest.mark.dist

@@ -33,7 +33,7 @@ from hasten.cli.processes import run_together
 from hasten.machine.facts import facts
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.fsdp import Fsdp
-from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.techniques.parallel.layouts import in_passes, layouts, other_trainings
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes
 from hasten.training.step import accumulate
@@ -100,7 +100,7 @@ def test_what_a_step_sends_and_holds_is_what_the_chooser_of_layouts_predicts(siz
     multiprocessing.spawn(sent_work, args=(size, str(tmp_path)), nprocs=size)
     found = torch.load(tmp_path / "sent.pt")
     read, shares = Measured(wide(), size, threads=None, crowded=1.0), dict[str, float]()
-    for layout in layouts(size, SENT_BATCH)[1:]:
+    for layout in (*layouts(size, SENT_BATCH)[1:], other_trainings(size, SENT_BATCH)[0]):
         memory = read.of(layout).memory
         for one in (layout, in_passes(layout, layout.samples // 2)):
             predicted, (calls, whole_bytes, peak) = communication(one, memory), found[one.label]

@@ -28,7 +28,7 @@ from hasten.measurement.tensors import tensors_in
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.parallel.ddp import Bf16Reduction, Ddp
 from hasten.techniques.parallel.fsdp import Fsdp, FsdpBf16
-from hasten.techniques.parallel.layouts import in_passes, layouts
+from hasten.techniques.parallel.layouts import in_passes, layouts, other_trainings
 from hasten.training.building import build
 from hasten.training.data_parallel import among, in_processes
 from hasten.training.local_steps import CommonWeights
@@ -234,7 +234,7 @@ def sent_work(rank: int, size: int, folder: str) -> None:
     """Be one of several processes; the first writes what collectives of one step were given and its peak, by layout."""
     joined(rank, size, folder)
     found = dict[str, Any]()
-    for layout in layouts(size, SENT_BATCH)[1:]:
+    for layout in (*layouts(size, SENT_BATCH)[1:], other_trainings(size, SENT_BATCH)[0]):
         for one in (layout, in_passes(layout, layout.samples // 2)):
             chosen = [make(choice.technique, choice.knobs) for choice in one.choices]
             run = build(shared(wide(), Processes(rank, size), chosen))

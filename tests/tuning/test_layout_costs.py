@@ -5,12 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as some
 from msgspec import structs
 
 from hasten.base.records.layout import Layout, Links, StepMemory, StepTimes
-from hasten.techniques.parallel.layouts import WIDEST, in_passes, layouts, part_counts
+from hasten.techniques.parallel.layouts import WIDEST, factor_bytes, in_passes, layouts, other_trainings, part_counts
 from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.readings import Block, from_blocks, sizes
@@ -146,7 +147,7 @@ def test_the_time_of_data_parallel_tends_to_computing_as_links_get_faster(
     assert steps[-1] == pytest.approx(computed, rel=1e-3)
 
 
-@given(any_times, any_links, some.sampled_from(layouts(8, 64)))
+@given(any_times, any_links, some.sampled_from([*layouts(8, 64), *other_trainings(8, 64)]))
 def test_more_overlap_never_takes_longer_and_never_less_than_computing(
     times: StepTimes, links: Links, layout: Layout
 ) -> None:
@@ -224,7 +225,35 @@ def test_at_most_ten_layouts_one_process_first_and_none_on_more_devices(devices:
     assert all(one.samples == math.ceil(1024 / one.shares) for one in found[1:])
     assert all(one.shares * one.parts == devices for one in found[1:])
     assert [one.parts for one in found if one.parts > 1] == list(part_counts(devices))
-    assert [one.same_training for one in found].count(False) == (1 if devices > 1 else 0)
+    assert all(one.same_training for one in found)
+    others = other_trainings(devices, 1024)
+    assert [one.choices[0].technique for one in others] == ([] if devices == 1 else ["local_sgd", "diloco", "powersgd"])
+    assert not any(one.same_training for one in others)
+    assert all(one.processes == devices for one in others)
+
+
+def test_trainings_that_send_less_keep_and_send_what_their_techniques_do() -> None:
+    local, outer, factors = other_trainings(4, 32)
+    memory = structs.replace(MEMORY, factor_bytes=MEMORY.gradient_bytes // 50)
+    summed, ddp = layouts(4, 32)[1:3]
+    gradients = memory.gradient_bytes
+    assert communication(local, memory) == communication(outer, memory) == communication(summed, memory)
+    (one,) = communication(factors, memory).all_reduces
+    (whole,) = communication(ddp, memory).all_reduces
+    assert one.size_bytes * one.count == pytest.approx(memory.factor_bytes)
+    assert one.count == 3 * whole.count
+    assert memory_bytes(outer, memory) - memory_bytes(local, memory) == gradients  # the momentum
+    assert memory_bytes(factors, memory) - memory_bytes(ddp, memory) == 2 * gradients
+    for slow in (1e9, 1e7):
+        links = Links(latency_s=1e-5, bytes_per_s=slow, overlap=0.0)
+        times = [step_s(one, TIMES, memory, links) for one in (summed, local, outer)]
+        assert times == sorted(times, reverse=True)
+        assert step_s(factors, TIMES, memory, links) < step_s(ddp, TIMES, memory, links)
+
+
+def test_factors_take_what_powersgd_sends() -> None:
+    tensors = [torch.empty(100, 50), torch.empty(100), torch.empty(3, 2), torch.empty(8, 4, 5, 5)]
+    assert factor_bytes(tensors) == 4 * (2 * 150 + 100 + 6 + 2 * (8 + 100))
 
 
 @given(some.integers(2, 1024))

@@ -29,6 +29,8 @@ from tiny_tasks import mlp_task
 
 ORDER = (
     "2 processes, local_sgd",
+    "2 processes, diloco",
+    "2 processes, powersgd",
     "2 processes, ddp",
     "2 processes",
     "2 processes, tensor_parallel(size=2)",

@@ -27,6 +27,8 @@ class Layout(Record, frozen=True):
     every: int  # steps from one synchronization to the next; above 1 each process updates on its own in between
     bucket_bytes: int | None = None  # of gradients that are reduced during the backward pass; None: in one piece after
     reshard: bool = False  # gathered parameters are dropped after the forward pass, and gathered again
+    outer: bool = False  # what synchronizes has a momentum of its own
+    factors: bool = False  # gradients are sent as products of two thin matrices
     choices: tuple[Choice, ...] = ()  # the techniques that make it
 
     @property
@@ -42,7 +44,7 @@ class Layout(Record, frozen=True):
     @property
     def same_training(self) -> bool:
         """Whether each step is that of one process, but for rounding."""
-        return self.every == 1
+        return self.every == 1 and not self.factors
 
     @property
     def passes(self) -> int:
@@ -117,7 +119,8 @@ class StepMemory(Record, frozen=True):
     `forward_sample_bytes`, both passes `passes_bytes` + m * `passes_sample_bytes`, gradients included, and the update
     `update_bytes`, beside the gradients. Of a process that has a part of the layers, `summed` are the activations, and
     gradients of them, that all parts add up in every pass, as bytes and bytes a sample. Of a model that processes hold
-    in `stages`, these are the stages, and everything else is that of the whole model.
+    in `stages`, these are the stages, and everything else is that of the whole model. Where gradients are sent as
+    factors they take `factor_bytes`.
     """
 
     parameter_bytes: int
@@ -134,6 +137,7 @@ class StepMemory(Record, frozen=True):
     ]  # parameters that are gathered at once where they are sharded: the repeated blocks, the rest
     summed: tuple[tuple[float, float], ...] = ()
     stages: tuple[StageMemory, ...] = ()
+    factor_bytes: int = 0
 
 
 class CountedWork(Record, frozen=True):
@@ -167,13 +171,15 @@ class Tried(Record, frozen=True):
 class LayoutCost(Record, frozen=True):
     """What one layout is predicted to cost; `why_not` says why it cannot be used, and is empty where it can.
 
-    `step_s` has the median prediction, and the 10 and 90 % quantiles over the readings as its band.
+    `step_s` has the median prediction, and the 10 and 90 % quantiles over the readings as its band; `slow_step_s` is
+    the median on links of a tenth of the bandwidth.
     """
 
     layout: Layout
     memory_bytes: int
     step_s: Interval
     sent_bytes: float  # by each process in a step
+    slow_step_s: float
     why_not: str = ""
     divided: float | None = None  # share of the parameters of which a process has a part, where only some are divided
     waiting: float | None = None  # share of the passes that processes wait for other stages, where they have stages

@@ -29,6 +29,7 @@ def layout_plan_view(found: LayoutPlan) -> RenderableType:
     if others := found.other_trainings:
         content.append(Text("Not the same training (the weights take another path):"))
         content.append(grid([head, *map(_row, others)], right=frozenset({0, 1, 2, 3})))
+        content.append(quiet(_on_slow_links(found)))
     if refused := [one for one in found.costs if one.why_not]:
         content.append(Text("Not usable:"))
         content += [Text.assemble(f"  {one.layout.label}: ", (one.why_not, "dim")) for one in refused]
@@ -67,6 +68,15 @@ def _gain(found: LayoutPlan) -> str:
     if alone is None:
         return f"predicted {seconds(best.step_s.value)} a step; one process does not fit"
     return f"predicted {alone.step_s.value / best.step_s.value:.2f}x as fast as one process"
+
+
+def _on_slow_links(found: LayoutPlan) -> str:
+    """Return what trainings that send less take where links have a tenth of the bandwidth, beside the fastest other."""
+    several = [one for one in (*found.usable, *found.other_trainings) if one.layout.processes > 1]
+    same = min((one for one in several if one.layout.same_training), key=lambda one: one.slow_step_s, default=None)
+    others = sorted(found.other_trainings, key=lambda one: one.slow_step_s)
+    told = [f"{one.layout.label} {seconds(one.slow_step_s)}" for one in ([same] if same else []) + others]
+    return f"on links of a tenth of the bandwidth, a step: {'; '.join(told)}"
 
 
 def _row(one: LayoutCost) -> tuple[Text, ...]:

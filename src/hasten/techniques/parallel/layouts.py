@@ -1,6 +1,9 @@
 """Ways to share a training among processes, each with the techniques that make it: what a chooser compares."""
 
+from collections.abc import Iterable
+
 from msgspec import structs
+from torch import Tensor
 
 from hasten.base.errors import BadInput, Refused
 from hasten.base.records.layout import Layout
@@ -9,8 +12,9 @@ from hasten.techniques.applying import apply_all, make
 from hasten.techniques.backward.micro_batch import MicroBatch
 from hasten.techniques.parallel.ddp import Ddp
 from hasten.techniques.parallel.fsdp import Fsdp
-from hasten.techniques.parallel.local_sgd import LocalSgd
+from hasten.techniques.parallel.local_sgd import DiLoCo, LocalSgd
 from hasten.techniques.parallel.pipeline_parallel import PER_PROCESS, PipelineParallel
+from hasten.techniques.parallel.powersgd import PowerSgd, numbers_sent
 from hasten.techniques.parallel.sync_batch_norm import KINDS, SyncBatchNorm
 from hasten.techniques.parallel.tensor_parallel import TensorParallel
 from hasten.training.data_parallel import among, in_processes
@@ -24,9 +28,10 @@ nothing to compute meanwhile, which needs the links inside of one."""
 
 
 def layouts(devices: int, batch_size: int, node: int | None = None) -> tuple[Layout, ...]:
-    """Return the ways to train on at most so many devices, at most nine: one process first.
+    """Return the ways to train on at most so many devices as one process does, at most eight: one process first.
 
-    Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches. `pipelines` are apart.
+    Each computes its whole share of a batch at once; see `in_passes` for smaller micro-batches. `pipelines` are apart,
+    and so are `other_trainings`.
 
     Args:
         devices: that may be used.
@@ -45,7 +50,26 @@ def layouts(devices: int, batch_size: int, node: int | None = None) -> tuple[Lay
     if devices > replicas and devices % replicas == 0:
         sharded.append(_sharded(all_of_them, devices, replicas, reshard=True))
     divided = [_divided(batch_size, devices, parts) for parts in part_counts(devices, node)]
-    return (alone, *whole, *sharded, *divided, _on_their_own(all_of_them, devices))
+    return (alone, *whole, *sharded, *divided)
+
+
+def other_trainings(devices: int, batch_size: int) -> tuple[Layout, ...]:
+    """Return the ways to train on so many devices that send less and whose weights take another path."""
+    if devices == 1:
+        return ()
+    share = -(-batch_size // devices)
+    plain = Layout(samples=share, micro_batch=share, replicas=devices, shards=1, parts=1, stages=1, every=1)
+    local, outer, factors = LocalSgd(), DiLoCo(), PowerSgd()
+    return (
+        structs.replace(plain, every=local.every, choices=(choice_of(local),)),
+        structs.replace(plain, every=outer.every, outer=True, choices=(choice_of(outer),)),
+        structs.replace(_overlapped(plain, devices), factors=True, choices=(choice_of(factors),)),
+    )
+
+
+def factor_bytes(parameters: Iterable[Tensor]) -> int:
+    """Return the bytes of gradients that are sent as factors, as `other_trainings` send them."""
+    return sum(numbers_sent(one, PowerSgd().rank) * one.element_size() for one in parameters)
 
 
 def part_counts(devices: int, node: int | None = None) -> tuple[int, ...]:
@@ -108,18 +132,13 @@ def _in_stages(batch_size: int, devices: int, stages: int, micro_batches: int = 
     )
 
 
-def _on_their_own(layout: Layout, devices: int) -> Layout:
-    technique = LocalSgd()
-    return structs.replace(layout, replicas=devices, every=technique.every, choices=(choice_of(technique),))
-
-
 def with_whole_statistics(layout: Layout, recipe: Recipe) -> Layout:
     """Return the layout that normalizes by the whole batch, where shares of it would meet batch normalization.
 
     Else its gradients are not those of one process. Where `sync_batch_norm` does not go together with what makes the
     layout, `why_not` says so. Local SGD stays as it is: it is another training anyway.
     """
-    if layout.shares == 1 or layout.every > 1:
+    if layout.shares == 1 or not layout.same_training:
         return layout
     if not any(type(one) in KINDS for one in recipe.subject.model().modules()):
         return layout

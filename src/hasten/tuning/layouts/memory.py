@@ -16,7 +16,8 @@ def memory_bytes(layout: Layout, memory: StepMemory) -> int:
     `DistributedDataParallel` are the gradients, but for those that accumulate, which are copied into them in the last
     pass. Gradients that are reduced in one piece are copied once, when the activations are freed already; so are those
     of the passes when the update needs memory of its own. Processes that update on their own keep a copy of the common
-    weights, and put what all have changed into gradients of those, which are reduced in one piece.
+    weights, and an outer momentum where there is one, and put what all have changed into gradients of those, which are
+    reduced in one piece. Where gradients are sent as factors, what these leave out is kept, and a copy is compared.
 
     Args:
         layout: the layout.
@@ -38,7 +39,8 @@ def memory_bytes(layout: Layout, memory: StepMemory) -> int:
         in_one_piece = layout.replicas > 1 and layout.bucket_bytes is None
         beside = max(activations, memory.gradient_bytes if in_one_piece else 0, memory.update_bytes)
         buckets = memory.gradient_bytes if layout.bucket_bytes is not None and layout.passes > 1 else 0
-        common = memory.gradient_bytes if layout.every > 1 else 0
+        common = memory.gradient_bytes * (1 + layout.outer) if layout.every > 1 else 0
+        common += 2 * memory.gradient_bytes if layout.factors else 0
         return round(memory.buffer_bytes + held + memory.gradient_bytes + buckets + common + beside)
     groups = sum(sorted(memory.groups)[-_GATHERED_AT_ONCE:])
     gathered = groups if layout.reshard else memory.parameter_bytes

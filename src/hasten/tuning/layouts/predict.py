@@ -28,7 +28,14 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.units import nbytes
 from hasten.machine.links import measured_links
-from hasten.techniques.parallel.layouts import in_passes, layouts, pipelines, why_not, with_whole_statistics
+from hasten.techniques.parallel.layouts import (
+    in_passes,
+    layouts,
+    other_trainings,
+    pipelines,
+    why_not,
+    with_whole_statistics,
+)
 from hasten.training.recipe import Recipe
 from hasten.tuning.layouts.counting import SLOWER, Counted, fitting_devices, peaks
 from hasten.tuning.layouts.memory import memory_bytes
@@ -42,6 +49,8 @@ FILL = 0.9
 OVERLAPS = (0.0, 0.5, 1.0)
 """What is assumed of links that are not here; the band spans it."""
 BAND = (0.1, 0.9)
+SLOWER_LINKS = 10
+"""How much less of bandwidth the links have that trainings which send less are told for."""
 
 
 def predict(
@@ -86,7 +95,10 @@ def predict(
     limit = _limit(device, machine, together if here else 1, memory_limit)
     whys = partial(why_not, recipe=recipe, machine=machine)
     batch_size, node = recipe.input.batch_size, None if nodes is None else nodes.devices
-    known = [with_whole_statistics(one, recipe) for one in layouts(devices, batch_size, node)]
+    known = [
+        *(with_whole_statistics(one, recipe) for one in layouts(devices, batch_size, node)),
+        *other_trainings(devices, batch_size),
+    ]
     return _plan(
         recipe,
         read,
@@ -138,7 +150,7 @@ def predict_counted(
         read,
         [structs.replace(one, nodes=nodes) for one in _assumed_links(links)],
         [
-            *_choices(layouts(devices, batch_size, node), whys, read, limit),
+            *_choices([*layouts(devices, batch_size, node), *other_trainings(devices, batch_size)], whys, read, limit),
             *_pipeline(pipelines(devices, batch_size, node), whys, read, limit),
         ],
         devices=devices,
@@ -276,16 +288,24 @@ def _fitted(whole: Layout, why_not: WhyNot, read: Read, limit: int) -> Choice:
 
 def _cost(layout: Layout, one: OneProcess, links: Sequence[Links], why: str) -> LayoutCost:
     steps = [step_s(layout, times, one.memory, link) for times, link in product(one.times, links)]
+    slow = [step_s(layout, times, one.memory, slower(link)) for times, link in product(one.times, links)]
     low, high = np.quantile(steps, BAND)
     return LayoutCost(
         layout=layout,
         memory_bytes=memory_bytes(layout, one.memory),
         step_s=Interval(value=median(steps), low=float(low), high=float(high), n=len(steps), level=BAND[1] - BAND[0]),
         sent_bytes=communication(layout, one.memory).sent_bytes / layout.every,
+        slow_step_s=median(slow),
         why_not=why,
         divided=one.divided,
         waiting=waiting_share(layout, one.memory) if one.memory.stages else None,
     )
+
+
+def slower(links: Links) -> Links:
+    """Return links of a tenth of the bandwidth, between nodes, too."""
+    nodes = links.nodes and structs.replace(links.nodes, bytes_per_s=links.nodes.bytes_per_s / SLOWER_LINKS)
+    return structs.replace(links, bytes_per_s=links.bytes_per_s / SLOWER_LINKS, nodes=nodes)
 
 
 def median_links(readings: Sequence[Links]) -> Links:

@@ -17,6 +17,7 @@ from hasten.measurement.tensors import tensors_in
 from hasten.profiling.peak_model import Watched, watched_step
 from hasten.profiling.stepping import batches_in_turn, one_batch, resized
 from hasten.techniques.blocks import repeated_blocks
+from hasten.techniques.parallel.layouts import factor_bytes
 from hasten.training.building import build, with_batch_size
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, INPUT, LOSS, UPDATE
 from hasten.training.recipe import Recipe, sample_loader
@@ -179,6 +180,7 @@ def watched_memory(run: Session, batch: Batch, micro_batches: Sequence[int]) -> 
         passes_sample_bytes=passes[1],
         update_bytes=max(0.0, min(_peak_after(one, BACKWARD) for one in watched) - held - gradients),
         groups=_groups(run),
+        factor_bytes=factor_bytes(run.parameters),
     )
 
 

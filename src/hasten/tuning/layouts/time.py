@@ -9,6 +9,7 @@ from hasten.tuning.layouts.sending import Collective, Communication, all_reduce_
 SMALL_REDUCTIONS = 3
 """Of a few numbers, in each step: the count of the whole batch, its loss, and what all agree on after the step."""
 _NUMBER_BYTES = 8
+_SENT_OF_BUCKET = 3
 
 
 def communication(layout: Layout, memory: StepMemory) -> Communication:
@@ -16,7 +17,8 @@ def communication(layout: Layout, memory: StepMemory) -> Communication:
 
     Sharded parameters are gathered in every pass, twice with `reshard`; gradients are scattered once, in the last
     pass, and then reduced over the replicas. Processes that compute a share together add up activations in every pass.
-    With `every` above 1 they are those of a step with a synchronization.
+    With `every` above 1 they are those of a step with a synchronization. Factors are those of a step after the first
+    ones, which send whole gradients.
 
     Args:
         layout: the layout.
@@ -27,7 +29,10 @@ def communication(layout: Layout, memory: StepMemory) -> Communication:
         return pipeline_communication(layout, memory)
     if layout.shards == 1:
         pieces = _pieces(layout, memory)
-        one = Collective(memory.gradient_bytes / pieces, layout.replicas, pieces, apart=layout.parts)
+        size_bytes = memory.gradient_bytes
+        if layout.factors:  # of each bucket: the first factors, the second ones, and what is sent as it is
+            pieces, size_bytes = _SENT_OF_BUCKET * pieces, memory.factor_bytes
+        one = Collective(size_bytes / pieces, layout.replicas, pieces, apart=layout.parts)
         gradients = (one,) if layout.replicas > 1 else ()
         activations = tuple(
             Collective(constant + sample * layout.samples / layout.passes, layout.parts, layout.passes)
