@@ -1,6 +1,7 @@
 """Which blocks can be computed on some tokens of each sequence, and why others cannot."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ class Block(nn.Module):
         self.drop = nn.Dropout(0.5 if after == "dropout" else 0.0)
         self.after = after
         self.places = nn.Parameter(torch.randn(64, WIDTH)) if after == "places" else None
-        self.other: list[nn.Parameter] = []
+        self.other: Any = []
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop(self.down(F.gelu(self.up(self.norm(x)))))
@@ -55,6 +56,7 @@ class Model(nn.Module):
         self.blocks = nn.ModuleList(Block(after) for _ in range(blocks))
         self.scale = nn.Parameter(torch.ones(()))
         for block in self.blocks:
+            assert isinstance(block, Block)
             block.other = [self.scale]
         self.after = after
 
@@ -67,7 +69,7 @@ class Model(nn.Module):
         if self.after == "looked into":
             x = x + between[0].mean()
         if self.after == "weight of a block":
-            x = x * self.blocks[0].norm.weight
+            x = x * self.get_parameter("blocks.0.norm.weight")
         return self.head(x) * self.scale
 
 
