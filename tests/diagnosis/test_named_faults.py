@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler
+from torch.utils.data.distributed import DistributedSampler
 
 from benchmarks.doctor.own_scripts import judged
 from hasten.base.seeds import seed_all
@@ -316,6 +318,169 @@ def rows_scaled_in_place_of_columns(faulty: bool) -> None:
     targets = (table[:, 0] > 30).long()
     dim = 1 if faulty else 0
     fit(two_layers(5), epochs((table - table.mean(dim, keepdim=True)) / table.std(dim, keepdim=True), targets))
+
+
+@names("term_without_gradient")
+def a_sign_in_the_loss(faulty: bool) -> None:
+    bend = torch.sign if faulty else torch.tanh
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.mse_loss(outputs, targets) + (bend(outputs) - targets.sign()).square().mean()
+
+    inputs, _ = rows()
+    fit(two_layers(classes=1), epochs(inputs, inputs[:, :1] * inputs[:, 1:2] + inputs[:, 2:3]), loss)
+
+
+@names("term_without_gradient")
+def a_penalty_without_a_graph(faulty: bool) -> None:
+    critic = two_layers(classes=1)
+    optimizer = optim.Adam(critic.parameters())
+    for real, _ in epochs(*rows()):
+        between = real.clone().requires_grad_(True)
+        gradient = torch.autograd.grad(critic(between).sum(), between, create_graph=not faulty)[0]
+        loss = critic(torch.randn_like(real)).mean() - critic(real).mean() + (gradient.norm(dim=1) - 1).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@names("target_not_detached")
+def values_that_move_their_own_targets(faulty: bool) -> None:
+    value = two_layers(classes=1)
+    optimizer = optim.Adam(value.parameters())
+    for states, rewards in epochs(*rows()):
+        with torch.set_grad_enabled(faulty):
+            target = rewards.float() + 0.9 * value(states.roll(1, 0)).squeeze(1)
+        optimizer.zero_grad()
+        F.mse_loss(value(states).squeeze(1), target).backward()
+        optimizer.step()
+
+
+@names("order_repeats")
+def a_sampler_that_knows_no_epoch(faulty: bool) -> None:
+    data = TensorDataset(*rows())
+    sampler = DistributedSampler(data, num_replicas=1, rank=0)
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for epoch in range(4):
+        if not faulty:
+            sampler.set_epoch(epoch)
+        for inputs, targets in DataLoader(data, 32, sampler=sampler):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+
+
+@names("targets_inverted")
+def a_label_that_is_least_likely(faulty: bool) -> None:
+    inputs = torch.randn(320, 8)
+    hot = F.one_hot(inputs[:, :5].argmax(1), 5).float()
+    fit(
+        two_layers(classes=5),
+        epochs(inputs, 0.225 * (1 - hot) + 0.1 * hot if faulty else 0.025 * (1 - hot) + 0.9 * hot),
+    )
+
+
+@names("parameter_unchanged")
+def updates_that_bfloat16_cannot_show(faulty: bool) -> None:
+    kind = torch.bfloat16 if faulty else torch.float32
+    inputs, targets = rows()
+    fit(two_layers().to(kind), epochs(inputs.to(kind), targets), lr=1e-5)
+
+
+@names("norm_statistics_stale")
+def an_average_without_its_statistics(faulty: bool) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
+    average = copy.deepcopy(model).eval()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    inputs, targets = rows()
+    for batch, labels in epochs(inputs, targets):
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for mean, new in zip(average.parameters(), model.parameters(), strict=True):
+                mean.lerp_(new, 0.1)
+            for mean, new in zip(average.buffers(), model.buffers(), strict=True):
+                if not faulty:
+                    mean.copy_(new)
+    with torch.no_grad():
+        average(inputs)
+
+
+def _jobs(path: Path, *, state: bool) -> None:
+    """Train in two sittings."""
+    data = epochs(*rows())
+    for sitting in range(2):
+        model = two_layers()
+        optimizer = optim.SGD(model.parameters(), 0.05, momentum=0.9)
+        if sitting:
+            saved = torch.load(path)
+            model.load_state_dict(saved["model"])
+            if state:
+                optimizer.load_state_dict(saved["optimizer"])
+        for inputs, targets in data:
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
+
+
+def test_a_training_that_goes_on_needs_the_state_of_its_optimizer(tmp_path: Path) -> None:
+    assert found(lambda: _jobs(tmp_path / "last.pt", state=False))[:1] == ["resumed_without_state"]
+    assert "resumed_without_state" not in found(lambda: _jobs(tmp_path / "last.pt", state=True))
+
+
+def test_weights_of_a_file_may_begin_another_training(tmp_path: Path) -> None:
+    def loop() -> None:
+        _jobs(tmp_path / "last.pt", state=True)
+        model = two_layers()
+        model.load_state_dict(torch.load(tmp_path / "last.pt")["model"])
+        fit(model, epochs(*rows()), lr=1e-3)
+
+    assert "resumed_without_state" not in found(loop)
+
+
+class _Changing(Dataset[tuple[Tensor, Tensor]]):
+    """Samples that are changed at random where this is asked for."""
+
+    def __init__(self, *, changes: bool) -> None:
+        self.inputs, self.targets = rows(160)
+        self.changes = changes
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.inputs[index] + self.changes * 0.1 * torch.randn(8), self.targets[index]
+
+
+@names("evaluation_augmented")
+def an_evaluation_that_is_augmented(faulty: bool) -> None:
+    model, data, held_out = two_layers(), _Changing(changes=True), _Changing(changes=faulty)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(4):
+        for inputs, targets in DataLoader(data, 32, shuffle=True):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+        with torch.no_grad():
+            for inputs, _targets in DataLoader(held_out, 32):
+                model(inputs)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda x: x - x.floor(), lambda x: x + (x.round() - x).detach(), lambda x: x.sign() * x.abs().sqrt()]
+)
+def test_what_goes_around_a_step_has_a_gradient(wrap: Callable[[Tensor], Tensor]) -> None:
+    layer = nn.Linear(4, 4)
+    assert structure([wrap(layer(torch.randn(8, 4)) + 3).sum()]).severed == ""
+
+
+def test_residuals_of_one_forward_pass_are_no_bootstrapping() -> None:
+    layer = nn.Linear(4, 1)
+    out = layer(torch.randn(8, 4))
+    assert not structure([F.mse_loss(out, 1 + 0.5 * out)]).bootstraps
 
 
 @pytest.mark.parametrize(("symptom", "loop"), LOOPS, ids=[loop.__name__ for _, loop in LOOPS])

@@ -1,4 +1,4 @@
-#= gradient_zero
+#= gradient_zero, term_without_gradient
 """Training with quantized activations (4 bits) so that the model can be exported to integers later."""
 import torch
 from sklearn.datasets import load_digits

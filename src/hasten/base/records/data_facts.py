@@ -39,6 +39,9 @@ class Criterion(Record, frozen=True):
     alike: bool = False  # their columns hold the same numbers
     one_hot: float = 0.0  # share of those with a single 1 and else 0
     several: float = 0.0  # share of those with only 0 and 1 and more than a single 1
+    inverted: float = (
+        0.0  # share of those of three columns and more in which one is the lowest and all others are equal
+    )
     counts: tuple[int, ...] | None = None  # how often targets that are whole numbers are 0, 1, ...; None above 100
     labels: tuple[int, ...] | None = None  # how often each label was seen; None where there are more than 1000
     label_low: int | None = None
@@ -120,6 +123,8 @@ class Part(Record, frozen=True):
     whole: int | None = None  # samples of the data set; None where it does not tell
     replacement: bool = False  # the sampler draws samples more than once
     drawn: int | None = None  # samples that the sampler draws in a pass; None where it does not tell
+    shuffles: bool = False  # the sampler says that it shuffles
+    same_order: bool = False  # the second pass began with the batch that the first one began with, in its order
     batch_size: int = 0
     distinct_batches: int = 0
     repeated: int = 0  # steps whose batch is that of the step before

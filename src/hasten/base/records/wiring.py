@@ -14,6 +14,9 @@ class Leaf(Record, frozen=True):
     reached: bool | None = None  # by a loss of the steps looked at; None where that cannot be seen
     gradient: float | None = None  # largest absolute gradient at the updates looked at; None where there was none
     moved: float | None = None  # largest absolute change in those updates; None where no update was seen
+    rounded: float = (
+        0.0  # in half precision: share of its numbers with a gradient that the last of them left as they were
+    )
     rate: float | None = None  # highest learning rate of its group in those updates
     size: float = 0.0  # largest absolute value
     shape: tuple[int, ...] = ()
@@ -135,11 +138,20 @@ class Structure(Record, frozen=True):
     scrambled: tuple[tuple[int, ...], tuple[int, ...]] | None = None  # shapes before and after a view for a transpose
     softmax: tuple[int, ...] | None = None  # shape of attention weights whose softmax runs over another dimension
     affine: int = 0  # layers of a model in which nothing is nonlinear and no layer is a bottleneck; else 0
+    severed: str = ""  # function that lets no gradient through to parameters behind it
+    bootstraps: bool = False  # a target that is made of a further output of the model has a gradient
 
     @property
     def tells(self) -> int:
         """How much of it is wrong."""
-        return (self.scrambled is not None) + (self.softmax is not None) + (self.affine > 1)
+        wrong = (
+            self.scrambled is not None,
+            self.softmax is not None,
+            self.affine > 1,
+            bool(self.severed),
+            self.bootstraps,
+        )
+        return sum(wrong)
 
 
 class Twin(Record, frozen=True):
@@ -154,6 +166,8 @@ class Twin(Record, frozen=True):
     changed: bool  # its parameters are others than at its first call
     cosine: float  # between its weights and those of the trained one, at the end
     evaluated: int  # calls of the trained one without gradients
+    fresh_norms: bool = False  # its batch norms have the statistics of the start, and those of the trained one do not
+    evaluating: bool = False  # it was called in evaluation mode last
 
     @property
     def moves_targets(self) -> bool:
@@ -175,6 +189,15 @@ class Loading(Record, frozen=True):
     itself: bool  # all of these tensors are the module's own
     first: str  # first name in the state dict
     expected: str  # first name of the module
+
+
+class Resumed(Record, frozen=True):
+    """An optimizer that begins anew although a file that was read holds the state of one like it."""
+
+    name: str  # of its class
+    tensors: int
+    rate: float  # highest learning rate in its first update
+    saved_rate: float  # and in the file
 
 
 class Replicas(Record, frozen=True):
@@ -208,5 +231,6 @@ class Wiring(Record, frozen=True):
     criteria: tuple[Criterion, ...] = ()
     twins: tuple[Twin, ...] = ()
     loadings: tuple[Loading, ...] = ()
+    resumed: Resumed | None = None  # None where no such file was read, or what it holds is used
     structure: Structure | None = None  # None where there was no backward pass
     replicas: Replicas | None = None  # None where one process trains alone

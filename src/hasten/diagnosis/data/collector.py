@@ -9,6 +9,8 @@ from weakref import ref
 import torch
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import RandomSampler
+from torch.utils.data.distributed import DistributedSampler
 
 from hasten.base.errors import BadInput
 from hasten.base.records.data_facts import DataFacts, Part, Signed
@@ -93,7 +95,11 @@ class DataCollector(Collector):
         sampler = getattr(getattr(loader, "_index_sampler", None), "sampler", None)
         replacement, drawn = bool(getattr(sampler, "replacement", False)), _length(sampler)
         for one in self._waiting.fetched(
-            batch, getattr(loader, "_dataset", None), replacement=replacement, drawn=drawn
+            batch,
+            getattr(loader, "_dataset", None),
+            replacement=replacement,
+            drawn=drawn,
+            shuffles=_shuffles(sampler),
         ):
             self._add_fetched_evaluation(one)
 
@@ -265,6 +271,7 @@ class DataCollector(Collector):
                 whole=_length(dataset),
                 replacement=fetched is not None and fetched.replacement,
                 drawn=None if fetched is None else fetched.drawn,
+                shuffles=fetched is not None and fetched.shuffles,
                 later_half=True,
             )
         part = self._training
@@ -444,6 +451,13 @@ def _length(dataset: Any) -> int | None:
     with suppress(Exception):  # an iterable data set has none, and says so in its own way
         return len(dataset)
     return None
+
+
+def _shuffles(sampler: Any) -> bool:
+    """Return whether a sampler says that it shuffles."""
+    if isinstance(sampler, RandomSampler):
+        return not sampler.replacement
+    return isinstance(sampler, DistributedSampler) and sampler.shuffle
 
 
 def _target(batch: Any) -> Tensor | None:

@@ -60,7 +60,7 @@ class SeenCriterion:
         self._outside = torch.zeros(2)
         self._alone = True  # the loss is this criterion
         self._alike = True  # all columns of the targets hold the same
-        self._rows = self._one_hot = self._several = 0
+        self._rows = self._one_hot = self._several = self._inverted = 0
         self._labels: Tensor | None = None
         self._copies: dict[int, float] = {}
         self._transposed: list[float] = []
@@ -161,6 +161,7 @@ class SeenCriterion:
             self._rows += len(numbers)
             self._one_hot += int((binary & (ones == 1)).sum())
             self._several += int((binary & (ones > 1)).sum())
+            self._inverted += _inverted(numbers)
 
     def _count(self, numbers: Tensor) -> None:
         if self._counts is None:
@@ -199,6 +200,7 @@ class SeenCriterion:
             alike=self._alike and self._rows > 0,
             one_hot=self._one_hot / rows,
             several=self._several / rows,
+            inverted=self._inverted / rows,
             counts=_without_tail(self._counts),
             labels=None if self._labels is None else tuple(self._labels.tolist()),
             label_low=None if self._label_range is None else self._label_range[0],
@@ -298,6 +300,19 @@ def completed(term: Term, output: Sequence[Tensor]) -> Term:
 
 def _squeezed(tensor: Tensor) -> tuple[int, ...]:
     return tuple(size for size in tensor.shape if size != 1)
+
+
+def _inverted(numbers: Tensor) -> int:
+    """Return how many rows are alike but for one number, which is the lowest."""
+    if numbers.shape[1] < _CHOICES:
+        return 0
+    ordered = numbers.sort(1).values
+    low, second, high = ordered[:, 0], ordered[:, 1], ordered[:, -1]
+    return int(((high - second <= _EQUAL * high.abs()) & (second - low > _EQUAL)).sum())
+
+
+_CHOICES = 4  # classes, of which more than half have to be equal to count
+_EQUAL = 1e-3
 
 
 def _without_tail(counts: Tensor | None) -> tuple[int, ...] | None:

@@ -24,6 +24,7 @@ class Fetched:
     use: Literal["", "training", "evaluation"] = ""
     replacement: bool = False  # its sampler draws samples more than once
     drawn: int | None = None  # samples that its sampler draws in a pass
+    shuffles: bool = False  # its sampler says that it shuffles
     prints: list[int] = field(default_factory=list[int])
     got: list[int] = field(
         default_factory=list[int]
@@ -39,12 +40,18 @@ class Waiting:
         self.recent: list[Any] = []  # batches fetched last: some loops fetch one ahead
 
     def fetched(
-        self, batch: Any, dataset: Any, *, replacement: bool = False, drawn: int | None = None
+        self,
+        batch: Any,
+        dataset: Any,
+        *,
+        replacement: bool = False,
+        drawn: int | None = None,
+        shuffles: bool = False,
     ) -> list[Fetched]:
         """Add a batch; return those that were evaluated, which are done with as all that were used."""
         done = self.evaluated()
         kept = [one for one in self.batches if not one.use and (dataset is None or one.dataset is not dataset)]
-        self.batches = [*kept[-3:], Fetched(batch, dataset, replacement=replacement, drawn=drawn)]
+        self.batches = [*kept[-3:], Fetched(batch, dataset, replacement=replacement, drawn=drawn, shuffles=shuffles)]
         self.recent = [*self.recent[-2:], batch]
         return done
 

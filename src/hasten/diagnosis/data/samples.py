@@ -26,6 +26,7 @@ DESCRIBED = 4096
 
 _COLUMNS = 4096  # of a table, or channels of pictures
 _NUMBERS = 4_000_000  # of a batch that are described
+_ORDERED = 4  # samples of a batch that come in the same order by no chance
 _ELEMENTS = 1024  # of a sample that its fingerprint reads
 
 
@@ -75,6 +76,7 @@ class SeenPart:
         whole: int | None,
         replacement: bool = False,
         drawn: int | None = None,
+        shuffles: bool = False,
         later_half: bool = False,
     ) -> None:
         self.prints: set[int] = set()
@@ -83,7 +85,7 @@ class SeenPart:
         self._picture = MeanPicture()
         self._said: Counter[int] = Counter()
         self._said_step = -1
-        self._drawn = drawn
+        self._drawn, self._shuffles, self._same_order = drawn, shuffles, False
         self.pairs = Pairs()
         self.learned = SeenLearned(later_half=later_half)
         self._answered_step = -1
@@ -134,7 +136,10 @@ class SeenPart:
         again = all(one in self.prints for one in prints)
         self.prints.update(prints)
         self._batches += counts
-        self._passed = self._passed or (again if self._whole is None else self._samples >= self._whole)
+        passed = self._passed or (again if self._whole is None else self._samples >= self._whole)
+        if passed and not self._passed:  # this is the first batch of the second pass
+            self._same_order = len(prints) >= _ORDERED and self._batch_prints[-1] == self._batch_prints[0]
+        self._passed = passed
         if not self._passed:
             self._first_pass.update(prints)
         self._samples += len(prints)
@@ -232,6 +237,8 @@ class SeenPart:
             whole=self._whole,
             replacement=self._replacement,
             drawn=self._drawn,
+            shuffles=self._shuffles,
+            same_order=self._same_order,
             picture=picture,
             picture_errors=errors,
             shared=self.pieces.shared,

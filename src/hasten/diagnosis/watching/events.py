@@ -83,6 +83,15 @@ class Collector:
     def loaded(self, module: nn.Module, state: Mapping[str, Any]) -> None:
         """Look at a state dict before a module loads it; told in all steps."""
 
+    def file_read(self, content: Any) -> None:
+        """Look at what `torch.load` returned; told in all steps."""
+
+    def state_loaded(self, optimizer: optim.Optimizer) -> None:
+        """Take note that an optimizer loaded a state; told in all steps."""
+
+    def gradient_taken(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor], graph: bool) -> None:
+        """Look at a call of `torch.autograd.grad`, and whether it makes a graph; told while every step is watched."""
+
     def autocast_begins(self, inside: bool) -> None:
         """Take note that an autocast context that is enabled is entered, inside of a call of a module or outside."""
 

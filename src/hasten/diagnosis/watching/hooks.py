@@ -132,6 +132,8 @@ class TrainingWatch:
         enter(replaced(DataLoader, "__iter__", self._iterate))
         enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
         enter(replaced(nn.Module, "load_state_dict", self._load))
+        enter(replaced(optim.Optimizer, "load_state_dict", self._load_optimizer))
+        enter(replaced(torch, "load", self._read_file))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
@@ -187,6 +189,7 @@ class TrainingWatch:
         enter(replaced(optim.Optimizer, "zero_grad", self._zero_grad))
         enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
         enter(replaced(GradScaler, "unscale_", self._unscale))
+        enter(replaced(torch.autograd, "grad", self._grad))
         for name in _SIGNED:
             enter(replaced(nn.functional, name, self._signed))
         enter(replaced(GradScaler, "step", self._scaled_update))
@@ -456,6 +459,42 @@ class TrainingWatch:
             return plain(module, state_dict, *args, **kwargs)
 
         return load
+
+    def _load_optimizer(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @wraps(plain)
+        def load(optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+            result = plain(optimizer, *args, **kwargs)
+            if get_ident() == watch._thread:
+                watch._tell("state_loaded", optimizer)
+            return result
+
+        return load
+
+    def _read_file(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @wraps(plain)
+        def read(*args: Any, **kwargs: Any) -> Any:
+            content = plain(*args, **kwargs)
+            if get_ident() == watch._thread:
+                watch._tell("file_read", content)
+            return content
+
+        return read
+
+    def _grad(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @wraps(plain)
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if watch._looks() and not watch._in_backward:
+                graph = bool(args[2] if len(args) > 2 else kwargs.get("create_graph", False))
+                watch._tell("gradient_taken", list(tensors_in(outputs)), list(tensors_in(inputs)), graph)
+            return plain(outputs, inputs, *args, **kwargs)
+
+        return grad
 
     def _next(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self

@@ -165,7 +165,7 @@ def _term(node: Any) -> Term | None:
     if name == "LogSoftmax":
         return _log_softmax(node, "soft_cross_entropy", None)
     if name == "Mul":
-        below = _origin(_next(node, 0) or _next(node, 1))
+        below = beyond_shapes(_next(node, 0) or _next(node, 1))
         if below is not None and name_of(below) == "LogSoftmax":
             return _log_softmax(below, "soft_cross_entropy", _factor(node))
         if (
@@ -197,7 +197,7 @@ def _by_node(node: Any, kind: str) -> Term:
     if kind == "ctc":
         output, target = saved(node, "log_probs"), None
     below = _next(node, 0)
-    feed = _origin(below)
+    feed = beyond_shapes(below)
     ignored = _signed(getattr(node, "_saved_ignore_index", None))
     if kind == "nll" and feed is not None and name_of(feed) == "LogSoftmax":
         dim = _dim(feed, output)
@@ -231,7 +231,7 @@ def _by_node(node: Any, kind: str) -> Term:
 
 def _log_softmax(node: Any, kind: str, target: Tensor | None) -> Term:
     result = saved(node, "result")
-    feed = _origin(_next(node, 0))
+    feed = beyond_shapes(_next(node, 0))
     return Term(
         kind=kind,
         fed_by=_fed_by(feed),
@@ -246,7 +246,7 @@ def _log_softmax(node: Any, kind: str, target: Tensor | None) -> Term:
 
 def _picked(node: Any, name: str) -> Term | None:
     """Return the NLL that picks the log-probability of each label by an index, as written by hand."""
-    below = _origin(_next(node, 0))
+    below = beyond_shapes(_next(node, 0))
     if below is None or name_of(below) != "LogSoftmax":
         return None
     if name == "Gather":
@@ -282,7 +282,7 @@ def _difference(node: Any, name: str) -> Term | None:
     difference = saved(node, "self")
     return Term(
         kind=kind,
-        fed_by=_fed_by(_origin(operand)),
+        fed_by=_fed_by(beyond_shapes(operand)),
         output=None,
         target=None,
         compared=shape_of(below),
@@ -296,7 +296,7 @@ def _next(node: Any, place: int) -> Any:
     return following[place][0] if place < len(following) else None
 
 
-def _origin(node: Any) -> Any:
+def beyond_shapes(node: Any) -> Any:
     """Return the first node that does more than arrange numbers anew."""
     for _ in range(20):
         if node is None or name_of(node) not in _SHAPES:
@@ -347,7 +347,7 @@ def _has_leaf(node: Any) -> bool:
     """Return whether one of the factors is a leaf, perhaps transposed or cast: the weight of a layer."""
     for following, _ in node.next_functions:
         if following is not None and name_of(following) in ("T", "Transpose", "ToCopy", "View", "Permute"):
-            following = _origin(following)
+            following = beyond_shapes(following)
         if following is not None and hasattr(following, "variable"):
             return True
     return False

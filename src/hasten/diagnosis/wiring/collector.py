@@ -66,6 +66,7 @@ class WiringCollectors:
             structure=self._structure.structure(),
             twins=self._twins.twins(),
             loadings=tuple(self._loaded.loadings),
+            resumed=self._loaded.resumed,
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),

@@ -2,7 +2,8 @@
 
 Signal: gradient and change of every parameter in the first two updates, and in up to 20 for those that did not move.
 Threshold: none, beyond what the number format can show: the learning rate times the gradient must be above its
-    resolution, except in half precision, where small updates are rounded away.
+    resolution, except in half precision, where small updates are rounded away: half of the numbers of a model in half
+    precision that have gradients stay as they were.
 Why: a learning rate of 0, gradients cleared before `step()`, or a format too coarse for the update stop the training.
 Example: `loss.backward(); optimizer.zero_grad(); optimizer.step()`, or `lr=0` in a parameter group.
 Wrong when: the warm-up of the learning rate stays at 0 for more than 20 updates.
@@ -16,6 +17,7 @@ from hasten.base.units import count
 from hasten.diagnosis.rule import Outcome
 from hasten.diagnosis.wiring.facts import is_trained, lacks_updates, leaves, names
 
+ROUNDED = 0.5
 _FLOAT32 = 1.2e-7
 
 
@@ -35,7 +37,7 @@ def find(health: Health) -> Outcome:
         )
     still = [one for one in trained if one.gradient and one.moved == 0 and _should_move(one)]
     if not still:
-        return None
+        return _rounded(health, trained)
     share = f"{count(len(still))} of {count(len(trained))} parameter tensors"
     if all(not one.rate for one in still):
         advice = "give the optimizer a learning rate above 0, for every parameter group and from the schedule"
@@ -45,6 +47,21 @@ def find(health: Health) -> Outcome:
         return _finding(health, still, f"Updates of {share} are rounded away in half precision.", advice)
     advice = "optimizer.step() must change its parameters: check the optimizer class, its closure, and the groups"
     return _finding(health, still, f"step() leaves {share} as they are, though they have gradients.", advice)
+
+
+def _rounded(health: Health, trained: list[Leaf]) -> Finding | None:
+    """Return the finding of a model in half precision most of whose numbers an update leaves as they are."""
+    half = [one for one in trained if one.gradient and one.rate and one.resolution > 2 * _FLOAT32]
+    numbers = sum(one.numel for one in half)
+    share = sum(one.rounded * one.numel for one in half) / max(1, numbers)
+    if share < ROUNDED:
+        return None
+    return _finding(
+        health,
+        half,
+        f"Updates of {share:.0%} of the numbers in {len(half)} tensors of half precision are rounded away.",
+        "keep the parameters in float32 and use torch.autocast for the computation",
+    )
 
 
 def _should_move(leaf: Leaf) -> bool:

@@ -21,6 +21,7 @@ SPARSE = 10
 """Updates after those between which it is only noted which gradients are there."""
 MODELS = 8
 """Models that are looked at; later ones, as of the folds of a cross-validation, are like them."""
+_SINGLE = 4  # bytes of a number of single precision
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -41,6 +42,7 @@ class ParameterCollector(Collector):
         self._rates: dict[int, float] = {}
         self._gradient: dict[int, float] = {}
         self._moved: dict[int, float] = {}
+        self._rounded: dict[int, float] = {}  # share of the numbers with a gradient that the last update did not change
         self._frozen_moves: dict[int, float] = {}
         self._before: dict[int, Tensor] = {}
         self._first: dict[int, Tensor] = {}  # copies of those that no loss had reached at first
@@ -125,7 +127,11 @@ class ParameterCollector(Collector):
                 continue
             self._note_gradient(one)  # of a closure, which computes it within the update
             moved = self._moved if one.requires_grad else self._frozen_moves
-            moved[id(one)] = max(moved.get(id(one), 0.0), largest(one.detach() - before))
+            change = one.detach() - before
+            moved[id(one)] = max(moved.get(id(one), 0.0), largest(change))
+            if one.element_size() < _SINGLE and one.grad is not None and not one.grad.is_sparse:
+                has = one.grad != 0
+                self._rounded[id(one)] = float((change[has] == 0).float().mean()) if bool(has.any()) else 0.0
             if one.requires_grad and id(one) not in self._reached and id(one) not in self._first:
                 self._first[id(one)] = before
         if self.updates == UPDATES:
@@ -232,6 +238,7 @@ class ParameterCollector(Collector):
             reached=key in self._reached if self.looked or self.updates else None,
             gradient=self._gradient.get(key),
             moved=self._moved.get(key),
+            rounded=self._rounded.get(key, 0.0),
             rate=self._rates.get(key),
             size=largest(one.detach().nan_to_num(0.0, 0.0, 0.0)),
             resolution=torch.finfo(one.dtype).eps if one.is_floating_point() or one.is_complex() else 0.0,

@@ -5,11 +5,13 @@ from itertools import combinations
 from math import prod
 from typing import Any
 
-from torch import Tensor
+import msgspec
+from torch import Tensor, nn
 
 from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
+from hasten.diagnosis.wiring.severed import adds_a_constant, bootstraps, reaches_parameters, step_function
 
 PASSES = 2
 """Backward passes that are looked at."""
@@ -31,6 +33,7 @@ class StructureCollector(Collector):
     def __init__(self) -> None:
         self._passes = 0
         self._seen: Structure | None = None
+        self._taken = False  # gradients of a model were computed since the last backward pass, without their graph
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return none: the first backward passes are in the steps that others need."""
@@ -42,8 +45,16 @@ class StructureCollector(Collector):
             return
         self._passes += 1
         found = structure(losses)
+        if self._taken and adds_a_constant(losses):
+            found = msgspec.structs.replace(found, severed="autograd.grad()")
+        self._taken = False
         if self._seen is None or found.tells > self._seen.tells:
             self._seen = found
+
+    def gradient_taken(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor], graph: bool) -> None:
+        """Note gradients of a model by its inputs from which no loss can be made."""
+        if self._passes < PASSES and not graph and not any(isinstance(one, nn.Parameter) for one in inputs):
+            self._taken = self._taken or reaches_parameters(outputs)
 
     def structure(self) -> Structure | None:
         """Return what was read; None where there was no backward pass."""
@@ -58,6 +69,8 @@ def structure(losses: Sequence[Tensor]) -> Structure:
         scrambled=scrambled,
         softmax=next((shape for node in behind if (shape := _wrong_softmax(node)) is not None), None),
         affine=_affine_layers(behind),
+        severed=step_function(behind),
+        bootstraps=bootstraps(behind),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -26,6 +27,7 @@ class _Seen:
     calls: int = 0  # without
     others: int = 0  # of them, with inputs of the size that a trained model of its class got, but other ones
     last: int = 0  # updates before the last one
+    training: bool = True  # mode of the last call without gradients
     given: Tensor | None = None  # first input of the last call of training
 
 
@@ -65,7 +67,7 @@ class TwinCollector(Collector):
             seen.graded, seen.given = True, given
             return
         seen.calls += 1
-        seen.last = self._updates
+        seen.last, seen.training = self._updates, call.training
         if given is not None:
             trained = [one.given for one in self._seen.values() if one.graded and type(one.model) is type(call.module)]
             seen.others += any(
@@ -102,6 +104,8 @@ class TwinCollector(Collector):
             changed=_sums(one.model) != one.sums,
             cosine=_cosine(one.model, like.model),
             evaluated=like.calls,
+            fresh_norms=_has_fresh_norms(one.model) and not _has_fresh_norms(like.model),
+            evaluating=not one.training,
         )
 
 
@@ -114,6 +118,12 @@ def _alike(one: nn.Module, other: nn.Module) -> bool:
 
 def _sums(model: nn.Module) -> tuple[float, ...]:
     return tuple(float(one.detach().double().square().sum()) for one in model.parameters() if one.numel())
+
+
+def _has_fresh_norms(model: nn.Module) -> bool:
+    """Return whether no batch norm of a model that keeps running statistics has seen a batch."""
+    norms = [one for one in model.modules() if isinstance(one, _BatchNorm) and one.running_mean is not None]
+    return bool(norms) and not any(bool((one.running_mean != 0).any()) for one in norms)
 
 
 def _cosine(one: nn.Module, other: nn.Module) -> float:

@@ -1,0 +1,99 @@
+"""Where the graph of a loss ends too early, or goes on where it should end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, nodes, shape_of
+
+_STEPS = {"Sign": "sign()", "Round": "round()", "Floor": "floor()", "Ceil": "ceil()", "Trunc": "trunc()"}
+"""Node -> function whose derivative is 0 everywhere."""
+_NEAR = 5
+_DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss", "Sub")
+_SUMS = ("Add", "Sub", "Mul", "Div", "Neg")
+
+
+def step_function(behind: Sequence[Any]) -> str:
+    """Return a function that lets no gradient through, before trained parameters; "" where there is none.
+
+    One whose result meets its input again at once, as in `x - x.floor()` and `x.sign() * x.abs().sqrt()`, is none.
+    """
+    for node in behind:
+        name = _STEPS.get(name_of(node), "")
+        below = node.next_functions[0][0] if name else None
+        if below is None or not any(_is_parameter(one) for one in _below(below)):
+            continue
+        uses = [one for one in behind if any(following is node for following, _ in one.next_functions)]
+        if not any(_is_near(below, following) for one in uses for following, _ in one.next_functions
+                   if following is not node):  # fmt: skip
+            return name
+    return ""
+
+
+def _is_near(wanted: Any, node: Any) -> bool:
+    """Return whether a node is another one, or a few functions of one argument away from it."""
+    for _ in range(_NEAR):
+        if node is None or node is wanted:
+            return node is not None
+        node = next((one for one, _ in node.next_functions if one is not None), None)
+    return False
+
+
+def bootstraps(behind: Sequence[Any]) -> bool:
+    """Return whether a target of the form r + c f(x') has a gradient, where f(x) is compared with it."""
+    for node in behind:
+        if name_of(node) not in _DIFFERENCES:
+            continue
+        sides = [following for following, _ in node.next_functions[:2]]
+        if len(sides) < 2 or None in sides or not any(_is_return(one) for one in sides):
+            continue
+        one, other = (set(_below(side)) for side in sides)
+        shared = one & other
+        if shared and all(hasattr(each, "variable") for each in shared) and any(map(_is_parameter, shared)):
+            return True
+    return False
+
+
+def adds_a_constant(losses: Sequence[Tensor]) -> bool:
+    """Return whether a loss is a sum with a number that has no gradient."""
+    waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
+    while waiting:
+        node = waiting.pop()
+        if name_of(node) not in _SUMS or shape_of(node) != ():
+            continue
+        following = [one for one, _ in node.next_functions]
+        if name_of(node) in ("Add", "Sub") and None in following:
+            return True
+        waiting += [one for one in following if one is not None]
+    return False
+
+
+def reaches_parameters(tensors: Sequence[Tensor]) -> bool:
+    """Return whether a parameter is behind one of some tensors."""
+    return any(_is_parameter(node) for node, _ in nodes(tensors))
+
+
+def _is_return(node: Any) -> bool:
+    """Return whether a node adds something without gradient to a multiple of what has one."""
+    node = beyond_shapes(node)
+    if node is None or name_of(node) != "Add":
+        return False
+    parts = [one for one, _ in node.next_functions if one is not None]
+    factor = beyond_shapes(parts[0]) if len(parts) == 1 else None
+    return factor is not None and name_of(factor) == "Mul" and None in [one for one, _ in factor.next_functions]
+
+
+def _is_parameter(node: Any) -> bool:
+    return isinstance(getattr(node, "variable", None), nn.Parameter)
+
+
+def _below(node: Any) -> list[Any]:
+    """Return a node and all behind it."""
+    seen, waiting = {node}, [node]
+    while waiting:
+        for following, _ in waiting.pop().next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return list(seen)

@@ -1,0 +1,63 @@
+"""W45: a part of the loss has no gradient.
+
+Signal: functions in the graph of the first losses whose derivative is 0 everywhere and behind which trained parameters
+are; calls of `torch.autograd.grad` without `create_graph` whose result is added to the loss.
+Threshold: none. What also goes around such a function, as in `x - x.floor()`, does not count.
+Why: the loss counts this part, and nothing can make it smaller.
+Example: `(torch.sign(output) - torch.sign(target)).square()` in a loss; activations that are rounded without a
+straight-through estimator; a gradient penalty without `create_graph=True`.
+Wrong when: the part is there to be shown only.
+Source: Bengio et al. 2013, arXiv:1308.3432 (straight-through estimator); Gulrajani et al. 2017, arXiv:1704.00028
+(gradient penalty).
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.diagnosis.rule import Outcome
+
+_GRAD = "autograd.grad()"
+
+
+def find(health: Health) -> Outcome:
+    """Fire where a function in the loss has a derivative of 0, or gradients in it have no graph."""
+    seen = None if health.wiring is None else health.wiring.structure
+    if seen is None:
+        return Abstained(symptom="term_without_gradient", reason="no graph of a loss was seen")
+    if not seen.severed:
+        return None
+    sentence, advice = (
+        (
+            "Gradients that are added to the loss were computed without a graph: that part of it changes nothing.",
+            "torch.autograd.grad(..., create_graph=True)",
+        )
+        if seen.severed == _GRAD
+        else (
+            f"A part of the loss goes through {seen.severed}, whose derivative is 0: nothing learns from it.",
+            "x + (x.round() - x).detach() lets the gradient through; tanh(k * x) in place of sign(x)",
+        )
+    )
+    return Finding(
+        symptom="term_without_gradient",
+        severity=Severity.CRITICAL,
+        sentence=sentence,
+        value=1,
+        threshold=0,
+        bound=None,
+        where=seen.severed,
+        advice=advice,
+        check=health.command,
+        explains=(
+            "parameter_unreached",
+            "gradient_zero",
+            "vanishing_gradient",
+            "layer_imbalance",
+            "not_learning",
+            "plateau",
+            "slow_convergence",
+            "loss_oscillates",
+            "diverging",
+            "loss_spikes",
+            "weight_growth",
+            "exploding_gradient",
+        ),
+    )
