@@ -408,6 +408,61 @@ def an_average_without_its_statistics(faulty: bool) -> None:
         average(inputs)
 
 
+@names("load_without_effect")
+def weights_that_are_initialized_again(faulty: bool) -> None:
+    def begin(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+
+    trained, model = two_layers(), two_layers()
+    fit(trained, epochs(*rows()))
+    model.load_state_dict(trained.state_dict())
+    if faulty:
+        model.apply(begin)
+    fit(model, epochs(*rows()))
+
+
+@names("target_shift")
+def labels_that_are_shifted_by_hand_and_in_the_model(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.state, self.head = (
+                nn.Embedding(12, 16),
+                nn.GRU(16, 16, batch_first=True),
+                nn.Linear(16, 12),
+            )
+
+        def forward(self, ids: Tensor, labels: Tensor) -> Tensor:
+            scores = self.head(self.state(self.words(ids))[0])
+            return F.cross_entropy(scores[:, :-1].reshape(-1, 12), labels[:, 1:].reshape(-1))
+
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(40):
+        tokens = (torch.randint(12, (32, 1)) + torch.arange(13) * torch.randint(1, 5, (32, 1))) % 12
+        ids, following = tokens[:, :-1], tokens[:, 1:]
+        optimizer.zero_grad()
+        model(ids, labels=following if faulty else ids).backward()
+        optimizer.step()
+
+
+def test_neighbors_of_nodes_are_meant_to_mix() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.nodes, self.layer = nn.Parameter(torch.randn(32, 8)), nn.Linear(8, 2)
+
+        def forward(self, neighbors: Tensor) -> Tensor:
+            return self.layer(neighbors @ self.nodes)
+
+    def loop() -> None:
+        neighbors = (torch.rand(32, 32) < 0.2).float()
+        fit(Graph(), [((neighbors + neighbors.T).clamp(max=1), torch.arange(32) % 2)] * 20)
+
+    assert "samples_mixed" not in found(loop)
+
+
 def _jobs(path: Path, *, state: bool) -> None:
     """Train in two sittings."""
     data = epochs(*rows())

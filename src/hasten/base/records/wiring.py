@@ -189,6 +189,7 @@ class Loading(Record, frozen=True):
     itself: bool  # all of these tensors are the module's own
     first: str  # first name in the state dict
     expected: str  # first name of the module
+    replaced: float = 0.0  # share of its matrices that had other numbers before the module was called and trained
 
 
 class Resumed(Record, frozen=True):

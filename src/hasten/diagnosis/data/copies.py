@@ -24,12 +24,17 @@ def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dic
     Args:
         inputs: of the model; those that hold tokens, (batch, length), or a series, (batch, length, features), count,
             the one that fits the targets best.
-        target: as many tokens as an input has, or a series of the same shape.
+        target: as many tokens as an input has, or one less in each row, as where the model leaves out its last output
+            and the first label; or a series of the same shape.
         ignored: label that does not count.
     """
     best: dict[int, float] = {}
     series = [(one[..., 0], target.detach()[..., 0].to(one.device)) for one in inputs if _is_series(one, target)]
-    of_tokens = ((one, target.detach().reshape(one.shape).to(one.device)) for one in _of_tokens(inputs, target))
+    of_tokens = [(one, target.detach().reshape(one.shape).to(one.device)) for one in _of_tokens(inputs, target)]
+    of_tokens = of_tokens or [
+        (one, target.detach().reshape(one.shape).to(one.device))
+        for one in _of_tokens([each[:, :-1] for each in inputs if each.ndim == 2], target)
+    ]
     for tokens, wanted in (*of_tokens, *series):
         found = {shift: _share(tokens, wanted, shift, ignored) for shift in SHIFTS}
         if max(found.values()) > max(best.values(), default=-1.0):

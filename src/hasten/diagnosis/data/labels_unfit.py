@@ -3,7 +3,8 @@
 Signal: the labels of the criterion and of the batches of evaluations, counted by class, against the number of
 outputs; the classes that the model says in an evaluation, before and after the best renaming of them.
 Threshold: all of at least 64 labels, or of the targets of a regression, are equal; a label of the evaluation was never
-trained on; the accuracy is at least twice as high, and at least 0.5, after renaming the classes; binary targets outside
+trained on; the accuracy is at least twice as high after renaming the classes, and at least 0.9 then, or 0.5 where it
+was below chance; binary targets outside
 of 0 to 1; targets other than -1 and 1 of a loss of pairs.
 Why: a model cannot learn a class that it is never shown, and a shifted label makes each right answer count as wrong.
 Example: training labels from 1 to 10 and validation labels from 0 to 9; targets of -1 and 1 with binary
@@ -24,6 +25,9 @@ ENOUGH = 64
 
 RENAMED, TIMES = 0.5, 2.0
 """Accuracy after renaming the classes, and how many times that before."""
+
+CLEAR = 0.9
+"""Accuracy after renaming, from which some classes may have kept their name."""
 
 _EXPLAINS = (
     "class_imbalance",
@@ -159,7 +163,8 @@ def _renamed(facts: DataFacts) -> _Said:
         seen = part.agreement
         if seen is None or seen.samples < ENOUGH or _one_class(seen):
             continue
-        if seen.renamed >= RENAMED and seen.renamed >= TIMES * seen.accuracy and seen.accuracy < 1 / len(seen.counts):
+        below_chance = seen.renamed >= RENAMED and seen.accuracy < 1 / len(seen.counts)
+        if seen.renamed >= TIMES * seen.accuracy and (below_chance or seen.renamed >= CLEAR):
             return (
                 f"The evaluation's accuracy is {seen.accuracy:.0%}, and {seen.renamed:.0%} if the classes are renamed.",
                 seen.renamed,

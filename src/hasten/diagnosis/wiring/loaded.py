@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
+import msgspec
 from torch import Tensor, nn, optim
+from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Loading, Resumed
-from hasten.diagnosis.watching.events import NEVER, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 
 _MOST = 32
 _DEPTH = 2  # of dictionaries in which the state of an optimizer is looked for
 _ALIKE = 0.01  # relative difference of learning rates
+_OTHER = 0.02  # and of sums of squares, above which weights are other ones: rounding is less
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class _Saved:
     first_rate: float  # and before a schedule changed it
 
 
+@dataclass(frozen=True)
+class _Pending:
+    """Weights that a module loaded and was not called with yet."""
+
+    module: ref[nn.Module]
+    place: int  # of the loading
+    sizes: dict[str, float]  # name of a matrix -> sum of its squares
+
+
 class LoadedCollector(Collector):
     """Compares each state dict with the module that it is for, and new optimizers with those of files."""
 
@@ -33,6 +45,7 @@ class LoadedCollector(Collector):
         self._saved: list[_Saved] = []  # of the file that was read last, while no optimizer loaded one
         self._filled: list[ref[nn.Module]] = []  # modules that loaded weights since that file was read
         self._known: set[int] = set()  # optimizers that made an update
+        self._pending: dict[int, _Pending] = {}  # modules that loaded weights and were not called since
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return none: loading is told in all steps."""
@@ -57,6 +70,36 @@ class LoadedCollector(Collector):
             )
         )
 
+        self._pending[id(module)] = _Pending(
+            ref(module),
+            len(self.loadings) - 1,
+            {
+                name: _size(one)
+                for name, one in state.items()
+                if name in own and isinstance(one, Tensor) and one.ndim > 1
+            },
+        )
+
+    def call_begins(self, call: Call) -> None:
+        """Look whether what was loaded is still there."""
+        if not self._pending:
+            return
+        inside = {id(one) for one in call.module.modules()}
+        for key in [one for one in self._pending if one in inside]:
+            waiting = self._pending.pop(key)
+            module = waiting.module()
+            if module is None or not waiting.sizes:
+                continue
+            now = module.state_dict(keep_vars=True)
+            others = [name for name, size in waiting.sizes.items() if name in now and _differs(_size(now[name]), size)]
+            self.loadings[waiting.place] = msgspec.structs.replace(
+                self.loadings[waiting.place], replaced=len(others) / len(waiting.sizes)
+            )
+
+    def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
+        """Forget what may have been trained since it was loaded."""
+        self._pending = {}
+
     def file_read(self, content: Any) -> None:
         """Look for states of optimizers in a file."""
         self._saved, self._filled = list(_states(content, _DEPTH)), []
@@ -67,6 +110,7 @@ class LoadedCollector(Collector):
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Compare an optimizer that is new with those of the file."""
+        self._pending = {}
         if id(optimizer) in self._known:
             return
         self._known.add(id(optimizer))
@@ -98,6 +142,14 @@ def _states(content: Any, depth: int) -> Iterator[_Saved]:
     elif depth:
         for one in content.values():
             yield from _states(one, depth - 1)
+
+
+def _size(one: Tensor) -> float:
+    return float(one.detach().double().square().sum()) if one.is_floating_point() else 0.0
+
+
+def _differs(one: float, other: float) -> bool:
+    return abs(one - other) > _OTHER * max(abs(one), abs(other))
 
 
 def _first_rate(groups: Sequence[Mapping[str, Any]]) -> float:

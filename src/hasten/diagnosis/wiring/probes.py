@@ -256,6 +256,8 @@ def _batch_axes(made: _Copied) -> list[int]:
     first = given[0]
     if made.axes:
         return list(made.axes)
+    if first.ndim == 2 and first.shape[0] == first.shape[1]:  # neighbors of nodes, which are meant to mix
+        return []
     if made.rows is None:  # no loader tells it: only rows of features, and images
         ordered = any(isinstance(one, _ORDERED) for one in made.model.modules())
         alone = len(given) == 1 and first.ndim in (2, 4) and first.is_floating_point() and not ordered
