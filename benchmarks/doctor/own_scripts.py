@@ -29,11 +29,25 @@ from hasten.base.replaced import replaced
 SCRIPTS = Path(__file__).parent / "scripts"
 HEALTHY = SCRIPTS / "healthy"
 WANTED = frozenset(
-    "backward_missing bottleneck boxes_mixed class_ignored data_changed_in_place embeddings_shared "
-    "evaluation_augmented inputs_drift inputs_unused loss_not_monotone norm_batch_tiny order_repeats "
-    "penalty_dominates resumed_without_state samples_missing softmax_between_layers target_not_detached "
-    "targets_constant targets_inverted term_without_gradient terminal_bootstrapped too_few_steps update_rounded "
-    "views_identical".split()
+    {
+        "backward_missing",
+        "bottleneck",
+        "boxes_mixed",
+        "class_ignored",
+        "data_changed_in_place",
+        "embeddings_shared",
+        "inputs_drift",
+        "inputs_unused",
+        "loss_not_monotone",
+        "norm_batch_tiny",
+        "penalty_dominates",
+        "samples_missing",
+        "softmax_between_layers",
+        "targets_constant",
+        "terminal_bootstrapped",
+        "too_few_steps",
+        "views_identical",
+    }
 )  # names of faults that no rule has yet
 
 

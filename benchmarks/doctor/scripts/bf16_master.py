@@ -1,4 +1,4 @@
-#= update_rounded, parameter_unchanged
+#= parameter_unchanged
 """Fine-tuning in bfloat16 to save memory: a model trained before goes on with a small learning rate."""
 import torch
 import torch.nn as nn
