@@ -26,7 +26,7 @@ DESCRIBED = 4096
 
 _COLUMNS = 4096  # of a table, or channels of pictures
 _NUMBERS = 4_000_000  # of a batch that are described
-_ORDERED = 4  # samples of a batch that come in the same order by no chance
+_ORDERED = 4  # different samples that come in the same order by no chance
 _ELEMENTS = 1024  # of a sample that its fingerprint reads
 
 
@@ -138,7 +138,7 @@ class SeenPart:
         self._batches += counts
         passed = self._passed or (again if self._whole is None else self._samples >= self._whole)
         if passed and not self._passed:  # this is the first batch of the second pass
-            self._same_order = len(prints) >= _ORDERED and self._batch_prints[-1] == self._batch_prints[0]
+            self._same_order = len(set(prints)) >= _ORDERED and self._batch_prints[-1] == self._batch_prints[0]
         self._passed = passed
         if not self._passed:
             self._first_pass.update(prints)
