@@ -121,6 +121,22 @@ def _checkpoints() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _divided_checkpoints() -> str:
+    """Return what a checkpoint costs processes of which each writes its part."""
+    said = recorded("divided_checkpoints")
+    found, machine = (
+        said["found"],
+        f"{said['cpu']}, {said['cores']} cores, torch {said['torch']}, {said['made_at'][:10]}",
+    )
+    part, whole = (size / 2**20 for size in (max(found["part_bytes"]), found["whole_bytes"]))
+    return (
+        f"With `fsdp` in {said['processes']} processes that share one core with other work, a perceptron of width "
+        f"{said['width']}, {said['every']} steps with one checkpoint over those without ({machine}): "
+        f"{_interval(found['parts'])} where each process writes its part of {part:.1f} MiB, "
+        f"{_interval(found['gathered'])} where the state of {whole:.1f} MiB is gathered and written by the first.\n"
+    )
+
+
 def _resident() -> str:
     """Return what processes take of memory in each layout."""
     said = recorded("resident")
@@ -147,7 +163,13 @@ def _mebibytes(taken: list[int]) -> str:
     return f"{median(taken) / 2**20:.0f} MiB"
 
 
-_TOLD = {"scaling": _scaling, "to_target": _to_target, "checkpoint_cost": _checkpoints, "resident": _resident}
+_TOLD = {
+    "scaling": _scaling,
+    "to_target": _to_target,
+    "checkpoint_cost": _checkpoints,
+    "divided_checkpoints": _divided_checkpoints,
+    "resident": _resident,
+}
 """Result -> what the page says of it."""
 
 

@@ -7,7 +7,8 @@ made in random order: `none` saves nothing; `parts` is what a training does (cop
 the steps, the first process writes the rest when all parts are on disk; they ask each other every tenth step);
 `gathered` makes whole tensors of all state in every process, as checkpoints of one file need it, and writes them beside
 the steps in the first one. Each saves once, at the begin of its block, and a save must be over before the next block
-begins. A ratio is time per block over that of `none`: 1.02 is 2 % slower.
+begins. A ratio is time per block over that of `none`: 1.02 is 2 % slower; beside other work the processor's time of the
+first process, its threads included, says more.
 
 --smoke makes one short round and writes nothing.
 """
@@ -23,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 import torch
 import torch.distributed as dist
@@ -110,13 +111,13 @@ def task(width: int) -> Task:
     )
 
 
-def block_s(run: Session, processes: Processes, way: str, every: int, folder: Path) -> float:
-    """Return the seconds of so many steps, of which the first begins with a save."""
+def block_s(run: Session, processes: Processes, way: str, every: int, folder: Path) -> tuple[float, float]:
+    """Return the seconds of so many steps, of which the first begins with a save, and the processor's."""
     path = folder / way / "last.pt"
     batches = run.batches()
     next_step(run, batches)  # which starts the loader
     dist.barrier()
-    begin = perf_counter()
+    begin, begin_cpu = perf_counter(), process_time()
     saving = WAYS[way](run, processes, path)
     for number in range(every):
         next_step(run, batches)
@@ -124,7 +125,7 @@ def block_s(run: Session, processes: Processes, way: str, every: int, folder: Pa
             saving.between()
     saving.over()
     dist.barrier()
-    return perf_counter() - begin
+    return perf_counter() - begin, process_time() - begin_cpu
 
 
 def work(rank: int, given: argparse.Namespace, folder: str) -> None:
@@ -135,7 +136,7 @@ def work(rank: int, given: argparse.Namespace, folder: str) -> None:
     dist.init_process_group("gloo", store=store, rank=rank, world_size=SIZE, timeout=timedelta(minutes=10))
     processes = Processes(rank, SIZE)
     run = build(in_processes(apply_all([Fsdp()], among(baseline(task(given.width)), processes), facts())))
-    shuffle, times, room = random.Random(0), {name: list[float]() for name in WAYS}, Path(folder)
+    shuffle, times, room = random.Random(0), {name: list[tuple[float, float]]() for name in WAYS}, Path(folder)
     with run.contexts:
         for name in WAYS:
             block_s(run, processes, name, min(given.every, 10), room)
@@ -145,7 +146,12 @@ def work(rank: int, given: argparse.Namespace, folder: str) -> None:
     if rank == 0:
         sizes = [one.stat().st_size for one in room.rglob("*.safetensors")]
         torch.save(
-            {"block_s": times, "part_bytes": sizes, "whole_bytes": (room / "gathered/last.pt").stat().st_size},
+            {
+                "block_s": {name: [one for one, _ in both] for name, both in times.items()},
+                "cpu_s": {name: [one for _, one in both] for name, both in times.items()},
+                "part_bytes": sizes,
+                "whole_bytes": (room / "gathered/last.pt").stat().st_size,
+            },
             room / "found.pt",
         )
     dist.destroy_process_group()
@@ -164,12 +170,12 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         multiprocessing.start_processes(work, args=(given, folder), nprocs=SIZE, start_method="fork")
         found = torch.load(Path(folder) / "found.pt")
-    times = found["block_s"]
-    print(f"{median(times['none']):.2f} s a block, parts of {max(found['part_bytes']) / 2**20:.1f} MiB")
+    print(f"{median(found['block_s']['none']):.2f} s a block, parts of {max(found['part_bytes']) / 2**20:.1f} MiB")
     for name in list(WAYS)[1:] if given.rounds > 1 else ():
-        logs = [math.log(one / other) for one, other in zip(times[name], times["none"], strict=True)]
-        found[name] = (interval := ratio(logs))
-        print(f"  {name:<8} {told(interval)}")
+        for kind, key in (("block_s", name), ("cpu_s", f"{name}, processor")):
+            pairs = zip(found[kind][name], found[kind]["none"], strict=True)
+            found[key] = (interval := ratio([math.log(one / other) for one, other in pairs]))
+            print(f"  {key:<20} {told(interval)}")
     if not given.smoke:
         settings = {"rounds": given.rounds, "every": given.every, "width": given.width, "processes": SIZE}
         print(record("divided_checkpoints", {**settings, "found": found}))

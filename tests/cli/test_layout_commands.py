@@ -54,6 +54,9 @@ def test_what_is_not_the_same_training_stands_apart_and_is_not_the_plan() -> Non
     before, after = text.split("Not the same training (the weights take another path):")
     assert "local_sgd" not in before
     assert "2 processes, local_sgd" in after
+    slow = after.partition("on links of a tenth of the bandwidth, a step: 2 processes")[2]
+    assert "2 processes, local_sgd" in slow
+    assert "diloco" not in before
 
 
 def test_json_is_the_record_and_nothing_else() -> None:
