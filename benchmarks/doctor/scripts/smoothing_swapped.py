@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 
 class LabelSmoothing(nn.Module):
-    def __init__(self, size, smoothing=0.1):
+    def __init__(self, size, smoothing=0.05):
         super().__init__()
         self.criterion = nn.KLDivLoss(reduction="sum")
         self.smoothing, self.confidence, self.size = smoothing, 1.0 - smoothing, size

@@ -1,7 +1,7 @@
 """W28: loading weights changes nothing.
 
 Signal: calls of `load_state_dict`: the names in the state dict, and whether its tensors are those of the module.
-Threshold: none: no name fits, all tensors are the module's own, or nine in ten of the matrices have other numbers
+Threshold: none: no name fits, all tensors are the module's own, or half of the matrices have other numbers
     before the module is called.
 Why: the weights that were to be loaded, pretrained ones or the best of the training, are not used.
 Example: `best = model.state_dict()` without `copy.deepcopy`, which follows the training; `strict=False` with names that
@@ -15,7 +15,7 @@ from hasten.base.records.health import Health
 from hasten.base.records.wiring import Loading
 from hasten.diagnosis.rule import Outcome
 
-REPLACED = 0.9
+REPLACED = 0.5
 
 
 def find(health: Health) -> Outcome:
