@@ -31,7 +31,6 @@ HEALTHY = SCRIPTS / "healthy"
 WANTED = frozenset(
     {
         "backward_missing",
-        "bottleneck",
         "boxes_mixed",
         "class_ignored",
         "data_changed_in_place",
@@ -39,13 +38,9 @@ WANTED = frozenset(
         "inputs_drift",
         "inputs_unused",
         "loss_not_monotone",
-        "norm_batch_tiny",
-        "penalty_dominates",
         "samples_missing",
-        "softmax_between_layers",
         "targets_constant",
         "terminal_bootstrapped",
-        "too_few_steps",
         "views_identical",
     }
 )  # names of faults that no rule has yet

@@ -100,6 +100,171 @@ def results_that_are_dropped(faulty: bool) -> None:
     fit(Net(), epochs(*rows()))
 
 
+@names("softmax_between_layers")
+def softmax_as_hidden_activation(faulty: bool) -> None:
+    fit(nn.Sequential(nn.Linear(8, 16), nn.Softmax(1) if faulty else nn.ReLU(), nn.Linear(16, 2)), epochs(*rows()))
+
+
+@names("bottleneck")
+def classes_from_one_unit(faulty: bool) -> None:
+    inputs = torch.randn(320, 8)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1 if faulty else 8), nn.Tanh())
+    fit(nn.Sequential(model, nn.Linear(1 if faulty else 8, 4)), epochs(inputs, inputs[:, :4].argmax(1)))
+
+
+@names("norm_batch_tiny")
+def batch_norm_of_two(faulty: bool) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
+    fit(model, epochs(*rows(), number=2 if faulty else 4, size=2 if faulty else 32))
+
+
+@names("penalty_dominates")
+def penalty_as_large_as_the_weights(faulty: bool) -> None:
+    model = two_layers()
+
+    def loss(scores: Tensor, targets: Tensor) -> Tensor:
+        weights = sum(one.abs().sum() for one in model.parameters())
+        return F.cross_entropy(scores, targets) + (1.0 if faulty else 1e-4) * weights
+
+    fit(model, epochs(*rows(), number=20), loss)
+
+
+@names("labels_unfit")
+def labels_of_minus_one(faulty: bool) -> None:
+    inputs, labels = rows()
+    targets = labels.float() * 2 - 1 if faulty else labels.float()
+
+    def loss(scores: Tensor, given: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(scores.squeeze(1), given)
+
+    fit(two_layers(classes=1), epochs(inputs, targets, number=20), loss)
+
+
+@names("labels_unfit")
+def a_class_that_only_the_evaluation_has(faulty: bool) -> None:
+    centers, labels = 3 * torch.randn(4, 8), torch.arange(400) // 100
+    order = torch.arange(400) if faulty else torch.randperm(400)
+    inputs, labels = (centers[labels] + torch.randn(400, 8))[order], labels[order]
+    model = two_layers(classes=4)
+    fit(model, epochs(inputs[:300], labels[:300], number=6))
+    with torch.no_grad():
+        F.cross_entropy(model.eval()(inputs[300:]), labels[300:])
+
+
+def parts_scaled(faulty: bool, scaled: Callable[[Tensor, Tensor], Tensor]) -> None:
+    training, test = torch.randn(320, 5), torch.randn(100, 5) + 0.2
+    targets = training[:, :1] + training[:, 1:2] ** 2
+    apart = scaled(test, test if faulty else training)
+    model = two_layers(5, 1)
+    fit(model, epochs(scaled(training, training), targets), F.mse_loss)
+    with torch.no_grad():
+        F.mse_loss(model.eval()(apart), test[:, :1] + test[:, 1:2] ** 2)
+
+
+@names("validation_differs")
+def standardized_by_itself(faulty: bool) -> None:
+    parts_scaled(faulty, lambda one, by: (one - by.mean(0)) / by.std(0))
+
+
+@names("validation_differs")
+def scaled_to_its_own_range(faulty: bool) -> None:
+    parts_scaled(faulty, lambda one, by: (one - by.amin(0)) / (by.amax(0) - by.amin(0)))
+
+
+@names("clip_dominated")
+def values_clipped_to_nothing(faulty: bool) -> None:
+    model, (inputs, labels) = two_layers(), rows()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for one, label in epochs(inputs, labels, number=6):
+        optimizer.zero_grad()
+        F.cross_entropy(model(one), label).backward()
+        nn.utils.clip_grad_value_(model.parameters(), 1e-4 if faulty else 1.0)
+        optimizer.step()
+
+
+@names("double_softmax")
+def probabilities_of_a_committee(faulty: bool) -> None:
+    class Committee(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.members = nn.ModuleList(two_layers(classes=4) for _ in range(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            votes = [one(x).softmax(1) if faulty else one(x) for one in self.members]
+            return torch.stack(votes).mean(0)
+
+    inputs = torch.randn(320, 8)
+    fit(Committee(), epochs(inputs, inputs[:, :4].argmax(1)))
+
+
+@names("validation_differs")
+def words_numbered_anew(faulty: bool) -> None:
+    words, labels = torch.rand(900, 30).lt(0.2).float(), torch.arange(900) % 2
+    words[torch.arange(900), labels * 15 + torch.randint(0, 15, (900,))] = 3
+    model = two_layers(30)
+    fit(model, epochs(words[:700], labels[:700], number=6, size=10))
+    test = words[700:, torch.arange(30) * 2 % 30 + torch.arange(30) // 15] if faulty else words[700:]
+    with torch.no_grad():
+        F.cross_entropy(model.eval()(test), labels[700:])
+
+
+@names("too_few_steps")
+def twenty_steps_of_the_whole_table(faulty: bool) -> None:
+    inputs, labels = rows()
+    steps = [(inputs, labels)] * (20 if faulty else 120)
+    model = two_layers()
+    optimizer = optim.SGD(model.parameters(), lr=0.05 if faulty else 0.5)
+    for one, label in steps:
+        optimizer.zero_grad()
+        F.cross_entropy(model(one), label).backward()
+        optimizer.step()
+
+
+@names("gradients_not_cleared")
+def gradients_kept_by_hand(faulty: bool) -> None:
+    (inputs, labels), weight = rows(), torch.zeros(8, 2, requires_grad=True)
+    for one, label in epochs(inputs, labels):
+        F.cross_entropy(one @ weight, label).backward()
+        with torch.no_grad():
+            assert weight.grad is not None
+            weight -= 0.1 * weight.grad
+        if not faulty:
+            weight.grad = None
+
+
+@names("poor_init")
+def recurrent_weights_that_explode(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.RNN(2, 16, nonlinearity="relu", batch_first=True), nn.Linear(16, 1)
+            if faulty:
+                nn.init.normal_(self.rnn.weight_hh_l0, std=1.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.rnn(x)[0][:, -1])
+
+    inputs = torch.rand(320, 30, 2)
+    fit(Net(), epochs(inputs, inputs[:, :, :1].sum(1) / 15 - 1), F.mse_loss)
+
+
+@names("leak_across_splits")
+def a_phase_of_validation_that_trains(faulty: bool) -> None:
+    inputs, labels = rows()
+    parts = [DataLoader(TensorDataset(inputs[at], labels[at]), 32) for at in (slice(0, 224), slice(224, 320))]
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(6):
+        for training, loader in zip((True, False), parts, strict=True):
+            model.train(training)
+            for one, label in loader:
+                optimizer.zero_grad()
+                loss = F.cross_entropy(model(one), label)
+                if training or faulty:
+                    loss.backward()
+                    optimizer.step()
+
+
 @names("softmax_over_queries")
 def softmax_over_the_wrong_axis(faulty: bool) -> None:
     class Net(nn.Module):

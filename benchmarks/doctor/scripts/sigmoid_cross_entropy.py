@@ -1,4 +1,4 @@
-#= double_softmax
+#= double_softmax, bounded_output
 """Three kinds of shapes (bars, crosses, blobs) on small pictures."""
 import torch
 from torch import nn, optim

@@ -140,18 +140,10 @@ class Structure(Record, frozen=True):
     affine: int = 0  # layers of a model in which nothing is nonlinear and no layer is a bottleneck; else 0
     severed: str = ""  # function that lets no gradient through to parameters behind it
     bootstraps: bool = False  # a target that is made of a further output of the model has a gradient
-
-    @property
-    def tells(self) -> int:
-        """How much of it is wrong."""
-        wrong = (
-            self.scrambled is not None,
-            self.softmax is not None,
-            self.affine > 1,
-            bool(self.severed),
-            self.bootstraps,
-        )
-        return sum(wrong)
+    softmax_between: int = 0  # units of a softmax between two layers
+    narrow: tuple[int, int] | None = None  # units of the narrowest hidden layer that all data pass, and classes
+    norm_numbers: int | None = None  # that a batch norm takes a mean of, the fewest
+    penalty: float | None = None  # share of the first loss that is a penalty on weights; None without one
 
 
 class Twin(Record, frozen=True):
@@ -218,6 +210,8 @@ class Wiring(Record, frozen=True):
     backwards: int = 0  # backward passes
     looked: int = 0  # backward passes looked at
     by_hand: bool = False  # parameters change without an optimizer of torch
+    hand_gaps: int = 0  # such changes between backward passes that were looked at
+    hand_uncleared: int = 0  # of them, after which the gradients were still there at the next backward pass
     leaves: tuple[Leaf, ...] | None = None
     models: tuple[Model, ...] | None = None
     optimizers: tuple[Optimizing, ...] | None = None

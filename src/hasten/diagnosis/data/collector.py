@@ -1,5 +1,6 @@
 """What batches, criteria and evaluations show of the data of a training."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import thread_time
@@ -41,6 +42,9 @@ DIRECTIONS = 3
 ENTRIES = 4
 """Backward passes whose inputs of first layers are looked at."""
 
+AFTER = 3
+"""Steps after the first pass over the data that are looked at, since batches of an evaluation may train, too."""
+
 BUDGET_S = 1.0
 """Time for samples of the training, and as much for those of evaluations."""
 
@@ -71,13 +75,18 @@ class DataCollector(Collector):
         self._sliced: tuple[Group, int] | None = None  # evaluation of the last pass that no loader gave, and its rows
         self._signed: dict[str, list[Tensor]] = {}  # loss function -> its targets
         self._given = _Given()
+        self._modes: Counter[tuple[int, int, bool]] = Counter()  # updates by model, data set, and mode of the model
+        self._trains_now: tuple[int, int, bool] | None = None  # what the next update counts as
+        self._passed_at: int | None = None  # step in which the first pass over the data was over
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the next step while criteria, or samples of the first pass over the data, are looked at."""
         if self._passes <= PASSES:
             return step + 1
-        seen = self._is_full() or self._spent["training"] >= BUDGET_S or self._passes_again()
-        return NEVER if seen else step + 1
+        if self._passed_at is None and self._passes_again():
+            self._passed_at = step
+        over = self._passed_at is not None and step >= self._passed_at + AFTER
+        return NEVER if over or self._is_full() or self._spent["training"] >= BUDGET_S else step + 1
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what waits for a backward pass or an evaluation that was not watched."""
@@ -143,6 +152,9 @@ class DataCollector(Collector):
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Look at the criteria again where another training begins, as of a student after its teacher."""
+        if self._trains_now is not None:
+            self._modes[self._trains_now] += 1
+            self._trains_now = None
         if len(self._optimizers) < TRAININGS and not any(one() is optimizer for one in self._optimizers):
             self._optimizers.append(ref(optimizer))
             self._passes = min(self._passes, 1)
@@ -158,10 +170,14 @@ class DataCollector(Collector):
             return
         group, rows = self._sliced
         output, target = given[0], given[1]
-        if output.ndim and len(output) == rows == target.numel() and target.ndim == 1 and target.dtype is torch.int64:
+        classes = target.dtype is torch.int64
+        if output.ndim and len(output) == rows == target.numel() and target.ndim == 1 and classes:
             group.agreement.add([output], target.cpu(), step=self._step)
+            group.part.add_labels(target)
+            group.part.answer(output, target, step=self._step, classes=True)
         if output.ndim and len(output) == rows and output.shape == target.shape:
             group.part.targets.add(target)
+            group.part.answer(output, target, step=self._step, classes=False)
 
     def ended(self) -> None:
         """Look at the last evaluation."""
@@ -200,6 +216,7 @@ class DataCollector(Collector):
             signed=tuple(_signed(name, torch.cat(targets)) for name, targets in self._signed.items()),
             directions=tuple(self._directions),
             target_column=None if self._training is None else self._training.pairs.target_column(),
+            validation_trains=_validation_trains(self._modes),
         )
 
     def _parts(self) -> tuple[Part, ...]:
@@ -235,7 +252,7 @@ class DataCollector(Collector):
             return
         seen, over_classes = self._criteria[key], term.kind in OVER_CLASSES and term.target is not None
         if self._passes <= PASSES:
-            seen.add(term, self._waiting.recent, loss)
+            seen.add(term, self._waiting.recent, loss, self._output)
             self._add_copies(seen, term)
         elif over_classes:
             seen.add_labels(term)
@@ -265,6 +282,8 @@ class DataCollector(Collector):
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
         if fetched is not None and not any(fetched.dataset is one for one in self._datasets):
             self._datasets.append(fetched.dataset)
+        if fetched is not None and fetched.dataset is not None:
+            self._trains_now = id(call.module), id(fetched.dataset), call.training
         if self._training is None:
             dataset = None if fetched is None else fetched.dataset
             self._training = SeenPart(
@@ -299,7 +318,7 @@ class DataCollector(Collector):
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
                 if not part.passed:
                     part.pieces.add(inputs)
-                labels = _labels(fetched.batch, len(prints)) if fetched is not None else None
+                labels = _labels_of(term) if fetched is None else _labels(fetched.batch, len(prints))
                 if labels is not None:
                     part.add_labels(labels)
             self._printed_step = self._step
@@ -390,6 +409,16 @@ class DataCollector(Collector):
         self._spent["evaluation"] += thread_time() - begin
 
 
+def _validation_trains(modes: Mapping[tuple[int, int, bool], int]) -> int:
+    """Return the updates by data sets that are only used in evaluation mode, beside one only used in training mode."""
+    only = {
+        (model, dataset, training) for model, dataset, training in modes if (model, dataset, not training) not in modes
+    }
+    return sum(
+        modes[one] for one in only if not one[2] and any(other[0] == one[0] and other[2] for other in only)
+    )  # fmt: skip
+
+
 def _signed(name: str, targets: Tensor) -> Signed:
     return Signed(
         name=name,
@@ -458,6 +487,12 @@ def _shuffles(sampler: Any) -> bool:
     if isinstance(sampler, RandomSampler):
         return not sampler.replacement
     return isinstance(sampler, DistributedSampler) and sampler.shuffle
+
+
+def _labels_of(term: Term | None) -> Tensor | None:
+    """Return the class numbers that a criterion gets, one for each sample."""
+    target = None if term is None or term.kind not in OVER_CLASSES else term.target
+    return target if target is not None and target.ndim == 1 and not target.is_floating_point() else None
 
 
 def _target(batch: Any) -> Tensor | None:

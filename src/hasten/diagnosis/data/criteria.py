@@ -71,17 +71,20 @@ class SeenCriterion:
         self._matched: list[bool] = []
         self._counts: Tensor | None = torch.zeros(COUNTED, dtype=torch.int64)
         self._right = self._judged = 0
+        self._shares: list[bool] = []  # of each pass: whether the model gave shares of 1
 
-    def add(self, term: Term, batches: Sequence[Any], loss: float | None = None) -> None:
+    def add(self, term: Term, batches: Sequence[Any], loss: float | None = None, given: Sequence[Tensor] = ()) -> None:
         """Add a pass.
 
         Args:
             term: as the graph shows it, completed.
             batches: what loaders gave last; none where there was no loader.
             loss: of the pass; None where it is no single number.
+            given: what the model gave.
         """
         self._passes += 1
         self._alone = self._alone and _is_alone(term, loss)
+        self._shares.append(gives_shares(term, given))
         if term.output is not None:
             self._output.add(term.output)
             if self._passes == 1:
@@ -217,7 +220,25 @@ class SeenCriterion:
             causal=self._causal,
             padding=sum(self._padding) / len(self._padding) if self._padding else 0.0,
             accuracy=self._right / self._judged if self._judged else None,
+            probabilities=bool(self._shares) and all(self._shares),
         )
+
+
+def gives_shares(term: Term, given: Sequence[Tensor]) -> bool:
+    """Return whether a cross-entropy, which takes logits, got shares of 1 from the model as they are."""
+    if term.kind not in ("cross_entropy", "soft_cross_entropy") or term.output is None:
+        return False
+    for one in given:
+        if one.shape != term.output.shape or not one.is_floating_point() or one.ndim < 2 or one.shape[term.dim] < 2:
+            continue
+        rows = thinned_rows(one, term.dim).float()
+        shares = bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < _SUM).all())
+        if shares and torch.allclose(rows.log_softmax(1), thinned_rows(term.output, term.dim).float(), atol=_SUM):
+            return True
+    return False
+
+
+_SUM = 1e-3
 
 
 def key_of(term: Term) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """E1: a softmax or sigmoid stands before a loss that contains it.
 
 Signal: in the graph behind the loss, what made the output that `cross_entropy` or `binary_cross_entropy_with_logits`
-gets.
+gets; whether what the model gave to `cross_entropy` are probabilities that sum to 1.
 Threshold: none: one is enough. Attention is never meant, as it does not feed the criterion.
 Why: probabilities are between 0 and 1, so the second softmax never gets far from chance, and its gradient is small.
 Example: `return F.softmax(self.fc(x), dim=1)` in the model and `nn.CrossEntropyLoss()` in the loop.
@@ -29,14 +29,18 @@ def find(health: Health) -> Outcome:
 
 
 def _judged(one: Criterion, command: str) -> Finding | None:
-    if one.fed_by not in _TWICE.get(one.kind, ()) or (one.classes == 1):
+    twice = one.fed_by in _TWICE.get(one.kind, ())
+    if not (twice or one.probabilities) or one.classes == 1:
         return None
+    what, advice = f"the output of a {one.fed_by}", f"remove the {one.fed_by} from the end of the model"
+    if not twice:
+        what, advice = "probabilities, which sum to 1 over the classes", "nll_loss(output.log(), labels)"
     return wrong(
         "double_softmax",
-        f"{call(one)} takes logits and gets the output of a {one.fed_by}, so it is applied twice.",
+        f"{call(one)} takes logits and gets {what}, so that a softmax is applied twice.",
         value=1,
         threshold=0,
-        advice=f"remove the {one.fed_by} from the end of the model; apply it only to predict",
+        advice=f"{advice}; apply it only to predict" if twice else f"{advice}  # or logits from the model",
         check=command,
         where=call(one),
         explains=("bounded_output", "wrong_loss_family", *CONSEQUENCES),

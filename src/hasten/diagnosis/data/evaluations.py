@@ -141,7 +141,8 @@ class Evaluations:
             group = self._run[3]
         else:
             weak = StorageWeakRef(storage)
-            group = self._group((key, begin), lambda: None if weak.expired() else weak, whole=None, dataset=False)
+            rows = len(tensor) if begin == 0 and storage.nbytes() == tensor.nbytes else None  # all of it at once
+            group = self._group((key, begin), lambda: None if weak.expired() else weak, whole=rows, dataset=False)
             if group is not None:
                 group.beside = beside
         self._run = None if group is None else (step, key, end, group)

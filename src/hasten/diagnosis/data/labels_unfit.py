@@ -18,6 +18,7 @@ from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.criteria import OVER_CLASSES
 from hasten.diagnosis.data.said import CONSEQUENCES, call, facts_of, wrong
+from hasten.diagnosis.data.validation_differs import inputs_differ
 from hasten.diagnosis.rule import Outcome
 
 ENOUGH = 64
@@ -136,7 +137,9 @@ def _unsigned(facts: DataFacts) -> _Said:
 
 def _unknown(facts: DataFacts) -> _Said:
     training = facts.training
-    if training is None or sum(training.labels.values()) < ENOUGH or training.samples < (training.whole or 0):
+    if training is None or sum(training.labels.values()) < ENOUGH:
+        return None
+    if training.size is None or training.samples < training.size:
         return None
     for part in facts.evaluations:
         new = [label for label, times in part.labels.items() if label not in training.labels and times > 1]
@@ -162,6 +165,8 @@ def _renamed(facts: DataFacts) -> _Said:
     for part in facts.evaluations:
         seen = part.agreement
         if seen is None or seen.samples < ENOUGH or _one_class(seen):
+            continue
+        if facts.training is not None and inputs_differ(facts.training, part):  # then answers mean nothing
             continue
         below_chance = seen.renamed >= RENAMED and seen.accuracy < 1 / len(seen.counts)
         if seen.renamed >= TIMES * seen.accuracy and (below_chance or seen.renamed >= CLEAR):

@@ -1,8 +1,9 @@
 """E13: samples of the evaluation were trained on.
 
 Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
-Threshold: half of the windows of an evaluation share 6 consecutive steps with the training; 5 % of an evaluation, and 3
-times the share of duplicates within the training data where numbers are few different ones. An evaluation of the
+Threshold: two updates of a model in evaluation mode by a data set that is not used otherwise, beside another one in
+training mode; half of the windows of an evaluation share 6 consecutive steps with the training; 5 % of an evaluation,
+and 3 times the share of duplicates within the training data where numbers are few different ones. An evaluation of the
 training data themselves beside another one is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
 Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts.
@@ -26,6 +27,17 @@ def find(health: Health) -> Outcome:
     """Fire where an evaluation has samples of the training."""
     facts = facts_of(health)
     training = facts.training
+    if facts.validation_trains > 1:
+        return wrong(
+            "leak_across_splits",
+            f"{facts.validation_trains} updates were made in evaluation mode by a data set that is not used otherwise: "
+            "the evaluation trains, too.",
+            value=facts.validation_trains,
+            threshold=1,
+            advice="if phase == 'train': loss.backward(); optimizer.step()",
+            check=health.command,
+            explains=("eval_mode_in_training", "tiny_validation", "evaluation_records_gradients"),
+        )
     parts = [part for part in facts.evaluations if part.distinct >= _SAMPLES and not part.same_set]
     if (
         training is not None

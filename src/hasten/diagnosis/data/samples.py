@@ -101,6 +101,7 @@ class SeenPart:
         self._first: Tensor | None = None  # of each channel or column: mean in the first sample
         self._sums = torch.zeros(4, 0)  # of sample means, their squares, variances within samples, changes
         self._counted = 0
+        self._extremes = torch.zeros(2, 0)  # smallest and largest number of each channel or column
         self._means = torch.zeros(3, dtype=torch.float64)  # of whole samples: sum, squares, ones
         self._pictures = self._smooth = False
         self._roughness: float | None = None
@@ -153,7 +154,8 @@ class SeenPart:
     def describe(self, inputs: Tensor) -> None:
         """Add the numbers of a batch of the first pass to the statistics, as the model gets them."""
         most = DESCRIBED if self._whole is None else min(DESCRIBED, self._whole)
-        if self._counted >= most or not inputs.is_floating_point() or inputs.ndim < 2 or not inputs.numel():
+        over = self._whole is None and self._passed
+        if over or self._counted >= most or not inputs.is_floating_point() or inputs.ndim < 2 or not inputs.numel():
             return
         rows = max(32, _NUMBERS // max(1, inputs[0].numel()))
         numbers = inputs.detach()[: min(rows, most - self._counted)].double().cpu()
@@ -167,11 +169,17 @@ class SeenPart:
             self._first = means[0].clone()
             self._sums = torch.zeros(4, columns.shape[1], dtype=torch.float64)
             self._counted, self._means = 0, torch.zeros(3, dtype=torch.float64)
+            self._extremes = torch.stack([columns[0].amin(1), columns[0].amax(1)])
             self._smooth = numbers.ndim == 2 and _is_smooth(numbers)
             self._roughness = roughness(numbers)
             self._rows_standardized = _rows_are_standardized(numbers)
             self._continuous = len(numbers.unique()) >= _CONTINUOUS * numbers.numel()
         changes = (means != self._first).sum(0).double()
+        if not self._pictures:
+            low, high = self._extremes
+            self._extremes = torch.stack(
+                [torch.minimum(low, columns.amin((0, 2))), torch.maximum(high, columns.amax((0, 2)))]
+            )
         self._sums += torch.stack([means.sum(0), means.square().sum(0), spread.sum(0), changes])
         self._counted += len(numbers)
         self._picture.add(numbers)
@@ -235,6 +243,7 @@ class SeenPart:
             uneven=bool(in_pass) and max(self._first_pass.values()) > 2 * in_pass / len(self._first_pass) + 2,
             elements=self._elements,
             whole=self._whole,
+            size=len(self.prints) if self._whole is None and self._passed else self._whole,
             replacement=self._replacement,
             drawn=self._drawn,
             shuffles=self._shuffles,
@@ -258,6 +267,8 @@ class SeenPart:
             channels=tuple(mean.tolist()),
             spreads=tuple((between + within).sqrt().tolist()),
             errors=tuple((between / seen).sqrt().tolist()),
+            lows=() if self._pictures else tuple(self._extremes[0].tolist()),
+            highs=() if self._pictures else tuple(self._extremes[1].tolist()),
             changes=tuple(changes.tolist()),
             pictures=self._pictures,
             roughness=self._roughness,

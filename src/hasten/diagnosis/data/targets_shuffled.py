@@ -75,7 +75,7 @@ def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str |
 
 def _unchanged(part: Part) -> bool:
     """Return whether the samples are the same in each epoch: augmented ones are harder for the probe."""
-    return part.whole is not None and part.samples >= part.whole + _AGAIN and part.distinct <= part.whole
+    return part.size is not None and part.samples >= part.size + _AGAIN and part.distinct <= part.size
 
 
 def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | None:

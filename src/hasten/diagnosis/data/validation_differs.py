@@ -7,13 +7,17 @@ pictures that fit the training's 5 times better when they are mirrored or turned
 the spread differs 2.5 times; the means of whole samples differ by 3 times their spread; 90 % of the
 columns of a table are shifted by half a standard deviation; swapped color channels fit the training 3 times better;
 each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
-scaled by itself.
+scaled by itself, or fills the range of 0 to 1, or -1 to 1, exactly; or the model does better than a
+constant by 0.15 on samples that it has not seen yet in the first pass, and by less than a quarter of that on the
+evaluation at the end.
 Why: the model is judged on inputs that it was never trained for.
 Example: `x / 255` in training only; `scaler.fit_transform` of the validation data; BGR in one part and RGB in the
 other.
 Wrong when: the data themselves change, as a series does that is split by time.
 Source: Breck et al. 2019, Data Validation for Machine Learning (training-serving skew).
 """
+
+import math
 
 from hasten.base.records.data_facts import DataFacts, Part
 from hasten.base.records.finding import Abstained
@@ -43,23 +47,48 @@ def find(health: Health) -> Outcome:
             check=health.command,
             explains=("overfit",),
         )
-    parts = [part for part in facts.evaluations if part.described >= ENOUGH and part.inputs is not None]
-    if training is None or training.inputs is None or training.described < ENOUGH or not parts:
+    if training is None:
+        return Abstained(symptom="validation_differs", reason="no samples of a training were seen")
+    told = [inputs_differ(training, part) or _unpredicted(training, part) for part in facts.evaluations]
+    said = next(filter(None, told), None)
+    if said is None:
+        if any(min(training.described, part.described) >= ENOUGH for part in facts.evaluations):
+            return None
         return Abstained(symptom="validation_differs", reason="no inputs of numbers were seen in both")
-    for part in parts:
-        said = _said(training, part)
-        if said is not None:
-            sentence, value, threshold = said
-            return wrong(
-                "validation_differs",
-                sentence,
-                value=value,
-                threshold=threshold,
-                advice="prepare both parts by the same function, with numbers (mean, range) of the training data",
-                check=health.command,
-                explains=("overfit",),
-            )
-    return None
+    sentence, value, threshold = said
+    return wrong(
+        "validation_differs",
+        sentence,
+        value=value,
+        threshold=threshold,
+        advice="prepare both parts by the same function, with numbers (mean, range, words) of the training data",
+        check=health.command,
+        explains=("overfit",),
+    )
+
+
+def _unpredicted(training: Part, part: Part) -> tuple[str, float, float] | None:
+    """Return what to say where new samples of the training were predicted, and those of an evaluation are not."""
+    here, there = training.learned, part.learned
+    if here is None or there is None or here.classes != there.classes or part.same_set or part.overlap > _SHARED:
+        return None
+    if min(here.samples, there.samples) < 2 * ENOUGH:
+        return None
+    known, unknown = here.score - here.chance, there.score - there.chance
+    error = math.sqrt(0.25 / here.samples + 0.25 / there.samples)
+    if known < _KNOWN or unknown > _LEFT * known or known - unknown < _ERRORS * error:
+        return None
+    what = "right" if here.classes else "explained"
+    return (
+        f"New samples of the training were {here.score:.0%} {what} in the first pass, those of the evaluation are "
+        f"{there.score:.0%} at the end: inputs or targets of both parts are made differently.",
+        unknown / known,
+        _LEFT,
+    )
+
+
+_KNOWN, _LEFT, _ERRORS = 0.15, 0.25, 4.0
+_SHARED = 0.5  # of an evaluation that was trained on
 
 
 def _targets(facts: DataFacts) -> tuple[str, float] | None:
@@ -80,10 +109,11 @@ def _targets(facts: DataFacts) -> tuple[str, float] | None:
     return None
 
 
-def _said(training: Part, part: Part) -> tuple[str, float, float] | None:
+def inputs_differ(training: Part, part: Part) -> tuple[str, float, float] | None:
+    """Return sentence, value and threshold where the inputs of an evaluation are unlike those of the training."""
     here, there = training.inputs, part.inputs
-    assert here is not None, "asked only where there are some"
-    assert there is not None, "asked only where there are some"
+    if here is None or there is None or min(training.described, part.described) < ENOUGH:
+        return None
     if min(here.std, there.std) > 0:
         ratio = there.std / here.std
         if max(ratio, 1 / ratio) >= SPREAD:
@@ -142,8 +172,9 @@ def _columns(training: Part, part: Part) -> tuple[str, float, float] | None:
         for here, there, spread in zip(training.channels, part.channels, training.spreads, strict=True)
         if spread > 0
     ]
-    if len(columns) < 4:
-        return None
+    alone = _scaled_alone(training, part)
+    if alone or len(columns) < 4:
+        return alone
     up = sum(one >= COLUMN_SHIFT for one in columns) / len(columns)
     down = sum(one <= -COLUMN_SHIFT for one in columns) / len(columns)
     if max(up, down) >= COLUMNS and not training.smooth:
@@ -152,19 +183,46 @@ def _columns(training: Part, part: Part) -> tuple[str, float, float] | None:
             max(up, down),
             COLUMNS,
         )
+    return None
+
+
+def _scaled_alone(training: Part, part: Part) -> tuple[str, float, float] | None:
+    """Return what to say where each part was scaled by numbers of its own, and both to exactly the same range."""
     if _standardized(training) and _standardized(part):
         return (
             "Training and evaluation are each scaled to a mean of 0 and a standard deviation of 1 by themselves.",
             1,
             COLUMNS,
         )
+    ranges = {_range(training), _range(part)}
+    if len(ranges) == 1 and None not in ranges:
+        return f"Training and evaluation are each scaled to {ranges.pop()} by themselves.", 1, COLUMNS
     return None
+
+
+def _range(part: Part) -> str | None:
+    """Return the range that every column fills exactly, of numbers of which hardly any two are equal."""
+    if part.size is None or part.described < part.size or not part.continuous or part.inputs is None:
+        return None
+    if part.inputs.zeros > _ENDS / part.described:
+        return None
+    varying = [(low, high) for low, high in zip(part.lows, part.highs, strict=True) if high > low]
+    for name, ends in _RANGES.items():
+        near = [abs(low - ends[0]) + abs(high - ends[1]) < _EXACT for low, high in varying]
+        if near and sum(near) >= COLUMNS * len(near):
+            return name
+    return None
+
+
+_RANGES = {"0 to 1": (0.0, 1.0), "-1 to 1": (-1.0, 1.0)}
+_EXACT = 1e-5
+_ENDS = 5  # numbers in each column that may lie at its lower end
 
 
 def _standardized(part: Part) -> bool:
     """Return whether all columns have been standardized by their own numbers, as chance cannot make them."""
-    if part.whole is None or part.described < part.whole or part.distinct < part.whole * 0.9:
+    if part.size is None or part.described < part.size or part.distinct < part.size * 0.9:
         return False
     varying = [(mean, spread) for mean, spread in zip(part.channels, part.spreads, strict=True) if spread > 0]
-    near = [abs(mean) < 1e-4 and abs(spread - 1) < 2 / part.whole + 1e-4 for mean, spread in varying]
+    near = [abs(mean) < 1e-4 and abs(spread - 1) < 2 / part.size + 1e-4 for mean, spread in varying]
     return len(near) >= 2 and sum(near) >= 0.9 * len(near)

@@ -1,6 +1,7 @@
 """D17: clipping cuts nearly every gradient to a small part, so that it decides the size of the step.
 
-Signal: norm of the gradient before clipping over the limit, in every step that is noted; update-to-weight ratio.
+Signal: norm of the gradient before clipping over the limit, in every step that is noted; over the norm after it, where
+    values are clipped; update-to-weight ratio.
 Threshold: nine of ten steps are clipped, at the median to a thirtieth or less, and weights change by less than 1e-4 in
     an update, 1e-3 with SGD.
 Why: the learning rate and the size of the gradient no longer count.
@@ -28,7 +29,7 @@ def find(health: Health) -> Outcome:
         return missing
     norms, limit = known(dynamics.clip_norms), dynamics.clip_limit
     if len(norms) < 16 or not limit:
-        return Abstained(symptom="clip_dominated", reason="no clipping by norm was seen")
+        return Abstained(symptom="clip_dominated", reason="no clipping was seen")
     share = sum(norm > limit for norm in norms) / len(norms)
     times = median(norms) / limit
     limit_of_updates = _SLOW_SGD if set(dynamics.optimizers) == {"SGD"} else _SLOW
@@ -42,7 +43,9 @@ def find(health: Health) -> Outcome:
         value=times,
         threshold=_TIMES,
         bound=None,
-        advice=f"clip at the 90th percentile of the norm: clip_grad_norm_(parameters, {digits3(upper(norms))})",
+        advice="clip by norm, which keeps the direction: clip_grad_norm_(parameters, 1.0)"
+        if dynamics.clips_values
+        else f"clip at the 90th percentile of the norm: clip_grad_norm_(parameters, {digits3(upper(norms))})",
         check=health.command,
         explains=(
             "update_too_small",

@@ -48,6 +48,8 @@ class DynamicsCollector(Collector):
         self._scaled, self._skips = False, list[int]()
         self._clip_norms: list[float | Tensor] = []
         self._clip_limit: float | None = None
+        self._clips_values = False
+        self._clipping: tuple[Sequence[Tensor], float] | None = None  # what is clipped, and its norm before
         self._evaluates = False
         self._evaluations: list[tuple[int, list[float]]] = []
         self._nonfinite: Nonfinite | None = None
@@ -225,12 +227,19 @@ class DynamicsCollector(Collector):
         if self._parameters.looks:
             with self._sampling.paid():
                 self._parameters.gradients(parameters)
+                self._clipping = parameters, _norm(parameters)
 
     def clip_ended(self, limit: float, norm: Tensor | None) -> None:
         """Note the norm that was clipped."""
         if norm is not None:
             self._clip_limit = limit
             self._clip_norms.append(float(norm) if norm.is_cpu else norm.detach())
+        elif self._clipping is not None:  # by value
+            self._clips_values, self._clip_limit = True, limit
+            parameters, before = self._clipping
+            after = _norm(parameters)
+            self._clip_norms.append(limit * before / after if after else limit)
+        self._clipping = None
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them, and copy some entries of the parameters."""
@@ -287,6 +296,7 @@ class DynamicsCollector(Collector):
             overshoots=self._parameters.overshoots(steps),
             clip_norms=tuple(finite_or_none(float(norm)) for norm in self._clip_norms),
             clip_limit=self._clip_limit,
+            clips_values=self._clips_values,
             parameters=self._parameters.tracks(steps, named),
             activations=self._activations.tracks(steps, named),
             criterion=self._chance.criterion(),
@@ -309,3 +319,9 @@ def _autocast(args: Sequence[Any]) -> torch.dtype | None:
     """Return the type that autocast computes in on the device of arguments; None where it is off."""
     device = next((one.device.type for one in args if isinstance(one, Tensor)), "cpu")
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def _norm(parameters: Sequence[Tensor]) -> float:
+    """Return the norm of the gradients of parameters."""
+    found = [one.grad.norm() for one in parameters if one.grad is not None and not one.grad.is_sparse]
+    return float(torch.stack(found).norm()) if found else 0.0

@@ -38,6 +38,8 @@ def find(health: Health) -> Outcome:
         return missing
     if dynamics.criterion is None or not single(dynamics):
         return Abstained(symptom="loss_sign", reason="no loss function of torch was seen, or several optimizers train")
+    if _out_of_range(health):
+        return Abstained(symptom="loss_sign", reason="the targets are outside of the range of the loss function")
     losses = course(dynamics.losses)
     if losses is None or not losses.last < -_BELOW * abs(losses.first):
         return None
@@ -48,6 +50,16 @@ def find(health: Health) -> Outcome:
         losses.last,
         -_BELOW * abs(losses.first),
         "loss.backward()  # without the minus sign",
+    )
+
+
+def _out_of_range(health: Health) -> bool:
+    """Return whether a cross-entropy gets targets that are no probabilities, with which it may be negative."""
+    return any(
+        one.kind in ("bce", "bce_logits", "soft_cross_entropy")
+        and one.target is not None
+        and (one.target.low < 0 or one.target.high > 1)
+        for one in (health.data.criteria if health.data is not None else ())
     )
 
 

@@ -3,8 +3,8 @@
 Signal: rms of each weight at the start times the root of its inputs (1.4 by He, 1 by Glorot, 0.58 by torch); and the
     activations in the first sample.
 Threshold: the median over the layers above 4, with activations that grow 10 times or more through the layers or units
-    that saturate; or below 0.1, with activations that shrink to a tenth. Weights that are all equal, in 90 % of
-    several layers, or all 0, in all of them.
+    that saturate; a recurrent weight above 1.8, with such growth; or below 0.1, with activations that shrink to a
+    tenth. Weights that are all equal, in 90 % of several layers, or all 0, in all of them.
 Why: signals grow or shrink by this factor in each layer, forwards and backwards.
 Example: `nn.init.normal_(layer.weight, std=1.0)` in a layer of 512 inputs.
 Wrong when: a normalization follows each layer and takes the scale out again.
@@ -21,7 +21,11 @@ from hasten.diagnosis.dynamics.judging import abstain, median, weights
 from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
 from hasten.diagnosis.rule import Outcome
 
-_LARGE, _SMALL, _GROWS = 4.0, 0.1, 10.0
+LARGE_GAIN = 4.0
+"""Root mean square of a weight times the root of its inputs, from which on a layer starts too large."""
+REPEATED_GAIN = 1.8
+"""The same of a recurrent weight, which multiplies at each place of a row; 1.4 passes on what a ReLU halves."""
+_SMALL, _GROWS = 0.1, 10.0
 _EQUAL = 1e-5  # standard deviation over rms
 
 
@@ -32,22 +36,25 @@ def find(health: Health) -> Outcome:
     if missing is not None or dynamics is None:
         return missing
     layers = weights(dynamics)
-    gain = median([_gain(one) for one in layers])
+    typical = median([gain(one) for one in layers])
+    again = max((gain(one) for one in layers if "weight_hh" in one.name), default=0.0)
     growth, saturated = _growth(dynamics), _saturated(dynamics)
     alike = _alike(dynamics)
     if alike:
         return _finding(
             health, f"The weights of all {alike} layers start equal, so that all units of a layer stay alike.", 0.0, 0.0
         )
-    large = gain > _LARGE and (growth >= _GROWS or saturated > 0.5)
-    small = gain < _SMALL and growth <= 1 / _GROWS
+    repeated = again > REPEATED_GAIN and growth >= _GROWS
+    large = repeated or (typical > LARGE_GAIN and (growth >= _GROWS or saturated > 0.5))
+    small = typical < _SMALL and growth <= 1 / _GROWS
     if len(layers) < 2 or not (large or small):
         return None
     sentence = (
-        f"The weights start {'too large' if large else 'too small'}: rms times root of inputs is {digits3(gain)}; "
-        "1 passes signals on."
+        f"The weights start {'too large' if large else 'too small'}: rms times root of inputs is "
+        f"{digits3(again if repeated else typical)}; 1 passes signals on."
     )
-    return _finding(health, sentence, gain, _LARGE if large else _SMALL, layers[0].name)
+    threshold = REPEATED_GAIN if repeated else LARGE_GAIN if large else _SMALL
+    return _finding(health, sentence, again if repeated else typical, threshold, layers[0].name)
 
 
 def _finding(health: Health, sentence: str, value: float, threshold: float, where: str = "") -> Finding:
@@ -96,7 +103,8 @@ def _alike(dynamics: Dynamics) -> int:
     return len(matrices) if len(matrices) > 1 and not any(one.start for one in matrices) else 0
 
 
-def _gain(one: ParameterTrack) -> float:
+def gain(one: ParameterTrack) -> float:
+    """Return how much larger a layer makes what it gets, at the start."""
     return one.start * math.sqrt(math.prod(one.shape[1:]))
 
 

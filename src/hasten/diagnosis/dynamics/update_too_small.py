@@ -2,7 +2,7 @@
 
 Signal: rms of the update over that of the weight, median over the layers, in the samples in which it was largest.
 Threshold: below 1e-4, so that all steps together move no weight by more than 5 %, while the loss changes by less than
-    2 %. Silent while a warm-up still raises the learning rate.
+    2 %, or ends at that of a constant output. Silent while a warm-up still raises the learning rate.
 Why: healthy training moves weights by about 1e-3 of their size in each step.
 Example: `Adam(model.parameters(), lr=1e-6)`.
 Wrong when: a finished model is only polished.
@@ -12,7 +12,7 @@ Source: Karpathy's recipe (1e-3); torchmortem (1e-5).
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, across, course, known, ratios, upper, weights
+from hasten.diagnosis.dynamics.judging import abstain, across, at_chance, course, known, ratios, upper, weights
 from hasten.diagnosis.rule import Outcome
 
 _SMALL, _PATH, _CHANGE = 1e-4, 0.05, 0.02
@@ -30,7 +30,7 @@ def find(health: Health) -> Outcome:
     if not sizes or losses is None or not value < _SMALL or value * len(dynamics.losses) > _PATH:
         return None
     still = abs(losses.first - losses.last) <= max(_CHANGE * abs(losses.first), 2 * losses.error)
-    if not still or (rates and rates[-1] > 2 * rates[len(rates) // 2]):
+    if not (still or at_chance(dynamics)) or (rates and rates[-1] > 2 * rates[len(rates) // 2]):
         return None
     return Finding(
         symptom="update_too_small",

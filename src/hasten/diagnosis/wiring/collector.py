@@ -54,6 +54,8 @@ class WiringCollectors:
             backwards=parameters.backwards,
             looked=parameters.looked,
             by_hand=parameters.by_hand,
+            hand_gaps=parameters.hand_gaps,
+            hand_uncleared=parameters.hand_uncleared,
             leaves=parameters.leaves() if reads else None,
             models=self._modes.models() if type(self._modes).__name__ not in failed else None,
             optimizers=order.optimizers() if ordered else None,

@@ -2,7 +2,8 @@
 
 Signal: between two updates of an optimizer with a backward pass between them, neither `zero_grad()` nor the person's
     own code cleared the gradients, so that the new ones were added to the old.
-Threshold: none, in the first 6 gaps between updates: at least half of them.
+Threshold: none, in the first 6 gaps between updates, or 16 backward passes where a loop updates by hand: at least half
+    of them.
 Why: each update then follows the sum of all gradients so far, as with a momentum of 1.
 Example: a loop of `loss.backward(); optimizer.step()` without `optimizer.zero_grad()`.
 Wrong when: the sum over updates is meant.
@@ -18,21 +19,23 @@ def find(health: Health) -> Outcome:
     """Fire where gradients of an update are still there at the next one."""
     wiring = health.wiring
     optimizers = (wiring.optimizers if wiring is not None else None) or ()
-    looked = [one for one in optimizers if one.gaps]
+    looked = [(one.uncleared, one.gaps, one.name) for one in optimizers if one.gaps]
+    if wiring is not None and wiring.hand_gaps > 1:
+        looked.append((wiring.hand_uncleared, wiring.hand_gaps, ""))
     if not looked:
         return Abstained(symptom="gradients_not_cleared", reason="fewer than two updates were seen")
-    worst = max(looked, key=lambda one: one.uncleared / one.gaps)
-    if worst.uncleared < max(1, worst.gaps / 2):
+    uncleared, gaps, name = max(looked, key=lambda one: one[0] / one[1])
+    if uncleared < max(1, gaps / 2):
         return None
     return Finding(
         symptom="gradients_not_cleared",
         severity=Severity.CRITICAL,
-        sentence=f"Gradients were not cleared between updates in {worst.uncleared} of {worst.gaps} cases: they add up.",
-        value=worst.uncleared / worst.gaps,
+        sentence=f"Gradients were not cleared between updates in {uncleared} of {gaps} cases: they add up.",
+        value=uncleared / gaps,
         threshold=0.5,
         bound=None,
-        where=worst.name,
-        advice="optimizer.zero_grad()  # after each optimizer.step()",
+        where=name,
+        advice="optimizer.zero_grad()  # after each optimizer.step()" if name else "w.grad = None  # after each update",
         check=health.command,
         explains=(
             "exploding_gradient", "update_too_large", "diverging", "loss_oscillates", "direction_consistent",

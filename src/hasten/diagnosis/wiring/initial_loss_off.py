@@ -17,6 +17,8 @@ from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.records.wiring import Criterion
 from hasten.base.units import digits3
+from hasten.diagnosis.dynamics.judging import median, weights
+from hasten.diagnosis.dynamics.poor_init import LARGE_GAIN, REPEATED_GAIN, gain
 from hasten.diagnosis.rule import Outcome
 
 TIMES, MORE = 1.5, 0.5
@@ -60,9 +62,20 @@ def find(health: Health) -> Outcome:
         if multiplied
         else "torch.nn.init.zeros_(model.head.weight)  # or a smaller scale of the last layer; scale the inputs",
         check=health.command,
-        explains=("poor_init", "logits_too_large", *(_WHERE_FAR if value > _FAR * threshold else ())),
+        explains=(
+            *(() if _hidden_large(health.dynamics) else ("poor_init",)),
+            "logits_too_large",
+            *(_WHERE_FAR if value > _FAR * threshold else ()),
+        ),
         cause="outputs_multiplied" if multiplied else "",
     )
+
+
+def _hidden_large(dynamics: Dynamics | None) -> bool:
+    """Return whether the layers before the last one start too large as well, so that it is not the last one alone."""
+    before = sorted(weights(dynamics) if dynamics else (), key=lambda one: one.depth or 0)[:-1]
+    again = max((gain(one) for one in before if "weight_hh" in one.name), default=0.0)
+    return median([gain(one) for one in before]) > LARGE_GAIN or again > REPEATED_GAIN
 
 
 def _size(one: Criterion) -> float:

@@ -34,6 +34,8 @@ class ParameterCollector(Collector):
         self.backwards = 0
         self.looked = 0  # backward passes looked at
         self.by_hand = False  # parameters change though no optimizer made an update
+        self.hand_gaps = 0  # between such changes
+        self.hand_uncleared = 0  # of them, after which the gradients were still there at the next backward pass
         self._called: set[int] = set()  # modules called in training
         self._reached: set[int] = set()
         self._seen: dict[int, Tensor] = {}  # leaves that a loss reached
@@ -87,10 +89,13 @@ class ParameterCollector(Collector):
         found = leaves(losses)
         self._reached |= {id(one) for one in found}
         self._seen |= {id(one): one for one in found}
-        if not self._made and not self._copied:
-            self._copied = [(one, one.detach().clone()) for one in found[:4]]
-        elif self._copied and not self._made:
-            self.by_hand = self.by_hand or any(not torch.equal(one, was) for one, was in self._copied)
+        if self._made:
+            return
+        if any(not torch.equal(one, was) for one, was in self._copied):
+            self.by_hand = True
+            self.hand_gaps += 1
+            self.hand_uncleared += any(one.grad is not None and bool(one.grad.any()) for one, _ in self._copied)
+        self._copied = [(one, one.detach().clone()) for one in found[:4]]
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Note the gradients, and copy the parameters that the update should move."""

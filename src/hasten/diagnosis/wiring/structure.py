@@ -1,4 +1,4 @@
-"""What the graphs of the first losses tell of the forward pass: views, softmaxes, and whether anything is nonlinear."""
+"""What the graphs of the first losses tell of the forward pass: views, softmaxes, hidden layers, penalties."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
+from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
+from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
+from hasten.diagnosis.wiring.penalty import penalty_share
 from hasten.diagnosis.wiring.severed import adds_a_constant, bootstraps, reaches_parameters, step_function
 
 PASSES = 2
 """Backward passes that are looked at."""
 _VIEWS = ("View", "UnsafeView", "ReshapeAlias")
-_PRODUCTS = {"Addmm": (1, 2), "Mm": (0, 1), "Linear": (0, 1), "Convolution": (0, 1)}
-"""Product with the weight of a layer -> places of its input and of its weight among the next nodes."""
 # fmt: off
 _LINEAR = frozenset((
-    *_PRODUCTS, *_VIEWS, "T", "Transpose", "Permute", "Clone", "Squeeze", "Unsqueeze", "Slice", "Select", "Alias",
+    *PRODUCTS, *_VIEWS, "T", "Transpose", "Permute", "Clone", "Squeeze", "Unsqueeze", "Slice", "Select", "Alias",
     "Expand", "ToCopy", "Cat", "Stack", "Add", "Sub", "Mean", "Sum", "AvgPool2D", "MeanDim", "AdaptiveAvgPool2D",
 ))
 # fmt: on
@@ -48,8 +49,7 @@ class StructureCollector(Collector):
         if self._taken and adds_a_constant(losses):
             found = msgspec.structs.replace(found, severed="autograd.grad()")
         self._taken = False
-        if self._seen is None or found.tells > self._seen.tells:
-            self._seen = found
+        self._seen = found if self._seen is None else _both(self._seen, found)
 
     def gradient_taken(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor], graph: bool) -> None:
         """Note gradients of a model by its inputs from which no loss can be made."""
@@ -71,6 +71,25 @@ def structure(losses: Sequence[Tensor]) -> Structure:
         affine=_affine_layers(behind),
         severed=step_function(behind),
         bootstraps=bootstraps(behind),
+        softmax_between=softmax_between(behind),
+        narrow=narrowest(behind),
+        norm_numbers=norm_numbers(behind),
+        penalty=penalty_share(losses),
+    )
+
+
+def _both(one: Structure, other: Structure) -> Structure:
+    """Return what either tells; of what both tell, the first, and for batch norms the larger batch."""
+    return Structure(
+        scrambled=one.scrambled or other.scrambled,
+        softmax=one.softmax or other.softmax,
+        affine=max(one.affine, other.affine),
+        severed=one.severed or other.severed,
+        bootstraps=one.bootstraps or other.bootstraps,
+        softmax_between=one.softmax_between or other.softmax_between,
+        narrow=one.narrow or other.narrow,
+        norm_numbers=max((each.norm_numbers for each in (one, other) if each.norm_numbers), default=None),
+        penalty=other.penalty if one.penalty is None else one.penalty,
     )
 
 
@@ -153,7 +172,7 @@ def _softmax_below(node: Any) -> tuple[Any, bool]:
 
 def _affine_layers(behind: Sequence[Any]) -> int:
     """Return the layers before the loss if nothing nonlinear is among them and none is a bottleneck, else 0."""
-    top = next((node for node in behind if name_of(node) in _PRODUCTS and _weight(node) is not None), None)
+    top = next((node for node in behind if name_of(node) in PRODUCTS and weight_of(node) is not None), None)
     if top is None:
         return 0
     layers, waiting, seen = [top], [top], {top}
@@ -166,7 +185,7 @@ def _affine_layers(behind: Sequence[Any]) -> int:
                 return 0
             seen.add(following)
             waiting.append(following)
-            if name_of(following) in _PRODUCTS and _weight(following) is not None:
+            if name_of(following) in PRODUCTS and weight_of(following) is not None:
                 layers.append(following)
     narrow = any(_hidden(one) < min(_hidden(other), _inputs(one)) for one, other in combinations(layers[::-1], 2))
     return 0 if narrow else len(layers)
@@ -177,17 +196,6 @@ def _is_linear(node: Any) -> bool:
     return name_of(node) in _LINEAR or (name_of(node) in ("Mul", "Div", "NativeDropout") and alone)
 
 
-def _weight(node: Any) -> Tensor | None:
-    """Return the weight of a layer, perhaps transposed on the way."""
-    places = _PRODUCTS[name_of(node)]
-    below = node.next_functions[places[1]][0] if len(node.next_functions) > places[1] else None
-    for _ in range(3):
-        if below is None or hasattr(below, "variable"):
-            break
-        below = below.next_functions[0][0] if name_of(below) in ("T", "Transpose", "ToCopy") else None
-    return None if below is None else below.variable
-
-
 def _hidden(node: Any) -> int:
     """Return how many numbers a layer gives for each position."""
     shape = shape_of(node)
@@ -196,7 +204,7 @@ def _hidden(node: Any) -> int:
 
 def _inputs(node: Any) -> int:
     """Return how many numbers a layer takes for each of those."""
-    weight = _weight(node)
+    weight = weight_of(node)
     return 0 if weight is None else weight.numel() // max(1, _hidden(node))
 
 
