@@ -151,8 +151,8 @@ def test_what_was_being_set_up_when_a_tuning_was_killed_is_tried_apart(
     monkeypatch.setattr(timing, "why_infeasible", noted)
     lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
     assert why_not_begun(lab) is None
-    lab.store.known = Known(under_way=(key_of(doing),))
-    place = Timing(lab, [doing, Nothing()], factors_of(lab.machine, lab.hints, [doing, Nothing()]), share=1.0)
+    factors = factors_of(lab.machine, lab.hints, [doing, Nothing()])
+    place = Timing(lab, [doing, Nothing()], factors, share=1.0, left_open=(key_of(doing),))
     place.ready(frozenset({1}))
     assert not apart
     if isinstance(doing, Crashes):

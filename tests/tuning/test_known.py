@@ -16,7 +16,7 @@ from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.technique import Technique
 from hasten.tuning.context import open_laboratory
-from hasten.tuning.known import Store, differing, key_of, opened, readings_of, with_readings
+from hasten.tuning.known import FileStore, differing, key_of, known_of, merged, opened, readings_of
 from hasten.tuning.search.model import Readings
 from hasten.tuning.selection import Selection
 from hasten.tuning.tune import tune
@@ -72,10 +72,10 @@ def test_an_interrupted_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     assert load_sealed(Known, the_file(tmp_path)).blocks[: len(before.blocks)] == before.blocks
 
 
-def kept(folder: Path, **task: Any) -> Store:
+def kept(folder: Path, **task: Any) -> FileStore:
     """Return the store of the task with something in it that was written."""
     store = opened(baseline(small_task(**task)), MACHINE, folder, fresh=False)
-    store.keep(msgspec.structs.replace(store.known, spent_s=5.0))
+    store.keep(Known(spent_s=5.0))
     return store
 
 
@@ -94,7 +94,7 @@ def test_evidence_that_cannot_be_believed_is_ignored_with_a_note(tmp_path: Path,
     assert store.known.spent_s == 0.0
     assert store.note.startswith("Earlier evidence is not used")
     assert ("torch 1.0" in store.note) is (damage == "other torch")
-    store.keep(store.known)
+    store.keep(Known())
     assert opened(baseline(small_task()), MACHINE, tmp_path, fresh=False).note == ""
 
 
@@ -114,7 +114,7 @@ def test_evidence_is_of_one_training_on_any_seed(tmp_path: Path, changes: dict[s
 def test_blocks_of_another_clock_are_not_compared() -> None:
     lab = open_laboratory(baseline(small_task()), MACHINE, 10.0)
     keys, blocks = ((), (key_of(Nothing()),)), ((0, 0, 1.0), (1, 0, 1.0))
-    lab.store.known = Known(threads=None, settings=keys, blocks=blocks, spent_s=3.0)
+    lab.store = FileStore(known=Known(threads=None, settings=keys, blocks=blocks, spent_s=3.0))
     assert len(Selection(lab, [Nothing()], share=1.0).search.readings) == 2
     lab.threads, lab.earlier_s = 1, 0.0
     assert len(Selection(lab, [Nothing()], share=1.0).search.readings) == 0
@@ -123,7 +123,7 @@ def test_blocks_of_another_clock_are_not_compared() -> None:
 
 def test_what_took_no_part_before_has_the_time_for_it() -> None:
     lab = open_laboratory(baseline(small_task()), MACHINE, 10.0)
-    lab.store.known = Known(settings=((), (key_of(Nothing()),)), spent_s=8.0)
+    lab.store = FileStore(known=Known(settings=((), (key_of(Nothing()),)), spent_s=8.0))
     for chosen, earlier_s in (([Nothing()], 8.0), ([Nothing(), NoPause()], 4.0)):
         Selection(lab, chosen, share=1.0)
         assert lab.earlier_s == earlier_s
@@ -148,8 +148,7 @@ def test_evidence_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "tuning").write_text("")
     store = kept(tmp_path)
     assert "not kept" in store.note
-    assert store.known.spent_s == 5.0
-    assert store.path is None
+    assert not store.kept
 
 
 def test_a_technique_whose_code_has_changed_is_another_one() -> None:
@@ -169,11 +168,12 @@ def test_readings_of_other_techniques_stay() -> None:
     first = Readings()
     for setting in (frozenset[int](), frozenset({0}), frozenset({0, 1})):
         first.add(setting, 0, 1.0 + len(setting))
-    known = with_readings(Known(), first, {0: one, 1: other})
+    known = known_of(first, {0: one, 1: other})
     alone = readings_of(known, {one: 5, AGAIN: 6})
     assert alone.settings == [frozenset(), frozenset({5})]
-    alone.add(frozenset({6}), 1, 9.0)
-    both = readings_of(with_readings(known, alone, {5: one, 6: AGAIN}), {one: 0, other: 1, AGAIN: 2})
+    more = Readings()
+    more.add(frozenset({6}), 7, 9.0)
+    both = readings_of(merged(known, known_of(more, {5: one, 6: AGAIN})), {one: 0, other: 1, AGAIN: 2})
     assert sorted(zip(both.groups, both.logs, strict=True)) == [(0, 1.0), (0, 2.0), (0, 3.0), (1, 9.0)]
     assert both.groups == sorted(both.groups)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulated import Simulated, Truth, burst_time_by_steps
 
 from hasten.tuning.search.factors import NONE, Factor, Factors
-from hasten.tuning.search.model import Readings, smallest_gain
+from hasten.tuning.search.model import Readings, difference, smallest_gain
 from hasten.tuning.search.search import LEAST_GAIN, LIKELY, Infeasible, Search
 
 
@@ -45,6 +45,54 @@ def test_large_and_small_gains_are_told_from_nothing_and_from_harm() -> None:
     search, _ = searched(Truth((0.4, 0.04, 0.0, -0.05, 0.2)), budget_s=25.0)
     assert {0, 1, 4} <= search.plan
     assert 3 not in search.plan
+
+
+def together(truth: Truth, *, workers: int, budget_s: float, seed: int = 0) -> list[Search]:
+    """Search on several machines at once; after each group of one the others learn its blocks."""
+    count = len(truth.gains)
+    found = list[Search]()
+    for number in range(workers):
+        factors = Factors(
+            [*(Factor(f"f{one}") for one in range(count)), Factor("again", conflicts=frozenset(range(count)))]
+        )
+        whole = Truth(**{**vars(truth), "gains": [*truth.gains, 0.0], "step_s": truth.step_s * (1 + 0.3 * number)})
+        place = Simulated(whole, factors, budget_s=budget_s, seed=10 * seed + number)
+        found.append(Search(factors, place, seed=seed + number, again=count))
+    running = {number: search.run() for number, search in enumerate(found)}
+    told = [0] * workers
+    while running:
+        for number in list(running):
+            if next(running[number], found) is found:
+                del running[number]
+                continue
+            own, more = found[number].own, Readings()
+            for at in range(told[number], len(own)):
+                more.add(own.settings[at], own.groups[at], own.logs[at])
+            told[number] = len(own)
+            for other in running:
+                if other != number:
+                    found[other].learn(more)
+    return found
+
+
+def test_what_others_have_timed_is_learned_group_by_group() -> None:
+    first, second = together(Truth((0.3, 0.0, -0.1, 0.05)), workers=2, budget_s=8.0)
+    for search in (first, second):
+        assert len(search.readings) > 1.3 * len(search.own)
+        assert search.readings.groups == sorted(search.readings.groups)
+        sizes = [search.readings.groups.count(group) for group in set(search.readings.groups)]
+        assert max(sizes) <= 4, "no group is joined with that of another machine"
+        assert 0 in search.plan
+        assert 2 not in search.plan
+
+
+def test_machines_of_other_speed_do_not_bias_each_other() -> None:
+    truth, missed = Truth((0.2, 0.0, 0.0)), 0
+    for seed in range(6):
+        for search in together(truth, workers=3, budget_s=6.0, seed=seed):
+            gains = [search.fit.gain(difference(search.model, frozenset({one}))) for one in range(3)]
+            missed += sum(not found.low <= true <= found.high for found, true in zip(gains, truth.gains, strict=True))
+    assert missed <= 4  # of 54
 
 
 def test_a_small_budget_finds_what_is_large() -> None:

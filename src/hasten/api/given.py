@@ -73,6 +73,7 @@ def options_given(
     seeds: int | None = None,
     *,
     fresh: bool = False,
+    study: str | None = None,
     command: str = "",
 ) -> Options:
     """Return the options of a tuning; names that nobody knows raise here."""
@@ -84,6 +85,7 @@ def options_given(
         accept=frozenset(accept),
         seeds=seeds,
         fresh=fresh,
+        study=study,
         command=command,
     )
 

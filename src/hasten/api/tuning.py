@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from hasten.api.given import (
     plan_given,
     silent,
 )
+from hasten.base.cache_folder import cache_folder
 from hasten.base.errors import BadInput
+from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.reproof import Reproof
 from hasten.base.records.side_by_side import SideBySide
@@ -34,6 +37,7 @@ from hasten.training.running import Show
 from hasten.training.task import Task
 from hasten.tuning.break_even import planned_s
 from hasten.tuning.budget import SHORTEST_S
+from hasten.tuning.study import alone
 
 
 def run(
@@ -88,6 +92,7 @@ def tune(
     exclude: Iterable[str] = (),
     accept: Iterable[str] = (),
     fresh: bool = False,
+    study: str | None = None,
     show: Show = silent,
 ) -> Tuning:
     """Try techniques on a task in paired experiments, and return every trial and the plan that they prove.
@@ -100,17 +105,20 @@ def tune(
         exclude: see `run`.
         accept: see `run`.
         fresh: see `run`.
+        study: URL of a database, "sqlite:///FILE" or "postgresql://...", in which workers share what they find about
+            this training on machines of this kind; None keeps it on this machine. Needs the package optuna.
         show: called with every record as it is known.
 
     Raises:
-        BadInput: if the task cannot be trained, or a name is unknown.
+        BadInput: if the task cannot be trained, a name is unknown, or the study cannot be used.
     """
     check_trainable(task, show)
-    options = options_given(budget, allow, only, exclude, accept, fresh=fresh)
-    show(machine := load_cached(quick=True))
-    recipe = baseline_shown(task, machine, show)
-    show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
-    tuning = run_tuning(recipe, machine, anatomy, options, show=show)
+    options = options_given(budget, allow, only, exclude, accept, fresh=fresh, study=study)
+    with nullcontext() if study is None else alone(cache_folder(), lambda text: show(Note(text=text))):
+        show(machine := load_cached(quick=True))
+        recipe = baseline_shown(task, machine, show)
+        show(anatomy := judged(profile_recipe(recipe, machine), recipe, machine))
+        tuning = run_tuning(recipe, machine, anatomy, options, show=show)
     remember(recipe, machine, tuning, show=show)
     return tuning
 

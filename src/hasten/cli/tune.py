@@ -35,6 +35,7 @@ EXAMPLES = (
     "hasten tune digits --budget 2m --allow trajectory -o plan.toml",
     "hasten tune digits --verify plan.toml",
     "hasten tune digits --processes 2 -o plan.toml",
+    "hasten tune digits --study sqlite:///workers.db",
 )
 
 
@@ -58,6 +59,12 @@ def tune(
     data: DataPath = None,
     *,
     options: DataOptions,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            "--study", metavar="URL", help="Share findings with other workers: sqlite:///FILE or postgresql://..."
+        ),
+    ] = None,
     processes: Annotated[
         int | None,
         typer.Option("--processes", min=2, metavar="N", help="Compare ways to train in N processes with one process."),
@@ -70,9 +77,9 @@ def tune(
     from hasten.techniques.plan_file import plan_text, write_plan
 
     allowed = guarantees(allow)
-    if verify is not None and (allow or only or exclude or accept or fresh or out is not None):
+    if verify is not None and (allow or only or exclude or accept or fresh or study or out is not None):
         raise BadInput("--verify proves a plan as it is: it goes with --budget and the data of the task only.")
-    if processes is not None and (allow or only or exclude or accept or fresh or verify is not None):
+    if processes is not None and (allow or only or exclude or accept or fresh or study or verify is not None):
         raise BadInput("--processes compares layouts: it goes with --budget, -o and the data of the task only.")
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
@@ -91,6 +98,7 @@ def tune(
             exclude=names_in(exclude),
             accept=names_in(accept),
             fresh=fresh,
+            study=study,
             show=screen.show,
         )
         if out is None:

@@ -38,6 +38,7 @@ from hasten.training.technique import Technique
 from hasten.tuning.break_even import planned_s
 from hasten.tuning.context import Hints
 from hasten.tuning.history import remembered
+from hasten.tuning.study import check_study
 from hasten.tuning.tune import check_accepted, tune
 
 IN_TURN_S = 5.0
@@ -56,6 +57,7 @@ class Options:
         accept: techniques that tuning keeps if they are faster, although their guarantee is not proven.
         seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
         fresh: ignore what earlier tunings of the same training found.
+        study: URL of a database in which workers share what they find.
         command: that started the job, as it was typed; for the report.
     """
 
@@ -66,11 +68,14 @@ class Options:
     accept: frozenset[str] = frozenset()
     seeds: int | None = None
     fresh: bool = False
+    study: str | None = None
     command: str = ""
 
     def __post_init__(self) -> None:
         tuning_budget_s(self.budget, planned=1.0)  # what cannot be read is told before anything is measured
         check_accepted(self.accept)
+        if self.study is not None:
+            check_study(self.study)
         if self.seeds is not None and self.seeds < 1:
             raise BadInput(f"the comparison needs at least 1 seed; found {self.seeds}.")
 
@@ -159,6 +164,7 @@ def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Opti
         accept=options.accept,
         hints=hints_of(anatomy),
         keep_in=cache_folder(),
+        study=options.study,
         fresh=options.fresh,
         tell=lambda text: show(Note(text=text)),
     )

@@ -18,7 +18,7 @@ from hasten.training.technique import Technique
 from hasten.tuning.bench import LONG_STEP_S, WARM_STEPS, Bench
 from hasten.tuning.budget import Budget, now_ns
 from hasten.tuning.gates import Reference, steps_of
-from hasten.tuning.known import Store
+from hasten.tuning.known import EvidenceStore, FileStore
 
 Plan = tuple[Technique, ...]
 """Techniques that are used together, in no particular order."""
@@ -95,7 +95,7 @@ class Laboratory:
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
     threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
     proven: dict[frozenset[Technique], Gate | None] = field(default_factory=dict[frozenset[Technique], Gate | None])
-    store: Store = field(default_factory=Store)
+    store: EvidenceStore = field(default_factory=FileStore)
     earlier_s: float = 0.0
     tell: Callable[[str], object] = silent  # called with what the budget can decide, before it is spent
     benches: OrderedDict[frozenset[Technique], Bench] = field(default_factory=OrderedDict[frozenset[Technique], Bench])

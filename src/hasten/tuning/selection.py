@@ -1,12 +1,12 @@
 """The techniques that gates can prove, chosen together by a factorial experiment; and what is said of each."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import stdev
 
 import msgspec
 
-from hasten.base.records.known import AGAIN, Proof
+from hasten.base.records.known import AGAIN, Known, Proof
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
@@ -19,7 +19,7 @@ from hasten.tuning.break_even import cannot_pay
 from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.context import Hints, Laboratory, Plan, bench_of
 from hasten.tuning.knobs import levels_of
-from hasten.tuning.known import first_group, key_of, readings_of, share_known, with_readings
+from hasten.tuning.known import first_group, key_of, known_of, readings_of, share_known
 from hasten.tuning.search.factors import Factor, Factors, Setting
 from hasten.tuning.search.search import LEAST_GAIN, Search
 from hasten.tuning.timing import Timing, ratio_of
@@ -51,24 +51,24 @@ class Selection:
         levels = levels_of([one for one in free if one not in self._refused], lab.recipe, lab.machine)
         self.chosen = [one.technique for one in levels]
         factors = factors_of(lab.machine, lab.hints, self.chosen, after=[one.after for one in levels])
-        self.timing = Timing(lab, self.chosen, factors, share=share)
-        known, number = lab.store.known, {one: index for index, one in enumerate(map(key_of, self.chosen))}
-        if known.threads != lab.threads:  # times by another clock
-            known = msgspec.structs.replace(known, settings=(), blocks=(), spent_s=0.0)
+        known, number = lab.store.shown(lab.threads), {one: index for index, one in enumerate(map(key_of, self.chosen))}
+        self.timing = Timing(lab, self.chosen, factors, share=share, left_open=known.under_way)
         again, group = len(self.chosen), first_group(known)
-        self._key = {index: one for one, index in number.items()} | {again: AGAIN}
+        self._number = number | {AGAIN: again}
+        self._key = {index: one for one, index in self._number.items()}
         self.search = Search(
             factors,
             self.timing,
             seed=lab.recipe.task.seed + group,
             again=again,
-            known=readings_of(known, number | {AGAIN: again}),
+            known=readings_of(known, self._number),
             first_group=group,
         )
         self._told = set[int]()
         self._searched = {one.technique.card.name for one in levels[len(free) - len(self._refused) :]}
-        self._before, self._began_s, self._kept_s = known, now_s(), -math.inf
-        self._take_up(number)
+        self.earlier, self._began_s, self._kept_s = known, now_s(), -math.inf
+        self._take_up(known)
+        lab.earlier_s = share_known(known, number) * known.spent_s
 
     def trials(self) -> Iterator[Trial]:
         """Search, and yield the trial of each technique as soon as it is decided; fill `plan`."""
@@ -82,7 +82,9 @@ class Selection:
                     self.lab.tell(text)
                 self.search.note_baseline(logs)
             for _ in self.search.run():
-                self._keep(every_s=KEEP_EVERY_S)
+                if now_s() >= self._kept_s + KEEP_EVERY_S:
+                    self._keep()
+                    self._learn(self.lab.store.news())
                 yield from self._left()
         except OutOfTime:
             self.search.stop()
@@ -100,37 +102,37 @@ class Selection:
             said.add(name)  # one trial for all values of its knobs: that of the first, where none is kept
             yield self._gone(one, self.search.out[one]) if one in self.search.out else self._not_kept(one)
 
-    def _take_up(self, number: Mapping[str, int]) -> None:
-        """Start from what earlier tunings have shown: what cannot be used, what is proven, what it costs once."""
-        known, lab = self._before, self.lab
+    def _learn(self, known: Known) -> None:
+        """Take up what another tuning has shown since."""
+        self.search.learn(readings_of(known, self._number))
+        self._take_up(known)
+
+    def _take_up(self, known: Known) -> None:
+        """Take up what else another tuning has shown: what cannot be used, what is proven, what it costs once."""
+        number, lab = self._number, self.lab
         for key, trial in known.unusable.items():
             if key in number and not (trial.verdict is Verdict.INACCURATE and trial.technique in lab.accept):
                 self.timing.trials[number[key]] = trial
-        self.search.leave(self.timing.trials)
+        self.search.leave(one for one in self.timing.trials if one not in self.search.out)
         for proof in known.proofs:
             if number.keys() >= set(proof.plan):
                 lab.proven[frozenset(self.chosen[number[key]] for key in proof.plan)] = proof.gate
         lab.setup_s |= {self.chosen[number[key]]: setup_s for key, setup_s in known.setup_s.items() if key in number}
-        lab.earlier_s = share_known(known, number) * known.spent_s
 
-    def _keep(self, *, every_s: float = 0.0) -> None:
-        """Write what is known by now, unless it was written a short time ago."""
-        if now_s() < self._kept_s + every_s:
-            return
-        self._kept_s = now_s()
-        found = with_readings(self._before, self.search.readings, self._key)
-        unusable = {self._key[one]: trial for one, trial in self.timing.trials.items() if trial.verdict in UNUSABLE}
-        proofs = {frozenset(one.plan): one.gate for one in self._before.proofs}
-        proofs |= {frozenset(map(key_of, plan)): gate for plan, gate in self.lab.proven.items() if gate is not None}
-        self.lab.store.keep(
+    def _keep(self) -> None:
+        """Keep what this search has shown by now."""
+        self._kept_s, lab = now_s(), self.lab
+        proven = {tuple(sorted(map(key_of, plan))): gate for plan, gate in lab.proven.items() if gate is not None}
+        lab.store.keep(
             msgspec.structs.replace(
-                found,
-                threads=self.lab.threads,
-                spent_s=self._before.spent_s + now_s() - self._began_s,
-                unusable=found.unusable | unusable,
-                proofs=tuple(Proof(plan=tuple(sorted(plan)), gate=gate) for plan, gate in proofs.items()),
-                under_way=None,
-                setup_s=found.setup_s | {key_of(one): setup_s for one, setup_s in self.lab.setup_s.items()},
+                known_of(self.search.own, self._key),
+                threads=lab.threads,
+                spent_s=now_s() - self._began_s,
+                unusable={
+                    self._key[one]: trial for one, trial in self.timing.trials.items() if trial.verdict in UNUSABLE
+                },
+                proofs=tuple(Proof(plan=plan, gate=gate) for plan, gate in proven.items()),
+                setup_s={key_of(one): setup_s for one, setup_s in lab.setup_s.items()},
             )
         )
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from msgspec.structs import replace
 
+from hasten.base.records.known import Keys
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.measurement.collector import collector_off
@@ -66,16 +67,25 @@ class Timing:
         chosen: the technique of each factor; the number after the last one is the baseline, built a second time.
         factors: the same as factors, with that one.
         share: of the budget, counted from its start, that may be used.
+        left_open: the setting that was being set up when an earlier tuning ended without a word.
     """
 
-    def __init__(self, lab: Laboratory, chosen: Sequence[Technique], factors: Factors, *, share: float) -> None:
+    def __init__(
+        self,
+        lab: Laboratory,
+        chosen: Sequence[Technique],
+        factors: Factors,
+        *,
+        share: float,
+        left_open: Keys | None = None,
+    ) -> None:
         self.lab, self.chosen, self.factors, self.share = lab, chosen, factors, share
         self.trials: dict[int, Trial] = {}
         self.proofs: dict[Technique, Trial] = {}
         self._again: Bench | None = None
         self._checked: set[int] = set()
         self._tried_apart: Setting = NONE
-        self._left_open = lab.store.known.under_way
+        self._left_open = left_open
         self._setups: list[float] = []
         self._number = {one: number for number, one in enumerate(chosen)}
 

@@ -26,6 +26,7 @@ from hasten.tuning.convergence import Followed
 from hasten.tuning.known import opened, versions_of
 from hasten.tuning.selection import Kept, Selection
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
+from hasten.tuning.study import joined
 from hasten.tuning.trials import blank, names, told
 
 FREE_SHARE = 0.4
@@ -48,6 +49,7 @@ def tune(
     accept: Collection[str] = (),
     hints: Hints | None = None,
     keep_in: Path | None = None,
+    study: str | None = None,
     fresh: bool = False,
     tell: Callable[[str], object] = silent,
 ) -> Iterator[Trial | Tuning]:
@@ -68,6 +70,8 @@ def tune(
         hints: what a profile lets one expect, if there is one.
         keep_in: the cache folder, where the evidence is kept; what earlier tunings of this training found is not
             measured again, and their time counts for the budget. The plan is measured afresh. None keeps nothing.
+        study: URL of a database in which workers share their evidence instead, in an Optuna study; then nothing is kept
+            in the cache folder. The caller lets no other worker measure on this machine (`hasten.tuning.study.alone`).
         fresh: ignore what was found before.
         tell: called with what the budget can decide, before it is spent.
 
@@ -83,7 +87,9 @@ def tune(
     check_accepted(accept)
     lab = open_laboratory(recipe, machine, budget_s, hints=hints, accept=accept)
     lab.tell = tell
-    return _apart(_experiments(lab, chosen, allow, keep_in, fresh=fresh))
+    if study is not None:
+        return _apart(_in_study(lab, chosen, allow, study, fresh=fresh))
+    return _apart(_by_itself(lab, chosen, allow, keep_in, fresh=fresh))
 
 
 def check_accepted(names: Collection[str]) -> None:
@@ -110,13 +116,30 @@ def _apart(items: Iterator[Trial | Tuning]) -> Iterator[Trial | Tuning]:
         forget_compiled()
 
 
-def _experiments(
+def _by_itself(
     lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee], keep_in: Path | None, *, fresh: bool
 ) -> Iterator[Trial | Tuning]:
-    """Rule out, try what gates can prove, measure that plan afresh, then judge the rest by whole trainings."""
-    found, free, paths = _Found(), list[Technique](), list[Technique]()
+    """Make the experiments, with the evidence in a file of this machine's."""
     if keep_in is not None:
         lab.store = opened(lab.recipe, lab.machine, keep_in, fresh=fresh)
+    yield from _experiments(lab, chosen, allow)
+
+
+def _in_study(
+    lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee], url: str, *, fresh: bool
+) -> Iterator[Trial | Tuning]:
+    """Make the experiments as one worker of a study."""
+    with joined(url, lab.recipe, lab.machine, fresh=fresh) as store:
+        lab.store = store
+        for item in _experiments(lab, chosen, allow):
+            if isinstance(item, Tuning):
+                store.conclude(item.speedup)
+            yield item
+
+
+def _experiments(lab: Laboratory, chosen: list[Technique], allow: frozenset[Guarantee]) -> Iterator[Trial | Tuning]:
+    """Rule out, try what gates can prove, measure that plan afresh, then judge the rest by whole trainings."""
+    found, free, paths = _Found(), list[Technique](), list[Technique]()
     for one in chosen:
         trial = _ruled_out(lab, one, allow)
         if trial is not None:
@@ -204,7 +227,7 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
             likely.append(one)
     selection = Selection(lab, likely, share=share)
     if lab.earlier_s:
-        spent = seconds(lab.store.known.spent_s)
+        spent = seconds(selection.earlier.spent_s)
         found.remarks.append(f"Earlier tuning of {spent} is taken up, whose time counts; --fresh starts anew.")
     yield from selection.trials()
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
@@ -254,7 +277,7 @@ def _measured_afresh(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Inte
 
 
 def _goes_on(lab: Laboratory) -> str:
-    return " The next tuning starts from what is kept." if lab.store.path is not None else ""
+    return " The next tuning starts from what is kept." if lab.store.kept else ""
 
 
 def _tuning(lab: Laboratory, found: _Found) -> Tuning:

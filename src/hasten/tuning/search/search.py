@@ -93,6 +93,7 @@ class Search:
         out: factors that left the search -> the setting beside which they had nothing to gain; None where the ground
             found them unfit or could not set them up.
         fit: what the readings say so far.
+        own: the readings of this search, without what was known before or is learned from others.
         waiting: factors that cost much once and do not take part yet.
         later: further levels of factors, which do not take part yet.
 
@@ -116,7 +117,7 @@ class Search:
         first_group: int = 0,
     ) -> None:
         self.factors, self.ground, self.again = factors, ground, again
-        self.readings, self.groups = known or Readings(), first_group
+        self.readings, self.own, self.groups = known or Readings(), Readings(), first_group - 1
         self.plan, self.proven = NONE, {NONE}
         self.out: dict[int, Setting | None] = {}
         self.impossible: list[Setting] = []
@@ -150,8 +151,8 @@ class Search:
             once, gone = bool(self._asked_once), len(self.out) + len(self.impossible)
             group = [] if late and self._bring_in() else self._ready(self._next())
             if group:
-                yield group
                 self.groups += 1
+                yield group
                 self._judge()
                 continue
             asks_anew = once or self._asked_once or gone < len(self.out) + len(self.impossible)
@@ -280,12 +281,23 @@ class Search:
     def note(self, setting: Setting, log_s: float) -> None:
         """Note a block of the group that was asked for last."""
         self.readings.add(setting, self.groups, log_s)
+        self.own.add(setting, self.groups, log_s)
+
+    def learn(self, readings: Readings) -> None:
+        """Take up whole groups of blocks that others have timed, between two groups; the next judgement counts them.
+
+        Each keeps an effect of its own, so that it does not matter how fast the machine was that timed it.
+        """
+        for number, group in enumerate(readings.groups):
+            if number == 0 or group != readings.groups[number - 1]:
+                self.groups += 1
+            self.readings.add(readings.settings[number], self.groups, readings.logs[number])
 
     def note_baseline(self, logs: Iterable[float]) -> None:
         """Note blocks of the baseline that were timed one after another before the search: they show the noise."""
+        self.groups += 1
         for log_s in logs:
             self.note(NONE, log_s)
-        self.groups += 1
 
     def _possible(self, setting: Setting) -> bool:
         return not setting & self.out.keys() and not any(bad <= setting for bad in self.impossible)
