@@ -152,6 +152,12 @@ FAULTS: dict[str, tuple[str, Callable[[], nn.Module], Loss, Callable[[], Tensor]
         lambda o, y: ((o - y) ** 2).mean(),
         lambda: torch.randn(96),
     ),
+    "(N, 1) against (N), multiplied by itself": (
+        "loss_broadcasts",
+        lambda: linear(1),
+        lambda o, y: ((d := o - y) * d).mean(),
+        lambda: torch.randn(96),
+    ),
     "(N, 1) against (N), absolute": ("loss_broadcasts", lambda: linear(1), F.l1_loss, lambda: torch.randn(96)),
     "cross-entropy of several labels": (
         "wrong_loss_family",

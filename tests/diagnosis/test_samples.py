@@ -449,3 +449,55 @@ def test_a_generator_that_trains_on_the_samples_of_its_critic_repeats_nothing() 
                 loss(critic(made), torch.ones(16, 1)).backward()
                 other.step()
     assert "repeated_batches" not in named(doctor.seen())
+
+
+@pytest.mark.parametrize("loader", [True, False])
+def test_what_one_of_several_models_is_asked_is_not_compared_with_the_samples_of_another(loader: bool) -> None:
+    """Noise for a generator has another spread than what its critic trains on."""
+    x = 8 * samples(320)[0]
+    generator, critic = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    one, other = optim.Adam(critic.parameters(), 1e-3), optim.Adam(generator.parameters(), 1e-3)
+    loss, noise = F.binary_cross_entropy_with_logits, torch.randn(96, 8)
+    batches = DataLoader(TensorDataset(x), 16, shuffle=True) if loader else [[rows] for rows in x.split(16)]
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for _ in range(3):
+            for (real,) in batches:
+                made = generator(torch.randn(16, 8))
+                one.zero_grad()
+                (loss(critic(real), torch.ones(16, 1)) + loss(critic(made.detach()), torch.zeros(16, 1))).backward()
+                one.step()
+                other.zero_grad()
+                loss(critic(made), torch.ones(16, 1)).backward()
+                other.step()
+            with torch.no_grad():
+                generator(noise)
+    assert "validation_differs" not in named(doctor.seen())
+
+
+def test_an_evaluation_that_is_fetched_before_the_training_is_none_of_its_samples() -> None:
+    (x, y), valid = samples(320), samples(96, 1)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        valid_x, _ = next(iter(DataLoader(TensorDataset(*valid), 96)))
+        for _ in range(3):
+            for inputs, labels in DataLoader(TensorDataset(x, y), 16, shuffle=True):
+                optimizer.zero_grad()
+                F.cross_entropy(model(inputs), labels).backward()
+                optimizer.step()
+            with torch.no_grad():
+                model(valid_x)
+    health = doctor.seen()
+    assert named(health) == set()
+    assert health.data is not None
+    assert [one.overlap for one in health.data.evaluations] == [0]
+
+
+@pytest.mark.parametrize("scaled_alone", [True, False])
+def test_training_data_that_are_evaluated_have_their_range_and_say_nothing_of_another_part(scaled_alone: bool) -> None:
+    def to_range(x: Tensor, of: Tensor) -> Tensor:
+        return (x - of.min(0).values) / (of.max(0).values - of.min(0).values)
+
+    x, valid = samples(320)[0], samples(96, 1)[0]
+    health = by_hand(to_range(x, x), to_range(valid, valid if scaled_alone else x), evaluate_training=True)
+    assert ("validation_differs" in named(health)) is scaled_alone

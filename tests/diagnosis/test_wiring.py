@@ -922,6 +922,11 @@ def dropping(*layers: nn.Module) -> Callable[[], None]:
 
 names("dropout_too_strong")(dropping(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.Dropout(0.5)))
 names("dropout_too_strong")(dropping(nn.Linear(4, 64), nn.ReLU(), nn.Dropout(0.95), nn.Linear(64, 3)))
+names("dropout_too_strong")(
+    dropping(
+        nn.Linear(4, 64), nn.ReLU(), nn.Dropout(0.85), nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.85), nn.Linear(64, 3)
+    )
+)
 healthy(dropping(nn.Dropout(0.2), nn.Linear(4, 64), nn.ReLU(), nn.Dropout(0.8), nn.Linear(64, 3)))
 
 

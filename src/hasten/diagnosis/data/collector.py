@@ -63,6 +63,7 @@ class DataCollector(Collector):
         self._datasets: list[Any] = []  # that were trained on
         self._evaluations = Evaluations()
         self._trained_models: set[int] = set()  # and what contains them
+        self._sampled: set[int] = set()  # models that the samples of the training were given to
         self._later: set[int] = set()  # models that are given what others computed
         self._call: Call | None = None
         self._continued: Call | None = None  # the last call since then that is given what it computed
@@ -193,7 +194,7 @@ class DataCollector(Collector):
             self._evaluated(call, output)
 
     def _trains(self, call: Call, output: list[Tensor]) -> None:
-        self._waiting.trained()
+        self._waiting.trained(_given(call))
         self._output = output
         if self._call is not None and _continues(call):
             self._later.add(id(call.module))
@@ -278,6 +279,7 @@ class DataCollector(Collector):
 
     def _add_samples(self, call: Call, term: Term | None) -> None:
         """Add the samples of the training pass that was made last."""
+        self._sampled.add(id(call.module))
         given = without_target(_given(call), None if term is None else term.target)
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
         if fetched is not None and not any(fetched.dataset is one for one in self._datasets):
@@ -338,12 +340,16 @@ class DataCollector(Collector):
         trained = self._waiting.is_training(given) if beside else False
         if trained is None:
             self._waiting.evaluates(given, output)
-        elif not trained and len(given[0]) > 1 and not (beside and len(self._trained_models) > 1):
+        elif not trained and len(given[0]) > 1 and not (len(self._trained_models) > 1 and self._is_other(call, beside)):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_evaluation(group, given, given)
             self._sliced = None if group is None else (group, len(given[0]))
             if group is not None:
                 group.part.say(_said(output, len(given[0]), {one.kind for one in self._criteria.values()}), self._step)
+
+    def _is_other(self, call: Call, beside: bool) -> bool:
+        """Return whether inputs of one of several models cannot be compared with the samples of the training."""
+        return beside or not any(id(one) in self._sampled for one in call.module.modules())
 
     def _is_trained(self, model: nn.Module) -> bool:
         """Return whether a model was called in training, or contains one that was."""

@@ -38,6 +38,7 @@ class Waiting:
     def __init__(self) -> None:
         self.batches: list[Fetched] = []
         self.recent: list[Any] = []  # batches fetched last: some loops fetch one ahead
+        self._begun = False
 
     def fetched(
         self,
@@ -61,8 +62,15 @@ class Waiting:
         self.batches = [one for one in self.batches if one not in done]
         return done
 
-    def trained(self) -> None:
-        """Note that a training pass used them; a pass without gradients before it was a part of the training."""
+    def trained(self, given: list[Tensor]) -> None:
+        """Note that a training pass used them; a pass without gradients before it was a part of the training.
+
+        Those fetched before the batch that the first training pass reads were fetched for an evaluation later on.
+        """
+        if not self._begun:
+            self._begun = True
+            read = (at for at, one in enumerate(self.batches) if _reads(given, one.batch))
+            self.batches = self.batches[next(read, 0) :]
         for one in self.batches:
             one.use, one.evaluation = "training", None
 
@@ -78,7 +86,7 @@ class Waiting:
         """Return whether a pass reads a batch that was trained on; None where a batch waits that it may evaluate."""
         if any(one.use != "training" for one in self.batches):
             return None
-        return any(is_same(one, other) for batch in self.batches for one in given for other in inputs_in(batch.batch))
+        return any(_reads(given, one.batch) for one in self.batches)
 
     def continues(self, output: list[Tensor]) -> None:
         """Note the output of a model that was given what the one before it computed for the newest batch."""
@@ -171,6 +179,10 @@ class Evaluations:
             return None
         self._groups[key] = made = Group(SeenPart(whole=whole), reference, dataset)
         return made
+
+
+def _reads(given: list[Tensor], batch: Any) -> bool:
+    return any(is_same(one, other) for one in given for other in inputs_in(batch))
 
 
 def _reference(owner: Any) -> Callable[[], Any]:

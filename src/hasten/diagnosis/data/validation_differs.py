@@ -187,7 +187,12 @@ def _columns(training: Part, part: Part) -> tuple[str, float, float] | None:
 
 
 def _scaled_alone(training: Part, part: Part) -> tuple[str, float, float] | None:
-    """Return what to say where each part was scaled by numbers of its own, and both to exactly the same range."""
+    """Return what to say where each part was scaled by numbers of its own, and both to exactly the same range.
+
+    An evaluation of the training data has their range, of course.
+    """
+    if part.same_set or part.overlap > _SHARED:
+        return None
     if _standardized(training) and _standardized(part):
         return (
             "Training and evaluation are each scaled to a mean of 0 and a standard deviation of 1 by themselves.",

@@ -270,6 +270,8 @@ def _difference(node: Any, name: str) -> Term | None:
         kind = "mse"
     elif name == "Abs":
         kind = "l1"
+    elif name == "Mul" and _next(node, 0) is _next(node, 1):  # difference * difference
+        kind = "mse"
     else:
         return None
     below = _next(node, 0)

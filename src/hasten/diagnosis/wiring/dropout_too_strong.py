@@ -2,7 +2,7 @@
 
 Signal: the masks of dropout in the graph of the first losses, and the dropout layers of the model.
 Threshold: dropout of the outputs that the loss compares; 90 % dropped in one layer; layers that each drop half or
-    more keep 10 % together while the loss stays at chance.
+    more keep 10 % together while the loss stays at chance, or 2.5 % whatever it does.
 Why: what is dropped gives no gradient, and what is kept is multiplied by 1 / (1 - p): noise of p / (1 - p) times the
     signal's square.
 Example: `nn.Dropout(0.95)`, meant as the share that is kept; `return self.dropout(self.head(x))`.
@@ -16,7 +16,7 @@ from hasten.base.units import percent
 from hasten.diagnosis.dynamics.judging import at_chance
 from hasten.diagnosis.rule import Outcome
 
-DROPPED, KEPT = 0.9, 0.1
+DROPPED, KEPT, LEFT = 0.9, 0.1, 0.025
 _MILD = 0.3  # share of the outputs whose loss harms little
 _EXPLAINS = (
     "initial_loss_off",
@@ -54,6 +54,9 @@ def find(health: Health) -> Outcome:
     elif kept <= KEPT and health.dynamics is not None and at_chance(health.dynamics):
         sentence = f"Dropout layers one after the other keep {percent(kept)}, and the loss stays that of a constant."
         value, threshold, advice = kept, KEPT, "nn.Dropout(0.2), or dropout in the last hidden layer only"
+    elif kept <= LEFT:
+        sentence = f"Dropout layers one after the other keep {percent(kept)} of what they get."
+        value, threshold, advice = kept, LEFT, "nn.Dropout(0.2)  # p is the share that is dropped, not kept"
     else:
         return None
     return Finding(
