@@ -453,21 +453,21 @@ def test_a_generator_that_trains_on_the_samples_of_its_critic_repeats_nothing() 
 
 @pytest.mark.parametrize("loader", [True, False])
 def test_what_one_of_several_models_is_asked_is_not_compared_with_the_samples_of_another(loader: bool) -> None:
-    """Noise for a generator has another spread than what its critic trains on."""
-    x = 8 * samples(320)[0]
+    """Noise for a generator has another spread than what its critic gets."""
+    x = samples(320)[0]
     generator, critic = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
     one, other = optim.Adam(critic.parameters(), 1e-3), optim.Adam(generator.parameters(), 1e-3)
     loss, noise = F.binary_cross_entropy_with_logits, torch.randn(96, 8)
-    batches = DataLoader(TensorDataset(x), 16, shuffle=True) if loader else [[rows] for rows in x.split(16)]
+    batches = DataLoader(TensorDataset(x), 64, shuffle=True) if loader else [[rows] for rows in x.split(64)]
     with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(3):
             for (real,) in batches:
-                made = generator(torch.randn(16, 8))
+                made = generator(torch.randn(64, 8)) / 16
                 one.zero_grad()
-                (loss(critic(real), torch.ones(16, 1)) + loss(critic(made.detach()), torch.zeros(16, 1))).backward()
+                (loss(critic(real), torch.ones(64, 1)) + loss(critic(made.detach()), torch.zeros(64, 1))).backward()
                 one.step()
                 other.zero_grad()
-                loss(critic(made), torch.ones(16, 1)).backward()
+                loss(critic(made), torch.ones(64, 1)).backward()
                 other.step()
             with torch.no_grad():
                 generator(noise)
