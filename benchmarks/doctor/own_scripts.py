@@ -38,6 +38,8 @@ WANTED = frozenset(
         "inputs_drift",
         "inputs_unused",
         "loss_not_monotone",
+        "loss_terms_unbalanced",
+        "positive_is_self",
         "samples_missing",
         "targets_constant",
         "terminal_bootstrapped",
