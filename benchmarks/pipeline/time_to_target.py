@@ -110,7 +110,7 @@ def main() -> None:
     for name, allow, only in wanted[:1] if options.cycle else wanted:
         print(f"  tuning {name}", flush=True)
         budget = options.path_budget if allow else options.budget
-        tunings[name] = tune(task, budget=budget, allow=allow, only=only, show=show_trials)
+        tunings[name] = tune(task, budget=budget, allow=allow, only=only, fresh=True, show=show_trials)
         plan = tunings[name].plan
         sides[name] = (apply_plan(plan, recipe, machine), plan)
         print(f"  {name}: {', '.join(plan.names) or 'empty'}; tuned in {tunings[name].spent_s:.0f} s", flush=True)
