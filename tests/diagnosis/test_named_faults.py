@@ -937,3 +937,21 @@ def test_whole_scripts_are_named(name: str, tmp_path: Any) -> None:
     told = judged(name, tmp_path)
     assert told["faulty"][0] in told["roots"]
     assert told["fixed"] == []
+
+
+def test_an_evaluation_at_chance_after_a_training_that_broke_is_no_other_preparation() -> None:
+    """The model has predicted new samples in its first pass, and predicts nothing at the end."""
+    seed_all(0)
+    words, labels = torch.rand(900, 30).lt(0.2).float(), torch.arange(900) % 2
+    words[torch.arange(900), labels * 15 + torch.randint(0, 15, (900,))] = 3
+    model = two_layers(30)
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    with Diagnosing(name="loop") as doctor:
+        for step, (inputs, targets) in enumerate(epochs(words[:700], labels[:700], number=6, size=10)):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+            optimizer.param_groups[0]["lr"] *= 1.0 if step < 100 else 1.06
+        with torch.no_grad():
+            F.cross_entropy(model.eval()(words[700:]), labels[700:])
+    assert "validation_differs" not in [one.symptom for one in doctor.diagnosis().findings]

@@ -9,7 +9,7 @@ columns of a table are shifted by half a standard deviation; swapped color chann
 each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
 scaled by itself, or fills the range of 0 to 1, or -1 to 1, exactly; or the model does better than a
 constant by 0.15 on samples that it has not seen yet in the first pass, and by less than a quarter of that on the
-evaluation at the end.
+evaluation at the end, while the loss of the training has fallen and stays low.
 Why: the model is judged on inputs that it was never trained for.
 Example: `x / 255` in training only; `scaler.fit_transform` of the validation data; BGR in one part and RGB in the
 other.
@@ -24,6 +24,7 @@ from hasten.base.records.finding import Abstained
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.mean_picture import TURNED, apart, as_picture
 from hasten.diagnosis.data.said import REGRESSION, facts_of, wrong
+from hasten.diagnosis.dynamics.judging import course, rises
 from hasten.diagnosis.rule import Outcome
 
 SPREAD, SHIFT, COLUMNS, COLUMN_SHIFT, SWAPPED = 2.5, 3.0, 0.9, 0.5, 3.0
@@ -49,7 +50,11 @@ def find(health: Health) -> Outcome:
         )
     if training is None:
         return Abstained(symptom="validation_differs", reason="no samples of a training were seen")
-    told = [inputs_differ(training, part) or _unpredicted(training, part) for part in facts.evaluations]
+    learns = _learns(health)
+    told = [
+        inputs_differ(training, part) or (_unpredicted(training, part) if learns else None)
+        for part in facts.evaluations
+    ]
     said = next(filter(None, told), None)
     if said is None:
         if any(min(training.described, part.described) >= ENOUGH for part in facts.evaluations):
@@ -65,6 +70,14 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=("overfit",),
     )
+
+
+def _learns(health: Health) -> bool:
+    """Return whether the training still does what it learned at first, as far as its losses tell."""
+    found = None if health.dynamics is None else course(health.dynamics.losses)
+    if health.dynamics is None or found is None:
+        return True
+    return found.falls and not rises(health.dynamics, found)
 
 
 def _unpredicted(training: Part, part: Part) -> tuple[str, float, float] | None:
