@@ -3,7 +3,7 @@
 A study holds what is known of one training on machines of one kind, so evidence of another kind is never mixed in. Each
 trial has the blocks of its worker, in whole groups, and the value of an ended one is the logarithm of what its plan
 gained. What others report in the course of a search joins its readings between two groups: its intervals hold at all
-times, however many readings there are, and whoever made them.
+times, however many readings there are, and no matter which worker made them.
 
 Workers on one machine would disturb each other's times. One measures at a time there; the next waits for its end.
 """

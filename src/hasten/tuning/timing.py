@@ -12,7 +12,7 @@ from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
 from hasten.measurement.collector import collector_off
 from hasten.techniques.applying import why_refused
-from hasten.training.effects import has_check, why_without_effect
+from hasten.training.effects import Seen, has_check, why_without_effect
 from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.bench import Bench
@@ -234,9 +234,7 @@ class Timing:
         asked = [one for one in sorted(plan) if has_check(self.chosen[one])]
         if not asked:
             return NONE
-        self._build(plan)
-        with self._threads(), self._limit(plan):
-            seen = self._bench(plan).watched_step()
+        seen = self._seen(plan)
         for one in asked:
             if (why := why_without_effect(self.chosen[one], seen)) is not None:
                 base = self.plan(plan - {one})
@@ -286,14 +284,18 @@ class Timing:
             technique, alone = self.chosen[one], self._alone(one)
             why = None
             for where in dict.fromkeys([setting, alone]):
-                self._build(where)
-                with self._threads(), self._limit(where):
-                    why = why_without_effect(technique, self._bench(where).watched_step())
+                why = why_without_effect(technique, self._seen(where))
                 if why is None:
                     break
             if why is not None:
                 self.trials[one] = blank(technique, Verdict.NO_EFFECT, why)
                 raise Infeasible(frozenset({one}))
+
+    def _seen(self, setting: Setting) -> Seen:
+        """Return what a step of a setting does."""
+        self._build(setting)
+        with self._threads(), self._limit(setting):
+            return self._bench(setting).watched_step()
 
     def _blamed(self, setting: Setting, error: Exception | OutOfTime) -> Setting:
         """Return the factor that fails alone, with its trial noted; the whole setting where none does."""

@@ -340,16 +340,17 @@ class DataCollector(Collector):
         trained = self._waiting.is_training(given) if beside else False
         if trained is None:
             self._waiting.evaluates(given, output)
-        elif not trained and len(given[0]) > 1 and not (len(self._trained_models) > 1 and self._is_other(call, beside)):
+        elif not trained and len(given[0]) > 1 and not self._is_other(call, beside=beside):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_evaluation(group, given, given)
             self._sliced = None if group is None else (group, len(given[0]))
             if group is not None:
                 group.part.say(_said(output, len(given[0]), {one.kind for one in self._criteria.values()}), self._step)
 
-    def _is_other(self, call: Call, beside: bool) -> bool:
+    def _is_other(self, call: Call, *, beside: bool) -> bool:
         """Return whether inputs of one of several models cannot be compared with the samples of the training."""
-        return beside or not any(id(one) in self._sampled for one in call.module.modules())
+        sampled = any(id(one) in self._sampled for one in call.module.modules())
+        return len(self._trained_models) > 1 and (beside or not sampled)
 
     def _is_trained(self, model: nn.Module) -> bool:
         """Return whether a model was called in training, or contains one that was."""
