@@ -174,6 +174,30 @@ def test_the_fused_optimizer_keeps_groups_state_and_scheduler():
     assert fast.report().of("fused_optimizer").outcome is Outcome.APPLIED
 
 
+def test_state_has_the_layout_of_the_parameters_within_a_plan_and_after_it():
+    def strides(optimizer):
+        return [(one.stride(), optimizer.state[one]["exp_avg"].stride()) for one in optimizer.state]
+
+    given = objects(fused=True)
+    parts = [given[key] for key in ("model", "optimizer", "loader", "loss")]
+    loop(*parts, epochs=1)
+    saved = copy.deepcopy(given["optimizer"].state_dict())
+    torch.manual_seed(1)
+    plain = copy.deepcopy(given["model"])
+    beside = torch.optim.AdamW(plain.parameters(), lr=1e-2)
+    beside.load_state_dict({**beside.state_dict(), "state": copy.deepcopy(saved["state"])})
+    batches = list(given["loader"])
+    expected = loop(plain.eval(), beside, batches, given["loss"], epochs=1)
+    given["model"].eval()
+    with hasten.apply(["channels_last"], **{**given, "loader": batches}) as fast:
+        assert all(one == own for one, own in strides(fast.optimizer))
+        fast.optimizer.load_state_dict(saved)
+        assert all(one == own for one, own in strides(fast.optimizer))
+        assert loop(fast.model, fast.optimizer, fast.loader, fast.loss, epochs=1) == pytest.approx(expected, rel=1e-4)
+    assert all(one == own for one, own in strides(given["optimizer"]))
+    given["optimizer"].load_state_dict(saved)
+
+
 def test_state_goes_along_to_parameters_that_a_surgery_replaced():
     given = objects()
     model = given["model"] = nn.Sequential(nn.Linear(12, 64), nn.Linear(64, 64), nn.Linear(64, 5))

@@ -43,6 +43,7 @@ from hasten.training.final_weights import final_weights
 from hasten.training.loss import LossFunction
 from hasten.training.recipe import BatchTransform, Recipe
 from hasten.training.schedule import RateFactor, factor_of
+from hasten.training.state_layout import keep_layout, lay_out_state
 from hasten.training.technique import Technique
 from hasten.training.transforms import Attached, GradientTransform, Parameters, PostStep, StepInfo
 
@@ -307,6 +308,7 @@ class Applied:
     def _give_optimizer_back(self) -> None:
         plain = dict(self._inner.named_parameters())
         follow(self._given.optimizer, self._held, plain)
+        lay_out_state(self._given.optimizer)
         self._held = plain
 
     def _change_model(self, recipe: Recipe, undo: ExitStack) -> None:
@@ -337,6 +339,7 @@ class Applied:
         final = dict(self._inner.named_parameters())
         follow(given.optimizer, self._held, final)
         self._held = final
+        undo.callback(keep_layout(given.optimizer))
         changed = {key: value for key, value in after.options.items() if before.options.get(key) != value}
         if changed:
             undo.callback(set_options(given.optimizer, changed))

@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from hasten.base.errors import BadInput, unknown_name
 from hasten.training.several_optimizers import SeveralOptimizers, as_one
+from hasten.training.state_layout import keep_layout
 from hasten.training.task import Update, is_optimizer_class
 
 TORCH: dict[str, tuple[type[optim.Optimizer], dict[str, Any]]] = {
@@ -101,6 +102,7 @@ def build_optimizer(update: Update, model: nn.Module) -> optim.Optimizer:
                 f"{type(optimizer).__name__} has none. Choose another optimizer."
             )
         group.update(tree_map(_plain, {key: value for key, value in group.items() if key != "params"}))
+    keep_layout(optimizer)
     return optimizer
 
 
