@@ -163,17 +163,18 @@ def test_a_block_is_50_ms_and_3_steps_or_one_long_step(step_s: float, steps: int
 
 
 @pytest.mark.parametrize(
-    ("one", "every", "free"),
+    ("one", "every", "taken", "free"),
     [
-        (Steps(0.02, 0.05, 1.0), Steps(0.012, 0.05, 1.8), None),
-        (Steps(0.02, 0.05, 1.0), Steps(0.05, 0.5, 1.5), 1),  # all threads wait for the last
-        (Steps(0.02, 0.05, 0.8), Steps(0.05, 0.05, 1.5), 1),
-        (Steps(0.02, 0.05, 1.0), Steps(0.05, 0.05, 1.8), None),  # a small model is slower on more threads
-        (Steps(0.02, 0.05, 0.5), None, 1),
+        (Steps(0.02, 0.05, 1.0), Steps(0.012, 0.05, 1.8), 1.0, None),
+        (Steps(0.02, 0.05, 1.0), Steps(0.05, 0.5, 1.5), 0.0, 1),  # all threads wait for the last
+        (Steps(0.02, 0.05, 0.8), Steps(0.05, 0.05, 1.5), 0.0, 1),
+        (Steps(0.02, 0.05, 1.0), Steps(0.05, 0.05, 1.8), 0.1, None),  # a small model is slower on more threads
+        (Steps(0.007, 0.05, 1.0), Steps(0.2, 0.05, 1.0), 1.0, 1),  # two threads on the core that is left
+        (Steps(0.02, 0.05, 0.5), None, 0.0, 1),
     ],
 )
 def test_steps_are_timed_on_one_thread_where_all_of_them_wait_for_other_work(
-    one: Steps, every: Steps | None, free: int | None, monkeypatch: pytest.MonkeyPatch
+    one: Steps, every: Steps | None, taken: float, free: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def timed(bench: Any) -> Steps:
         found = one if torch.get_num_threads() == 1 else every
@@ -181,6 +182,7 @@ def test_steps_are_timed_on_one_thread_where_all_of_them_wait_for_other_work(
         return found
 
     monkeypatch.setattr(busy, "_timed", timed)
+    monkeypatch.setattr(busy, "_taken", lambda: taken)
     run = SimpleNamespace(recipe=baseline(small_task()))
     bench: Any = SimpleNamespace(run=run, step_s=0.0)
     with busy.threads_set(2):
@@ -269,3 +271,9 @@ def test_what_has_no_effect_beside_the_rest_of_a_plan_is_unfit_for_it_and_for_no
     assert trial.verdict is Verdict.NO_DIFFERENCE, "what is known of it in another plan stays open"
     assert trial.reason.startswith("no effect beside less_precise: no product of the step ran in float32")
     assert trial.base == ("less_precise",)
+
+
+def test_what_other_work_takes_is_seen_on_the_processors_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy.psutil, "cpu_percent", lambda interval, percpu: [100.0, 50.0, 20.0])
+    monkeypatch.setattr(busy, "usable_processors", lambda: {0, 2})
+    assert busy._taken() == pytest.approx(1.2)

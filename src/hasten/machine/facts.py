@@ -71,9 +71,14 @@ def instruction_sets() -> tuple[str, ...]:
     return tuple(name for name, (_, words) in _ISA_NAMES.items() if flags.issuperset(words))
 
 
+def usable_processors() -> set[int]:
+    """Return the numbers of the logical processors that this process may run on: its affinity, or else all."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
 def usable_cores() -> int:
     """Return how many physical cores this process may keep busy: those of its affinity, at most its quota of time."""
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    usable = usable_processors()
     siblings = [_TOPOLOGY / f"cpu{cpu}" / "topology" / "thread_siblings_list" for cpu in sorted(usable)]
     if all(path.is_file() for path in siblings):
         cores = len({path.read_text().strip() for path in siblings})

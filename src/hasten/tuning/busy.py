@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import torch
 
 from hasten.data.loading.loaders import gathered, whole
+from hasten.machine.facts import usable_processors
 from hasten.training.contexts import Contexts
 from hasten.training.recipe import Recipe
 from hasten.tuning.bench import Bench
@@ -24,7 +26,9 @@ LONGEST_S = 1.0
 BUSY_NOISE, NOISIER = 0.15, 2.0
 """Standard deviation of the logarithm of a step's time, and how many times that of one thread: a busy machine..."""
 SLOWER, GRANTED = 1.5, 0.9
-"""... as is one where steps take so much longer than on one thread, which gets only this share of a processor."""
+"""... as is one where steps take so much longer than on one thread, which gets only this share of a processor..."""
+TAKEN, LOOK_S = 0.5, 0.2
+"""... or while other work takes so much of the processors, seen over these seconds in which nothing runs here."""
 
 LEAST_GRANTED = 0.7
 """Share of a processor that one thread gets: below, there is none for a second one."""
@@ -84,11 +88,18 @@ def free_threads(bench: Bench) -> int | None:
         return 1
     every = _timed(bench)
     if every.noise > max(BUSY_NOISE, NOISIER * one.noise) or (
-        every.step_s > SLOWER * one.step_s and one.granted < GRANTED
+        every.step_s > SLOWER * one.step_s and (one.granted < GRANTED or _taken() > TAKEN)
     ):
         return 1
     bench.step_s = every.step_s
     return None
+
+
+def _taken() -> float:
+    """Return how many of the processors that this process may use are busy while it does nothing."""
+    usable = usable_processors()
+    shares = psutil.cpu_percent(LOOK_S, percpu=True)
+    return sum(share for number, share in enumerate(shares) if number in usable) / 100
 
 
 def _timed(bench: Bench) -> Steps:
