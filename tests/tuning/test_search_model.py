@@ -140,3 +140,23 @@ def test_the_group_that_is_chosen_beats_random_ones() -> None:
     chosen = left(next_group(fit, model, [(one, 1.0) for one in asked], every, lambda _: 1.0, random))
     others = [left([every[int(one)] for one in random.choice(8, 4, replace=False)]) for _ in range(40)]
     assert chosen <= np.quantile(others, 0.1)
+
+
+def test_two_of_which_either_does_all_are_not_taken_for_blocks_that_went_wrong() -> None:
+    model, readings = Model(4, [frozenset()] * 4), Readings()
+    groups: list[list[tuple[set[int], float]]] = [
+        [(set(), -6.357), (set(), -6.339), (set(), -6.350)],
+        [(set(), -6.333), (set(), -6.363)],
+        [({0, 1, 2, 3}, -6.166), (set(), -6.338)],
+        [({1}, -6.347), ({3}, -7.267), ({2}, -7.248), (set(), -6.340)],
+        [({3}, -7.251), ({2, 3}, -7.240), ({3}, -7.315), ({3}, -7.279)],
+    ]
+    for number, group in enumerate(groups):
+        for setting, log_s in group:
+            readings.add(frozenset(setting), number, log_s)
+    fit = model.fit(readings)
+    assert fit.noise < 0.05
+    for one, truth in ((1, 0.0), (2, 0.9), (3, 0.9)):
+        assert fit.gain(difference(model, frozenset({one}))).value == pytest.approx(truth, abs=0.06)
+    beside = fit.gain(difference(model, frozenset({2, 3}), frozenset({3})))
+    assert beside.value == pytest.approx(0.0, abs=0.06)

@@ -41,6 +41,8 @@ POWER = 1.28
 """Standard errors that an estimate is off by, to one side, in 10 % of cases."""
 BEST_AT = 20.0
 """Degrees of freedom at which the interval is narrowest among those that hold at all times."""
+FAR_LESS = 0.7
+"""Times the noise of a fit that starts from small interactions: below, the one that starts from large ones is kept."""
 _ROUNDS = 8
 
 
@@ -100,15 +102,26 @@ class Model:
         return np.array([self.row(one) for one in settings]).reshape(len(settings), self.factors + len(self.pairs))
 
     def fit(self, readings: Readings) -> "Fit":
-        """Return the effects after these readings."""
+        """Return the effects after these readings.
+
+        What interactions may be follows from effects, and those from what interactions may be. From small ones the fit
+        can end where blocks that show a large one count as outliers; so it starts from large ones, too, and that fit is
+        kept where it has far less noise.
+        """
         rows, logs = self.rows(readings.settings), -np.array(readings.logs)
         groups = np.unique(np.array(readings.groups), return_inverse=True)[1] if len(readings) else np.zeros(0, int)
-        fit = _fitted(rows, logs, groups, self._precision(np.full(len(self.pairs), LEAST_INTERACTION)))
+
+        def fitted(interactions: Array) -> Fit:
+            return _fitted(rows, logs, groups, self._precision(interactions))
+
+        starts = [fitted(np.full(len(self.pairs), size)) for size in (LEAST_INTERACTION, HEREDITY * MAIN_SD)]
+        small, large = (fitted(self._interactions(start)) for start in starts)
+        return large if large.noise < FAR_LESS * small.noise else small
+
+    def _interactions(self, fit: "Fit") -> Array:
+        """Return the standard deviation of each interaction where effects are about as a fit has them."""
         mains = np.maximum(np.abs(fit.mean[: self.factors]) - np.sqrt(np.diag(fit.cov)[: self.factors]), 0.0)
-        smaller = np.array([min(mains[i], mains[j]) for i, j in self.pairs])
-        if not smaller.any():
-            return fit
-        return _fitted(rows, logs, groups, self._precision(np.maximum(LEAST_INTERACTION, HEREDITY * smaller)))
+        return np.maximum(LEAST_INTERACTION, HEREDITY * np.minimum(mains[self._first], mains[self._second]))
 
     def _precision(self, interactions: Array) -> Array:
         return np.concatenate([np.full(self.factors, MAIN_SD**-2.0), interactions**-2.0])
