@@ -8,7 +8,10 @@ import numpy as np
 
 from hasten.tuning.search.factors import NONE, Factors, Setting
 from hasten.tuning.search.model import Gain
-from hasten.tuning.search.search import Infeasible
+from hasten.tuning.search.search import USUAL_PROOF, Infeasible
+
+IN_DOUBT = 0.85
+"""Of what is planned for a proof, where it is in doubt."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Truth:
         luck: standard deviation of what one build of a setting is faster than another.
         begin_s: seconds of the budget that are spent before the search: the first build of a process, which pays for
             what all share, and blocks that show the noise.
+        gate_s: seconds that are planned for a proof.
+        doubt: share of proofs that are in doubt.
         wrong: factors that break their guarantee.
         failing: factors with which nothing can be built.
         apart: factors that cannot all be built together.
@@ -43,6 +48,7 @@ class Truth:
     build_s: float = 0.3
     begin_s: float = 0.0
     gate_s: float = 0.5
+    doubt: float = 0.2
     wrong: Setting = NONE
     failing: Setting = NONE
     apart: Setting = NONE
@@ -61,7 +67,7 @@ class Simulated:
     def __init__(self, truth: Truth, factors: Factors, *, budget_s: float, seed: int) -> None:
         self.truth, self.factors, self.budget_s = truth, factors, budget_s
         self.now_s = truth.begin_s
-        self.random = np.random.default_rng(seed)
+        self.random, self.doubts = np.random.default_rng(seed), np.random.default_rng([seed, 1])
         self.setups: dict[Setting, float] = {}  # with the luck of the build
         self.gates = 0
         self.proven = {NONE}
@@ -143,7 +149,12 @@ class Simulated:
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         self.gates += 1
-        self.now_s += self.truth.gate_s
+        in_doubt = self.doubts.random() < self.truth.doubt
+        gate_s = self.truth.gate_s * (IN_DOUBT if in_doubt else USUAL_PROOF)
+        if self.now_s + gate_s > self.budget_s:  # stopped before it says anything
+            self.now_s = self.budget_s
+            return plan
+        self.now_s += gate_s
         broken = plan & self.truth.wrong
         if not broken:
             self.proven.add(plan)

@@ -180,6 +180,6 @@ def test_a_gate_that_takes_longer_than_planned_ends_with_the_budget(monkeypatch:
 def test_a_proof_that_lasted_longer_is_planned_to_last_as_long() -> None:
     lab = open_laboratory(baseline(small_task()), MACHINE, 100.0)
     lab.step_s = 0.1
-    assert proof_s(lab, Guarantee.EXACT) == pytest.approx(1.5 * 40 * 0.1)
+    assert proof_s(lab, Guarantee.EXACT) == pytest.approx(3 * 40 * 0.1)
     lab.gate_s[Guarantee.EXACT] = 9.0
     assert proof_s(lab, Guarantee.EXACT) == 9.0

@@ -26,6 +26,7 @@ from hasten.tuning.learning_curve import Course
 from hasten.tuning.proving import proven, unproven
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.run_cache import Trainings
+from hasten.tuning.search.search import USUAL_PROOF
 from hasten.tuning.trials import blank
 from hasten.tuning.tune import _about_noise, _measured_afresh, tune
 
@@ -143,8 +144,8 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
     lab.step_s = 10.0
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE
-    assert trial.reason == "budget: faster (1.50x), but its proof needs about 10.0 min"
-    lab.step_s, lab.gate_s = 0.02, {Guarantee.EXACT: lab.budget.left_s() - 0.1}
+    assert trial.reason == "budget: faster (1.50x), but its proof needs about 20.0 min"
+    lab.step_s, lab.gate_s = 0.02, {Guarantee.EXACT: (lab.budget.left_s() - 0.1) / USUAL_PROOF}
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE, "there would be no time left to measure the plan afresh"
     lab.gate_s = {}

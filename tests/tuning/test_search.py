@@ -312,5 +312,5 @@ def test_a_large_gain_is_kept_where_its_proof_takes_much_of_the_budget(seed: int
     likely = {"f0": {"expected": 0.3}, "f1": {"expected": 0.1}}
     search, ground = searched(truth, budget_s=budget_s, seed=seed, before=6, **likely)
     assert {0, 1} <= search.plan
-    assert ground.gates == 1, "a plan under way is not proven where that takes long"
+    assert ground.gates <= 2, "a plan under way is seldom proven where that takes long"
     assert ground.now_s <= budget_s

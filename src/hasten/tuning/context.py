@@ -27,8 +27,9 @@ KEPT_BENCHES = (4, 24)
 """At least, at most; between, as many as fit into `BENCH_MEMORY`."""
 BENCH_MEMORY = 0.25
 """Of the machine's memory, for the parameters, gradients and moments of benches that are kept."""
-GATE_SLACK = 1.5
-"""Times the steps of a gate that it is planned to take before one was asked: copies and comparisons come on top."""
+GATE_SLACK = 3.0
+"""Times the steps of a gate that it is planned to take before one was asked: its reference, copies and comparisons
+come on top, and where it is in doubt three more branches of the baseline."""
 CONFIRMATION_SLACK = 1.5
 """Times what measuring the plan afresh takes on a quiet machine that is kept for it."""
 FEWEST_CONFIRMED, MOST_CONFIRMED = 5, 40

@@ -12,6 +12,7 @@ from hasten.tuning.budget import now_s
 from hasten.tuning.context import Laboratory, Plan, confirmation_s, proof_s, recipe_with
 from hasten.tuning.gates import judge, loosest
 from hasten.tuning.reference_step import NoReference
+from hasten.tuning.search.search import USUAL_PROOF
 from hasten.tuning.trials import blank, names, told
 
 
@@ -82,7 +83,7 @@ def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     guarantee = loosest(one.card.guarantee for one in plan)
     assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
     cost_s = proof_s(lab, guarantee)
-    if not lab.budget.holds(cost_s + confirmation_s(lab, plan)):
+    if not lab.budget.holds(USUAL_PROOF * cost_s + confirmation_s(lab, plan)):
         why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
         return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     began = now_s()

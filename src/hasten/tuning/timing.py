@@ -41,7 +41,7 @@ from hasten.tuning.trials import blank, failed, names
 
 LONGEST_SETUP = 0.15
 """Of the budget: setting up one setting is stopped after this, or after half as long again as its cards expect."""
-LONGEST_PROOF = 0.4
+LONGEST_PROOF = 0.45
 """Of the budget, that is left for the gate of the plan at most."""
 SHORTEST_LIMIT_S, LONGER_APART = 2.0, 10.0
 """A setting that is set up in a process of its own may take so many seconds and times as long as the baseline."""

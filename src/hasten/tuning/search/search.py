@@ -19,8 +19,10 @@ from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
 
 LEAST_GAIN = math.log1p(0.01)
 """What a factor must gain to be kept."""
-EARLY = 0.2
-"""Of the time left, for the proof of a plan before the search ends, at most."""
+USUAL_PROOF = 0.4
+"""Of the time that is planned for a proof, where it is not in doubt."""
+EARLY = 0.25
+"""Of the time left, that the proof of a plan before the search ends usually takes at most."""
 MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
 WITHIN = math.log1p(0.01)
@@ -146,6 +148,14 @@ class Search:
         elif self.plan:
             third = NONE if self.again is None else frozenset({self.again})
             self._asked_once = [NONE, self.plan, third, self.plan]
+        proven = 0
+        while proven < len(self.proven):  # what a proof leaves of its time is spent on asking on
+            proven = len(self.proven)
+            yield from self._groups()
+            self._finish()
+
+    def _groups(self) -> Iterator[list[Setting]]:
+        """Yield groups of settings until everything is decided, or what is left of the time is for proving the plan."""
         while self._left_s() > 0:
             late = self._left_s() < (1 - FIRST_SHARE) * self._whole_s
             once, gone = bool(self._asked_once), len(self.out) + len(self.impossible)
@@ -158,12 +168,10 @@ class Search:
             asks_anew = once or self._asked_once or gone < len(self.out) + len(self.impossible)
             if not asks_anew and not self._further() and not self._bring_in():
                 break
-        self._finish()
 
     def stop(self) -> None:
         """End the search as it is: what is not proven is not in the plan."""
-        proven = [plan for plan in self.proven if self._possible(plan)]
-        self.plan = max(proven, key=self._at_least)
+        self.plan = self._best_proven()
 
     def leave(self, ones: Iterable[int]) -> None:
         """Let factors leave that are known to be of no use."""
@@ -358,8 +366,11 @@ class Search:
 
     def _prove_early(self, plan: Setting) -> None:
         """Have a plan proven before the search ends, where that costs little: what is unfit then leaves it soon."""
-        if self.ground.closing_s(plan) - self.ground.closing_s(NONE) <= EARLY * self.ground.left_s():
+        if self._usual_proof_s(plan) <= EARLY * self.ground.left_s():
             self._prove(plan)
+
+    def _usual_proof_s(self, plan: Setting) -> float:
+        return USUAL_PROOF * (self.ground.closing_s(plan) - self.ground.closing_s(NONE))
 
     def _prove(self, plan: Setting) -> None:
         """Have a plan proven; what is unfit leaves, and what had left beside it is asked again."""
@@ -401,11 +412,21 @@ class Search:
         return False
 
     def _finish(self) -> None:
-        """Set the plan to the smallest one, proven, whose loss against the best is below 1 %."""
+        """Set the plan to the smallest one, proven, whose loss against the best is below 1 %.
+
+        Where another one is proven already, and there is no time for the proof of this one, it is the other one.
+        """
         self.plan = self._smallest()
         while self.plan not in self.proven:
+            left_s = self.ground.left_s() - self.ground.closing_s(NONE)
+            if self._usual_proof_s(self.plan) > left_s and self._best_proven():
+                self.stop()
+                return
             self._prove(self.plan)
             self.plan = self._smallest()
+
+    def _best_proven(self) -> Setting:
+        return max((plan for plan in self.proven if self._possible(plan)), key=self._at_least)
 
     def _smallest(self) -> Setting:
         """Return the plan of what is likely to gain, or a setting that is surely better, without what is not needed.
