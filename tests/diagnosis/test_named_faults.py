@@ -651,6 +651,23 @@ def test_a_training_that_goes_on_needs_the_state_of_its_optimizer(tmp_path: Path
     assert "resumed_without_state" not in found(lambda: _jobs(tmp_path / "last.pt", state=True))
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+def test_a_fused_optimizer_needs_state_in_the_layout_of_its_parameters(fused: bool, late: bool) -> None:
+    def loop() -> None:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 4))
+        optimizer = optim.AdamW(model.parameters(), 1e-3, fused=fused)
+        for step in range(20):
+            if step == (5 if late else 0):
+                model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            optimizer.zero_grad()
+            F.cross_entropy(model(torch.randn(16, 3, 6, 6)), torch.arange(16) % 4).backward()
+            optimizer.step()
+
+    assert ("state_misplaced" in found(loop)) is (fused and late)
+
+
 def test_weights_of_a_file_may_begin_another_training(tmp_path: Path) -> None:
     def loop() -> None:
         _jobs(tmp_path / "last.pt", state=True)

@@ -102,6 +102,7 @@ HEALTH = {
     "W40": "penalty_dominates",
     "W28": "load_without_effect",
     "W46": "resumed_without_state",
+    "W48": "state_misplaced",
     "W33": "backward_wrong",
     "W32": "gradients_discarded",
     "W34": "loss_of_other_optimizer",

@@ -304,6 +304,7 @@ class OrderCollector(Collector):
                 discarded=one.discarded,
                 judged=one.judged,
                 unmet=one.unmet if one.touched else 0,
+                misplaced=_misplaced(one.weak()),
             )
             for one in self._all
         )
@@ -462,3 +463,19 @@ def _size(tensors: Any) -> float:
             values = one.grad.coalesce().values() if one.grad.is_sparse else one.grad
             total += float(values.detach().double().square().sum()) if not values.is_complex() else 0.0
     return total**0.5
+
+
+def _misplaced(optimizer: optim.Optimizer | None) -> int:
+    """Return how many tensors of a fused optimizer's state lie in memory in another order than their parameters."""
+    groups = optimizer.param_groups if optimizer is not None else []
+    fused = [one for group in groups if group.get("fused") for one in group["params"]]
+    state = optimizer.state if optimizer is not None else {}
+    return sum(
+        isinstance(value, Tensor) and value.shape == one.shape and _order(value) != _order(one)
+        for one in fused
+        for value in state.get(one, {}).values()
+    )
+
+
+def _order(tensor: Tensor) -> list[int]:
+    return [stride for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
