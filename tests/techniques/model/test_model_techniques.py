@@ -1,5 +1,9 @@
 """Other layers in place of a model's own: how near they start, and that undo gives the plain model back."""
 
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +14,8 @@ from hasten import Stop, Update
 from hasten.machine import facts
 from hasten.techniques.applying import make
 from hasten.techniques.model.depthwise_separable import SeparableConv2d
-from hasten.techniques.model.low_rank_linear import LowRankLinear
+from hasten.techniques.model.light_activations import LIGHT, lighten
+from hasten.techniques.model.low_rank_linear import LowRankLinear, factor_linears
 from hasten.techniques.model.magnitude_pruning import largest, sparsity_at
 from hasten.techniques.model.replacing import replace_layers, shared_parameters
 from hasten.training.building import build
@@ -177,3 +182,27 @@ def test_sparse_embedding_refuses_what_needs_whole_gradients() -> None:
     decayed = Update(optimizer="sgd", lr=0.1, options={"weight_decay": 0.1})
     assert "weight decay" in technique.refuse(baseline(block_task(update=decayed)), machine)
     assert "no embedding" in technique.refuse(baseline(mlp_task(update=Update(optimizer="sgd"))), machine)
+
+
+@pytest.mark.parametrize("change", [*[partial(lighten, to=one) for one in LIGHT], partial(factor_linears, share=0.25)])
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_torchs_encoder_layers_evaluate_what_was_trained(
+    change: Callable[[nn.Module], nn.Module], padded: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 4, 64, 0.0, activation=nn.GELU(), batch_first=True)
+    model = change(nn.Sequential(OrderedDict(encoder=nn.TransformerEncoder(layer, 2), head=nn.Linear(16, 3)))).eval()
+    lengths = torch.tensor([5, 3, 4])
+    mask = torch.arange(5) >= lengths[:, None] if padded else None
+    tokens = torch.randn(3, 5, 16)
+    encoder = model.get_submodule("encoder")
+    with torch.no_grad():
+        found = encoder(tokens, src_key_padding_mask=mask)
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            expected = encoder(tokens, src_key_padding_mask=mask)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(True)
+    kept = torch.ones(3, 5, dtype=torch.bool) if mask is None else ~mask
+    torch.testing.assert_close(found[kept], expected[kept], rtol=1e-4, atol=1e-5)

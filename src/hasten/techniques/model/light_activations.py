@@ -66,6 +66,13 @@ def expensive_activations(model: nn.Module) -> list[str]:
 def lighten(model: nn.Module, to: str) -> nn.Module:
     """Replace the model's expensive activations, in place."""
     names = set(expensive_activations(model))
+    for name, module in model.named_modules():
+        if isinstance(module, nn.TransformerEncoderLayer) and f"{name}.activation".lstrip(".") in names:
+            module.activation_relu_or_gelu = int(
+                to == "relu"
+            )  # evaluation computes the layer in one call, by this flag
+        if isinstance(module, nn.TransformerEncoder) and any(one.startswith(f"{name}.".lstrip(".")) for one in names):
+            module.use_nested_tensor = module.use_nested_tensor and to == "relu"  # which only that call takes
     return replace_layers(model, lambda name, layer: LIGHT[to]() if name in names else None)
 
 

@@ -59,16 +59,24 @@ class LowRankLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.expand(self.reduce(x))
 
+    @property
+    def weight(self) -> Tensor:
+        """The weight (out, in) of the plain layer that does the same; torch's encoder layers read it to evaluate."""
+        return self.expand.weight @ self.reduce.weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias (out) of the plain layer."""
+        return self.expand.bias
+
     @torch.no_grad()
     def dense(self) -> nn.Linear:
         """Return the plain layer that computes the same."""
-        weight = self.expand.weight @ self.reduce.weight
-        bias = cast("Tensor | None", self.expand.bias)
-        wide, tall = self.reduce.in_features, self.expand.out_features
-        layer = nn.Linear(wide, tall, bias=bias is not None, device=weight.device, dtype=weight.dtype)
+        weight, wide, tall = self.weight, self.reduce.in_features, self.expand.out_features
+        layer = nn.Linear(wide, tall, bias=self.bias is not None, device=weight.device, dtype=weight.dtype)
         layer.weight.copy_(weight)
-        if bias is not None:
-            layer.bias.copy_(bias)
+        if self.bias is not None:
+            layer.bias.copy_(self.bias)
         return layer
 
 
