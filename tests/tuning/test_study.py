@@ -142,6 +142,21 @@ def test_a_worker_that_ended_without_a_word_is_found_by_the_next_on_its_machine(
     assert study.get_trials()[0].user_attrs[UNDER_WAY] == ["technique"]
 
 
+def test_a_worker_that_was_taken_for_dead_goes_on(url: str) -> None:
+    study = study_in(url)
+    one = worker(study, "a")
+    one.keep(shown((1.0, 2.0)))
+    other = worker(study, "a")  # with another cache folder, so that it did not wait
+    assert [log_s for _, log_s in logs(other.shown(None))] == [1.0, 2.0]
+    one.mark(("technique",))
+    one.keep(shown((1.0, 2.0), (3.0, 4.0)))
+    assert [log_s for _, log_s in logs(other.news())] == [3.0, 4.0], "each block once"
+    assert logs(one.news()) == [], "its own do not come back"
+    one.conclude(Interval(value=2.0, low=1.5, high=2.5, n=5))
+    assert [trial.state.name for trial in study.get_trials()] == ["FAIL", "RUNNING", "COMPLETE"]
+    assert [log_s for _, log_s in logs(worker(study, "c").shown(None))] == [1.0, 2.0, 3.0, 4.0]
+
+
 def tuned(url: str, **more: Any) -> Tuning:
     recipe = baseline(small_task(pause=True))
     *_, tuning = tune(recipe, MACHINE, budget_s=60.0, only=EVERY, study=url, **more)

@@ -50,14 +50,21 @@ class StudyStore:
 
     def __init__(self, study: Any, *, versions: dict[str, str], host: str, fresh: bool) -> None:
         self.note = ""
-        self._study, self._versions = study, versions
+        self._study, self._versions, self._host = study, versions, host
         self._left_open = _ended_without_a_word(study, host)
-        self._trial: Any = study.ask()
+        self._own = set[int]()  # its trials
+        self._told = self._told_before = 0  # groups of its blocks, in all its trials and in those before the last one
+        self._begin()
         self._ignored = self._trial.number if fresh else -1
-        self._trial.set_user_attr(VERSIONS, versions)
-        self._trial.set_user_attr(HOST, host)
         self._threads: int | None = None
         self._groups: dict[int, int] = {}  # trial -> groups of its blocks that were taken up
+
+    def _begin(self) -> None:
+        self._trial: Any = self._study.ask()
+        self._own.add(self._trial.number)
+        self._told_before = self._told
+        self._trial.set_user_attr(VERSIONS, self._versions)
+        self._trial.set_user_attr(HOST, self._host)
 
     def shown(self, threads: int | None) -> Known:
         """Return what other workers have shown; each has a budget of its own, so their time does not count."""
@@ -82,11 +89,15 @@ class StudyStore:
 
     def keep(self, own: Known) -> None:
         """Report what this worker has shown so far."""
-        self._trial.set_user_attr(EVIDENCE, msgspec.json.encode(own).decode())
+        self._go_on()
+        blocks = tuple(block for block in own.blocks if block[1] >= self._told_before)
+        self._trial.set_user_attr(EVIDENCE, msgspec.json.encode(msgspec.structs.replace(own, blocks=blocks)).decode())
         self._trial.set_user_attr(UNDER_WAY, None)
+        self._told = first_group(own)
 
     def mark(self, under_way: Keys) -> None:
         """Report which setting is being set up now, so that the next worker knows if this one never ends."""
+        self._go_on()
         self._trial.set_user_attr(UNDER_WAY, under_way)
 
     def forget(self) -> None:
@@ -95,16 +106,26 @@ class StudyStore:
 
     def conclude(self, speedup: Interval | None) -> None:
         """End the trial with what the plan gained; 0 where no plan is faster."""
+        self._go_on()
         self._study.tell(self._trial, 0.0 if speedup is None else math.log(speedup.value))
 
     def give_up(self) -> None:
         """End the trial, unless it has ended, without a value; what it has shown stays."""
         self._study.tell(self._trial, state=_states().FAIL, skip_if_finished=True)
 
+    def _go_on(self) -> None:
+        """Go on in a new trial where another worker took this one for dead.
+
+        It does where both have the name of one machine and not its cache folder, which lets one measure at a time.
+        """
+        trials = self._study.get_trials(deepcopy=False, states=(_states().FAIL,))
+        if any(one.number == self._trial.number for one in trials):
+            self._begin()
+
     def _others(self) -> Iterator[Any]:
         ignored = max(self._ignored, self._study.user_attrs.get(IGNORED, -1))
         for one in self._study.get_trials(deepcopy=False):
-            if one.number != self._trial.number and one.number > ignored:
+            if one.number not in self._own and one.number > ignored:
                 yield one
 
 
