@@ -87,6 +87,10 @@ def test_a_machine_that_is_busy_or_not_steady_is_told() -> None:
     assert _about_noise(lab, unsteady) == [
         "Other work keeps this machine busy: blocks were timed by the processor on 1 thread."
     ]
+    lab.on_all_threads = 15.0
+    assert _about_noise(lab, None)[0].endswith(
+        "on 1 thread. A step on all threads took 15.0x as long: while that work lasts, train with OMP_NUM_THREADS=1."
+    )
 
 
 # Proofs

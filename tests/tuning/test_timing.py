@@ -186,7 +186,9 @@ def test_steps_are_timed_on_one_thread_where_all_of_them_wait_for_other_work(
     run = SimpleNamespace(recipe=baseline(small_task()))
     bench: Any = SimpleNamespace(run=run, step_s=0.0)
     with busy.threads_set(2):
-        assert free_threads(bench) == free
+        found = free_threads(bench)
+        assert found.threads == free
+        assert found.on_all == (every.step_s / one.step_s if free == 1 and every is not None else 1.0)
         assert torch.get_num_threads() == 2
     used = one if free == 1 else every
     assert used is not None

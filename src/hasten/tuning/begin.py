@@ -28,7 +28,7 @@ def why_not_begun(lab: Laboratory) -> str | None:
                 began = now_s()
                 bench = bench_of(lab, ())
                 lab.build_s = now_s() - began
-            lab.threads = free_threads(bench)
+            lab.threads, lab.on_all_threads = free_threads(bench)
             lab.step_s = bench.step_s
     except OutOfTime:
         return "The budget is too short for one comparison."

@@ -73,26 +73,33 @@ def why_not_by_processor(recipe: Recipe, changed: Recipe) -> str | None:
         return "sets the number of threads" if torch.get_num_threads() != before else None
 
 
-def free_threads(bench: Bench) -> int | None:
-    """Return 1 where other work makes steps on all threads useless to time, else None; set `bench.step_s` accordingly.
+class Free(NamedTuple):
+    """How many threads blocks are timed on, None for all, and how many times as long a step takes on all as on one."""
+
+    threads: int | None = None
+    on_all: float = 1.0
+
+
+def free_threads(bench: Bench) -> Free:
+    """Return 1 thread where other work makes steps on all threads useless to time; set `bench.step_s` accordingly.
 
     All threads of an operator wait for the last one. Where another process holds a core, that wait is most of the step,
     and varies by more than any technique gains. A step on one thread varies far less.
     """
     if torch.get_num_threads() == 1 or not bench.run.recipe.device.is_host:
-        return None
+        return Free()
     with threads_set(1):
         one = _timed(bench)
     bench.step_s = one.step_s
     if one.granted < LEAST_GRANTED:
-        return 1
+        return Free(1)
     every = _timed(bench)
     if every.noise > max(BUSY_NOISE, NOISIER * one.noise) or (
         every.step_s > SLOWER * one.step_s and (one.granted < GRANTED or _taken() > TAKEN)
     ):
-        return 1
+        return Free(1, every.step_s / one.step_s)
     bench.step_s = every.step_s
-    return None
+    return Free()
 
 
 def _taken() -> float:

@@ -95,6 +95,7 @@ class Laboratory:
     comparisons: int = 0
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
     threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
+    on_all_threads: float = 1.0  # times that a step takes on all threads then
     proven: dict[frozenset[Technique], Gate | None] = field(default_factory=dict[frozenset[Technique], Gate | None])
     store: EvidenceStore = field(default_factory=FileStore)
     earlier_s: float = 0.0

@@ -20,6 +20,7 @@ from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.begin import why_not_begun
 from hasten.tuning.budget import OutOfTime, now_s
+from hasten.tuning.busy import SLOWER
 from hasten.tuning.confirm import confirmed
 from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import Followed
@@ -247,8 +248,13 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
 
 def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
     if lab.threads is not None:
-        threads = plural(lab.threads, "thread")
-        return [f"Other work keeps this machine busy: blocks were timed by the processor on {threads}."]
+        threads, longer = plural(lab.threads, "thread"), ""
+        if lab.on_all_threads > SLOWER:
+            longer = (
+                f" A step on all threads took {lab.on_all_threads:.1f}x as long: while that work lasts, train with "
+                f"OMP_NUM_THREADS={lab.threads}."
+            )
+        return [f"Other work keeps this machine busy: blocks were timed by the processor on {threads}.{longer}"]
     if noise is not None and not noise.low <= 1 <= noise.high:
         factor = f"{noise.value:.2f}"
         return [f"This machine is not steady: the same code timed against itself differs by a factor of {factor}."]
