@@ -1,4 +1,4 @@
-"""Regret, cost and spread of the learning rate that `hasten lr` chooses, on ten small workloads.
+"""Regret, cost and spread of the learning rate that `hasten lr` chooses, on ten small workloads and two unseen ones.
 
 `truth` trains every rate of a 15-point grid; `choose` asks for a rate several times, each with another
 seed. Both append to a file of rows, so that a run that was cut can continue. `table` joins them and keeps the
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.recording import record
-from benchmarks.tuning.lr_workloads import WORKLOADS, grid, own_rate, with_factor
+from benchmarks.tuning.lr_workloads import ALL, UNSEEN, grid, own_rate, with_factor
 from hasten.base.records.run import Evaluation
 from hasten.machine import facts
 from hasten.techniques.baseline import baseline_of
@@ -38,6 +38,9 @@ Row = dict[str, Any]
 
 SPAN = 0.6
 """Decades of the learning rate on either side that the smooth curve looks at."""
+UPDATES, TRAININGS = 54_000, 27
+"""Budget of a search: so many updates, which an idle core makes in half a minute to a minute, but at most so many
+trainings: then all that decides is whole trainings. Counted in updates, other work on the machine changes nothing."""
 REGRET, WORTH_IT, SPREAD, COST = 0.01, 8, 1.4, 0.05
 """What was asked for: at most this regret on at least so many workloads, and at most this spread and cost."""
 
@@ -66,7 +69,7 @@ def truth(path: Path, names: list[str], seeds: int) -> None:
     done = {(row["name"], row["rate"], row["seed"]) for row in rows_of(path)}
     for seed in range(seeds):
         for name in names:
-            task = WORKLOADS[name][0]()
+            task = ALL[name][0]()
             for rate in grid(name):
                 if (name, rate, seed) not in done:
                     loss = final_loss(with_factor(task, rate / own_rate(task)), seed)
@@ -80,8 +83,13 @@ def choose(path: Path, names: list[str], repeats: int) -> None:
         for name in names:
             if (name, repeat) in done:
                 continue
-            task = replace(WORKLOADS[name][0](), seed=1000 + repeat)
-            found = choose_rate(baseline_of(task, facts()), budget=lambda planned_s: None, show=lambda record: None)
+            task = replace(ALL[name][0](), seed=1000 + repeat)
+            trainings = min(TRAININGS, UPDATES / task.stop.steps) if task.stop.steps else TRAININGS
+            found = choose_rate(
+                baseline_of(task, facts()),
+                budget=lambda planned_s, trainings=trainings: trainings * planned_s,
+                show=lambda record: None,
+            )
             row = {
                 "part": "choose",
                 "name": name,
@@ -90,6 +98,7 @@ def choose(path: Path, names: list[str], repeats: int) -> None:
                 "used": found.rates[0],
                 "best": None if found.rate is None else found.rate.value,
                 "horizon": found.horizon,
+                "branch_steps": found.branch_steps,
                 "steps": found.steps,
                 "planned_steps": found.planned_steps,
                 "spent_s": found.spent_s,
@@ -100,7 +109,7 @@ def choose(path: Path, names: list[str], repeats: int) -> None:
 def table(rows: list[Row]) -> None:
     """Print and keep regret, cost and spread of each workload."""
     told = list[Row]()
-    for name in WORKLOADS:
+    for name in ALL:
         losses = _all_losses(rows, name)
         seeds = min(len(one) for one in losses.values())  # those that all rates have
         losses = {rate: one[:seeds] for rate, one in losses.items()}
@@ -112,7 +121,7 @@ def table(rows: list[Row]) -> None:
         rates, levels = smooth(list(losses), means)
         lowest = min(levels)
         regrets = [_read(rates, levels, rate) / lowest - 1 for rate in used]
-        own = own_rate(WORKLOADS[name][0]())
+        own = own_rate(ALL[name][0]())
         told.append(
             {
                 "name": name,
@@ -137,11 +146,12 @@ def table(rows: list[Row]) -> None:
             "{name:24} best {smooth_best_rate:.3g} own {own_rate:.3g} ({own_regret:+.1%}) regret {regret:+.1%} worst "
             "{worst_regret:+.1%} range x{range:.2f} cost {cost:.0%} of the run".format(**told[-1])
         )
+    unseen, told = ([row for row in told if (row["name"] in UNSEEN) is held] for held in (True, False))
     within = {f"{most:.0%}": sum(row["regret"] <= most for row in told) for most in (REGRET, 0.02, 0.05)}
     print(f"workloads of {len(told)} by regret at most: {within}")
     asked = {"regret": REGRET, "workloads": WORTH_IT, "range": SPREAD, "cost": COST}
     repeats = len({row["repeat"] for row in rows if row["part"] == "choose"})
-    record("lr_choice", {"asked": asked, "repeats": repeats, "within": within, "workloads": told})
+    record("lr_choice", {"asked": asked, "repeats": repeats, "within": within, "workloads": told, "unseen": unseen})
 
 
 def smooth(rates: list[float], losses: list[float]) -> tuple[list[float], list[float]]:
@@ -191,9 +201,9 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, nargs="+", required=True)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--only", action="append", choices=list(WORKLOADS))
+    parser.add_argument("--only", action="append", choices=list(ALL))
     given = parser.parse_args()
-    names = given.only or list(WORKLOADS)
+    names = given.only or list(ALL)
     if given.part == "truth":
         truth(given.rows[0], names, given.seeds)
     elif given.part == "choose":

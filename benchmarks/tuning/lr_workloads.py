@@ -1,5 +1,7 @@
 """Ten small trainings of 1 to 5 s for the choice of the learning rate, each with a grid of 15 rates around its best.
 
+Two more, of 400 updates, are for the end: nothing is fitted to them, and no rule was chosen by them.
+
 Data are generated, so that each is as large as it needs to be; their noise keeps the loss above zero.
 """
 
@@ -214,7 +216,40 @@ def deep() -> Task:
     return task("deep-batch-norm", split(x, y, 2000), model, update, steps=1200)
 
 
-WORKLOADS: dict[str, tuple[Callable[[], Task], float]] = {
+def friedman() -> Task:
+    """The regression of Friedman (1991) with a network of tanh, RMSprop and a fixed rate."""
+    draws = generator(11)
+    x = torch.rand(14_000, 10, generator=draws)
+    y = 10 * torch.sin(torch.pi * x[:, :1] * x[:, 1:2]) + 20 * (x[:, 2:3] - 0.5) ** 2 + 10 * x[:, 3:4] + 5 * x[:, 4:5]
+    y = (y + torch.randn(y.shape, generator=draws) - 14) / 5
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Linear(10, 48), nn.Tanh(), nn.Linear(48, 48), nn.Tanh(), nn.Linear(48, 1))
+
+    update = Update(optimizer="rmsprop", lr=3e-4)
+    return task("friedman-rmsprop", split(x, y, 2000), model, update, loss="mse", steps=400, batch_size=32)
+
+
+def waves() -> Task:
+    """Waves of four frequencies in noise, with convolutions, momentum, weight decay and a cosine schedule."""
+    draws = generator(12)
+    y = torch.randint(0, 4, (14_000,), generator=draws)
+    phase, time = 6.3 * torch.rand(14_000, 1, generator=draws), torch.arange(32)
+    x = torch.sin(0.4 * (1 + 0.35 * y[:, None]) * time + phase) + 1.2 * torch.randn(14_000, 32, generator=draws)
+
+    def model() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv1d(1, 12, 7, padding=3), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(12, 16, 5, padding=2), nn.ReLU(),
+            nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(16, 4),
+        )  # fmt: skip
+
+    update = Update(optimizer="momentum", lr=1.0, options={"weight_decay": 1e-4}, schedule="cosine")
+    return task("waves-cnn-cosine", split(x.unsqueeze(1), y, 2000), model, update, steps=400, batch_size=32)
+
+
+Workloads = dict[str, tuple[Callable[[], Task], float]]
+
+WORKLOADS: Workloads = {
     "regression-sgd": (ill_conditioned, 0.03),
     "classes-momentum-cosine": (noisy_classes, 0.1),
     "classes-adam": (classes_adam, 3e-3),
@@ -227,12 +262,15 @@ WORKLOADS: dict[str, tuple[Callable[[], Task], float]] = {
     "deep-batch-norm": (deep, 0.1),
 }
 """Name -> how it is made, and the center of its grid, found by hand."""
+UNSEEN: Workloads = {"friedman-rmsprop": (friedman, 3e-3), "waves-cnn-cosine": (waves, 5e-2)}
+"""Those that are looked at in the end only; the centers of their grids were guessed."""
+ALL: Workloads = WORKLOADS | UNSEEN
 
 
 def grid(name: str) -> list[float]:
     """Return the 15 rates of a workload; of its first parameter group where it has several."""
     half = GRID_POINTS // 2
-    return [WORKLOADS[name][1] * GRID_STEP**place for place in range(-half, half + 1)]
+    return [ALL[name][1] * GRID_STEP**place for place in range(-half, half + 1)]
 
 
 def with_factor(given: Task, factor: float) -> Task:

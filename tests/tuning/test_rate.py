@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -13,11 +15,14 @@ from hasten import Data, Schedule, Stop, Task, Update
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Note
 from hasten.base.records.rate_choice import RateChoice, RateVerdict
+from hasten.base.records.run import Evaluation
 from hasten.base.seeds import random_state, same_random_state
+from hasten.training.building import build
+from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.tuning.budget import now_s
 from hasten.tuning.rate import branches, choose, horizon
-from hasten.tuning.rate.branches import Branches
+from hasten.tuning.rate.branches import Branches, Ended
 from hasten.tuning.rate.choose import choose_rate
 from hasten.tuning.rate.start import set_rates, start_of
 from hasten.tuning.rate.sweep import Sweep
@@ -29,6 +34,7 @@ from tiny_tasks import mlp_task, regression_task
 def short_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hasten.tuning.rate.choose.FEWEST_STEPS", 12)
     monkeypatch.setattr("hasten.tuning.budget.SHORTEST_S", 0.0)
+    monkeypatch.setattr("hasten.tuning.rate.choose.WHOLE_S", 0.0)
 
 
 class Bowl(nn.Module):
@@ -97,6 +103,61 @@ def test_a_branch_is_at_most_as_long_as_the_training_and_then_nothing_is_extrapo
     assert found.horizon == 1.0
 
 
+@pytest.mark.parametrize(("longest_s", "branch_steps"), [(1e6, 300), (0.0, 12)])
+def test_whole_trainings_decide_where_a_search_by_them_is_short(
+    monkeypatch: pytest.MonkeyPatch, longest_s: float, branch_steps: int
+) -> None:
+    monkeypatch.setattr(choose, "WHOLE_S", longest_s)
+    monkeypatch.setattr(Branches, "_branch", lambda *_: Ended(1.0, 1.0))
+    assert choice(bowl_task(steps=300)).branch_steps == branch_steps
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    steps=st.integers(2, 60),
+    schedule=st.sampled_from([Schedule(), Schedule("cosine", warmup=7), Schedule("linear"), Schedule("one_cycle")]),
+    factor=st.sampled_from([0.3, 1.0]),
+)
+@example(steps=22, schedule=Schedule("linear"), factor=1.0)  # 15 / 22 * 22 < 15 in floating point
+def test_a_branch_as_long_as_the_training_is_the_training(steps: int, schedule: Schedule, factor: float) -> None:
+    def task(lr: float) -> Task:
+        update = Update(optimizer="sgd", lr=lr, schedule=schedule)
+        return mlp_task(update=update, metric="loss", stop=Stop(steps=steps, evaluate_every=steps))
+
+    made = Branches(baseline(task(0.1)))
+    run = build(baseline(task(0.1 * factor)), seed=made.start(0).run.seed)
+    losses = [event.valid_loss for event in train(run) if isinstance(event, Evaluation)]
+    assert made.ended(0, factor, steps).loss == losses[-1]
+
+
+class Edge:
+    """A range test that was made elsewhere."""
+
+    steps, factors, edge = 0, (1.0,), 100.0
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(decades_below=st.floats(0.0, 3.9), falls=st.floats(0.0, 0.8), floor=st.floats(-1.0, 1.0))
+def test_the_best_rate_of_the_whole_training_is_found_wherever_it_lies_below_the_edge(
+    monkeypatch: pytest.MonkeyPatch, decades_below: float, falls: float, floor: float
+) -> None:
+    """A parabola in the logarithm whose lowest point falls with the length, below a plateau as of a dead network."""
+
+    def branch(self: Branches, start: object, factor: float, steps: int) -> Ended:
+        best = Edge.edge * 10**-decades_below * (steps / 3) ** -falls
+        valley = floor + 0.4 * math.log10(factor / best) ** 2
+        plateau = floor + 0.5 + 0.001 * abs(math.log10(factor) - 1.2)  # with a lowest point of its own
+        decides, other = min(valley, plateau), floor + abs(math.log10(factor))
+        return Ended(decides, other) if self.is_training(steps) else Ended(other, decides)
+
+    monkeypatch.setattr(choose, "WHOLE_S", 1e6)
+    monkeypatch.setattr(choose, "Sweep", lambda start: Edge)
+    monkeypatch.setattr(Branches, "_branch", branch)
+    found = choice(bowl_task(lr=1.0, steps=12))
+    assert found.rate is not None
+    assert found.rate.value == pytest.approx(Edge.edge * 10**-decades_below * 4**-falls, rel=1e-6)
+
+
 @pytest.mark.parametrize(("gains", "left_s", "pairs"), [
     ([0.5] * 12, 60.0, 5),  # shown at once
     ([0.1, -0.1] * 6, 60.0, 12),
@@ -121,7 +182,7 @@ def test_the_proof_goes_on_while_it_shows_no_difference_and_the_budget_lasts(
 def test_long_branches_also_try_the_lower_rates_that_a_longer_training_needs() -> None:
     found = choice(mlp_task(samples=400, stop=Stop(steps=400)))
     long = [one.branch_rate for one in found.tried if one.steps == found.branch_steps and not one.proof]
-    short = [one for one in found.tried if one.steps < found.branch_steps]
+    short = [one for one in found.tried if one.steps < found.branch_steps and len(one.losses) == choose.REPEATS]
     best = min(short, key=lambda one: sum(math.inf if loss is None else loss for loss in one.losses))
     assert min(long) <= best.branch_rate / 10**0.75 * 1.001
 

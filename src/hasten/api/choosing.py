@@ -23,14 +23,15 @@ def find_lr(task: Task, *, budget: str | None = None, show: Show = silent) -> Ra
     """Choose the learning rate of a task by short trainings, and say what it is worth against the task's own.
 
     Sweeps find the rate at which training stops working. Branches of some steps below it, each with a cool-down of the
-    rate, are compared by held-out loss over three initializations and data orders, and the best rate is compared with
-    the task's own on three others. All parameter groups are scaled alike; the schedule stays. Global generators,
-    settings and data are as before when it returns.
+    rate, or whole trainings where the budget allows, are compared by held-out loss over three initializations and data
+    orders, and the best rate is compared with the task's own on five to twelve others. All parameter groups are scaled
+    alike; the schedule stays. Global generators, settings and data are as before when it returns.
 
     Args:
         task: to look at.
         budget: seconds to spend, "2m", or a share of the planned training, "5%"; None for 5 %, but at
-            least 30 s and what a search takes, and else at most 10 minutes.
+            least 30 s and what a search takes (by whole trainings, if that is a minute at most), and else at most 10
+            minutes.
         show: called with what it will cost before it starts.
 
     Raises:

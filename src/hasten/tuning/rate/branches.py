@@ -1,4 +1,7 @@
-"""Branches: short trainings from one start with the task's schedule compressed, each with a cool-down of the rate."""
+"""Branches: short trainings from one start with the task's schedule compressed, each with a cool-down of the rate.
+
+One that is as long as the training is the training: it has no cool-down, since the training has none.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -15,7 +18,7 @@ course."""
 class Ended:
     """Held-out losses of one branch; infinite where it diverged."""
 
-    loss: float  # after the cool-down
+    loss: float  # at the end: after the cool-down where there was one
     hot: float  # mean at the full rate, in the second half before the cool-down
 
 
@@ -32,6 +35,10 @@ class Branches:
     done: dict[tuple[int, int, float], Ended] = field(default_factory=dict[tuple[int, int, float], Ended])
     _newest: tuple[int, Start] | None = None
 
+    def is_training(self, steps: int) -> bool:
+        """Return whether a branch of so many steps is the whole training."""
+        return steps == self.recipe.subject.planned_steps
+
     def start(self, repeat: int) -> Start:
         """Return the start of a repeat, built where it is not the newest."""
         if self._newest is None or self._newest[0] != repeat:
@@ -47,8 +54,10 @@ class Branches:
         return self.done[key]
 
     def _branch(self, start: Start, factor: float, steps: int) -> Ended:
+        whole = self.is_training(steps)
+
         def rates(number: int) -> tuple[float, float]:
-            return number / steps, factor * cooled(number, steps)
+            return number / steps, factor if whole else factor * cooled(number, steps)
 
         hot, finite = list[float](), True
         for number, loss in enumerate(train_from(start, rates, steps)):

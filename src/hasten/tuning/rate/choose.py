@@ -16,7 +16,7 @@ from hasten.training.recipe import Recipe
 from hasten.tuning.break_even import planned_s
 from hasten.tuning.budget import now_s
 from hasten.tuning.rate import horizon
-from hasten.tuning.rate.branches import Branches
+from hasten.tuning.rate.branches import Branches, Ended
 from hasten.tuning.rate.spending import budget_seconds, step_seconds
 from hasten.tuning.rate.start import score, train_from
 from hasten.tuning.rate.sweep import Sweep
@@ -27,20 +27,23 @@ REPEATS = 3
 """Initializations and data orders of the search: fewer have no useful interval."""
 PROOFS, MOST_PROOFS = 5, 12
 """Other ones for the proof; further ones while the budget lasts, where the first show no difference."""
-SCREENED = 5
-"""Rates from the stability edge downwards, each a factor 10^0.5 apart."""
+SCREENED = 9
+"""Rates from the stability edge downwards, each a factor 10^0.5 apart, in one branch each: four decades, since just
+below the edge a network may be dead and yet its loss finite, and there the best of some is chance."""
 SCREEN_STEP, STEP = 10**0.5, 10**0.25
 SHORTER = 4
 """Times: a branch that screens against one that decides."""
 FEWEST_STEPS, MOST_STEPS = 160, 2000
-"""Of a branch that decides; it is never longer than the training."""
+"""Of a branch that decides; it is never longer than the training, whose length is the most where it is known."""
+WHOLE_S = 60.0
+"""Seconds that a search by whole trainings may take where no budget is asked for: it has nothing to extrapolate."""
 MOST_WIDENED = 8
 """Further rates beyond a border, of each kind of branch."""
 LEAST_WORTH = 1e-3
 """Of the held-out loss: a smaller gain counts as no difference."""
 LOWER = 3
-"""Steps down from the best rate of short branches to the lowest that long ones begin with: it falls with the length."""
-_BRANCHES = (SCREENED + 3) * REPEATS / SHORTER + (LOWER + 2) * REPEATS + 2 * PROOFS
+"""Steps down from the best rate of short branches that long ones begin with: the best falls with the length."""
+_BRANCHES = (SCREENED + 3 * REPEATS) / SHORTER + (LOWER + 1) * REPEATS + 2 * PROOFS
 """Long branches that a search is about as expensive as: screening and deciding with one rate more, and the proof."""
 _LEVEL = 0.975
 _SWEEP_STEPS = 45
@@ -70,7 +73,7 @@ def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show
     Args:
         recipe: of the task as it is trained today; a factor of its rates is searched.
         budget: seconds of the planned training (infinite where nothing bounds it) -> seconds to spend; None for
-            `default_budget_s`, or what a search takes at least.
+            `default_budget_s`, or what a search takes at least, or one by whole trainings if that is `WHOLE_S` at most.
         show: called with what to know before it starts.
 
     Raises:
@@ -82,7 +85,8 @@ def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show
         cost, budget_s = _planned(branches, budget)
         planned = recipe.subject.planned_steps
         share = f", {percent(cost.steps / planned)} of the planned training" if planned else ""
-        show(Note(text=f"up to {cost.steps:,} updates in short branches, about {seconds(cost.seconds)}{share}."))
+        kind = "short branches and whole trainings" if branches.is_training(cost.branch_steps) else "short branches"
+        show(Note(text=f"up to {cost.steps:,} updates in {kind}, about {seconds(cost.seconds)}{share}."))
         show(Activity(text="searching the learning rate"))
         found = _Search(branches, cost, begin + budget_s).choice()
         return msgspec.structs.replace(found, budget_s=budget_s, spent_s=now_s() - begin)
@@ -92,11 +96,21 @@ def _planned(branches: Branches, budget: Callable[[float], float | None]) -> tup
     """Time some steps, and return what the budget allows."""
     step_s = step_seconds(branches.start(0))
     planned, whole_s = branches.recipe.subject.planned_steps, planned_s(branches.recipe, step_s)
-    fewest, most = (min(steps, planned or steps) for steps in (FEWEST_STEPS, MOST_STEPS))
-    least_s = _cost(fewest, step_s).seconds
-    asked_s = budget_seconds(budget, whole_s, least_s=least_s, fewest_steps=fewest, what="a learning rate")
+    fewest = min(FEWEST_STEPS, planned or FEWEST_STEPS)
+    least, longest = _cost(fewest, step_s), _cost(planned or MOST_STEPS, step_s)
+    usual = longest if planned and longest.seconds <= WHOLE_S else least
+    asked_s = budget_seconds(
+        budget,
+        whole_s,
+        least_s=least.seconds,
+        usual_s=usual.seconds,
+        fewest_steps=fewest,
+        what="a learning rate",
+    )
+    if longest.seconds <= asked_s:
+        return longest, asked_s
     spare = asked_s / step_s - REPEATS * _SWEEP_STEPS
-    return _cost(min(most, max(fewest, int(spare / _BRANCHES))), step_s), asked_s
+    return _cost(max(fewest, int(spare / _BRANCHES)), step_s), asked_s
 
 
 def _cost(branch_steps: int, step_s: float) -> Cost:
@@ -126,13 +140,12 @@ class _Search:
         edges = [sweep.edge for sweep in sweeps if sweep.edge is not None]
         edge = _typical(edges) if edges else sweeps[0].factors[-1]
         top = math.floor(math.log(edge) / math.log(SCREEN_STEP))
-        screened = self._widened(
-            [SCREEN_STEP**place for place in range(top, top - SCREENED, -1)], SCREEN_STEP, self.short
-        )
-        best = self._best(screened, self.short)
-        self.screened = self._widened([*screened, best / STEP, best * STEP], STEP, self.short)
+        wide = [SCREEN_STEP**place for place in range(top, top - SCREENED, -1)]
+        wide = self._widened(wide, SCREEN_STEP, self.short, repeats=1)
+        best = self._best(wide, self.short, repeats=1)
+        self.screened = self._widened([best / STEP, best, best * STEP], STEP, self.short)
         best = self._best(self.screened, self.short)
-        self.decided = self._widened([best / STEP**down for down in range(LOWER + 1)], STEP, self.long)
+        self.decided = self._widened([best / STEP**down for down in range(1, LOWER + 1)], STEP, self.long)
         if not self._mean(self._best(self.decided, self.long), self.long) < sum(untrained) / REPEATS:
             return self._record(RateVerdict.NONE_STABLE, edges, None, None)
         self.horizon = horizon.extrapolated(
@@ -150,11 +163,11 @@ class _Search:
             pass
         return score(start)
 
-    def _widened(self, factors: list[float], step: float, steps: int) -> list[float]:
+    def _widened(self, factors: list[float], step: float, steps: int, repeats: int = REPEATS) -> list[float]:
         """Return the factors, rising, with further ones while the best lies on the border of what was tried."""
         found = sorted(factors)
         for _ in range(MOST_WIDENED):
-            best = self._best(found, steps)
+            best = self._best(found, steps, repeats)
             if best == found[0]:
                 found.insert(0, best / step)
             elif best == found[-1]:
@@ -163,19 +176,21 @@ class _Search:
                 break
         return found
 
-    def _best(self, factors: Sequence[float], steps: int) -> float:
-        for repeat in range(REPEATS):  # repeat by repeat: each has a session of its own
+    def _best(self, factors: Sequence[float], steps: int, repeats: int = REPEATS) -> float:
+        for repeat in range(repeats):  # repeat by repeat: each has a session of its own
             for factor in factors:
                 self.branches.ended(repeat, factor, steps)
-        return min(factors, key=lambda factor: self._mean(factor, steps))
+        return min(factors, key=lambda factor: self._mean(factor, steps, repeats))
 
-    def _mean(self, factor: float, steps: int) -> float:
-        return sum(self._judged(repeat, factor, steps) for repeat in range(REPEATS)) / REPEATS
+    def _mean(self, factor: float, steps: int, repeats: int = REPEATS) -> float:
+        return sum(self._judged(repeat, factor, steps) for repeat in range(repeats)) / repeats
 
     def _judged(self, repeat: int, factor: float, steps: int) -> float:
+        return self._deciding(self.branches.ended(repeat, factor, steps), steps)
+
+    def _deciding(self, ended: Ended, steps: int) -> float:
         """Return the held-out loss that decides: where the rate stays up to the end, its noise stays, too."""
-        ended = self.branches.ended(repeat, factor, steps)
-        return ended.loss if self.anneals else ended.hot
+        return ended.loss if self.anneals or self.branches.is_training(steps) else ended.hot
 
     def _lowest(self, factors: Sequence[float], steps: int) -> float:
         """Return the factor at which the mean over the repeats is lowest."""
@@ -257,7 +272,7 @@ class _Search:
                 rate=factor * self.rates[0] * self.horizon,
                 steps=steps,
                 losses=tuple(
-                    finite(ended.loss if self.anneals else ended.hot)
+                    finite(self._deciding(ended, length))
                     for (repeat, length, one), ended in self.branches.done.items()
                     if (length, one, repeat >= REPEATS) == (steps, factor, proof)
                 ),

@@ -104,7 +104,9 @@ class _Search:
         self.step_s = step_seconds(self.start)
         whole_s = planned_s(recipe, self.step_s)
         least_s = self.step_s * (_OWN_BRANCHES * FEWEST_STEPS + _TRIED_STEPS)
-        self.budget_s = budget_seconds(budget, whole_s, least_s=least_s, fewest_steps=FEWEST_STEPS, what="a batch size")
+        self.budget_s = budget_seconds(
+            budget, whole_s, least_s=least_s, usual_s=least_s, fewest_steps=FEWEST_STEPS, what="a batch size"
+        )
         self.steps = int((self.budget_s / self.step_s - _TRIED_STEPS) / _OWN_BRANCHES)
         self.steps = min(MOST_STEPS, max(FEWEST_STEPS, self.steps))
         cost_s = self.step_s * (_OWN_BRANCHES * self.steps + _TRIED_STEPS)

@@ -26,6 +26,9 @@ COOL_DOWN = 0.2
 """Of a branch, in which the rate falls to about zero along a straight line: without it, noise hides what a rate gained,
 and the lowest rate looks best."""
 
+_ROUNDING = 1e-6
+"""Of a step: 15 of 22 steps, times 22, is a little less than 15 in floating point."""
+
 Rates = Callable[[int], tuple[float, float]]
 """Number of a step -> (share of the training that its schedule is at, factor of its rates)."""
 
@@ -114,7 +117,7 @@ def _batches(start: Start, steps: int) -> Iterator[Batch]:
 def _position_at(run: Session, share: float) -> Position:
     """Return where the training stands after a share of it."""
     planned, limit_s = run.recipe.subject.planned_steps, run.recipe.task.stop.seconds
-    step_number = int(share * (planned or 0))
+    step_number = math.floor(share * (planned or 0) + _ROUNDING)
     per_epoch = run.recipe.subject.steps_per_epoch
     epoch = step_number // per_epoch if per_epoch else 0
     offset = (step_number - epoch * per_epoch) * run.recipe.input.batch_size if per_epoch else 0
