@@ -21,7 +21,7 @@ from hasten.training.building import build
 from hasten.training.loop import train
 from hasten.training.recipe import baseline
 from hasten.tuning.budget import now_s
-from hasten.tuning.rate import branches, choose, horizon
+from hasten.tuning.rate import branches, choose, horizon, spending
 from hasten.tuning.rate.branches import Branches, Ended
 from hasten.tuning.rate.choose import choose_rate
 from hasten.tuning.rate.start import set_rates, start_of
@@ -128,6 +128,12 @@ def test_a_branch_as_long_as_the_training_is_the_training(steps: int, schedule: 
     run = build(baseline(task(0.1 * factor)), seed=made.start(0).run.seed)
     losses = [event.valid_loss for event in train(run) if isinstance(event, Evaluation)]
     assert made.ended(0, factor, steps).loss == losses[-1]
+
+
+def test_one_slow_step_does_not_decide_how_long_a_step_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 1.0, 2.0, 52.0, *(53.0 + number for number in range(100))])
+    monkeypatch.setattr(spending, "now_s", lambda: next(times))
+    assert spending.step_seconds(start_of(baseline(bowl_task()), 0)) == 1.0
 
 
 class Edge:
