@@ -44,7 +44,7 @@ LEAST_WORTH = 1e-3
 LOWER = 3
 """Steps down from the best rate of short branches that long ones begin with: the best falls with the length."""
 _BRANCHES = (SCREENED + 3 * REPEATS) / SHORTER + (LOWER + 1) * REPEATS + 2 * PROOFS
-"""Long branches that a search is about as expensive as: screening and deciding with one rate more, and the proof."""
+"""Long branches that a search is about as expensive as: screening, deciding with one rate more, and the proof."""
 _LEVEL = 0.975
 _SWEEP_STEPS = 45
 
