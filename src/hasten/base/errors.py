@@ -5,7 +5,8 @@
     ├── Refused          a technique cannot help here, and says why
     ├── Unstable         the machine is too noisy for a number; none is printed
     ├── GuaranteeBroken  a technique did not keep the guarantee on its card
-    └── TrainingFailed   the person's model, loss or data set raised an error while training
+    ├── TrainingFailed   the person's model, loss or data set raised an error while training
+    └── OthersGone       another process of the training ended, or does not answer
 
 `Interrupted` is a KeyboardInterrupt and no error: a person ended the run at once.
 
@@ -49,6 +50,10 @@ class GuaranteeBroken(HastenError):  # noqa: N818
 
 class TrainingFailed(HastenError):  # noqa: N818
     """Code of the task raised an error in the middle of a training."""
+
+
+class OthersGone(HastenError):  # noqa: N818
+    """A process cannot go on because another one of the training ended, or does not answer; that one knows why."""
 
 
 class Interrupted(KeyboardInterrupt):

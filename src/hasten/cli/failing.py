@@ -12,14 +12,17 @@ from typing import ParamSpec
 
 import typer
 
-from hasten.base.errors import BadInput, HastenError, Interrupted, Refused
+from hasten.base.errors import BadInput, HastenError, Interrupted, OthersGone, Refused
 from hasten.base.printable import printable
 from hasten.base.user_code import location_of, message_of, sample_of, user_location
 from hasten.cli.json_output import json_only
+from hasten.cli.starter import is_first_to_say
 
 INTERRUPTED = 130  # as in a shell: 128 + SIGINT
 FAILED = 1
 BAD_INPUT = 2
+LEFT_ALONE = 75
+"""Of one of several processes, where another one has ended: who started them reports the code of that one."""
 
 Parameters = ParamSpec("Parameters")
 
@@ -30,8 +33,9 @@ show_traceback: ContextVar[bool] = ContextVar("show_traceback", default=False)
 def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
     """Return the command with its errors as one message on standard error and an exit code.
 
-    2 for input that the caller must fix (`BadInput`, `Refused`), 130 for Ctrl-C, 1 for everything else. A reader of
-    standard output that has gone (`| head`) is no failure.
+    2 for input that the caller must fix (`BadInput`, `Refused`), 130 for Ctrl-C, 1 for everything else, but for one of
+    several processes that another one left alone (`LEFT_ALONE`). A reader of standard output that has gone (`| head`)
+    is no failure.
     """
 
     @functools.wraps(command)
@@ -51,6 +55,9 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
             from hasten.report.terminal.output import drop_output
 
             drop_output()
+        except OthersGone as error:
+            _tell(str(error))
+            raise typer.Exit(LEFT_ALONE) from error
         except HastenError as error:
             _tell(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
             raise typer.Exit(BAD_INPUT if isinstance(error, BadInput | Refused) else FAILED) from error
@@ -78,6 +85,9 @@ def _exit(code: int) -> None:
 
 
 def _tell(message: str) -> None:
+    """Say it on standard error; of several processes that all say the same, the first one does."""
+    if not is_first_to_say(message):
+        return
     if show_traceback.get():
         traceback.print_exc()
     typer.echo(f"hasten: {printable(message)}", err=True)

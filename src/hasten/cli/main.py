@@ -39,6 +39,7 @@ from hasten.cli import (
 )
 from hasten.cli.failing import ends_with_code, show_traceback
 from hasten.cli.here import suggestions
+from hasten.cli.starter import end_with_starter
 
 _python_shows = warnings.showwarning
 _NARROWEST = 20  # columns
@@ -159,6 +160,7 @@ def options(
     ] = False,
 ) -> None:
     """Make gradient training in PyTorch faster, and prove it on your model and your machine."""
+    end_with_starter()
     show_traceback.set(debug)
     if ctx.invoked_subcommand is None:
         found = list(suggestions(Path.cwd()))

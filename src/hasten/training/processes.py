@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hasten.base.errors import BadInput
+from hasten.base.errors import BadInput, OthersGone
 from hasten.data.batch import Batch
 from hasten.training.counting import Count
 from hasten.training.sharding import divided_as, from_part, own_part
@@ -217,6 +217,12 @@ def _meeting_place(rank: int, size: int) -> dist.Store:
     return dist.PrefixStore(f"attempt {os.environ.get(RESTARTS, '0')}", store)
 
 
+def others_gone(error: BaseException) -> bool:
+    """Return whether an error of a collective says that another process has ended or does not answer."""
+    lost = isinstance(error, dist.DistBackendError | dist.DistNetworkError)
+    return lost or (isinstance(error, RuntimeError) and "gloo/transport/" in str(error))
+
+
 @contextmanager
 def together(device: str) -> Generator[Processes | None]:
     """Join the processes that were started together; None where this one was started alone.
@@ -226,6 +232,10 @@ def together(device: str) -> Generator[Processes | None]:
 
     Args:
         device: on which they train; it decides by what they talk.
+
+    Raises:
+        BadInput: if there are more processes than GPUs.
+        OthersGone: if another process ended while this one waited for it.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
@@ -233,18 +243,30 @@ def together(device: str) -> Generator[Processes | None]:
         return
     rank = rank_here()
     if device.startswith("cuda"):
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        _take_gpu(int(os.environ.get("LOCAL_RANK", "0")))
     if dist.is_initialized():
         yield Processes(rank, size)
         return
-    dist.init_process_group(
-        "nccl" if device.startswith("cuda") else "gloo",
-        store=_meeting_place(rank, size),
-        rank=rank,
-        world_size=size,
-        timeout=_WAIT,
-    )
     try:
+        dist.init_process_group(
+            "nccl" if device.startswith("cuda") else "gloo",
+            store=_meeting_place(rank, size),
+            rank=rank,
+            world_size=size,
+            timeout=_WAIT,
+        )
         yield Processes(rank, size)
+    except Exception as error:
+        if others_gone(error):
+            raise OthersGone("another process has ended or does not answer.") from error
+        raise
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _take_gpu(number: int) -> None:
+    """Use the GPU of this number; each process of a machine has one of its own."""
+    if number >= (found := torch.cuda.device_count()):
+        raise BadInput(f"each process needs a GPU of its own; found {found}. Start as many processes at most.")
+    torch.cuda.set_device(number)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch import nn
 
-from hasten.base.errors import BadInput, HastenError, TrainingFailed
+from hasten.base.errors import BadInput, HastenError, OthersGone, TrainingFailed
 from hasten.base.records.notices import Activity
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import (
@@ -31,6 +31,7 @@ from hasten.training.data_notes import data_notes
 from hasten.training.final_weights import put_final_weights
 from hasten.training.lazy import initialize_lazy
 from hasten.training.loop import train
+from hasten.training.processes import others_gone
 from hasten.training.recipe import Recipe
 from hasten.training.replay import difference_between_replays
 from hasten.training.run_folder import CHECKPOINT, locked
@@ -95,6 +96,7 @@ def run_training(
         BadInput: if the folder cannot be written or is in use, or its checkpoint is of another training; if there are
             rollbacks and no folder.
         TrainingFailed: if the task's code raises an error; the message has file, line, step and sample.
+        OthersGone: if another process that trains with this one ended, or does not answer.
         Interrupted: if a second signal ends the run at once.
     """
     if rollbacks and folder is None:
@@ -262,6 +264,9 @@ def _located(run: Session, saving: Saving) -> Generator[None]:
     except HastenError:
         raise
     except (Exception, SystemExit) as error:
+        if others_gone(error):
+            stopped = f"stopped after step {run.position.step}: another process has ended or does not answer."
+            raise OthersGone(f"{stopped} {saving.settled()}") from error
         what = f"the code called sys.exit({error.code!r})" if isinstance(error, SystemExit) else message_of(error)
         pending, step = run.stop_state.evaluation_pending, run.position.step
         when = f"evaluating after step {step}" if pending else f"step {step + 1}"

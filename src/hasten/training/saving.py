@@ -314,6 +314,9 @@ class Saving:
 
     def saved(self) -> str:
         """Say in one sentence what is saved so far; waits for nothing."""
+        processes = self._run.recipe.parallel.processes
+        if processes is not None and processes.rank:
+            return "The first process says what is saved."
         if self._folder is None:
             return "Nothing is saved: the run has no folder."
         if self._background.busy:
