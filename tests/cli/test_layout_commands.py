@@ -11,20 +11,12 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from msgspec import structs
 from typer.testing import CliRunner, Result
 
-from hasten.base.records.layout import LayoutPlan, Links
+from hasten.base.records.layout import LayoutPlan
 from hasten.cli.main import app
-from hasten.cli.processes import run_together
-from hasten.machine.facts import facts
-from hasten.tasks.user_file import task_from_file
 from hasten.techniques.plan_file import read_plan
-from hasten.training.recipe import baseline
 from hasten.tuning.layouts import readings
-from hasten.tuning.layouts.measure import measure_layouts
-from hasten.tuning.layouts.predict import predict
-from hasten.tuning.tolerances import SHARES_ERROR
 
 LINK = ("--link-gbps", "100", "--latency-us", "1")
 
@@ -117,7 +109,7 @@ def test_what_cannot_be_used_is_one_message(words: tuple[str, ...], message: str
 def test_layouts_are_not_tuned_together_with_techniques() -> None:
     result = invoke("tune", "digits", "--processes", "2", "--allow", "trajectory")
     assert result.exit_code == 2
-    assert "it goes with --budget, -o and the data of the task only" in result.output
+    assert "it goes with --only, --budget, -o and the data of the task" in result.output
 
 
 def started(*words: str, folder: Path) -> subprocess.Popen[str]:
@@ -166,24 +158,29 @@ def task():
 @pytest.mark.dist
 @pytest.mark.timeout(900)
 def test_a_pipeline_is_run_against_one_process_and_has_its_gradient(tmp_path: Path) -> None:
-    file = tmp_path / "stages.py"
+    file, out = tmp_path / "stages.py", tmp_path / "plan.toml"
     file.write_text(STAGES)
-    links = Links(latency_s=1e-6, bytes_per_s=1e10, overlap=0.0)
-    found = predict(baseline(task_from_file(file, "task")), facts(), devices=2, links=links, memory_limit=2**34)
-    alone, pipeline = (
-        next(one for one in found.costs if one.layout.processes == 1),
-        next(one for one in found.costs if one.layout.stages == 2),
-    )
-    assert pipeline.why_not == ""
-    both = structs.replace(found, costs=(alone, pipeline))
-    tuning = measure_layouts(both, [str(file)], run_together, budget_s=1.0, show=lambda record: None)
-    first, second = tuning.measured
-    assert second.why_not == ""
-    assert second.step_s is not None
-    assert second.speedup is not None
-    assert second.gradient_error is not None
-    assert second.gradient_error < SHARES_ERROR
-    assert first.predicted.layout.processes == 1
+    words = ("tune", str(file), "--processes", "2", "--only", "pipeline_parallel", "--budget", "1s", "-o", str(out))
+    with started(*words, folder=tmp_path) as process:
+        printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    measured = " ".join(printed.partition("Layouts, measured")[2].split())
+    assert "3 rounds of trials" in measured
+    assert "2 processes," in measured
+    assert "fsdp" not in measured
+    assert "one process's, more than rounding" not in measured
+    assert "ended with exit code" not in measured
+    assert read_plan(out).task == "stages"
+
+
+def test_a_layout_that_is_asked_for_and_cannot_be_used_is_one_message() -> None:
+    result = invoke("tune", "linear", "--processes", "2", "--only", "tensor_parallel")
+    assert result.exit_code == 2
+    assert "no layout of 2 processes with tensor_parallel can be run" in result.output
+    assert "no linear layers can be divided by 2" in result.output
+    result = invoke("tune", "linear", "--processes", "2", "--only", "pipelines")
+    assert result.exit_code == 2
+    assert "Did you mean pipeline_parallel" in result.output
 
 
 @pytest.mark.dist

@@ -15,7 +15,7 @@ from hasten.base.errors import BadInput
 from hasten.cli.failing import LEFT_ALONE
 from hasten.cli.main import app
 from hasten.cli.processes import MOST_PER_CORE, failed_first, run_together
-from hasten.cli.starter import STARTER, is_first_to_say
+from hasten.cli.starter import STARTER, is_first_to_say, not_said_elsewhere
 from hasten.machine.facts import usable_cores
 from hasten.training.processes import RENDEZVOUS, others_gone, together
 
@@ -71,6 +71,18 @@ def test_what_all_say_is_said_once(of_torchrun: bool, tmp_path: Path, monkeypatc
     assert is_first_to_say("no such task")
     assert not is_first_to_say("no such task")
     assert is_first_to_say("another message")
+
+
+def test_one_that_is_left_alone_says_so_if_it_is_the_first_or_nothing_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv(RENDEZVOUS, str(tmp_path / "rendezvous"))
+    assert not_said_elsewhere()
+    assert is_first_to_say("no such task")
+    assert not not_said_elsewhere()
+    monkeypatch.setenv("RANK", "0")
+    assert not_said_elsewhere()
 
 
 def test_one_that_is_alone_says_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

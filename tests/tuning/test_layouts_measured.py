@@ -72,8 +72,8 @@ class Machine:
         save_file({"weight": torch.ones(4) * (1 + self.off.get(name, 0.0))}, folder / GRADIENT)
         return 0
 
-    def tuned(self, found: LayoutPlan) -> LayoutTuning:
-        return measure_layouts(found, ["tiny"], self.launch, show=lambda record: None)
+    def tuned(self, found: LayoutPlan, only: Sequence[str] = ()) -> LayoutTuning:
+        return measure_layouts(found, ["tiny"], self.launch, only=only, show=lambda record: None)
 
 
 def test_one_process_is_kept_where_it_is_the_fastest(found: LayoutPlan) -> None:
@@ -109,6 +109,16 @@ def test_each_round_runs_one_process_and_the_best_three_once(found: LayoutPlan) 
             ("plain", 2),
             ("tensor_parallel", 2),
         }
+
+
+def test_only_the_layouts_that_are_asked_for_run_against_one_process(found: LayoutPlan) -> None:
+    machine = Machine(alone=1.0)
+    machine.tuned(found, only=["tensor_parallel"])
+    assert set(machine.started) == {("alone", 1), ("tensor_parallel", 2)}
+    with pytest.raises(BadInput, match=r"with local_sgd .*: 2 processes, local_sgd: not the same training"):
+        machine.tuned(found, only=["local_sgd"])
+    with pytest.raises(BadInput, match="with shares_by_speed can be run against one process: hasten plan lists none"):
+        machine.tuned(found, only=["shares_by_speed"])
 
 
 def test_what_is_not_the_same_training_is_predicted_and_never_run(found: LayoutPlan) -> None:

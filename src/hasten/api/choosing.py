@@ -1,6 +1,7 @@
 """The verbs that choose a number for a training: its learning rate, its batch size, its layout on devices."""
 
 import shlex
+from collections.abc import Sequence
 
 from hasten.api.given import baseline_shown, budget_given, check_trainable, silent
 from hasten.base.errors import BadInput
@@ -9,6 +10,7 @@ from hasten.base.records.layout import LayoutPlan, LayoutTuning, Links, Nodes
 from hasten.base.records.notices import Activity
 from hasten.base.records.rate_choice import RateChoice
 from hasten.machine import facts, load_cached
+from hasten.techniques.registry import technique
 from hasten.training.recipe import baseline
 from hasten.training.running import Show
 from hasten.training.task import Task
@@ -125,7 +127,13 @@ def find_layout(
 
 
 def tune_layouts(
-    task: Task, *, processes: int, launch: Launch, budget_s: float | None = None, show: Show = silent
+    task: Task,
+    *,
+    processes: int,
+    launch: Launch,
+    only: Sequence[str] = (),
+    budget_s: float | None = None,
+    show: Show = silent,
 ) -> LayoutTuning:
     """Run the three layouts that are predicted to be the fastest against one process, each trial in new processes.
 
@@ -136,12 +144,15 @@ def tune_layouts(
         task: that a command names (`load_task`), since each process loads it anew.
         processes: of this machine.
         launch: starts `hasten` in processes: (words, processes) -> exit code.
+        only: names of techniques, one of which makes each layout that is run; none for the fastest of all.
         budget_s: seconds for the rounds, of which there are at least three; None for five rounds.
         show: called with what is under way, and with the prediction.
 
     Raises:
-        BadInput: if the task cannot be trained, or no command names it.
+        BadInput: if the task cannot be trained, no command names it, or no layout of `only` can be used.
     """
+    for name in only:
+        technique(name)  # an unknown name is an error
     if not task.command:
         raise BadInput("each process loads the task anew: give one that a command names (a built-in one, or a file).")
     check_trainable(task, show)
@@ -149,4 +160,6 @@ def tune_layouts(
     show(Activity(text="timing two micro-batches and the links"))
     found = predict(baseline_shown(task, machine, show), machine, devices=processes, here=True)
     show(found)
-    return measure_layouts(found, shlex.split(task.command), launch, budget_s=budget_s, seed=task.seed, show=show)
+    return measure_layouts(
+        found, shlex.split(task.command), launch, only=only, budget_s=budget_s, seed=task.seed, show=show
+    )

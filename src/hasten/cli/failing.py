@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,13 +17,14 @@ from hasten.base.errors import BadInput, HastenError, Interrupted, OthersGone, R
 from hasten.base.printable import printable
 from hasten.base.user_code import location_of, message_of, sample_of, user_location
 from hasten.cli.json_output import json_only
-from hasten.cli.starter import is_first_to_say
+from hasten.cli.starter import is_first_to_say, not_said_elsewhere
 
 INTERRUPTED = 130  # as in a shell: 128 + SIGINT
 FAILED = 1
 BAD_INPUT = 2
 LEFT_ALONE = 75
 """Of one of several processes, where another one has ended: who started them reports the code of that one."""
+_PAUSE_S = 1.0  # in which the process that failed says why
 
 Parameters = ParamSpec("Parameters")
 
@@ -56,7 +58,9 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
 
             drop_output()
         except OthersGone as error:
-            _tell(str(error))
+            time.sleep(_PAUSE_S)
+            if not_said_elsewhere():
+                _tell(str(error))
             raise typer.Exit(LEFT_ALONE) from error
         except HastenError as error:
             _tell(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]))

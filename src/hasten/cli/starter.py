@@ -41,6 +41,15 @@ def is_first_to_say(text: str) -> bool:
     return True
 
 
+def not_said_elsewhere() -> bool:
+    """Return whether a process that others left alone has to say so: the first one, which knows what is saved, does.
+
+    Another one does if nothing was said by the processes of this machine.
+    """
+    folder = _common_folder()
+    return os.environ.get("RANK", "0") == "0" or folder is None or not any(folder.glob("said-*"))
+
+
 def _common_folder() -> Path | None:
     """Return a folder that the processes of one start share, None for one that was started alone."""
     if "RANK" not in os.environ:

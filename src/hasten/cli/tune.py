@@ -1,6 +1,7 @@
 """`hasten tune`: which techniques make the training faster."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,15 +80,15 @@ def tune(
     allowed = guarantees(allow)
     if verify is not None and (allow or only or exclude or accept or fresh or study or out is not None):
         raise BadInput("--verify proves a plan as it is: it goes with --budget and the data of the task only.")
-    if processes is not None and (allow or only or exclude or accept or fresh or study or verify is not None):
-        raise BadInput("--processes compares layouts: it goes with --budget, -o and the data of the task only.")
+    if processes is not None and (allow or exclude or accept or fresh or study or verify is not None):
+        raise BadInput("--processes compares layouts: it goes with --only, --budget, -o and the data of the task.")
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all) as screen:
         if verify is not None:
             _verify(chosen, verify, budget, screen)
             return
         if processes is not None:
-            _layouts(chosen, processes, budget, out, screen)
+            _layouts(chosen, processes, names_in(only), budget, out, screen)
             return
         screen.show(Activity(text="measuring the machine"))
         tuning = api.tune(
@@ -122,14 +123,18 @@ def _verify(task: "Task", plan: Path, budget: str | None, screen: "Screen") -> N
     screen.next(f"hasten train {task.command} --plan {shlex.quote(str(plan))}")
 
 
-def _layouts(task: "Task", processes: int, budget: str | None, out: Path | None, screen: "Screen") -> None:
+def _layouts(
+    task: "Task", processes: int, only: Sequence[str], budget: str | None, out: Path | None, screen: "Screen"
+) -> None:
     """Compare ways to train in several processes with one process."""
     from hasten import api
     from hasten.cli.processes import run_together
     from hasten.techniques.plan_file import write_plan
 
     budget_s = None if budget is None else parse_duration(budget)
-    found = api.tune_layouts(task, processes=processes, launch=run_together, budget_s=budget_s, show=screen.show)
+    found = api.tune_layouts(
+        task, processes=processes, launch=run_together, only=only, budget_s=budget_s, show=screen.show
+    )
     screen.show(found)
     count, choices = found.best.predicted.layout.processes, found.plan.choices
     words = f"hasten train {task.command}" + (f" --processes {count}" if count > 1 else "")
@@ -139,6 +144,7 @@ def _layouts(task: "Task", processes: int, budget: str | None, out: Path | None,
     if not choices:
         screen.next(words)
     elif out is None:
-        screen.next(f"hasten tune {task.command} --processes {processes} -o plan.toml")
+        asked = f" --only {shlex.quote(','.join(only))}" if only else ""
+        screen.next(f"hasten tune {task.command} --processes {processes}{asked} -o plan.toml")
     else:
         screen.next(f"{words} --plan {shlex.quote(str(out))}")

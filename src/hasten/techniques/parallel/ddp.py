@@ -173,7 +173,7 @@ def with_overlap(recipe: Recipe, **fields: Any) -> Recipe:
 def why_not_reduced(recipe: Recipe) -> str | None:
     """Return why the gradients of a recipe cannot be reduced during its backward pass, or None."""
     if recipe.parallel.processes is None:
-        return "one process alone trains: there is nothing to reduce"
+        return "one process alone trains (--processes N starts N): there is nothing to reduce"
     if not isinstance(recipe.parallel.reduction, Overlapped) and recipe.parallel.reduction is not after_backward:
         return "another technique reduces the gradients"
     for name, module in recipe.subject.model().named_modules():

@@ -58,6 +58,7 @@ def measure_layouts(
     words: Sequence[str],
     launch: Launch,
     *,
+    only: Sequence[str] = (),
     budget_s: float | None = None,
     seed: int = 0,
     show: Callable[[object], None],
@@ -72,16 +73,17 @@ def measure_layouts(
         found: the layouts as predicted.
         words: the task as it is typed.
         launch: starts processes.
+        only: names of techniques: layouts that are made by one of them; none for all.
         budget_s: ends the rounds when the next one would exceed it, after three; None for five rounds.
         seed: of the order.
         show: called with what is under way.
 
     Raises:
-        BadInput: if one process cannot train.
+        BadInput: if one process cannot train, or no layout of `only` can be used.
         KeyboardInterrupt: if a trial was interrupted.
     """
     begin, draws = perf_counter(), np.random.default_rng(seed)
-    candidates = [_Candidate(one) for one in chosen_candidates(found)]
+    candidates = [_Candidate(one) for one in chosen_candidates(found, only)]
     alone = candidates[0]
     steps = min(_STEPS[1], max(_STEPS[0], round(TRIAL_S / alone.cost.step_s.value)))
     rounds = 0
@@ -124,10 +126,26 @@ def _remark(load: MachineLoad | None) -> str:
     )
 
 
-def chosen_candidates(found: LayoutPlan) -> list[LayoutCost]:
-    """Return one process, whatever is predicted of it, and the layouts that are predicted to be the fastest."""
+def chosen_candidates(found: LayoutPlan, only: Sequence[str] = ()) -> list[LayoutCost]:
+    """Return one process, whatever is predicted of it, and the layouts that are predicted to be the fastest.
+
+    Args:
+        found: the layouts as predicted.
+        only: names of techniques, one of which makes a layout; none for all layouts.
+
+    Raises:
+        BadInput: if there is no such layout that can be used.
+    """
     alone = next(one for one in found.costs if one.layout.processes == 1)
-    return [alone, *(one for one in found.usable if one is not alone)][: 1 + MOST]
+    asked = [one for one in found.costs if not only or any(choice.technique in only for choice in one.layout.choices)]
+    usable = [one for one in asked if one in found.usable and one is not alone]
+    if only and not usable:
+        others = "; ".join(f"{one.layout.label}: {one.why_not or 'not the same training'}" for one in asked)
+        raise BadInput(
+            f"no layout of {found.devices} processes with {' or '.join(only)} can be run against one process: "
+            f"{others or 'hasten plan lists none'}."
+        )
+    return [alone, *usable][: 1 + MOST]
 
 
 def fastest(measured: Sequence[LayoutMeasured]) -> int:
