@@ -1,17 +1,21 @@
 """Whole scripts in styles that the hosts do not have, faulty and without the fault, watched as `hasten diagnose` does.
 
-python -m benchmarks.doctor.own_scripts --room DIR [--only gan_points,boxes] [--record]
+python -m benchmarks.doctor.own_scripts --room DIR [--only gan_points,boxes] [--part 1/2] [--record]
 
 Each file in `scripts/` holds both: `#= names` in the first line are the symptoms that name its fault, a line that ends
 in `  #@ code` is that code in the faulty script and nothing where there is none, and a line `#+ code` is in the faulty
 one only. Those in `scripts/healthy` have no fault and look as if they had. All were written before anybody looked at
 what the rules say of them; `LOG.md` tells what was found then and what was changed after that, so they are no scripts
 that nobody saw.
+
+What is said of a script is kept in the room and not asked again: several parts may run at once, and the last call, with
+`--record`, records what all of them found. Rules that changed need a new room.
 """
 
 import argparse
 import contextlib
 import io
+import json
 import re
 import runpy
 import sys
@@ -91,6 +95,16 @@ def judged(name: str, room: Path) -> dict[str, Any]:
     return found
 
 
+def kept(name: str, room: Path) -> dict[str, Any]:
+    """Return what is said of a script: what the room has, or what is said now, which it keeps."""
+    file = room / "said" / f"{name}.json"
+    if not file.exists():
+        said = judged(name, room)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(said))
+    return json.loads(file.read_text())
+
+
 def scored(found: dict[str, Any]) -> dict[str, Any]:
     """Return how many faults are named, how many first, and how many scripts without a fault have a finding."""
     pairs = [one for one in found.values() if "faulty" in one]
@@ -108,13 +122,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--room", type=Path, required=True)
     parser.add_argument("--only", default="", help="names of scripts, separated by commas")
+    parser.add_argument("--part", default="1/1", help="number of the part, and of how many")
     parser.add_argument("--record", action="store_true")
     given = parser.parse_args()
     names = given.only.split(",") if given.only else sorted(path.stem for path in SCRIPTS.rglob("*.py"))
+    part, parts = map(int, given.part.split("/"))
+    names = names[part - 1 :: parts]
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     for name in names:
-        one = found[name] = judged(name, given.room)
+        one = found[name] = kept(name, given.room)
         if "healthy" in one:
             print(f"{name:20} healthy ALARM {one['healthy']}" if one["healthy"] else f"{name:20} healthy", flush=True)
             continue

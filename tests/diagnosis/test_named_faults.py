@@ -612,6 +612,217 @@ def labels_that_are_shifted_by_hand_and_in_the_model(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("not_in_optimizer")
+def a_body_that_is_unfrozen_without_its_optimizer(faulty: bool) -> None:
+    body, inputs, targets = nn.Sequential(nn.Linear(8, 16), nn.ReLU()), *rows()
+    fit(nn.Sequential(body, nn.Linear(16, 2)), epochs(inputs, targets))
+    model = nn.Sequential(body, nn.Linear(16, 2))
+    body.requires_grad_(False)
+    optimizer = optim.Adam(model[1].parameters(), 1e-2)
+    for number, (batch, labels) in enumerate(epochs(inputs, targets, 6)):
+        if number == 30:
+            body.requires_grad_(True)
+            if not faulty:
+                optimizer.add_param_group({"params": list(body.parameters())})
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        optimizer.step()
+
+
+@names("parameter_unreached")
+def a_part_that_an_earlier_phase_trained_is_cut_off(faulty: bool) -> None:
+    class Tuned(nn.Module):
+        def __init__(self, body: nn.Module) -> None:
+            super().__init__()
+            self.body, self.head = body, nn.Linear(16, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not faulty):
+                hidden = self.body(inputs)
+            return self.head(hidden)
+
+    body, inputs, targets = nn.Sequential(nn.Linear(8, 16), nn.ReLU()), *rows()
+    fit(nn.Sequential(body, nn.Linear(16, 2)), epochs(inputs, targets))
+    fit(Tuned(body), epochs(inputs, targets))
+
+
+@names("parameter_unreached")
+def a_part_that_needs_gradients_for_its_update_alone(faulty: bool) -> None:
+    model, (inputs, targets) = two_layers(), rows()
+    optimizers = [optim.Adam(part.parameters(), 1e-2) for part in (model[0], model[2])]
+    for batch, labels in epochs(inputs, targets):
+        for one in optimizers:
+            one.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        model[0].requires_grad_(True)
+        for one in optimizers:
+            one.step()
+        model[0].requires_grad_(not faulty)
+
+
+def test_gradients_may_be_dropped_for_a_while() -> None:
+    def loop() -> None:
+        model = two_layers()
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for batch, labels in epochs(*rows()):
+            optimizer.zero_grad()
+            F.cross_entropy(model(batch), labels).backward()
+            model[2].weight.grad = None
+            optimizer.step()
+
+    assert "parameter_unreached" not in found(loop)
+
+
+class _Keeps(nn.Module):
+    """A recurrent model that goes on from the state of the batch before, unless it is told to begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.GRU(2, 16, batch_first=True), nn.Linear(16, 2)
+        self.state: Tensor | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        output, self.state = self.layer(inputs, self.state)
+        return self.head(output[:, -1])
+
+
+def _train_kept(*, resets: bool, shuffles: bool) -> None:
+    inputs, targets = torch.randn(320, 6, 2), torch.randint(2, (320,))
+    model = _Keeps()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(5):
+        for at in (torch.randperm(320) if shuffles else torch.arange(320)).split(32):
+            model.state = None if resets or model.state is None else model.state.detach()
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs[at]), targets[at]).backward()
+            optimizer.step()
+
+
+@names("samples_mixed")
+def a_state_that_goes_on_to_another_batch(faulty: bool) -> None:
+    _train_kept(resets=not faulty, shuffles=True)
+
+
+def test_a_state_may_go_on_where_batches_come_in_their_order() -> None:
+    assert "samples_mixed" not in found(lambda: _train_kept(resets=False, shuffles=False))
+
+
+@names("samples_mixed")
+def batches_that_are_put_together_by_time(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.state = nn.Embedding(12, 8), nn.GRU(8, 8, batch_first=faulty)
+            self.head = nn.Linear(8, 12)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            return self.head(self.state(self.words(ids))[0])
+
+    def collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        ids, labels = (torch.stack(part, 1) for part in zip(*samples, strict=True))
+        return ids, labels
+
+    ids = torch.randint(12, (160, 9))
+    data = TensorDataset(ids, (ids + ids.roll(1, 1)) % 12)
+    batches = DataLoader(data, 16, shuffle=True, collate_fn=collate)
+    fit(Net(), batches, lambda scores, wanted: F.cross_entropy(scores.flatten(0, 1), wanted.flatten()))
+
+
+@names("samples_mixed")
+def a_softmax_over_samples_before_a_logarithm(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = two_layers()
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.log(self.layers(inputs).softmax(0 if faulty else 1) + 1e-9)
+
+    fit(Net(), epochs(*rows()), F.nll_loss)
+
+
+@names("padding_in_loss")
+def labels_of_padding_behind_the_first(faulty: bool) -> None:
+    model = nn.Sequential(nn.Embedding(12, 16), nn.Linear(16, 12))
+    tokens = torch.randint(1, 12, (320, 10))
+    tokens[torch.arange(10) >= torch.randint(3, 9, (320, 1))] = 0
+    labels = tokens if faulty else tokens.masked_fill(tokens == 0, -100)
+    fit(
+        model,
+        epochs(tokens, labels),
+        lambda scores, wanted: F.cross_entropy(scores[:, :-1].flatten(0, 1), wanted[:, 1:].flatten()),
+    )
+
+
+@names("evaluates_untrained")
+def an_average_that_hardly_moves(faulty: bool) -> None:
+    model = two_layers()
+    average = copy.deepcopy(model).requires_grad_(False).eval()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    inputs, targets = rows()
+    for batch, labels in epochs(inputs, targets, 16):
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for mean, new in zip(average.parameters(), model.parameters(), strict=True):
+                mean.lerp_(new, 1e-4 if faulty else 0.1)
+            average(inputs)
+
+
+def test_a_difference_by_hand_has_the_target_of_what_made_it() -> None:
+    """The model's own output has the shape of its softmax, and is no part of the difference."""
+
+    def named(wanted: Tensor) -> list[str]:
+        def loss(scores: Tensor, target: Tensor) -> Tensor:
+            return ((10 * scores).softmax(1) - target).square().mean()
+
+        return found(lambda: fit(two_layers(), epochs(inputs, wanted), loss))
+
+    inputs, targets = rows()
+    one_hot = F.one_hot(targets, 2).float()
+    assert "bounded_output" not in named(one_hot)
+    assert "bounded_output" in named(4 * one_hot - 2)
+
+
+def test_cosines_have_a_large_first_loss_by_design() -> None:
+    class Cosines(nn.Module):
+        def __init__(self, *, normalized: bool) -> None:
+            super().__init__()
+            self.weight, self.normalized = nn.Parameter(torch.randn(3, 4)), normalized
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            weight = F.normalize(self.weight) if self.normalized else self.weight
+            return 16 * F.linear(F.normalize(inputs), weight)
+
+    inputs = torch.randn(320, 4)
+    labels = inputs[:, :3].argmax(1)
+    for normalized in (True, False):
+        named = found(lambda: fit(Cosines(normalized=normalized), epochs(inputs, labels), lr=1e-3))  # noqa: B023
+        assert ("initial_loss_off" in named) is not normalized
+
+
+def test_a_schedule_may_go_on_in_a_second_sitting() -> None:
+    def loop(*, resumes: bool) -> None:
+        state: dict[str, Any] | None = None
+        for _ in range(2):
+            model = two_layers()
+            optimizer = optim.SGD(model.parameters(), 0.1)
+            schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=16)
+            if state is not None and resumes:
+                schedule.load_state_dict(state)
+            for _ in range(8):
+                for batch, labels in epochs(*rows(), 1):
+                    optimizer.zero_grad()
+                    F.cross_entropy(model(batch), labels).backward()
+                    optimizer.step()
+                schedule.step()
+            state = schedule.state_dict()
+
+    assert "schedule_wrong" not in found(lambda: loop(resumes=True))
+    assert "schedule_wrong" in found(lambda: loop(resumes=False))
+
+
 def test_neighbors_of_nodes_are_meant_to_mix() -> None:
     class Graph(nn.Module):
         def __init__(self) -> None:
@@ -796,22 +1007,6 @@ def test_batches_of_one_class_are_no_targets_of_the_model() -> None:
         fit(model, batches, lr=1e-4)
 
     assert "loss_ignores_target" not in found(loop)
-
-
-def test_a_state_that_a_model_keeps_is_no_mixing_of_samples() -> None:
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.rnn, self.head = nn.GRU(3, 8, batch_first=True), nn.Linear(8, 2)
-            self.state = torch.zeros(1, 32, 8)
-
-        def forward(self, x: Tensor) -> Tensor:
-            output, self.state = self.rnn(x, self.state)
-            self.state = self.state.detach()
-            return self.head(output[:, -1])
-
-    inputs = torch.randn(320, 6, 3)
-    assert "samples_mixed" not in found(lambda: fit(Net(), epochs(inputs, (inputs[:, -1, 0] > 0).long())))
 
 
 # --- the pieces ---------------------------------------------------------------------------------------------------

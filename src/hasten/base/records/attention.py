@@ -44,6 +44,7 @@ class AttentionFacts(Record, frozen=True):
 
     model: str  # its class
     steps: int  # that it was trained
+    recurrent: bool = False  # it has recurrent layers, whose states may be queries and keys
     layers: tuple[AttentionLayer, ...] = ()
     blocks: tuple[Block, ...] = ()
     norms: tuple[NormLayer, ...] = ()

@@ -26,6 +26,8 @@ class Leaf(Record, frozen=True):
     library: bool = False  # its module is unused inside a module of an installed package
     parameter: bool = True  # an `nn.Parameter`, or a tensor that a module has as an attribute
     noise: bool = False  # a frozen embedding whose numbers are like independent draws of one normal distribution
+    unfrozen: bool = False  # it was frozen, has gradients now, and what holds it has made no update since then
+    cut: bool = False  # called, but without a gradient after the first update of the newest optimizer that holds it
     frozen_moves: float | None = None  # largest change in an update while it was frozen
     replaced: float | None = None  # change between the first and the last step of one that no loss reaches
 
@@ -92,6 +94,7 @@ class Schedule(Record, frozen=True):
     name: str  # of its class
     steps: int
     updates: int  # of its optimizer
+    reached: int = 0  # its last step, counted from the start of a training that it was loaded from
     early: int = 0  # steps before the first update
     attached: bool = True  # its optimizer made an update
     length: int | None = None  # steps that it is made for
@@ -114,6 +117,7 @@ class Probe(Record, frozen=True):
     drops: bool | None = None  # and dropout is computed
     backwards: dict[str, float] = {}  # own autograd function -> share of its gradient that is not the derivative
     stateful: bool | None = None  # a second call of the same copy differs: it keeps a state from call to call
+    carries: bool = False  # a call of the training began with the state that the one before left in an attribute
     reloads: float | None = None  # largest difference of a copy with the trained state dict / largest output
     why: str = ""  # the model was not called
 
@@ -129,6 +133,7 @@ class Criterion(Record, frozen=True):
     own_target: bool = False  # the targets are the outputs, or the classes that they prefer
     no_target: bool = False  # the loss is a mean of the outputs of a model, of several units
     tied: bool = False  # the last layer shares its weight with an embedding
+    normalized: bool = False  # the last product is of a weight that is divided by its length
     dropped: bool = False  # dropout made the outputs
     drops: float = 0.0  # largest share that dropout drops anywhere behind the loss
 
@@ -159,6 +164,7 @@ class Twin(Record, frozen=True):
     changed: bool  # its parameters are others than at its first call
     cosine: float  # between its weights and those of the trained one, at the end
     evaluated: int  # calls of the trained one without gradients
+    way: float | None = None  # that it went from its first call, over that to the trained one; None without any
     fresh_norms: bool = False  # its batch norms have the statistics of the start, and those of the trained one do not
     evaluating: bool = False  # it was called in evaluation mode last
 

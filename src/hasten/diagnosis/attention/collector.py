@@ -167,7 +167,14 @@ class _Probe:
 
     def facts(self, name: str, steps: int) -> AttentionFacts:
         """Return what the first call shows, and what changed tokens change as far as the time lasts."""
-        found = AttentionFacts(model=name, steps=steps, layers=self.layers, blocks=self._blocks, norms=self._norms)
+        found = AttentionFacts(
+            model=name,
+            steps=steps,
+            recurrent=any(isinstance(one, (nn.RNNBase, nn.RNNCellBase)) for one in self._kept.model.modules()),
+            layers=self.layers,
+            blocks=self._blocks,
+            norms=self._norms,
+        )
         tokens = self._tokens
         if tokens is not None and PASSES * self._takes_s < SECONDS:
             try:

@@ -6,7 +6,8 @@ Threshold: a factor of 1 (1 %) at a head size of 8 and more, a spread above 1.2 
     that differ by 5 %.
 Why: products of d numbers grow with the square root of d, and the softmax goes to its limit.
 Example: `scores = q @ k.transpose(-2, -1)` without `/ math.sqrt(d)`.
-Wrong when: queries and keys are normalized, or initialized for it, as in T5, whose own classes are left out.
+Wrong when: queries and keys are normalized, or initialized for it, as in T5, whose own classes are left out. So
+    are models with recurrent layers: Luong et al. 2015 take the products of their states as they are.
 Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1.
 """
 
@@ -26,6 +27,8 @@ def find(health: Health) -> Outcome:
     facts = seen(health, "scale_missing")
     if isinstance(facts, Abstained):
         return facts
+    if facts.recurrent:
+        return Abstained(symptom="scale_missing", reason="recurrent states, which tanh bounds, may be queries and keys")
     by_hand = [layer for layer in facts.layers if layer.how != "multi_head_attention" and not layer.library]
     judged = [layer for layer in by_hand if layer.scale is not None and (layer.head_size or 0) >= LEAST_SIZE]
     if by_hand and not judged:

@@ -70,9 +70,11 @@ class DataCollector(Collector):
         self._live: Tensor | None = None  # output of the last call, with its graph
         self._directions: list[float] = []  # of losses of one's own
         self._output: list[Tensor] = []
+        self._numbers: list[int | None] = []  # of the nodes that made it
         self._step = self._printed_step = 0
         self._spent = {"training": 0.0, "evaluation": 0.0}
-        self._undecided: tuple[Call, list[Tensor]] | None = None  # a pass with gradients in evaluation mode
+        # a pass with gradients in evaluation mode
+        self._undecided: tuple[Call, list[Tensor], list[int | None]] | None = None
         self._sliced: tuple[Group, int] | None = None  # evaluation of the last pass that no loader gave, and its rows
         self._signed: dict[str, list[Tensor]] = {}  # loss function -> its targets
         self._given = _Given()
@@ -91,7 +93,7 @@ class DataCollector(Collector):
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what waits for a backward pass or an evaluation that was not watched."""
-        self._call, self._output, self._undecided = None, [], None
+        self._call, self._output, self._numbers, self._undecided = None, [], [], None
         self._continued = self._live = None
         self._waiting.batches = [one for one in self._waiting.batches if one.use]
 
@@ -120,10 +122,11 @@ class DataCollector(Collector):
             made = list(tensors_within(output))
             self._live = next((one for one in made if one.requires_grad), None)
             outputs = [one.detach() for one in made]
+            numbers = [None if one.grad_fn is None else one.grad_fn._sequence_nr() for one in made]
             if call.training:
-                self._trains(call, outputs)
+                self._trains(call, outputs, numbers)
             else:
-                self._undecided = call, outputs
+                self._undecided = call, outputs, numbers
         else:
             self._evaluated(call, list(tensors_within(output)))
 
@@ -135,7 +138,7 @@ class DataCollector(Collector):
         self._passes += 1
         begin = thread_time()
         if self._passes <= PASSES or (self._spent["training"] < BUDGET_S and not self._is_full()):
-            found = [completed(term, self._output) for term in terms(losses)]
+            found = [completed(term, self._output, self._numbers) for term in terms(losses)]
             value = float(losses[0]) if len(losses) == 1 and losses[0].numel() == 1 else None
             for term in found:
                 self._add_term(term, value)
@@ -148,7 +151,7 @@ class DataCollector(Collector):
             for number, entry in enumerate(entries(losses)):
                 self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
         self._spent["training"] += thread_time() - begin
-        self._call, self._output, self._sliced = None, [], None
+        self._call, self._output, self._numbers, self._sliced = None, [], [], None
         self._continued = self._live = None
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
@@ -189,13 +192,13 @@ class DataCollector(Collector):
     def _decide(self) -> None:
         """Take a pass that no backward pass followed for an evaluation."""
         if self._undecided is not None:
-            call, output = self._undecided
+            call, output, _ = self._undecided
             self._undecided = None
             self._evaluated(call, output)
 
-    def _trains(self, call: Call, output: list[Tensor]) -> None:
+    def _trains(self, call: Call, output: list[Tensor], numbers: list[int | None]) -> None:
         self._waiting.trained(_given(call))
-        self._output = output
+        self._output, self._numbers = output, numbers
         if self._call is not None and _continues(call):
             self._later.add(id(call.module))
             self._continued = call

@@ -46,11 +46,12 @@ def padded(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> flo
     """Return the share of the labels that are those of padding, one label for all of it, and count in the loss.
 
     Args:
-        inputs: of the model; tokens, (batch, length), as many as there are labels.
-        target: a label for each token.
+        inputs: of the model; tokens, (batch, length).
+        target: a label for each token, or for each but the first of a row.
         ignored: label that does not count.
     """
-    for tokens in _of_tokens(inputs, target):
+    later = [one[:, 1:] for one in inputs if one.ndim == 2]
+    for tokens in _of_tokens(inputs, target) or _of_tokens(later, target):
         found = padding_of(tokens)
         labels = target.detach().reshape(tokens.shape).to(tokens.device)
         counts = labels != ignored if ignored is not None else torch.ones_like(labels, dtype=torch.bool)

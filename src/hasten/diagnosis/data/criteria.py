@@ -309,13 +309,20 @@ def comes_from(target: Tensor, given: Tensor) -> bool:
     return rows and same_numbers(given, target.argmax(1))
 
 
-def completed(term: Term, output: Sequence[Tensor]) -> Term:
-    """Return a difference written by hand with its output and target, where the model returned that output."""
-    if term.difference is None or term.compared != term.given:
+def completed(term: Term, output: Sequence[Tensor], numbers: Sequence[int | None]) -> Term:
+    """Return a difference written by hand with its output and target, where the model returned that output.
+
+    Args:
+        term: as the graph shows it.
+        output: of the model.
+        numbers: of the nodes that made it; None for what has no gradient.
+    """
+    if term.difference is None or term.output is not None or term.compared != term.given:
         return term
-    found = next((one.detach() for one in output if tuple(one.shape) == term.given), None)
+    made = [one.detach() for one, number in zip(output, numbers, strict=True) if number in term.made_by]
+    found = next((one for one in made if tuple(one.shape) == term.given), None)
     if found is None:  # perhaps without a dimension of one
-        found = next((one.detach().reshape(term.given) for one in output if _squeezed(one) == term.given), None)
+        found = next((one.reshape(term.given) for one in made if _squeezed(one) == term.given), None)
     return term if found is None else replace(term, output=found, target=found - term.difference)
 
 

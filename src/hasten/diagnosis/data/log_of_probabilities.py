@@ -58,7 +58,7 @@ def _judged(one: Criterion, command: str) -> Finding | None:
         explains=(
             "bounded_output",
             "wrong_loss_family",
-            "samples_mixed",
+            *(("samples_mixed",) if one.fed_by == "log_softmax" else ()),
             "loss_sign",
             "residual_collapsed",
             *CONSEQUENCES,

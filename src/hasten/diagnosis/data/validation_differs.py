@@ -9,7 +9,8 @@ columns of a table are shifted by half a standard deviation; swapped color chann
 each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
 scaled by itself, or fills the range of 0 to 1, or -1 to 1, exactly; or the model does better than a
 constant by 0.15 on samples that it has not seen yet in the first pass, and by less than a quarter of that on the
-evaluation at the end, while the loss of the training has fallen and stays low.
+evaluation at the end, while the loss of the training has fallen and stays low. Inputs whose spread or mean differs, but
+on which the loss is at most 3 times that at the end of the training and a fifth of that at its start, are no fault.
 Why: the model is judged on inputs that it was never trained for.
 Example: `x / 255` in training only; `scaler.fit_transform` of the validation data; BGR in one part and RGB in the
 other.
@@ -50,9 +51,9 @@ def find(health: Health) -> Outcome:
         )
     if training is None:
         return Abstained(symptom="validation_differs", reason="no samples of a training were seen")
-    learns = _learns(health)
+    learns, loses = _learns(health), not _is_predicted(health)
     told = [
-        inputs_differ(training, part) or (_unpredicted(training, part) if learns else None)
+        inputs_differ(training, part, loses=loses) or (_unpredicted(training, part) if learns else None)
         for part in facts.evaluations
     ]
     said = next(filter(None, told), None)
@@ -122,12 +123,34 @@ def _targets(facts: DataFacts) -> tuple[str, float] | None:
     return None
 
 
-def inputs_differ(training: Part, part: Part) -> tuple[str, float, float] | None:
-    """Return sentence, value and threshold where the inputs of an evaluation are unlike those of the training."""
+def _is_predicted(health: Health) -> bool:
+    """Return whether the last evaluation has a loss that the training fell far to reach, and is near to at its end."""
+    dynamics = health.dynamics
+    found = None if dynamics is None else course(dynamics.losses)
+    if dynamics is None or found is None or not dynamics.evaluations:
+        return False
+    last = dynamics.evaluations[-1].step
+    losses = [one.loss for one in dynamics.evaluations if one.step == last and one.loss is not None]
+    loss = max(losses, default=math.inf)
+    return loss <= _NEAR * found.last and loss <= _FALLEN * max(found.first, dynamics.losses[0] or 0.0)
+
+
+_NEAR, _FALLEN = 3.0, 0.2
+"""Loss of the last evaluation over that of the training at its end, and over that at its start."""
+
+
+def inputs_differ(training: Part, part: Part, *, loses: bool = True) -> tuple[str, float, float] | None:
+    """Return sentence, value and threshold where the inputs of an evaluation are unlike those of the training.
+
+    Args:
+        training: its samples.
+        part: those of the evaluation.
+        loses: the evaluation is worse than the training. Else other values are no fault, as of a series that grows.
+    """
     here, there = training.inputs, part.inputs
     if here is None or there is None or min(training.described, part.described) < ENOUGH:
         return None
-    if min(here.std, there.std) > 0:
+    if loses and min(here.std, there.std) > 0:
         ratio = there.std / here.std
         if max(ratio, 1 / ratio) >= SPREAD:
             return (
@@ -137,7 +160,7 @@ def inputs_differ(training: Part, part: Part) -> tuple[str, float, float] | None
             )
     spread = max(training.sample_spread, part.sample_spread)
     shift = abs(part.sample_mean - training.sample_mean)
-    if spread > 0 and shift >= max(SHIFT * spread, COLUMN_SHIFT * here.std):
+    if loses and spread > 0 and shift >= max(SHIFT * spread, COLUMN_SHIFT * here.std):
         return (
             f"The evaluation's inputs are shifted by {shift / here.std:.2g} standard deviations of the training's.",
             shift / spread,
@@ -145,7 +168,9 @@ def inputs_differ(training: Part, part: Part) -> tuple[str, float, float] | None
         )
     if len(part.channels) != len(training.channels):
         return None
-    return (_swapped(training, part) or _turned(training, part)) if training.pictures else _columns(training, part)
+    if training.pictures:
+        return _swapped(training, part) or _turned(training, part)
+    return _scaled_alone(training, part) or (_columns(training, part) if loses else None)
 
 
 def _turned(training: Part, part: Part) -> tuple[str, float, float] | None:
@@ -185,9 +210,8 @@ def _columns(training: Part, part: Part) -> tuple[str, float, float] | None:
         for here, there, spread in zip(training.channels, part.channels, training.spreads, strict=True)
         if spread > 0
     ]
-    alone = _scaled_alone(training, part)
-    if alone or len(columns) < 4:
-        return alone
+    if len(columns) < 4:
+        return None
     up = sum(one >= COLUMN_SHIFT for one in columns) / len(columns)
     down = sum(one <= -COLUMN_SHIFT for one in columns) / len(columns)
     if max(up, down) >= COLUMNS and not training.smooth:

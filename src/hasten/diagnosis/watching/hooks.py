@@ -9,6 +9,7 @@ from threading import get_ident
 from time import perf_counter, thread_time
 from types import FrameType
 from typing import Any, Self
+from weakref import finalize
 
 import torch
 from torch import Tensor, nn, optim
@@ -25,8 +26,9 @@ from hasten.diagnosis.watching.thinning import FIRST, Thinning
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
 
-INNER_STEPS = 3
-"""Steps in which calls of modules by other modules are told, since each costs about 1 us."""
+INNER_STEPS, INNER_OPTIMIZERS = 3, 8
+"""Steps in which calls of modules by other modules are told, at the start and after the first update of so many
+optimizers, since each costs about 1 us."""
 EVALUATION_S, EVALUATION_SHARE = 1.0, 0.002
 """Seconds that watching evaluations may take, and share of the time since the training began."""
 _HOOK_S = 2e-6
@@ -81,6 +83,8 @@ class TrainingWatch:
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
         self._made: list[optim.Optimizer] = []  # that made an update in this step
+        self._inner = INNER_STEPS  # last step in which calls of modules by others are told
+        self._new = 0  # optimizers of which a first update was watched
         self._known: set[int] = set()  # optimizers that made an update in a watched step
         self._others = 0  # unwatched updates by others than the first
         self._inside = 0  # calls of modules that have not returned
@@ -352,7 +356,7 @@ class TrainingWatch:
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._inside or not watch._looks() or next(module.parameters(), None) is None:
-                if watch._inside and watch.steps <= INNER_STEPS and watch._looks():
+                if watch._inside and watch.steps <= watch._inner and watch._looks():
                     watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
             if watch._misses(module):
@@ -730,7 +734,7 @@ class TrainingWatch:
         self._moved, self._closed = True, False
         if self._watching and self._looks():
             self._tell("update_ended", optimizer)
-            self._known.add(id(optimizer))
+            self._note_known(optimizer)
             if any(optimizer is one for one in self._made):
                 self._first = optimizer  # the first one trains no more
             self._made.append(optimizer)
@@ -739,6 +743,18 @@ class TrainingWatch:
                 self._step_ended()
         elif not self._watching and optimizer is self._first and get_ident() == self._thread:
             self._count()
+
+    def _note_known(self, optimizer: optim.Optimizer) -> None:
+        """Note an optimizer until it is gone: the next one may have its address."""
+        if id(optimizer) in self._known:
+            return
+        self._known.add(id(optimizer))
+        finalize(optimizer, self._known.discard, id(optimizer)).atexit = False
+        self._new += 1
+        if self._new <= INNER_OPTIMIZERS:
+            self._inner = self.steps + INNER_STEPS
+        if not self._every:  # its first update was in a step of the sample
+            self._watch_every_step()
 
     def _count(self) -> None:
         """Count an unwatched step, and see what comes next."""

@@ -100,6 +100,7 @@ class Term:
     weights: Tensor | None = None  # those
     ignored: int | None = None  # label that does not count
     difference: Tensor | None = None  # output minus target, where it was written by hand
+    made_by: tuple[int, ...] = ()  # numbers of the nodes that gave that output and only arranged it anew
     reduced: bool = False  # the criterion itself sums or averages, so that no mask can come after it
 
 
@@ -282,15 +283,30 @@ def _difference(node: Any, name: str) -> Term | None:
         return None
     operand = parts[0] if parts[0] is not None else parts[1]
     difference = saved(node, "self")
+    difference = -difference if difference is not None and parts[0] is None else difference
+    output = saved(operand, "result")  # of an activation, whatever the model itself gave
+    known = output is not None and difference is not None and output.shape == difference.shape
     return Term(
         kind=kind,
         fed_by=_fed_by(beyond_shapes(operand)),
-        output=None,
-        target=None,
+        output=output if known else None,
+        target=output - difference if output is not None and difference is not None and known else None,
         compared=shape_of(below),
         given=_before_expansion(operand),
-        difference=-difference if difference is not None and parts[0] is None else difference,
+        difference=difference,
+        made_by=_arranged_by(operand),
     )
+
+
+def _arranged_by(node: Any) -> tuple[int, ...]:
+    """Return the numbers of a node and of those behind it, to the first that does more than arrange numbers anew."""
+    last, numbers = beyond_shapes(node), list[int]()
+    while node is not None:
+        numbers.append(node._sequence_nr())
+        if node is last:
+            break
+        node = next((following for following, _ in node.next_functions if following is not None), None)
+    return tuple(numbers)
 
 
 def _next(node: Any, place: int) -> Any:

@@ -13,6 +13,7 @@ from hasten.base.records.wiring import Criterion
 from hasten.base.units import finite
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, dropped, name_of, nodes, terms
+from hasten.diagnosis.wiring.layers import PRODUCTS
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factor
 from hasten.measurement.tensors import tensors_in
@@ -55,7 +56,10 @@ class CriterionCollector(Collector):
         self._passes += 1
         tied = self._tied(losses)
         drops = max((dropped(node) for node, _ in nodes(losses)), default=0.0)
-        self._criteria += [_criterion(one, tied, drops) for one in terms(losses)]
+        normalized = _is_normalized(losses)
+        self._criteria += [
+            msgspec.structs.replace(_criterion(one, tied, drops), normalized=normalized) for one in terms(losses)
+        ]
         if any(self._is_mean_of_outputs(loss) for loss in losses):
             self._criteria.append(Criterion(kind="mean", no_target=True))
 
@@ -96,6 +100,18 @@ class CriterionCollector(Collector):
             for below, _ in node.next_functions
             if below is not None
         )
+
+
+def _is_normalized(losses: Sequence[Tensor]) -> bool:
+    """Return whether the weight of the last product is divided, as by its length: then its scale does not matter."""
+    last = next((node for node, _ in nodes(losses) if name_of(node) in PRODUCTS), None)
+    if last is None:
+        return False
+    place = PRODUCTS[name_of(last)][1]
+    below = last.next_functions[place][0] if place < len(last.next_functions) else None
+    while below is not None and name_of(below) in ("T", "Transpose"):
+        below = below.next_functions[0][0]
+    return below is not None and name_of(below) == "Div"
 
 
 def _criterion(term: Term, tied: bool, drops: float) -> Criterion:

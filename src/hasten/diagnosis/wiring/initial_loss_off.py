@@ -3,7 +3,8 @@
 Signal: log-probabilities and labels of the first cross-entropy, logits of the first binary cross-entropy, outputs and
     targets of the first squared error.
 Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 2.5 times
-    the size of the targets and above 1.5. A last layer tied to an embedding is left out.
+    the size of the targets and above 1.5. A last layer tied to an embedding is left out, and
+    cosines with a weight of length 1.
 Why: the first steps only make the outputs small again, with gradients that are too large.
 Example: the last layer initialized 30 times too large, or inputs of 0 to 255.
 Wrong when: the model is pretrained for other classes.
@@ -46,7 +47,7 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="initial_loss_off", reason="the loss of a constant guess is not known")
     one = judged[0]
     said = _far(one)
-    if said is None or one.tied:
+    if said is None or one.tied or one.normalized:
         return None
     sentence, value, threshold = said
     multiplied = _size(one) > _MULTIPLIED * _given(health.dynamics) > 0

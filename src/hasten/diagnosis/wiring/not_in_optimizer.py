@@ -1,7 +1,8 @@
 """W2: no optimizer holds a trainable parameter.
 
 Signal: the parameters of the model that need gradients and that a loss reaches, against those of all optimizers, by
-    identity. A model in evaluation mode of which no optimizer holds anything is left out: a teacher, a fixed network.
+    identity; those that were frozen, and get gradients after all optimizers that hold them have made their last update.
+    A model in evaluation mode of which no optimizer holds anything is left out: a teacher, a fixed network.
 Threshold: none: one is enough. It is a note where an optimizer trains the head alone: the last module of the model, or
     the last ones if the rest is 10 times as large. The rest is then kept as it is on purpose, as of a trained network.
 Why: what no optimizer holds is computed with, gets gradients, and never changes.
@@ -30,7 +31,7 @@ def find(health: Health) -> Outcome:
     lost = misses(wiring)
     if not lost:
         return None
-    head = _head(wiring, lost)
+    head = "" if any(one.unfrozen for one in lost) else _head(wiring, lost)
     if head:
         return Finding(
             symptom="not_in_optimizer",

@@ -421,6 +421,7 @@ class OrderCollector(Collector):
             name=type(scheduler).__name__,
             steps=steps,
             updates=len(rates),
+            reached=int(scheduler.last_epoch),
             early=early,
             attached=bool(rates),
             length=next((vars(scheduler)[name] for name in ("T_max", "total_steps") if name in vars(scheduler)), None),

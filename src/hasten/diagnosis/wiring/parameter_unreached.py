@@ -1,7 +1,9 @@
 """W3: a parameter that the optimizer trains is not reached by the loss.
 
 Signal: the leaves of the graphs behind the losses, and gradients in the first 20 updates. Left out are experts and
-    heads beside others that are used, parts of installed packages, and parameters that are copied from others.
+    heads beside others that are used, parts of installed packages, and parameters that are copied from others. In a
+    later phase: parameters whose module is called, and that get no gradient after the first of 10 updates and more of
+    the newest optimizer that holds them.
 Threshold: none: one is enough.
 Why: without a path from the loss no gradient comes, and the parameter keeps its initial value.
 Example: `h = self.encoder(x).detach()`, `torch.no_grad()` around a trained part, or a layer missing in `forward`.
@@ -21,13 +23,15 @@ def find(health: Health) -> Outcome:
     lacks = lacks_updates(health, "parameter_unreached")
     if lacks is not None or health.wiring is None:
         return lacks
-    trained = [one for one in leaves(health.wiring) if is_trained(one) and one.model is not None]
+    trained = [one for one in leaves(health.wiring) if (is_trained(one) or one.cut) and one.model is not None]
     lost = [
-        one for one in trained if one.reached is False and not one.alternative and not one.library and not one.replaced
+        one
+        for one in trained
+        if (one.reached is False or one.cut) and not one.alternative and not one.library and not one.replaced
     ]
     if not lost or reaches_nothing(health.wiring):
         return None
-    used = any(one.called for one in lost)
+    used = any(one.called or one.cut for one in lost)
     return Finding(
         symptom="parameter_unreached",
         severity=Severity.CRITICAL if used else Severity.WARNING,

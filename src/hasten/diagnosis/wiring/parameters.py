@@ -12,6 +12,7 @@ from hasten.base.records.wiring import Leaf
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
 from hasten.diagnosis.wiring.live import Live, held, is_installed, live
+from hasten.diagnosis.wiring.phases import Phases
 
 UPDATES = 2
 """Updates of each optimizer in which every parameter is looked at. LoRA's A has no gradient in the first one."""
@@ -49,6 +50,9 @@ class ParameterCollector(Collector):
         self._before: dict[int, Tensor] = {}
         self._first: dict[int, Tensor] = {}  # copies of those that no loss had reached at first
         self._made: dict[int, int] = {}  # id of an optimizer -> its updates
+        self._phases = Phases()
+        self._optimizers = 0  # that made an update
+        self._cut, self._unheld = set[int](), set[int]()  # parameters that a later phase loses
         self._newest = 0  # id of the optimizer that made the last one
         self._rests = False  # whether steps were not watched
         self._copied: list[tuple[Tensor, Tensor]] = []  # parameters and what they were at the first backward pass
@@ -59,7 +63,7 @@ class ParameterCollector(Collector):
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the next step while the newest optimizer has made few updates; a loop may make many of them."""
-        return step + 1 if self._made.get(self._newest, 0) < WATCHED and len(self._made) <= MODELS else NEVER
+        return step + 1 if self._made.get(self._newest, 0) < WATCHED and self._optimizers <= MODELS else NEVER
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Count the updates, and a backward pass for each."""
@@ -79,6 +83,7 @@ class ParameterCollector(Collector):
     def called_inside(self, module: nn.Module) -> None:
         """Note which parts of the models are used."""
         self._called.add(id(module))
+        self._phases.called(module)
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Note which leaves the losses depend on."""
@@ -88,6 +93,7 @@ class ParameterCollector(Collector):
         self.looked += 1
         found = leaves(losses)
         self._reached |= {id(one) for one in found}
+        self._phases.reached(found)
         self._seen |= {id(one): one for one in found}
         if self._made:
             return
@@ -99,6 +105,10 @@ class ParameterCollector(Collector):
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Note the gradients, and copy the parameters that the update should move."""
+        if self._phases.is_new(optimizer) and self._optimizers < MODELS:
+            self._made.pop(id(optimizer), None)
+            self._optimizers += 1
+        self._phases.update_begins(optimizer, self.updates, self.models)
         made = self._made.get(id(optimizer), 0)
         if made >= WATCHED:
             if made % SPARSE == 0 or self._rests:
@@ -147,6 +157,7 @@ class ParameterCollector(Collector):
         self._look_around()
         for model in self.models:  # layers that were unfrozen, or put in, after the steps that were looked at
             self._reached |= {id(one) for one in model.parameters() if one.grad is not None}
+        self._cut, self._unheld = self._phases.cut(self.models), self._phases.unheld(self.models)
         self._everything = tuple(self._leaves())
         self._before, self._first = {}, {}
 
@@ -239,7 +250,9 @@ class ParameterCollector(Collector):
             shape=tuple(one.shape),
             trainable=one.requires_grad,
             model=model,
-            held=key in self._held,
+            held=key in self._held and key not in self._unheld,
+            unfrozen=key in self._unheld,
+            cut=key in self._cut,
             reached=key in self._reached if self.looked or self.updates else None,
             gradient=self._gradient.get(key),
             moved=self._moved.get(key),

@@ -44,6 +44,7 @@ ROWS = 4
 ROUNDING = 1e-5
 """Of the largest output: what two calls of the same differ by, ten times as much as float32 may."""
 _EXACT = (torch.float32, torch.float64)
+_RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 _ORDERED = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Transformer)
 """Layers of which the first dimension may be time."""
 
@@ -71,6 +72,7 @@ class ProbeCollector(Collector):
         self._copied: dict[int, _Copied] = {}  # index of a model
         self._unsure: list[int] = []  # models whose samples no loader tells apart
         self._probes: dict[int, Probe] = {}
+        self._states: dict[int, tuple[nn.Module, list[Tensor]]] = {}  # model, and its state after its first call
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return none: the first call of a model is in the steps that others need."""
@@ -79,11 +81,11 @@ class ProbeCollector(Collector):
     def fetched(self, batch: Any, loader: Any) -> None:
         """Note the number of samples of a batch."""
         if len(self._probes) < MODELS:
-            sizes = Counter(len(one) for one in tensors_in(batch) if one.ndim)
-            self._rows = sizes.most_common(1)[0][0] if sizes else None
+            self._rows = _rows_of(list(tensors_in(batch)), loader)
 
     def call_begins(self, call: Call) -> None:
         """Copy a model before its first call."""
+        self._look_at_state(call)
         if not call.grad or len(self._probes) >= MODELS:
             return
         index = next((i for i, one in enumerate(self._parameters.models) if one is call.module), None)
@@ -118,6 +120,8 @@ class ProbeCollector(Collector):
         with aside():
             self._probes[index] = _probed(index, made)
         self._left -= time.thread_time() - begin
+        if self._probes[index].stateful and any(isinstance(one, _RECURRENT) for one in call.module.modules()):
+            self._states[index] = call.module, [one.detach().clone() for one in _state(call.module)]
         if made.rows is None and self._probes[index].mixes is None and self._left > 0:
             self._unsure.append(index)
 
@@ -137,6 +141,16 @@ class ProbeCollector(Collector):
         self._unsure = []
         self._left -= time.thread_time() - begin
 
+    def _look_at_state(self, call: Call) -> None:
+        """See whether the second call of a model begins with the state that the first one left."""
+        index = next((i for i, (model, _) in self._states.items() if model is call.module), None)
+        if index is None or not call.grad:
+            return
+        _, left = self._states.pop(index)
+        now = _state(call.module)
+        same = len(now) == len(left) and all(map(torch.equal, now, left)) and any(bool(one.any()) for one in now)
+        self._probes[index] = msgspec.structs.replace(self._probes[index], carries=same)
+
     def ended(self) -> None:
         """Load what was trained into the copies from before."""
         for index, made in self._copied.items():
@@ -150,6 +164,30 @@ class ProbeCollector(Collector):
     def probes(self) -> tuple[Probe, ...]:
         """Return what the copies gave."""
         return tuple(self._probes.values())
+
+
+def _rows_of(tensors: Sequence[Tensor], loader: Any) -> int | None:
+    """Return the number of samples of a batch: the most frequent first size, unless only second ones are the loader's.
+
+    Some functions that put samples together give (length, batch).
+    """
+    sizes = Counter(len(one) for one in tensors if one.ndim)
+    drawn = getattr(getattr(loader, "_index_sampler", None), "batch_size", None)
+    if drawn not in sizes and any(one.ndim > 1 and one.shape[1] == drawn for one in tensors):
+        return drawn
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _state(model: nn.Module) -> list[Tensor]:
+    """Return the tensors of floating point in the plain attributes of the modules of a model, also in tuples."""
+    found: list[Tensor] = []
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if name not in ("_parameters", "_buffers", "_modules"):
+                inside = value if isinstance(value, (list, tuple)) else (value,)
+                tensors = [one for one in inside if isinstance(one, Tensor) and not isinstance(one, nn.Parameter)]
+                found += [one for one in tensors if one.is_floating_point()]
+    return found
 
 
 def _probed(index: int, made: _Copied) -> Probe:

@@ -31,7 +31,9 @@ def find(health: Health) -> Outcome:
     if not schedules:
         return Abstained(symptom="schedule_wrong", reason="the training has no scheduler of torch")
     for one in schedules:
-        said = _judged(one, complete=health.complete)
+        alike = [other for other in schedules if (other.name, other.length) == (one.name, one.length)]
+        reached = max(max(other.steps, other.reached) for other in alike)
+        said = _judged(one, reached, complete=health.complete)
         if said is not None:
             sentence, advice, value, threshold = said
             return Finding(
@@ -49,8 +51,14 @@ def find(health: Health) -> Outcome:
     return None
 
 
-def _judged(one: Schedule, *, complete: bool) -> tuple[str, str, float, float] | None:
-    """Return sentence, advice, value and threshold; None where nothing is wrong."""
+def _judged(one: Schedule, reached: int, *, complete: bool) -> tuple[str, str, float, float] | None:
+    """Return sentence, advice, value and threshold; None where nothing is wrong.
+
+    Args:
+        one: scheduler.
+        reached: the last step of those that are like it: a training that is resumed has one for each part.
+        complete: whether the training ended by itself.
+    """
     if one.steps and not one.attached:
         return (
             f"{one.name} was stepped {plural(one.steps, 'time')}, but its optimizer made no update.",
@@ -104,7 +112,7 @@ def _judged(one: Schedule, *, complete: bool) -> tuple[str, str, float, float] |
         and complete
         and not one.leaves_early
         and one.updates >= _FEW
-        and one.steps <= 0.5 * one.length
+        and reached <= 0.5 * one.length
     ):
         return (
             f"{one.name} is made for {one.length} steps and was stepped only {one.steps} times "

@@ -14,6 +14,8 @@ from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.measurement.tensors import tensors_in
 
 _MODELS = 8
+_NUMBERS = 256
+"""Of each matrix, that are kept of a model from its first call on."""
 
 
 @dataclass
@@ -23,6 +25,7 @@ class _Seen:
     model: nn.Module
     updates: int  # before its first call
     sums: tuple[float, ...]  # of its parameters then
+    sample: Tensor  # of their numbers then
     graded: bool = False  # was called with gradients recorded
     calls: int = 0  # without
     others: int = 0  # of them, with inputs of the size that a trained model of its class got, but other ones
@@ -61,7 +64,9 @@ class TwinCollector(Collector):
             lazy = any(isinstance(one, UninitializedParameter) for one in call.module.parameters())
             if len(self._seen) >= _MODELS or lazy:
                 return
-            seen = self._seen[id(call.module)] = _Seen(call.module, self._updates, _sums(call.module))
+            seen = self._seen[id(call.module)] = _Seen(
+                call.module, self._updates, _sums(call.module), _sample(call.module)
+            )
         given = next((one.detach() for one in tensors_in([call.args, dict(call.kwargs)])), None)
         if call.grad:
             seen.graded, seen.given = True, given
@@ -104,6 +109,7 @@ class TwinCollector(Collector):
             changed=_sums(one.model) != one.sums,
             cosine=_cosine(one.model, like.model),
             evaluated=like.calls,
+            way=_way(one.sample, _sample(one.model), _sample(like.model)),
             fresh_norms=_has_fresh_norms(one.model) and not _has_fresh_norms(like.model),
             evaluating=not one.training,
         )
@@ -118,6 +124,21 @@ def _alike(one: nn.Module, other: nn.Module) -> bool:
 
 def _sums(model: nn.Module) -> tuple[float, ...]:
     return tuple(float(one.detach().double().square().sum()) for one in model.parameters() if one.numel())
+
+
+def _sample(model: nn.Module) -> Tensor:
+    """Return some numbers of each matrix of a model."""
+    flat = [one.detach().flatten() for one in model.parameters() if one.ndim > 1 and one.numel()]
+    few = [one[:: -(-one.numel() // _NUMBERS)].double().cpu() for one in flat]
+    return torch.cat(few) if few else torch.zeros(0, dtype=torch.float64)
+
+
+def _way(start: Tensor, end: Tensor, goal: Tensor) -> float | None:
+    """Return how far weights went towards others, as a share of the way; None where there is none."""
+    if not start.shape == end.shape == goal.shape:
+        return None
+    length = float((goal - start).square().sum())
+    return float((end - start) @ (goal - start)) / length if length else None
 
 
 def _has_fresh_norms(model: nn.Module) -> bool:
