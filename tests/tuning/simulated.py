@@ -144,8 +144,11 @@ class Simulated:
     def left_s(self) -> float:
         return self.budget_s - self.now_s
 
-    def closing_s(self, plan: Setting) -> float:
+    def proof_s(self, plan: Setting) -> float:
         return self.truth.gate_s if plan not in self.proven else 0.0
+
+    def closing_s(self, plan: Setting) -> float:
+        return self.proof_s(plan)
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         self.gates += 1

@@ -195,13 +195,19 @@ class Timing:
         """Return the seconds left; what earlier tunings have used is not."""
         return self.lab.budget.left_s(self.share) - self.lab.earlier_s
 
-    def closing_s(self, plan: Setting) -> float:
-        """Return about how long it takes to prove a plan, unless it is proven, and to measure it afresh."""
+    def proof_s(self, plan: Setting) -> float:
+        """Return how long it may take to prove a plan; 0 where it is proven, or no gate can prove it."""
         techniques = self.plan(plan)
         guarantee = loosest(one.card.guarantee for one in techniques)
-        asked = techniques and frozenset(techniques) not in self.lab.proven and guarantee is not None
-        gate_s = proof_s(self.lab, guarantee) if asked and guarantee is not None else 0.0
-        return min(gate_s, LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(self.lab, techniques)
+        if not techniques or frozenset(techniques) in self.lab.proven or guarantee is None:
+            return 0.0
+        return proof_s(self.lab, guarantee)
+
+    def closing_s(self, plan: Setting) -> float:
+        """Return the time that is kept for proving a plan and for measuring it afresh."""
+        return min(self.proof_s(plan), LONGEST_PROOF * self.lab.budget.total_s) + confirmation_s(
+            self.lab, self.plan(plan)
+        )
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
         """Return what does not earn its setup back, or breaks its guarantee, or has no effect in the plan.

@@ -21,8 +21,11 @@ LEAST_GAIN = math.log1p(0.01)
 """What a factor must gain to be kept."""
 USUAL_PROOF = 0.4
 """Of the time that is planned for a proof, where it is not in doubt."""
-EARLY = 0.25
-"""Of the time left, that the proof of a plan before the search ends usually takes at most."""
+EARLY = 0.4
+"""Of the time left, that the proof of a plan before the search ends usually takes at most..."""
+SOON = 0.05
+"""... and where the plan under way is expected to be faster than that by more than `NEARLY`."""
+NEARLY = math.log(1.05)
 MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
 WITHIN = math.log1p(0.01)
@@ -77,8 +80,12 @@ class Ground(Protocol):
         """Return the seconds left."""
         ...
 
+    def proof_s(self, plan: Setting) -> float:
+        """Return how long it may take to prove a plan; 0 where it is proven."""
+        ...
+
     def closing_s(self, plan: Setting) -> float:
-        """Return about how long it takes to prove a plan, if it is not proven, and to measure it afresh."""
+        """Return the time that is kept for proving a plan and for measuring it afresh."""
         ...
 
     def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
@@ -366,11 +373,12 @@ class Search:
 
     def _prove_early(self, plan: Setting) -> None:
         """Have a plan proven before the search ends, where that costs little: what is unfit then leaves it soon."""
-        if self._usual_proof_s(plan) <= EARLY * self.ground.left_s():
+        nearly = self._expected(self.plan) - self._expected(plan) < NEARLY
+        if self._usual_proof_s(plan) <= (EARLY if nearly else SOON) * self.ground.left_s():
             self._prove(plan)
 
     def _usual_proof_s(self, plan: Setting) -> float:
-        return USUAL_PROOF * (self.ground.closing_s(plan) - self.ground.closing_s(NONE))
+        return USUAL_PROOF * self.ground.proof_s(plan)
 
     def _prove(self, plan: Setting) -> None:
         """Have a plan proven; what is unfit leaves, and what had left beside it is asked again."""
