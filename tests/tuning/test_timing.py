@@ -195,6 +195,19 @@ def test_steps_are_timed_on_one_thread_where_all_of_them_wait_for_other_work(
     assert bench.step_s == used.step_s
 
 
+def test_a_machine_that_is_busy_for_a_moment_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = iter([Steps(0.3, 0.6, 1.0), Steps(0.012, 0.05, 1.8)])
+
+    def timed(bench: Any) -> Steps:
+        return Steps(0.02, 0.05, 1.0) if torch.get_num_threads() == 1 else next(every)
+
+    monkeypatch.setattr(busy, "_timed", timed)
+    bench: Any = SimpleNamespace(run=SimpleNamespace(recipe=baseline(small_task())), step_s=0.0)
+    with busy.threads_set(2):
+        assert free_threads(bench).threads is None
+    assert bench.step_s == 0.012
+
+
 def test_few_benches_of_a_large_model_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
     monkeypatch.setattr("hasten.tuning.context.BENCH_MEMORY", 1e-9)

@@ -9,7 +9,7 @@ from hasten.base.units import seconds
 from hasten.techniques.applying import knobs_of
 from hasten.training.technique import Technique
 from hasten.tuning.budget import now_s
-from hasten.tuning.context import Laboratory, Plan, confirmation_s, proof_s, recipe_with
+from hasten.tuning.context import Laboratory, Plan, least_confirmation_s, proof_s, recipe_with
 from hasten.tuning.gates import judge, loosest
 from hasten.tuning.reference_step import NoReference
 from hasten.tuning.search.search import USUAL_PROOF
@@ -55,7 +55,7 @@ def _asked(lab: Laboratory, plan: Plan, one: Technique, gains: Mapping[Technique
     faster = blank(one, Verdict.KEPT, gains[one], base)
     if frozenset(plan) in lab.proven:
         return msgspec.structs.replace(faster, gate=lab.proven[frozenset(plan)])
-    until_s = lab.budget.hard_stop_s - confirmation_s(lab, plan)
+    until_s = lab.budget.hard_stop_s - least_confirmation_s(lab, plan)
     return told(one, base, lambda: proven(lab, plan, faster), until_s=until_s)
 
 
@@ -83,7 +83,7 @@ def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     guarantee = loosest(one.card.guarantee for one in plan)
     assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
     cost_s = proof_s(lab, guarantee)
-    if not lab.budget.holds(USUAL_PROOF * cost_s + confirmation_s(lab, plan)):
+    if not lab.budget.holds(USUAL_PROOF * cost_s + least_confirmation_s(lab, plan)):
         why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
         return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     began = now_s()
