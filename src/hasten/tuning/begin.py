@@ -1,6 +1,7 @@
 """The start of a tuning: the baseline, how long its step takes, and on how many threads."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from hasten.base.units import percent, plural, seconds
@@ -39,10 +40,15 @@ def why_not_begun(lab: Laboratory) -> str | None:
 
 
 def baseline_blocks(lab: Laboratory, timing: Timing) -> list[float]:
-    """Time a few blocks of the baseline, which show the noise, and return the logarithms of their times."""
-    logs, ends_s = list[float](), now_s() + NOISE_SHARE * lab.budget.total_s
+    """Time a few blocks of the baseline, which show the noise, and return the logarithms of their times.
+
+    They also tell how long its step takes: the first steps after it was built take longer.
+    """
+    logs, steps_s, ends_s = list[float](), list[float](), now_s() + NOISE_SHARE * lab.budget.total_s
     while len(logs) < NOISE_BLOCKS and (len(logs) < 3 or now_s() < ends_s):
         logs.append(timing.block(NONE))
+        steps_s.append(bench_of(lab, ()).step_s)
+    lab.step_s = statistics.median(steps_s)
     return logs
 
 
