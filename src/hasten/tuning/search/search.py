@@ -24,7 +24,8 @@ USUAL_PROOF = 0.4
 EARLY = 0.4
 """Of the time left, that the proof of a plan before the search ends usually takes at most..."""
 SOON = 0.05
-"""... and where the plan under way is expected to be faster than that by more than `NEARLY`."""
+"""... and where the plan under way is expected to be faster than that by more than `NEARLY`, or a factor was not yet
+timed."""
 NEARLY = math.log(1.05)
 MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
@@ -373,7 +374,9 @@ class Search:
 
     def _prove_early(self, plan: Setting) -> None:
         """Have a plan proven before the search ends, where that costs little: what is unfit then leaves it soon."""
-        nearly = self._expected(self.plan) - self._expected(plan) < NEARLY
+        nearly = self._expected(self.plan) - self._expected(plan) < NEARLY and all(
+            map(self._timed, self._taking_part())
+        )
         if self._usual_proof_s(plan) <= (EARLY if nearly else SOON) * self.ground.left_s():
             self._prove(plan)
 
