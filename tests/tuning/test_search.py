@@ -305,6 +305,20 @@ def test_no_plan_has_a_member_that_another_makes_pointless(seed: int, noise: flo
     assert 0 not in search.plan or not search.plan & {1, 3}
 
 
+def test_what_left_by_mistake_comes_back_when_the_readings_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, groups = Search._judge, list[int]()
+
+    def judged(self: Search) -> None:
+        plain(self)
+        groups.append(self.groups)
+        if len(groups) == 3:
+            self._remove([1], self.plan - {1})
+
+    monkeypatch.setattr(Search, "_judge", judged)
+    search, _ = searched(Truth((0.4, 0.4, 0.0), noise=0.03), budget_s=20.0)
+    assert search.plan == frozenset({0, 1})
+
+
 @pytest.mark.parametrize("budget_s", [20.0, 40.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_large_gain_is_kept_where_its_proof_takes_much_of_the_budget(seed: int, budget_s: float) -> None:

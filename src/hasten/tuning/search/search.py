@@ -341,6 +341,7 @@ class Search:
     def _judge(self) -> None:
         """Fit the model; change the plan; have proven what is faster; let go what has nothing to gain."""
         self.fit = self.model.fit(self.readings)
+        self._let_back()
         self._improve()
         self._prove_early(frozenset(one for one in self.plan if self.gain(one).low > 0))
         sure = frozenset(one for one in self.plan if self.gain(one).low > 0)
@@ -351,6 +352,12 @@ class Search:
                 self._remove([one], frozenset({beside}))
             elif one in self._taking_part() and self.gain(one).high < LEAST_GAIN and not self._needed(one):
                 self._remove([one], self.plan)
+
+    def _let_back(self) -> None:
+        """Let factors come back that left for want of a gain, and of which the readings now say otherwise."""
+        for one, beside in list(self.out.items()):
+            if beside is not None and self.gain(one).low > LEAST_GAIN:
+                del self.out[one]
 
     def _needed(self, company: int) -> bool:
         """Return whether a factor is in question that gains little without this one."""
