@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
+from torch.utils.data import BatchSampler
 
 from hasten.base.records.wiring import Probe
 from hasten.diagnosis.watching.copies import (
@@ -172,7 +173,8 @@ def _rows_of(tensors: Sequence[Tensor], loader: Any) -> int | None:
     Some functions that put samples together give (length, batch).
     """
     sizes = Counter(len(one) for one in tensors if one.ndim)
-    drawn = getattr(getattr(loader, "_index_sampler", None), "batch_size", None)
+    sampler = getattr(loader, "_index_sampler", None)
+    drawn = sampler.batch_size if isinstance(sampler, BatchSampler) else None
     if drawn not in sizes and any(one.ndim > 1 and one.shape[1] == drawn for one in tensors):
         return drawn
     return sizes.most_common(1)[0][0] if sizes else None
