@@ -17,7 +17,8 @@ def page(text: str) -> str:
 def _measured() -> str:
     said = recorded("lr_choice")
     rows, asked, within = said["workloads"], said["asked"], said["within"]
-    searches = max(len(row["chosen"]) for row in rows)
+    fewest, most = (least(len(row["chosen"]) for row in rows) for least in (min, max))
+    searches = f"{most}" if fewest == most else f"{fewest} to {most}"
     lines = [
         f"Final loss over that of the best rate of the curve, minus 1; means of {searches} searches with other seeds "
         f"({said['cpu']}, torch {said['torch']}, {said['made_at'][:10]}):",
