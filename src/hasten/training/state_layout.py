@@ -3,25 +3,25 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, optim
+from torch import optim
 
+from hasten.measurement.state_order import misplaced
 from hasten.training.several_optimizers import SeveralOptimizers
 from hasten.training.sharding import is_sharded
 
 
 def lay_out_state(optimizer: optim.Optimizer) -> None:
-    """Give each tensor of an optimizer's state the strides of its parameter, in place; all values stay.
+    """Give each tensor of an optimizer's state the layout of its parameter, in place; all values stay.
 
     Torch's fused kernels walk parameter, gradient and state by their place in memory, and do not compare strides (2.13,
     seen with SGD, Adagrad and AdamW on the CPU): where the state of a parameter in channels-last layout was loaded from
     one in the default layout, each element is updated with the moments of another, and nothing says so.
     """
-    for parameter, values in optimizer.state.items():
-        if not isinstance(parameter, Tensor) or is_sharded(parameter):
-            continue
-        for key, value in values.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
-                values[key] = torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
+    for parameter, key in misplaced(optimizer):
+        if not is_sharded(parameter):
+            values = optimizer.state[parameter]
+            value = values[key]
+            values[key] = torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def keep_layout(optimizer: optim.Optimizer) -> Callable[[], None]:

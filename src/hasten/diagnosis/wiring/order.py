@@ -20,6 +20,7 @@ from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factors, is_mean
+from hasten.measurement.state_order import misplaced
 from hasten.measurement.tensors import tensors_in
 
 GAPS = 6
@@ -468,15 +469,7 @@ def _size(tensors: Any) -> float:
 
 def _misplaced(optimizer: optim.Optimizer | None) -> int:
     """Return how many tensors of a fused optimizer's state lie in memory in another order than their parameters."""
-    groups = optimizer.param_groups if optimizer is not None else []
-    fused = [one for group in groups if group.get("fused") for one in group["params"]]
-    state = optimizer.state if optimizer is not None else {}
-    return sum(
-        isinstance(value, Tensor) and value.shape == one.shape and _order(value) != _order(one)
-        for one in fused
-        for value in state.get(one, {}).values()
-    )
-
-
-def _order(tensor: Tensor) -> list[int]:
-    return [stride for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
+    if optimizer is None:
+        return 0
+    fused = {id(one) for group in optimizer.param_groups if group.get("fused") for one in group["params"]}
+    return sum(id(parameter) in fused for parameter, _ in misplaced(optimizer)) if fused else 0
