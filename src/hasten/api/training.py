@@ -35,7 +35,7 @@ from hasten.training.data_parallel import among, in_processes
 from hasten.training.processes import Processes, together
 from hasten.training.recipe import Recipe
 from hasten.training.restarts import begun_run, note_starter
-from hasten.training.run_folder import MACHINE, PLAN, is_run_folder, keep_until, make_run_folder
+from hasten.training.run_folder import MACHINE, PLAN, check_run_folder, keep_until, make_run_folder
 from hasten.training.running import Show, Trained, Watch, run_training
 from hasten.training.task import Task
 
@@ -93,7 +93,7 @@ def train(
     if autotune and plan is not None:
         raise BadInput("a training with a plan is not tuned inside: leave the plan out, or --autotune.")
     if resume is not None:
-        _check_resumable(resume)
+        check_run_folder(resume, "Resume from the folder of a run")
     check_trainable(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)
@@ -228,12 +228,6 @@ def _new_run(runs: Path, plain: Recipe, plan: Plan, machine: Machine, show: Show
     save(machine, folder / MACHINE)
     keep_script(plain, plan, folder, show)
     return folder
-
-
-def _check_resumable(folder: Path) -> None:
-    if not is_run_folder(folder):
-        found = "no such folder" if not folder.is_dir() else "not the folder of a run"
-        raise BadInput(f"{folder}: {found}. Resume from the folder of a run, such as runs/digits-20260101-120000.")
 
 
 def _plan_of_run(folder: Path, task: Task) -> Plan:

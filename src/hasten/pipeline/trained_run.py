@@ -12,16 +12,14 @@ from hasten.base.errors import BadInput
 from hasten.base.records.run import Started
 from hasten.training.building import build
 from hasten.training.recipe import baseline
-from hasten.training.run_folder import WEIGHTS, is_run_folder, read_events
+from hasten.training.run_folder import WEIGHTS, check_run_folder, read_events
 from hasten.training.session import Session
 from hasten.training.task import Task
 
 
 def check_run(run: Path) -> None:
     """Raise `BadInput` unless a folder is a run with whole weights."""
-    if not is_run_folder(run):
-        found = "no such folder" if not run.is_dir() else "not the folder of a run"
-        raise BadInput(f"{run}: {found}. Pass the folder of a finished run, such as runs/digits-20260101-120000.")
+    check_run_folder(run, "Pass the folder of a finished run")
     if not (run / WEIGHTS).is_file():
         raise BadInput(
             f"{run} has no weights ({WEIGHTS}): the training has not ended, or it diverged. "

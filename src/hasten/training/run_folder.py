@@ -47,6 +47,13 @@ def is_run_folder(path: Path) -> bool:
     )
 
 
+def check_run_folder(path: Path, advice: str) -> None:
+    """Raise `BadInput`, with advice that an example completes, unless a path is the folder of a run."""
+    if not is_run_folder(path):
+        found = "no such folder" if not path.is_dir() else "not the folder of a run"
+        raise BadInput(f"{path}: {found}. {advice}, such as runs/digits-20260101-120000.")
+
+
 def make_run_folder(runs: Path, task: str, now: datetime) -> Path:
     """Create a new folder `runs/<task>-<time>` and return it; an existing one is never reused.
 
