@@ -57,9 +57,7 @@ class CriterionCollector(Collector):
         tied = self._tied(losses)
         drops = max((dropped(node) for node, _ in nodes(losses)), default=0.0)
         normalized = _is_normalized(losses)
-        self._criteria += [
-            msgspec.structs.replace(_criterion(one, tied, drops), normalized=normalized) for one in terms(losses)
-        ]
+        self._criteria += [_criterion(one, tied, drops, normalized) for one in terms(losses)]
         if any(self._is_mean_of_outputs(loss) for loss in losses):
             self._criteria.append(Criterion(kind="mean", no_target=True))
 
@@ -68,7 +66,7 @@ class CriterionCollector(Collector):
         if self._doubts >= DOUBTS or not any(one.own_target for one in self._criteria):
             return
         self._doubts += 1
-        if not any(_criterion(one, tied=False, drops=0.0).own_target for one in terms(losses)):
+        if not any(map(_is_own_target, terms(losses))):
             self._criteria = [msgspec.structs.replace(one, own_target=False) for one in self._criteria]
 
     def criteria(self) -> tuple[Criterion, ...]:
@@ -114,32 +112,36 @@ def _is_normalized(losses: Sequence[Tensor]) -> bool:
     return below is not None and name_of(below) == "Div"
 
 
-def _criterion(term: Term, tied: bool, drops: float) -> Criterion:
+def _criterion(term: Term, tied: bool, drops: float, normalized: bool) -> Criterion:
     loss, chance = _loss(term)
-    output, target = term.output, term.target
-    if term.difference is not None:
-        own = not bool(torch.any(term.difference))
-    elif output is None or target is None:
-        own = False
-    elif term.kind == "cross_entropy" and not target.is_floating_point():
-        preferred = output.argmax(term.dim)
-        kept = target != term.ignored if term.ignored is not None else torch.ones_like(target, dtype=torch.bool)
-        in_batch = output.shape[term.dim] == target.numel()  # the classes are the samples, as in a contrastive loss
-        agrees = target.shape == preferred.shape and bool((target == preferred)[kept].all())
-        own = agrees and target.numel() >= 8 and not in_batch
-    else:
-        own = output.shape == target.shape and torch.equal(output, target)
     return Criterion(
         kind=term.kind,
         loss=loss,
         chance=chance,
-        outputs=_size(output),
-        targets=_size(target),
-        own_target=own,
+        outputs=_size(term.output),
+        targets=_size(term.target),
+        own_target=_is_own_target(term),
         tied=tied,
+        normalized=normalized,
         dropped=term.fed_by == "dropout",
         drops=drops,
     )
+
+
+def _is_own_target(term: Term) -> bool:
+    """Return whether the targets are the outputs, or the classes that they prefer."""
+    output, target = term.output, term.target
+    if term.difference is not None:
+        return not bool(torch.any(term.difference))
+    if output is None or target is None:
+        return False
+    if term.kind == "cross_entropy" and not target.is_floating_point():
+        preferred = output.argmax(term.dim)
+        kept = target != term.ignored if term.ignored is not None else torch.ones_like(target, dtype=torch.bool)
+        in_batch = output.shape[term.dim] == target.numel()  # the classes are the samples, as in a contrastive loss
+        agrees = target.shape == preferred.shape and bool((target == preferred)[kept].all())
+        return agrees and target.numel() >= 8 and not in_batch
+    return output.shape == target.shape and torch.equal(output, target)
 
 
 def _loss(term: Term) -> tuple[float | None, float | None]:

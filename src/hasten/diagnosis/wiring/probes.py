@@ -46,7 +46,7 @@ ROUNDING = 1e-5
 """Of the largest output: what two calls of the same differ by, ten times as much as float32 may."""
 _EXACT = (torch.float32, torch.float64)
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase)
-_ORDERED = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Transformer)
+_ORDERED = (*_RECURRENT, nn.MultiheadAttention, nn.Transformer)
 """Layers of which the first dimension may be time."""
 
 
