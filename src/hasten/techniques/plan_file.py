@@ -26,7 +26,9 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadInput(f"{path} must be a readable plan file; found: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
         raise BadInput(f"{path} must be a readable plan file; found: {error}.") from error
     try:
         content = tomllib.loads(text)

@@ -57,7 +57,9 @@ def difference(path: Path, parts: Parts) -> tuple[str, list[str]]:
     try:
         text = path.read_text(encoding="utf-8")
         loop = _loop(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadInput(f"{path} must be a readable Python file; found: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
         raise BadInput(f"{path} must be a readable Python file; found: {error}.") from error
     except SyntaxError as error:
         raise BadInput(f"{path}:{error.lineno}: the script must be valid Python; found {error.msg}.") from error
