@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hasten.base.records.record import Interval
 from hasten.training.recipe import baseline
 from hasten.tuning import confirm
 from hasten.tuning.budget import OutOfTime
@@ -73,3 +74,22 @@ def test_where_the_end_of_the_budget_comes_between_pairs_three_are_enough(
             confirm.confirmed(lab, (Nothing(),), share=1.0)
     else:
         assert confirm.confirmed(lab, (Nothing(),), share=1.0).n == pairs
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected", "said"),
+    [
+        ((3.1, 2.9, 3.4), (2.2, 2.0, 2.4), (2.2, 2.0, 3.4)),  # a burst while the pairs were timed
+        ((3.1, 2.3, 3.9), (2.2, 2.0, 2.4), (3.1, 2.3, 3.9)),  # both may be true
+        ((1.8, 1.7, 1.9), (2.2, 2.0, 2.4), (1.8, 1.7, 1.9)),  # chosen for its luck
+        ((3.1, 2.9, 3.4), None, (3.1, 2.9, 3.4)),
+    ],
+)
+def test_a_plan_is_said_to_gain_no_more_than_all_blocks_before_have_shown(
+    measured: tuple[float, float, float], expected: tuple[float, float, float] | None, said: tuple[float, float, float]
+) -> None:
+    def interval(value: float, low: float, high: float) -> Interval:
+        return Interval(value=value, low=low, high=high, n=3)
+
+    before = None if expected is None else interval(*expected)
+    assert confirm.no_luckier(interval(*measured), before) == interval(*said)

@@ -283,7 +283,28 @@ def test_a_plan_that_is_not_measured_afresh_in_time_is_dropped(monkeypatch: pyte
         raise OutOfTime
 
     monkeypatch.setattr("hasten.tuning.tune.confirmed", late)
-    assert _measured_afresh(laboratory(), {ONE: faster()}, share=1.0) == (
+    assert _measured_afresh(laboratory(), {ONE: faster()}, None, share=1.0) == (
+        None,
         None,
         "no_pause: dropped, since the budget ended before the plan could be measured afresh.",
     )
+
+
+@pytest.mark.parametrize(
+    ("expected", "kept", "said"),
+    [
+        (None, 3.1, "Measured afresh, the plan is 3.10x [2.90, 3.40] as fast."),
+        ((2.2, 2.0, 2.4), 2.2, "as fast, and 2.20x [2.00, 3.40] by all blocks before, which counts"),
+        ((1.1, 0.9, 1.2), None, "no_pause: re-measured at 3.10x [2.90, 3.40], and 1.10x [0.90, 3.40] by all blocks"),
+    ],
+)
+def test_of_two_measurements_the_lower_one_counts(
+    expected: tuple[float, float, float] | None, kept: float | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = Interval(value=3.1, low=2.9, high=3.4, n=3)
+    before = None if expected is None else Interval(value=expected[0], low=expected[1], high=expected[2], n=40)
+    monkeypatch.setattr("hasten.tuning.tune.confirmed", lambda *_, **__: measured)
+    found, speedup, remark = _measured_afresh(laboratory(), {ONE: faster()}, before, share=1.0)
+    assert found == measured
+    assert (None if speedup is None else speedup.value) == kept
+    assert said in remark

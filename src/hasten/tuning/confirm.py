@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from hasten.base.records.record import Interval
 from hasten.base.seeds import derive
 from hasten.measurement.paired import timed_pairs
@@ -57,6 +59,19 @@ def ratio_of_pairs(logs: Sequence[float], noise: float | None) -> Interval:
     if len(logs) >= MANY or noise is None:
         return ratio_interval(logs)
     return ratio_of_known_noise(logs, sigma=math.sqrt(2) * noise, count=NOISE_COUNT)
+
+
+def no_luckier(measured: Interval, expected: Interval | None) -> Interval:
+    """Return what is said of a plan: what was measured afresh, or less where all blocks before have shown less.
+
+    A plan is chosen for its luck too, so afresh it should show less than the search expected. Where all of its interval
+    lies above what was expected, something slowed the baseline down for as long as the pairs took, as a burst of other
+    work on one of two cores does: then the value is what was expected, and the interval reaches from that to what was
+    measured.
+    """
+    if expected is None or measured.low <= expected.high:
+        return measured
+    return structs.replace(measured, value=expected.value, low=expected.low)
 
 
 def _timed(lab: Laboratory, plan: Plan, *, share: float, seed: int) -> Iterator[float]:

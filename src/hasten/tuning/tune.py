@@ -21,7 +21,7 @@ from hasten.tuning import messages
 from hasten.tuning.begin import why_not_begun
 from hasten.tuning.budget import OutOfTime, now_s
 from hasten.tuning.busy import SLOWER
-from hasten.tuning.confirm import confirmed
+from hasten.tuning.confirm import confirmed, no_luckier
 from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import Followed
 from hasten.tuning.known import opened, versions_of
@@ -234,11 +234,11 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
     lab.noise = selection.search.fit.noise
     found.remarks += _about_noise(lab, found.noise)
-    measured, remark = _measured_afresh(lab, found.plan, share=share)
-    found.speedup = measured if measured is not None and measured.low > 1 else None
+    expected = selection.expected() if found.plan else None
+    measured, found.speedup, remark = _measured_afresh(lab, found.plan, expected, share=share)
     if found.plan:
         labels = tuple(_choice(one, found.plan[one]).label for one in in_order(found.plan))
-        found.forecast = Forecast(plan=labels, expected=selection.expected(), measured=measured)
+        found.forecast = Forecast(plan=labels, expected=expected, measured=measured)
     unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
     found.remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
     for one in list(found.plan) if found.speedup is None else ():
@@ -265,21 +265,30 @@ def _latest(trials: Iterable[Trial]) -> Iterable[Trial]:
     return {trial.technique: trial for trial in trials}.values()
 
 
-def _measured_afresh(lab: Laboratory, plan: Kept, *, share: float) -> tuple[Interval | None, str]:
-    """Return how many times faster the plan is when measured afresh, None where it was not measured, and a remark."""
+def _measured_afresh(
+    lab: Laboratory, plan: Kept, expected: Interval | None, *, share: float
+) -> tuple[Interval | None, Interval | None, str]:
+    """Return what pairs of blocks afresh say of a plan, how many times faster it is, and a remark.
+
+    The first is None where nothing was measured, the second also where no gain is significant.
+    """
     if not plan:
-        return None, "No technique was proven to make training faster here."
+        return None, None, "No technique was proven to make training faster here."
     what = ", ".join(names(tuple(plan)))
     try:
-        speedup = confirmed(lab, tuple(plan), share=share)
+        measured = confirmed(lab, tuple(plan), share=share)
     except OutOfTime:
-        return None, f"{what}: dropped, since the budget ended before the plan could be measured afresh.{_goes_on(lab)}"
+        why = f"{what}: dropped, since the budget ended before the plan could be measured afresh.{_goes_on(lab)}"
+        return None, None, why
     except Exception as error:  # noqa: BLE001  (techniques come from other packages too; anything may be raised)
-        return None, f"{what}: dropped, since it failed when measured afresh: {error_text(error)}."
-    if speedup.low > 1:
-        return speedup, f"Measured afresh, the plan is {messages.ratio(speedup)} as fast."
-    lab.store.forget()
-    return speedup, f"{what}: re-measured at {messages.ratio(speedup)}, not significant; dropped."
+        return None, None, f"{what}: dropped, since it failed when measured afresh: {error_text(error)}."
+    speedup, beside = no_luckier(measured, expected), ""
+    if speedup is not measured:
+        beside = f", and {messages.ratio(speedup)} by all blocks before, which counts: other work slowed the baseline"
+    if speedup.low <= 1:
+        lab.store.forget()
+        return measured, None, f"{what}: re-measured at {messages.ratio(measured)}{beside}, not significant; dropped."
+    return measured, speedup, f"Measured afresh, the plan is {messages.ratio(measured)} as fast{beside}."
 
 
 def _goes_on(lab: Laboratory) -> str:
