@@ -50,7 +50,6 @@ from hasten.training.processes import Processes
 from hasten.training.recipe import baseline
 from hasten.training.session import Session
 from hasten.training.step import step
-from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.predict import median_links
 from hasten.tuning.layouts.readings import measured_memory, measured_times, median_times
 from hasten.tuning.layouts.time import communication, step_s
@@ -203,10 +202,11 @@ def shown(times: Mapping[str, Sequence[float]], first: str) -> dict[str, Any]:
     return found
 
 
-def weak_scaling(training: Training, rounds: int, cores: int) -> dict[str, Any]:
+def weak_scaling(training: Training, rounds: int) -> dict[str, Any]:
     """Run and predict 1, 2 and 4 processes of one thread; the efficiency is the time of one over that of several.
 
-    What one process takes alone is read in each round, beside the blocks that it predicts.
+    What one process takes beside copies of itself that compute, as many as the others, is read in each round, before
+    the blocks that it predicts.
     """
     ways = {f"{count} processes": Way(count, 1, count) for count in WEAK}
     recipe = baseline(training.made(1))
@@ -219,12 +219,11 @@ def weak_scaling(training: Training, rounds: int, cores: int) -> dict[str, Any]:
             one.block(training.steps)
         for _ in range(rounds):
             links.append(median_links(measured_links(threads=1)))
-            costs = [median_times(measured_times(recipe, 2, threads=1, beside=min(one, cores) - 1)) for one in WEAK]
+            costs = [median_times(measured_times(recipe, 2, threads=1, beside=one - 1)) for one in WEAK]
             for name in shuffle.sample(list(ways), len(ways)):
                 times[name].append(running[name].block(training.steps).step_s)
             for count, name, cost in zip(WEAK, ways, costs, strict=True):
-                mine = slowed(cost, max(1.0, count / cores))
-                predicted[name].append(step_s(in_one_pass(size, replicas=count), mine, memory, links[-1]))
+                predicted[name].append(step_s(in_one_pass(size, replicas=count), cost, memory, links[-1]))
     found = shown(times, "1 processes") | {"predicted_s": predicted, "links": links}
     off = dict[str, Any]()
     for name in ways:
@@ -323,7 +322,7 @@ def main() -> None:
         print(f"{name}: sent in a step", flush=True)
         found[f"{name}, sent"] = sent(same, against_threads, training)
         print(f"{name}: weak scaling", flush=True)
-        found[f"{name}, weak"] = (weak := weak_scaling(training, rounds, cores))
+        found[f"{name}, weak"] = (weak := weak_scaling(training, rounds))
         print(f"{name}: predicted for more devices like this one", flush=True)
         found[f"{name}, to 1024"] = extrapolated(training, median_links(weak["links"]))
         load.append(os.getloadavg()[0])

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -16,7 +17,7 @@ from hasten.tuning.layouts.memory import memory_bytes
 from hasten.tuning.layouts.one_process import slowed
 from hasten.tuning.layouts.readings import Block, from_blocks, sizes
 from hasten.tuning.layouts.sending import Collective, all_reduce_s, gather_s
-from hasten.tuning.layouts.time import SMALL_REDUCTIONS, communication, step_s
+from hasten.tuning.layouts.time import SMALL_REDUCTIONS, communication, largest_of, step_s
 
 MIB = 2**20
 MEMORY = StepMemory(
@@ -184,7 +185,9 @@ def test_two_micro_batches_tell_the_line_that_they_lie_on(
     pass_s: float, sample_s: float, first: int, more: int
 ) -> None:
     small, large = (
-        Block(samples=size, whole_s=pass_s + size * sample_s + 0.5, passes_s=1.0, backward_s=0.6, update_s=0.5)
+        Block(
+            samples=size, whole_s=pass_s + size * sample_s + 0.5, spread=0.0, passes_s=1.0, backward_s=0.6, update_s=0.5
+        )
         for size in (first, first + more)
     )
     found = from_blocks(small, large)
@@ -195,7 +198,9 @@ def test_two_micro_batches_tell_the_line_that_they_lie_on(
 
 def test_noise_makes_no_time_negative() -> None:
     def block(size: int, whole_s: float) -> Block:
-        return Block(samples=size, whole_s=whole_s, passes_s=whole_s, backward_s=0.5 * whole_s, update_s=0.0)
+        return Block(
+            samples=size, whole_s=whole_s, spread=0.0, passes_s=whole_s, backward_s=0.5 * whole_s, update_s=0.0
+        )
 
     slower_for_less = from_blocks(block(4, 1.0), block(8, 0.9))
     assert (slower_for_less.pass_s, slower_for_less.sample_s) == (1.0, 0.0)
@@ -209,6 +214,21 @@ def test_the_two_micro_batches_differ_and_are_near_the_share(batch_size: int, de
     assert 1 <= small < large
     assert large <= max(batch_size, 2)
     assert small <= math.ceil(batch_size / devices)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 100])
+def test_all_wait_for_the_largest_of_so_many_draws(count: int) -> None:
+    drawn = np.random.default_rng(0).normal(size=(20_000, count)).max(1)
+    assert largest_of(count) == pytest.approx(float(drawn.mean()), abs=0.05)
+
+
+def test_a_step_that_all_wait_for_takes_longer_where_steps_differ() -> None:
+    links = Links(latency_s=0.0, bytes_per_s=math.inf, overlap=0.0)
+    alone, whole, *_ = layouts(4, 64)
+    for layout, count in ((alone, 1), (whole, 4)):
+        even = step_s(layout, TIMES, MEMORY, links)
+        uneven = step_s(layout, structs.replace(TIMES, spread=0.1), MEMORY, links)
+        assert uneven / even == pytest.approx(1 + 0.1 * largest_of(count))
 
 
 def test_processes_that_share_a_core_take_as_much_longer() -> None:

@@ -89,6 +89,7 @@ class StepTimes(Record, frozen=True):
     sample_s: float
     update_s: float  # of the gradient's transforms and of the optimizer, over all parameters
     backward_share: float  # of a pass
+    spread: float = 0.0  # standard deviation of the time of a step, as a share of it
 
 
 class StageMemory(Record, frozen=True):

@@ -229,6 +229,7 @@ def least_times(step: CountedStep, flops_s: float, bytes_s: float) -> StepTimes:
             Block(
                 samples=samples,
                 whole_s=forward_s + backward_s + updated / bytes_s,
+                spread=0.0,
                 passes_s=forward_s + backward_s,
                 backward_s=backward_s,
                 update_s=updated / bytes_s,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median, stdev
 from time import perf_counter
 
 import numpy as np
@@ -59,6 +59,7 @@ class Block:
 
     samples: int
     whole_s: float
+    spread: float  # standard deviation of the seconds of a step, as a share of their mean
     passes_s: float
     backward_s: float
     update_s: float
@@ -114,31 +115,35 @@ def from_blocks(small: Block, large: Block) -> StepTimes:
         sample_s=sample_s,
         update_s=(small.update_s + large.update_s) / 2,
         backward_share=large.backward_s / large.passes_s,
+        spread=(small.spread + large.spread) / 2,
     )
 
 
 def _steps(run: Session, batches: Iterator[Batch]) -> int:
     """Warm up, and return how many steps fill a block."""
-    _block(run, batches, 2)
     return max(2, round(BLOCK_S / _block(run, batches, 2).whole_s))
 
 
 def _block(run: Session, batches: Iterator[Batch], steps: int) -> Block:
+    """Time some steps after one that is not: it finds caches and memory as the other micro-batch has left them."""
     clocks = list[_Clock]()
     with run.contexts:
-        for _ in range(steps):
+        for _ in range(1 + steps):
             check_time()
             clocks.append(_Clock(run.recipe.device))
             batch = next(batches)
             set_rates(run, 0.0, 0.0)
             clocks[-1].mark(INPUT)
             step(run, batch, clocks[-1].mark)
+    timed = clocks[1:]
+    whole_s = [sum(one.parts.values()) for one in timed]
     return Block(
         samples=run.recipe.input.batch_size,
-        whole_s=median(sum(one.parts.values()) for one in clocks),
-        passes_s=median(one.of(FORWARD, LOSS, BACKWARD) for one in clocks),
-        backward_s=median(one.of(BACKWARD) for one in clocks),
-        update_s=median(one.of(GRADIENT, UPDATE) for one in clocks),
+        whole_s=median(whole_s),
+        spread=stdev(whole_s) / fmean(whole_s) if len(whole_s) > 1 else 0.0,
+        passes_s=median(one.of(FORWARD, LOSS, BACKWARD) for one in timed),
+        backward_s=median(one.of(BACKWARD) for one in timed),
+        update_s=median(one.of(GRADIENT, UPDATE) for one in timed),
     )
 
 
@@ -221,4 +226,5 @@ def median_times(readings: Sequence[StepTimes]) -> StepTimes:
         sample_s=median(one.sample_s for one in readings),
         update_s=median(one.update_s for one in readings),
         backward_share=median(one.backward_share for one in readings),
+        spread=median(one.spread for one in readings),
     )
