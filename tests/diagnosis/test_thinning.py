@@ -25,7 +25,7 @@ from hasten.diagnosis.watching.events import NEVER
 from hasten.diagnosis.watching.thinning import Thinning
 from hasten.scripts.watch import StopScript
 
-EXTRA_CALLS = 9
+EXTRA_CALLS = 7
 """Calls of Python and C functions in a step whose loss is not read beyond a plain one: 8 when written."""
 FIRST, DISTANCE = 40, 7
 DISTANCE_OF = thinning.distance
@@ -61,7 +61,7 @@ def train_until_thinned(loop: Loop, doctor: Any) -> None:
         loop.step()
         if not doctor._watching:
             doctor._wake = NEVER
-            doctor._due = 0
+            doctor._due = doctor._turn = 0
     while doctor.steps % DISTANCE:
         loop.step()
 
@@ -104,7 +104,7 @@ def test_the_parameters_are_the_same_bit_for_bit_and_the_hooks_are_gone(loop: Lo
 
 def test_samples_are_taken_between(loop: Loop, doctor: Any) -> None:
     begin = doctor.steps
-    doctor._wake, doctor._due = begin + 4, begin + 3
+    doctor._wake, doctor._due, doctor._turn = begin + 4, begin + 3, 0
     loop.steps(4)
     found = dynamics(doctor)
     assert found.samples[-1] == begin + 4

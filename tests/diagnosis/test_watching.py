@@ -185,12 +185,11 @@ def test_a_diagnosis_warns_of_a_collector_that_failed() -> None:
 
 
 def test_without_an_optimizer_the_verdict_says_that_little_was_seen() -> None:
-    weight = torch.ones(4, 1, requires_grad=True)
+    model = nn.Linear(4, 1)
     with hasten.diagnosing() as doctor:
         for _ in range(3):
-            nn.functional.mse_loss(torch.ones(8, 4) @ weight, torch.zeros(8, 1)).backward()
-            weight.data -= 0.1 * weight.grad if weight.grad is not None else 0.0
-            weight.grad = None
+            loss = nn.functional.mse_loss(model(torch.ones(8, 4)), torch.zeros(8, 1))
+            model.weight.data -= 0.1 * torch.autograd.grad(loss, model.weight)[0]
     verdict = doctor.diagnosis().verdict
     assert "no optimizer of torch made an update" in verdict
 

@@ -882,6 +882,38 @@ class Hidden(EveryStep):
         return self.head(self.rnn(inputs.view(BATCH, 5, 4), (state, state))[0][:, -1])
 
 
+class OnePlace(nn.Module):
+    def __init__(self, place: int, both: bool = False) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(4, 8, batch_first=True, bidirectional=both)
+        self.head, self.place = nn.Linear(16 if both else 8, 3), place
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.rnn(inputs)[0][:, self.place])
+
+
+def reading_one_place(place: int, both: bool = False) -> Callable[[], None]:
+    return lambda: without_loader(OnePlace(place, both), x := torch.randn(BATCH, 5, 4), x[:, 0, :3].argmax(1))
+
+
+names("output_ignores_input")(reading_one_place(0))
+healthy(reading_one_place(-1))
+healthy(reading_one_place(1))
+healthy(reading_one_place(0, both=True))
+
+
+@names("output_ignores_input")
+def last_number_of_each_series_only() -> None:
+    series = torch.randn(BATCH, 6, 4)
+    model = nn.Sequential(LastOnly(), nn.Linear(4, 3))
+    without_loader(model, series, series[:, -1, :3].argmax(1))
+
+
+class LastOnly(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs[:, -1]
+
+
 @names("samples_mixed")
 def batch_taken_for_time_by_a_model_of_one_batch_size() -> None:
     without_loader(Hidden(), inputs := torch.randn(BATCH, 5, 4), inputs[:, -1, :3].argmax(1))
@@ -928,6 +960,26 @@ names("dropout_too_strong")(
     )
 )
 healthy(dropping(nn.Dropout(0.2), nn.Linear(4, 64), nn.ReLU(), nn.Dropout(0.8), nn.Linear(64, 3)))
+
+
+class Around(nn.Module):
+    """A layer with dropout, called again and again; with a residual connection around it, or none."""
+
+    def __init__(self, residual: bool) -> None:
+        super().__init__()
+        self.layer, self.drop, self.residual = nn.Linear(16, 16), nn.Dropout(0.85), residual
+        self.first, self.head = nn.Linear(4, 16), nn.Linear(16, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self.first(inputs)
+        for _ in range(3):
+            new = self.drop(torch.relu(self.layer(hidden)))
+            hidden = hidden + new if self.residual else new
+        return self.head(hidden)
+
+
+names("dropout_too_strong")(dropping(Around(residual=False)))
+healthy(dropping(Around(residual=True)))
 
 
 @pytest.mark.parametrize("direct", [True, False])

@@ -77,6 +77,7 @@ HEALTH = {
     "W3": "parameter_unreached",
     "W6": "parameter_unchanged",
     "W7": "frozen_changed",
+    "W49": "freeze_without_effect",
     "W23": "replicas_differ",
     "W5": "gradients_not_cleared",
     "W8": "accumulation_not_divided",

@@ -28,6 +28,7 @@ class Leaf(Record, frozen=True):
     noise: bool = False  # a frozen embedding whose numbers are like independent draws of one normal distribution
     unfrozen: bool = False  # it was frozen, has gradients now, and what holds it has made no update since then
     cut: bool = False  # called, but without a gradient after the first update of the newest optimizer that holds it
+    late: bool = False  # of a model that trained in steps that were not watched, found at the end
     frozen_moves: float | None = None  # largest change in an update while it was frozen
     replaced: float | None = None  # change between the first and the last step of one that no loss reaches
 
@@ -45,7 +46,6 @@ class Model(Record, frozen=True):
     evaluated_recording: int = 0  # that recorded gradients
     norm_batches: int = 0  # that its batch norms with running statistics have seen, the fewest
     norm_left: float = 0.0  # share of the statistics of the start in those of now, the largest
-    keeps: float = 1.0  # product of what its dropout layers keep that drop half or more
 
 
 class Optimizing(Record, frozen=True):
@@ -112,7 +112,9 @@ class Probe(Record, frozen=True):
 
     model: int
     ignores_input: bool | None = None  # with random weights, the outputs are equal for other inputs
+    one_place: tuple[str, int] | None = None  # with random weights, the only place that matters, "first" or "last", of
     mixes: float | None = None  # with random weights, largest change without the other samples / largest output
+    padding: float | None = None  # of a recurrent model, largest change with what its padding is / largest output
     random: bool | None = None  # two calls differ
     drops: bool | None = None  # and dropout is computed
     backwards: dict[str, float] = {}  # own autograd function -> share of its gradient that is not the derivative
@@ -150,6 +152,8 @@ class Structure(Record, frozen=True):
     narrow: tuple[int, int] | None = None  # units of the narrowest hidden layer that all data pass, and classes
     norm_numbers: int | None = None  # that a batch norm takes a mean of, the fewest
     penalty: float | None = None  # share of the first loss that is a penalty on weights; None without one
+    keeps: float = 1.0  # product of what dropouts one after the other keep that drop half or more
+    pairs: int = 0  # samples of which each meets the weight or the label of each, near the loss; else 0
 
 
 class Twin(Record, frozen=True):
@@ -217,8 +221,6 @@ class Wiring(Record, frozen=True):
     backwards: int = 0  # backward passes
     looked: int = 0  # backward passes looked at
     by_hand: bool = False  # parameters change without an optimizer of torch
-    hand_gaps: int = 0  # such changes between backward passes that were looked at
-    hand_uncleared: int = 0  # of them, after which the gradients were still there at the next backward pass
     leaves: tuple[Leaf, ...] | None = None
     models: tuple[Model, ...] | None = None
     optimizers: tuple[Optimizing, ...] | None = None
@@ -235,4 +237,5 @@ class Wiring(Record, frozen=True):
     loadings: tuple[Loading, ...] = ()
     resumed: Resumed | None = None  # None where no such file was read, or what it holds is used
     structure: Structure | None = None  # None where there was no backward pass
+    vain_freeze: tuple[str, str] | None = None  # what was to be frozen by an attribute that does nothing, and that
     replicas: Replicas | None = None  # None where one process trains alone

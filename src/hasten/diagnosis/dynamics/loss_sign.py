@@ -1,9 +1,10 @@
-"""D28: the loss has the wrong sign: training makes the model worse.
+"""D28: the loss, or the update, has the wrong sign: training makes the model worse.
 
-Signal: medians of the losses in 20 blocks, and the loss function of torch behind them; gradients of outputs.
+Signal: medians of the losses in 20 blocks, and the loss function of torch behind them; gradients of outputs; what the
+    updates of a loop without an optimizer go along their gradients.
 Threshold: a loss of one's own, made of products of outputs and a mask of 0 and 1, of which a step down moves the
     outputs away from the mask (correlation below -0.5 in 2 of 2); or below 0 by three times the size of the first
-    losses; 60 steps, one optimizer.
+    losses; or updates by hand that go up; 60 steps, one optimizer.
 Why: a minus sign before the loss makes every step worsen the model.
 Example: `(-loss).backward()` with `F.cross_entropy`; `loss = dice(outputs, masks)` without `1 -`.
 Wrong when: a further term of the loss is negative without bound, as a log-likelihood of densities is.
@@ -13,7 +14,7 @@ Source: definition of the loss functions; DeepCrime's operators on losses (Humba
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import STEPS, abstain, course, single
+from hasten.diagnosis.dynamics.judging import STEPS, abstain, course, known, single
 from hasten.diagnosis.rule import Outcome
 
 _BELOW = 3.0
@@ -40,6 +41,15 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="loss_sign", reason="no loss function of torch was seen, or several optimizers train")
     if _out_of_range(health):
         return Abstained(symptom="loss_sign", reason="the targets are outside of the range of the loss function")
+    rates = known(dynamics.rates)
+    if rates and max(rates) < 0:
+        return _finding(
+            health,
+            "The loop adds the gradient to the parameters, so that the loss grows.",
+            max(rates),
+            0.0,
+            "w -= rate * w.grad  # the gradient points to where the loss grows",
+        )
     losses = course(dynamics.losses)
     if losses is None or not losses.last < -_BELOW * abs(losses.first):
         return None

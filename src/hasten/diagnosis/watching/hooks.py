@@ -21,7 +21,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader, dataloader
 
 from hasten.base.replaced import replaced
+from hasten.diagnosis.watching.by_hand import HandMade
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
+from hasten.diagnosis.watching.loss_graph import leaves
 from hasten.diagnosis.watching.thinning import FIRST, Thinning
 from hasten.measurement.tensors import tensors_in
 from hasten.scripts.watch import StopScript
@@ -31,6 +33,8 @@ INNER_STEPS, INNER_OPTIMIZERS = 3, 8
 optimizers, since each costs about 1 us."""
 EVALUATION_S, EVALUATION_SHARE = 1.0, 0.002
 """Seconds that watching evaluations may take, and share of the time since the training began."""
+HAND_STEPS = 1000
+"""Steps of a loop that makes its updates itself, after which it is watched no more: no hook counts them cheaply."""
 _HOOK_S = 2e-6
 """What a hook costs beside the collectors that it tells."""
 _OTHERS = 100
@@ -58,8 +62,9 @@ class TrainingWatch:
     A forward pass is the outermost call of a module with parameters, or of its `forward` where a loop calls that
     itself; the first such call is not told. A step begins with the first batch or forward pass
     of training after an update by the optimizer that made the first one, or, where that has ended, by the next one that
-    makes two. Only the thread that enters is looked at, and compiled code from outside only. A collector that raises is
-    asked no more: `failed` says why.
+    makes two. Where a loop changes the leaves of its losses itself, an optimizer stands for that (`by_hand`). Only the
+    thread that enters is looked at, and compiled code from outside only. A collector that raises is asked no more:
+    `failed` says why.
 
     At first every step is watched. Once no collector needs the next step, only losses, clipped norms, calls of
     schedulers and updates are noted, in some ten function calls a step, until a collector needs one, a batch is
@@ -82,6 +87,7 @@ class TrainingWatch:
         self._limit = steps
         self._thread = get_ident()
         self._first: optim.Optimizer | None = None
+        self._hand: HandMade | None = HandMade()  # until an optimizer makes an update, or it shows that none is made
         self._made: list[optim.Optimizer] = []  # that made an update in this step
         self._inner = INNER_STEPS  # last step in which calls of modules by others are told
         self._new = 0  # optimizers of which a first update was watched
@@ -110,6 +116,7 @@ class TrainingWatch:
         self._reads = False  # whether the loss of this step is told or noted
         self._lean = self._losses_out = True  # whether there is no hook before updates, and none on loss functions
         self._due = 0  # unwatched step after which it is asked what comes next
+        self._turn = 0  # the same, or the step after which losses begin or cease to be read
         self._compound = False  # whether updates hold others or backward passes, which takes a hook before them
         self._evaluates = False  # whether an evaluation was seen
         self._calls: list[tuple[nn.Module, Any, Any]] = []  # of models since the last backward pass, unwatched
@@ -167,8 +174,15 @@ class TrainingWatch:
             self._of_updates.callback(register_optimizer_step_pre_hook(self._before_update).remove)
 
     def __exit__(self, *error: object) -> None:
+        self._see_hand()
         self.catch_up()
         self._watching, self._told = False, self.steps
+        self._take_out()
+        self.complete = not self._stopped and not any(error)
+        self._tell("ended")
+
+    def _take_out(self) -> None:
+        """Take all hooks out."""
         for stack in (
             self._of_classes,
             self._of_watched,
@@ -179,8 +193,6 @@ class TrainingWatch:
             self._undo,
         ):
             stack.close()
-        self.complete = not self._stopped and not any(error)
-        self._tell("ended")
 
     def _watch_every_step(self) -> None:
         """Watch all steps until no collector needs the next one."""
@@ -236,7 +248,7 @@ class TrainingWatch:
         if found != self._distance:
             self._distance = found
             self._tell("thinned", self.steps + 1, found)
-        self._due = min(self._thinning.again, self._wake - 1)
+        self._due, self._turn = min(self._thinning.again, self._wake - 1), 0
         self._read(not (self.steps + 1) % found)
         if found == 1:
             self._put_in_rest()
@@ -283,6 +295,7 @@ class TrainingWatch:
 
     def fetched(self, batch: Any, loader: Any = None, *, training: bool = True) -> None:
         """Tell of a batch that no `DataLoader` of torch gave, for a step or for an evaluation."""
+        self._see_hand()
         if not self._watching and (training or not self._evaluation_begins()):
             return
         if training:
@@ -355,6 +368,8 @@ class TrainingWatch:
         watch = self
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if not watch._inside:
+                watch._see_hand()
             if watch._inside or not watch._looks() or next(module.parameters(), None) is None:
                 if watch._inside and watch.steps <= watch._inner and watch._looks():
                     watch._tell("called_inside", module)
@@ -448,7 +463,7 @@ class TrainingWatch:
         def initialize(optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> None:
             if get_ident() == watch._thread and not watch._telling:
                 watch._put_in_rest()  # so that its first update is seen
-                watch._due = 0
+                watch._due = watch._turn = 0
             plain(optimizer, *args, **kwargs)
 
         return initialize
@@ -505,6 +520,7 @@ class TrainingWatch:
 
         def fetch(iterator: Any) -> Any:
             batch = plain(iterator)
+            watch._see_hand()
             if watch._looks():
                 watch._tell("fetched", batch, iterator)
             return batch
@@ -531,6 +547,7 @@ class TrainingWatch:
                     watch._in_backward = False
                 watch._note_losses(args, kwargs)
                 return result
+            watch._see_hand()
             if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
@@ -540,6 +557,7 @@ class TrainingWatch:
             if (seeds := watch._weights(args, kwargs)) and len(seeds) == len(losses):
                 watch._tell("backward_weighted", losses, seeds)
             watch._tell("backward_begins", losses)
+            moving = leaves(losses) if watch._hand is not None else ()
             watch._in_backward = True
             watch._inside += 1  # checkpointing calls modules within a backward pass
             try:
@@ -548,6 +566,7 @@ class TrainingWatch:
                 watch._in_backward = False
                 watch._inside -= 1
             watch._tell("backward_ended", losses)
+            watch._follow_hand(moving)
             return result
 
         return backward
@@ -715,6 +734,9 @@ class TrainingWatch:
             if id(optimizer) not in self._known or self._others > _OTHERS:
                 self._watch_every_step()
         if self._watching and self._looks():
+            if self._hand is not None:
+                self._first = None if self._first is self._hand.optimizer else self._first
+                self._hand = None
             if self._first is None or optimizer is self._first:  # another one updates in the same step
                 self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
@@ -722,11 +744,13 @@ class TrainingWatch:
 
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         if self._lean:
-            if optimizer is not self._first or get_ident() != self._thread:
+            if optimizer is not self._first:
                 self._another(optimizer)
                 return
-            self._moved = True
-            self._count()
+            self._moved, self._others = True, 0
+            self.steps += 1  # as `_count`, whose call is dear in a step of 0.2 ms
+            if self.steps >= self._turn:
+                self._turned(self.steps)
             return
         self._updates = max(0, self._updates - 1)  # 0 where the hook that runs before came in within this update
         if self._updates:
@@ -756,14 +780,44 @@ class TrainingWatch:
         if not self._every:  # its first update was in a step of the sample
             self._watch_every_step()
 
+    def _follow_hand(self, leaves: Sequence[Tensor]) -> None:
+        """See to it that a change of these leaves before the next forward pass is taken for an update."""
+        if self._hand is None or self._updates:
+            return
+        if not self._hand.computed(leaves):
+            self._hand = None
+        elif self._hand.optimizer is not None:
+            self._tell("update_begins", self._hand.optimizer)
+
+    def _see_hand(self) -> None:
+        """Take a change of leaves since the last backward pass for an update; where there was none, look no more."""
+        hand = self._hand
+        if hand is None or not hand.waits or self._telling or self._in_backward or get_ident() != self._thread:
+            return
+        known = hand.optimizer
+        if not hand.moved():
+            self._hand = None
+            return
+        if known is not None:
+            self._tell("update_ended", known)
+        self._first, self._ended = hand.optimizer, True
+        self._step_ended()
+
     def _count(self) -> None:
         """Count an unwatched step, and see what comes next."""
-        self.steps = step = self.steps + 1
         self._others = 0
+        self.steps += 1
+        if self.steps >= self._turn:
+            self._turned(self.steps)
+
+    def _turned(self, step: int) -> None:
+        """See what comes after an unwatched step: whether a loss is read, and whether it is watched."""
         reads = not (step + 1) % self._distance
         if reads is not self._reads:
             self._read(reads)
         if step < self._due:
+            following = step + 1 if reads else (step // self._distance + 1) * self._distance - 1
+            self._turn = self._due if self._distance == 1 else min(self._due, following)
             return
         if step + 1 < self._wake:
             self._look_ahead()
@@ -782,6 +836,11 @@ class TrainingWatch:
 
     def _step_ended(self) -> None:
         """Ask the collectors for the next step that they need."""
+        if self._hand is not None:  # each is watched: nothing tells of one that is not
+            if self.steps >= HAND_STEPS and self._limit is None:
+                self._hand, self._watching, self._stopped, self._told = None, False, True, self.steps
+                self._take_out()
+            return
         self._wake = NEVER if self._limit is None else self._limit
         for one in list(self._collectors):
             try:

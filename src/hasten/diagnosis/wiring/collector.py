@@ -14,6 +14,7 @@ from hasten.diagnosis.wiring.probes import ProbeCollector
 from hasten.diagnosis.wiring.replicas import ReplicaCollector
 from hasten.diagnosis.wiring.structure import StructureCollector
 from hasten.diagnosis.wiring.twins import TwinCollector
+from hasten.diagnosis.wiring.vain_freeze import vain_freeze
 
 
 class WiringCollectors:
@@ -54,8 +55,6 @@ class WiringCollectors:
             backwards=parameters.backwards,
             looked=parameters.looked,
             by_hand=parameters.by_hand,
-            hand_gaps=parameters.hand_gaps,
-            hand_uncleared=parameters.hand_uncleared,
             leaves=parameters.leaves() if reads else None,
             models=self._modes.models() if type(self._modes).__name__ not in failed else None,
             optimizers=order.optimizers() if ordered else None,
@@ -72,5 +71,6 @@ class WiringCollectors:
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),
+            vain_freeze=vain_freeze(parameters.models),
             replicas=self._replicas.replicas() if type(self._replicas).__name__ not in failed else None,
         )

@@ -1,8 +1,9 @@
 """W26: dropout drops so much, or at such a place, that the model cannot learn.
 
-Signal: the masks of dropout in the graph of the first losses, and the dropout layers of the model.
-Threshold: dropout of the outputs that the loss compares; 90 % dropped in one layer; layers that each drop half or
-    more keep 10 % together while the loss stays at chance, or 2.5 % whatever it does.
+Signal: the masks of dropout in the graph of the first losses.
+Threshold: dropout of the outputs that the loss compares; 90 % dropped in one layer; dropouts one after the other that
+    each drop half or more, and that no residual connection goes around, keep 10 % together while the loss stays at
+    chance, or 2.5 % whatever it does.
 Why: what is dropped gives no gradient, and what is kept is multiplied by 1 / (1 - p): noise of p / (1 - p) times the
     signal's square.
 Example: `nn.Dropout(0.95)`, meant as the share that is kept; `return self.dropout(self.head(x))`.
@@ -40,10 +41,10 @@ _EXPLAINS = (
 def find(health: Health) -> Outcome:
     """Fire where dropout is at the outputs, or leaves too little."""
     wiring = health.wiring
-    if wiring is None or not (wiring.criteria or wiring.models):
+    if wiring is None or not (wiring.criteria or wiring.structure):
         return Abstained(symptom="dropout_too_strong", reason="no graph of a loss was seen")
     most = max((one.drops for one in wiring.criteria), default=0.0)
-    kept = min((one.keeps for one in wiring.models or ()), default=1.0)
+    kept = 1.0 if wiring.structure is None else wiring.structure.keeps
     if any(one.dropped for one in wiring.criteria):
         sentence = f"Dropout of up to {percent(most)} is applied to the outputs that the loss compares."
         value, threshold, advice = most, 0.0, "leave out the dropout after the last layer"

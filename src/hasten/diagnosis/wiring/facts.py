@@ -51,7 +51,7 @@ def misses(wiring: Wiring) -> list[Leaf]:
         and one.trainable
         and not one.held
         and one.reached is not False
-        and (one.model in trained or _trains(models, one.model))
+        and (one.late or one.model in trained or _trains(models, one.model))
     ]
 
 

@@ -1,6 +1,5 @@
 """In which mode, training or evaluation, the models are called: for training, and for evaluation."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,9 +22,6 @@ WAITING = 2
 """Updates after which a call that recorded gradients, and that no backward pass used, was made for evaluation."""
 RARE = 1 / 3
 """Share of the updates between which calls without gradients are evaluation, where no loader tells it."""
-
-HEAVY = 0.5
-"""Share that a dropout layer drops, below which it does not count as one that drops much."""
 
 
 class _Mode(StrEnum):
@@ -178,7 +174,6 @@ class ModeCollector(Collector):
                 evaluated_recording=counts.recording,
                 norm_batches=min((seen for seen, _ in norms), default=0),
                 norm_left=max((left for _, left in norms), default=0.0),
-                keeps=math.prod(1 - one.p for one in model.modules() if isinstance(one, _DropoutNd) and one.p >= HEAVY),
             )
             for index, (model, counts) in enumerate(
                 zip(self._parameters.models, self._counts[: len(self._parameters.models)], strict=True)

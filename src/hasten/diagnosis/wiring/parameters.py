@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn, optim
@@ -35,8 +36,6 @@ class ParameterCollector(Collector):
         self.backwards = 0
         self.looked = 0  # backward passes looked at
         self.by_hand = False  # parameters change though no optimizer made an update
-        self.hand_gaps = 0  # between such changes
-        self.hand_uncleared = 0  # of them, after which the gradients were still there at the next backward pass
         self._called: set[int] = set()  # modules called in training
         self._reached: set[int] = set()
         self._seen: dict[int, Tensor] = {}  # leaves that a loss reached
@@ -52,6 +51,8 @@ class ParameterCollector(Collector):
         self._made: dict[int, int] = {}  # id of an optimizer -> its updates
         self._phases = Phases()
         self._optimizers = 0  # that made an update
+        self._late = set[int]()  # parameters of models that were found at the end
+        self._elsewhere = WeakSet[nn.Module]()  # alive at the start; those with gradients were trained before
         self._cut, self._unheld = set[int](), set[int]()  # parameters that a later phase loses
         self._newest = 0  # id of the optimizer that made the last one
         self._rests = False  # whether steps were not watched
@@ -99,8 +100,6 @@ class ParameterCollector(Collector):
             return
         if any(not torch.equal(one, was) for one, was in self._copied):
             self.by_hand = True
-            self.hand_gaps += 1
-            self.hand_uncleared += any(one.grad is not None and bool(one.grad.any()) for one, _ in self._copied)
         self._copied = [(one, one.detach().clone()) for one in found[:4]]
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
@@ -151,10 +150,12 @@ class ParameterCollector(Collector):
                 self._first[id(one)] = before
         if self.updates == UPDATES:
             self._look_around()
+            self._elsewhere = WeakSet(self._alive.modules if self._alive is not None else ())
 
     def ended(self) -> None:
-        """Read what is alive at the end, as an optimizer that did not step yet."""
+        """Read what is alive at the end, as an optimizer that did not step yet, or a model that was made later."""
         self._look_around()
+        self._find_later_models()
         for model in self.models:  # layers that were unfrozen, or put in, after the steps that were looked at
             self._reached |= {id(one) for one in model.parameters() if one.grad is not None}
         self._cut, self._unheld = self._phases.cut(self.models), self._phases.unheld(self.models)
@@ -201,6 +202,32 @@ class ParameterCollector(Collector):
             contains = any(id(one) in models for one in owner.modules())
             if contains and not any(owner is one for one in (*self._owners, *self.models)):
                 self._owners.append(owner)
+
+    def _find_later_models(self) -> None:
+        """Find models that took the place of others: of their class, with gradients, in steps that were not watched.
+
+        A new optimizer would have been watched in its first steps, with the model. Where all are held, this one trains.
+        """
+        if self._alive is None or self._optimizers >= MODELS:
+            return
+        kinds = {type(one) for one in self.models}
+        known = self._reached | self._held.keys()
+        held_now = {id(one) for optimizer in self._alive.optimizers for one in held(optimizer)}
+        found = list[nn.Module]()
+        for one in self._alive.modules:
+            own = list(one.parameters()) if type(one) in kinds else []
+            trained = own and all(each.grad is not None for each in own if each.requires_grad)
+            if one in self._elsewhere:
+                continue
+            if trained and not any(id(each) in known or id(each) in held_now for each in own):
+                found.append(one)
+        inside = {id(part) for one in found for part in one.modules() if part is not one}
+        for one in found:
+            if id(one) not in inside:
+                if not any(one is model for model in self.models):
+                    self.models.append(one)
+                self._called |= {id(part) for part in one.modules()}
+                self._late |= {id(each) for each in one.parameters()}
 
     def _leaves(self) -> Iterator[Leaf]:
         if not self._looked_around:
@@ -253,6 +280,7 @@ class ParameterCollector(Collector):
             held=key in self._held and key not in self._unheld,
             unfrozen=key in self._unheld,
             cut=key in self._cut,
+            late=key in self._late,
             reached=key in self._reached if self.looked or self.updates else None,
             gradient=self._gradient.get(key),
             moved=self._moved.get(key),

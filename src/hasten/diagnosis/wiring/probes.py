@@ -32,12 +32,14 @@ from hasten.diagnosis.watching.copies import (
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import terms
 from hasten.diagnosis.wiring.custom_backward import custom_calls, deviation
+from hasten.diagnosis.wiring.one_place import elsewhere, sequence_in
 from hasten.diagnosis.wiring.parameters import ParameterCollector
+from hasten.diagnosis.wiring.reads_padding import reads_padding
 from hasten.measurement.tensors import tensors_in
 
 SECONDS = 2.0
 """For all probes of a training together."""
-PASSES = 7
+PASSES = 12
 """Forward passes of the probes of a model."""
 MODELS = 4
 ROWS = 4
@@ -138,7 +140,7 @@ class ProbeCollector(Collector):
             seen = self._probes[index]
             if made.axes and not seen.random and not seen.stateful and not seen.why:
                 with aside(), contextlib.suppress(Exception):  # a forward pass that fails for a changed batch
-                    self._probes[index] = msgspec.structs.replace(self._probes[index], mixes=_mixes(made))
+                    self._probes[index] = msgspec.structs.replace(seen, mixes=_mixes(made), one_place=_one_place(made))
         self._unsure = []
         self._left -= time.thread_time() - begin
 
@@ -211,7 +213,12 @@ def _probed(index: int, made: _Copied) -> Probe:
         with contextlib.suppress(Exception):
             stateful = not _alike(second, outputs_of(other, made.args, made.kwargs, seed=2))
             mixes = None if stateful else _mixes(made)
-            found = msgspec.structs.replace(found, backwards=_backwards(made), stateful=stateful, mixes=mixes)
+            place = None if stateful else _one_place(made)
+            found = msgspec.structs.replace(found, stateful=stateful, mixes=mixes, one_place=place)
+            if not stateful and _is_recurrent(made.model):
+                model = randomized(copy.deepcopy(made.model), seed=12)
+                found = msgspec.structs.replace(found, padding=reads_padding(model, made.args, made.kwargs))
+            found = msgspec.structs.replace(found, backwards=_backwards(made))
     return found
 
 
@@ -245,6 +252,30 @@ def _ignores_input(made: _Copied) -> bool | None:
     if not one or not all(bool(torch.isfinite(each).all()) for each in one) or not any(map(torch.any, one)):
         return None
     return _equal(one, two)
+
+
+def _is_recurrent(model: nn.Module) -> bool:
+    return any(isinstance(one, _RECURRENT) for one in model.modules())
+
+
+def _one_place(made: _Copied) -> tuple[str, int] | None:
+    """Return the only place of a sequence that the outputs depend on, with random weights, and of how many."""
+    axes = _batch_axes(made)
+    if len(axes) != 1:
+        return None
+    found = sequence_in(made.args, made.kwargs, axes[0], recurrent=_is_recurrent(made.model))
+    if found is None:
+        return None
+    sequence, axis = found
+    model = randomized(copy.deepcopy(made.model), seed=9)
+    one = outputs_of(copy.deepcopy(model), made.args, made.kwargs, seed=10)
+    if any(sequence.shape[axis] in each.shape[1:] for each in one):  # an output for each place
+        return None
+    for name, place in (("first", 0), ("last", -1)):
+        other = elsewhere(made.args, made.kwargs, sequence, axis, place)
+        if other is not None and _equal(one, outputs_of(copy.deepcopy(model), *other, seed=10)):
+            return name, sequence.shape[axis]
+    return None
 
 
 def _mixes(made: _Copied) -> float | None:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
+from hasten.diagnosis.wiring.all_pairs import all_pairs
+from hasten.diagnosis.wiring.dropouts import kept_by_dropout
 from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
 from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
 from hasten.diagnosis.wiring.penalty import penalty_share
@@ -75,6 +77,8 @@ def structure(losses: Sequence[Tensor]) -> Structure:
         narrow=narrowest(behind),
         norm_numbers=norm_numbers(behind),
         penalty=penalty_share(losses),
+        keeps=kept_by_dropout(losses),
+        pairs=all_pairs(losses),
     )
 
 
@@ -90,6 +94,8 @@ def _both(one: Structure, other: Structure) -> Structure:
         narrow=one.narrow or other.narrow,
         norm_numbers=max((each.norm_numbers for each in (one, other) if each.norm_numbers), default=None),
         penalty=other.penalty if one.penalty is None else one.penalty,
+        keeps=min(one.keeps, other.keeps),
+        pairs=one.pairs or other.pairs,
     )
 
 
@@ -187,8 +193,15 @@ def _affine_layers(behind: Sequence[Any]) -> int:
             waiting.append(following)
             if name_of(following) in PRODUCTS and weight_of(following) is not None:
                 layers.append(following)
-    narrow = any(_hidden(one) < min(_hidden(other), _inputs(one)) for one, other in combinations(layers[::-1], 2))
+    narrow = any(_narrows(one, other) for one, other in combinations(layers[::-1], 2))
     return 0 if narrow else len(layers)
+
+
+def _narrows(one: Any, later: Any) -> bool:
+    """Return whether a layer gives less than it takes and than a later one gives: of a picture all of its places."""
+    if (name_of(one) == "Convolution") is (name_of(later) == "Convolution"):
+        return _hidden(one) < min(_hidden(later), _inputs(one))
+    return prod(shape_of(one)[1:]) < min(prod(shape_of(later)[1:]), _inputs(one))
 
 
 def _is_linear(node: Any) -> bool:

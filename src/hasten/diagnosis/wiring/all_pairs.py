@@ -1,0 +1,57 @@
+"""Weights of samples that meet the losses of all samples, by the graph of a loss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, nodes, saved, shape_of
+
+FEWEST = 4
+"""Samples of a batch; of fewer, equal sizes may be chance."""
+_NEAR = 15  # nodes from the loss
+
+
+def all_pairs(losses: Sequence[Tensor]) -> int:
+    """Return the samples of a batch of which every one meets every weight or label near the loss, 0 where none does.
+
+    A product of (N,) and (N, 1), of which one has no gradient, is (N, N); so are log-probabilities `p[:, labels]`.
+    """
+    for node, distance in nodes(losses):
+        if distance > _NEAR:
+            break
+        shape = shape_of(node)
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] < FEWEST:
+            continue
+        if name_of(node) == "Mul" and _is_broadcast(node, shape[0]):
+            return shape[0]
+        if name_of(node) == "Index" and _is_column_for_each(node, shape[0]):
+            return shape[0]
+    return 0
+
+
+def _is_broadcast(node: Any, count: int) -> bool:
+    """Return whether a product has one factor of (count,) and one of (count, 1), of which one has no gradient."""
+    factor, place = saved(node, "other"), 0
+    if node.next_functions[0][0] is None:
+        factor, place = saved(node, "self"), 1
+    below = node.next_functions[place][0] if len(node.next_functions) > place else None
+    if factor is None or below is None or (place == 0 and node.next_functions[1][0] is not None):
+        return False
+    return {tuple(factor.shape), shape_of(below)} == {(count,), (count, 1)}
+
+
+def _is_column_for_each(node: Any, count: int) -> bool:
+    """Return whether log-probabilities are picked by one list of labels in all rows."""
+    given = tuple(int(size) for size in getattr(node, "_saved_self_sym_sizes", ()))
+    below = beyond_shapes(node.next_functions[0][0])
+    picked = [one for one in getattr(node, "_saved_indices", ()) if isinstance(one, Tensor)]
+    alone = len(picked) == 1 and tuple(picked[0].shape) == (count,) and picked[0].is_floating_point() is False
+    return (
+        alone
+        and len(given) == 2
+        and given[0] == count
+        and given[1] != count
+        and below is not None
+        and name_of(below) == "LogSoftmax"
+    )

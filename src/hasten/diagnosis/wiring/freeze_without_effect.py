@@ -1,0 +1,38 @@
+"""W49: a parameter or a module was to be frozen by an attribute that torch does not know.
+
+Signal: plain attributes of the parameters and modules of the models that train.
+Threshold: none: an attribute that is False and is spelt like `requires_grad`, or `requires_grad` of a module, beside
+    parameters that still need a gradient.
+Why: Python makes a new attribute where the name is new, without an error, and the parameters train on.
+Example: `parameter.require_grad = False`; `model.backbone.requires_grad = False` of a module.
+Wrong when: an attribute of that name is the person's own and means something else.
+Source: torch's documentation of `Module.requires_grad_` and `Tensor.requires_grad`.
+"""
+
+from hasten.base.records.finding import Abstained, Finding, Severity
+from hasten.base.records.health import Health
+from hasten.diagnosis.rule import Outcome
+
+
+def find(health: Health) -> Outcome:
+    """Fire where such an attribute is there."""
+    if health.wiring is None or health.wiring.leaves is None:
+        return Abstained(symptom="freeze_without_effect", reason="the parameters were not seen")
+    found = health.wiring.vain_freeze
+    if found is None:
+        return None
+    where, attribute = found
+    module = attribute == "requires_grad"
+    advice = f"{where}.requires_grad_(False)" if module else "parameter.requires_grad = False  # spelt so"
+    return Finding(
+        symptom="freeze_without_effect",
+        severity=Severity.CRITICAL,
+        sentence=f"{where}.{attribute} = False freezes nothing: its parameters still train.",
+        value=1,
+        threshold=0,
+        bound=None,
+        where=where,
+        advice=advice,
+        check=health.command,
+        explains=("overfit", "validation_differs", "update_too_large"),
+    )
