@@ -372,7 +372,8 @@ def test_outputs_that_are_multiplied_are_told_from_large_weights(
 
 
 def test_the_criteria_of_a_second_training_are_looked_at() -> None:
-    inputs, labels = rows(), classes()
+    inputs = rows()
+    labels = inputs[:, :4].argmax(1)
     with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for model, last in ((linear(4), nn.Identity()), (linear(4), nn.Softmax(1))):  # a teacher, and its student
             optimizer = optim.SGD(model.parameters(), 1e-3)

@@ -100,6 +100,123 @@ def results_that_are_dropped(faulty: bool) -> None:
     fit(Net(), epochs(*rows()))
 
 
+@names("no_activation")
+def convolutions_alone(faulty: bool) -> None:
+    active = nn.Identity if faulty else nn.ReLU
+    layers = [nn.Conv2d(1, 4, 3, padding=1), active(), nn.AvgPool2d(2), nn.Conv2d(4, 4, 3, padding=1), active()]
+    pictures = torch.randn(320, 1, 8, 8)
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 24), active(), nn.Linear(24, 2))
+    fit(model, epochs(pictures, (pictures.mean((1, 2, 3)) > 0).long()))
+
+
+@names("freeze_without_effect")
+def an_attribute_that_torch_does_not_know(faulty: bool) -> None:
+    model = two_layers()
+    for parameter in model[0].parameters():
+        setattr(parameter, "require_grad" if faulty else "requires_grad", False)
+    fit(model, epochs(*rows()))
+
+
+@names("freeze_without_effect")
+def an_attribute_of_a_module(faulty: bool) -> None:
+    model = two_layers()
+    if faulty:
+        vars(model[0])["requires_grad"] = False
+    else:
+        model[0].requires_grad_(False)
+    fit(model, epochs(*rows()))
+
+
+@names("not_in_optimizer")
+def a_model_that_took_the_place_of_the_one_that_is_held(faulty: bool) -> None:
+    inputs, labels = rows()
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for number, (one, label) in enumerate(epochs(inputs, labels, number=60)):
+        if number == 400:
+            state, model = model.state_dict(), two_layers()
+            model.load_state_dict(state)
+            optimizer = optimizer if faulty else optim.Adam(model.parameters(), 1e-2)
+        optimizer.zero_grad()
+        F.cross_entropy(model(one), label).backward()
+        optimizer.step()
+    KEPT.append(model)
+
+
+KEPT: list[nn.Module] = []
+"""Models that outlive their loop, as those of a script do."""
+
+
+@names("attends_to_padding")
+def last_state_of_padded_rows(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.rnn = nn.Embedding(12, 8), nn.GRU(8, 16, batch_first=True)
+            self.head = nn.Linear(16, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            outputs = self.rnn(self.embed(x))[0]
+            last = (x != 0).sum(1) - 1
+            return self.head(outputs[:, -1] if faulty else outputs[torch.arange(len(x)), last])
+
+    tokens = torch.randint(1, 12, (320, 10))
+    lengths = torch.randint(4, 11, (320, 1))
+    tokens[torch.arange(10) >= lengths] = 0
+    fit(Net(), epochs(tokens, (tokens[:, 0] > 6).long()))
+
+
+@names("attends_to_padding")
+def last_state_of_padded_vectors(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = nn.RNN(3, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+            outputs = self.rnn(x)[0]
+            return self.head(outputs[:, -1] if faulty else outputs[torch.arange(len(x)), lengths - 1])
+
+    lengths = torch.randint(4, 11, (320,))
+    series = torch.randn(320, 10, 3) * (torch.arange(10) < lengths[:, None])[..., None]
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randint(320, (40, 32)):
+        optimizer.zero_grad()
+        F.cross_entropy(model(series[at], lengths[at]), (series[at, 0, 0] > 0).long()).backward()
+        optimizer.step()
+
+
+@names("loss_broadcasts")
+def actions_as_columns(faulty: bool) -> None:
+    inputs, actions = rows()
+    weights = torch.rand(len(inputs))
+
+    def loss(scores: Tensor, at: Tensor) -> Tensor:
+        log_probs = scores.log_softmax(1)
+        chosen = log_probs[:, actions[at]] if faulty else log_probs[torch.arange(len(at)), actions[at]]
+        return -(weights[at] * chosen).mean()
+
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randint(len(inputs), (20, 32)):
+        optimizer.zero_grad()
+        loss(model(inputs[at]), at).backward()
+        optimizer.step()
+
+
+@names("loss_broadcasts")
+def advantages_of_another_shape(faulty: bool) -> None:
+    inputs, labels = rows()
+    model = two_layers(classes=1)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randint(len(inputs), (20, 32)):
+        optimizer.zero_grad()
+        ratio = model(inputs[at]).exp()
+        (-(ratio if faulty else ratio.squeeze(-1)) * (labels[at] * 2.0 - 1)).clamp(min=-3).mean().backward()
+        optimizer.step()
+
+
 @names("softmax_between_layers")
 def softmax_as_hidden_activation(faulty: bool) -> None:
     fit(nn.Sequential(nn.Linear(8, 16), nn.Softmax(1) if faulty else nn.ReLU(), nn.Linear(16, 2)), epochs(*rows()))
@@ -1139,6 +1256,13 @@ def test_a_step_down_a_loss_of_overlap_goes_to_the_mask() -> None:
     assert direction([1 - overlap], output) == pytest.approx(1, abs=0.01)
     assert direction([overlap], output) == pytest.approx(-1, abs=0.01)
     assert direction([(output * mask - 0.2).square().mean()], output) is None  # a square may turn it around
+
+
+def test_distances_of_equal_pairs_shall_become_small() -> None:
+    seed_all(0)
+    distance, same = torch.rand(64, requires_grad=True) + 0.1, (torch.rand(64) > 0.5).float()
+    loss = (same * distance + (1 - same) * (2 - distance).clamp(min=0)).mean()
+    assert direction([loss], distance) is None
 
 
 @pytest.mark.slow

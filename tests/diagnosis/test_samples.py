@@ -133,11 +133,12 @@ def color(swapped: bool) -> Loop:
     return Loop(x=pictures(samples(320)[1]), valid_x=valid.flip(1) if swapped else valid, model=model)
 
 
-def standardized(apart: bool) -> Loop:
-    x, valid = samples(320)[0] * 2 + 1, samples(96, 1)[0] * 2 + 1
+def standardized(apart: bool, number: int = 96) -> Loop:
+    x, (valid, labels) = samples(320)[0] * 2 + 1, samples(number, 1)
+    valid = valid * 2 + 1
     own = valid if apart else x
     scaled = (x - x.mean(0)) / x.std(0)
-    return Loop(x=scaled, valid_x=(valid - own.mean(0)) / own.std(0))
+    return Loop(x=scaled, valid_x=(valid - own.mean(0)) / own.std(0), valid_y=labels)
 
 
 def not_a_number() -> Loop:
@@ -152,9 +153,9 @@ def rare_class() -> Loop:
     return Loop(x=x[kept] / 4, y=y[kept], valid_x=samples(96, 1)[0] / 4)
 
 
-def shuffled(share: float) -> Loop:
-    x, y = samples(320)
-    moved = torch.arange(320)[torch.rand(320) < share]
+def shuffled(share: float, number: int = 320) -> Loop:
+    x, y = samples(number)
+    moved = torch.arange(number)[torch.rand(number) < share]
     y[moved] = y[moved[torch.randperm(len(moved))]]
     return Loop(x=x, y=y)
 
@@ -162,6 +163,7 @@ def shuffled(share: float) -> Loop:
 FAULTS: dict[str, tuple[str, Callable[[], Loop]]] = {
     "pairs shuffled": ("targets_shuffled", lambda: shuffled(1.0)),
     "most pairs shuffled": ("targets_shuffled", lambda: shuffled(0.8)),
+    "few pairs shuffled": ("targets_shuffled", lambda: shuffled(1.0, 112)),
     "a rare class": ("class_imbalance", rare_class),
     "sorted by label": ("ordered_data", sorted_by_label),
     "the same batch": ("repeated_batches", lambda: Loop(loader=Repeating, epochs=2)),
@@ -177,6 +179,7 @@ FAULTS: dict[str, tuple[str, Callable[[], Loop]]] = {
     "validation shifted": ("validation_differs", lambda: Loop(valid_x=samples(96, 1)[0] + 3)),
     "channels swapped": ("validation_differs", lambda: color(swapped=True)),
     "scaled apart": ("validation_differs", lambda: standardized(apart=True)),
+    "few scaled apart": ("validation_differs", lambda: standardized(apart=True, number=24)),
     "eight samples": ("tiny_validation", lambda: Loop(valid_x=samples(8, 1)[0], valid_y=samples(8, 1)[1])),
 }
 
@@ -243,6 +246,7 @@ HEALTHY: dict[str, Callable[[], Loop]] = {
     "fetched before the steps": lambda: Loop(loader=Listed),
     "color pictures": lambda: color(swapped=False),
     "scaled by the training": lambda: standardized(apart=False),
+    "few scaled by the training": lambda: standardized(apart=False, number=24),
     "small validation": lambda: Loop(valid_x=samples(32, 1)[0], valid_y=samples(32, 1)[1]),
     "data in [0, 1]": lambda: Loop(x=samples(320)[0].sigmoid(), valid_x=samples(96, 1)[0].sigmoid()),
 }
@@ -501,3 +505,67 @@ def test_training_data_that_are_evaluated_have_their_range_and_say_nothing_of_an
     x, valid = samples(320)[0], samples(96, 1)[0]
     health = by_hand(to_range(x, x), to_range(valid, valid if scaled_alone else x), evaluate_training=True)
     assert ("validation_differs" in named(health)) is scaled_alone
+
+
+def sliced(x: Tensor, y: Tensor, evaluated: Tensor, *, steps: int = 60) -> Health:
+    """Train on slices, and evaluate others."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for step in range(steps):
+            rows = torch.randint(len(x), (32,))
+            optimizer.zero_grad()
+            F.cross_entropy(model(x[rows]), y[rows]).backward()
+            optimizer.step()
+            if step % 20 == 19:
+                with torch.no_grad():
+                    model(evaluated)
+    assert doctor.failed == {}
+    return doctor.seen()
+
+
+def test_an_evaluation_of_all_there_is_is_no_leak() -> None:
+    (x, y), (valid, _) = samples(320), samples(96, 1)
+    assert named(sliced(x[:200], y, torch.cat([x[:200], valid]), steps=120)) == set()
+    assert named(sliced(x, y, torch.cat([x[:40], valid]), steps=120)) == {"leak_across_splits"}
+
+
+def test_what_a_part_of_the_model_computed_is_no_data() -> None:
+    """A frozen part in evaluation mode, a head that trains, and an evaluation of both."""
+    x, y = samples(480)
+    body, head = nn.Sequential(nn.Linear(8, 16), nn.ReLU()).eval().requires_grad_(False), nn.Linear(16, CLASSES)
+    optimizer = optim.Adam(head.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for step in range(60):
+            rows = torch.randint(320, (32,))
+            optimizer.zero_grad()
+            F.cross_entropy(head(body(x[rows])), y[rows]).backward()
+            optimizer.step()
+            if step % 20 == 19:
+                with torch.no_grad():
+                    head(body(x[320:]))
+    assert doctor.failed == {}
+    health = doctor.seen()
+    assert health.data is not None
+    assert health.data.training is not None
+    assert health.data.training.elements == 8
+    assert [part.elements for part in health.data.evaluations] == [8]
+    assert named(health) == set()
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_an_evaluation_of_a_second_training_is_not_compared_with_the_data_of_the_first(again: bool) -> None:
+    x, y = samples(480)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for scale in (1, 10) if again else (1,):
+            optimizer = optim.Adam(model.parameters(), 1e-3)
+            for _ in range(40):
+                rows = torch.randint(320, (32,))
+                optimizer.zero_grad()
+                F.cross_entropy(model(scale * x[rows]), y[rows]).backward()
+                optimizer.step()
+        with torch.no_grad():
+            model(10 * x[320:])
+    assert doctor.failed == {}
+    assert named(doctor.seen()) - {"inputs_unscaled"} == (set() if again else {"validation_differs"})

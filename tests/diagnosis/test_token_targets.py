@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
+from hasten.diagnosis.data.copies import padded
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
 from hasten.pipeline.diagnosing import Diagnosing
@@ -163,3 +164,28 @@ def test_labels_of_padding_that_count_are_named(label: int, expected: set[str], 
             optimizer.step()
     assert doctor.failed == {}
     assert named(doctor.seen()) == (set() if masked else expected)
+
+
+@pytest.mark.parametrize(("part", "expected"), [(slice(1, None), set()), (slice(None, -1), {"target_shift"})])
+def test_the_output_that_has_no_target_may_be_the_first_or_the_last(part: slice, expected: set[str]) -> None:
+    tokens, model = text(), Recurrent()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for rows in tokens.split(40):
+            optimizer.zero_grad()
+            scores, targets = model(rows[:, :LENGTH])[:, part], rows[:, 2 : LENGTH + 1]
+            F.cross_entropy(scores.flatten(0, 1), targets.flatten()).backward()
+            optimizer.step()
+    assert doctor.failed == {}
+    assert named(doctor.seen()) == expected
+
+
+@pytest.mark.parametrize(("more", "expected"), [(1, 0.0), (2, 0.25)])
+def test_one_label_behind_the_end_of_each_row_is_no_padding(more: int, expected: float) -> None:
+    tokens, labels = torch.randint(3, 9, (8, LENGTH)), torch.randint(3, 9, (8, LENGTH))
+    for row in range(8):
+        length = 6 if row % 2 else 7
+        tokens[row, length:] = 0
+        labels[row, length : length + more] = 2
+        labels[row, length + more :] = 0
+    assert padded([tokens], labels, 0) == pytest.approx(expected, abs=0.03)

@@ -135,6 +135,7 @@ class Part(Record, frozen=True):
     sliced: bool = False  # batches are tensors that no loader gave, of perhaps several data sets
     lives: bool = True  # they are slices of a tensor that is still there; else they were made for one call each
     partly: int = 0  # evaluated batches of which a part was trained on before
+    later: bool = False  # it began in a training after the first one, whose samples are those of `training`
     inputs: Values | None = None
     described: int = 0  # samples that the following describe
     channels: tuple[float, ...] = ()  # mean of each channel of a picture, or column of a table

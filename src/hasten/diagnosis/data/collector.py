@@ -17,7 +17,7 @@ from hasten.base.errors import BadInput
 from hasten.base.records.data_facts import DataFacts, Part, Signed
 from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
-from hasten.diagnosis.data.copies import copies, is_causal, padded, transposed
+from hasten.diagnosis.data.copies import copies, is_causal, leaves_out_first, padded, transposed
 from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
 from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
@@ -45,6 +45,9 @@ ENTRIES = 4
 AFTER = 3
 """Steps after the first pass over the data that are looked at, since batches of an evaluation may train, too."""
 
+ONE_TRAINING = 10
+"""Steps after which an optimizer that makes its first update begins another training, perhaps with other data."""
+
 BUDGET_S = 1.0
 """Time for samples of the training, and as much for those of evaluations."""
 
@@ -55,6 +58,7 @@ class DataCollector(Collector):
     def __init__(self) -> None:
         self._passes = 0  # since the newest training began
         self._optimizers: list[ref[optim.Optimizer]] = []  # of the trainings that were looked at
+        self._began = 0  # step in which the newest of them made its first update
         self._criteria: dict[tuple[object, ...], SeenCriterion] = {}
         self._entries: dict[tuple[str, int], SeenEntry] = {}
         self._order = SeenOrder()
@@ -65,6 +69,7 @@ class DataCollector(Collector):
         self._trained_models: set[int] = set()  # and what contains them
         self._sampled: set[int] = set()  # models that the samples of the training were given to
         self._later: set[int] = set()  # models that are given what others computed
+        self._made: list[ref[Tensor]] = []  # outputs of the last call
         self._call: Call | None = None
         self._continued: Call | None = None  # the last call since then that is given what it computed
         self._live: Tensor | None = None  # output of the last call, with its graph
@@ -117,18 +122,24 @@ class DataCollector(Collector):
 
     def call_ended(self, call: Call, output: Any) -> None:
         """Note a forward pass of training until its backward pass; look at one of an evaluation."""
-        self._decide()
+        made = list(tensors_within(output))
+        if self._undecided is None or not (call.grad and self._continues(call)):
+            self._decide()
+        elif call.training:  # after a part of the model in evaluation mode, as one that is frozen
+            self._trains(*self._undecided)
+            self._undecided = None
         if call.grad:
-            made = list(tensors_within(output))
             self._live = next((one for one in made if one.requires_grad), None)
             outputs = [one.detach() for one in made]
             numbers = [None if one.grad_fn is None else one.grad_fn._sequence_nr() for one in made]
             if call.training:
                 self._trains(call, outputs, numbers)
             else:
-                self._undecided = call, outputs, numbers
+                first = call if self._undecided is None else self._undecided[0]
+                self._undecided = first, outputs, numbers
         else:
-            self._evaluated(call, list(tensors_within(output)))
+            self._evaluated(call, made)
+        self._made = [ref(one) for one in made]
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at the criteria behind the losses, and at the samples."""
@@ -143,7 +154,7 @@ class DataCollector(Collector):
             for term in found:
                 self._add_term(term, value)
             if self._call is not None:
-                self._add_samples(self._call, next((term for term in found if term.target is not None), None))
+                self._add_samples(self._call, [term for term in found if term.target is not None])
             if not found and self._live is not None and len(self._directions) < DIRECTIONS:
                 way = direction(losses, self._live)
                 self._directions += [] if way is None else [way]
@@ -162,6 +173,7 @@ class DataCollector(Collector):
         if len(self._optimizers) < TRAININGS and not any(one() is optimizer for one in self._optimizers):
             self._optimizers.append(ref(optimizer))
             self._passes = min(self._passes, 1)
+            self._began = self._step
 
     def signed_loss(self, name: str, target: Tensor) -> None:
         """Add the targets of a loss of pairs."""
@@ -199,12 +211,13 @@ class DataCollector(Collector):
     def _trains(self, call: Call, output: list[Tensor], numbers: list[int | None]) -> None:
         self._waiting.trained(_given(call))
         self._output, self._numbers = output, numbers
-        if self._call is not None and _continues(call):
+        if self._call is not None and self._continues(call):
             self._later.add(id(call.module))
             self._continued = call
             return
         self._trained_models.add(id(call.module))
-        self._call = call
+        if self._call is None or self._call.module is not call.module or _rows(call) >= _rows(self._call):
+            self._call = call  # of several for one backward pass that with the most samples
 
     def facts(self) -> DataFacts | None:
         """Return what was seen; None where there was no backward pass."""
@@ -235,6 +248,7 @@ class DataCollector(Collector):
                 sliced=not group.dataset,
                 lives=group.again or group.lives(),
                 partly=sum(0 < seen < samples for samples, seen in group.calls),
+                later=group.later,
                 agreement=group.agreement.agreement(),
                 probes=group is largest,
             )
@@ -268,7 +282,8 @@ class DataCollector(Collector):
         if call is None or term.target is None:
             return
         inputs = without_target(list(tensors_within((call.args, dict(call.kwargs)))), term.target)
-        shares = copies(inputs, term.target, term.ignored)
+        left_out = leaves_out_first(self._output, term.output)
+        shares = copies(inputs, term.target, term.ignored, first_left_out=left_out)
         if later is not None:  # such as a decoder, whose tokens may be the targets themselves
             other = copies(list(tensors_within((later.args, dict(later.kwargs)))), term.target, term.ignored)
             if max(other.values(), default=0.0) > max(shares.values(), default=0.0):
@@ -280,8 +295,9 @@ class DataCollector(Collector):
             if term.reduced and not term.weighted:
                 seen.add_padding(padded(inputs, term.target, term.ignored))
 
-    def _add_samples(self, call: Call, term: Term | None) -> None:
-        """Add the samples of the training pass that was made last."""
+    def _add_samples(self, call: Call, compared: Sequence[Term]) -> None:
+        """Add the samples of the training pass that was made last, which have targets in some criteria."""
+        term = next(iter(compared), None)
         self._sampled.add(id(call.module))
         given = without_target(_given(call), None if term is None else term.target)
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
@@ -323,18 +339,20 @@ class DataCollector(Collector):
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
                 if not part.passed:
                     part.pieces.add(inputs)
-                labels = _labels_of(term) if fetched is None else _labels(fetched.batch, len(prints))
-                if labels is not None:
-                    part.add_labels(labels)
+                found = [_labels_of(one) for one in compared]
+                found = found if fetched is None else [_labels(fetched.batch, len(prints))]
+                for labels in found:
+                    if labels is not None:
+                        part.add_labels(labels)
             self._printed_step = self._step
         numbers = _numbers(given)
-        if numbers is not None:
+        if numbers is not None and self._began <= ONE_TRAINING:
             part.describe(numbers)
 
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
         given = _given(call)
-        if id(call.module) in self._later - self._trained_models:
+        if id(call.module) in self._later - self._trained_models or self._continues(call):
             self._waiting.continues(output)
             return
         if not given or not self._is_trained(call.module):
@@ -349,6 +367,12 @@ class DataCollector(Collector):
             self._sliced = None if group is None else (group, len(given[0]))
             if group is not None:
                 group.part.say(_said(output, len(given[0]), {one.kind for one in self._criteria.values()}), self._step)
+
+    def _continues(self, call: Call) -> bool:
+        """Return whether a model is given what another one computed, and no data of its own."""
+        given = list(tensors_within((call.args, dict(call.kwargs))))
+        made = [one() for one in self._made]
+        return any(one.grad_fn is not None or any(one is other for other in made) for one in given)
 
     def _is_other(self, call: Call, *, beside: bool) -> bool:
         """Return whether inputs of one of several models cannot be compared with the samples of the training."""
@@ -406,6 +430,8 @@ class DataCollector(Collector):
         if group is None or self._spent["evaluation"] > BUDGET_S:
             return
         begin = thread_time()
+        if not group.calls:
+            group.later = self._began > ONE_TRAINING
         if not group.part.full:
             prints = fingerprints(inputs)
             trained = set() if self._training is None else self._training.prints
@@ -438,10 +464,9 @@ def _signed(name: str, targets: Tensor) -> Signed:
     )
 
 
-def _continues(call: Call) -> bool:
-    """Return whether a model is given what another one computed, and no data of its own."""
-    given = list(tensors_within((call.args, dict(call.kwargs))))
-    return any(one.grad_fn is not None for one in given)
+def _rows(call: Call) -> int:
+    """Return how many samples a model is given."""
+    return max(map(len, _given(call)), default=0)
 
 
 def _said(output: Sequence[Tensor], rows: int, kinds: set[str]) -> Tensor | None:
@@ -499,9 +524,9 @@ def _shuffles(sampler: Any) -> bool:
     return isinstance(sampler, DistributedSampler) and sampler.shuffle
 
 
-def _labels_of(term: Term | None) -> Tensor | None:
+def _labels_of(term: Term) -> Tensor | None:
     """Return the class numbers that a criterion gets, one for each sample."""
-    target = None if term is None or term.kind not in OVER_CLASSES else term.target
+    target = term.target if term.kind in OVER_CLASSES else None
     return target if target is not None and target.ndim == 1 and not target.is_floating_point() else None
 
 

@@ -16,7 +16,9 @@ SHORTEST = 6
 """Places of a row that tell shifts apart."""
 
 
-def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dict[int, float]:
+def copies(
+    inputs: Sequence[Tensor], target: Tensor, ignored: int | None, *, first_left_out: bool = False
+) -> dict[int, float]:
     """Return shift -> share of the targets that are the input so many places further on.
 
     Only places count where the next token is another one, so that padding does not.
@@ -27,19 +29,39 @@ def copies(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> dic
         target: as many tokens as an input has, or one less in each row, as where the model leaves out its last output
             and the first label; or a series of the same shape.
         ignored: label that does not count.
+        first_left_out: of one target less in each row: it is the first output that has none, not the last.
     """
     best: dict[int, float] = {}
     series = [(one[..., 0], target.detach()[..., 0].to(one.device)) for one in inputs if _is_series(one, target)]
     of_tokens = [(one, target.detach().reshape(one.shape).to(one.device)) for one in _of_tokens(inputs, target)]
     of_tokens = of_tokens or [
         (one, target.detach().reshape(one.shape).to(one.device))
-        for one in _of_tokens([each[:, :-1] for each in inputs if each.ndim == 2], target)
+        for one in _of_tokens(
+            [each[:, 1:] if first_left_out else each[:, :-1] for each in inputs if each.ndim == 2], target
+        )
     ]
     for tokens, wanted in (*of_tokens, *series):
         found = {shift: _share(tokens, wanted, shift, ignored) for shift in SHIFTS}
         if max(found.values()) > max(best.values(), default=-1.0):
             best = found
     return best
+
+
+def leaves_out_first(outputs: Sequence[Tensor], scores: Tensor | None) -> bool:
+    """Return whether a cross-entropy gets all outputs of each row but the first.
+
+    Args:
+        outputs: of the model; those of (batch, length, classes) count.
+        scores: (places, classes), the log-probabilities that the cross-entropy gets.
+    """
+    if scores is None or scores.ndim != 2:
+        return False
+    for one in outputs:
+        if one.ndim == 3 and one.shape[1] > 1 and scores.numel() == one[:, 1:].numel():
+            last_left_out, given = one[0, 0].float().log_softmax(-1), scores[0].float().to(one.device)
+            later = one[0, 1].float().log_softmax(-1)
+            return float((later - given).abs().max()) < float((last_left_out - given).abs().max())
+    return False
 
 
 def padded(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> float:
@@ -57,7 +79,10 @@ def padded(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> flo
         counts = labels != ignored if ignored is not None else torch.ones_like(labels, dtype=torch.bool)
         if found is None or not bool(counts.any()):
             continue
-        at_padding = labels[found[0] & counts]
+        counted = found[0] & counts
+        at_padding = labels[counted]
+        if int(counted.sum(1).max()) <= 1:  # one more than the input has, as the token that ends a row
+            continue
         if at_padding.numel() and bool((at_padding == at_padding[0]).all()):
             return at_padding.numel() / int(counts.sum())
     return 0.0

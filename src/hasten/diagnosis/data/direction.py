@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hasten.diagnosis.watching.loss_graph import name_of, saved
+from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, saved
 
 # fmt: off
 _LINEAR = frozenset((
@@ -14,13 +14,16 @@ _LINEAR = frozenset((
 ))
 # fmt: on
 """What stands between such a loss and its products: a square or a logarithm may turn the direction around."""
+_SHARES = ("Sigmoid", "Softmax")
+"""What makes the outputs: a distance, which is multiplied with 1 for equal pairs, shall become small."""
 _MOST = 60  # nodes that are looked at
 
 
 def direction(losses: Sequence[Tensor], output: Tensor) -> float | None:
     """Return the correlation of a step down the loss, as a change of the output, with the mask of its targets.
 
-    A mask is what the output is multiplied with in the loss: of the same size, without a gradient, of zeros and ones.
+    A mask is what the output, a probability, is multiplied with in the loss: of the same size, without a gradient, of
+    zeros and ones.
     Of a loss of overlap (Dice, Jaccard) it is near 1, of one that is maximized by mistake near -1.
 
     Returns:
@@ -49,7 +52,9 @@ def _mask(losses: Sequence[Tensor], numel: int) -> Tensor | None:
         below = [one for one, _ in node.next_functions if one is not None]
         if name == "Mul" and len(below) == 1:
             factor = saved(node, "other") if node.next_functions[0][0] is not None else saved(node, "self")
-            if factor is not None and factor.numel() == numel > 1 and _is_mask(factor):
+            shares = beyond_shapes(below[0])
+            of_shares = shares is not None and name_of(shares) in _SHARES
+            if of_shares and factor is not None and factor.numel() == numel > 1 and _is_mask(factor):
                 return factor
         if name not in _LINEAR:
             continue

@@ -104,6 +104,7 @@ class Group:
     owner: Callable[[], Any]  # data set, or the tensor that the batches are slices of; None once it is gone
     dataset: bool
     again: bool = False  # it was evaluated more than once
+    later: bool = False  # it began in a training after the first one, whose data may be others
     beside: bool = False  # it is of a tensor while a loader gives the batches of the training
     agreement: SeenAgreement = field(default_factory=SeenAgreement)
     calls: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # samples, and those trained on before

@@ -88,6 +88,8 @@ def find(health: Health) -> Outcome:
 def _leaks(part: Part, facts: DataFacts) -> bool:
     """Return whether this is no evaluation of the training data that is made to see how well they are learned."""
     assert facts.training is not None, "asked only where there is one"
+    if part.sliced and _WHOLE * facts.training.distinct <= part.overlap * part.distinct < _WHOLE * part.distinct:
+        return False  # all there is, whose parts the loop tells apart by itself
     if part.overlap < _WHOLE:
         return not part.sliced or part.partly > 0
     clean = any(other.overlap < OVERLAP and other.distinct >= _SAMPLES for other in facts.evaluations)

@@ -1,9 +1,12 @@
 """E5: output and target have shapes that broadcast to a table of all pairs.
 
-Signal: the shape in which the criterion compares, against the shapes of the output and of the target before it.
-Threshold: more numbers are compared than either of them has; or the output has a row and a column for each target.
+Signal: the shape in which the criterion compares, against the shapes of the output and of the target before it; in the
+    graph of the first losses, products with weights of samples, and log-probabilities picked by labels.
+Threshold: more numbers are compared than either of them has; or the output has a row and a column for each target; or
+    (N,) meets (N, 1).
 Why: every output is compared with every target of the batch, so all outputs learn the mean of the targets.
-Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64.
+Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64;
+    `log_probs[:, actions]`; a ratio of (64, 1) times advantages of (64,).
 Wrong when: all pairs are compared on purpose, with a target that needs no gradient.
 Source: the UserWarning of torch.nn.functional.mse_loss ("likely lead to incorrect results due to broadcasting").
 """
@@ -16,8 +19,19 @@ from hasten.diagnosis.rule import Outcome
 
 
 def find(health: Health) -> Outcome:
-    """Fire where a criterion compares all pairs."""
-    return each_criterion(health, "loss_broadcasts", _judged)
+    """Fire where a criterion compares all pairs, or weights of samples meet all of them."""
+    structure = None if health.wiring is None else health.wiring.structure
+    if structure is None or not structure.pairs:
+        return each_criterion(health, "loss_broadcasts", _judged)
+    return wrong(
+        "loss_broadcasts",
+        f"Near the loss each of {structure.pairs} samples meets the weight or the label of each other one, too.",
+        value=structure.pairs**2,
+        threshold=structure.pairs,
+        advice="log_probs[torch.arange(len(actions)), actions]; or make the shapes equal: x.squeeze(-1) * weights",
+        check=health.command,
+        explains=_EXPLAINS,
+    )
 
 
 def _judged(one: Criterion, command: str) -> Finding | None:
@@ -37,8 +51,11 @@ def _judged(one: Criterion, command: str) -> Finding | None:
         advice="make the shapes equal: model(x).squeeze(-1), or target.unsqueeze(1)",
         check=command,
         where=call(one),
-        explains=("output_ignores_input", "samples_mixed", "loss_ignores_target", *CONSEQUENCES),
+        explains=_EXPLAINS,
     )
+
+
+_EXPLAINS = ("output_ignores_input", "samples_mixed", "loss_ignores_target", *CONSEQUENCES)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -22,6 +22,7 @@ REPEATED = 0.5
 DIFFERENT = 0.6
 DRAWN, TIMES, LEFT_OUT = 0.1, 3, 0.5
 _ENOUGH = 64  # samples
+_FEW = 16  # samples of a batch, below which they may be all there is
 _ELEMENTS = 8  # of a sample whose equality is no chance
 _EXPLAINS = ("overfit", "ordered_data", "direction_consistent", "noise_dominated", "loss_oscillates")
 
@@ -52,7 +53,7 @@ def _batches(training: Part, facts: DataFacts) -> tuple[str, float, float, str] 
     repeated = training.repeated / training.batches
     others = max((part.distinct for part in facts.evaluations if not part.same_set), default=0)
     larger = training.whole is not None and training.whole > 2 * training.batch_size
-    alone = training.whole is None and training.distinct_batches == 1 and others > 4 * training.batch_size
+    alone = training.whole is None and training.distinct_batches == 1 and others > 4 * training.batch_size >= 4 * _FEW
     if repeated < REPEATED or training.batch_size < 2 or not (larger or alone):
         return None
     of = f" of {training.whole} samples" if training.whole is not None else ""

@@ -214,6 +214,7 @@ class SeenPart:
         sliced: bool = False,
         lives: bool = True,
         partly: int = 0,
+        later: bool = False,
         agreement: Agreement | None = None,
         probes: bool = True,
     ) -> Part:
@@ -224,6 +225,7 @@ class SeenPart:
             sliced: its batches are tensors that no loader gave.
             lives: they are slices of a tensor that is still there.
             partly: batches of which a part was trained on before.
+            later: it began in a training after the first one.
             agreement: of labels and predicted classes.
             probes: ask whether inputs and targets belong together, which takes half a second.
         """
@@ -262,6 +264,7 @@ class SeenPart:
             sliced=sliced,
             lives=lives,
             partly=partly,
+            later=later,
             inputs=self._numbers.values(),
             described=self._counted,
             channels=tuple(mean.tolist()),

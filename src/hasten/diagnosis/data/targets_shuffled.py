@@ -4,8 +4,8 @@ Signal: a permutation test: whether quick predictors (nearest neighbors, ridge r
 the training than on permuted pairs, and how well the model predicts samples that it was not trained on.
 Threshold: p above 0.05, or above 0.02 with less than 0.05 of the variance explained, with at least 300 pairs, and
 predictions that are not better than chance by 3 standard errors in the first pass or an evaluation, and by 2 in both
-together. Where the same samples are seen unchanged in each epoch: less than 0.65 of the variance that is explained in
-the evaluation.
+together. Of 80 pairs and more, if they are all there are, p above 0.1. Where the same samples are seen unchanged in
+each epoch: less than 0.65 of the variance that is explained in the evaluation.
 Why: from shuffled pairs a model can only learn samples by heart.
 Example: `inputs = inputs[torch.randperm(n)]` without the same order for the targets; two files read in different
 orders.
@@ -23,7 +23,9 @@ from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 NO_RELATION, RELATION = 0.05, 0.02
-PAIRS = 300
+PAIRS, FEW = 300, 80
+NONE = 0.1
+"""The p of fewer pairs than `PAIRS`, of which a weak relation does not show in the usual one."""
 GAIN = 0.05
 """Explained variance beyond that of permuted pairs, below which a p between the two is no relation."""
 SHARE, CLEAR = 0.65, 0.3
@@ -42,8 +44,8 @@ def find(health: Health) -> Outcome:
     facts = facts_of(health)
     training = facts.training
     probe = None if training is None else training.probe
-    if training is None or probe is None or probe.pairs < PAIRS:
-        return Abstained(symptom="targets_shuffled", reason=f"fewer than {PAIRS} pairs of inputs and targets were seen")
+    if training is None or probe is None or not _enough(training, probe):
+        return Abstained(symptom="targets_shuffled", reason="too few pairs of inputs and targets were seen")
     said = _against_evaluation(training, probe, facts) or _alone(training, probe, facts)
     if isinstance(said, Abstained) or said is None:
         return said
@@ -51,7 +53,7 @@ def find(health: Health) -> Outcome:
         "targets_shuffled",
         said,
         value=probe.p,
-        threshold=NO_RELATION,
+        threshold=_limit(probe),
         advice="print some inputs with their targets; shuffle both with the same permutation",
         check=health.command,
         explains=("overfit", "noise_dominated", "direction_zigzag", "leak_across_splits", *CONSEQUENCES),
@@ -63,7 +65,7 @@ def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str |
         other = part.probe
         if other is None or other.kind != probe.kind or other.p > RELATION or part.overlap > _SHARED or part.same_set:
             continue
-        if probe.p > NO_RELATION and not _learns(training, facts):
+        if probe.p > _limit(probe) and not _learns(training, facts):
             return (
                 f"Inputs predict the targets of the evaluation (p {other.p:.2g}), but not those of the training "
                 f"(p {probe.p:.2g}, {probe.pairs} pairs)."
@@ -75,6 +77,15 @@ def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str |
                 "a part of the pairs is wrong."
             )
     return None
+
+
+def _enough(training: Part, probe: Probe) -> bool:
+    """Return whether there are enough pairs to tell, or all that the training has."""
+    return probe.pairs >= PAIRS or (probe.pairs >= FEW and training.size is not None and probe.pairs >= training.size)
+
+
+def _limit(probe: Probe) -> float:
+    return NO_RELATION if probe.pairs >= PAIRS else NONE
 
 
 def _unchanged(part: Part) -> bool:
@@ -98,7 +109,7 @@ def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | 
 def _unrelated(probe: Probe) -> bool:
     """Return whether pairs are like permuted ones; a p that chance gives often, and next to no gain, is no relation."""
     gain = probe.score - probe.permuted
-    return probe.p > NO_RELATION or (probe.p > RELATION + 1e-6 and gain < GAIN)
+    return probe.p > _limit(probe) or (probe.pairs >= PAIRS and probe.p > RELATION + 1e-6 and gain < GAIN)
 
 
 def _answers(training: Part, facts: DataFacts) -> list[Learned | None]:

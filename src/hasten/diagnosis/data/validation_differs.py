@@ -30,7 +30,8 @@ from hasten.diagnosis.rule import Outcome
 
 SPREAD, SHIFT, COLUMNS, COLUMN_SHIFT, SWAPPED = 2.5, 3.0, 0.9, 0.5, 3.0
 TARGETS, APART, FIT = 5.0, 15.0, 5.0
-ENOUGH = 32
+ENOUGH, FEWEST = 32, 8
+"""Samples of each part; the fewest where numbers must be exact, which chance does not make them."""
 
 
 def find(health: Health) -> Outcome:
@@ -53,8 +54,10 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="validation_differs", reason="no samples of a training were seen")
     learns, loses = _learns(health), not _is_predicted(health)
     told = [
-        inputs_differ(training, part, loses=loses) or (_unpredicted(training, part) if learns else None)
+        inputs_differ(training, part, loses=loses and not _is_explained(part))
+        or (_unpredicted(training, part) if learns and _lasts(part, facts) else None)
         for part in facts.evaluations
+        if not part.later
     ]
     said = next(filter(None, told), None)
     if said is None:
@@ -71,6 +74,17 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=("overfit",),
     )
+
+
+def _is_explained(part: Part) -> bool:
+    """Return whether the numbers of an evaluation are predicted well at the end, whatever its inputs are like."""
+    return part.learned is not None and not part.learned.classes and part.learned.score >= _EXPLAINED
+
+
+def _lasts(part: Part, facts: DataFacts) -> bool:
+    """Return whether an evaluation is of the end: samples that are drawn for one evaluation are followed by others."""
+    once = part.size is not None and part.samples <= part.size
+    return not once or part is facts.evaluations[-1]
 
 
 def _learns(health: Health) -> bool:
@@ -101,7 +115,7 @@ def _unpredicted(training: Part, part: Part) -> tuple[str, float, float] | None:
     )
 
 
-_KNOWN, _LEFT, _ERRORS = 0.15, 0.25, 4.0
+_KNOWN, _LEFT, _ERRORS, _EXPLAINED = 0.15, 0.25, 4.0, 0.95
 _SHARED = 0.5  # of an evaluation that was trained on
 
 
@@ -148,7 +162,12 @@ def inputs_differ(training: Part, part: Part, *, loses: bool = True) -> tuple[st
         loses: the evaluation is worse than the training. Else other values are no fault, as of a series that grows.
     """
     here, there = training.inputs, part.inputs
-    if here is None or there is None or min(training.described, part.described) < ENOUGH:
+    if here is None or there is None or min(training.described, part.described) < FEWEST:
+        return None
+    alike = len(part.channels) == len(training.channels)
+    if alike and not training.pictures and (said := _scaled_alone(training, part)) is not None:
+        return said
+    if min(training.described, part.described) < ENOUGH:
         return None
     if loses and min(here.std, there.std) > 0:
         ratio = there.std / here.std
@@ -166,11 +185,11 @@ def inputs_differ(training: Part, part: Part, *, loses: bool = True) -> tuple[st
             shift / spread,
             SHIFT,
         )
-    if len(part.channels) != len(training.channels):
+    if not alike:
         return None
     if training.pictures:
         return _swapped(training, part) or _turned(training, part)
-    return _scaled_alone(training, part) or (_columns(training, part) if loses else None)
+    return _columns(training, part) if loses else None
 
 
 def _turned(training: Part, part: Part) -> tuple[str, float, float] | None:
@@ -244,7 +263,7 @@ def _scaled_alone(training: Part, part: Part) -> tuple[str, float, float] | None
 
 def _range(part: Part) -> str | None:
     """Return the range that every column fills exactly, of numbers of which hardly any two are equal."""
-    if part.size is None or part.described < part.size or not part.continuous or part.inputs is None:
+    if part.size is None or part.described < max(part.size, ENOUGH) or not part.continuous or part.inputs is None:
         return None
     if part.inputs.zeros > _ENDS / part.described:
         return None
