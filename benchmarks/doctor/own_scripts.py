@@ -39,15 +39,18 @@ WANTED = frozenset(
         "class_ignored",
         "data_changed_in_place",
         "embeddings_shared",
+        "evaluation_wrong",
         "inputs_drift",
         "inputs_unused",
         "loss_not_monotone",
         "loss_terms_unbalanced",
+        "losses_left_out",
         "positive_is_self",
         "samples_missing",
         "targets_constant",
         "terminal_bootstrapped",
         "views_identical",
+        "weights_cancel",
     }
 )  # names of faults that no rule has yet
 
