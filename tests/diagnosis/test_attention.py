@@ -102,7 +102,7 @@ def texts(padded: bool = False) -> Tensor:
     return tokens.masked_fill(ends, 0) if padded else tokens
 
 
-def train(model: Model, *, padded: bool = False, steps: int = 3, **inputs: Any) -> None:
+def train(model: Any, *, padded: bool = False, steps: int = 3, **inputs: Any) -> None:
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(steps):
         tokens = texts(padded)
@@ -154,6 +154,29 @@ def test_attending_to_padding(how: str) -> None:
 @WAYS
 def test_tokens_without_positions(how: str) -> None:
     assert found(lambda: train(Model(how, classes=True, positions=False), padded=True)) == ["positions_unused"]
+
+
+class Pooling(nn.Module):
+    """One query that weighs the tokens of a bag."""
+
+    classes = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.query = nn.Embedding(VOCABULARY, WIDTH), nn.Parameter(torch.randn(1, 1, WIDTH))
+        self.layer, self.head = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True), nn.Linear(WIDTH, 2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.tokens(tokens)
+        query = self.query.expand(len(x), -1, -1)
+        return self.head(self.layer(query, x, x, key_padding_mask=tokens == 0, need_weights=False)[0][:, 0])
+
+
+def test_a_query_that_weighs_a_bag_of_tokens_needs_no_positions() -> None:
+    said, facts = watched(lambda: train(Pooling(), padded=True))
+    assert [one.symptom for one in said.findings] == []
+    assert facts is not None
+    assert [one.queries for one in facts.layers] == [1]
 
 
 @pytest.mark.parametrize(("frozen", "symptoms"), [(False, []), (True, ["positions_unused"])])

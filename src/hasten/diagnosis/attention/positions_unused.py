@@ -6,7 +6,7 @@ Threshold: a change below 1e-4 of the largest output, as trained and with random
     and the model learn so; rounding gives about 1e-6.
 Why: attention without positions sees a set: "man bites dog" is "dog bites man".
 Example: `nn.TransformerEncoder(layer, 2)(embed(tokens))` without anything added for the positions.
-Wrong when: the tokens are a set, and their order means nothing.
+Wrong when: the tokens are a set, and their order means nothing. Attention of one query, which only pools, is left out.
 Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
 """
 
@@ -23,7 +23,8 @@ def find(health: Health) -> Outcome:
         return facts
     if facts.order is None:
         return lacks(facts, "positions_unused", "attention is causal, or no tokens were found")
-    if facts.order >= CHANGED:
+    pools = bool(facts.layers) and all(one.queries == 1 for one in facts.layers)
+    if facts.order >= CHANGED or pools:
         return None
     return Finding(
         symptom="positions_unused",
