@@ -146,6 +146,20 @@ def test_seeing_the_next_token(how: str) -> None:
     assert found(lambda: train(Model(how, causal=False))) == ["attends_to_future"]
 
 
+def test_seeing_the_next_token_where_the_first_one_is_not_asked_for() -> None:
+    def body() -> None:
+        model = Model("kernel", causal=False)
+        optimizer = optim.Adam(model.parameters(), lr=1e-3)
+        for _ in range(3):
+            tokens = texts()
+            loss = F.cross_entropy(model(tokens[:, :-1])[:, 1:].flatten(0, 1), tokens[:, 2:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    assert found(body) == ["attends_to_future"]
+
+
 @WAYS
 def test_attending_to_padding(how: str) -> None:
     assert found(lambda: train(Model(how, classes=True, masks=False), padded=True)) == ["attends_to_padding"]

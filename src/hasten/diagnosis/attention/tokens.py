@@ -73,7 +73,7 @@ def find_tokens(arguments: Any, embedded: Sequence[Tensor], rows: int | None) ->
 
 
 def asks_next_token(tokens: Tokens, targets: Sequence[Tensor]) -> bool:
-    """Return whether a target is the tokens one position later."""
+    """Return whether a target is the tokens one position later, also where the first or the last output has none."""
     samples, positions = tokens.rows.shape
     later = tokens.rows[:, 1:]
     for target in targets:
@@ -86,10 +86,14 @@ def asks_next_token(tokens: Tokens, targets: Sequence[Tensor]) -> bool:
             asked = target.reshape(samples, -1) if tokens.first else target.reshape(-1, samples).T
         else:
             continue
-        counts = asked >= 0
-        if int(counts.sum()) >= _FEWEST and float((asked == later)[counts].float().mean()) >= _EQUAL:
+        if _are_equal(asked, later) or _are_equal(asked[:, :-1], later[:, 1:]):
             return True
     return False
+
+
+def _are_equal(asked: Tensor, tokens: Tensor) -> bool:
+    counts = asked >= 0
+    return int(counts.sum()) >= _FEWEST and float((asked == tokens)[counts].float().mean()) >= _EQUAL
 
 
 def document_starts(arguments: Any, tokens: Tokens) -> Tensor | None:
