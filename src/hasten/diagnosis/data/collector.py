@@ -70,6 +70,7 @@ class DataCollector(Collector):
         self._sampled: set[int] = set()  # models that the samples of the training were given to
         self._later: set[int] = set()  # models that are given what others computed
         self._made: list[ref[Tensor]] = []  # outputs of the last call
+        self._maker: ref[nn.Module] | None = None  # the model that made them
         self._call: Call | None = None
         self._continued: Call | None = None  # the last call since then that is given what it computed
         self._live: Tensor | None = None  # output of the last call, with its graph
@@ -139,7 +140,7 @@ class DataCollector(Collector):
                 self._undecided = first, outputs, numbers
         else:
             self._evaluated(call, made)
-        self._made = [ref(one) for one in made]
+        self._made, self._maker = [ref(one) for one in made], ref(call.module)
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at the criteria behind the losses, and at the samples."""
@@ -369,9 +370,10 @@ class DataCollector(Collector):
                 group.part.say(_said(output, len(given[0]), {one.kind for one in self._criteria.values()}), self._step)
 
     def _continues(self, call: Call) -> bool:
-        """Return whether a model is given what another one computed, and no data of its own."""
+        """Return whether a model is given what another one computed; what it made itself is a state beside the data."""
         given = list(tensors_within((call.args, dict(call.kwargs))))
-        made = [one() for one in self._made]
+        another = self._maker is not None and self._maker() is not call.module
+        made = [one() for one in self._made] if another else []
         return any(one.grad_fn is not None or any(one is other for other in made) for one in given)
 
     def _is_other(self, call: Call, *, beside: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn, optim
@@ -52,7 +51,7 @@ class ParameterCollector(Collector):
         self._phases = Phases()
         self._optimizers = 0  # that made an update
         self._late = set[int]()  # parameters of models that were found at the end
-        self._elsewhere = WeakSet[nn.Module]()  # alive at the start; those with gradients were trained before
+        self._elsewhere = set[int]()  # modules alive at the start; those with gradients were trained before
         self._cut, self._unheld = set[int](), set[int]()  # parameters that a later phase loses
         self._newest = 0  # id of the optimizer that made the last one
         self._rests = False  # whether steps were not watched
@@ -150,7 +149,7 @@ class ParameterCollector(Collector):
                 self._first[id(one)] = before
         if self.updates == UPDATES:
             self._look_around()
-            self._elsewhere = WeakSet(self._alive.modules if self._alive is not None else ())
+            self._elsewhere = {id(one) for one in (self._alive.modules if self._alive is not None else ())}
 
     def ended(self) -> None:
         """Read what is alive at the end, as an optimizer that did not step yet, or a model that was made later."""
@@ -215,10 +214,8 @@ class ParameterCollector(Collector):
         held_now = {id(one) for optimizer in self._alive.optimizers for one in held(optimizer)}
         found = list[nn.Module]()
         for one in self._alive.modules:
-            own = list(one.parameters()) if type(one) in kinds else []
+            own = list(one.parameters()) if type(one) in kinds and id(one) not in self._elsewhere else []
             trained = own and all(each.grad is not None for each in own if each.requires_grad)
-            if one in self._elsewhere:
-                continue
             if trained and not any(id(each) in known or id(each) in held_now for each in own):
                 found.append(one)
         inside = {id(part) for one in found for part in one.modules() if part is not one}
