@@ -98,7 +98,7 @@ MEANINGFUL = {
     "Leaf.parameter": True,
     "ParameterTrack.start_spread": 1.0,
     "Dynamics.passes": 1,
-    "Model.keeps": 1.0,
+    "Structure.keeps": 1.0,
     "Tried.p": 1.0,
 }
 """Defaults that say something; those that are texts are covered by the tests of what prints them."""
