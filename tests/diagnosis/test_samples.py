@@ -569,3 +569,40 @@ def test_an_evaluation_of_a_second_training_is_not_compared_with_the_data_of_the
             model(10 * x[320:])
     assert doctor.failed == {}
     assert named(doctor.seen()) - {"inputs_unscaled"} == (set() if again else {"validation_differs"})
+
+
+def test_few_samples_in_one_batch_are_a_data_set() -> None:
+    x, valid = torch.linspace(-1, 1, 9)[:, None], torch.linspace(-1, 1, 101)[:, None]
+    model = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for step in range(60):
+            optimizer.zero_grad()
+            F.mse_loss(model(x), (3 * x).sin()).backward()
+            optimizer.step()
+            if step % 20 == 19:
+                with torch.no_grad():
+                    model(valid)
+    assert doctor.failed == {}
+    assert named(doctor.seen()) == set()
+
+
+def test_labels_of_all_losses_of_a_step_are_labels_of_the_training() -> None:
+    tokens = torch.arange(24).remainder(8).repeat(40, 1)
+    embed, head = nn.Embedding(8, 16), nn.Linear(16, 8)
+    optimizer = optim.Adam([*embed.parameters(), *head.parameters()], 1e-2)
+
+    def losses(rows: Tensor) -> Tensor:
+        places = range(8)
+        return torch.stack([F.cross_entropy(head(embed(rows[:, at])), rows[:, at + 1]) for at in places]).mean()
+
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for step in range(40):
+            optimizer.zero_grad()
+            losses(tokens[torch.randint(40, (8,))]).backward()
+            optimizer.step()
+            if step % 10 == 9:
+                with torch.no_grad():
+                    losses(tokens)
+    assert doctor.failed == {}
+    assert "labels_unfit" not in named(doctor.seen())
