@@ -21,8 +21,9 @@ def _scaling() -> str:
     said = recorded("scaling")
     found, cores = said["found"], said["cores_used"]
     tasks = [task for task in KNOWN if task in found]
-    if max(said["load"]) > 2 * said["cores_used"]:
-        wanted = f"while up to {max(said['load']):.0f} processes wanted {said['cores']} cores"
+    other = said["load"][0]  # before its first part; after that it is the benchmark's own, up to five processes at once
+    if other > said["cores_used"]:
+        wanted = f"while {other:.0f} other processes wanted {said['cores']} cores"
         return (
             f"`benchmarks/results/scaling.json` was measured {wanted}.\n"
             f"Its times are not those of a quiet machine and are not quoted.\n{_sent(found, tasks)}\n"
@@ -38,7 +39,7 @@ def _scaling() -> str:
     lines += [f"| {way} | {' | '.join(_interval(found[task][way]) for task in tasks)} |" for way in ways]
     lines += [
         "",
-        f"Load of the machine beside the benchmark: {_load(said)}.",
+        f"Load of the machine before the benchmark, and after each of its parts, its own included: {_load(said)}.",
         "",
         "Weak scaling, processes of one thread with a batch each, predicted as `hasten plan` does from one process:",
         "",
@@ -130,7 +131,7 @@ def _divided_checkpoints() -> str:
     )
     part, whole = (size / 2**20 for size in (max(found["part_bytes"]), found["whole_bytes"]))
     return (
-        f"With `fsdp` in {said['processes']} processes that share one core with other work, a perceptron of width "
+        f"With `fsdp` in {said['processes']} processes, a perceptron of width "
         f"{said['width']}, {said['every']} steps with one checkpoint over those without ({machine}): "
         f"{_interval(found['parts'])} where each process writes its part of {part:.1f} MiB, "
         f"{_interval(found['gathered'])} where the state of {whole:.1f} MiB is gathered and written by the first.\n"
