@@ -13,9 +13,14 @@ def padding_of(rows: Tensor) -> tuple[Tensor, int] | None:
         view = rows.flip(1) if flipped else rows
         pad = int(view[:, -1].mode().values)
         is_pad = view == pad
-        tail = is_pad.flip(1).cummin(1).values.flip(1)
+        tail = ends_of(is_pad)
         lengths = tail.sum(1)
         enough = int((lengths >= 2).sum()) >= max(2, len(rows) // 4)
         if enough and len(lengths.unique()) > 1 and bool((is_pad == tail).all()) and int(lengths.max()) < rows.shape[1]:
             return (tail.flip(1) if flipped else tail), pad
     return None
+
+
+def ends_of(marked: Tensor) -> Tensor:
+    """Return which places (rows, places) are marked, and all behind them in their row."""
+    return marked.flip(1).cummin(1).values.flip(1)

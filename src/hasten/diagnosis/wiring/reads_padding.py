@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hasten.diagnosis.watching.copies import mapped, outputs_of
-from hasten.diagnosis.watching.padding import padding_of
+from hasten.diagnosis.watching.padding import ends_of, padding_of
 from hasten.measurement.tensors import tensors_in
 
 _FEWEST = 4  # rows, and places of a row
@@ -44,7 +44,7 @@ def reads_padding(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
     if rows.ndim != 3 or not rows.is_floating_point() or not lengths:
         return None
     empty = ~rows.any(-1)
-    tail = empty.flip(1).cummin(1).values.flip(1)
+    tail = ends_of(empty)
     if not bool((empty == tail).all()) or len(tail.sum(1).unique()) < 2:
         return None
     other = torch.where(tail[..., None], rows.std().expand_as(rows), rows)
