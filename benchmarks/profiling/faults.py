@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 from benchmarks.profiling.workloads import Block, Transformer, convolutional, features, task, tokens, with_loader
 from hasten import Data, Stop, Update
 from hasten.data.loading.loaders import gathered, per_sample
-from hasten.profiling.ablations.thread_sweep import threads_set
+from hasten.machine.set_threads import threads_set
 from hasten.techniques.forward.bf16 import Bf16
 from hasten.training.recipe import Recipe, baseline
 
@@ -291,7 +291,7 @@ def endless_compilations() -> Generator[None]:
 
 def with_threads(count: int) -> Wrapper:
     """Return what lets torch use so many threads."""
-    return lambda: threads_set(count, torch.get_num_threads())
+    return lambda: threads_set(count)
 
 
 def _every(period: int, work: Callable[[], object]) -> Callable[[int], object]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 
 import hasten
 from hasten import Choice, Plan, Stop
@@ -14,11 +15,14 @@ from hasten.base.errors import BadInput
 from hasten.base.records.evidence import Evidence, Reported
 from hasten.base.records.history import Forecast
 from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Note
 from hasten.base.records.profile import Profile, StepAnatomy
 from hasten.base.records.record import Interval, load
 from hasten.base.records.run import RunResult, TaskFacts
 from hasten.base.records.trial import Trial, Tuning
 from hasten.machine import facts
+from hasten.machine.set_threads import threads_set
+from hasten.pipeline import comparing
 from hasten.pipeline import job as job_module
 from hasten.pipeline.budget import tuning_budget_s
 from hasten.pipeline.comparing import Compared
@@ -125,6 +129,48 @@ def test_the_evidence_has_what_a_report_needs(tmp_path: Path) -> None:
     second = small_job(tmp_path)
     assert second.history == (*first.history, second.history[-1])
     assert second.history[-1].made_at == second.made_at
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("still", [1, None])
+def test_on_a_busy_machine_both_sides_train_on_the_threads_that_tuning_found_best(
+    still: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, asked, shown = list[tuple[tuple[str, ...], int]](), list[int | None](), list[object]()
+
+    def noted(train: Any) -> Any:
+        def training(recipe: Any, plan: Plan, **more: Any) -> Any:
+            seen.append((plan.names, torch.get_num_threads()))
+            return train(recipe, plan, **more)
+
+        return training
+
+    def asked_again(recipe: Any, threads: int | None) -> int | None:
+        asked.append(threads)
+        return still
+
+    in_turn = job_module.anatomies_in_turn
+
+    def timed_in_turn(*given: Any, **more: Any) -> Any:
+        seen.append((("in turn",), torch.get_num_threads()))
+        return in_turn(*given, **more)
+
+    tuning = msgspec.structs.replace(tuned_to(("fused_optimizer",)), threads=1)
+    monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuning)
+    monkeypatch.setattr(job_module, "still_best", asked_again)
+    monkeypatch.setattr(job_module, "run_training", noted(job_module.run_training))
+    monkeypatch.setattr(comparing, "run_training", noted(comparing.run_training))
+    monkeypatch.setattr(job_module, "anatomies_in_turn", timed_in_turn)
+    with threads_set(2):
+        evidence = small_job(tmp_path, show=shown.append)
+        assert torch.get_num_threads() == 2
+    threads = still or 2
+    sides = [("fused_optimizer",), (), (), ("fused_optimizer",), ("in turn",)]
+    assert seen == [(side, threads) for side in sides]
+    assert asked == [1]
+    said = [one.text for one in shown if isinstance(one, Note) and "1 thread" in one.text]
+    assert (evidence.threads, evidence.remarks) == (still, tuple(said))
+    assert len(said) == (still is not None)
 
 
 @pytest.mark.usefixtures("quick")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from hasten.profiling.ablations.thread_sweep import threads_set
+from hasten.machine.set_threads import threads_set
 from hasten.training.task import Data, Stop, Task, Update
 
 MakeTask = Callable[..., Task]
@@ -17,7 +17,7 @@ MakeTask = Callable[..., Task]
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Time with one thread: two that share a busy core wait for each other, and that is not what is tested."""
-    with threads_set(1, torch.get_num_threads()):
+    with threads_set(1):
         yield
 
 

@@ -24,7 +24,6 @@ from hasten.profiling.ablations import (
 )
 from hasten.profiling.ablations.running import Kind, Measure, run_ablation
 from hasten.profiling.ablations.saving import step_without
-from hasten.profiling.ablations.thread_sweep import can_put_back, threads_set
 from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn, one_batch, set_aside_stop_rules
 from hasten.training.building import build
@@ -128,18 +127,6 @@ def test_a_thread_sweep_leaves_torch_as_it_was(make_task: MakeTask) -> None:
     )
     assert found is None or found.failed or found.detail.split()[0].isdigit()
     assert torch.get_num_threads() == before
-
-
-@pytest.mark.skipif(not can_put_back(), reason="this build of torch does not export MKL's service functions")
-def test_the_number_of_threads_is_put_back_and_so_is_mkls_freedom() -> None:
-    library = thread_sweep._mkl()
-    if library is None:
-        pytest.skip("this build of torch has no MKL")
-    before, threads = library.mkl_serv_get_dynamic(), torch.get_num_threads()
-    with threads_set(threads + 1, threads):
-        assert torch.get_num_threads() == threads + 1
-    assert torch.get_num_threads() == threads
-    assert library.mkl_serv_get_dynamic() == before
 
 
 def test_running_out_of_memory_is_what_the_ablation_says_and_the_session_lives_on(make_task: MakeTask) -> None:

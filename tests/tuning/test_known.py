@@ -15,6 +15,7 @@ from hasten.base.records.trial import Trial, Tuning, Verdict
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.technique import Technique
+from hasten.tuning.busy import Free
 from hasten.tuning.context import open_laboratory
 from hasten.tuning.known import FileStore, differing, key_of, known_of, merged, opened, readings_of
 from hasten.tuning.search.model import Readings
@@ -116,7 +117,7 @@ def test_blocks_of_another_clock_are_not_compared() -> None:
     keys, blocks = ((), (key_of(Nothing()),)), ((0, 0, 1.0), (1, 0, 1.0))
     lab.store = FileStore(known=Known(threads=None, settings=keys, blocks=blocks, spent_s=3.0))
     assert len(Selection(lab, [Nothing()], share=1.0).search.readings) == 2
-    lab.threads, lab.earlier_s = 1, 0.0
+    lab.free, lab.earlier_s = Free(1), 0.0
     assert len(Selection(lab, [Nothing()], share=1.0).search.readings) == 0
     assert lab.earlier_s == 0.0
 

@@ -19,6 +19,7 @@ from hasten.training.technique import Technique
 from hasten.tuning import context, convergence, messages, proving
 from hasten.tuning.bench import Bench
 from hasten.tuning.budget import OutOfTime
+from hasten.tuning.busy import Free
 from hasten.tuning.context import Laboratory, bench_of, open_laboratory
 from hasten.tuning.float64 import in_float64, to_single, with_own_tensors
 from hasten.tuning.gates import Reference, judge
@@ -28,7 +29,7 @@ from hasten.tuning.reference_step import NoReference
 from hasten.tuning.run_cache import Trainings
 from hasten.tuning.search.search import USUAL_PROOF
 from hasten.tuning.trials import blank
-from hasten.tuning.tune import _about_noise, _measured_afresh, tune
+from hasten.tuning.tune import _about_noise, _Found, _measured_afresh, _tuning, tune
 
 from planted import MACHINE, AnotherPath, HalfTheWork, NoPause, NoPauseConflicting, Nothing, Refuses, small_task
 
@@ -83,11 +84,13 @@ def test_a_machine_that_is_busy_or_not_steady_is_told() -> None:
     steady, unsteady = (Interval(value=1.2, low=low, high=1.5, n=4) for low in (0.9, 1.1))
     assert _about_noise(lab, None) == _about_noise(lab, steady) == []
     assert "differs by a factor of 1.20" in _about_noise(lab, unsteady)[0]
-    lab.threads = 1
+    lab.free = Free(1)
     assert _about_noise(lab, unsteady) == [
         "Other work keeps this machine busy: blocks were timed by the processor on 1 thread."
     ]
-    lab.on_all_threads = 15.0
+    assert _tuning(lab, _Found()).threads is None, "steps on all threads were not seen to be slow"
+    lab.free = Free(1, 15.0)
+    assert _tuning(lab, _Found()).threads == 1
     assert _about_noise(lab, None)[0].endswith(
         "on 1 thread. A step on all threads took 15.0x as long: while that work lasts, train with OMP_NUM_THREADS=1."
     )

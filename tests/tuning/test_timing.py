@@ -13,6 +13,7 @@ from hasten.base.records.card import Card
 from hasten.base.records.machine import Machine
 from hasten.base.records.trial import Verdict
 from hasten.base.stages import Guarantee
+from hasten.machine.set_threads import threads_set
 from hasten.profiling.stepping import batches_in_turn
 from hasten.training.building import build, with_forward
 from hasten.training.effects import Seen, products_in
@@ -20,7 +21,7 @@ from hasten.training.recipe import Recipe, baseline
 from hasten.training.step import step
 from hasten.training.technique import Technique
 from hasten.tuning import busy
-from hasten.tuning.busy import Steps, free_threads
+from hasten.tuning.busy import Free, Steps, free_threads
 from hasten.tuning.context import bench_of, open_laboratory, steps_per_block
 from hasten.tuning.search.factors import NONE
 from hasten.tuning.search.model import Gain
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("planted")
 
 def timing(*chosen: Technique, threads: int | None = None, **task: Any) -> Timing:
     lab = open_laboratory(baseline(small_task(**task)), MACHINE, budget_s=100.0)
-    lab.step_s, lab.threads = 0.02, threads
+    lab.step_s, lab.free = 0.02, Free(threads)
     return Timing(lab, chosen, factors_of(lab.machine, lab.hints, chosen), share=1.0)
 
 
@@ -80,7 +81,7 @@ def test_a_gate_is_asked_on_the_threads_that_blocks_are_timed_on(monkeypatch: py
 
     monkeypatch.setattr("hasten.tuning.timing.unproven", asked)
     gain = Gain(0.3, 0.2, 0.4, 1.0, 0.03)
-    with busy.threads_set(2):
+    with threads_set(2):
         assert timing(NoPause(), threads=1).unfit(frozenset({0}), {0: gain}) == NONE
         assert timing(NoPause()).unfit(frozenset({0}), {0: gain}) == NONE
     assert seen == [1, 2]
@@ -121,7 +122,7 @@ class Threads(Nothing):
     card: ClassVar[Card] = card("threads")
 
     def apply(self, recipe: Recipe) -> Recipe:
-        return recipe.with_context(lambda: busy.threads_set(2))
+        return recipe.with_context(lambda: threads_set(2))
 
 
 def test_what_sets_the_threads_cannot_be_timed_where_others_are_busy() -> None:
@@ -185,10 +186,11 @@ def test_steps_are_timed_on_one_thread_where_all_of_them_wait_for_other_work(
     monkeypatch.setattr(busy, "_taken", lambda: taken)
     run = SimpleNamespace(recipe=baseline(small_task()))
     bench: Any = SimpleNamespace(run=run, step_s=0.0)
-    with busy.threads_set(2):
+    with threads_set(2):
         found = free_threads(bench)
         assert found.threads == free
         assert found.on_all == (every.step_s / one.step_s if free == 1 and every is not None else 1.0)
+        assert found.best == (1 if found.on_all > 1.5 else None)
         assert torch.get_num_threads() == 2
     used = one if free == 1 else every
     assert used is not None
@@ -203,9 +205,31 @@ def test_a_machine_that_is_busy_for_a_moment_is_looked_at_again(monkeypatch: pyt
 
     monkeypatch.setattr(busy, "_timed", timed)
     bench: Any = SimpleNamespace(run=SimpleNamespace(recipe=baseline(small_task())), step_s=0.0)
-    with busy.threads_set(2):
+    with threads_set(2):
         assert free_threads(bench).threads is None
     assert bench.step_s == 0.012
+
+
+@pytest.mark.parametrize(("every_s", "best"), [(0.2, 1), (0.012, None)])
+def test_what_was_best_while_other_work_lasted_is_asked_again_before_a_training(
+    every_s: float, best: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(bench: Any) -> Steps:
+        torch.manual_seed(99)
+        alone = torch.get_num_threads() == 1
+        return Steps(0.02 if alone else every_s, 0.05, 0.8 if alone else 1.5)
+
+    monkeypatch.setattr(busy, "_timed", timed)
+    recipe, before = baseline(small_task()), torch.get_rng_state()
+    with threads_set(2):
+        assert busy.still_best(recipe, 1) == best
+        assert torch.get_num_threads() == 2
+    assert torch.equal(torch.get_rng_state(), before), "the training's random numbers are its own"
+
+
+def test_where_no_other_work_was_seen_nothing_is_asked_before_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "Bench", None)
+    assert busy.still_best(baseline(small_task()), None) is None
 
 
 def test_few_benches_of_a_large_model_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

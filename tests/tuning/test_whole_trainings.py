@@ -3,10 +3,14 @@
 import math
 
 import pytest
+import torch
 
+from hasten.machine.set_threads import threads_set
 from hasten.training.recipe import baseline
 from hasten.training.task import Stop
+from hasten.tuning import run_cache
 from hasten.tuning.budget import Budget, now_s
+from hasten.tuning.busy import Free
 from hasten.tuning.context import Plan, open_laboratory
 from hasten.tuning.convergence import _affordable_seeds, _trained
 from hasten.tuning.learning_curve import Course
@@ -35,6 +39,18 @@ def noted(*, target: float | None = None, late: int | None = None) -> Noted:
     found = Noted(lab, lab.recipe, ())
     found.made, found.late = [], late
     return found
+
+
+def test_whole_trainings_use_the_threads_that_are_fast_beside_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[int]()
+    monkeypatch.setattr(run_cache, "run_course", lambda *_, **__: seen.append(torch.get_num_threads()))
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=100.0)
+    made = Trainings(lab, lab.recipe, ())
+    with threads_set(2):
+        for number, lab.free in enumerate((Free(), Free(1), Free(1, 15.0))):
+            made.course((), number)
+        assert seen == [2, 2, 1]
+        assert torch.get_num_threads() == 2
 
 
 def test_which_side_trains_first_is_a_coin() -> None:

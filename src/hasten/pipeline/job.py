@@ -17,7 +17,8 @@ from hasten.base.records.profile import Profile, StepAnatomy
 from hasten.base.records.record import Interval, save
 from hasten.base.records.trial import Tuning
 from hasten.base.stages import FREE, Guarantee, Stage
-from hasten.base.units import seconds
+from hasten.base.units import plural, seconds
+from hasten.machine.set_threads import threads_set
 from hasten.measurement.statistics import few_ratios
 from hasten.pipeline.budget import tuning_budget_s
 from hasten.pipeline.comparing import Compared, compare, equal_quality, paired_quality, paired_speedup
@@ -36,6 +37,7 @@ from hasten.training.run_folder import EVIDENCE, MACHINE, PLAN, REPORT
 from hasten.training.running import Show, Trained, run_training
 from hasten.training.technique import Technique
 from hasten.tuning.break_even import planned_s
+from hasten.tuning.busy import still_best
 from hasten.tuning.context import Hints
 from hasten.tuning.history import remembered
 from hasten.tuning.study import check_study
@@ -103,23 +105,17 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     write_plan(plan, folder / PLAN)
     script = keep_script(recipe, plan, folder, show)
     planned = apply_plan(plan, recipe, machine)
-
-    def train(planned: Recipe, resume: bool) -> Trained:
-        return run_training(planned, plan, folder=folder, show=show, resume=resume)
-
-    trained = train_in_memory(planned, plan, recipe, machine, train=train, folder=folder, resume=False, show=show)
-    show(trained.result)
-    if trained.interrupted_by is not None:
-        return Job(folder, None, trained.interrupted_by)
-    if plan.choices:
-        compared = compare(recipe, planned, plan, trained.result, seeds=options.seeds, show=show)
-    else:  # the plan is the baseline: a second training would be the same one
-        compared = Compared([(trained.result, trained.result)])
-    pairs = compared.pairs
+    threads = still_best(recipe, tuning.threads)
+    on_fewer = () if threads is None else (_on_fewer(threads),)
+    for text in on_fewer:
+        show(Note(text=text))
+    with threads_set(threads):
+        compared = _trained(recipe, planned, plan, machine, folder=folder, seeds=options.seeds, show=show)
+        pairs = compared.pairs
+        to_time = bool(plan.choices and pairs) and compared.interrupted_by is None  # who interrupts wants to go
+        in_turn, remarks = _in_turn(recipe, planned, plan, show) if to_time else ((), ())
     if not pairs:
         return Job(folder, None, compared.interrupted_by)
-    to_time = bool(plan.choices) and compared.interrupted_by is None  # who interrupts wants to go
-    in_turn, remarks = _in_turn(recipe, planned, plan, show) if to_time else ((), ())
     speedup, made_at = paired_speedup(pairs), _now()
     evidence = Evidence(
         hasten=hasten.__version__,
@@ -140,13 +136,38 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         history=remember(recipe, machine, tuning, made_at=made_at, trained=speedup, show=show),
         script=script,
         command=options.command,
-        remarks=remarks,
+        remarks=(*on_fewer, *remarks),
+        threads=threads,
     )
     write_evidence(evidence, folder / EVIDENCE)
     show(evidence)
     write_report(evidence, folder)
     show(Reported(path=str(folder / REPORT)))
     return Job(folder, evidence, compared.interrupted_by)
+
+
+def _on_fewer(threads: int) -> str:
+    return (
+        f"Other work still keeps this machine busy: the trainings of this run, with and without the plan, use "
+        f"{plural(threads, 'thread')}."
+    )
+
+
+def _trained(
+    recipe: Recipe, planned: Recipe, plan: Plan, machine: Machine, *, folder: Path, seeds: int | None, show: Show
+) -> Compared:
+    """Train with the plan, into the folder, and compare with the baseline; no pair where the first was interrupted."""
+
+    def train(planned: Recipe, resume: bool) -> Trained:
+        return run_training(planned, plan, folder=folder, show=show, resume=resume)
+
+    trained = train_in_memory(planned, plan, recipe, machine, train=train, folder=folder, resume=False, show=show)
+    show(trained.result)
+    if trained.interrupted_by is not None:
+        return Compared([], trained.interrupted_by)
+    if not plan.choices:  # the plan is the baseline: a second training would be the same one
+        return Compared([(trained.result, trained.result)])
+    return compare(recipe, planned, plan, trained.result, seeds=seeds, show=show)
 
 
 def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Options, *, show: Show) -> Tuning:

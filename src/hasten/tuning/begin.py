@@ -5,9 +5,10 @@ import statistics
 from collections.abc import Sequence
 
 from hasten.base.units import percent, plural, seconds
+from hasten.machine.set_threads import threads_set
 from hasten.tuning.break_even import BEST_SAVING, planned_s
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
-from hasten.tuning.busy import free_threads, threads_set
+from hasten.tuning.busy import free_threads
 from hasten.tuning.context import Laboratory, bench_of, confirmation_s, pair_s
 from hasten.tuning.search.factors import NONE
 from hasten.tuning.search.model import smallest_gain
@@ -29,7 +30,7 @@ def why_not_begun(lab: Laboratory) -> str | None:
                 began = now_s()
                 bench = bench_of(lab, ())
                 lab.build_s = now_s() - began
-            lab.threads, lab.on_all_threads = free_threads(bench)
+            lab.free = free_threads(bench)
             lab.step_s = bench.step_s
     except OutOfTime:
         return "The budget is too short for one comparison."

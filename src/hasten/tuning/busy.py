@@ -5,8 +5,7 @@ They are then timed by the processor's time that they take, which other work har
 
 import math
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +14,12 @@ import torch
 
 from hasten.data.loading.loaders import gathered, whole
 from hasten.machine.facts import usable_processors
+from hasten.machine.set_threads import threads_set
 from hasten.training.contexts import Contexts
 from hasten.training.recipe import Recipe
 from hasten.tuning.bench import Bench
 from hasten.tuning.budget import now_ns, now_s
+from hasten.tuning.state import untouched
 
 STEPS = 8
 LONGEST_S = 1.0
@@ -40,19 +41,6 @@ class Steps(NamedTuple):
     step_s: float
     noise: float
     granted: float
-
-
-@contextmanager
-def threads_set(threads: int | None) -> Generator[None]:
-    """Let torch use that many threads within an operation for the body; None for as many as it does."""
-    before = torch.get_num_threads()
-    if threads is not None and threads != before:
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        if torch.get_num_threads() != before:
-            torch.set_num_threads(before)
 
 
 def clock_of(threads: int | None) -> Callable[[], int]:
@@ -79,6 +67,15 @@ class Free(NamedTuple):
     threads: int | None = None
     on_all: float = 1.0
 
+    @property
+    def best(self) -> int | None:
+        """Threads to train on while that work lasts: None for all, unless steps on all took much longer."""
+        return self.threads if self.on_all > SLOWER else None
+
+
+ALL = Free()
+"""No other work is in the way."""
+
 
 def free_threads(bench: Bench) -> Free:
     """Return 1 thread where other work makes steps on all threads useless to time; set `bench.step_s` accordingly.
@@ -87,9 +84,22 @@ def free_threads(bench: Bench) -> Free:
     and varies by more than any technique gains. A step on one thread varies far less.
     """
     if torch.get_num_threads() == 1 or not bench.run.recipe.device.is_host:
-        return Free()
+        return ALL
     first = _look(bench)
     return first if first.threads is None else _look(bench)  # it may have been a moment
+
+
+def still_best(recipe: Recipe, threads: int | None) -> int | None:
+    """Return on how many threads to train where so many were best while tuning; None for all, also once they are free.
+
+    Takes a few steps of a model of its own, and none where `threads` is None.
+    """
+    if threads is None:
+        return None
+    with untouched():
+        with threads_set(threads):  # quick on a busy machine, too
+            bench = Bench(recipe)
+        return threads if free_threads(bench).threads is not None else None
 
 
 def _look(bench: Bench) -> Free:
@@ -104,7 +114,7 @@ def _look(bench: Bench) -> Free:
     ):
         return Free(1, every.step_s / one.step_s)
     bench.step_s = every.step_s
-    return Free()
+    return ALL
 
 
 def _taken() -> float:

@@ -7,11 +7,12 @@ from msgspec import structs
 
 from hasten.base.records.record import Interval
 from hasten.base.seeds import derive
+from hasten.machine.set_threads import threads_set
 from hasten.measurement.paired import timed_pairs
 from hasten.measurement.statistics import ratio_interval, ratio_of_known_noise
 from hasten.tuning.bench import Bench
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
-from hasten.tuning.busy import clock_of, threads_set
+from hasten.tuning.busy import clock_of
 from hasten.tuning.context import (
     FEWEST_CONFIRMED,
     MOST_CONFIRMED,
@@ -41,7 +42,7 @@ def confirmed(lab: Laboratory, plan: Plan, *, share: float) -> Interval:
     seed = derive(lab.recipe.task.seed, "confirmation") % 10_000
     logs = list[float]()
     try:
-        with threads_set(lab.threads), ends_by(lab.budget.hard_stop_s):
+        with threads_set(lab.free.threads), ends_by(lab.budget.hard_stop_s):
             logs.extend(_timed(lab, plan, share=share, seed=seed))
     except OutOfTime:
         if len(logs) < FEWEST_AT_THE_END:
@@ -81,7 +82,7 @@ def _timed(lab: Laboratory, plan: Plan, *, share: float, seed: int) -> Iterator[
     more = math.log(planned.samples_per_step / plain.samples_per_step)
     fewest, most = (MANY, MANY) if lab.earlier_s else (FEWEST_CONFIRMED, MOST_CONFIRMED)
     began = now_s()
-    pairs = timed_pairs(plain, planned, steps=steps, seed=seed, clock=clock_of(lab.threads))
+    pairs = timed_pairs(plain, planned, steps=steps, seed=seed, clock=clock_of(lab.free.threads))
     for count, (plain_s, planned_s) in enumerate(pairs, start=1):
         yield math.log(plain_s / planned_s) + more
         pair_s = (now_s() - began) / count

@@ -17,6 +17,7 @@ from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
 from hasten.tuning.bench import LONG_STEP_S, WARM_STEPS, Bench
 from hasten.tuning.budget import Budget, now_ns
+from hasten.tuning.busy import ALL, Free
 from hasten.tuning.gates import Reference, steps_of
 from hasten.tuning.known import EvidenceStore, FileStore
 
@@ -96,8 +97,7 @@ class Laboratory:
     gate_s: dict[Guarantee, float] = field(default_factory=dict[Guarantee, float])  # the longest gate so far
     comparisons: int = 0
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
-    threads: int | None = None  # that blocks are timed on, where other work keeps the rest busy
-    on_all_threads: float = 1.0  # times that a step takes on all threads then
+    free: Free = ALL  # threads that blocks are timed on
     proven: dict[frozenset[Technique], Gate | None] = field(default_factory=dict[frozenset[Technique], Gate | None])
     store: EvidenceStore = field(default_factory=FileStore)
     earlier_s: float = 0.0

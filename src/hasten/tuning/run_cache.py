@@ -7,6 +7,7 @@ from functools import cached_property
 
 from hasten.base.seeds import derive
 from hasten.base.units import percent
+from hasten.machine.set_threads import threads_set
 from hasten.techniques.applying import apply_all
 from hasten.training.recipe import Recipe
 from hasten.training.technique import Technique
@@ -49,7 +50,8 @@ class Trainings:
         if key not in self.done:
             recipe = apply_all(plan, self.recipe, self.lab.machine)
             forks = self.screen.forks if number == 0 and key[0] == frozenset(self.base) else None
-            self.done[key] = run_course(recipe, seed=self._seed(number), limit_s=limit_s, forks=forks)
+            with threads_set(self.lab.free.best):
+                self.done[key] = run_course(recipe, seed=self._seed(number), limit_s=limit_s, forks=forks)
         return self.done[key]
 
     @cached_property

@@ -51,7 +51,8 @@ class Selection:
         levels = levels_of([one for one in free if one not in self._refused], lab.recipe, lab.machine)
         self.chosen = [one.technique for one in levels]
         factors = factors_of(lab.machine, lab.hints, self.chosen, after=[one.after for one in levels])
-        known, number = lab.store.shown(lab.threads), {one: index for index, one in enumerate(map(key_of, self.chosen))}
+        known = lab.store.shown(lab.free.threads)
+        number = {one: index for index, one in enumerate(map(key_of, self.chosen))}
         self.timing = Timing(lab, self.chosen, factors, share=share, left_open=known.under_way)
         again, group = len(self.chosen), first_group(known)
         self._number = number | {AGAIN: again}
@@ -126,7 +127,7 @@ class Selection:
         lab.store.keep(
             msgspec.structs.replace(
                 known_of(self.search.own, self._key),
-                threads=lab.threads,
+                threads=lab.free.threads,
                 spent_s=now_s() - self._began_s,
                 unusable={
                     self._key[one]: trial for one, trial in self.timing.trials.items() if trial.verdict in UNUSABLE

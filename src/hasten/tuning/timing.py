@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from hasten.base.records.known import Keys
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
+from hasten.machine.set_threads import threads_set
 from hasten.measurement.collector import collector_off
 from hasten.techniques.applying import why_refused
 from hasten.training.effects import Seen, has_check, why_without_effect
@@ -18,7 +19,7 @@ from hasten.tuning import messages
 from hasten.tuning.bench import Bench
 from hasten.tuning.break_even import not_earned_back
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
-from hasten.tuning.busy import clock_of, threads_set, why_not_by_processor
+from hasten.tuning.busy import clock_of, why_not_by_processor
 from hasten.tuning.context import (
     Laboratory,
     Plan,
@@ -153,7 +154,7 @@ class Timing:
     def block(self, setting: Setting) -> float:
         """Return the logarithm of the seconds a sample takes, over one block; a step before it is not timed."""
         bench = self._bench(setting)
-        steps, clock = steps_per_block(bench.step_s), clock_of(self.lab.threads)
+        steps, clock = steps_per_block(bench.step_s), clock_of(self.lab.free.threads)
         if gc.isenabled():
             gc.collect(1)
         try:
@@ -346,11 +347,11 @@ class Timing:
         return max(LONGEST_SETUP * self.lab.budget.total_s, 3 * self.lab.step_s) + 2 * self.factors.setup_s(setting)
 
     def _threads(self) -> AbstractContextManager[None]:
-        return threads_set(self.lab.threads)
+        return threads_set(self.lab.free.threads)
 
     def _refuse_parallel(self, setting: Setting) -> None:
         """On a busy machine, where the processor's time of one thread is taken, refuse what changes the threads."""
-        if self.lab.threads is None:
+        if self.lab.free.threads is None:
             return
         for one in sorted(setting - {len(self.chosen)}):
             why = why_not_by_processor(self.lab.recipe, recipe_with(self.lab, self.plan(self._alone(one))))

@@ -20,7 +20,6 @@ from hasten.training.technique import Technique
 from hasten.tuning import messages
 from hasten.tuning.begin import why_not_begun
 from hasten.tuning.budget import OutOfTime, now_s
-from hasten.tuning.busy import SLOWER
 from hasten.tuning.confirm import confirmed, no_luckier
 from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import Followed
@@ -247,12 +246,13 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
 
 
 def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
-    if lab.threads is not None:
-        threads, longer = plural(lab.threads, "thread"), ""
-        if lab.on_all_threads > SLOWER:
+    free = lab.free
+    if free.threads is not None:
+        threads, longer = plural(free.threads, "thread"), ""
+        if free.best is not None:
             longer = (
-                f" A step on all threads took {lab.on_all_threads:.1f}x as long: while that work lasts, train with "
-                f"OMP_NUM_THREADS={lab.threads}."
+                f" A step on all threads took {free.on_all:.1f}x as long: while that work lasts, train with "
+                f"OMP_NUM_THREADS={free.best}."
             )
         return [f"Other work keeps this machine busy: blocks were timed by the processor on {threads}.{longer}"]
     if noise is not None and not noise.low <= 1 <= noise.high:
@@ -311,6 +311,7 @@ def _tuning(lab: Laboratory, found: _Found) -> Tuning:
         ),
         speedup=found.speedup,
         forecast=found.forecast,
+        threads=lab.free.best,
         remark=" ".join(found.remarks),
     )
 

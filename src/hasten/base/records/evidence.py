@@ -43,6 +43,7 @@ class Evidence(Record, frozen=True):
     script: str = ""  # the run as plain PyTorch; empty where it could not be written
     command: str = ""  # as it was typed; empty where the run was started from Python
     remarks: tuple[str, ...] = ()
+    threads: int | None = None  # of the trainings, where other work left so few free; None for as many as torch uses
 
 
 class Reported(Record, frozen=True):

@@ -84,4 +84,5 @@ class Tuning(Record, frozen=True):
     plan: Plan
     speedup: Interval | None = None  # of the whole plan against the baseline, measured afresh
     forecast: Forecast | None = None  # of the plan that the search chose, kept or not; None where it chose none
+    threads: int | None = None  # to train on while other work lasts, much faster than all; None for all
     remark: str = ""

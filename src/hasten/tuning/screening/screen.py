@@ -8,6 +8,7 @@ import numpy as np
 from hasten.base.records.trial import Gate
 from hasten.base.seeds import derive
 from hasten.base.units import percent, plural
+from hasten.machine.set_threads import threads_set
 from hasten.techniques.applying import apply_all
 from hasten.training.building import build
 from hasten.training.recipe import Recipe
@@ -200,9 +201,10 @@ class Screen:
         def rates(number: int) -> tuple[float, float]:
             return min(first + span * number / made, 1.0), cooled(number, made)
 
-        for _ in train_from(start, rates, made):
-            pass
-        return ended(start)
+        with threads_set(self.lab.free.best):
+            for _ in train_from(start, rates, made):
+                pass
+            return ended(start)
 
     def _placed(self, state: State, run: Session) -> State:
         """Return the state at the step that a session has made after as many samples."""
