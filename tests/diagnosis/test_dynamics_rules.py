@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional
 
-from hasten.base.records.dynamics import Dynamics, Nonfinite, ParameterTrack
+from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation, Nonfinite, ParameterTrack
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.dynamics import nonfinite, weight_growth
+from hasten.diagnosis.dynamics import nonfinite, overfit, weight_growth
 from hasten.diagnosis.dynamics.judging import deep
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.remedies.catalog import remedies_of
@@ -253,6 +253,39 @@ def test_a_training_that_learns_its_samples_by_heart() -> None:
         lambda: network(width=128), samples=(data()[0][:40], data()[1][:40]), lr=1e-2, evaluate=True, steps=240
     )
     assert first(found) == "overfit"
+
+
+class TestOverfit:
+    """A rise of the validation loss counts by what the model had gained over a constant guess."""
+
+    LOSSES = tuple(2.0 * 0.99**step for step in range(400))
+
+    def found(self, last: float, criterion: Criterion | None) -> str:
+        levels = [1.0, 0.8, 0.4, 0.4 + (last - 0.4) / 2, last, last]
+        evaluations = tuple(Evaluation(step=60 * at, loss=loss, batches=1) for at, loss in enumerate(levels, 1))
+        dynamics = Dynamics(losses=self.LOSSES, evaluations=evaluations, criterion=criterion)
+        return getattr(overfit.find(Health(name="loop", steps=400, dynamics=dynamics)), "symptom", "")
+
+    def test_a_cross_entropy_above_that_of_a_guess(self) -> None:
+        assert self.found(1.7, Criterion(name="NllLossBackward0", reduction="mean", chance=1.6, rows=500)) == "overfit"
+
+    @pytest.mark.parametrize("name", ["NllLossBackward0", "BinaryCrossEntropyWithLogitsBackward0"])
+    def test_a_cross_entropy_that_rises_by_confidence_alone_is_none(self, name: str) -> None:
+        assert not self.found(1.5, Criterion(name=name, reduction="mean", chance=1.6, rows=500))
+
+    def test_an_error_that_lost_half_of_its_gain(self) -> None:
+        criterion = Criterion(name="MseLossBackward0", reduction="mean", chance=1.6, rows=500)
+        assert self.found(1.1, criterion) == "overfit"
+        assert not self.found(0.9, criterion)
+
+    def test_without_a_guess_the_first_evaluation_counts(self) -> None:
+        assert self.found(0.75, None) == "overfit"
+        assert not self.found(0.65, None)
+
+    def test_a_model_that_was_never_better_than_a_guess(self) -> None:
+        criterion = Criterion(name="NllLossBackward0", reduction="mean", chance=0.3, rows=500)
+        assert self.found(0.5, criterion) == "overfit"
+        assert not self.found(0.43, criterion)
 
 
 class TestNonfinite:

@@ -1,21 +1,26 @@
 """D25: the training loss falls while the validation loss rises.
 
-Signal: mean loss of each evaluation, against the training losses around it.
-Threshold: the last two evaluations are 10 % above the best one, by 5 % of the first one, and above the training loss,
-    which fell by 10 % since then; at least four evaluations.
+Signal: mean loss of each evaluation, against the training losses around it and the loss of a constant guess.
+Threshold: the last two evaluations are 10 % above the best one, and above the training loss, which fell by 10 % since
+    then; of what the best one had gained over a constant guess, or over the first evaluation where that is not known,
+    they lost half, or all where the loss is a cross-entropy; at least four evaluations.
 Why: from the best evaluation on the model learns the training samples by heart.
 Example: a large model, 500 samples, 100 epochs.
-Wrong when: the evaluation loss is dominated by a few confident errors while the metric still improves.
-Source: SageMaker Debugger (Overfit: 10 %).
+Wrong when: the evaluation loss is dominated by a few confident errors while the metric still improves. A cross-entropy
+    rises by confidence alone while no answer changes: so long as it is below that of a guess, it is not meant.
+Source: SageMaker Debugger (Overfit: 10 %); Guo et al. 2017 (1706.04599): cross-entropy overfits, accuracy does not.
 """
 
+from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3, percent
 from hasten.diagnosis.dynamics.judging import known, median
 from hasten.diagnosis.rule import Outcome
 
-_RISE, _MATTERS, _EVALUATIONS = 0.1, 0.05, 4
+_RISE, _EVALUATIONS = 0.1, 4
+_OVER_CLASSES = ("NllLoss", "BinaryCrossEntropy")  # nodes of the graph
+_LOST, _LOST_BY_CONFIDENCE = 0.5, 1.0
 
 
 def find(health: Health) -> Outcome:
@@ -35,7 +40,9 @@ def find(health: Health) -> Outcome:
         return median(known(dynamics.losses[:step])[-width:])
 
     then, now = training(best_step), training(seen[-1][0])
-    if not (last > max((1 + _RISE) * best, best + _MATTERS * seen[0][1]) and now < (1 - _RISE) * then and last > now):
+    gained = max(0.0, _start(dynamics, seen[0][1]) - best)
+    rose = last - best > max(_RISE * best, _may_lose(dynamics) * gained)
+    if not (rose and now < (1 - _RISE) * then and last > now):
         return None
     return Finding(
         symptom="overfit",
@@ -48,3 +55,15 @@ def find(health: Health) -> Outcome:
         advice=f"stop at step {best_step}, or raise weight_decay and dropout, or augment the data",
         check=health.command,
     )
+
+
+def _start(dynamics: Dynamics, first: float) -> float:
+    """Return the loss of a constant guess; where that is not known, of the first evaluation."""
+    criterion = dynamics.criterion
+    return first if criterion is None or criterion.chance is None else criterion.chance
+
+
+def _may_lose(dynamics: Dynamics) -> float:
+    """Return the share of its gain that a loss may lose again without a cost."""
+    name = "" if dynamics.criterion is None else dynamics.criterion.name
+    return _LOST_BY_CONFIDENCE if name.startswith(_OVER_CLASSES) else _LOST
