@@ -88,6 +88,14 @@ class Clipping(Record, frozen=True):
     partial: int = 0  # of less than half of the tensors that the next update touched, with all calls before it
 
 
+class Watched(Record, frozen=True):
+    """A number that a scheduler watches, after a number of steps."""
+
+    step: int
+    value: float
+    rate: float  # highest learning rate after it
+
+
 class Schedule(Record, frozen=True):
     """A learning rate scheduler, its steps, and what they did."""
 
@@ -105,6 +113,8 @@ class Schedule(Record, frozen=True):
     scaled: bool = False  # a GradScaler may have skipped updates
     epochs: int = 0  # passes over the training loader that began
     leaves_early: bool = False  # the code of the loop that steps it can leave it before its end
+    mode: str = ""  # whether what it watches shall fall, "min", or rise, "max"; "" where it watches nothing
+    watched: tuple[Watched, ...] = ()
 
 
 class Probe(Record, frozen=True):

@@ -40,7 +40,7 @@ def find(health: Health) -> Outcome:
         return median(known(dynamics.losses[:step])[-width:])
 
     then, now = training(best_step), training(seen[-1][0])
-    gained = max(0.0, _start(dynamics, seen[0][1]) - best)
+    gained = _start(dynamics, seen[0][1], best) - best
     rose = last - best > max(_RISE * best, _may_lose(dynamics) * gained)
     if not (rose and now < (1 - _RISE) * then and last > now):
         return None
@@ -57,10 +57,10 @@ def find(health: Health) -> Outcome:
     )
 
 
-def _start(dynamics: Dynamics, first: float) -> float:
-    """Return the loss of a constant guess; where that is not known, of the first evaluation."""
-    criterion = dynamics.criterion
-    return first if criterion is None or criterion.chance is None else criterion.chance
+def _start(dynamics: Dynamics, first: float, best: float) -> float:
+    """Return the loss of a constant guess; where that is not known, or of another unit, of the first evaluation."""
+    chance = None if dynamics.criterion is None else dynamics.criterion.chance
+    return first if chance is None or chance <= best else chance
 
 
 def _may_lose(dynamics: Dynamics) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 NEVER = sys.maxsize
 """The next step of a collector that needs no further one."""
@@ -142,6 +142,9 @@ class Collector:
 
     def schedule_stepped(self, scheduler: LRScheduler) -> None:
         """Look at a learning rate scheduler after its `step()`; the step in its constructor is none."""
+
+    def plateau_stepped(self, scheduler: ReduceLROnPlateau, metric: float, step: int) -> None:
+        """Look at what a `ReduceLROnPlateau` was given after a number of steps; told in all steps."""
 
     def ended(self) -> None:
         """Take note that no more events come."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
 from torch.compiler import is_dynamo_compiling
 from torch.nn.utils import clip_grad
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader, dataloader
 
@@ -720,6 +720,9 @@ class TrainingWatch:
                     watch._tell("schedule_stepped", scheduler)
                 elif not watch._watching and get_ident() == watch._thread:
                     watch._scheduled[scheduler] = watch._scheduled.get(scheduler, 0) + 1
+                metric = args[0] if args else kwargs.get("metrics")
+                if isinstance(scheduler, ReduceLROnPlateau) and metric is not None and get_ident() == watch._thread:
+                    watch._tell("plateau_stepped", scheduler, float(metric), watch.steps)
             return result
 
         return step

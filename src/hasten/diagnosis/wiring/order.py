@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn, optim
 from torch.amp.grad_scaler import GradScaler
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule
+from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule, Watched
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
 from hasten.diagnosis.wiring.live import held
@@ -35,6 +35,8 @@ FEWEST_PARTS = 3
 """Inputs of one update that are taken for micro-batches where no loader gave them."""
 PART = 0.5
 """Share of the updated tensors below which clipping is partial."""
+_WATCHED = 1000
+"""Numbers given to a scheduler that are kept."""
 _FINISHED = 1e-3
 """Share of the highest learning rate below which training has ended in effect."""
 
@@ -103,6 +105,7 @@ class OrderCollector(Collector):
         self._scaled = False  # a loss was scaled since the last update
         self._unscaled: set[int] = set()  # optimizers whose gradients were unscaled since then
         self._schedules: dict[int, tuple[LRScheduler, int, int]] = {}  # itself, its steps, those before an update
+        self._watched_by: dict[int, list[Watched]] = {}  # scheduler -> numbers that it was given
         self._left_early: dict[int, bool] = {}  # scheduler -> whether the loops that step it may end early
         self._ends_early = False  # whether the loops that update may
         self._epochs: Counter[int] = Counter()  # data set -> iterators over it, of which a batch trained
@@ -283,6 +286,13 @@ class OrderCollector(Collector):
         early += not self._of(self._stepped_by(scheduler)).updates
         self._schedules[id(scheduler)] = (scheduler, steps + 1, early)
 
+    def plateau_stepped(self, scheduler: ReduceLROnPlateau, metric: float, step: int) -> None:
+        """Keep what the scheduler is given."""
+        seen = self._watched_by.setdefault(id(scheduler), [])
+        if len(seen) < _WATCHED and isfinite(metric):
+            rate = max(float(group["lr"]) for group in scheduler.optimizer.param_groups)
+            seen.append(Watched(step=step, value=metric, rate=rate))
+
     def ended(self) -> None:
         """Read what is alive at the end: optimizers and schedulers that did nothing."""
         self._judge_clips()
@@ -433,6 +443,8 @@ class OrderCollector(Collector):
             scaled=self._scaler is not None,
             epochs=max(self._epochs.values(), default=0),
             leaves_early=self._left_early.get(id(scheduler), self._ends_early),
+            mode=scheduler.mode if isinstance(scheduler, ReduceLROnPlateau) else "",
+            watched=tuple(self._watched_by.get(id(scheduler), ())),
         )
 
 

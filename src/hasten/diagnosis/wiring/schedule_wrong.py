@@ -5,9 +5,11 @@ Signal: the steps of every scheduler, the updates of its optimizer, the learning
 Threshold: never stepped by the end; its optimizer makes no update; a step before the first update; a step for each
     update though the length is 4 times shorter; at most half of its steps by the end of a training that nothing can
     end early (no `break`, `return` or condition in its loops, no limit of time); a learning rate that rises evenly to
-    the last of 100 updates and more; one below 0.1 % of the highest for 30 % of the updates.
+    the last of 100 updates and more; one below 0.1 % of the highest for 30 % of the updates; ReduceLROnPlateau that
+    shall wait for the wrong way of what it watches (`watched.py`).
 Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
-Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced.
+Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced;
+    `ReduceLROnPlateau(optimizer).step(accuracy)`, whose default is `mode="min"`.
 Wrong when: the schedule is cyclic, or the training is stopped early by hand.
 Source: torch's documentation "How to adjust learning rate"; gradsnitch GS010 (schedule collapsed early).
 """
@@ -15,8 +17,9 @@ Source: torch's documentation "How to adjust learning rate"; gradsnitch GS010 (s
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.records.wiring import Schedule
-from hasten.base.units import percent, plural
+from hasten.base.units import digits3, percent, plural
 from hasten.diagnosis.rule import Outcome
+from hasten.diagnosis.wiring.watched import improves_against_mode
 
 _PLATEAU = "ReduceLROnPlateau"
 _CYCLIC = ("CyclicLR", "CosineAnnealingWarmRestarts", _PLATEAU)
@@ -33,7 +36,7 @@ def find(health: Health) -> Outcome:
     for one in schedules:
         alike = [other for other in schedules if (other.name, other.length) == (one.name, one.length)]
         reached = max(max(other.steps, other.reached) for other in alike)
-        said = _judged(one, reached, complete=health.complete)
+        said = _of_mode(one, health) or _judged(one, reached, complete=health.complete)
         if said is not None:
             sentence, advice, value, threshold = said
             return Finding(
@@ -49,6 +52,21 @@ def find(health: Health) -> Outcome:
                 explains=("schedule_mismatch", "plateau", "not_learning", "update_too_small", "slow_convergence"),
             )
     return None
+
+
+def _of_mode(one: Schedule, health: Health) -> tuple[str, str, float, float] | None:
+    """Return sentence, advice, value and threshold where a scheduler takes what gets better for what gets worse."""
+    if health.dynamics is None or not improves_against_mode(one, health.dynamics):
+        return None
+    first, last = one.watched[0].value, one.watched[-1].value
+    falls = one.mode == "min"
+    return (
+        f"{one.name} shall see its number {'fall' if falls else 'rise'} (mode={one.mode!r}), which goes from "
+        f"{digits3(first)} to {digits3(last)} as the training gets better: it lowered the learning rate for that.",
+        f"ReduceLROnPlateau(optimizer, mode={'max' if falls else 'min'!r})",
+        last,
+        first,
+    )
 
 
 def _judged(one: Schedule, reached: int, *, complete: bool) -> tuple[str, str, float, float] | None:
