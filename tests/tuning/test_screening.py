@@ -276,6 +276,25 @@ def test_what_does_no_harm_goes_on(one: Technique) -> None:
     assert gate.passed, gate.detail
 
 
+def smaller_gradients(parameters: Parameters) -> bool:
+    for parameter in parameters.values():
+        if parameter.grad is not None:
+            parameter.grad.mul_(0.05)
+    return True
+
+
+def test_gradients_of_another_size_meet_no_moments_of_the_size_before() -> None:
+    """Adam's steps do not depend on the size of gradients, if it was the same all along; those of plain SGD do."""
+    smaller = changed("smaller", lambda one: one.with_gradient(smaller_gradients))
+    gate = screen(update=Update(optimizer="adam", lr=0.01)).judged(smaller)
+    assert gate is not None
+    assert gate.passed, gate.detail
+    assert "held-out loss +0.0" in gate.detail or "held-out loss -0.0" in gate.detail
+    gate = usual_screen().judged(smaller)
+    assert gate is not None
+    assert not gate.passed, gate.detail
+
+
 def test_the_same_training_ends_with_the_same_losses() -> None:
     gate = screen(dropout=0.3).judged(SAME)
     assert gate is not None

@@ -85,9 +85,10 @@ class Screen:
             return None
         length = steps * (FROM_START if _another_model(candidate, plain) else 1)
         own_batches = candidate.input != plain.input or _another_model(candidate, plain)
+        own_gradients = len(candidate.gradient) != len(plain.gradient)
         found, metrics, lag, forks = list[Point](), list[tuple[float, float]](), None, self._forks(candidate, plain)
         for twins, fork in zip(TWINS, forks, strict=False):
-            seen = self._seen(one, fork, length, twins, own_batches=own_batches)
+            seen = self._seen(one, fork, length, twins, own_batches=own_batches, own_gradients=own_gradients)
             if seen is None:
                 return None
             found.append(seen[0])
@@ -102,16 +103,20 @@ class Screen:
         return None if lag is None else self._gate(one, lag, [fork.where for fork in forks], length, passed=True)
 
     def _seen(
-        self, one: Technique, fork: Fork, length: int, twins: int, *, own_batches: bool
+        self, one: Technique, fork: Fork, length: int, twins: int, *, own_batches: bool, own_gradients: bool
     ) -> tuple[Point, tuple[float, float]] | None:
         """Return what branches from one point show, with the metrics of baseline and candidate.
 
         None where they say nothing: the baseline diverges, or the optimizer ends with averages of its own weights.
+
+        Both optimizers start without a state where the candidate's cannot take over the baseline's, or has other
+        gradients: Adam divides by their root mean square over some 1,000 steps, so that a branch with the moments from
+        before would make smaller steps than the candidate's training does, and lag for that alone.
         """
         run = build(self._with(self._of_length(fork, length), (one,)), seed=fork.seed)
         if hasattr(run.optimizer, "eval"):
             return None
-        anew = fork.state is not None and not reads_optimizer(run, fork.state)
+        anew = fork.state is not None and (own_gradients or not reads_optimizer(run, fork.state))
         base, halfway = self._plain(fork, length, anew=anew), self._plain(fork, length // 2, anew=anew).loss
         others = self._twins(fork, length, twins, anew=anew, own_batches=own_batches)
         if not np.isfinite((base.loss, halfway, *others)).all():
