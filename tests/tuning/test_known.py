@@ -80,21 +80,22 @@ def kept(folder: Path, **task: Any) -> FileStore:
     return store
 
 
-@pytest.mark.parametrize("damage", ["cut", "digit", "other form", "other torch"])
+@pytest.mark.parametrize("damage", ["cut", "digit", "other form", "other torch", "other code"])
 def test_evidence_that_cannot_be_believed_is_ignored_with_a_note(tmp_path: Path, damage: str) -> None:
     path = kept(tmp_path).path
     assert path is not None
     content = path.read_text()
-    if damage == "other torch":
+    what = damage.removeprefix("other ")
+    if what in ("torch", "code"):
         known = load_sealed(Known, path)
-        save_sealed(msgspec.structs.replace(known, versions=known.versions | {"torch": "1.0"}), path)
+        save_sealed(msgspec.structs.replace(known, versions=known.versions | {what: "1.0"}), path)
     else:
         changed = {"cut": content[:-20], "digit": content.replace("5.0", "6.0"), "other form": '{"form": 9}'}[damage]
         path.write_text(changed)
     store = opened(baseline(small_task()), MACHINE, tmp_path, fresh=False)
     assert store.known.spent_s == 0.0
     assert store.note.startswith("Earlier evidence is not used")
-    assert ("torch 1.0" in store.note) is (damage == "other torch")
+    assert (f"{what} 1.0" in store.note) is (what in ("torch", "code"))
     store.keep(Known())
     assert opened(baseline(small_task()), MACHINE, tmp_path, fresh=False).note == ""
 

@@ -11,6 +11,7 @@ import msgspec
 
 import hasten
 from hasten.base.errors import BadInput
+from hasten.base.own_code import own_code
 from hasten.base.records.known import Keys, Known
 from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Plan
@@ -121,7 +122,7 @@ def opened(recipe: Recipe, machine: Machine, folder: Path, *, fresh: bool) -> Fi
     Builds the model, whose layers and sizes tell tasks apart. What other versions of hasten, torch or Python have
     found is not used.
     """
-    versions = versions_of(machine)
+    versions = versions_of_evidence(machine)
     store = FileStore(evidence_path(recipe, machine, folder), Known(versions=versions))
     assert store.path is not None
     if fresh or not store.path.exists():
@@ -142,6 +143,11 @@ def opened(recipe: Recipe, machine: Machine, folder: Path, *, fresh: bool) -> Fi
 def versions_of(machine: Machine) -> dict[str, str]:
     """Return the versions that decide how fast and how exact a technique is."""
     return {"torch": machine.torch, "hasten": hasten.__version__, "python": machine.python}
+
+
+def versions_of_evidence(machine: Machine) -> dict[str, str]:
+    """Return the same with a hash of hasten's code: what was refused for a fault is free when that is mended."""
+    return versions_of(machine) | {"code": own_code()}
 
 
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> str:

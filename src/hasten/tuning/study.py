@@ -25,7 +25,7 @@ from hasten.base.records.known import Keys, Known
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.training.recipe import Recipe
-from hasten.tuning.known import FOLDER, by_clock, differing, evidence_name, first_group, merged, versions_of
+from hasten.tuning.known import FOLDER, by_clock, differing, evidence_name, first_group, merged, versions_of_evidence
 
 _MISSING = "--study needs the package optuna. Install it with: pip install 'hasten[study]'"
 EVIDENCE, VERSIONS, HOST, UNDER_WAY = "evidence", "versions", "host", "under way"
@@ -165,7 +165,7 @@ def joined(url: str, recipe: Recipe, machine: Machine, *, fresh: bool) -> Genera
     with _storage(url) as storage:
         name = evidence_name(recipe, machine)
         study = _optuna().create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
-        store = StudyStore(study, versions=versions_of(machine), host=platform.node(), fresh=fresh)
+        store = StudyStore(study, versions=versions_of_evidence(machine), host=platform.node(), fresh=fresh)
         try:
             yield store
         finally:
