@@ -39,7 +39,6 @@ WANTED = frozenset(
         "class_ignored",
         "data_changed_in_place",
         "embeddings_shared",
-        "evaluation_wrong",
         "inputs_drift",
         "inputs_unused",
         "loss_not_monotone",

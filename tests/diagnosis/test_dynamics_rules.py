@@ -14,7 +14,7 @@ from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation, Nonfin
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.dynamics import nonfinite, overfit, weight_growth
+from hasten.diagnosis.dynamics import loss_spikes, nonfinite, overfit, weight_growth
 from hasten.diagnosis.dynamics.judging import deep
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.remedies.catalog import remedies_of
@@ -286,6 +286,26 @@ class TestOverfit:
         criterion = Criterion(name="MseLossBackward0", reduction="mean", chance=0.01, rows=500)
         assert self.found(0.75, criterion) == "overfit"
         assert not self.found(0.65, criterion)
+
+
+class TestSpikes:
+    """A spike is longer than what chance makes of batches that are harder."""
+
+    @staticmethod
+    def found(high: Callable[[int], bool]) -> str:
+        generator = torch.Generator().manual_seed(0)
+        noise = 0.02 * torch.randn(800, generator=generator)
+        losses = tuple(4.0 if high(step) else 1.0 + float(noise[step]) for step in range(800))
+        dynamics = Dynamics(losses=losses, samples=(1,), rates=(0.1,), batch_rows=32, optimizers=("SGD",))
+        return getattr(loss_spikes.find(Health(name="loop", steps=800, dynamics=dynamics)), "symptom", "")
+
+    def test_spikes_that_last(self) -> None:
+        assert self.found(lambda step: step % 200 in range(100, 108)) == "loss_spikes"
+
+    def test_rare_samples_that_a_third_of_the_batches_have(self) -> None:
+        rare = (torch.rand(800, generator=torch.Generator().manual_seed(1)) < 0.3).tolist()
+        assert sum(all(rare[at : at + 3]) for at in range(40, 750)) > 5, "some come in a row"
+        assert not self.found(lambda step: rare[step])
 
 
 class TestNonfinite:

@@ -1,12 +1,15 @@
 """Faults of evaluations and of what schedules do with their results: each is named, and no hard negative is."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
 from hasten.base.records.finding import Finding
 from hasten.base.seeds import seed_all
@@ -114,3 +117,382 @@ class TestPlateauOfTheWrongWay:
     def test_an_accuracy_in_steps_that_are_not_watched(self) -> None:
         one = self.watched(self.accuracy, "min", epochs=40)
         assert one is not None
+
+
+def trained(
+    evaluate: Callable[[nn.Module, Tensor, Tensor], object],
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    *,
+    outputs: int = CLASSES,
+    targets: Callable[[Tensor], Tensor] = lambda y: y,
+) -> Finding | None:
+    """Train, evaluate by a function of 128 samples, and return the finding about what it makes of its outputs."""
+    x, y = table()
+    y = targets(y)
+    model = network(outputs)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for _ in range(3):
+            model.train()
+            for inputs, wanted in batches(x[:192], y[:192]):
+                optimizer.zero_grad()
+                loss(model(inputs), wanted).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                evaluate(model, x[192:], y[192:])
+    return found(doctor, "evaluation_wrong")
+
+
+def loader_of(x: Tensor, y: Tensor, size: int = 32, **options: Any) -> DataLoader[Any]:
+    return DataLoader(TensorDataset(x, y), size, **options)
+
+
+def equal(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    out = model(x)
+    return (out == y).float().mean().item()
+
+
+def equal_as_arrays(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    wanted = y.numpy()
+    return float(np.mean(model(x).squeeze().numpy() == wanted.squeeze()))
+
+
+def equal_by_function(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    out = model(x).detach()
+    return torch.eq(out, y).sum()
+
+
+def equal_when_rounded(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    out = model(x)
+    out = out.round()
+    return (out == y).float().mean()
+
+
+def repeats(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    one = model(x)
+    other = model(x)
+    return (one == other).float().mean()
+
+
+def all_equal(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    out = model(x)
+    return (out == y).all()
+
+
+def real(y: Tensor) -> Tensor:
+    return y[:, None] + 0.1 * torch.randn(len(y), 1)
+
+
+class TestEqualityOfRealNumbers:
+    """The share of equal real numbers is no accuracy."""
+
+    @pytest.mark.parametrize("evaluate", [equal, equal_as_arrays, equal_by_function])
+    def test_it_is_named(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        one = trained(evaluate, F.mse_loss, outputs=1, targets=real)
+        assert one is not None
+        assert "real numbers" in one.sentence
+
+    @pytest.mark.parametrize("evaluate", [equal_when_rounded, repeats, all_equal])
+    def test_other_comparisons_are_not(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        assert trained(evaluate, F.mse_loss, outputs=1, targets=real) is None
+
+    def test_whole_numbers_may_be_equal(self) -> None:
+        assert trained(equal, F.mse_loss, outputs=1, targets=lambda y: y[:, None].float()) is None
+
+
+def by_another_set(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader, other = loader_of(x, y), loader_of(x[:50], y[:50])
+    correct = 0
+    for inputs, wanted in loader:
+        correct += (model(inputs).argmax(1) == wanted).sum().item()
+    return 100.0 * correct / len(other.dataset)  # type: ignore[arg-type]
+
+
+def by_batches(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader = loader_of(x, y)
+    batch_count = len(loader)
+    correct = torch.zeros(())
+    for inputs, wanted in enumerate_of(loader):
+        correct += (model(inputs).argmax(1) == wanted).type(torch.float).sum()
+    correct /= batch_count
+    return float(correct)
+
+
+def enumerate_of(loader: DataLoader[Any]) -> Iterator[Any]:
+    yield from loader
+
+
+def by_batches_of_a_weighted_sum(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader = loader_of(x, y)
+    total = 0.0
+    for _, (inputs, wanted) in enumerate(loader):
+        total += F.cross_entropy(model(inputs), wanted).item() * inputs.size(0)
+    return total / len(loader)
+
+
+def by_the_whole_of_a_subset(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader = loader_of(x, y, sampler=SubsetRandomSampler(range(40)))
+    correct = 0
+    for inputs, wanted in loader:
+        correct += int((model(inputs).argmax(1) == wanted).sum())
+    return correct / len(loader.dataset)  # type: ignore[arg-type]
+
+
+def right_counts(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, ...]:
+    loader = loader_of(x, y)
+    loss = correct = weighted = share = 0.0
+    for inputs, wanted in loader:
+        out = model(inputs)
+        loss += F.cross_entropy(out, wanted).item()
+        correct += (out.argmax(1) == wanted).sum().item()
+        weighted += F.cross_entropy(out, wanted).item() * len(wanted)
+        share += (out.argmax(1) == wanted).sum().item() / len(wanted)
+    size = len(loader.dataset)  # type: ignore[arg-type]
+    return loss / len(loader), 100 * correct / size, weighted / size, share / len(loader)
+
+
+def right_by_a_product(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader = loader_of(x, y)
+    correct = 0
+    for inputs, wanted in loader:
+        correct += (model(inputs).argmax(1) == wanted).sum().item()
+    return correct / len(loader) / 32
+
+
+def right_of_single_samples(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader = loader_of(x[:40], y[:40], size=1)
+    correct = 0
+    for inputs, wanted in loader:
+        correct += (model(inputs).argmax(1) == wanted).sum().item()
+    return correct / len(loader)
+
+
+def of_the_first_batches(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    loader, shown = loader_of(x, y), loader_of(x[:64], y[:64])
+    correct = 0
+    for at, (inputs, wanted) in enumerate(loader):
+        if at == 2:
+            break
+        correct += (model(inputs).argmax(1) == wanted).sum().item()
+    return correct / len(shown.dataset)  # type: ignore[arg-type]
+
+
+class TestDividedByAnotherCount:
+    """A sum over samples is divided by their number."""
+
+    @pytest.mark.parametrize(
+        ("evaluate", "wanted"),
+        [(by_another_set, 128), (by_batches_of_a_weighted_sum, 128), (by_the_whole_of_a_subset, 40)],
+    )
+    def test_it_is_named(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object], wanted: int) -> None:
+        one = trained(evaluate)
+        assert one is not None
+        assert f"sum over {wanted} samples" in one.sentence
+
+    def test_a_sum_that_is_divided_in_place(self) -> None:
+        assert trained(quickstart) is not None
+
+    def test_what_a_function_yields_is_not_known(self) -> None:
+        assert trained(by_batches) is None
+
+    @pytest.mark.parametrize(
+        "evaluate", [right_counts, right_by_a_product, right_of_single_samples, of_the_first_batches]
+    )
+    def test_right_counts_are_not(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        assert trained(evaluate) is None
+
+
+def quickstart(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    dataloader = loader_of(x, y)
+    batch_count = len(dataloader)
+    correct = 0.0
+    for inputs, wanted in dataloader:
+        correct += (model(inputs).argmax(1) == wanted).type(torch.float).sum().item()
+    correct /= batch_count
+    return correct
+
+
+def half_of_logits(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    out = model(x).squeeze(1)
+    return ((out > 0.5).float() == y.squeeze(1)).float().mean().item()
+
+
+def rounded_logits(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return (torch.round(model(x)) == y).float().mean().item()
+
+
+def half_of_probabilities(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    out = torch.sigmoid(model(x))
+    return ((out > 0.5).float() == y).float().mean().item() + ((model(x).sigmoid() > 0.5) == y).float().mean().item()
+
+
+def sign_of_logits(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return ((model(x) > 0).float() == y).float().mean().item()
+
+
+def yes_or_no(y: Tensor) -> Tensor:
+    return (y[:, None] > 0).float()
+
+
+class TestThresholds:
+    """What is compared with 0.5 must be a probability."""
+
+    @pytest.mark.parametrize("evaluate", [half_of_logits, rounded_logits])
+    def test_logits_are_none(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        one = trained(evaluate, F.binary_cross_entropy_with_logits, outputs=1, targets=yes_or_no)
+        assert one is not None
+        assert "logits" in one.sentence
+
+    @pytest.mark.parametrize("evaluate", [half_of_probabilities, sign_of_logits])
+    def test_right_thresholds(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        assert trained(evaluate, F.binary_cross_entropy_with_logits, outputs=1, targets=yes_or_no) is None
+
+    def test_an_output_that_was_trained_to_be_0_or_1(self) -> None:
+        assert trained(half_of_logits, F.mse_loss, outputs=1, targets=yes_or_no) is None
+
+
+def over_samples(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    out = model(x)
+    return (y[out.argmax(dim=0)] == 0).sum()
+
+
+def over_everything(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return (torch.argmax(model(x)) == y).float().mean()
+
+
+def over_classes(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    one = model(x[:1])
+    return (torch.argmax(model(x), 1) == y).sum() + one.argmax()
+
+
+class TestAxis:
+    """A class is chosen among the classes of a sample."""
+
+    @pytest.mark.parametrize("evaluate", [over_samples, over_everything])
+    def test_one_among_the_samples(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        one = trained(evaluate)
+        assert one is not None
+        assert "its 3 classes" in one.sentence
+
+    def test_one_among_the_classes(self) -> None:
+        assert trained(over_classes) is None
+
+
+class TestLeftOut:
+    """The last samples of an evaluation count, too."""
+
+    @staticmethod
+    def evaluated(size: int, **options: Any) -> Finding | None:
+        def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> None:
+            for inputs, _ in loader_of(x, y, size, **options):
+                model(inputs)
+
+        kept: list[DataLoader[Any]] = []
+
+        def of_one_set(model: nn.Module, x: Tensor, y: Tensor) -> None:
+            kept[:] = kept or [loader_of(x, y, size, **options)]
+            for inputs, _ in kept[0]:
+                model(inputs)
+
+        return trained(evaluate) or trained(of_one_set)
+
+    def test_a_third_that_is_never_evaluated(self) -> None:
+        one = self.evaluated(86, drop_last=True)  # of 128
+        assert one is not None
+        assert "last 42 samples" in one.sentence
+
+    def test_a_few_samples_or_others_each_time(self) -> None:
+        assert self.evaluated(60, drop_last=True) is None
+        assert self.evaluated(86, drop_last=True, shuffle=True) is None
+        assert self.evaluated(86) is None
+
+
+class TestFolds:
+    """Each fold of a cross-validation has a model of its own."""
+
+    def leaks(
+        self,
+        begin: Callable[[nn.Module], nn.Module],
+        *,
+        scaled: bool = False,
+        loaders: bool = False,
+    ) -> Finding | None:
+        """Train over four folds; `begin` gives the model of each from that of the one before."""
+        x, y = table(240)
+        data, model = TensorDataset(x, y), network()
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+            for test in torch.randperm(240).split(60):
+                model = begin(model)
+                optimizer = optim.Adam(model.parameters(), 1e-2)
+                train = torch.tensor([one for one in range(240) if one not in set(test.tolist())])
+                mean, spread = (x[train].mean(0), x[train].std(0)) if scaled else (torch.zeros(()), torch.ones(()))
+                made = (x - mean) / spread
+                for _ in range(4):
+                    given = (
+                        DataLoader(data, 20, sampler=SubsetRandomSampler(train.tolist()))
+                        if loaders
+                        else batches(made[train], y[train], 20)
+                    )
+                    for inputs, wanted in given:
+                        optimizer.zero_grad()
+                        F.cross_entropy(model(inputs), wanted).backward()
+                        optimizer.step()
+                with torch.no_grad():
+                    if loaders:
+                        for inputs, _ in DataLoader(data, 20, sampler=SubsetRandomSampler(test.tolist())):
+                            model(inputs)
+                    else:
+                        model(made[test])
+        return found(doctor, "leak_across_splits")
+
+    @pytest.mark.parametrize("options", [{}, {"scaled": True}, {"loaders": True}])
+    def test_one_model_for_all_is_named(self, options: dict[str, bool]) -> None:
+        one = self.leaks(lambda model: model, **options)
+        assert one is not None
+        assert "from fold to fold" in one.sentence
+
+    @pytest.mark.parametrize("options", [{}, {"scaled": True}, {"loaders": True}])
+    def test_a_new_model_for_each_is_not(self, options: dict[str, bool]) -> None:
+        assert self.leaks(lambda model: network(), **options) is None
+
+    def test_a_model_that_begins_anew_is_not(self) -> None:
+        def reset(model: nn.Module) -> nn.Module:
+            for one in model:  # type: ignore[attr-defined]
+                if isinstance(one, nn.Linear):
+                    one.reset_parameters()
+            return model
+
+        assert self.leaks(reset) is None
+
+    def test_a_model_that_loads_the_weights_of_the_start_is_not(self) -> None:
+        start = network().state_dict()
+
+        def restart(model: nn.Module) -> nn.Module:
+            model.load_state_dict(start)
+            return model
+
+        assert self.leaks(restart) is None
+
+    def test_chunks_that_are_evaluated_before_they_are_trained_on_are_none(self) -> None:
+        x, y = table(240)
+        model = network()
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+            for rows in torch.arange(240).split(40):
+                with torch.no_grad():
+                    model(x[rows])
+                for inputs, wanted in batches(x[rows], y[rows], 10):
+                    optimizer.zero_grad()
+                    F.cross_entropy(model(inputs), wanted).backward()
+                    optimizer.step()
+        assert found(doctor, "leak_across_splits") is None
+
+
+def test_an_evaluation_in_inference_mode_is_seen() -> None:
+    def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> None:
+        with torch.inference_mode():
+            for inputs, _ in loader_of(x, y):
+                model(inputs)
+
+    assert trained(evaluate) is None, "and no collector failed"

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection
 
+import msgspec
+
 from hasten.base.errors import BadInput
 from hasten.base.records.health import Health
 from hasten.diagnosis.attention.collector import AttentionCollector
 from hasten.diagnosis.data.collector import DataCollector
+from hasten.diagnosis.data.misreads import MisreadCollector
 from hasten.diagnosis.dynamics.collector import DynamicsCollector
 from hasten.diagnosis.dynamics.histograms import Histograms
 from hasten.diagnosis.registry import Tier
@@ -36,11 +39,11 @@ class HealthWatch(TrainingWatch):
         probes: bool = True,
         histograms: bool = False,
     ) -> None:
-        self._wiring, self._data = WiringCollectors(probes=probes), DataCollector()
+        self._wiring, self._data, self._misreads = WiringCollectors(probes=probes), DataCollector(), MisreadCollector()
         self._dynamics, self._attention, self._histograms = DynamicsCollector(), AttentionCollector(), Histograms()
         of_tier: dict[Tier, tuple[Collector, ...]] = {
             Tier.WIRING: self._wiring.all(),
-            Tier.DATA: (self._data,),
+            Tier.DATA: (self._data, self._misreads),
             Tier.DYNAMICS: (self._dynamics,),
             Tier.TRANSFORMER: (self._attention,),
         }
@@ -64,13 +67,14 @@ class HealthWatch(TrainingWatch):
             raise BadInput(
                 "no training step was seen. The training must run in this process, with optimizers of torch."
             )
+        data = self._data.facts()
         return Health(
             name=self._name,
             steps=self.steps if self.updated else 0,
             complete=self.complete,
             command=self._command,
             wiring=self._wiring.wiring(self.failed),
-            data=self._data.facts(),
+            data=None if data is None else msgspec.structs.replace(data, misreads=self._misreads.misreads()),
             dynamics=self._dynamics.dynamics(),
             attention=self._attention.facts(),
             histograms=self._histograms.histograms(),

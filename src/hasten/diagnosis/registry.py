@@ -133,6 +133,7 @@ HEALTH = {
     "E14": "validation_differs",
     "E13": "leak_across_splits",
     "E17": "tiny_validation",
+    "E28": "evaluation_wrong",
     "E15": "class_imbalance",
     "T2": "attends_to_future",
     "T1": "attends_to_padding",

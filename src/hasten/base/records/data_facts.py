@@ -132,6 +132,7 @@ class Part(Record, frozen=True):
     repeated: int = 0  # steps whose batch is that of the step before
     overlap: float = 0.0  # share of an evaluation's samples that were trained on before
     same_set: bool = False  # the evaluation reads the training data set itself
+    left_out: int = 0  # samples that an incomplete last batch would have, of an evaluation in a fixed order
     sliced: bool = False  # batches are tensors that no loader gave, of perhaps several data sets
     lives: bool = True  # they are slices of a tensor that is still there; else they were made for one call each
     partly: int = 0  # evaluated batches of which a part was trained on before
@@ -172,6 +173,30 @@ class Signed(Record, frozen=True):
     off: float  # share of the targets that are neither -1 nor 1
 
 
+class Fold(Record, frozen=True):
+    """One of the sets that one model is evaluated on one after the other, each while it trained on."""
+
+    step: int  # of its first evaluation
+    samples: int
+    known: float  # share that was trained on before
+    near: float = 0.0  # share that is in the first training but for the scale of its columns
+
+    @property
+    def known_to_it(self) -> float:
+        """The share that was trained on before, in the same or in another scale."""
+        return max(self.known, self.near)
+
+
+class Misread(Record, frozen=True):
+    """An expression of the person's code that makes a wrong result of outputs that are right."""
+
+    kind: str  # equality, count, threshold, axis
+    code: str
+    line: int
+    used: int = 0  # what a sum over samples is divided by; rows over which a class is taken
+    wanted: int = 0  # samples of the sum; classes
+
+
 class DataFacts(Record, frozen=True):
     """What was seen of data, criteria and evaluation."""
 
@@ -183,4 +208,6 @@ class DataFacts(Record, frozen=True):
     signed: tuple[Signed, ...] = ()
     directions: tuple[float, ...] = ()  # of losses of one's own: correlation of a step with the mask of the targets
     target_column: int | None = None  # a column of the inputs that is the target
+    misreads: tuple[Misread, ...] = ()
+    folds: tuple[Fold, ...] = ()
     validation_trains: int = 0  # updates of a model in evaluation mode by a data set that has no other

@@ -10,7 +10,7 @@ from weakref import ref
 import torch
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import RandomSampler
+from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
 from torch.utils.data.distributed import DistributedSampler
 
 from hasten.base.errors import BadInput
@@ -22,6 +22,7 @@ from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, complete
 from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
+from hasten.diagnosis.data.folds import SeenFolds
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples, without_target
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
@@ -65,7 +66,7 @@ class DataCollector(Collector):
         self._waiting = Waiting()
         self._training: SeenPart | None = None
         self._datasets: list[Any] = []  # that were trained on
-        self._evaluations = Evaluations()
+        self._evaluations, self._folds = Evaluations(), SeenFolds()
         self._trained_models: set[int] = set()  # and what contains them
         self._sampled: set[int] = set()  # models that the samples of the training were given to
         self._later: set[int] = set()  # models that are given what others computed
@@ -118,6 +119,7 @@ class DataCollector(Collector):
             replacement=replacement,
             drawn=drawn,
             shuffles=_shuffles(sampler),
+            left_out=_left_out(loader, drawn),
         ):
             self._add_fetched_evaluation(one)
 
@@ -175,6 +177,10 @@ class DataCollector(Collector):
             self._optimizers.append(ref(optimizer))
             self._passes = min(self._passes, 1)
             self._began = self._step
+
+    def loaded(self, module: nn.Module, state: Mapping[str, Any]) -> None:
+        """Take note that a model begins with other weights."""
+        self._folds.loaded(module)
 
     def signed_loss(self, name: str, target: Tensor) -> None:
         """Add the targets of a loss of pairs."""
@@ -235,6 +241,7 @@ class DataCollector(Collector):
             directions=tuple(self._directions),
             target_column=None if self._training is None else self._training.pairs.target_column(),
             validation_trains=_validation_trains(self._modes),
+            folds=self._folds.folds(),
         )
 
     def _parts(self) -> tuple[Part, ...]:
@@ -250,6 +257,7 @@ class DataCollector(Collector):
                 lives=group.again or group.lives(),
                 partly=sum(0 < seen < samples for samples, seen in group.calls),
                 later=group.later,
+                left_out=group.left_out,
                 agreement=group.agreement.agreement(),
                 probes=group is largest,
             )
@@ -361,9 +369,10 @@ class DataCollector(Collector):
         beside = bool(self._waiting.batches)
         trained = self._waiting.is_training(given) if beside else False
         if trained is None:
-            self._waiting.evaluates(given, output)
+            self._waiting.evaluates(given, output, call.module)
         elif not trained and len(given[0]) > 1 and not self._is_other(call, beside=beside):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
+            self._add_fold(call.module, given)
             self._add_evaluation(group, given, given)
             self._sliced = None if group is None else (group, len(given[0]))
             if group is not None:
@@ -394,10 +403,13 @@ class DataCollector(Collector):
         owner = self._given if fetched.dataset is None else fetched.dataset
         group = self._evaluations.of_dataset(owner, whole=_length(fetched.dataset))
         inputs = inputs_in(fetched.batch) or given
+        if fetched.model is not None:
+            self._add_fold(fetched.model, inputs)
         self._add_evaluation(group, given, inputs)
         labels = _labels(fetched.batch, len(inputs[0]))
         if group is None:
             return
+        group.left_out = fetched.left_out
         if labels is not None:
             group.part.add_labels(labels)
         if _reads(given, inputs):
@@ -426,6 +438,14 @@ class DataCollector(Collector):
             group.part.targets.add(target)
         if not group.part.pairs.full:
             group.part.pairs.add(without_target(given, target), target, fingerprints(inputs), classes=classes)
+
+    def _add_fold(self, model: nn.Module, inputs: Sequence[Tensor]) -> None:
+        """Add a batch of an evaluation to the set that a model is evaluated on."""
+        if self._training is None or self._spent["evaluation"] > BUDGET_S:
+            return
+        begin = thread_time()
+        self._folds.evaluated(model, inputs, fingerprints(inputs), self._step, self._training)
+        self._spent["evaluation"] += thread_time() - begin
 
     def _add_evaluation(self, group: Group | None, given: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         """Add the samples of an evaluation, as they were given to the model and as a loader gave them."""
@@ -524,6 +544,14 @@ def _shuffles(sampler: Any) -> bool:
     if isinstance(sampler, RandomSampler):
         return not sampler.replacement
     return isinstance(sampler, DistributedSampler) and sampler.shuffle
+
+
+def _left_out(loader: Any, drawn: int | None) -> int:
+    """Return the samples at the end of a data set that a loader never gives, since their batch is incomplete."""
+    batches = getattr(loader, "_index_sampler", None)
+    if not isinstance(batches, BatchSampler) or not batches.drop_last or drawn is None:
+        return 0
+    return drawn % batches.batch_size if isinstance(batches.sampler, SequentialSampler) else 0
 
 
 def _labels_of(term: Term) -> Tensor | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from hasten.diagnosis.data.agreement import SeenAgreement
@@ -25,11 +25,13 @@ class Fetched:
     replacement: bool = False  # its sampler draws samples more than once
     drawn: int | None = None  # samples that its sampler draws in a pass
     shuffles: bool = False  # its sampler says that it shuffles
+    left_out: int = 0  # samples of an incomplete last batch, which its loader leaves out
     prints: list[int] = field(default_factory=list[int])
     got: list[int] = field(
         default_factory=list[int]
     )  # fingerprints of the first rows that the model got in the first step
     evaluation: tuple[list[Tensor], list[Tensor]] | None = None  # inputs and outputs of a pass without gradients
+    model: nn.Module | None = None  # that made it
 
 
 class Waiting:
@@ -48,11 +50,13 @@ class Waiting:
         replacement: bool = False,
         drawn: int | None = None,
         shuffles: bool = False,
+        left_out: int = 0,
     ) -> list[Fetched]:
         """Add a batch; return those that were evaluated, which are done with as all that were used."""
         done = self.evaluated()
         kept = [one for one in self.batches if not one.use and (dataset is None or one.dataset is not dataset)]
-        self.batches = [*kept[-3:], Fetched(batch, dataset, replacement=replacement, drawn=drawn, shuffles=shuffles)]
+        made = Fetched(batch, dataset, replacement=replacement, drawn=drawn, shuffles=shuffles, left_out=left_out)
+        self.batches = [*kept[-3:], made]
         self.recent = [*self.recent[-2:], batch]
         return done
 
@@ -74,13 +78,13 @@ class Waiting:
         for one in self.batches:
             one.use, one.evaluation = "training", None
 
-    def evaluates(self, given: list[Tensor], output: list[Tensor]) -> None:
+    def evaluates(self, given: list[Tensor], output: list[Tensor], model: nn.Module) -> None:
         """Note a pass without gradients: of an evaluation, unless a training pass uses the same batch after it."""
         unused = [one for one in self.batches if not one.use]
         for one in unused:
             one.use = "evaluation"
         if len(unused) == 1:
-            unused[0].evaluation = given, output
+            unused[0].evaluation, unused[0].model = (given, output), model
 
     def is_training(self, given: list[Tensor]) -> bool | None:
         """Return whether a pass reads a batch that was trained on; None where a batch waits that it may evaluate."""
@@ -104,6 +108,7 @@ class Group:
     owner: Callable[[], Any]  # data set, or the tensor that the batches are slices of; None once it is gone
     dataset: bool
     again: bool = False  # it was evaluated more than once
+    left_out: int = 0  # samples that its loader never gives
     later: bool = False  # it began in a training after the first one, whose data may be others
     beside: bool = False  # it is of a tensor while a loader gives the batches of the training
     agreement: SeenAgreement = field(default_factory=SeenAgreement)

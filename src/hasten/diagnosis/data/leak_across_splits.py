@@ -1,23 +1,30 @@
 """E13: samples of the evaluation were trained on.
 
 Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
-Threshold: two updates of a model in evaluation mode by a data set that is not used otherwise, beside another one in
-training mode; half of the windows of an evaluation share 6 consecutive steps with the training; 5 % of an evaluation,
-and 3 times the share of duplicates within the training data where numbers are few different ones. An evaluation of the
-training data themselves beside another one is not meant; without another one it is a note.
+Threshold: one model is evaluated on three equal sets and more, one after the other while it trains, of which the first
+was not trained on and nine tenths of each later one was, be it with columns scaled anew; two updates of a model in
+evaluation mode by a data set that is not used otherwise, beside another one in training mode; half of the windows of an
+evaluation share 6 consecutive steps with the training; 5 % of an evaluation, and 3 times the share of duplicates within
+the training data where numbers are few different ones. An evaluation of the training data themselves beside another one
+is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
-Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts.
+Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts; one
+model that is made before the loop over the folds of a cross-validation.
 Wrong when: samples are few different values, so that equal ones are no leak.
 Source: Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in ML-based science, L1.
 """
 
-from hasten.base.records.data_facts import DataFacts, Part
+from collections.abc import Sequence
+
+from hasten.base.records.data_facts import DataFacts, Fold, Part
 from hasten.base.records.finding import Abstained, Severity
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
 OVERLAP, TIMES, WINDOWS = 0.05, 3.0, 0.5
+FOLDS, KNOWN = 3, 0.9
+_UNEQUAL = 0.1
 _DISTINCT = 0.9  # share of windows that begin differently, below which the series repeats itself
 _WHOLE = 0.95
 _SAMPLES, _ELEMENTS = 16, 4
@@ -37,6 +44,17 @@ def find(health: Health) -> Outcome:
             advice="if phase == 'train': loss.backward(); optimizer.step()",
             check=health.command,
             explains=("eval_mode_in_training", "tiny_validation", "evaluation_records_gradients"),
+        )
+    if _goes_through(facts.folds):
+        return wrong(
+            "leak_across_splits",
+            f"One model goes on from fold to fold: {facts.folds[-1].known_to_it:.0%} of the samples of fold "
+            f"{len(facts.folds)} were trained on in the folds before it.",
+            value=facts.folds[-1].known_to_it,
+            threshold=KNOWN,
+            advice="for train, test in folds.split(x): model, optimizer = new_model()  # within the loop",
+            check=health.command,
+            explains=("tiny_validation", "schedule_wrong"),
         )
     parts = [part for part in facts.evaluations if part.distinct >= _SAMPLES and not part.same_set]
     if (
@@ -83,6 +101,16 @@ def find(health: Health) -> Outcome:
         check=health.command,
         explains=("tiny_validation",),
     )
+
+
+def _goes_through(folds: Sequence[Fold]) -> bool:
+    """Return whether sets of one size are the folds of a cross-validation, all but the first known to the model."""
+    if len(folds) < FOLDS:
+        return False
+    sizes = [one.samples for one in folds]
+    equal = min(sizes) >= _SAMPLES and max(sizes) - min(sizes) <= max(2, _UNEQUAL * max(sizes))
+    first, *later = folds
+    return equal and first.known_to_it <= OVERLAP and all(one.known_to_it >= KNOWN for one in later)
 
 
 def _leaks(part: Part, facts: DataFacts) -> bool:

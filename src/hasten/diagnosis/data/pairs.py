@@ -67,6 +67,10 @@ class Pairs:
         self._targets.append(wanted)
         self._prints.update(prints[place] for place in new)
 
+    def rows(self) -> Tensor | None:
+        """Return the inputs that are kept, (samples, numbers); None where there are none, or tokens."""
+        return torch.cat(self._inputs) if self._inputs and self.kind != "tokens" else None
+
     def probe(self) -> Probe | None:
         """Return whether the pairs belong together; None where there are too few."""
         if not self._inputs or self.kind is None:

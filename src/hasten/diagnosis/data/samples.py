@@ -215,6 +215,7 @@ class SeenPart:
         lives: bool = True,
         partly: int = 0,
         later: bool = False,
+        left_out: int = 0,
         agreement: Agreement | None = None,
         probes: bool = True,
     ) -> Part:
@@ -226,6 +227,7 @@ class SeenPart:
             lives: they are slices of a tensor that is still there.
             partly: batches of which a part was trained on before.
             later: it began in a training after the first one.
+            left_out: samples that its loader never gives.
             agreement: of labels and predicted classes.
             probes: ask whether inputs and targets belong together, which takes half a second.
         """
@@ -265,6 +267,7 @@ class SeenPart:
             lives=lives,
             partly=partly,
             later=later,
+            left_out=left_out,
             inputs=self._numbers.values(),
             described=self._counted,
             channels=tuple(mean.tolist()),

@@ -2,8 +2,8 @@
 
 Signal: losses above the median of the 30 before them.
 Threshold: 8 robust standard deviations, twice the median, and 30 % of the loss at the start, for at least three losses
-    in a row, of 24 samples and more; two such spikes, not where the learning rate is above its median by half (cyclic
-    schedules), nor in the last 5 %.
+    in a row, of 24 samples and more, and for more than chance gives where single losses are that high so often; two
+    such spikes, not where the learning rate is above its median by half (cyclic schedules), nor in the last 5 %.
 Why: each spike costs the steps until the loss is back, and one of them may not end.
 Example: a language model without warm-up and clipping.
 Wrong when: single batches are much harder than others and come in a row.
@@ -20,6 +20,7 @@ from hasten.diagnosis.dynamics.judging import abstain, chases, known, median, si
 from hasten.diagnosis.rule import Outcome
 
 _STEPS, _BEFORE, _DEVIATIONS, _TIMES, _SIZE, _LONG = 100, 30, 8.0, 2.0, 0.3, 3
+_CHANCE = 0.05  # spikes of that length, were the losses of single steps independent: of batches with rare samples
 _ROWS = 24  # samples of a spike: the losses of single ones differ, and hard ones come in a row
 
 
@@ -54,7 +55,8 @@ def _spikes(dynamics: Dynamics) -> list[float]:
     """Return the height of each spike over the level before it."""
     losses = np.array(known(dynamics.losses))
     steps = np.array([step for step, loss in enumerate(dynamics.losses, 1) if loss is not None])
-    found: list[float] = []
+    found: list[tuple[int, float]] = []  # length and height
+    above = 0  # losses that are
     start, place = float(np.median(losses[:5])), _BEFORE
     long = max(_LONG, -(-_ROWS // (dynamics.batch_rows or _ROWS)))
     while place < 0.95 * len(losses):
@@ -66,9 +68,11 @@ def _spikes(dynamics: Dynamics) -> list[float]:
         while level > 0 and place + length < len(losses) and losses[place + length] > limit:
             length += 1
         if length >= long and not _raised(dynamics, steps[place]):
-            found.append(float(losses[place : place + length].max()) / level)
+            found.append((length, float(losses[place : place + length].max()) / level))
+        above += length
         place += max(1, length)
-    return found
+    share = above / len(losses)
+    return [height for length, height in found if len(losses) * share**length < _CHANCE]
 
 
 def _raised(dynamics: Dynamics, step: int) -> bool:

@@ -309,7 +309,7 @@ class TrainingWatch:
         self._telling = True
         begin = thread_time()
         try:
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():  # numbers of an evaluation are added to others
                 for one in listening:
                     try:
                         getattr(one, event)(*args)

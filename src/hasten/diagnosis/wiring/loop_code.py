@@ -2,14 +2,10 @@
 
 import ast
 import linecache
-import sys
-import sysconfig
-from collections.abc import Iterator
 from functools import lru_cache
-from types import FrameType
 
-_OURS = ("hasten.", "torch.")
-_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), "<frozen")
+from hasten.diagnosis.watching.source import persons_frames
+
 _Loop = ast.For | ast.AsyncFor | ast.While
 
 
@@ -19,20 +15,7 @@ def can_end_early() -> bool:
     Looked at is the code that trains, the person's or a trainer's, and what called it up to what runs the program. A
     `while` that compares numbers is no condition: it counts steps.
     """
-    return any(_leaves(loop) for frame in _frames() for loop in _loops(frame.f_code.co_filename, frame.f_lineno))
-
-
-def _frames() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(1)
-    persons = False
-    while frame is not None:
-        if not str(frame.f_globals.get("__name__", "")).startswith(_OURS):
-            library = frame.f_code.co_filename.startswith(_LIBRARY)
-            if library and persons:
-                return
-            persons = not library
-            yield frame
-        frame = frame.f_back
+    return any(_leaves(loop) for frame in persons_frames() for loop in _loops(frame.f_code.co_filename, frame.f_lineno))
 
 
 def _loops(file: str, line: int) -> list[_Loop]:

@@ -1,0 +1,163 @@
+"""The code of a function that runs, as a tree, and what its names stand for."""
+
+import ast
+import linecache
+import sys
+import sysconfig
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from inspect import CO_OPTIMIZED
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+MISSING = object()
+"""What a name stands for that is not known."""
+_SHAPES = ("squeeze", "unsqueeze", "flatten", "view", "reshape", "ravel", "contiguous", "clone", "detach")
+_TYPES = ("to", "cpu", "cuda", "numpy", "float", "double")
+"""Methods that leave the numbers of a tensor as they are, but for their type."""
+_OURS = ("hasten.", "torch.")
+_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), "<frozen")
+_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function, or a module without its functions."""
+
+    nodes: tuple[ast.AST, ...]  # in the order of the source
+    parents: dict[ast.AST, ast.AST]
+    bound: dict[str, tuple[ast.AST, ...]]  # name -> the statements that bind it
+
+    def value(self, name: str) -> ast.expr | None:
+        """Return what the only statement that binds a name assigns to it alone; None for any other name."""
+        statements = self.bound.get(name, ())
+        if len(statements) != 1 or not isinstance(one := statements[0], ast.Assign) or len(one.targets) != 1:
+            return None
+        return one.value if isinstance(one.targets[0], ast.Name) else None
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield what a node is a part of, from the inside."""
+        while (found := self.parents.get(node)) is not None:
+            yield found
+            node = found
+
+
+def persons_frames() -> Iterator[FrameType]:
+    """Yield the frames that run, the innermost first, of the person's code and of a trainer's that called it."""
+    frame: FrameType | None = sys._getframe(1)
+    persons = False
+    while frame is not None:
+        if not str(frame.f_globals.get("__name__", "")).startswith(_OURS):
+            library = frame.f_code.co_filename.startswith(_LIBRARY)
+            if library and persons:
+                return
+            persons = not library
+            yield frame
+        frame = frame.f_back
+
+
+def code_of(frame: FrameType) -> Code | None:
+    """Return the code of a frame; None where its source cannot be read. Cost: some ms, once for each function."""
+    return _code_of(frame.f_code.co_filename, frame.f_code.co_firstlineno, frame.f_code.co_name)
+
+
+@lru_cache(maxsize=64)
+def _code_of(file: str, line: int, name: str) -> Code | None:
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return None
+    if name == "<module>":
+        return _code(tree)
+    functions = (one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
+    found = next((one for one in functions if one.name == name and _begins(one) == line), None)
+    return None if found is None else _code(found)
+
+
+def _begins(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return min([function.lineno, *(one.lineno for one in function.decorator_list)])
+
+
+def _code(root: ast.AST) -> Code:
+    nodes, parents, bound = list[ast.AST](), dict[ast.AST, ast.AST](), dict[str, list[ast.AST]]()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        if isinstance(node, _SCOPES) and node is not root:
+            continue
+        children = list(ast.iter_child_nodes(node))
+        parents.update(dict.fromkeys(children, node))
+        waiting += reversed(children)
+    for one in nodes:
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            statement = one
+            while not isinstance(statement, ast.stmt | ast.comprehension):
+                statement = parents[statement]
+            bound.setdefault(one.id, []).append(statement)
+    return Code(tuple(nodes), parents, {name: tuple(each) for name, each in bound.items()})
+
+
+def names_in(frame: FrameType) -> Mapping[str, Any]:
+    """Return the names that a frame knows. Python keeps what it has shown of a function's, so that is cleared."""
+    shown = frame.f_locals
+    own = dict(shown)
+    if frame.f_code.co_flags & CO_OPTIMIZED and type(shown) is dict:
+        shown.clear()
+    return ChainMap(own, frame.f_globals)
+
+
+def meaning(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Return what a name, an attribute or an entry of a dictionary stands for; no code of the person's runs."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id, MISSING)
+    if isinstance(node, ast.Attribute):
+        return _attribute(meaning(node.value, names), node.attr)
+    if isinstance(node, ast.Subscript):
+        owner = meaning(node.value, names)
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else meaning(node.slice, names)
+        return owner.get(key, MISSING) if type(owner) is dict and isinstance(key, str | int) else MISSING
+    return MISSING
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    found = getattr(owner, "__dict__", {}).get(name, MISSING)
+    if found is MISSING and isinstance(owner, nn.Module):
+        return owner._modules.get(name, MISSING)
+    return found
+
+
+def unshaped(node: ast.expr) -> ast.expr:
+    """Return an expression without what changes only the shape, the place or the type of its numbers at its end."""
+    while True:
+        inner = node.func if isinstance(node, ast.Call) else node
+        known = (*_SHAPES, *_TYPES) if isinstance(node, ast.Call) else ("data", "T")
+        if isinstance(inner, ast.Subscript) or (isinstance(inner, ast.Attribute) and inner.attr in known):
+            node = inner.value
+        else:
+            return node
+
+
+def is_output(node: ast.expr, code: Code, names: Mapping[str, Any], module: nn.Module) -> bool:
+    """Return whether an expression is what a module returned, perhaps in another shape."""
+    node = unshaped(node)
+    if isinstance(node, ast.Name):
+        value = code.value(node.id)
+        node = node if value is None else unshaped(value)
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    if isinstance(called, ast.Attribute) and called.attr == "forward":
+        called = called.value
+    return meaning(called, names) is module
+
+
+def numbers_of(node: ast.expr, names: Mapping[str, Any]) -> Tensor | np.ndarray | None:
+    """Return the tensor or array that an expression takes its numbers from; None where that is not known."""
+    found = meaning(unshaped(node), names)
+    return found if isinstance(found, Tensor | np.ndarray) else None
