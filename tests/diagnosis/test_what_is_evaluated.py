@@ -366,6 +366,12 @@ def over_classes(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return (torch.argmax(model(x), 1) == y).sum() + one.argmax()
 
 
+def of_one_sample_beside_others(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    out = model(x[0])
+    right = int(out.argmax() == y[0])
+    return right + (model(x).argmax(1) == y).float().mean().item() + int(model(x[1]).argmax() == y[1])
+
+
 class TestAxis:
     """A class is chosen among the classes of a sample."""
 
@@ -375,8 +381,9 @@ class TestAxis:
         assert one is not None
         assert "its 3 classes" in one.sentence
 
-    def test_one_among_the_classes(self) -> None:
-        assert trained(over_classes) is None
+    @pytest.mark.parametrize("evaluate", [over_classes, of_one_sample_beside_others])
+    def test_one_among_the_classes(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        assert trained(evaluate) is None
 
 
 class TestLeftOut:

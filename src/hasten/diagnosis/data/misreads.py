@@ -20,17 +20,19 @@ from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.source import (
     MISSING,
     Code,
+    call_behind,
     code_of,
-    is_output,
     meaning,
     names_in,
     numbers_of,
+    owner_of,
     persons_frames,
+    spans,
     unshaped,
 )
 
 _FRAMES = 3  # of the person's, from that which calls the model
-_CALLS = 64  # of functions that call a model, each in both modes
+_CALLS = 64  # lines that call a model
 _NUMBERS = 1000  # of a tensor that are looked at
 _REAL = 0.5  # share that are no whole numbers
 _LIBRARIES = ("torch", "np", "numpy")
@@ -38,7 +40,7 @@ _WRAPPERS = ("enumerate", "tqdm", "trange", "iter", "list", "track")
 
 
 class MisreadCollector(Collector):
-    """Reads the code that calls a model, once for each function and mode of the model."""
+    """Reads the code that calls a model, once for each line that does, with gradients and without."""
 
     def __init__(self) -> None:
         self._known: set[tuple[object, ...]] = set()
@@ -54,7 +56,7 @@ class MisreadCollector(Collector):
         for number, frame in enumerate(persons_frames()):
             if number >= _FRAMES or len(self._known) >= _CALLS:
                 return
-            key = (frame.f_code, call.grad, number)
+            key = (frame.f_code, frame.f_lineno, call.grad)
             if key in self._known:
                 continue
             self._known.add(key)
@@ -65,7 +67,7 @@ class MisreadCollector(Collector):
             found = list(_counts(code, names))
             made = next(iter(tensors_within(output)), None)
             if not number and not call.grad and isinstance(made, Tensor) and made.is_floating_point():
-                found += _readings(code, names, call.module, made.detach())
+                found += _readings(code, names, call.module, frame.f_lineno, made.detach())
             for one in found:
                 self._found.setdefault((one.kind, one.line, one.code), one)
 
@@ -74,11 +76,15 @@ class MisreadCollector(Collector):
         return tuple(self._found.values())
 
 
-def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, output: Tensor) -> Iterator[Misread]:
-    """Yield what is read wrongly from the output of a module, of an evaluation."""
+def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, line: int, output: Tensor) -> Iterator[Misread]:
+    """Yield what is read wrongly from the output of a module that is called in a line, for an evaluation."""
+    calls = [one for one in code.nodes if isinstance(one, ast.Call) and spans(one, line)]
+    calls = [one for one in calls if meaning(owner_of(one), names) is module]
+    if len(calls) != 1:  # which of several it is, is not known
+        return
 
     def is_it(node: ast.expr) -> bool:
-        return is_output(node, code, names, module)
+        return call_behind(node, code) is calls[0]
 
     real, rows = _is_real(output), len(output) if output.ndim == 2 else 0
     for node in code.nodes:
@@ -114,11 +120,8 @@ def _is_counted(node: ast.AST, code: Code) -> bool:
 
 def _is_made(node: ast.expr, code: Code, names: Mapping[str, Any]) -> bool:
     """Return whether a module made the numbers of an expression: outputs are compared to see whether they repeat."""
-    node = unshaped(node)
-    if isinstance(node, ast.Name):
-        value = code.value(node.id)
-        node = node if value is None else unshaped(value)
-    return isinstance(node, ast.Call) and isinstance(meaning(node.func, names), nn.Module)
+    called = call_behind(node, code)
+    return called is not None and isinstance(meaning(owner_of(called), names), nn.Module)
 
 
 def _above_half(node: ast.AST) -> ast.expr | None:

@@ -143,18 +143,24 @@ def unshaped(node: ast.expr) -> ast.expr:
             return node
 
 
-def is_output(node: ast.expr, code: Code, names: Mapping[str, Any], module: nn.Module) -> bool:
-    """Return whether an expression is what a module returned, perhaps in another shape."""
+def call_behind(node: ast.expr, code: Code) -> ast.Call | None:
+    """Return the call that gave an expression, perhaps in another shape, or by a name that stands for it alone."""
     node = unshaped(node)
     if isinstance(node, ast.Name):
         value = code.value(node.id)
         node = node if value is None else unshaped(value)
-    if not isinstance(node, ast.Call):
-        return False
-    called = node.func
-    if isinstance(called, ast.Attribute) and called.attr == "forward":
-        called = called.value
-    return meaning(called, names) is module
+    return node if isinstance(node, ast.Call) else None
+
+
+def owner_of(call: ast.Call) -> ast.expr:
+    """Return what a call calls; of `model.forward`, the model."""
+    called = call.func
+    return called.value if isinstance(called, ast.Attribute) and called.attr == "forward" else called
+
+
+def spans(node: ast.expr, line: int) -> bool:
+    """Return whether an expression stands in a line, perhaps beside others."""
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
 
 
 def numbers_of(node: ast.expr, names: Mapping[str, Any]) -> Tensor | np.ndarray | None:
