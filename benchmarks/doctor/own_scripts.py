@@ -44,11 +44,9 @@ WANTED = frozenset(
         "loss_not_monotone",
         "loss_terms_unbalanced",
         "losses_left_out",
-        "positive_is_self",
         "samples_missing",
         "targets_constant",
         "terminal_bootstrapped",
-        "views_identical",
         "weights_cancel",
     }
 )  # names of faults that no rule has yet

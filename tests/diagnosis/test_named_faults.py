@@ -552,6 +552,90 @@ def overlap_that_is_minimized(faulty: bool) -> None:
     fit(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 1)), epochs(inputs, masks), loss)
 
 
+@names("loss_sign")
+def a_cross_entropy_without_its_minus(faulty: bool) -> None:
+    inputs = torch.randn(160, 8)
+    hot = F.one_hot(inputs[:, :4].argmax(1), 4).float()
+    weights = torch.nn.Parameter(torch.randn(8, 4) * 0.1)
+    optimizer = optim.Adam([weights], 1e-2)
+    for batch, labels in epochs(inputs, hot):
+        scores = batch @ weights
+        chosen = ((scores - scores.logsumexp(1, keepdim=True)) * labels).sum(1).mean()
+        optimizer.zero_grad()
+        (chosen if faulty else -chosen).backward()
+        optimizer.step()
+
+
+@names("positive_is_self")
+def samples_that_are_their_own_pairs(faulty: bool) -> None:
+    def loss(outputs: Tensor, _: Tensor) -> Tensor:
+        views = F.normalize(outputs, dim=1)
+        likeness, count = views @ views.T / 0.2, len(views) // 2
+        if faulty:
+            return F.cross_entropy(likeness, torch.arange(2 * count))
+        likeness = likeness.masked_fill(torch.eye(2 * count, dtype=torch.bool), -torch.inf)
+        return F.cross_entropy(likeness, torch.arange(2 * count).roll(count))
+
+    fit(two_layers(classes=4), epochs(*rows()), loss)
+
+
+@names("positive_is_self")
+def views_that_are_the_same(faulty: bool) -> None:
+    model = two_layers(classes=4)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for batch, _ in epochs(*rows()):
+        other = batch if faulty else batch + 0.1 * torch.randn_like(batch)
+        views = F.normalize(torch.cat([model(batch), model(other)]), dim=1)
+        likeness = (views @ views.T / 0.2).fill_diagonal_(-1e9)
+        optimizer.zero_grad()
+        F.cross_entropy(likeness, torch.arange(len(views)).roll(len(batch))).backward()
+        optimizer.step()
+
+
+@names("targets_shuffled")
+def masks_that_are_not_flipped_with_their_pictures(faulty: bool) -> None:
+    class Spots(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+        def __len__(self) -> int:
+            return 160
+
+        def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
+            draw = torch.Generator().manual_seed(place)
+            mask = torch.zeros(1, 12, 12)
+            row, column = torch.randint(9, (2,), generator=draw).tolist()
+            mask[:, row : row + 3, column : column + 3] = 1
+            picture = mask + 0.3 * torch.randn(1, 12, 12, generator=draw)
+            if torch.rand(()) < 0.5:
+                picture, mask = picture.flip(-1), mask if faulty else mask.flip(-1)
+            return picture, mask
+
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
+    for _ in range(3):
+        fit(model, DataLoader(Spots(), 16, shuffle=True), F.binary_cross_entropy_with_logits)
+
+
+@names("ordered_data")
+def rows_sorted_by_what_is_wanted(faulty: bool) -> None:
+    inputs = torch.randn(320, 8)
+    targets = inputs[:, :1] - inputs[:, 1:2]
+    if faulty:
+        inputs, targets = inputs[order := targets[:, 0].argsort()], targets[order]
+    batches = list(zip(inputs.split(32), targets.split(32), strict=True))
+    fit(two_layers(classes=1), batches * 3, F.mse_loss)
+
+
+@names("class_imbalance")
+def pixels_that_are_rare(faulty: bool) -> None:
+    masks = torch.zeros(160, 1, 12, 12)
+    masks[torch.arange(160), :, torch.randint(12, (160,)), torch.randint(12, (160,))] = 1
+    inputs = masks + 0.8 * torch.randn_like(masks)
+    weight = None if faulty else torch.tensor(143.0)
+    model = nn.Conv2d(1, 1, 3, padding=1)
+    batches = epochs(inputs[40:], masks[40:], number=15)
+    fit(model, batches, lambda *given: F.binary_cross_entropy_with_logits(*given, pos_weight=weight), lr=0.05)
+    with torch.no_grad():
+        model.eval()(inputs[:40])
+
+
 @names("repeated_batches")
 def a_loader_left_early(faulty: bool) -> None:
     inputs, targets = rows()
@@ -1253,16 +1337,27 @@ def test_a_step_down_a_loss_of_overlap_goes_to_the_mask() -> None:
     scores, mask = torch.rand(64, requires_grad=True), (torch.rand(64) > 0.7).float()
     output = scores.sigmoid()
     overlap = 2 * (output * mask).sum() / (output.sum() + mask.sum())
-    assert direction([1 - overlap], output) == pytest.approx(1, abs=0.01)
-    assert direction([overlap], output) == pytest.approx(-1, abs=0.01)
-    assert direction([(output * mask - 0.2).square().mean()], output) is None  # a square may turn it around
+    assert direction([1 - overlap]) == pytest.approx(1, abs=0.01)
+    assert direction([overlap]) == pytest.approx(-1, abs=0.01)
+    assert direction([(output * mask - 0.2).square().mean()]) is None  # a square may turn it around
+
+
+def test_a_step_down_a_cross_entropy_written_by_hand_goes_to_the_labels() -> None:
+    seed_all(0)
+    scores, hot = torch.randn(16, 5, requires_grad=True), F.one_hot(torch.randint(5, (16,)), 5).float()
+    for logs in (scores - scores.logsumexp(1, keepdim=True), scores.softmax(1).log(), scores.log_softmax(1)):
+        chosen = (logs * hot).sum(1)
+        assert direction([-chosen.mean()]) == pytest.approx(1, abs=0.01)
+        assert direction([chosen.mean()]) == pytest.approx(-1, abs=0.01)
+        rewards = -torch.rand(16)  # all below 0: the actions shall be chosen less often
+        assert direction([-(chosen * rewards).mean()]) is None
 
 
 def test_distances_of_equal_pairs_shall_become_small() -> None:
     seed_all(0)
     distance, same = torch.rand(64, requires_grad=True) + 0.1, (torch.rand(64) > 0.5).float()
     loss = (same * distance + (1 - same) * (2 - distance).clamp(min=0)).mean()
-    assert direction([loss], distance) is None
+    assert direction([loss]) is None
 
 
 @pytest.mark.slow

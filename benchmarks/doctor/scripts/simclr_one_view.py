@@ -1,4 +1,4 @@
-#= views_identical
+#= positive_is_self
 """SimCLR on small digits as a runner with `handle_batch`; a linear probe tells what was learned."""
 import torch
 import torch.nn.functional as F

@@ -122,6 +122,7 @@ HEALTH = {
     "E10": "inputs_constant",
     "E11": "ordered_data",
     "E27": "targets_inverted",
+    "E28": "positive_is_self",
     "E6": "labels_unfit",
     "E16": "target_shift",
     "E7": "targets_shuffled",

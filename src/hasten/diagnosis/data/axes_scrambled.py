@@ -2,7 +2,7 @@
 
 Signal: views in the graph of the first losses that give the sizes of a transposed tensor; pictures that become far
     smoother when they are read as (height, width, channels).
-Threshold: none for views; a roughness of 0.6 for pictures.
+Threshold: none for views; a roughness of 0.85 for pictures.
 Why: a view reads the numbers in the order in which they lie in memory, so that those of one row come to lie in others.
 Example: `logits.view(batch, classes, length)` of logits (batch, length, classes), where `logits.transpose(1, 2)` is
     meant; `images.reshape(n, 3, h, w)` of images (n, h, w, 3).
@@ -16,7 +16,7 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
 
-ROUGHNESS = 0.6
+ROUGHNESS = 0.85
 _EXPLAINS = ("samples_mixed", "targets_shuffled", "attends_to_future", "overfit", "positions_unused", *CONSEQUENCES)
 
 

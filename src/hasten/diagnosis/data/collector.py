@@ -24,6 +24,7 @@ from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.folds import SeenFolds
 from hasten.diagnosis.data.order import SeenOrder
+from hasten.diagnosis.data.said import REGRESSION
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples, without_target
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
@@ -74,7 +75,6 @@ class DataCollector(Collector):
         self._maker: ref[nn.Module] | None = None  # the model that made them
         self._call: Call | None = None
         self._continued: Call | None = None  # the last call since then that is given what it computed
-        self._live: Tensor | None = None  # output of the last call, with its graph
         self._directions: list[float] = []  # of losses of one's own
         self._output: list[Tensor] = []
         self._numbers: list[int | None] = []  # of the nodes that made it
@@ -101,7 +101,7 @@ class DataCollector(Collector):
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what waits for a backward pass or an evaluation that was not watched."""
         self._call, self._output, self._numbers, self._undecided = None, [], [], None
-        self._continued = self._live = None
+        self._continued = None
         self._waiting.batches = [one for one in self._waiting.batches if one.use]
 
     def step_begins(self, step: int) -> None:
@@ -132,7 +132,6 @@ class DataCollector(Collector):
             self._trains(*self._undecided)
             self._undecided = None
         if call.grad:
-            self._live = next((one for one in made if one.requires_grad), None)
             outputs = [one.detach() for one in made]
             numbers = [None if one.grad_fn is None else one.grad_fn._sequence_nr() for one in made]
             if call.training:
@@ -158,15 +157,15 @@ class DataCollector(Collector):
                 self._add_term(term, value)
             if self._call is not None:
                 self._add_samples(self._call, [term for term in found if term.target is not None])
-            if not found and self._live is not None and len(self._directions) < DIRECTIONS:
-                way = direction(losses, self._live)
+            if not any(term.target is not None for term in found) and len(self._directions) < DIRECTIONS:
+                way = direction(losses)
                 self._directions += [] if way is None else [way]
         if self._passes <= ENTRIES:
             for number, entry in enumerate(entries(losses)):
                 self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
         self._spent["training"] += thread_time() - begin
         self._call, self._output, self._numbers, self._sliced = None, [], [], None
-        self._continued = self._live = None
+        self._continued = None
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Look at the criteria again where another training begins, as of a student after its teacher."""
@@ -235,6 +234,7 @@ class DataCollector(Collector):
             criteria=tuple(one.criterion() for one in self._criteria.values()),
             entries=tuple(one.entry() for one in self._entries.values()),
             order=self._order.order(),
+            rising=self._order.rising(),
             training=None if self._training is None else self._training.part(),
             evaluations=self._parts(),
             signed=tuple(_signed(name, torch.cat(targets)) for name, targets in self._signed.items()),
@@ -281,6 +281,8 @@ class DataCollector(Collector):
         if self._passes <= PASSES:
             seen.add(term, self._waiting.recent, loss, self._output)
             self._add_copies(seen, term)
+            if term.kind in REGRESSION and term.target is not None:
+                self._order.add_numbers(term.target)
         elif over_classes:
             seen.add_labels(term)
         if over_classes and term.target is not None:
@@ -344,6 +346,7 @@ class DataCollector(Collector):
                 if not part.pairs.full:
                     own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
                     part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
+                part.mirrored.add(given[0], narrowed(term.target))
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
                 if not part.passed:
@@ -492,13 +495,13 @@ def _rows(call: Call) -> int:
 
 
 def _said(output: Sequence[Tensor], rows: int, kinds: set[str]) -> Tensor | None:
-    """Return the class that a model says of each sample; None where its criteria are not those of one classifier."""
+    """Return the class that a model says of each sample, or of each pixel; None where it is no single classifier."""
     first = next((one.detach() for one in output if one.ndim and len(one) == rows), None)
     if first is None or len(kinds) != 1:
         return None
     if kinds & set(OVER_CLASSES) and first.ndim == 2:
         return first.argmax(1).cpu()
-    if kinds <= {"bce", "bce_logits"} and first.numel() == rows:
+    if kinds <= {"bce", "bce_logits"} and (first.numel() == rows or (first.ndim == 4 and first.shape[1] == 1)):
         return (first.reshape(-1) > (0.5 if "bce" in kinds else 0.0)).long().cpu()
     return None
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hasten.base.records.data_facts import Criterion
 from hasten.data.batch import has_target, target_of
+from hasten.diagnosis.data.self_pairs import positive_is_self, views_identical
 from hasten.diagnosis.data.values import Numbers
 from hasten.diagnosis.watching.loss_graph import Term
 from hasten.measurement.tensors import tensors_in
@@ -72,6 +73,8 @@ class SeenCriterion:
         self._counts: Tensor | None = torch.zeros(COUNTED, dtype=torch.int64)
         self._right = self._judged = 0
         self._shares: list[bool] = []  # of each pass: whether the model gave shares of 1
+        self._selves: list[bool] = []  # whether the right class of each sample is the sample itself
+        self._twins: list[bool] = []  # or another one that is the same
 
     def add(self, term: Term, batches: Sequence[Any], loss: float | None = None, given: Sequence[Tensor] = ()) -> None:
         """Add a pass.
@@ -102,6 +105,9 @@ class SeenCriterion:
             self._matched.append(any(comes_from(target, one) for one in given))
         if term.kind in OVER_CLASSES:
             self.add_labels(term)
+            if term.output is not None:
+                self._selves.append(positive_is_self(term.output, target))
+                self._twins.append(views_identical(term.output, target))
         else:
             self._add_numbers(term, target)
 
@@ -221,6 +227,8 @@ class SeenCriterion:
             padding=sum(self._padding) / len(self._padding) if self._padding else 0.0,
             accuracy=self._right / self._judged if self._judged else None,
             probabilities=bool(self._shares) and all(self._shares),
+            selves=bool(self._selves) and all(self._selves),
+            twins=bool(self._twins) and all(self._twins),
         )
 
 

@@ -5,7 +5,11 @@ from torch import Tensor
 
 from hasten.base.records.data_facts import Order
 
+FEWEST_BATCHES = 8
+"""Batches in which an order is no chance."""
+
 _PERMUTATIONS = 20
+_NUMBERS = 20_000
 
 
 class SeenOrder:
@@ -14,6 +18,27 @@ class SeenOrder:
     def __init__(self) -> None:
         self._batches: list[Tensor] = []
         self._kept = 0
+        self._numbers: list[Tensor] = []
+
+    def add_numbers(self, targets: Tensor) -> None:
+        """Add the targets of a batch that are real numbers, one for each sample."""
+        if targets.ndim and targets.numel() == len(targets) and len(self._numbers) < _NUMBERS:
+            self._numbers.append(targets.detach().reshape(-1).float().cpu())
+
+    def rising(self) -> float | None:
+        """Return the share of the first batches, before any comes again, whose every target is at least the one before.
+
+        None where there are fewer than `FEWEST_BATCHES` batches of two different targets and more.
+        """
+        batches = [one for one in self._numbers if one.numel() > 1 and bool((one != one[0]).any())]
+        again = next((place for place, one in enumerate(batches) if place and torch.equal(one, batches[0])), None)
+        batches = batches[:again]
+        if len(batches) < FEWEST_BATCHES:
+            return None
+        steps = [
+            (torch.cat([batches[place - 1][-1:], one]) if place else one).diff() for place, one in enumerate(batches)
+        ]
+        return max(sum(bool((sign * one >= 0).all()) for one in steps) for sign in (1, -1)) / len(steps)
 
     def add(self, labels: Tensor, ignored: int | None) -> None:
         """Add the labels of a batch, one for each sample; labels of pixels and tokens have no order."""

@@ -14,6 +14,7 @@ from hasten.data.batch import inputs_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.learned import SeenLearned
 from hasten.diagnosis.data.mean_picture import MeanPicture
+from hasten.diagnosis.data.mirrored import SeenMirrored
 from hasten.diagnosis.data.pairs import Pairs
 from hasten.diagnosis.data.pieces import SeenPieces
 from hasten.diagnosis.data.values import Numbers
@@ -87,6 +88,7 @@ class SeenPart:
         self._said_step = -1
         self._drawn, self._shuffles, self._same_order = drawn, shuffles, False
         self.pairs = Pairs()
+        self.mirrored = SeenMirrored()
         self.learned = SeenLearned(later_half=later_half)
         self._answered_step = -1
         self._whole = whole
@@ -254,6 +256,8 @@ class SeenPart:
             same_order=self._same_order,
             picture=picture,
             picture_errors=errors,
+            upright=self.mirrored.upright,
+            mirrored=self.mirrored.mirrored,
             shared=self.pieces.shared,
             distinct_pieces=self.pieces.distinct,
             said=dict(sorted(self._said.items())[:1000]),

@@ -5,10 +5,11 @@ the training than on permuted pairs, and how well the model predicts samples tha
 Threshold: p above 0.05, or above 0.02 with less than 0.05 of the variance explained, with at least 300 pairs, and
 predictions that are not better than chance by 3 standard errors in the first pass or an evaluation, and by 2 in both
 together. Of 80 pairs and more, if they are all there are, p above 0.1. Where the same samples are seen unchanged in
-each epoch: less than 0.65 of the variance that is explained in the evaluation.
+each epoch: less than 0.65 of the variance that is explained in the evaluation. Of masks: a tenth of at least 30 that
+correlate with their pictures at least twice as well mirrored or turned as they are.
 Why: from shuffled pairs a model can only learn samples by heart.
 Example: `inputs = inputs[torch.randperm(n)]` without the same order for the targets; two files read in different
-orders.
+orders; a random flip of the picture that its mask does not get.
 Wrong when: the relation is too fine for the probe and the training too short to find it, or there is none.
 Source: Ojala and Garriga 2010, Permutation tests for studying classifier performance; Zhang et al. 2017, arXiv
 1611.03530.
@@ -17,7 +18,7 @@ Source: Ojala and Garriga 2010, Permutation tests for studying classifier perfor
 from math import sqrt
 
 from hasten.base.records.data_facts import DataFacts, Learned, Part, Probe
-from hasten.base.records.finding import Abstained
+from hasten.base.records.finding import Abstained, Finding
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, wrong
 from hasten.diagnosis.rule import Outcome
@@ -31,6 +32,11 @@ GAIN = 0.05
 SHARE, CLEAR = 0.65, 0.3
 """Explained variance of the training's pairs as a share of the evaluation's, and how much the latter must be."""
 
+MIRRORED, CLEAR_MAPS = 0.1, 30
+"""Share of the maps, as masks, that fit their pictures only mirrored or turned, and of how many at least."""
+UPRIGHT = 5
+"""Maps more that fit their pictures as they are than mirrored, from which on they belong together."""
+
 ONE_PART, TOGETHER = 3.0, 2.0
 """Standard errors above chance of predictions of one part of the unseen samples, and of all together (Stouffer)."""
 
@@ -43,21 +49,46 @@ def find(health: Health) -> Outcome:
     """Fire where pairs are no better than permuted ones, and nothing is learned from them."""
     facts = facts_of(health)
     training = facts.training
+    if training is not None and _mirrored(training):
+        count, of = training.mirrored, training.mirrored + training.upright
+        return _found(
+            f"{count} of {of} masks fit their pictures only when they are mirrored or turned.",
+            value=count / of,
+            threshold=MIRRORED,
+            advice="flip, turn and crop picture and mask by the same random numbers",
+            check=health.command,
+        )
     probe = None if training is None else training.probe
     if training is None or probe is None or not _enough(training, probe):
         return Abstained(symptom="targets_shuffled", reason="too few pairs of inputs and targets were seen")
     said = _against_evaluation(training, probe, facts) or _alone(training, probe, facts)
     if isinstance(said, Abstained) or said is None:
         return said
-    return wrong(
-        "targets_shuffled",
+    return _found(
         said,
         value=probe.p,
         threshold=_limit(probe),
         advice="print some inputs with their targets; shuffle both with the same permutation",
         check=health.command,
+    )
+
+
+def _found(sentence: str, *, value: float, threshold: float, advice: str, check: str) -> Finding:
+    return wrong(
+        "targets_shuffled",
+        sentence,
+        value=value,
+        threshold=threshold,
+        advice=advice,
+        check=check,
         explains=("overfit", "noise_dominated", "direction_zigzag", "leak_across_splits", *CONSEQUENCES),
     )
+
+
+def _mirrored(training: Part) -> bool:
+    """Return whether some maps fit their pictures as they are and others do not: all may be mirrored on purpose."""
+    clear = training.mirrored + training.upright
+    return clear >= CLEAR_MAPS and MIRRORED * clear <= min(training.mirrored, training.upright)
 
 
 def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str | None:
@@ -94,7 +125,8 @@ def _unchanged(part: Part) -> bool:
 
 
 def _alone(training: Part, probe: Probe, facts: DataFacts) -> str | Abstained | None:
-    if not _unrelated(probe) or _learns(training, facts):
+    upright = training.upright - training.mirrored  # no chance: there are as many ways to lie as mirrored ones
+    if not _unrelated(probe) or _learns(training, facts) or upright >= UPRIGHT:
         return None
     if all(one is None for one in _answers(training, facts)):
         return Abstained(symptom="targets_shuffled", reason="how well the model predicts was not seen")
