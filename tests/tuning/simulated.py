@@ -138,6 +138,9 @@ class Simulated:
         step_s = self.step_s(setting if setting in self.setups else NONE)
         return max(self.least_block_s, self.least_steps * step_s) + step_s
 
+    def cost_s(self, setting: Setting, slower: float) -> float:
+        return self.block_s(setting)
+
     def setup_s(self, setting: Setting) -> float:
         return self.truth.build_s + 8 * self.truth.step_s + self.factors.setup_s(setting)
 

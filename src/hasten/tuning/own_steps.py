@@ -30,6 +30,8 @@ from hasten.tuning.trials import blank, names
 SHARE, HARD_STOP = 0.05, 0.1
 """Of the planned training: for the gates and for the blocks of the experiment, and for both together."""
 FEWEST_BLOCKS = 16
+LEAST_COST = 0.05
+"""Of the time of a block, for one that is as fast as the best plan known: what is expected may be wrong."""
 
 
 def fewest_s(step_s: float) -> float:
@@ -170,6 +172,10 @@ class OwnSteps:
     def block_s(self, setting: Setting) -> float:
         """Return about how long a block takes, with the step that is not timed."""
         return (steps_per_block(self._step_s) + 1) * self._step_s
+
+    def cost_s(self, setting: Setting, slower: float) -> float:
+        """Return the time that it takes beyond that of the same steps with the best plan known, which serve anyway."""
+        return self.block_s(setting) * max(LEAST_COST, -math.expm1(-slower))
 
     def setup_s(self, setting: Setting) -> float:
         """Return about how long it takes to prepare a setting, which is tried on two samples."""

@@ -185,6 +185,10 @@ class Timing:
         step_s = self._bench(setting).step_s if setting in self.built() else self.lab.step_s
         return (steps_per_block(step_s) + 1) * step_s
 
+    def cost_s(self, setting: Setting, slower: float) -> float:
+        """Return all its time: a block serves nothing else."""
+        return self.block_s(setting)
+
     def setup_s(self, setting: Setting) -> float:
         """Return about how long setting up takes."""
         usual_s = (

@@ -73,6 +73,13 @@ class Ground(Protocol):
         """Return about how long a block takes; for a setting that is not set up, that of the baseline."""
         ...
 
+    def cost_s(self, setting: Setting, slower: float) -> float:
+        """Return what a block costs, where a step is expected to be slower than with the best plan known by so much.
+
+        `slower` is the logarithm of a ratio, 0 or more.
+        """
+        ...
+
     def setup_s(self, setting: Setting) -> float:
         """Return about how long setting it up takes."""
         ...
@@ -266,7 +273,8 @@ class Search:
 
     def _cost_s(self, setting: Setting) -> float:
         fresh = setting not in self.ground.built()
-        return self.ground.block_s(setting) + (self.ground.setup_s(setting) / USES if fresh else 0.0)
+        slower = max(0.0, float(self.fit.mean @ (self.model.row(self.plan) - self.model.row(setting))))
+        return self.ground.cost_s(setting, slower) + (self.ground.setup_s(setting) / USES if fresh else 0.0)
 
     def _ready(self, group: list[Setting]) -> list[Setting]:
         """Return what of a group is set up and fits into the time; nothing where that is only one setting."""
