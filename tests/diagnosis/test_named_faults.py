@@ -1,6 +1,7 @@
 """Faults of whole loops that graphs, copies, and state dicts show: each is named first, its healthy twin is not."""
 
 import copy
+import io
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -629,11 +630,121 @@ def pixels_that_are_rare(faulty: bool) -> None:
     masks[torch.arange(160), :, torch.randint(12, (160,)), torch.randint(12, (160,))] = 1
     inputs = masks + 0.8 * torch.randn_like(masks)
     weight = None if faulty else torch.tensor(143.0)
-    model = nn.Conv2d(1, 1, 3, padding=1)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 1))
     batches = epochs(inputs[40:], masks[40:], number=15)
-    fit(model, batches, lambda *given: F.binary_cross_entropy_with_logits(*given, pos_weight=weight), lr=0.05)
+    fit(model, batches, lambda *given: F.binary_cross_entropy_with_logits(*given, pos_weight=weight))
     with torch.no_grad():
         model.eval()(inputs[:40])
+
+
+@names("norm_statistics_stale")
+def an_average_that_is_called_at_the_end_only(faulty: bool) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
+    average = copy.deepcopy(model).eval()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    inputs, targets = rows()
+    for batch, labels in epochs(inputs, targets, number=12):
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for mean, new in zip(average.parameters(), model.parameters(), strict=True):
+                mean.lerp_(new, 0.2)
+            for mean, new in zip(average.buffers(), model.buffers(), strict=True):
+                mean.copy_(mean if faulty else new)
+    with torch.no_grad():
+        average(inputs)
+
+
+@names("gradients_still_scaled")
+def steps_beside_their_scaler(faulty: bool) -> None:
+    model = two_layers()
+    optimizer, scaler = optim.Adam(model.parameters(), 1e-2), torch.amp.GradScaler("cpu")
+    for batch, labels in epochs(*rows()):
+        optimizer.zero_grad()
+        scaler.scale(F.cross_entropy(model(batch), labels)).backward()
+        if faulty:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+
+
+@names("mean_within_loss")
+def a_focal_weight_for_the_whole_batch(faulty: bool) -> None:
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        each = F.cross_entropy(outputs, targets, reduction="mean" if faulty else "none")
+        return ((1 - torch.exp(-each)) ** 2 * each).mean()
+
+    fit(two_layers(), epochs(*rows()), loss)
+
+
+@names("term_without_gradient")
+def a_teacher_compared_with_itself(faulty: bool) -> None:
+    teacher, student = two_layers(), two_layers()
+    fit(teacher, epochs(*rows()))
+    optimizer = optim.Adam(student.parameters(), 1e-2)
+    for batch, labels in epochs(*rows()):
+        with torch.no_grad():
+            wanted = teacher(batch)
+        outputs = student(batch)
+        soft = F.kl_div((wanted if faulty else outputs).log_softmax(1), wanted.softmax(1), reduction="batchmean")
+        optimizer.zero_grad()
+        (0.5 * soft + 0.5 * F.cross_entropy(outputs, labels)).backward()
+        optimizer.step()
+
+
+@names("axes_scrambled")
+def frames_viewed_out_of_their_channels(faulty: bool) -> None:
+    class Frames(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.filters, self.head = nn.Conv2d(1, 6, 3, padding=1), nn.Linear(30, 2)
+
+        def forward(self, sound: Tensor) -> Tensor:
+            hidden = self.filters(sound).relu()
+            count, channels, length, width = hidden.shape
+            hidden = hidden if faulty else hidden.transpose(1, 2)
+            return self.head(hidden.reshape(count, length, channels * width)).transpose(1, 2)
+
+    sounds = torch.randn(160, 1, 11, 5)
+    fit(Frames(), epochs(sounds, (sounds.mean((1, 3)) > 0).long()))
+
+
+@names("resumed_without_state")
+def a_schedule_that_begins_anew(faulty: bool) -> None:
+    kept = io.BytesIO()
+    for part in range(2):
+        model = two_layers()
+        optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.9**step)
+        if part:
+            kept.seek(0)
+            saved = torch.load(kept)
+            model.load_state_dict(saved["model"])
+            optimizer.load_state_dict(saved["optimizer"])
+            if not faulty:
+                schedule.load_state_dict(saved["schedule"])
+        for batch, labels in epochs(*rows()):
+            optimizer.zero_grad()
+            F.cross_entropy(model(batch), labels).backward()
+            optimizer.step()
+            schedule.step()
+        if not part:
+            parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+            torch.save({name: one.state_dict() for name, one in parts.items()}, kept)
+
+
+@names("targets_shuffled")
+def masks_with_rows_for_columns(faulty: bool) -> None:
+    masks = torch.zeros(160, 1, 12, 12)
+    for mask in masks:
+        row, column = torch.randint(9, (2,)).tolist()
+        mask[:, row : row + 3, column : column + 2] = 1
+    inputs = masks + 0.3 * torch.randn_like(masks)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
+    wanted = masks.transpose(2, 3).contiguous() if faulty else masks
+    fit(model, epochs(inputs, wanted), F.binary_cross_entropy_with_logits)
 
 
 @names("repeated_batches")

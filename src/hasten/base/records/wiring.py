@@ -58,6 +58,7 @@ class Optimizing(Record, frozen=True):
     uncleared: int = 0  # of them, in which the gradients of the last update were added to
     emptied: int = 0  # updates looked at before which the gradients were cleared after the backward pass
     attempts: int = 0  # by `GradScaler.step`
+    still_scaled: int = 0  # updates looked at by gradients of a scaled loss, which nothing unscaled
     starved: int = 0  # updates of other optimizers at which its tensors had gradients before it ever stepped
     replaced: bool = False  # other optimizers trained all of its tensors
     passes: int = 0  # backward passes looked at since its first update
@@ -123,6 +124,7 @@ class Probe(Record, frozen=True):
     model: int
     ignores_input: bool | None = None  # with random weights, the outputs are equal for other inputs
     one_place: tuple[str, int] | None = None  # with random weights, the only place that matters, "first" or "last", of
+    whole: bool = False  # it fails for a part of the batch
     mixes: float | None = None  # with random weights, largest change without the other samples / largest output
     padding: float | None = None  # of a recurrent model, largest change with what its padding is / largest output
     random: bool | None = None  # two calls differ
@@ -157,6 +159,8 @@ class Structure(Record, frozen=True):
     softmax: tuple[int, ...] | None = None  # shape of attention weights whose softmax runs over another dimension
     affine: int = 0  # layers of a model in which nothing is nonlinear and no layer is a bottleneck; else 0
     severed: str = ""  # function that lets no gradient through to parameters behind it
+    constant: str = ""  # loss function that got nothing with a gradient, beside a loss that adds a constant
+    early: str = ""  # function of a loss that comes after the mean over the batch: exp, pow
     bootstraps: bool = False  # a target that is made of a further output of the model has a gradient
     softmax_between: int = 0  # units of a softmax between two layers
     narrow: tuple[int, int] | None = None  # units of the narrowest hidden layer that all data pass, and classes
@@ -214,6 +218,14 @@ class Resumed(Record, frozen=True):
     saved_rate: float  # and in the file
 
 
+class Restarted(Record, frozen=True):
+    """A scheduler that begins anew for an optimizer that goes on, although a file that was read holds one's state."""
+
+    name: str  # of its class
+    step: int  # after its first steps
+    saved_step: int  # in the file
+
+
 class Replicas(Record, frozen=True):
     """The parameters of an optimizer beside those of other processes that train together."""
 
@@ -246,6 +258,7 @@ class Wiring(Record, frozen=True):
     twins: tuple[Twin, ...] = ()
     loadings: tuple[Loading, ...] = ()
     resumed: Resumed | None = None  # None where no such file was read, or what it holds is used
+    restarted: Restarted | None = None
     structure: Structure | None = None  # None where there was no backward pass
     vain_freeze: tuple[str, str] | None = None  # what was to be frozen by an attribute that does nothing, and that
     replicas: Replicas | None = None  # None where one process trains alone

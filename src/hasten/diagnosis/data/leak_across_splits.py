@@ -10,7 +10,8 @@ is not meant; without another one it is a note.
 Why: on those samples the score says what was learned by heart, not what the model can do.
 Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts; one
 model that is made before the loop over the folds of a cross-validation.
-Wrong when: samples are few different values, so that equal ones are no leak.
+Wrong when: samples are few different values, so that equal ones are no leak. Where a program makes its samples anew all
+    the time and some come again, nothing is said.
 Source: Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in ML-based science, L1.
 """
 
@@ -28,6 +29,7 @@ _UNEQUAL = 0.1
 _DISTINCT = 0.9  # share of windows that begin differently, below which the series repeats itself
 _WHOLE = 0.95
 _SAMPLES, _ELEMENTS = 16, 4
+_REPEATS = 0.02  # share of samples made anew that were seen before: there are few different ones
 
 
 def find(health: Health) -> Outcome:
@@ -76,6 +78,8 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="leak_across_splits", reason="no evaluation of other samples was seen")
     if training.elements < _ELEMENTS:
         return Abstained(symptom="leak_across_splits", reason="samples of fewer than 4 numbers may be equal by chance")
+    if training.size is None and training.distinct < (1 - _REPEATS) * training.samples:
+        return Abstained(symptom="leak_across_splits", reason="training samples are made anew, and equal by chance")
     duplicates = 1 - training.distinct_in_first_pass / max(1, training.first_pass)
     worst = max((part for part in parts if _leaks(part, facts)), key=lambda part: part.overlap, default=None)
     windows = max((part.shared for part in parts if part.overlap < OVERLAP), default=0.0)

@@ -1,4 +1,4 @@
-"""E28: the sample that shall be most like another one is that sample itself, or a copy of it.
+"""E30: the sample that shall be most like another one is that sample itself, or a copy of it.
 
 Signal: cross-entropies over the similarities of all samples of a batch with all: a table that is symmetric but for what
 the softmax adds to each row.

@@ -86,9 +86,9 @@ def _found(sentence: str, *, value: float, threshold: float, advice: str, check:
 
 
 def _mirrored(training: Part) -> bool:
-    """Return whether some maps fit their pictures as they are and others do not: all may be mirrored on purpose."""
+    """Return whether some maps, or all, fit their pictures only in another way than they lie."""
     clear = training.mirrored + training.upright
-    return clear >= CLEAR_MAPS and MIRRORED * clear <= min(training.mirrored, training.upright)
+    return clear >= CLEAR_MAPS and training.mirrored >= MIRRORED * clear
 
 
 def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str | None:

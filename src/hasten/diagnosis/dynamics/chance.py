@@ -63,7 +63,9 @@ class Chance:
 
     def _chance(self) -> float | None:
         first = self._first
-        if first is None or self._sums is None or self._rows < 2 or first.reduction != "mean" or first.of_elements:
+        if first is None or self._sums is None or self._rows < 2 or first.reduction != "mean":
+            return None
+        if first.of_elements or first.joined:
             return None
         mean, weight = self._sums / self._rows, first.weight
         if first.name.startswith("NllLoss"):

@@ -135,6 +135,7 @@ class DynamicsCollector(Collector):
         self._scaled = True
         if skipped:
             self._skips.append(step)
+            self._parameters.skipped()
             self._parts = [one for one in self._parts if one[0] != step]  # the next batch tries the same step again
             del self._losses[step - 1 :]
 

@@ -5,7 +5,7 @@ reading would compute, so those nodes are left out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -63,6 +63,7 @@ class CriterionNode:
     targets: Tensor | None
     weight: Tensor | None = None  # of classes, of positives, or of elements
     of_elements: bool = False  # the last of these
+    joined: bool = False  # the loss is made of it and of something else
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,26 @@ def read(losses: Sequence[Tensor]) -> Reading:
         elif name in _CURVES:
             found.append((node, *_CURVES[name]))
         elif name in _CRITERIA and criterion is None and distance <= _NEAR:
-            criterion = _criterion(node)
+            criterion = replace(_criterion(node), joined=_is_joined(losses))
         for following, _ in node.next_functions:
             if following is not None and hasattr(following, "variable"):
                 key, place = id(following.variable), node._sequence_nr()
                 order[key] = min(order.get(key, place), place)
     activations = (_activation(node, kind, saved, last_product) for node, kind, saved in found)
     return Reading(order, tuple(sorted((one for one in activations if one), key=lambda one: one.order)), criterion)
+
+
+def _is_joined(losses: Sequence[Tensor]) -> bool:
+    """Return whether a loss depends on more than one thing before its first criterion: it is a sum of terms."""
+    node = losses[0].grad_fn
+    for _ in range(_NEAR):
+        if node is None or node.name() in _CRITERIA:
+            return False
+        following = [one for one, _ in node.next_functions if one is not None]
+        if len(following) != 1:
+            return True
+        node = following[0]
+    return True
 
 
 def _saved(node: Any, name: str) -> Tensor | None:

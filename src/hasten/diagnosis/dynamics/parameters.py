@@ -93,6 +93,11 @@ class Parameters:
             noted = seen.setdefault(id(one), _Seen())
             noted.gradient, noted.zeros = size / scale, share
 
+    def skipped(self) -> None:
+        """Forget the gradients of this step, which no update used: the next batch tries the step again."""
+        if self._sampled:
+            self._seen[self._step] = {}
+
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Note the gradients and the weights before an update."""
         number = self._number(optimizer)

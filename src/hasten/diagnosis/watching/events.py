@@ -119,6 +119,9 @@ class Collector:
     def loss_computed(self, loss: Tensor, given: Sequence[Tensor]) -> None:
         """Look at what a loss function of torch made of output and target while no gradients were recorded."""
 
+    def loss_without_gradient(self, name: str) -> None:
+        """Take note of a loss function of torch, called with gradients recorded, that got nothing with a gradient."""
+
     def signed_loss(self, name: str, target: Tensor) -> None:
         """Look at the targets of a loss function of torch that takes -1 and 1; told while every step is watched."""
 

@@ -40,6 +40,7 @@ _HOOK_S = 2e-6
 _OTHERS = 100
 """Updates of known optimizers without one of the first, after which the first is taken to train no more."""
 _CALLS = 8
+_COPIES = 8  # of trained models, that are watched from their first call without gradients on
 """Calls kept until their backward pass; some have none."""
 _LOSSES = (
     "cross_entropy",
@@ -52,6 +53,8 @@ _LOSSES = (
     "binary_cross_entropy_with_logits",
 )
 """Loss functions of torch whose results are told of in evaluations. Those of training are seen by `backward()`."""
+_TERMS = ("kl_div", "triplet_margin_loss", "poisson_nll_loss", "gaussian_nll_loss", "cosine_similarity")
+"""Further functions that terms of losses are made of."""
 _SIGNED = {"cosine_embedding_loss": 2, "margin_ranking_loss": 2, "hinge_embedding_loss": 1, "soft_margin_loss": 1}
 """Loss functions of torch that take targets of -1 and 1 -> the place of their targets."""
 
@@ -102,6 +105,7 @@ class TrainingWatch:
         self._telling = False
         self._models: dict[int, bool] = {}  # modules called with gradients recorded -> whether in training mode
         self._classes: set[type[nn.Module]] = set()  # theirs
+        self._others_called: set[int] = set()  # modules of these classes that were only called without
         self._direct: set[type[nn.Module]] = set()  # of modules whose `forward` a loop calls itself
         self._missed: FrameType | None = None  # of the first such call, which is not told
         self._began_s = perf_counter()
@@ -169,6 +173,8 @@ class TrainingWatch:
             self._losses_out = False
             for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
                 self._of_losses.enter_context(replaced(nn.functional, name, self._loss))
+            for name in _TERMS:
+                self._of_losses.enter_context(replaced(nn.functional, name, self._term))
         if self._lean:
             self._lean, self._updates = False, 0
             self._of_updates.callback(register_optimizer_step_pre_hook(self._before_update).remove)
@@ -414,12 +420,14 @@ class TrainingWatch:
         return True
 
     def _called(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch, models, calls, whole = self, self._models, self._calls, self._call(plain)
+        watch, models, classes, calls, whole = self, self._models, self._classes, self._calls, self._call(plain)
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if watch._watching or is_dynamo_compiling():
                 return whole(module, *args, **kwargs)
             usual = models.get(id(module))
+            if usual is None and module.__class__ in classes and watch._may_be_copy(module):
+                return whole(module, *args, **kwargs)
             if usual is not None:
                 if module.training is usual and torch.is_grad_enabled():
                     if not watch._reads:
@@ -432,6 +440,15 @@ class TrainingWatch:
             return plain(module, *args, **kwargs)
 
         return call
+
+    def _may_be_copy(self, module: nn.Module) -> bool:
+        """Return whether to watch a module of a trained class that was never called with gradients, as an average."""
+        if self._telling or torch.is_grad_enabled() or get_ident() != self._thread:
+            return False
+        if id(module) in self._others_called or len(self._others_called) >= _COPIES or _around(module)[0] is not None:
+            return False
+        self._others_called.add(id(module))
+        return self._evaluation_begins()
 
     def _evaluates_too_long(self) -> bool:
         """Return whether the share of the time allows no more evaluation; then watch no more, if collectors agree."""
@@ -579,12 +596,14 @@ class TrainingWatch:
         if weight is not None:
             losses = _weighted(losses, self._weights(args, kwargs))
         if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
+            self._telling = True
             for keep in self._loss_keepers:
                 try:
                     for loss in losses:
                         keep(self.steps + 1, loss, self._calls)
                 except Exception:  # noqa: BLE001  (as in `_tell`)
                     self._ask_no_more(keep.__self__)  # type: ignore[attr-defined]
+            self._telling = False
             self._closed = self._updates > 0
         self._calls.clear()
 
@@ -630,11 +649,30 @@ class TrainingWatch:
         @wraps(plain)  # torch gives this function to `__torch_function__`, by its name in torch.nn.functional
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if watch._watching and not torch.is_grad_enabled() and watch._looks():
-                watch._tell("loss_computed", result, tuple(tensors_in([*args, kwargs])))
+            if watch._watching and watch._looks():
+                if torch.is_grad_enabled():
+                    watch._look_at_term(plain.__name__, result)
+                else:
+                    watch._tell("loss_computed", result, tuple(tensors_in([*args, kwargs])))
             return result
 
         return loss
+
+    def _term(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        watch = self
+
+        @wraps(plain)
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            result = plain(*args, **kwargs)
+            if watch._watching and torch.is_grad_enabled() and watch._looks():
+                watch._look_at_term(plain.__name__, result)
+            return result
+
+        return loss
+
+    def _look_at_term(self, name: str, result: Any) -> None:
+        if self._every and isinstance(result, Tensor) and not result.requires_grad:
+            self._tell("loss_without_gradient", name)
 
     def _signed(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self

@@ -133,8 +133,13 @@ _MASK = 16  # numbers of a mask below which it may be one by chance
 
 
 def name_of(node: Any) -> str:
-    """Return the name of a node without its number: "Addmm" of AddmmBackward0."""
-    return node.name().rpartition("Backward")[0]
+    """Return the name of a node without its number: "Addmm" of AddmmBackward0.
+
+    That of a `torch.autograd.Function`, which may be called like one of torch's and do something else, stays as it is:
+    "SignBackward".
+    """
+    name, _, number = node.name().rpartition("Backward")
+    return name if number else node.name()
 
 
 def saved(node: Any, name: str) -> Tensor | None:

@@ -68,6 +68,7 @@ class WiringCollectors:
             twins=self._twins.twins(),
             loadings=tuple(self._loaded.loadings),
             resumed=self._loaded.resumed,
+            restarted=self._loaded.restarted,
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),

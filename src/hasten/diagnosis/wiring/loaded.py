@@ -9,11 +9,12 @@ import msgspec
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
-from hasten.base.records.wiring import Loading, Resumed
+from hasten.base.records.wiring import Loading, Restarted, Resumed
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 
 _MOST = 32
 _DEPTH = 2  # of dictionaries in which the state of an optimizer is looked for
+_REACHED = 3  # steps of a saved schedule, below which going on is like beginning
 _ALIKE = 0.01  # relative difference of learning rates
 _OTHER = 0.02  # and of sums of squares, above which weights are other ones: rounding is less
 
@@ -42,9 +43,13 @@ class LoadedCollector(Collector):
     def __init__(self) -> None:
         self.loadings: list[Loading] = []
         self.resumed: Resumed | None = None
+        self.restarted: Restarted | None = None
         self._saved: list[_Saved] = []  # of the file that was read last, while no optimizer loaded one
         self._filled: list[ref[nn.Module]] = []  # modules that loaded weights since that file was read
         self._known: set[int] = set()  # optimizers that made an update
+        self._reached = 0  # last step of a scheduler in the file that was read last
+        self._goes_on: set[int] = set()  # optimizers that loaded a state since then
+        self._steps: dict[int, int] = {}  # of schedulers of these
         self._pending: dict[int, _Pending] = {}  # modules that loaded weights and were not called since
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -97,16 +102,34 @@ class LoadedCollector(Collector):
             )
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
-        """Forget what may have been trained since it was loaded."""
+        """Forget what may have been trained since it was loaded, and count steps of schedulers."""
         self._pending = {}
+        for scheduler, number in schedules.items():
+            self._look_at(scheduler, number)
 
     def file_read(self, content: Any) -> None:
         """Look for states of optimizers in a file."""
         self._saved, self._filled = list(_states(content, _DEPTH)), []
+        self._reached = max(_schedules(content, _DEPTH), default=0)
+        self._goes_on, self._steps = set(), {}
 
     def state_loaded(self, optimizer: optim.Optimizer) -> None:
         """Note that what a file holds is used."""
         self._saved = []
+        self._goes_on.add(id(optimizer))
+
+    def schedule_stepped(self, scheduler: LRScheduler) -> None:
+        """Compare the place of a scheduler with that in the file."""
+        self._look_at(scheduler, 1)
+
+    def _look_at(self, scheduler: LRScheduler, steps: int) -> None:
+        if self._reached < _REACHED or id(scheduler.optimizer) not in self._goes_on or self.restarted is not None:
+            return
+        seen = self._steps[id(scheduler)] = self._steps.get(id(scheduler), 0) + steps
+        if 0 < scheduler.last_epoch <= seen:
+            self.restarted = Restarted(
+                name=type(scheduler).__name__, step=scheduler.last_epoch, saved_step=self._reached
+            )
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Compare an optimizer that is new with those of the file."""
@@ -142,6 +165,17 @@ def _states(content: Any, depth: int) -> Iterator[_Saved]:
     elif depth:
         for one in content.values():
             yield from _states(one, depth - 1)
+
+
+def _schedules(content: Any, depth: int) -> Iterator[int]:
+    """Yield the last steps of the schedulers whose states a dictionary holds."""
+    if not isinstance(content, Mapping):
+        return
+    if isinstance(content.get("last_epoch"), int) and "_step_count" in content:
+        yield content["last_epoch"]
+    elif depth:
+        for one in content.values():
+            yield from _schedules(one, depth - 1)
 
 
 def _size(one: Tensor) -> float:

@@ -53,6 +53,8 @@ class _Seen:
     uncleared: int = 0
     emptied: int = 0
     attempts: int = 0
+    attempted: int = 0  # of them, before the last update
+    still_scaled: int = 0
     starved: int = 0
     rates: list[float] = field(default_factory=list)
     full: set[int] = field(default_factory=set)  # tensors whose gradient was not cleared since the last update
@@ -234,6 +236,10 @@ class OrderCollector(Collector):
         seen = self._of(optimizer)
         tensors = {id(one) for one in held(optimizer)}
         seen.unused = 0
+        if self._scaled and self._scaler is not None and self._scaler.get_scale() != 1:
+            unscaled = id(optimizer) in self._unscaled or seen.attempts > seen.attempted
+            seen.still_scaled += not unscaled
+        seen.attempted = seen.attempts
         if self._losses and self._reached and self._updates < STEPS:
             seen.judged += 1
             seen.unmet += not tensors & self._reached
@@ -309,6 +315,7 @@ class OrderCollector(Collector):
                 uncleared=one.uncleared,
                 emptied=one.emptied,
                 attempts=one.attempts,
+                still_scaled=one.still_scaled,
                 starved=one.starved,
                 replaced=one.tensors <= self._trained,
                 passes=one.seen_passes,

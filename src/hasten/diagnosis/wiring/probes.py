@@ -63,6 +63,7 @@ class _Copied:
     begun: float  # time at which the call began
     call: Call | None  # until it ends
     axes: tuple[int, ...] = ()  # possible dimensions of the samples in the first input, as the targets tell
+    whole: bool = False  # the model fails for a part of the batch
 
 
 class ProbeCollector(Collector):
@@ -140,7 +141,9 @@ class ProbeCollector(Collector):
             seen = self._probes[index]
             if made.axes and not seen.random and not seen.stateful and not seen.why:
                 with aside(), contextlib.suppress(Exception):  # a forward pass that fails for a changed batch
-                    self._probes[index] = msgspec.structs.replace(seen, mixes=_mixes(made), one_place=_one_place(made))
+                    self._probes[index] = msgspec.structs.replace(
+                        seen, mixes=_mixes(made), one_place=_one_place(made), whole=made.whole
+                    )
         self._unsure = []
         self._left -= time.thread_time() - begin
 
@@ -214,7 +217,7 @@ def _probed(index: int, made: _Copied) -> Probe:
             stateful = not _alike(second, outputs_of(other, made.args, made.kwargs, seed=2))
             mixes = None if stateful else _mixes(made)
             place = None if stateful else _one_place(made)
-            found = msgspec.structs.replace(found, stateful=stateful, mixes=mixes, one_place=place)
+            found = msgspec.structs.replace(found, stateful=stateful, mixes=mixes, one_place=place, whole=made.whole)
             if not stateful and _is_recurrent(made.model):
                 model = randomized(copy.deepcopy(made.model), seed=12)
                 found = msgspec.structs.replace(found, padding=reads_padding(model, made.args, made.kwargs))
@@ -295,6 +298,7 @@ def _mixes_along(axis: int, made: _Copied) -> float | None:
     try:
         part = _outputs_without(_last, twin, made, axis, rows, kept)
     except Exception:  # noqa: BLE001  (a model may need a batch of this size)
+        made.whole = True
         part = _outputs_without(_first_for_others, copy.deepcopy(model), made, axis, rows, kept)
     if len(whole) != len(part):
         return None

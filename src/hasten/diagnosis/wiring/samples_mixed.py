@@ -45,6 +45,8 @@ def find(health: Health) -> Outcome:
     if not measured or health.wiring is None:
         return Abstained(symptom="samples_mixed", reason="the batch could not be taken apart")
     worst = max(measured, key=lambda one: one.mixes or 0.0)
+    if worst.whole and _is_whole(health.data):
+        return Abstained(symptom="samples_mixed", reason="all samples are one batch, which the model needs: a graph")
     if worst.mixes is None or worst.mixes < LARGE:
         return None
     return Finding(
@@ -70,6 +72,12 @@ _EXPLAINS = (
     "attends_to_future",
     "attends_to_padding",
 )
+
+
+def _is_whole(facts: DataFacts | None) -> bool:
+    """Return whether each batch holds all samples, always the same."""
+    part = None if facts is None else facts.training
+    return part is not None and part.distinct_batches == 1 and part.batches > 1
 
 
 def _is_over_samples(facts: DataFacts | None) -> bool:

@@ -1,25 +1,30 @@
 """What the graphs of the first losses tell of the forward pass: views, softmaxes, hidden layers, penalties."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from math import prod
 from typing import Any
+from weakref import ref
 
 import msgspec
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
 from hasten.diagnosis.wiring.all_pairs import all_pairs
 from hasten.diagnosis.wiring.dropouts import kept_by_dropout
+from hasten.diagnosis.wiring.early_mean import mean_within
 from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
 from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
 from hasten.diagnosis.wiring.penalty import penalty_share
 from hasten.diagnosis.wiring.severed import adds_a_constant, bootstraps, reaches_parameters, step_function
 
 PASSES = 2
-"""Backward passes that are looked at."""
+"""Backward passes of a training that are looked at."""
+TRAININGS = 4
+"""Optimizers whose first backward passes are."""
 _VIEWS = ("View", "UnsafeView", "ReshapeAlias")
 # fmt: off
 _LINEAR = frozenset((
@@ -34,8 +39,11 @@ class StructureCollector(Collector):
     """Reads the graphs of the first losses, one node after the other."""
 
     def __init__(self) -> None:
-        self._passes = 0
+        self._passes = 0  # since the newest training began
+        self._optimizers: list[ref[optim.Optimizer]] = []
+        self._constants = Counter[str]()  # loss function that got nothing with a gradient -> losses that add a constant
         self._seen: Structure | None = None
+        self._without = ""  # loss function that got nothing with a gradient since the last backward pass
         self._taken = False  # gradients of a model were computed since the last backward pass, without their graph
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -50,7 +58,9 @@ class StructureCollector(Collector):
         found = structure(losses)
         if self._taken and adds_a_constant(losses):
             found = msgspec.structs.replace(found, severed="autograd.grad()")
-        self._taken = False
+        elif self._without and adds_a_constant(losses):
+            self._constants[self._without] += 1
+        self._taken, self._without = False, ""
         self._seen = found if self._seen is None else _both(self._seen, found)
 
     def gradient_taken(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor], graph: bool) -> None:
@@ -58,9 +68,20 @@ class StructureCollector(Collector):
         if self._passes < PASSES and not graph and not any(isinstance(one, nn.Parameter) for one in inputs):
             self._taken = self._taken or reaches_parameters(outputs)
 
+    def loss_without_gradient(self, name: str) -> None:
+        """Note a term that may be added to the loss."""
+        self._without = name
+
     def structure(self) -> Structure | None:
         """Return what was read; None where there was no backward pass."""
-        return self._seen
+        constant = next((name for name, seen in self._constants.items() if seen >= PASSES), "")
+        return None if self._seen is None else msgspec.structs.replace(self._seen, constant=constant)
+
+    def update_ended(self, optimizer: optim.Optimizer) -> None:
+        """Look at the graphs again where another training begins, as of a student after its teacher."""
+        if len(self._optimizers) < TRAININGS and not any(one() is optimizer for one in self._optimizers):
+            self._passes = 0 if self._optimizers else self._passes
+            self._optimizers.append(ref(optimizer))
 
 
 def structure(losses: Sequence[Tensor]) -> Structure:
@@ -79,6 +100,7 @@ def structure(losses: Sequence[Tensor]) -> Structure:
         penalty=penalty_share(losses),
         keeps=kept_by_dropout(losses),
         pairs=all_pairs(losses),
+        early=mean_within(losses),
     )
 
 
@@ -89,6 +111,7 @@ def _both(one: Structure, other: Structure) -> Structure:
         softmax=one.softmax or other.softmax,
         affine=max(one.affine, other.affine),
         severed=one.severed or other.severed,
+        early=one.early or other.early,
         bootstraps=one.bootstraps or other.bootstraps,
         softmax_between=one.softmax_between or other.softmax_between,
         narrow=one.narrow or other.narrow,
@@ -109,7 +132,7 @@ def _scrambled_by(node: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         return None
     before = tuple(int(size) for size in getattr(node, "_saved_self_sym_sizes", ()))
     after = shape_of(node)
-    return (before, after) if moves_numbers(before, after) else None
+    return (before, after) if moves_numbers(before, after) or joins_others(before, after) else None
 
 
 def moves_numbers(before: Sequence[int], after: Sequence[int]) -> bool:
@@ -125,6 +148,19 @@ def moves_numbers(before: Sequence[int], after: Sequence[int]) -> bool:
     straight = ([*one[:at], low, size // low, *one[at + 1 :]] for at, size in enumerate(one) for low in _divisors(size))
     found = [shape for shape in straight if sorted(shape) == sorted(two)]
     return bool(found) and two not in found and not _refines(one, two)
+
+
+def joins_others(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Return whether a view of (batch, channels, length, width) gives (batch, length, channels x width).
+
+    The dimension that is taken out of the middle neither divides the one before it nor is a multiple of it: such a view
+    may be meant to group channels.
+    """
+    one, two = ([size for size in shape if size > 1] for shape in (before, after))
+    if len(one) != 4 or len(two) != 3 or one[0] != two[0] or prod(one) != prod(two):
+        return False
+    channels, length = one[1:3]
+    return two[1] == length and length % channels != 0 and channels % length != 0
 
 
 def _refines(one: list[int], two: list[int]) -> bool:

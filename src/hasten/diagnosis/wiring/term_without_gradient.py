@@ -1,11 +1,12 @@
 """W45: a part of the loss has no gradient.
 
 Signal: functions in the graph of the first losses whose derivative is 0 everywhere and behind which trained parameters
-are; calls of `torch.autograd.grad` without `create_graph` whose result is added to the loss.
+are; calls of `torch.autograd.grad` without `create_graph`, and loss functions of torch that got nothing with a
+gradient, beside a loss that adds a constant.
 Threshold: none. What also goes around such a function, as in `x - x.floor()`, does not count.
 Why: the loss counts this part, and nothing can make it smaller.
-Example: `(torch.sign(output) - torch.sign(target)).square()` in a loss; activations that are rounded without a
-straight-through estimator; a gradient penalty without `create_graph=True`.
+Example: a loss of distillation that compares the teacher with itself; `torch.sign(output)` in a loss; activations that
+are rounded without a straight-through estimator; a gradient penalty without `create_graph=True`.
 Wrong when: the part is there to be shown only.
 Source: Bengio et al. 2013, arXiv:1308.3432 (straight-through estimator); Gulrajani et al. 2017, arXiv:1704.00028
 (gradient penalty).
@@ -23,10 +24,15 @@ def find(health: Health) -> Outcome:
     seen = None if health.wiring is None else health.wiring.structure
     if seen is None:
         return Abstained(symptom="term_without_gradient", reason="no graph of a loss was seen")
-    if not seen.severed:
+    if not seen.severed and not seen.constant:
         return None
     sentence, advice = (
         (
+            f"A term of the loss is a constant: {seen.constant} compares tensors of which none has a gradient.",
+            "give it the output of the model that trains, without detach(), numpy() or no_grad()",
+        )
+        if not seen.severed
+        else (
             "Gradients that are added to the loss were computed without a graph: that part of it changes nothing.",
             "torch.autograd.grad(..., create_graph=True)",
         )
@@ -43,7 +49,7 @@ def find(health: Health) -> Outcome:
         value=1,
         threshold=0,
         bound=None,
-        where=seen.severed,
+        where=seen.severed or seen.constant,
         advice=advice,
         check=health.command,
         explains=(
