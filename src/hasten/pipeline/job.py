@@ -147,10 +147,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
 
 
 def _on_fewer(threads: int) -> str:
-    return (
-        f"Other work still keeps this machine busy: the trainings of this run, with and without the plan, use "
-        f"{plural(threads, 'thread')}."
-    )
+    return f"Other work still keeps this machine busy: all trainings of this run use {plural(threads, 'thread')}."
 
 
 def _trained(
