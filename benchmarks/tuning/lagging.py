@@ -12,7 +12,7 @@ Rows are appended to a file, so that a run that was cut goes on; `table` joins t
 
 import argparse
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ from hasten.base.stages import Guarantee, Stage
 from hasten.machine import load_cached
 from hasten.techniques.applying import make, why_refused
 from hasten.training.loss import Loss
-from hasten.training.recipe import Recipe
+from hasten.training.recipe import Recipe, baseline
 from hasten.training.technique import Technique
 from hasten.tuning.context import open_laboratory
 from hasten.tuning.run_cache import Trainings
@@ -114,12 +114,13 @@ def _whole(recipe: Recipe, seed: int) -> float:
         return float("inf")
 
 
-def ask(data: Path, names: list[str], kept: Path) -> None:
-    """Make the branches of every case."""
+def ask(data: Path, names: list[str], kept: Path, seed: int) -> None:
+    """Make the branches of every case, from trainings of a seed."""
     done = {(row["training"], row["case"]) for row in rows_of(kept) if "passed" in row}
     made = _count_steps()
     for name in names:
-        recipe = training(name, data).with_stop(steps=STEPS, evaluate_every=STEPS // 16)
+        task = replace(training(name, data).task, seed=seed)
+        recipe = baseline(task).with_stop(steps=STEPS, evaluate_every=STEPS // 16)
         lab = open_laboratory(recipe, load_cached(quick=True), 1e6)
         trainings = Trainings(lab, recipe, ())
         trainings.course((), 0)
@@ -197,12 +198,15 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only", nargs="+", default=list(TRAININGS))
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings that branches begin from")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.what == "table":
         table(rows_of(given.rows))
+    elif given.what == "truth":
+        truth(given.data, given.only, given.rows)
     else:
-        (truth if given.what == "truth" else ask)(given.data, given.only, given.rows)
+        ask(given.data, given.only, given.rows, given.seed)
 
 
 if __name__ == "__main__":
