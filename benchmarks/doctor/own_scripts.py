@@ -42,7 +42,6 @@ WANTED = frozenset(
         "inputs_drift",
         "inputs_unused",
         "loss_not_monotone",
-        "loss_terms_unbalanced",
         "losses_left_out",
         "samples_missing",
         "targets_constant",

@@ -57,7 +57,7 @@ def rows(number: int = 320, width: int = 8) -> tuple[Tensor, Tensor]:
 
 
 def fit(
-    model: nn.Module, batches: Any, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy, **options: Any
+    model: nn.Module, batches: Any, loss: Callable[[Any, Tensor], Tensor] = F.cross_entropy, **options: Any
 ) -> None:
     """Train for one pass over batches."""
     optimizer = optim.Adam(model.parameters(), **{"lr": 1e-2} | options)
@@ -745,6 +745,31 @@ def masks_with_rows_for_columns(faulty: bool) -> None:
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1))
     wanted = masks.transpose(2, 3).contiguous() if faulty else masks
     fit(model, epochs(inputs, wanted), F.binary_cross_entropy_with_logits)
+
+
+class Coder(nn.Module):
+    """A variational autoencoder of rows that two numbers make."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coder, self.decoder = nn.Linear(24, 4), nn.Linear(2, 24)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        means, logs = self.coder(inputs).chunk(2, 1)
+        return self.decoder(means + torch.randn_like(means) * (0.5 * logs).exp()), means, logs
+
+
+@names("loss_terms_unbalanced")
+def a_divergence_that_outweighs_the_error(faulty: bool) -> None:
+    inputs = 3 * torch.randn(320, 2) @ torch.randn(2, 24)
+
+    def loss(outputs: tuple[Tensor, Tensor, Tensor], wanted: Tensor) -> Tensor:
+        made, means, logs = outputs
+        divergence = -0.5 * (1 + logs - means.pow(2) - logs.exp()).sum()
+        error = F.mse_loss(made, wanted, reduction="mean" if faulty else "sum")
+        return error + divergence if faulty else (error + divergence) / len(wanted)
+
+    fit(Coder(), epochs(inputs, inputs, number=30), loss)
 
 
 @names("repeated_batches")

@@ -98,6 +98,7 @@ HEALTH = {
     "W47": "target_not_detached",
     "W56": "gradients_still_scaled",
     "W57": "mean_within_loss",
+    "W58": "loss_terms_unbalanced",
     "W27": "no_activation",
     "W37": "softmax_between_layers",
     "W38": "bottleneck",

@@ -17,6 +17,7 @@ from hasten.diagnosis.wiring.all_pairs import all_pairs
 from hasten.diagnosis.wiring.dropouts import kept_by_dropout
 from hasten.diagnosis.wiring.early_mean import mean_within
 from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
+from hasten.diagnosis.wiring.latent import Latent, latent
 from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
 from hasten.diagnosis.wiring.penalty import penalty_share
 from hasten.diagnosis.wiring.severed import adds_a_constant, bootstraps, reaches_parameters, step_function
@@ -43,6 +44,7 @@ class StructureCollector(Collector):
         self._optimizers: list[ref[optim.Optimizer]] = []
         self._constants = Counter[str]()  # loss function that got nothing with a gradient -> losses that add a constant
         self._seen: Structure | None = None
+        self._latent: Latent | None = None  # as it was in the last loss that was looked at
         self._without = ""  # loss function that got nothing with a gradient since the last backward pass
         self._taken = False  # gradients of a model were computed since the last backward pass, without their graph
 
@@ -52,6 +54,8 @@ class StructureCollector(Collector):
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Read the graph."""
+        if self._latent is not None or not self._passes:
+            self._latent = latent(losses) or self._latent
         if self._passes >= PASSES:
             return
         self._passes += 1
@@ -75,7 +79,15 @@ class StructureCollector(Collector):
     def structure(self) -> Structure | None:
         """Return what was read; None where there was no backward pass."""
         constant = next((name for name, seen in self._constants.items() if seen >= PASSES), "")
-        return None if self._seen is None else msgspec.structs.replace(self._seen, constant=constant)
+        if self._seen is None:
+            return None
+        seen = self._latent
+        return msgspec.structs.replace(
+            self._seen,
+            constant=constant,
+            latent_weight=None if seen is None else seen.weight,
+            latent_divergence=None if seen is None else seen.divergence,
+        )
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Look at the graphs again where another training begins, as of a student after its teacher."""

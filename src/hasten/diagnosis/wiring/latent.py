@@ -1,0 +1,81 @@
+"""What a loss says of a distribution of latent numbers, by its graph: its distance from the prior, and its weight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, saved, shape_of
+
+# fmt: off
+_LINEAR = frozenset((
+    "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Mean", "Sum", "Squeeze", "Unsqueeze", "View", "Select", "Stack",
+    "ToCopy",
+))
+# fmt: on
+_FITS = ("MseLoss", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "SmoothL1Loss", "HuberLoss")
+_MEAN = 1  # reduction, as a node keeps it
+_MOST = 80  # nodes that are looked at
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A variational autoencoder's divergence, as it stands in a loss."""
+
+    divergence: float  # of a sample from the prior, summed over its latent numbers, in nats
+    weight: float  # of a latent number's divergence / of an output's error
+    outputs: int  # numbers of a sample that are reconstructed
+    samples: int
+
+
+def latent(losses: Sequence[Tensor]) -> Latent | None:
+    """Return the divergence `-0.5 sum(1 + v - m^2 - exp(v))` in a loss, where it is added to an error of outputs.
+
+    None where there is none. Cost: a backward pass from the loss to these two.
+    """
+    near = _near(losses)
+    exp = next((one for one in near if name_of(one) == "Exp" and _meets_itself(one, near)), None)
+    fit = next((one for one in near if name_of(one) in _FITS), None)
+    if exp is None or fit is None or len(losses) != 1:
+        return None
+    variances, given = saved(exp, "result"), saved(fit, "self")
+    squares = next((one for one in near if name_of(one) == "Pow" and shape_of(one) == shape_of(exp)), None)
+    means = None if squares is None else saved(squares, "self")
+    if variances is None or means is None or given is None or variances.ndim < 2:
+        return None
+    with torch.enable_grad():
+        edges = [GradientEdge(exp, 0), GradientEdge(fit, 0)]
+        of_variance, of_fit = torch.autograd.grad(list(losses), edges, retain_graph=True)  # both are near
+    each = float(of_fit.abs().mean()) / (given.numel() if getattr(fit, "_saved_reduction", 0) == _MEAN else 1)
+    samples, variances = len(variances), variances.double()
+    total = float((means.double().square() + variances - 1 - variances.log()).sum()) / 2
+    if not each > 0:
+        return None
+    return Latent(total / samples, 2 * float(of_variance.abs().mean()) / each, given.numel() // samples, samples)
+
+
+def _near(losses: Sequence[Tensor]) -> list[Any]:
+    """Return the nodes that a loss is a sum of products of, and those that these are made of."""
+    waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
+    seen = list(waiting)
+    while waiting and len(seen) < _MOST:
+        node = waiting.pop(0)
+        if name_of(node) not in _LINEAR:
+            continue
+        for following, _ in node.next_functions:
+            if following is not None and not any(following is one for one in seen):
+                seen.append(following)
+                waiting.append(following)
+    return seen
+
+
+def _meets_itself(exp: Any, near: Sequence[Any]) -> bool:
+    """Return whether what an exponential is of is added as it is, too."""
+    below = beyond_shapes(exp.next_functions[0][0])
+    sums = [one for one in near if name_of(one) in ("Add", "Sub", "Rsub")]
+    return below is not None and any(
+        beyond_shapes(following) is below for one in sums for following, _ in one.next_functions
+    )
