@@ -694,6 +694,18 @@ def a_teacher_compared_with_itself(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("term_without_gradient")
+def an_equation_whose_derivative_has_no_graph(faulty: bool) -> None:
+    model = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(40):
+        times = torch.rand(32, 1, requires_grad=True)
+        (slope,) = torch.autograd.grad(model(times).sum(), times, create_graph=not faulty)
+        optimizer.zero_grad()
+        ((slope - times.cos()).square().mean() + model(torch.zeros(1, 1)).square().mean()).backward()
+        optimizer.step()
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):

@@ -56,14 +56,14 @@ def bootstraps(behind: Sequence[Any]) -> bool:
 
 
 def adds_a_constant(losses: Sequence[Tensor]) -> bool:
-    """Return whether a loss is a sum with a number that has no gradient."""
+    """Return whether a loss is a sum with a number that has no gradient, or that of inputs only."""
     waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
     while waiting:
         node = waiting.pop()
         if name_of(node) not in _SUMS or shape_of(node) != ():
             continue
         following = [one for one, _ in node.next_functions]
-        if name_of(node) in ("Add", "Sub") and None in following:
+        if name_of(node) in ("Add", "Sub") and not all(map(_trains, following)):
             return True
         waiting += [one for one in following if one is not None]
     return False
@@ -82,6 +82,10 @@ def _is_return(node: Any) -> bool:
     parts = [one for one, _ in node.next_functions if one is not None]
     factor = beyond_shapes(parts[0]) if len(parts) == 1 else None
     return factor is not None and name_of(factor) == "Mul" and None in [one for one, _ in factor.next_functions]
+
+
+def _trains(node: Any) -> bool:
+    return node is not None and any(map(_is_parameter, _below(node)))
 
 
 def _is_parameter(node: Any) -> bool:
