@@ -503,3 +503,101 @@ def test_an_evaluation_in_inference_mode_is_seen() -> None:
                 model(inputs)
 
     assert trained(evaluate) is None, "and no collector failed"
+
+
+class Stopper:
+    """Early stopping of one's own, whose comparison may be the wrong way round."""
+
+    def __init__(self, patience: int, *, inverted: bool = False) -> None:
+        self.patience, self.counter, self.best, self.stops = patience, 0, float("inf"), False
+        self.inverted = inverted
+
+    def __call__(self, loss: float) -> None:
+        better = loss < self.best
+        self.best = min(loss, self.best)
+        self.counter = self.counter + 1 if better is self.inverted else 0
+        self.stops = self.counter >= self.patience
+
+
+EPOCHS = 30
+Epoch = Callable[[], float]
+
+
+def stopped_by_an_object(epoch: Epoch, *, inverted: bool, patience: int = 4) -> None:
+    stopper = Stopper(patience, inverted=inverted)
+    for _epoch in range(EPOCHS):
+        stopper(epoch())
+        if stopper.stops:
+            break
+
+
+def stopped_by_a_counter(epoch: Epoch, *, inverted: bool, patience: int = 4) -> None:
+    best_loss = 0.0 if inverted else float("inf")
+    waited = 0
+    for _epoch in range(1, EPOCHS + 1):
+        loss = epoch()
+        if loss > best_loss if inverted else loss < best_loss:
+            best_loss, waited = loss, 0
+        else:
+            waited += 1
+            if waited >= patience:
+                break
+
+
+def stopped_by_a_target(epoch: Epoch, *, inverted: bool, patience: int = 4) -> None:
+    best = float("inf")
+    for at in range(EPOCHS):
+        best = min(best, epoch())
+        if at >= patience + 2:
+            break
+
+
+def stopped_by_another_number(epoch: Epoch, *, inverted: bool, patience: int = 4) -> None:
+    waited, best_accuracy = 0, 0.75
+    for _epoch in range(EPOCHS):
+        epoch()
+        accuracy = 0.75
+        waited = 0 if accuracy > best_accuracy else waited + 1
+        best_accuracy = max(accuracy, best_accuracy)
+        if waited > patience:
+            break
+
+
+class TestPatience:
+    """Early stopping must not count what improves."""
+
+    @staticmethod
+    def stopped(loop: Callable[..., None], **options: Any) -> Finding | None:
+        x = torch.randn(256, COLUMNS)
+        y = x @ torch.randn(COLUMNS, 1)
+        model = network(1)
+        optimizer = optim.SGD(model.parameters(), 0.01)
+
+        def epoch() -> float:
+            for inputs, wanted in batches(x[:192], y[:192], 32):
+                optimizer.zero_grad()
+                F.mse_loss(model(inputs), wanted).backward()
+                optimizer.step()
+            with torch.no_grad():
+                return F.mse_loss(model(x[192:]), y[192:]).item()
+
+        with Diagnosing(name="loop", tiers=[Tier.WIRING, Tier.DYNAMICS]) as doctor:
+            loop(epoch, **options)
+        return found(doctor, "too_few_steps")
+
+    @pytest.mark.parametrize("loop", [stopped_by_an_object, stopped_by_a_counter])
+    def test_what_counts_improvements_is_named(self, loop: Callable[..., None]) -> None:
+        one = self.stopped(loop, inverted=True)
+        assert one is not None
+        assert "each of the last 4 evaluations was the best so far" in one.sentence
+
+    @pytest.mark.parametrize("loop", [stopped_by_an_object, stopped_by_a_counter])
+    def test_what_counts_evaluations_without_one_is_not(self, loop: Callable[..., None]) -> None:
+        assert self.stopped(loop, inverted=False) is None
+
+    @pytest.mark.parametrize("loop", [stopped_by_a_target, stopped_by_another_number])
+    def test_a_loop_that_ends_for_another_reason_is_not(self, loop: Callable[..., None]) -> None:
+        assert self.stopped(loop, inverted=False) is None
+
+    def test_a_loop_that_comes_to_its_end_is_not(self) -> None:
+        assert self.stopped(stopped_by_an_object, inverted=True, patience=EPOCHS) is None

@@ -228,6 +228,14 @@ class Restarted(Record, frozen=True):
     saved_step: int  # in the file
 
 
+class Patience(Record, frozen=True):
+    """What a loop over a range stops by, as it was at the last evaluation."""
+
+    limit: int  # evaluations without a better one
+    left: int  # turns of the loop that were still to come
+    best: tuple[float | None, ...] = ()  # numbers that the loop knows as the best so far; None for infinite ones
+
+
 class Replicas(Record, frozen=True):
     """The parameters of an optimizer beside those of other processes that train together."""
 
@@ -259,6 +267,7 @@ class Wiring(Record, frozen=True):
     criteria: tuple[Criterion, ...] = ()
     twins: tuple[Twin, ...] = ()
     loadings: tuple[Loading, ...] = ()
+    patience: Patience | None = None  # None where no loop that evaluates has one
     resumed: Resumed | None = None  # None where no such file was read, or what it holds is used
     restarted: Restarted | None = None
     structure: Structure | None = None  # None where there was no backward pass

@@ -12,6 +12,7 @@ from hasten.diagnosis.wiring.order import OrderCollector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.probes import ProbeCollector
 from hasten.diagnosis.wiring.replicas import ReplicaCollector
+from hasten.diagnosis.wiring.stopping import StopCollector
 from hasten.diagnosis.wiring.structure import StructureCollector
 from hasten.diagnosis.wiring.twins import TwinCollector
 from hasten.diagnosis.wiring.vain_freeze import vain_freeze
@@ -31,13 +32,13 @@ class WiringCollectors:
         self._replicas = ReplicaCollector()
         self._structure = StructureCollector()
         self._twins = TwinCollector()
-        self._loaded = LoadedCollector()
+        self._loaded, self._stopping = LoadedCollector(), StopCollector()
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
         probes = (self._probes,) if self._probing else ()
         first = self._parameters, self._order, self._modes, self._criteria, self._structure
-        return *first, *probes, self._loading, self._replicas, self._twins, self._loaded
+        return *first, *probes, self._loading, self._replicas, self._twins, self._loaded, self._stopping
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
         """Return what was seen; None where there was no backward pass and no update.
@@ -69,6 +70,7 @@ class WiringCollectors:
             loadings=tuple(self._loaded.loadings),
             resumed=self._loaded.resumed,
             restarted=self._loaded.restarted,
+            patience=self._stopping.patience,
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),
