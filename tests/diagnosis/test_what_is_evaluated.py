@@ -107,7 +107,7 @@ class TestPlateauOfTheWrongWay:
 
     def test_a_loss_by_hand_that_rises_since_the_model_overfits(self) -> None:
         def by_hand(model: nn.Module, x: Tensor, y: Tensor) -> float:
-            return float(model(x).log_softmax(1)[torch.arange(len(y)), (y + 1) % CLASSES].neg().mean()) / 50
+            return float(model(x).log_softmax(1)[torch.arange(len(y)), (y + 1) % CLASSES].neg().mean()) / 8
 
         assert self.watched(by_hand, "min") is None
 
@@ -601,3 +601,51 @@ class TestPatience:
 
     def test_a_loop_that_comes_to_its_end_is_not(self) -> None:
         assert self.stopped(stopped_by_an_object, inverted=True, patience=EPOCHS) is None
+
+
+class TestScaledTogether:
+    """The numbers of a standardization are those of the training."""
+
+    @staticmethod
+    def leaks(series: Tensor, fitted: slice, *, windows: bool = False, shuffled: bool = False) -> Finding | None:
+        """Standardize by a part of a series, train on its first 600 rows and evaluate the rest."""
+        series = series[torch.randperm(len(series))] if shuffled else series
+        series = (series - series[fitted].mean(0)) / series[fitted].std(0)
+        target = series[:, :1].roll(-1, 0) + 0.1 * torch.randn(len(series), 1)
+        made = series.unfold(0, 6, 1).mT if windows else series
+        target = target[-len(made) :]
+        model = nn.Sequential(nn.Flatten(), nn.Linear(made[0].numel(), 8), nn.ReLU(), nn.Linear(8, 1))
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        valid_x, valid_y = made[600:].clone(), target[600:].clone()
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+            for _ in range(2):
+                for inputs, wanted in DataLoader(TensorDataset(made[:600], target[:600]), 30, shuffle=True):
+                    optimizer.zero_grad()
+                    F.mse_loss(model(inputs), wanted).backward()
+                    optimizer.step()
+                with torch.no_grad():
+                    F.mse_loss(model(valid_x), valid_y)
+        return found(doctor, "leak_across_splits")
+
+    @staticmethod
+    def series() -> Tensor:
+        """Return numbers that drift."""
+        return torch.randn(800, 4) + torch.linspace(0, 2, 800)[:, None] * torch.tensor([1.0, -1.0, 0.5, 2.0])
+
+    @pytest.mark.parametrize("windows", [False, True])
+    def test_all_together_are_named(self, windows: bool) -> None:
+        series = self.series()[:, [0, 2]] if windows else self.series()
+        one = self.leaks(series, slice(None), windows=windows)
+        assert one is not None
+        assert "numbers of the evaluation" in one.sentence
+
+    @pytest.mark.parametrize("windows", [False, True])
+    def test_the_training_alone_is_not(self, windows: bool) -> None:
+        series = self.series()[:, [0, 2]] if windows else self.series()
+        assert self.leaks(series, slice(600), windows=windows) is None
+
+    def test_parts_that_are_drawn_at_random_tell_nothing(self) -> None:
+        assert self.leaks(self.series(), slice(None), shuffled=True) is None
+
+    def test_numbers_that_were_not_standardized_are_no_proof(self) -> None:
+        assert self.leaks(self.series(), slice(200, 500)) is None
