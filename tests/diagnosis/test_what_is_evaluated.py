@@ -11,10 +11,13 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
+from hasten.base.records.dynamics import Dynamics
 from hasten.base.records.finding import Finding
+from hasten.base.records.wiring import Schedule, Watched
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier
+from hasten.diagnosis.wiring.watched import improves_against_mode
 from hasten.pipeline.diagnosing import Diagnosing
 
 ROWS, COLUMNS, CLASSES = 320, 8, 3
@@ -110,6 +113,15 @@ class TestPlateauOfTheWrongWay:
             return float(model(x).log_softmax(1)[torch.arange(len(y)), (y + 1) % CLASSES].neg().mean()) / 8
 
         assert self.watched(by_hand, "min") is None
+
+    @pytest.mark.parametrize(("count", "named"), [(64, True), (None, False)])
+    def test_without_losses_of_evaluations_only_shares_of_one_count_tell(self, count: int | None, named: bool) -> None:
+        rising = [0.2 + 0.6 * (at / 11) ** 0.7 for at in range(12)]
+        values = rising if count is None else [round(one * count) / count for one in rising]
+        watched = tuple(Watched(step=10 * at, value=one, rate=0.5**at) for at, one in enumerate(values, 1))
+        schedule = Schedule(name="ReduceLROnPlateau", steps=12, updates=120, mode="min", watched=watched)
+        dynamics = Dynamics(losses=tuple(2.0 * 0.98**step for step in range(120)))
+        assert improves_against_mode(schedule, dynamics) is named
 
     def test_a_scheduler_that_lowered_nothing(self) -> None:
         assert self.watched(self.accuracy, "min", epochs=2) is None
@@ -369,7 +381,11 @@ def over_classes(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 def of_one_sample_beside_others(model: nn.Module, x: Tensor, y: Tensor) -> float:
     out = model(x[0])
     right = int(out.argmax() == y[0])
-    return right + (model(x).argmax(1) == y).float().mean().item() + int(model(x[1]).argmax() == y[1])
+    return right + int(model(x[1]).argmax() == y[1]) + (model(x).argmax(1) == y).float().mean().item()
+
+
+def of_one_sample_or_many(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return model(x[0]).argmax() if len(x) == 1 else model(x).argmax(1)
 
 
 class TestAxis:
@@ -381,7 +397,7 @@ class TestAxis:
         assert one is not None
         assert "its 3 classes" in one.sentence
 
-    @pytest.mark.parametrize("evaluate", [over_classes, of_one_sample_beside_others])
+    @pytest.mark.parametrize("evaluate", [over_classes, of_one_sample_beside_others, of_one_sample_or_many])
     def test_one_among_the_classes(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
         assert trained(evaluate) is None
 
@@ -611,7 +627,7 @@ class TestScaledTogether:
         """Standardize by a part of a series, train on its first 600 rows and evaluate the rest."""
         series = series[torch.randperm(len(series))] if shuffled else series
         series = (series - series[fitted].mean(0)) / series[fitted].std(0)
-        target = series[:, :1].roll(-1, 0) + 0.1 * torch.randn(len(series), 1)
+        target = series.sum(1, keepdim=True) + 0.1 * torch.randn(len(series), 1)
         made = series.unfold(0, 6, 1).mT if windows else series
         target = target[-len(made) :]
         model = nn.Sequential(nn.Flatten(), nn.Linear(made[0].numel(), 8), nn.ReLU(), nn.Linear(8, 1))
