@@ -65,7 +65,30 @@ def _scripts() -> str:
         f"found in {_share(scores['recall'])}, named first in {_share(scores['root_first'])}; without the "
         f"fault {_share(scores['false_alarms'])} have a finding, of healthy scripts that look odd "
         f"{_share(scores['healthy_alarms'])}. Rules were changed for what these scripts showed. Not "
-        f"found: {', '.join(f'`{name}`' for name in named) or 'none'}.\n"
+        f"found: {', '.join(f'`{name}`' for name in named) or 'none'}.\n{_sealed()}"
+    )
+
+
+def _sealed() -> str:
+    if not (RESULTS / "doctor_sealed.json").exists():
+        return ""
+    collections = recorded("doctor_sealed")["collections"]
+    return "\n".join(
+        [
+            "",
+            "Before that, most of them were sealed: written from questions of users and issues of repositories by "
+            "somebody who did not know the rules, and diagnosed once. That first sight is the best guess for your "
+            "scripts:",
+            "",
+            "| collection | faults named first | without the fault, with a finding | healthy, with a finding |",
+            "|---|---|---|---|",
+            *(
+                f"| {name} | {_share(one['root_first'])} | {_share(one['false_alarms'])} | "
+                f"{_share(one['healthy_alarms'])} |"
+                for name, one in sorted(collections.items())
+            ),
+            "",
+        ]
     )
 
 

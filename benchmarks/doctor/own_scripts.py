@@ -31,7 +31,6 @@ from benchmarks.recording import record
 from hasten.base.replaced import replaced
 
 SCRIPTS = Path(__file__).parent / "scripts"
-HEALTHY = SCRIPTS / "healthy"
 WANTED = frozenset(
     {
         "backward_missing",
@@ -80,11 +79,11 @@ def named(script: Path) -> list[str]:
     return [one.symptom for one in doctor.diagnosis().findings]
 
 
-def judged(name: str, room: Path) -> dict[str, Any]:
+def judged(name: str, room: Path, scripts: Path = SCRIPTS) -> dict[str, Any]:
     """Return what is said of both forms of a script, or of a healthy one."""
-    if (HEALTHY / f"{name}.py").exists():
-        return {"healthy": named(HEALTHY / f"{name}.py")}
-    text = (SCRIPTS / f"{name}.py").read_text()
+    if (healthy := scripts / "healthy" / f"{name}.py").exists():
+        return {"healthy": named(healthy)}
+    text = (scripts / f"{name}.py").read_text()
     found: dict[str, Any] = {"roots": roots(text)}
     for form, source in zip(("fixed", "faulty"), both(text), strict=True):
         script = room / "scripts" / form / f"{name}.py"
@@ -94,11 +93,11 @@ def judged(name: str, room: Path) -> dict[str, Any]:
     return found
 
 
-def kept(name: str, room: Path) -> dict[str, Any]:
+def kept(name: str, room: Path, scripts: Path = SCRIPTS) -> dict[str, Any]:
     """Return what is said of a script: what the room has, or what is said now, which it keeps."""
     file = room / "said" / f"{name}.json"
     if not file.exists():
-        said = judged(name, room)
+        said = judged(name, room, scripts)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(said))
     return json.loads(file.read_text())
