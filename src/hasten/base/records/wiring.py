@@ -162,6 +162,7 @@ class Structure(Record, frozen=True):
     constant: str = ""  # loss function that got nothing with a gradient, beside a loss that adds a constant
     latent_weight: float | None = None  # of a latent number's divergence from its prior / of an output's error
     latent_divergence: float | None = None  # of a sample, the last one that was looked at, in nats
+    latent_unbounded: bool = False  # the logarithm of its variance has no best value
     early: str = ""  # function of a loss that comes after the mean over the batch: exp, pow
     bootstraps: bool = False  # a target that is made of a further output of the model has a gradient
     softmax_between: int = 0  # units of a softmax between two layers

@@ -1,7 +1,7 @@
 """W12: evaluation records gradients.
 
 Signal: calls for evaluation, by mode or by their data set, while gradients are recorded and no backward pass follows.
-Threshold: at least half of the evaluation calls, and 2.
+Threshold: at least half of the evaluation calls, and 5: fewer cost nothing that matters.
 Why: the graph costs memory, often more than the model, and time; the results are the same.
 Example: a validation loop without `with torch.no_grad():`.
 Wrong when: the gradients of the evaluation are read by `torch.autograd.grad`, as for saliency.
@@ -13,7 +13,7 @@ from hasten.base.records.health import Health
 from hasten.diagnosis.rule import Outcome
 from hasten.diagnosis.wiring.facts import trained_models
 
-SHARE = 0.5
+SHARE, FEWEST = 0.5, 5
 
 
 def find(health: Health) -> Outcome:
@@ -26,7 +26,7 @@ def find(health: Health) -> Outcome:
     if not models:
         return Abstained(symptom="evaluation_records_gradients", reason="no evaluation was seen")
     worst = max(models, key=lambda one: one.evaluated_recording)
-    if worst.evaluated_recording < max(2, SHARE * worst.evaluated):
+    if worst.evaluated_recording < max(FEWEST, SHARE * worst.evaluated):
         return None
     return Finding(
         symptom="evaluation_records_gradients",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, saved, shape_of
+from hasten.diagnosis.watching.loss_graph import name_of, saved, shape_of
 
 # fmt: off
 _LINEAR = frozenset((
@@ -27,8 +27,7 @@ class Latent:
 
     divergence: float  # of a sample from the prior, summed over its latent numbers, in nats
     weight: float  # of a latent number's divergence / of an output's error
-    outputs: int  # numbers of a sample that are reconstructed
-    samples: int
+    unbounded: bool  # v and exp(v) have the same sign, so that the smallest v is the best
 
 
 def latent(losses: Sequence[Tensor]) -> Latent | None:
@@ -42,7 +41,7 @@ def latent(losses: Sequence[Tensor]) -> Latent | None:
     if exp is None or fit is None or len(losses) != 1:
         return None
     variances, given = saved(exp, "result"), saved(fit, "self")
-    squares = next((one for one in near if name_of(one) == "Pow" and shape_of(one) == shape_of(exp)), None)
+    squares = next((one for one in near if _is_square(one) and shape_of(one) == shape_of(exp)), None)
     means = None if squares is None else saved(squares, "self")
     if variances is None or means is None or given is None or variances.ndim < 2:
         return None
@@ -54,7 +53,47 @@ def latent(losses: Sequence[Tensor]) -> Latent | None:
     total = float((means.double().square() + variances - 1 - variances.log()).sum()) / 2
     if not each > 0:
         return None
-    return Latent(total / samples, 2 * float(of_variance.abs().mean()) / each, given.numel() // samples, samples)
+    return Latent(total / samples, 2 * float(of_variance.abs().mean()) / each, _is_unbounded(losses, exp))
+
+
+def _is_square(node: Any) -> bool:
+    product = name_of(node) == "Mul" and len(node.next_functions) == 2
+    return name_of(node) == "Pow" or (product and node.next_functions[0] == node.next_functions[1])
+
+
+def _is_unbounded(losses: Sequence[Tensor], exp: Any) -> bool:
+    """Return whether v and exp(v) have one sign in a loss; False where a factor hides the sign of one of them."""
+    signs: dict[str, set[int]] = {"exp": set(), "itself": set()}
+    waiting = [(loss.grad_fn, 1) for loss in losses]
+    for _ in range(_MOST):
+        if not waiting:
+            break
+        node, sign = waiting.pop(0)
+        if node is exp:
+            signs["exp"].add(sign)
+        if name_of(node) not in _LINEAR:
+            continue
+        for place, edge in enumerate(node.next_functions):
+            if edge[0] is None:
+                continue
+            own = sign * _sign(node, place)
+            if edge == exp.next_functions[0]:
+                signs["itself"].add(own)
+            waiting.append((edge[0], own))
+    return signs["exp"] == signs["itself"] and len(signs["exp"]) == 1 and 0 not in signs["exp"]
+
+
+def _sign(node: Any, place: int) -> int:
+    """Return the sign with which a node takes one of its arguments; 0 where that is not known."""
+    name = name_of(node)
+    if name in ("Neg", "Rsub") or (name == "Sub" and place == 1):
+        return -1
+    if name not in ("Mul", "Div"):
+        return 1
+    factor = saved(node, "other") if place == 0 else saved(node, "self")
+    if factor is None:  # a number of Python, which autograd does not show
+        return 1
+    return int(factor.sign().max()) if bool((factor.sign() == factor.sign().max()).all()) else 0
 
 
 def _near(losses: Sequence[Tensor]) -> list[Any]:
@@ -74,8 +113,5 @@ def _near(losses: Sequence[Tensor]) -> list[Any]:
 
 def _meets_itself(exp: Any, near: Sequence[Any]) -> bool:
     """Return whether what an exponential is of is added as it is, too."""
-    below = beyond_shapes(exp.next_functions[0][0])
     sums = [one for one in near if name_of(one) in ("Add", "Sub", "Rsub")]
-    return below is not None and any(
-        beyond_shapes(following) is below for one in sums for following, _ in one.next_functions
-    )
+    return any(edge == exp.next_functions[0] for one in sums for edge in one.next_functions)

@@ -87,6 +87,7 @@ class StructureCollector(Collector):
             constant=constant,
             latent_weight=None if seen is None else seen.weight,
             latent_divergence=None if seen is None else seen.divergence,
+            latent_unbounded=seen is not None and seen.unbounded,
         )
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
