@@ -22,6 +22,8 @@ _TYPES = ("to", "cpu", "cuda", "numpy", "float", "double")
 """Methods that leave the numbers of a tensor as they are, but for their type."""
 _OURS = ("hasten.", "torch.")
 _LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), "<frozen")
+_HOLDERS = 3
+"""Of a dictionary of local names: its frame, the name for it here, and the argument of the function that counts."""
 _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 
@@ -103,11 +105,14 @@ def _code(root: ast.AST) -> Code:
     return Code(tuple(nodes), parents, {name: tuple(each) for name, each in bound.items()})
 
 
-def names_in(frame: FrameType) -> Mapping[str, Any]:
-    """Return the names that a frame knows. Python keeps what it has shown of a function's, so that is cleared."""
+def names_in(frame: FrameType) -> ChainMap[str, Any]:
+    """Return the names that a frame knows. Python keeps what it has shown of a function's, so that is cleared.
+
+    What the function itself got from `locals()` is the same dictionary, and is left as it is.
+    """
     shown = frame.f_locals
     own = dict(shown)
-    if frame.f_code.co_flags & CO_OPTIMIZED and type(shown) is dict:
+    if frame.f_code.co_flags & CO_OPTIMIZED and type(shown) is dict and sys.getrefcount(shown) <= _HOLDERS:
         shown.clear()
     return ChainMap(own, frame.f_globals)
 
