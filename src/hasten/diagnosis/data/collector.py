@@ -18,6 +18,7 @@ from hasten.base.records.data_facts import DataFacts, Part, Signed
 from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.copies import copies, is_causal, leaves_out_first, padded, transposed
+from hasten.diagnosis.data.counting import counting
 from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
 from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
@@ -162,7 +163,9 @@ class DataCollector(Collector):
                 self._directions += [] if way is None else [way]
         if self._passes <= ENTRIES:
             for number, entry in enumerate(entries(losses)):
-                self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer)).add(entry.values)
+                seen = self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer))
+                counts = counting(losses, len(entry.values))
+                seen.add(entry.values if counts is None else entry.values[counts.to(entry.values.device)])
         self._spent["training"] += thread_time() - begin
         self._call, self._output, self._numbers, self._sliced = None, [], [], None
         self._continued = None

@@ -1,7 +1,7 @@
 """E8: the first layer gets numbers far from 1.
 
 Signal: root mean square of what a first trained layer gets after all preparation, and of each column of a table; mean
-    and standard deviation of all numbers.
+    and standard deviation of all numbers. Samples that the loss is multiplied with 0 for do not count.
 Threshold: 20 and more, or below 0.01 where the numbers are not 0; a mean of 2.5 standard deviations with a root mean
     square of 2 and more; a number that is 30 and more, and 15 standard deviations, from the mean; rows of a table with
     a mean of 0 and a standard deviation of 1 each, and nine tenths of the variance between the columns. A normalization

@@ -411,7 +411,7 @@ class Entry:
     values: Tensor
 
 
-_ENTRIES = {
+ENTRIES = {
     "Convolution": ("convolution", 0, "input"),
     "Addmm": ("linear", 1, "mat1"),
     "Mm": ("linear", 0, "self"),
@@ -429,7 +429,7 @@ def entries(losses: Sequence[Tensor]) -> list[Entry]:
     """Return the layers behind losses that data enter. Cost: a walk over the whole graph."""
     found: list[Entry] = []
     for node, _ in nodes(losses):
-        known = _ENTRIES.get(name_of(node))
+        known = ENTRIES.get(name_of(node))
         if known is None:
             continue
         layer, place, name = known
