@@ -44,8 +44,6 @@ WANTED = frozenset(
         "losses_left_out",
         "samples_missing",
         "targets_constant",
-        "terminal_bootstrapped",
-        "weights_cancel",
     }
 )  # names of faults that no rule has yet
 

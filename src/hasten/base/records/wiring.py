@@ -109,6 +109,7 @@ class Schedule(Record, frozen=True):
     length: int | None = None  # steps that it is made for
     finished: int = 0  # updates at a learning rate below 0.1 % of the highest, after that one
     highest: float = 0.0
+    base: float = 0.0  # of the first group, which a factor of LambdaLR is multiplied with
     last: float = 0.0
     rises: bool = False  # the learning rate rose evenly, by the same amounts, from the first update to the last
     scaled: bool = False  # a GradScaler may have skipped updates
@@ -165,12 +166,44 @@ class Structure(Record, frozen=True):
     latent_unbounded: bool = False  # the logarithm of its variance has no best value
     early: str = ""  # function of a loss that comes after the mean over the batch: exp, pow
     bootstraps: bool = False  # a target that is made of a further output of the model has a gradient
+    bootstraps_in_time: bool = False  # the same of further steps of one output
+    cancelled: int = 0  # samples whose weights are multiplied with a mean over them; else 0
     softmax_between: int = 0  # units of a softmax between two layers
     narrow: tuple[int, int] | None = None  # units of the narrowest hidden layer that all data pass, and classes
     norm_numbers: int | None = None  # that a batch norm takes a mean of, the fewest
     penalty: float | None = None  # share of the first loss that is a penalty on weights; None without one
     keeps: float = 1.0  # product of what dropouts one after the other keep that drop half or more
     pairs: int = 0  # samples of which each meets the weight or the label of each, near the loss; else 0
+
+
+class Policy(Record, frozen=True):
+    """What losses do with the log-probabilities of actions, in the passes that weigh them by numbers that differ."""
+
+    passes: int
+    like: str = ""  # name of the rewards, returns or advantages that the weights are like
+    likeness: tuple[float, ...] = ()  # correlation with those, of each pass that could be compared
+    costs: bool = False  # the program names costs
+    orders: dict[str, int] = {}  # "backward", "forward" or "reversed" sums of rewards -> passes with such weights
+    entropy_falls: int = 0  # passes of which a step makes the entropy smaller
+    logits_are_shares: bool = False  # what is normalized as logits comes from a softmax
+    attached: int = 0  # passes in which a return less a value is a weight, and the value has a gradient
+    ratios: int = 0  # ratios to old probabilities that were looked at
+    ratios_are_one: bool = False  # all of them
+    old_attached: bool = False  # and the old probabilities have a gradient
+    repeated: int = 0  # passes with the weights and the inputs of one before
+
+
+class Critic(Record, frozen=True):
+    """A value that is fit to targets, and what is done with it."""
+
+    like: str = ""  # name of the rewards that its targets grow with
+    rewarded: bool = False  # its targets grow with them in all passes looked at
+    costs: bool = False  # the program names costs
+    lowered: int = 0  # updates of another optimizer whose loss falls where the value does
+    raised: int = 0  # and where it grows
+    compared: int = 0  # passes in which the program names ends of episodes and the targets could be taken apart
+    bootstrapped: int = 0  # samples that end an episode and whose target has the value of the next state
+    ends: str = ""  # name of those ends
 
 
 class Twin(Record, frozen=True):
@@ -272,5 +305,7 @@ class Wiring(Record, frozen=True):
     resumed: Resumed | None = None  # None where no such file was read, or what it holds is used
     restarted: Restarted | None = None
     structure: Structure | None = None  # None where there was no backward pass
+    policy: Policy | None = None  # None where no loss weighs log-probabilities of actions
+    critic: Critic | None = None  # None where no value is fit to targets
     vain_freeze: tuple[str, str] | None = None  # what was to be frozen by an attribute that does nothing, and that
     replicas: Replicas | None = None  # None where one process trains alone

@@ -1,10 +1,12 @@
 """E1: a softmax or sigmoid stands before a loss that contains it.
 
 Signal: in the graph behind the loss, what made the output that `cross_entropy` or `binary_cross_entropy_with_logits`
-gets; whether what the model gave to `cross_entropy` are probabilities that sum to 1.
+gets, or that log-probabilities of actions are made of; whether what the model gave to `cross_entropy` are probabilities
+that sum to 1.
 Threshold: none: one is enough. Attention is never meant, as it does not feed the criterion.
 Why: probabilities are between 0 and 1, so the second softmax never gets far from chance, and its gradient is small.
-Example: `return F.softmax(self.fc(x), dim=1)` in the model and `nn.CrossEntropyLoss()` in the loop.
+Example: `return F.softmax(self.fc(x), dim=1)` in the model and `nn.CrossEntropyLoss()` in the loop;
+`Categorical(logits=probabilities)`.
 Wrong when: the outputs are bounded on purpose, as a form of label smoothing. Scaled probabilities do not count.
 Source: the documentation of torch.nn.CrossEntropyLoss (unnormalized logits); NeuraLint, rule of repeated activation.
 """
@@ -24,7 +26,18 @@ _TWICE = {
 
 
 def find(health: Health) -> Outcome:
-    """Fire where a criterion that takes logits gets probabilities."""
+    """Fire where a criterion, or a distribution, that takes logits gets probabilities."""
+    policy = None if health.wiring is None else health.wiring.policy
+    if policy is not None and policy.logits_are_shares:
+        return wrong(
+            "double_softmax",
+            "The distribution of actions takes logits and gets the output of a softmax, so that one is applied twice.",
+            value=1,
+            threshold=0,
+            advice="Categorical(probs=...), or logits from the model",
+            check=health.command,
+            explains=("bounded_output", *CONSEQUENCES),
+        )
     return each_criterion(health, "double_softmax", _judged)
 
 

@@ -1,12 +1,16 @@
 """D28: the loss, or the update, has the wrong sign: training makes the model worse.
 
 Signal: medians of the losses in 20 blocks, and the loss function of torch behind them; gradients of outputs; what the
-    updates of a loop without an optimizer go along their gradients.
+    updates of a loop without an optimizer go along their gradients; the weights that a policy gradient gives to
+    log-probabilities of actions, beside the rewards, returns or advantages that the program holds; the direction in
+    which it changes the entropy; whether an actor raises or lowers a value that is fit to targets made of rewards.
 Threshold: a loss of one's own, made of products of outputs and a mask of 0 and 1, of which a step down moves the
     outputs away from the mask (correlation below -0.5 in 2 of 2); or below 0 by three times the size of the first
-    losses; or updates by hand that go up; 60 steps, one optimizer.
+    losses; or updates by hand that go up; 60 steps, one optimizer. Of a policy gradient: weights are minus what is
+    named a reward (correlation below -0.99), in 3 passes and all, and nothing is named a cost.
 Why: a minus sign before the loss makes every step worsen the model.
-Example: `(-loss).backward()` with `F.cross_entropy`; `loss = dice(outputs, masks)` without `1 -`.
+Example: `(-loss).backward()` with `F.cross_entropy`; `loss = dice(outputs, masks)` without `1 -`;
+    `loss = (log_probs * returns).sum()`; `actor_loss = critic(state, actor(state)).mean()`.
 Wrong when: a further term of the loss is negative without bound, as a log-likelihood of densities is.
 Source: definition of the loss functions; DeepCrime's operators on losses (Humbatova et al. 2021).
 """
@@ -18,11 +22,15 @@ from hasten.diagnosis.dynamics.judging import STEPS, abstain, course, known, sin
 from hasten.diagnosis.rule import Outcome
 
 _BELOW = 3.0
+_PASSES, _LIKE = 3, 0.99  # of a policy gradient, and how its weights are like rewards
 _FEWEST, _AWAY = 2, -0.5  # losses of one's own that were looked at, and their direction
 
 
 def find(health: Health) -> Outcome:
     """Fire where a loss that is never negative falls without bound."""
+    wrong = _of_actions(health) or _of_critic(health)
+    if wrong is not None:
+        return wrong
     directions = () if health.data is None else health.data.directions
     if len(directions) >= _FEWEST and max(directions) < _AWAY:
         return _finding(
@@ -60,6 +68,45 @@ def find(health: Health) -> Outcome:
         losses.last,
         -_BELOW * abs(losses.first),
         "loss.backward()  # without the minus sign",
+    )
+
+
+def _of_actions(health: Health) -> Finding | None:
+    """Return that a policy gradient makes actions less likely the more they gain, or the policy certain."""
+    policy = None if health.wiring is None else health.wiring.policy
+    if policy is None:
+        return None
+    if len(policy.likeness) >= _PASSES and max(policy.likeness) < -_LIKE and not policy.costs:
+        return _finding(
+            health,
+            f"A step makes actions less likely the larger their `{policy.like}` (correlation "
+            f"{digits3(max(policy.likeness))}): the policy loss has the wrong sign.",
+            max(policy.likeness),
+            -_LIKE,
+            "loss = -(log_probs * returns).sum()  # minimized, so that returns grow",
+        )
+    if policy.entropy_falls >= _PASSES and policy.entropy_falls == policy.passes:
+        return _finding(
+            health,
+            "A step makes the entropy of the policy smaller: the entropy bonus has the wrong sign.",
+            policy.entropy_falls,
+            _PASSES,
+            "loss = policy_loss - 0.01 * entropy.mean()",
+        )
+    return None
+
+
+def _of_critic(health: Health) -> Finding | None:
+    """Return that an actor lowers the value that a critic learned from rewards."""
+    critic = None if health.wiring is None else health.wiring.critic
+    if critic is None or critic.lowered < _PASSES or critic.raised or not critic.rewarded or critic.costs:
+        return None
+    return _finding(
+        health,
+        f"The actor's step lowers the value that a critic learns from `{critic.like}`: its loss has the wrong sign.",
+        critic.lowered,
+        _PASSES,
+        "actor_loss = -critic(state, actor(state)).mean()",
     )
 
 

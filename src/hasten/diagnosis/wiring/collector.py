@@ -5,11 +5,13 @@ from collections.abc import Container
 from hasten.base.records.wiring import Wiring
 from hasten.diagnosis.watching.events import Collector
 from hasten.diagnosis.wiring.criteria import CriterionCollector
+from hasten.diagnosis.wiring.critic import CriticCollector
 from hasten.diagnosis.wiring.loaded import LoadedCollector
 from hasten.diagnosis.wiring.loading import LoadingCollector
 from hasten.diagnosis.wiring.modes import ModeCollector
 from hasten.diagnosis.wiring.order import OrderCollector
 from hasten.diagnosis.wiring.parameters import ParameterCollector
+from hasten.diagnosis.wiring.policy import PolicyCollector
 from hasten.diagnosis.wiring.probes import ProbeCollector
 from hasten.diagnosis.wiring.replicas import ReplicaCollector
 from hasten.diagnosis.wiring.stopping import StopCollector
@@ -31,13 +33,15 @@ class WiringCollectors:
         self._loading = LoadingCollector()
         self._replicas = ReplicaCollector()
         self._structure = StructureCollector()
+        self._policy = PolicyCollector()
+        self._critic = CriticCollector()
         self._twins = TwinCollector()
         self._loaded, self._stopping = LoadedCollector(), StopCollector()
 
     def all(self) -> tuple[Collector, ...]:
         """Return the collectors in the order in which they are told."""
         probes = (self._probes,) if self._probing else ()
-        first = self._parameters, self._order, self._modes, self._criteria, self._structure
+        first = self._parameters, self._order, self._modes, self._criteria, self._structure, self._policy, self._critic
         return *first, *probes, self._loading, self._replicas, self._twins, self._loaded, self._stopping
 
     def wiring(self, failed: Container[str] = ()) -> Wiring | None:
@@ -66,6 +70,8 @@ class WiringCollectors:
             schedules=order.schedules() if ordered else (),
             criteria=self._criteria.criteria(),
             structure=self._structure.structure(),
+            policy=self._policy.policy(),
+            critic=self._critic.critic(),
             twins=self._twins.twins(),
             loadings=tuple(self._loaded.loadings),
             resumed=self._loaded.resumed,

@@ -445,6 +445,7 @@ class OrderCollector(Collector):
             length=next((vars(scheduler)[name] for name in ("T_max", "total_steps") if name in vars(scheduler)), None),
             finished=sum(rate < _FINISHED * top for rate in after),
             highest=top,
+            base=float(scheduler.base_lrs[0]) if getattr(scheduler, "base_lrs", None) else 0.0,
             last=rates[-1] if rates else 0.0,
             rises=_rises(rates),
             scaled=self._scaler is not None,

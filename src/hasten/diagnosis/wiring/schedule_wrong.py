@@ -6,13 +6,17 @@ Threshold: never stepped by the end; its optimizer makes no update; a step befor
     update though the length is 4 times shorter; at most half of its steps by the end of a training that nothing can
     end early (no `break`, `return` or condition in its loops, no limit of time); a learning rate that rises evenly to
     the last of 100 updates and more; one below 0.1 % of the highest for 30 % of the updates; ReduceLROnPlateau that
-    shall wait for the wrong way of what it watches (`watched.py`).
+    shall wait for the wrong way of what it watches (`watched.py`); a highest factor of LambdaLR that is the optimizer's
+    learning rate (to 1e-6).
 Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
 Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced;
-    `ReduceLROnPlateau(optimizer).step(accuracy)`, whose default is `mode="min"`.
+    `ReduceLROnPlateau(optimizer).step(accuracy)`, whose default is `mode="min"`;
+    `LambdaLR(optimizer, lambda epoch: 0.05 * 0.9**epoch)` with a learning rate of 0.05.
 Wrong when: the schedule is cyclic, or the training is stopped early by hand.
 Source: torch's documentation "How to adjust learning rate"; gradsnitch GS010 (schedule collapsed early).
 """
+
+from math import isclose
 
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
@@ -24,6 +28,7 @@ from hasten.diagnosis.wiring.watched import improves_against_mode
 _PLATEAU = "ReduceLROnPlateau"
 _CYCLIC = ("CyclicLR", "CosineAnnealingWarmRestarts", _PLATEAU)
 _FEW, _LONG = 10, 100
+_SAME = 1e-6
 
 
 def find(health: Health) -> Outcome:
@@ -117,6 +122,19 @@ def _judged(one: Schedule, reached: int, *, complete: bool) -> tuple[str, str, f
                 one.finished / one.updates,
                 0.3,
             )
+    if (
+        one.name == "LambdaLR"
+        and one.updates >= _FEW
+        and 0 < one.base < 1
+        and isclose(one.highest, one.base**2, rel_tol=_SAME)
+    ):
+        return (
+            f"The function of LambdaLR returns learning rates, at most {digits3(one.base)}, and not factors: they are "
+            f"multiplied with the learning rate of the optimizer, which gives {digits3(one.highest)}.",
+            "lr_lambda=lambda step: factor  # 1.0 for the optimizer's own learning rate",
+            one.highest / one.base,
+            1,
+        )
     warms_up = one.name not in (*_CYCLIC, "OneCycleLR") and one.rises and one.updates >= _LONG
     if warms_up and complete and not one.leaves_early:
         return (

@@ -11,6 +11,7 @@ _STEPS = {"Sign": "sign()", "Round": "round()", "Floor": "floor()", "Ceil": "cei
 """Node -> function whose derivative is 0 everywhere."""
 _NEAR = 5
 _DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss", "Sub")
+_SQUARES = ("Pow", "MseLoss", "SmoothL1Loss", "HuberLoss")
 _SUMS = ("Add", "Sub", "Mul", "Div", "Neg")
 
 
@@ -55,6 +56,20 @@ def bootstraps(behind: Sequence[Any]) -> bool:
     return False
 
 
+def bootstraps_in_time(behind: Sequence[Any]) -> bool:
+    """Return whether a square holds r + c v[t + 1] - v[t], where v are outputs of one call, or of one list."""
+    squares = [node for node in behind if name_of(node) in _SQUARES]
+    for node in {below: None for square in squares for below in _below(square)}:
+        if name_of(node) != "Sub" or None in (sides := [one for one, _ in node.next_functions]):
+            continue
+        for one, other in (sides, sides[::-1]):
+            following = _value_in_return(one)
+            same = following is not None and beyond_shapes(following) is beyond_shapes(other)
+            if same and following is not other and reaches_parameters_behind(other):
+                return True
+    return False
+
+
 def adds_a_constant(losses: Sequence[Tensor]) -> bool:
     """Return whether a loss is a sum with a number that has no gradient, or that of inputs only."""
     waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
@@ -74,14 +89,26 @@ def reaches_parameters(tensors: Sequence[Tensor]) -> bool:
     return any(_is_parameter(node) for node, _ in nodes(tensors))
 
 
+def reaches_parameters_behind(node: Any) -> bool:
+    """Return whether a parameter is behind a node."""
+    return any(map(_is_parameter, _below(node)))
+
+
 def _is_return(node: Any) -> bool:
     """Return whether a node adds something without gradient to a multiple of what has one."""
+    return _value_in_return(node) is not None
+
+
+def _value_in_return(node: Any) -> Any:
+    """Return what has a gradient of a sum of something that has none and a multiple of it; None for other nodes."""
     node = beyond_shapes(node)
     if node is None or name_of(node) != "Add":
-        return False
+        return None
     parts = [one for one, _ in node.next_functions if one is not None]
     factor = beyond_shapes(parts[0]) if len(parts) == 1 else None
-    return factor is not None and name_of(factor) == "Mul" and None in [one for one, _ in factor.next_functions]
+    if factor is None or name_of(factor) != "Mul" or None not in [one for one, _ in factor.next_functions]:
+        return None
+    return next((one for one, _ in factor.next_functions if one is not None), None)
 
 
 def _trains(node: Any) -> bool:

@@ -14,13 +14,20 @@ from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
 from hasten.diagnosis.wiring.all_pairs import all_pairs
+from hasten.diagnosis.wiring.cancelled import cancelled
 from hasten.diagnosis.wiring.dropouts import kept_by_dropout
 from hasten.diagnosis.wiring.early_mean import mean_within
 from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
 from hasten.diagnosis.wiring.latent import Latent, latent
 from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
 from hasten.diagnosis.wiring.penalty import penalty_share
-from hasten.diagnosis.wiring.severed import adds_a_constant, bootstraps, reaches_parameters, step_function
+from hasten.diagnosis.wiring.severed import (
+    adds_a_constant,
+    bootstraps,
+    bootstraps_in_time,
+    reaches_parameters,
+    step_function,
+)
 
 PASSES = 2
 """Backward passes of a training that are looked at."""
@@ -107,6 +114,8 @@ def structure(losses: Sequence[Tensor]) -> Structure:
         affine=_affine_layers(behind),
         severed=step_function(behind),
         bootstraps=bootstraps(behind),
+        bootstraps_in_time=bootstraps_in_time(behind),
+        cancelled=cancelled(behind),
         softmax_between=softmax_between(behind),
         narrow=narrowest(behind),
         norm_numbers=norm_numbers(behind),
@@ -126,6 +135,8 @@ def _both(one: Structure, other: Structure) -> Structure:
         severed=one.severed or other.severed,
         early=one.early or other.early,
         bootstraps=one.bootstraps or other.bootstraps,
+        bootstraps_in_time=one.bootstraps_in_time or other.bootstraps_in_time,
+        cancelled=one.cancelled or other.cancelled,
         softmax_between=one.softmax_between or other.softmax_between,
         narrow=one.narrow or other.narrow,
         norm_numbers=max((each.norm_numbers for each in (one, other) if each.norm_numbers), default=None),
