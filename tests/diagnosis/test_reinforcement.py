@@ -320,6 +320,18 @@ def a_double_target_beyond_the_end(faulty: bool) -> None:
     q_learning("double" if faulty else "zeroed")
 
 
+@names("terminal_bootstrapped")
+def a_target_of_short_names(faulty: bool) -> None:
+    q = net(2)
+    optimizer = optim.Adam(q.parameters(), 1e-2)
+    for _ in range(40):
+        bs, bs2 = hot(torch.randint(0, STATES, (32,))), hot(torch.randint(0, STATES, (32,)))
+        br, bd = torch.rand(32), (torch.rand(32) < 0.2).float()
+        with torch.no_grad():
+            target = br + GAMMA * q(bs2).max(1).values * (1 if faulty else 1 - bd)
+        update(optimizer, F.mse_loss(q(bs)[:, 0], target))
+
+
 @names("schedule_wrong")
 def a_function_that_returns_learning_rates(faulty: bool) -> None:
     model = net(3, 4)

@@ -28,7 +28,7 @@ _CALLS = 6  # of a step that are kept
 _REGRESSION = ("mse", "l1", "smooth_l1", "huber")
 _REWARDS = frozenset(("reward", "rewards", "rew", "rews"))
 _SHORT = frozenset(("r", "rs", "br", "rb"))
-"""Short names of rewards, in a program that names them in full, too."""
+"""Short names of rewards; they tell a sign only in a program that names them in full, too."""
 # fmt: off
 _ENDS = frozenset((
     "done", "dones", "terminal", "terminals", "terminated", "terminates", "notdone", "nonterminal", "nonterminals",
@@ -133,14 +133,13 @@ class CriticCollector(Collector):
             return
         named = variables()
         self._costs = self._costs or any(words(name) & _COSTS for name, _ in named)
-        if not any(words(name) & _REWARDS for name, _ in named):
-            return
         rewards = {
             name: given
             for name, value in named
             if words(name) & (_REWARDS | _SHORT) and (given := numbers(value, len(target))) is not None
         }
-        for name, given in rewards.items():
+        full = any(words(name) & _REWARDS for name, _ in named)
+        for name, given in rewards.items() if full else ():
             if (likeness := _correlation(target, given)) is not None:
                 self._growing.setdefault(name, []).append(likeness)
         ends = _ends(named, len(target), taken)
