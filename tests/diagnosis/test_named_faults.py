@@ -784,6 +784,18 @@ def a_divergence_that_outweighs_the_error(faulty: bool) -> None:
     fit(Coder(), epochs(inputs, inputs, number=30), loss)
 
 
+@names("loss_sign")
+def a_variance_that_shall_vanish(faulty: bool) -> None:
+    inputs = 3 * torch.randn(320, 2) @ torch.randn(2, 24)
+
+    def loss(outputs: tuple[Tensor, Tensor, Tensor], wanted: Tensor) -> Tensor:
+        made, means, logs = outputs
+        divergence = 0.5 * (logs.exp() + means * means - 1 + (logs if faulty else -logs)).sum()
+        return (F.mse_loss(made, wanted, reduction="sum") + divergence) / len(wanted)
+
+    fit(Coder(), epochs(inputs, inputs), loss)
+
+
 @names("repeated_batches")
 def a_loader_left_early(faulty: bool) -> None:
     inputs, targets = rows()

@@ -3,7 +3,8 @@
 Signal: medians of the losses in 20 blocks, and the loss function of torch behind them; gradients of outputs; what the
     updates of a loop without an optimizer go along their gradients; the weights that a policy gradient gives to
     log-probabilities of actions, beside the rewards, returns or advantages that the program holds; the direction in
-    which it changes the entropy; whether an actor raises or lowers a value that is fit to targets made of rewards.
+    which it changes the entropy; whether an actor raises or lowers a value that is fit to targets made of rewards;
+    the signs of v and exp(v) in the divergence of a variational autoencoder.
 Threshold: a loss of one's own, made of products of outputs and a mask of 0 and 1, of which a step down moves the
     outputs away from the mask (correlation below -0.5 in 2 of 2); or below 0 by three times the size of the first
     losses; or updates by hand that go up; 60 steps, one optimizer. Of a policy gradient: weights are minus what is
@@ -28,7 +29,7 @@ _FEWEST, _AWAY = 2, -0.5  # losses of one's own that were looked at, and their d
 
 def find(health: Health) -> Outcome:
     """Fire where a loss that is never negative falls without bound."""
-    wrong = _of_actions(health) or _of_critic(health)
+    wrong = _of_actions(health) or _of_critic(health) or _of_latent(health)
     if wrong is not None:
         return wrong
     directions = () if health.data is None else health.data.directions
@@ -107,6 +108,20 @@ def _of_critic(health: Health) -> Finding | None:
         critic.lowered,
         _PASSES,
         "actor_loss = -critic(state, actor(state)).mean()",
+    )
+
+
+def _of_latent(health: Health) -> Finding | None:
+    """Return that the divergence of latent numbers from their prior falls with their variance, without end."""
+    seen = None if health.wiring is None else health.wiring.structure
+    if seen is None or not seen.latent_unbounded:
+        return None
+    return _finding(
+        health,
+        "The divergence of the latent numbers has v and exp(v) with one sign: the smaller the variance, the better.",
+        1,
+        0,
+        "divergence = -0.5 * (1 + v - m ** 2 - v.exp()).sum()",
     )
 
 
