@@ -64,7 +64,7 @@ def _is_square(node: Any) -> bool:
 def _is_unbounded(losses: Sequence[Tensor], exp: Any) -> bool:
     """Return whether v and exp(v) have one sign in a loss; False where a factor hides the sign of one of them."""
     signs: dict[str, set[int]] = {"exp": set(), "itself": set()}
-    waiting = [(loss.grad_fn, 1) for loss in losses]
+    waiting: list[tuple[Any, int]] = [(loss.grad_fn, 1) for loss in losses]
     for _ in range(_MOST):
         if not waiting:
             break
