@@ -154,6 +154,7 @@ class Part(Record, frozen=True):
     smooth: bool = False  # neighboring columns are alike, as the points of a series
     picture: tuple[float, ...] = ()  # mean picture of 8 by 8, row by row
     picture_errors: tuple[float, ...] = ()  # standard error of each of its numbers
+    places: int = 1  # outputs of a sample of an evaluation, as of the steps of a series
     upright: int = 0  # samples whose map, as a mask, fits the picture clearly best as it is
     mirrored: int = 0  # those whose map does so mirrored or turned
     shared: float = 0.0  # share of an evaluation's windows a piece of which was trained on

@@ -304,6 +304,7 @@ class Wiring(Record, frozen=True):
     patience: Patience | None = None  # None where no loop that evaluates has one
     resumed: Resumed | None = None  # None where no such file was read, or what it holds is used
     restarted: Restarted | None = None
+    loaded_last: bool = False  # a model loaded weights after the last update, as the best ones that were kept
     structure: Structure | None = None  # None where there was no backward pass
     policy: Policy | None = None  # None where no loss weighs log-probabilities of actions
     critic: Critic | None = None  # None where no value is fit to targets

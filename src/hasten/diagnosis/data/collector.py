@@ -380,6 +380,7 @@ class DataCollector(Collector):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_fold(call.module, given)
             self._add_evaluation(group, given, given)
+            _note_places(group, output, len(given[0]))
             self._sliced = None if group is None else (group, len(given[0]))
             if group is not None:
                 group.part.say(_said(output, len(given[0]), {one.kind for one in self._criteria.values()}), self._step)
@@ -412,6 +413,7 @@ class DataCollector(Collector):
         if fetched.model is not None:
             self._add_fold(fetched.model, inputs)
         self._add_evaluation(group, given, inputs)
+        _note_places(group, output, len(inputs[0]))
         labels = _labels(fetched.batch, len(inputs[0]))
         if group is None:
             return
@@ -509,6 +511,14 @@ def _said(output: Sequence[Tensor], rows: int, kinds: set[str]) -> Tensor | None
     return None
 
 
+def _note_places(group: Group | None, output: Sequence[Tensor], rows: int) -> None:
+    """Note how many outputs a sample has: those of the steps of a series, of the items of a list, of pixels."""
+    first = next((one for one in output if one.ndim >= 3 and len(one) == rows), None)
+    if group is not None and first is not None:
+        places = first.shape[1] if first.ndim == 3 else first.shape[2:].numel()
+        group.part.places = max(group.part.places, places)
+
+
 class _Given:
     """What batches come from that no data set of torch gave."""
 
@@ -516,7 +526,12 @@ class _Given:
 def _given(call: Call) -> list[Tensor]:
     """Return the inputs of a call, less what its name calls a target: the model computes its loss itself."""
     named = {name: one for name, one in call.kwargs.items() if name not in TARGETS}
-    return of_samples([*tensors_within(call.args), *tensors_within(named)])
+    return of_samples([one for one in tensors_within((call.args, named)) if not _is_mask(one)])
+
+
+def _is_mask(one: Tensor) -> bool:
+    """Return whether a tensor is what attention adds to its logits: 0 where it may look, else minus infinity."""
+    return one.is_floating_point() and bool(torch.isneginf(one).any()) and not bool((one.isfinite() & (one != 0)).any())
 
 
 def _reads(given: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:

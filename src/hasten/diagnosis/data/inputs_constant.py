@@ -99,6 +99,8 @@ def _said(training: Part, evaluations: tuple[Part, ...]) -> tuple[str, float, fl
             Severity.CRITICAL,
         )
     constant = sum(not one for one in training.changes)
+    if constant == total and training.distinct > 1:  # only those that came first are the same
+        return None
     if total in (3, 4) and training.pictures and 0 < constant < total:
         return (
             f"{constant} of {total} channels of the pictures never change.",

@@ -84,6 +84,7 @@ class SeenPart:
         self.pieces = SeenPieces()
         self.targets = Numbers()
         self._picture = MeanPicture()
+        self.places = 1  # outputs of a sample, as of the steps of a series
         self._said: Counter[int] = Counter()
         self._said_step = -1
         self._drawn, self._shuffles, self._same_order = drawn, shuffles, False
@@ -172,7 +173,7 @@ class SeenPart:
             self._sums = torch.zeros(4, columns.shape[1], dtype=torch.float64)
             self._counted, self._means = 0, torch.zeros(3, dtype=torch.float64)
             self._extremes = torch.stack([columns[0].amin(1), columns[0].amax(1)])
-            self._smooth = numbers.ndim == 2 and _is_smooth(numbers)
+            self._smooth = numbers.ndim in (2, 3) and _is_smooth(numbers if numbers.ndim == 2 else numbers[:, :, 0])
             self._roughness = roughness(numbers)
             self._rows_standardized = _rows_are_standardized(numbers)
             self._continuous = len(numbers.unique()) >= _CONTINUOUS * numbers.numel()
@@ -256,6 +257,7 @@ class SeenPart:
             same_order=self._same_order,
             picture=picture,
             picture_errors=errors,
+            places=self.places,
             upright=self.mirrored.upright,
             mirrored=self.mirrored.mirrored,
             shared=self.pieces.shared,

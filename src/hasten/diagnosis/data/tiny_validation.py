@@ -24,7 +24,7 @@ def find(health: Health) -> Outcome:
     parts = [part for part in facts.evaluations if part.distinct]
     if facts.training is None or not parts:
         return Abstained(symptom="tiny_validation", reason="no evaluation was seen")
-    samples = sum(part.distinct for part in parts)
+    samples = sum(part.distinct * part.places for part in parts)
     if samples >= FEW or facts.training.distinct < TIMES * samples or samples < 2:
         return None
     return wrong(

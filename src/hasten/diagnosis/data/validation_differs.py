@@ -4,13 +4,14 @@ Signal: mean, spread and range of what the model gets, by channel of pictures an
 spread of the targets of a regression.
 Threshold: targets of a regression whose spread differs 5 times, or whose mean by 5 of its standard deviations; mean
 pictures that fit the training's 5 times better when they are mirrored or turned;
-the spread differs 2.5 times; the means of whole samples differ by 3 times their spread; 90 % of the
-columns of a table are shifted by half a standard deviation; swapped color channels fit the training 3 times better;
-each part has a mean of exactly 0 and a standard deviation of exactly 1 in all columns, which happens when each is
-scaled by itself, or fills the range of 0 to 1, or -1 to 1, exactly; or the model does better than a
-constant by 0.15 on samples that it has not seen yet in the first pass, and by less than a quarter of that on the
-evaluation at the end, while the loss of the training has fallen and stays low. Inputs whose spread or mean differs, but
-on which the loss is at most 3 times that at the end of the training and a fifth of that at its start, are no fault.
+the spread differs 2.5 times, 10 times for windows of a series, which swings as it will; the means of whole samples
+differ by 3 times their spread; 90 % of the columns of a table are shifted by half a standard deviation; swapped color
+channels fit the training 3 times better; each part has a mean of exactly 0 and a standard deviation of exactly 1 in
+all columns, which happens when each is scaled by itself, or fills the range of 0 to 1, or -1 to 1, exactly; or the
+model does better than a constant by 0.15 on samples that it has not seen yet in the first pass, and by less than a
+quarter of that on the evaluation at the end, while the loss of the training has fallen and stays low. Inputs whose
+spread or mean differs, but on which the loss is at most 3 times that at the end of the training and a fifth of that
+at its start, are no fault.
 Why: the model is judged on inputs that it was never trained for.
 Example: `x / 255` in training only; `scaler.fit_transform` of the validation data; BGR in one part and RGB in the
 other.
@@ -29,7 +30,7 @@ from hasten.diagnosis.dynamics.judging import course, rises
 from hasten.diagnosis.rule import Outcome
 
 SPREAD, SHIFT, COLUMNS, COLUMN_SHIFT, SWAPPED = 2.5, 3.0, 0.9, 0.5, 3.0
-TARGETS, APART, FIT = 5.0, 15.0, 5.0
+TARGETS, APART, FIT, SERIES = 5.0, 15.0, 5.0, 10.0
 ENOUGH, FEWEST = 32, 8
 """Samples of each part; the fewest where numbers must be exact, which chance does not make them."""
 
@@ -171,7 +172,7 @@ def inputs_differ(training: Part, part: Part, *, loses: bool = True) -> tuple[st
         return None
     if loses and min(here.std, there.std) > 0:
         ratio = there.std / here.std
-        if max(ratio, 1 / ratio) >= SPREAD:
+        if max(ratio, 1 / ratio) >= (SERIES if training.smooth else SPREAD):
             return (
                 f"The evaluation's inputs spread {ratio:.3g} times as much as the training's.",
                 ratio,

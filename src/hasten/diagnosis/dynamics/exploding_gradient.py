@@ -6,6 +6,7 @@ Threshold: over the depth 1,000 in half of the samples; over time 100 times the 
     100 steps and 3 in all, while the loss does not fall; above 100 times the median in 5 % of the first half.
 Why: one huge update undoes many steps; early layers with huge gradients decide everything.
 Example: an RNN over 500 steps without clipping; weights that start 10 times too large.
+    What LBFGS tries along a line is not looked at over time.
 Wrong when: samples differ in size by orders of magnitude on purpose.
 Source: deep learning tuning playbook (clipping at the 90th percentile); AutoTrainer (ratio 70).
 """
@@ -30,7 +31,9 @@ def find(health: Health) -> Outcome:
     missing = abstain("exploding_gradient", health)
     if missing is not None or dynamics is None:
         return missing
-    for value, threshold, sentence, where in (_over_depth(dynamics), _over_time(dynamics), _spikes(dynamics)):
+    searches = "LBFGS" in dynamics.optimizers  # along a line: its gradients are those of trials, too
+    over_time = () if searches else (_over_time(dynamics), _spikes(dynamics))
+    for value, threshold, sentence, where in (_over_depth(dynamics), *over_time):
         if value is not None:
             return Finding(
                 symptom="exploding_gradient",

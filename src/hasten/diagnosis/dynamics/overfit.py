@@ -6,6 +6,7 @@ Threshold: the last two evaluations are 10 % above the best one, and above the t
     they lost half, or all where the loss is a cross-entropy; at least four evaluations.
 Why: from the best evaluation on the model learns the training samples by heart.
 Example: a large model, 500 samples, 100 epochs.
+    Silent where weights are loaded after the last update, as those of the best evaluation.
 Wrong when: the evaluation loss is dominated by a few confident errors while the metric still improves. A cross-entropy
     rises by confidence alone while no answer changes: so long as it is below that of a guess, it is not meant.
 Source: SageMaker Debugger (Overfit: 10 %); Guo et al. 2017 (1706.04599): cross-entropy overfits, accuracy does not.
@@ -29,6 +30,8 @@ def find(health: Health) -> Outcome:
     seen = [] if dynamics is None else [(one.step, one.loss) for one in dynamics.evaluations if one.loss is not None]
     if dynamics is None or len(seen) < _EVALUATIONS:
         return Abstained(symptom="overfit", reason=f"fewer than {_EVALUATIONS} evaluations were seen")
+    if health.wiring is not None and health.wiring.loaded_last:
+        return Abstained(symptom="overfit", reason="the model got weights that were kept: those of the best step")
     best_step, best = min(seen, key=lambda pair: pair[1])
     after = [loss for step, loss in seen if step > best_step]
     if len(after) < 2 or best <= 0:

@@ -32,7 +32,7 @@ def find(health: Health) -> Outcome:
         return None
     gone = next(step for step, _ in rates if step > above[-1]) if above[-1] < rates[-1][0] else 0
     losses = course(dynamics.losses)
-    if not gone or gone > _EARLY * len(dynamics.losses) or losses is None:
+    if not gone or gone > _EARLY * rates[-1][0] or losses is None:  # another training may follow
         return None
     start = max(losses.first, dynamics.losses[0] or losses.first)
     if losses.last < _REST * start:  # it had done its work

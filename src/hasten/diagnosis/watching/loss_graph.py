@@ -172,7 +172,11 @@ def _term(node: Any) -> Term | None:
         return _log_softmax(node, "soft_cross_entropy", None)
     if name == "Mul":
         below = beyond_shapes(_next(node, 0) or _next(node, 1))
-        if below is not None and name_of(below) == "LogSoftmax":
+        if (
+            below is not None
+            and name_of(below) == "LogSoftmax"
+            and math.prod(shape_of(node)) == math.prod(shape_of(below))
+        ):
             return _log_softmax(below, "soft_cross_entropy", _factor(node))
         if (
             below is not None

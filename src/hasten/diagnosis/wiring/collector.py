@@ -76,6 +76,7 @@ class WiringCollectors:
             loadings=tuple(self._loaded.loadings),
             resumed=self._loaded.resumed,
             restarted=self._loaded.restarted,
+            loaded_last=self._loaded.last,
             patience=self._stopping.patience,
             autocast=order.autocast if ordered else {},
             probes=self._probes.probes(),

@@ -47,6 +47,7 @@ class LoadedCollector(Collector):
         self._saved: list[_Saved] = []  # of the file that was read last, while no optimizer loaded one
         self._filled: list[ref[nn.Module]] = []  # modules that loaded weights since that file was read
         self._known: set[int] = set()  # optimizers that made an update
+        self.last = False  # something was loaded after the last update
         self._reached = 0  # last step of a scheduler in the file that was read last
         self._goes_on: set[int] = set()  # optimizers that loaded a state since then
         self._steps: dict[int, int] = {}  # of schedulers of these
@@ -58,6 +59,7 @@ class LoadedCollector(Collector):
 
     def loaded(self, module: nn.Module, state: Mapping[str, Any]) -> None:
         """Note how much of the state the module has, and whether it is the module's own."""
+        self.last = True
         if self._saved:
             self._filled.append(ref(module))
         if len(self.loadings) >= _MOST or not state:
@@ -103,7 +105,7 @@ class LoadedCollector(Collector):
 
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what may have been trained since it was loaded, and count steps of schedulers."""
-        self._pending = {}
+        self._pending, self.last = {}, self.last and not steps
         for scheduler, number in schedules.items():
             self._look_at(scheduler, number)
 
@@ -133,7 +135,7 @@ class LoadedCollector(Collector):
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Compare an optimizer that is new with those of the file."""
-        self._pending = {}
+        self._pending, self.last = {}, False
         if id(optimizer) in self._known:
             return
         self._known.add(id(optimizer))

@@ -28,7 +28,7 @@ def find(health: Health) -> Outcome:
     if lacks is not None or health.wiring is None:
         return lacks
     wiring = health.wiring
-    lost = misses(wiring)
+    lost = [] if _trains_through_copies(wiring) else misses(wiring)
     if not lost:
         return None
     head = "" if any(one.unfrozen for one in lost) else _head(wiring, lost)
@@ -62,6 +62,17 @@ def find(health: Health) -> Outcome:
             "parameter_unchanged", "not_learning", "layer_imbalance", "update_too_small",
         ),
     )  # fmt: skip
+
+
+def _trains_through_copies(wiring: Wiring) -> bool:
+    """Return whether the models that are called are copies of one that the optimizer moves, as in meta-learning."""
+    moving = [one for one in leaves(wiring) if one.model is None and one.held and one.gradient and one.moved]
+    shapes = sorted(one.shape for one in moving)
+    of_models: dict[int, list[tuple[int, ...]]] = {}
+    for one in leaves(wiring):
+        if one.model is not None and one.trainable and not one.held:
+            of_models.setdefault(one.model, []).append(one.shape)
+    return bool(shapes) and bool(of_models) and all(sorted(own) == shapes for own in of_models.values())
 
 
 def _head(wiring: Wiring, lost: list[Leaf]) -> str:

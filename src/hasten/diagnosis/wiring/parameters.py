@@ -221,7 +221,7 @@ class ParameterCollector(Collector):
         inside = {id(part) for one in found for part in one.modules() if part is not one}
         for one in found:
             if id(one) not in inside:
-                if not any(one is model for model in self.models):
+                if len(self.models) < MODELS and not any(one is model for model in self.models):
                     self.models.append(one)
                 self._called |= {id(part) for part in one.modules()}
                 self._late |= {id(each) for each in one.parameters()}
