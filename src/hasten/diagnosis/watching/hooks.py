@@ -13,6 +13,7 @@ from weakref import finalize
 
 import torch
 from torch import Tensor, nn, optim
+from torch._C._functorch import peek_interpreter_stack
 from torch.amp.grad_scaler import GradScaler
 from torch.compiler import is_dynamo_compiling
 from torch.nn.utils import clip_grad
@@ -354,8 +355,13 @@ class TrainingWatch:
         return found
 
     def _looks(self) -> bool:
+        """Return whether to look at a call. While torch compiles it, the rest cannot be traced, so that comes first."""
         return (
-            self._watching and not self._telling and get_ident() == self._thread and not torch.compiler.is_compiling()
+            not torch.compiler.is_compiling()
+            and self._watching
+            and not self._telling
+            and get_ident() == self._thread
+            and not peek_interpreter_stack()  # torch.func: what is within has no numbers of its own
         )
 
     def _step_may_begin(self) -> None:
@@ -649,7 +655,7 @@ class TrainingWatch:
         @wraps(plain)  # torch gives this function to `__torch_function__`, by its name in torch.nn.functional
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if watch._watching and watch._looks():
+            if watch._looks():
                 if torch.is_grad_enabled():
                     watch._look_at_term(plain.__name__, result)
                 else:
@@ -664,7 +670,7 @@ class TrainingWatch:
         @wraps(plain)
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if watch._watching and torch.is_grad_enabled() and watch._looks():
+            if watch._looks() and torch.is_grad_enabled():
                 watch._look_at_term(plain.__name__, result)
             return result
 
