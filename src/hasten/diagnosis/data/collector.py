@@ -162,7 +162,7 @@ class DataCollector(Collector):
                 way = direction(losses)
                 self._directions += [] if way is None else [way]
         if self._passes <= ENTRIES:
-            for number, entry in enumerate(entries(losses)):
+            for number, entry in enumerate(one for one in entries(losses) if one.values.layout is torch.strided):
                 seen = self._entries.setdefault((entry.layer, number), SeenEntry(entry.layer))
                 counts = counting(losses, len(entry.values))
                 seen.add(entry.values if counts is None else entry.values[counts.to(entry.values.device)])
@@ -295,11 +295,11 @@ class DataCollector(Collector):
         call, later = self._call, self._continued
         if call is None or term.target is None:
             return
-        inputs = without_target(list(tensors_within((call.args, dict(call.kwargs)))), term.target)
+        inputs = without_target(_dense_within((call.args, dict(call.kwargs))), term.target)
         left_out = leaves_out_first(self._output, term.output)
         shares = copies(inputs, term.target, term.ignored, first_left_out=left_out)
         if later is not None:  # such as a decoder, whose tokens may be the targets themselves
-            other = copies(list(tensors_within((later.args, dict(later.kwargs)))), term.target, term.ignored)
+            other = copies(_dense_within((later.args, dict(later.kwargs))), term.target, term.ignored)
             if max(other.values(), default=0.0) > max(shares.values(), default=0.0):
                 call, shares = later, other
         reader = call
@@ -565,6 +565,10 @@ def _shuffles(sampler: Any) -> bool:
     if isinstance(sampler, RandomSampler):
         return not sampler.replacement
     return isinstance(sampler, DistributedSampler) and sampler.shuffle
+
+
+def _dense_within(value: Any) -> list[Tensor]:
+    return [one for one in tensors_within(value) if one.layout is torch.strided]
 
 
 def _left_out(loader: Any, drawn: int | None) -> int:

@@ -69,7 +69,9 @@ class SeenFolds:
         self._open.prints.update(prints)
         self._open.known += sum(prints[place] in training.prints for place in new)
         first = inputs[0]
-        if first.is_floating_point() and first.ndim == 2 and sum(map(len, self._open.rows)) < _ROWS:
+        widths = {one.shape[1] for one in self._open.rows} or {None if self._first is None else self._first.shape[1]}
+        table = first.is_floating_point() and first.ndim == 2 and first.shape[1] in widths
+        if table and sum(map(len, self._open.rows)) < _ROWS:
             self._open.rows.append(
                 first[:_ROWS].detach().to("cpu", torch.float64, copy=True)
             )  # what is kept seems to live
@@ -114,7 +116,8 @@ class SeenFolds:
 
 def _some_weights(model: nn.Module) -> Tensor:
     """Return some numbers of each trained matrix: biases may be zero at the start."""
-    parts = [one.detach().reshape(-1)[:_WEIGHTS].float().cpu() for one in model.parameters() if one.ndim > 1]
+    real = (one for one in model.parameters() if one.is_floating_point() and one.ndim > 1)
+    parts = [one.detach().reshape(-1)[:_WEIGHTS].float().cpu() for one in real]
     return torch.cat(parts) if parts else torch.zeros(0)
 
 

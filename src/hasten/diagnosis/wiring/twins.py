@@ -76,7 +76,7 @@ class TwinCollector(Collector):
         if given is not None:
             trained = [one.given for one in self._seen.values() if one.graded and type(one.model) is type(call.module)]
             seen.others += any(
-                one is not None and one.shape == given.shape and not torch.equal(one, given) for one in trained
+                one is not None and one.shape == given.shape and not _equal(one, given) for one in trained
             )
 
     def ended(self) -> None:
@@ -123,14 +123,23 @@ def _alike(one: nn.Module, other: nn.Module) -> bool:
 
 
 def _sums(model: nn.Module) -> tuple[float, ...]:
-    return tuple(float(one.detach().double().square().sum()) for one in model.parameters() if one.numel())
+    return tuple(float(_real(one).double().square().sum()) for one in model.parameters() if one.numel())
 
 
 def _sample(model: nn.Module) -> Tensor:
     """Return some numbers of each matrix of a model."""
-    flat = [one.detach().flatten() for one in model.parameters() if one.ndim > 1 and one.numel()]
+    flat = [_real(one).flatten() for one in model.parameters() if one.ndim > 1 and one.numel()]
     few = [one[:: -(-one.numel() // _NUMBERS)].double().cpu() for one in flat]
     return torch.cat(few) if few else torch.zeros(0, dtype=torch.float64)
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Return whether inputs are equal; sparse ones, which torch does not compare, where they are the same."""
+    return one is other if one.is_sparse or other.is_sparse else torch.equal(one, other)
+
+
+def _real(one: Tensor) -> Tensor:
+    return torch.view_as_real(one.detach()) if one.is_complex() else one.detach()
 
 
 def _way(start: Tensor, end: Tensor, goal: Tensor) -> float | None:
