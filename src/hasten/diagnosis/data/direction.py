@@ -41,7 +41,7 @@ def direction(losses: Sequence[Tensor]) -> float | None:
     Returns:
         None where there is no such product. Cost: a backward pass from the loss to the product.
     """
-    product = _product(losses)
+    product = _product(losses) if all(loss.numel() == 1 for loss in losses) else None
     if product is None:
         return None
     with torch.enable_grad():

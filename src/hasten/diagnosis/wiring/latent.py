@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
@@ -38,7 +39,9 @@ def latent(losses: Sequence[Tensor]) -> Latent | None:
     near = _near(losses)
     exp = next((one for one in near if name_of(one) == "Exp" and _meets_itself(one, near)), None)
     fit = next((one for one in near if name_of(one) in _FITS), None)
-    if exp is None or fit is None or len(losses) != 1:
+    if any(name_of(one) == "Div" and None not in [each for each, _ in one.next_functions] for one in near):
+        return None  # a variance of the prior, which is learned too
+    if exp is None or fit is None or len(losses) != 1 or losses[0].numel() != 1:
         return None
     variances, given = saved(exp, "result"), saved(fit, "self")
     squares = next((one for one in near if _is_square(one) and shape_of(one) == shape_of(exp)), None)
@@ -51,7 +54,7 @@ def latent(losses: Sequence[Tensor]) -> Latent | None:
     each = float(of_fit.abs().mean()) / (given.numel() if getattr(fit, "_saved_reduction", 0) == _MEAN else 1)
     samples, variances = len(variances), variances.double()
     total = float((means.double().square() + variances - 1 - variances.log()).sum()) / 2
-    if not each > 0:
+    if not each > 0 or not isfinite(total):
         return None
     return Latent(total / samples, 2 * float(of_variance.abs().mean()) / each, _is_unbounded(losses, exp))
 
