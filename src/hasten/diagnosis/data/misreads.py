@@ -5,7 +5,6 @@ samples divided by another count, a threshold of 0.5 for what is no probability,
 """
 
 import ast
-import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,7 +43,6 @@ class MisreadCollector(Collector):
 
     def __init__(self) -> None:
         self._known: set[tuple[object, ...]] = set()
-        self._modules: list[weakref.ref[nn.Module]] = []
         self._found: dict[tuple[str, int, str], Misread] = {}
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -96,6 +94,8 @@ def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, line: int
         elif (halved := _above_half(node)) is not None and is_it(halved) and _leaves_unit(output):
             yield _misread("threshold", node)
         elif (chosen := _over_samples(node)) is not None and rows > 1 and rows != output.shape[1] and is_it(chosen):
+            if _is_part(chosen, calls[0], code):
+                continue
             yield _misread("axis", node, used=rows, wanted=output.shape[1])
 
 
@@ -150,6 +150,17 @@ def _over_samples(node: ast.AST) -> ast.expr | None:
     over_all = not dims and not node.keywords
     first = len(dims) == 1 and isinstance(dims[0], ast.Constant) and dims[0].value == 0
     return chosen if over_all or first else None
+
+
+def _is_part(node: ast.expr, call: ast.Call, code: Code) -> bool:
+    """Return whether an expression is a part of what a call gave, as one sample or one column."""
+    values = [code.value(one.id) for one in ast.walk(node) if isinstance(one, ast.Name)]
+    return any(
+        isinstance(one, ast.Subscript) and call_behind(one, code) is call
+        for each in (node, *values)
+        if each is not None
+        for one in ast.walk(each)
+    )
 
 
 def _is_real(numbers: Tensor | np.ndarray) -> bool:
@@ -284,7 +295,10 @@ def _counted(node: ast.expr, code: Code, names: Mapping[str, Any]) -> Any:
         node = code.value(node.id) or node
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "len":
         return None
-    found = meaning(node.args[0], names) if len(node.args) == 1 else MISSING
+    counted = node.args[0] if len(node.args) == 1 else node
+    if isinstance(counted, ast.Name) and counted.id in code.changed:  # it grows
+        return None
+    found = meaning(counted, names)
     return found if hasattr(type(found), "__len__") else None
 
 

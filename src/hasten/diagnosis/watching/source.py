@@ -11,6 +11,7 @@ from functools import lru_cache
 from inspect import CO_OPTIMIZED
 from types import FrameType
 from typing import Any
+from weakref import ProxyTypes
 
 import numpy as np
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ MISSING = object()
 _SHAPES = ("squeeze", "unsqueeze", "flatten", "view", "reshape", "ravel", "contiguous", "clone", "detach")
 _TYPES = ("to", "cpu", "cuda", "numpy", "float", "double")
 """Methods that leave the numbers of a tensor as they are, but for their type."""
+_GROWS = ("append", "extend", "insert", "add", "update", "pop", "remove", "clear")
+"""Methods that change the length of what they belong to."""
 _OURS = ("hasten.", "torch.")
 _LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), "<frozen")
 _HOLDERS = 3
@@ -34,10 +37,11 @@ class Code:
     nodes: tuple[ast.AST, ...]  # in the order of the source
     parents: dict[ast.AST, ast.AST]
     bound: dict[str, tuple[ast.AST, ...]]  # name -> the statements that bind it
+    changed: frozenset[str]  # names of what is changed in place
 
     def value(self, name: str) -> ast.expr | None:
         """Return what the only statement that binds a name assigns to it alone; None for any other name."""
-        statements = self.bound.get(name, ())
+        statements = () if name in self.changed else self.bound.get(name, ())
         if len(statements) != 1 or not isinstance(one := statements[0], ast.Assign) or len(one.targets) != 1:
             return None
         return one.value if isinstance(one.targets[0], ast.Name) else None
@@ -102,7 +106,18 @@ def _code(root: ast.AST) -> Code:
             while not isinstance(statement, ast.stmt | ast.comprehension):
                 statement = parents[statement]
             bound.setdefault(one.id, []).append(statement)
-    return Code(tuple(nodes), parents, {name: tuple(each) for name, each in bound.items()})
+    changed = frozenset(name for one in nodes if isinstance(one, ast.Call) for name in _changed_by(one))
+    return Code(tuple(nodes), parents, {name: tuple(each) for name, each in bound.items()}, changed)
+
+
+def _changed_by(call: ast.Call) -> list[str]:
+    """Return the names of what a call changes in place: `x.sigmoid_()`, `torch.sigmoid_(x)`, `x.append(y)`."""
+    if not isinstance(called := call.func, ast.Attribute):
+        return []
+    in_place = called.attr.endswith("_") and not called.attr.endswith("__")
+    if not in_place and called.attr not in _GROWS and all(one.arg != "inplace" for one in call.keywords):
+        return []
+    return [one.id for one in (called.value, *call.args) if isinstance(one, ast.Name)]
 
 
 def names_in(frame: FrameType) -> ChainMap[str, Any]:
@@ -111,7 +126,7 @@ def names_in(frame: FrameType) -> ChainMap[str, Any]:
     What the function itself got from `locals()` is the same dictionary, and is left as it is.
     """
     shown = frame.f_locals
-    own = dict(shown)
+    own = {name: value for name, value in shown.items() if type(value) not in ProxyTypes}  # may stand for nothing
     if frame.f_code.co_flags & CO_OPTIMIZED and type(shown) is dict and sys.getrefcount(shown) <= _HOLDERS:
         shown.clear()
     return ChainMap(own, frame.f_globals)
@@ -131,10 +146,18 @@ def meaning(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def _attribute(owner: Any, name: str) -> Any:
-    found = getattr(owner, "__dict__", {}).get(name, MISSING)
+    found = attributes(owner).get(name, MISSING)
     if found is MISSING and isinstance(owner, nn.Module):
         return owner._modules.get(name, MISSING)
     return found
+
+
+def attributes(owner: Any) -> Mapping[str, Any]:
+    """Return the attributes that an object itself has; no `__getattr__` of the person's runs."""
+    try:
+        return object.__getattribute__(owner, "__dict__")
+    except AttributeError:
+        return {}
 
 
 def unshaped(node: ast.expr) -> ast.expr:

@@ -1,16 +1,17 @@
 """The functions of a person that are under way, and the numbers that they have names for."""
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
+from weakref import ProxyTypes
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hasten.diagnosis.watching.source import names_in, persons_frames
+from hasten.diagnosis.watching.source import attributes, names_in, persons_frames
 
 _PLAIN = ("torch", "builtins", "numpy")
 """Modules whose objects are not looked into."""
@@ -62,9 +63,5 @@ def _inside(value: Any) -> Sequence[tuple[Any, Any]]:
         return list(value.items()) if type(value) is dict else ()
     if isinstance(value, tuple):
         return list(zip(getattr(value, "_fields", ()), value, strict=False))
-    own = not isinstance(value, type | Tensor) and not str(type(value).__module__).startswith(_PLAIN)
-    return list(vars(value).items()) if own and hasattr(value, "__dict__") and not _is_module(value) else ()
-
-
-def _is_module(value: Any) -> bool:
-    return type(value) is type(sys)
+    own = not isinstance(value, type | Tensor | ModuleType) and not str(type(value).__module__).startswith(_PLAIN)
+    return [(name, one) for name, one in attributes(value).items() if type(one) not in ProxyTypes] if own else ()
