@@ -20,6 +20,7 @@ from hasten.diagnosis.wiring.early_mean import mean_within
 from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
 from hasten.diagnosis.wiring.latent import Latent, latent
 from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
+from hasten.diagnosis.wiring.only_read import is_only_read
 from hasten.diagnosis.wiring.penalty import penalty_share
 from hasten.diagnosis.wiring.severed import (
     adds_a_constant,
@@ -81,7 +82,8 @@ class StructureCollector(Collector):
 
     def loss_without_gradient(self, name: str) -> None:
         """Note a term that may be added to the loss."""
-        self._without = name
+        if self._passes < PASSES and not is_only_read(name):
+            self._without = name
 
     def structure(self) -> Structure | None:
         """Return what was read; None where there was no backward pass."""
