@@ -12,7 +12,7 @@ from typing import Any
 from hasten.base.records.wiring import Patience
 from hasten.base.units import finite
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
-from hasten.diagnosis.watching.source import Code, code_of, meaning, names_in, persons_frames
+from hasten.diagnosis.watching.source import Code, attributes, code_of, meaning, names_in, persons_frames
 
 _FRAMES = 4
 _NAME, _BEST = "patience", "best"
@@ -79,8 +79,19 @@ def _patience(loop: ast.For, code: Code, names: Mapping[str, Any]) -> Patience |
         counts_turns = any(isinstance(each, ast.Name) and each.id == loop.target.id for each in ast.walk(one.test))
         limit = None if counts_turns else _limit(one.test, names)
         if limit is not None:
+            if _leaves_elsewhere(loop, one):
+                return None  # for a goal that is reached
             return Patience(limit=limit, left=last - now, best=tuple(map(finite, _bests(one.test, names))))
     return None
+
+
+def _leaves_elsewhere(loop: ast.For, by_patience: ast.If) -> bool:
+    """Return whether a loop is left by more than one condition."""
+    known = set(ast.walk(by_patience))
+    inner = [one for one in ast.walk(loop) if isinstance(one, ast.For | ast.While) and one is not loop]
+    others = {each for one in inner for each in ast.walk(one) if isinstance(each, ast.Break)}
+    exits = (one for one in ast.walk(loop) if isinstance(one, ast.Break | ast.Return))
+    return any(one not in known and one not in others for one in exits)
 
 
 def _last(node: ast.expr, names: Mapping[str, Any]) -> int | None:
@@ -110,8 +121,7 @@ def _limit(test: ast.expr, names: Mapping[str, Any]) -> int | None:
         found = meaning(one, names)
         if _NAME in name.lower() and isinstance(found, int):
             return found
-        own = getattr(found, "__dict__", {})
-        limits = [value for key, value in own.items() if _NAME in key and isinstance(value, int)]
+        limits = [value for key, value in attributes(found).items() if _NAME in key and isinstance(value, int)]
         if len(limits) == 1:
             return limits[0]
     return None
@@ -120,7 +130,7 @@ def _limit(test: ast.expr, names: Mapping[str, Any]) -> int | None:
 def _bests(test: ast.expr, names: Mapping[str, Any]) -> Iterator[float]:
     """Yield the numbers that the loop, or what its condition asks, knows as the best so far."""
     owners = [meaning(one, names) for one in ast.walk(test) if isinstance(one, ast.Name)]
-    known = [*names.items(), *(each for one in owners for each in getattr(one, "__dict__", {}).items())]
+    known = [*names.items(), *(each for one in owners for each in attributes(one).items())]
     for name, value in known:
         if _BEST in str(name).lower() and isinstance(value, float):
             yield value
