@@ -105,6 +105,7 @@ class OrderCollector(Collector):
         self._fresh: set[int] = set()  # tensors updated since the last backward pass
         self._scaler: GradScaler | None = None
         self._scaled = False  # a loss was scaled since the last update
+        self._scaled_leaves: set[int] = set()  # of such losses, where several optimizers train
         self._unscaled: set[int] = set()  # optimizers whose gradients were unscaled since then
         self._schedules: dict[int, tuple[LRScheduler, int, int]] = {}  # itself, its steps, those before an update
         self._watched_by: dict[int, list[Watched]] = {}  # scheduler -> numbers that it was given
@@ -141,7 +142,7 @@ class OrderCollector(Collector):
         self._updates, self._watched = self._updates + steps, 0
         self._passes, self._clips, self._fresh, self._unscaled = [], [], set(), set()
         self._last, self._between, self._after_backward = None, 0, None
-        self._scaled = False
+        self._scaled, self._scaled_leaves = False, set()
         self._batches.clear()
         self._given.clear()
 
@@ -198,6 +199,7 @@ class OrderCollector(Collector):
             one.seen_passes += one.gaps < GAPS
         if len(self._all) != 1 and self._updates < STEPS:
             found = {id(one) for one in leaves(losses)}
+            self._scaled_leaves |= found if self._are_scaled(losses) else set()
             self._reached = None if self._reached is None or not found else self._reached | found
             for one in self._all:
                 one.touched = one.touched or bool(one.tensors & found)
@@ -238,7 +240,7 @@ class OrderCollector(Collector):
         seen.unused = 0
         if self._scaled and self._scaler is not None and self._scaler.get_scale() != 1:
             unscaled = id(optimizer) in self._unscaled or seen.attempts > seen.attempted
-            seen.still_scaled += not unscaled
+            seen.still_scaled += not unscaled and (len(self._all) == 1 or bool(tensors & self._scaled_leaves))
         seen.attempted = seen.attempts
         if self._losses and self._reached and self._updates < STEPS:
             seen.judged += 1
@@ -278,6 +280,7 @@ class OrderCollector(Collector):
         if self._updates == 1:
             self._ends_early = can_end_early()
         self._passes, self._scaled, self._after_backward = [], False, None
+        self._scaled_leaves = set()
         self._losses, self._reached = 0, set()
         self._batches.clear()
         self._given.clear()
@@ -380,6 +383,13 @@ class OrderCollector(Collector):
         """Return whether gradients still have the scale of the scaler."""
         owners = [one for one in self._all if tensors & {id(each) for each in one.held()}]
         return bool(owners) and not any(id(one.weak()) in self._unscaled for one in owners)
+
+    def _are_scaled(self, losses: Sequence[Tensor]) -> bool:
+        """Return whether losses are multiplied with the scale of the scaler."""
+        if not self._scaled or self._scaler is None:
+            return False
+        scale = self._scaler.get_scale()
+        return any(scale in factors(loss) for loss in losses)
 
     def _own_factors(self, loss: Tensor) -> list[float]:
         """Return the factors of a loss without the scale of the scaler."""
