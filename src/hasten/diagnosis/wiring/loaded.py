@@ -50,6 +50,7 @@ class LoadedCollector(Collector):
         self.last = False  # something was loaded after the last update
         self._reached = 0  # last step of a scheduler in the file that was read last
         self._goes_on: set[int] = set()  # optimizers that loaded a state since then
+        self._updated: set[int] = set()  # and those of them that made an update since
         self._steps: dict[int, int] = {}  # of schedulers of these
         self._pending: dict[int, _Pending] = {}  # modules that loaded weights and were not called since
 
@@ -106,6 +107,7 @@ class LoadedCollector(Collector):
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what may have been trained since it was loaded, and count steps of schedulers."""
         self._pending, self.last = {}, self.last and not steps
+        self._updated |= self._goes_on if steps else set()
         for scheduler, number in schedules.items():
             self._look_at(scheduler, number)
 
@@ -113,7 +115,7 @@ class LoadedCollector(Collector):
         """Look for states of optimizers in a file."""
         self._saved, self._filled = list(_states(content, _DEPTH)), []
         self._reached = max(_schedules(content, _DEPTH), default=0)
-        self._goes_on, self._steps = set(), {}
+        self._goes_on, self._updated, self._steps = set(), set(), {}
 
     def state_loaded(self, optimizer: optim.Optimizer) -> None:
         """Note that what a file holds is used."""
@@ -128,7 +130,9 @@ class LoadedCollector(Collector):
         if self._reached < _REACHED or id(scheduler.optimizer) not in self._goes_on or self.restarted is not None:
             return
         seen = self._steps[id(scheduler)] = self._steps.get(id(scheduler), 0) + steps
-        if 0 < scheduler.last_epoch <= seen:
+        if id(scheduler.optimizer) not in self._updated:  # steps up to the place where it goes on
+            return
+        if 0 < scheduler.last_epoch <= seen and 2 * (scheduler.last_epoch - steps) < self._reached:
             self.restarted = Restarted(
                 name=type(scheduler).__name__, step=scheduler.last_epoch, saved_step=self._reached
             )
@@ -136,6 +140,7 @@ class LoadedCollector(Collector):
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Compare an optimizer that is new with those of the file."""
         self._pending, self.last = {}, False
+        self._updated |= {id(optimizer)} & self._goes_on
         if id(optimizer) in self._known:
             return
         self._known.add(id(optimizer))

@@ -125,6 +125,7 @@ def _judged(one: Schedule, reached: int, *, complete: bool) -> tuple[str, str, f
     if (
         one.name == "LambdaLR"
         and one.updates >= _FEW
+        and not one.rises
         and 0 < one.base < 1
         and isclose(one.highest, one.base**2, rel_tol=_SAME)
     ):
