@@ -56,6 +56,7 @@ class CriticCollector(Collector):
         self._lowered = self._raised = 0
         self._growing: dict[str, list[float]] = {}  # name of rewards -> correlation of targets with them
         self._costs = False
+        self._names = False  # the program names rewards or ends of episodes, as many as there are targets
         self._compared = self._bootstrapped = 0
         self._ends = ""
 
@@ -69,11 +70,11 @@ class CriticCollector(Collector):
 
     def call_ended(self, call: Call, output: Any) -> None:
         """Keep what models gave in this step: the values of next states may be among it."""
-        if self._fits >= PASSES:
+        if self._fits >= PASSES or (self._passes and not self._names):
             return
         given = next((one.detach() for one in tensors_in(call.args)), None)
         made = next((one.detach() for one in tensors_in(output) if one.is_floating_point()), None)
-        if given is not None and made is not None and made.ndim and len(made) >= FEWEST:
+        if given is not None and made is not None and made.ndim in (1, 2) and len(made) >= FEWEST:
             self._calls = [*self._calls, (given, made, call.grad)][-_CALLS:]
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
@@ -143,6 +144,7 @@ class CriticCollector(Collector):
             if (likeness := _correlation(target, given)) is not None:
                 self._growing.setdefault(name, []).append(likeness)
         ends = _ends(named, len(target), taken)
+        self._names = self._names or bool(rewards or ends)
         if not ends:
             return
         found = returns_of(target, list(rewards.values()), next_values(self._of_other_inputs(), len(target)))

@@ -40,6 +40,8 @@ _GAINS = frozenset((
 ))
 # fmt: on
 """Words of what a policy shall make large."""
+_AMBIGUOUS = frozenset(("adv", "advs"))
+"""Which name adversarial samples, too: a classifier may be meant to become certain."""
 _REWARDS = frozenset(("reward", "rewards", "rew", "rews"))
 _COSTS = frozenset(("cost", "costs", "regret"))
 """Words of what it shall make small."""
@@ -64,7 +66,7 @@ class PolicyCollector(Collector):
         self._given: Tensor | None = None  # what the last model got
         self._seen: list[tuple[Tensor, Tensor | None]] = []  # weights of the last passes, sorted, and what it got then
         self._again = 0  # passes that weigh what one before did
-        self._costs = False
+        self._costs = self._gains = False
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the next step while losses that weigh log-probabilities are looked at."""
@@ -126,6 +128,7 @@ class PolicyCollector(Collector):
             self._costs = self._costs or bool(inside & _COSTS)
             if not inside & _GAINS or inside & _OTHERS:
                 continue
+            self._gains = self._gains or not inside <= _AMBIGUOUS
             given = numbers(value, len(weights)) if len(weights) >= FEWEST else None
             if given is None:
                 continue
@@ -146,7 +149,7 @@ class PolicyCollector(Collector):
             likeness=tuple(alike),
             costs=self._costs,
             orders=dict(self._orders),
-            entropy_falls=self._falls,
+            entropy_falls=self._falls if self._gains else 0,
             logits_are_shares=self._twice,
             attached=self._attached,
             ratios=len(self._ratios),
