@@ -1,0 +1,407 @@
+"""Trainings without a fault that look as if they had one, or that few programs are like: nothing is found or fails."""
+
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from hasten.base.seeds import seed_all
+from hasten.diagnosis.data.mirrored import SeenMirrored
+from hasten.pipeline.diagnosing import Diagnosing
+
+CLASSES = 3
+Loop = Callable[[], None]
+LOOPS: list[tuple[str, Loop]] = []
+
+
+def looks_like(symptom: str) -> Callable[[Loop], Loop]:
+    """Enter a loop without this fault."""
+
+    def enter(loop: Loop) -> Loop:
+        LOOPS.append((symptom, loop))
+        return loop
+
+    return enter
+
+
+def found(loop: Loop) -> list[str]:
+    """Return the symptoms that are named in a loop."""
+    seed_all(0)
+    with Diagnosing(name="loop") as doctor:
+        loop()
+    assert doctor.failed == {}
+    return [one.symptom for one in doctor.diagnosis().findings]
+
+
+def net(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, 16), nn.ReLU(), nn.Linear(16, outputs))
+
+
+def update(optimizer: optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def samples() -> tuple[Tensor, Tensor]:
+    inputs = torch.randn(400, 6)
+    return inputs, inputs[:, :CLASSES].argmax(1)
+
+
+def epochs(number: int = 6) -> Iterator[tuple[nn.Module, DataLoader[tuple[Tensor, ...]]]]:
+    """Train a classifier; yield it after each epoch, with the loader of the evaluation."""
+    x, y = samples()
+    train = DataLoader(TensorDataset(x[:300], y[:300]), 32, shuffle=True)
+    test = DataLoader(TensorDataset(x[300:], y[300:]), 32)
+    model = net(6, CLASSES)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(number):
+        for inputs, labels in train:
+            update(optimizer, F.cross_entropy(model(inputs), labels))
+        with torch.no_grad():
+            yield model, test
+
+
+def steps(loss: Callable[[nn.Module, Tensor, Tensor], Tensor], number: int = 60) -> None:
+    """Train a classifier by a loss of its own."""
+    x, y = samples()
+    model = net(6, CLASSES)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(number):
+        rows = torch.randint(0, len(x), (64,))
+        update(optimizer, loss(model, x[rows], y[rows]))
+
+
+@looks_like("evaluation_wrong")
+def the_class_of_one_sample() -> None:
+    for model, test in epochs():
+        for inputs, _ in test:
+            out = model(inputs)
+            out[0].argmax()
+            out[:, 1].argmax(0)
+
+
+@looks_like("evaluation_wrong")
+def logits_that_become_probabilities_in_place() -> None:
+    x, y = samples()
+    model = net(6, 1)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    wanted = (y[:, None] > 0).float()
+    for _ in range(20):
+        update(optimizer, F.binary_cross_entropy_with_logits(model(x), wanted))
+        with torch.no_grad():
+            out = model(x[:50])
+            out.sigmoid_()
+            ((out > 0.5) == wanted[:50]).float().mean()
+
+
+@looks_like("evaluation_wrong")
+def a_running_accuracy() -> None:
+    for model, test in epochs():
+        right, seen = 0, list[int]()
+        for inputs, labels in test:
+            right += (model(inputs).argmax(1) == labels).sum().item()
+            seen.extend(labels.tolist())
+            right / len(seen)
+
+
+@looks_like("loss_sign")
+def a_prior_that_is_learned() -> None:
+    x = torch.randn(256, 4) @ torch.randn(4, 12)
+    encoder, decoder, prior = net(12, 8), net(4, 12), nn.Parameter(torch.zeros(8))
+    optimizer = optim.Adam([*encoder.parameters(), *decoder.parameters(), prior], 1e-3)
+    for _ in range(60):
+        rows = x[torch.randint(0, 256, (64,))]
+        mean, variance = encoder(rows).chunk(2, 1)
+        of_prior, its_variance = prior.expand(64, 8).chunk(2, 1)
+        made = decoder(mean + torch.randn_like(mean) * (0.5 * variance).exp())
+        ratio = (variance.exp() + (mean - of_prior) ** 2) / its_variance.exp()
+        divergence = 0.5 * (its_variance - variance + ratio - 1).sum() / 64
+        update(optimizer, F.mse_loss(made, rows, reduction="sum") / 64 + divergence)
+
+
+@looks_like("loss_sign")
+def a_classifier_that_shall_be_certain() -> None:
+    def loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        out = model(inputs)
+        known, shares = (labels != 1).float(), out.softmax(1)
+        errors = (F.cross_entropy(out, labels, reduction="none") * known).sum() / known.sum()
+        return errors - 0.1 * (shares * shares.log()).sum(1).mean()
+
+    steps(loss)
+
+
+@looks_like("term_without_gradient")
+def a_number_to_print_beside_flooding() -> None:
+    def loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        out = model(inputs)
+        error = F.mse_loss(out.detach().softmax(1), F.one_hot(labels, CLASSES).float())
+        error.item()
+        float(F.l1_loss(out.detach(), out.detach() + 1))
+        return (F.cross_entropy(out, labels) - 0.05).abs() + 0.05
+
+    steps(loss)
+
+
+@looks_like("gradients_still_scaled")
+def one_of_two_losses_is_scaled() -> None:
+    x, y = torch.randn(400, 6), torch.randn(400, 1)
+    one, other = net(6, 1), net(6, 1)
+    of_one, of_other = optim.Adam(one.parameters(), 1e-2), optim.Adam(other.parameters(), 1e-2)
+    scaler = torch.amp.GradScaler("cpu")
+    for _ in range(20):
+        of_one.zero_grad()
+        of_other.zero_grad()
+        scaler.scale(F.mse_loss(one(x), y)).backward()
+        F.mse_loss(other(x), y).backward()
+        of_other.step()
+        scaler.step(of_one)
+        scaler.update()
+
+
+@looks_like("too_few_steps")
+def a_goal_beside_patience() -> None:
+    x = torch.randn(400, 6)
+    y = x @ torch.randn(6, 1)
+    model = nn.Linear(6, 1)
+    optimizer = optim.Adam(model.parameters(), 2e-2)
+    best, counter, patience = float("inf"), 0, 3
+    for _epoch in range(100):
+        for part in range(0, 300, 30):
+            update(optimizer, F.mse_loss(model(x[part : part + 30]), y[part : part + 30]))
+        with torch.no_grad():
+            value = F.mse_loss(model(x[300:]), y[300:]).item()
+        best, counter = (value, 0) if value < best else (best, counter + 1)
+        if counter >= patience:
+            break
+        if value < 0.2:
+            break
+
+
+@pytest.mark.parametrize(("symptom", "loop"), LOOPS, ids=[loop.__name__ for _, loop in LOOPS])
+def test_nothing_is_found_that_is_not_there(symptom: str, loop: Loop) -> None:
+    assert symptom not in found(loop)
+
+
+def test_a_warm_up_that_is_under_way_gives_no_learning_rates() -> None:
+    def loop() -> None:
+        x, y = samples()
+        model = net(6, CLASSES)
+        optimizer = optim.SGD(model.parameters(), 0.1)
+        scheduler = optim.lr_scheduler.LambdaLR(optimizer, lambda step: (step + 1) / 1000)
+        for _ in range(100):
+            update(optimizer, F.cross_entropy(model(x[:64]), y[:64]))
+            scheduler.step()
+
+    seed_all(0)
+    with Diagnosing(name="loop") as doctor:
+        loop()
+    assert not any("returns learning rates" in one.sentence for one in doctor.diagnosis().findings)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
+@pytest.mark.parametrize("forward", [True, False])
+def test_a_schedule_that_is_stepped_to_its_place_goes_on(forward: bool, tmp_path: Path) -> None:
+    x, y = samples()
+
+    def made() -> tuple[nn.Module, optim.Optimizer, optim.lr_scheduler.LRScheduler]:
+        model = net(6, CLASSES)
+        optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        return model, optimizer, optim.lr_scheduler.StepLR(optimizer, 5)
+
+    model, optimizer, scheduler = made()
+    for _ in range(8):
+        update(optimizer, F.cross_entropy(model(x), y))
+        scheduler.step()
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    torch.save({name: one.state_dict() for name, one in parts.items()}, tmp_path / "state.pt")
+
+    def resumed() -> None:
+        model, optimizer, scheduler = made()
+        state = torch.load(tmp_path / "state.pt")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        for _ in range(8 if forward else 0):
+            scheduler.step()
+        for _ in range(20):
+            update(optimizer, F.cross_entropy(model(x), y))
+            scheduler.step()
+
+    assert ("resumed_without_state" in found(resumed)) is not forward
+
+
+class Waves(nn.Module):
+    """A classifier of series of any length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv1d(1, 8, 9), nn.Linear(8, CLASSES)
+
+    def forward(self, series: Tensor) -> Tensor:
+        return self.last(self.first(series[:, None]).relu().mean(2))
+
+
+def test_an_evaluation_of_series_of_several_lengths() -> None:
+    def loop() -> None:
+        def batch(length: int) -> tuple[Tensor, Tensor]:
+            labels = torch.randint(0, CLASSES, (16,))
+            return torch.sin(torch.arange(length) * (labels[:, None] + 1) / 3 + torch.rand(16, 1)), labels
+
+        train, test = [[batch(length) for length in range(start, start + 8)] for start in (50, 60)]
+        model = Waves()
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for _ in range(4):
+            for series, labels in DataLoader(train, None, shuffle=True):  # type: ignore[arg-type]
+                update(optimizer, F.cross_entropy(model(series), labels))
+            with torch.no_grad():
+                for series, _ in DataLoader(test, None):  # type: ignore[arg-type]
+                    model(series)
+
+    found(loop)
+
+
+def test_losses_that_are_no_single_number() -> None:
+    def loop() -> None:
+        def overlap(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+            return 1 - (model(inputs).softmax(1) * F.one_hot(labels, CLASSES)).sum(1)
+
+        x, y = samples()
+        model = net(6, CLASSES)
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for _ in range(10):
+            optimizer.zero_grad()
+            overlap(model, x, y).backward(torch.ones(400) / 400)
+            optimizer.step()
+
+    def autoencoder() -> None:
+        x, encoder, decoder = torch.randn(64, 6), net(6, 8), net(4, 6)
+        optimizer = optim.Adam([*encoder.parameters(), *decoder.parameters()], 1e-3)
+        for _ in range(10):
+            mean, variance = encoder(x).chunk(2, 1)
+            made = decoder(mean + torch.randn_like(mean) * (0.5 * variance).exp())
+            divergence = -0.5 * (1 + variance - mean**2 - variance.exp()).sum(1)
+            optimizer.zero_grad()
+            (F.mse_loss(made, x, reduction="none").sum(1) + divergence).backward(torch.ones(64) / 64)
+            optimizer.step()
+
+    found(loop)
+    found(autoencoder)
+
+
+def test_outputs_of_an_evaluation_are_not_kept() -> None:
+    alive = list[weakref.ref[torch.UntypedStorage]]()
+
+    def loop() -> None:
+        for model, _ in epochs(2):
+            for _ in range(8):
+                alive.append(weakref.ref(model(torch.randn(32, 6)).untyped_storage()))
+            model(torch.randn(32, 6))
+            assert not any(one() is not None for one in alive[:-1])
+
+    found(loop)
+
+
+class Slots:
+    """An object without a dictionary that has any attribute."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def test_names_for_nothing() -> None:
+    def loop() -> None:
+        gone, slots = weakref.proxy(Waves()), Slots()
+        x, rewards = torch.randn(64, 6), torch.randn(64, 1)
+        model = net(6, 1)
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for turn in range(10):
+            update(optimizer, F.mse_loss(model(x), rewards))
+            with torch.no_grad():
+                (model(x) == (slots.targets or rewards)).sum() / 64
+            if turn > 100 and slots.patience:
+                break
+        del gone
+
+    found(loop)
+
+
+def test_sparse_inputs_and_complex_weights() -> None:
+    class Complex(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.last = nn.Parameter(torch.randn(6, 4, dtype=torch.complex64)), nn.Linear(4, CLASSES)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.last((inputs.to(torch.complex64) @ self.weight).abs())
+
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.last = nn.Parameter(torch.randn(6, 16)), nn.Linear(16, CLASSES)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.last(torch.mm(inputs, self.weight).relu())
+
+    def loop(model: nn.Module, given: Callable[[Tensor], Tensor]) -> None:
+        x, y = samples()
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for _ in range(10):
+            mask = (torch.rand(400) < 0.5).float()
+            errors = F.cross_entropy(model(given(x)), y, reduction="none")
+            update(optimizer, (errors * mask).sum() / mask.sum())
+            with torch.no_grad():
+                model(given(torch.randn(100, 6)))
+
+    found(lambda: loop(Complex(), lambda x: x))
+    found(lambda: loop(Graph(), lambda x: x.to_sparse()))
+
+
+def test_functions_of_torch_func() -> None:
+    def loop() -> None:
+        x, y = samples()
+        model = net(6, CLASSES)
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        values = dict(model.named_parameters())
+
+        def loss(values: dict[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(torch.func.functional_call(model, values, (inputs,)), labels)
+
+        for _ in range(8):
+            torch.func.vmap(torch.func.grad(loss), (None, 0, 0))(values, x[:4], y[:4])
+            torch.func.vmap(lambda one, other: F.cosine_similarity(one, other, 0))(x, x)
+            update(optimizer, loss(values, x, y))
+
+    found(loop)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_graph_without_breaks_can_be_compiled(whole: bool) -> None:
+    def loop() -> None:
+        x, y = samples()
+        model = net(6, CLASSES)
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+
+        def loss(inputs: Tensor, labels: Tensor) -> Tensor:
+            out = model(inputs)
+            return F.cross_entropy(out, labels) + F.cosine_similarity(out, inputs[:, :CLASSES]).mean()
+
+        compiled = torch.compile(loss if whole else model, backend="eager", fullgraph=True)
+        for _ in range(4):
+            update(optimizer, compiled(x, y) if whole else F.cross_entropy(compiled(x), y))
+
+    found(loop)
+
+
+def test_large_maps_are_averaged() -> None:
+    seen, plain = SeenMirrored(), torch.rand(40, 3, 200, 200)
+    low = F.interpolate(torch.rand(40, 1, 8, 8), (200, 200), mode="bilinear")
+    seen.add(plain * 0.2 + low, low.flip(3))
+    assert seen.upright == 0
+    assert seen.mirrored > 30
