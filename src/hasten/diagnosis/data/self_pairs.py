@@ -6,6 +6,7 @@ from torch import Tensor
 FEWEST = 4
 """Samples of a batch; of fewer, a table may be symmetric by chance."""
 
+_MOST = 512  # samples that are compared: tables of many thousands take as much memory as a model
 _EQUAL = 1e-3  # of the spread of the numbers
 _MASKED = -1e4  # log-probability of what was left out
 
@@ -20,7 +21,7 @@ def positive_is_self(log_probabilities: Tensor, labels: Tensor) -> bool:
     return (
         _square(log_probabilities, labels)
         and bool((labels.reshape(-1) == torch.arange(len(labels), device=labels.device)).all())
-        and _symmetric(log_probabilities)
+        and _symmetric(log_probabilities[:_MOST, :_MOST])
     )
 
 
@@ -31,13 +32,18 @@ def views_identical(log_probabilities: Tensor, labels: Tensor) -> bool:
         log_probabilities: (n, n), of the classes; those of samples to themselves may be masked.
         labels: (n,) int64.
     """
-    if not _square(log_probabilities, labels) or not _symmetric(log_probabilities):
+    if not _square(log_probabilities, labels) or bool((labels < 0).any()):
         return False
-    count, labels = len(labels), labels.reshape(-1)
-    rows = torch.arange(count, device=labels.device)
-    if bool((labels == rows).any()):
+    labels = labels.reshape(-1)
+    kept = torch.cat([torch.arange(min(len(labels), _MOST), device=labels.device), labels[:_MOST]]).unique()
+    kept = kept[torch.isin(labels[kept], kept)]  # pairs
+    labels = torch.searchsorted(kept, labels[kept])
+    rows = torch.arange(len(kept), device=labels.device)
+    if len(kept) < FEWEST or bool((labels == rows).any()):
         return False
-    numbers = log_probabilities.detach().float()
+    numbers = log_probabilities.detach()[kept][:, kept].float()
+    if not _symmetric(numbers):
+        return False
     beside = torch.ones_like(numbers, dtype=torch.bool)
     beside[rows, rows] = beside[rows, labels] = False
     difference = torch.where(beside & (numbers > _MASKED), numbers - numbers[labels], 0.0).abs()
