@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.data.mirrored import SeenMirrored
+from hasten.diagnosis.data.samples import SeenPart
+from hasten.diagnosis.data.self_pairs import positive_is_self, views_identical
 from hasten.pipeline.diagnosing import Diagnosing
 
 CLASSES = 3
@@ -381,6 +383,17 @@ def test_functions_of_torch_func() -> None:
     found(loop)
 
 
+def test_empty_batches_and_models_without_numbers() -> None:
+    def loop() -> None:
+        shapes = nn.Linear(6, 2, device="meta")
+        for model, _ in epochs(3):
+            for inputs, _ in DataLoader([(torch.zeros(0, 6), torch.zeros(0))], None):  # type: ignore[arg-type]
+                model(inputs)
+            shapes(torch.zeros(4, 6, device="meta"))
+
+    found(loop)
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_graph_without_breaks_can_be_compiled(whole: bool) -> None:
     def loop() -> None:
@@ -405,3 +418,23 @@ def test_large_maps_are_averaged() -> None:
     seen.add(plain * 0.2 + low, low.flip(3))
     assert seen.upright == 0
     assert seen.mirrored > 30
+
+
+def test_what_is_said_of_pixels_is_counted() -> None:
+    part, said = SeenPart(whole=None), (torch.arange(4_000_000) % 4 == 0).byte()
+    part.say(said, 1)
+    part.say(said[:8], 1)
+    assert part.part().said == {0: 3_000_006, 1: 1_000_002}
+
+
+def test_few_samples_of_large_tables_are_compared() -> None:
+    features = F.normalize(torch.randn(1500, 64), dim=1)
+    table, rows = (features @ features.T).log_softmax(1), torch.arange(1500)
+    other = features.clone().requires_grad_() + 0.1 * torch.randn(1500, 64)
+    assert positive_is_self(table, rows)
+    assert not positive_is_self((features @ other.T).log_softmax(1), rows)
+    twice = torch.cat([features[:750], features[:750]])
+    similar = (twice @ twice.T).fill_diagonal_(-torch.inf).log_softmax(1)
+    assert views_identical(similar, rows.roll(750))
+    assert not views_identical((features @ features.T).fill_diagonal_(-torch.inf).log_softmax(1), rows.roll(750))
+    assert not views_identical(similar[:90, :90], torch.full((90,), -100))

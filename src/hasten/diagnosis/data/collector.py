@@ -507,7 +507,7 @@ def _said(output: Sequence[Tensor], rows: int, kinds: set[str]) -> Tensor | None
     if kinds & set(OVER_CLASSES) and first.ndim == 2:
         return first.argmax(1).cpu()
     if kinds <= {"bce", "bce_logits"} and (first.numel() == rows or (first.ndim == 4 and first.shape[1] == 1)):
-        return (first.reshape(-1) > (0.5 if "bce" in kinds else 0.0)).long().cpu()
+        return (first.reshape(-1) > (0.5 if "bce" in kinds else 0.0)).byte().cpu()
     return None
 
 

@@ -55,7 +55,7 @@ class SeenFolds:
             step: updates before it.
             training: what was trained on before.
         """
-        if self._broken:
+        if self._broken or not prints:
             return
         if self._first is None:
             self._first = training.pairs.rows()

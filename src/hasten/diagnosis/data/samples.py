@@ -62,7 +62,7 @@ def fingerprints(inputs: Sequence[Tensor]) -> list[int]:
 
 
 def _elements(tensor: Tensor) -> Tensor:
-    flat = tensor.reshape(len(tensor), -1)
+    flat = tensor.flatten(1) if tensor.ndim > 1 else tensor.unsqueeze(1)
     if flat.shape[1] > _ELEMENTS:
         flat = flat[:, torch.linspace(0, flat.shape[1] - 1, _ELEMENTS).long().to(flat.device)]
     return flat.float().cpu().contiguous()
@@ -195,7 +195,7 @@ class SeenPart:
             return
         if step != self._said_step:
             self._said_step, self._said = step, Counter()
-        self._said.update(said.tolist())
+        self._said.update({one: count for one, count in enumerate(said.bincount().tolist()) if count})
 
     def answer(self, output: Tensor, target: Tensor, *, step: int, classes: bool) -> None:
         """Add outputs of an evaluation; one after more steps replaces the one before."""

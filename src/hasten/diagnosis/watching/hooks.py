@@ -382,7 +382,7 @@ class TrainingWatch:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not watch._inside:
                 watch._see_hand()
-            if watch._inside or not watch._looks() or next(module.parameters(), None) is None:
+            if watch._inside or not watch._looks() or not _has_numbers(module):
                 if watch._inside and watch.steps <= watch._inner and watch._looks():
                     watch._tell("called_inside", module)
                 return plain(module, *args, **kwargs)
@@ -896,6 +896,12 @@ class TrainingWatch:
                 self._ask_no_more(one)
         if self._wake > self.steps + 1:
             self._rest()
+
+
+def _has_numbers(module: nn.Module) -> bool:
+    """Return whether a module has parameters, and not only their shapes."""
+    first = next(module.parameters(), None)
+    return first is not None and not first.is_meta
 
 
 def _around(module: nn.Module) -> tuple[nn.Module | None, FrameType | None]:
