@@ -357,8 +357,8 @@ class TrainingWatch:
     def _looks(self) -> bool:
         """Return whether to look at a call. While torch compiles it, the rest cannot be traced, so that comes first."""
         return (
-            not torch.compiler.is_compiling()
-            and self._watching
+            self._watching
+            and not torch.compiler.is_compiling()
             and not self._telling
             and get_ident() == self._thread
             and not peek_interpreter_stack()  # torch.func: what is within has no numbers of its own
@@ -655,7 +655,7 @@ class TrainingWatch:
         @wraps(plain)  # torch gives this function to `__torch_function__`, by its name in torch.nn.functional
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if watch._looks():
+            if watch._watching and watch._looks():
                 if torch.is_grad_enabled():
                     watch._look_at_term(plain.__name__, result)
                 else:
@@ -670,7 +670,7 @@ class TrainingWatch:
         @wraps(plain)
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = plain(*args, **kwargs)
-            if watch._looks() and torch.is_grad_enabled():
+            if watch._watching and watch._looks() and torch.is_grad_enabled():
                 watch._look_at_term(plain.__name__, result)
             return result
 
