@@ -2,7 +2,7 @@
 
 Signal: losses that a `GradScaler` scaled, and whether `scaler.step(optimizer)` or `scaler.unscale_(optimizer)` comes
     before the update of their gradients.
-Threshold: none: 3 updates are enough.
+Threshold: none: 3 updates are enough. Of several optimizers those count whose tensors a scaled loss reaches.
 Why: the gradients are thousands of times too large: plain gradient descent diverges, clipping sees wrong norms, and
     updates with infinite gradients are not left out.
 Example: `scaler.scale(loss).backward(); optimizer.step()`.

@@ -3,7 +3,8 @@
 Signal: files that `torch.load` reads, and whether an optimizer and a scheduler load what they hold.
 Threshold: the new optimizer trains as many tensors as the saved one, after a model loaded the weights of the file, and
 begins at the learning rate that the saved one began with. Or: the optimizer loads a state, and its scheduler is not
-past the steps that it made itself, where the file holds a schedule of 3 steps and more.
+past half of the file's steps when the training goes on, where the file holds 3 and more. A scheduler that is stepped
+to its place before the next update is not meant.
 Why: momentum and the second moments begin at 0 again, and a schedule begins anew: the loss jumps up, and the learning
 rate is that of the start.
 Example: `model.load_state_dict(checkpoint["model"])` without `optimizer.load_state_dict(checkpoint["optimizer"])` and
