@@ -58,6 +58,8 @@ def find(health: Health) -> Outcome:
             advice="flip, turn and crop picture and mask by the same random numbers",
             check=health.command,
         )
+    if health.wiring is not None and health.wiring.policy is not None:
+        return Abstained(symptom="targets_shuffled", reason="a policy learns from rewards of actions, not from targets")
     probe = None if training is None else training.probe
     if training is None or probe is None or not _enough(training, probe):
         return Abstained(symptom="targets_shuffled", reason="too few pairs of inputs and targets were seen")
