@@ -76,7 +76,7 @@ def _sealed() -> str:
     return "\n".join(
         [
             "",
-            "Before that, most of them were sealed: written from questions of users and issues of repositories by "
+            "Of them, those of this table were sealed before: written from questions of users and issues of repositories by "
             "somebody who did not know the rules, and diagnosed once. That first sight is the best guess for your "
             "scripts:",
             "",
