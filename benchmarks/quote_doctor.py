@@ -76,9 +76,9 @@ def _sealed() -> str:
     return "\n".join(
         [
             "",
-            "Of them, those of this table were sealed before: written from questions of users and issues of repositories "
-            "by somebody who did not know the rules, and diagnosed once. That first sight is the best guess for your "
-            "scripts:",
+            "Of them, those of this table were sealed before: written from questions of users and issues of "
+            "repositories by somebody who did not know the rules, and diagnosed once. That first sight is the best "
+            "guess for your scripts:",
             "",
             "| collection | faults named first | without the fault, with a finding | healthy, with a finding |",
             "|---|---|---|---|",

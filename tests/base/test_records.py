@@ -95,6 +95,7 @@ MEANINGFUL = {
     "Health.complete": True,
     "Schedule.attached": True,
     "Part.lives": True,
+    "Part.places": 1,
     "Leaf.parameter": True,
     "ParameterTrack.start_spread": 1.0,
     "Dynamics.passes": 1,
