@@ -41,8 +41,9 @@ _HOOK_S = 2e-6
 _OTHERS = 100
 """Updates of known optimizers without one of the first, after which the first is taken to train no more."""
 _CALLS = 8
-_COPIES = 8  # of trained models, that are watched from their first call without gradients on
 """Calls kept until their backward pass; some have none."""
+_COPIES = 8
+"""Copies of trained models that are watched from their first call without gradients on."""
 _LOSSES = (
     "cross_entropy",
     "nll_loss",

@@ -2,7 +2,7 @@
 
 import ast
 
-from hasten.diagnosis.watching.source import Code, code_of, persons_frames
+from hasten.diagnosis.watching.source import Code, code_of, persons_frames, spans
 
 _READERS = ("item", "tolist", "float", "print")
 
@@ -14,7 +14,7 @@ def is_only_read(name: str) -> bool:
     if frame is None or code is None:
         return False
     calls = [one for one in code.nodes if isinstance(one, ast.Call) and _called(one) == name]
-    here = [one for one in calls if one.lineno <= frame.f_lineno <= (one.end_lineno or one.lineno)]
+    here = [one for one in calls if spans(one, frame.f_lineno)]
     return bool(here) and all(_is_read(one, code) or _is_read_by_name(one, code) for one in here)
 
 
