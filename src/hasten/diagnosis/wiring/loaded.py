@@ -113,8 +113,8 @@ class LoadedCollector(Collector):
 
     def file_read(self, content: Any) -> None:
         """Look for states of optimizers in a file."""
-        self._saved, self._filled = list(_states(content, _DEPTH)), []
-        self._reached = max(_schedules(content, _DEPTH), default=0)
+        self._saved, self._filled = list(_states(content)), []
+        self._reached = max(_schedules(content), default=0)
         self._goes_on, self._updated, self._steps = set(), set(), {}
 
     def state_loaded(self, optimizer: optim.Optimizer) -> None:
@@ -158,31 +158,31 @@ class LoadedCollector(Collector):
                 )
 
 
-def _states(content: Any, depth: int) -> Iterator[_Saved]:
+def _parts(content: Any, depth: int) -> Iterator[Mapping[Any, Any]]:
+    """Yield a dictionary and those that it holds."""
+    if isinstance(content, Mapping):
+        yield content
+        for one in content.values() if depth else ():
+            yield from _parts(one, depth - 1)
+
+
+def _states(content: Any) -> Iterator[_Saved]:
     """Yield the states of optimizers that made updates, in a dictionary or in one that it holds."""
-    if not isinstance(content, Mapping):
-        return
-    groups = content.get("param_groups")
-    if isinstance(groups, list) and groups and content.get("state"):
-        yield _Saved(
-            tensors=sum(len(group["params"]) for group in groups),
-            rate=max(float(group["lr"]) for group in groups),
-            first_rate=_first_rate(groups),
-        )
-    elif depth:
-        for one in content.values():
-            yield from _states(one, depth - 1)
+    for part in _parts(content, _DEPTH):
+        groups = part.get("param_groups")
+        if isinstance(groups, list) and groups and part.get("state"):
+            yield _Saved(
+                tensors=sum(len(group["params"]) for group in groups),
+                rate=max(float(group["lr"]) for group in groups),
+                first_rate=_first_rate(groups),
+            )
 
 
-def _schedules(content: Any, depth: int) -> Iterator[int]:
-    """Yield the last steps of the schedulers whose states a dictionary holds."""
-    if not isinstance(content, Mapping):
-        return
-    if isinstance(content.get("last_epoch"), int) and "_step_count" in content:
-        yield content["last_epoch"]
-    elif depth:
-        for one in content.values():
-            yield from _schedules(one, depth - 1)
+def _schedules(content: Any) -> Iterator[int]:
+    """Yield the last steps of the schedulers whose states a dictionary, or one that it holds, keeps."""
+    for part in _parts(content, _DEPTH):
+        if isinstance(part.get("last_epoch"), int) and "_step_count" in part:
+            yield part["last_epoch"]
 
 
 def _size(one: Tensor) -> float:
