@@ -9,14 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, saved
+from hasten.diagnosis.watching.loss_graph import LINEAR, beyond_shapes, name_of, saved
 
-# fmt: off
-_LINEAR = frozenset((
-    "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Mean", "Sum", "Squeeze", "Unsqueeze", "View", "Select", "Stack",
-))
-# fmt: on
-"""What stands between such a loss and its products: a square or a logarithm may turn the direction around."""
 _SHARES = ("Sigmoid", "Softmax")
 """What makes the outputs: a distance, which is multiplied with 1 for equal pairs, shall become small."""
 _LOGARITHMS = ("LogSoftmax", "LogSigmoid")
@@ -67,7 +61,7 @@ def _product(losses: Sequence[Tensor]) -> _Product | None:
             if factor is not None and _is_mask(factor) and _makes_shares(below[0][0], weighted=weighted):
                 return _Product(GradientEdge(*below[0]), factor)
             weighted = weighted or (factor is not None and factor.numel() > 1)
-        if name not in _LINEAR:
+        if name not in LINEAR:
             continue
         for one, _ in below:
             if one not in seen:

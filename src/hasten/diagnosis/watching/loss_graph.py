@@ -34,6 +34,13 @@ def leaves(losses: Sequence[Tensor]) -> list[Tensor]:
 
 
 # fmt: off
+LINEAR = frozenset((
+    "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Mean", "Sum", "Squeeze", "Unsqueeze", "View", "Select", "Stack",
+))
+# fmt: on
+"""What a loss may be made by of products without turning a direction around, as a square or a logarithm may."""
+
+# fmt: off
 _AGGREGATES = frozenset((
     "Add", "Sub", "Mul", "Div", "Neg", "Mean", "Sum", "Sqrt", "Stack", "Cat", "Select", "Squeeze", "Unsqueeze",
     "View", "Expand", "ToCopy", "Clone", "MaskedFill", "MaskedSelect", "Index", "Where",

@@ -9,14 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from hasten.diagnosis.watching.loss_graph import name_of, saved, shape_of
+from hasten.diagnosis.watching.loss_graph import LINEAR, name_of, saved, shape_of
 
-# fmt: off
-_LINEAR = frozenset((
-    "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Mean", "Sum", "Squeeze", "Unsqueeze", "View", "Select", "Stack",
-    "ToCopy",
-))
-# fmt: on
+_LINEAR = LINEAR | {"ToCopy"}
 _FITS = ("MseLoss", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "SmoothL1Loss", "HuberLoss")
 _MEAN = 1  # reduction, as a node keeps it
 _MOST = 80  # nodes that are looked at
