@@ -1,11 +1,16 @@
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from contextlib import contextmanager
 
 import pytest
 
+from hasten import Task
 from hasten.training.building import build
 from hasten.training.contexts import Contexts
+from hasten.training.evaluation import evaluate
 from hasten.training.recipe import baseline
+from hasten.tuning.rate.start import score, start_of
+from hasten.tuning.screening.held_out_losses import ended
 
 from tiny_tasks import mlp_task
 
@@ -54,3 +59,20 @@ def test_a_model_outside_its_contexts_is_an_error_and_no_silent_other_setting():
     with run.contexts:
         run.predict(batch)
     assert entries == ["a on", "a off"]
+
+
+def own_evaluation(task: Task) -> Task:
+    return replace(task, data=replace(task.data, valid=None), validate=lambda model: {"accuracy": 1.0})
+
+
+@pytest.mark.parametrize("of_task", [lambda task: task, own_evaluation], ids=["held out", "own"])
+@pytest.mark.parametrize("judge", [lambda start: evaluate(start.run), score, ended], ids=["evaluate", "score", "ended"])
+def test_what_evaluates_a_session_puts_its_settings_on(
+    judge: Callable[..., object], of_task: Callable[[Task], Task]
+) -> None:
+    entries: list[str] = []
+    start = start_of(baseline(of_task(mlp_task())).with_context(recorded(entries, "a")), 0)
+    entries.clear()
+    judge(start)
+    assert entries == ["a on", "a off"] * (len(entries) // 2)
+    assert entries

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -272,6 +273,20 @@ def _numbers() -> Any:
 @pytest.mark.parametrize("one", [SAME, with_rate(1.1), changed("wide", lambda one: one.with_gradient(lambda _: True))])
 def test_what_does_no_harm_goes_on(one: Technique) -> None:
     gate = usual_screen().judged(one)
+    assert gate is not None
+    assert gate.passed, gate.detail
+
+
+def test_branches_beside_a_setting_of_the_process_are_judged_too() -> None:
+    """A plan with `cpu_runtime` had every technique of the path fail: the branches' ends were told without it."""
+    lab = open_laboratory(
+        baseline(small_task(stop=Stop(steps=280, evaluate_every=10), update=Update(optimizer="sgd", lr=0.1))),
+        MACHINE,
+        budget_s=1e6,
+    )
+    trainings = Trainings(lab, lab.recipe, (changed("setting", lambda one: one.with_context(nullcontext)),))
+    trainings.course(trainings.base, 0)
+    gate = trainings.screen.judged(SAME)
     assert gate is not None
     assert gate.passed, gate.detail
 

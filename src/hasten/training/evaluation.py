@@ -94,7 +94,7 @@ def own_values(run: Session) -> dict[str, float]:
     assert validate is not None, "only an evaluation of the person's own has named values"
     assert not isinstance(run.quality, Quality), "a task with its own evaluation has named values"
     run.model.eval()
-    with torch.no_grad(), final_weights(run):
+    with run.contexts, torch.no_grad(), final_weights(run):
         values = run.quality.of(validate(run.model))
     run.model.train()
     return values
@@ -107,7 +107,7 @@ def loss_on(run: Session, batches: Iterable[Batch]) -> float:
     """
     total, count = 0.0, 0.0
     run.model.eval()
-    with preserved(), torch.no_grad(), final_weights(run):
+    with run.contexts, preserved(), torch.no_grad(), final_weights(run):
         for batch in batches:
             loss = run.loss(run.predict(batch), batch)
             total, count = total + float(loss.sum), count + float(loss.count)
@@ -132,7 +132,7 @@ def _validation_loss(run: Session) -> tuple[float, dict[str, float | None]]:
     run.model.eval()
     if processes is not None:
         processes.same_buffers(run.model)
-    with torch.no_grad(), final_weights(run):
+    with run.contexts, torch.no_grad(), final_weights(run):
         for batch in run.validation_batches():
             output = run.predict(batch)
             loss = run.loss(output, batch)

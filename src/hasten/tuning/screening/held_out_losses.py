@@ -46,7 +46,7 @@ def ended(start: Start) -> Ended:
     sums, counts = list[float](), list[float]()
     quality = run.quality if isinstance(run.quality, Quality) else None
     run.model.eval()
-    with preserved(), torch.no_grad(), final_weights(run):
+    with run.contexts, preserved(), torch.no_grad(), final_weights(run):
         for batch in start.held_out:
             output = run.predict(batch)
             for part, of_it in _parts(batch, output, max(1, samples // PARTS)):
