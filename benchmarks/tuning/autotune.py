@@ -28,6 +28,9 @@ from hasten.pipeline.autotuning import FOUND
 from hasten.tasks.loading import load_task
 from hasten.training.task import Stop, Task
 
+FIRST = 200
+"""Epochs in which the plan is found that the other side knows beforehand."""
+
 
 def trained(task: Task, options: Mapping[str, Any]) -> Callable[[Pause], Path]:
     """Return a whole training that pauses after each epoch and returns its folder."""
@@ -54,7 +57,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     task = replace(load_task(args.task, data=args.data), stop=Stop(epochs=args.epochs))  # both make the same steps
-    first = in_turn({"first": trained(task, {"autotune": True})})["first"]
+    shorter = replace(task, stop=Stop(epochs=min(args.epochs, FIRST)))
+    first = in_turn({"first": trained(shorter, {"autotune": True})})["first"]
     tuning = load(Tuning, first.result / FOUND)
     print(f"first: {fsum(first.blocks_s):.1f} s; {tuning.plan.labels}; {tuning.remark}", flush=True)
     pairs, found = list[tuple[float, float]](), list[tuple[str, ...]]()
