@@ -1,6 +1,6 @@
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
