@@ -1,7 +1,7 @@
 """What hasten is for: time to a stated validation accuracy, plain PyTorch against the tuned plan.
 
 The baseline is the task as people write it: float32, torch's `DataLoader`, the plain optimizer. hasten tunes twice,
-with and without a technique that changes the trajectory (one_cycle). The three sides are then trained on
+with and without techniques that change the trajectory (one_cycle, batch_size). The three sides are then trained on
 the same seeds, in turn, in random order. Tuning is reported apart. Where whole trainings are too long to tune with,
 `--cycle` adds one_cycle of that length to the plan: it is then judged by the trainings of this benchmark.
 
@@ -31,6 +31,9 @@ from hasten.techniques.applying import apply_plan
 from hasten.techniques.registry import techniques
 from hasten.training.recipe import Recipe, baseline
 from hasten.training.running import run_training
+
+PATH = ("one_cycle", "batch_size")
+"""Techniques that change the trajectory, tried on top of the free ones."""
 
 
 def show_trials(item: object) -> None:
@@ -106,7 +109,7 @@ def main() -> None:
     sides: dict[str, tuple[Recipe, Plan]] = {"baseline": (recipe, Plan(task=task.name))}
     tunings: dict[str, Tuning] = {}
     free = [name for name, kind in techniques().items() if kind.card.guarantee in FREE]
-    wanted = (("plan", (), free), ("plan+trajectory", ("trajectory",), [*free, "one_cycle"]))
+    wanted = (("plan", (), free), ("plan+trajectory", ("trajectory",), [*free, *PATH]))
     for name, allow, only in wanted[:1] if options.cycle else wanted:
         print(f"  tuning {name}", flush=True)
         budget = options.path_budget if allow else options.budget
