@@ -29,6 +29,7 @@ import hasten
 from benchmarks.doctor.scoring import share
 from benchmarks.recording import record
 from hasten.base.replaced import replaced
+from hasten.tuning.state import untouched
 
 SCRIPTS = Path(__file__).parent / "scripts"
 WANTED = frozenset(
@@ -69,8 +70,11 @@ def roots(text: str) -> tuple[str, ...]:
 
 
 def named(script: Path) -> list[str]:
-    """Return the symptoms that the doctor names, in order. The script runs in this process, which has its imports."""
-    with hasten.diagnosing(script.stem) as doctor, warnings.catch_warnings():
+    """Return the symptoms that the doctor names, in order.
+
+    The script runs in this process, which has its imports and gets back its settings of torch.
+    """
+    with untouched(), hasten.diagnosing(script.stem) as doctor, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(io.StringIO()), replaced(sys, "argv", lambda plain: [str(script)]):
             runpy.run_path(str(script), run_name="__main__")
