@@ -14,6 +14,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from hasten.data.batch import Batch, size_of, split_batch
 from hasten.training.counting import Count, any_counts
+from hasten.training.fused_update import fused_update
 from hasten.training.loss import Loss, joined
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
 from hasten.training.transforms import LeavesOut
@@ -154,13 +155,13 @@ def update_parameters(optimizer: optim.Optimizer) -> None:
     """Update the parameters by their gradients, as `optimizer.step()` does.
 
     torch puts a profiler range and hooks around every optimizer's step, which takes a thirtieth of a small training.
-    Without a profiler and without hooks the step alone is called; where somebody has put another function in its
-    place, that one.
+    Without a profiler and without hooks the step alone is called, or the kernel that it would call; where somebody has
+    put another function in its place, that one.
     """
     around = getattr(optimizer.step, "__func__", None)
     if getattr(around, "__code__", None) is not _TORCH_AROUND_STEP or _is_watched(optimizer):
         optimizer.step()
-    else:
+    elif not fused_update(optimizer):
         around.__wrapped__(optimizer)  # type: ignore[union-attr]
 
 
