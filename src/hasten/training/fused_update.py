@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
+ADAMS = frozenset({optim.Adam, optim.AdamW})
+"""Classes of which `fused_update` knows the kernel; their subclasses may do something else."""
 _ONE = torch.ones(())
 
 
@@ -32,7 +34,7 @@ def fused_update(optimizer: optim.Optimizer) -> bool:
     The usual case: torch's own Adam or AdamW with `fused=True`, numbers for rate and betas, neither `amsgrad` nor a
     gradient scaler's scale, and parameters of one floating-point type whose state is there, as after the first step.
     """
-    if type(optimizer) not in (optim.Adam, optim.AdamW):
+    if optimizer.__class__ not in ADAMS:
         return False
     if getattr(optimizer, "grad_scale", None) is not None or getattr(optimizer, "found_inf", None) is not None:
         return False

@@ -14,7 +14,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from hasten.data.batch import Batch, size_of, split_batch
 from hasten.training.counting import Count, any_counts
-from hasten.training.fused_update import fused_update
+from hasten.training.fused_update import ADAMS, fused_update
 from hasten.training.loss import Loss, joined
 from hasten.training.marks import BACKWARD, FORWARD, GRADIENT, LOSS, UPDATE, Mark, unmarked
 from hasten.training.transforms import LeavesOut
@@ -161,7 +161,7 @@ def update_parameters(optimizer: optim.Optimizer) -> None:
     around = getattr(optimizer.step, "__func__", None)
     if getattr(around, "__code__", None) is not _TORCH_AROUND_STEP or _is_watched(optimizer):
         optimizer.step()
-    elif not fused_update(optimizer):
+    elif optimizer.__class__ not in ADAMS or not fused_update(optimizer):  # the first spares a call
         around.__wrapped__(optimizer)  # type: ignore[union-attr]
 
 
