@@ -166,6 +166,94 @@ def one_of_two_losses_is_scaled() -> None:
         scaler.update()
 
 
+@looks_like("attends_to_padding")
+def convolution_before_packed_rows() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.rnn = nn.Conv1d(3, 8, 5, stride=2, padding=2), nn.GRU(8, 8, batch_first=True)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+            h, short = self.conv(x.transpose(1, 2)).transpose(1, 2), (lengths - 1) // 2 + 1
+            _, last = self.rnn(nn.utils.rnn.pack_padded_sequence(h, short, batch_first=True, enforce_sorted=False))
+            return self.head(last[0])
+
+    lengths = torch.randint(4, 13, (320,))
+    series = torch.randn(320, 12, 3) * (torch.arange(12) < lengths[:, None])[..., None]
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(320).repeat(4).view(-1, 32):
+        update(optimizer, F.cross_entropy(model(series[at], lengths[at]), (series[at, 0, 0] > 0).long()))
+
+
+@looks_like("attends_to_padding")
+def scores_of_the_next_items_of_padded_rows() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.items, self.places = nn.Embedding(20, 16, padding_idx=0), nn.Embedding(10, 16)
+            self.attention, self.norm = nn.MultiheadAttention(16, 2, batch_first=True), nn.LayerNorm(16)
+
+        def forward(self, rows: Tensor, following: Tensor) -> Tensor:
+            x = self.items(rows) + self.places(torch.arange(10))
+            hidden = torch.ones(10, 10, dtype=torch.bool).triu(1)
+            x = x + self.attention(x, x, x, attn_mask=hidden, need_weights=False)[0]
+            return (self.norm(x) * self.items(following)).sum(-1)
+
+    rows = torch.randint(1, 20, (320, 1)) + torch.arange(11)
+    rows = (rows - 1) % 19 + 1
+    rows[torch.arange(11) >= torch.randint(4, 12, (320, 1))] = 0
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(320).repeat(4).view(-1, 32):
+        given, following = rows[at, :-1], rows[at, 1:]
+        real = following != 0
+        scores, others = model(given, following), model(given, torch.randint(1, 20, given.shape) * real)
+        update(optimizer, (F.softplus(-scores) + F.softplus(others))[real].mean())
+
+
+def joined_rows(join: str) -> None:
+    """Train on batches of four graphs of ten nodes each, whose outputs depend on the others of their graph."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own, self.others = nn.Linear(6, 3), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor, given: Tensor) -> Tensor:
+            if join == "edges":
+                sums = torch.zeros_like(x).index_add(0, given[1], x[given[0]])
+            elif join == "pairs":
+                sums = given @ x
+            else:
+                sums = torch.zeros(int(given[-1]) + 1, 6).index_add(0, given, x)[given]
+            return self.own(x) + self.others(sums)
+
+    each = torch.block_diag(*[torch.ones(10, 10)] * 4)
+    given = {"edges": each.nonzero().T, "pairs": each, "sets": torch.arange(4).repeat_interleave(10)}[join]
+    x, y = samples()
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(400).repeat(4).view(-1, 40):
+        update(optimizer, F.cross_entropy(model(x[at], given), y[at]))
+
+
+@looks_like("samples_mixed")
+def nodes_with_edges() -> None:
+    joined_rows("edges")
+
+
+@looks_like("samples_mixed")
+def nodes_with_a_matrix() -> None:
+    joined_rows("pairs")
+
+
+@looks_like("samples_mixed")
+def points_of_sets() -> None:
+    joined_rows("sets")
+
+
 @looks_like("too_few_steps")
 def a_goal_beside_patience() -> None:
     x = torch.randn(400, 6)

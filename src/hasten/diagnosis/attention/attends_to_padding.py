@@ -2,7 +2,7 @@
 
 Signal: the embedding of the padding token of a copy is changed, in evaluation mode on a training batch; outputs of
     real tokens (or of whole samples) are compared. Padding is one number that ends a quarter of the rows and is nowhere
-    else. Of a recurrent layer: outputs of whole rows, where these are padded at their ends.
+    else. Of a recurrent layer: outputs of whole rows, where these are padded further.
 Threshold: a change of 1e-4 of the largest output; rounding gives about 1e-6.
 Why: the answer for a text depends on how long the other texts of its batch are.
 Example: `nn.TransformerEncoder` without `src_key_padding_mask=(tokens == pad)`, or a mean over all positions;

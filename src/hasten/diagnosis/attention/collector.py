@@ -217,7 +217,13 @@ class _Probe:
         return _change(one, two, torch.arange(rows.shape[1]).expand(rows.shape) < half)
 
     def _padding(self, tokens: Tokens, base: Sequence[Tensor], padding: Tensor, number: int) -> float | None:
-        """Return by how much outputs of real tokens change when the embedding of padding does."""
+        """Return by how much outputs of real tokens change when the embedding of padding does.
+
+        Where another argument has padding, too, as the following tokens that are scored, its outputs are left out.
+        """
+        for one in tensors_in([self._kept.args, self._kept.kwargs]):
+            if one.shape == tokens.given.shape and one.dtype == tokens.given.dtype:
+                padding = padding | ((one if tokens.first else one.T) == number)
         model = self._copy()
         parameters = dict(model.named_parameters())
         size = 0

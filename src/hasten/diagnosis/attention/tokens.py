@@ -35,9 +35,14 @@ class Tokens:
         return rows if self.first else rows.T.contiguous()
 
     def by_position(self, outputs: Sequence[Tensor]) -> Tensor | None:
-        """Return the first output that has numbers for each position: (samples, positions, numbers)."""
+        """Return the first output that has numbers for each position: (samples, positions, numbers).
+
+        A single number for each position may have no third dimension, as the score of each token of a row.
+        """
         samples, positions = self.rows.shape
         for one in outputs:
+            if one.shape == self.given.shape:
+                one = one.unsqueeze(-1)
             if one.ndim == 2 and len(one) == samples * positions != samples:
                 one = one.view(*self.given.shape, -1)
             if one.ndim == 3 and one.shape[:2] == self.given.shape:

@@ -35,6 +35,7 @@ from hasten.diagnosis.wiring.custom_backward import custom_calls, deviation
 from hasten.diagnosis.wiring.one_place import elsewhere, sequence_in
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.reads_padding import reads_padding
+from hasten.diagnosis.wiring.rows_joined import rows_joined
 from hasten.measurement.tensors import tensors_in
 
 SECONDS = 2.0
@@ -218,10 +219,10 @@ def _probed(index: int, made: _Copied) -> Probe:
             mixes = None if stateful else _mixes(made)
             place = None if stateful else _one_place(made)
             found = msgspec.structs.replace(found, stateful=stateful, mixes=mixes, one_place=place, whole=made.whole)
+            found = msgspec.structs.replace(found, backwards=_backwards(made))
             if not stateful and _is_recurrent(made.model):
                 model = randomized(copy.deepcopy(made.model), seed=12)
                 found = msgspec.structs.replace(found, padding=reads_padding(model, made.args, made.kwargs))
-            found = msgspec.structs.replace(found, backwards=_backwards(made))
     return found
 
 
@@ -290,7 +291,10 @@ def _mixes(made: _Copied) -> float | None:
 
 
 def _mixes_along(axis: int, made: _Copied) -> float | None:
-    rows = next(one.shape[axis] for one in tensors_in([made.args, made.kwargs]) if one.ndim > axis)
+    given = list(tensors_in([made.args, made.kwargs]))
+    rows = next(one.shape[axis] for one in given if one.ndim > axis)
+    if rows_joined(given, rows):
+        return None
     kept = max(2, rows // 8)
     model = randomized(copy.deepcopy(made.model), seed=5)
     twin = copy.deepcopy(model)

@@ -6,8 +6,8 @@ Signal: a copy of the model with random weights in evaluation mode gives the las
 Threshold: a difference of 0.1 % of the largest output, far above rounding; none for the state.
 Why: training learns from what the other samples happen to be, and predictions change with the batch.
 Example: `softmax(dim=0)`, `x.view(seq, batch)` in the place of a transpose, or `nn.LSTM` without `batch_first=True`.
-Wrong when: samples are compared with each other on purpose, as in sets, graphs or retrieval. Batch norm in training
-    mode is not looked at.
+Wrong when: samples are compared with each other on purpose, as in retrieval. Rows that an argument joins, as edges of
+    graphs and numbers of sets do, are not looked at, nor batch norm in training mode.
 Source: Karpathy, "A Recipe for Training Neural Networks" (use backprop to chart dependencies).
 """
 
