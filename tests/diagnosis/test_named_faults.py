@@ -24,8 +24,9 @@ from hasten.diagnosis.data.mean_picture import SIDE, TURNED, MeanPicture, apart,
 from hasten.diagnosis.data.pieces import SeenPieces
 from hasten.diagnosis.data.samples import roughness
 from hasten.diagnosis.wiring.custom_backward import CustomCall, custom_calls, deviation
+from hasten.diagnosis.wiring.flags import FEWEST
 from hasten.diagnosis.wiring.parameters import is_noise
-from hasten.diagnosis.wiring.structure import moves_numbers, structure
+from hasten.diagnosis.wiring.structure import moves_numbers, structure, takes_places_for_channels
 from hasten.pipeline.diagnosing import Diagnosing
 
 Loop = Callable[[bool], None]
@@ -723,6 +724,121 @@ def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     fit(Frames(), epochs(sounds, (sounds.mean((1, 3)) > 0).long()))
 
 
+@names("axes_scrambled")
+def places_read_as_classes(faulty: bool) -> None:
+    points = torch.randn(160, 3, 11)
+    model = nn.Sequential(nn.Conv1d(3, 16, 1), nn.ReLU(), nn.Conv1d(16, 4, 1), nn.BatchNorm1d(4))
+
+    def loss(scores: Tensor, wanted: Tensor) -> Tensor:
+        scores = scores if faulty else scores.transpose(1, 2).contiguous()
+        return F.cross_entropy(scores.view(-1, 4), wanted.flatten())
+
+    fit(model, epochs(points, points[:, 0].mul(2).round().long().clamp(-1, 2) + 1), loss)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.lists(st.integers(1, 6), min_size=1, max_size=2))
+def test_rows_of_places_are_no_rows_of_channels(batch: int, channels: int, places: list[int]) -> None:
+    numbers = torch.arange(batch * channels * prod(places)).reshape(batch, channels, *places)
+    rows = (batch * prod(places), channels)
+    if takes_places_for_channels(numbers.shape, rows):
+        assert not torch.equal(numbers.reshape(rows), numbers.movedim(1, -1).reshape(rows))
+    assert not takes_places_for_channels(numbers.movedim(1, -1).shape, rows) or places[-1] == channels
+
+
+@names("loss_broadcasts")
+def a_quantile_of_all_pairs(faulty: bool) -> None:
+    inputs, wanted = torch.randn(320, 8), torch.randn(320)
+
+    def loss(levels: Tensor, wanted: Tensor) -> Tensor:
+        parts = []
+        for at, level in enumerate((0.1, 0.5, 0.9)):
+            error = wanted - (levels[:, at : at + 1] if faulty else levels[:, at])
+            parts.append(torch.max((level - 1) * error, level * error))
+        return torch.stack(parts).sum(0).mean()
+
+    fit(two_layers(classes=3), epochs(inputs, wanted), loss)
+
+
+@names("weights_cancel")
+def components_with_one_likelihood(faulty: bool) -> None:
+    inputs, wanted = torch.randn(320, 8), torch.randn(320)
+
+    def loss(made: Tensor, wanted: Tensor) -> Tensor:
+        logits, means, scales = made.chunk(3, -1)
+        each = -0.5 * ((wanted[:, None] - means) / scales.exp()).square() - scales
+        each = each.sum(-1, keepdim=True) if faulty else each
+        return -torch.logsumexp(each + logits.log_softmax(-1), -1).mean()
+
+    fit(two_layers(classes=9), epochs(inputs, wanted), loss)
+
+
+@given(st.permutations([0, 1, 2]), st.integers(2, 4), st.booleans())
+def test_components_that_are_alike_leave_no_gradient_to_their_weights(axes: list[int], count: int, same: bool) -> None:
+    place = axes[0]
+    sizes = [5, 6, 7]
+    sizes[place] = count
+    logits = torch.randn(sizes, requires_grad=True)
+    sizes[place] = 1 if same else count
+    each = torch.randn(sizes, requires_grad=True)
+    mixed = torch.logsumexp(logits.log_softmax(place) + each * 1.0, place).mean()
+    assert structure([mixed]).alike == (count if same else 0)
+    (gradient,) = torch.autograd.grad(mixed, logits)
+    assert (float(gradient.abs().max()) < 1e-6) is same
+
+
+@names("mask_as_indices")
+def events_that_pick_two_rows(faulty: bool) -> None:
+    inputs, wanted = torch.randn(320, 8), torch.randn(320)
+    events = torch.randint(2, (320,))
+    model = two_layers(classes=1)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randint(320, (20, 32)):
+        losses = (model(inputs[at]).squeeze(1) - wanted[at]).square()
+        optimizer.zero_grad()
+        losses[events[at] if faulty else events[at].bool()].mean().backward()
+        optimizer.step()
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(1, 40))
+def test_flags_are_as_many_as_rows_and_both(numbers: list[int], rows: int) -> None:
+    indices = torch.tensor(numbers) % rows
+    losses = torch.randn(rows, requires_grad=True).square()
+    flags = rows == len(numbers) >= FEWEST and set(indices.tolist()) == {0, 1}
+    assert structure([losses[indices].mean()]).flags == (rows if flags else 0)
+    kept = torch.arange(rows) % 2 == 0
+    assert structure([losses[kept].mean()]).flags == 0
+
+
+@names("labels_unfit")
+def a_token_with_the_number_of_the_blank(faulty: bool) -> None:
+    tokens = torch.randint(5, (320, 3))
+    sounds = F.one_hot(tokens, 5).float().repeat_interleave(3, 1) + 0.1 * torch.randn(320, 9, 5)
+
+    def loss(scores: Tensor, wanted: Tensor) -> Tensor:
+        count = len(wanted)
+        padded = F.pad(wanted, (0, 2))  # padding may be the blank
+        aligned = scores.log_softmax(2).transpose(0, 1)
+        return F.ctc_loss(aligned, padded, torch.full((count,), 9), torch.full((count,), 3))
+
+    fit(nn.Linear(5, 6), epochs(sounds, tokens if faulty else tokens + 1), loss)
+
+
+def test_a_softmax_over_time_before_ctc_is_told_by_its_name() -> None:
+    def loop() -> None:
+        def loss(scores: Tensor, wanted: Tensor) -> Tensor:
+            lengths = torch.full((len(wanted),), 9), torch.full((len(wanted),), 3)
+            return F.ctc_loss(scores.transpose(0, 1).log_softmax(0), wanted, *lengths)
+
+        fit(nn.Linear(5, 6), epochs(torch.randn(160, 9, 5), torch.randint(1, 6, (160, 3))), loss)
+
+    seed_all(0)
+    with Diagnosing(name="loop") as doctor:
+        loop()
+    told = next(one for one in doctor.diagnosis().findings if one.symptom == "log_of_probabilities")
+    assert "a log_softmax over the wrong dimension" in told.sentence
+    assert "dim=2" in told.advice
+
+
 @names("resumed_without_state")
 def a_schedule_that_begins_anew(faulty: bool) -> None:
     kept = io.BytesIO()
@@ -1087,6 +1203,22 @@ def batches_that_are_put_together_by_time(faulty: bool) -> None:
     data = TensorDataset(ids, (ids + ids.roll(1, 1)) % 12)
     batches = DataLoader(data, 16, shuffle=True, collate_fn=collate)
     fit(Net(), batches, lambda scores, wanted: F.cross_entropy(scores.flatten(0, 1), wanted.flatten()))
+
+
+@names("samples_mixed")
+def columns_of_gray_images_taken_for_samples(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.columns, self.state = nn.Conv2d(1, 8, (6, 2), (6, 2)), nn.LSTM(8, 8, batch_first=faulty)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.head(self.state(self.columns(images).squeeze(2).permute(2, 0, 1))[0])
+
+    images = torch.randn(160, 1, 6, 8)
+    labels = images.view(160, 6, 4, 2).mean((1, 3)).mul(6).round().long().clamp(-1, 1) + 1
+    fit(Net(), epochs(images, labels), lambda scores, wanted: F.cross_entropy(scores.permute(1, 2, 0), wanted))
 
 
 @names("samples_mixed")

@@ -99,6 +99,7 @@ HEALTH = {
     "W56": "gradients_still_scaled",
     "W57": "mean_within_loss",
     "W58": "loss_terms_unbalanced",
+    "W59": "mask_as_indices",
     "W50": "weights_cancel",
     "W51": "ratio_always_one",
     "W52": "returns_misordered",

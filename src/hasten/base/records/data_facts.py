@@ -59,6 +59,8 @@ class Criterion(Record, frozen=True):
     transposed: float = 0.0  # share of targets that are the next token if they are read as (length, batch)
     causal: bool | None = None  # an output depends on no later input
     padding: float = 0.0  # share of the labels that count at places of padding
+    blank: int | None = None  # class that says nothing in a criterion that aligns: no label may be it
+    blanks: float = 0.0  # share of the labels that are it
 
 
 class Entry(Record, frozen=True):

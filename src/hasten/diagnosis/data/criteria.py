@@ -56,6 +56,7 @@ class SeenCriterion:
         self.kind = term.kind
         self._first = term
         self._passes = 0
+        self._blanks = 0.0
         self._output, self._target, self._first_output = Numbers(), Numbers(), Numbers()
         self._mass = torch.zeros(3, dtype=torch.float64)  # sum over rows, rows whose sum is not 1, rows
         self._outside = torch.zeros(2)
@@ -86,6 +87,7 @@ class SeenCriterion:
             given: what the model gave.
         """
         self._passes += 1
+        self._blanks += term.blanks
         self._alone = self._alone and _is_alone(term, loss)
         self._shares.append(gives_shares(term, given))
         if term.output is not None:
@@ -229,6 +231,8 @@ class SeenCriterion:
             probabilities=bool(self._shares) and all(self._shares),
             selves=bool(self._selves) and all(self._selves),
             twins=bool(self._twins) and all(self._twins),
+            blank=term.blank,
+            blanks=self._blanks / self._passes if self._passes else 0.0,
         )
 
 

@@ -5,10 +5,10 @@ outputs; the classes that the model says in an evaluation, before and after the 
 Threshold: all of at least 64 labels, or of the targets of a regression, are equal; a label of the evaluation was never
 trained on; the accuracy is at least twice as high after renaming the classes, and at least 0.9 then, or 0.5 where it
 was below chance; binary targets outside
-of 0 to 1; targets other than -1 and 1 of a loss of pairs.
+of 0 to 1; targets other than -1 and 1 of a loss of pairs; any label of a CTC loss that is its blank.
 Why: a model cannot learn a class that it is never shown, and a shifted label makes each right answer count as wrong.
 Example: training labels from 1 to 10 and validation labels from 0 to 9; targets of -1 and 1 with binary
-cross-entropy, and of 0 and 1 with `cosine_embedding_loss`.
+cross-entropy, and of 0 and 1 with `cosine_embedding_loss`; tokens from 0 on with `CTCLoss(blank=0)`.
 Wrong when: one class is all there is on purpose, as in one-class methods.
 Source: Northcutt et al. 2021, arXiv 2103.14749 (label errors); DeepCrime, operator "change labels".
 """
@@ -46,7 +46,9 @@ def find(health: Health) -> Outcome:
     facts = facts_of(health)
     if not facts.criteria and not facts.signed:
         return Abstained(symptom="labels_unfit", reason="no criterion of torch was seen behind the loss")
-    said = _constant(facts) or _outside(facts) or _unsigned(facts) or _unknown(facts) or _renamed(facts)
+    said = (
+        _constant(facts) or _outside(facts) or _blank(facts) or _unsigned(facts) or _unknown(facts) or _renamed(facts)
+    )
     if said is None:
         return None
     sentence, value, threshold, advice = said
@@ -119,6 +121,18 @@ def _outside(facts: DataFacts) -> _Said:
                 max(-target.low, target.high),
                 1,
                 "map the labels to 0 and 1",
+            )
+    return None
+
+
+def _blank(facts: DataFacts) -> _Said:
+    for one in facts.criteria:
+        if one.blanks:
+            return (
+                f"{one.blanks:.0%} of the labels of {call(one)} are {one.blank}, which is its blank and says nothing.",
+                one.blanks,
+                0,
+                "keep a class for the blank: labels + 1 with blank=0; count no padding in target_lengths",
             )
     return None
 

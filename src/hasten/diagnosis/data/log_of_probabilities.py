@@ -41,8 +41,9 @@ def _judged(one: Criterion, command: str) -> Finding | None:
         )
     if one.mass is None or one.off < OFF or one.classes == 1:
         return None
-    if one.fed_by == "log_softmax" and one.kind != "ctc":
-        got, advice = "a log_softmax over the wrong dimension", "log_softmax(output, dim=1): over the classes"
+    if one.fed_by == "log_softmax":
+        dim = 2 if one.kind == "ctc" else 1
+        got, advice = "a log_softmax over the wrong dimension", f"log_softmax(output, dim={dim}): over the classes"
     elif one.fed_by == "softmax":
         got, advice = "probabilities", "use log_softmax at the end of the model, or cross_entropy on the logits"
     else:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -108,6 +109,8 @@ class Term:
     ignored: int | None = None  # label that does not count
     difference: Tensor | None = None  # output minus target, where it was written by hand
     made_by: tuple[int, ...] = ()  # numbers of the nodes that gave that output and only arranged it anew
+    blank: int | None = None  # class of a criterion that aligns which says nothing
+    blanks: float = 0.0  # share of its labels that are that class
     reduced: bool = False  # the criterion itself sums or averages, so that no mask can come after it
 
 
@@ -243,7 +246,19 @@ def _by_node(node: Any, kind: str) -> Term:
         weighted=any(saved(node, weight) is not None for weight in ("weight", "pos_weight")),
         weights=saved(node, "pos_weight") if kind == "bce_logits" else saved(node, "weight") if kind == "nll" else None,
         ignored=ignored,
+        blank=_signed(getattr(node, "_saved_blank", None)),
+        blanks=_blanks(node) if kind == "ctc" else 0.0,
     )
+
+
+def _blanks(node: Any) -> float:
+    """Return how many of the labels that a CTC loss aligns, without padding, are the class of its blank."""
+    labels, lengths = saved(node, "targets"), torch.as_tensor(node._saved_target_lengths)
+    if labels is None or not lengths.sum():
+        return 0.0
+    if labels.ndim == 2:
+        labels = labels[torch.arange(labels.shape[1]) < lengths.cpu()[:, None]]
+    return float((labels[: int(lengths.sum())] == node._saved_blank).float().mean())
 
 
 def _log_softmax(node: Any, kind: str, target: Tensor | None) -> Term:

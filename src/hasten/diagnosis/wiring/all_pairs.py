@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, nodes, saved, shape_of
+from hasten.diagnosis.wiring.scale import factor
 
 FEWEST = 4
 """Samples of a batch; of fewer, equal sizes may be chance."""
@@ -15,7 +16,8 @@ _NEAR = 15  # nodes from the loss
 def all_pairs(losses: Sequence[Tensor]) -> int:
     """Return the samples of a batch of which every one meets every weight or label near the loss, 0 where none does.
 
-    A product of (N,) and (N, 1), of which one has no gradient, is (N, N); so are log-probabilities `p[:, labels]`.
+    A product of (N,) and (N, 1), of which one has no gradient, is (N, N); so are log-probabilities `p[:, labels]`, and
+    the differences of a quantile loss.
     """
     for node, distance in nodes(losses):
         if distance > _NEAR:
@@ -24,6 +26,8 @@ def all_pairs(losses: Sequence[Tensor]) -> int:
         if len(shape) != 2 or shape[0] != shape[1] or shape[0] < FEWEST:
             continue
         if name_of(node) == "Mul" and _is_broadcast(node, shape[0]):
+            return shape[0]
+        if name_of(node) in ("Maximum", "Where") and _is_of_differences(node, shape[0]):
             return shape[0]
         if name_of(node) == "Index" and _is_column_for_each(node, shape[0]):
             return shape[0]
@@ -39,6 +43,22 @@ def _is_broadcast(node: Any, count: int) -> bool:
     if factor is None or below is None or (place == 0 and node.next_functions[1][0] is not None):
         return False
     return {tuple(factor.shape), shape_of(below)} == {(count,), (count, 1)}
+
+
+def _is_of_differences(node: Any, count: int) -> bool:
+    """Return whether the larger of two multiples is one of differences of (count,) and (count, 1), as for a quantile.
+
+    One side of the differences has no gradient. Two multiples of the same differences by numbers are no kernel, for
+    which all pairs would be meant.
+    """
+    parts = [one for one, _ in node.next_functions]
+    if len(parts) != 2 or any(one is None or factor(one) is None for one in parts):
+        return False
+    below = [next(inner for inner, _ in one.next_functions if inner is not None) for one in parts]
+    if below[0] is not below[1] or name_of(below[0]) not in ("Sub", "Rsub"):
+        return False
+    sides = [one for one, _ in below[0].next_functions if one is not None]
+    return len(sides) == 1 and shape_of(sides[0]) in ((count,), (count, 1))
 
 
 def _is_column_for_each(node: Any, count: int) -> bool:

@@ -1,4 +1,7 @@
-"""Weights of samples that cancel: they are multiplied with a mean or sum over the samples, by the graph of a loss."""
+"""Weights that cancel, by the graph of a loss.
+
+Those of samples do where they meet a mean or sum over the samples; those of components where all have one likelihood.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +31,35 @@ def cancelled(behind: Sequence[Any]) -> int:
         if weights is not None and _samples(below[0]) == weights.numel() >= FEWEST and _differ(weights):
             return weights.numel()
     return 0
+
+
+def alike(behind: Sequence[Any]) -> int:
+    """Return how many components of a mixture have one likelihood together, so that no weight counts; 0 where none.
+
+    logsumexp_k(log w_k + l) = l, as the weights w of a softmax sum to 1.
+    """
+    for node in behind:
+        below = node.next_functions[0][0] if name_of(node) == "Logsumexp" else None
+        if below is None or name_of(below) != "Add" or len(node._saved_dim) != 1:
+            continue
+        rank = len(shape_of(below))
+        place = _from_the_end(node._saved_dim[0], rank)
+        parts = [one for one, _ in below.next_functions if one is not None]
+        for one, other in (parts, parts[::-1]) if len(parts) == 2 else ():
+            if (
+                name_of(one) == "LogSoftmax"
+                and shape_of(one) == shape_of(below)
+                and _from_the_end(one._saved_dim, rank) == place
+                and (1, *shape_of(other))[max(place, -len(shape_of(other)) - 1)] == 1
+                and shape_of(one)[place] > 1
+            ):
+                return shape_of(one)[place]
+    return 0
+
+
+def _from_the_end(dim: int, rank: int) -> int:
+    """Return a dimension counted from the end, where shapes are aligned; nodes show numbers without their sign."""
+    return (dim if dim < 2**63 else dim - 2**64) % rank - rank
 
 
 def _weights(node: Any) -> Tensor | None:

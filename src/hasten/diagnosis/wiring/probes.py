@@ -349,14 +349,16 @@ def _samples_in(made: _Copied, targets: Sequence[Tensor]) -> tuple[int | None, t
     """Return the number of samples and the dimensions of the first input that may be theirs.
 
     A target for each sample tells it, not one for each position: the samples of a single series depend on each other.
+    Gray images are (batch, 1, height, width); any other second dimension of one is a single series.
     """
     first = next((one for one in tensors_in([made.args, made.kwargs]) if one.ndim), None)
-    if first is None or first.ndim < 2 or min(first.shape[:2]) < 2:
+    if first is None or first.ndim < 2 or len(first) < 2 or (first.shape[1] < 2 and first.ndim != 4):
         return None, ()
     for target in targets:
         if target.ndim and len(target) >= ROWS and target.numel() not in (first.shape[0] * first.shape[1], 0):
             axes = tuple(axis for axis, size in enumerate(first.shape[:2]) if size == len(target))
-            each = target.ndim == 1 or target.shape[1] not in first.shape[:2]
+            further = [size for size in target.shape[1:] if size > 1]  # nll_loss adds a dimension of one
+            each = not further or further[0] not in first.shape[:2]
             if axes and each:
                 return len(target), axes
     return None, ()

@@ -14,9 +14,10 @@ from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
 from hasten.diagnosis.wiring.all_pairs import all_pairs
-from hasten.diagnosis.wiring.cancelled import cancelled
+from hasten.diagnosis.wiring.cancelled import alike, cancelled
 from hasten.diagnosis.wiring.dropouts import kept_by_dropout
 from hasten.diagnosis.wiring.early_mean import mean_within
+from hasten.diagnosis.wiring.flags import flags_for_indices
 from hasten.diagnosis.wiring.hidden import narrowest, norm_numbers, softmax_between
 from hasten.diagnosis.wiring.latent import Latent, latent
 from hasten.diagnosis.wiring.layers import PRODUCTS, weight_of
@@ -42,6 +43,13 @@ _LINEAR = frozenset((
 ))
 # fmt: on
 """What keeps a sum of inputs a sum of outputs, but for a constant."""
+# fmt: off
+_KEEPS_CHANNELS = frozenset((
+    "Squeeze", "Clone", "ToCopy", "Relu", "LeakyRelu", "Gelu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax",
+    "NativeBatchNorm", "CudnnBatchNorm",
+))
+# fmt: on
+"""What may come after a convolution without moving its channels."""
 
 
 class StructureCollector(Collector):
@@ -118,6 +126,8 @@ def structure(losses: Sequence[Tensor]) -> Structure:
         bootstraps=bootstraps(behind),
         bootstraps_in_time=bootstraps_in_time(behind),
         cancelled=cancelled(behind),
+        alike=alike(behind),
+        flags=flags_for_indices(behind),
         softmax_between=softmax_between(behind),
         narrow=narrowest(behind),
         norm_numbers=norm_numbers(behind),
@@ -139,6 +149,8 @@ def _both(one: Structure, other: Structure) -> Structure:
         bootstraps=one.bootstraps or other.bootstraps,
         bootstraps_in_time=one.bootstraps_in_time or other.bootstraps_in_time,
         cancelled=one.cancelled or other.cancelled,
+        alike=one.alike or other.alike,
+        flags=one.flags or other.flags,
         softmax_between=one.softmax_between or other.softmax_between,
         narrow=one.narrow or other.narrow,
         norm_numbers=max((each.norm_numbers for each in (one, other) if each.norm_numbers), default=None),
@@ -158,7 +170,9 @@ def _scrambled_by(node: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         return None
     before = tuple(int(size) for size in getattr(node, "_saved_self_sym_sizes", ()))
     after = shape_of(node)
-    return (before, after) if moves_numbers(before, after) or joins_others(before, after) else None
+    if moves_numbers(before, after) or joins_others(before, after):
+        return before, after
+    return (before, after) if takes_places_for_channels(before, after) and _gives_channels(below) else None
 
 
 def moves_numbers(before: Sequence[int], after: Sequence[int]) -> bool:
@@ -187,6 +201,22 @@ def joins_others(before: Sequence[int], after: Sequence[int]) -> bool:
         return False
     channels, length = one[1:3]
     return two[1] == length and length % channels != 0 and channels % length != 0
+
+
+def takes_places_for_channels(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Return whether a view of (batch, channels, places) gives (batch x places, channels), without a transpose."""
+    if len(before) < 3 or len(after) != 2:
+        return False
+    channels, places = before[1], prod(before[2:])
+    rows = (before[0] * places, channels)
+    return tuple(after) == rows and channels > 1 and channels not in (places, before[-1]) and places > 1
+
+
+def _gives_channels(node: Any) -> bool:
+    """Return whether the second dimension of what a node gives holds channels: those of a convolution."""
+    while node is not None and name_of(node) in _KEEPS_CHANNELS:
+        node = node.next_functions[0][0]
+    return node is not None and name_of(node) == "Convolution"
 
 
 def _refines(one: list[int], two: list[int]) -> bool:
