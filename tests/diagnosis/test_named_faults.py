@@ -1221,6 +1221,20 @@ def columns_of_gray_images_taken_for_samples(faulty: bool) -> None:
     fit(Net(), epochs(images, labels), lambda scores, wanted: F.cross_entropy(scores.permute(1, 2, 0), wanted))
 
 
+def test_gray_frames_of_one_film_may_depend_on_each_other() -> None:
+    class Film(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.frames, self.state = nn.Conv2d(1, 8, (6, 8)), nn.LSTM(8, 8)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, film: Tensor) -> Tensor:
+            return self.head(self.state(self.frames(film).flatten(1))[0])
+
+    film, labels = torch.randn(40, 1, 6, 8), torch.randint(3, (40,))
+    assert "samples_mixed" not in found(lambda: fit(Film(), [(film, labels)] * 8))
+
+
 @names("samples_mixed")
 def a_softmax_over_samples_before_a_logarithm(faulty: bool) -> None:
     class Net(nn.Module):

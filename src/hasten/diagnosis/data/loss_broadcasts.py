@@ -1,12 +1,13 @@
 """E5: output and target have shapes that broadcast to a table of all pairs.
 
 Signal: the shape in which the criterion compares, against the shapes of the output and of the target before it; in the
-    graph of the first losses, products with weights of samples, and log-probabilities picked by labels.
+    graph of the first losses, products with weights of samples, log-probabilities picked by labels, and the larger of
+    two multiples of one difference.
 Threshold: more numbers are compared than either of them has; or the output has a row and a column for each target; or
     (N,) meets (N, 1).
 Why: every output is compared with every target of the batch, so all outputs learn the mean of the targets.
 Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64;
-    `log_probs[:, actions]`; a ratio of (64, 1) times advantages of (64,).
+    `log_probs[:, actions]`; a ratio of (64, 1) times advantages of (64,); a quantile loss of (64,) less (64, 1).
 Wrong when: all pairs are compared on purpose, with a target that needs no gradient.
 Source: the UserWarning of torch.nn.functional.mse_loss ("likely lead to incorrect results due to broadcasting").
 """
@@ -25,7 +26,7 @@ def find(health: Health) -> Outcome:
         return each_criterion(health, "loss_broadcasts", _judged)
     return wrong(
         "loss_broadcasts",
-        f"Near the loss each of {structure.pairs} samples meets the weight or the label of each other one, too.",
+        f"Near the loss each of {structure.pairs} samples meets the weight, label or target of each other one, too.",
         value=structure.pairs**2,
         threshold=structure.pairs,
         advice="log_probs[torch.arange(len(actions)), actions]; or make the shapes equal: x.squeeze(-1) * weights",
