@@ -332,6 +332,19 @@ def test_twice_the_batch_makes_half_the_steps_over_the_same_samples() -> None:
     assert abs(seen[0] - SHARES[0] * 140) < 14
 
 
+def test_larger_batches_are_judged_by_the_same_held_out_samples() -> None:
+    """Batches of another size are spread over the validation data in another way."""
+    from hasten import Data
+
+    x = torch.randn(6000, 6, generator=torch.Generator().manual_seed(1))
+    data = torch.utils.data.TensorDataset(x, (x[:, 0] > 0).long())
+    parts = Data(train=torch.utils.data.Subset(data, range(500)), valid=torch.utils.data.Subset(data, range(500, 6000)))
+    larger = changed("larger", lambda one: one.with_input(batch_size=96).with_stop(steps=93))
+    gate = screen(data=parts).judged(larger)
+    assert gate is not None
+    assert "held-out loss" in gate.detail
+
+
 def _narrow(model: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Linear(6, 2), nn.Tanh(), nn.Linear(2, 3), Work(0.02))
 

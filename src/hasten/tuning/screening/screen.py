@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from hasten.training.session import Session
 from hasten.training.task import quality_of
 from hasten.training.technique import Technique
 from hasten.training.transforms import Averaging
+from hasten.training.validation import Validation
 from hasten.tuning.branch import gradient_noise
 from hasten.tuning.context import Laboratory, Plan, bench_of, compared, steps_per_block
 from hasten.tuning.rate.start import HELD_OUT_SAMPLES, Start, cooled, train_from
@@ -189,6 +191,11 @@ class Screen:
             self._made[key] = self._branch(run, fork, steps, anew=anew)
         return self._made[key]
 
+    @cached_property
+    def _validation(self) -> Validation | None:
+        """How the baseline reads the validation data: all branches are judged by the same samples in the same parts."""
+        return build(self._with(self.recipe, ())).validation
+
     def _of_length(self, fork: Fork, steps: int) -> Recipe:
         """Return the training; as long as a branch where that begins at the start, so that schedules see its end."""
         if fork.state is not None:
@@ -198,7 +205,8 @@ class Screen:
     def _branch(self, run: Session, fork: Fork, steps: int, *, anew: bool) -> Ended:
         """Train a session from a fork on, with a cool-down, for as many samples as so many steps of the baseline."""
         state = state_of(run) if fork.state is None else self._placed(fork.state, run)
-        start = Start(run, without_optimizer(state) if anew else state, list(run.held_out(HELD_OUT_SAMPLES)))
+        held_out = list(replace(run, validation=self._validation).held_out(HELD_OUT_SAMPLES))
+        start = Start(run, without_optimizer(state) if anew else state, held_out)
         made = max(1, round(steps * self.recipe.input.batch_size / run.recipe.input.batch_size))
         first = 0.0 if fork.state is None else _progress(run, state)
         span = 1.0 if fork.state is None else first * made / state.position.step
