@@ -137,3 +137,15 @@ def test_two_floating_point_types_in_one_group_are_left_to_torch() -> None:
     optimizer = stepped(optim.Adam(held, lr=0.1, fused=True), held)
     with_gradients(held, 1)
     assert not fused_update(optimizer)
+
+
+class Divided(Tensor):
+    """A tensor whose numbers are elsewhere, too."""
+
+
+def test_parameters_of_another_class_are_left_to_torch() -> None:
+    held = [nn.Parameter(torch.ones(3).as_subclass(Divided)), *parameters(1)]
+    assert type(held[0]) is Divided
+    optimizer = stepped(optim.AdamW(held, lr=0.1, fused=True), held)
+    with_gradients(held, 1)
+    assert not fused_update(optimizer)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor, nn, optim
 
 ADAMS = frozenset({optim.Adam, optim.AdamW})
 """Classes of which `fused_update` knows the kernel; their subclasses may do something else."""
@@ -61,6 +61,8 @@ def _lists_of(group: Mapping[str, Any], states: Mapping[Tensor, Mapping[str, Ten
         if gradient is None:
             continue
         state, dtype = states.get(parameter), dtype or parameter.dtype
+        if parameter.__class__ is not nn.Parameter:  # divided over processes, for example
+            return None
         if not state or not parameter.is_cpu or gradient.layout is not torch.strided:
             return None
         mean, square = state["exp_avg"], state["exp_avg_sq"]
