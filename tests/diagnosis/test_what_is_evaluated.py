@@ -334,6 +334,36 @@ def rounded_logits(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return (torch.round(model(x)) == y).float().mean().item()
 
 
+def share_of(scores: Tensor, wanted: Tensor) -> float:
+    return ((scores.squeeze(1) > 0.5).float() == wanted.squeeze(1)).float().mean().item()
+
+
+def share_of_chances(scores: Tensor, wanted: Tensor) -> float:
+    scores = scores.sigmoid()
+    return ((scores > 0.5).float() == wanted).float().mean().item()
+
+
+def half_of_logits_by_a_function(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return share_of(model(x), y)
+
+
+def half_of_logits_by_a_keyword(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    out = model(x)
+    return share_of(wanted=y, scores=out)
+
+
+def half_of_probabilities_by_a_function(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return share_of(model(x).sigmoid(), y)
+
+
+def half_by_a_function_that_makes_probabilities(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return share_of_chances(model(x), y)
+
+
+def half_of_targets_by_a_function(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return share_of(y, model(x))
+
+
 def half_of_probabilities(model: nn.Module, x: Tensor, y: Tensor) -> float:
     out = torch.sigmoid(model(x))
     return ((out > 0.5).float() == y).float().mean().item() + ((model(x).sigmoid() > 0.5) == y).float().mean().item()
@@ -350,13 +380,24 @@ def yes_or_no(y: Tensor) -> Tensor:
 class TestThresholds:
     """What is compared with 0.5 must be a probability."""
 
-    @pytest.mark.parametrize("evaluate", [half_of_logits, rounded_logits])
+    @pytest.mark.parametrize(
+        "evaluate", [half_of_logits, rounded_logits, half_of_logits_by_a_function, half_of_logits_by_a_keyword]
+    )
     def test_logits_are_none(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
         one = trained(evaluate, F.binary_cross_entropy_with_logits, outputs=1, targets=yes_or_no)
         assert one is not None
         assert "logits" in one.sentence
 
-    @pytest.mark.parametrize("evaluate", [half_of_probabilities, sign_of_logits])
+    @pytest.mark.parametrize(
+        "evaluate",
+        [
+            half_of_probabilities,
+            sign_of_logits,
+            half_of_probabilities_by_a_function,
+            half_by_a_function_that_makes_probabilities,
+            half_of_targets_by_a_function,
+        ],
+    )
     def test_right_thresholds(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
         assert trained(evaluate, F.binary_cross_entropy_with_logits, outputs=1, targets=yes_or_no) is None
 

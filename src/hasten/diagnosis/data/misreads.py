@@ -5,7 +5,7 @@ samples divided by another count, a threshold of 0.5 for what is no probability,
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from hasten.diagnosis.watching.source import (
     MISSING,
     Code,
     call_behind,
+    code_called,
     code_of,
     meaning,
     names_in,
@@ -97,6 +98,24 @@ def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, line: int
             if _is_part(chosen, calls[0], code):
                 continue
             yield _misread("axis", node, used=rows, wanted=output.shape[1])
+        elif isinstance(node, ast.Call) and _leaves_unit(output):
+            yield from _halved_by(node, is_it, names)
+
+
+def _halved_by(call: ast.Call, is_it: Callable[[ast.expr], bool], names: Mapping[str, Any]) -> Iterator[Misread]:
+    """Yield what a function of the person's asks of whether it is above 0.5, where it is given an output as it is."""
+    if not any(map(is_it, (*call.args, *(one.value for one in call.keywords)))):
+        return
+    called = code_called(call, names)
+    if called is None:
+        return
+    code, given = called
+    outputs = {name for name, one in given.items() if is_it(one)}
+    for node in code.nodes:
+        halved = _above_half(node)
+        read = None if halved is None else unshaped(halved)
+        if isinstance(read, ast.Name) and read.id in outputs:
+            yield _misread("threshold", node)
 
 
 def _equal(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:

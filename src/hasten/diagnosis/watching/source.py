@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
-from types import FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 from weakref import ProxyTypes
 
@@ -69,7 +69,29 @@ def persons_frames() -> Iterator[FrameType]:
 
 def code_of(frame: FrameType) -> Code | None:
     """Return the code of a frame; None where its source cannot be read. Cost: some ms, once for each function."""
-    return _code_of(frame.f_code.co_filename, frame.f_code.co_firstlineno, frame.f_code.co_name)
+    return _code_behind(frame.f_code)
+
+
+def code_called(call: ast.Call, names: Mapping[str, Any]) -> tuple[Code, dict[str, ast.expr]] | None:
+    """Return the code of a person's function that a call runs, and what each of its names is given, by position.
+
+    Names that the function binds anew, or changes in place, are left out. None where the source is not known.
+    """
+    function = meaning(call.func, names)
+    if not isinstance(function, FunctionType) or str(function.__module__).startswith(_OURS):
+        return None
+    if function.__code__.co_filename.startswith(_LIBRARY) or any(isinstance(one, ast.Starred) for one in call.args):
+        return None
+    code = _code_behind(function.__code__)
+    if code is None:
+        return None
+    given = dict(zip(function.__code__.co_varnames[: function.__code__.co_argcount], call.args, strict=False))
+    given |= {one.arg: one.value for one in call.keywords if one.arg is not None}
+    return code, {name: one for name, one in given.items() if name not in code.bound and name not in code.changed}
+
+
+def _code_behind(made: CodeType) -> Code | None:
+    return _code_of(made.co_filename, made.co_firstlineno, made.co_name)
 
 
 @lru_cache(maxsize=64)
