@@ -165,6 +165,7 @@ FAULTS: dict[str, tuple[str, Callable[[], nn.Module], Loss, Callable[[], Tensor]
         F.cross_entropy,
         lambda: (torch.rand(96, 4) > 0.6).float(),
     ),
+    "(N, 1) against (N, K)": ("loss_broadcasts", lambda: linear(1), F.mse_loss, lambda: torch.randn(96, 6)),
     "(N, N) against (N)": ("loss_broadcasts", lambda: linear(1, Summed()), F.mse_loss, lambda: torch.randn(96)),
     "(N) against (N, 1)": (
         "loss_broadcasts",

@@ -1,6 +1,6 @@
 """Rules about samples and evaluations: each names its planted fault, and none a healthy twin or a hard negative."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -528,6 +528,33 @@ def test_an_evaluation_of_all_there_is_is_no_leak() -> None:
     (x, y), (valid, _) = samples(320), samples(96, 1)
     assert named(sliced(x[:200], y, torch.cat([x[:200], valid]), steps=120)) == set()
     assert named(sliced(x, y, torch.cat([x[:40], valid]), steps=120)) == {"leak_across_splits"}
+
+
+def drawn(x: Tensor, y: Tensor, chosen: Sequence[Tensor]) -> Health:
+    """Train on random samples, and evaluate others that are put together for each evaluation."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, CLASSES))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for step in range(20 * len(chosen)):
+            rows = torch.randperm(256)[:32]
+            optimizer.zero_grad()
+            F.cross_entropy(model(x[rows]), y[rows]).backward()
+            optimizer.step()
+            if step % 20 == 19:
+                with torch.no_grad():
+                    model(x[chosen[step // 20]])
+    assert doctor.failed == {}
+    return doctor.seen()
+
+
+def test_samples_that_are_others_in_each_evaluation_are_no_split() -> None:
+    x, y = samples(640)
+    fixed = torch.arange(224, 320)
+    assert "leak_across_splits" in named(drawn(x, y, [fixed] * 6))
+    fresh = [torch.cat([torch.arange(at, at + 48), torch.arange(300 + at, 348 + at)]) for at in (0, 40, 80)]
+    others = [torch.arange(at, at + 96) for at in (400, 440, 480)]
+    mixed = [one for pair in zip(fresh, others, strict=True) for one in pair]
+    assert "leak_across_splits" not in named(drawn(x, y, mixed))
 
 
 def test_what_a_part_of_the_model_computed_is_no_data() -> None:

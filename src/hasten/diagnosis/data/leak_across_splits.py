@@ -12,11 +12,12 @@ Why: on those samples the score says what was learned by heart, not what the mod
 Example: `valid = Subset(data, range(1000))` and `train = data`; windows or patches of one picture in both parts; one
 model that is made before the loop over the folds of a cross-validation.
 Wrong when: samples are few different values, so that equal ones are no leak. Where a program makes its samples anew all
-    the time and some come again, nothing is said.
+    the time and some come again, or evaluates others each time, as of a replay buffer, nothing is said.
 Source: Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in ML-based science, L1.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hasten.base.records.data_facts import DataFacts, Fold, Part
 from hasten.base.records.finding import Abstained, Severity
@@ -137,7 +138,18 @@ def _leaks(part: Part, facts: DataFacts) -> bool:
     assert facts.training is not None, "asked only where there is one"
     if part.sliced and _WHOLE * facts.training.distinct <= part.overlap * part.distinct < _WHOLE * part.distinct:
         return False  # all there is, whose parts the loop tells apart by itself
+    if part.sliced and not part.lives and _is_made_anew(part, facts.evaluations):
+        return False
     if part.overlap < _WHOLE:
         return not part.sliced or part.partly > 0
     clean = any(other.overlap < OVERLAP and other.distinct >= _SAMPLES for other in facts.evaluations)
     return (part.lives or not part.sliced) and not clean and part.distinct < 0.9 * facts.training.distinct
+
+
+def _is_made_anew(part: Part, parts: Sequence[Part]) -> bool:
+    """Return whether parts of this size, made for one call each, are of other samples each time.
+
+    What was trained on stays so: the overlap of one set of samples never falls.
+    """
+    alike = [one.overlap for one in parts if one.sliced and not one.lives and one.distinct == part.distinct]
+    return any(later < one for one, later in pairwise(alike))

@@ -4,7 +4,7 @@ Signal: the shape in which the criterion compares, against the shapes of the out
     graph of the first losses, products with weights of samples, log-probabilities picked by labels, and the larger of
     two multiples of one difference.
 Threshold: more numbers are compared than either of them has; or the output has a row and a column for each target; or
-    (N,) meets (N, 1).
+    (N,) meets (N, 1); or an output of (N, 1) is compared with a target of (N, K).
 Why: every output is compared with every target of the batch, so all outputs learn the mean of the targets.
 Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64;
     `log_probs[:, actions]`; a ratio of (64, 1) times advantages of (64,); a quantile loss of (64,) less (64, 1).
@@ -41,6 +41,7 @@ def _judged(one: Criterion, command: str) -> Finding | None:
     compared, given = elements(one.compared), elements(one.given)
     target = elements(one.target_shape) if one.target_shape is not None else compared // max(1, given)
     pairs = one.given == one.compared == (target, target) and target > 1  # made by the model itself
+    pairs = pairs or _is_spread(one)
     if not pairs and (given < 2 or compared <= max(given, target) or target < 2):
         return None
     shape = one.target_shape if one.target_shape is not None else one.compared[-1:]
@@ -49,7 +50,9 @@ def _judged(one: Criterion, command: str) -> Finding | None:
         f"An output of {_shape(one.given)} and a target of {_shape(shape)} are compared as {_shape(one.compared)}.",
         value=compared,
         threshold=max(given, target),
-        advice="make the shapes equal: model(x).squeeze(-1), or target.unsqueeze(1)",
+        advice="one number for each sample: sum the target over its columns, or give the model as many outputs"
+        if _is_spread(one)
+        else "make the shapes equal: model(x).squeeze(-1), or target.unsqueeze(1)",
         check=command,
         where=call(one),
         explains=_EXPLAINS,
@@ -57,6 +60,13 @@ def _judged(one: Criterion, command: str) -> Finding | None:
 
 
 _EXPLAINS = ("output_ignores_input", "samples_mixed", "loss_ignores_target", *CONSEQUENCES)
+
+
+def _is_spread(one: Criterion) -> bool:
+    """Return whether the single output of a sample is compared with several targets of that sample."""
+    shape = one.target_shape
+    columns = shape is not None and len(shape) == 2 and shape[0] > 1 and shape[1] > 1
+    return columns and one.compared == shape and one.given == (shape[0], 1)
 
 
 def _shape(shape: tuple[int, ...]) -> str:
