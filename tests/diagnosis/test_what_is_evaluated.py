@@ -137,11 +137,12 @@ def trained(
     *,
     outputs: int = CLASSES,
     targets: Callable[[Tensor], Tensor] = lambda y: y,
+    make: Callable[[int], nn.Module] = network,
 ) -> Finding | None:
     """Train, evaluate by a function of 128 samples, and return the finding about what it makes of its outputs."""
     x, y = table()
     y = targets(y)
-    model = network(outputs)
+    model = make(outputs)
     optimizer = optim.Adam(model.parameters(), 1e-2)
     with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
         for _ in range(3):
@@ -403,6 +404,88 @@ class TestThresholds:
 
     def test_an_output_that_was_trained_to_be_0_or_1(self) -> None:
         assert trained(half_of_logits, F.mse_loss, outputs=1, targets=yes_or_no) is None
+
+
+class Dropping(nn.Sequential):
+    """A network with dropout."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__(nn.Linear(COLUMNS, 24), nn.ReLU(), nn.Dropout(0.2), nn.Linear(24, outputs))
+
+
+def dropping(model: nn.Module) -> None:
+    for one in model.modules():
+        if isinstance(one, nn.Dropout):
+            one.train()
+
+
+def spread_in_a_row(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return torch.stack([model(x) for _ in range(8)]).std(0)
+
+
+def spread_of_a_named_list(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    samples = [model(x).softmax(1) for _ in range(8)]
+    return torch.stack(samples).std(0)
+
+
+def spread_by_a_loop(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    samples = []
+    for _ in range(8):
+        samples.append(model(x))
+    return torch.stack(samples).var(0)
+
+
+def spread_with_dropout(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    dropping(model)
+    return torch.stack([model(x) for _ in range(8)]).std(0)
+
+
+def of_other_inputs(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    views = torch.stack([model(x + 0.1 * torch.randn_like(x)) for _ in range(8)]).mean(0)
+    return views + torch.stack([model(one) for one in [x] * 8]).mean(0)
+
+
+def of_inputs_that_a_loop_changes(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    steps = []
+    for _ in range(8):
+        steps.append(model(x))
+        x = 0.9 * x
+    return torch.stack(steps)
+
+
+def of_the_time_it_takes(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    for _ in range(20):
+        model(x)
+
+
+def whether_it_repeats(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return torch.stack([model(x) for _ in range(2)]).std(0)
+
+
+class TestEqualPasses:
+    """Passes that are collected for their spread must differ."""
+
+    @pytest.mark.parametrize("evaluate", [spread_in_a_row, spread_of_a_named_list, spread_by_a_loop])
+    def test_without_dropout_they_do_not(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        one = trained(evaluate, make=Dropping)
+        assert one is not None
+        assert "dropout is off" in one.sentence
+
+    @pytest.mark.parametrize(
+        "evaluate",
+        [
+            spread_with_dropout,
+            of_other_inputs,
+            of_inputs_that_a_loop_changes,
+            of_the_time_it_takes,
+            whether_it_repeats,
+        ],
+    )
+    def test_other_passes(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        assert trained(evaluate, make=Dropping) is None
+
+    def test_a_model_without_dropout(self) -> None:
+        assert trained(spread_in_a_row) is None
 
 
 def over_samples(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -4,12 +4,14 @@ Signal: the code around the calls of the model, with what its names stand for wh
     of the evaluation.
 Threshold: none for the code: real outputs compared with real targets by `==` and counted; a sum over the samples of a
     loader that is divided by the length of another data set, or by its batches; logits of a model that trains with
-    `binary_cross_entropy_with_logits` compared with 0.5 or rounded; the class taken as `argmax` over the samples. A
+    `binary_cross_entropy_with_logits` compared with 0.5 or rounded; the class taken as `argmax` over the samples;
+    five equal passes of a model with dropout over the same inputs that are stacked, as to see how they differ. A
     tenth of the evaluated data set that `drop_last=True` leaves out in each evaluation.
 Why: the model may be right while its number says otherwise, or the other way round, and choices follow the number.
 Example: `correct / len(train_loader.dataset)` after a loop over the test data; `(model(x) > 0.5) == y` without sigmoid.
 Wrong when: the number is not taken for a score: a number of right answers for each batch.
-Source: torch's quickstart (accuracy by the data set's size); lss-1138/SparseTSF issue 3 (drop_last in a test).
+Source: torch's quickstart (accuracy by the data set's size); lss-1138/SparseTSF issue 3 (drop_last in a test);
+    Gal and Ghahramani 2016, arXiv:1506.02142 (dropout in an evaluation).
 """
 
 from hasten.base.records.data_facts import DataFacts, Misread, Part
@@ -61,6 +63,11 @@ def _sentence(one: Misread, facts: DataFacts) -> tuple[str, str] | None:
         return (
             f"`{one.code}` divides a sum over {one.wanted} samples by {one.used}.",
             "divide by the number of samples that were added: count += len(y), then total / count",
+        )
+    if one.kind == "repeats":
+        return (
+            f"the passes `{one.code}` that are joined are all equal, since dropout is off: they have no spread.",
+            "after model.eval(): for m in model.modules(): if isinstance(m, nn.Dropout): m.train()",
         )
     if one.kind == "threshold" and kinds == {"bce_logits"}:
         return (

@@ -65,8 +65,9 @@ _EXPLAINS = ("output_ignores_input", "samples_mixed", "loss_ignores_target", *CO
 def _is_spread(one: Criterion) -> bool:
     """Return whether the single output of a sample is compared with several targets of that sample."""
     shape = one.target_shape
-    columns = shape is not None and len(shape) == 2 and shape[0] > 1 and shape[1] > 1
-    return columns and one.compared == shape and one.given == (shape[0], 1)
+    if shape is None or len(shape) != 2 or min(shape) < 2:
+        return False
+    return one.compared == shape and one.given == (shape[0], 1)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -1,7 +1,8 @@
 """Lines of the person's code that make a wrong result of outputs that are right.
 
 Each is proven by the code and by what its names stand for while it runs: real numbers compared with `==`, a sum over
-samples divided by another count, a threshold of 0.5 for what is no probability, a class taken over the samples.
+samples divided by another count, a threshold of 0.5 for what is no probability, a class taken over the samples, passes
+that are joined for their spread and are all equal.
 """
 
 import ast
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subse
 
 from hasten.base.records.data_facts import Misread
 from hasten.data.tree import tensors_within
+from hasten.diagnosis.data.equal_passes import EqualPasses
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.source import (
     MISSING,
@@ -45,6 +47,7 @@ class MisreadCollector(Collector):
     def __init__(self) -> None:
         self._known: set[tuple[object, ...]] = set()
         self._found: dict[tuple[str, int, str], Misread] = {}
+        self._passes = EqualPasses()
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the second step; evaluations are told in all."""
@@ -52,6 +55,11 @@ class MisreadCollector(Collector):
 
     def call_ended(self, call: Call, output: Any) -> None:
         """Read the functions that call the model."""
+        made = next(iter(tensors_within(output)), None)
+        if not call.grad and isinstance(made, Tensor):
+            equal = self._passes.note(call, made.detach())
+            if equal is not None:
+                self._found.setdefault((equal.kind, equal.line, equal.code), equal)
         for number, frame in enumerate(persons_frames()):
             if number >= _FRAMES or len(self._known) >= _CALLS:
                 return
@@ -64,7 +72,6 @@ class MisreadCollector(Collector):
                 continue
             names = names_in(frame)
             found = list(_counts(code, names))
-            made = next(iter(tensors_within(output)), None)
             if not number and not call.grad and isinstance(made, Tensor) and made.is_floating_point():
                 found += _readings(code, names, call.module, frame.f_lineno, made.detach())
             for one in found:
