@@ -32,7 +32,9 @@ class EqualPasses:
             return None
         key = (frame.f_code, frame.f_lineno, id(call.module))
         if key not in self._lines:
-            code = code_of(frame) if len(self._lines) < _LINES and _is_off(call.module) else None
+            if len(self._lines) >= _LINES:
+                return None
+            code = code_of(frame) if _is_off(call.module) else None
             text = "" if code is None else _repeated(code, names_in(frame), call.module, frame.f_lineno)
             self._lines[key] = (text, output.clone(), 1) if text else None
             return None
@@ -40,7 +42,7 @@ class EqualPasses:
         if known is None:
             return None
         text, before, passes = known
-        if not torch.equal(before, output):
+        if before.dtype != output.dtype or not torch.equal(before, output):
             self._lines[key] = None
             return None
         self._lines[key] = (text, before, passes + 1) if passes + 1 < PASSES else None
