@@ -254,6 +254,60 @@ def points_of_sets() -> None:
     joined_rows("sets")
 
 
+class Residual(nn.Module):
+    """Two layers: for the sum of all blocks, and for the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.part, self.following = nn.Linear(6, 8), nn.Linear(8, CLASSES), nn.Linear(8, 6)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.shared(x).relu()
+        return self.part(h), x - self.following(h)
+
+
+@looks_like("parameter_unreached")
+def last_block_without_a_next_one() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList(Residual() for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            total = torch.zeros(len(x), CLASSES)
+            for block in self.blocks:
+                part, x = block(x)
+                total = total + part
+            return total
+
+    x, y = samples()
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(400).repeat(4).view(-1, 40):
+        update(optimizer, F.cross_entropy(model(x[at]), y[at]))
+
+
+@looks_like("parameter_unreached")
+def last_of_two_lists_without_a_next_one() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.ModuleList(nn.Linear(6, CLASSES) for _ in range(3))
+            self.following = nn.ModuleList(nn.Linear(6, 6) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            total = torch.zeros(len(x), CLASSES)
+            for part, following in zip(self.parts, self.following, strict=True):
+                total, x = total + part(x), following(x).relu()
+            return total
+
+    x, y = samples()
+    model = Net()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(400).repeat(4).view(-1, 40):
+        update(optimizer, F.cross_entropy(model(x[at]), y[at]))
+
+
 @looks_like("too_few_steps")
 def a_goal_beside_patience() -> None:
     x = torch.randn(400, 6)

@@ -23,6 +23,7 @@ class Leaf(Record, frozen=True):
     resolution: float = 0.0  # relative spacing of its numbers: 1.2e-7 for float32
     called: bool | None = None  # its module was called in a training step; None where that was not looked at
     alternative: bool = False  # a module beside its own in a list or dictionary was called: experts, heads of tasks
+    spare: bool = False  # of the last of several blocks alike, for a following one that there is not
     library: bool = False  # its module is unused inside a module of an installed package
     parameter: bool = True  # an `nn.Parameter`, or a tensor that a module has as an attribute
     noise: bool = False  # a frozen embedding whose numbers are like independent draws of one normal distribution

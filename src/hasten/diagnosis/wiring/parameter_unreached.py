@@ -1,9 +1,9 @@
 """W3: a parameter that the optimizer trains is not reached by the loss.
 
 Signal: the leaves of the graphs behind the losses, and gradients in the first 20 updates. Left out are experts and
-    heads beside others that are used, parts of installed packages, and parameters that are copied from others. In a
-    later phase: parameters whose module is called, and that get no gradient after the first of 10 updates and more of
-    the newest optimizer that holds them.
+    heads beside others that are used, what the last of several blocks alike makes for a next one, parts of installed
+    packages, and parameters that are copied from others. In a later phase: parameters whose module is called, and that
+    get no gradient after the first of 10 updates and more of the newest optimizer that holds them.
 Threshold: none: one is enough.
 Why: without a path from the loss no gradient comes, and the parameter keeps its initial value.
 Example: `h = self.encoder(x).detach()`, `torch.no_grad()` around a trained part, or a layer missing in `forward`.
@@ -27,7 +27,7 @@ def find(health: Health) -> Outcome:
     lost = [
         one
         for one in trained
-        if (one.reached is False or one.cut) and not one.alternative and not one.library and not one.replaced
+        if (one.reached is False or one.cut) and not (one.alternative or one.spare or one.library) and not one.replaced
     ]
     if not lost or reaches_nothing(health.wiring):
         return None

@@ -241,6 +241,7 @@ class ParameterCollector(Collector):
                         model=index,
                         called=id(owner) in self._called,
                         alternative=self._is_alternative(owner, above),
+                        spare=self._is_spare(one, owner, above),
                         library=self._is_of_library(above),
                         noise=isinstance(owner, nn.Embedding) and not one.requires_grad and is_noise(one),
                     )
@@ -262,6 +263,7 @@ class ParameterCollector(Collector):
         model: int | None,
         called: bool | None = None,
         alternative: bool = False,
+        spare: bool = False,
         library: bool = False,
         parameter: bool = True,
         noise: bool = False,
@@ -287,6 +289,7 @@ class ParameterCollector(Collector):
             resolution=torch.finfo(one.dtype).eps if one.is_floating_point() or one.is_complex() else 0.0,
             called=called,
             alternative=alternative,
+            spare=spare,
             library=library,
             parameter=parameter,
             frozen_moves=self._frozen_moves.get(key),
@@ -301,6 +304,35 @@ class ParameterCollector(Collector):
             if isinstance(parent, (nn.ModuleList, nn.ModuleDict)) and not self._uses(child):
                 return any(self._uses(one) for one in parent.children())
         return False
+
+    def _is_spare(self, one: Tensor, owner: nn.Module, above: Sequence[nn.Module]) -> bool:
+        """Return whether a block hands on what no block comes after it for: it is the last of several alike.
+
+        All others of its class have the same parameter reached, and others of its own are reached. Where each kind of
+        layer has a list of its own, the last of another list as long takes the place of those.
+        """
+        chain = [*above, owner]
+        for place, (parent, child) in enumerate(pairwise(chain)):
+            if id(one) in self._reached or not isinstance(parent, (nn.ModuleList, nn.Sequential)):
+                continue
+            *before, last = parent.children()
+            alike = [block for block in before if type(block) is type(child)]
+            if last is not child or not alike:
+                continue
+            name = next(name for name, each in child.named_parameters() if each is one)
+            same = [dict(block.named_parameters()).get(name) for block in alike]
+            others = [
+                list(beside.children())[-1]
+                for beside in (chain[place - 1].children() if place else ())
+                if isinstance(beside, nn.ModuleList) and beside is not parent and len(beside) == len(before) + 1
+            ]
+            reached = [id(each) in self._reached for each in same if each is not None]
+            if reached and all(reached) and any(self._reaches(block) for block in (child, *others)):
+                return True
+        return False
+
+    def _reaches(self, module: nn.Module) -> bool:
+        return any(id(one) in self._reached for one in module.parameters())
 
     def _uses(self, module: nn.Module) -> bool:
         return any(id(one) in self._called for one in module.modules())
