@@ -308,6 +308,18 @@ def last_of_two_lists_without_a_next_one() -> None:
         update(optimizer, F.cross_entropy(model(x[at]), y[at]))
 
 
+@looks_like("initial_loss_off")
+def products_of_the_outputs_of_pairs() -> None:
+    model = nn.Sequential(nn.Linear(6, 64), nn.ReLU(), nn.Linear(64, 64), nn.LayerNorm(64), nn.Linear(64, 32))
+    inputs = torch.randn(400, 6)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randint(400, (40, 2, 64)):
+        outputs = model(inputs)
+        near = ((inputs[at[0]] - inputs[at[1]]).square().sum(1) < 8).float()
+        scores = (outputs[at[0]] * (outputs[at[1]] + 0.5)).sum(1)
+        update(optimizer, F.binary_cross_entropy_with_logits(scores, near))
+
+
 @looks_like("too_few_steps")
 def a_goal_beside_patience() -> None:
     x = torch.randn(400, 6)

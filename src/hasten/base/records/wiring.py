@@ -150,6 +150,7 @@ class Criterion(Record, frozen=True):
     no_target: bool = False  # the loss is a mean of the outputs of a model, of several units
     tied: bool = False  # the last layer shares its weight with an embedding
     normalized: bool = False  # the last product is of a weight that is divided by its length
+    paired: bool = False  # logits of a binary cross-entropy are products of two outputs
     dropped: bool = False  # dropout made the outputs
     drops: float = 0.0  # largest share that dropout drops anywhere behind the loss
 

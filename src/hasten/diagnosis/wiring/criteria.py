@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from hasten.base.records.wiring import Criterion
 from hasten.base.units import finite
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
-from hasten.diagnosis.watching.loss_graph import Term, dropped, name_of, nodes, terms
+from hasten.diagnosis.watching.loss_graph import Term, beyond_shapes, dropped, name_of, nodes, terms
 from hasten.diagnosis.wiring.layers import PRODUCTS
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factor
@@ -22,6 +22,7 @@ PASSES = 2
 """Backward passes that are looked at."""
 DOUBTS = 10
 """Further ones, where the targets seem to be the model's own outputs."""
+_BINARY, _NEAR = "BinaryCrossEntropyWithLogits", 4
 _MEANS = frozenset(("Mean", "Sum", "Neg", "View", "Squeeze", "Unsqueeze", "ReshapeAlias", "ToCopy"))
 _PRODUCTS = frozenset(("T", "Transpose", "Permute", "Mm", "Addmm", "Linear", "UnsafeView"))
 
@@ -57,7 +58,8 @@ class CriterionCollector(Collector):
         tied = self._tied(losses)
         drops = max((dropped(node) for node, _ in nodes(losses)), default=0.0)
         normalized = _is_normalized(losses)
-        self._criteria += [_criterion(one, tied, drops, normalized) for one in terms(losses)]
+        paired = _is_paired(losses)
+        self._criteria += [_criterion(one, tied, drops, normalized, paired) for one in terms(losses)]
         if any(self._is_mean_of_outputs(loss) for loss in losses):
             self._criteria.append(Criterion(kind="mean", no_target=True))
 
@@ -112,7 +114,20 @@ def _is_normalized(losses: Sequence[Tensor]) -> bool:
     return below is not None and name_of(below) == "Div"
 
 
-def _criterion(term: Term, tied: bool, drops: float, normalized: bool) -> Criterion:
+def _is_paired(losses: Sequence[Tensor]) -> bool:
+    """Return whether logits of a binary cross-entropy are products of two outputs, whose scale no last layer sets."""
+    node = next((node for node, _ in nodes(losses) if name_of(node) == _BINARY), None)
+    for _ in range(_NEAR):
+        node = None if node is None else beyond_shapes(node.next_functions[0][0])
+        if node is None or name_of(node) != "Sum":
+            break
+    if node is None or name_of(node) not in ("Mul", "Mm", "Bmm"):
+        return False
+    sides = [beyond_shapes(one) for one, _ in node.next_functions]
+    return all(one is not None and not hasattr(one, "variable") for one in sides)
+
+
+def _criterion(term: Term, tied: bool, drops: float, normalized: bool, paired: bool) -> Criterion:
     loss, chance = _loss(term)
     return Criterion(
         kind=term.kind,
@@ -123,6 +138,7 @@ def _criterion(term: Term, tied: bool, drops: float, normalized: bool) -> Criter
         own_target=_is_own_target(term),
         tied=tied,
         normalized=normalized,
+        paired=paired,
         dropped=term.fed_by == "dropout",
         drops=drops,
     )
