@@ -1,5 +1,6 @@
 """Steps that no collector needs cost some function calls, and what must be known of every step is known of them."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,21 @@ def test_every_loss_is_known(loop: Loop, doctor: Any) -> None:
     loop.steps(20)
     assert doctor.seen().dynamics.losses == pytest.approx(loop.losses)
     assert doctor.seen().steps == len(loop.losses) == doctor.seen().wiring.updates
+
+
+def test_outputs_with_a_gradient_made_by_hand_are_no_loss(loop: Loop, doctor: Any) -> None:
+    inputs, _ = loop.data[0]
+    for _ in range(3):
+        outputs = loop.model(inputs)
+        torch.autograd.backward([outputs, outputs.square().mean()], [torch.ones_like(outputs), None])
+        loop.optimizer.step()
+        loop.optimizer.zero_grad()
+    assert doctor.failed == {}
+    assert [one is not None for one in doctor.seen().dynamics.losses] == [True] * (FIRST + 3)
+    loop.model(inputs).backward(torch.ones(8, 3))
+    loop.optimizer.step()
+    assert doctor.failed == {}
+    assert doctor.seen().dynamics.losses[-1] is None
 
 
 def test_a_loss_that_is_not_finite_is_found_in_its_step_with_the_layer(loop: Loop, doctor: Any) -> None:
@@ -225,3 +241,32 @@ def test_samples_take_no_more_than_their_share(step_s: float, cost_s: float, ste
     allowed_s = sampling._ALLOWANCE_S + sampling._SHARE * clock
     assert spent_s <= allowed_s + sampling.FEWEST * cost_s
     assert samples >= sampling.FEWEST
+
+
+def test_losses_are_the_same_watched_or_not_whatever_backward_starts_from() -> None:
+    loop = Loop(lr=0.0)
+    ones = torch.ones
+
+    def starts(form: int) -> Any:
+        outputs = loop.model(loop.data[0][0])
+        loss, one, rows = outputs.square().mean(), outputs.sum().view(1), outputs.sum(1)
+        return (
+            ([loss], [None]),
+            ([loss], [torch.tensor(3.0)]),
+            ([outputs], [ones(8, 3)]),
+            ([outputs, loss], [ones(8, 3), None]),
+            ([loss, rows], [None, ones(8)]),
+            ([one, rows, loss], [ones(1), ones(8), torch.tensor(0.5)]),
+        )[form]
+
+    with hasten.diagnosing() as doctor:
+        for watched in (True, False):
+            if not watched:
+                rest(doctor)
+            for form in range(6):
+                torch.autograd.backward(*starts(form))
+                loop.optimizer.step()
+    assert doctor.failed == {}
+    losses = [math.nan if one is None else one for one in doctor.seen().dynamics.losses]
+    assert losses[:6] == pytest.approx(losses[6:], rel=1e-5, nan_ok=True)
+    assert [math.isnan(one) for one in losses[:6]] == [False, False, True, False, False, False]

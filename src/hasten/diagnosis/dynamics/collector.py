@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import ref
 
 import torch
 from torch import Tensor, nn, optim
@@ -43,7 +44,7 @@ class DynamicsCollector(Collector):
         self._samples: list[int] = []
         self._calls: list[tuple[Call, torch.dtype | None]] = []
         self._updating = False
-        self._unscaled: dict[int, Tensor] = {}  # id of a scaled or summed loss -> the loss
+        self._unscaled: dict[int, tuple[ref[Tensor], Tensor]] = {}  # id of a scaled or summed loss -> it, and the loss
         self._averages = False  # whether backward passes divide sums by their counts
         self._scaled, self._skips = False, list[int]()
         self._clip_norms: list[float | Tensor] = []
@@ -90,7 +91,8 @@ class DynamicsCollector(Collector):
     def unwatched_loss(self, step: int, loss: Tensor, calls: Sequence[tuple[nn.Module, Any, Any]]) -> None:
         """Keep the loss of a step that is not watched. Cost: 1 us, or 5 us and no wait on a device."""
         if self._unscaled:
-            loss = self._unscaled.pop(id(loss), loss)
+            key, loss = id(loss), self._plain(loss)
+            self._unscaled.pop(key, None)
         if not loss.is_cpu:
             self._parts.append((step, loss.detach().clone()))
             if len(self._parts) > _WAITING:
@@ -128,7 +130,7 @@ class DynamicsCollector(Collector):
         """Note which loss a scaled one is of."""
         self._scaled = True
         for loss, product in zip(losses, products, strict=True):
-            self._unscaled[id(product)] = loss.detach()
+            self._unscaled[id(product)] = ref(product), loss.detach()
 
     def scale_updated(self, skipped: bool, step: int) -> None:
         """Note that an update was left out since a scaled gradient was infinite."""
@@ -142,8 +144,8 @@ class DynamicsCollector(Collector):
     def backward_weighted(self, losses: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         """Take the weighted losses for the losses, as a sum that is divided by its count."""
         for loss, weight in zip(losses, weights, strict=True):
-            if loss.numel() == weight.numel() == 1 and id(loss) not in self._unscaled:
-                self._unscaled[id(loss)] = loss.detach() * weight
+            if loss.numel() == weight.numel() == 1 and self._plain(loss) is loss:
+                self._unscaled[id(loss)] = ref(loss), loss.detach() * weight
                 self._averages = self._averages or not bool(weight == 1)
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
@@ -155,7 +157,7 @@ class DynamicsCollector(Collector):
             return  # LBFGS: the first evaluation is the loss of the step
         for loss in losses:
             if loss.numel() == 1:
-                self._keep(self._unscaled.get(id(loss), loss))
+                self._keep(self._plain(loss))
         if self._sampled and self._passes[-1] <= _READ:
             with self._sampling.paid():
                 reading = read(losses)
@@ -164,6 +166,11 @@ class DynamicsCollector(Collector):
                 if (found := reading.criterion) is not None:
                     averaged = self._averages and found.reduction == "sum"
                     self._chance.add(replace(found, reduction="mean") if averaged else found)
+
+    def _plain(self, loss: Tensor) -> Tensor:
+        """Return the loss that a scaled or weighted one is of; itself where it is none, whatever had its address."""
+        scaled, plain = self._unscaled.get(id(loss), (None, loss))
+        return plain if scaled is not None and scaled() is loss else loss
 
     def _keep(self, loss: Tensor) -> None:
         if not loss.is_cpu and not self._sampled:

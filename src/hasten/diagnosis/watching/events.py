@@ -52,7 +52,7 @@ class Collector:
 
         Args:
             step: counted from 1.
-            loss: what `backward()` started from, times the weight given to it.
+            loss: one number that `backward()` started from, times the weight given to it.
             calls: models called for it, with their arguments.
         """
 
@@ -96,7 +96,7 @@ class Collector:
         """Take note that an autocast context that is enabled is entered, inside of a call of a module or outside."""
 
     def backward_weighted(self, losses: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
-        """Look at what each loss is multiplied with by the `backward()` that begins: `loss.backward(weight)`."""
+        """Look at what some losses are multiplied with by the `backward()` that begins: `loss.backward(weight)`."""
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Look at what `backward()` starts from; their graphs are still there."""

@@ -551,11 +551,15 @@ class TrainingWatch:
 
         return fetch
 
-    def _weights(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
-        """Return what `backward()` multiplies each loss with, without the loss scale."""
-        weights = tensors_in(args[1] if len(args) > 1 else kwargs.get("grad_tensors"))
+    def _weighted(
+        self, losses: Sequence[Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return the losses that `backward()` multiplies with something, and with what, without the loss scale."""
+        given = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
+        weights = [given] if isinstance(given, Tensor) else list(given or ())
         scale = self.loss_scale()
-        return list(weights) if scale == 1 else [one / scale for one in weights]
+        pairs = [(loss, one) for loss, one in zip(losses, weights, strict=False) if isinstance(one, Tensor)]
+        return pairs if scale == 1 else [(loss, one / scale) for loss, one in pairs]
 
     def _backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
@@ -578,8 +582,8 @@ class TrainingWatch:
             watch._missed = None
             watch._compound = watch._compound or watch._updates > 0
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
-            if (seeds := watch._weights(args, kwargs)) and len(seeds) == len(losses):
-                watch._tell("backward_weighted", losses, seeds)
+            if pairs := watch._weighted(losses, args, kwargs):
+                watch._tell("backward_weighted", *map(list, zip(*pairs, strict=True)))
             watch._tell("backward_begins", losses)
             moving = leaves(losses) if watch._hand is not None else ()
             watch._in_backward = True
@@ -596,18 +600,20 @@ class TrainingWatch:
         return backward
 
     def _note_losses(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Have the losses of a backward pass noted."""
+        """Have the losses of a backward pass noted: each that is one number, and no outputs with a gradient by hand."""
         given = args[0] if args else kwargs.get("tensors")
         losses = (given,) if type(given) is Tensor else tuple(tensors_in(given))
         weight = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
         if weight is not None:
-            losses = _weighted(losses, self._weights(args, kwargs))
+            weights = {id(loss): weight for loss, weight in self._weighted(losses, args, kwargs)}
+            losses = tuple(loss.detach() * weights[id(loss)] if id(loss) in weights else loss for loss in losses)
         if not self._updates or not self._closed:  # LBFGS: the first evaluation is the loss of the step
             self._telling = True
             for keep in self._loss_keepers:
                 try:
                     for loss in losses:
-                        keep(self.steps + 1, loss, self._calls)
+                        if not loss.ndim or loss.numel() == 1:  # no call for most
+                            keep(self.steps + 1, loss, self._calls)
                 except Exception:  # noqa: BLE001  (as in `_tell`)
                     self._ask_no_more(keep.__self__)  # type: ignore[attr-defined]
             self._telling = False
@@ -920,11 +926,6 @@ def _around(module: nn.Module) -> tuple[nn.Module | None, FrameType | None]:
                 found = owner, frame
         frame = frame.f_back
     return found
-
-
-def _weighted(losses: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return losses times the weights that their backward pass begins with."""
-    return tuple(loss.detach() * weight for loss, weight in zip(losses, weights, strict=False))
 
 
 def _is_autocast() -> bool:

@@ -27,7 +27,12 @@ _MEANS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def penalty_share(losses: Sequence[Tensor]) -> float | None:
     """Return which share of a loss is a penalty on matrices; None where there is none, or it cannot be told apart."""
     found = terms(losses)
-    if len(losses) != 1 or len(found) != 1 or not any(_penalizes(node) for node, _ in nodes(losses)):
+    if (
+        len(losses) != 1
+        or losses[0].numel() != 1
+        or len(found) != 1
+        or not any(_penalizes(node) for node, _ in nodes(losses))
+    ):
         return None
     total, fit = finite(float(losses[0])), _mean(found[0])
     return None if total is None or fit is None or total <= 0 else 1 - fit / total
