@@ -75,6 +75,7 @@ class DataCollector(Collector):
         self._made: list[ref[Tensor]] = []  # outputs of the last call
         self._maker: ref[nn.Module] | None = None  # the model that made them
         self._call: Call | None = None
+        self._several = False  # the model of this call was called more than once since the last backward pass
         self._continued: Call | None = None  # the last call since then that is given what it computed
         self._directions: list[float] = []  # of losses of one's own
         self._output: list[Tensor] = []
@@ -102,7 +103,7 @@ class DataCollector(Collector):
     def unwatched(self, steps: int, schedules: Mapping[LRScheduler, int]) -> None:
         """Forget what waits for a backward pass or an evaluation that was not watched."""
         self._call, self._output, self._numbers, self._undecided = None, [], [], None
-        self._continued = None
+        self._continued, self._several = None, False
         self._waiting.batches = [one for one in self._waiting.batches if one.use]
 
     def step_begins(self, step: int) -> None:
@@ -168,7 +169,7 @@ class DataCollector(Collector):
                 seen.add(entry.values if counts is None else entry.values[counts.to(entry.values.device)])
         self._spent["training"] += thread_time() - begin
         self._call, self._output, self._numbers, self._sliced = None, [], [], None
-        self._continued = None
+        self._continued, self._several = None, False
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Look at the criteria again where another training begins, as of a student after its teacher."""
@@ -225,6 +226,7 @@ class DataCollector(Collector):
             self._continued = call
             return
         self._trained_models.add(id(call.module))
+        self._several = self._several or (self._call is not None and self._call.module is call.module)
         if self._call is None or self._call.module is not call.module or _rows(call) >= _rows(self._call):
             self._call = call  # of several for one backward pass that with the most samples
 
@@ -329,6 +331,7 @@ class DataCollector(Collector):
                 later_half=True,
             )
         part = self._training
+        part.several = part.several or (fetched is None and self._several)
         if given and not part.full:
             if fetched is not None and self._step != self._printed_step:
                 got = fingerprints([one[:2] for one in given])

@@ -3,7 +3,8 @@
 Signal: the numbers that the model gets, by channel of pictures and column of tables, in training and evaluation.
 Threshold: one number that is not finite; all of at least 32 samples equal; a channel of color pictures, or 5 % of the
 columns, that is constant in training and changes in the evaluation; half of the columns constant, of a table of
-numbers.
+numbers. Columns are not compared where the model gets further inputs in a step that no loader gives, nor with points of
+at most 4 numbers without targets, at which a function may be drawn.
 Why: constant inputs cannot tell samples apart, and weights of columns that only change later were never trained.
 Example: a loader that returns zeros where a file is missing; a column that is filled in after the split.
 Wrong when: the columns are rare events, such as one-hot categories that the training does not have yet.
@@ -13,7 +14,7 @@ Source: Ng 2021, data-centric checks; pandas-profiling and TensorFlow Data Valid
 from hasten.base.records.data_facts import Part
 from hasten.base.records.finding import Abstained, Severity
 from hasten.base.records.health import Health
-from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, wrong
+from hasten.diagnosis.data.said import CONSEQUENCES, facts_of, may_be_drawn, wrong
 from hasten.diagnosis.rule import Outcome
 
 ENOUGH = 32
@@ -44,7 +45,7 @@ def find(health: Health) -> Outcome:
         )
     if training is None or training.inputs is None:
         return Abstained(symptom="inputs_constant", reason="no inputs of numbers were seen")
-    said = _said(training, facts_of(health).evaluations)
+    said = _said(training, tuple(one for one in facts_of(health).evaluations if not may_be_drawn(one)))
     if said is None:
         return None
     sentence, value, threshold, advice, severity = said
@@ -87,6 +88,8 @@ def _said(training: Part, evaluations: tuple[Part, ...]) -> tuple[str, float, fl
             "look at what reads a sample: it does not depend on its index",
             Severity.CRITICAL,
         )
+    if training.several:  # a column that is constant in one call, as the time at the start, changes in another
+        return None
     total = len(training.changes)
     only = max((_only_in_training(training, part) for part in evaluations), default=0)
     kind = "channels" if training.pictures else "columns"

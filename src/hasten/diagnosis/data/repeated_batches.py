@@ -1,7 +1,8 @@
 """E12: the same batch is trained on again and again, or the data set holds few different samples.
 
 Signal: fingerprints of the samples of each step, and the length of the data set.
-Threshold: the same batch in half of at least 10 steps, of a data set with more than twice as many samples; less than
+Threshold: the same batch in half of at least 10 steps, of a data set with more than twice as many samples, or beside an
+evaluation, with targets where samples have at most 4 numbers, of more than 4 times as many; less than
 60 % of the first pass are different samples, or 10 % where the sampler draws with replacement; samples come 3 times and
 half of what the sampler draws in a pass never comes.
 Why: the model learns these few samples by heart and nothing of the others.
@@ -14,7 +15,7 @@ Source: Karpathy 2019, A Recipe for Training Neural Networks (overfit one batch:
 from hasten.base.records.data_facts import DataFacts, Part
 from hasten.base.records.finding import Abstained
 from hasten.base.records.health import Health
-from hasten.diagnosis.data.said import facts_of, wrong
+from hasten.diagnosis.data.said import facts_of, may_be_drawn, wrong
 from hasten.diagnosis.rule import Outcome
 
 STEPS = 10
@@ -51,7 +52,8 @@ def find(health: Health) -> Outcome:
 
 def _batches(training: Part, facts: DataFacts) -> tuple[str, float, float, str] | None:
     repeated = training.repeated / training.batches
-    others = max((part.distinct for part in facts.evaluations if not part.same_set), default=0)
+    evaluated = [one for one in facts.evaluations if not one.same_set and not may_be_drawn(one)]
+    others = 0 if training.several else max((one.distinct for one in evaluated), default=0)
     larger = training.whole is not None and training.whole > 2 * training.batch_size
     alone = training.whole is None and training.distinct_batches == 1 and others > 4 * training.batch_size >= 4 * _FEW
     if repeated < REPEATED or training.batch_size < 2 or not (larger or alone):

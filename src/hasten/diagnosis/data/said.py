@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import prod
 
-from hasten.base.records.data_facts import Criterion, DataFacts
+from hasten.base.records.data_facts import Criterion, DataFacts, Part
 from hasten.base.records.finding import Abstained, Finding, Severity
 from hasten.base.records.health import Health
 from hasten.diagnosis.rule import Outcome
@@ -57,6 +57,21 @@ def each_criterion(health: Health, symptom: str, judge: Callable[[Criterion, str
 def facts_of(health: Health) -> DataFacts:
     """Return the facts, empty where nothing was seen."""
     return health.data or DataFacts()
+
+
+_POINT = 4
+"""Most numbers of a sample that may be a point in space and time."""
+
+
+def may_be_drawn(part: Part) -> bool:
+    """Return whether an evaluation may be of points at which the learned function is drawn or looked at.
+
+    They lie where a person wants to see it, as on a grid, beyond the data or in a part of them, and have no targets.
+    """
+    known = (
+        part.agreement is not None or part.learned is not None or (part.targets is not None and part.targets.numbers)
+    )
+    return part.sliced and 0 < part.elements <= _POINT and not known
 
 
 def elements(shape: tuple[int, ...]) -> int:

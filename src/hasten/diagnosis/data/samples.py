@@ -111,6 +111,7 @@ class SeenPart:
         self._continuous = self._rows_standardized = False
         self._labels: Counter[int] = Counter()
         self.overlap = self.compared = 0
+        self.several = False  # set from outside: a step gives the model others, too
 
     @property
     def full(self) -> bool:
@@ -270,6 +271,7 @@ class SeenPart:
             overlap=self.overlap / self.compared if self.compared else 0.0,
             same_set=same_set,
             sliced=sliced,
+            several=self.several,
             lives=lives,
             partly=partly,
             later=later,

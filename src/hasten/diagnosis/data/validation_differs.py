@@ -11,7 +11,8 @@ all columns, which happens when each is scaled by itself, or fills the range of 
 model does better than a constant by 0.15 on samples that it has not seen yet in the first pass, and by less than a
 quarter of that on the evaluation at the end, while the loss of the training has fallen and stays low. Inputs whose
 spread or mean differs, but on which the loss is at most 3 times that at the end of the training and a fifth of that
-at its start, are no fault.
+at its start, are no fault. Those of points of at most 4 numbers without targets, where a function may be drawn, are not
+compared, nor any where the model gets further inputs in a step that no loader gives.
 Why: the model is judged on inputs that it was never trained for.
 Example: `x / 255` in training only; `scaler.fit_transform` of the validation data; BGR in one part and RGB in the
 other.
@@ -25,7 +26,7 @@ from hasten.base.records.data_facts import DataFacts, Part
 from hasten.base.records.finding import Abstained
 from hasten.base.records.health import Health
 from hasten.diagnosis.data.mean_picture import TURNED, apart, as_picture
-from hasten.diagnosis.data.said import REGRESSION, facts_of, wrong
+from hasten.diagnosis.data.said import REGRESSION, facts_of, may_be_drawn, wrong
 from hasten.diagnosis.dynamics.judging import course, rises
 from hasten.diagnosis.rule import Outcome
 
@@ -55,7 +56,9 @@ def find(health: Health) -> Outcome:
         return Abstained(symptom="validation_differs", reason="no samples of a training were seen")
     learns, loses = _learns(health), not _is_predicted(health)
     told = [
-        inputs_differ(training, part, loses=loses and not _is_explained(part))
+        inputs_differ(
+            training, part, loses=loses and not (training.several or may_be_drawn(part) or _is_explained(part))
+        )
         or (_unpredicted(training, part) if learns and _lasts(part, facts) else None)
         for part in facts.evaluations
         if not part.later
