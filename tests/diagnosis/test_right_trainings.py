@@ -339,6 +339,94 @@ def a_goal_beside_patience() -> None:
             break
 
 
+@looks_like("repeated_batches")
+def a_curve_is_drawn_on_a_grid() -> None:
+    x = torch.cat([torch.rand(24, 1) - 2, torch.rand(24, 1) + 1])
+    model = net(1, 1)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(100):
+        update(optimizer, F.mse_loss(model(x), x.sin()))
+    with torch.no_grad():
+        model(torch.linspace(-3, 3, 400)[:, None])
+
+
+@looks_like("validation_differs")
+def a_part_of_the_line_is_looked_at() -> None:
+    x = torch.cat([torch.rand(200, 1) - 3, torch.rand(200, 1) + 2])
+    model = net(1, 1)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(100):
+        some = x[torch.randint(len(x), (64,))]
+        update(optimizer, F.mse_loss(model(some), some.sin()))
+    with torch.no_grad():
+        for place in (-3.0, 4.0):
+            model(torch.rand(100, 1) + place)
+
+
+@looks_like("inputs_constant")
+def the_start_and_the_inside_of_a_process_in_one_loss() -> None:
+    model = net(2, 1)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    start = torch.stack([torch.linspace(0, 1, 60), torch.zeros(60)], 1)
+    inside = torch.rand(40, 2)
+    for _ in range(60):
+        update(optimizer, F.mse_loss(model(start), start[:, :1]) + F.mse_loss(model(inside), inside[:, :1]))
+    points = torch.rand(500, 2)
+    with torch.no_grad():
+        F.mse_loss(model(points), points[:, :1])
+
+
+@looks_like("frozen_changed")
+def gradients_estimated_without_a_backward_pass() -> None:
+    x = torch.randn(100, 6)
+    y = x.sum(1, keepdim=True)
+    model = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 1)).requires_grad_(False)
+    parameters = list(model.parameters())
+    optimizer = optim.Adam(parameters, 1e-2)
+    for _ in range(30):
+        noise = [0.1 * torch.randn_like(one) for one in parameters]
+        values = []
+        for sign in (1, -1):
+            moved = {name: one + sign * each for (name, one), each in zip(model.named_parameters(), noise, strict=True)}
+            values.append(F.mse_loss(torch.func.functional_call(model, moved, (x,)), y))
+        for one, each in zip(parameters, noise, strict=True):
+            one.grad = (values[0] - values[1]) * each / 0.02
+        optimizer.step()
+
+
+def folds(restart: Callable[[nn.Module], None]) -> None:
+    x, y = samples()
+    model = net(6, CLASSES)
+    for fold in range(4):
+        restart(model)
+        rows = [place for place in range(len(x)) if place % 4 != fold]
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for _ in range(8):
+            for part in torch.tensor(rows).split(50):
+                update(optimizer, F.cross_entropy(model(x[part]), y[part]))
+
+
+@looks_like("optimizer_recreated")
+def the_weights_are_drawn_again_for_each_fold() -> None:
+    def restart(model: nn.Module) -> None:
+        for layer in model.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.data.normal_(0, 0.3)
+
+    folds(restart)
+
+
+@looks_like("optimizer_recreated")
+def the_weights_are_set_back_for_each_fold() -> None:
+    start = dict[str, Tensor]()
+
+    def restart(model: nn.Module) -> None:
+        start.update(start or {name: one.clone() for name, one in model.state_dict().items()})
+        model.load_state_dict(start)
+
+    folds(restart)
+
+
 @pytest.mark.parametrize(("symptom", "loop"), LOOPS, ids=[loop.__name__ for _, loop in LOOPS])
 def test_nothing_is_found_that_is_not_there(symptom: str, loop: Loop) -> None:
     assert symptom not in found(loop)
@@ -592,3 +680,7 @@ def test_few_samples_of_large_tables_are_compared() -> None:
     assert views_identical(similar, rows.roll(750))
     assert not views_identical((features @ features.T).fill_diagonal_(-torch.inf).log_softmax(1), rows.roll(750))
     assert not views_identical(similar[:90, :90], torch.full((90,), -100))
+
+
+def test_an_optimizer_for_each_part_of_the_same_training_is_found() -> None:
+    assert "optimizer_recreated" in found(lambda: folds(lambda _: None))

@@ -1,10 +1,10 @@
 """W7: an update changes a frozen parameter.
 
 Signal: parameters with `requires_grad=False` that an optimizer holds, before and after the first 20 updates.
-Threshold: none: one is enough.
+Threshold: none: one is enough, but for those whose gradients change, which only the program itself can give them.
 Why: momentum and weight decay go on to move a parameter that has an old gradient, also one of zeros.
 Example: `p.requires_grad_(False)` after some updates, with `optimizer.zero_grad(set_to_none=False)` and weight decay.
-Wrong when: the optimizer is meant to change it without a gradient.
+Wrong when: the optimizer is meant to change it by the same gradient again and again.
 Source: torch's documentation of `zero_grad(set_to_none)`; TrainCheck (Jiang et al. 2025, arXiv 2506.14813).
 """
 

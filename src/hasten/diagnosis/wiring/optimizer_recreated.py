@@ -1,10 +1,11 @@
 """W25: a new optimizer is made again and again.
 
 Signal: optimizers that begin without state for tensors that one of the same class has trained before.
-Threshold: 2 times for the same tensors; once is a new phase.
+Threshold: 2 times for the same tensors; once is a new phase. A time does not count where the tensors were set back to
+what an optimizer began with, or have no correlation with what they were, since they were drawn again: a new training.
 Why: moments, momentum and the step count for bias correction are lost each time.
 Example: `optimizer = Adam(model.parameters())` inside the loop over epochs or batches.
-Wrong when: the state is dropped on purpose, as in meta-learning or in a restart of every cycle.
+Wrong when: the state is dropped on purpose, as in a restart of every cycle.
 Source: Kingma and Ba 2015 (bias correction counts from the first update); torch's documentation of optimizers.
 """
 

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from hasten.base.records.wiring import Accumulation, Clipping, Optimizing, Schedule, Watched
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
+from hasten.diagnosis.wiring.anew import Beginnings
 from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
@@ -92,6 +93,7 @@ class OrderCollector(Collector):
         self._parameters = parameters
         self._all: list[_Seen] = []
         self._trained: set[int] = set()  # tensors of optimizers that made an update
+        self._beginnings = Beginnings()
         self._lost_states: dict[tuple[Any, ...], int] = {}
         self._accumulations: list[Accumulation] = []
         self._passes: list[tuple[float, bool | None]] = []  # scale of each loss since the last update, and reduction
@@ -245,7 +247,8 @@ class OrderCollector(Collector):
         if self._losses and self._reached and self._updates < STEPS:
             seen.judged += 1
             seen.unmet += not tensors & self._reached
-        seen.repeats = not seen.updates and not optimizer.state and bool(tensors & self._trained)
+        goes_on = not seen.updates and not self._beginnings.begins_anew(list(held(optimizer)))
+        seen.repeats = goes_on and not optimizer.state and bool(tensors & self._trained)
         for one in self._all:
             if one is not seen and not one.updates and any(self._parameters.is_reached(each) for each in one.held()):
                 one.starved += 1
@@ -263,6 +266,7 @@ class OrderCollector(Collector):
             self._lost_states[kind] = self._lost_states.get(kind, 0) + 1
         tensors = {id(one) for one in held(optimizer)}
         self._trained |= tensors
+        self._beginnings.updated(list(held(optimizer)))
         self._fresh |= {id(one) for one in held(optimizer) if one.grad is not None}
         self._unscaled.discard(id(optimizer))
         if seen.gaps < GAPS:

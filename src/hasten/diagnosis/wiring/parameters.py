@@ -45,6 +45,8 @@ class ParameterCollector(Collector):
         self._moved: dict[int, float] = {}
         self._rounded: dict[int, float] = {}  # share of the numbers with a gradient that the last update did not change
         self._frozen_moves: dict[int, float] = {}
+        self._old: dict[int, Tensor] = {}  # copies of the gradients of frozen parameters in the last update
+        self._handmade = set[int]()  # frozen parameters that get new gradients, which no backward pass makes
         self._before: dict[int, Tensor] = {}
         self._first: dict[int, Tensor] = {}  # copies of those that no loss had reached at first
         self._made: dict[int, int] = {}  # id of an optimizer -> its updates
@@ -125,6 +127,8 @@ class ParameterCollector(Collector):
                     self._rates[key] = max(self._rates.get(key, 0.0), float(group["lr"]))
                     self._before[key] = one.detach().clone()
                     self._note_gradient(one)
+                    if not one.requires_grad:
+                        self._note_frozen(one)
 
     def update_ended(self, optimizer: optim.Optimizer) -> None:
         """Note what the update changed."""
@@ -159,7 +163,7 @@ class ParameterCollector(Collector):
             self._reached |= {id(one) for one in model.parameters() if one.grad is not None}
         self._cut, self._unheld = self._phases.cut(self.models), self._phases.unheld(self.models)
         self._everything = tuple(self._leaves())
-        self._before, self._first = {}, {}
+        self._before, self._first, self._old = {}, {}, {}
 
     def leaves(self) -> tuple[Leaf, ...]:
         """Return what was seen of every parameter so far."""
@@ -178,6 +182,15 @@ class ParameterCollector(Collector):
         if one.grad is not None:
             self._reached.add(id(one))
             self._gradient[id(one)] = max(self._gradient.get(id(one), 0.0), largest(one.grad))
+
+    def _note_frozen(self, one: Tensor) -> None:
+        """Note whether a frozen parameter has its old gradient, perhaps clipped or cleared, or one made by hand."""
+        if one.grad is None or one.grad.is_sparse:
+            return
+        now, old = one.grad.detach().clone(), self._old.get(id(one))
+        if old is not None and not _is_part(now, old):
+            self._handmade.add(id(one))
+        self._old[id(one)] = now
 
     def _note_late(self, optimizer: optim.Optimizer) -> None:
         """Note which tensors have a gradient by now, as layers that are unfrozen later."""
@@ -292,7 +305,7 @@ class ParameterCollector(Collector):
             spare=spare,
             library=library,
             parameter=parameter,
-            frozen_moves=self._frozen_moves.get(key),
+            frozen_moves=None if key in self._handmade else self._frozen_moves.get(key),
             noise=noise,
             replaced=largest(one.detach() - first) if first is not None and first.shape == one.shape else None,
         )
@@ -401,6 +414,16 @@ def is_noise(weight: Tensor) -> bool:
         return False
     edge = len(scaled) ** 0.5 + scaled.shape[1] ** 0.5
     return float(torch.linalg.matrix_norm(scaled, 2)) <= 1.1 * edge
+
+
+def _is_part(now: Tensor, old: Tensor) -> bool:
+    """Return whether a gradient is the old one times a number from 0 to 1, as clipping and clearing leave it."""
+    square = float(old.square().sum())
+    share = float((now * old).sum()) / square if square else 0.0
+    return 0 <= share <= 1 + _ROUNDED and largest(now - share * old) <= _ROUNDED * largest(old)
+
+
+_ROUNDED = 1e-3
 
 
 def largest(tensor: Tensor) -> float:
