@@ -786,6 +786,15 @@ def test_components_that_are_alike_leave_no_gradient_to_their_weights(axes: list
     assert (float(gradient.abs().max()) < 1e-6) is same
 
 
+def test_a_power_that_each_sample_has_of_its_own_is_no_square() -> None:
+    def loss(shapes: Tensor, times: Tensor) -> Tensor:
+        powers = times.unsqueeze(1) ** (0.5 + shapes.sigmoid())
+        return powers.mean() + (shapes.abs() + 1).pow(torch.full_like(shapes, 2.0)).mean()
+
+    inputs, times = torch.randn(320, 8), torch.rand(320) + 0.5
+    assert "loss_broadcasts" not in found(lambda: fit(two_layers(), epochs(inputs, times), loss))
+
+
 @names("mask_as_indices")
 def events_that_pick_two_rows(faulty: bool) -> None:
     inputs, wanted = torch.randn(320, 8), torch.randn(320)

@@ -297,7 +297,8 @@ _WHOLE_NUMBER_POWERS = (2, 2.0)
 def _difference(node: Any, name: str) -> Term | None:
     """Return the squared or absolute difference that is written by hand or by `l1_loss`."""
     if name == "Pow":
-        if getattr(node, "_saved_exponent", None) not in _WHOLE_NUMBER_POWERS:
+        exponent = getattr(node, "_saved_exponent", None)  # a tensor where each number has its own
+        if isinstance(exponent, Tensor) or exponent not in _WHOLE_NUMBER_POWERS:
             return None
         kind = "mse"
     elif name == "Abs":
