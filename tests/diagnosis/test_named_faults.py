@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomSampler
 from torch.utils.data.distributed import DistributedSampler
 
@@ -784,6 +785,18 @@ def test_components_that_are_alike_leave_no_gradient_to_their_weights(axes: list
     assert structure([mixed]).alike == (count if same else 0)
     (gradient,) = torch.autograd.grad(mixed, logits)
     assert (float(gradient.abs().max()) < 1e-6) is same
+
+
+def test_indices_of_a_checkpointed_part_are_not_computed_anew() -> None:
+    calls = []
+
+    def part(losses: Tensor) -> Tensor:
+        calls.append(len(losses))
+        return losses.square()[torch.arange(32) % 2] * 3
+
+    kept = checkpoint(part, torch.randn(32, requires_grad=True), use_reentrant=False)
+    assert structure([kept.mean()]).flags == 0
+    assert calls == [32]
 
 
 def test_a_power_that_each_sample_has_of_its_own_is_no_square() -> None:

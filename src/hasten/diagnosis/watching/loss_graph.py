@@ -166,6 +166,16 @@ def saved(node: Any, name: str) -> Tensor | None:
     return None
 
 
+def saved_indices(node: Any) -> Sequence[Tensor | None]:
+    """Return the indices that an Index saved, of each dimension up to the last one; none where `saved` gives none."""
+    raw = getattr(node, "_raw_saved_indices", ())
+    if any(getattr(one, "unpack_hook", None) is not None for one in raw):
+        return ()
+    with suppress(RuntimeError):
+        return node._saved_indices
+    return ()
+
+
 def shape_of(node: Any) -> tuple[int, ...]:
     """Return the shape of what a node made in the forward pass; () where it does not say."""
     with suppress(AttributeError, IndexError, TypeError, RuntimeError):
@@ -283,12 +293,11 @@ def _picked(node: Any, name: str) -> Term | None:
         return None
     if name == "Gather":
         label = saved(node, "index")
+        label = None if label is None else label.squeeze(-1)
     else:
-        with suppress(RuntimeError, AttributeError):
-            picked = [one for one in node._saved_indices if isinstance(one, Tensor)]
-            return replace(_log_softmax(below, "cross_entropy", None), target=picked[-1] if picked else None)
-        label = None
-    return replace(_log_softmax(below, "cross_entropy", None), target=None if label is None else label.squeeze(-1))
+        picked = [one for one in saved_indices(node) if isinstance(one, Tensor)]
+        label = picked[-1] if picked else None
+    return replace(_log_softmax(below, "cross_entropy", None), target=label)
 
 
 _WHOLE_NUMBER_POWERS = (2, 2.0)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, nodes, saved, shape_of
+from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, nodes, saved, saved_indices, shape_of
 from hasten.diagnosis.wiring.scale import factor
 
 FEWEST = 4
@@ -65,7 +65,7 @@ def _is_column_for_each(node: Any, count: int) -> bool:
     """Return whether log-probabilities are picked by one list of labels in all rows."""
     given = tuple(int(size) for size in getattr(node, "_saved_self_sym_sizes", ()))
     below = beyond_shapes(node.next_functions[0][0])
-    picked = [one for one in getattr(node, "_saved_indices", ()) if isinstance(one, Tensor)]
+    picked = [one for one in saved_indices(node) if isinstance(one, Tensor)]
     alone = len(picked) == 1 and tuple(picked[0].shape) == (count,) and picked[0].is_floating_point() is False
     return (
         alone

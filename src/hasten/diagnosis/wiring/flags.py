@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hasten.diagnosis.watching.loss_graph import name_of
+from hasten.diagnosis.watching.loss_graph import name_of, saved_indices
 
 FEWEST = 16
 """Flags; of fewer, indices may be 0 and 1 by chance."""
@@ -18,7 +18,8 @@ def flags_for_indices(behind: Sequence[Any]) -> int:
         if name_of(node) != "Index":
             continue
         sizes = node._saved_self_sym_sizes
-        given = [(size, one) for size, one in zip(sizes, node._saved_indices, strict=False) if isinstance(one, Tensor)]
+        indices = saved_indices(node)
+        given = [(size, one) for size, one in zip(sizes, indices, strict=False) if isinstance(one, Tensor)]
         if len(given) == 1 and _are_flags(given[0][1], int(given[0][0])):
             return len(given[0][1])
     return 0
