@@ -320,6 +320,14 @@ def products_of_the_outputs_of_pairs() -> None:
         update(optimizer, F.binary_cross_entropy_with_logits(scores, near))
 
 
+@looks_like("wrong_loss_family")
+def autoencoder_of_a_multinomial_distribution() -> None:
+    chosen, model = (torch.rand(400, 12) > 0.7).float(), net(12, 12)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(400).repeat(4).view(-1, 40):
+        update(optimizer, -(model(chosen[at]).log_softmax(1) * chosen[at]).sum(1).mean())
+
+
 @looks_like("too_few_steps")
 def a_goal_beside_patience() -> None:
     x = torch.randn(400, 6)

@@ -55,6 +55,7 @@ class Criterion(Record, frozen=True):
     probabilities: bool = False  # what the model gave to a criterion that takes logits are shares of 1, in all passes
     selves: bool = False  # of similarities of samples with themselves: the right class of each is the sample itself
     twins: bool = False  # or another sample whose similarities to all are the same
+    itself: bool = False  # the targets are what the model was given, as of an autoencoder
     copies: dict[int, float] = {}  # k -> share of targets that are the input k places further on, of token models
     transposed: float = 0.0  # share of targets that are the next token if they are read as (length, batch)
     causal: bool | None = None  # an output depends on no later input

@@ -26,7 +26,7 @@ from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiti
 from hasten.diagnosis.data.folds import SeenFolds
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.said import REGRESSION
-from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, of_samples, without_target
+from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, is_same, of_samples, without_target
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
@@ -298,6 +298,7 @@ class DataCollector(Collector):
         if call is None or term.target is None:
             return
         inputs = without_target(_dense_within((call.args, dict(call.kwargs))), term.target)
+        seen.add_itself(any(is_same(one, term.target) for one in inputs))
         left_out = leaves_out_first(self._output, term.output)
         shares = copies(inputs, term.target, term.ignored, first_left_out=left_out)
         if later is not None:  # such as a decoder, whose tokens may be the targets themselves

@@ -75,6 +75,7 @@ class SeenCriterion:
         self._right = self._judged = 0
         self._shares: list[bool] = []  # of each pass: whether the model gave shares of 1
         self._selves: list[bool] = []  # whether the right class of each sample is the sample itself
+        self._itself: list[bool] = []  # whether the targets are what the model was given
         self._twins: list[bool] = []  # or another one that is the same
 
     def add(self, term: Term, batches: Sequence[Any], loss: float | None = None, given: Sequence[Tensor] = ()) -> None:
@@ -138,6 +139,10 @@ class SeenCriterion:
                 said = said[counts].cpu()
                 self._right += int((said == kept).sum())
                 self._judged += kept.numel()
+
+    def add_itself(self, itself: bool) -> None:
+        """Add whether the targets of a pass are all that the model was given."""
+        self._itself.append(itself)
 
     def add_copies(self, shares: Mapping[int, float], causal: Callable[[], bool | None]) -> None:
         """Add how often the targets are the inputs, by places further on; `causal` is asked once, where they are."""
@@ -230,6 +235,7 @@ class SeenCriterion:
             accuracy=self._right / self._judged if self._judged else None,
             probabilities=bool(self._shares) and all(self._shares),
             selves=bool(self._selves) and all(self._selves),
+            itself=bool(self._itself) and all(self._itself),
             twins=bool(self._twins) and all(self._twins),
             blank=term.blank,
             blanks=self._blanks / self._passes if self._passes else 0.0,

@@ -8,7 +8,8 @@ frequent.
 Why: a softmax over one output is always 1 and learns nothing; squared errors take class 9 for further from 0 than
 class 1.
 Example: `nn.MSELoss()(model(x).squeeze(1), labels.float())` with labels 0 to 9.
-Wrong when: one-vs-all training on purpose; targets are ordered grades that happen to start at 0.
+Wrong when: one-vs-all training on purpose; targets are ordered grades that happen to start at 0. A model that gives
+    back its own input of several ones may share 1 among them: draws from a multinomial distribution.
 Source: UMLAUT and NeuraLint (last layer and loss do not match); DeepCrime, operator "change loss function".
 """
 
@@ -106,8 +107,10 @@ def _said(one: Criterion) -> tuple[str, float, str, Severity] | None:
 
 
 def _are_labels(one: Criterion) -> bool:
-    """Return whether all targets are 0 or 1: probabilities that are shared among classes are not."""
-    return one.target is not None and one.target.whole and (one.target.low, one.target.high) == (0, 1)
+    """Return whether all targets are 0 or 1, and not the input: probabilities shared among classes are not."""
+    return (
+        not one.itself and one.target is not None and one.target.whole and (one.target.low, one.target.high) == (0, 1)
+    )
 
 
 def _binary(one: Criterion, name: str, width: int) -> tuple[str, float, str, Severity] | None:
