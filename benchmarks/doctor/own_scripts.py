@@ -39,6 +39,7 @@ WANTED = frozenset(
         "class_ignored",
         "data_changed_in_place",
         "embeddings_shared",
+        "formula_wrong",
         "inputs_drift",
         "inputs_unused",
         "loss_not_monotone",
