@@ -12,8 +12,10 @@ from torch import Tensor, nn, optim
 from hasten.base.records.finding import Finding, Severity
 from hasten.diagnosis.registry import HEALTH
 from hasten.diagnosis.remedies.catalog import BY_CAUSE, BY_SYMPTOM, LADDERS, REMEDIES, remedies_of
+from hasten.diagnosis.remedies.remedied_watch import RemediedWatch
 from hasten.diagnosis.remedies.trial_watch import TrialWatch, other_seeds
 from hasten.diagnosis.watching.hooks import TrainingWatch
+from hasten.pipeline.diagnosing import judged_quietly
 
 X, Y = torch.randn(32, 6, generator=torch.Generator().manual_seed(1)), torch.arange(32) % 3
 
@@ -427,3 +429,17 @@ def test_a_trial_has_the_losses() -> None:
     seen = watch.seen()
     assert seen.dynamics is not None
     assert len(seen.dynamics.losses) == seen.steps == 4
+
+
+def test_probes_beside_the_training_do_not_take_the_place_of_its_activations() -> None:
+    """Probes of the model run between its output and the loss; so many that the output was forgotten."""
+    torch.manual_seed(0)
+    hidden = [layer for _ in range(6) for layer in (nn.Linear(6, 6), nn.ReLU())]
+    model = nn.Sequential(*hidden, nn.Linear(6, 3), nn.Sigmoid())
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    with RemediedWatch(name="loop", pair=0, remedy="without_output") as watch:
+        for _ in range(20):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(X), Y).backward()
+            optimizer.step()
+    assert "bounded_output" not in {one.symptom for one in judged_quietly(watch.seen()).findings}

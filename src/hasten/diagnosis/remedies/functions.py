@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from hasten.diagnosis.remedies.remedy import Intervention
+from hasten.diagnosis.watching.copies import is_aside
 from hasten.diagnosis.watching.events import Call
 
 _ENDING = frozenset(("softmax", "log_softmax", "sigmoid", "tanh", "relu", "relu6", "hardtanh"))
@@ -75,7 +76,8 @@ class _Through(TorchFunctionMode):
         self._call = call
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self._call(func, args, kwargs or {})
+        kwargs = kwargs or {}
+        return func(*args, **kwargs) if is_aside() else self._call(func, args, kwargs)
 
 
 class Scores(_OfFunctions):

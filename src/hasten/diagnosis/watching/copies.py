@@ -17,14 +17,23 @@ from hasten.measurement.tensors import tensors_in
 LARGEST = 20_000_000
 """Numbers in a model, above which it is not copied."""
 
+_depth = 0  # of `aside`
+
+
+def is_aside() -> bool:
+    """Return whether what is computed is no part of the training."""
+    return _depth > 0
+
 
 @contextlib.contextmanager
 def aside() -> Generator[None]:
     """Leave the random generators as they are, print nothing, and compute in the precision of the weights.
 
-    Warnings are not counted either: one that was, would not be shown where the training itself gives it.
+    Warnings are not counted either: one that was, would not be shown where the training itself gives it. Remedies leave
+    alone what is computed here.
     """
     with (
+        _counted(),
         preserved(),
         contextlib.redirect_stdout(io.StringIO()),
         replaced(warnings, "warn", lambda plain: _nothing),
@@ -35,6 +44,16 @@ def aside() -> Generator[None]:
                 yield
         else:
             yield
+
+
+@contextlib.contextmanager
+def _counted() -> Generator[None]:
+    global _depth
+    _depth += 1
+    try:
+        yield
+    finally:
+        _depth -= 1
 
 
 def _nothing(*args: object, **kwargs: object) -> None:
