@@ -12,10 +12,11 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from hasten.base.records.attention import AttentionFacts, AttentionLayer
-from hasten.base.records.finding import Diagnosis
+from hasten.base.records.dynamics import Dynamics
+from hasten.base.records.finding import Abstained, Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.attention import heads_alike
+from hasten.diagnosis.attention import attention_collapsed, heads_alike
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import HEALTH_RULES, Tier, tier_of
 from hasten.diagnosis.watching.padding import padding_of
@@ -412,3 +413,16 @@ def test_softmax_over_the_queries_shows_the_future() -> None:
         train(model)
 
     assert found(body) == ["attends_to_future"]
+
+
+@pytest.mark.parametrize(("last", "said"), [(0.4, False), (0.9, True), (0.0, True)])
+def test_one_key_may_be_all_that_matters_where_the_loss_fell(last: float, said: bool) -> None:
+    layer = AttentionLayer(name="a", how="softmax", heads=1, queries=1, keys=8, entropies=(0.001,))
+    losses = (*torch.linspace(1, last or 0.1, 100).tolist(), *([last or 2.0] * 100))
+    health = Health(
+        name="loop",
+        steps=200,
+        attention=AttentionFacts(model="Net", steps=200, layers=(layer,)),
+        dynamics=Dynamics(losses=losses, samples=(1,), optimizers=("SGD",)),
+    )
+    assert isinstance(attention_collapsed.find(health), Finding if said else Abstained)

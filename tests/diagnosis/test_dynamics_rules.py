@@ -292,15 +292,24 @@ class TestSpikes:
     """A spike is longer than what chance makes of batches that are harder."""
 
     @staticmethod
-    def found(high: Callable[[int], bool]) -> str:
+    def found(high: Callable[[int], bool], loaded: tuple[int, ...] = ()) -> str:
         generator = torch.Generator().manual_seed(0)
         noise = 0.02 * torch.randn(800, generator=generator)
         losses = tuple(4.0 if high(step) else 1.0 + float(noise[step]) for step in range(800))
-        dynamics = Dynamics(losses=losses, samples=(1,), rates=(0.1,), batch_rows=32, optimizers=("SGD",))
+        dynamics = Dynamics(
+            losses=losses, samples=(1,), rates=(0.1,), batch_rows=32, optimizers=("SGD",), loaded=loaded
+        )
         return getattr(loss_spikes.find(Health(name="loop", steps=800, dynamics=dynamics)), "symptom", "")
 
     def test_spikes_that_last(self) -> None:
         assert self.found(lambda step: step % 200 in range(100, 108)) == "loss_spikes"
+
+    def test_spikes_after_weights_were_loaded(self) -> None:
+        def high(step: int) -> bool:
+            return step % 200 in range(100, 108)
+
+        assert not self.found(high, (100, 300, 500, 700))
+        assert self.found(high, (50, 250, 450, 650)) == "loss_spikes", "others than those"
 
     def test_rare_samples_that_a_third_of_the_batches_have(self) -> None:
         rare = (torch.rand(800, generator=torch.Generator().manual_seed(1)) < 0.3).tolist()

@@ -435,6 +435,77 @@ def the_weights_are_set_back_for_each_fold() -> None:
     folds(restart)
 
 
+@looks_like("loss_spikes")
+def a_start_that_each_task_is_trained_from() -> None:
+    model = nn.Linear(4, 1)
+    optimizer = optim.SGD(model.parameters(), 0.02)
+    start = {name: one.clone() for name, one in model.state_dict().items()}
+    for _ in range(3):
+        x, slope = torch.randn(64, 4), torch.ones(4, 1)
+        for _ in range(150):
+            update(optimizer, F.mse_loss(model(x), x @ slope + 0.1 * torch.randn(64, 1)))
+        model.load_state_dict(start)
+
+
+@looks_like("accumulation_not_divided")
+def a_critic_of_three_losses() -> None:
+    critic = nn.Sequential(nn.Linear(2, 16), nn.LeakyReLU(), nn.Linear(16, 1))
+    optimizer = optim.Adam(critic.parameters(), 1e-3)
+    for _ in range(20):
+        optimizer.zero_grad()
+        real, made = torch.randn(64, 2), torch.randn(64, 2) + 1
+        critic(real).mean().backward(torch.tensor(-1.0))
+        critic(made).mean().backward(torch.tensor(1.0))
+        between = ((real + made) / 2).requires_grad_()
+        slope = torch.autograd.grad(critic(between).sum(), between, create_graph=True)[0]
+        ((slope.norm(2, 1) - 1) ** 2).mean().backward()
+        optimizer.step()
+
+
+looks_like("labels_unfit")(a_critic_of_three_losses)
+
+
+@looks_like("inputs_constant")
+def graphs_whose_nodes_are_all_one() -> None:
+    model = Graph()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(40):
+        degrees = torch.randint(1, 4, (16,))
+        edges = torch.arange(64).reshape(16, 4)[:, :1] + torch.arange(4)
+        edges = edges[torch.arange(4) < degrees[:, None]]
+        update(optimizer, F.cross_entropy(model(torch.ones(64, 1), edges, torch.arange(64) // 4), degrees - 1))
+
+
+class Graph(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net(1, CLASSES)
+
+    def forward(self, nodes: Tensor, edges: Tensor, graphs: Tensor) -> Tensor:
+        return self.net(torch.zeros(16, 1).index_add(0, graphs[edges], nodes[edges]))
+
+
+@looks_like("initial_loss_off")
+def distances_to_the_means_of_classes() -> None:
+    model = nn.Linear(6, 64)
+    optimizer = optim.Adam(model.parameters(), 1e-3)
+    for _ in range(20):
+        centers = 4 * torch.randn(5, 6)
+        given = model(torch.cat([centers, (centers + 3 * torch.randn(4, 5, 6)).flatten(0, 1)]))
+        update(optimizer, F.cross_entropy(-(torch.cdist(given[5:], given[:5]) ** 2), torch.arange(5).repeat(4)))
+
+
+@looks_like("initial_loss_off")
+def distances_to_the_means_of_classes_by_hand() -> None:
+    model = nn.Linear(6, 64)
+    optimizer = optim.Adam(model.parameters(), 1e-3)
+    for _ in range(20):
+        centers = 4 * torch.randn(5, 6)
+        given = model(torch.cat([centers, (centers + 3 * torch.randn(4, 5, 6)).flatten(0, 1)]))
+        far = ((given[5:, None] - given[None, :5]) ** 2).sum(2)
+        update(optimizer, F.cross_entropy(-far, torch.arange(5).repeat(4)))
+
+
 @pytest.mark.parametrize(("symptom", "loop"), LOOPS, ids=[loop.__name__ for _, loop in LOOPS])
 def test_nothing_is_found_that_is_not_there(symptom: str, loop: Loop) -> None:
     assert symptom not in found(loop)

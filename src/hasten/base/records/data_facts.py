@@ -141,6 +141,7 @@ class Part(Record, frozen=True):
     sliced: bool = False  # batches are tensors that no loader gave, of perhaps several data sets
     lives: bool = True  # they are slices of a tensor that is still there; else they were made for one call each
     several: bool = False  # no loader gives them, and a step gives the same model others too, as points on a boundary
+    beside: bool = False  # the model is given other tensors with the described ones, as the edges of a graph
     partly: int = 0  # evaluated batches of which a part was trained on before
     later: bool = False  # it began in a training after the first one, whose samples are those of `training`
     inputs: Values | None = None

@@ -92,6 +92,7 @@ class Dynamics(Record, frozen=True):
     epsilon: float | None = None  # of Adam and its like
     batch_rows: int | None = None  # of the first tensor that a model got
     passes: int = 1  # backward passes for each step, at the median
+    loaded: tuple[int, ...] = ()  # steps after which a model loaded weights
     skips: tuple[int, ...] = ()  # steps in which a GradScaler found infinities and left out the update
     scaled: bool = False  # whether a GradScaler was seen
     nonfinite: Nonfinite | None = None

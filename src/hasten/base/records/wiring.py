@@ -76,6 +76,7 @@ class Accumulation(Record, frozen=True):
     batches: int  # fetched since the last update
     scales: tuple[float, ...]  # number that each loss was multiplied with at last
     mean: bool  # every loss is a mean
+    alike: bool  # they are computed the same way, as far as their last functions tell
     divided: float  # gradients at the update / gradients after the last backward pass
 
 
@@ -150,7 +151,7 @@ class Criterion(Record, frozen=True):
     no_target: bool = False  # the loss is a mean of the outputs of a model, of several units
     tied: bool = False  # the last layer shares its weight with an embedding
     normalized: bool = False  # the last product is of a weight that is divided by its length
-    paired: bool = False  # logits of a binary cross-entropy are products of two outputs
+    paired: bool = False  # logits are products or distances of two outputs
     dropped: bool = False  # dropout made the outputs
     drops: float = 0.0  # largest share that dropout drops anywhere behind the loss
 

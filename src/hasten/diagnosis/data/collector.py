@@ -367,6 +367,7 @@ class DataCollector(Collector):
         numbers = _numbers(given)
         if numbers is not None and self._began <= ONE_TRAINING:
             part.describe(numbers)
+            part.beside = part.beside or _differs_beside(call, numbers, None if term is None else term.target)
 
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
@@ -545,6 +546,14 @@ def _reads(given: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
             if one is other or (one.shape == other.shape and torch.equal(one.cpu(), other.cpu().to(one.dtype))):
                 return True
     return False
+
+
+def _differs_beside(call: Call, numbers: Tensor, target: Tensor | None) -> bool:
+    """Return whether a call has another tensor of several numbers that is not the target: it may be what tells."""
+    named = {name: one for name, one in call.kwargs.items() if name not in TARGETS}
+    others = [one for one in _dense_within((call.args, named)) if one.numel() > 1 and not is_same(one, numbers)]
+    others = [one for one in others if target is None or not is_same(one, target)]
+    return any(bool((one != one.flatten()[0]).any()) for one in others)
 
 
 def _elements(inputs: Sequence[Tensor]) -> int:

@@ -4,7 +4,8 @@ Signal: the numbers that the model gets, by channel of pictures and column of ta
 Threshold: one number that is not finite; all of at least 32 samples equal; a channel of color pictures, or 5 % of the
 columns, that is constant in training and changes in the evaluation; half of the columns constant, of a table of
 numbers. Columns are not compared where the model gets further inputs in a step that no loader gives, nor with points of
-at most 4 numbers without targets, at which a function may be drawn.
+at most 4 numbers without targets, at which a function may be drawn. Equal samples are not meant where the model gets
+other tensors in the same call, as the edges of a graph whose nodes are all 1.
 Why: constant inputs cannot tell samples apart, and weights of columns that only change later were never trained.
 Example: a loader that returns zeros where a file is missing; a column that is filled in after the split.
 Wrong when: the columns are rare events, such as one-hot categories that the training does not have yet.
@@ -79,8 +80,10 @@ def _said(training: Part, evaluations: tuple[Part, ...]) -> tuple[str, float, fl
         )
     if training.described < ENOUGH:
         return None
-    alone = training.batch_size == 1 and training.whole is None  # a point of its own beside the data, as a boundary
-    if not alone and ((training.samples >= ENOUGH and training.distinct == 1) or inputs.low == inputs.high):
+    point = training.batch_size == 1 and training.whole is None  # of its own beside the data, as on a boundary
+    if not (point or training.beside) and (
+        (training.samples >= ENOUGH and training.distinct == 1) or inputs.low == inputs.high
+    ):
         return (
             f"All {training.samples} inputs that were seen are the same.",
             1,

@@ -90,7 +90,8 @@ def _constant(facts: DataFacts) -> _Said:
                     1,
                     "look at what makes the targets; shuffle the data where they are sorted",
                 )
-        if one.kind == "mse" and one.alone and one.target_shape == one.compared and len(facts.criteria) == 1:
+        only = one.alone and len(facts.criteria) == 1
+        if one.kind == "mse" and one.fed_by and only and one.target_shape == one.compared:  # not of a penalty
             target = one.target
             if target is not None and target.numbers >= ENOUGH and target.low == target.high:
                 return (

@@ -112,6 +112,7 @@ class SeenPart:
         self._labels: Counter[int] = Counter()
         self.overlap = self.compared = 0
         self.several = False  # set from outside: a step gives the model others, too
+        self.beside = False  # and so does the same call
 
     @property
     def full(self) -> bool:
@@ -272,6 +273,7 @@ class SeenPart:
             same_set=same_set,
             sliced=sliced,
             several=self.several,
+            beside=self.beside,
             lives=lives,
             partly=partly,
             later=later,

@@ -47,6 +47,7 @@ class DynamicsCollector(Collector):
         self._unscaled: dict[int, tuple[ref[Tensor], Tensor]] = {}  # id of a scaled or summed loss -> it, and the loss
         self._averages = False  # whether backward passes divide sums by their counts
         self._scaled, self._skips = False, list[int]()
+        self._loaded: list[int] = []  # steps after which a model loaded weights
         self._clip_norms: list[float | Tensor] = []
         self._clip_limit: float | None = None
         self._clips_values = False
@@ -68,6 +69,11 @@ class DynamicsCollector(Collector):
             self._samples = self._sampling.thinned(self._samples)
             self._parameters.keep(self._samples)
         self._parameters.begin(step, sampled=self._sampled)
+
+    def loaded(self, module: nn.Module, state: Mapping[str, Any]) -> None:
+        """Note that the next losses are of other weights than the last update left."""
+        if self._loaded[-1:] != [self._step]:
+            self._loaded.append(self._step)
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the next step to be sampled, or the one after a sample, for its direction."""
@@ -315,6 +321,7 @@ class DynamicsCollector(Collector):
             optimizers=self._parameters.optimizers,
             batch_rows=self._rows,
             passes=sorted(self._passes)[len(self._passes) // 2] if self._passes else 1,
+            loaded=tuple(self._loaded),
             skips=tuple(self._skips),
             scaled=self._scaled,
             nonfinite=self._nonfinite,

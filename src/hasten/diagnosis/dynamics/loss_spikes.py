@@ -3,7 +3,8 @@
 Signal: losses above the median of the 30 before them.
 Threshold: 8 robust standard deviations, twice the median, and 30 % of the loss at the start, for at least three losses
     in a row, of 24 samples and more, and for more than chance gives where single losses are that high so often; two
-    such spikes, not where the learning rate is above its median by half (cyclic schedules), nor in the last 5 %.
+    such spikes, not where the learning rate is above its median by half (cyclic schedules), nor in the last 5 %, nor
+    where a model loaded weights since the losses before it, as for the next task.
 Why: each spike costs the steps until the loss is back, and one of them may not end.
 Example: a language model without warm-up and clipping.
 Wrong when: single batches are much harder than others and come in a row.
@@ -67,7 +68,8 @@ def _spikes(dynamics: Dynamics) -> list[float]:
         length = 0
         while level > 0 and place + length < len(losses) and losses[place + length] > limit:
             length += 1
-        if length >= long and not _raised(dynamics, steps[place]):
+        loads = any(steps[place - _BEFORE] <= at <= steps[place] for at in dynamics.loaded)
+        if length >= long and not loads and not _raised(dynamics, steps[place]):
             found.append((length, float(losses[place : place + length].max()) / level))
         above += length
         place += max(1, length)

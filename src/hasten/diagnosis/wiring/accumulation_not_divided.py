@@ -1,7 +1,7 @@
 """W8: losses of accumulated backward passes are not divided by their number.
 
 Signal: updates after several backward passes on batches of one loader, each from a mean loss that nothing scales, and
-    gradients that nothing divides before the update.
+    gradients that nothing divides before the update. The losses are computed the same way: different ones add up.
 Threshold: none: two backward passes or more for each update.
 Why: the gradient is then that many times too large, and so is the step of an optimizer that does not normalize it;
     clipping acts on the wrong size.
@@ -42,4 +42,4 @@ def find(health: Health) -> Outcome:
 
 def _is_sum(one: Accumulation) -> bool:
     undivided = all(isclose(scale, 1.0) for scale in one.scales) and isclose(one.divided, 1.0, rel_tol=0.01)
-    return one.mean and undivided and one.batches >= one.passes
+    return one.mean and one.alike and undivided and one.batches >= one.passes

@@ -22,7 +22,9 @@ PASSES = 2
 """Backward passes that are looked at."""
 DOUBTS = 10
 """Further ones, where the targets seem to be the model's own outputs."""
-_BINARY, _NEAR = "BinaryCrossEntropyWithLogits", 4
+_LOGITS, _NEAR = ("BinaryCrossEntropyWithLogits", "LogSoftmax"), 6
+_ON_PRODUCTS = ("Sum", "Neg", "Pow", "Sqrt")
+_OF_TWO = ("Mul", "Mm", "Bmm", "Cdist", "EuclideanDist")
 _MEANS = frozenset(("Mean", "Sum", "Neg", "View", "Squeeze", "Unsqueeze", "ReshapeAlias", "ToCopy"))
 _PRODUCTS = frozenset(("T", "Transpose", "Permute", "Mm", "Addmm", "Linear", "UnsafeView"))
 
@@ -115,13 +117,16 @@ def _is_normalized(losses: Sequence[Tensor]) -> bool:
 
 
 def _is_paired(losses: Sequence[Tensor]) -> bool:
-    """Return whether logits of a binary cross-entropy are products of two outputs, whose scale no last layer sets."""
-    node = next((node for node, _ in nodes(losses) if name_of(node) == _BINARY), None)
+    """Return whether logits are products or distances of two outputs, whose scale no last layer sets."""
+    node = next((node for node, _ in nodes(losses) if name_of(node) in _LOGITS), None)
+    squared = False
     for _ in range(_NEAR):
-        node = None if node is None else beyond_shapes(node.next_functions[0][0])
-        if node is None or name_of(node) != "Sum":
+        squared = node is not None and name_of(node) == "Pow"
+        below = [] if node is None else [one for one, _ in node.next_functions if one is not None]
+        node = beyond_shapes(below[0]) if below else None
+        if node is None or not (name_of(node) in _ON_PRODUCTS or factor(node) is not None):
             break
-    if node is None or name_of(node) not in ("Mul", "Mm", "Bmm"):
+    if node is None or not (name_of(node) in _OF_TWO or (squared and name_of(node) == "Sub")):
         return False
     sides = [beyond_shapes(one) for one, _ in node.next_functions]
     return all(one is not None and not hasattr(one, "variable") for one in sides)

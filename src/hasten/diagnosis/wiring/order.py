@@ -20,7 +20,7 @@ from hasten.diagnosis.wiring.anew import Beginnings
 from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
-from hasten.diagnosis.wiring.scale import factors, is_mean
+from hasten.diagnosis.wiring.scale import factors, is_mean, last_functions
 from hasten.measurement.state_order import misplaced
 from hasten.measurement.tensors import tensors_in
 
@@ -76,6 +76,15 @@ class _Seen:
         return iter(()) if optimizer is None else held(optimizer)
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """A backward pass since the last update."""
+
+    scale: float  # of its loss
+    mean: bool | None  # its reduction
+    functions: tuple[str, ...]  # that made it at last
+
+
 @dataclass
 class _Clip:
     """A call of clipping, until the next backward pass tells whether it had an effect."""
@@ -96,7 +105,7 @@ class OrderCollector(Collector):
         self._beginnings = Beginnings()
         self._lost_states: dict[tuple[Any, ...], int] = {}
         self._accumulations: list[Accumulation] = []
-        self._passes: list[tuple[float, bool | None]] = []  # scale of each loss since the last update, and reduction
+        self._passes: list[_Pass] = []  # since the last update
         self._batches: Counter[int] = Counter()  # fetched since then, of each data set
         self._given: list[Tensor] = []  # inputs of the model since then, as far as they differ
         self._after_backward: float | None = None  # size of the gradients after the last backward pass
@@ -210,7 +219,7 @@ class OrderCollector(Collector):
             scale = 1.0
             for number in self._own_factors(losses[0]):
                 scale *= number
-            self._passes.append((scale, is_mean(losses[0])))
+            self._passes.append(_Pass(scale, is_mean(losses[0]), last_functions(losses[0])))
 
     def backward_ended(self, losses: Sequence[Tensor]) -> None:
         """Note the size of the gradients, to see whether they are divided before the update."""
@@ -415,8 +424,9 @@ class OrderCollector(Collector):
             Accumulation(
                 passes=len(self._passes),
                 batches=max(self._batches.values(), default=self._parts()),
-                scales=tuple(scale for scale, _ in self._passes),
-                mean=all(mean is True for _, mean in self._passes),
+                scales=tuple(one.scale for one in self._passes),
+                mean=all(one.mean is True for one in self._passes),
+                alike=len({one.functions for one in self._passes}) == 1,
                 divided=size / self._after_backward if size and self._after_backward and known else 1.0,
             )
         )

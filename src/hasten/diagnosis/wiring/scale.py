@@ -1,5 +1,6 @@
 """What a loss was multiplied with at last, and whether it is a mean over its samples."""
 
+from itertools import takewhile
 from typing import Any
 
 from torch import Tensor
@@ -9,6 +10,8 @@ from hasten.diagnosis.watching.loss_graph import name_of, nodes
 _MEAN, _SUM = 1, 2  # numbers of torch for `reduction`
 _NEAR = 12
 """Nodes from the loss on within which its reduction is looked for."""
+_LAST = 3
+"""Nodes from the loss on that tell different losses apart."""
 
 
 def factors(loss: Tensor) -> list[float]:
@@ -48,6 +51,11 @@ def is_mean(loss: Tensor) -> bool | None:
         if name_of(node) in ("Mean", "Sum"):
             return name_of(node) == "Mean"
     return None
+
+
+def last_functions(loss: Tensor) -> tuple[str, ...]:
+    """Return the names of the functions that made a loss, from the last one on."""
+    return tuple(name_of(node) for node, _ in takewhile(lambda one: one[1] <= _LAST, nodes([loss])))
 
 
 def _number(node: Any, *names: str) -> float | None:
