@@ -506,6 +506,83 @@ def distances_to_the_means_of_classes_by_hand() -> None:
         update(optimizer, F.cross_entropy(-far, torch.arange(5).repeat(4)))
 
 
+@looks_like("gradients_not_cleared")
+def samples_move_along_their_own_gradient_before_each_update() -> None:
+    energy = net(2, 1)
+    optimizer = optim.Adam(energy.parameters(), 1e-2)
+    for _ in range(20):
+        moved = torch.randn(32, 2).requires_grad_()
+        for _ in range(10):
+            moved.grad = None
+            energy(moved).sum().backward()
+            with torch.no_grad():
+                assert moved.grad is not None
+                moved -= 0.1 * moved.grad
+        optimizer.zero_grad()
+        made, real = energy(moved.detach()), energy(torch.randn(32, 2) + 1)
+        (real.mean() - made.mean() + 0.1 * (real.square() + made.square()).mean()).backward()
+        optimizer.step()
+
+
+@looks_like("evaluation_records_gradients")
+def the_inputs_of_an_evaluation_are_attacked() -> None:
+    x, y = samples()
+    model = net(6, CLASSES)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+
+    def attacked(rows: Tensor, labels: Tensor) -> Tensor:
+        shift = torch.zeros_like(rows, requires_grad=True)
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(rows + shift), labels), shift)
+        return rows + 0.1 * slope.sign()
+
+    for _ in range(20):
+        for rows, labels in zip(x[:300].split(50), y[:300].split(50), strict=True):
+            model.eval()
+            made = attacked(rows, labels)
+            model.train()
+            update(optimizer, F.cross_entropy(model(made), labels))
+    model.eval()
+    for rows, labels in zip(x[300:].split(10), y[300:].split(10), strict=True):
+        made = attacked(rows, labels)
+        with torch.no_grad():
+            model(made)
+
+
+@looks_like("schedule_wrong")
+def a_second_schedule_follows_the_first() -> None:
+    x, y = samples()
+    model = net(6, CLASSES)
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    falls = optim.lr_scheduler.CosineAnnealingLR(optimizer, 12)
+    stays = optim.swa_utils.SWALR(optimizer, swa_lr=0.03, anneal_epochs=2)
+    for epoch in range(12):
+        for part in torch.randperm(len(x)).split(50):
+            update(optimizer, F.cross_entropy(model(x[part]), y[part]))
+        (falls if epoch < 6 else stays).step()
+
+
+def cells(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Train a model that gives a place between 0 and 1 and logits of three classes, in one tensor."""
+    x, y = samples()
+    wanted = torch.cat([x[:, :2].sigmoid(), F.one_hot(y, CLASSES).float()], 1)
+    model = net(6, 2 + CLASSES)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(40):
+        rows = torch.randint(0, len(x), (64,))
+        out = model(x[rows])
+        update(optimizer, loss(torch.cat([out[:, :2].sigmoid(), out[:, 2:]], 1), wanted[rows]))
+
+
+@looks_like("bounded_output")
+def a_bounded_place_beside_logits() -> None:
+    cells(lambda made, wanted: F.mse_loss(made[:, :2], wanted[:, :2]) + F.cross_entropy(made[:, 2:], wanted[:, 2:]))
+
+
+@looks_like("wrong_loss_family")
+def places_and_classes_by_squared_errors() -> None:
+    cells(lambda made, wanted: F.mse_loss(made[:, :2], wanted[:, :2]) + F.mse_loss(made[:, 2:], wanted[:, 2:]))
+
+
 @pytest.mark.parametrize(("symptom", "loop"), LOOPS, ids=[loop.__name__ for _, loop in LOOPS])
 def test_nothing_is_found_that_is_not_there(symptom: str, loop: Loop) -> None:
     assert symptom not in found(loop)

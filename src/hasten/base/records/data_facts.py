@@ -48,6 +48,7 @@ class Criterion(Record, frozen=True):
     label_high: int | None = None
     weighted: bool = False  # classes or positives have weights
     weights: tuple[float, ...] | None = None  # of the classes, or that of positives; None above 1000
+    cut: bool = False  # only some columns of an output of the model are compared
     alone: bool = False  # the loss is the mean squared error of this criterion and nothing else
     ignored: int | None = None  # label that does not count
     from_batch: float | None = None  # share of the passes whose target is a tensor of the batch itself

@@ -109,6 +109,7 @@ class Schedule(Record, frozen=True):
     early: int = 0  # steps before the first update
     attached: bool = True  # its optimizer made an update
     length: int | None = None  # steps that it is made for
+    beside: int = 0  # steps of other schedulers of its optimizer, one of which may follow it
     finished: int = 0  # updates at a learning rate below 0.1 % of the highest, after that one
     highest: float = 0.0
     base: float = 0.0  # of the first group, which a factor of LambdaLR is multiplied with

@@ -225,6 +225,7 @@ class SeenCriterion:
             weights=tuple(term.weights.reshape(-1).tolist())
             if term.weights is not None and term.weights.numel() <= CLASSES
             else None,
+            cut=term.cut,
             alone=self._alone,
             ignored=term.ignored,
             from_batch=sum(self._matched) / len(self._matched) if self._matched else None,

@@ -4,7 +4,8 @@ Signal: criterion, targets and number of outputs: cross-entropy over a single cl
 binary cross-entropy whose targets name exactly one of several classes, or are no numbers between 0 and 1; squared
 error on class numbers or on one-hot rows; a softmax where a sample has several labels.
 Threshold: all of at least 64 targets; class numbers are whole numbers from 0 on, at least 3, all about equally
-frequent.
+frequent. One-hot rows compared with some columns of a wider output do not count: a detector of boxes may compare
+places, certainty and classes by squared errors alike (Redmon et al. 2016, arXiv 1506.02640).
 Why: a softmax over one output is always 1 and learns nothing; squared errors take class 9 for further from 0 than
 class 1.
 Example: `nn.MSELoss()(model(x).squeeze(1), labels.float())` with labels 0 to 9.
@@ -140,7 +141,7 @@ def _binary(one: Criterion, name: str, width: int) -> tuple[str, float, str, Sev
 
 
 def _regression(one: Criterion, name: str, width: int) -> tuple[str, float, str, Severity] | None:
-    if one.rows >= ENOUGH and width >= 3 and one.one_hot == 1:
+    if one.rows >= ENOUGH and width >= 3 and one.one_hot == 1 and not one.cut:
         return (
             f"{name} compares with one-hot rows of {width} classes; cross_entropy is the loss for classes.",
             one.one_hot,

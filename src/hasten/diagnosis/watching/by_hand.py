@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor, nn, optim
 
 LARGEST = 5_000_000
 """Numbers of all leaves of a loss, above which they are not copied."""
@@ -22,6 +22,8 @@ class ByHand(optim.Optimizer):
 
 class HandMade:
     """Sees from step to step whether the leaves of a loss change without an optimizer.
+
+    The parameters of modules that do not change are held where others of them do: a loop may have forgotten them.
 
     A pass backwards after which nothing changes before the next one is no update, and ends it: gradients are
     accumulated then, or an optimizer of torch will make the update.
@@ -54,7 +56,8 @@ class HandMade:
         rate = -sum(float((step * steep).sum()) for _, step, steep in changed) / slope if slope else 0.0
         if self.optimizer is None:
             moving = {id(one) for one, _, _ in changed}
-            held = [one for one, _, _ in copied if id(one) in moving or isinstance(one, torch.nn.Parameter)]
+            trains = any(isinstance(one, nn.Parameter) for one, _, _ in changed)  # else samples move, as of a sampler
+            held = [one for one, _, _ in copied if id(one) in moving or (trains and isinstance(one, nn.Parameter))]
             self.optimizer = ByHand(held, rate)
         self.optimizer.param_groups[0]["lr"] = rate
         return True

@@ -111,6 +111,7 @@ class Term:
     made_by: tuple[int, ...] = ()  # numbers of the nodes that gave that output and only arranged it anew
     blank: int | None = None  # class of a criterion that aligns which says nothing
     blanks: float = 0.0  # share of its labels that are that class
+    cut: bool = False  # only some columns of an output are compared
     reduced: bool = False  # the criterion itself sums or averages, so that no mask can come after it
 
 
@@ -256,6 +257,7 @@ def _by_node(node: Any, kind: str) -> Term:
         weighted=any(saved(node, weight) is not None for weight in ("weight", "pos_weight")),
         weights=saved(node, "pos_weight") if kind == "bce_logits" else saved(node, "weight") if kind == "nll" else None,
         ignored=ignored,
+        cut=_is_cut(below),
         blank=_signed(getattr(node, "_saved_blank", None)),
         blanks=_blanks(node) if kind == "ctc" else 0.0,
     )
@@ -335,19 +337,33 @@ def _difference(node: Any, name: str) -> Term | None:
         compared=shape_of(below),
         given=_before_expansion(operand),
         difference=difference,
-        made_by=_arranged_by(operand),
+        made_by=tuple(one._sequence_nr() for one in _arranged_by(operand)),
+        cut=_is_cut(operand),
     )
 
 
-def _arranged_by(node: Any) -> tuple[int, ...]:
-    """Return the numbers of a node and of those behind it, to the first that does more than arrange numbers anew."""
-    last, numbers = beyond_shapes(node), list[int]()
+def _arranged_by(node: Any) -> Iterator[Any]:
+    """Yield a node and those behind it, to the first that does more than arrange numbers anew."""
+    last = beyond_shapes(node)
     while node is not None:
-        numbers.append(node._sequence_nr())
+        yield node
         if node is last:
             break
         node = next((following for following, _ in node.next_functions if following is not None), None)
-    return tuple(numbers)
+
+
+_CUTS = ("Slice", "Split", "SplitWithSizes")
+
+
+def _is_cut(node: Any) -> bool:
+    """Return whether numbers are columns that were cut from those of a wider tensor: rows and steps are none."""
+    columns = shape_of(node)[-1:]
+    for one in _arranged_by(node) if columns else ():
+        shape = shape_of(one) if name_of(one) in _CUTS else ()
+        dim = (_signed(one._saved_dim) or 0) % len(shape) if shape else 0
+        if dim and shape[dim : dim + 1] == columns:
+            return True
+    return False
 
 
 def _next(node: Any, place: int) -> Any:
@@ -355,12 +371,16 @@ def _next(node: Any, place: int) -> Any:
     return following[place][0] if place < len(following) else None
 
 
-def beyond_shapes(node: Any) -> Any:
-    """Return the first node that does more than arrange numbers anew."""
-    for _ in range(20):
+def beyond_shapes(node: Any, most: int = 20) -> Any:
+    """Return the first node that does more than arrange numbers anew: a join of what is made differently does."""
+    for left in range(most, 0, -1):
         if node is None or name_of(node) not in _SHAPES:
             return node
-        node = next((following for following, _ in node.next_functions if following is not None), None)
+        parts = [following for following, _ in node.next_functions if following is not None]
+        if len(parts) > 1:
+            made = [beyond_shapes(one, left - 1) for one in parts]
+            return made[0] if len({None if one is None else name_of(one) for one in made}) == 1 else node
+        node = next(iter(parts), None)
     return None
 
 

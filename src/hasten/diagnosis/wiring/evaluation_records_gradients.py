@@ -1,10 +1,11 @@
 """W12: evaluation records gradients.
 
 Signal: calls for evaluation, by mode or by their data set, while gradients are recorded and no backward pass follows.
-Threshold: at least half of the evaluation calls, and 5: fewer cost nothing that matters.
+Threshold: at least half of the evaluation calls, and 5: fewer cost nothing that matters. Calls in evaluation mode whose
+    inputs depend on a leaf with a gradient do not count, as of an attack or a saliency map.
 Why: the graph costs memory, often more than the model, and time; the results are the same.
 Example: a validation loop without `with torch.no_grad():`.
-Wrong when: the gradients of the evaluation are read by `torch.autograd.grad`, as for saliency.
+Wrong when: gradients of the parameters are read by `torch.autograd.grad`, as for the Fisher information.
 Source: torch's documentation of `torch.no_grad` and `torch.inference_mode`.
 """
 

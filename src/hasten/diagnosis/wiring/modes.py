@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hasten.base.records.wiring import Model
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
-from hasten.diagnosis.watching.loss_graph import nodes
+from hasten.diagnosis.watching.loss_graph import leaves, nodes
 from hasten.diagnosis.wiring.parameters import MODELS, ParameterCollector
 from hasten.measurement.tensors import tensors_in
 
@@ -41,6 +41,7 @@ class _Pending:
     data: int  # identity of the data set that gave the last batch
     updates: int  # so far
     key: tuple[Any, ...]  # of its first tensor
+    moved: bool  # gradients of its inputs are wanted
     numbers: set[int] = field(default_factory=set)  # of the nodes that made its outputs
 
 
@@ -96,9 +97,11 @@ class ModeCollector(Collector):
         mode = self._mode(index)
         if mode is None:
             return
-        first = next(tensors_in([call.args, dict(call.kwargs)]), None)
+        given = list(tensors_in([call.args, dict(call.kwargs)]))
+        moved = mode is _Mode.EVALUATION and call.grad and _are_moved(given)
+        first = next(iter(given), None)
         key = () if first is None or first.is_sparse else (index, first.data_ptr(), tuple(first.shape))
-        self._pending.append(_Pending(index, mode, call.grad, self._fetched, self._data, self._updates, key))
+        self._pending.append(_Pending(index, mode, call.grad, self._fetched, self._data, self._updates, key, moved))
 
     def call_ended(self, call: Call, output: Any) -> None:
         """Note by which nodes a backward pass will tell that it uses this call."""
@@ -210,7 +213,7 @@ class ModeCollector(Collector):
 
     def _note_recording(self, one: _Pending) -> None:
         """Count an evaluation call that recorded gradients; the mode or the data set must tell that it is one."""
-        if not self._training_data:  # no backward pass at all
+        if one.moved or not self._training_data:  # no backward pass at all
             return
         if one.mode is _Mode.EVALUATION or (one.data and one.data not in self._training_data):
             self._note_evaluation(one)
@@ -233,6 +236,11 @@ def _is_sensitive(module: nn.Module) -> bool:
         return module.p > 0
     dropout = getattr(module, "dropout", None)
     return isinstance(module, (nn.RNNBase, nn.MultiheadAttention)) and isinstance(dropout, float) and dropout > 0
+
+
+def _are_moved(given: Sequence[Tensor]) -> bool:
+    """Return whether gradients of the inputs are wanted, as of an attack or a saliency map: leaves, but no weights."""
+    return any(not isinstance(one, nn.Parameter) for one in leaves([one for one in given if one.requires_grad]))
 
 
 def _outputs(output: Any) -> list[Tensor]:

@@ -466,6 +466,11 @@ class OrderCollector(Collector):
             reached=int(scheduler.last_epoch),
             early=early,
             attached=bool(rates),
+            beside=sum(
+                steps
+                for other, steps, _ in self._schedules.values()
+                if other is not scheduler and self._stepped_by(other) is self._stepped_by(scheduler)
+            ),
             length=next((vars(scheduler)[name] for name in ("T_max", "total_steps") if name in vars(scheduler)), None),
             finished=sum(rate < _FINISHED * top for rate in after),
             highest=top,

@@ -3,11 +3,11 @@
 Signal: the steps of every scheduler, the updates of its optimizer, the learning rate of every update, and the length
     that OneCycleLR and CosineAnnealingLR were made for.
 Threshold: never stepped by the end; its optimizer makes no update; a step before the first update; a step for each
-    update though the length is 4 times shorter; at most half of its steps by the end of a training that nothing can
-    end early (no `break`, `return` or condition in its loops, no limit of time); a learning rate that rises evenly to
-    the last of 100 updates and more; one below 0.1 % of the highest for 30 % of the updates; ReduceLROnPlateau that
-    shall wait for the wrong way of what it watches (`watched.py`); a highest factor of LambdaLR that is the optimizer's
-    learning rate (to 1e-6).
+    update though the length is 4 times shorter; at most half of its steps, with those of other schedulers of its
+    optimizer, which may follow it, by the end of a training that nothing can end early (no `break`, `return` or
+    condition in its loops, no limit of time); a learning rate that rises evenly to the last of 100 updates and more;
+    one below 0.1 % of the highest for 30 % of the updates; ReduceLROnPlateau that shall wait for the wrong way of what
+    it watches (`watched.py`); a highest factor of LambdaLR that is the optimizer's learning rate (to 1e-6).
 Why: a schedule counted in epochs and stepped for each batch ends too early; the other way round, it hardly begins.
 Example: `StepLR(optimizer, step_size=30)` stepped after every batch, or a scheduler of an optimizer that was replaced;
     `ReduceLROnPlateau(optimizer).step(accuracy)`, whose default is `mode="min"`;
@@ -149,7 +149,7 @@ def _judged(one: Schedule, reached: int, *, complete: bool) -> tuple[str, str, f
         and complete
         and not one.leaves_early
         and one.updates >= _FEW
-        and reached <= 0.5 * one.length
+        and reached + one.beside <= 0.5 * one.length
     ):
         return (
             f"{one.name} is made for {one.length} steps and was stepped only {one.steps} times "
