@@ -447,6 +447,19 @@ def a_start_that_each_task_is_trained_from() -> None:
         model.load_state_dict(start)
 
 
+@looks_like("leak_across_splits")
+def what_one_model_is_trained_on_another_is_tested_with() -> None:
+    x = torch.randn(400, 6)
+    for normal, rest in ((x[:200], x[200:]), (x[200:], x[:200])):
+        model = net(6, CLASSES)
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for _ in range(6):
+            for rows in torch.randperm(150).split(30):
+                update(optimizer, model(normal[rows]).square().sum(1).mean())
+        with torch.no_grad():
+            model(torch.cat([normal[150:], rest[::5]]))
+
+
 @looks_like("accumulation_not_divided")
 def a_critic_of_three_losses() -> None:
     critic = nn.Sequential(nn.Linear(2, 16), nn.LeakyReLU(), nn.Linear(16, 1))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import thread_time
 from typing import Any
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn, optim
@@ -71,6 +71,10 @@ class DataCollector(Collector):
         self._evaluations, self._folds = Evaluations(), SeenFolds()
         self._trained_models: set[int] = set()  # and what contains them
         self._sampled: set[int] = set()  # models that the samples of the training were given to
+        self._prints: WeakKeyDictionary[nn.Module, list[set[int]]] = (
+            WeakKeyDictionary()
+        )  # of the models that each is part of
+        self._samples_of: WeakKeyDictionary[nn.Module, set[int]] = WeakKeyDictionary()  # that each was trained on
         self._later: set[int] = set()  # models that are given what others computed
         self._made: list[ref[Tensor]] = []  # outputs of the last call
         self._maker: ref[nn.Module] | None = None  # the model that made them
@@ -356,6 +360,7 @@ class DataCollector(Collector):
                 part.mirrored.add(given[0], narrowed(term.target))
             if new:  # not a further part of the same batch
                 part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+                self._add_trained(call.module, prints)
                 if not part.passed:
                     part.pieces.add(inputs)
                 found = [_labels_of(one) for one in compared]
@@ -368,6 +373,20 @@ class DataCollector(Collector):
         if numbers is not None and self._began <= ONE_TRAINING:
             part.describe(numbers)
             part.beside = part.beside or _differs_beside(call, numbers, None if term is None else term.target)
+
+    def _add_trained(self, model: nn.Module, prints: Sequence[int]) -> None:
+        """Note what a model and its parts were trained on."""
+        if model not in self._samples_of:
+            self._samples_of[model] = set()
+            for one in model.modules():
+                self._prints.setdefault(one, []).append(self._samples_of[model])
+        self._samples_of[model].update(prints)
+
+    def _trained_on(self, model: nn.Module) -> set[int]:
+        """Return the samples that a model or a part of it was trained on; those of all where that is not known."""
+        own = [seen for one in model.modules() for seen in self._prints.get(one, ())]
+        everything = set[int]() if self._training is None else self._training.prints
+        return set[int]().union(*own) if own else everything
 
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
@@ -384,7 +403,7 @@ class DataCollector(Collector):
         elif not trained and len(given[0]) > 1 and not self._is_other(call, beside=beside):
             group = self._evaluations.of_tensor(given[0], self._step, beside=beside)
             self._add_fold(call.module, given)
-            self._add_evaluation(group, given, given)
+            self._add_evaluation(group, call.module, given, given)
             _note_places(group, output, len(given[0]))
             self._sliced = None if group is None else (group, len(given[0]))
             if group is not None:
@@ -417,7 +436,7 @@ class DataCollector(Collector):
         inputs = inputs_in(fetched.batch) or given
         if fetched.model is not None:
             self._add_fold(fetched.model, inputs)
-        self._add_evaluation(group, given, inputs)
+        self._add_evaluation(group, fetched.model, given, inputs)
         _note_places(group, output, len(inputs[0]))
         labels = _labels(fetched.batch, len(inputs[0]))
         if group is None:
@@ -460,7 +479,9 @@ class DataCollector(Collector):
         self._folds.evaluated(model, inputs, fingerprints(inputs), self._step, self._training)
         self._spent["evaluation"] += thread_time() - begin
 
-    def _add_evaluation(self, group: Group | None, given: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
+    def _add_evaluation(
+        self, group: Group | None, model: nn.Module | None, given: Sequence[Tensor], inputs: Sequence[Tensor]
+    ) -> None:
         """Add the samples of an evaluation, as they were given to the model and as a loader gave them."""
         if group is None or self._spent["evaluation"] > BUDGET_S:
             return
@@ -469,7 +490,7 @@ class DataCollector(Collector):
             group.later = self._began > ONE_TRAINING
         if not group.part.full:
             prints = fingerprints(inputs)
-            trained = set() if self._training is None else self._training.prints
+            trained = set[int]() if model is None else self._trained_on(model)
             group.calls.append((len(prints), group.part.compare(prints, trained)))
             group.part.add_prints(prints, _elements(inputs))
             if self._training is not None:

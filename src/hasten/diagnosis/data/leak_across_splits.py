@@ -1,6 +1,6 @@
 """E13: samples of the evaluation were trained on.
 
-Signal: fingerprints of the inputs of each evaluation, against those of the training before it.
+Signal: fingerprints of the inputs of each evaluation, against those that the same model was trained on before it.
 Threshold: one model is evaluated on three equal sets and more, one after the other while it trains, of which the first
 was not trained on and nine tenths of each later one was, be it with columns scaled anew; two updates of a model in
 evaluation mode by a data set that is not used otherwise, beside another one in training mode; half of the windows of an
