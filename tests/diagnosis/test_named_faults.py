@@ -951,6 +951,36 @@ def weights_of_classes_as_weights_of_samples(faulty: bool) -> None:
     fit(two_layers(), [*DataLoader(TensorDataset(inputs, targets), 32, sampler=sampler)] * 2)
 
 
+def plane(number: int = 600) -> tuple[Tensor, Tensor]:
+    """Return points that a person might draw, at random places, and which side they lie on."""
+    points = torch.randn(number, 2)
+    return points, (points[:, 0] > 0).long()
+
+
+def fit_by_hand(points: Tensor, targets: Tensor, held_out: Tensor, *, one_batch: bool = False) -> None:
+    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for number in range(80):
+        rows = slice(0, 40) if one_batch else slice(number % 10 * 40, number % 10 * 40 + 40)
+        optimizer.zero_grad()
+        F.cross_entropy(model(points[rows]), targets[rows]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        model(held_out).argmax(1)
+
+
+@names("repeated_batches")
+def one_batch_of_points_in_the_plane(faulty: bool) -> None:
+    points, targets = plane()
+    fit_by_hand(points[:400], targets[:400], points[400:], one_batch=faulty)
+
+
+@names("validation_differs")
+def held_out_points_of_the_plane_elsewhere(faulty: bool) -> None:
+    points, targets = plane()
+    fit_by_hand(points[:400], targets[:400], points[400:] + (3.0 if faulty else 0.0))
+
+
 @names("class_imbalance")
 def weights_for_the_frequent_class(faulty: bool) -> None:
     inputs, _ = rows(960)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, TensorDataset, WeightedRandomSampler
@@ -15,6 +17,7 @@ from hasten.base.records.data_facts import DataFacts
 from hasten.base.records.finding import Severity
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
+from hasten.diagnosis.data.samples import _is_regular
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
 from hasten.pipeline.diagnosing import Diagnosing
@@ -633,3 +636,16 @@ def test_labels_of_all_losses_of_a_step_are_labels_of_the_training() -> None:
                     losses(tokens)
     assert doctor.failed == {}
     assert "labels_unfit" not in named(doctor.seen())
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(5, 40), st.integers(1, 12), st.floats(-10, 10), st.floats(0.5, 50), st.integers(0, 9))
+def test_a_grid_is_regular_in_any_order_and_points_at_random_are_not(
+    wide: int, high: int, low: float, length: float, seed: int
+) -> None:
+    draws = torch.Generator().manual_seed(seed)
+    across, up = torch.linspace(low, low + length, wide), torch.linspace(-1, 1, high)
+    grid = torch.cartesian_prod(across, up).double()
+    assert _is_regular(grid[torch.randperm(len(grid), generator=draws)])
+    assert not _is_regular(torch.rand(wide, 2, generator=draws).double())
+    assert not _is_regular(torch.cat([grid, torch.rand(5, 2, generator=draws).double() + low]))

@@ -157,6 +157,7 @@ class Part(Record, frozen=True):
     roughness: float | None = None  # of color pictures read as (height, width, channels) / as they are
     rows_standardized: bool = False  # each row of a table has a mean of 0 and a standard deviation of 1
     continuous: bool = False  # few of the numbers are equal, so that equal samples are copies
+    regular: bool = False  # a batch had evenly spaced numbers in each column, as the points of a grid
     smooth: bool = False  # neighboring columns are alike, as the points of a series
     picture: tuple[float, ...] = ()  # mean picture of 8 by 8, row by row
     picture_errors: tuple[float, ...] = ()  # standard error of each of its numbers

@@ -46,7 +46,8 @@ def find(health: Health) -> Outcome:
         )
     if training is None or training.inputs is None:
         return Abstained(symptom="inputs_constant", reason="no inputs of numbers were seen")
-    said = _said(training, tuple(one for one in facts_of(health).evaluations if not may_be_drawn(one)))
+    evaluations = facts_of(health).evaluations
+    said = _said(training, tuple(one for one in evaluations if not may_be_drawn(one, evaluations)))
     if said is None:
         return None
     sentence, value, threshold, advice, severity = said

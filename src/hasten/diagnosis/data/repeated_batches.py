@@ -52,7 +52,7 @@ def find(health: Health) -> Outcome:
 
 def _batches(training: Part, facts: DataFacts) -> tuple[str, float, float, str] | None:
     repeated = training.repeated / training.batches
-    evaluated = [one for one in facts.evaluations if not one.same_set and not may_be_drawn(one)]
+    evaluated = [one for one in facts.evaluations if not one.same_set and not may_be_drawn(one, facts.evaluations)]
     others = 0 if training.several else max((one.distinct for one in evaluated), default=0)
     larger = training.whole is not None and training.whole > 2 * training.batch_size
     alone = training.whole is None and training.distinct_batches == 1 and others > 4 * training.batch_size >= 4 * _FEW

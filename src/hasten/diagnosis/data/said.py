@@ -1,6 +1,6 @@
 """What the rules of this tier share: the criteria that were seen, and how a finding of one is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 from hasten.base.records.data_facts import Criterion, DataFacts, Part
@@ -63,15 +63,17 @@ _POINT = 4
 """Most numbers of a sample that may be a point in space and time."""
 
 
-def may_be_drawn(part: Part) -> bool:
+def may_be_drawn(part: Part, evaluations: Sequence[Part]) -> bool:
     """Return whether an evaluation may be of points at which the learned function is drawn or looked at.
 
-    They lie where a person wants to see it, as on a grid, beyond the data or in a part of them, and have no targets.
+    They lie where a person wants to see it, some of them on a grid, beyond the data or in a part of them, and have no
+    targets.
     """
     known = (
         part.agreement is not None or part.learned is not None or (part.targets is not None and part.targets.numbers)
     )
-    return part.sliced and 0 < part.elements <= _POINT and not known
+    on_a_grid = any(one.regular for one in (part, *evaluations))
+    return part.sliced and 0 < part.elements <= _POINT and on_a_grid and not known
 
 
 def elements(shape: tuple[int, ...]) -> int:

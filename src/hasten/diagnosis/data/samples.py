@@ -106,7 +106,7 @@ class SeenPart:
         self._counted = 0
         self._extremes = torch.zeros(2, 0)  # smallest and largest number of each channel or column
         self._means = torch.zeros(3, dtype=torch.float64)  # of whole samples: sum, squares, ones
-        self._pictures = self._smooth = False
+        self._pictures = self._smooth = self._regular = False
         self._roughness: float | None = None
         self._continuous = self._rows_standardized = False
         self._labels: Counter[int] = Counter()
@@ -169,6 +169,7 @@ class SeenPart:
             return
         self._numbers.add(inputs)
         self._pictures = numbers.ndim == 4
+        self._regular = self._regular or (numbers.ndim == 2 and _is_regular(numbers))
         means, spread = columns.mean(2), columns.var(2, correction=0)
         if self._first is None or self._first.shape != means[0].shape:
             self._first = means[0].clone()
@@ -290,6 +291,7 @@ class SeenPart:
             roughness=self._roughness,
             rows_standardized=self._rows_standardized,
             continuous=self._continuous,
+            regular=self._regular,
             smooth=self._smooth,
             sample_mean=sample_mean,
             sample_spread=math.sqrt(max(0.0, squares / count - sample_mean**2)) if count else 0.0,
@@ -305,6 +307,16 @@ def _columns(numbers: Tensor) -> Tensor:
     if numbers.ndim == 2:
         return numbers.unsqueeze(2)
     return numbers.flatten(1).unsqueeze(1) if numbers.ndim == 3 else numbers.flatten(2)
+
+
+def _is_regular(table: Tensor) -> bool:
+    """Return whether the numbers of each column of (rows, columns) are evenly spaced, or one number."""
+    spaced = [column.unique().diff() for column in table.T]
+    return (
+        table.shape[1] <= _AXES
+        and max(map(len, spaced)) >= _SPACES
+        and all(not len(one) or float(one.max() - one.min()) <= _EVEN * float(one.mean()) for one in spaced)
+    )
 
 
 def _rows_are_standardized(numbers: Tensor) -> bool:
@@ -335,6 +347,8 @@ def roughness(numbers: Tensor) -> float | None:
 
 
 _SIDE = 8  # pixels
+_AXES, _SPACES, _EVEN = 4, 4, 1e-2
+"""Most columns of a grid, fewest distances between its numbers, and by what share of their mean these may differ."""
 _CONTINUOUS = 0.5  # share of the numbers of a batch that are different
 
 

@@ -57,7 +57,9 @@ def find(health: Health) -> Outcome:
     learns, loses = _learns(health), not _is_predicted(health)
     told = [
         inputs_differ(
-            training, part, loses=loses and not (training.several or may_be_drawn(part) or _is_explained(part))
+            training,
+            part,
+            loses=loses and not (training.several or may_be_drawn(part, facts.evaluations) or _is_explained(part)),
         )
         or (_unpredicted(training, part) if learns and _lasts(part, facts) else None)
         for part in facts.evaluations
