@@ -965,8 +965,9 @@ def fit_by_hand(points: Tensor, targets: Tensor, held_out: Tensor, *, one_batch:
         optimizer.zero_grad()
         F.cross_entropy(model(points[rows]), targets[rows]).backward()
         optimizer.step()
-    with torch.no_grad():
-        model(held_out).argmax(1)
+        if number % 20 == 19:
+            with torch.no_grad():
+                model(held_out).argmax(1)
 
 
 @names("repeated_batches")

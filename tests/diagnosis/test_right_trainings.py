@@ -359,6 +359,21 @@ def a_curve_is_drawn_on_a_grid() -> None:
 
 
 @looks_like("validation_differs")
+def points_move_along_a_learned_flow() -> None:
+    model = net(3, 2)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(100):
+        ends, start, time = 3 + 0.3 * torch.randn(64, 2), torch.randn(64, 2), torch.rand(64, 1)
+        between = torch.cat([start + time * (ends - start), time], 1)
+        update(optimizer, F.mse_loss(model(between), ends - start))
+    with torch.no_grad():
+        points = torch.randn(200, 2)
+        for number in range(20):
+            time = torch.full((200, 1), number / 20)
+            points = points + model(torch.cat([points, time], 1)) / 20
+
+
+@looks_like("validation_differs")
 def a_part_of_the_line_is_looked_at() -> None:
     x = torch.cat([torch.rand(200, 1) - 3, torch.rand(200, 1) + 2])
     model = net(1, 1)

@@ -66,14 +66,14 @@ _POINT = 4
 def may_be_drawn(part: Part, evaluations: Sequence[Part]) -> bool:
     """Return whether an evaluation may be of points at which the learned function is drawn or looked at.
 
-    They lie where a person wants to see it, some of them on a grid, beyond the data or in a part of them, and have no
-    targets.
+    They lie where a person wants to see it, beyond the data or in a part of them, some on a grid or each made for one
+    call, as those that a sampler moves, and have no targets.
     """
     known = (
         part.agreement is not None or part.learned is not None or (part.targets is not None and part.targets.numbers)
     )
-    on_a_grid = any(one.regular for one in (part, *evaluations))
-    return part.sliced and 0 < part.elements <= _POINT and on_a_grid and not known
+    made = not part.lives or any(one.regular for one in (part, *evaluations))
+    return part.sliced and 0 < part.elements <= _POINT and made and not known
 
 
 def elements(shape: tuple[int, ...]) -> int:
