@@ -311,11 +311,11 @@ def _columns(numbers: Tensor) -> Tensor:
 
 def _is_regular(table: Tensor) -> bool:
     """Return whether the numbers of each column of (rows, columns) are evenly spaced, or one number."""
+    if table.shape[1] > _AXES:
+        return False
     spaced = [column.unique().diff() for column in table.T]
-    return (
-        table.shape[1] <= _AXES
-        and max(map(len, spaced)) >= _SPACES
-        and all(not len(one) or float(one.max() - one.min()) <= _EVEN * float(one.mean()) for one in spaced)
+    return max(map(len, spaced)) >= _SPACES and all(
+        not len(one) or float(one.max() - one.min()) <= _EVEN * float(one.mean()) for one in spaced
     )
 
 
