@@ -450,9 +450,13 @@ def _softmax_size(node: Any) -> int | None:
     return shape[dim] if dim is not None and -len(shape) <= dim < len(shape) else None
 
 
-def _signed(number: int | None) -> int | None:
+def signed(number: int) -> int:
     """Return a whole number that a node shows without its sign."""
-    return number if number is None or number < 2**63 else number - 2**64
+    return number if number < 2**63 else number - 2**64
+
+
+def _signed(number: int | None) -> int | None:
+    return None if number is None else signed(number)
 
 
 def _size(tensor: Tensor | None) -> tuple[int, ...]:

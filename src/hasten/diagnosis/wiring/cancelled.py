@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, saved, shape_of
+from hasten.diagnosis.watching.loss_graph import beyond_shapes, name_of, saved, shape_of, signed
 
 FEWEST = 4
 """Samples; of fewer, the sizes may be equal by chance."""
@@ -58,8 +58,8 @@ def alike(behind: Sequence[Any]) -> int:
 
 
 def _from_the_end(dim: int, rank: int) -> int:
-    """Return a dimension counted from the end, where shapes are aligned; nodes show numbers without their sign."""
-    return (dim if dim < 2**63 else dim - 2**64) % rank - rank
+    """Return a dimension counted from the end, where shapes are aligned."""
+    return signed(dim) % rank - rank
 
 
 def _weights(node: Any) -> Tensor | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn, optim
 
 from hasten.base.records.wiring import Structure
 from hasten.diagnosis.watching.events import NEVER, Collector
-from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of
+from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of, signed
 from hasten.diagnosis.wiring.all_pairs import all_pairs
 from hasten.diagnosis.wiring.cancelled import alike, cancelled
 from hasten.diagnosis.wiring.dropouts import kept_by_dropout
@@ -238,7 +238,7 @@ def _wrong_softmax(node: Any) -> tuple[int, ...] | None:
         if found is None:
             continue
         shape = shape_of(found)
-        dim = _signed(found._saved_dim) % len(shape)
+        dim = signed(found._saved_dim) % len(shape)
         if len(shape) >= 3 and dim != len(shape) - (1 if last is not turned else 2):
             return shape
     return None
@@ -255,7 +255,7 @@ def _softmax_below(node: Any) -> tuple[Any, bool]:
             return node, turned
         if name == "Transpose":
             rank = len(shape_of(node))
-            places = {_signed(node._saved_dim0) % rank, _signed(node._saved_dim1) % rank}
+            places = {signed(node._saved_dim0) % rank, signed(node._saved_dim1) % rank}
             if places != {rank - 1, rank - 2}:
                 return None, False
             turned = not turned
@@ -311,8 +311,3 @@ def _inputs(node: Any) -> int:
     """Return how many numbers a layer takes for each of those."""
     weight = weight_of(node)
     return 0 if weight is None else weight.numel() // max(1, _hidden(node))
-
-
-def _signed(number: int) -> int:
-    """Return a whole number that a node shows without its sign."""
-    return number if number < 2**63 else number - 2**64
