@@ -38,10 +38,12 @@ def fused_update(optimizer: optim.Optimizer) -> bool:
         return False
     if getattr(optimizer, "grad_scale", None) is not None or getattr(optimizer, "found_inf", None) is not None:
         return False
-    groups = [(group, _lists_of(group, optimizer.state)) for group in optimizer.param_groups]
-    usual = [(group, lists) for group, lists in groups if lists is not None]
-    if len(usual) < len(groups):
-        return False
+    usual = list[tuple[Mapping[str, Any], _Lists]]()
+    for group in optimizer.param_groups:
+        lists = _lists_of(group, optimizer.state)
+        if lists is None:
+            return False
+        usual.append((group, lists))
     with torch.no_grad():
         for group, lists in usual:
             if lists.parameters:
