@@ -44,6 +44,13 @@ def net(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, 16), nn.ReLU(), nn.Linear(16, outputs))
 
 
+def classify(model: nn.Module) -> None:
+    x, y = samples()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randperm(400).repeat(4).view(-1, 40):
+        update(optimizer, F.cross_entropy(model(x[at]), y[at]))
+
+
 def update(optimizer: optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()
@@ -280,11 +287,7 @@ def last_block_without_a_next_one() -> None:
                 total = total + part
             return total
 
-    x, y = samples()
-    model = Net()
-    optimizer = optim.Adam(model.parameters(), 1e-2)
-    for at in torch.randperm(400).repeat(4).view(-1, 40):
-        update(optimizer, F.cross_entropy(model(x[at]), y[at]))
+    classify(Net())
 
 
 @looks_like("parameter_unreached")
@@ -301,11 +304,7 @@ def last_of_two_lists_without_a_next_one() -> None:
                 total, x = total + part(x), following(x).relu()
             return total
 
-    x, y = samples()
-    model = Net()
-    optimizer = optim.Adam(model.parameters(), 1e-2)
-    for at in torch.randperm(400).repeat(4).view(-1, 40):
-        update(optimizer, F.cross_entropy(model(x[at]), y[at]))
+    classify(Net())
 
 
 @looks_like("initial_loss_off")
