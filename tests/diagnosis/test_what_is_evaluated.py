@@ -526,6 +526,35 @@ class TestAxis:
         assert trained(evaluate) is None
 
 
+def largest_of_one(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    out = model(x)
+    return (out.argmax(dim=1) == (y > 0)).float().mean().item()
+
+
+def largest_of_one_by_max(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    outputs = model(x)
+    _, predicted = torch.max(outputs.data, 1)
+    return (predicted == (y > 0)).sum().item() / len(y)
+
+
+def largest_value(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return model(x).max().item() + model(x).max(0).values.item() + model(x).squeeze(1).argmax().item()
+
+
+class TestSingle:
+    """Among a single output there is nothing to choose."""
+
+    @pytest.mark.parametrize("evaluate", [largest_of_one, largest_of_one_by_max])
+    def test_it_is_named(self, evaluate: Callable[[nn.Module, Tensor, Tensor], object]) -> None:
+        one = trained(evaluate, F.binary_cross_entropy_with_logits, outputs=1, targets=yes_or_no)
+        assert one is not None
+        assert "single output" in one.sentence
+
+    def test_a_class_of_several_or_the_largest_of_all_is_not(self) -> None:
+        assert trained(largest_value, F.binary_cross_entropy_with_logits, outputs=1, targets=yes_or_no) is None
+        assert trained(over_classes) is None
+
+
 class TestLeftOut:
     """The last samples of an evaluation count, too."""
 

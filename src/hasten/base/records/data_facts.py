@@ -202,7 +202,7 @@ class Fold(Record, frozen=True):
 class Misread(Record, frozen=True):
     """An expression of the person's code that makes a wrong result of outputs that are right."""
 
-    kind: str  # equality, count, threshold, axis, repeats
+    kind: str  # equality, count, threshold, axis, single, repeats
     code: str
     line: int
     used: int = 0  # what a sum over samples is divided by; rows over which a class is taken

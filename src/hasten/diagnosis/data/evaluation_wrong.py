@@ -4,9 +4,9 @@ Signal: the code around the calls of the model, with what its names stand for wh
     of the evaluation.
 Threshold: none for the code: real outputs compared with real targets by `==` and counted; a sum over the samples of a
     loader that is divided by the length of another data set, or by its batches; logits of a model that trains with
-    `binary_cross_entropy_with_logits` compared with 0.5 or rounded; the class taken as `argmax` over the samples;
-    five equal passes of a model with dropout over the same inputs that are stacked, as to see how they differ. A
-    tenth of the evaluated data set that `drop_last=True` leaves out in each evaluation.
+    `binary_cross_entropy_with_logits` compared with 0.5 or rounded; the class taken as `argmax` over the samples, or
+    over a single output; five equal passes of a model with dropout over the same inputs that are stacked, as to see
+    how they differ. A tenth of the evaluated data set that `drop_last=True` leaves out in each evaluation.
 Why: the model may be right while its number says otherwise, or the other way round, and choices follow the number.
 Example: `correct / len(train_loader.dataset)` after a loop over the test data; `(model(x) > 0.5) == y` without sigmoid.
 Wrong when: the number is not taken for a score: a number of right answers for each batch.
@@ -78,6 +78,11 @@ def _sentence(one: Misread, facts: DataFacts) -> tuple[str, str] | None:
         return (
             f"`{one.code}` chooses among the {one.used} samples of the batch in place of its {one.wanted} classes.",
             "output.argmax(dim=1)",
+        )
+    if one.kind == "single":
+        return (
+            f"`{one.code}` chooses among a single output: it is class 0 for every sample.",
+            "(output > 0).long() for a logit, (output > 0.5).long() for a probability",
         )
     return None
 

@@ -1,8 +1,8 @@
 """Lines of the person's code that make a wrong result of outputs that are right.
 
 Each is proven by the code and by what its names stand for while it runs: real numbers compared with `==`, a sum over
-samples divided by another count, a threshold of 0.5 for what is no probability, a class taken over the samples, passes
-that are joined for their spread and are all equal.
+samples divided by another count, a threshold of 0.5 for what is no probability, a class taken over the samples or
+over a single output, passes that are joined for their spread and are all equal.
 """
 
 import ast
@@ -37,6 +37,7 @@ _FRAMES = 3  # of the person's, from that which calls the model
 _CALLS = 64  # lines that call a model
 _NUMBERS = 1000  # of a tensor that are looked at
 _REAL = 0.5  # share that are no whole numbers
+_LARGEST = ("argmax", "max")
 _LIBRARIES = ("torch", "np", "numpy")
 _WRAPPERS = ("enumerate", "tqdm", "trange", "iter", "list", "track")
 
@@ -105,6 +106,9 @@ def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, line: int
             if _is_part(chosen, calls[0], code):
                 continue
             yield _misread("axis", node, used=rows, wanted=output.shape[1])
+        elif (chosen := _over_last(node)) is not None and output.ndim > 1 and output.shape[-1] == 1 and is_it(chosen):
+            if not _is_part(chosen, calls[0], code):
+                yield _misread("single", node)
         elif isinstance(node, ast.Call) and _leaves_unit(output):
             yield from _halved_by(node, is_it, names)
 
@@ -170,12 +174,24 @@ def _over_samples(node: ast.AST) -> ast.expr | None:
     """Return what an expression takes the largest index of over its first dimension, or over all of it."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "argmax":
         return None
-    chosen = _argument(node)
-    arguments = node.args[1:] if node.args and chosen is node.args[0] else node.args
-    dims = [*arguments[:1], *(one.value for one in node.keywords if one.arg in ("dim", "axis"))]
+    dims = _dimensions(node)
     over_all = not dims and not node.keywords
     first = len(dims) == 1 and isinstance(dims[0], ast.Constant) and dims[0].value == 0
-    return chosen if over_all or first else None
+    return _argument(node) if over_all or first else None
+
+
+def _over_last(node: ast.AST) -> ast.expr | None:
+    """Return what an expression takes the largest one of, with its index, over its dimension 1 or its last one."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in _LARGEST:
+        return None
+    dims = _dimensions(node)
+    return _argument(node) if len(dims) == 1 and ast.unparse(dims[0]) in ("1", "-1") else None
+
+
+def _dimensions(call: ast.Call) -> list[ast.expr]:
+    """Return the dimension that a function of torch or numpy, or a method of a tensor, is given after that."""
+    arguments = call.args[1:] if call.args and _argument(call) is call.args[0] else call.args
+    return [*arguments[:1], *(one.value for one in call.keywords if one.arg in ("dim", "axis"))]
 
 
 def _is_part(node: ast.expr, call: ast.Call, code: Code) -> bool:
