@@ -196,7 +196,7 @@ def _dimensions(call: ast.Call) -> list[ast.expr]:
 
 def _is_part(node: ast.expr, call: ast.Call, code: Code) -> bool:
     """Return whether an expression is a part of what a call gave, as one sample or one column."""
-    values = [code.value(one.id) for one in ast.walk(node) if isinstance(one, ast.Name)]
+    values = [code.value(one) for one in ast.walk(node) if isinstance(one, ast.Name)]
     return any(
         isinstance(one, ast.Subscript) and call_behind(one, code) is call
         for each in (node, *values)
@@ -291,7 +291,7 @@ def _iterated(node: ast.expr, code: Code, names: Mapping[str, Any]) -> Any:
         if name not in _WRAPPERS:
             return MISSING
         node = node.args[0]
-    if isinstance(node, ast.Name) and isinstance(value := code.value(node.id), ast.Call):
+    if isinstance(node, ast.Name) and isinstance(value := code.value(node), ast.Call):
         inner = _iterated(value, code, names)
         if inner is not MISSING:
             return inner
@@ -334,7 +334,7 @@ def _of_sum(node: ast.expr) -> str | None:
 def _counted(node: ast.expr, code: Code, names: Mapping[str, Any]) -> Any:
     """Return the loader or data set whose length an expression is; None where it is anything else."""
     if isinstance(node, ast.Name):
-        node = code.value(node.id) or node
+        node = code.value(node) or node
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "len":
         return None
     counted = node.args[0] if len(node.args) == 1 else node

@@ -5,7 +5,7 @@ import linecache
 import sys
 import sysconfig
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
@@ -39,18 +39,48 @@ class Code:
     bound: dict[str, tuple[ast.AST, ...]]  # name -> the statements that bind it
     changed: frozenset[str]  # names of what is changed in place
 
-    def value(self, name: str) -> ast.expr | None:
-        """Return what the only statement that binds a name assigns to it alone; None for any other name."""
-        statements = () if name in self.changed else self.bound.get(name, ())
-        if len(statements) != 1 or not isinstance(one := statements[0], ast.Assign) or len(one.targets) != 1:
+    def value(self, use: ast.Name) -> ast.expr | None:
+        """Return what is assigned alone to a name where it is used; None where that is not certain.
+
+        It is certain of the only statement that binds the name; of several, of the one that stands before the use in a
+        block that holds both, if no turn of a loop around the use binds the name anew in between.
+        """
+        statements = () if use.id in self.changed else self.bound.get(use.id, ())
+        one = statements[0] if len(statements) == 1 else self._last_before(use, statements)
+        if not isinstance(one, ast.Assign) or len(one.targets) != 1 or not isinstance(one.targets[0], ast.Name):
             return None
-        return one.value if isinstance(one.targets[0], ast.Name) else None
+        return one.value
+
+    def _last_before(self, use: ast.Name, statements: Sequence[ast.AST]) -> ast.AST | None:
+        around = list(self.above(use))
+        if any(one in around for one in statements):
+            return None  # the use is a part of what binds the name
+        before = [one for one in statements if isinstance(one, ast.stmt) and _end(one) <= _begin(use)]
+        last = max(before, key=_end, default=None)
+        if last is None or not any(one in self._block(last) for one in around):
+            return None
+        turned = [one for one in around if isinstance(one, ast.For | ast.While) and one not in self.above(last)]
+        others = [one for one in statements if one is not last]
+        return None if any(loop in self.above(one) for loop in turned for one in others) else last
+
+    def _block(self, statement: ast.stmt) -> list[ast.AST]:
+        """Return the statements among which one stands."""
+        fields = (value for _, value in ast.iter_fields(self.parents[statement]) if isinstance(value, list))
+        return next((block for block in fields if statement in block), [])
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node is a part of, from the inside."""
         while (found := self.parents.get(node)) is not None:
             yield found
             node = found
+
+
+def _begin(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.stmt) -> tuple[int, int]:
+    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
 def persons_frames() -> Iterator[FrameType]:
@@ -197,7 +227,7 @@ def call_behind(node: ast.expr, code: Code) -> ast.Call | None:
     """Return the call that gave an expression, perhaps in another shape, or by a name that stands for it alone."""
     node = unshaped(node)
     if isinstance(node, ast.Name):
-        value = code.value(node.id)
+        value = code.value(node)
         node = node if value is None else unshaped(value)
     return node if isinstance(node, ast.Call) else None
 
