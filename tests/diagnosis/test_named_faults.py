@@ -130,6 +130,41 @@ def an_attribute_of_a_module(faulty: bool) -> None:
     fit(model, epochs(*rows()))
 
 
+@names("freeze_without_effect")
+def an_attribute_that_unfreezes_nothing(faulty: bool) -> None:
+    model = two_layers()
+    model.requires_grad_(False)
+    model[2] = nn.Linear(16, 2)
+    for parameter in model[0].parameters():
+        setattr(parameter, "require_grad" if faulty else "requires_grad", True)
+    fit(model, epochs(*rows()))
+
+
+@names("freeze_without_effect")
+def an_attribute_of_a_module_that_unfreezes_nothing(faulty: bool) -> None:
+    model = two_layers()
+    model.requires_grad_(False)
+    model[2] = nn.Linear(16, 2)
+    vars(model[0])["requires_grad"] = True
+    model[0].requires_grad_(not faulty)
+    fit(model, epochs(*rows()))
+
+
+@names("not_in_optimizer")
+def a_head_of_the_same_size_put_in_for_a_second_training(faulty: bool) -> None:
+    inputs, labels = rows()
+    model = two_layers()
+    fit(model, epochs(inputs, labels))
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    model[2] = nn.Linear(16, 2)
+    optimizer = optimizer if faulty else optim.Adam(model.parameters(), 1e-2)
+    for one, label in epochs(inputs, 1 - labels):
+        optimizer.zero_grad()
+        F.cross_entropy(model(one), label).backward()
+        optimizer.step()
+    KEPT.append(model)
+
+
 @names("not_in_optimizer")
 def a_model_that_took_the_place_of_the_one_that_is_held(faulty: bool) -> None:
     inputs, labels = rows()

@@ -315,4 +315,5 @@ class Wiring(Record, frozen=True):
     policy: Policy | None = None  # None where no loss weighs log-probabilities of actions
     critic: Critic | None = None  # None where no value is fit to targets
     vain_freeze: tuple[str, str] | None = None  # what was to be frozen by an attribute that does nothing, and that
+    vain_unfreeze: tuple[str, str] | None = None  # what was to be unfrozen by such an attribute
     replicas: Replicas | None = None  # None where one process trains alone

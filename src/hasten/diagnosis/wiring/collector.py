@@ -82,5 +82,6 @@ class WiringCollectors:
             probes=self._probes.probes(),
             copied_generators=tuple(self._loading.copied),
             vain_freeze=vain_freeze(parameters.models),
+            vain_unfreeze=vain_freeze(parameters.models, wanted=True),
             replicas=self._replicas.replicas() if type(self._replicas).__name__ not in failed else None,
         )
