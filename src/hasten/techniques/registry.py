@@ -49,6 +49,7 @@ BUILT_IN = {
     "sdpa": "forward.sdpa:Sdpa",
     "cpu_flash_attention": "forward.cpu_flash_attention:CpuFlashAttention",
     "math_attention": "forward.math_attention:MathAttention",
+    "recorded_pass": "backward.recorded_pass:RecordedPass",
     "micro_batch": "backward.micro_batch:MicroBatch",
     "activation_checkpointing": "backward.activation_checkpointing:ActivationCheckpointing",
     "activation_checkpointing_selective": "backward.activation_checkpointing:ActivationCheckpointingSelective",

@@ -32,7 +32,7 @@ from hasten.training.replayed_schedule import replayed_schedule
 from hasten.training.schedule import factor_of, plateau_of
 from hasten.training.session import Session
 from hasten.training.source import ByIds, FromStream, Source
-from hasten.training.step import ForwardBackward, Step, closure_update, guarded_update, one_update
+from hasten.training.step import ForwardBackward, OfSession, Step, closure_update, guarded_update, one_update
 from hasten.training.task import Task, quality_of
 from hasten.training.transforms import Attached, LeavesOut
 from hasten.training.validation import validation_reader
@@ -122,7 +122,8 @@ def _gradients_of(
     """Return the first half of a step, and what processes that train together keep from one to the next."""
     ours = recipe.parallel
     if ours.processes is None:
-        return recipe.backward.forward_backward, None
+        strategy = recipe.backward.forward_backward
+        return (strategy.begun() if isinstance(strategy, OfSession) else strategy), None
     if ours.local is not None:
         return partial(own_share, ours.processes), CommonWeights(ours.local, parameters, optimizer)
     reducing = ours.reduction(model, ours.processes)
@@ -177,6 +178,7 @@ class _Forward(TypedDict):
 
     predict: Callable[[Batch], Any]
     loss: Callable[[Any, Batch], Loss]
+    loss_function: LossFunction
     contexts: Contexts
     around: Sequence[Callable[[], Callable[[], None]]]
 
@@ -188,6 +190,7 @@ def _forward_of(recipe: Recipe, model: nn.Module, loss: LossFunction) -> _Forwar
     return _Forward(
         predict=contexts.required_by(partial(_wrapped(forward.predict, forward.wrappers), model)),
         loss=_wrapped(loss, forward.wrappers),
+        loss_function=loss,
         contexts=contexts,
         around=_calls_around(model, forward.wrappers) if own_calls else (),
     )

@@ -20,7 +20,7 @@ from hasten.data.loading.streams import Stream
 from hasten.training.balance import Pace
 from hasten.training.contexts import Contexts
 from hasten.training.kept import Kept, state_of
-from hasten.training.loss import Count, Loss
+from hasten.training.loss import Count, Loss, LossFunction
 from hasten.training.loss_scale import LossScale
 from hasten.training.metrics import NamedQuality, Quality
 from hasten.training.position import Position, StopState
@@ -54,6 +54,7 @@ class Session:
     optimizer: optim.Optimizer
     predict: Callable[[Batch], Any]
     loss: Callable[[Any, Batch], Loss]
+    loss_function: LossFunction  # what `loss` calls, inside of what the recipe puts around it
     contexts: Contexts
     step: Step
     forward_backward: ForwardBackward

@@ -6,7 +6,7 @@ the same signature: pipeline schedules, sharpness-aware minimization, recorded g
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn, optim
@@ -30,6 +30,15 @@ ForwardBackward: TypeAlias = Callable[["Session", Batch, Mark], Loss]
 _TORCH_ZERO_GRAD = optim.Optimizer.zero_grad
 _TORCH_AROUND_STEP = optim.Optimizer.profile_hook_step(lambda *_: None).__code__
 _HOOKS_OF_ALL = (_global_optimizer_pre_hooks, _global_optimizer_post_hooks)
+
+
+@runtime_checkable
+class OfSession(Protocol):
+    """A `ForwardBackward` that keeps something of the session: each session that is built has one of its own."""
+
+    def begun(self) -> ForwardBackward:
+        """Return the strategy of a new session."""
+        ...
 
 
 class Compute(Protocol):
@@ -76,10 +85,8 @@ def accumulate(
             if isinstance(whole := total(loss.count), Tensor) or whole:
                 _backward_of_part(run, loss, whole)
         elif isinstance(loss.count, Tensor) or loss.count:
-            if loss.mean is None:
-                loss.sum.backward(run.grad_seed(loss.count, loss.sum.dtype))
-            else:
-                loss.mean.backward(run.grad_seed(1, loss.mean.dtype))
+            value, seed = start_of_batch(run, loss)
+            value.backward(seed)
         mark(BACKWARD)
         return loss.detached()
     count, done = run.recipe.forward.loss.count(batch), list[Loss]()
@@ -99,6 +106,13 @@ def accumulate(
         whole = count if total is None else total(count)
         rescale(run.parameters, start / whole if isinstance(whole, Tensor) or whole else 0.0)
     return joined(done, count)
+
+
+def start_of_batch(run: "Session", loss: Loss) -> tuple[Tensor, Tensor]:
+    """Return what the backward pass of a whole batch starts from, and with which gradient; see `accumulate`."""
+    if loss.mean is None:
+        return loss.sum, run.grad_seed(loss.count, loss.sum.dtype)
+    return loss.mean, run.grad_seed(1, loss.mean.dtype)
 
 
 def _backward_of_part(run: "Session", loss: Loss, count: Count) -> None:
