@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
-from hasten import CrossEntropy, Data, Task
+from hasten import CrossEntropy, Data, Stop, Task, Update
+from hasten.diagnosis.health_watch import HealthWatch
+from hasten.diagnosis.registry import Tier
 from hasten.machine import facts
+from hasten.pipeline.diagnosing import judged, watched
 from hasten.techniques.applying import make
 from hasten.techniques.backward.recorded_passes import RecordedPasses
 from hasten.techniques.dry_run import why_it_fails
@@ -208,6 +211,20 @@ def test_a_pass_that_is_looked_at_is_made_as_usual() -> None:
     assert_same(plain, run)
     steps = -(-plain.position.step // 2)
     assert len(seen) == steps * (4 + 1)  # layers, and the gradients
+
+
+def test_the_doctor_sees_what_it_sees_without_recordings() -> None:
+    task, found = mlp_task(update=Update(optimizer="sgd", lr=300.0), stop=Stop(epochs=20)), list[list[str]]()
+    for recipe in (baseline(task), TECHNIQUE.apply(baseline(task))):
+        run, watch = (
+            build(recipe),
+            HealthWatch(name="tiny", command="", tiers=(Tier.WIRING, Tier.DYNAMICS), probes=False),
+        )
+        with watched(run, watch):
+            list(train(run))
+        found.append([one.symptom for one in judged(watch.seen()).findings])
+    assert found[0] == found[1] != []
+    assert not passes_of(run)
 
 
 def swaps_parameter(model: nn.Module) -> None:

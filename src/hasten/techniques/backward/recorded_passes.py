@@ -31,7 +31,7 @@ RANGE = "hasten::recorded_pass"
 NOT_RECORDED = "hasten::not_recorded: "
 """What it sees, and after this the reason, where there is none."""
 _VALUES = frozenset({str, int, float, bool, type(None)})
-_TORCH_BACKWARD = Tensor.backward
+_OF_TORCH = (Tensor.backward, torch.autograd.backward, nn.Module.__call__)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class RecordedPasses:
         """Return whether somebody looks at the pass, or parameters are not as they were when the session was built."""
         if not self.modules:
             self.modules = tuple(run.model.modules())
-        if Tensor.backward is not _TORCH_BACKWARD or _has_any_global_hook():
+        if (Tensor.backward, torch.autograd.backward, nn.Module.__call__) != _OF_TORCH or _has_any_global_hook():
             return True
         if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
             return True
