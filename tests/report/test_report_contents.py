@@ -67,6 +67,23 @@ def test_a_speed_up_whose_interval_holds_1_is_not_claimed(low: float, value: flo
     assert f"{low:.2f} to {high:.2f}" in time.interval
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words", "interval"),
+    [
+        (0.83, 0.58, 1.21, "no difference shown", "17 % less, 95 % interval 0.58 to 1.21, n = 5 steps"),
+        (1.2, 0.9, 1.6, "no difference shown", "20 % more, 95 % interval 0.90 to 1.60, n = 5 steps"),
+        (1.2, 1.1, 1.3, "20 % more", "95 % interval 1.10 to 1.30, n = 5 steps"),
+        (1.002, 0.99, 1.01, "the same", "95 % interval 0.99 to 1.01, n = 5 steps"),
+    ],
+)
+def test_memory_is_said_to_differ_only_where_its_interval_says_so(
+    value: float, low: float, high: float, words: str, interval: str
+) -> None:
+    evidence = make_whole_evidence(memory=Interval(value=value, low=low, high=high, n=5))
+    _, memory, _ = three_numbers(evidence)
+    assert (memory.words, memory.interval) == (words, interval)
+
+
 def test_without_an_interval_no_number_is_claimed() -> None:
     time, memory, quality = three_numbers(make_evidence(speedup=None))
     assert (time.words, memory.words, quality.words) == ("not proven", "not measured", "not compared")

@@ -59,9 +59,11 @@ def _memory(evidence: Evidence) -> Number:
     if found is None:
         interval = "one step on each side, no interval"
         return Number(name=name, baseline=baseline, plan=plan, words="not compared", interval=interval, value=None)
-    more = found.value - 1
+    more, interval = found.value - 1, _interval(found, "step")
     words = "the same" if abs(more) < _SAME else f"{percent(abs(more))} {'more' if more > 0 else 'less'}"
-    return Number(name=name, baseline=baseline, plan=plan, words=words, interval=_interval(found, "step"), value=found)
+    if abs(more) >= _SAME and found.low <= 1 <= found.high:
+        words, interval = _UNCLEAR, f"{words}, {interval}"
+    return Number(name=name, baseline=baseline, plan=plan, words=words, interval=interval, value=found)
 
 
 def _quality(evidence: Evidence) -> Number:
