@@ -23,7 +23,7 @@ def location_of(error: BaseException) -> str:
 
 def user_location(error: BaseException) -> str:
     """Return `file:line` of the innermost frame in the person's own code, or an empty string."""
-    return next((f"{file}:{line}" for file, line in reversed(_frames(error)) if _is_theirs(file)), "")
+    return next((f"{file}:{line}" for file, line in reversed(_frames(error)) if is_theirs(file)), "")
 
 
 def _frames(error: BaseException) -> list[tuple[str, object]]:
@@ -48,11 +48,12 @@ def sample_of(error: BaseException) -> object | None:
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
         frame, code = trace.tb_frame, trace.tb_frame.f_code
-        if code.co_name in ("__getitem__", "__getitems__") and code.co_argcount > 1 and _is_theirs(code.co_filename):
+        if code.co_name in ("__getitem__", "__getitems__") and code.co_argcount > 1 and is_theirs(code.co_filename):
             found = frame.f_locals.get(code.co_varnames[1], found)
         trace = trace.tb_next
     return found
 
 
-def _is_theirs(file: str) -> bool:
+def is_theirs(file: str) -> bool:
+    """Return whether a file of code is the person's own: not of Python, of an installed package or of hasten."""
     return not file.startswith(_NOT_THEIRS)

@@ -188,6 +188,45 @@ def test_a_loss_that_remembers_is_not_recorded() -> None:
     assert loss.weight == other.weight
 
 
+SCALE = 1.0
+SETTINGS = {"scale": 1.0}
+
+
+class Config:
+    scale = 1.0
+
+
+def set_global() -> None:
+    global SCALE
+    SCALE = 3.0
+
+
+@pytest.mark.parametrize(
+    "change", [set_global, lambda: SETTINGS.update(scale=3.0), lambda: setattr(Config, "scale", 3.0)]
+)
+def test_a_global_value_that_changes_later_is_noticed(
+    change: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        return SCALE * SETTINGS["scale"] * Config.scale * F.cross_entropy(output, target)
+
+    losses = list[list[float]]()
+    for recipe in (baseline(mlp_task(loss=loss)), TECHNIQUE.apply(baseline(mlp_task(loss=loss)))):
+        monkeypatch.setitem(globals(), "SCALE", 1.0)
+        monkeypatch.setitem(SETTINGS, "scale", 1.0)
+        monkeypatch.setattr(Config, "scale", 1.0)
+        run = build(recipe)
+        batches, found = run.batches(), list[float]()
+        for number in range(6):
+            if number == 4:
+                change()
+            found.append(float(run.step(run, next(batches)[1], lambda part: None).average()))
+        losses.append(found)
+    assert losses[0] == losses[1]
+    (known,) = passes_of(run)
+    assert known.proven
+
+
 def test_a_loss_of_varying_count_is_recorded_for_each_count() -> None:
     plain, run = trained(padded_classes_task(model=lambda: padded_classes_task().model()))
     assert_same(plain, run)

@@ -19,8 +19,9 @@ Numerics
 Known problems
     What Python decides is decided once for each shape. So a model or a loss that reads a number from a tensor, keeps
     something from one pass to the next, draws from Python's or numpy's generators, or computes outside of torch is not
-    recorded, nor is a step that hooks or observers look at: these are computed as usual. What Python reads from global
-    variables is taken for constant. It goes by the interpreter of TorchScript, which torch does
+    recorded, nor is a step that hooks or observers look at: these are computed as usual, and so is every further one
+    once an attribute of the model or a global value that its code reads has changed. What is written into a list in
+    place, or kept in a file, is not noticed. It goes by the interpreter of TorchScript, which torch does
     not develop further.
 
 Source

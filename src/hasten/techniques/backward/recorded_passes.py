@@ -17,6 +17,7 @@ from hasten.base.replaced import replaced
 from hasten.base.seeds import random_state, set_random_state
 from hasten.data.batch import Batch
 from hasten.data.tree import leaves_of
+from hasten.techniques.backward.globals_read import PLAIN, Place, globals_read
 from hasten.techniques.backward.recording import Recorder, nothing_read
 from hasten.techniques.backward.replay import Replay, as_one_call
 from hasten.training.loss import Loss
@@ -30,7 +31,6 @@ RANGE = "hasten::recorded_pass"
 """What a profiler sees of a recording that is called."""
 NOT_RECORDED = "hasten::not_recorded: "
 """What it sees, and after this the reason, where there is none."""
-_VALUES = frozenset({str, int, float, bool, type(None)})
 _OF_TORCH = (Tensor.backward, torch.autograd.backward, nn.Module.__call__)
 
 
@@ -54,7 +54,7 @@ class _Pass:
     Args:
         replay: parameters, buffers and tensors of the batch -> the loss, its terms, and the gradients.
         tensors: parameters and buffers.
-        model: what else was so when it was recorded: dictionary of a module, name in it, what it held.
+        python: what else was so when it was recorded: parts and attributes of the model, and global values.
         trained: the parameters that get a gradient.
         count: what the mean of the loss divides by.
         is_mean: whether the loss is a mean, not a sum.
@@ -64,7 +64,7 @@ class _Pass:
 
     replay: Replay
     tensors: Sequence[Tensor]
-    model: Sequence[tuple[dict[str, Any], str, object]]
+    python: Sequence[Place]
     trained: Sequence[nn.Parameter]
     count: float
     is_mean: bool
@@ -87,8 +87,8 @@ class _Pass:
         return Loss(results[0], self.count, parts=parts)
 
     def fits(self) -> bool:
-        """Return whether the model still has these tensors, parts and plain attributes."""
-        return all(table.get(name) is held for table, name, held in self.model)
+        """Return whether all that Python decided by is as it was."""
+        return all(table.get(name) is held for table, name, held in self.python)
 
 
 @dataclass
@@ -164,7 +164,7 @@ def _key(run: Session, batch: Batch) -> tuple[float, Hashable] | None:
             if leaf.requires_grad:
                 return None
             parts += (where, leaf.dtype, leaf.shape, leaf.stride())
-        elif type(leaf) in _VALUES:
+        elif type(leaf) in PLAIN:
             parts += (where, leaf)
         else:
             return None
@@ -197,9 +197,10 @@ def _recorded(run: Session, batch: Batch, count: float) -> _Pass:
     """
     tensors: list[Tensor] = [*run.model.parameters(), *run.model.buffers()]
     given = _tensors(batch)
+    outside = list[Place]()
     with _undone(run):
         before = _memory(run)
-        with _count_known(run, count), nothing_read(), Recorder([*tensors, *given]) as recorder:
+        with _count_known(run, count), nothing_read(), globals_read(outside), Recorder([*tensors, *given]) as recorder:
             loss = computed(run, batch, unmarked, last=True)
             start, seed = start_of_batch(run, loss)
             recorder.take_for_constant(seed)
@@ -215,7 +216,7 @@ def _recorded(run: Session, batch: Batch, count: float) -> _Pass:
     return _Pass(
         replay=as_one_call(recorder.recording(results)),
         tensors=tensors,
-        model=_held(run.model),
+        python=[*_held(run.model), *outside],
         trained=[parameter for parameter, _ in gradients],
         count=count,
         is_mean=loss.mean is not None,
@@ -223,14 +224,14 @@ def _recorded(run: Session, batch: Batch, count: float) -> _Pass:
     )
 
 
-def _held(model: nn.Module) -> list[tuple[dict[str, Any], str, object]]:
+def _held(model: nn.Module) -> list[Place]:
     """Return what decides about a model's operators, and where it is: parts, tensors and plain attributes."""
-    found = list[tuple[dict[str, Any], str, object]]()
+    found = list[Place]()
     for part in model.modules():
         for table in (part._parameters, part._buffers, part._modules):
             found += [(table, name, one) for name, one in table.items()]
         attributes = vars(part)
-        found += [(attributes, name, one) for name, one in attributes.items() if type(one) in _VALUES]
+        found += [(attributes, name, one) for name, one in attributes.items() if type(one) in PLAIN]
     return found
 
 
