@@ -177,3 +177,13 @@ def test_without_a_target_the_worst_end_of_the_baseline_is_equal_quality() -> No
 def test_a_training_that_diverges_has_reached_nothing() -> None:
     diverged = Course(points=((1.0, 0.99),), higher_is_better=True, elapsed_s=1.0, ended=True, finite=False)
     assert diverged.time_to(0.5) is None
+
+
+@pytest.mark.parametrize(("budget_s", "kept_back", "seeds"), [(1000.0, 3, 6), (11.0, 3, 3), (11.0, 0, 6), (2.0, 3, 3)])
+def test_seeds_are_compared_as_long_as_time_is_left_to_measure_afresh(
+    budget_s: float, kept_back: int, seeds: int
+) -> None:
+    lab = open_laboratory(baseline(small_task(**SLOW_RATE)), MACHINE, budget_s=budget_s)  # a pair takes 3 s
+    found = _compared(curves(lab, [0.95] * 6, [0.95] * 6), (), (PATH,), range(6), kept_back)
+    assert found.ratio is not None
+    assert found.ratio.n == seeds

@@ -232,7 +232,8 @@ def _over_seeds(trainings: Trainings, look: _Look, base: Plan) -> Trial:
         why = f"budget: {promise:.2f}x on the first seed{trainings.note}, but {need}"
         trial = blank(one, Verdict.INCONCLUSIVE, why, base)
     else:
-        trial = _judged(one, base, _compared(trainings, base, (*base, one), range(1, 1 + count)))
+        numbers = range(1, 1 + count)
+        trial = _judged(one, base, _compared(trainings, base, (*base, one), numbers, kept_back=FEWEST_SEEDS))
     return msgspec.structs.replace(trial, gate=look.gate)
 
 
@@ -241,9 +242,12 @@ def _affordable_seeds(budget: Budget, pair_s: float) -> int:
     return min(MOST_SEEDS, int(0.5 * budget.left_s() / pair_s))
 
 
-def _compared(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int]) -> _Outcome:
-    """Return whether and how many times sooner a plan arrives on the seeds of those numbers; a miss is never faster."""
-    numbers = _trained(trainings, base, plan, numbers)
+def _compared(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int], kept_back: int = 0) -> _Outcome:
+    """Return whether and how many times sooner a plan arrives on the seeds of those numbers; a miss is never faster.
+
+    Of more seeds than `FEWEST_SEEDS`, those are compared that leave time for so many further pairs.
+    """
+    numbers = _trained(trainings, base, plan, numbers, kept_back)
     target = trainings.target(base, numbers)
     if target is None:
         return _Outcome(Verdict.INCONCLUSIVE, "the plain trainings have no finite metric to compare with")
@@ -268,7 +272,7 @@ def _outcome_of(ratio: Interval, what: str) -> _Outcome:
     return _Outcome(Verdict.INCONCLUSIVE, f"{text}: within the spread between seeds", ratio)
 
 
-def _trained(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int]) -> list[int]:
+def _trained(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int], kept_back: int) -> list[int]:
     """Train with and without on the seeds of those numbers; end early where a training misses the target.
 
     Which goes first is a fair coin, so that a drift of the machine favors nobody.
@@ -276,6 +280,9 @@ def _trained(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int
     coin, goal, made = np.random.default_rng(0), trainings.recipe.task.stop.target, list[int]()
     give_up_s = GIVE_UP_LATER * trainings.course(base, 0).elapsed_s
     for number in numbers:
+        pairs_s = sum(trainings.course(side, one).elapsed_s for side in (base, plan) for one in made)
+        if len(made) >= FEWEST_SEEDS and trainings.lab.budget.left_s() < (1 + kept_back) * pairs_s / len(made):
+            break  # they took longer than the first seed told
         for side in (base, plan) if coin.random() < 0.5 else (plan, base):
             trainings.course(side, number, limit_s=math.inf if side == base else give_up_s)
         made.append(number)
