@@ -56,7 +56,7 @@ from hasten.tuning.search.model import MAIN_SD, Model
 
 LIKELIEST = (
     "bf16", "channels_last", "int8_linear", "cpu_flash_attention", "fused_optimizer", "batched_gather",
-    "fused_linear_cross_entropy", "malloc_tuning", "cpu_runtime", "onednn_fp32", "prefetch",
+    "recorded_pass", "fused_linear_cross_entropy", "malloc_tuning", "cpu_runtime", "onednn_fp32", "prefetch",
 )  # fmt: skip
 """Techniques without set-up cost of which no two conflict, those that gain most often first."""
 COUNT = 6
