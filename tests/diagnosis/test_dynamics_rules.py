@@ -14,7 +14,7 @@ from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation, Nonfin
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.dynamics import loss_spikes, nonfinite, overfit, weight_growth
+from hasten.diagnosis.dynamics import gradient_zero, loss_spikes, nonfinite, overfit, weight_growth
 from hasten.diagnosis.dynamics.judging import deep
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.remedies.catalog import remedies_of
@@ -529,6 +529,24 @@ class Adapted(nn.Module):
 def test_a_gradient_that_is_always_zero(model: Any, expected: tuple[str, str] | None) -> None:
     found = diagnosed(model, lr=1e-2).findings
     assert [(one.symptom, one.where) for one in found] == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(("still", "expected"), [(1, "adapter.up"), (0, None)])
+def test_of_all_that_an_optimizer_holds_few_samples_tell(still: int, expected: str | None) -> None:
+    """Adapters that are trained after the network: their steps are sampled seldom."""
+    gradients = {"body.weight": (0, (0.1,) * 60 + (None,) * 10), "adapter.down": (1, (None,) * 60 + (0.0,) * 10)}
+    gradients["adapter.up"] = 1, (None,) * 60 + (0.0 if still else 0.2,) * 10
+    tracks = tuple(
+        ParameterTrack(name, "Linear", (20, 20), number, 0, 1.0, gradient=series)
+        for name, (number, series) in gradients.items()
+    )
+    dynamics = Dynamics(losses=(1.0,) * 70, samples=tuple(range(1, 71)), parameters=tracks, optimizers=("Adam", "Adam"))
+    found = gradient_zero.find(Health(name="", steps=70, dynamics=dynamics))
+    if expected is None:
+        assert found is None
+    else:
+        assert isinstance(found, Finding)
+        assert found.where.startswith("adapter")
 
 
 def test_an_expert_beside_others_may_be_idle() -> None:
