@@ -24,6 +24,7 @@ from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.mean_picture import SIDE, TURNED, MeanPicture, apart, as_picture
 from hasten.diagnosis.data.pieces import SeenPieces
 from hasten.diagnosis.data.samples import roughness
+from hasten.diagnosis.wiring.all_pairs import is_difference_of_all
 from hasten.diagnosis.wiring.custom_backward import CustomCall, custom_calls, deviation
 from hasten.diagnosis.wiring.flags import FEWEST
 from hasten.diagnosis.wiring.parameters import is_noise
@@ -253,6 +254,34 @@ def advantages_of_another_shape(faulty: bool) -> None:
         ratio = model(inputs[at]).exp()
         (-(ratio if faulty else ratio.squeeze(-1)) * (labels[at] * 2.0 - 1)).clamp(min=-3).mean().backward()
         optimizer.step()
+
+
+@names("loss_broadcasts")
+def advantages_of_all_pairs(faulty: bool) -> None:
+    inputs, actions = rows()
+    returns = inputs[:, 2] + torch.randn(len(inputs))
+    model = two_layers(classes=3)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for at in torch.randint(len(inputs), (20, 32)):
+        optimizer.zero_grad()
+        scores, values = model(inputs[at]).split([2, 1], 1)
+        advantages = returns[at] - (values if faulty else values.squeeze(1)).detach()
+        chosen = scores.log_softmax(1)[torch.arange(len(at)), actions[at]]
+        (F.mse_loss(values.squeeze(1), returns[at]) - (chosen * advantages).mean()).backward()
+        optimizer.step()
+
+
+@given(st.integers(4, 12), st.integers(0, 1000))
+def test_a_table_of_differences(count: int, seed: int) -> None:
+    numbers, others, table = torch.randn((count + 2, count), generator=torch.Generator().manual_seed(seed)).split(
+        [1, 1, count]
+    )
+    assert is_difference_of_all(numbers - others.T)
+    assert is_difference_of_all((numbers - others.T - 0.3) / 2)
+    assert not is_difference_of_all(numbers - numbers.T)  # those of a ranking
+    assert not is_difference_of_all(numbers.expand(count, count))
+    assert not is_difference_of_all(table)
+    assert not is_difference_of_all(torch.ones(count, count).tril())
 
 
 @names("softmax_between_layers")

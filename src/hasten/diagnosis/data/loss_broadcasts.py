@@ -1,13 +1,14 @@
 """E5: output and target have shapes that broadcast to a table of all pairs.
 
 Signal: the shape in which the criterion compares, against the shapes of the output and of the target before it; in the
-    graph of the first losses, products with weights of samples, log-probabilities picked by labels, and the larger of
-    two multiples of one difference.
+    graph of the first losses, products with weights of samples, also with weights that are differences of all pairs,
+    log-probabilities picked by labels, and the larger of two multiples of one difference.
 Threshold: more numbers are compared than either of them has; or the output has a row and a column for each target; or
     (N,) meets (N, 1); or an output of (N, 1) is compared with a target of (N, K).
 Why: every output is compared with every target of the batch, so all outputs learn the mean of the targets.
 Example: `F.mse_loss(model(x), y)` with an output of (64, 1) and targets of (64,): 4096 differences instead of 64;
-    `log_probs[:, actions]`; a ratio of (64, 1) times advantages of (64,); a quantile loss of (64,) less (64, 1).
+    `log_probs[:, actions]`; a ratio of (64, 1) times advantages of (64,); a quantile loss of (64,) less (64, 1);
+    `returns - values` of (64,) and (64, 1) as advantages.
 Wrong when: all pairs are compared on purpose, with a target that needs no gradient.
 Source: the UserWarning of torch.nn.functional.mse_loss ("likely lead to incorrect results due to broadcasting").
 """

@@ -11,13 +11,14 @@ from hasten.diagnosis.wiring.scale import factor
 FEWEST = 4
 """Samples of a batch; of fewer, equal sizes may be chance."""
 _NEAR = 15  # nodes from the loss
+_ROUNDING = 1e-3  # of the largest number of a table
 
 
 def all_pairs(losses: Sequence[Tensor]) -> int:
     """Return the samples of a batch of which every one meets every weight or label near the loss, 0 where none does.
 
-    A product of (N,) and (N, 1), of which one has no gradient, is (N, N); so are log-probabilities `p[:, labels]`, and
-    the differences of a quantile loss.
+    A product of (N,) and (N, 1), of which one has no gradient, is (N, N); so are log-probabilities `p[:, labels]`, the
+    differences of a quantile loss, and the weights themselves, where they are returns of (N,) less values of (N, 1).
     """
     for node, distance in nodes(losses):
         if distance > _NEAR:
@@ -35,14 +36,34 @@ def all_pairs(losses: Sequence[Tensor]) -> int:
 
 
 def _is_broadcast(node: Any, count: int) -> bool:
-    """Return whether a product has one factor of (count,) and one of (count, 1), of which one has no gradient."""
+    """Return whether a product is of (count,) and (count, 1), of which one has no gradient, or a table of both."""
     factor, place = saved(node, "other"), 0
     if node.next_functions[0][0] is None:
         factor, place = saved(node, "self"), 1
     below = node.next_functions[place][0] if len(node.next_functions) > place else None
     if factor is None or below is None or (place == 0 and node.next_functions[1][0] is not None):
         return False
-    return {tuple(factor.shape), shape_of(below)} == {(count,), (count, 1)}
+    shapes = tuple(factor.shape), shape_of(below)
+    if shapes[0] == (count, count):
+        return shapes[1] in ((count,), (count, 1)) and is_difference_of_all(factor)
+    return set(shapes) == {(count,), (count, 1)}
+
+
+def is_difference_of_all(table: Tensor) -> bool:
+    """Return whether a square table holds the differences of each of some numbers and each of others.
+
+    Without the means of its rows and columns nothing is left of it then. Differences of numbers among themselves, which
+    change their sign where rows and columns are exchanged, are meant: they rank.
+    """
+    values = table.double()
+    rows, columns = values.mean(1, keepdim=True), values.mean(0, keepdim=True)
+    size = float(values.abs().max())
+
+    def is_nothing(numbers: Tensor) -> bool:
+        return float(numbers.abs().max()) <= _ROUNDING * size
+
+    parts = rows - rows.mean(), columns - columns.mean(), values + values.T
+    return not any(is_nothing(one) for one in parts) and is_nothing(values - rows - columns + values.mean())
 
 
 def _is_of_differences(node: Any, count: int) -> bool:
