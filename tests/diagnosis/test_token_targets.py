@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -13,6 +15,7 @@ from hasten.base.seeds import seed_all
 from hasten.diagnosis.data.copies import padded
 from hasten.diagnosis.diagnose import diagnose_health
 from hasten.diagnosis.registry import Tier, tier_of
+from hasten.diagnosis.watching.padding import padding_by
 from hasten.pipeline.diagnosing import Diagnosing
 
 LENGTH, TOKENS = 16, 12
@@ -164,6 +167,43 @@ def test_labels_of_padding_that_count_are_named(label: int, expected: set[str], 
             optimizer.step()
     assert doctor.failed == {}
     assert named(doctor.seen()) == (set() if masked else expected)
+
+
+class Masked(Recurrent):
+    """Is given a mask, and computes its loss itself, of a padding that is a token elsewhere."""
+
+    def forward(self, tokens: Tensor, mask: Tensor, counts: bool = True) -> Tensor:
+        scores = super().forward(tokens)[:, :-1].transpose(1, 2)
+        losses = F.cross_entropy(scores, tokens[:, 1:], reduction="none")
+        return losses.mean() if counts else (losses * mask[:, 1:]).sum() / mask[:, 1:].sum()
+
+
+@pytest.mark.parametrize(("counts", "expected"), [(True, {"padding_in_loss"}), (False, set())])
+def test_a_mask_tells_padding_from_the_same_token(counts: bool, expected: set[str]) -> None:
+    tokens = text()[:, :LENGTH]
+    mask = (torch.arange(LENGTH) < torch.randint(4, LENGTH, (len(tokens), 1))).long()
+    model = Masked()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+        for rows, marks in zip((tokens * mask).split(40), mask.split(40), strict=True):
+            optimizer.zero_grad()
+            model(rows, mask=marks, counts=counts).backward()
+            optimizer.step()
+    assert doctor.failed == {}
+    assert named(doctor.seen()) == expected
+
+
+@given(st.integers(0, 1000), st.booleans(), st.booleans())
+def test_a_mask_says_where_padding_is_whatever_it_marks(seed: int, left: bool, marks_padding: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(0, TOKENS, (16, LENGTH), generator=generator)
+    padding = torch.arange(LENGTH) >= torch.randint(2, LENGTH, (16, 1), generator=generator)
+    padding = padding.flip(1) if left else padding
+    segments = (~padding if marks_padding else padding).long()
+    found = padding_by(tokens.masked_fill(padding, 0), [tokens, segments.bool()])
+    assert found is not None
+    assert torch.equal(found, padding)
+    assert padding_by(tokens, [tokens, segments]) is None  # two sentences, and no padding
 
 
 @pytest.mark.parametrize(("part", "expected"), [(slice(1, None), set()), (slice(None, -1), {"target_shift"})])

@@ -314,7 +314,7 @@ class DataCollector(Collector):
         if term.kind in OVER_CLASSES:
             seen.add_transposed(transposed(inputs, term.target, term.ignored))
             if term.reduced and not term.weighted:
-                seen.add_padding(padded(inputs, term.target, term.ignored))
+                seen.add_padding(padded(inputs, term.target, term.ignored, _dense_within(self._waiting.recent)))
 
     def _add_samples(self, call: Call, compared: Sequence[Term]) -> None:
         """Add the samples of the training pass that was made last, which have targets in some criteria."""

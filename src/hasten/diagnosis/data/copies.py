@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hasten.base.seeds import preserved
 from hasten.data.tree import tensors_within
-from hasten.diagnosis.watching.padding import padding_of
+from hasten.diagnosis.watching.padding import padding_by, padding_of
 
 SHIFTS = (-1, 0, 1, 2, 3)
 
@@ -64,22 +64,25 @@ def leaves_out_first(outputs: Sequence[Tensor], scores: Tensor | None) -> bool:
     return False
 
 
-def padded(inputs: Sequence[Tensor], target: Tensor, ignored: int | None) -> float:
+def padded(inputs: Sequence[Tensor], target: Tensor, ignored: int | None, masks: Sequence[Tensor] = ()) -> float:
     """Return the share of the labels that are those of padding, one label for all of it, and count in the loss.
 
     Args:
-        inputs: of the model; tokens, (batch, length).
+        inputs: of the model; tokens, (batch, length), and perhaps a mask, which tells padding from the same token.
         target: a label for each token, or for each but the first of a row.
         ignored: label that does not count.
+        masks: what else may be a mask.
     """
     later = [one[:, 1:] for one in inputs if one.ndim == 2]
+    beside = [part for one in (*inputs, *masks) if one.ndim == 2 for part in (one, one[:, 1:])]
     for tokens in _of_tokens(inputs, target) or _of_tokens(later, target):
-        found = padding_of(tokens)
+        seen = padding_of(tokens)
+        found = seen[0] if seen is not None else padding_by(tokens, beside)
         labels = target.detach().reshape(tokens.shape).to(tokens.device)
         counts = labels != ignored if ignored is not None else torch.ones_like(labels, dtype=torch.bool)
         if found is None or not bool(counts.any()):
             continue
-        counted = found[0] & counts
+        counted = found & counts
         at_padding = labels[counted]
         if int(counted.sum(1).max()) <= 1:  # one more than the input has, as the token that ends a row
             continue

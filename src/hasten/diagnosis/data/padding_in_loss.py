@@ -1,6 +1,7 @@
 """E18: the loss counts the padding.
 
-Signal: labels at the places where rows of tokens are padded, and the label that the loss ignores.
+Signal: labels at the places where rows of tokens are padded, by the tokens or by a mask in the
+    batch or among what the model is given, and the label that the loss ignores.
 Threshold: 15 % of the labels that count are those of padding, all of them the same, in a loss without weights or masks.
 Why: the model earns most of its loss by saying that padding follows padding; losses and accuracies look better than
     they are, and short rows weigh as much as long ones.

@@ -49,6 +49,10 @@ _AGGREGATES = frozenset((
 # fmt: on
 """What stands between a loss and its criteria: sums, means, weights, masks."""
 
+_REDUCTIONS = frozenset(("Mean", "Sum"))
+_WHOLE = frozenset(("Neg", "Squeeze", "Unsqueeze", "View", "ToCopy", "Clone"))
+"""What leaves out no number."""
+
 # fmt: off
 _SHAPES = frozenset((
     "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "Permute", "T", "ToCopy", "Clone",
@@ -112,7 +116,7 @@ class Term:
     blank: int | None = None  # class of a criterion that aligns which says nothing
     blanks: float = 0.0  # share of its labels that are that class
     cut: bool = False  # only some columns of an output are compared
-    reduced: bool = False  # the criterion itself sums or averages, so that no mask can come after it
+    reduced: bool = False  # all its numbers are summed or averaged, so that no mask comes after it
 
 
 def terms(losses: Sequence[Tensor]) -> list[Term]:
@@ -120,19 +124,19 @@ def terms(losses: Sequence[Tensor]) -> list[Term]:
 
     Only sums, means, weights and masks are looked through: a softmax inside of the model is no criterion.
     """
-    waiting = deque(loss.grad_fn for loss in losses if loss.grad_fn is not None)
-    seen = set(waiting)
+    waiting = deque((loss.grad_fn, False) for loss in losses if loss.grad_fn is not None)
+    seen = {node for node, _ in waiting}
     found: list[Term] = []
     while waiting:
-        node = waiting.popleft()
-        term = _term(node)
+        node, reduced = waiting.popleft()
+        name, term = name_of(node), _term(node)
         if term is not None:
-            found.append(term)
-        elif name_of(node) in _AGGREGATES and len(seen) < _MOST:
+            found.append(replace(term, reduced=term.reduced or reduced))
+        elif name in _AGGREGATES and len(seen) < _MOST:
             for following, _ in node.next_functions:
                 if following is not None and following not in seen:
                     seen.add(following)
-                    waiting.append(following)
+                    waiting.append((following, name in _REDUCTIONS or (reduced and name in _WHOLE)))
     if any(term.kind == "cross_entropy" for term in found):  # label smoothing reaches log_softmax beside the NLL, too
         found = [term for term in found if term.kind != "soft_cross_entropy" or term.target is not None]
     return found
