@@ -352,7 +352,7 @@ class DataCollector(Collector):
             if fetched is not None:
                 fetched.prints = prints
             if term is not None and term.target is not None:
-                if term.output is not None and not any(one in part.prints for one in prints):
+                if self._began and term.output is not None and not any(one in part.prints for one in prints):
                     part.learned.add(term.output, term.target, dim=term.dim, classes=term.kind in OVER_CLASSES)
                 if not part.pairs.full:
                     own = prints if len(prints) == len(given[0]) else fingerprints(given)  # a part of a batch
