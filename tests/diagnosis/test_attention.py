@@ -161,6 +161,24 @@ def test_seeing_the_next_token_where_the_first_one_is_not_asked_for() -> None:
     assert found(body) == ["attends_to_future"]
 
 
+@pytest.mark.parametrize(("causal", "expected"), [(False, ["attends_to_future"]), (True, [])])
+def test_seeing_the_next_token_in_a_model_that_gives_its_loss_only(causal: bool, expected: list[str]) -> None:
+    class WithLoss(Model):
+        def forward(self, tokens: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(super().forward(tokens)[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+
+    def body() -> None:
+        model = WithLoss("hand", causal=causal)
+        optimizer = optim.Adam(model.parameters(), lr=1e-3)
+        for _ in range(3):
+            tokens = texts()
+            optimizer.zero_grad()
+            model(tokens, labels=tokens).backward()
+            optimizer.step()
+
+    assert found(body) == expected
+
+
 @WAYS
 def test_attending_to_padding(how: str) -> None:
     assert found(lambda: train(Model(how, classes=True, masks=False), padded=True)) == ["attends_to_padding"]

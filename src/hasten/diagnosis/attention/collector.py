@@ -207,14 +207,28 @@ class _Probe:
         return found
 
     def _future(self, tokens: Tokens, base: Sequence[Tensor]) -> float | None:
-        """Return by how much outputs of the first half change when tokens of the second half do."""
+        """Return by how much outputs of the first half change when tokens of the second half do.
+
+        Of a model that gives its loss only, they are those of the last module that has some for each position.
+        """
         rows, half = tokens.rows, tokens.rows.shape[1] // 2
         changed = rows.clone()
         changed[:, half:] = _others(rows)[:, half:]
-        one, two = tokens.by_position(base), tokens.by_position(self._outputs(tokens.arranged(changed)))
+        if all(one.numel() == 1 for one in base):
+            one, two = (tokens.by_position(self._inside(each)) for each in (tokens.given, tokens.arranged(changed)))
+        else:
+            one, two = tokens.by_position(base), tokens.by_position(self._outputs(tokens.arranged(changed)))
         if one is None or two is None or torch.equal(rows, changed):
             return None
         return _change(one, two, torch.arange(rows.shape[1]).expand(rows.shape) < half)
+
+    def _inside(self, given: Tensor) -> list[Tensor]:
+        """Return what the modules inside of the model make of other tokens, the last one first."""
+        model, made = self._copy(), list[Tensor]()
+        for one in model.modules():
+            one.register_forward_hook(lambda module, args, output: made.extend(tensors_in(output)))
+        self._outputs(given, model)
+        return made[::-1]
 
     def _padding(self, tokens: Tokens, base: Sequence[Tensor], padding: Tensor, number: int) -> float | None:
         """Return by how much outputs of real tokens change when the embedding of padding does.
