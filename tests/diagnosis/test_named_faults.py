@@ -25,6 +25,7 @@ from hasten.diagnosis.data.mean_picture import SIDE, TURNED, MeanPicture, apart,
 from hasten.diagnosis.data.pieces import SeenPieces
 from hasten.diagnosis.data.samples import roughness
 from hasten.diagnosis.wiring.all_pairs import is_difference_of_all
+from hasten.diagnosis.wiring.beside import Beside
 from hasten.diagnosis.wiring.custom_backward import CustomCall, custom_calls, deviation
 from hasten.diagnosis.wiring.flags import FEWEST
 from hasten.diagnosis.wiring.parameters import is_noise
@@ -822,6 +823,53 @@ def a_quantile_of_all_pairs(faulty: bool) -> None:
         return torch.stack(parts).sum(0).mean()
 
     fit(two_layers(classes=3), epochs(inputs, wanted), loss)
+
+
+class Coupling(nn.Module):
+    """A layer of a flow, which also gives the logarithm of its determinant."""
+
+    def __init__(self, turned: bool) -> None:
+        super().__init__()
+        self.inner, self.turned = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 8)), turned
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        kept, changed = inputs.flip(1).chunk(2, 1) if self.turned else inputs.chunk(2, 1)
+        scales, shifts = self.inner(kept).chunk(2, 1)
+        return torch.cat([kept, changed * scales.tanh().exp() + shifts], 1), scales.tanh().sum(1)
+
+
+@names("terms_overwritten")
+def determinants_that_replace_each_other(faulty: bool) -> None:
+    layers = nn.ModuleList(Coupling(place % 2 == 1) for place in range(4))
+
+    class Flow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = layers
+
+        def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            total = torch.zeros(len(inputs))
+            for layer in self.layers:
+                inputs, number = layer(inputs)
+                total = number if faulty else total + number
+            return inputs, total
+
+    def loss(made: tuple[Tensor, Tensor], _: Tensor) -> Tensor:
+        return (0.5 * made[0].square().sum(1) - made[1]).mean()
+
+    fit(Flow(), epochs(*rows()), loss)
+
+
+@pytest.mark.parametrize("used", ["all", "last", "none", "first two"])
+def test_numbers_of_blocks_that_are_left_out(used: str) -> None:
+    seen, inputs, numbers = Beside(), torch.randn(8, 8), list[Tensor]()
+    for layer in [Coupling(False) for _ in range(3)]:
+        inputs, number = made = layer(inputs)
+        seen.add(layer, made)
+        numbers.append(number)
+    kept = {"all": numbers, "last": numbers[2:], "none": [], "first two": numbers[:2]}[used]
+    loss = inputs.square().mean() - sum((one.mean() for one in kept), torch.zeros(()))
+    assert seen.dropped([loss]) == (("Coupling", 2) if used == "last" else None)
 
 
 @names("weights_cancel")

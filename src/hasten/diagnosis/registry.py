@@ -100,6 +100,7 @@ HEALTH = {
     "W57": "mean_within_loss",
     "W58": "loss_terms_unbalanced",
     "W59": "mask_as_indices",
+    "W60": "terms_overwritten",
     "W50": "weights_cancel",
     "W51": "ratio_always_one",
     "W52": "returns_misordered",

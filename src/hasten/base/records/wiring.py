@@ -180,6 +180,7 @@ class Structure(Record, frozen=True):
     penalty: float | None = None  # share of the first loss that is a penalty on weights; None without one
     keeps: float = 1.0  # product of what dropouts one after the other keep that drop half or more
     pairs: int = 0  # samples of which each meets the weight or the label of each, near the loss; else 0
+    dropped: tuple[str, int] | None = None  # class of blocks whose numbers the loss leaves out but for the last's
 
 
 class Policy(Record, frozen=True):

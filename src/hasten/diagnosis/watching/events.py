@@ -33,9 +33,9 @@ class Collector:
 
     Being told costs a training time, so collectors say in which steps they need it (`next_step`). In other steps only
     `unwatched_loss`, `clip_ended` and `loss_scaled` come, and `unwatched` after them. Once a step was left out,
-    `called_inside`, `zeroed`, `autocast_begins`, `unscaled`, `scaled` and `scaled_update` come no more, until an
-    optimizer makes its first update. Evaluations are told as far as a small share of the time allows. Of a long
-    training with short steps every k-th loss and clipped norm comes (`thinned`).
+    `called_inside`, `made_inside`, `zeroed`, `autocast_begins`, `unscaled`, `scaled` and `scaled_update` come no more,
+    until an optimizer makes its first update. Evaluations are told as far as a small share of the time allows. Of a
+    long training with short steps every k-th loss and clipped norm comes (`thinned`).
     """
 
     def next_step(self, step: int, spent_s: float) -> int:
@@ -79,6 +79,9 @@ class Collector:
 
     def called_inside(self, module: nn.Module) -> None:
         """Take note of a module that another one called; told in the first steps only."""
+
+    def made_inside(self, module: nn.Module, output: Any) -> None:
+        """Look at what a module returned to another one that called it; told in the first steps only."""
 
     def loaded(self, module: nn.Module, state: Mapping[str, Any]) -> None:
         """Look at a state dict before a module loads it; told in all steps."""

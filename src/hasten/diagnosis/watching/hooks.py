@@ -384,9 +384,13 @@ class TrainingWatch:
             if not watch._inside:
                 watch._see_hand()
             if watch._inside or not watch._looks() or not _has_numbers(module):
-                if watch._inside and watch.steps <= watch._inner and watch._looks():
+                tells = watch._inside and watch.steps <= watch._inner and watch._looks()
+                if tells:
                     watch._tell("called_inside", module)
-                return plain(module, *args, **kwargs)
+                output = plain(module, *args, **kwargs)
+                if tells:
+                    watch._tell("made_inside", module, output)
+                return output
             if watch._misses(module):
                 return plain(module, *args, **kwargs)
             made = Call(module, args, kwargs, module.training, torch.is_grad_enabled(), _is_autocast())

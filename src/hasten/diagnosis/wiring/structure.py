@@ -11,9 +11,10 @@ import msgspec
 from torch import Tensor, nn, optim
 
 from hasten.base.records.wiring import Structure
-from hasten.diagnosis.watching.events import NEVER, Collector
+from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import dropped, name_of, nodes, shape_of, signed
 from hasten.diagnosis.wiring.all_pairs import all_pairs
+from hasten.diagnosis.wiring.beside import Beside
 from hasten.diagnosis.wiring.cancelled import alike, cancelled
 from hasten.diagnosis.wiring.dropouts import kept_by_dropout
 from hasten.diagnosis.wiring.early_mean import mean_within
@@ -62,11 +63,22 @@ class StructureCollector(Collector):
         self._seen: Structure | None = None
         self._latent: Latent | None = None  # as it was in the last loss that was looked at
         self._without = ""  # loss function that got nothing with a gradient since the last backward pass
+        self._beside = Beside()
         self._taken = False  # gradients of a model were computed since the last backward pass, without their graph
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return none: the first backward passes are in the steps that others need."""
         return NEVER
+
+    def call_ended(self, call: Call, output: Any) -> None:
+        """Note what a model returned."""
+        if call.grad and self._passes < PASSES:
+            self._beside.add(call.module, output)
+
+    def made_inside(self, module: nn.Module, output: Any) -> None:
+        """Note what a part of a model returned."""
+        if self._passes < PASSES:
+            self._beside.add(module, output)
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
         """Read the graph."""
@@ -75,7 +87,8 @@ class StructureCollector(Collector):
         if self._passes >= PASSES:
             return
         self._passes += 1
-        found = structure(losses)
+        found = msgspec.structs.replace(structure(losses), dropped=self._beside.dropped(losses))
+        self._beside.clear()
         if self._taken and adds_a_constant(losses):
             found = msgspec.structs.replace(found, severed="autograd.grad()")
         elif self._without and adds_a_constant(losses):
@@ -157,6 +170,7 @@ def _both(one: Structure, other: Structure) -> Structure:
         penalty=other.penalty if one.penalty is None else one.penalty,
         keeps=min(one.keeps, other.keeps),
         pairs=one.pairs or other.pairs,
+        dropped=one.dropped or other.dropped,
     )
 
 
