@@ -773,6 +773,23 @@ def an_equation_whose_derivative_has_no_graph(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("initial_loss_off")
+def a_last_layer_that_is_no_part_of_the_embedding(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens, self.layer = nn.Embedding(13, 32), nn.Linear(32, 32)
+            self.last = nn.Parameter(torch.randn(13, 32)) if faulty else self.tokens.weight
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = F.layer_norm(self.layer(self.tokens(inputs)), (32,))
+            return hidden @ self.last[:12].T
+
+    tokens = torch.randint(0, 12, (320, 7))
+    model = Net()
+    fit(model, epochs(tokens, (tokens + 1) % 12), lambda scores, targets: F.cross_entropy(scores.mT, targets))
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):

@@ -26,7 +26,9 @@ _LOGITS, _NEAR = ("BinaryCrossEntropyWithLogits", "LogSoftmax"), 6
 _ON_PRODUCTS = ("Sum", "Neg", "Pow", "Sqrt")
 _OF_TWO = ("Mul", "Mm", "Bmm", "Cdist", "EuclideanDist")
 _MEANS = frozenset(("Mean", "Sum", "Neg", "View", "Squeeze", "Unsqueeze", "ReshapeAlias", "ToCopy"))
-_PRODUCTS = frozenset(("T", "Transpose", "Permute", "Mm", "Addmm", "Linear", "UnsafeView"))
+_PRODUCTS = frozenset(("Mm", "Addmm", "Bmm", "Linear"))
+_PARTS = frozenset(("T", "Transpose", "Permute", "Slice", "View", "UnsafeView", "Expand", "ToCopy"))
+"""What a weight passes on its way into a product: also a slice, as of all tokens but the one for masks."""
 
 
 class CriterionCollector(Collector):
@@ -97,11 +99,18 @@ class CriterionCollector(Collector):
             if isinstance(one, nn.Embedding)
         }
         return bool(embeddings) and any(
-            name_of(node) in _PRODUCTS and id(getattr(below, "variable", None)) in embeddings
+            name_of(node) in _PRODUCTS and _leaf_behind(below) in embeddings
             for node, _ in nodes(losses)
             for below, _ in node.next_functions
-            if below is not None
         )
+
+
+def _leaf_behind(node: Any) -> int | None:
+    """Return the identity of the leaf of which a node is a part, or a transpose; None where it is of none."""
+    while node is not None and name_of(node) in _PARTS:
+        node = node.next_functions[0][0]
+    leaf = getattr(node, "variable", None)
+    return None if leaf is None else id(leaf)
 
 
 def _is_normalized(losses: Sequence[Tensor]) -> bool:

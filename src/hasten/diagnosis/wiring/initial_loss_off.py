@@ -3,8 +3,8 @@
 Signal: log-probabilities and labels of the first cross-entropy, logits of the first binary cross-entropy, outputs and
     targets of the first squared error.
 Threshold: 1.5 times the loss of a constant guess (ln C, ln 2) and 0.5 more; for a squared error, outputs of 2.5 times
-    the size of the targets and above 1.5. A last layer tied to an embedding is left out, and
-    cosines with a weight of length 1; for products of two outputs, 10 times the threshold.
+    the size of the targets and above 1.5. A last layer tied to an embedding, or to a part of one, is left out,
+    and cosines with a weight of length 1; for products of two outputs, 10 times the threshold.
 Why: the first steps only make the outputs small again, with gradients that are too large.
 Example: the last layer initialized 30 times too large, or inputs of 0 to 255.
 Wrong when: the model is pretrained for other classes.
