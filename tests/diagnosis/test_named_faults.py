@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn, optim
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
@@ -788,6 +789,25 @@ def a_last_layer_that_is_no_part_of_the_embedding(faulty: bool) -> None:
     tokens = torch.randint(0, 12, (320, 7))
     model = Net()
     fit(model, epochs(tokens, (tokens + 1) % 12), lambda scores, targets: F.cross_entropy(scores.mT, targets))
+
+
+@names("term_without_gradient")
+def a_slope_without_a_graph_beside_an_inner_loop(faulty: bool) -> None:
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for batch, labels in epochs(*rows()):
+        weights = dict(model.named_parameters())
+        for _ in range(2):
+            inner = F.cross_entropy(functional_call(model, weights, (batch,)), labels)
+            slopes = torch.autograd.grad(inner, tuple(weights.values()))
+            weights = {name: one - 0.1 * slope for (name, one), slope in zip(weights.items(), slopes, strict=True)}
+        total = 0.0 + F.cross_entropy(functional_call(model, weights, (batch,)), labels)
+        if faulty:
+            given = batch.clone().requires_grad_()
+            total = total + torch.autograd.grad(model(given).sum(), given)[0].square().mean()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
 
 
 @names("axes_scrambled")

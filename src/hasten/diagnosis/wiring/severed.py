@@ -84,6 +84,20 @@ def adds_a_constant(losses: Sequence[Tensor]) -> bool:
     return False
 
 
+def is_weight(tensor: Tensor) -> bool:
+    """Return whether a tensor is a parameter, or one that steps of an inner loop moved."""
+    if isinstance(tensor, nn.Parameter):
+        return True
+    waiting = [tensor.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if _is_parameter(node):
+            return True
+        if node is not None and name_of(node) in _SUMS:
+            waiting += [one for one, _ in node.next_functions]
+    return False
+
+
 def reaches_parameters(tensors: Sequence[Tensor]) -> bool:
     """Return whether a parameter is behind one of some tensors."""
     return any(_is_parameter(node) for node, _ in nodes(tensors))

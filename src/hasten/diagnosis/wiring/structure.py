@@ -28,6 +28,7 @@ from hasten.diagnosis.wiring.severed import (
     adds_a_constant,
     bootstraps,
     bootstraps_in_time,
+    is_weight,
     reaches_parameters,
     step_function,
 )
@@ -98,7 +99,7 @@ class StructureCollector(Collector):
 
     def gradient_taken(self, outputs: Sequence[Tensor], inputs: Sequence[Tensor], graph: bool) -> None:
         """Note gradients of a model by its inputs from which no loss can be made."""
-        if self._passes < PASSES and not graph and not any(isinstance(one, nn.Parameter) for one in inputs):
+        if self._passes < PASSES and not graph and not any(map(is_weight, inputs)):
             self._taken = self._taken or reaches_parameters(outputs)
 
     def loss_without_gradient(self, name: str) -> None:

@@ -1,8 +1,9 @@
 """W45: a part of the loss has no gradient.
 
 Signal: functions in the graph of the first losses whose derivative is 0 everywhere and behind which trained parameters
-are; calls of `torch.autograd.grad` without `create_graph`, and loss functions of torch that got nothing with a
-gradient, beside a loss that adds a constant. One whose number the program only reads, as by `.item()`, is no term.
+are; calls of `torch.autograd.grad` without `create_graph` for inputs (for weights, an inner loop makes them), and loss
+functions of torch that got nothing with a gradient, beside a loss that adds a constant. One whose number the program
+only reads, as by `.item()`, is no term.
 Threshold: none. What also goes around such a function, as in `x - x.floor()`, does not count.
 Why: the loss counts this part, and nothing can make it smaller.
 Example: a loss of distillation that compares the teacher with itself; `torch.sign(output)` in a loss; activations that
