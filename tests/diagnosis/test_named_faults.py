@@ -810,6 +810,22 @@ def a_slope_without_a_graph_beside_an_inner_loop(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("loss_sign")
+def an_error_before_a_likelihood(faulty: bool) -> None:
+    inputs, _ = rows()
+    targets = inputs[:, :1] + 0.01 * torch.randn(320, 1)
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for step, (batch, wanted) in enumerate(epochs(inputs, targets, 26)):
+        mean, scale = model(batch).chunk(2, 1)
+        loss = F.mse_loss(mean, wanted)
+        if step >= 60:
+            loss = -loss if faulty else F.gaussian_nll_loss(mean, wanted, scale.exp())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):

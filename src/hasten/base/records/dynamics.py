@@ -47,6 +47,7 @@ class Criterion(Record, frozen=True):
     reduction: str  # "mean", "sum" or "none"
     chance: float | None  # loss of the best constant output on the targets seen; None where it cannot be told
     rows: int  # targets seen
+    replaced: bool = False  # the newest loss that was read is of another function
 
 
 class Evaluation(Record, frozen=True):

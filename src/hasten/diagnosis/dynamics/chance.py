@@ -19,12 +19,19 @@ class Chance:
         self._sums: Tensor | None = None  # counts of classes, or sums of targets
         self._squares: Tensor | None = None
         self._rows = 0
+        self._last = self._newest = 0  # steps in which the criterion, and any loss, was read last
 
-    def add(self, node: CriterionNode) -> None:
+    def add(self, node: CriterionNode | None, step: int) -> None:
         """Take the targets of a batch; of another criterion than the first one, none."""
+        self._newest = step
+        if node is None:
+            return
         if self._first is None:
             self._first = replace(node, inputs=None, targets=None)
-        if node.name != self._first.name or node.targets is None or not node.targets.numel():
+        if node.name != self._first.name:
+            return
+        self._last = step
+        if node.targets is None or not node.targets.numel():
             return
         if node.name.startswith("NllLoss"):
             self._add_classes(node)
@@ -59,7 +66,13 @@ class Chance:
         """Return the criterion; None where none was seen."""
         if self._first is None:
             return None
-        return Criterion(name=self._first.name, reduction=self._first.reduction, chance=self._chance(), rows=self._rows)
+        return Criterion(
+            name=self._first.name,
+            reduction=self._first.reduction,
+            chance=self._chance(),
+            rows=self._rows,
+            replaced=self._last < self._newest,
+        )
 
     def _chance(self) -> float | None:
         first = self._first

@@ -169,9 +169,10 @@ class DynamicsCollector(Collector):
                 reading = read(losses)
                 self._parameters.placed(reading.order)
                 self._activations.add(self._step, reading.activations)
-                if (found := reading.criterion) is not None:
-                    averaged = self._averages and found.reduction == "sum"
-                    self._chance.add(replace(found, reduction="mean") if averaged else found)
+                found = reading.criterion
+                if found is not None and self._averages and found.reduction == "sum":
+                    found = replace(found, reduction="mean")
+                self._chance.add(found, self._step)
 
     def _plain(self, loss: Tensor) -> Tensor:
         """Return the loss that a scaled or weighted one is of; itself where it is none, whatever had its address."""

@@ -175,7 +175,9 @@ def chases(health: Health) -> bool:
 def at_chance(dynamics: Dynamics) -> bool:
     """Whether the last third of the losses is not below that of the best constant output, beyond the noise."""
     criterion = dynamics.criterion
-    if criterion is None or criterion.chance is None or criterion.chance <= 0 or criterion.rows < _TARGETS:
+    if criterion is None or criterion.replaced or criterion.chance is None:
+        return False
+    if criterion.chance <= 0 or criterion.rows < _TARGETS:
         return False
     losses = tail(dynamics.losses, 3, least=10)
     error = float(np.std(losses)) / math.sqrt(len(losses))

@@ -7,8 +7,9 @@ Signal: medians of the losses in 20 blocks, and the loss function of torch behin
     the signs of v and exp(v) in the divergence of a variational autoencoder.
 Threshold: a loss of one's own, made of products of outputs and a mask of 0 and 1, of which a step down moves the
     outputs away from the mask (correlation below -0.5 in 2 of 2); or below 0 by three times the size of the first
-    losses; or updates by hand that go up; 60 steps, one optimizer. Of a policy gradient: weights are minus what is
-    named a reward (correlation below -0.99), in 3 passes and all, and nothing is named a cost.
+    losses, with one loss function to the end; or updates by hand that go up; 60 steps, one optimizer. Of a policy
+    gradient: weights are minus what is named a reward (correlation below -0.99), in 3 passes and all, and nothing is
+    named a cost.
 Why: a minus sign before the loss makes every step worsen the model.
 Example: `(-loss).backward()` with `F.cross_entropy`; `loss = dice(outputs, masks)` without `1 -`;
     `loss = (log_probs * returns).sum()`; `actor_loss = critic(state, actor(state)).mean()`.
@@ -59,6 +60,8 @@ def find(health: Health) -> Outcome:
             0.0,
             "w -= rate * w.grad  # the gradient points to where the loss grows",
         )
+    if dynamics.criterion.replaced:
+        return Abstained(symptom="loss_sign", reason="the loss function changes during the training")
     losses = course(dynamics.losses)
     if losses is None or not losses.last < -_BELOW * abs(losses.first):
         return None
