@@ -826,6 +826,27 @@ def an_error_before_a_likelihood(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("targets_shuffled")
+def sums_of_two_tokens_that_no_single_one_tells(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens, self.inner, self.head = (
+                nn.Embedding(12, 16),
+                nn.GRU(16, 16, batch_first=True),
+                nn.Linear(16, 12),
+            )
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.head(self.inner(self.tokens(inputs))[0]).mT
+
+    tokens = torch.cartesian_prod(torch.arange(12), torch.arange(12))
+    for _ in range(7):
+        tokens = torch.cat([tokens, tokens[:, -2:].sum(1, keepdim=True) % 12], 1)
+    targets = tokens[torch.randperm(144) if faulty else slice(None), 1:]
+    fit(Net(), epochs(tokens[:, :-1], targets, 6, 24), lr=1e-3)
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):

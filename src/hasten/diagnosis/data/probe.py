@@ -1,7 +1,7 @@
 """Whether pairs of inputs and targets are easier to predict than permuted ones: a permutation test.
 
 Two quick predictors, each judged on samples that it leaves out: the mean of the nearest neighbors, and ridge
-regression. Of token models: the most frequent target of each token.
+regression. Of token models: the most frequent target of each token, and the next token of the input.
 """
 
 from typing import Literal
@@ -49,15 +49,7 @@ def probed(inputs: Tensor, targets: Tensor, kind: Kind) -> Probe | None:
     rows = ((rows - rows.mean(0)) / rows.std(0)).clamp(-5, 5)
     stacked = torch.stack([wanted, *(wanted[order] for order in orders)], 1)  # (pairs, 1 + permutations, columns)
     scores = torch.stack([_by_neighbors(rows, stacked), _by_ridge(rows, stacked)])
-    p = (1 + (scores[:, 1:] >= scores[:, :1]).sum(1)) / (1 + PERMUTATIONS)
-    better = int(p.argmin()) if p[0] != p[1] else int(scores[:, 0].argmax())
-    return Probe(
-        pairs=len(inputs),
-        score=float(scores[better, 0]),
-        permuted=float(scores[better, 1:].mean()),
-        p=min(1.0, 2 * float(p.min())),
-        kind=kind,
-    )
+    return _judged(scores, len(inputs), kind)
 
 
 def _as_numbers(targets: Tensor, kind: Kind) -> Tensor | None:
@@ -107,9 +99,22 @@ def _of_tokens(inputs: Tensor, targets: Tensor, orders: list[Tensor]) -> Probe |
     wanted = wanted.remainder(_HASHED)
     if not bool(kept.any()) or given[kept].unique(return_counts=True)[1].max() > _ONE_TOKEN * kept.sum():
         return None  # a token for all, as the mask of a masked language model: what is around it tells the target
-    scores = torch.tensor([_most_frequent(given, wanted[order], kept[order]) for order in (slice(None), *orders)])
-    p = float(1 + (scores[1:] >= scores[0]).sum()) / (1 + PERMUTATIONS)
-    return Probe(pairs=len(inputs), score=float(scores[0]), permuted=float(scores[1:].mean()), p=p, kind="tokens")
+    pairs = [(wanted[order], kept[order]) for order in (slice(None), *orders)]
+    scores = torch.tensor([[said(given, *one) for one in pairs] for said in (_most_frequent, _next_token)])
+    return _judged(scores, len(inputs), "tokens")
+
+
+def _judged(scores: Tensor, pairs: int, kind: Kind) -> Probe:
+    """Return what the better of the two predictors says of the pairs as they are, before permuted ones."""
+    p = (1 + (scores[:, 1:] >= scores[:, :1]).sum(1)) / (1 + PERMUTATIONS)
+    better = int(p.argmin()) if p[0] != p[1] else int(scores[:, 0].argmax())
+    return Probe(
+        pairs=pairs,
+        score=float(scores[better, 0]),
+        permuted=float(scores[better, 1:].mean()),
+        p=min(1.0, 2 * float(p.min())),
+        kind=kind,
+    )
 
 
 def _most_frequent(given: Tensor, wanted: Tensor, kept: Tensor) -> float:
@@ -118,4 +123,10 @@ def _most_frequent(given: Tensor, wanted: Tensor, kept: Tensor) -> float:
     pairs = (given[:half] * _HASHED + wanted[:half])[kept[:half]]
     said = torch.bincount(pairs, minlength=_HASHED * _HASHED).view(_HASHED, _HASHED).argmax(1)
     right = (said[given[half:]] == wanted[half:])[kept[half:]]
+    return float(right.double().mean()) if right.numel() else 0.0
+
+
+def _next_token(given: Tensor, wanted: Tensor, kept: Tensor) -> float:
+    """Return how often a target is the next token of the input."""
+    right = (given[:, 1:] == wanted[:, :-1])[kept[:, :-1]]
     return float(right.double().mean()) if right.numel() else 0.0
