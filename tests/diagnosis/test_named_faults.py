@@ -847,6 +847,27 @@ def sums_of_two_tokens_that_no_single_one_tells(faulty: bool) -> None:
     fit(Net(), epochs(tokens[:, :-1], targets, 6, 24), lr=1e-3)
 
 
+@names("parameter_unreached")
+def a_head_that_no_training_of_two_reaches(faulty: bool) -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.one, self.other = nn.Linear(8, 16), nn.Linear(16, 2), nn.Linear(16, 2)
+
+        def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            hidden = self.body(inputs).relu()
+            return self.one(hidden), self.other(hidden)
+
+    inputs, targets = rows()
+    for weight in (0.0, 0.0 if faulty else 0.5):
+
+        def loss(outputs: tuple[Tensor, Tensor], labels: Tensor, weight: float = weight) -> Tensor:
+            own = F.cross_entropy(outputs[0], labels)
+            return own + weight * F.cross_entropy(outputs[1], 1 - labels) if weight else own
+
+        fit(Heads(), epochs(inputs, targets), loss)
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):

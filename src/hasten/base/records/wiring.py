@@ -22,7 +22,7 @@ class Leaf(Record, frozen=True):
     shape: tuple[int, ...] = ()
     resolution: float = 0.0  # relative spacing of its numbers: 1.2e-7 for float32
     called: bool | None = None  # its module was called in a training step; None where that was not looked at
-    alternative: bool = False  # a module beside its own in a list or dictionary was called: experts, heads of tasks
+    alternative: bool = False  # a module beside its own, as an expert, was called, or another training reaches its like
     spare: bool = False  # of the last of several blocks alike, for a following one that there is not
     library: bool = False  # its module is unused inside a module of an installed package
     parameter: bool = True  # an `nn.Parameter`, or a tensor that a module has as an attribute
@@ -45,6 +45,7 @@ class Model(Record, frozen=True):
     evaluated_training: int = 0  # with the model and such layers in training mode
     evaluated_mixed: int = 0  # with only one of both in training mode
     evaluated_recording: int = 0  # that recorded gradients
+    sampled: int = 0  # most calls without gradients for the same inputs between two updates
     norm_batches: int = 0  # that its batch norms with running statistics have seen, the fewest
     norm_left: float = 0.0  # share of the statistics of the start in those of now, the largest
 

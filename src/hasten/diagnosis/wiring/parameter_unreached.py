@@ -2,8 +2,10 @@
 
 Signal: the leaves of the graphs behind the losses, and gradients in the first 20 updates. Left out are experts and
     heads beside others that are used, what the last of several blocks alike makes for a next one, parts of installed
-    packages, and parameters that are copied from others. In a later phase: parameters whose module is called, and that
-    get no gradient after the first of 10 updates and more of the newest optimizer that holds them.
+    packages, parameters that are copied from others, and those at whose place in another optimizer of tensors of the
+    same shapes, before or after this one, a parameter is reached: an option turns that part off. In a later phase:
+    parameters whose module is called, and that get no gradient after the first of 10 updates and more of the newest
+    optimizer that holds them.
 Threshold: none: one is enough.
 Why: without a path from the loss no gradient comes, and the parameter keeps its initial value.
 Example: `h = self.encoder(x).detach()`, `torch.no_grad()` around a trained part, or a layer missing in `forward`.

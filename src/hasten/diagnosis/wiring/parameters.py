@@ -55,6 +55,7 @@ class ParameterCollector(Collector):
         self._late = set[int]()  # parameters of models that were found at the end
         self._elsewhere = set[int]()  # modules alive at the start; those with gradients were trained before
         self._cut, self._unheld = set[int](), set[int]()  # parameters that a later phase loses
+        self._reached_elsewhere = set[int]()  # parameters that another training like theirs reaches
         self._newest = 0  # id of the optimizer that made the last one
         self._rests = False  # whether steps were not watched
         self._copied: list[tuple[Tensor, Tensor]] = []  # parameters and what they were at the first backward pass
@@ -162,6 +163,7 @@ class ParameterCollector(Collector):
         for model in self.models:  # layers that were unfrozen, or put in, after the steps that were looked at
             self._reached |= {id(one) for one in model.parameters() if one.grad is not None}
         self._cut, self._unheld = self._phases.cut(self.models), self._phases.unheld(self.models)
+        self._reached_elsewhere = self._phases.elsewhere(self._reached)
         self._everything = tuple(self._leaves())
         self._before, self._first, self._old = {}, {}, {}
 
@@ -253,7 +255,7 @@ class ParameterCollector(Collector):
                         name=plain(name),
                         model=index,
                         called=id(owner) in self._called,
-                        alternative=self._is_alternative(owner, above),
+                        alternative=id(one) in self._reached_elsewhere or self._is_alternative(owner, above),
                         spare=self._is_spare(one, owner, above),
                         library=self._is_of_library(above),
                         noise=isinstance(owner, nn.Embedding) and not one.requires_grad and is_noise(one),

@@ -1,7 +1,8 @@
 """What the updates of each optimizer get: a training may have several phases, each with an optimizer of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from weakref import ref
 
 from torch import Tensor, nn, optim
@@ -96,6 +97,19 @@ class Phases:
             if key not in phase.fed and key not in phase.frozen and owners.get(key) in phase.called
         }
 
+    def elsewhere(self, reached: set[int]) -> set[int]:
+        """Return the parameters whose likes a training before or after theirs reached: an option turns their part off.
+
+        Alike are the tensors at the same place of two optimizers that hold others of the same shapes.
+        """
+        return {
+            key
+            for one, other in permutations(self._phases, 2)
+            if (one.last < other.first or other.last < one.first) and _are_alike(one.held, other.held)
+            for key, its in zip(one.held, other.held, strict=True)
+            if its in reached
+        }
+
     def unheld(self, models: Sequence[nn.Module]) -> set[int]:
         """Return the parameters that were frozen and have gradients, whose optimizers made no update since then."""
         lasting = [(one.last, set(one.holds())) for one in self._phases]
@@ -108,3 +122,8 @@ class Phases:
             and id(one) in self._frozen
             and not any(last >= self._frozen[id(one)] and id(one) in tensors for last, tensors in lasting)
         }
+
+
+def _are_alike(one: Mapping[int, Tensor], other: Mapping[int, Tensor]) -> bool:
+    mine, its = ([each.shape for each in tensors.values()] for tensors in (one, other))
+    return mine == its and not one.keys() & other.keys()
