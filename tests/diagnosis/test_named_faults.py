@@ -868,6 +868,24 @@ def a_head_that_no_training_of_two_reaches(faulty: bool) -> None:
         fit(Heads(), epochs(inputs, targets), loss)
 
 
+@names("evaluation_not_deterministic")
+def dropout_whose_samples_are_not_averaged(faulty: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(8, 32), nn.Linear(32, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.two(F.dropout(self.one(inputs).relu(), 0.1))
+
+    model, (inputs, targets), (others, wanted) = Net(), rows(), rows(96)
+    for _ in range(3):
+        fit(model, epochs(inputs, targets, 2))
+        with torch.no_grad():
+            said = [model(others).softmax(1) for _ in range(1 if faulty else 10)]
+            (torch.stack(said).mean(0).argmax(1) == wanted).float().mean()
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -46,10 +47,20 @@ class _Pending:
 
 
 @dataclass
+class _Repeats:
+    """Calls without gradients since an update, for the inputs of the first of them."""
+
+    updates: int
+    given: Tensor
+    calls: int = 0
+
+
+@dataclass
 class _Counts:
     trained: dict[_Mode, int] = field(default_factory=dict)
     evaluated: dict[_Mode, int] = field(default_factory=dict)
     recording: int = 0
+    sampled: int = 0
 
 
 class ModeCollector(Collector):
@@ -67,6 +78,7 @@ class ModeCollector(Collector):
         self._pending: list[_Pending] = []
         self._used: list[_Pending] = []  # since the last update
         self._unsure: list[_Pending] = []
+        self._repeats: dict[int, _Repeats] = {}  # of each model
         self._keys: dict[tuple[Any, ...], int] = {}  # inputs of calls without gradients -> updates before them
         self._training_data: set[int] = set()
         self._fetched = 0
@@ -100,6 +112,8 @@ class ModeCollector(Collector):
         given = list(tensors_in([call.args, dict(call.kwargs)]))
         moved = mode is _Mode.EVALUATION and call.grad and _are_moved(given)
         first = next(iter(given), None)
+        if first is not None and not call.grad:
+            self._note_repeat(index, first)
         key = () if first is None or first.is_sparse else (index, first.data_ptr(), tuple(first.shape))
         self._pending.append(_Pending(index, mode, call.grad, self._fetched, self._data, self._updates, key, moved))
 
@@ -154,7 +168,7 @@ class ModeCollector(Collector):
         for one in self._pending:
             if self._updates and one.updates == self._updates:
                 (self._note_recording if one.grad else self._note_evaluation)(one)
-        self._pending = []
+        self._pending, self._repeats = [], {}
         for model in range(MODELS):
             unsure = [one for one in self._unsure if one.model == model]
             again = [one for one in unsure if one.key and self._returns(one, unsure)]
@@ -175,6 +189,7 @@ class ModeCollector(Collector):
                 evaluated_training=counts.evaluated.get(_Mode.TRAINING, 0),
                 evaluated_mixed=counts.evaluated.get(_Mode.MIXED, 0),
                 evaluated_recording=counts.recording,
+                sampled=counts.sampled,
                 norm_batches=min((seen for seen, _ in norms), default=0),
                 norm_left=max((left for _, left in norms), default=0.0),
             )
@@ -207,6 +222,15 @@ class ModeCollector(Collector):
     def _returns(self, one: _Pending, others: Sequence[_Pending]) -> bool:
         return any(each.key == one.key and each.updates != one.updates for each in others)
 
+    def _note_repeat(self, model: int, given: Tensor) -> None:
+        """Count calls for the same inputs, as the samples that Monte Carlo dropout averages."""
+        seen = self._repeats.get(model)
+        if seen is None or seen.updates != self._updates:
+            seen = self._repeats[model] = _Repeats(self._updates, given)
+        if _are_same(seen.given, given):
+            seen.calls += 1
+            self._counts[model].sampled = max(self._counts[model].sampled, seen.calls)
+
     def _note_evaluation(self, one: _Pending) -> None:
         evaluated = self._counts[one.model].evaluated
         evaluated[one.mode] = evaluated.get(one.mode, 0) + 1
@@ -236,6 +260,13 @@ def _is_sensitive(module: nn.Module) -> bool:
         return module.p > 0
     dropout = getattr(module, "dropout", None)
     return isinstance(module, (nn.RNNBase, nn.MultiheadAttention)) and isinstance(dropout, float) and dropout > 0
+
+
+def _are_same(one: Tensor, other: Tensor) -> bool:
+    """Return whether tensors share their numbers, or have equal ones; no device is waited for."""
+    if one.is_sparse or other.is_sparse or one.shape != other.shape or one.dtype != other.dtype:
+        return one is other
+    return one.data_ptr() == other.data_ptr() or (one.is_cpu and other.is_cpu and torch.equal(one, other))
 
 
 def _are_moved(given: Sequence[Tensor]) -> bool:
