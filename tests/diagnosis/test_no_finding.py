@@ -31,6 +31,17 @@ def test_unseen_samples_count_together(trained: float, evaluated: float, *, lear
     assert isinstance(said, Finding) is not learns
 
 
+@pytest.mark.parametrize(("pairs", "evaluated", "wrong"), [(160, 400, False), (160, 96, True), (320, 400, True)])
+def test_fewer_pairs_than_those_of_the_evaluation_explain_less(pairs: int, evaluated: int, *, wrong: bool) -> None:
+    def part(pairs: int, score: float) -> Part:
+        probe = Probe(pairs=pairs, score=score, permuted=0.0, p=0.01, kind="classes")
+        return Part(samples=4 * pairs, distinct=pairs, size=pairs, probe=probe)
+
+    facts = DataFacts(training=part(pairs, 0.12), evaluations=(part(evaluated, 0.63),))
+    said = targets_shuffled.find(Health(name="x", steps=500, data=facts))
+    assert isinstance(said, Finding) is wrong
+
+
 @pytest.mark.parametrize(("loss", "differs"), [(0.02, False), (0.5, True), (None, True)])
 def test_a_series_that_grows_is_no_other_preparation(loss: float | None, *, differs: bool) -> None:
     def part(mean: float) -> Part:

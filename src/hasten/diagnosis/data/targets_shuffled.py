@@ -1,12 +1,14 @@
 """E7: the targets do not belong to the inputs.
 
 Signal: a permutation test: whether quick predictors (nearest neighbors, ridge regression) do better on the pairs of
-the training than on permuted pairs, and how well the model predicts samples that it was not trained on.
+the training than on permuted pairs, and how well the model predicts samples that it was not trained on. Of tokens: the
+most frequent target, and the next token.
 Threshold: p above 0.05, or above 0.02 with less than 0.05 of the variance explained, with at least 300 pairs, and
 predictions that are not better than chance by 3 standard errors in the first pass or an evaluation, and by 2 in both
 together. Of 80 pairs and more, if they are all there are, p above 0.1. Where the same samples are seen unchanged in
-each epoch: less than 0.65 of the variance that is explained in the evaluation. Of masks: a tenth of at least 30 that
-correlate with their pictures at least twice as well mirrored or turned as they are.
+each epoch, and are at least 300 or as many as those of the evaluation: less than 0.65 of the variance that is explained
+there. Of masks: a tenth of at least 30 that correlate with their pictures at least twice as well mirrored or turned as
+they are.
 Why: from shuffled pairs a model can only learn samples by heart.
 Example: `inputs = inputs[torch.randperm(n)]` without the same order for the targets; two files read in different
 orders; a random flip of the picture that its mask does not get.
@@ -104,7 +106,8 @@ def _against_evaluation(training: Part, probe: Probe, facts: DataFacts) -> str |
                 f"(p {probe.p:.2g}, {probe.pairs} pairs)."
             )
         gain, best = probe.score - probe.permuted, other.score - other.permuted
-        if best >= CLEAR and gain < SHARE * best and _unchanged(training):
+        enough = probe.pairs >= min(PAIRS, other.pairs)  # fewer explain less anyway
+        if enough and best >= CLEAR and gain < SHARE * best and _unchanged(training):
             return (
                 f"Inputs explain {max(0.0, gain):.0%} of the training's targets and {best:.0%} of the evaluation's: "
                 "a part of the pairs is wrong."
