@@ -886,6 +886,26 @@ def dropout_whose_samples_are_not_averaged(faulty: bool) -> None:
             (torch.stack(said).mean(0).argmax(1) == wanted).float().mean()
 
 
+@names("tiny_validation")
+def few_samples_where_a_point_is_drawn_from(faulty: bool) -> None:
+    class Generator(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = two_layers(12, 1)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.net(torch.cat([inputs, torch.randn(len(inputs), 4)], 1))
+
+    model, (inputs, _), (few, _) = Generator(), rows(), rows(8)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for batch, wanted in epochs(inputs, inputs.sum(1, keepdim=True), 4):
+        optimizer.zero_grad()
+        F.mse_loss(model(batch), wanted).backward()
+        optimizer.step()
+        with torch.no_grad():
+            model(few if faulty else torch.full((256, 8), 0.5)).std()
+
+
 @names("axes_scrambled")
 def frames_viewed_out_of_their_channels(faulty: bool) -> None:
     class Frames(nn.Module):
