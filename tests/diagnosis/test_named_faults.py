@@ -337,6 +337,24 @@ def a_class_that_only_the_evaluation_has(faulty: bool) -> None:
         F.cross_entropy(model.eval()(inputs[300:]), labels[300:])
 
 
+@names("labels_unfit")
+def classes_of_an_evaluation_that_no_loss_reads(faulty: bool) -> None:
+    inputs = torch.randn(480, 8)
+    labels = (inputs @ torch.randn(8, 4)).argmax(1)
+    test, answers = inputs[320:].clone(), labels[320:]
+    answers = (answers + 1) % 4 if faulty else answers
+    model = two_layers(classes=4)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for one, label in epochs(inputs[:320], labels[:320], number=10):
+        optimizer.zero_grad()
+        F.cross_entropy(model(one), label).backward()
+        optimizer.step()
+    with torch.no_grad():
+        model.eval()
+        right = (model(test).argmax(1) == answers).float().mean()
+    assert 0 <= right <= 1
+
+
 def parts_scaled(faulty: bool, scaled: Callable[[Tensor, Tensor], Tensor]) -> None:
     training, test = torch.randn(320, 5), torch.randn(100, 5) + 0.2
     targets = training[:, :1] + training[:, 1:2] ** 2

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -848,3 +849,128 @@ class TestScaledTogether:
 
     def test_numbers_that_were_not_standardized_are_no_proof(self) -> None:
         assert self.leaks(self.series(), slice(200, 500)) is None
+
+
+class TestLabelsInTheCode:
+    """Labels of an evaluation that are only compared with the classes said are read from the code that does so."""
+
+    @staticmethod
+    def share(said: Tensor, wanted: Tensor) -> float:
+        return (said.argmax(1) == wanted).float().mean().item()
+
+    @staticmethod
+    def in_a_line(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        return (model(x).argmax(1) == y).float().mean().item()
+
+    @staticmethod
+    def by_names(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        out = model(x)
+        _, said = torch.max(out.data, 1)
+        return (y == said).sum().item() / len(y)
+
+    @staticmethod
+    def of_probabilities(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        probabilities = F.softmax(model(x), dim=1)
+        said = probabilities.argmax(dim=1, keepdim=True)
+        return said.eq(y.view_as(said)).float().mean().item()
+
+    @staticmethod
+    def in_slices(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        right, size = 0, 40
+        for i in range(0, len(x), size):
+            said = model(x[i : i + size]).argmax(-1)
+            right += (said == y[i : i + size]).sum().item()
+        return right / len(x)
+
+    @staticmethod
+    def by_a_function(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        share = TestLabelsInTheCode.share
+        return share(model(x), y)
+
+    @staticmethod
+    def by_sklearn(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        said = model(x).argmax(1)
+        return float(accuracy_score(y.numpy(), said.cpu().numpy()))
+
+    @staticmethod
+    def bound_in_between(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        right, wanted = 0, y[:40]
+        for i in range(0, len(x), 40):
+            said = model(x[i : i + 40]).argmax(1)
+            wanted = y[i : i + 40]
+            right += (said == wanted).sum().item()
+        return right / len(x)
+
+    @staticmethod
+    def trained(outputs: int = CLASSES) -> tuple[nn.Module, Tensor, Tensor]:
+        """Return a model that was trained for a few steps, and samples that it did not see."""
+        x, y = table(ROWS + 160)
+        model = network(outputs)
+        optimizer = optim.Adam(model.parameters(), 1e-2)
+        for inputs, targets in batches(x[:ROWS], y[:ROWS]):
+            optimizer.zero_grad()
+            if outputs == 1:
+                F.binary_cross_entropy_with_logits(model(inputs)[:, 0], (targets > 0).float()).backward()
+            else:
+                F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+        return model, x[ROWS:], y[ROWS:]
+
+    @pytest.mark.parametrize(
+        "way", ["in_a_line", "by_names", "of_probabilities", "in_slices", "by_a_function", "by_sklearn"]
+    )
+    def test_ways_to_count_right_answers(self, way: str) -> None:
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+            model, x, y = self.trained()
+            with torch.no_grad():
+                right = getattr(self, way)(model, x, y)
+        assert doctor.failed == {}
+        data = doctor.seen().data
+        assert data is not None
+        (part,) = data.evaluations
+        assert part.agreement is not None
+        assert part.agreement.samples == len(y)
+        assert part.agreement.accuracy == pytest.approx(right)
+
+    def test_a_threshold_of_a_single_output(self) -> None:
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+            model, x, y = self.trained(outputs=1)
+            labels = (y > 0).float()
+            with torch.no_grad():
+                said = (torch.sigmoid(model(x)).squeeze(1) > 0.5).float()
+                right = (said == labels).float().mean().item()
+        assert doctor.failed == {}
+        data = doctor.seen().data
+        assert data is not None
+        assert data.evaluations[0].agreement is not None
+        assert data.evaluations[0].agreement.accuracy == pytest.approx(right)
+
+    def test_labels_that_get_their_name_after_the_call_are_not_those_of_the_name_before(self) -> None:
+        with Diagnosing(name="loop", tiers=[Tier.DATA]) as doctor:
+            model, x, y = self.trained()
+            with torch.no_grad():
+                self.bound_in_between(model, x, y)
+        assert doctor.failed == {}
+        data = doctor.seen().data
+        assert data is not None
+        assert [part.agreement for part in data.evaluations] == [None]
+
+    def test_answers_that_an_attack_turns_around_are_no_other_names(self) -> None:
+        with Diagnosing(name="loop") as doctor:
+            x = torch.randn(ROWS + 160, COLUMNS)
+            y = (x[:, 0] > 0).long()
+            model = network(2)
+            optimizer = optim.Adam(model.parameters(), 1e-2)
+            for _ in range(4):
+                for inputs, targets in batches(x[:ROWS], y[:ROWS]):
+                    optimizer.zero_grad()
+                    F.cross_entropy(model(inputs), targets).backward()
+                    optimizer.step()
+            test, labels = x[ROWS:].clone(), y[ROWS:]
+            attacked = test.clone()
+            attacked[:, 0] *= -1
+            with torch.no_grad():
+                clean = (model(test).argmax(1) == labels).float().mean()
+                robust = (model(attacked).argmax(1) == labels).float().mean()
+        assert clean > 0.8 > 0.2 > robust
+        assert found(doctor, "labels_unfit") is None

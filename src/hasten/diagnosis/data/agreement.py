@@ -43,6 +43,11 @@ class SeenAgreement:
             counts = counts + self._counts
         self._step, self._counts = step, counts
 
+    @property
+    def seen(self) -> bool:
+        """Whether labels and outputs were seen together."""
+        return self._counts is not None
+
     def agreement(self) -> Agreement | None:
         """Return what was counted; None where labels and outputs were not seen together."""
         return None if self._counts is None else _agreement(self._counts)

@@ -24,6 +24,7 @@ from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.folds import SeenFolds
+from hasten.diagnosis.data.label_reading import LabelReader
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.said import REGRESSION
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, is_same, of_samples, without_target
@@ -89,6 +90,7 @@ class DataCollector(Collector):
         # a pass with gradients in evaluation mode
         self._undecided: tuple[Call, list[Tensor], list[int | None]] | None = None
         self._sliced: tuple[Group, int] | None = None  # evaluation of the last pass that no loader gave, and its rows
+        self._label_reader = LabelReader()
         self._signed: dict[str, list[Tensor]] = {}  # loss function -> its targets
         self._given = _Given()
         self._modes: Counter[tuple[int, int, bool]] = Counter()  # updates by model, data set, and mode of the model
@@ -146,7 +148,10 @@ class DataCollector(Collector):
                 first = call if self._undecided is None else self._undecided[0]
                 self._undecided = first, outputs, numbers
         else:
+            before = self._sliced
             self._evaluated(call, made)
+            if self._sliced is not None and self._sliced is not before:
+                self._read_labels(call, made, *self._sliced)
         self._made, self._maker = [ref(one) for one in made], ref(call.module)
 
     def backward_begins(self, losses: Sequence[Tensor]) -> None:
@@ -202,12 +207,23 @@ class DataCollector(Collector):
         output, target = given[0], given[1]
         classes = target.dtype is torch.int64
         if output.ndim and len(output) == rows == target.numel() and target.ndim == 1 and classes:
-            group.agreement.add([output], target.cpu(), step=self._step)
-            group.part.add_labels(target)
-            group.part.answer(output, target, step=self._step, classes=True)
+            self._add_labels(group, output, target.cpu())
         if output.ndim and len(output) == rows and output.shape == target.shape:
             group.part.targets.add(target)
             group.part.answer(output, target, step=self._step, classes=False)
+
+    def _read_labels(self, call: Call, output: Sequence[Tensor], group: Group, rows: int) -> None:
+        """Look at the labels that the classes of an evaluation are compared with, whose batch no loader gave."""
+        scores = next((one.detach() for one in output if one.ndim and len(one) == rows), None)
+        found = None if scores is None else self._label_reader.labels(call.module, rows)
+        if scores is not None and found is not None:
+            self._sliced = None  # a loss has the same labels
+            self._add_labels(group, scores, *found)
+
+    def _add_labels(self, group: Group, output: Tensor, labels: Tensor, threshold: float | None = None) -> None:
+        group.agreement.add([output], labels, step=self._step, threshold=threshold)
+        group.part.add_labels(labels)
+        group.part.answer(output, labels, step=self._step, classes=threshold is None)
 
     def ended(self) -> None:
         """Look at the last evaluation."""

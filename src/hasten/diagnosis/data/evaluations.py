@@ -120,7 +120,7 @@ class Group:
 
     def lasts(self) -> bool:
         """Return whether this is a fixed part of the data, as far as one beside a loader can tell."""
-        return not self.beside or self.again or self.lives()
+        return not self.beside or self.again or self.agreement.seen or self.lives()
 
     def lives(self) -> bool:
         """Return whether what it reads is still there: a batch made for one call is not."""

@@ -4,7 +4,7 @@ Signal: the labels of the criterion and of the batches of evaluations, counted b
 outputs; the classes that the model says in an evaluation, before and after the best renaming of them.
 Threshold: all of at least 64 labels, or of the targets of a regression, are equal; a label of the evaluation was never
 trained on; the accuracy is at least twice as high after renaming the classes, and at least 0.9 then, or 0.5 where it
-was below chance; binary targets outside
+was below chance, of at least 8 samples a class, unless the same labels fit another evaluation; binary targets outside
 of 0 to 1; targets other than -1 and 1 of a loss of pairs; any label of a CTC loss that is its blank.
 Why: a model cannot learn a class that it is never shown, and a shifted label makes each right answer count as wrong.
 Example: training labels from 1 to 10 and validation labels from 0 to 9; targets of -1 and 1 with binary
@@ -179,7 +179,9 @@ def _renamed(facts: DataFacts) -> _Said:
         return None
     for part in facts.evaluations:
         seen = part.agreement
-        if seen is None or seen.samples < ENOUGH or _one_class(seen):
+        if seen is None or seen.samples < max(ENOUGH, _EACH * len(seen.counts)) or _one_class(seen):
+            continue
+        if any(_fits(one.agreement, seen) for one in facts.evaluations):
             continue
         if facts.training is not None and inputs_differ(facts.training, part):  # then answers mean nothing
             continue
@@ -197,5 +199,14 @@ def _renamed(facts: DataFacts) -> _Said:
 _RELATION = 0.05  # p of the probe of the training's pairs
 
 
+_EACH = 8  # samples for each class, of which the best renaming of random answers gives a quarter
+
+
 def _one_class(seen: Agreement) -> bool:
-    return sum(times > 0 for times in seen.counts) < 2
+    """Return whether the labels, or the answers, are all the same."""
+    return min(sum(times > 0 for times in numbers) for numbers in (seen.counts, seen.said)) < 2
+
+
+def _fits(other: Agreement | None, seen: Agreement) -> bool:
+    """Return whether the same labels fit other inputs, as those of samples before they were changed by an attack."""
+    return other is not None and other.counts == seen.counts and other.accuracy >= max(RENAMED, seen.renamed / TIMES)

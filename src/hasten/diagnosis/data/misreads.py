@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, Subse
 from hasten.base.records.data_facts import Misread
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.equal_passes import EqualPasses
+from hasten.diagnosis.data.expressions import compared, dimensions, given_first, largest_over_last
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.source import (
     MISSING,
@@ -37,8 +38,6 @@ _FRAMES = 3  # of the person's, from that which calls the model
 _CALLS = 64  # lines that call a model
 _NUMBERS = 1000  # of a tensor that are looked at
 _REAL = 0.5  # share that are no whole numbers
-_LARGEST = ("argmax", "max")
-_LIBRARIES = ("torch", "np", "numpy")
 _WRAPPERS = ("enumerate", "tqdm", "trange", "iter", "list", "track")
 
 
@@ -95,7 +94,7 @@ def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, line: int
 
     real, rows = _is_real(output), len(output) if output.ndim == 2 else 0
     for node in code.nodes:
-        if (pair := _equal(node)) is not None and real and _is_counted(node, code):
+        if (pair := compared(node)) is not None and real and _is_counted(node, code):
             for one, other in (pair, pair[::-1]):
                 numbers = numbers_of(other, names)
                 if is_it(one) and numbers is not None and _is_real(numbers) and not _is_made(other, code, names):
@@ -106,7 +105,12 @@ def _readings(code: Code, names: Mapping[str, Any], module: nn.Module, line: int
             if _is_part(chosen, calls[0], code):
                 continue
             yield _misread("axis", node, used=rows, wanted=output.shape[1])
-        elif (chosen := _over_last(node)) is not None and output.ndim > 1 and output.shape[-1] == 1 and is_it(chosen):
+        elif (
+            (chosen := largest_over_last(node)) is not None
+            and output.ndim > 1
+            and output.shape[-1] == 1
+            and is_it(chosen)
+        ):
             if not _is_part(chosen, calls[0], code):
                 yield _misread("single", node)
         elif isinstance(node, ast.Call) and _leaves_unit(output):
@@ -129,18 +133,6 @@ def _halved_by(call: ast.Call, is_it: Callable[[ast.expr], bool], names: Mapping
             yield _misread("threshold", node)
 
 
-def _equal(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
-    """Return what an expression compares by `==` or `eq`."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
-        return node.left, node.comparators[0]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "eq":
-        if len(node.args) == 1:
-            return node.func.value, node.args[0]
-        if len(node.args) == 2:  # torch.eq
-            return node.args[0], node.args[1]
-    return None
-
-
 def _is_counted(node: ast.AST, code: Code) -> bool:
     """Return whether the places where a comparison holds are summed up or averaged."""
     above = (one for one in code.above(node) if isinstance(one, ast.Call))
@@ -160,38 +152,18 @@ def _above_half(node: ast.AST) -> ast.expr | None:
         limit = node.comparators[0]
         return node.left if isinstance(limit, ast.Constant) and limit.value == 0.5 else None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "round":
-        return _argument(node) if len(node.args) <= 1 else None
+        return given_first(node) if len(node.args) <= 1 else None
     return None
-
-
-def _argument(call: ast.Call) -> ast.expr:
-    """Return what a function of torch or numpy, or a method of a tensor, is given first."""
-    owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
-    return call.args[0] if isinstance(owner, ast.Name) and owner.id in _LIBRARIES and call.args else owner
 
 
 def _over_samples(node: ast.AST) -> ast.expr | None:
     """Return what an expression takes the largest index of over its first dimension, or over all of it."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "argmax":
         return None
-    dims = _dimensions(node)
+    dims = dimensions(node)
     over_all = not dims and not node.keywords
     first = len(dims) == 1 and isinstance(dims[0], ast.Constant) and dims[0].value == 0
-    return _argument(node) if over_all or first else None
-
-
-def _over_last(node: ast.AST) -> ast.expr | None:
-    """Return what an expression takes the largest one of, with its index, over its dimension 1 or its last one."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in _LARGEST:
-        return None
-    dims = _dimensions(node)
-    return _argument(node) if len(dims) == 1 and ast.unparse(dims[0]) in ("1", "-1") else None
-
-
-def _dimensions(call: ast.Call) -> list[ast.expr]:
-    """Return the dimension that a function of torch or numpy, or a method of a tensor, is given after that."""
-    arguments = call.args[1:] if call.args and _argument(call) is call.args[0] else call.args
-    return [*arguments[:1], *(one.value for one in call.keywords if one.arg in ("dim", "axis"))]
+    return given_first(node) if over_all or first else None
 
 
 def _is_part(node: ast.expr, call: ast.Call, code: Code) -> bool:
@@ -261,7 +233,7 @@ def _counts_samples(value: ast.expr) -> bool:
         return False
     calls = [one for one in ast.walk(value) if isinstance(one, ast.Call)]
     sums = [one for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr == "sum"]
-    if any(_equal(part) is not None for one in sums for part in ast.walk(one)):
+    if any(compared(part) is not None for one in sums for part in ast.walk(one)):
         return True
     return isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult) and any(map(_is_size, ast.walk(value)))
 

@@ -40,23 +40,27 @@ class Code:
     changed: frozenset[str]  # names of what is changed in place
 
     def value(self, use: ast.Name) -> ast.expr | None:
-        """Return what is assigned alone to a name where it is used; None where that is not certain.
+        """Return what is assigned alone to a name where it is used; None where that is not certain."""
+        one = None if use.id in self.changed else self.statement(use)
+        if not isinstance(one, ast.Assign) or len(one.targets) != 1 or not isinstance(one.targets[0], ast.Name):
+            return None
+        return one.value
+
+    def statement(self, use: ast.Name) -> ast.AST | None:
+        """Return what binds a name where it is used; None where that is not certain.
 
         It is certain of the only statement that binds the name; of several, of the one that stands before the use in a
         block that holds both, if no turn of a loop around the use binds the name anew in between.
         """
-        statements = () if use.id in self.changed else self.bound.get(use.id, ())
-        one = statements[0] if len(statements) == 1 else self._last_before(use, statements)
-        if not isinstance(one, ast.Assign) or len(one.targets) != 1 or not isinstance(one.targets[0], ast.Name):
-            return None
-        return one.value
+        statements = self.bound.get(use.id, ())
+        return statements[0] if len(statements) == 1 else self._last_before(use, statements)
 
     def _last_before(self, use: ast.Name, statements: Sequence[ast.AST]) -> ast.AST | None:
         around = list(self.above(use))
         if any(one in around for one in statements):
             return None  # the use is a part of what binds the name
-        before = [one for one in statements if isinstance(one, ast.stmt) and _end(one) <= _begin(use)]
-        last = max(before, key=_end, default=None)
+        before = [one for one in statements if isinstance(one, ast.stmt) and end(one) <= begin(use)]
+        last = max(before, key=end, default=None)
         if last is None or not any(one in self._block(last) for one in around):
             return None
         turned = [one for one in around if isinstance(one, ast.For | ast.While) and one not in self.above(last)]
@@ -75,11 +79,13 @@ class Code:
             node = found
 
 
-def _begin(node: ast.expr) -> tuple[int, int]:
+def begin(node: ast.stmt | ast.expr) -> tuple[int, int]:
+    """Return the place where a node begins."""
     return node.lineno, node.col_offset
 
 
-def _end(node: ast.stmt) -> tuple[int, int]:
+def end(node: ast.stmt | ast.expr) -> tuple[int, int]:
+    """Return the place where a node ends."""
     return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
