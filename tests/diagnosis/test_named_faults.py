@@ -1314,6 +1314,82 @@ def values_that_move_their_own_targets(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("stored_changes")
+def noise_that_is_added_to_the_stored_samples(faulty: bool) -> None:
+    class Noisy(Dataset[tuple[Tensor, Tensor]]):
+        def __init__(self) -> None:
+            inputs, self.labels = rows(160)
+            self.inputs = inputs.numpy()
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+            one = self.inputs[index] if faulty else self.inputs[index].copy()
+            one += 0.5 * torch.randn(8).numpy()
+            return torch.from_numpy(one), self.labels[index]
+
+    passes(Noisy())
+
+
+@names("stored_changes")
+def stored_samples_that_are_scaled_in_each_pass(faulty: bool) -> None:
+    class Scaled(Dataset[tuple[Tensor, Tensor]]):
+        def __init__(self) -> None:
+            inputs, self.labels = rows(160)
+            self.inputs, self.scaled = list(2 * inputs + 3), set[int]()
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+            one = self.inputs[index]
+            if faulty or index not in self.scaled:  # once is enough
+                self.scaled.add(index)
+                one.sub_(3).div_(2)
+            return one, self.labels[index]
+
+    passes(Scaled())
+
+
+def passes(dataset: Dataset[tuple[Tensor, Tensor]]) -> None:
+    """Train for some passes over a data set, whose samples a loop may change."""
+    model = two_layers()
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    for _ in range(5):
+        for inputs, labels in DataLoader(dataset, 16, shuffle=True):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+
+
+class Changing(Dataset[tuple[Tensor, Tensor]]):
+    """Samples that a function changes before they are read."""
+
+    def __init__(self, change: Callable[[Tensor, Tensor], None]) -> None:
+        self.inputs, self.labels = rows(160)
+        self.own, self.change = self.inputs.clone(), change
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        self.change(self.inputs[index], self.own[index])
+        return self.inputs[index], self.labels[index]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept, own: kept.copy_(own + 0.5 * torch.randn(8)),
+        lambda kept, own: kept.copy_(kept.flip(0)),
+    ],
+    ids=["drawn anew", "turned around"],
+)
+def test_stored_samples_whose_changes_do_not_add_up(change: Callable[[Tensor, Tensor], None]) -> None:
+    assert "stored_changes" not in found(lambda: passes(Changing(change)))
+
+
 @names("order_repeats")
 def a_sampler_that_knows_no_epoch(faulty: bool) -> None:
     data = TensorDataset(*rows())

@@ -137,6 +137,7 @@ HEALTH = {
     "E7": "targets_shuffled",
     "E25": "order_repeats",
     "E12": "repeated_batches",
+    "E31": "stored_changes",
     "E8": "inputs_unscaled",
     "E9": "targets_unscaled",
     "E26": "evaluation_augmented",

@@ -223,4 +223,5 @@ class DataFacts(Record, frozen=True):
     target_column: int | None = None  # a column of the inputs that is the target
     misreads: tuple[Misread, ...] = ()
     folds: tuple[Fold, ...] = ()
+    changed_by_reading: int = 0  # stored samples that two readings changed, where the changes add up
     validation_trains: int = 0  # updates of a model in evaluation mode by a data set that has no other

@@ -28,6 +28,7 @@ from hasten.diagnosis.data.label_reading import LabelReader
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.said import REGRESSION
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, is_same, of_samples, without_target
+from hasten.diagnosis.data.stored import SeenStored
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
 
@@ -90,7 +91,7 @@ class DataCollector(Collector):
         # a pass with gradients in evaluation mode
         self._undecided: tuple[Call, list[Tensor], list[int | None]] | None = None
         self._sliced: tuple[Group, int] | None = None  # evaluation of the last pass that no loader gave, and its rows
-        self._label_reader = LabelReader()
+        self._label_reader, self._stored = LabelReader(), SeenStored()
         self._signed: dict[str, list[Tensor]] = {}  # loss function -> its targets
         self._given = _Given()
         self._modes: Counter[tuple[int, int, bool]] = Counter()  # updates by model, data set, and mode of the model
@@ -110,6 +111,7 @@ class DataCollector(Collector):
         """Forget what waits for a backward pass or an evaluation that was not watched."""
         self._call, self._output, self._numbers, self._undecided = None, [], [], None
         self._continued, self._several = None, False
+        self._stored.missed()
         self._waiting.batches = [one for one in self._waiting.batches if one.use]
 
     def step_begins(self, step: int) -> None:
@@ -119,11 +121,16 @@ class DataCollector(Collector):
     def fetched(self, batch: Any, loader: Any) -> None:
         """Note the batch and the data set that it comes from."""
         self._decide()
+        dataset = getattr(loader, "_dataset", None)
+        if self._spent["training"] < BUDGET_S:
+            begin = thread_time()
+            self._stored.fetched(dataset, batch)
+            self._spent["training"] += thread_time() - begin
         sampler = getattr(getattr(loader, "_index_sampler", None), "sampler", None)
         replacement, drawn = bool(getattr(sampler, "replacement", False)), _length(sampler)
         for one in self._waiting.fetched(
             batch,
-            getattr(loader, "_dataset", None),
+            dataset,
             replacement=replacement,
             drawn=drawn,
             shuffles=_shuffles(sampler),
@@ -265,6 +272,7 @@ class DataCollector(Collector):
             signed=tuple(_signed(name, torch.cat(targets)) for name, targets in self._signed.items()),
             directions=tuple(self._directions),
             target_column=None if self._training is None else self._training.pairs.target_column(),
+            changed_by_reading=self._stored.changed(),
             validation_trains=_validation_trains(self._modes),
             folds=self._folds.folds(),
         )
