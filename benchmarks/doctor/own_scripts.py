@@ -78,8 +78,10 @@ def named(script: Path) -> list[str]:
     with untouched(), hasten.diagnosing(script.stem) as doctor, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(io.StringIO()), replaced(sys, "argv", lambda plain: [str(script)]):
-            runpy.run_path(str(script), run_name="__main__")
-    return [one.symptom for one in doctor.diagnosis().findings]
+            names = runpy.run_path(str(script), run_name="__main__")
+    found = [one.symptom for one in doctor.diagnosis().findings]
+    del names  # data that are gone cannot be judged, and a script's own last until its process ends
+    return found
 
 
 def judged(name: str, room: Path, scripts: Path = SCRIPTS) -> dict[str, Any]:
