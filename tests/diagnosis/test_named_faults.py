@@ -989,6 +989,46 @@ class Coupling(nn.Module):
         return torch.cat([kept, changed * scales.tanh().exp() + shifts], 1), scales.tanh().sum(1)
 
 
+@names("term_without_gradient")
+def a_generator_that_the_critic_does_not_reach(faulty: bool) -> None:
+    maker, critic = two_layers(4, classes=8), two_layers(classes=1)
+    of_maker, of_critic = (optim.Adam(one.parameters(), 1e-3) for one in (maker, critic))
+    real, given = torch.randn(640, 8), torch.randn(640, 4)
+    for at in torch.randperm(640).split(32):
+        made = maker(given[at])
+        right, wrong = critic(real[at]), critic(made.detach())
+        of_critic.zero_grad()
+        (F.softplus(-right).mean() + F.softplus(wrong).mean()).backward()
+        of_critic.step()
+        said = critic(made.detach() if faulty else made)
+        of_maker.zero_grad()
+        (F.softplus(-said).mean() + 0.1 * F.l1_loss(made, real[at])).backward()
+        of_maker.step()
+
+
+@pytest.mark.parametrize("way", ["together", "constant", "turns"])
+def test_a_term_that_another_optimizer_uses_is_no_loss(way: str) -> None:
+    """Two heads of one sum; the mean of a critic over real samples in the loss of a generator; turns at one sum."""
+
+    def loop() -> None:
+        one, other = two_layers(classes=8), two_layers(classes=1)
+        first, second = (optim.Adam(each.parameters(), 1e-3) for each in (one, other))
+        inputs, wanted = torch.randn(640, 8), torch.randn(640, 8)
+        for number, at in enumerate(torch.randperm(640).split(32)):
+            first.zero_grad()
+            second.zero_grad()
+            mine, its = F.mse_loss(one(inputs[at]), wanted[at]), F.mse_loss(other(inputs[at])[:, 0], wanted[at, 0])
+            if way == "constant":
+                its = other(wanted[at]).mean() - other(one(inputs[at])).mean()
+            (mine + its).backward()
+            if way != "turns" or number % 2:
+                first.step()
+            if way == "together" or (way == "turns" and number % 2 == 0):
+                second.step()
+
+    assert "term_without_gradient" not in found(loop)
+
+
 @names("terms_overwritten")
 def determinants_that_replace_each_other(faulty: bool) -> None:
     layers = nn.ModuleList(Coupling(place % 2 == 1) for place in range(4))

@@ -67,6 +67,7 @@ class Optimizing(Record, frozen=True):
     discarded: int = 0  # of them, whose gradients were cleared before an update, while the parameters stayed
     judged: int = 0  # updates looked at that follow losses of their own
     unmet: int = 0  # of them, whose losses reach none of its tensors, while other losses do
+    strays: int = 0  # of them, of whose loss a term reached only what others hold, and was cleared without use
     misplaced: int = 0  # tensors of its state in another memory layout than their parameters, where it is fused
 
 

@@ -21,6 +21,7 @@ from hasten.diagnosis.wiring.live import held
 from hasten.diagnosis.wiring.loop_code import can_end_early
 from hasten.diagnosis.wiring.parameters import ParameterCollector
 from hasten.diagnosis.wiring.scale import factors, is_mean, last_functions
+from hasten.diagnosis.wiring.severed import leaves_of_terms
 from hasten.measurement.state_order import misplaced
 from hasten.measurement.tensors import tensors_in
 
@@ -65,6 +66,9 @@ class _Seen:
     judged: int = 0  # updates that follow losses of their own
     unmet: int = 0  # of them, whose losses reach none of its tensors
     touched: bool = False  # some loss reaches its tensors
+    stray: set[int] = field(default_factory=set)  # leaves of terms before its last update that reach none of its own
+    strays: int = 0  # updates after which the gradients of those were cleared
+    serves: bool = False  # another optimizer used them
     unused: int = 0  # backward passes since the last update or clearing
     versions: int = 0  # of its tensors at the last of them
     repeats: bool = False  # its tensors were trained by others, and it has no state
@@ -132,6 +136,7 @@ class OrderCollector(Collector):
         self.alternations = 0  # updates by another optimizer than the last one, with a backward pass between them
         self.autocast = {"outside": 0, "inside": 0, "calls": 0}  # entered, and calls of models under it
         self._zeroed = False  # zero_grad since the last backward pass
+        self._terms = list[set[int]]()  # leaves of each term of the losses since the last update
 
     def next_step(self, step: int, spent_s: float) -> int:
         """Return the next step while gaps between updates, or clipping, are looked at."""
@@ -186,6 +191,9 @@ class OrderCollector(Collector):
             if one.unused and not any(_is_full(each.grad) for each in one.held()):
                 one.discarded += one.unused if one.versions == _versions(one.held()) else 0
                 one.unused = 0
+            holders = [other for other in self._all if other.tensors & one.stray]
+            if holders and not any(_is_full(each.grad) for other in holders for each in other.held()):
+                one.strays, one.stray = one.strays + 1, set()
 
     def scaled(self, scaler: GradScaler) -> None:
         """Note the scaler."""
@@ -212,6 +220,7 @@ class OrderCollector(Collector):
             found = {id(one) for one in leaves(losses)}
             self._scaled_leaves |= found if self._are_scaled(losses) else set()
             self._reached = None if self._reached is None or not found else self._reached | found
+            self._terms += leaves_of_terms(losses)
             for one in self._all:
                 one.touched = one.touched or bool(one.tensors & found)
         self._losses += 1
@@ -256,6 +265,9 @@ class OrderCollector(Collector):
         if self._losses and self._reached and self._updates < STEPS:
             seen.judged += 1
             seen.unmet += not tensors & self._reached
+        for one in self._all:
+            one.serves = one.serves or bool(tensors & one.stray)
+        seen.stray = _stray(self._terms, tensors) & set[int]().union(*(one.tensors for one in self._all))
         goes_on = not seen.updates and not self._beginnings.begins_anew(list(held(optimizer)))
         seen.repeats = goes_on and not optimizer.state and bool(tensors & self._trained)
         for one in self._all:
@@ -294,7 +306,7 @@ class OrderCollector(Collector):
             self._ends_early = can_end_early()
         self._passes, self._scaled, self._after_backward = [], False, None
         self._scaled_leaves = set()
-        self._losses, self._reached = 0, set()
+        self._losses, self._reached, self._terms = 0, set(), []
         self._batches.clear()
         self._given.clear()
         if self._updates == 2:
@@ -338,6 +350,7 @@ class OrderCollector(Collector):
                 discarded=one.discarded,
                 judged=one.judged,
                 unmet=one.unmet if one.touched else 0,
+                strays=0 if one.serves else one.strays,
                 misplaced=_misplaced(one.weak()),
             )
             for one in self._all
@@ -499,6 +512,13 @@ def _is_full(gradient: Tensor | None) -> bool:
         return False
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
     return bool(torch.any(values != 0))
+
+
+def _stray(terms: Sequence[set[int]], tensors: set[int]) -> set[int]:
+    """Return the leaves of terms that reach none of the tensors of an update, nor what other terms share with them."""
+    own = set[int]().union(*(one for one in terms if one & tensors))
+    stray = set[int]().union(*(one for one in terms if not one & tensors))
+    return stray if own and not own & stray else set()
 
 
 def _versions(tensors: Iterator[Tensor]) -> int:

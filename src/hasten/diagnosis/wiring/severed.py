@@ -98,6 +98,19 @@ def is_weight(tensor: Tensor) -> bool:
     return False
 
 
+def leaves_of_terms(losses: Sequence[Tensor]) -> list[set[int]]:
+    """Return the leaves behind each term of losses that are sums of numbers, by identity."""
+    waiting = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
+    terms = list[set[int]]()
+    while waiting:
+        node = waiting.pop()
+        if name_of(node) in _SUMS and shape_of(node) == ():
+            waiting += [one for one, _ in node.next_functions if one is not None]
+        else:
+            terms.append({id(one.variable) for one in _below(node) if hasattr(one, "variable")})
+    return terms
+
+
 def reaches_parameters(tensors: Sequence[Tensor]) -> bool:
     """Return whether a parameter is behind one of some tensors."""
     return any(_is_parameter(node) for node, _ in nodes(tensors))
