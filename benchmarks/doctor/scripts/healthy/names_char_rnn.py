@@ -40,8 +40,8 @@ class RNN(nn.Module):
         self.h2o = nn.Linear(hidden_size, output_size)
         self.softmax = nn.LogSoftmax(dim=1)
 
-    def forward(self, input, hidden):
-        hidden = torch.tanh(self.i2h(torch.cat((input, hidden), 1)))
+    def forward(self, given, hidden):
+        hidden = torch.tanh(self.i2h(torch.cat((given, hidden), 1)))
         return self.softmax(self.h2o(hidden)), hidden
 
     def initHidden(self):

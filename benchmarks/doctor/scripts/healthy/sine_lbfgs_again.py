@@ -19,13 +19,13 @@ class Sequence(nn.Module):
         self.lstm2 = nn.LSTMCell(16, 16)
         self.linear = nn.Linear(16, 1)
 
-    def forward(self, input, future=0):
+    def forward(self, given, future=0):
         outputs = []
-        h_t = torch.zeros(input.size(0), 16, dtype=torch.double)
-        c_t = torch.zeros(input.size(0), 16, dtype=torch.double)
-        h_t2 = torch.zeros(input.size(0), 16, dtype=torch.double)
-        c_t2 = torch.zeros(input.size(0), 16, dtype=torch.double)
-        for input_t in input.split(1, dim=1):
+        h_t = torch.zeros(given.size(0), 16, dtype=torch.double)
+        c_t = torch.zeros(given.size(0), 16, dtype=torch.double)
+        h_t2 = torch.zeros(given.size(0), 16, dtype=torch.double)
+        c_t2 = torch.zeros(given.size(0), 16, dtype=torch.double)
+        for input_t in given.split(1, dim=1):
             h_t, c_t = self.lstm1(input_t, (h_t, c_t))
             h_t2, c_t2 = self.lstm2(h_t, (h_t2, c_t2))
             output = self.linear(h_t2)
@@ -38,7 +38,7 @@ class Sequence(nn.Module):
         return torch.cat(outputs, dim=1)
 
 
-input = torch.from_numpy(data[3:, :-1])
+given = torch.from_numpy(data[3:, :-1])
 target = torch.from_numpy(data[3:, 1:])
 test_input = torch.from_numpy(data[:3, :-1])
 test_target = torch.from_numpy(data[:3, 1:])
@@ -50,7 +50,7 @@ losses = []
 for i in range(8):
     def closure():
         optimizer.zero_grad()
-        out = seq(input)
+        out = seq(given)
         loss = criterion(out, target)
         losses.append(loss.item())
         loss.backward()
