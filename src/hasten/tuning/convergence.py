@@ -272,7 +272,7 @@ def _outcome_of(ratio: Interval, what: str) -> _Outcome:
     return _Outcome(Verdict.INCONCLUSIVE, f"{text}: within the spread between seeds", ratio)
 
 
-def _trained(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int], kept_back: int) -> list[int]:
+def _trained(trainings: Trainings, base: Plan, plan: Plan, numbers: Sequence[int], kept_back: int = 0) -> list[int]:
     """Train with and without on the seeds of those numbers; end early where a training misses the target.
 
     Which goes first is a fair coin, so that a drift of the machine favors nobody.

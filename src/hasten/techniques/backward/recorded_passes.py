@@ -1,6 +1,6 @@
 """The strategy of a pass that calls recordings: which batches they serve, and the proof that they compute the same."""
 
-from collections.abc import Generator, Hashable, Iterable, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -71,13 +71,13 @@ class _Pass:
     terms: tuple[str, ...]
     proven: bool = False
 
-    def __call__(self, run: Session, batch: Batch) -> Loss:
-        """Compute the gradients of a batch and return its loss."""
+    def __call__(self, given: Sequence[Tensor]) -> Loss:
+        """Compute the gradients of a batch by its tensors, and return its loss."""
         if torch.autograd._profiler_enabled():
             with record_function(RANGE):
-                results = self.replay(*self.tensors, *_tensors(batch))
+                results = self.replay(*self.tensors, *given)
         else:
-            results = self.replay(*self.tensors, *_tensors(batch))
+            results = self.replay(*self.tensors, *given)
         ahead = 1 + len(self.terms)
         for parameter, gradient in zip(self.trained, results[ahead:], strict=True):
             parameter.grad = gradient
@@ -105,11 +105,13 @@ class RecordedPasses:
 
     def __call__(self, run: Session, batch: Batch, mark: Mark) -> Loss:
         """Compute the gradients of a batch."""
-        if self._is_watched(run) or (key := _key(run, batch)) is None:
+        leaves = list(leaves_of(batch))
+        if self._is_watched(run) or (key := _key(run, batch, leaves)) is None:
             return accumulate(run, batch, mark)
+        tensors = [leaf for _, leaf in leaves if isinstance(leaf, Tensor)]
         if key not in self.passes:
             if len(self.passes) < MOST_SHAPES:
-                self.passes[key] = _tried(run, batch, key[0])
+                self.passes[key] = _tried(run, batch, tensors, key[0])
             return accumulate(run, batch, mark)
         known = self.passes[key]
         if isinstance(known, str):
@@ -120,11 +122,11 @@ class RecordedPasses:
         if not known.fits():
             return accumulate(run, batch, mark)
         if known.proven:
-            loss = known(run, batch)
+            loss = known(tensors)
             mark(BACKWARD)
             return loss
         with _undone(run):
-            tried = _left_behind(run, known(run, batch))
+            tried = _left_behind(run, known(tensors))
         loss = accumulate(run, batch, mark)
         known.proven = equal_states(tried, _left_behind(run, loss))
         if not known.proven:
@@ -150,7 +152,7 @@ class RecordedPasses:
         return False
 
 
-def _key(run: Session, batch: Batch) -> tuple[float, Hashable] | None:
+def _key(run: Session, batch: Batch, leaves: Sequence[tuple[str, Any]]) -> tuple[float, Hashable] | None:
     """Return what decides about the operators of a pass, besides the tensors of the model: first the loss's count.
 
     None for batches that no recording serves.
@@ -159,7 +161,7 @@ def _key(run: Session, batch: Batch) -> tuple[float, Hashable] | None:
     if not isinstance(count, int | float) or not count:
         return None
     parts: list[Hashable] = [run.predict, run.loss, run.model.training]
-    for where, leaf in _leaves(batch):
+    for where, leaf in leaves:
         if isinstance(leaf, Tensor):
             if leaf.requires_grad:
                 return None
@@ -171,32 +173,21 @@ def _key(run: Session, batch: Batch) -> tuple[float, Hashable] | None:
     return count, tuple(parts)
 
 
-def _leaves(batch: Batch) -> Iterable[tuple[Hashable, Any]]:
-    if type(batch) is tuple and all(type(one) is Tensor for one in batch):
-        return enumerate(batch)  # the usual batch, in a fifth of the time
-    return leaves_of(batch)
-
-
-def _tensors(batch: Batch) -> list[Tensor]:
-    return [leaf for _, leaf in _leaves(batch) if isinstance(leaf, Tensor)]
-
-
-def _tried(run: Session, batch: Batch, count: float) -> _Pass | str:
+def _tried(run: Session, batch: Batch, given: Sequence[Tensor], count: float) -> _Pass | str:
     """Return the recording of a pass, or why there is none."""
     try:
-        return _recorded(run, batch, count)
+        return _recorded(run, batch, given, count)
     except Exception as error:  # noqa: BLE001  (of the person's own code, which may not bear to be recorded)
         return error_text(error)
 
 
-def _recorded(run: Session, batch: Batch, count: float) -> _Pass:
+def _recorded(run: Session, batch: Batch, given: Sequence[Tensor], count: float) -> _Pass:
     """Return the recording of a pass, whose results are thrown away.
 
     Raises:
         Refused: if Python takes part in what it computes.
     """
     tensors: list[Tensor] = [*run.model.parameters(), *run.model.buffers()]
-    given = _tensors(batch)
     outside = list[Place]()
     with _undone(run):
         before = _memory(run)
