@@ -387,6 +387,9 @@ def test_any_model_of_operators_is_recorded_bit_for_bit(names: list[str], sample
         (lambda recipe: TECHNIQUE.apply(recipe), "another way"),
     ],
 )
-def test_refuses_other_ways_to_compute_gradients(change: Callable[[Recipe], Recipe], why: str) -> None:
+def test_refuses_other_ways_to_compute_gradients_and_large_models(change: Callable[[Recipe], Recipe], why: str) -> None:
     assert why in str(TECHNIQUE.refuse(change(baseline(mlp_task())), facts()))
     assert TECHNIQUE.refuse(baseline(mlp_task()), facts()) is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hasten.techniques.backward.recorded_pass.MOST_PARAMETERS", 100)
+        assert "130 parameters" in str(TECHNIQUE.refuse(baseline(mlp_task()), facts()))

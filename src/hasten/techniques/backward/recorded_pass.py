@@ -11,7 +11,8 @@ Why it helps
     small model that is as much as the arithmetic.
 
 When it hurts
-    It does not; for large operators it makes no difference. The first batch of each shape takes some milliseconds more.
+    It does not; for large operators it makes no difference, so models of more than 20 million parameters are refused.
+    The first two batches of each shape take some milliseconds more.
 
 Numerics
     The same operators with the same arguments: bit for bit the same losses and gradients, random numbers included.
@@ -21,8 +22,8 @@ Known problems
     something from one pass to the next, draws from Python's or numpy's generators, or computes outside of torch is not
     recorded, nor is a step that hooks or observers look at: these are computed as usual, and so is every further one
     once an attribute of the model or a global value that its code reads has changed. What is written into a list in
-    place, or kept in a file, is not noticed. It goes by the interpreter of TorchScript, which torch does
-    not develop further.
+    place, or kept in a file, is not noticed. It goes by the interpreter of TorchScript, which torch does not develop
+    further.
 
 Source
     CUDA graphs do this on a GPU (Nguyen et al., 2021, pytorch.org/blog/accelerating-pytorch-with-cuda-graphs); on a CPU
@@ -39,6 +40,10 @@ from hasten.techniques.backward.recorded_passes import NOT_RECORDED, RANGE, Reco
 from hasten.training.effects import Seen, any_call
 from hasten.training.recipe import Recipe
 from hasten.training.step import accumulate
+
+
+MOST_PARAMETERS = 20_000_000
+"""Of a model that is recorded, which for a moment takes the memory of its gradients twice more."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,9 @@ class RecordedPass:
             return "the loss scale changes from step to step"
         if recipe.input.sampling is not None:
             return "the loss of each sample is looked at in every step"
+        numbers = sum(one.numel() for one in recipe.subject.model().parameters())
+        if numbers > MOST_PARAMETERS:
+            return f"operators on a model of {numbers:,} parameters take far longer than it takes to call them"
         if recipe.input.curriculum:
             return "the shape of the batches changes during the run, and each shape would be recorded anew"
         return None
