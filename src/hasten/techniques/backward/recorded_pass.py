@@ -41,7 +41,6 @@ from hasten.training.effects import Seen, any_call
 from hasten.training.recipe import Recipe
 from hasten.training.step import accumulate
 
-
 MOST_PARAMETERS = 20_000_000
 """Of a model that is recorded, which for a moment takes the memory of its gradients twice more."""
 
