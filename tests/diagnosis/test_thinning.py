@@ -57,9 +57,9 @@ def doctor(loop: Loop) -> Iterator[Any]:
 
 
 def train_until_thinned(loop: Loop, doctor: Any) -> None:
-    while doctor._watching or doctor._distance == 1:
+    while doctor.watching or doctor._distance == 1:
         loop.step()
-        if not doctor._watching:
+        if not doctor.watching:
             doctor._wake = NEVER
             doctor._due = doctor._turn = 0
     while doctor.steps % DISTANCE:
@@ -192,7 +192,7 @@ class TestInBetween:
         with torch.no_grad():
             loop.model(loop.data[0][0])
         iter(DataLoader(TensorDataset(torch.randn(4, 4)), 2))
-        assert not doctor._watching
+        assert not doctor.watching
         assert doctor._lean
 
     def test_a_part_of_a_loss_is_not_taken_for_the_loss(self, loop: Loop, doctor: Any) -> None:
@@ -214,7 +214,7 @@ class TestInBetween:
         loop.steps(3)
         loop.optimizer = optim.SGD(loop.model.head.parameters(), 0.1)
         loop.steps(3)
-        assert doctor._every
+        assert doctor.every
         assert doctor.seen().wiring.optimizers[1].updates == 3
 
     def test_all_goes_on_where_the_new_optimizer_waits(self, loop: Loop, doctor: Any) -> None:
@@ -229,7 +229,7 @@ class TestInBetween:
             train_until_thinned(loop, doctor)
             loop.optimizer = second
             loop.steps(3)
-            assert doctor._every
+            assert doctor.every
             assert [one.updates for one in doctor.seen().wiring.optimizers if one.tensors == 2] == [2]
 
     def test_a_known_optimizer_that_goes_on_alone_is_watched(self, loop: Loop, doctor: Any) -> None:
@@ -238,7 +238,7 @@ class TestInBetween:
         assert doctor._lean
         loop.optimizer = other
         loop.steps(101)
-        assert doctor._every
+        assert doctor.every
 
 
 def test_schedulers_clipping_and_skipped_updates_are_known(loop: Loop, doctor: Any) -> None:

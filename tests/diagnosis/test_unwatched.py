@@ -60,7 +60,7 @@ def test_few_steps_are_watched_after_the_first(loop: Loop) -> None:
     with hasten.diagnosing() as doctor:
         loop.steps(100)
         for _ in range(400):
-            watched += doctor._watching
+            watched += doctor.watching
             loop.step()
     assert watched < 100
 
@@ -119,7 +119,7 @@ def test_a_closure_computes_one_loss_of_the_step() -> None:
             losses.append(loop.optimizer.step(closure).item())  # type: ignore[arg-type,union-attr]
             if number == 9:
                 rest(watch)
-    assert not watch._watching
+    assert not watch.watching
     assert dynamics.dynamics().losses == pytest.approx(losses)
 
 
@@ -174,15 +174,15 @@ def test_an_evaluation_is_not_watched_where_the_time_is_used_up(loop: Loop, doct
     doctor._evaluation_s = 1e9
     with torch.no_grad():
         loop.model(torch.randn(4, 4))
-    assert not doctor._watching
+    assert not doctor.watching
 
 
 def test_a_new_optimizer_is_watched(loop: Loop, doctor: Any) -> None:
     loop.optimizer = optim.SGD(loop.model.head.parameters(), 0.1)
     loop.steps(3)
-    assert doctor._every  # again
+    assert doctor.every  # again
     loop.steps(100)
-    assert not doctor._every
+    assert not doctor.every
     assert [one.updates for one in doctor.seen().wiring.optimizers][1] == 103
 
 

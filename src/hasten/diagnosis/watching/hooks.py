@@ -4,7 +4,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import wraps
+from functools import partial
 from threading import get_ident
 from time import perf_counter, thread_time
 from types import FrameType
@@ -22,6 +22,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader, dataloader
 
 from hasten.base.replaced import replaced
+from hasten.diagnosis.watching import calls
 from hasten.diagnosis.watching.by_hand import HandMade
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import leaves
@@ -44,21 +45,6 @@ _CALLS = 8
 """Calls kept until their backward pass; some have none."""
 _COPIES = 8
 """Copies of trained models that are watched from their first call without gradients on."""
-_LOSSES = (
-    "cross_entropy",
-    "nll_loss",
-    "mse_loss",
-    "l1_loss",
-    "smooth_l1_loss",
-    "huber_loss",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-)
-"""Loss functions of torch whose results are told of in evaluations. Those of training are seen by `backward()`."""
-_TERMS = ("kl_div", "triplet_margin_loss", "poisson_nll_loss", "gaussian_nll_loss", "cosine_similarity")
-"""Further functions that terms of losses are made of."""
-_SIGNED = {"cosine_embedding_loss": 2, "margin_ranking_loss": 2, "hinge_embedding_loss": 1, "soft_margin_loss": 1}
-"""Loss functions of torch that take targets of -1 and 1 -> the place of their targets."""
 
 
 class TrainingWatch:
@@ -90,7 +76,7 @@ class TrainingWatch:
         self._collectors = list(collectors)
         self._listeners: dict[str, list[Collector]] = {}  # event -> those that do something at it
         self._limit = steps
-        self._thread = get_ident()
+        self.thread = get_ident()
         self._first: optim.Optimizer | None = None
         self._hand: HandMade | None = HandMade()  # until an optimizer makes an update, or it shows that none is made
         self._made: list[optim.Optimizer] = []  # that made an update in this step
@@ -98,8 +84,8 @@ class TrainingWatch:
         self._new = 0  # optimizers of which a first update was watched
         self._known: set[int] = set()  # optimizers that made an update in a watched step
         self._others = 0  # unwatched updates by others than the first
-        self._inside = 0  # calls of modules that have not returned
-        self._in_backward = False
+        self.inside = 0  # calls of modules that have not returned
+        self.in_backward = False
         self._updates = 0  # steps of optimizers that have not returned
         self._schedules = 0  # steps of schedulers that have not returned
         self._stopped = False  # whether the limit ended the training
@@ -113,8 +99,8 @@ class TrainingWatch:
         self._began_s = perf_counter()
         self._spent_s, self._evaluation_s = 0.0, 0.0  # of this thread: preemption by other processes costs nothing
         self._evaluating = False  # whether the time goes to the account of evaluations
-        self._every = False  # whether every step is watched
-        self._watching = False  # whether this one is
+        self.every = False  # whether every step is watched
+        self.watching = False  # whether this one is
         self._wake = 0  # next step that a collector needs
         self._told = 0  # steps that collectors know of
         self._thinning = Thinning(looked_at)
@@ -148,9 +134,8 @@ class TrainingWatch:
         enter(replaced(GradScaler, "update", self._scale_update))
         enter(replaced(DataLoader, "__iter__", self._iterate))
         enter(replaced(optim.Optimizer, "__init__", self._new_optimizer))
-        enter(replaced(nn.Module, "load_state_dict", self._load))
-        enter(replaced(optim.Optimizer, "load_state_dict", self._load_optimizer))
-        enter(replaced(torch, "load", self._read_file))
+        for owner, name, telling in calls.ALWAYS:
+            enter(replaced(owner, name, partial(telling, self)))
         for kind in _kinds(LRScheduler):
             if "step" in vars(kind):
                 enter(replaced(kind, "step", self._schedule))
@@ -173,21 +158,19 @@ class TrainingWatch:
         """
         if self._losses_out:
             self._losses_out = False
-            for name in _LOSSES:  # an evaluation may look its loss function up before it is seen to be one
-                self._of_losses.enter_context(replaced(nn.functional, name, self._loss))
-            for name in _TERMS:
-                self._of_losses.enter_context(replaced(nn.functional, name, self._term))
+            for owner, name, telling in calls.LOSSES:  # an evaluation may look its function up before it is seen
+                self._of_losses.enter_context(replaced(owner, name, partial(telling, self)))
         if self._lean:
             self._lean, self._updates = False, 0
             self._of_updates.callback(register_optimizer_step_pre_hook(self._before_update).remove)
 
     def __exit__(self, *error: object) -> None:
-        self._see_hand()
+        self.see_hand()
         self.catch_up()
-        self._watching, self._told = False, self.steps
+        self.watching, self._told = False, self.steps
         self._take_out()
         self.complete = not self._stopped and not any(error)
-        self._tell("ended")
+        self.tell("ended")
 
     def _take_out(self) -> None:
         """Take all hooks out."""
@@ -209,29 +192,23 @@ class TrainingWatch:
         enter(replaced(nn.Module, "__call__", self._call))
         for kind in self._direct:
             enter(replaced(kind, "forward", self._call))
-        enter(replaced(nn.Module, "zero_grad", self._zero_grad))
-        enter(replaced(optim.Optimizer, "zero_grad", self._zero_grad))
-        enter(replaced(torch.amp.autocast, "__enter__", self._autocast))
-        enter(replaced(GradScaler, "unscale_", self._unscale))
-        enter(replaced(torch.autograd, "grad", self._grad))
-        for name in _SIGNED:
-            enter(replaced(nn.functional, name, self._signed))
-        enter(replaced(GradScaler, "step", self._scaled_update))
-        self._every = True
+        for owner, name, telling in calls.EVERY_STEP:
+            enter(replaced(owner, name, partial(telling, self)))
+        self.every = True
         self._watch()
 
     def _watch(self) -> None:
         """Watch from here on."""
-        if self._watching:
+        if self.watching:
             return
         begin = thread_time()
         self._put_in_rest()
-        self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", self._next))
+        self._of_watched.enter_context(replaced(dataloader._BaseDataLoaderIter, "__next__", partial(calls.fetch, self)))
         self.catch_up()
         if not self._reads:
-            self._tell("missed", self.steps + 1)
+            self.tell("missed", self.steps + 1)
         self._read(True)
-        self._watching = True
+        self.watching = True
         self._charge(thread_time() - begin)
 
     def _rest(self) -> None:
@@ -239,9 +216,9 @@ class TrainingWatch:
         begin = thread_time()
         self._of_watched.close()
         self._of_every.close()
-        if self._every:
+        if self.every:
             self._put_in_classes()
-        every, self._every, self._watching = self._every, False, False
+        every, self.every, self.watching = self.every, False, False
         self._told = self.steps
         self._calls.clear()
         self._loss_keepers = [one.unwatched_loss for one in self._listening("unwatched_loss")]
@@ -255,7 +232,7 @@ class TrainingWatch:
         found = self._thinning.after(self.steps)
         if found != self._distance:
             self._distance = found
-            self._tell("thinned", self.steps + 1, found)
+            self.tell("thinned", self.steps + 1, found)
         self._due, self._turn = min(self._thinning.again, self._wake - 1), 0
         self._read(not (self.steps + 1) % found)
         if found == 1:
@@ -276,21 +253,21 @@ class TrainingWatch:
 
     def catch_up(self) -> None:
         """Tell collectors of the steps that were not watched."""
-        if self._watching or (self.steps == self._told and not self._scheduled):
+        if self.watching or (self.steps == self._told and not self._scheduled):
             return
         steps, scheduled = self.steps - self._told, self._scheduled
         self._told, self._scheduled = self.steps, {}
-        self._tell("unwatched", steps, scheduled)
+        self.tell("unwatched", steps, scheduled)
 
     def _charge(self, seconds: float) -> None:
         if self._evaluating:
             self._evaluation_s += seconds
-        elif not self._every:
+        elif not self.every:
             self._spent_s += seconds
 
     def _may_evaluate(self) -> bool:
         """Return whether the share of the time allows to watch an evaluation."""
-        if self._telling or get_ident() != self._thread:
+        if self._telling or get_ident() != self.thread:
             return False
         return self._evaluation_s < EVALUATION_S + EVALUATION_SHARE * (perf_counter() - self._began_s)
 
@@ -299,18 +276,18 @@ class TrainingWatch:
         if self._may_evaluate():
             self._evaluating = True
             self._watch()
-        return self._watching
+        return self.watching
 
     def fetched(self, batch: Any, loader: Any = None, *, training: bool = True) -> None:
         """Tell of a batch that no `DataLoader` of torch gave, for a step or for an evaluation."""
-        self._see_hand()
-        if not self._watching and (training or not self._evaluation_begins()):
+        self.see_hand()
+        if not self.watching and (training or not self._evaluation_begins()):
             return
         if training:
             self._step_may_begin()
-        self._tell("fetched", batch, loader)
+        self.tell("fetched", batch, loader)
 
-    def _tell(self, event: str, *args: Any) -> None:
+    def tell(self, event: str, *args: Any) -> None:
         """Tell every collector of an event; what the collectors do themselves is none."""
         if self._telling or not (listening := self._listening(event)):
             return
@@ -331,7 +308,7 @@ class TrainingWatch:
         for one in self._listening("clip_ended"):
             try:
                 one.clip_ended(limit, norm)
-            except Exception:  # noqa: BLE001  (as in `_tell`)
+            except Exception:  # noqa: BLE001  (as in `tell`)
                 self._ask_no_more(one)
 
     @property
@@ -355,13 +332,13 @@ class TrainingWatch:
             self._listeners[event] = found
         return found
 
-    def _looks(self) -> bool:
+    def looks(self) -> bool:
         """Return whether to look at a call. While torch compiles it, the rest cannot be traced, so that comes first."""
         return (
-            self._watching
+            self.watching
             and not torch.compiler.is_compiling()
             and not self._telling
-            and get_ident() == self._thread
+            and get_ident() == self.thread
             and not peek_interpreter_stack()  # torch.func: what is within has no numbers of its own
         )
 
@@ -372,28 +349,28 @@ class TrainingWatch:
             self._stopped = True
             raise StopScript(0)
         self._ended = False
-        self._evaluating = self._evaluating and not self._every
+        self._evaluating = self._evaluating and not self.every
         self._made = []
         self.steps += 1
-        self._tell("step_begins", self.steps)
+        self.tell("step_begins", self.steps)
 
     def _call(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if not watch._inside:
-                watch._see_hand()
-            if watch._inside or not watch._looks() or not _has_numbers(module):
-                tells = watch._inside and watch.steps <= watch._inner and watch._looks()
+            if not watch.inside:
+                watch.see_hand()
+            if watch.inside or not watch.looks() or not _has_numbers(module):
+                tells = watch.inside and watch.steps <= watch._inner and watch.looks()
                 if tells:
-                    watch._tell("called_inside", module)
+                    watch.tell("called_inside", module)
                 output = plain(module, *args, **kwargs)
                 if tells:
-                    watch._tell("made_inside", module, output)
+                    watch.tell("made_inside", module, output)
                 return output
             if watch._misses(module):
                 return plain(module, *args, **kwargs)
-            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled(), _is_autocast())
+            made = Call(module, args, kwargs, module.training, torch.is_grad_enabled(), calls.is_autocast())
             if made.grad:
                 watch._models[id(module)] = made.training or watch._models.get(id(module), False)
                 watch._classes.add(type(module))
@@ -403,13 +380,13 @@ class TrainingWatch:
                 watch._evaluates = True
                 if watch._evaluates_too_long():
                     return plain(module, *args, **kwargs)
-            watch._tell("call_begins", made)
-            watch._inside += 1
+            watch.tell("call_begins", made)
+            watch.inside += 1
             try:
                 output = plain(module, *args, **kwargs)
             finally:
-                watch._inside -= 1
-            watch._tell("call_ended", made, output)
+                watch.inside -= 1
+            watch.tell("call_ended", made, output)
             return output
 
         return call
@@ -434,7 +411,7 @@ class TrainingWatch:
         watch, models, classes, calls, whole = self, self._models, self._classes, self._calls, self._call(plain)
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if watch._watching or is_dynamo_compiling():
+            if watch.watching or is_dynamo_compiling():
                 return whole(module, *args, **kwargs)
             usual = models.get(id(module))
             if usual is None and module.__class__ in classes and watch._may_be_copy(module):
@@ -454,7 +431,7 @@ class TrainingWatch:
 
     def _may_be_copy(self, module: nn.Module) -> bool:
         """Return whether to watch a module of a trained class that was never called with gradients, as an average."""
-        if self._telling or torch.is_grad_enabled() or get_ident() != self._thread:
+        if self._telling or torch.is_grad_enabled() or get_ident() != self.thread:
             return False
         if id(module) in self._others_called or len(self._others_called) >= _COPIES or _around(module)[0] is not None:
             return False
@@ -463,12 +440,12 @@ class TrainingWatch:
 
     def _evaluates_too_long(self) -> bool:
         """Return whether the share of the time allows no more evaluation; then watch no more, if collectors agree."""
-        if self._every and self._needs_every_step():
+        if self.every and self._needs_every_step():
             return False
         self._evaluating = True
         if self._may_evaluate():
             return False
-        if not self._every and self._ended:
+        if not self.every and self._ended:
             self._rest()
         return True
 
@@ -479,7 +456,7 @@ class TrainingWatch:
         watch = self
 
         def iterate(loader: Any) -> Any:
-            if not watch._watching:  # of an evaluation, or of the next epoch
+            if not watch.watching:  # of an evaluation, or of the next epoch
                 watch._evaluation_begins()
             return plain(loader)
 
@@ -489,71 +466,12 @@ class TrainingWatch:
         watch = self
 
         def initialize(optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> None:
-            if get_ident() == watch._thread and not watch._telling:
+            if get_ident() == watch.thread and not watch._telling:
                 watch._put_in_rest()  # so that its first update is seen
                 watch._due = watch._turn = 0
             plain(optimizer, *args, **kwargs)
 
         return initialize
-
-    def _load(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)
-        def load(module: nn.Module, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-            if get_ident() == watch._thread:
-                watch._tell("loaded", module, state_dict)
-            return plain(module, state_dict, *args, **kwargs)
-
-        return load
-
-    def _load_optimizer(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)
-        def load(optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
-            result = plain(optimizer, *args, **kwargs)
-            if get_ident() == watch._thread:
-                watch._tell("state_loaded", optimizer)
-            return result
-
-        return load
-
-    def _read_file(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)
-        def read(*args: Any, **kwargs: Any) -> Any:
-            content = plain(*args, **kwargs)
-            if get_ident() == watch._thread:
-                watch._tell("file_read", content)
-            return content
-
-        return read
-
-    def _grad(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)
-        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if watch._looks() and not watch._in_backward:
-                graph = bool(args[2] if len(args) > 2 else kwargs.get("create_graph", False))
-                watch._tell("gradient_taken", list(tensors_in(outputs)), list(tensors_in(inputs)), graph)
-            return plain(outputs, inputs, *args, **kwargs)
-
-        return grad
-
-    def _next(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def fetch(iterator: Any) -> Any:
-            batch = plain(iterator)
-            watch._see_hand()
-            if watch._looks():
-                watch._tell("fetched", batch, iterator)
-            return batch
-
-        return fetch
 
     def _weighted(
         self, losses: Sequence[Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -569,35 +487,35 @@ class TrainingWatch:
         watch = self
 
         def backward(*args: Any, **kwargs: Any) -> Any:
-            if not watch._watching:
-                if not watch._reads or watch._in_backward or get_ident() != watch._thread:
+            if not watch.watching:
+                if not watch._reads or watch.in_backward or get_ident() != watch.thread:
                     return plain(*args, **kwargs)
-                watch._in_backward = True
+                watch.in_backward = True
                 try:
                     result = plain(*args, **kwargs)
                 finally:
-                    watch._in_backward = False
+                    watch.in_backward = False
                 watch._note_losses(args, kwargs)
                 return result
-            watch._see_hand()
-            if not watch._looks() or watch._in_backward:  # checkpointing calls it within a backward pass
+            watch.see_hand()
+            if not watch.looks() or watch.in_backward:  # checkpointing calls it within a backward pass
                 return plain(*args, **kwargs)
             watch._step_may_begin()  # a loop whose model is in evaluation mode, or is no module
             watch._missed = None
             watch._compound = watch._compound or watch._updates > 0
             losses = list(tensors_in(args[0] if args else kwargs.get("tensors")))
             if pairs := watch._weighted(losses, args, kwargs):
-                watch._tell("backward_weighted", *map(list, zip(*pairs, strict=True)))
-            watch._tell("backward_begins", losses)
+                watch.tell("backward_weighted", *map(list, zip(*pairs, strict=True)))
+            watch.tell("backward_begins", losses)
             moving = leaves(losses) if watch._hand is not None else ()
-            watch._in_backward = True
-            watch._inside += 1  # checkpointing calls modules within a backward pass
+            watch.in_backward = True
+            watch.inside += 1  # checkpointing calls modules within a backward pass
             try:
                 result = plain(*args, **kwargs)
             finally:
-                watch._in_backward = False
-                watch._inside -= 1
-            watch._tell("backward_ended", losses)
+                watch.in_backward = False
+                watch.inside -= 1
+            watch.tell("backward_ended", losses)
             watch._follow_hand(moving)
             return result
 
@@ -618,7 +536,7 @@ class TrainingWatch:
                     for loss in losses:
                         if not loss.ndim or loss.numel() == 1:  # no call for most
                             keep(self.steps + 1, loss, self._calls)
-                except Exception:  # noqa: BLE001  (as in `_tell`)
+                except Exception:  # noqa: BLE001  (as in `tell`)
                     self._ask_no_more(keep.__self__)  # type: ignore[attr-defined]
             self._telling = False
             self._closed = self._updates > 0
@@ -629,17 +547,17 @@ class TrainingWatch:
 
         def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
             limit = args[0] if args else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
-            if not watch._watching:
+            if not watch.watching:
                 norm = plain(parameters, *args, **kwargs)
-                if norm is not None and watch._reads and get_ident() == watch._thread:
+                if norm is not None and watch._reads and get_ident() == watch.thread:
                     watch._note_clip(float(limit), norm)
                 return norm
-            if not watch._looks():
+            if not watch.looks():
                 return plain(parameters, *args, **kwargs)
             given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-            watch._tell("clip_begins", given, float(limit))
+            watch.tell("clip_begins", given, float(limit))
             norm = plain(given, *args, **kwargs)
-            watch._tell("clip_ended", float(limit), norm)
+            watch.tell("clip_ended", float(limit), norm)
             return norm
 
         return clip
@@ -649,117 +567,29 @@ class TrainingWatch:
 
         def update(scaler: Any, *args: Any, **kwargs: Any) -> Any:
             skips, watch._moved = not watch._moved, False
-            if not watch._watching and scaler.is_enabled() and skips and get_ident() == watch._thread:
-                watch._tell("scale_updated", True, watch.steps + 1)
-            if not scaler.is_enabled() or not watch._looks():
+            if not watch.watching and scaler.is_enabled() and skips and get_ident() == watch.thread:
+                watch.tell("scale_updated", True, watch.steps + 1)
+            if not scaler.is_enabled() or not watch.looks():
                 return plain(scaler, *args, **kwargs)
             before = scaler.get_scale()
             result = plain(scaler, *args, **kwargs)
-            watch._tell("scale_updated", scaler.get_scale() < before, watch.steps)
+            watch.tell("scale_updated", scaler.get_scale() < before, watch.steps)
             return result
 
         return update
-
-    def _loss(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)  # torch gives this function to `__torch_function__`, by its name in torch.nn.functional
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            result = plain(*args, **kwargs)
-            if watch._watching and watch._looks():
-                if torch.is_grad_enabled():
-                    watch._look_at_term(plain.__name__, result)
-                else:
-                    watch._tell("loss_computed", result, tuple(tensors_in([*args, kwargs])))
-            return result
-
-        return loss
-
-    def _term(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            result = plain(*args, **kwargs)
-            if watch._watching and watch._looks() and torch.is_grad_enabled():
-                watch._look_at_term(plain.__name__, result)
-            return result
-
-        return loss
-
-    def _look_at_term(self, name: str, result: Any) -> None:
-        if self._every and isinstance(result, Tensor) and not result.requires_grad:
-            self._tell("loss_without_gradient", name)
-
-    def _signed(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        @wraps(plain)
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            result = plain(*args, **kwargs)
-            place = _SIGNED[plain.__name__]
-            target = args[place] if len(args) > place else kwargs.get("target")
-            if isinstance(target, Tensor) and torch.is_grad_enabled() and watch._looks():
-                watch._tell("signed_loss", plain.__name__, target)
-            return result
-
-        return loss
-
-    def _zero_grad(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            result = plain(owner, *args, **kwargs)
-            if watch._looks():
-                watch._tell("zeroed", owner)
-            return result
-
-        return zero_grad
-
-    def _autocast(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def enter(context: Any) -> Any:
-            result = plain(context)
-            if watch._looks() and _is_autocast():
-                watch._tell("autocast_begins", watch._inside > 0)
-            return result
-
-        return enter
 
     def _scale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
 
         def scale(scaler: GradScaler, *args: Any, **kwargs: Any) -> Any:
             result = plain(scaler, *args, **kwargs)
-            if scaler.is_enabled() and watch._reads and get_ident() == watch._thread:
-                if watch._every and watch._looks():
-                    watch._tell("scaled", scaler)
-                watch._tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
+            if scaler.is_enabled() and watch._reads and get_ident() == watch.thread:
+                if watch.every and watch.looks():
+                    watch.tell("scaled", scaler)
+                watch.tell("loss_scaled", list(tensors_in([*args, kwargs])), list(tensors_in(result)))
             return result
 
         return scale
-
-    def _unscale(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def unscale(scaler: GradScaler, optimizer: optim.Optimizer) -> Any:
-            result = plain(scaler, optimizer)
-            if watch._looks() and scaler.is_enabled():
-                watch._tell("unscaled", optimizer)
-            return result
-
-        return unscale
-
-    def _scaled_update(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self
-
-        def scaled_update(scaler: GradScaler, optimizer: optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
-            if watch._looks() and scaler.is_enabled():
-                watch._tell("scaled_update", optimizer)
-            return plain(scaler, optimizer, *args, **kwargs)
-
-        return scaled_update
 
     def _schedule(self, plain: Callable[..., Any]) -> Callable[..., Any]:
         watch = self
@@ -771,13 +601,13 @@ class TrainingWatch:
             finally:
                 watch._schedules -= 1
             if not watch._schedules and not getattr(scheduler, "_is_initial", False):
-                if watch._looks():
-                    watch._tell("schedule_stepped", scheduler)
-                elif not watch._watching and get_ident() == watch._thread:
+                if watch.looks():
+                    watch.tell("schedule_stepped", scheduler)
+                elif not watch.watching and get_ident() == watch.thread:
                     watch._scheduled[scheduler] = watch._scheduled.get(scheduler, 0) + 1
                 metric = args[0] if args else kwargs.get("metrics")
-                if isinstance(scheduler, ReduceLROnPlateau) and metric is not None and get_ident() == watch._thread:
-                    watch._tell("plateau_stepped", scheduler, float(metric), watch.steps)
+                if isinstance(scheduler, ReduceLROnPlateau) and metric is not None and get_ident() == watch.thread:
+                    watch.tell("plateau_stepped", scheduler, float(metric), watch.steps)
             return result
 
         return step
@@ -787,18 +617,18 @@ class TrainingWatch:
         if self._updates > 1:  # a subclass calls the step of its parent, and torch hooks both
             self._compound = True
             return
-        if not self._watching and optimizer is not self._first and get_ident() == self._thread:
+        if not self.watching and optimizer is not self._first and get_ident() == self.thread:
             self._others += 1
             if id(optimizer) not in self._known or self._others > _OTHERS:
                 self._watch_every_step()
-        if self._watching and self._looks():
+        if self.watching and self.looks():
             if self._hand is not None:
                 self._first = None if self._first is self._hand.optimizer else self._first
                 self._hand = None
             if self._first is None or optimizer is self._first:  # another one updates in the same step
                 self._step_may_begin()  # a loop whose model is no module
             self._first = self._first or optimizer
-            self._tell("update_begins", optimizer)
+            self.tell("update_begins", optimizer)
 
     def _after_update(self, optimizer: Any, args: object, kwargs: object) -> None:
         if self._lean:
@@ -814,8 +644,8 @@ class TrainingWatch:
         if self._updates:
             return
         self._moved, self._closed = True, False
-        if self._watching and self._looks():
-            self._tell("update_ended", optimizer)
+        if self.watching and self.looks():
+            self.tell("update_ended", optimizer)
             self._note_known(optimizer)
             if any(optimizer is one for one in self._made):
                 self._first = optimizer  # the first one trains no more
@@ -823,7 +653,7 @@ class TrainingWatch:
             if optimizer is self._first and not self._ended:
                 self._ended = True
                 self._step_ended()
-        elif not self._watching and optimizer is self._first and get_ident() == self._thread:
+        elif not self.watching and optimizer is self._first and get_ident() == self.thread:
             self._count()
 
     def _note_known(self, optimizer: optim.Optimizer) -> None:
@@ -835,7 +665,7 @@ class TrainingWatch:
         self._new += 1
         if self._new <= INNER_OPTIMIZERS:
             self._inner = self.steps + INNER_STEPS
-        if not self._every:  # its first update was in a step of the sample
+        if not self.every:  # its first update was in a step of the sample
             self._watch_every_step()
 
     def _follow_hand(self, leaves: Sequence[Tensor]) -> None:
@@ -845,19 +675,19 @@ class TrainingWatch:
         if not self._hand.computed(leaves):
             self._hand = None
         elif self._hand.optimizer is not None:
-            self._tell("update_begins", self._hand.optimizer)
+            self.tell("update_begins", self._hand.optimizer)
 
-    def _see_hand(self) -> None:
+    def see_hand(self) -> None:
         """Take a change of leaves since the last backward pass for an update; where there was none, look no more."""
         hand = self._hand
-        if hand is None or not hand.waits or self._telling or self._in_backward or get_ident() != self._thread:
+        if hand is None or not hand.waits or self._telling or self.in_backward or get_ident() != self.thread:
             return
         known = hand.optimizer
         if not hand.moved():
             self._hand = None
             return
         if known is not None:
-            self._tell("update_ended", known)
+            self.tell("update_ended", known)
         self._first, self._ended = hand.optimizer, True
         self._step_ended()
 
@@ -885,7 +715,7 @@ class TrainingWatch:
 
     def _another(self, optimizer: optim.Optimizer) -> None:
         """Watch again after an update by an optimizer that is new, or that trains in place of the first."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             return
         self._moved = True
         self._others += 1
@@ -896,14 +726,14 @@ class TrainingWatch:
         """Ask the collectors for the next step that they need."""
         if self._hand is not None:  # each is watched: nothing tells of one that is not
             if self.steps >= HAND_STEPS and self._limit is None:
-                self._hand, self._watching, self._stopped, self._told = None, False, True, self.steps
+                self._hand, self.watching, self._stopped, self._told = None, False, True, self.steps
                 self._take_out()
             return
         self._wake = NEVER if self._limit is None else self._limit
         for one in list(self._collectors):
             try:
                 self._wake = min(self._wake, one.next_step(self.steps, self._spent_s))
-            except Exception:  # noqa: BLE001  (as in `_tell`)
+            except Exception:  # noqa: BLE001  (as in `tell`)
                 self._ask_no_more(one)
         if self._wake > self.steps + 1:
             self._rest()
@@ -930,10 +760,6 @@ def _around(module: nn.Module) -> tuple[nn.Module | None, FrameType | None]:
                 found = owner, frame
         frame = frame.f_back
     return found
-
-
-def _is_autocast() -> bool:
-    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
 
 
 def _kinds(kind: type) -> list[type]:
