@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from time import thread_time
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -10,12 +9,8 @@ from weakref import WeakKeyDictionary, ref
 import torch
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
-from torch.utils.data.distributed import DistributedSampler
 
-from hasten.base.errors import BadInput
 from hasten.base.records.data_facts import DataFacts, Part, Signed
-from hasten.data.batch import TARGETS, has_target, target_of
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.copies import copies, is_causal, leaves_out_first, padded, transposed
 from hasten.diagnosis.data.counting import counting
@@ -24,10 +19,23 @@ from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
 from hasten.diagnosis.data.folds import SeenFolds
+from hasten.diagnosis.data.given import (
+    dense_within,
+    differs_beside,
+    elements_in,
+    given_to,
+    labels_in,
+    labels_of,
+    numbers_in,
+    rows_given,
+    target_in,
+    was_given,
+)
 from hasten.diagnosis.data.label_reading import LabelReader
+from hasten.diagnosis.data.loaders import is_shuffled, length_of, samples_left_out
 from hasten.diagnosis.data.order import SeenOrder
 from hasten.diagnosis.data.said import REGRESSION
-from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, is_same, of_samples, without_target
+from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, is_same, without_target
 from hasten.diagnosis.data.stored import SeenStored
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
 from hasten.diagnosis.watching.loss_graph import Term, entries, terms
@@ -127,14 +135,14 @@ class DataCollector(Collector):
             self._stored.fetched(dataset, batch)
             self._spent["training"] += thread_time() - begin
         sampler = getattr(getattr(loader, "_index_sampler", None), "sampler", None)
-        replacement, drawn = bool(getattr(sampler, "replacement", False)), _length(sampler)
+        replacement, drawn = bool(getattr(sampler, "replacement", False)), length_of(sampler)
         for one in self._waiting.fetched(
             batch,
             dataset,
             replacement=replacement,
             drawn=drawn,
-            shuffles=_shuffles(sampler),
-            left_out=_left_out(loader, drawn),
+            shuffles=is_shuffled(sampler),
+            left_out=samples_left_out(loader, drawn),
         ):
             self._add_fetched_evaluation(one)
 
@@ -246,7 +254,7 @@ class DataCollector(Collector):
             self._evaluated(call, output)
 
     def _trains(self, call: Call, output: list[Tensor], numbers: list[int | None]) -> None:
-        self._waiting.trained(_given(call))
+        self._waiting.trained(given_to(call))
         self._output, self._numbers = output, numbers
         if self._call is not None and self._continues(call):
             self._later.add(id(call.module))
@@ -254,7 +262,7 @@ class DataCollector(Collector):
             return
         self._trained_models.add(id(call.module))
         self._several = self._several or (self._call is not None and self._call.module is call.module)
-        if self._call is None or self._call.module is not call.module or _rows(call) >= _rows(self._call):
+        if self._call is None or self._call.module is not call.module or rows_given(call) >= rows_given(self._call):
             self._call = call  # of several for one backward pass that with the most samples
 
     def facts(self) -> DataFacts | None:
@@ -325,12 +333,12 @@ class DataCollector(Collector):
         call, later = self._call, self._continued
         if call is None or term.target is None:
             return
-        inputs = without_target(_dense_within((call.args, dict(call.kwargs))), term.target)
+        inputs = without_target(dense_within((call.args, dict(call.kwargs))), term.target)
         seen.add_itself(any(is_same(one, term.target) for one in inputs))
         left_out = leaves_out_first(self._output, term.output)
         shares = copies(inputs, term.target, term.ignored, first_left_out=left_out)
         if later is not None:  # such as a decoder, whose tokens may be the targets themselves
-            other = copies(_dense_within((later.args, dict(later.kwargs))), term.target, term.ignored)
+            other = copies(dense_within((later.args, dict(later.kwargs))), term.target, term.ignored)
             if max(other.values(), default=0.0) > max(shares.values(), default=0.0):
                 call, shares = later, other
         reader = call
@@ -338,13 +346,13 @@ class DataCollector(Collector):
         if term.kind in OVER_CLASSES:
             seen.add_transposed(transposed(inputs, term.target, term.ignored))
             if term.reduced and not term.weighted:
-                seen.add_padding(padded(inputs, term.target, term.ignored, _dense_within(self._waiting.recent)))
+                seen.add_padding(padded(inputs, term.target, term.ignored, dense_within(self._waiting.recent)))
 
     def _add_samples(self, call: Call, compared: Sequence[Term]) -> None:
         """Add the samples of the training pass that was made last, which have targets in some criteria."""
         term = next(iter(compared), None)
         self._sampled.add(id(call.module))
-        given = without_target(_given(call), None if term is None else term.target)
+        given = without_target(given_to(call), None if term is None else term.target)
         fetched = next((one for one in self._waiting.batches if one.use == "training"), None)
         if fetched is not None and not any(fetched.dataset is one for one in self._datasets):
             self._datasets.append(fetched.dataset)
@@ -353,7 +361,7 @@ class DataCollector(Collector):
         if self._training is None:
             dataset = None if fetched is None else fetched.dataset
             self._training = SeenPart(
-                whole=_length(dataset),
+                whole=length_of(dataset),
                 replacement=fetched is not None and fetched.replacement,
                 drawn=None if fetched is None else fetched.drawn,
                 shuffles=fetched is not None and fetched.shuffles,
@@ -383,20 +391,20 @@ class DataCollector(Collector):
                     part.pairs.add(given, narrowed(term.target), own, classes=term.kind in OVER_CLASSES)
                 part.mirrored.add(given[0], narrowed(term.target))
             if new:  # not a further part of the same batch
-                part.add_prints(prints, _elements(inputs), counts=self._step != self._printed_step)
+                part.add_prints(prints, elements_in(inputs), counts=self._step != self._printed_step)
                 self._add_trained(call.module, prints)
                 if not part.passed:
                     part.pieces.add(inputs)
-                found = [_labels_of(one) for one in compared]
-                found = found if fetched is None else [_labels(fetched.batch, len(prints))]
+                found = [labels_of(one) for one in compared]
+                found = found if fetched is None else [labels_in(fetched.batch, len(prints))]
                 for labels in found:
                     if labels is not None:
                         part.add_labels(labels)
             self._printed_step = self._step
-        numbers = _numbers(given)
+        numbers = numbers_in(given)
         if numbers is not None and self._began <= ONE_TRAINING:
             part.describe(numbers)
-            part.beside = part.beside or _differs_beside(call, numbers, None if term is None else term.target)
+            part.beside = part.beside or differs_beside(call, numbers, None if term is None else term.target)
 
     def _add_trained(self, model: nn.Module, prints: Sequence[int]) -> None:
         """Note what a model and its parts were trained on."""
@@ -414,7 +422,7 @@ class DataCollector(Collector):
 
     def _evaluated(self, call: Call, output: list[Tensor]) -> None:
         """Note a pass of an evaluation; one of a model that was not trained, as of a teacher, is none."""
-        given = _given(call)
+        given = given_to(call)
         if id(call.module) in self._later - self._trained_models or self._continues(call):
             self._waiting.continues(output)
             return
@@ -456,19 +464,19 @@ class DataCollector(Collector):
         assert fetched.evaluation is not None, "only such batches are returned"
         given, output = fetched.evaluation
         owner = self._given if fetched.dataset is None else fetched.dataset
-        group = self._evaluations.of_dataset(owner, whole=_length(fetched.dataset))
+        group = self._evaluations.of_dataset(owner, whole=length_of(fetched.dataset))
         inputs = inputs_in(fetched.batch) or given
         if fetched.model is not None:
             self._add_fold(fetched.model, inputs)
         self._add_evaluation(group, fetched.model, given, inputs)
         _note_places(group, output, len(inputs[0]))
-        labels = _labels(fetched.batch, len(inputs[0]))
+        labels = labels_in(fetched.batch, len(inputs[0]))
         if group is None:
             return
         group.left_out = fetched.left_out
         if labels is not None:
             group.part.add_labels(labels)
-        if _reads(given, inputs):
+        if was_given(given, inputs):
             self._add_answers(group, fetched, given, inputs, output)
 
     def _add_answers(
@@ -480,12 +488,12 @@ class DataCollector(Collector):
         output: list[Tensor],
     ) -> None:
         """Add how the outputs of an evaluation agree with its targets."""
-        target, said = _target(fetched.batch), next(iter(output), None)
+        target, said = target_in(fetched.batch), next(iter(output), None)
         if target is None or said is None or not any(one.from_batch for one in self._criteria.values()):
             return
         kinds = {one.kind for one in self._criteria.values()}
         classes = bool(kinds & set(OVER_CLASSES)) and not target.is_floating_point()
-        labels = _labels(fetched.batch, len(inputs[0]))
+        labels = labels_in(fetched.batch, len(inputs[0]))
         if labels is not None:
             threshold = 0.0 if "bce_logits" in kinds else 0.5 if "bce" in kinds else None
             group.agreement.add(output, labels, step=self._step, threshold=threshold)
@@ -516,10 +524,10 @@ class DataCollector(Collector):
             prints = fingerprints(inputs)
             trained = set[int]() if model is None else self._trained_on(model)
             group.calls.append((len(prints), group.part.compare(prints, trained)))
-            group.part.add_prints(prints, _elements(inputs))
+            group.part.add_prints(prints, elements_in(inputs))
             if self._training is not None:
                 group.part.pieces.compare(inputs, self._training.pieces.known)
-        numbers = _numbers(given)
+        numbers = numbers_in(given)
         if numbers is not None:
             group.part.describe(numbers)
         self._spent["evaluation"] += thread_time() - begin
@@ -544,11 +552,6 @@ def _signed(name: str, targets: Tensor) -> Signed:
     )
 
 
-def _rows(call: Call) -> int:
-    """Return how many samples a model is given."""
-    return max(map(len, _given(call)), default=0)
-
-
 def _said(output: Sequence[Tensor], rows: int, kinds: set[str]) -> Tensor | None:
     """Return the class that a model says of each sample, or of each pixel; None where it is no single classifier."""
     first = next((one.detach() for one in output if one.ndim and len(one) == rows), None)
@@ -571,92 +574,3 @@ def _note_places(group: Group | None, output: Sequence[Tensor], rows: int) -> No
 
 class _Given:
     """What batches come from that no data set of torch gave."""
-
-
-def _given(call: Call) -> list[Tensor]:
-    """Return the inputs of a call, less what its name calls a target: the model computes its loss itself."""
-    named = {name: one for name, one in call.kwargs.items() if name not in TARGETS}
-    return of_samples([one for one in tensors_within((call.args, named)) if not _is_mask(one)])
-
-
-def _is_mask(one: Tensor) -> bool:
-    """Return whether a tensor is what attention adds to its logits: 0 where it may look, else minus infinity."""
-    return one.is_floating_point() and bool(torch.isneginf(one).any()) and not bool((one.isfinite() & (one != 0)).any())
-
-
-def _reads(given: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
-    """Return whether the model got the inputs of this batch: a loader may be one batch ahead."""
-    for one in given:
-        for other in inputs:
-            if one is other or (one.shape == other.shape and torch.equal(one.cpu(), other.cpu().to(one.dtype))):
-                return True
-    return False
-
-
-def _differs_beside(call: Call, numbers: Tensor, target: Tensor | None) -> bool:
-    """Return whether a call has another tensor of several numbers that is not the target: it may be what tells."""
-    named = {name: one for name, one in call.kwargs.items() if name not in TARGETS}
-    others = [one for one in _dense_within((call.args, named)) if one.numel() > 1 and not is_same(one, numbers)]
-    others = [one for one in others if target is None or not is_same(one, target)]
-    return any(bool((one != one.flatten()[0]).any()) for one in others)
-
-
-def _elements(inputs: Sequence[Tensor]) -> int:
-    return sum(one[0].numel() for one in inputs if len(one))
-
-
-def _numbers(given: Sequence[Tensor]) -> Tensor | None:
-    """Return the first input that holds numbers, not tokens."""
-    return next((one for one in given if one.is_floating_point() and one.ndim > 1), None)
-
-
-def _length(dataset: Any) -> int | None:
-    if dataset is None:
-        return None
-    with suppress(Exception):  # an iterable data set has none, and says so in its own way
-        return len(dataset)
-    return None
-
-
-def _shuffles(sampler: Any) -> bool:
-    """Return whether a sampler says that it shuffles."""
-    if isinstance(sampler, RandomSampler):
-        return not sampler.replacement
-    return isinstance(sampler, DistributedSampler) and sampler.shuffle
-
-
-def _dense_within(value: Any) -> list[Tensor]:
-    return [one for one in tensors_within(value) if one.layout is torch.strided]
-
-
-def _left_out(loader: Any, drawn: int | None) -> int:
-    """Return the samples at the end of a data set that a loader never gives, since their batch is incomplete."""
-    batches = getattr(loader, "_index_sampler", None)
-    if not isinstance(batches, BatchSampler) or not batches.drop_last or drawn is None:
-        return 0
-    return drawn % batches.batch_size if isinstance(batches.sampler, SequentialSampler) else 0
-
-
-def _labels_of(term: Term) -> Tensor | None:
-    """Return the class numbers that a criterion gets, one for each sample."""
-    target = term.target if term.kind in OVER_CLASSES else None
-    return target if target is not None and target.ndim == 1 and not target.is_floating_point() else None
-
-
-def _target(batch: Any) -> Tensor | None:
-    """Return the target of a batch where it is a tensor."""
-    with suppress(BadInput):
-        target = target_of(batch) if has_target(batch) else None
-        return target.detach() if isinstance(target, Tensor) and not target.is_complex() else None
-    return None
-
-
-def _labels(batch: Any, samples: int) -> Tensor | None:
-    """Return the class of each sample; None where the target is not one whole number, or 0.0 or 1.0, per sample."""
-    target = _target(batch)
-    if target is None or target.numel() != samples:
-        return None
-    flat = target.reshape(-1).cpu()
-    if flat.is_floating_point() and not bool(((flat == 0) | (flat == 1)).all()):
-        return None
-    return flat.long()
