@@ -137,10 +137,35 @@ def _inside(result: dict[str, Any]) -> str:
     return _filled(said) + "\n"
 
 
+def _covered(result: dict[str, Any]) -> str:
+    lines = [
+        _filled(
+            "Intervals of the last measurement of a tuning, on real pairs of blocks "
+            "(`benchmarks/tuning/real_coverage.py`): of the baseline against itself, where the truth is 1, and of a "
+            "plan, where it is what the other pairs of the same process show. How many of them hold it, which should "
+            "be 95 %:"
+        ),
+        "",
+        "| task | plan | gain in each process | pairs vary by | of 5 pairs | of 10 | of 40 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        held = [
+            f"{found['held']['share']:.3f} ({found['held']['right']} of {found['held']['n']})"
+            for found in row["coverage"]
+        ]
+        gains = ", ".join(f"{one:.3f}" for one in row["processes"])
+        noise = percent(sum(row["noise of a pair"]) / len(row["noise of a pair"]))
+        plan = row["plan"].replace("+", ", ") or "the baseline again"
+        lines.append(f"| {row['task']} | {plan} | {gains} | {noise} | {' | '.join(held)} |")
+    return "\n".join([*lines, ""])
+
+
 _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     "search_power": _simulated,
     "real_power": _real,
     "planted_techniques": _planted,
     "lagging": _lagging,
     "autotune": _inside,
+    "real_coverage": _covered,
 }

@@ -34,6 +34,8 @@ def run(only: list[str], *, budget_s: float = 30.0, **task: Any) -> tuple[dict[s
     *trials, tuning = items
     assert isinstance(tuning, Tuning)
     assert tuple(trials) == tuning.trials
+    named = [trial.technique for trial in trials]
+    assert len(set(named)) == len(named), "what is told once must not be taken back"
     return {trial.technique: trial for trial in tuning.trials}, tuning
 
 

@@ -106,14 +106,18 @@ class Followed:
                 self.lab, look.one, base, lambda look=look, base=base: _over_seeds(trainings, look, base)
             )
             if trial.verdict is Verdict.KEPT:
-                plan[look.one] = trial
-            yield trial
+                plan[look.one] = trial  # told when it is measured afresh
+            else:
+                yield trial
         added = [one for one in plan if one not in free]
         if added:
             self._measure_afresh(trainings, free)
-        for one in added if self.speedup is None else ():
-            del plan[one]
-            yield blank(one, Verdict.INCONCLUSIVE, self.remark, free)
+        for one in added:
+            trial = plan[one]
+            if self.speedup is None:
+                del plan[one]
+                trial = blank(one, Verdict.INCONCLUSIVE, self.remark, free)
+            yield trial
 
     def _measure_afresh(self, trainings: Trainings, free: Plan) -> None:
         """Compare with and without all that was added, on seeds that none of the proofs has seen."""

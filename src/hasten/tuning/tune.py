@@ -229,7 +229,7 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     if lab.earlier_s:
         spent = seconds(selection.earlier.spent_s)
         found.remarks.append(f"Earlier tuning of {spent} is taken up, whose time counts; --fresh starts anew.")
-    yield from selection.trials()
+    yield from (trial for trial in selection.trials() if trial.verdict is not Verdict.KEPT)
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
     lab.noise = selection.search.fit.noise
     found.remarks += _about_noise(lab, found.noise)
@@ -240,9 +240,10 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
         found.forecast = Forecast(plan=labels, expected=expected, measured=measured)
     unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
     found.remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
-    for one in list(found.plan) if found.speedup is None else ():
-        del found.plan[one]
-        yield blank(one, Verdict.INCONCLUSIVE, remark)
+    if found.speedup is None:
+        yield from (blank(one, Verdict.INCONCLUSIVE, remark) for one in found.plan)
+        found.plan.clear()
+    yield from found.plan.values()
 
 
 def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:

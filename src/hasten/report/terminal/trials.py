@@ -50,7 +50,7 @@ def tuning_view(tuning: Tuning, *, all_trials: bool = False) -> RenderableType:
         lines.append(quiet(f"{folded} not applicable (reasons: --all, or the report of a run)"))
     if not all_trials and (unmeasured := out_of_budget(tuning.trials)):
         names = ", ".join(trial.technique for trial in unmeasured)
-        lines.insert(0, Text(f"{len(unmeasured)} inconclusive, budget used up: {names}", style="yellow"))
+        lines.insert(0, Text(f"{len(unmeasured)} inconclusive, without a number of their own: {names}", style="yellow"))
     if all_trials:
         lines += [quiet(sentence) for sentence in not_allowed(tuning.trials)]
     else:
