@@ -3,6 +3,7 @@ from itertools import islice
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import TensorDataset
 
 from hasten.base.device import Device
@@ -26,6 +27,36 @@ class OneByOne(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return torch.stack([self.layer(inputs[index]) for index in range(len(inputs))])
+
+
+class OverTime(nn.Module):
+    """Computes all samples at once, one time after another; there are more times than samples in a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        last = inputs.new_zeros(len(inputs), 4)
+        for time in inputs.t():
+            last = torch.tanh(self.layer(time.unsqueeze(1)) + last)
+        for place in range(inputs.shape[1]):
+            last = last + inputs[:, place, None] + inputs.t()[place].unsqueeze(1)
+        return last
+
+
+class Packed(nn.Module):
+    """Packs sequences of many lengths; what torch does for each time is no loop of Python's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(8, 4)
+        self.recurrent = nn.GRU(4, 4, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        lengths = (tokens > 0).sum(1)
+        packed = pack_padded_sequence(self.embedding(tokens), lengths, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)[0].sum(1)
 
 
 class Biased(nn.Module):
@@ -54,6 +85,20 @@ def test_a_loop_over_samples_is_a_habit(make_task: MakeTask) -> None:
     found = structure(make_task(model=OneByOne))
     assert names(found) == ["loop_indexing"]
     assert found.habits[0].seconds > 0
+
+
+def test_a_loop_over_time_is_none_over_samples(make_task: MakeTask) -> None:
+    assert names(structure(make_task(model=OverTime, batch_size=12))) == []
+
+
+def test_packed_sequences_are_no_loop_and_no_padding(make_task: MakeTask) -> None:
+    tokens = torch.ones(96, 24, dtype=torch.int64)
+    tokens[:, 1] = 2
+    tokens[1::2, 4:] = 0
+    data = TensorDataset(tokens, tokens[:, 0])
+    found = structure(make_task(data=Data(train=data, valid=data), model=Packed, batch_size=12))
+    assert names(found) == []
+    assert found.padding_share is None
 
 
 def test_a_bias_before_normalization_is_a_habit(make_task: MakeTask) -> None:

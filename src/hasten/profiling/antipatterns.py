@@ -10,16 +10,21 @@ from torch import Tensor, nn
 from hasten.base.records.signals import Habit, Operator
 
 _LOOP = 10
-_PICKING = frozenset({"aten.select", "aten.slice", "aten.index"})
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _REPEATS = 3
 
 
 def loop_indexing(operators: Sequence[Operator], *, batch_size: int) -> Iterator[Habit]:
-    """Yield a loop over samples: it picks each one, and calls everything that it does once per sample."""
+    """Yield a loop over samples: Python picks each one, and everything that it does is called once per sample.
+
+    The rows that it picks are those of a batch, or of an equal part of it: a loop over time is none.
+    """
     often = max(_LOOP, batch_size)
-    if any(one.phase == "forward" and one.name in _PICKING and one.calls >= often for one in operators):
+    if any(
+        one.phase == "forward" and one.picks >= often and (not one.shapes or batch_size % max(one.shapes[0][0], 1) == 0)
+        for one in operators
+    ):
         looped = [one for one in operators if one.calls >= often and one.phase in ("forward", "backward")]
         yield Habit(name="loop_indexing", where="forward", seconds=sum(one.seconds for one in looped))
 

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hasten.base.device import Device
@@ -22,6 +23,7 @@ from hasten.training.step import step
 _SHAPES = 6
 _ROWS = 100
 _AFTER = ("gradient", "update")
+_PICKING = ("aten.select", "aten.slice", "aten.index")
 
 
 class _Call(NamedTuple):
@@ -53,12 +55,28 @@ def operator_times(run: Session, batches: Sequence[Batch]) -> TimedOperators:
     """
     warming, *watched = batches
     step(run, warming)
-    with ModuleScopes(run.model) as scopes, OperatorTimes(run.recipe.device, scopes) as times:
+    asked = _Asked()
+    with ModuleScopes(run.model) as scopes, OperatorTimes(run.recipe.device, scopes, asked) as times, asked:
         for batch in watched:
             step(run, batch, times.mark)
     times.read()
     layers = {name: seconds / len(watched) for name, seconds in times.layers.items()}
     return TimedOperators(_rows(times, len(watched)), layers)
+
+
+class _Asked(TorchFunctionMode):
+    """Counts what Python asks of torch; what a function of torch does inside itself is one with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Count the call and make it."""
+        self.count += 1
+        return func(*args, **(kwargs or {}))
 
 
 class OperatorTimes(TorchDispatchMode):
@@ -67,10 +85,13 @@ class OperatorTimes(TorchDispatchMode):
     Args:
         device: where the operators run.
         scopes: knows for which module each of them works.
+        asked: counts the calls of Python that the operators follow from.
     """
 
-    def __init__(self, device: Device, scopes: ModuleScopes) -> None:
+    def __init__(self, device: Device, scopes: ModuleScopes, asked: _Asked) -> None:
         super().__init__()
+        self._asked = asked
+        self.picks: defaultdict[_Call, set[int]] = defaultdict(set)  # the calls of Python that pick
         self.layers: defaultdict[str, float] = defaultdict(float)
         self._scopes = scopes
         self.phase = "forward"
@@ -108,6 +129,8 @@ class OperatorTimes(TorchDispatchMode):
             arithmetic=self._arithmetic(name, number_format),
         )
         self.calls[call] += 1
+        if name in _PICKING and _along_first(args):
+            self.picks[call].add(self._asked.count)
         return self._timed(call, self._scopes.owner(), lambda: func(*args, **kwargs))
 
     def _arithmetic(self, name: str, number_format: str) -> str:
@@ -146,9 +169,10 @@ def _rows(times: OperatorTimes, steps: int) -> tuple[Operator, ...]:
     joined: dict[_Call, list[float]] = {}
     for place, call in enumerate(ordered):
         key = call if place < _ROWS else call._replace(shapes=())
-        row = joined.setdefault(key, [0.0, 0.0])
+        row = joined.setdefault(key, [0.0, 0.0, 0.0])
         row[0] += times.calls[call] / steps
         row[1] += times.seconds[call] / steps
+        row[2] += len(times.picks[call]) / steps
     return tuple(
         Operator(
             name=call.name,
@@ -158,6 +182,13 @@ def _rows(times: OperatorTimes, steps: int) -> tuple[Operator, ...]:
             calls=calls,
             seconds=seconds,
             arithmetic=call.arithmetic,
+            picks=picks,
         )
-        for call, (calls, seconds) in joined.items()
+        for call, (calls, seconds, picks) in joined.items()
     )
+
+
+def _along_first(args: tuple[Any, ...]) -> bool:
+    """Return whether a tensor is picked from along its first dimension: by number, or by a list of indices."""
+    where = args[1] if len(args) > 1 else 0
+    return where == 0 if isinstance(where, int) else where[0] is not None

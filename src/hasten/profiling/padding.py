@@ -1,14 +1,16 @@
 """Share of padding in the batches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+from hasten.base.records.signals import Operator
 from hasten.data.batch import Batch, inputs_of
 from hasten.data.tree import leaves_of
 
 _SHORTEST = 4
+_PACKING = ("aten._pack_padded_sequence", "aten._nested_")
 _RUN = 2  # one token at the end may be anything; two alike are padding
 
 
@@ -27,6 +29,11 @@ def padding_share(batches: Iterable[Batch]) -> float | None:
                     padded += _padding(varied)
                     tokens += column.numel()
     return padded / tokens if tokens else None
+
+
+def packs(operators: Sequence[Operator]) -> bool:
+    """Return whether a model takes the padding out again: it packs its sequences, or nests them."""
+    return any(one.name.startswith(_PACKING) for one in operators)
 
 
 def _is_integer(column: Tensor) -> bool:

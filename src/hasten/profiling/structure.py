@@ -13,7 +13,7 @@ from hasten.base.records.signals import Habit, Operator, Structure, product_kind
 from hasten.data.batch import Batch
 from hasten.profiling.antipatterns import bias_before_norm, double_precision, loop_indexing
 from hasten.profiling.device_queue import queue_empty_share, sync_points
-from hasten.profiling.padding import padding_share
+from hasten.profiling.padding import packs, padding_share
 from hasten.profiling.stepping import batches_in_turn
 from hasten.training.session import Session
 from hasten.training.step import step
@@ -35,7 +35,7 @@ def structure_of(run: Session, operators: Sequence[Operator] | None, *, recompil
     return Structure(
         number_format=number_format(run, operators or ()),
         fused_update=fused_update(run.optimizer, run.recipe.device),
-        padding_share=padding_share(seen),
+        padding_share=None if packs(operators or ()) else padding_share(seen),
         recompilations=recompilations,
         sync_points=sync_points(run, batches),
         queue_empty_share=queue_empty_share(run, batches),

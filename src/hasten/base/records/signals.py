@@ -68,6 +68,7 @@ class Operator(Record, frozen=True):
     calls: float  # per step
     seconds: float  # per step, all calls
     arithmetic: str = ""  # the format it multiplies in where that is another one: "tf32" or "bf32" for float32
+    picks: float = 0.0  # of the calls, those by which Python picks along the first dimension, not a function of torch
 
     @property
     def multiplies_in(self) -> str:
@@ -108,7 +109,7 @@ class Structure(Record, frozen=True):
 
     number_format: str  # in which most of the time of products is spent; "tf32" and "bf32" are formats of their own
     fused_update: bool | None  # whether one call updates many parameters; None if the optimizer does not tell
-    padding_share: float | None  # of the tokens; None where the data are no padded sequences
+    padding_share: float | None  # of the tokens; None where the data are no padded sequences, or the model packs them
     recompilations: int | None  # after warming up; None where nothing is compiled
     sync_points: float | None  # times per step that the host waits for the device; None on the CPU
     queue_empty_share: float | None  # steps at whose end the device had run out of work; None on the CPU

@@ -18,7 +18,7 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     """Fire where much of each batch is padding."""
     share = profile.structure.padding_share if profile.structure is not None else None
     if share is None:
-        return Abstained(symptom="padding_waste", reason="the data is not padded token sequences")
+        return Abstained(symptom="padding_waste", reason="no padded token sequences, or the model packs them")
     if share < _WASTE:
         return None
     recoverable = share * profile.share(*COMPUTE)
