@@ -1538,6 +1538,20 @@ def a_body_that_is_unfrozen_without_its_optimizer(faulty: bool) -> None:
         optimizer.step()
 
 
+@names("not_in_optimizer")
+def a_head_that_is_replaced_after_its_optimizer_was_made_beside_a_frozen_body(faulty: bool) -> None:
+    model, (inputs, targets) = two_layers(), rows()
+    fit(model, epochs(inputs, targets))
+    model[0].requires_grad_(False)
+    early = optim.SGD(model.parameters(), 0.05)
+    model[2] = nn.Linear(model[2].in_features, model[2].out_features)
+    optimizer = early if faulty else optim.SGD(model.parameters(), 0.05)
+    for batch, labels in epochs(inputs, targets):
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        optimizer.step()
+
+
 @names("parameter_unreached")
 def a_part_that_an_earlier_phase_trained_is_cut_off(faulty: bool) -> None:
     class Tuned(nn.Module):

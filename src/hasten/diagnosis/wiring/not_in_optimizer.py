@@ -68,10 +68,10 @@ def _trains_through_copies(wiring: Wiring) -> bool:
     """Return whether the models that are called are copies of one that the optimizer moves, as in meta-learning."""
     moving = [one for one in leaves(wiring) if one.model is None and one.held and one.gradient and one.moved]
     shapes = sorted(one.shape for one in moving)
-    trained = trained_models(wiring)  # one of which the optimizer holds a part lost the rest
+    known = {one.model for one in leaves(wiring) if one.held}  # one of which the optimizer holds a part lost the rest
     of_models: dict[int, list[tuple[int, ...]]] = {}
     for one in leaves(wiring):
-        if one.model is not None and one.model not in trained and one.trainable:
+        if one.model is not None and one.model not in known and one.trainable:
             of_models.setdefault(one.model, []).append(one.shape)
     return bool(shapes) and bool(of_models) and all(sorted(own) == shapes for own in of_models.values())
 
