@@ -474,6 +474,22 @@ def what_one_model_is_trained_on_another_is_tested_with() -> None:
             model(torch.cat([normal[150:], rest[::5]]))
 
 
+@looks_like("leak_across_splits")
+def samples_that_the_model_chooses_to_be_trained_on() -> None:
+    x, y = samples()
+    model = net(6, CLASSES)
+    optimizer = optim.Adam(model.parameters(), 1e-2)
+    inputs, labels, unlabelled = x[:80], y[:80], x[80:320]
+    for _ in range(4):
+        for _ in range(3):
+            for rows in torch.randperm(len(inputs)).split(20):
+                update(optimizer, F.cross_entropy(model(inputs[rows]), labels[rows]))
+        with torch.no_grad():
+            sure, said = model(unlabelled[torch.arange(240)]).softmax(1).max(1)
+        chosen = sure.topk(80).indices
+        inputs, labels = torch.cat([x[:80], unlabelled[chosen]]), torch.cat([y[:80], said[chosen]])
+
+
 @looks_like("accumulation_not_divided")
 def a_critic_of_three_losses() -> None:
     critic = nn.Sequential(nn.Linear(2, 16), nn.LeakyReLU(), nn.Linear(16, 1))

@@ -85,6 +85,7 @@ class DataCollector(Collector):
             WeakKeyDictionary()
         )  # of the models that each is part of
         self._samples_of: WeakKeyDictionary[nn.Module, set[int]] = WeakKeyDictionary()  # that each was trained on
+        self._joined: set[int] = set()  # samples evaluated when all of a pass had been trained on, but not they
         self._later: set[int] = set()  # models that are given what others computed
         self._made: list[ref[Tensor]] = []  # outputs of the last call
         self._maker: ref[nn.Module] | None = None  # the model that made them
@@ -522,7 +523,9 @@ class DataCollector(Collector):
             group.later = self._began > ONE_TRAINING
         if not group.part.full:
             prints = fingerprints(inputs)
-            trained = set[int]() if model is None else self._trained_on(model)
+            trained = set[int]() if model is None else self._trained_on(model) - self._joined
+            if self._passes_again():
+                self._joined |= set(prints) - trained
             group.calls.append((len(prints), group.part.compare(prints, trained)))
             group.part.add_prints(prints, elements_in(inputs))
             if self._training is not None:
