@@ -26,6 +26,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"sample_s": 9e-4, "batch_s": 6e-2, "sample_waits": 0.1, "hot": "ImagingDecoder.decode"},
         "900 µs a sample in ImagingDecoder.decode",
     ),
+    "input: reading": ({"sample_s": 9e-4, "batch_s": 6e-2, "hot": ""}, "900 µs a sample"),
     "input: collating": ({"sample_s": 1e-5, "batch_s": 2.064e-2}, "20.0 ms to collate"),
     "input: fetching": ({"sample_s": 1e-5, "batch_s": 1e-4}, "100 µs to fetch a batch"),
     "input: Blur": ({"change_s": {"Flip": 1e-3, "Blur": 2e-2}}, "20.0 ms a batch in Blur"),
@@ -46,6 +47,7 @@ def test_the_largest_part_is_the_cause(where: str, plant: Plant, machine: Machin
     said = diagnose(sick, machine)
     assert said.findings[0].where == where
     assert words in said.verdict
+    assert " in ;" not in said.verdict
     assert len(said.verdict.split()) <= 25
 
 

@@ -38,10 +38,19 @@ def test_never_negative() -> None:
 
 
 def test_zero_where_the_system_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(scheduling, "_TASKS", tmp_path / "absent")
+    monkeypatch.setattr(scheduling, "_PROCESSES", tmp_path)
     assert waited_for_core_s() == 0.0
-    (tmp_path / "42").mkdir()
-    monkeypatch.setattr(scheduling, "_TASKS", tmp_path)
+    thread = tmp_path / "self" / "task" / "42"
+    thread.mkdir(parents=True)
     assert waited_for_core_s() == 0.0
-    (tmp_path / "42" / "schedstat").write_text("1000 2000000000 3\n")
+    (thread / "schedstat").write_text("1000 2000000000 3\n")
     assert waited_for_core_s() == 2.0
+
+
+def test_another_process_is_asked_by_its_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scheduling, "_PROCESSES", tmp_path)
+    thread = tmp_path / "7" / "task" / "42"
+    thread.mkdir(parents=True)
+    (thread / "schedstat").write_text("1000 3000000000 3\n")
+    assert waited_for_core_s(7) == 3.0
+    assert waited_for_core_s(8) == 0.0  # it has ended

@@ -1,6 +1,6 @@
 """The loader run alone: the time of a batch, and what it is spent on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from time import perf_counter
@@ -35,7 +35,7 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
         run.advance(len(ids), 0.0)
     workers = _workers()
     cpu_s, disk, work = process_cpu_s(), _read_bytes(), _work_s(workers)
-    waited_s, began = waited_for_core_s(), perf_counter()
+    waited_s, began = _waited_s(workers), perf_counter()
     count = 0
     for ids, _ in fetched:
         run.advance(len(ids), 0.0)
@@ -43,7 +43,8 @@ def loader_alone(run: Session, *, budget_s: float) -> Loading:
         if count >= _BATCHES or perf_counter() - began > budget_s:
             break
     spent_s = perf_counter() - began
-    with_core_s = max(spent_s - (waited_for_core_s() - waited_s), 0.1 * spent_s)  # a shared machine is no slow disk
+    waited_s = (_waited_s(workers) - waited_s) / max(len(workers), 1)
+    with_core_s = max(spent_s - waited_s, 0.1 * spent_s)  # a shared machine is no slow disk
     disk_after = _read_bytes()
     done = [after - before for before, after in zip(work, _work_s(workers), strict=True)]
     return Loading(
@@ -75,6 +76,11 @@ def _work_s(workers: Iterable[psutil.Process]) -> list[float]:
             continue
         seconds.append(0.0)
     return seconds
+
+
+def _waited_s(workers: Sequence[psutil.Process]) -> float:
+    """Return the seconds that the workers, or this process without any, have waited for a core, all together."""
+    return sum(waited_for_core_s(worker.pid) for worker in workers) if workers else waited_for_core_s()
 
 
 def _read_bytes() -> int | None:

@@ -61,6 +61,8 @@ def _reading(loading: Loading) -> Cause:
         words = f"{sample} waiting for disk or network"
         return Cause("input: waiting", words, "read larger blocks, keep the data in memory, or load in the background")
     advice = "do this once and keep the result (packed store), make it cheaper, or do it in the background"
+    if not loading.hot:  # of a stream, which function reads a sample is not known
+        return Cause("input: reading", sample, advice)
     return Cause("input: computing", f"{sample} in {loading.hot}", advice)
 
 
