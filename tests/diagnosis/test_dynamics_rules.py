@@ -14,8 +14,8 @@ from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation, Nonfin
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.dynamics import gradient_zero, loss_spikes, nonfinite, overfit, weight_growth
-from hasten.diagnosis.dynamics.judging import deep
+from hasten.diagnosis.dynamics import gradient_zero, loss_spikes, nonfinite, overfit, update_too_small, weight_growth
+from hasten.diagnosis.dynamics.judging import deep, faster, slower
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.remedies.catalog import remedies_of
 from hasten.pipeline.diagnosing import Diagnosing
@@ -603,3 +603,32 @@ def test_gains_of_norms_that_start_far_from_one(scale: float) -> None:
             functional.cross_entropy(net(data()[0][rows]), data()[1][rows]).backward()
             update.step()
     assert first(doctor.diagnosis()) == "norm_gain_off"
+
+
+def test_a_rate_is_named_with_the_optimizer_or_the_group_that_has_it() -> None:
+    def track(name: str, number: int, rate: float, update: float) -> ParameterTrack:
+        series = (1.0,) * 16
+        return ParameterTrack(name, "Linear", (8, 8), number, 0, 1.0, weight=series, update=(update,) * 16, rate=rate)
+
+    losses = (1.0,) * 60
+    quick, still, still_too = track("a", 0, 1e-3, 1e-3), track("b", 1, 1e-5, 5e-6), track("c", 1, 1e-5, 5e-6)
+
+    def seen(*tracks: ParameterTrack, optimizers: tuple[str, ...]) -> Dynamics:
+        return Dynamics(
+            losses=losses,
+            samples=tuple(range(1, 17)),
+            rates=(1e-3,) * 16,
+            parameters=tracks,
+            optimizers=optimizers,
+        )
+
+    two = seen(quick, still, still_too, optimizers=("Adam", "SGD"))
+    found = update_too_small.find(Health(name="", steps=60, complete=True, dynamics=two))
+    assert isinstance(found, Finding)
+    assert found.advice == "SGD: raise the learning rate from 1.00e-05 to about 2e-03"
+    parts = seen(quick, track("b.weight", 0, 1e-5, 5e-6), optimizers=("SGD",))
+    assert faster(parts) == "SGD of b.weight: raise the learning rate from 1.00e-05 to about 2e-03"
+    fast = seen(still, track("a", 0, 1e-3, 0.3), optimizers=("Adam", "SGD"))
+    assert slower(fast, 3) == "Adam: lower the learning rate from 0.00100 to about 1e-05"
+    one = seen(still, optimizers=("SGD",))
+    assert faster(one) == "raise the learning rate from 1.00e-05 to about 2e-03"

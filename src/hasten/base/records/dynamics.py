@@ -21,6 +21,7 @@ class ParameterTrack(Record, frozen=True):
     zeros: Series = ()  # share of gradients that are exactly 0
     weight: Series = ()  # rms before the update
     update: Series = ()  # rms of the change by the update
+    rate: float | None = None  # highest learning rate of its group in the samples
     below_eps: Series = ()  # share of entries whose second moment in Adam is smaller than its epsilon
 
 

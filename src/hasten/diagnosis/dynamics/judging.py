@@ -1,6 +1,7 @@
 """What the rules of tier D share: weights that count, ratios of update to weight, the course of the loss."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ import numpy as np
 from hasten.base.records.dynamics import ActivationTrack, Dynamics, ParameterTrack, Series
 from hasten.base.records.finding import Abstained
 from hasten.base.records.health import Health
+from hasten.base.units import digits3
 
 STEPS = 60
 """Losses below which no rule judges the course of the loss."""
@@ -102,6 +104,57 @@ def across(rows: Sequence[Series]) -> list[float]:
     """Return the median over the tracks for each sample that any of them has."""
     columns = [known(column) for column in zip(*rows, strict=True)]
     return [median(column) for column in columns if column]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Weights of one optimizer with one learning rate."""
+
+    name: str  # "" where there is no other
+    rate: float
+    tracks: tuple[ParameterTrack, ...]
+
+    def change(self, verb: str, factor: float) -> str:
+        """Return the advice to multiply the learning rate, with the name of what has it."""
+        place = f"{self.name}: " if self.name else ""
+        return f"{place}{verb} the learning rate from {digits3(self.rate)} to about {self.rate * factor:.0e}"
+
+
+def groups(dynamics: Dynamics) -> list[Group]:
+    """Return the weights by optimizer and learning rate, without those whose rate is 0 or was not seen."""
+    found: dict[tuple[int, float], list[ParameterTrack]] = {}
+    for one in weights(dynamics):
+        rate = max(known(dynamics.rates), default=0.0) if one.rate is None else one.rate
+        if rate > 0:
+            found.setdefault((one.optimizer, rate), []).append(one)
+    of_optimizer = Counter(number for number, _ in found)
+    return [
+        Group(_named(dynamics, number, tracks[0], of_optimizer), rate, tuple(tracks))
+        for (number, rate), tracks in found.items()
+    ]
+
+
+def _named(dynamics: Dynamics, number: int, first: ParameterTrack, of_optimizer: Counter[int]) -> str:
+    """Return the class of an optimizer, with a weight of the group where that does not tell which it is."""
+    if of_optimizer.total() < 2:
+        return ""
+    classes = [dynamics.optimizers[one] for one in of_optimizer]
+    name = dynamics.optimizers[number]
+    return name if of_optimizer[number] == classes.count(name) == 1 else f"{name} of {first.name or 'a weight'}"
+
+
+def faster(dynamics: Dynamics) -> str:
+    """Return the advice to raise the learning rate of the slowest weights, to change them by 1e-3 of their size."""
+    slow = [(upper(across([ratios(one) for one in group.tracks])), group) for group in groups(dynamics)]
+    value, group = min(slow, key=lambda one: one[0], default=(0.0, None))
+    return group.change("raise", min(1e4, 1e-3 / value) if value > 0 else 1e3) if group else ""
+
+
+def slower(dynamics: Dynamics, persistent: int) -> str:
+    """Return the advice to lower the learning rate of the fastest weights, by so many of their samples."""
+    fast = [(sorted(across([ratios(one) for one in group.tracks]))[-persistent:], group) for group in groups(dynamics)]
+    (value, *_), group = max((one for one in fast if one[0]), key=lambda one: one[0][0], default=([0.0], None))
+    return group.change("lower", 3e-3 / value) if group and value > 0 else ""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Parameters:
         self._order: dict[int, int] = {}
         self._seen: dict[int, dict[int, _Seen]] = {}  # step -> id -> what was seen
         self._rates: dict[int, float] = {}
+        self._highest: dict[int, float] = {}  # id of a parameter -> highest learning rate in the samples
         self._cosines: dict[str, dict[int, float | None]] = {"gradient": {}, "update": {}}
         self._overshoots: dict[int, float | None] = {}
         self._step, self._sampled, self._light = 0, False, False
@@ -115,6 +116,9 @@ class Parameters:
         if self._sampled:
             if not number:
                 self._rates[self._step] = max(float(group["lr"]) for group in optimizer.param_groups)
+            for group in optimizer.param_groups:
+                for one in group["params"]:
+                    self._highest[id(one)] = max(self._highest.get(id(one), 0.0), float(group["lr"]))
             taken = [entries(one) for one in held]
             for one, size in zip(held, rms(taken), strict=True):
                 self._seen[self._step].setdefault(id(one), _Seen()).weight = size
@@ -261,6 +265,7 @@ class Parameters:
             zeros=column("zeros"),
             weight=column("weight"),
             update=column("update"),
+            rate=self._highest.get(key),
             below_eps=column("below_eps"),
         )
 

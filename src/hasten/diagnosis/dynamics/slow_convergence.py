@@ -13,7 +13,7 @@ Source: Karpathy's recipe (1e-3); Cockpit (alpha below 0).
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3, percent
-from hasten.diagnosis.dynamics.judging import abstain, across, creeps, known, ratios, upper, weights
+from hasten.diagnosis.dynamics.judging import abstain, across, creeps, faster, ratios, upper, weights
 from hasten.diagnosis.rule import Outcome
 
 _STEPS, _LONG, _SMALL, _MODERATE = 100, 200, 3e-4, 2e-3
@@ -30,7 +30,6 @@ def find(health: Health) -> Outcome:
     limit = _SMALL if ratio < 1 or not health.complete or len(dynamics.losses) < _LONG else _MODERATE
     if not value < limit or not fell:
         return None
-    rate = max(known(dynamics.rates), default=0.0)
     return Finding(
         symptom="slow_convergence",
         severity=Severity.WARNING,
@@ -39,7 +38,7 @@ def find(health: Health) -> Outcome:
         value=value,
         threshold=limit,
         bound=None,
-        advice=f"raise the learning rate from {digits3(rate)} to about {rate * 1e-3 / value:.0e}" if value > 0 else "",
+        advice=faster(dynamics),
         check=health.command,
         explains=("direction_consistent", "not_learning", "plateau"),
     )

@@ -14,9 +14,18 @@ Source: Karpathy's recipe (1e-3); torchmortem (1e-1).
 from hasten.base.records.dynamics import Dynamics, Nonfinite
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
-from hasten.base.records.wiring import Wiring
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, across, dead_at_start, harmed, known, median, ratios, weights
+from hasten.diagnosis.dynamics.judging import (
+    abstain,
+    across,
+    dead_at_start,
+    harmed,
+    known,
+    median,
+    ratios,
+    slower,
+    weights,
+)
 from hasten.diagnosis.dynamics.nonfinite import CONSEQUENCES
 from hasten.diagnosis.rule import Outcome
 
@@ -46,8 +55,8 @@ def find(health: Health) -> Outcome:
     value = sizes[-min(_PERSISTENT, len(sizes))]
     if not value > (_DESTROYS if destroyed else _LARGE):
         return None
-    rates = known(dynamics.rates)
-    cause = "rate_grows" if _grows(dynamics) else "rates_apart" if _apart(health.wiring) else ""
+    apart = _apart(dynamics)
+    cause = "rate_grows" if _grows(dynamics) else "rates_apart" if apart else ""
     return Finding(
         symptom="update_too_large",
         severity=Severity.CRITICAL,
@@ -55,27 +64,30 @@ def find(health: Health) -> Outcome:
         value=value,
         threshold=_DESTROYS if destroyed else _LARGE,
         bound=None,
-        advice=_advice(rates, value, cause),
+        advice=_advice(dynamics, cause, apart),
         check=health.command,
         explains=EXPLAINS,
         cause=cause,
     )
 
 
-def _advice(rates: list[float], value: float, cause: str) -> str:
-    if not rates:
-        return ""
-    highest = digits3(max(rates))
-    return {
-        "rate_grows": f"leave out the scheduler that raises the learning rate to {highest}",
-        "rates_apart": f"give all parameter groups the learning rate of the lowest; the highest is {highest}",
-    }.get(cause, f"lower the learning rate from {highest} to about {max(rates) * 3e-3 / value:.0e}")
+def _advice(dynamics: Dynamics, cause: str, apart: tuple[str, float] | None) -> str:
+    if cause == "rate_grows":
+        return f"leave out the scheduler that raises the learning rate to {digits3(max(known(dynamics.rates)))}"
+    if apart is not None:
+        name, highest = apart
+        place = f"{name}: " if len(dynamics.optimizers) > 1 else ""
+        return f"{place}give all parameter groups the learning rate of the lowest; the highest is {digits3(highest)}"
+    return slower(dynamics, _PERSISTENT)
 
 
-def _apart(wiring: Wiring | None) -> bool:
-    """Return whether parameters have learning rates further apart than any layer-wise rates in use."""
-    rates = [one.rate for one in (wiring.leaves or () if wiring else ()) if one.rate]
-    return bool(rates) and max(rates) >= _APART * min(rates)
+def _apart(dynamics: Dynamics) -> tuple[str, float] | None:
+    """Return an optimizer whose learning rates are further apart than any layer-wise ones in use, and its highest."""
+    for number, name in enumerate(dynamics.optimizers):
+        rates = [one.rate for one in dynamics.parameters if one.optimizer == number and one.rate]
+        if rates and max(rates) >= _APART * min(rates):
+            return name, max(rates)
+    return None
 
 
 def _grows(dynamics: Dynamics) -> bool:

@@ -12,7 +12,7 @@ Source: Karpathy's recipe (1e-3); torchmortem (1e-5).
 from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
-from hasten.diagnosis.dynamics.judging import abstain, across, at_chance, course, known, ratios, upper, weights
+from hasten.diagnosis.dynamics.judging import abstain, across, at_chance, course, faster, known, ratios, upper, weights
 from hasten.diagnosis.rule import Outcome
 
 _SMALL, _PATH, _CHANGE = 1e-4, 0.05, 0.02
@@ -39,14 +39,7 @@ def find(health: Health) -> Outcome:
         value=value,
         threshold=_SMALL,
         bound=None,
-        advice=f"raise the learning rate from {digits3(max(rates))} to about {_better(max(rates), value):.0e}"
-        if rates
-        else "",
+        advice=faster(dynamics),
         check=health.command,
         explains=("not_learning", "slow_convergence", "plateau", "direction_consistent", "noise_dominated"),
     )
-
-
-def _better(rate: float, value: float) -> float:
-    """Return the learning rate that would change weights by 1e-3 of their size, at most 10,000 times as large."""
-    return rate * min(1e4, 1e-3 / value) if value > 0 else rate * 1e3
