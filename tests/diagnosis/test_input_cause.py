@@ -82,14 +82,13 @@ def test_slow_changes_on_the_cpu_cost_data_and_not_a_copy(plant: Plant, machine:
     assert RULES["input_bound"](msgspec.structs.replace(sick, device="cuda"), machine) is None
 
 
-def test_a_loader_that_works_ahead_is_judged_by_the_real_loop(plant: Plant, machine: Machine) -> None:
-    """The ablation found its queue full: steps of 0.07 s instead of 0.098."""
-    seen = msgspec.structs.replace(ablation("cached_batch", 1.0), step_s=0.07)
+def test_a_loader_that_works_ahead_is_judged_by_the_ablation(plant: Plant, machine: Machine) -> None:
+    """The share of the step in which it is waited for hides its work."""
+    seen = ablation("cached_batch", 1.4)
     for loading in ({"workers": 2}, {"ahead": True}):
         found = RULES["input_bound"](plant(parts=parts(input=0.05), ablation=seen, loading=loading), machine)
         assert isinstance(found, Finding)
         assert found.bound == pytest.approx(1.4)
-    assert RULES["input_bound"](plant(parts=parts(input=0.05), ablation=seen), machine) is None
 
 
 def test_spreading_work_over_workers_gains_only_what_the_cores_allow(plant: Plant, machine: Machine) -> None:

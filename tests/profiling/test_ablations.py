@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from hasten.base.records.profile import PartTime, Profile
 from hasten.base.records.record import Interval, to_json
-from hasten.base.records.signals import Ablation
+from hasten.base.records.signals import Ablation, Loading
 from hasten.machine.facts import facts
 from hasten.profiling.ablations import (
     cached_batch,
@@ -22,7 +22,7 @@ from hasten.profiling.ablations import (
     skipped_update,
     thread_sweep,
 )
-from hasten.profiling.ablations.running import Kind, Measure, run_ablation
+from hasten.profiling.ablations.running import Kind, Measure, Measured, run_ablation
 from hasten.profiling.ablations.saving import step_without
 from hasten.profiling.operators import operator_times
 from hasten.profiling.stepping import batches_in_turn, one_batch, set_aside_stop_rules
@@ -100,6 +100,21 @@ def test_a_cached_batch_shows_what_waiting_for_data_costs(make_task: MakeTask) -
     assert ratio(found).value > 1.5
     assert found.step_s > WAIT_S
     assert found.sentence == f"Removing a suspect gives at most {ratio(found).high:.2f}x."
+
+
+def test_steps_of_the_real_loop_count_where_the_loader_works_ahead(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps timed in turn with cached ones found the queue full: 0.07 s instead of 0.14."""
+    in_turn = Measured(ratio=Interval(value=2.0, low=1.8, high=2.2, n=5), step_s=0.07)
+    monkeypatch.setattr(cached_batch, "timed", lambda *sides, **settings: in_turn)
+    run = build(baseline(make_task()))
+    loading = Loading(sample_s=1e-3, batch_s=WAIT_S, cpu_share=1.0, read_bytes_per_s=None, workers=2)
+    real = msgspec.structs.replace(profile_of(0.14), loading=loading)
+    found = cached_batch.measure(run, real, facts(), budget_s=0.2)
+    assert (found.step_s, found.ratio.value) == (0.14, pytest.approx(4.0))
+    assert (found.ratio.low, found.ratio.high) == (pytest.approx(3.6), pytest.approx(4.4))
+    assert cached_batch.measure(run, profile_of(0.14), facts(), budget_s=0.2) is in_turn
 
 
 def test_a_doubled_batch_shows_what_a_step_costs_whatever_its_size(make_task: MakeTask) -> None:

@@ -51,15 +51,14 @@ def data_gain(profile: Profile) -> tuple[float, str]:
     """Return how many times faster the step could be at most without data loading, and the source of that bound.
 
     The share of the step comes from many steps, the ablation's ratio from few, so the share is used within the interval
-    of the ratio. A loader that works ahead hides its work in the share, and refills its queue during the ablation: then
-    steps of the real loop are compared with those on the cached batch.
+    of the ratio. A loader that works ahead hides its work in the share: then it is the ablation's ratio alone.
     """
     ablation, loading = profile.ablation("cached_batch"), profile.loading
     by_share = speedup(profile.seconds(*data_parts(profile)) / profile.step_s.value)
     if ablation is None or ablation.ratio is None:
         return by_share, "share of the time"
     if loading is not None and (loading.ahead or loading.workers > 0):
-        return max(profile.step_s.value * ablation.ratio.value / ablation.step_s, 1.0), ablation.name
+        return max(ablation.ratio.value, 1.0), ablation.name
     bound = max(min(max(by_share, ablation.ratio.low), ablation.ratio.high), 1.0)
     return bound, "share of the time" if bound == by_share else ablation.name
 

@@ -20,8 +20,8 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
     step = profile.step_s
     note = f"{profile.task}, {', '.join(profile.plan) if profile.plan else 'baseline'}"
     facts = (
-        f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks of "
-        f"{whole(profile.steps)} steps"
+        f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks, "
+        f"{whole(profile.steps)} steps in all"
         f"{f'; {count(profile.samples_per_s)} samples/s' if profile.batch_size else ''}"
         f"{f'; peak memory {nbytes(profile.peak_bytes)}' if profile.peak_bytes and profile.memory is None else ''}"
     )
