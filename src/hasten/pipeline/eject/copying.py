@@ -19,6 +19,7 @@ from typing import Any
 
 from hasten.base.errors import Refused
 from hasten.pipeline.eject import plain
+from hasten.pipeline.eject.acting import Scope, changes_of, is_guard, is_own
 
 _ERRORS = re.compile(r"\bBadInput\b")
 _IMPORTS_HASTEN = re.compile(r"^(?:from|import) hasten\b", re.MULTILINE)
@@ -49,12 +50,30 @@ class Import:
 
 @dataclass
 class Module:
-    """A module as text: its lines, and the statement that binds each name at its top."""
+    """A module as text: its lines, and the statement that binds each name at its top.
+
+    Args:
+        name: of the module.
+        lines: of its text.
+        bound: name -> the last statement that binds it.
+        statements: at its top.
+        changed: name -> the statements that bind it or change its object; `OUTSIDE` -> those that change something
+            that is no variable of the module. Empty for modules of hasten.
+    """
 
     name: str
     lines: list[str]
     bound: dict[str, int]
     statements: list[ast.stmt]
+    changed: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+
+    def places(self, name: str) -> list[int]:
+        """Return the statements that make the object of a variable, in their order."""
+        return sorted({*self.changed.get(name, []), self.bound[name]})
+
+    def key(self, place: int) -> str:
+        """Return what a statement is called here: by a name that it binds last, or by its number."""
+        return min((one for one in bound_by(self.statements[place]) if self.bound[one] == place), default=str(place))
 
     def text(self, node: ast.AST) -> str:
         """Return the lines of a statement or an expression's own characters."""
@@ -71,6 +90,12 @@ class Copier:
         objects: id of an object -> the constant of the script that is one like it.
         maker: module and name of the function that makes the task.
         shared: its variables that functions inside it use, and that the script has as global ones.
+        acting: pieces that are copied for what they change, and not for a name.
+        order: module and statement -> its place among all that run while the task file is loaded; empty where nothing
+            is copied for what it changes.
+        imported: module that is imported and not copied -> the place of the first statement that imports it.
+        first: place of the first statement that is copied for what it changes; -1 where an import draws random numbers.
+        forced: imports that the script needs for what they change.
     """
 
     imports: set[Import] = field(default_factory=set[Import])
@@ -78,6 +103,11 @@ class Copier:
     objects: dict[int, str] = field(default_factory=dict[int, str])
     maker: tuple[str, str] = "", ""
     shared: set[str] = field(default_factory=set[str])
+    acting: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    order: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    imported: dict[str, int] = field(default_factory=dict[str, int])
+    first: int = 0
+    forced: set[Import] = field(default_factory=set[Import])
     _owner: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     @property
@@ -171,9 +201,15 @@ class Copier:
         known = module_of(module)
         if name not in known.bound:
             raise Refused(f"{name} is not defined at the top of {module}")
-        statement = known.statements[known.bound[name]]
+        for place in known.places(name):
+            self._need_statement(known, place, name)
+
+    def _need_statement(self, known: Module, place: int, name: str) -> None:
+        """Copy a statement that makes the object of a name, or import that."""
+        module, statement = known.name, known.statements[place]
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            one = next(one for one in _imports_of(statement) if one.bound == name)
+            star = Import(getattr(statement, "module", None) or "", name)
+            one = next((one for one in _imports_of(statement) if one.bound == name), star)
             origin = _absolute(statement, one.module, module)
             if origin == "hasten" or (origin.startswith("hasten.") and not one.name):
                 origin, one = _public(one, module, name)
@@ -184,21 +220,37 @@ class Copier:
             else:
                 self._import(Import(origin, one.name, one.alias))
             return
-        self._define(module, known, statement, name)
+        self._define(known, place)
 
-    def _define(self, module: str, known: Module, statement: ast.stmt, name: str) -> None:
-        key = (module, name)
+    def keep(self, known: Module, place: int) -> None:
+        """Copy a statement for what it changes.
+
+        Raises:
+            Refused: if it cannot be copied; names the file and the line.
+        """
+        statement = known.statements[place]
+        self.acting.add((known.name, known.key(place)))
+        try:
+            self._define(known, place)
+        except Refused as error:
+            raise not_copied(known, statement, str(error)) from error
+
+    def _define(self, known: Module, place: int) -> None:
+        module, statement = known.name, known.statements[place]
+        key = (module, known.key(place))
         if key in self.pieces:
             return
         text = self._by_name(_documented(known, statement), known)
+        if key in self.acting:
+            text = _named_as_module(text, module)
+            self._check_inner_imports(known, statement)
         needed, noted = free_names(text)
         other = {one for one in noted - needed if one in known.bound and _is_type_of_hasten(known, one)}
         if other:
             text, needed, noted = _any_for(text, other), needed, noted - other
             self.imports.add(Import("typing", "Any"))
-        needs = [
-            (module, one) for one in sorted(needed | noted) if one in known.bound and one not in bound_by(statement)
-        ]
+        inner = {one for one in bound_by(statement) if known.places(one)[0] == place}
+        needs = [(module, one) for one in sorted(needed | noted) if one in known.bound and one not in inner]
         if module.startswith("hasten."):
             text, needs = _ERRORS.sub("ValueError", text), [one for one in needs if one[1] != "BadInput"]
         self._place(text, key, needs=needs, also=bound_by(statement))
@@ -216,7 +268,7 @@ class Copier:
     ) -> None:
         if key in self.pieces:
             return
-        for name in {key[1], *also}:
+        for name in {*filter(str.isidentifier, [key[1]]), *also}:
             owner = self._owner.setdefault(name, key)
             if owner[0] != key[0]:
                 raise Refused(f"two definitions have the name {name}: one in {owner[0]} and one in {key[0]}")
@@ -226,11 +278,46 @@ class Copier:
         del self.pieces[key]
         self.pieces[key] = text
 
+    def _check_inner_imports(self, known: Module, statement: ast.stmt) -> None:
+        """Refuse a statement with an import inside of it of what the script does not import."""
+        for inner in ast.walk(statement):
+            for one in _imports_of(inner):
+                origin = _absolute(inner, one.module, known.name)
+                if origin.partition(".")[0] == "hasten" or (origin in sys.modules and is_copied(origin)):
+                    raise Refused(f"it imports {origin}, which the script does not. Import it at the top of the file")
+
     def _import(self, one: Import) -> None:
         clash = self._owner.get(one.bound)
         if clash is not None:
             raise Refused(f"the name {one.bound} is imported from {one.module} and defined in {clash[0]}")
         self.imports.add(one)
+
+
+def not_copied(known: Module, statement: ast.stmt, reason: str) -> Refused:
+    """Return the error for a statement that the script would need and cannot have."""
+    file = getattr(sys.modules.get(known.name), "__file__", known.name)
+    return Refused(f"{file}, line {statement.lineno}: the script cannot have this statement: {reason}")
+
+
+def _named_as_module(text: str, module: str) -> str:
+    """Return code in which `__name__` is the name of its module, as the script has another."""
+    uses = [one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name) and one.id == "__name__"]
+    return replaced(text, [(one, f'"{module}"') for one in uses])
+
+
+def imports_of(statement: ast.AST, inside: str) -> list[Import]:
+    """Return what an import statement of a module imports, without relative names of modules."""
+    return [Import(_absolute(statement, one.module, inside), one.name, one.alias) for one in _imports_of(statement)]
+
+
+def imported_modules(statement: ast.AST, inside: str) -> list[str]:
+    """Return the modules that an import statement of a module loads, packages before what is in them."""
+    found = list[str]()
+    for one in imports_of(statement, inside):
+        parts = one.module.split(".")
+        found += [".".join(parts[: count + 1]) for count in range(len(parts))]
+        found += [f"{one.module}.{one.name}"] if f"{one.module}.{one.name}" in sys.modules else []
+    return list(dict.fromkeys(found))
 
 
 def module_of(name: str) -> Module:
@@ -247,9 +334,26 @@ def _read(module: ModuleType, name: str) -> Module:
     tree = ast.parse(text)
     bound: dict[str, int] = {}
     for number, statement in enumerate(tree.body):
-        for own in bound_by(statement):
+        for own in bound_by(statement) | _bound_by_star(statement, name):
             bound[own] = number
-    return Module(name, text.splitlines(), bound, tree.body)
+    is_of_hasten = name.partition(".")[0] == "hasten"
+    changed = {} if is_of_hasten or not is_own(name) else _changed(tree.body, module)
+    return Module(name, text.splitlines(), bound, tree.body, changed)
+
+
+def _changed(statements: list[ast.stmt], module: ModuleType) -> dict[str, list[int]]:
+    """Return which statements of a person's module bind or change each variable, and anything else."""
+    made, of_hasten, changed = dict[str, ast.expr](), set[str](), dict[str, list[int]]()
+    for one in statements:
+        if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None:
+            made |= dict.fromkeys(bound_by(one), one.value)
+        from_hasten = [had.bound for had in _imports_of(one) if had.module.partition(".")[0] == "hasten"]
+        of_hasten |= {*from_hasten, *(_bound_by_star(one, "") if from_hasten else ())}
+    scope = Scope(vars(module), made, of_hasten)
+    for place, one in enumerate(statements):
+        for name in changes_of(one, scope) | bound_by(one):
+            changed.setdefault(name, []).append(place)
+    return changed
 
 
 def is_copied(module: str) -> bool:
@@ -260,14 +364,6 @@ def is_copied(module: str) -> bool:
         return False
     text = Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8")
     return bool(_IMPORTS_HASTEN.search(text)) or module == "__main__"
-
-
-def is_own(module: str) -> bool:
-    """Return whether a module is a file of the person, and not of a package or of Python."""
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None or not path.endswith(".py") or "site-packages" in path:
-        return False
-    return not Path(path).is_relative_to(Path(ast.__file__).parent)
 
 
 def free_names(text: str) -> tuple[set[str], set[str]]:
@@ -368,15 +464,34 @@ def bound_by(statement: ast.stmt) -> set[str]:
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {one.bound for one in _imports_of(statement)}
-    stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    return {node.id for node in stored}
+    return set() if is_guard(statement) else _bound_inside(statement)
+
+
+def _bound_by_star(statement: ast.stmt, inside: str) -> set[str]:
+    """Return the names that `from module import *` binds in a module."""
+    if not isinstance(statement, ast.ImportFrom) or statement.names[0].name != "*":
+        return set()
+    values = getattr(sys.modules.get(_absolute(statement, statement.module or "", inside)), "__dict__", {})
+    return {*values.get("__all__", (one for one in values if not one.startswith("_")))}
+
+
+def _bound_inside(node: ast.AST) -> set[str]:
+    """Return the names that the parts of a statement bind, but for those of functions and comprehensions in it."""
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Store) else set()
+    if isinstance(node, ast.Lambda | ast.comprehension):
+        return set()
+    found = set[str]()
+    for one in ast.iter_child_nodes(node):
+        found |= bound_by(one) if isinstance(one, ast.stmt) else _bound_inside(one)
+    return found
 
 
 def _is_hasten(statement: ast.Import, name: str) -> bool:
     return any((one.asname or one.name) == name and one.name == "hasten" for one in statement.names)
 
 
-def _imports_of(statement: ast.stmt) -> Iterator[Import]:
+def _imports_of(statement: ast.AST) -> Iterator[Import]:
     if isinstance(statement, ast.Import):
         for one in statement.names:
             yield Import(one.name, alias=one.asname or "")
@@ -385,7 +500,7 @@ def _imports_of(statement: ast.stmt) -> Iterator[Import]:
             yield Import(statement.module or "", one.name, one.asname or "")
 
 
-def _absolute(statement: ast.stmt, module: str, inside: str) -> str:
+def _absolute(statement: ast.AST, module: str, inside: str) -> str:
     level = statement.level if isinstance(statement, ast.ImportFrom) else 0
     if not level:
         return module
@@ -403,12 +518,23 @@ def _public(one: Import, module: str, name: str) -> tuple[str, Import]:
 
 def _documented(known: Module, statement: ast.stmt) -> str:
     """Return a statement with the text below it that documents a constant."""
-    text = known.text(statement)
     place = known.statements.index(statement) + 1
+    text = _alone(known, place - 1)
     if isinstance(statement, ast.Assign | ast.AnnAssign) and place < len(known.statements):
         below = known.statements[place]
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
             text += "\n" + known.text(below)
+    return text
+
+
+def _alone(known: Module, place: int) -> str:
+    """Return the text of a statement, without others that stand on its lines."""
+    one: Any = known.statements[place]
+    others: list[Any] = known.statements[max(place - 1, 0) : place] + known.statements[place + 1 : place + 2]
+    if not any(other.lineno <= one.end_lineno and one.lineno <= other.end_lineno for other in others):
+        return known.text(one)
+    text = ast.get_source_segment("\n".join(known.lines), one)
+    assert text is not None, "nodes of parsed text have a place"
     return text
 
 

@@ -21,9 +21,10 @@ from hasten.data.loading.given import is_by_number
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import is_function
 from hasten.pipeline.eject.copying import Copier
+from hasten.pipeline.eject.effects import copy_effects
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import called_only, objective_of
-from hasten.pipeline.eject.origin import maker_of
+from hasten.pipeline.eject.origin import maker_of, origin_of
 from hasten.pipeline.eject.own_step import own_step_of
 from hasten.pipeline.eject.parts import Block, Parts, Reading
 from hasten.pipeline.eject.quality import metric_of
@@ -159,6 +160,9 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     for part in (task, task.data, task.update, task.stop):
         _check_fields(part)
     ours, stop, copier = recipe.input, recipe.task.stop, Copier(maker=maker_of(task))
+    origin = origin_of(task)
+    if origin is not None and not origin.module.startswith("hasten."):
+        copy_effects(origin.module, copier)
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
     is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation

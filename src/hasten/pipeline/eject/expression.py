@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from hasten.base.errors import Refused
 from hasten.base.seeds import preserved
-from hasten.pipeline.eject.copying import CALLED, Copier, Import, is_own, module_of, replaced
+from hasten.pipeline.eject.acting import is_own
+from hasten.pipeline.eject.copying import CALLED, Copier, Import, module_of, replaced
 
 _PUBLIC: tuple[tuple[Any, str, Import], ...] = (
     (nn, "nn", Import("torch", "nn")),

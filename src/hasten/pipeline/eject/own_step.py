@@ -12,7 +12,8 @@ from torch import optim
 
 from hasten.base.errors import Refused
 from hasten.pipeline.eject import plain
-from hasten.pipeline.eject.copying import Copier, Import, is_own
+from hasten.pipeline.eject.acting import is_own
+from hasten.pipeline.eject.copying import Copier, Import
 from hasten.pipeline.eject.expression import call, node_of
 from hasten.training.several_optimizers import SeveralOptimizers
 

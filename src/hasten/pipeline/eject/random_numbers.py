@@ -14,7 +14,8 @@ from torch.utils.data import default_collate
 
 from hasten.base.errors import Refused
 from hasten.data.loading.sample_randomness import drawn_from, generators_of
-from hasten.pipeline.eject.copying import Import, Module, is_own, module_of
+from hasten.pipeline.eject.acting import is_guard, is_own
+from hasten.pipeline.eject.copying import Import, Module, module_of
 
 DRAWS = re.compile(
     r"\b(rand|randn|randint|randperm|rand_like|randn_like|randint_like|normal_?|uniform_?|random_?|bernoulli_?|gauss|"
@@ -55,6 +56,21 @@ def may_draw(text: str, known: Module, seen: Collection[str] = ()) -> bool:
                 return True
     names = {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)} & known.bound.keys() - set(seen)
     return any(_definition_draws(name, known, {*seen, *names}) for name in names)
+
+
+def makes_a_value(statement: ast.stmt) -> bool:
+    """Return whether a statement computes something, and does not define or import it."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+        return False
+    value = getattr(statement, "value", None)
+    return not isinstance(value, ast.Lambda | ast.Constant)
+
+
+def draws_at_top(module: str) -> bool:
+    """Return whether importing a file of the person may draw from a global generator."""
+    known = module_of(module)
+    computing = [one for one in known.statements if makes_a_value(one) and not is_guard(one)]
+    return any(may_draw(known.text(one), known) for one in computing)
 
 
 def _definition_draws(name: str, known: Module, seen: Collection[str]) -> bool:

@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from hasten.data.tree import leaves_of
 from hasten.pipeline.eject.copying import Copier, Import, Module, bound_by, indented, module_of
 from hasten.pipeline.eject.expression import expression
 from hasten.pipeline.eject.origin import Origin, data_of, is_data, keyword_of, names_in, origin_of
-from hasten.pipeline.eject.random_numbers import may_draw
+from hasten.pipeline.eject.random_numbers import makes_a_value, may_draw
 from hasten.training.task import Task
 
 MOST_LINES = 160
@@ -82,7 +82,11 @@ def samples_of(task: Task, rest: Copier) -> Samples:
         if rest.shared:
             raise
         own = origin is not None and origin.module.startswith("hasten.")
-        return saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
+        saved = saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
+        if not rest.order:
+            return saved
+        seeds = _seeds("\n".join(rest.pieces[one] for one in rest.acting), saved.copier)
+        return replace(saved, constants=(*saved.constants, *seeds))
 
 
 def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
@@ -101,7 +105,7 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     parameters, constants = _parameters(function, used, origin, known)
     header = f"def load({', '.join(parameters) if not shared else ''}) -> {annotated}:"
     own = not origin.module.startswith("hasten.")
-    at_top = [one for one in known.statements if own and _makes_a_value(one) and may_draw(known.text(one), known)]
+    at_top = [one for one in known.statements if own and makes_a_value(one) and may_draw(known.text(one), known)]
     drawn = own and any(may_draw(known.text(one), known) for one in (*kept, *made))
     if drawn:
         kept = _with_what_draws(body, kept, known)
@@ -119,31 +123,29 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     if constants:
         copier.imports.add(Import("pathlib", "Path"))
     used = {name for _, name in (*copier.pieces, *rest.pieces)}
-    if not drawn and not any(bound_by(one) & used for one in at_top):
+    if not drawn and not rest.order and not any(bound_by(one) & used for one in at_top):
         at_top = []
     for one in at_top:
         for name in bound_by(one):
             copier.need(origin.module, name)
-    seeds = _seeds("\n".join([top, *inner, *copier.pieces.values()]), copier) if at_top or drawn else ()
+    acting = [rest.pieces[one] for one in rest.acting]
+    seeds = (
+        _seeds("\n".join([top, *inner, *copier.pieces.values(), *acting]), copier)
+        if at_top or drawn or rest.order
+        else ()
+    )
+    is_first = bool(at_top or rest.order)
     if shared:
-        top, seeds = "\n".join([*(seeds if not at_top else ()), top]), seeds if at_top else ()
-    if at_top:
+        top, seeds = "\n".join([*(seeds if not is_first else ()), top]), seeds if is_first else ()
+    if is_first:
         constants, seeds = (*constants, *seeds), ()
     return Samples("\n".join([*lines, *indented(seeds), *inner]), copier, constants, module=origin.module, top=top)
-
-
-def _makes_a_value(statement: ast.stmt) -> bool:
-    """Return whether a statement computes something, and does not define or import it."""
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
-        return False
-    value = getattr(statement, "value", None)
-    return not isinstance(value, ast.Lambda | ast.Constant)
 
 
 def _with_what_draws(statements: list[ast.stmt], kept: list[ast.stmt], known: Module) -> list[ast.stmt]:
     """Return the kept statements with all before them that draw random numbers, and so move the generator."""
     last = max((place for place, one in enumerate(statements) if one in kept), default=-1)
-    drawing = [one for one in statements[: last + 1] if _makes_a_value(one) and may_draw(known.text(one), known)]
+    drawing = [one for one in statements[: last + 1] if makes_a_value(one) and may_draw(known.text(one), known)]
     needed = set[str]().union(*map(names_in, [*kept, *drawing]), *map(_stored, [*kept, *drawing]))
     return _slice(statements[: last + 1], needed)
 

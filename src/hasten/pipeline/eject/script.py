@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from hasten.base.errors import Refused
@@ -17,7 +17,8 @@ from hasten.pipeline.eject.copying import (
     module_of,
     renamed,
 )
-from hasten.pipeline.eject.import_lines import import_lines, used
+from hasten.pipeline.eject.import_lines import import_lines
+from hasten.pipeline.eject.in_order import between, computes, needed_imports, rank_of, split
 from hasten.pipeline.eject.judging import evaluate, loss_of
 from hasten.pipeline.eject.parts import Parts
 from hasten.pipeline.eject.random_numbers import DRAWS
@@ -50,11 +51,14 @@ def script(parts: Parts) -> str:
 def _assembled(parts: Parts, own: Sequence[str]) -> str:
     """Return the whole text: docstring, imports, constants, copied definitions, the script's own functions."""
     both = [*parts.samples.copier.pieces.items(), *parts.copier.pieces.items()]
-    if parts.samples.module:
+    order = parts.copier.order
+    if parts.samples.module and not order:
         both.sort(key=lambda piece: _place(*piece[0], parts.samples.module))
-    pieces = {(name, text): text for (_, name), text in both}  # a file may be imported twice
+    if order:
+        both.sort(key=lambda piece: rank_of(*piece[0], order))
+    pieces = {(name, text): (module, name) for (module, name), text in both}  # a file may be imported twice
     taken = _defined(own)
-    copied = list(pieces.values())
+    copied = [text for _, text in pieces]
     for name, _ in pieces:
         shadowed = name not in CALLED and any(name in called_under_its_own_name(one) for one in own)
         other = CALLED.get(name) or (f"{name}_of_task" if name in taken or shadowed else name)
@@ -65,13 +69,19 @@ def _assembled(parts: Parts, own: Sequence[str]) -> str:
     for one in [one for one in parts.copier.imports if one.bound in CALLED]:
         parts.copier.imports = parts.copier.imports - {one} | {replace(one, alias=CALLED[one.bound])}
         copied = [renamed(piece, one.bound, CALLED[one.bound]) for piece in copied]
-    definition, constants = parts.samples.definition, _first_constants(copied)
-    definitions = [piece for piece in copied if piece not in constants]
-    top = parts.samples.top
+    definition, top = parts.samples.definition, parts.samples.top
     _check_names(parts, [*copied, *own])
     body = "\n".join([*copied, top, definition, *own])
     ours = _constants(parts, body)
-    imports = import_lines(used(parts.copier.imports, "\n".join([body, ours])))
+    needed = needed_imports(parts.copier, "\n".join([body, ours]))
+    acting = [text for text, key in zip(copied, pieces.values(), strict=True) if key in parts.copier.acting]
+    if order:
+        places = [rank_of(*key, order) for key in pieces.values()]
+        needed, late = split(needed, parts.copier)
+        copied, acting = between(copied, places, late), [*acting, *late.values()]
+    constants = _first_constants(copied, acting)
+    definitions = [piece for piece in copied if piece not in constants]
+    imports = import_lines(needed)
     head = "\n\n".join(filter(None, [_docstring(parts), imports, ours, "\n".join(constants)]))
     end = 'if __name__ == "__main__":\n    main()'
     return "\n\n\n".join([head, *_together(definitions), *filter(None, [top]), definition, *own, end]) + "\n"
@@ -98,14 +108,20 @@ def _check_names(parts: Parts, definitions: Sequence[str]) -> None:
         )
 
 
-def _first_constants(copied: Sequence[str]) -> list[str]:
-    """Return the constants that need none of the definitions, in their order; so is that of random numbers."""
-    later, found, waits = _defined(copied), list[str](), False
+def _first_constants(copied: Sequence[str], acting: Collection[str]) -> list[str]:
+    """Return the constants that need none of the definitions, in their order; so is that of random numbers.
+
+    Args:
+        copied: constants and definitions.
+        acting: those that change something: where one of them waits for a definition, all that follows does.
+    """
+    later, found, waits, held = _defined(copied), list[str](), False, False
     for one in copied:
         if _is_definition(one):
+            held = held or bool(acting and (one in acting or computes(one)))
             continue
-        if free_names(one)[0] & later or (waits and DRAWS.search(one)):
-            waits = True
+        if held or free_names(one)[0] & later or (waits and DRAWS.search(one)):
+            waits, held = True, held or one in acting
             later |= bound_names(one)
         else:
             found.append(one)
