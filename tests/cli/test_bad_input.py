@@ -55,6 +55,19 @@ def test_an_unknown_task_is_told_with_the_nearest(place: Path) -> None:
     assert "unknown task 'digit'. Did you mean digits?" in refused(place, "run", "digit")
 
 
+def test_a_folder_that_holds_no_run_is_told_as_one(place: Path) -> None:
+    (place / "empty").mkdir()
+    assert "empty is a folder, but not that of a run. unknown task" in refused(place, "diagnose", "empty")
+
+
+def test_messages_about_the_use_of_a_command_say_the_word_that_was_typed(place: Path) -> None:
+    (place / "train.py").write_text("import torch\n")
+    result = CliRunner().invoke(app, ["diagnose", "--steps", "none", "train.py"])
+    assert result.exit_code == 2
+    assert "hasten diagnose " in result.output.replace("root", "hasten")
+    assert "diagnose-script" not in result.output
+
+
 def test_a_task_file_that_is_not_there_is_told_with_its_neighbors(place: Path) -> None:
     assert "no such file: mien.py. Python files in that folder: mine.py" in refused(place, "train", "mien.py")
 

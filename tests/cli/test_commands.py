@@ -368,6 +368,12 @@ def test_an_error_in_the_persons_code_names_its_line(invoke: Invoke, api: FakeAp
     assert re.match(r"hasten: error: ZeroDivisionError: by zero, raised at .*test_commands\.py:\d+\. Run with", stderr)
 
 
+def noted(error: BaseException, note: str) -> BaseException:
+    """Return an error with a note."""
+    error.add_note(note)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -377,6 +383,7 @@ def test_an_error_in_the_persons_code_names_its_line(invoke: Invoke, api: FakeAp
         (HastenError("other."), 1, "hasten: error: other.\n"),
         (ZeroDivisionError("by zero"), 1, ". Run with --debug for the traceback.\n"),
         (KeyboardInterrupt(), 130, "hasten: interrupted.\n"),
+        (noted(KeyboardInterrupt(), "All is kept."), 130, "hasten: interrupted. All is kept.\n"),
     ],
 )
 def test_errors_are_one_message_and_a_code(

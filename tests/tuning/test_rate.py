@@ -260,7 +260,7 @@ def test_the_cost_is_told_before_it_starts_and_bounded() -> None:
     found = choice(bowl_task(lr=0.05), notes=shown)
     (note,) = [one for one in shown if isinstance(one, Note)]
     assert "updates in short branches" in note.text
-    promised = int(note.text.split()[2].replace(",", ""))
+    promised = int(note.text.split()[1].replace(",", ""))
     assert found.steps <= 1.6 * promised
     with pytest.raises(BadInput, match="too small"):
         choice(bowl_task(), budget_s=1e-6)

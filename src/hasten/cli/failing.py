@@ -50,8 +50,8 @@ def ends_with_code(command: Callable[Parameters, None]) -> Callable[Parameters, 
         except Interrupted as error:
             _tell(str(error))
             _exit(128 + error.signal_number)
-        except KeyboardInterrupt:
-            _tell("interrupted.")
+        except KeyboardInterrupt as interrupt:
+            _tell(" ".join(["interrupted.", *getattr(interrupt, "__notes__", ())]))
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # of what a command writes itself; the screen drops its own
             from hasten.report.terminal.output import drop_output

@@ -69,6 +69,12 @@ class Commands(TyperGroup):
             ours = [_OF_RUN[command] if arg == command else arg for arg in ours]
         return super().parse_args(ctx, [*ours, *rest])
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command under the name that was typed, which messages about its use say."""
+        name, command, rest = super().resolve_command(ctx, args)
+        typed = {became: word for word, became in (*_OF_SCRIPT.items(), *_OF_RUN.items())}
+        return typed.get(name or "", name), command, rest
+
 
 def _is_script(arg: str) -> bool:
     if not arg.endswith(".py"):

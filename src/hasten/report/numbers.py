@@ -1,9 +1,10 @@
 """The three numbers of a report, each with its interval: time to quality, memory, difference in quality."""
 
 from collections.abc import Sequence
-from statistics import median
+from statistics import geometric_mean, median
 
 from hasten.base.records.evidence import Evidence
+from hasten.base.records.profile import StepAnatomy
 from hasten.base.records.record import Interval, Record
 from hasten.base.records.run import RunResult, StopReason
 from hasten.base.units import nbytes, percent, seconds
@@ -55,7 +56,7 @@ def _memory(evidence: Evidence) -> Number:
     if not evidence.in_turn:
         baseline = nbytes(evidence.profile.peak_bytes)
         return Number(name=name, baseline=baseline, plan=_NONE, words=_NONE, interval="", value=None)
-    baseline, plan = (nbytes(max(one.step_peaks)) if one.step_peaks else _NONE for one in evidence.in_turn)
+    baseline, plan = map(_middle_peak, evidence.in_turn)
     if found is None:
         interval = "one step on each side, no interval"
         return Number(name=name, baseline=baseline, plan=plan, words="not compared", interval=interval, value=None)
@@ -64,6 +65,12 @@ def _memory(evidence: Evidence) -> Number:
     if abs(more) >= _SAME and found.low <= 1 <= found.high:
         words, interval = _UNCLEAR, f"{words}, {interval}"
     return Number(name=name, baseline=baseline, plan=plan, words=words, interval=interval, value=found)
+
+
+def _middle_peak(anatomy: StepAnatomy) -> str:
+    """Return the peak of a typical step: the geometric mean, as the ratio of both sides is one."""
+    peaks = [one for one in anatomy.step_peaks if one > 0]
+    return nbytes(round(geometric_mean(peaks))) if peaks else _NONE
 
 
 def _quality(evidence: Evidence) -> Number:

@@ -58,8 +58,9 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
 
 def _built_in(name: str, data: Path | None, options: dict[str, Any]) -> Task:
     if name not in TASKS:
+        folder = f"{name} is a folder, but not that of a run. " if Path(name).is_dir() else ""
         raise BadInput(
-            f"{unknown_name('task', name, TASKS)} A task of your own is the path of a file that ends in .py."
+            f"{folder}{unknown_name('task', name, TASKS)} A task of your own is the path of a file that ends in .py."
         )
     entry = TASKS[name]
     if entry.data is None:

@@ -89,6 +89,10 @@ class Selection:
                 yield from self._left()
         except OutOfTime:
             self.search.stop()
+        except KeyboardInterrupt as interrupt:
+            if self.lab.store.kept:
+                interrupt.add_note("What was measured is kept: the next tuning goes on from there.")
+            raise
         finally:
             self._keep()
         yield from self._left()

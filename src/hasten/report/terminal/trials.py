@@ -62,12 +62,16 @@ def tuning_view(tuning: Tuning, *, all_trials: bool = False) -> RenderableType:
     lines.append(
         quiet(
             f"tuning took {seconds(tuning.spent_s)} of {seconds(tuning.budget_s)}; "
-            f"detection threshold {percent(tuning.smallest_difference)}{noise}"
+            f"{_threshold(tuning.smallest_difference)}{noise}"
         )
     )
     if tuning.remark:
         lines.append(Text(f"! {tuning.remark}", style="yellow"))
     return Group(*map(indented, lines))
+
+
+def _threshold(smallest: float) -> str:
+    return f"detection threshold {percent(smallest)}" if smallest < 1 else "too few blocks to show any gain"
 
 
 def reproof_view(found: Reproof) -> RenderableType:

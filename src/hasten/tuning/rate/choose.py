@@ -86,7 +86,7 @@ def choose_rate(recipe: Recipe, *, budget: Callable[[float], float | None], show
         planned = recipe.subject.planned_steps
         share = f", {percent(cost.steps / planned)} of the planned training" if planned else ""
         kind = "short branches and whole trainings" if branches.is_training(cost.branch_steps) else "short branches"
-        show(Note(text=f"up to {cost.steps:,} updates in {kind}, about {seconds(cost.seconds)}{share}."))
+        show(Note(text=f"about {cost.steps:,} updates in {kind}, {seconds(cost.seconds)}{share}."))
         show(Activity(text="searching the learning rate"))
         found = _Search(branches, cost, begin + budget_s).choice()
         return msgspec.structs.replace(found, budget_s=budget_s, spent_s=now_s() - begin)

@@ -37,8 +37,8 @@ def batch_sentence(found: BatchChoice) -> str:
         return f"batch size {found.size}{rate}: {_sooner(found.speedup)} as with {found.own_size}."
     if found.proven_size is None or found.speedup is None:
         return f"keep batch size {found.own_size}: no other size reached its held-out loss."
-    compared = f"{found.proven_size} is not sooner beyond the noise ({_sooner(found.speedup)})"
-    return f"keep batch size {found.own_size}: {compared}."
+    compared = "is later" if found.speedup.high < 1 else "is not sooner beyond the noise"
+    return f"keep batch size {found.own_size}: {found.proven_size} {compared} ({_sooner(found.speedup)})."
 
 
 def _sooner(speedup: Interval) -> str:
