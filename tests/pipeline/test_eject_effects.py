@@ -214,3 +214,28 @@ def test_what_changes_nothing_is_left_out(folder: Path) -> None:
     ]
     statements += ["@torch.no_grad()\ndef f(): pass", "if __name__ == '__main__':\n    torch.set_num_threads(1)"]
     assert text_of("\n".join(statements), folder) == plain
+
+
+IN_FUNCTION = """
+import settings_of_test as s
+def base():
+    return task()
+
+
+def other():
+    s.SCALE = 3.0
+    return task()
+"""
+
+
+def test_what_the_function_of_the_task_changes_is_done_where_the_data_are_made(folder: Path) -> None:
+    changed = (
+        "    s.SCALE = 2.0\n    options = s.OPTIONS\n    options['a'] = 1\n    print(2)\n    x = torch.ones(60, 4)"
+    )
+    text = SIMPLE.format(IN_FUNCTION).replace("    x = torch.ones(60, 4)", changed)
+    task = task_of(text, folder)
+    written = eject(task, plan_of(task.name, ()), machine()).text
+    assert "    s.SCALE = 2.0\n    options = s.OPTIONS\n    options['a'] = 1\n    x = torch.ones" in written
+    task = load_task(f"{folder / 'acting_task.py'}:other")
+    with pytest.raises(Refused, match=r"line 13: .* task\(\) makes the data"):
+        eject(task, plan_of(task.name, ()), machine())

@@ -69,6 +69,21 @@ def changes_of(statement: ast.AST, scope: Scope) -> set[str]:
     )
 
 
+def inside(function: ast.AST, scope: Scope) -> Scope:
+    """Return what a function of a module sees: what its own variables hold belongs to it, if it is made there."""
+    nodes = [*ast.walk(function)]
+    local = {one.arg for one in nodes if isinstance(one, ast.arg)}
+    local |= {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    made: dict[str, ast.expr] = dict.fromkeys(local, ast.Constant(None))
+    for one in nodes:
+        if isinstance(one, ast.Assign) and isinstance(one.value, ast.Name | ast.Attribute | ast.Subscript):
+            names = [target.id for target in one.targets if isinstance(target, ast.Name)]
+            made |= dict.fromkeys(names if _root(one.value) not in local else [], one.value)
+    outer = {name: value for name, value in scope.made.items() if name not in local}
+    values = {name: value for name, value in scope.values.items() if name not in local}
+    return Scope(values, outer | made, {*scope.of_hasten} - local)
+
+
 def is_guard(statement: ast.AST) -> bool:
     """Return whether a statement runs only where the file is the script, or only for type checkers."""
     if not isinstance(statement, ast.If):

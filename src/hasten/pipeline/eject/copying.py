@@ -59,6 +59,7 @@ class Module:
         statements: at its top.
         changed: name -> the statements that bind it or change its object; `OUTSIDE` -> those that change something
             that is no variable of the module. Empty for modules of hasten.
+        scope: its variables.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Module:
     bound: dict[str, int]
     statements: list[ast.stmt]
     changed: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    scope: Scope = field(default_factory=lambda: Scope({}, {}))
 
     def places(self, name: str) -> list[int]:
         """Return the statements that make the object of a variable, in their order."""
@@ -337,19 +339,24 @@ def _read(module: ModuleType, name: str) -> Module:
         for own in bound_by(statement) | _bound_by_star(statement, name):
             bound[own] = number
     is_of_hasten = name.partition(".")[0] == "hasten"
-    changed = {} if is_of_hasten or not is_own(name) else _changed(tree.body, module)
-    return Module(name, text.splitlines(), bound, tree.body, changed)
+    scope = _scope(tree.body, module)
+    changed = {} if is_of_hasten or not is_own(name) else _changed(tree.body, scope)
+    return Module(name, text.splitlines(), bound, tree.body, changed, scope)
 
 
-def _changed(statements: list[ast.stmt], module: ModuleType) -> dict[str, list[int]]:
-    """Return which statements of a person's module bind or change each variable, and anything else."""
-    made, of_hasten, changed = dict[str, ast.expr](), set[str](), dict[str, list[int]]()
+def _scope(statements: list[ast.stmt], module: ModuleType) -> Scope:
+    made, of_hasten = dict[str, ast.expr](), set[str]()
     for one in statements:
         if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None:
             made |= dict.fromkeys(bound_by(one), one.value)
         from_hasten = [had.bound for had in _imports_of(one) if had.module.partition(".")[0] == "hasten"]
         of_hasten |= {*from_hasten, *(_bound_by_star(one, "") if from_hasten else ())}
-    scope = Scope(vars(module), made, of_hasten)
+    return Scope(vars(module), made, of_hasten)
+
+
+def _changed(statements: list[ast.stmt], scope: Scope) -> dict[str, list[int]]:
+    """Return which statements of a person's module bind or change each variable, and anything else."""
+    changed = dict[str, list[int]]()
     for place, one in enumerate(statements):
         for name in changes_of(one, scope) | bound_by(one):
             changed.setdefault(name, []).append(place)

@@ -4,7 +4,8 @@ import ast
 import re
 import sys
 
-from hasten.pipeline.eject.acting import OF_HASTEN, OUTSIDE, is_main, is_own
+from hasten.base.errors import Refused
+from hasten.pipeline.eject.acting import OF_HASTEN, OUTSIDE, changes_of, inside, is_main, is_own
 from hasten.pipeline.eject.copying import (
     Copier,
     Module,
@@ -15,6 +16,7 @@ from hasten.pipeline.eject.copying import (
     module_of,
     not_copied,
 )
+from hasten.pipeline.eject.origin import Origin, data_of
 from hasten.pipeline.eject.random_numbers import draws_at_top
 
 _COMMON = sys.stdlib_module_names | {"torch", "numpy", "hasten"}
@@ -56,6 +58,27 @@ def copy_effects(module: str, copier: Copier) -> None:
         copier.first = copier.order[kept[0][0].name, kept[0][1]] if not draws else -1
     for known, place in kept:
         copier.keep(known, place)
+
+
+def check_callers(origin: Origin) -> None:
+    """Refuse a statement that changes something in a function that leaves making the task to another one.
+
+    Raises:
+        Refused: names the file and the line.
+    """
+    try:
+        made, _, _ = data_of(origin)
+    except Refused:
+        return
+    known = module_of(origin.module)
+    function = known.statements[known.bound[origin.function]]
+    if (made.module, made.function) == (origin.module, origin.function) or not isinstance(function, ast.FunctionDef):
+        return
+    scope = inside(function, known.scope)
+    for one in function.body[:-1]:
+        if OUTSIDE in changes_of(one, scope):
+            reason = f"{made.function}() makes the data, and the script has only its statements. Move it there"
+            raise not_copied(known, one, reason)
 
 
 def _run(module: str, seen: set[str], order: list[tuple[str, int]]) -> None:

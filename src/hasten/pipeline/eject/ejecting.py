@@ -21,7 +21,7 @@ from hasten.data.loading.given import is_by_number
 from hasten.data.loading.loaders import whole
 from hasten.data.loading.streams import is_function
 from hasten.pipeline.eject.copying import Copier
-from hasten.pipeline.eject.effects import copy_effects
+from hasten.pipeline.eject.effects import check_callers, copy_effects
 from hasten.pipeline.eject.expression import call, expression
 from hasten.pipeline.eject.objective import called_only, objective_of
 from hasten.pipeline.eject.origin import maker_of, origin_of
@@ -163,6 +163,7 @@ def _written(task: Task, plan: Plan, recipe: Recipe, blocks: Sequence[Block], le
     origin = origin_of(task)
     if origin is not None and not origin.module.startswith("hasten."):
         copy_effects(origin.module, copier)
+        check_callers(origin)
     total = recipe.subject.planned_steps
     per_epoch = recipe.subject.steps_per_epoch
     is_judged = task.data.valid is not None  # by the loss, too, and not only by the person's own evaluation

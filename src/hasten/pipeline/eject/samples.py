@@ -27,6 +27,7 @@ from hasten.data.loading.gather import why_not
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.tree import leaves_of
+from hasten.pipeline.eject.acting import OUTSIDE, changes_of, inside
 from hasten.pipeline.eject.copying import Copier, Import, Module, bound_by, indented, module_of
 from hasten.pipeline.eject.expression import expression
 from hasten.pipeline.eject.origin import Origin, data_of, is_data, keyword_of, names_in, origin_of
@@ -100,15 +101,17 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     origin, function, data = data_of(origin)
     known, shared = module_of(origin.module), rest.shared
     body, result, made = _returned(function, data, known)
-    kept = _slice(body, set[str]().union(shared, *map(names_in, made)))
+    own = not origin.module.startswith("hasten.")
+    scope = inside(function, known.scope)
+    acting = [one for one in body if own and OUTSIDE in changes_of(one, scope)]
+    kept = _slice(body, set[str]().union(shared, *map(names_in, made)), acting)
     used = {name for one in (*kept, *made) for name in names_in(one)}
     parameters, constants = _parameters(function, used, origin, known)
     header = f"def load({', '.join(parameters) if not shared else ''}) -> {annotated}:"
-    own = not origin.module.startswith("hasten.")
     at_top = [one for one in known.statements if own and makes_a_value(one) and may_draw(known.text(one), known)]
     drawn = own and any(may_draw(known.text(one), known) for one in (*kept, *made))
     if drawn:
-        kept = _with_what_draws(body, kept, known)
+        kept = _with_what_draws(body, kept, known, acting)
     text = "\n".join(known.text(one) + "\n" * isinstance(one, ast.Import | ast.ImportFrom) for one in kept)
     copier, top = Copier(), ""
     if shared:
@@ -128,9 +131,9 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     for one in at_top:
         for name in bound_by(one):
             copier.need(origin.module, name)
-    acting = [rest.pieces[one] for one in rest.acting]
+    first = [rest.pieces[one] for one in rest.acting]
     seeds = (
-        _seeds("\n".join([top, *inner, *copier.pieces.values(), *acting]), copier)
+        _seeds("\n".join([top, *inner, *copier.pieces.values(), *first]), copier)
         if at_top or drawn or rest.order
         else ()
     )
@@ -142,12 +145,14 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     return Samples("\n".join([*lines, *indented(seeds), *inner]), copier, constants, module=origin.module, top=top)
 
 
-def _with_what_draws(statements: list[ast.stmt], kept: list[ast.stmt], known: Module) -> list[ast.stmt]:
+def _with_what_draws(
+    statements: list[ast.stmt], kept: list[ast.stmt], known: Module, acting: list[ast.stmt]
+) -> list[ast.stmt]:
     """Return the kept statements with all before them that draw random numbers, and so move the generator."""
     last = max((place for place, one in enumerate(statements) if one in kept), default=-1)
     drawing = [one for one in statements[: last + 1] if makes_a_value(one) and may_draw(known.text(one), known)]
     needed = set[str]().union(*map(names_in, [*kept, *drawing]), *map(_stored, [*kept, *drawing]))
-    return _slice(statements[: last + 1], needed)
+    return _slice(statements[: last + 1], needed, acting)
 
 
 def _seeds(text: str, copier: Copier) -> tuple[str, ...]:
@@ -285,13 +290,14 @@ def _on_lines(train: str, valid: str) -> str:
     return line if len(line) <= _WIDTH and "\n" not in line else f"return (\n    {train},\n    {valid},\n)"
 
 
-def _slice(statements: list[ast.stmt], needed: set[str]) -> list[ast.stmt]:
-    """Return the statements that the values of some names depend on."""
+def _slice(statements: list[ast.stmt], needed: set[str], acting: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements that the values of some names depend on, and those that change something else."""
     kept: list[ast.stmt] = []
     for one in reversed(statements):
         if isinstance(one, ast.If) and all(isinstance(inner, ast.Raise) for inner in one.body) and not one.orelse:
             continue  # a check of the input
-        if _stored(one) & needed or (isinstance(one, ast.Expr) and not _is_text(one) and names_in(one) & needed):
+        used = isinstance(one, ast.Expr) and not _is_text(one) and bool(names_in(one) & needed)
+        if used or _stored(one) & needed or one in acting:
             kept.append(one)
             needed = needed | names_in(one)
     return kept[::-1]
