@@ -95,6 +95,13 @@ def test_a_remedy_that_cannot_be_made_is_not_tried_and_says_why() -> None:
     assert second.outcome is Outcome.CURES
 
 
+def test_an_interrupted_training_of_a_script_ends_all(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    with pytest.raises(KeyboardInterrupt):
+        fix(fixing.of_script(script, [], steps=5), FOUND, show=lambda _: None)
+
+
 def test_without_evaluation_the_last_losses_judge() -> None:
     assert quality(health(4.0), evaluated=True) == 4.0
     assert quality(health(4.0, evaluated=False), evaluated=False) == 4.0

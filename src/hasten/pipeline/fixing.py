@@ -1,6 +1,7 @@
 """Remedies of findings, tried in paired short trainings from the same seeds."""
 
 import math
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -61,6 +62,8 @@ def of_script(script: Path, arguments: Sequence[str], *, module: bool = False, s
             kind=Health,
             quiet=True,
         )
+        if ran.exit_code == 128 + signal.SIGINT:  # an interrupt reaches the script, and ends all trainings
+            raise KeyboardInterrupt
         return ran.seen if ran.seen is not None else ran.reason
 
     file = Path(*str(script).split(".")).with_suffix(".py") if module else script
@@ -97,6 +100,7 @@ def fix(subject: Subject, diagnosis: Diagnosis, *, show: Callable[[object], None
         show: called with what is under way, and with each result.
     """
     plain = cache(lambda pair: subject.run(pair, "", False))
+    show(Activity(text="one training as it is"))
     first = plain(1)
     evaluated = isinstance(first, Health) and first.dynamics is not None and bool(first.dynamics.evaluations)
     tried: list[Tried] = []
