@@ -310,6 +310,34 @@ def test_several_updates_with_one_batch_are_one_step() -> None:
     assert STEPS // 2 <= watch.profile().steps < STEPS
 
 
+def test_steps_of_an_optimizer_with_a_closure_are_no_slow_steps_of_another() -> None:
+    model, inputs = nn.Linear(8, 1), torch.randn(32, 8)
+    first, second = optim.SGD(model.parameters(), 0.01), optim.LBFGS(model.parameters(), max_iter=20)
+
+    def closure() -> float:
+        model.zero_grad()
+        loss = model(inputs).square().mean()
+        time.sleep(1e-3)
+        loss.backward()
+        return float(loss.detach())
+
+    with ScriptWatch(name="loop") as watch:
+        for place in range(60):
+            if place < 50:
+                closure()
+                first.step()
+            else:
+                with torch.no_grad():
+                    model.weight.normal_()
+                second.step(closure)
+    found = watch.profile()
+    assert found.steps < 50
+    assert found.spread is not None
+    assert found.spread.excess_share < 0.2
+    assert found.seconds("hiccups") < 0.2 * found.step_s.value
+    assert "they are not in the anatomy" in found.verdict
+
+
 def test_updates_by_hand_of_tensors_without_a_module_are_watched() -> None:
     weight = torch.ones(8, 1, requires_grad=True)
     with ScriptWatch(name="loop") as watch:

@@ -143,3 +143,11 @@ def step_times_ns(clock: StepClock, *, parts: int, last: int) -> Nanoseconds:
     times = np.zeros((steps, parts), dtype=np.int64)
     np.add.at(times, (step[whole], part[whole]), np.diff(moments)[whole])
     return times
+
+
+def step_counts(clock: StepClock, *, part: int, last: int) -> Nanoseconds:
+    """Return how many marks of a part each whole step has, (steps); `last` is the part that ends a step."""
+    parts = clock.parts()
+    ends = parts == last
+    step = np.cumsum(ends) - ends
+    return np.bincount(step[parts == part], minlength=len(parts) + 1)[: int(ends.sum())]

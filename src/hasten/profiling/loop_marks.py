@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn, optim
 from torch.utils._pytree import tree_leaves
 
@@ -17,7 +18,7 @@ from hasten.base.device import Device
 from hasten.base.errors import BadInput
 from hasten.base.records.profile import Profile
 from hasten.base.units import percent
-from hasten.measurement.clock import StepClock, marks_of, step_times_ns
+from hasten.measurement.clock import Nanoseconds, StepClock, marks_of, step_counts, step_times_ns
 from hasten.profiling.anatomy import Times, anatomy, warm
 from hasten.profiling.communication import exposed_s
 from hasten.profiling.parts import first_verdict, shared_out
@@ -28,6 +29,8 @@ BETWEEN = len(PARTS)
 """Time in no part that does not end the step; reported as "other"."""
 
 FEWEST_STEPS = 4
+_TOLD = 0.05
+"""Share of time in steps of another kind that is worth a remark."""
 MUCH = 0.25
 """Share of time outside all hooks that is worth a remark."""
 
@@ -90,11 +93,15 @@ class LoopMarks:
         Raises:
             BadInput: if fewer than four steps were made.
         """
-        times = step_times_ns(self._marked(), parts=BETWEEN + 1, last=OTHER).astype(np.float64) * 1e-9
+        marked = self._marked()
+        times = step_times_ns(marked, parts=BETWEEN + 1, last=OTHER).astype(np.float64) * 1e-9
         if len(times) < FEWEST_STEPS:
             raise BadInput(f"a profile needs at least {FEWEST_STEPS} steps; found {len(times)}. {self._source}")
         evaluation_s = self._evaluations_s() / len(times)
-        steps = _merged(times)
+        merged = _merged(times)
+        passes = step_counts(marked, part=BACKWARD, last=OTHER)
+        usual = usual_steps(passes)
+        steps = merged[usual]
         found = anatomy(warm(steps))
         named = dict(zip(PARTS, found.parts_s, strict=True)) | {"evaluation": evaluation_s, "hiccups": found.hiccups_s}
         waited_s = min(sum(exposed_s(module) for module in self._modules), named["backward"])
@@ -102,7 +109,7 @@ class LoopMarks:
         named["communication"] += waited_s
         parts = shared_out(named)
         batch_size = round(float(np.median(self.samples))) if self.samples else 0
-        remarks = self._remarks({part.name: part.share for part in parts})
+        remarks = self._remarks({part.name: part.share for part in parts}) + _set_aside(merged.sum(1), passes, usual)
         verdict = first_verdict(found.step_s.value, parts)
         return Profile(
             task=self.name,
@@ -116,7 +123,7 @@ class LoopMarks:
             verdict=f"{verdict} Incomplete: {remarks[0]}" if remarks else verdict,
             batch_size=batch_size,
             device=self._device.kind,
-            first_step_s=float(steps[0].sum()),
+            first_step_s=float(merged[0].sum()),
             spread=step_spread(warm(steps).sum(axis=1), collector_s=0.0),
             spent_s=perf_counter() - self._began,
             remarks=tuple(remarks),
@@ -225,6 +232,28 @@ class LoopMarks:
         import resource  # not on Windows
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def usual_steps(passes: Nanoseconds) -> NDArray[np.bool_]:
+    """Return which steps have about as many backward passes as usual: from half to twice; all where those are too few.
+
+    A step of an optimizer that calls a closure many times is no slow step of the other ones.
+    """
+    usual = np.median(passes)
+    alike = (2 * passes >= usual) & (passes <= 2 * max(usual, 1))
+    return alike if alike.sum() >= FEWEST_STEPS else np.ones_like(alike)
+
+
+def _set_aside(totals: NDArray[np.float64], passes: Nanoseconds, usual: NDArray[np.bool_]) -> list[str]:
+    """Return a remark about steps that are not in the anatomy, where they take time that matters."""
+    share = float(totals[~usual].sum() / totals.sum())
+    if share < _TOLD:
+        return []
+    return [
+        f"{percent(share)} of the time is in {int((~usual).sum())} steps with {np.median(passes[~usual]):.0f} backward "
+        f"passes instead of {np.median(passes[usual]):.0f} (a closure, or gradients that add up): they are not in the "
+        "anatomy."
+    ]
 
 
 def _merged(times: Times) -> Times:
