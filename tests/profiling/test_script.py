@@ -335,7 +335,27 @@ def test_steps_of_an_optimizer_with_a_closure_are_no_slow_steps_of_another() -> 
     assert found.spread is not None
     assert found.spread.excess_share < 0.2
     assert found.seconds("hiccups") < 0.2 * found.step_s.value
-    assert "they are not in the anatomy" in found.verdict
+    assert "they are not in the anatomy" in found.remarks[-1]
+
+
+def test_a_rollout_is_no_loss_and_its_dearest_line_is_named() -> None:
+    model = nn.Linear(8, 1)
+    optimizer = optim.SGD(model.parameters(), 0.01)
+    with ScriptWatch(name="loop") as watch:
+        for _ in range(STEPS):
+            for _ in range(3):
+                with torch.no_grad():
+                    model(torch.ones(4, 8))
+                time.sleep(WAIT_S)
+                time.sleep(WAIT_S * 0.8)
+                time.sleep(WAIT_S * 0.8)
+            model(torch.ones(4, 8)).mean().backward()
+            optimizer.step()
+    found = watch.profile()
+    assert found.seconds("other") > 5 * found.seconds("loss")
+    assert "% of it test_script.py:" in found.remarks[0]
+    assert found.remarks[0].endswith(": time.sleep(WAIT_S)")
+    assert "arrival of a batch" not in found.remarks[0]
 
 
 def test_updates_by_hand_of_tensors_without_a_module_are_watched() -> None:

@@ -169,7 +169,8 @@ class LoopMarks:
     def _after_forward(self, module: nn.Module, inputs: object, output: object) -> None:
         self._inside -= 1
         if self._inside == 0:
-            self._outputs = self._outputs or module.training
+            # without gradients nothing is made that a loss could be: a rollout, a target network
+            self._outputs = self._outputs or (module.training and torch.is_grad_enabled())
             self._calls += module.training
             self.mark(FORWARD if module.training else EVALUATION)
 

@@ -9,9 +9,11 @@ from collections.abc import Collection
 from pathlib import Path
 from time import perf_counter_ns
 from types import FrameType
+from typing import TypeAlias
 
 import numpy as np
 
+from hasten.base.units import percent
 from hasten.measurement.clock import Nanoseconds
 
 PERIOD_S = 0.005
@@ -20,9 +22,12 @@ MOST = 6000
 FEWEST = 5
 """Samples of a part of the step below which none of its lines is named."""
 MOSTLY = 0.5
+WORTH = 0.1
+"""Share of the time of a part below which a line is not worth to be named."""
 _LONGEST = 60
 _NOT_OWN = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), "<")
 _INSTALLED = ("site-packages", "dist-packages")
+_Line: TypeAlias = tuple[str, int]
 
 
 class OwnLines:
@@ -34,7 +39,7 @@ class OwnLines:
 
     def __init__(self, thread: int) -> None:
         self._thread = thread
-        self._notes: list[tuple[int, tuple[str, int] | None]] = []
+        self._notes: list[tuple[int, tuple[_Line, ...]]] = []
         self._own: dict[str, bool] = {}
         self._ended = threading.Event()
 
@@ -47,7 +52,9 @@ class OwnLines:
         self._ended.set()
 
     def hottest(self, moments_ns: Nanoseconds, parts: Nanoseconds, wanted: Collection[int]) -> str | None:
-        """Return the line in which at least half of the time of some parts is spent, or None: "train.py:12: x = ...".
+        """Return in which line the time of some parts is spent, with what it calls: "mostly train.py:12: x = ...".
+
+        It is the innermost line that takes at least half; else the one that takes most, with its share; else None.
 
         Args:
             moments_ns: the start and then the moment of every mark, (marks + 1).
@@ -57,34 +64,45 @@ class OwnLines:
         notes = self._notes[:]
         places = np.searchsorted(moments_ns, np.array([moment for moment, _ in notes], dtype=np.int64)) - 1
         inside = [
-            line
-            for place, (_, line) in zip(places.tolist(), notes, strict=True)
+            lines
+            for place, (_, lines) in zip(places.tolist(), notes, strict=True)
             if 0 <= place < len(parts) and parts[place] in wanted
         ]
         if len(inside) < FEWEST:
             return None
-        (line, count), *_ = Counter(inside).most_common(1)
-        if line is None or count < MOSTLY * len(inside):
+        counts = Counter(line for lines in inside for line in set(lines))
+        depth = {line: place for lines in inside for place, line in enumerate(lines)}
+        most = max(counts.values(), default=0)
+        least = min(MOSTLY * len(inside), most)
+        if least < WORTH * len(inside):
             return None
-        file, number = line
-        text = linecache.getline(file, number).strip()
-        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-        return f"{Path(file).name}:{number}: {text}"
+        line = max((line for line, count in counts.items() if count >= least), key=lambda line: depth[line])
+        share = counts[line] / len(inside)
+        return f"mostly {_told(line)}" if share >= MOSTLY else f"{percent(share)} of it {_told(line)}"
 
     def _run(self) -> None:
         while not self._ended.wait(PERIOD_S) and len(self._notes) < MOST:
             frame = sys._current_frames().get(self._thread)
             if frame is not None:
-                self._notes.append((perf_counter_ns(), self._innermost(frame)))
+                self._notes.append((perf_counter_ns(), self._lines(frame)))
 
-    def _innermost(self, frame: FrameType) -> tuple[str, int] | None:
-        """Return file and line of the innermost frame of own code."""
+    def _lines(self, frame: FrameType) -> tuple[_Line, ...]:
+        """Return file and line of every frame of own code, the outermost first."""
+        lines: list[_Line] = []
         found: FrameType | None = frame
         while found is not None:
             file = found.f_code.co_filename
             if file not in self._own:
                 self._own[file] = not file.startswith(_NOT_OWN) and not any(name in file for name in _INSTALLED)
             if self._own[file]:
-                return file, found.f_lineno
+                lines.append((file, found.f_lineno))
             found = found.f_back
-        return None
+        return tuple(reversed(lines))
+
+
+def _told(line: _Line) -> str:
+    """Return a line as a person finds it: train.py:12: x = ..."""
+    file, number = line
+    text = linecache.getline(file, number).strip()
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return f"{Path(file).name}:{number}: {text}"

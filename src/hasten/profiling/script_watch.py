@@ -266,10 +266,10 @@ class ScriptWatch(LoopMarks):
     def _sentence(self, part: str, share: float) -> str:
         """Return how much of a step is own code, where it is, and the line that takes most of it."""
         wanted, where = OWN_PARTS[part]
-        if part == "other" and self._prepared_share() > 0.5:
+        if part == "other" and self._loader is not None and self._prepared_share() > 0.5:
             wanted, where = (_PREPARED,), "your own code between the arrival of a batch and the call of the model"
         line = self._lines.hottest(self._clock.moments_ns(), self._clock.parts(), wanted)
-        return f"{percent(share)} of step time is {where}{f', mostly {line}' if line else '.'}"
+        return f"{percent(share)} of step time is {where}{f', {line}' if line else '.'}"
 
     def _prepared_share(self) -> float:
         """Return which share of the time in "other" comes before the call of the model."""
