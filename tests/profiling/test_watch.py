@@ -143,7 +143,9 @@ def test_a_watched_loop_can_be_diagnosed() -> None:
     planted = Planted("input")
     with watch(planted.model, planted.optimizer) as watched:
         epoch(planted.model, planted.optimizer, watched.batches(planted.loader(20)))
-    said = diagnose(watched.profile(), facts())
+    found = watched.profile()
+    said = diagnose(found, facts())
+    assert found.peak_of == "the process"
     assert said.findings[0].symptom == "input_bound"
     assert "memory_leak" in {one.symptom for one in said.abstained}
 

@@ -65,7 +65,7 @@ def test_what_a_profile_found_beside_the_parts_is_told_in_sentences() -> None:
     memory, distance, grows = profile_sentences(
         msgspec.structs.replace(make_profile(), memory=account, roofline=limit, growth=(growth,))
     )
-    assert memory.startswith("Peak memory 46.0 MiB (45.0 MiB predicted): parameters 4.00 MiB, ")
+    assert memory.startswith("Peak memory of a step 46.0 MiB (45.0 MiB predicted): parameters 4.00 MiB, ")
     assert memory.endswith("activations 30.0 MiB. Largest batch size that fits: 2,048 (1,024 tried).")
     assert "31 % of the roofline of this machine (float32, 400 GFLOP/s, 20.0 GB/s)" in distance
     assert grows.startswith("Step time grows with batch size to the power 0.93 [0.88, 0.98], n = 24")

@@ -84,6 +84,7 @@ def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> 
         "1,437 training and 360 validation samples",
         "Anatomy of a step",
         "1.35 ms [1.33 ms, 1.38 ms], n = 30 blocks",
+        "peak memory of a step",
         "input 610 µs 41 %",
         "the step waits for its input",
         "Techniques",
@@ -103,9 +104,10 @@ def test_a_whole_run_fits_the_width_and_says_everything_in_order(width: int) -> 
         "Tuning took 24.6 s",
         "report: runs/digits-20250101-120000/report.html",
     )
-    places = [flat.find(words) for words in order]
-    assert -1 not in places, [words for words, place in zip(order, places, strict=True) if place < 0]
-    assert places == sorted(places)
+    place = 0
+    for words in order:
+        assert words in flat[place:]
+        place = flat.index(words, place) + len(words)
 
 
 @pytest.mark.parametrize("all_trials", [False, True])
@@ -324,6 +326,14 @@ def test_what_to_do_about_a_finding(techniques: tuple[str, ...], advice: str, to
         advice=advice,
     )
     assert remedy(finding) == told
+
+
+@pytest.mark.parametrize("of", ["a step", "the process"])
+def test_a_peak_says_what_it_is_of(of: str) -> None:
+    paper = Paper()
+    shown = msgspec.structs.replace(make_deep_profile(), memory=None, peak_bytes=3 << 20, peak_of=of)
+    paper.screen.show(shown)
+    assert f"peak memory of {of} 3.00 MiB" in re.sub(r"\s+", " ", paper.text)
 
 
 def test_a_profile_in_depth_is_shown_with_layers_bounds_and_diagnosis() -> None:

@@ -120,6 +120,7 @@ class LoopMarks:
             parts=parts,
             parameters=sum(one.numel() for one in set(chain(*(module.parameters() for module in self._modules)))),
             peak_bytes=self._peak_bytes(),
+            peak_of="the process",
             verdict=f"{verdict} Incomplete: {remarks[0]}" if remarks else verdict,
             batch_size=batch_size,
             device=self._device.kind,

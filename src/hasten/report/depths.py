@@ -32,7 +32,7 @@ def _memory(account: MemoryAccount) -> str:
     predicted = f" ({nbytes(account.predicted_peak)} predicted)" if account.predicted_peak is not None else ""
     largest = f" Largest batch size that fits: {whole(account.largest_batch)}{tried}." if account.largest_batch else ""
     remark = f" {account.remark[0].upper()}{account.remark[1:]}." if account.remark else ""
-    return f"Peak memory {nbytes(account.measured_peak)}{predicted}: {made_of}.{largest}{remark}"
+    return f"Peak memory of a step {nbytes(account.measured_peak)}{predicted}: {made_of}.{largest}{remark}"
 
 
 def _limit(roofline: Roofline) -> str:

@@ -165,6 +165,7 @@ class Profile(Record, frozen=True):
     ablations: tuple[Ablation, ...] = field(default=(), name="probes")  # named so in files of hasten 0.1
     diagnosis: Diagnosis | None = None
     command: str = ""  # what names the task on the command line; empty where nothing does
+    peak_of: str = "a step"  # what `peak_bytes` is of: of "the process" also what it had before its training
     one_size: str = ""  # why steps on fewer or more samples say nothing; empty where they were made
     process_s: tuple[float, ...] = ()  # that each of several processes works in a step, without waiting for others
     remarks: tuple[str, ...] = ()  # what could not be measured, and why

@@ -31,8 +31,8 @@ def find(profile: Profile, machine: Machine) -> Outcome:
     return Finding(
         symptom="step_outliers",
         severity=severity(spread.excess_share),
-        sentence=f"Slow steps {every}, up to {ratio:.1f}x the median: {percent(spread.excess_share)} of time lost"
-        f"{' to garbage collection' if collector else ''}.",
+        sentence=f"Slow steps {every}, up to {ratio:.1f}x the median: {percent(spread.excess_share)} of time is beyond "
+        f"the median step{', mostly garbage collection' if collector else ''}.",
         value=ratio,
         threshold=_TIMES,
         bound=speedup(spread.excess_share),

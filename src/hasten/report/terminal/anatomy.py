@@ -23,7 +23,7 @@ def anatomy_view(profile: Profile, *, width: int) -> RenderableType:
         f"{seconds(step.value)} [{seconds(step.low)}, {seconds(step.high)}], n = {step.n} blocks, "
         f"{whole(profile.steps)} steps in all"
         f"{f'; {count(profile.samples_per_s)} samples/s' if profile.batch_size else ''}"
-        f"{f'; peak memory {nbytes(profile.peak_bytes)}' if profile.peak_bytes and profile.memory is None else ''}"
+        f"{f'; {_peak(profile)}' if profile.peak_bytes and profile.memory is None else ''}"
     )
     widest = max(1, min(_WIDEST_BAR, width - _TEXT_WIDTH))
     parts = [part for part in profile.parts if part.share >= _SMALLEST_SHARE]
@@ -49,6 +49,10 @@ def bar(length: float) -> str:
     """Return a bar of that many columns, to an eighth of a column."""
     full, rest = divmod(round(8 * length), 8)
     return "█" * full + (_EIGHTHS[rest] if rest else "")
+
+
+def _peak(profile: Profile) -> str:
+    return f"peak memory of {profile.peak_of} {nbytes(profile.peak_bytes)}"
 
 
 def _row(part: PartTime, length: float) -> tuple[Text, ...]:
