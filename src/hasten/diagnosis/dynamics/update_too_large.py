@@ -2,9 +2,10 @@
 
 Signal: rms of the update over that of the weight, median over the layers, in at least three samples; and the losses.
 Threshold: above 0.03 while the loss is no longer finite, rises by half of what it had fallen, or most units of a layer
-    die; above 0.1 while the loss stays at chance; above 3 of any layer in the first three samples, where the loss of
-    the ten steps after the first is 5 times the first one. Large updates under which the loss falls are healthy (Muon:
-    0.3). Not where nearly all units of a layer were dead before the first update (D10).
+    die; above 0.1 while the loss stays at chance, or above the first one by four standard deviations; above 3 of any
+    layer in the first three samples, where the loss of the ten steps after the first is 5 times the first one. Large
+    updates under which the loss falls are healthy (Muon: 0.3). Not where nearly all units of a layer were dead before
+    the first update (D10).
 Why: healthy training moves weights by about 1e-3 of their size in each step.
 Example: `SGD(model.parameters(), lr=10)`.
 Wrong when: the loss rises for another reason, as harder data do, and the optimizer makes large updates by design.
@@ -16,13 +17,17 @@ from hasten.base.records.finding import Finding, Severity
 from hasten.base.records.health import Health
 from hasten.base.units import digits3
 from hasten.diagnosis.dynamics.judging import (
+    STEPS,
     abstain,
     across,
+    chases,
+    course,
     dead_at_start,
     harmed,
     known,
     median,
     ratios,
+    single,
     slower,
     weights,
 )
@@ -33,6 +38,7 @@ _LARGE, _DESTROYS = 0.1, 0.03
 _PERSISTENT = 3  # samples with such updates
 _FIRST, _SAMPLES = 10, 3  # steps and samples of the start
 _JUMP, _ALL = 5.0, 3.0  # times the first loss; times the weight
+_HIGHER = 0.1  # of the first loss
 _APART = 300.0  # times the lowest rate
 _GROWS = 3.0  # times the rate in the middle of the training; a linear or cosine warm-up that goes on to the end: 2
 
@@ -47,6 +53,8 @@ def find(health: Health) -> Outcome:
     harm, destroyed = harmed(dynamics)
     if not destroyed and (thrown := _thrown_away(dynamics)):
         sizes, harm, destroyed = [thrown], "the loss jumped in the first steps", True
+    if not harm and (start := _ends_above(health)) is not None:
+        harm = f"the loss stays above the first one, {digits3(start)}"
     broken = dynamics.nonfinite
     if not sizes or not harm or (broken and (broken.inputs_finite is False or _before_updates(broken))):
         return None
@@ -106,6 +114,17 @@ def _thrown_away(dynamics: Dynamics) -> float:
     largest = max((size for one in weights(dynamics) for size in known(ratios(one)[:_SAMPLES])), default=0.0)
     jumped = len(losses) > _FIRST and median(losses[1:]) > _JUMP * losses[0] > 0
     return largest if jumped and largest > _ALL else 0.0
+
+
+def _ends_above(health: Health) -> float | None:
+    """Return the first loss, where no block of the later ones comes down to it; a single loss is as noisy as others."""
+    dynamics = health.dynamics
+    if dynamics is None or len(known(dynamics.losses)) < STEPS or not single(dynamics) or chases(health):
+        return None
+    start, found = dynamics.losses[0], course(dynamics.losses)
+    if start is None or found is None:
+        return None
+    return start if min(found.blocks) - start > max(4 * found.noise, _HIGHER * abs(start)) else None
 
 
 def _before_updates(broken: Nonfinite) -> bool:
