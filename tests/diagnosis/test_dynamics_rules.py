@@ -14,7 +14,15 @@ from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation, Nonfin
 from hasten.base.records.finding import Diagnosis, Finding
 from hasten.base.records.health import Health
 from hasten.base.seeds import seed_all
-from hasten.diagnosis.dynamics import gradient_zero, loss_spikes, nonfinite, overfit, update_too_small, weight_growth
+from hasten.diagnosis.dynamics import (
+    gradient_zero,
+    loss_spikes,
+    nonfinite,
+    overfit,
+    update_too_large,
+    update_too_small,
+    weight_growth,
+)
 from hasten.diagnosis.dynamics.judging import deep, faster, slower
 from hasten.diagnosis.registry import Tier
 from hasten.diagnosis.remedies.catalog import remedies_of
@@ -632,3 +640,45 @@ def test_a_rate_is_named_with_the_optimizer_or_the_group_that_has_it() -> None:
     assert slower(fast, 3) == "Adam: lower the learning rate from 0.00100 to about 1e-05"
     one = seen(still, optimizers=("SGD",))
     assert faster(one) == "raise the learning rate from 1.00e-05 to about 2e-03"
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_the_loss_of_a_constant_is_known_of_a_square_that_is_written_by_hand(scale: float) -> None:
+    def chance(loss: Callable[[Tensor, Tensor], Tensor]) -> float | None:
+        seed_all(0)
+        net = nn.Linear(4, 1)
+        update = optim.SGD(net.parameters(), lr=1e-2)
+        with Diagnosing(name="loop", tiers=[Tier.DYNAMICS]) as doctor:
+            for _ in range(8):
+                x = torch.randn(16, 4)
+                update.zero_grad()
+                loss(net(x), x[:, :1]).backward()
+                update.step()
+        assert doctor.failed == {}
+        dynamics = doctor.seen().dynamics
+        return None if dynamics is None or dynamics.criterion is None else dynamics.criterion.chance
+
+    known = chance(lambda output, target: functional.mse_loss(output, target) * scale)
+    assert known is not None
+    for square in (lambda one: one**2, lambda one: one * one, torch.square):
+        assert chance(
+            lambda output, target, square=square: square(output - target).mean() / (1 / scale)
+        ) == pytest.approx(known)
+    assert chance(lambda output, target: ((output - target) ** 2).mean() - output.mean()) is None
+    assert chance(lambda output, target: ((output - target) ** 2).mean().sqrt()) is None
+
+
+def test_large_updates_harm_where_no_loss_comes_down_to_the_first() -> None:
+    def found(*losses: float, size: float = 0.5) -> Any:
+        track = ParameterTrack("a", "Linear", (8, 8), 0, 0, 1.0, weight=(1.0,) * 16, update=(size,) * 16, rate=1.0)
+        dynamics = Dynamics(
+            losses=losses, samples=tuple(range(1, 17)), rates=(1.0,) * 16, parameters=(track,), optimizers=("AdamW",)
+        )
+        return update_too_large.find(Health(name="", steps=len(losses), complete=True, dynamics=dynamics))
+
+    noise = [0.2 * (-1) ** place for place in range(200)]
+    above = [2.7, *(9 - place / 5 for place in range(20)), *(4.5 + one for one in noise)]
+    assert "stays above the first one, 2.70" in found(*above).sentence
+    assert found(*above, size=0.05) is None
+    assert found(3.8, *above[1:]) is None, "the first loss may be low by chance"
+    assert found(*above, *(2.5 + one for one in noise)) is None, "it came down"

@@ -14,7 +14,7 @@ from hasten.base.records.data_facts import DataFacts, Part, Signed
 from hasten.data.tree import tensors_within
 from hasten.diagnosis.data.copies import copies, is_causal, leaves_out_first, padded, transposed
 from hasten.diagnosis.data.counting import counting
-from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, completed, key_of, narrowed
+from hasten.diagnosis.data.criteria import OVER_CLASSES, SeenCriterion, key_of, narrowed
 from hasten.diagnosis.data.direction import direction
 from hasten.diagnosis.data.entry import SeenEntry
 from hasten.diagnosis.data.evaluations import Evaluations, Fetched, Group, Waiting
@@ -38,7 +38,7 @@ from hasten.diagnosis.data.said import REGRESSION
 from hasten.diagnosis.data.samples import SeenPart, fingerprints, inputs_in, is_same, without_target
 from hasten.diagnosis.data.stored import SeenStored
 from hasten.diagnosis.watching.events import NEVER, Call, Collector
-from hasten.diagnosis.watching.loss_graph import Term, entries, terms
+from hasten.diagnosis.watching.loss_graph import Term, completed, entries, terms
 
 PASSES = 24
 """Backward passes whose criteria are looked at in full."""

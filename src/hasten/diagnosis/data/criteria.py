@@ -1,7 +1,6 @@
 """What the first backward passes show of the criteria: what feeds them, and which targets they compare with."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -326,27 +325,6 @@ def comes_from(target: Tensor, given: Tensor) -> bool:
         return bool((target == target[:, :1]).all())
     rows = target.ndim == 2 and target.shape[1] > 1 and given.numel() == len(target) and not given.is_floating_point()
     return rows and same_numbers(given, target.argmax(1))
-
-
-def completed(term: Term, output: Sequence[Tensor], numbers: Sequence[int | None]) -> Term:
-    """Return a difference written by hand with its output and target, where the model returned that output.
-
-    Args:
-        term: as the graph shows it.
-        output: of the model.
-        numbers: of the nodes that made it; None for what has no gradient.
-    """
-    if term.difference is None or term.output is not None or term.compared != term.given:
-        return term
-    made = [one.detach() for one, number in zip(output, numbers, strict=True) if number in term.made_by]
-    found = next((one for one in made if tuple(one.shape) == term.given), None)
-    if found is None:  # perhaps without a dimension of one
-        found = next((one.reshape(term.given) for one in made if _squeezed(one) == term.given), None)
-    return term if found is None else replace(term, output=found, target=found - term.difference)
-
-
-def _squeezed(tensor: Tensor) -> tuple[int, ...]:
-    return tuple(size for size in tensor.shape if size != 1)
 
 
 def _inverted(numbers: Tensor) -> int:

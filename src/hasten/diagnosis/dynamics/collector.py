@@ -14,11 +14,12 @@ from hasten.base.records.dynamics import Dynamics, Evaluation, Nonfinite
 from hasten.base.units import finite as finite_or_none
 from hasten.diagnosis.dynamics.activations import Activations
 from hasten.diagnosis.dynamics.chance import Chance
-from hasten.diagnosis.dynamics.graph_reading import read
+from hasten.diagnosis.dynamics.graph_reading import by_hand, read
 from hasten.diagnosis.dynamics.parameters import Parameters
 from hasten.diagnosis.dynamics.replay import detached, finite, first_broken
 from hasten.diagnosis.dynamics.sampling import Sampling
 from hasten.diagnosis.watching.events import Call, Collector
+from hasten.measurement.tensors import tensors_in
 
 _READ = 3  # graphs read in one sampled step; accumulation makes more, all alike
 _CALLS = 8  # forward passes of one step that are kept for a replay
@@ -43,6 +44,7 @@ class DynamicsCollector(Collector):
         self._passes: list[int] = []
         self._samples: list[int] = []
         self._calls: list[tuple[Call, torch.dtype | None]] = []
+        self._outputs: list[tuple[Tensor, int | None]] = []  # of the newest calls, and the numbers of their nodes
         self._updating = False
         self._unscaled: dict[int, tuple[ref[Tensor], Tensor]] = {}  # id of a scaled or summed loss -> it, and the loss
         self._averages = False  # whether backward passes divide sums by their counts
@@ -61,7 +63,7 @@ class DynamicsCollector(Collector):
         """Decide whether the step is sampled."""
         self._step = step
         self._passes.append(0)
-        self._calls = []
+        self._calls, self._outputs = [], []
         self._unscaled = {}
         self._sampled = self._sampling.due(step)
         if self._sampled:
@@ -132,6 +134,13 @@ class DynamicsCollector(Collector):
             kept = Call(call.module, detached(call.args), detached(dict(call.kwargs)), call.training, call.grad)
             self._calls.append((kept, _autocast(call.args)))
 
+    def call_ended(self, call: Call, output: Any) -> None:
+        """Keep what a model gave, of a sampled step: a loss written by hand does not keep it."""
+        if self._sampled and call.grad and not self._updating:
+            made = [one for one in tensors_in(output) if one.grad_fn is not None]
+            numbered = [(one.detach(), one.grad_fn._sequence_nr()) for one in made if one.grad_fn is not None]
+            self._outputs = [*self._outputs, *numbered][-_CALLS:]
+
     def loss_scaled(self, losses: Sequence[Tensor], products: Sequence[Tensor]) -> None:
         """Note which loss a scaled one is of."""
         self._scaled = True
@@ -169,7 +178,7 @@ class DynamicsCollector(Collector):
                 reading = read(losses)
                 self._parameters.placed(reading.order)
                 self._activations.add(self._step, reading.activations)
-                found = reading.criterion
+                found = reading.criterion or by_hand(losses, self._outputs)
                 if found is not None and self._averages and found.reduction == "sum":
                     found = replace(found, reduction="mean")
                 self._chance.add(found, self._step)
@@ -258,7 +267,7 @@ class DynamicsCollector(Collector):
 
     def update_begins(self, optimizer: optim.Optimizer) -> None:
         """Look at the gradients as the optimizer gets them, and copy some entries of the parameters."""
-        self._updating = True
+        self._updating, self._outputs = True, []
         with self._sampling.paid():
             self._parameters.update_begins(optimizer)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hasten.diagnosis.watching.loss_graph import nodes
+from hasten.diagnosis.watching.loss_graph import completed, mean_square, nodes
 
 _PRODUCTS = {
     "AddmmBackward0": "mat1",
@@ -95,6 +95,20 @@ def read(losses: Sequence[Tensor]) -> Reading:
                 order[key] = min(order.get(key, place), place)
     activations = (_activation(node, kind, saved, last_product) for node, kind, saved in found)
     return Reading(order, tuple(sorted((one for one in activations if one), key=lambda one: one.order)), criterion)
+
+
+def by_hand(losses: Sequence[Tensor], outputs: Sequence[tuple[Tensor, int | None]]) -> CriterionNode | None:
+    """Return the mean squared error that is written as a mean of squares, with its targets if a model made the output.
+
+    Args:
+        losses: of a backward pass; None is returned for several.
+        outputs: of models, each with the number of the node that made it.
+    """
+    term = mean_square(losses[0]) if len(losses) == 1 else None
+    if term is None:
+        return None
+    term = completed(term, [one for one, _ in outputs], [number for _, number in outputs])
+    return CriterionNode("MseLossBackward0", "mean", term.output, term.target)
 
 
 def _is_joined(losses: Sequence[Tensor]) -> bool:

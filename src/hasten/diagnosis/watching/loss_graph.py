@@ -346,6 +346,42 @@ def _difference(node: Any, name: str) -> Term | None:
     )
 
 
+def completed(term: Term, output: Sequence[Tensor], numbers: Sequence[int | None]) -> Term:
+    """Return a difference written by hand with its output and target, where the model returned that output.
+
+    Args:
+        term: as the graph shows it.
+        output: of the model.
+        numbers: of the nodes that made it; None for what has no gradient.
+    """
+    if term.difference is None or term.output is not None or term.compared != term.given:
+        return term
+    made = [one.detach() for one, number in zip(output, numbers, strict=True) if number in term.made_by]
+    found = next((one for one in made if tuple(one.shape) == term.given), None)
+    if found is None:  # perhaps without a dimension of one
+        found = next((one.reshape(term.given) for one in made if _squeezed(one) == term.given), None)
+    return term if found is None else replace(term, output=found, target=found - term.difference)
+
+
+def _squeezed(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(size for size in tensor.shape if size != 1)
+
+
+def mean_square(loss: Tensor) -> Term | None:
+    """Return the squared difference, written by hand, of which a loss is the mean, perhaps over a number of passes."""
+    node = loss.grad_fn
+    while node is not None and name_of(node) in _SCALED and _next(node, 1) is None:
+        node = _next(node, 0)
+    if node is None or node.name() != "MeanBackward0":  # over all numbers
+        return None
+    below = _next(node, 0)
+    term = None if below is None else _difference(below, name_of(below))
+    return term if term is not None and term.kind == "mse" else None
+
+
+_SCALED = frozenset(("Div", "Squeeze", "View", "ToCopy", "Clone"))
+
+
 def _arranged_by(node: Any) -> Iterator[Any]:
     """Yield a node and those behind it, to the first that does more than arrange numbers anew."""
     last = beyond_shapes(node)
