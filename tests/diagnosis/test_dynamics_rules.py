@@ -11,10 +11,12 @@ from torch import Tensor, nn, optim
 from torch.nn import functional
 
 from hasten.base.records.dynamics import Criterion, Dynamics, Evaluation, Nonfinite, ParameterTrack
-from hasten.base.records.finding import Diagnosis, Finding
+from hasten.base.records.finding import Abstained, Diagnosis, Finding
 from hasten.base.records.health import Health
+from hasten.base.records.wiring import Policy, Wiring
 from hasten.base.seeds import seed_all
 from hasten.diagnosis.dynamics import (
+    diverging,
     gradient_zero,
     loss_spikes,
     nonfinite,
@@ -682,3 +684,18 @@ def test_large_updates_harm_where_no_loss_comes_down_to_the_first() -> None:
     assert found(*above, size=0.05) is None
     assert found(3.8, *above[1:]) is None, "the first loss may be low by chance"
     assert found(*above, *(2.5 + one for one in noise)) is None, "it came down"
+
+
+def test_a_loss_that_grows_with_the_returns_of_a_policy_does_not_diverge() -> None:
+    dynamics = Dynamics(
+        losses=tuple(20 + 0.1 * (-1) ** step + step / 20 for step in range(200)), samples=(1,), optimizers=("Adam",)
+    )
+
+    def found(policy: Policy | None) -> Any:
+        wiring = Wiring(updates=200, policy=policy)
+        return diverging.find(Health(name="", steps=200, complete=True, dynamics=dynamics, wiring=wiring))
+
+    assert isinstance(found(None), Finding)
+    assert isinstance(found(Policy(passes=12)), Finding), "of a classifier with weights of samples"
+    assert isinstance(found(Policy(passes=12, ratios=12)), Abstained)
+    assert isinstance(found(Policy(passes=12, like="advantages", likeness=(1.0,))), Abstained)

@@ -5,7 +5,8 @@ Threshold: it has lost half of what it had gained, four standard errors and 10 %
     start by that much; 60 steps, one optimizer.
 Why: what was learned is being destroyed.
 Example: a learning rate at which training is unstable, or a warm-up that leads to too high a rate.
-Wrong when: the data get harder on purpose, or a penalty is turned up.
+Wrong when: the data get harder on purpose, or a penalty is turned up. Not judged where a target network, or the returns
+    of a policy, move the targets.
 Source: SageMaker Debugger (LossNotDecreasing: 5 %); gradsnitch (30 %).
 """
 
@@ -23,7 +24,7 @@ def find(health: Health) -> Outcome:
     if missing is not None or dynamics is None:
         return missing
     if chases(health):
-        return Abstained(symptom="diverging", reason="a target network moves the targets")
+        return Abstained(symptom="diverging", reason="a target network or the returns of a policy move the targets")
     if not single(dynamics):
         return Abstained(symptom="diverging", reason="several optimizers train: their losses may rise and fall")
     losses = course(dynamics.losses)

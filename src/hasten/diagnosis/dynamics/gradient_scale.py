@@ -26,7 +26,7 @@ def find(health: Health) -> Outcome:
     if dynamics.criterion is None:
         return Abstained(symptom="gradient_scale", reason="no loss function of torch was seen")
     value = max(across([ratios(one) for one in weights(dynamics)])[:8], default=0.0)
-    harm, _ = harmed(dynamics)
+    harm, _ = harmed(health)
     if dynamics.criterion.reduction != "sum" or not harm or value < _LARGE:
         return None
     return Finding(

@@ -221,8 +221,15 @@ def single(dynamics: Dynamics) -> bool:
 
 
 def chases(health: Health) -> bool:
-    """Whether another network gives the targets of the loss, as in value learning: each of its updates moves them."""
-    return health.wiring is not None and any(one.moves_targets for one in health.wiring.twins)
+    """Whether the targets of the loss move: another network gives them, or they are returns of a policy that trains.
+
+    A policy that gets better has larger returns, and a value that is fit to them has a larger error.
+    """
+    wiring = health.wiring
+    if wiring is None:
+        return False
+    returns = wiring.policy is not None and bool(wiring.policy.ratios or wiring.policy.like)
+    return returns or any(one.moves_targets for one in wiring.twins)
 
 
 def at_chance(dynamics: Dynamics) -> bool:
@@ -244,8 +251,11 @@ _CHANCE = 0.985
 _TARGETS = 100  # that the chance level is estimated from
 
 
-def harmed(dynamics: Dynamics) -> tuple[str, bool]:
+def harmed(health: Health) -> tuple[str, bool]:
     """Return how the training fails, "" if it does not, and whether something that was there was destroyed."""
+    dynamics, moves = health.dynamics, chases(health)
+    if dynamics is None:
+        return "", False
     if dynamics.nonfinite is not None:
         return f"{dynamics.nonfinite.what} not finite at step {dynamics.nonfinite.step}", True
     died = next((one for one in dynamics.activations if one.kind == "relu" and one.hidden and _died(one)), None)
@@ -254,7 +264,7 @@ def harmed(dynamics: Dynamics) -> tuple[str, bool]:
     found = course(dynamics.losses)
     if found is None or not single(dynamics):
         return "", False
-    if rises(dynamics, found):
+    if not moves and rises(dynamics, found):
         return f"the loss rose from {found.best:.3g} to {found.last:.3g}", True
     return ("the loss stays that of a constant output", False) if at_chance(dynamics) else ("", False)
 

@@ -32,7 +32,7 @@ def find(health: Health) -> Outcome:
     if missing is not None or dynamics is None:
         return missing
     if chases(health):
-        return Abstained(symptom="loss_spikes", reason="a target network moves the targets")
+        return Abstained(symptom="loss_spikes", reason="a target network or the returns of a policy move the targets")
     if not single(dynamics):
         return Abstained(symptom="loss_spikes", reason="several optimizers train: their losses may jump")
     spikes = _spikes(dynamics)

@@ -50,7 +50,7 @@ def find(health: Health) -> Outcome:
     if missing is not None or dynamics is None:
         return missing
     sizes = sorted(across([ratios(one) for one in weights(dynamics)]))
-    harm, destroyed = harmed(dynamics)
+    harm, destroyed = harmed(health)
     if not destroyed and (thrown := _thrown_away(dynamics)):
         sizes, harm, destroyed = [thrown], "the loss jumped in the first steps", True
     if not harm and (start := _ends_above(health)) is not None:

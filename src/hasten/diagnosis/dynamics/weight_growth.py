@@ -47,7 +47,7 @@ def find(health: Health) -> Outcome:
     ]
     sizes = [median(known(one.weight)[-3:]) / one.start for one in judged if len(known(one.weight)) >= 3]
     value, losses = median(sizes), course(dynamics.losses)
-    harm = bool(harmed(dynamics)[0])
+    harm = bool(harmed(health)[0])
     stuck = losses is not None and (not losses.falls or harm)
     erased = _erased(dynamics)
     shrinks = bool(dynamics.decay) and (erased > _ERASED or (value < _SHRINKS and stuck))
