@@ -179,8 +179,7 @@ def _say(
         first = next(iter(found.findings), None)
         cure = next((one for one in found.fix.tried if one.outcome is Outcome.CURES), None) if found.fix else None
         if cure is not None:
-            screen.next(f"write {cure.line}")
-        else:
-            screen.next(f"hasten explain {first.id or first.symptom}" if first else healthy)
+            screen.say(f"to cure it, write: {cure.line}")
+        screen.next(f"hasten explain {first.id or first.symptom}" if first else healthy)
     sick = any(one.severity is not Severity.NOTE for one in found.findings)
     raise typer.Exit(script_code or (SICK if sick else 0))
