@@ -1,7 +1,10 @@
 """An ejected script reads data as its task does: loaders as they are, streams, collate, the person's own evaluation."""
 
+import runpy
 import sys
 from pathlib import Path
+
+import pytest
 
 from hasten.pipeline.eject.ejecting import eject
 from hasten.tasks.loading import load_task
@@ -11,6 +14,7 @@ from hasten.training.task import Task
 sys.path.append(str(Path(__file__).parent.parent / "contract"))
 from contract_tasks import machine
 from ejected import assert_same, clean, run_in_forks
+from forked import Forked
 
 TASKS = '''
 import dataclasses
@@ -291,3 +295,18 @@ def test_techniques_that_read_by_number_or_ahead_are_left_out_of_a_loader(tmp_pa
     assert all("your data make their own batches here" in note for note in found.notes)
     assert "yield from data\n" in found.text
     assert "centralize" in found.text
+
+
+def test_a_script_shows_no_validation_loss_where_the_own_evaluation_returns_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    task, plan = task_of("inner", tmp_path), plan_of("inner", [])
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    (folder / "train.py").write_text(eject(task, plan, machine()).text)
+    with Forked(lambda: runpy.run_path(str(folder / "train.py"))["main"]()) as script:
+        shown, error = script.stdout.read(), script.stderr.read()
+        script.wait()
+    assert "ones 0." in shown, error
+    assert "nan" not in shown

@@ -224,6 +224,10 @@ def _judged(parts: Parts) -> list[str]:
     shortened = metric.name if len(text) <= _LONGEST else "metric"
     text = text.replace(f", {metric.name} {{quality", f", {shortened} {{quality")
     lines = parts.in_evaluation(["valid_loss, quality = evaluate(model, valid_data)"])
+    if not parts.reading.has_valid and metric.name != "loss":
+        parts.copier.imports.add(Import("math"))
+        lines.append('shown_loss = "" if math.isnan(valid_loss) else f", valid loss {valid_loss:.4f}"')
+        text = text.replace(", valid loss {valid_loss:.4f}", "{shown_loss}")
     lines += [text, *([parts.updating.evaluated] if parts.updating.evaluated else [])]
     sign = ">" if metric.higher_is_better else "<"
     if parts.target is not None:
