@@ -91,7 +91,7 @@ class Followed:
         self.remark = ""
 
     def trials(self) -> Iterator[Trial]:
-        """Yield what came of each technique, as soon as it is known; a later trial of one replaces the one before."""
+        """Yield what came of each technique, as soon as it is known: of what is kept, when it was measured afresh."""
         plan, free = self.plan, tuple(self.plan)
         trainings = _affordable(self.lab, free)
         if trainings is None:

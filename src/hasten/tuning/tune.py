@@ -238,7 +238,7 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
     if found.plan:
         labels = tuple(_choice(one, found.plan[one]).label for one in in_order(found.plan))
         found.forecast = Forecast(plan=labels, expected=expected, measured=measured)
-    unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in _latest(found.trials))
+    unclear = sum(trial.verdict is Verdict.INCONCLUSIVE for trial in found.trials)
     found.remarks.append(f"{remark} The budget was too short to be clear about {unclear}." if unclear else remark)
     if found.speedup is None:
         yield from (blank(one, Verdict.INCONCLUSIVE, remark) for one in found.plan)
@@ -260,10 +260,6 @@ def _about_noise(lab: Laboratory, noise: Interval | None) -> list[str]:
         factor = f"{noise.value:.2f}"
         return [f"This machine is not steady: the same code timed against itself differs by a factor of {factor}."]
     return []
-
-
-def _latest(trials: Iterable[Trial]) -> Iterable[Trial]:
-    return {trial.technique: trial for trial in trials}.values()
 
 
 def _measured_afresh(

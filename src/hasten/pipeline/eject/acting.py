@@ -71,17 +71,22 @@ def changes_of(statement: ast.AST, scope: Scope) -> set[str]:
 
 def inside(function: ast.AST, scope: Scope) -> Scope:
     """Return what a function of a module sees: what its own variables hold belongs to it, if it is made there."""
-    nodes = [*ast.walk(function)]
-    local = {one.arg for one in nodes if isinstance(one, ast.arg)}
-    local |= {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    local = _local_names(function)
     made: dict[str, ast.expr] = dict.fromkeys(local, ast.Constant(None))
-    for one in nodes:
+    for one in ast.walk(function):
         if isinstance(one, ast.Assign) and isinstance(one.value, ast.Name | ast.Attribute | ast.Subscript):
             names = [target.id for target in one.targets if isinstance(target, ast.Name)]
             made |= dict.fromkeys(names if _root(one.value) not in local else [], one.value)
     outer = {name: value for name, value in scope.made.items() if name not in local}
     values = {name: value for name, value in scope.values.items() if name not in local}
     return Scope(values, outer | made, {*scope.of_hasten} - local)
+
+
+def _local_names(function: ast.AST) -> set[str]:
+    """Return the arguments and variables of a function, and of those inside of it."""
+    nodes = [*ast.walk(function)]
+    stored = {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    return stored | {one.arg for one in nodes if isinstance(one, ast.arg)}
 
 
 def is_guard(statement: ast.AST) -> bool:
@@ -149,8 +154,7 @@ def _function_acts(function: Any, seen: Collection[Any]) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):  # written by a decorator, as the __init__ of a dataclass, or a part of a line
         return False
-    local = {one.arg for one in ast.walk(tree) if isinstance(one, ast.arg)}
-    local |= {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    local = _local_names(tree)
     scope = Scope({name: one for name, one in function.__globals__.items() if name not in local}, {})
     for node in ast.walk(tree):
         if isinstance(node, ast.Global):
@@ -259,7 +263,11 @@ def _union(found: Iterable[set[str]]) -> set[str]:
 
 def _is_own(value: Any) -> bool:
     """Return whether a class or function is defined in a file of the person."""
-    module = getattr(value, "__module__", None) or ""
+    return is_persons(getattr(value, "__module__", None) or "")
+
+
+def is_persons(module: str) -> bool:
+    """Return whether a module is a file of the person, also where hasten itself is read from its files."""
     return module.partition(".")[0] != "hasten" and is_own(module)
 
 

@@ -5,7 +5,7 @@ import re
 import sys
 
 from hasten.base.errors import Refused
-from hasten.pipeline.eject.acting import OF_HASTEN, OUTSIDE, changes_of, inside, is_main, is_own
+from hasten.pipeline.eject.acting import OF_HASTEN, OUTSIDE, changes_of, inside, is_main, is_own, is_persons
 from hasten.pipeline.eject.copying import (
     Copier,
     Module,
@@ -86,8 +86,7 @@ def _run(module: str, seen: set[str], order: list[tuple[str, int]]) -> None:
     seen.add(module)
     for place, statement in enumerate(module_of(module).statements):
         for other in imported_modules(statement, module):
-            is_file = other not in seen and other.partition(".")[0] != "hasten" and is_own(other)
-            if is_file and is_copied(other):
+            if other not in seen and is_persons(other) and is_copied(other):
                 _run(other, seen, order)
         order.append((module, place))
 
@@ -116,4 +115,4 @@ def acts_at_top(module: str, seen: set[str]) -> bool:
     if known.changed.get(OUTSIDE):
         return True
     others = {one for statement in known.statements for one in imported_modules(statement, module)} - seen
-    return any(acts_at_top(one, seen) for one in others if is_own(one) and one.partition(".")[0] != "hasten")
+    return any(acts_at_top(one, seen) for one in others if is_persons(one))

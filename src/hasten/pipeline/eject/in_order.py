@@ -4,7 +4,7 @@ import ast
 import sys
 from collections.abc import Mapping, Sequence
 
-from hasten.pipeline.eject.acting import is_own
+from hasten.pipeline.eject.acting import is_persons
 from hasten.pipeline.eject.copying import Copier, Import, module_of
 from hasten.pipeline.eject.import_lines import import_lines, used
 
@@ -39,7 +39,7 @@ def _place_of(one: Import, copier: Copier) -> int | None:
     """Return the place of the statement that imports a module; the last import for one that others of yours import."""
     root = one.module.partition(".")[0]
     found = copier.imported.get(one.module, copier.imported.get(root))
-    if found is None and root in sys.modules and is_own(root) and root != "hasten":
+    if found is None and root in sys.modules and is_persons(root):
         return max(copier.imported.values(), default=None)
     return found
 
