@@ -1,11 +1,13 @@
 """What a task file does at its top, beside defining names, is done by the ejected script: settings, seeds, paths."""
 
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from hasten.base.errors import Refused
+from hasten.pipeline.eject.acting import is_own, is_persons
 from hasten.pipeline.eject.ejecting import eject
 from hasten.tasks.loading import load_task
 from hasten.techniques.applying import plan_of
@@ -239,3 +241,16 @@ def test_what_the_function_of_the_task_changes_is_done_where_the_data_are_made(f
     task = load_task(f"{folder / 'acting_task.py'}:other")
     with pytest.raises(Refused, match=r"line 13: .* task\(\) makes the data"):
         eject(task, plan_of(task.name, ()), machine())
+
+
+@pytest.mark.parametrize("folder", ["project", "venv/lib/python3.11/site-packages"])
+def test_what_is_copied_does_not_depend_on_where_hasten_is_installed(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("hasten.made_for_test", "other_made_for_test"):
+        module = types.ModuleType(name)
+        module.__file__ = f"/{folder}/{name}.py"
+        monkeypatch.setitem(sys.modules, name, module)
+    assert is_own("hasten.made_for_test")
+    assert not is_persons("hasten.made_for_test")
+    assert is_own("other_made_for_test") == is_persons("other_made_for_test") == (folder == "project")

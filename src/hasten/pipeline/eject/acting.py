@@ -267,13 +267,20 @@ def _is_own(value: Any) -> bool:
 
 
 def is_persons(module: str) -> bool:
-    """Return whether a module is a file of the person, also where hasten itself is read from its files."""
-    return module.partition(".")[0] != "hasten" and is_own(module)
+    """Return whether a module is a file of the person, and not of a package or of Python."""
+    return not is_of_hasten(module) and is_own(module)
 
 
 def is_own(module: str) -> bool:
-    """Return whether a module is a file of the person, and not of a package or of Python."""
+    """Return whether a module is a file of the person, or of hasten wherever it is installed: a script copies both."""
     path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None or not path.endswith(".py") or "site-packages" in path:
+    if path is None or not path.endswith(".py"):
         return False
-    return not Path(path).is_relative_to(Path(ast.__file__).parent)
+    if is_of_hasten(module):
+        return True
+    return "site-packages" not in path and not Path(path).is_relative_to(Path(ast.__file__).parent)
+
+
+def is_of_hasten(module: str) -> bool:
+    """Return whether a module belongs to hasten."""
+    return module.partition(".")[0] == "hasten"

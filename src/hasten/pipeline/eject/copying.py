@@ -19,7 +19,7 @@ from typing import Any
 
 from hasten.base.errors import Refused
 from hasten.pipeline.eject import plain
-from hasten.pipeline.eject.acting import Scope, changes_of, is_guard, is_own
+from hasten.pipeline.eject.acting import Scope, changes_of, is_guard, is_of_hasten, is_own, is_persons
 
 _ERRORS = re.compile(r"\bBadInput\b")
 _IMPORTS_HASTEN = re.compile(r"^(?:from|import) hasten\b", re.MULTILINE)
@@ -285,7 +285,7 @@ class Copier:
         for inner in ast.walk(statement):
             for one in _imports_of(inner):
                 origin = _absolute(inner, one.module, known.name)
-                if origin.partition(".")[0] == "hasten" or (origin in sys.modules and is_copied(origin)):
+                if is_of_hasten(origin) or (origin in sys.modules and is_copied(origin)):
                     raise Refused(f"it imports {origin}, which the script does not. Import it at the top of the file")
 
     def _import(self, one: Import) -> None:
@@ -338,9 +338,8 @@ def _read(module: ModuleType, name: str) -> Module:
     for number, statement in enumerate(tree.body):
         for own in bound_by(statement) | _bound_by_star(statement, name):
             bound[own] = number
-    is_of_hasten = name.partition(".")[0] == "hasten"
     scope = _scope(tree.body, module)
-    changed = {} if is_of_hasten or not is_own(name) else _changed(tree.body, scope)
+    changed = _changed(tree.body, scope) if is_persons(name) else {}
     return Module(name, text.splitlines(), bound, tree.body, changed, scope)
 
 
@@ -349,7 +348,7 @@ def _scope(statements: list[ast.stmt], module: ModuleType) -> Scope:
     for one in statements:
         if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None:
             made |= dict.fromkeys(bound_by(one), one.value)
-        from_hasten = [had.bound for had in _imports_of(one) if had.module.partition(".")[0] == "hasten"]
+        from_hasten = [had.bound for had in _imports_of(one) if is_of_hasten(had.module)]
         of_hasten |= {*from_hasten, *(_bound_by_star(one, "") if from_hasten else ())}
     return Scope(vars(module), made, of_hasten)
 
@@ -365,7 +364,7 @@ def _changed(statements: list[ast.stmt], scope: Scope) -> dict[str, list[int]]:
 
 def is_copied(module: str) -> bool:
     """Return whether what a module defines is copied: it belongs to hasten, or it imports hasten."""
-    if module.partition(".")[0] == "hasten":
+    if is_of_hasten(module):
         return True
     if not is_own(module):
         return False

@@ -4,14 +4,14 @@ import ast
 import sys
 from collections.abc import Mapping, Sequence
 
-from hasten.pipeline.eject.acting import is_persons
+from hasten.pipeline.eject.acting import is_of_hasten, is_persons
 from hasten.pipeline.eject.copying import Copier, Import, module_of
 from hasten.pipeline.eject.import_lines import import_lines, used
 
 
 def rank_of(module: str, name: str, order: Mapping[tuple[str, int], int]) -> int:
     """Return the place of a piece: hasten's first, then as the task file runs, then what belongs to no statement."""
-    if module.partition(".")[0] == "hasten":
+    if is_of_hasten(module):
         return -1
     place = int(name) if name.isdigit() else module_of(module).bound.get(name, -1)
     return order.get((module, place), len(order))
