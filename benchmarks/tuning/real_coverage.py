@@ -2,8 +2,9 @@
 
 Pairs of blocks are timed as the last measurement of a tuning does: the baseline against itself built again (A/A, the
 truth is 1), and a plan against the baseline (A/B, the truth is what all other pairs of that process show). One process
-after the other writes its pairs; `show` cuts them into tunings of 5, 10 and 40 pairs and counts the intervals that hold
-the truth: that of their process, and that of the other processes, since a process may have a speed of its own.
+after the other writes its pairs; `show` cuts them into tunings: what the blocks of 30 s show of the noise and of the
+drift, as a search knows them, then an interval of the next 5, 10 or 40 pairs. It counts the intervals that hold the
+truth: that of their process, and that of the other processes, since a process may have a speed of its own.
 
     python -m benchmarks.tuning.real_coverage pairs digits --plan fused_optimizer --rows DIR/pairs.jsonl --processes 4
     python -m benchmarks.tuning.real_coverage show --rows DIR/pairs.jsonl
@@ -12,18 +13,17 @@ Without `--plan`, `pairs` times the baseline against itself. A process takes `--
 """
 
 import argparse
-import itertools
 import json
 import math
 import os
 import subprocess
 import sys
 import time
+from bisect import bisect
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmarks.doctor.scoring import share
 from benchmarks.recording import record
@@ -35,51 +35,81 @@ from hasten.tasks.loading import load_task
 from hasten.techniques.applying import apply_all, make
 from hasten.techniques.baseline import baseline_of
 from hasten.tuning.bench import Bench
-from hasten.tuning.confirm import ratio_of_pairs
+from hasten.tuning.confirm import noise_and_drift, ratio_of_pairs
 from hasten.tuning.context import steps_per_block
 
 SIZES = (5, 10, 40)
-BEFORE = 30
-"""Pairs before the first interval, from which the noise is known, as the search knows it."""
+SEARCH_S = 30.0
+"""Seconds of pairs before an interval, from which noise and drift are known: the least budget of a tuning."""
 
 Row = dict[str, Any]
 
 
-def pairs(task_name: str, plan: Sequence[str], *, data: Path | None, seconds: float) -> list[float]:
-    """Return the logarithm of what the plan gains in each pair, in the order they were timed."""
+@dataclass(frozen=True)
+class Timed:
+    """The pairs of one process, in the order they were timed.
+
+    Attributes:
+        ends_s: when each ended, since the first began.
+        plain: logarithm of the seconds that a sample took with the baseline.
+        planned: the same with the plan.
+    """
+
+    ends_s: list[float]
+    plain: list[float]
+    planned: list[float]
+
+    @property
+    def gains(self) -> list[float]:
+        """The logarithm of what the plan gains in each pair."""
+        return [plain - planned for plain, planned in zip(self.plain, self.planned, strict=True)]
+
+
+def pairs(task_name: str, plan: Sequence[str], *, data: Path | None, seconds: float) -> Timed:
+    """Return the pairs of so many seconds."""
     machine = load_cached(quick=True)
     recipe = baseline_of(load_task(task_name, data=data), machine)
-    plain, planned = Bench(recipe), Bench(apply_all([make(name) for name in plan], recipe, machine))
-    steps = steps_per_block(min(plain.step_s, planned.step_s))
-    more = math.log(planned.samples_per_step / plain.samples_per_step)
-    until_s, logs = time.perf_counter() + seconds, list[float]()
-    for plain_s, planned_s in timed_pairs(plain, planned, steps=steps, seed=os.getpid()):
-        logs.append(math.log(plain_s / planned_s) + more)
-        if time.perf_counter() > until_s:
-            return logs
+    sides = Bench(recipe), Bench(apply_all([make(name) for name in plan], recipe, machine))
+    steps = steps_per_block(min(side.step_s for side in sides))
+    began_s, found = time.perf_counter(), Timed([], [], [])
+    for times_s in timed_pairs(*sides, steps=steps, seed=os.getpid()):
+        plain, planned = (
+            math.log(block_s / steps / side.samples_per_step) for side, block_s in zip(sides, times_s, strict=True)
+        )
+        found.ends_s.append(time.perf_counter() - began_s)
+        found.plain.append(plain)
+        found.planned.append(planned)
+        if found.ends_s[-1] > seconds:
+            return found
     raise AssertionError("pairs have no end")
 
 
-def intervals(logs: Sequence[float], size: int) -> Iterator[tuple[int, Interval]]:
-    """Yield the first pair and the interval of each tuning of so many pairs, its noise known from the pairs before."""
-    for first in range(BEFORE, len(logs) - size + 1, size):
-        noise = robust_sigma(logs[first - BEFORE : first]) / math.sqrt(2)
-        yield first, ratio_of_pairs(logs[first : first + size], noise)
+def intervals(timed: Timed, size: int) -> Iterator[tuple[int, Interval]]:
+    """Yield the first pair and the interval of each tuning of so many pairs, after a search of `SEARCH_S`."""
+    first = 0
+    while True:
+        begin = bisect(timed.ends_s, timed.ends_s[first] + SEARCH_S)
+        if begin + size > len(timed.ends_s):
+            return
+        noise, changes = noise_and_drift([*zip(timed.plain[first:begin], timed.planned[first:begin], strict=True)])
+        yield begin, ratio_of_pairs(timed.gains[begin : begin + size], noise, changes=changes)
+        first += size
 
 
-def coverage(processes: Sequence[Sequence[float]], size: int, *, same: bool) -> dict[str, Any]:
+def coverage(processes: Sequence[Timed], size: int, *, same: bool) -> dict[str, Any]:
     """Return the shares of intervals that hold the truth of their process, and of all other processes.
 
     Args:
-        processes: the logarithms of each process.
+        processes: the pairs of each.
         size: pairs of an interval.
         same: both sides are the same, so that the truth is 1.
     """
     held, elsewhere, excluded, count, widths = 0, 0, 0, 0, list[float]()
-    for number, logs in enumerate(processes):
-        others = list(itertools.chain(*processes[:number], *processes[number + 1 :]))
-        for first, found in intervals(logs, size):
-            truth = 0.0 if same else trimmed_mean([*logs[:first], *logs[first + size :]])
+    for number, timed in enumerate(processes):
+        gains = timed.gains
+        others = [gain for other in (*processes[:number], *processes[number + 1 :]) for gain in other.gains]
+        for first, found in intervals(timed, size):
+            truth = 0.0 if same else trimmed_mean([*gains[:first], *gains[first + size :]])
             held += math.log(found.low) <= truth <= math.log(found.high)
             excluded += not found.low <= 1 <= found.high
             elsewhere += bool(others) and math.log(found.low) <= trimmed_mean(others) <= math.log(found.high)
@@ -96,17 +126,17 @@ def coverage(processes: Sequence[Sequence[float]], size: int, *, same: bool) -> 
 
 def show(rows: Path) -> None:
     """Count, print and record."""
-    groups: dict[tuple[str, str], list[list[float]]] = {}
+    groups: dict[tuple[str, str], list[Timed]] = {}
     for row in map(json.loads, rows.read_text().splitlines()):
-        groups.setdefault((row["task"], "+".join(row["plan"])), []).append(row["logs"])
+        groups.setdefault((row["task"], "+".join(row["plan"])), []).append(Timed(**row["timed"]))
     found = list[Row]()
     for (task, plan), processes in groups.items():
-        typical = [trimmed_mean(logs) for logs in processes]
+        gains = [timed.gains for timed in processes]
         found.append({
-            "task": task, "plan": plan, "processes": [math.exp(one) for one in typical],
-            "pairs": [len(logs) for logs in processes],
-            "noise of a pair": [robust_sigma(logs) for logs in processes],
-            "neighbours correlate": [float(np.corrcoef(logs[:-1], logs[1:])[0, 1]) for logs in processes],
+            "task": task, "plan": plan, "processes": [math.exp(trimmed_mean(one)) for one in gains],
+            "pairs": [len(one) for one in gains],
+            "seconds": [timed.ends_s[-1] for timed in processes],
+            "noise of a pair": [robust_sigma(one) for one in gains],
             "coverage": [coverage(processes, size, same=not plan) for size in SIZES],
         })  # fmt: skip
         print(json.dumps(found[-1], indent=1))
@@ -134,8 +164,8 @@ def main() -> None:
             subprocess.run(command, check=True)
     else:
         plan = [name for name in given.plan.split(",") if name]
-        logs = pairs(given.task, plan, data=given.data, seconds=given.seconds)
-        row = {"task": given.task, "plan": plan, "logs": logs, "load": os.getloadavg()[0]}
+        timed = pairs(given.task, plan, data=given.data, seconds=given.seconds)
+        row = {"task": given.task, "plan": plan, "timed": asdict(timed), "load": os.getloadavg()[0]}
         with given.rows.open("a") as file:
             file.write(json.dumps(row) + "\n")
 

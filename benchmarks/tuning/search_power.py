@@ -83,8 +83,15 @@ def confirmation_s(place: Simulated) -> float:
     return CONFIRMATION_SLACK * (FEWEST_CONFIRMED * 2 * place.block_s(NONE) + 2 * place.setup_s(NONE))
 
 
-def confirmed(place: Simulated, plan: Setting, noise: float | None = None) -> bool:
-    """Measure a plan afresh, newly built, in as many pairs as the time holds; `noise` is what the blocks before had."""
+def confirmed(place: Simulated, plan: Setting, noise: float | None = None, changes: float = 0.0) -> bool:
+    """Measure a plan afresh, newly built, in as many pairs as the time holds.
+
+    Args:
+        place: the machine.
+        plan: what is measured.
+        noise: what the blocks before had.
+        changes: how far the gain has drifted in them.
+    """
     if not plan:
         return False
     place.setups = {}
@@ -95,13 +102,13 @@ def confirmed(place: Simulated, plan: Setting, noise: float | None = None) -> bo
         len(logs) < MOST_CONFIRMED and place.left_s() > (place.now_s - began_s) / len(logs)
     ):
         logs.append(place.block(NONE) - place.block(plan))
-    return ratio_of_pairs(logs, noise).low > 1
+    return ratio_of_pairs(logs, noise, changes=changes).low > 1
 
 
 def by_factorial(truth: Truth, *, budget_s: float, seed: int) -> Setting:
     """Return the plan that the search finds and a fresh measurement confirms."""
     search, place = factorial(truth, budget_s=budget_s, seed=seed)
-    return search.plan if confirmed(place, search.plan, search.fit.noise) else NONE
+    return search.plan if confirmed(place, search.plan, search.fit.noise, search.drift()) else NONE
 
 
 def by_one_at_a_time(truth: Truth, *, budget_s: float, seed: int) -> Setting:

@@ -93,3 +93,17 @@ def test_a_plan_is_said_to_gain_no_more_than_all_blocks_before_have_shown(
 
     before = None if expected is None else interval(*expected)
     assert confirm.no_luckier(interval(*measured), before) == interval(*said)
+
+
+@pytest.mark.parametrize(("drift", "wider"), [(0.0, False), (0.05, True), (None, True)])
+def test_the_interval_counts_the_drift_that_the_search_or_else_the_pairs_have_seen(
+    drift: float | None, wider: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = iter([(3.0 * (1 + 0.2 * (number // 10 % 2)), 2.0) for number in range(40)])
+    monkeypatch.setattr(confirm, "timed_pairs", lambda *_, **__: pairs)
+    monkeypatch.setattr(confirm, "Bench", lambda *_, **__: SimpleNamespace(step_s=0.02, samples_per_step=32))
+    lab = open_laboratory(baseline(small_task()), MACHINE, budget_s=1e8)
+    lab.noise, lab.drift = 0.01, drift
+    found = confirm.confirmed(lab, (Nothing(),), share=1.0)
+    assert found.n == 40
+    assert (math.log(found.high / found.low) > 0.2) is wider

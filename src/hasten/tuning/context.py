@@ -97,6 +97,7 @@ class Laboratory:
     gate_s: dict[Guarantee, float] = field(default_factory=dict[Guarantee, float])  # the longest gate so far
     comparisons: int = 0
     noise: float | None = None  # standard deviation of the logarithm of a block's time, once it is known
+    drift: float | None = None  # standard deviation over time of the logarithm of what the plan gains, once it is known
     free: Free = ALL  # threads that blocks are timed on
     proven: dict[frozenset[Technique], Gate | None] = field(default_factory=dict[frozenset[Technique], Gate | None])
     store: EvidenceStore = field(default_factory=FileStore)

@@ -231,7 +231,7 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
         found.remarks.append(f"Earlier tuning of {spent} is taken up, whose time counts; --fresh starts anew.")
     yield from (trial for trial in selection.trials() if trial.verdict is not Verdict.KEPT)
     found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
-    lab.noise = selection.search.fit.noise
+    lab.noise, lab.drift = selection.search.fit.noise, selection.search.drift()
     found.remarks += _about_noise(lab, found.noise)
     expected = selection.expected() if found.plan else None
     measured, found.speedup, remark = _measured_afresh(lab, found.plan, expected, share=share)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from hasten.tuning.search.design import GROUP, Question, candidates, next_group
+from hasten.tuning.search.drift import drift
 from hasten.tuning.search.factors import NONE, Factors, Setting
 from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
 
@@ -205,6 +206,10 @@ class Search:
     def whole(self) -> Gain:
         """Return how much faster the plan is than the baseline."""
         return self.fit.gain(difference(self.model, self.plan))
+
+    def drift(self) -> float:
+        """Return the standard deviation over time of what the plan gains, in logarithms; see `search/drift.py`."""
+        return drift(self.model, self.fit, self.readings, difference(self.model, self.plan))
 
     def noise(self) -> Gain | None:
         """Return how much faster the baseline is than itself; None where that was not timed."""
