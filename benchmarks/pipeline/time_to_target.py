@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--name", help="of the result, where the task is one for any data")
     parser.add_argument("--target", type=float, help="in place of the task's own")
+    parser.add_argument("--evaluate-every", type=int, help="steps, in place of the task's own")
     parser.add_argument("--seeds", type=int, default=7)
     parser.add_argument("--budget", help="of the tuning; by default that of `hasten run`")
     parser.add_argument("--path-budget", default="3m")
@@ -103,6 +104,8 @@ def main() -> None:
     task = load_task(options.task, data=options.data)
     if options.target is not None:
         task = replace(task, stop=replace(task.stop, target=options.target))
+    if options.evaluate_every is not None:
+        task = replace(task, stop=replace(task.stop, evaluate_every=options.evaluate_every))
     job = options.name or task.name
     machine = facts()
     recipe = baseline(task)
