@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hasten import Choice, Plan, Stop
 from hasten.base.records.run import Evaluation, RunResult, Started, StopReason
+from hasten.pipeline import comparing
 from hasten.pipeline.comparing import compare, equal_quality, paired_quality, paired_speedup
 from hasten.techniques.applying import make
 from hasten.training.recipe import Recipe, baseline
@@ -159,6 +160,31 @@ def test_without_a_target_whole_trainings_are_compared() -> None:
     speedup = paired_speedup(pairs)
     assert speedup is not None
     assert speedup.value == pytest.approx(3)
+
+
+def test_no_training_of_five_is_left_out() -> None:
+    plans_s = (1.0, 1.1, 0.9, 1.05, 1.6)
+    pairs = [(result(seconds_to, target=None), result(2.0, target=None)) for seconds_to in plans_s]
+    speedup = paired_speedup(pairs)
+    assert speedup is not None
+    assert speedup.value == pytest.approx(2.0 / math.prod(plans_s) ** (1 / 5))
+    assert speedup.low < 2.0 / 1.25 < speedup.high
+
+
+@pytest.mark.parametrize(("training_s", "count"), [(1.0, 5), (5.5, 5), (9.0, 3), (20.0, 1)])
+def test_five_pairs_are_trained_or_as_many_as_fit_into_a_minute(
+    training_s: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+
+    def train(seed: int) -> tuple[RunResult, int | None]:
+        now_s[0] += training_s
+        return result(training_s, target=None), None
+
+    monkeypatch.setattr(comparing, "perf_counter", lambda: now_s[0])
+    sides = {"plan": train, "baseline": train}
+    compared = comparing.in_pairs(sides, {}, seed=0, seeds=None, show=lambda record: None)
+    assert len(compared.pairs) == count
 
 
 @pytest.mark.parametrize("side", [0, 1])

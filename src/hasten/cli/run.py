@@ -55,7 +55,9 @@ def run(
     fresh: Fresh = False,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as fit in 25 s."),
+        typer.Option(
+            "--seeds", metavar="N", help="Compare N pairs of trainings; by default as many as a minute holds."
+        ),
     ] = None,
     target: Target = None,
     epochs: Epochs = None,

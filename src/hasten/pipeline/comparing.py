@@ -9,11 +9,12 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.record import Interval
 from hasten.base.records.run import RunResult, StopReason
 from hasten.base.seeds import derive
-from hasten.measurement.statistics import mean_interval, ratio_interval
+from hasten.measurement.statistics import few_ratios, mean_interval
 from hasten.training.recipe import Recipe
 from hasten.training.running import Show, run_training
 
-COMPARISON_S = 25.0
+COMPARISON_S = 60.0
+"""Long enough for five pairs of 12 s; two or three show a gain only where the machine is quiet."""
 MOST_SEEDS = 5
 
 Train = Callable[[int], tuple[RunResult, int | None]]
@@ -42,7 +43,7 @@ def compare(
         planned: the same task with the plan applied.
         plan: what `planned` came from.
         first: the training with the plan that is already there.
-        seeds: pairs; None for as many as fit into 25 s, at least 1 and at most 5.
+        seeds: pairs; None for as many as fit into a minute, at least 1 and at most 5.
         show: called with every event and result.
 
     Returns:
@@ -73,7 +74,7 @@ def in_pairs(
         sides: how each is trained.
         first: trainings on the first seed that are already there.
         seed: the first one; others follow from it.
-        seeds: pairs; None for as many as fit into 25 s, at least 1 and at most 5.
+        seeds: pairs; None for as many as fit into a minute, at least 1 and at most 5.
         show: called with every result.
     """
     started = perf_counter()
@@ -125,8 +126,8 @@ def paired_speedup(pairs: Sequence[Pair]) -> Interval | None:
         return None
     level = equal_quality(pairs)
     times = [(with_plan.seconds_to(level), without.seconds_to(level)) for with_plan, without in pairs]
-    ratios = [math.log(plain_s / plan_s) for plan_s, plain_s in times if plan_s is not None and plain_s is not None]
-    return ratio_interval(ratios) if len(ratios) == len(pairs) else None
+    ratios = [plain_s / plan_s for plan_s, plain_s in times if plan_s is not None and plain_s is not None]
+    return few_ratios(ratios) if len(ratios) == len(pairs) else None
 
 
 def paired_quality(pairs: Sequence[Pair]) -> Interval | None:

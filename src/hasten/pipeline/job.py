@@ -57,7 +57,7 @@ class Options:
         only: techniques that tuning tries; None for all.
         exclude: names of techniques that tuning does not try.
         accept: techniques that tuning keeps if they are faster, although their guarantee is not proven.
-        seeds: pairs of trainings to compare; None for as many as fit into 25 s, at least 1 and at most 5.
+        seeds: pairs of trainings to compare; None for as many as fit into a minute, at least 1 and at most 5.
         fresh: ignore what earlier tunings of the same training found.
         study: URL of a database in which workers share what they find.
         command: that started the job, as it was typed; for the report.
