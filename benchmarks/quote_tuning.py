@@ -97,12 +97,14 @@ def _real(result: dict[str, Any]) -> str:
         _filled(
             "On real tasks: all combinations of some techniques, timed in turn, and the plans of tunings with "
             "the default budget, as a share of the speed of the best combination "
-            "(`benchmarks/tuning/real_power.py`); replayed: tunings on a simulated machine with the gains, the noise "
-            "and the costs of that table, and how many of them found 95 % or more."
+            "(`benchmarks/tuning/real_power.py`); how many of their intervals hold what the table, another process, "
+            "shows of the plan; replayed: tunings on a simulated machine with the gains, the noise and the costs of "
+            "that table, and how many of them found 95 % or more."
         ),
         "",
-        "| task | blocks vary by | best combination | tunings: share | replayed: mean (95 % or more) | search before |",
-        "|---|---|---|---|---|---|",
+        "| task | blocks vary by | best combination | tunings: share | intervals that hold "
+        "| replayed: mean (95 % or more) | search before |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, found in result["tasks"].items():
         best, ratio = next(iter(found["combinations"].items()))
@@ -112,10 +114,12 @@ def _real(result: dict[str, Any]) -> str:
             for one in (found["replays"].get(search) for search in SEARCHES)
         ]
         clock = "processor, one thread" if found["processor"] else "wall"
+        held = found.get("intervals that hold")
+        hold = "not counted" if held is None else f"{sum(held)} of {len(held)}"
         low, high = found["load"]
         lines.append(
             f"| {name} ({clock}, load {low:.0f} to {high:.0f}) | {percent(found['noise of a block'])} "
-            f"| {best.replace('+', ', ')}: {quoted(ratio)} | {shares} | {replays[0]} | {replays[1]} |"
+            f"| {best.replace('+', ', ')}: {quoted(ratio)} | {shares} | {hold} | {replays[0]} | {replays[1]} |"
         )
     return "\n".join([*lines, ""])
 
@@ -142,8 +146,9 @@ def _covered(result: dict[str, Any]) -> str:
         _filled(
             "Intervals of the last measurement of a tuning, on real pairs of blocks "
             "(`benchmarks/tuning/real_coverage.py`): of the baseline against itself, where the truth is 1, and of a "
-            "plan, where it is what the other pairs of the same process show. How many of them hold it, which should "
-            "be 95 %:"
+            "plan, where it is what the other pairs of the same process show, minutes of them. Noise and drift are "
+            "those of the half minute before, as a search knows them. How many of them hold the truth, which should "
+            "be 95 %, and after the semicolon those that hold what other processes show, at other times:"
         ),
         "",
         "| task | plan | gain in each process | pairs vary by | of 5 pairs | of 10 | of 40 |",
@@ -151,7 +156,7 @@ def _covered(result: dict[str, Any]) -> str:
     ]
     for row in result["rows"]:
         held = [
-            f"{found['held']['share']:.3f} ({found['held']['right']} of {found['held']['n']})"
+            f"{found['held']['share']:.3f} ({found['held']['right']} of {found['held']['n']}); {_elsewhere(found)}"
             for found in row["coverage"]
         ]
         gains = ", ".join(f"{one:.3f}" for one in row["processes"])
@@ -159,6 +164,11 @@ def _covered(result: dict[str, Any]) -> str:
         plan = row["plan"].replace("+", ", ") or "the baseline again"
         lines.append(f"| {row['task']} | {plan} | {gains} | {noise} | {' | '.join(held)} |")
     return "\n".join([*lines, ""])
+
+
+def _elsewhere(found: dict[str, Any]) -> str:
+    other = found["held in other processes"]
+    return f"{other['share']:.3f}" if other else "one process"
 
 
 _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -33,12 +33,12 @@ import numpy as np
 import torch
 
 import hasten
-from benchmarks.recording import record, told
+from benchmarks.recording import record, recorded, told
 from benchmarks.tuning.search_power import SEARCHES, Truth
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.stages import FREE, Guarantee
-from hasten.machine import load_cached
+from hasten.machine import facts, load_cached
 from hasten.measurement.collector import collector_off
 from hasten.measurement.statistics import ratio_interval, robust_sigma
 from hasten.tasks.loading import load_task
@@ -178,7 +178,7 @@ def tune(task: Task, rows: Path, *, number: int) -> None:
             tuning = hasten.tune(task, fresh=True)
         append(rows, {
             "what": "tuning", "task": task.name, "plan": [one.technique for one in tuning.plan.choices],
-            "speedup": told(tuning.speedup) if tuning.speedup else None, "budget_s": tuning.budget_s,
+            "speedup": msgspec.to_builtins(tuning.speedup), "budget_s": tuning.budget_s,
             "spent_s": tuning.spent_s, "remark": tuning.remark, "load": os.getloadavg()[0],
             "trials": {one.technique: one.reason for one in tuning.trials if one.speedup is not None},
         })  # fmt: skip
@@ -274,9 +274,16 @@ def shares(rows: Sequence[Row]) -> Iterator[tuple[str, float, str]]:
         yield plan, math.exp(statistics.mean(logs)), best
 
 
+def held(rows: Sequence[Row], combined: Mapping[str, Interval]) -> list[bool]:
+    """Return of each tuning whether its interval holds what the table, another process, shows of its plan."""
+    said = [(combined[key(row["plan"])], row["speedup"]) for row in rows if row["what"] == "tuning" and row["plan"]]
+    return [found["low"] <= true.value <= found["high"] for true, found in said]
+
+
 def show(files: Sequence[Path]) -> None:
-    """Join the rows of all tasks and keep the result."""
-    found = dict[str, Any]()
+    """Join the rows of all tasks and keep the result, with what it holds of other tasks."""
+    before = recorded("real_power")
+    found: dict[str, Any] = {name: {"isa": before["isa"], **task} for name, task in before["tasks"].items()}
     for path in files:
         rows = read(path)
         head = [row for row in rows if row["what"] == "table"][-1]
@@ -293,6 +300,8 @@ def show(files: Sequence[Path]) -> None:
         found[head["task"]] = {
             "techniques": head["techniques"],
             "processor": head["processor"],
+            "isa": facts().isa,
+            "intervals that hold": held(rows, combined),
             "noise of a block": noise_of(logs),
             "load": [least(row["load"] for row in rows if "load" in row) for least in (min, max)],
             "rounds": len(rounds),
