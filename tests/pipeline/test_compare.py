@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 from test_comparing import MISSED, result
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from hasten.cli.main import app
 from hasten.pipeline.other_python import elsewhere, result_of
 from hasten.pipeline.side_by_side import is_slower_by, judged
 from hasten.report.side_by_side import as_csv, as_markdown, sentence
+from hasten.report.terminal import Screen
 from hasten.tasks.loading import load_task
 
 from tiny_tasks import mlp_task
@@ -110,10 +112,32 @@ def test_what_cannot_be_compared_is_refused(words: tuple[str, ...], said: str) -
     assert said in done.output
 
 
-def test_a_python_that_cannot_train_says_why(tmp_path: Path) -> None:
-    task, plan = mlp_task(), Plan(task="tiny")
-    with pytest.raises(TrainingFailed, match="cannot be started"):
-        elsewhere(tmp_path / "python", plan, task, ["digits"])(0)
+def test_a_python_that_cannot_train_says_why_before_any_training(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="not a program"):
+        elsewhere(tmp_path / "python", Plan(task="tiny"), mlp_task(), ["digits"])
+
+
+def test_trainings_are_called_as_their_sides_and_equal_plans_are_told() -> None:
+    clipped = [Plan(task="tiny", choices=(Choice(technique="clip_norm"),)) for _ in range(2)]
+    console = Console(file=io.StringIO(), width=100)
+    with Screen(console) as screen:
+        api.compare(mlp_task(stop=Stop(steps=3)), *clipped, names=("a.toml", "longer.toml"), seeds=2, show=screen.show)
+    text = console.file.getvalue()  # type: ignore[attr-defined]  (a StringIO)
+    assert "note: a.toml and longer.toml are the same plan" in text
+    assert [line.split()[0] for line in text.splitlines() if " seed " in line] == [
+        "longer.toml", "a.toml", "a.toml", "longer.toml",
+    ]  # fmt: skip
+    assert "tiny, a.toml and longer.toml" in text
+
+
+def test_an_interrupted_comparison_gives_no_verdict_and_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted = SideBySide(
+        task="digits", a="baseline", b="b.toml", runs_a=(), runs_b=(), verdict=Faster.NOT_PROVEN, interrupted_by=2
+    )
+    monkeypatch.setattr(api, "compare", lambda *args, **options: interrupted)
+    done = CliRunner().invoke(app, ["compare", "digits", "baseline", "b.toml", "--fail-if-slower", "3%"])
+    assert done.exit_code == 130
+    assert "No verdict: interrupted" in done.output
 
 
 @pytest.mark.slow

@@ -217,7 +217,7 @@ def test_what_is_being_done_is_told_on_a_terminal_only() -> None:
 def training_line(started: Started, *, width: int = 120) -> tuple[TrainingLine, Console]:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True)
     now = iter(range(1000))
-    return TrainingLine(started, console, clock=lambda: float(next(now))), console
+    return TrainingLine("baseline", started, console, clock=lambda: float(next(now))), console
 
 
 def test_the_line_of_a_training_says_step_loss_metric_rate_and_time_left() -> None:

@@ -82,6 +82,8 @@ def compare(
             screen.show(found)
     if export is not None:
         typer.echo(_exported(found, export), nl=False)
+    if found.interrupted_by is not None:
+        raise typer.Exit(128 + found.interrupted_by)
     if share is not None and is_slower_by(found, share):
         raise typer.Exit(FAILED)
 

@@ -1,11 +1,12 @@
 """Trainings through another Python, with its own versions of hasten and of libraries."""
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hasten.base.errors import TrainingFailed
+from hasten.base.errors import BadInput, TrainingFailed
 from hasten.base.records.plan import Plan
 from hasten.base.records.run import Evaluation, Finished, RunResult, StopReason
 from hasten.pipeline.comparing import Train
@@ -22,7 +23,12 @@ def elsewhere(python: Path, plan: Plan, task: Task, words: Sequence[str]) -> Tra
         plan: read by it, too.
         task: what is trained, as this process knows it.
         words: the same as it is typed.
+
+    Raises:
+        BadInput: if there is no such program.
     """
+    if shutil.which(python) is None:
+        raise BadInput(f"{python} is not a program that can be started. Pass the path of a Python interpreter.")
 
     def train(seed: int) -> tuple[RunResult, int | None]:
         with tempfile.TemporaryDirectory(prefix="hasten-") as name:
@@ -44,7 +50,7 @@ def elsewhere(python: Path, plan: Plan, task: Task, words: Sequence[str]) -> Tra
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
             except OSError as error:
-                raise TrainingFailed(f"{python} cannot be started: {error.strerror}. Pass another --python.") from error
+                raise TrainingFailed(f"{python} cannot be started: {error.strerror}.") from error
             runs = list((folder / "runs").glob("*"))
             ended = [event for event in read_events(runs[0])[0] if isinstance(event, Finished)] if runs else []
             if not ended:

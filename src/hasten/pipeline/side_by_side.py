@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hasten.base.records.machine import Machine
+from hasten.base.records.notices import Note
 from hasten.base.records.plan import Plan
 from hasten.base.records.record import Interval
 from hasten.base.records.run import RunResult
-from hasten.base.records.side_by_side import Faster, SideBySide
+from hasten.base.records.side_by_side import Faster, SideBySide, Turn
 from hasten.base.units import plural
 from hasten.measurement.paired import LEAST_DELTA
 from hasten.pipeline.comparing import Pair, Train, equal_quality, here, in_pairs, paired_speedup
@@ -57,6 +58,8 @@ def side_by_side(
         Refused: if a technique cannot be used here.
         TrainingFailed: if a training fails.
     """
+    if a.plan.choices == b.plan.choices and a.python == b.python:
+        show(Note(text=f"{a.name} and {b.name} are the same plan: what differs below is chance."))
     trains, peaks = list[Train](), list[int | None]()
     apart = a.python is not None or b.python is not None  # then both are, so that both start alike
     for one in (a, b):
@@ -67,7 +70,11 @@ def side_by_side(
             planned = apply_plan(one.plan, recipe, machine)
             peaks.append(_peak_bytes(planned))
             trains.append(here(planned, one.plan, show))
-    sides = {"baseline": trains[0], "plan": trains[1]}
+    names = (a.name, b.name)
+    sides = {
+        "baseline": _announced(trains[0], Turn(name=a.name, sides=names), show),
+        "plan": _announced(trains[1], Turn(name=b.name, sides=names), show),
+    }
     compared = in_pairs(sides, {}, seed=recipe.task.seed, seeds=seeds, show=show)
     speedup, verdict, remark = judged(compared.pairs)
     if compared.interrupted_by is not None:
@@ -84,7 +91,18 @@ def side_by_side(
         peak_bytes_a=peaks[0],
         peak_bytes_b=peaks[1],
         remark=remark,
+        interrupted_by=compared.interrupted_by,
     )
+
+
+def _announced(train: Train, turn: Turn, show: Show) -> Train:
+    """Return a training before which it is shown whose turn it is."""
+
+    def announced(seed: int) -> tuple[RunResult, int | None]:
+        show(turn)
+        return train(seed)
+
+    return announced
 
 
 def judged(pairs: Sequence[Pair]) -> tuple[Interval | None, Faster, str]:

@@ -16,6 +16,8 @@ Row = tuple[str, str, str]
 
 def sentence(found: SideBySide) -> str:
     """Return the verdict in one sentence."""
+    if not found.runs_a:
+        return "No verdict: interrupted before the first pair of trainings was complete."
     ratio = f" ({faster(found.speedup, 'seed')})" if found.speedup is not None else ""
     words = {
         Faster.FASTER: f"{found.b} is faster than {found.a}",

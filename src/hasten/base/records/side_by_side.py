@@ -15,6 +15,13 @@ class Faster(StrEnum):
     NOT_PROVEN = "not proven"
 
 
+class Turn(Record, frozen=True):
+    """One of two sides trains next."""
+
+    name: str
+    sides: tuple[str, str]  # a and b
+
+
 class SideBySide(Record, frozen=True):
     """Trainings of a and b from the same seeds, in the same order.
 
@@ -33,3 +40,4 @@ class SideBySide(Record, frozen=True):
     peak_bytes_a: int | None = None  # of a step; None where it was not measured
     peak_bytes_b: int | None = None
     remark: str = ""
+    interrupted_by: int | None = None  # the signal that ended it before all pairs were complete

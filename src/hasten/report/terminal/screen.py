@@ -1,6 +1,6 @@
 """The screen: one function `show` that dispatches on the kind of record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +32,7 @@ from hasten.base.records.run import (
     Started,
     TaskFacts,
 )
-from hasten.base.records.side_by_side import SideBySide
+from hasten.base.records.side_by_side import SideBySide, Turn
 from hasten.base.records.task_check import TaskCheck
 from hasten.base.records.trial import PlanCheck, Trial, Tuning, Verdict
 from hasten.report.terminal.attribution import attribution_view
@@ -50,7 +50,7 @@ from hasten.report.terminal.rate import rate_view
 from hasten.report.terminal.side_by_side import side_by_side_view
 from hasten.report.terminal.task import task_view
 from hasten.report.terminal.task_check import task_check_view
-from hasten.report.terminal.training import TrainingLine, result_view, rollback_text, shares_text, training_note
+from hasten.report.terminal.training import TrainingLine, result_view, rollback_text, shares_text, side, training_note
 from hasten.report.terminal.trials import reproof_view, trial_view, tuning_view
 from hasten.report.terminal.verdict import comparison_view, verdict_view
 from hasten.report.trials import out_of_budget
@@ -80,6 +80,7 @@ class Screen:
         self._all_trials = all_trials
         self._live: Live | None = None
         self._line: TrainingLine | None = None
+        self._turn: Turn | None = None  # of two sides that are compared
         self._findings: list[RenderableType] = []  # of the training under way, drawn below its line
         self._drawn_at = -float("inf")
         self._redraw_every_s = REDRAW_EVERY_S
@@ -104,6 +105,7 @@ class Screen:
             RateChoice: lambda record: self.print(rate_view(record)),
             Activity: self._activity,
             Note: lambda note: self.say(f"note: {note.text}"),
+            Turn: self._turns,
             SideBySide: lambda record: self.print(side_by_side_view(record)),
             Reproof: lambda record: self.print(reproof_view(record)),
             PlanCheck: lambda record: self.print(indented(quiet(record.text))),
@@ -179,8 +181,10 @@ class Screen:
         self._draw_training()
 
     def _started(self, started: Started) -> None:
-        self._section("training", "Training", f"{started.task}, {training_note(started.plan)}")
-        self._line = TrainingLine(started, self.console, self._clock)
+        turn = self._turn
+        note = training_note(started.plan) if turn is None else " and ".join(turn.sides)
+        self._section("training", "Training", f"{started.task}, {note}")
+        self._line = TrainingLine(self._side(started.plan), started, self.console, self._clock)
         self._drawn_at = self._clock()
 
     def _moved(self, event: Progress | Evaluation) -> None:
@@ -209,7 +213,16 @@ class Screen:
 
     def _result(self, result: RunResult) -> None:
         self._section("training", "Training", result.task)
-        self.print(result_view(result))
+        self.print(result_view(self._side(result.plan), result))
+
+    def _turns(self, turn: Turn) -> None:
+        self._turn = turn
+
+    def _side(self, plan: Sequence[str]) -> str:
+        """Return what a training is called, as wide as the longer name of two sides."""
+        if self._turn is None:
+            return f"{side(plan):<8}"
+        return self._turn.name.ljust(max(map(len, self._turn.sides)))
 
     def _draw_training(self) -> None:
         if self._line is not None:

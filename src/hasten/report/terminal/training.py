@@ -22,13 +22,16 @@ class TrainingLine:
     """The progress of a training as one line: step, training loss, metric, rate and time left.
 
     Args:
+        name: what the training is called.
         started: the event with which the training began.
         console: on which it is drawn.
         clock: seconds since some moment.
     """
 
-    def __init__(self, started: Started, console: Console, clock: Callable[[], float] = perf_counter) -> None:
-        self._started = started
+    def __init__(
+        self, name: str, started: Started, console: Console, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        self._name, self._started = name, started
         self._fields: dict[str, Any] = {"step": f"step {whole(started.step)}", "loss": "", "metric": "", "rate": ""}
         shown = [name for name in self._fields if name != "rate" or console.width >= _FOR_THE_RATE]
         bar = max(_SHORTEST_BAR, min(_LONGEST_BAR, console.width - _WORDS))
@@ -68,16 +71,16 @@ class TrainingLine:
     def plain(self) -> str:
         """Return the line without a bar, for output that is not a terminal."""
         self._update()
-        words = (side(self._started.plan), *self._fields.values(), time_left(self._task))
+        words = (self._name.strip(), *self._fields.values(), time_left(self._task))
         return ", ".join(word for word in words if word)
 
 
-def result_view(result: RunResult) -> RenderableType:
+def result_view(name: str, result: RunResult) -> RenderableType:
     """Return one line on a training that has ended: its best metric, and the last one where it is another."""
     good = result.reason in _WELL
     return indented(
         Text.assemble(
-            (f"{side(result.plan):<8}", "bold" if result.plan else ""),
+            (name, "bold" if result.plan else ""),
             (f"  seed {result.seed:<4}", "dim"),
             f"  {_metric(result)}",
             f"  {seconds(result.elapsed_s)}",
