@@ -196,7 +196,8 @@ class Inside:
             remark=f"Found in the first {self._run.position.step} steps of this training, which count as any others.",
         )
         self._keep(self.tuning)
-        self._show(self.tuning)
+        for item in (*self.tuning.trials, self.tuning):
+            self._show(item)
         self._run.step = put_in_place(self._run, self._plain, self._forwards[plan])
 
 

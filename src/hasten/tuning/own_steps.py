@@ -13,7 +13,6 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.plan import Choice, Plan
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Tuning, Verdict
-from hasten.base.units import percent
 from hasten.techniques.applying import in_order, knobs_of
 from hasten.training.technique import Technique
 from hasten.tuning import messages
@@ -22,10 +21,10 @@ from hasten.tuning.context import Hints, steps_per_block
 from hasten.tuning.known import versions_of
 from hasten.tuning.search.factors import NONE, Setting
 from hasten.tuning.search.model import Gain
-from hasten.tuning.search.search import LEAST_GAIN, Search
-from hasten.tuning.selection import factors_of
+from hasten.tuning.search.search import Search
+from hasten.tuning.selection import factors_of, noise_of
 from hasten.tuning.timing import ratio_of
-from hasten.tuning.trials import blank, names
+from hasten.tuning.trials import blank, left_out, names
 
 SHARE, HARD_STOP = 0.05, 0.1
 """Of the planned training: for the gates and for the blocks of the experiment, and for both together."""
@@ -114,13 +113,13 @@ class OwnSteps:
         search = self.search
         kept = {self.chosen[one]: self._ratio(one) for one in search.plan}
         choices = tuple(Choice(technique=one.card.name, knobs=knobs_of(one), gain=kept[one]) for one in in_order(kept))
-        whole, noise = search.whole(), search.noise()
+        whole = search.whole()
         return Tuning(
             task=task,
-            budget_s=self._ends_s,
+            budget_s=before_s + self._ends_s,
             spent_s=before_s + self.spent_s,
-            noise=None if noise is None or not math.isfinite(noise.half) else ratio_of(noise),
-            smallest_difference=0.01,
+            noise=noise_of(search),
+            smallest_difference=search.threshold(),
             trials=(*before, *(self._trial(one) for one in range(len(self.chosen)))),
             plan=Plan(task=task, choices=choices, machine=self._machine.cpu, versions=versions_of(self._machine)),
             speedup=ratio_of(whole, len(search.readings)) if kept and math.isfinite(whole.half) else None,
@@ -136,12 +135,7 @@ class OwnSteps:
         if not math.isfinite(gain.half):
             return blank(technique, Verdict.INCONCLUSIVE, "not measured: budget used up")
         shown = messages.ratio(self._ratio(one))
-        if gain.high < 0:
-            verdict, why = Verdict.SLOWER, f"{shown}: slower"
-        elif self.search.unclear(one):
-            verdict, why = Verdict.INCONCLUSIVE, f"{shown}: inconclusive: budget used up"
-        else:
-            verdict, why = Verdict.NO_DIFFERENCE, f"{shown}: no gain above {percent(math.expm1(LEAST_GAIN))}"
+        verdict, why = left_out(self.search, one, shown)
         return self._with_gain(one, blank(technique, verdict, why))
 
     def _with_gain(self, one: int, trial: Trial) -> Trial:

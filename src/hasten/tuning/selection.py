@@ -10,7 +10,7 @@ from hasten.base.records.known import AGAIN, Known, Proof
 from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval
 from hasten.base.records.trial import Trial, Verdict
-from hasten.base.units import percent, plural, seconds
+from hasten.base.units import seconds
 from hasten.machine.advice import advice
 from hasten.training.technique import Technique
 from hasten.tuning import messages
@@ -21,9 +21,9 @@ from hasten.tuning.context import Hints, Laboratory, Plan, bench_of
 from hasten.tuning.knobs import levels_of
 from hasten.tuning.known import first_group, key_of, known_of, readings_of, share_known
 from hasten.tuning.search.factors import Factor, Factors, Setting
-from hasten.tuning.search.search import LEAST_GAIN, Search
+from hasten.tuning.search.search import Search
 from hasten.tuning.timing import Timing, ratio_of
-from hasten.tuning.trials import blank, names
+from hasten.tuning.trials import blank, left_out, names
 
 Kept = dict[Technique, Trial]
 """The techniques of a plan, each with the trial that shows what it adds to the others."""
@@ -141,23 +141,10 @@ class Selection:
             )
         )
 
-    def noise(self) -> Interval | None:
-        """Return how many times faster the baseline is than itself, or None where that was not timed."""
-        gain = self.search.noise()
-        if gain is None or not math.isfinite(gain.half):
-            return None
-        return ratio_of(gain, self.search.readings.settings.count(frozenset({len(self.chosen)})))
-
     def expected(self) -> Interval | None:
         """Return how many times faster the plan is than the baseline by all blocks, or None where they are too few."""
         gain = self.search.whole()
         return ratio_of(gain, len(self.search.readings)) if math.isfinite(gain.half) else None
-
-    def threshold(self) -> float:
-        """Return the smallest gain that these readings could have shown, as a share."""
-        halves = sorted(self.search.gain(one).half for one in range(len(self.chosen)))
-        half = halves[len(halves) // 2] if halves else LEAST_GAIN
-        return min(math.expm1(max(LEAST_GAIN, half)), 1.0)
 
     def _left(self) -> Iterator[Trial]:
         """Yield the trials of techniques that have left the search since the last call."""
@@ -183,7 +170,8 @@ class Selection:
         base = names(tuple(other for other in self.plan_members() if other != self.chosen[one]))
         if math.isfinite(gain.half) and self.search.sure(one):
             ratio = self._ratio(one)
-            why = f"{messages.ratio(ratio)} as fast{messages.beside(base)}"
+            likely = "" if gain.low > 0 else ": likely, not yet sure by itself"
+            why = f"{messages.ratio(ratio)} as fast{messages.beside(base)}{likely}"
             trial = msgspec.structs.replace(self._blank(one, Verdict.KEPT, why, base), speedup=ratio)
         else:
             why = "part of a plan that is faster as a whole; there was no time to tell its share"
@@ -213,13 +201,7 @@ class Selection:
         base, replaced = names(self.timing.plan(other - {one})), names(self.timing.plan(self.search.plan - other))
         instead = f" instead of {', '.join(replaced)}" if replaced else ""
         shown = f"{messages.ratio(ratio)}{instead}{messages.beside(base)}"
-        if gain.high < 0:
-            verdict, why = Verdict.SLOWER, f"{shown}: slower"
-        elif gain.high < LEAST_GAIN or not self.search.unclear(one):
-            verdict, why = Verdict.NO_DIFFERENCE, f"{shown}: no gain above {percent(math.expm1(LEAST_GAIN))}"
-        else:
-            count = plural(len(self.search.readings), "block")
-            verdict, why = Verdict.INCONCLUSIVE, f"{shown}: inconclusive after {count}: budget used up"
+        verdict, why = left_out(self.search, one, shown)
         trial = self._blank(one, verdict, why, base)
         return msgspec.structs.replace(trial, speedup=ratio if math.isfinite(gain.half) else None)
 
@@ -235,6 +217,14 @@ class Selection:
     def _ratio(self, one: int) -> Interval:
         timed = [one in setting for setting in self.search.readings.settings]
         return ratio_of(self.search.gain(one), min(sum(timed), len(timed) - sum(timed)))
+
+
+def noise_of(search: Search) -> Interval | None:
+    """Return how many times faster the baseline is than itself, or None where that was not timed."""
+    gain = search.noise()
+    if gain is None or search.again is None or not math.isfinite(gain.half):
+        return None
+    return ratio_of(gain, search.readings.settings.count(frozenset({search.again})))
 
 
 def factors_of(

@@ -1,5 +1,6 @@
 """A trial: what is known of one technique, whatever became of it."""
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -8,7 +9,7 @@ from hasten.base.errors import Refused, error_text
 from hasten.base.records.comparison import Comparison
 from hasten.base.records.comparison import Verdict as Speed
 from hasten.base.records.trial import Trial, Verdict
-from hasten.base.units import seconds
+from hasten.base.units import percent, plural, seconds
 from hasten.measurement.confidence_sequence import FEWEST_READINGS
 from hasten.techniques.applying import knobs_of
 from hasten.training.technique import Technique
@@ -16,6 +17,7 @@ from hasten.tuning import messages
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.context import Plan
 from hasten.tuning.reference_step import NoReference
+from hasten.tuning.search.search import LEAST_GAIN, Search
 
 
 def blank(one: Technique, verdict: Verdict, reason: str, base: Plan = ()) -> Trial:
@@ -83,3 +85,21 @@ def _by_speed(found: Comparison) -> tuple[Verdict, Callable[[Comparison, tuple[s
     if found.verdict is Speed.NO_DIFFERENCE or found.ratio.high < 1 + found.delta:
         return Verdict.NO_DIFFERENCE, messages.no_difference
     return Verdict.INCONCLUSIVE, messages.unclear
+
+
+def left_out(search: Search, one: int, shown: str) -> tuple[Verdict, str]:
+    """Return what is said of a factor that was timed and is not in the plan.
+
+    Args:
+        search: that has ended.
+        one: the factor.
+        shown: what it gained, in words.
+    """
+    gain = search.gain(one)
+    if gain.high < 0:
+        return Verdict.SLOWER, f"{shown}: slower"
+    if gain.low > LEAST_GAIN:
+        return Verdict.INCONCLUSIVE, f"{shown}: faster, but the budget ended before a plan with it was proven"
+    if gain.high < LEAST_GAIN or not search.unclear(one):
+        return Verdict.NO_DIFFERENCE, f"{shown}: no gain above {percent(math.expm1(LEAST_GAIN))}"
+    return Verdict.INCONCLUSIVE, f"{shown}: inconclusive after {plural(len(search.readings), 'block')}: budget used up"

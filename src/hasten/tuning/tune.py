@@ -24,7 +24,7 @@ from hasten.tuning.confirm import confirmed, no_luckier
 from hasten.tuning.context import Hints, Laboratory, open_laboratory, silent
 from hasten.tuning.convergence import Followed
 from hasten.tuning.known import opened, versions_of
-from hasten.tuning.selection import Kept, Selection
+from hasten.tuning.selection import Kept, Selection, noise_of
 from hasten.tuning.state import forget_compiled, many_compilations, untouched
 from hasten.tuning.study import joined
 from hasten.tuning.trials import blank, names, told
@@ -230,7 +230,7 @@ def _proven_by_gates(lab: Laboratory, free: list[Technique], found: _Found, *, s
         spent = seconds(selection.earlier.spent_s)
         found.remarks.append(f"Earlier tuning of {spent} is taken up, whose time counts; --fresh starts anew.")
     yield from (trial for trial in selection.trials() if trial.verdict is not Verdict.KEPT)
-    found.plan, found.noise, lab.smallest = selection.plan, selection.noise(), selection.threshold()
+    found.plan, found.noise, lab.smallest = selection.plan, noise_of(selection.search), selection.search.threshold()
     lab.noise, lab.drift = selection.search.fit.noise, selection.search.drift()
     found.remarks += _about_noise(lab, found.noise)
     expected = selection.expected() if found.plan else None

@@ -217,6 +217,12 @@ class Search:
             return None
         return self.fit.gain(difference(self.model, frozenset({self.again})))
 
+    def threshold(self) -> float:
+        """Return the smallest gain that these readings could have shown, as a share."""
+        halves = sorted(self.gain(one).half for one in range(len(self.factors)) if one != self.again)
+        half = halves[len(halves) // 2] if halves else LEAST_GAIN
+        return min(math.expm1(max(LEAST_GAIN, half)), 1.0)
+
     def unclear(self, one: int) -> bool:
         """Return whether it is open if a factor gains enough to be kept."""
         gain = self.gain(one)
