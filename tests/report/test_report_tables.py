@@ -115,8 +115,9 @@ def test_factors(value: float, words: str) -> None:
 def test_a_ratio_never_stands_without_interval_and_n() -> None:
     assert ratio(interval(2.0), "pair") == "2.00x [1.90, 2.10], n = 24 pairs"
     assert ratio(interval(2.0, n=1), "pair") == "not measured (1 pair)"
-    assert ratio(Interval(value=0.18, low=0.0, high=1000.0, n=2), "pair").startswith("not measured: interval too wide")
+    assert ratio(Interval(value=0.18, low=0.0, high=1000.0, n=2), "pair") == "interval too wide to report, n = 2 pairs"
     assert faster(interval(2.0), "seed", where=" to the end") == "2.00x faster [1.90, 2.10] to the end, n = 24 seeds"
+    assert faster(Interval(value=1.02, low=0.6, high=1.6, n=3), "seed") == "1.02x as fast [0.60, 1.60], n = 3 seeds"
     assert faster(interval(0.8), "seed") == "0.80x as fast [0.76, 0.84], n = 24 seeds"
     assert faster(interval(2.0, n=1), "seed") == "not measured (1 seed)"
 

@@ -24,7 +24,7 @@ def test_faster() -> None:
 
 def test_no_difference() -> None:
     judgment = judge(make_evidence(speedup=speedup(1.02, 0.97, 1.08)))
-    assert judgment.sentence.startswith("No difference: the plan is 1.02x faster [0.97, 1.08] to accuracy 97 %")
+    assert judgment.sentence.startswith("No difference: the plan is 1.02x as fast [0.97, 1.08] to accuracy 97 %")
     assert judgment.tone is Tone.SAME
 
 

@@ -34,17 +34,17 @@ def ratio(interval: Interval, counted: str) -> str:
 
 
 def faster(interval: Interval, counted: str, *, where: str = "") -> str:
-    """Return a speed-up as "2.30x faster [2.10, 2.50] to accuracy 97 %, n = 3 seeds"; below 1 as "0.80x as fast"."""
-    return _with_interval(interval, counted, " faster" if interval.value >= 1 else " as fast", where)
+    """Return a speed-up as "2.30x faster [2.10, 2.50] to accuracy 97 %, n = 3 seeds"; not proven: "1.02x as fast"."""
+    return _with_interval(interval, counted, " faster" if interval.low > 1 else " as fast", where)
 
 
 def _with_interval(interval: Interval, counted: str, kind: str, where: str = "") -> str:
-    """Return a ratio with its interval and n, or that it was not measured: one observation has no interval."""
+    """Return a ratio with its interval and n, or why it has none: one observation has no interval."""
     n = plural(interval.n, counted)
     if interval.n < 2:
         return f"not measured ({n})"
     if not is_known(interval):
-        return f"not measured: interval too wide to report, n = {n}"
+        return f"interval too wide to report, n = {n}"
     return f"{times(interval.value)}{kind} {bounds(interval)}{where}, n = {n}"
 
 
